@@ -1,0 +1,102 @@
+"""Who asks, and whether they may. Every route declares its permission here."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import NotAllowed, NotSignedIn
+from app.jobs.transaction import flush
+from app.routing import presence as presences
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Actor, Ground, Work
+
+COOKIE = "helpline_session"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+
+
+class CrossSite(NotAllowed):
+    default = "The request comes from another site."
+
+
+async def work_of(request: Request) -> AsyncIterator[Work]:
+    """The unit of work of a request; committed before the answer leaves."""
+    ground: Ground = request.app.state.ground
+    session: AsyncSession
+    async with ground.database.sessions() as session, session.begin():
+        work = Work(session, ground.clock.now(), Actor("person"), ground)
+        yield work
+        await flush(work)
+
+
+# Without the scope the commit would come after the answer, and a failed one would go unsaid.
+InWork = Annotated[Work, Depends(work_of, scope="function")]
+
+
+def refuse_cross_site(request: Request, *, json_only: bool) -> None:
+    """A browser on another site must not be able to write with a counsellor's cookie.
+
+    Raises CrossSite. A program that sends neither Origin nor a form needs nothing
+    besides the cookie.
+    """
+    if request.method in _SAFE:
+        return
+    settings = request.app.state.ground.settings
+    origin = request.headers.get("origin")
+    if origin is not None and origin != settings.public_origin:
+        if urlsplit(origin).netloc != request.headers.get("host"):
+            raise CrossSite()
+    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        raise CrossSite()
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if json_only and kind in _FORMS:
+        raise CrossSite("Write JSON: content-type application/json.")
+
+
+async def signed_in(request: Request, work: Work) -> Staff:
+    """The account of the cookie. Raises NotSignedIn."""
+    token = request.cookies.get(COOKIE)
+    staff = await accounts.staff_of_session(work, token) if token else None
+    if staff is None:
+        raise NotSignedIn()
+    work.actor = accounts.actor_of(staff)
+    if may(staff.role, Permission.TAKE_CALLS):
+        await presences.beat(work, staff.id)
+    return staff
+
+
+class Requires:
+    """A dependency that lets through whoever holds the permission."""
+
+    def __init__(self, permission: Permission, *, json_only: bool = True) -> None:
+        self.permission = permission
+        self._json_only = json_only
+
+    async def __call__(self, request: Request, work: InWork) -> Staff:
+        refuse_cross_site(request, json_only=self._json_only)
+        staff = await signed_in(request, work)
+        if not may(staff.role, self.permission):
+            raise NotAllowed()
+        return staff
+
+
+# Routes without an account, each for a reason, listed so that a test can count them.
+class Public:
+    """A route for everybody; the reason says why that is right."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    async def __call__(self, request: Request) -> None:
+        refuse_cross_site(request, json_only=False)
+
+
+TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="function")]
+SeesQueue = Annotated[Staff, Depends(Requires(Permission.SEE_QUEUE), scope="function")]
+SignedIn = Annotated[Staff, Depends(Requires(Permission.SIGNED_IN), scope="function")]
+HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]

@@ -1,0 +1,59 @@
+"""The live stream: topic names, and nothing else."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from app.api.access import InWork, SignedIn
+from app.database.bus import Bus
+from app.staff.models import Staff
+
+router = APIRouter(tags=["events"])
+
+# A line now and then, so that a dead connection is noticed, in seconds.
+_PING = 15
+
+
+def _for(staff: Staff, topics: set[str]) -> list[str]:
+    """The topics that concern somebody; other people's own topics stay theirs."""
+    mine = (f":{staff.id}",)
+    return sorted(t.partition(":")[0] for t in topics if ":" not in t or t.endswith(mine))
+
+
+@router.get("/events", response_class=StreamingResponse)
+async def events(request: Request, work: InWork, staff: SignedIn) -> StreamingResponse:
+    """Server-sent events: `{"topics": [...]}` says what has changed; look again.
+
+    The first event says `everything`, after every reconnection too.
+    """
+    bus: Bus = request.app.state.bus
+    stopping: asyncio.Event = request.app.state.stopping
+
+    async def stream() -> AsyncIterator[str]:
+        yield 'retry: 1000\ndata: {"topics": ["everything"]}\n\n'
+        with bus.subscribed() as subscription:
+            stop = asyncio.ensure_future(stopping.wait())
+            try:
+                while not stop.done() and not await request.is_disconnected():
+                    taking = asyncio.ensure_future(subscription.take())
+                    await asyncio.wait(
+                        {taking, stop}, timeout=_PING, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if not taking.done():
+                        taking.cancel()
+                        yield ": still here\n\n"
+                        continue
+                    topics = _for(staff, taking.result())
+                    if topics:
+                        yield f"data: {json.dumps({'topics': sorted(set(topics))})}\n\n"
+            finally:
+                stop.cancel()
+
+    return StreamingResponse(
+        stream(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

@@ -1,0 +1,132 @@
+"""What the JSON interface shows. No phone number in any of it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from app.calls.models import Call, RecordedEvent
+
+
+class Problem(BaseModel):
+    error: str
+    detail: str
+
+
+class Credentials(BaseModel):
+    username: str
+    password: str
+    code: str | None = None
+
+
+class PresenceChoice(BaseModel):
+    state: str
+
+
+class PresenceView(BaseModel):
+    state: str
+    since: datetime
+    until: datetime | None
+    after_call: str | None
+    cause: str
+    on_shift: bool
+    shift_ends_at: datetime | None
+
+
+class Me(BaseModel):
+    id: UUID
+    name: str
+    role: str
+    endpoint: str
+    languages: list[str]
+    permissions: list[str]
+    presence: PresenceView | None
+
+
+class Waiting(BaseModel):
+    id: UUID
+    line: str
+    language: str
+    priority: int
+    waiting_seconds: int
+    danger: bool
+    returned: bool
+    being_offered: bool
+
+
+class OfferView(BaseModel):
+    id: UUID
+    call_id: UUID
+    state: str
+    line: str
+    language: str
+    danger: bool
+    returned: bool
+    waiting_seconds: int
+    seconds_left: int
+    endpoint: str
+
+
+class CallView(BaseModel):
+    id: UUID
+    line: str | None
+    state: str
+    outcome: str | None
+    language: str | None
+    danger: bool
+    caller: str
+    opened_at: datetime
+    queued_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    ended_by: str | None
+    on_hold: bool
+    returned: int
+    wait_seconds: int | None
+    talk_seconds: int | None
+
+
+class CallPage(BaseModel):
+    calls: list[CallView]
+    next_cursor: str | None
+
+
+class EventView(BaseModel):
+    id: int
+    kind: str
+    source: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+def call_view(call: Call, line: str | None) -> CallView:
+    """A call without who rang: only whether a number was shown."""
+    return CallView(
+        id=call.id,
+        line=line,
+        state=call.state,
+        outcome=call.outcome,
+        language=call.language,
+        danger=call.danger,
+        caller=call.caller_kind,
+        opened_at=call.opened_at,
+        queued_at=call.queued_at,
+        answered_at=call.answered_at,
+        ended_at=call.ended_at,
+        ended_by=call.ended_by,
+        on_hold=call.held_at is not None,
+        returned=call.returned,
+        wait_seconds=_seconds(call.queued_at, call.answered_at or call.ended_at),
+        talk_seconds=_seconds(call.answered_at, call.ended_at),
+    )
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> int | None:
+    return round((end - start).total_seconds()) if start and end else None
+
+
+def event_view(event: RecordedEvent) -> EventView:
+    return EventView(
+        id=event.id, kind=event.kind, source=event.source, at=event.at, detail=event.detail
+    )

@@ -1,0 +1,272 @@
+"""Lines: the numbers that children ring, their languages, and what they say."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from string import Formatter
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel import Locale, UnknownLocaleError
+from sqlalchemy import select
+
+from app.calls.models import Line, LineLanguage, Prompt
+from app.errors import Conflict, Invalid
+from app.privacy.numbers import e164
+from app.staff.audit import write_entry
+from app.work import Work
+
+# How a language is spoken: the provider's locale and a voice that it has for it.
+# Where there is no voice, the provider's own default for the locale speaks.
+SPOKEN = {
+    "en": ("en-GB", None),
+    "sr": ("sr-RS", "Google.sr-RS-Standard-A"),
+    "hr": ("hr-HR", None),
+    "bg": ("bg-BG", "Google.bg-BG-Standard-A"),
+    "ro": ("ro-RO", None),
+    "mk": ("mk-MK", None),
+    "sq": ("sq-AL", None),
+    "hu": ("hu-HU", "Google.hu-HU-Standard-A"),
+}
+
+# What a line can say, and what each text may refer to.
+PROMPT_KEYS: dict[str, frozenset[str]] = {
+    "greeting": frozenset({"line"}),
+    "choose_language": frozenset({"digit"}),
+    "danger": frozenset({"digit"}),
+    "wait_first": frozenset(),
+    "wait_next": frozenset(),
+    "wait_place": frozenset({"ahead"}),
+    "comfort": frozenset(),
+    "long_wait": frozenset({"digit"}),
+    "out_of_hours": frozenset({"resumes", "emergency"}),
+    "out_of_hours_unknown": frozenset({"emergency"}),
+    "no_counsellor_on_duty": frozenset({"emergency"}),
+    "leave_message": frozenset(),
+    "message_thanks": frozenset(),
+    "returned": frozenset(),
+    "hold": frozenset(),
+    "goodbye": frozenset(),
+    "whisper": frozenset({"line", "digit"}),
+    "taken": frozenset(),
+}
+
+# Whom to ring in danger when nobody of us is there, as it is spoken.
+EMERGENCY = {"RS": "1 9 2", "GB": "9 9 9"}
+EMERGENCY_ELSEWHERE = "1 1 2"
+
+
+class LineExists(Conflict):
+    default = "There is already a line with that number."
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A language of a line: its digit in the menu, its locale, its voice."""
+
+    language: str
+    digit: str
+    locale: str
+    voice: str | None
+
+
+@dataclass(frozen=True)
+class PromptText:
+    """A text, or the id of a recorded file."""
+
+    text: str | None
+    recording: UUID | None
+
+
+@dataclass(frozen=True)
+class LineScript:
+    """A line with everything it says: plain values, safe to remember."""
+
+    id: UUID
+    number: str
+    name: str
+    country: str
+    timezone: str
+    danger_digit: str
+    languages: tuple[Spoken, ...]
+    prompts: dict[tuple[str, str], PromptText]
+
+    @property
+    def emergency(self) -> str:
+        return EMERGENCY.get(self.country, EMERGENCY_ELSEWHERE)
+
+    def spoken(self, language: str | None) -> Spoken:
+        """The language asked for, or the line's first."""
+        return next((s for s in self.languages if s.language == language), self.languages[0])
+
+    def prompt(self, language: str, key: str) -> PromptText:
+        """The text of a key; English stands in where a language has none."""
+        return (
+            self.prompts.get((language, key))
+            or self.prompts.get(("en", key))
+            or PromptText("", None)
+        )
+
+
+async def add_line(
+    work: Work, *, number: str, name: str, country: str, languages: list[str], timezone: str
+) -> Line:
+    """Make a line. Raises Invalid, LineExists."""
+    valid = e164(number)
+    if valid is None:
+        raise Invalid(f"{number} is not a phone number with + and country code.")
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Invalid(f"{timezone} is not a time zone. Write one like Europe/Belgrade.") from None
+    if len(country) != 2 or not country.isalpha():
+        raise Invalid("A country is its two-letter code, for example RS.")
+    if not languages or len(set(languages)) != len(languages) or len(languages) > 8:
+        raise Invalid("Give one to eight different languages, for example sr,en.")
+    for language in languages:
+        check_language(language)
+    if await work.session.scalar(select(Line.id).where(Line.number == valid)):
+        raise LineExists()
+    line = Line(
+        id=uuid4(),
+        number=valid,
+        name=name,
+        country=country.upper(),
+        timezone=timezone,
+        created_at=work.now,
+    )
+    work.session.add(line)
+    await work.session.flush()
+    digits = [d for d in "123456789" if d != "9"]
+    for position, language in enumerate(languages):
+        locale, voice = SPOKEN.get(language, (language, None))
+        work.session.add(
+            LineLanguage(
+                line_id=line.id,
+                language=language,
+                position=position,
+                digit=digits[position],
+                locale=locale,
+                voice=voice,
+            )
+        )
+    write_entry(work, "line added", str(line.id), languages=languages)
+    work.announce("lines")
+    return line
+
+
+def check_language(language: str) -> None:
+    """Raises Invalid for what is not a language."""
+    try:
+        Locale.parse(language)
+    except (UnknownLocaleError, ValueError):
+        raise Invalid(f"{language!r} is not a language code. Write one like sr or en.") from None
+
+
+async def set_prompt(
+    work: Work,
+    *,
+    line: LineScript | None,
+    language: str,
+    key: str,
+    text: str | None = None,
+    audio: bytes | None = None,
+    audio_type: str | None = None,
+) -> None:
+    """Change what a line (or, without one, every line) says. Raises Invalid."""
+    if key not in PROMPT_KEYS:
+        raise Invalid(f"There is no prompt {key!r}. There are: {', '.join(PROMPT_KEYS)}.")
+    check_language(language)
+    if (text is None) == (audio is None):
+        raise Invalid("A prompt is either a text or a recorded file.")
+    if text is not None:
+        check_prompt_text(key, text)
+    if audio is not None and (
+        audio_type not in ("audio/mpeg", "audio/wav") or len(audio) > 5_000_000
+    ):
+        raise Invalid("A recorded prompt is an MP3 or WAV file of at most 5 MB.")
+    line_id = line.id if line else None
+    prompt = (
+        await work.session.scalars(
+            select(Prompt).where(
+                Prompt.line_id.is_not_distinct_from(line_id),
+                Prompt.language == language,
+                Prompt.key == key,
+            )
+        )
+    ).one_or_none()
+    if prompt is None:
+        prompt = Prompt(id=uuid4(), line_id=line_id, language=language, key=key)
+        work.session.add(prompt)
+    prompt.text, prompt.audio, prompt.audio_type = text, audio, audio_type
+    write_entry(work, "prompt changed", str(line_id or "every line"), key=key, language=language)
+    work.announce("lines")
+
+
+def check_prompt_text(key: str, text: str) -> None:
+    """Refuse a text that refers to what its prompt does not know. Raises Invalid."""
+    try:
+        used = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise Invalid(f"The braces of the text do not match: {error}.") from None
+    unknown = used - PROMPT_KEYS[key]
+    if unknown or len(text) > 1500:
+        known = ", ".join("{" + k + "}" for k in sorted(PROMPT_KEYS[key])) or "nothing"
+        raise Invalid(f"This text may refer to {known}, and has at most 1500 characters.")
+
+
+async def line_of_number(work: Work, number: str | None) -> LineScript | None:
+    """The active line of a dialled number, or None."""
+    valid = e164(number or "") or number
+    return await _script(work, Line.number == valid, ("number", valid))
+
+
+async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
+    """The line of a call, or None for a ring on a number that we do not know."""
+    if line_id is None:
+        return None
+    return await _script(work, Line.id == line_id, ("id", line_id))
+
+
+async def any_line(work: Work) -> LineScript | None:
+    """The oldest line: it speaks for a ring on a number that we do not know."""
+    first = select(Line.id).where(Line.active).order_by(Line.created_at).limit(1)
+    return await _script(work, Line.id == first.scalar_subquery(), ("any", None))
+
+
+async def _script(work: Work, which: object, key: tuple[str, object]) -> LineScript | None:
+    memory = work.ground.memory
+    known: LineScript | None = memory.recall("lines", key, work.now)
+    if known is not None:
+        return known
+    line = await work.session.scalar(select(Line).where(which, Line.active))  # type: ignore[arg-type]
+    if line is None:
+        return None
+    script = await _read_script(work, line)
+    memory.keep("lines", key, script, work.now + timedelta(seconds=30))
+    return script
+
+
+async def _read_script(work: Work, line: Line) -> LineScript:
+    languages = await work.session.scalars(
+        select(LineLanguage)
+        .where(LineLanguage.line_id == line.id)
+        .order_by(LineLanguage.position)
+    )
+    prompts: dict[tuple[str, str], PromptText] = {}
+    rows = await work.session.execute(
+        select(Prompt.id, Prompt.language, Prompt.key, Prompt.text)
+        .where((Prompt.line_id == line.id) | Prompt.line_id.is_(None))
+        .order_by(Prompt.line_id.nulls_first())
+    )
+    for prompt_id, language, prompt_key, text in rows:
+        prompts[language, prompt_key] = PromptText(text, None if text is not None else prompt_id)
+    return LineScript(
+        id=line.id,
+        number=line.number,
+        name=line.name,
+        country=line.country,
+        timezone=line.timezone,
+        danger_digit=line.danger_digit,
+        languages=tuple(Spoken(s.language, s.digit, s.locale, s.voice) for s in languages),
+        prompts=prompts,
+    )

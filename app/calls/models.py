@@ -1,0 +1,200 @@
+"""The call record: the call, the legs we made for it, its events, its voice message."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.calls.states import CallState, LegStatus, Outcome, Unstaffed
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+
+CALLER_KINDS = ("e164", "client", "sip", "withheld", "other")
+ENDED_BY = ("caller", "counsellor", "program", "provider")
+
+
+class Line(Base):
+    """A number that children ring."""
+
+    __tablename__ = "lines"
+
+    id: Mapped[Identifier]
+    number: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    country: Mapped[str]
+    timezone: Mapped[str]
+    danger_digit: Mapped[str] = mapped_column(server_default="9")
+    active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[datetime]
+
+
+class LineLanguage(Base):
+    """A language of a line, the digit that chooses it, and the voice that speaks it."""
+
+    __tablename__ = "line_languages"
+    __table_args__ = (Index("uq_line_languages_line_id_digit", "line_id", "digit", unique=True),)
+
+    line_id: Mapped[UUID] = mapped_column(
+        ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True
+    )
+    language: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    digit: Mapped[str]
+    locale: Mapped[str]
+    voice: Mapped[str | None]
+
+
+class Prompt(Base):
+    """What a line says: text to be spoken, or a recorded file. Without a line: the default."""
+
+    __tablename__ = "prompts"
+    __table_args__ = (
+        Index(
+            "uq_prompts_line_id_language_key",
+            "line_id",
+            "language",
+            "key",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint("(text IS NULL) <> (audio IS NULL)", name="text_or_audio"),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    key: Mapped[str]
+    text: Mapped[str | None]
+    audio: Mapped[bytes | None]
+    audio_type: Mapped[str | None]
+
+
+class Call(Base):
+    """One inbound ring. `provider_sid` is unique: a ring is one row, however often told."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        one_of("state", CallState),
+        CheckConstraint(
+            "outcome IN (" + ", ".join(f"'{o}'" for o in Outcome) + ")", name="outcome"
+        ),
+        one_of("caller_kind", CALLER_KINDS),
+        one_of("unstaffed", Unstaffed),
+        one_of("ended_by", ENDED_BY),
+        CheckConstraint("(state = 'ended') = (outcome IS NOT NULL)", name="ended_outcome"),
+        CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended_at"),
+        CheckConstraint(
+            "state NOT IN ('queued', 'offered', 'connected') OR queued_at IS NOT NULL",
+            name="queued_at",
+        ),
+        CheckConstraint("state <> 'connected' OR answered_at IS NOT NULL", name="answered_at"),
+        CheckConstraint(
+            "(caller_number_sealed IS NULL) = (caller_key IS NULL)", name="caller_number"
+        ),
+        CheckConstraint("caller_kind <> 'withheld' OR caller_key IS NULL", name="withheld"),
+        Index("ix_calls_live", "state", postgresql_where=text("state <> 'ended'")),
+        Index("ix_calls_opened_at", "opened_at"),
+        Index("ix_calls_caller_key", "caller_key"),
+    )
+
+    id: Mapped[Identifier]
+    provider_sid: Mapped[str] = mapped_column(unique=True)
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id"))
+    state: Mapped[str] = mapped_column(server_default="greeting")
+    outcome: Mapped[str | None]
+    language: Mapped[str | None]
+    danger: Mapped[bool] = mapped_column(server_default="false")
+    # Seconds of waiting that the call has ahead of others.
+    priority: Mapped[int] = mapped_column(server_default="0")
+    caller_kind: Mapped[str]
+    caller_number_sealed: Mapped[Sealed | None]
+    caller_key: Mapped[KeyedHash | None]
+    greeted: Mapped[bool] = mapped_column(server_default="true")
+    opened_at: Mapped[datetime]
+    queued_at: Mapped[datetime | None]
+    # How often the call entered the queue; part of the URLs, so that each entry has its own.
+    entries: Mapped[int] = mapped_column(server_default="0")
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+    # The provider itself could not tell how it ended.
+    lost: Mapped[bool] = mapped_column(server_default="false")
+    unstaffed: Mapped[str | None]
+    returned: Mapped[int] = mapped_column(server_default="0")
+    held_at: Mapped[datetime | None]
+    # The provider's last word on this call, and when we last asked for one.
+    heard_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None]
+    event_count: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class Leg(Base):
+    """A leg that we made: a counsellor's phone. Made in two steps, so that a crash between
+    asking the provider and hearing its answer is settled by asking, never by ringing twice.
+    """
+
+    __tablename__ = "legs"
+    __table_args__ = (
+        one_of("status", LegStatus),
+        one_of("sending", ("wanted", "sending", "sent", "failed")),
+        Index("ix_legs_live", "call_id", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
+    offer_id: Mapped[UUID] = mapped_column(index=True)
+    provider_sid: Mapped[str | None] = mapped_column(unique=True)
+    sending: Mapped[str] = mapped_column(server_default="wanted")
+    sent_at: Mapped[datetime | None]
+    status: Mapped[str | None]
+    end_wanted: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    sip_code: Mapped[int | None]
+
+
+class RecordedEvent(Base):
+    """What happened to a call. Append-only and chained; see `app/staff/audit.py`.
+
+    `delivery_key` is unique: a webhook that comes twice is one row, and `answer`
+    holds what was decided the first time, so that the repeat gets the same document.
+    """
+
+    __tablename__ = "call_events"
+    __table_args__ = (Index("ix_call_events_call_id", "call_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
+    kind: Mapped[str]
+    source: Mapped[str]
+    at: Mapped[datetime]
+    delivery_key: Mapped[str | None] = mapped_column(unique=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    previous: Mapped[KeyedHash]
+    hash: Mapped[KeyedHash]
+
+
+class VoiceMessage(Base):
+    """What a caller said when nobody could take the call; the audio is sealed."""
+
+    __tablename__ = "voice_messages"
+    __table_args__ = (
+        one_of("state", ("recorded", "imported", "absent")),
+        Index("ix_voice_messages_state", "state"),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), index=True)
+    recording_sid: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[str] = mapped_column(server_default="recorded")
+    seconds: Mapped[int | None]
+    audio_sealed: Mapped[Sealed | None]
+    audio_type: Mapped[str | None]
+    created_at: Mapped[datetime]
+    provider_deleted_at: Mapped[datetime | None]
+    heard_at: Mapped[datetime | None]
+    heard_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

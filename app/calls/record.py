@@ -1,0 +1,293 @@
+"""Writing the call record: every move of a call, with its event, in one transaction."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls.models import Call, Line, RecordedEvent, VoiceMessage
+from app.calls.states import (
+    TRANSITIONS,
+    CallEvent,
+    CallFacts,
+    CallState,
+    Unstaffed,
+    outcome_of,
+)
+from app.errors import NotFound
+from app.privacy.numbers import read_caller
+from app.work import Work
+
+# A callback that comes later than this after the event it tells of is dated by its
+# own timestamp (whole seconds); a fresh one by our clock, which is finer.
+FRESH = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message of the provider: its key, when it says it happened, and what it may tell us.
+
+    `facts` holds only fields that are on the list of the telephony edge: nothing personal.
+    """
+
+    key: str
+    facts: dict[str, str] = field(default_factory=dict)
+    told_at: datetime | None = None
+
+    def happened_at(self, now: datetime, *, not_before: datetime) -> datetime:
+        """The instant of the event, between the call's beginning and now."""
+        at = self.told_at
+        if at is None or abs(now - at) <= FRESH:
+            return now
+        return min(max(at, not_before), now)
+
+
+async def open_call(
+    work: Work,
+    *,
+    provider_sid: str,
+    raw_from: str | None,
+    line: Line | None,
+    greeted: bool,
+    opened_at: datetime | None = None,
+) -> tuple[Call, bool]:
+    """Create or get the row of a ring, locked; and whether it is new."""
+    caller = read_caller(raw_from)
+    call_id = uuid4()
+    sealed = key = None
+    if caller.address is not None:
+        sealed = work.keys.seal(
+            caller.address.encode(), table="calls", column="caller_number_sealed", row=call_id
+        )
+        key = work.keys.match_key("caller", caller.address)
+    made = await work.session.scalar(
+        pg_insert(Call)
+        .values(
+            id=call_id,
+            provider_sid=provider_sid,
+            line_id=line.id if line else None,
+            state=CallState.GREETING,
+            caller_kind=caller.kind,
+            caller_number_sealed=sealed,
+            caller_key=key,
+            greeted=greeted,
+            opened_at=opened_at or work.now,
+            heard_at=work.now,
+        )
+        .on_conflict_do_nothing(index_elements=[Call.provider_sid])
+        .returning(Call)
+    )
+    if made is not None:
+        work.announce("calls")
+        return made, True
+    return await lock_call_of_sid(work, provider_sid), False
+
+
+async def lock_call(work: Work, call_id: UUID) -> Call:
+    """The call, locked until the end of the transaction. Raises NotFound."""
+    return await _locked(work, Call.id == call_id)
+
+
+async def lock_call_of_sid(work: Work, provider_sid: str) -> Call:
+    """The call of a provider's id, locked. Raises NotFound."""
+    return await _locked(work, Call.provider_sid == provider_sid)
+
+
+async def _locked(work: Work, which: Any) -> Call:
+    call = await work.session.scalar(
+        select(Call).where(which).with_for_update().execution_options(populate_existing=True)
+    )
+    if call is None:
+        raise NotFound("There is no such call.")
+    return call
+
+
+async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
+    """The event of a delivery that came before, with what was answered to it.
+
+    Ask with the call locked, so that two copies that come at once see each other.
+    """
+    return (
+        await work.session.scalars(
+            select(RecordedEvent).where(RecordedEvent.delivery_key == key)
+        )
+    ).one_or_none()
+
+
+async def record(
+    work: Work,
+    call: Call,
+    kind: str,
+    *,
+    delivery: Delivery | None = None,
+    at: datetime | None = None,
+    answer: dict[str, Any] | None = None,
+    **detail: Any,
+) -> None:
+    """Append an event to the call's log; `detail` and `answer` hold nothing personal."""
+    if delivery is not None:
+        call.heard_at = work.now
+        if delivery.facts:
+            detail["provider"] = delivery.facts
+    if work.actor.staff_id is not None:
+        detail["staff_id"] = str(work.actor.staff_id)
+    # Written at once, in the order in which things happened; the hashes are the trigger's.
+    await work.session.execute(
+        insert(RecordedEvent.__table__),  # type: ignore[arg-type]
+        {
+            "call_id": call.id,
+            "kind": kind,
+            "source": work.actor.kind,
+            "at": at or work.now,
+            "delivery_key": delivery.key if delivery else None,
+            "detail": detail,
+            "answer": answer,
+            "previous": b"",
+            "hash": b"",
+        },
+    )
+
+
+async def move(
+    work: Work,
+    call: Call,
+    event: CallEvent,
+    *,
+    delivery: Delivery | None = None,
+    at: datetime | None = None,
+    answer: dict[str, Any] | None = None,
+    **detail: Any,
+) -> bool:
+    """Apply an event to a locked call.
+
+    What the table does not allow is kept as a row and moves nothing; the
+    answer says whether the call moved.
+    """
+    state = TRANSITIONS.get((CallState(call.state), event))
+    if state is None:
+        await record(
+            work,
+            call,
+            f"{event.value}_ignored",
+            delivery=delivery,
+            at=at,
+            answer=answer,
+            state=call.state,
+            **detail,
+        )
+        return False
+    before, call.state = call.state, state.value
+    if event is CallEvent.END:
+        call.ended_at = at or work.now
+        await settle_outcome(work, call)
+        detail["outcome"] = call.outcome
+    await record(
+        work,
+        call,
+        event.value,
+        delivery=delivery,
+        at=at,
+        answer=answer,
+        before=before,
+        after=call.state,
+        **detail,
+    )
+    work.announce("calls", "queue")
+    return True
+
+
+async def enter_queue(
+    work: Work,
+    call: Call,
+    *,
+    language: str,
+    danger: bool,
+    priority: int,
+    delivery: Delivery,
+    answer: dict[str, Any],
+) -> bool:
+    """The caller begins to wait; the place is that of the first arrival."""
+    call.language = language
+    call.danger = call.danger or danger
+    call.priority = max(call.priority, priority)
+    if CallState(call.state) is CallState.GREETING:
+        call.queued_at = call.queued_at or work.now
+        call.entries += 1
+    return await move(
+        work, call, CallEvent.ENTER_QUEUE, delivery=delivery, answer=answer, language=language
+    )
+
+
+async def connect(work: Work, call: Call, *, at: datetime) -> bool:
+    """Both are in the conference: this is when the call counts as answered."""
+    # The row must say when before its state may say so (a CHECK of the table).
+    if CallState(call.state) is CallState.OFFERED:
+        call.answered_at = call.answered_at or at
+    return await move(work, call, CallEvent.CONNECT, at=at)
+
+
+async def add_late_answer(work: Work, call: Call, *, at: datetime) -> None:
+    """A talk that we hear of only after the end: the record is put right."""
+    if call.answered_at is None and call.ended_at is not None and at <= call.ended_at:
+        call.answered_at = at
+        await _restate(work, call, "answer heard of late")
+
+
+async def end_call(
+    work: Work,
+    call: Call,
+    *,
+    ended_by: str,
+    at: datetime | None = None,
+    delivery: Delivery | None = None,
+    answer: dict[str, Any] | None = None,
+    lost: bool = False,
+) -> bool:
+    """End the call and settle its outcome. The second time it is only a row in the log."""
+    if CallState(call.state) is not CallState.ENDED:
+        call.ended_by = ended_by
+        call.lost = lost
+        call.held_at = None
+    at = max(at or work.now, call.opened_at)
+    return await move(
+        work, call, CallEvent.END, delivery=delivery, at=at, answer=answer, ended_by=ended_by
+    )
+
+
+async def settle_outcome(work: Work, call: Call) -> None:
+    """Set the outcome of an ended call from its facts."""
+    assert call.ended_at is not None
+    # An ended call without an outcome is refused by the table, so nothing is written before.
+    with work.session.no_autoflush:
+        message = await work.session.scalar(
+            select(VoiceMessage.id).where(
+                VoiceMessage.call_id == call.id, VoiceMessage.state.in_(("recorded", "imported"))
+            )
+        )
+    facts = CallFacts(
+        greeted=call.greeted,
+        queued_at=call.queued_at,
+        answered_at=call.answered_at,
+        ended_at=call.ended_at,
+        unstaffed=Unstaffed(call.unstaffed) if call.unstaffed else None,
+        has_message=message is not None,
+        lost=call.lost,
+    )
+    short = timedelta(seconds=work.settings.short_abandon_seconds)
+    call.outcome = outcome_of(facts, short_abandon=short).value
+
+
+async def _restate(work: Work, call: Call, why: str) -> None:
+    before = call.outcome
+    await settle_outcome(work, call)
+    await record(work, call, "outcome_restated", why=why, before=before, outcome=call.outcome)
+    work.announce("calls")
+
+
+async def restate(work: Work, call: Call, why: str) -> None:
+    """Settle the outcome of an ended call again, because a fact came late."""
+    if CallState(call.state) is CallState.ENDED:
+        await _restate(work, call, why)

@@ -1,0 +1,137 @@
+"""The life of a call as a table, and how its outcome follows from what happened. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class CallState(StrEnum):
+    GREETING = "greeting"  # hears our voice: the menu, or the voice-message prompt
+    QUEUED = "queued"  # waits for a counsellor
+    OFFERED = "offered"  # a counsellor is being rung, or is on the way in
+    CONNECTED = "connected"  # talks with a counsellor
+    ENDED = "ended"
+
+
+class CallEvent(StrEnum):
+    ENTER_QUEUE = "enter_queue"
+    LEAVE_QUEUE = "leave_queue"  # to leave a voice message
+    OFFER = "offer"
+    OFFER_ENDED = "offer_ended"  # declined, missed or failed; the caller waits on
+    CONNECT = "connect"
+    COUNSELLOR_LOST = "counsellor_lost"
+    END = "end"
+
+
+S, E = CallState, CallEvent
+TRANSITIONS: dict[tuple[CallState, CallEvent], CallState] = {
+    (S.GREETING, E.ENTER_QUEUE): S.QUEUED,
+    (S.QUEUED, E.LEAVE_QUEUE): S.GREETING,
+    (S.QUEUED, E.OFFER): S.OFFERED,
+    (S.OFFERED, E.OFFER_ENDED): S.QUEUED,
+    (S.OFFERED, E.CONNECT): S.CONNECTED,
+    (S.OFFERED, E.COUNSELLOR_LOST): S.QUEUED,
+    (S.CONNECTED, E.COUNSELLOR_LOST): S.QUEUED,
+    (S.GREETING, E.END): S.ENDED,
+    (S.QUEUED, E.END): S.ENDED,
+    (S.OFFERED, E.END): S.ENDED,
+    (S.CONNECTED, E.END): S.ENDED,
+}
+
+
+class Outcome(StrEnum):
+    ANSWERED = "answered"
+    ABANDONED_IN_GREETING = "abandoned_in_greeting"
+    SHORT_ABANDON = "short_abandon"
+    ABANDONED_IN_QUEUE = "abandoned_in_queue"
+    VOICEMAIL = "voicemail"
+    CALLBACK_REQUESTED = "callback_requested"
+    TRANSFERRED_OUT = "transferred_out"
+    NO_COUNSELLOR_ON_DUTY = "no_counsellor_on_duty"
+    OUT_OF_HOURS = "out_of_hours"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+class Unstaffed(StrEnum):
+    """Why nobody could take the call."""
+
+    OUT_OF_HOURS = "out_of_hours"  # nobody is on shift for this line and language
+    NO_COUNSELLOR_ON_DUTY = "no_counsellor_on_duty"  # on shift, but nobody has signed in
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What is known of a call when its outcome is asked for."""
+
+    greeted: bool  # the voice webhook reached us
+    queued_at: datetime | None  # first arrival in the queue
+    answered_at: datetime | None  # both were in the conference
+    ended_at: datetime
+    unstaffed: Unstaffed | None
+    has_message: bool
+    lost: bool  # the provider itself could not tell
+
+
+def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
+    """The one outcome of an ended call; the order of the questions is the rule.
+
+    A talk beats everything. A message left beats the reason for leaving it. A
+    caller told that nobody is on duty did not abandon us: we were not there.
+    """
+    if facts.answered_at is not None:
+        return Outcome.ANSWERED
+    if facts.has_message:
+        return Outcome.VOICEMAIL
+    if facts.lost:
+        return Outcome.LOST
+    if facts.unstaffed is not None:
+        return Outcome(facts.unstaffed.value)
+    if facts.queued_at is not None:
+        waited = facts.ended_at - facts.queued_at
+        return Outcome.SHORT_ABANDON if waited < short_abandon else Outcome.ABANDONED_IN_QUEUE
+    return Outcome.ABANDONED_IN_GREETING if facts.greeted else Outcome.FAILED
+
+
+class LegStatus(StrEnum):
+    """A leg's status as the provider words it."""
+
+    QUEUED = "queued"
+    INITIATED = "initiated"
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    FAILED = "failed"
+    NO_ANSWER = "no-answer"
+    CANCELED = "canceled"
+
+
+_RANK = {
+    LegStatus.QUEUED: 0,
+    LegStatus.INITIATED: 1,
+    LegStatus.RINGING: 2,
+    LegStatus.IN_PROGRESS: 3,
+}
+_TERMINAL_RANK = 4
+
+
+def read_leg_status(raw: str | None) -> LegStatus | None:
+    """The provider's word, or None for a word we do not know."""
+    word = "in-progress" if raw == "answered" else raw or ""
+    return LegStatus(word) if word in LegStatus else None
+
+
+def is_over(status: LegStatus | str) -> bool:
+    """Whether a leg with this status has ended."""
+    return _RANK.get(LegStatus(status), _TERMINAL_RANK) == _TERMINAL_RANK
+
+
+def supersedes(new: LegStatus, known: LegStatus | None) -> bool:
+    """Whether a status moves a leg on; a late or repeated one never moves it back."""
+    if known is None:
+        return True
+    if is_over(known):
+        return False
+    return _RANK.get(new, _TERMINAL_RANK) > _RANK[known]

@@ -1,0 +1,39 @@
+"""The declarative base, the naming convention and the column kinds of the house."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, MetaData, Text, func
+from sqlalchemy.dialects.postgresql import BYTEA, TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+CONVENTION = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Instant = Annotated[datetime, mapped_column(TIMESTAMP(timezone=True))]
+Identifier = Annotated[UUID, mapped_column(primary_key=True, default=uuid4)]
+Sealed = Annotated[bytes, mapped_column(BYTEA)]
+KeyedHash = Annotated[bytes, mapped_column(BYTEA)]
+Words = Annotated[str, mapped_column(Text)]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map = {str: Text(), datetime: TIMESTAMP(timezone=True), bytes: BYTEA()}
+
+
+def one_of(column: str, values: type[StrEnum] | Iterable[str]) -> CheckConstraint:
+    """The CHECK of a text column that holds one of a few words."""
+    words = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+__all__ = ["Base", "Identifier", "Instant", "KeyedHash", "Sealed", "Words", "func", "one_of"]

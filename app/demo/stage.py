@@ -1,0 +1,345 @@
+"""A stage: server, worker and exchange in one process, over real HTTP, on one clock.
+
+On a stepped clock `advance` moves time from one due moment to the next and lets
+everything settle in between: webhooks under way, jobs, matching. An hour takes seconds.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import psycopg
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from app.api.access import COOKIE
+from app.calls.lines import add_line
+from app.clock import Clock, SteppedClock
+from app.jobs.transaction import transaction
+from app.main import make_app, make_ground
+from app.practice.exchange import Exchange, Number
+from app.practice.legs import Leg
+from app.practice.parties import Caller
+from app.practice.rest import rest_app
+from app.routing import queue
+from app.routing.roster import add_shift
+from app.settings import Settings
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import PROGRAM, Ground
+
+ACCOUNT = "AC" + "0" * 31 + "1"
+TOKEN = "practice-token"
+LINE = "+38111116111"
+# In the future, so that a job that is due by the stage's clock is never due by accident.
+MONDAY = datetime.fromisoformat("2030-01-14T10:00:00+01:00")
+
+
+class Server(uvicorn.Server):
+    """A server that ends its live streams when it is told to stop."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.stopping.set()
+        await super().shutdown(sockets)
+
+
+class Served:
+    """An application on a port of its own, in this event loop."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._server = Server(
+            uvicorn.Config(
+                app, host="127.0.0.1", port=port, log_config=None, lifespan="on",
+                timeout_graceful_shutdown=2,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._serve())
+        while not self._server.started:
+            await asyncio.sleep(0.005)
+            if self._task.done():
+                self._task.result()
+                raise RuntimeError("the server did not start")
+
+    async def _serve(self) -> None:
+        # Signals belong to whoever runs the stage.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._server._serve()
+
+    async def stop(self) -> None:
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Counsellor:
+    """A counsellor at a browser: signs in, and uses the JSON interface."""
+
+    def __init__(self, stage: "Stage", staff: Staff) -> None:
+        self._stage, self.staff = stage, staff
+        self.id: UUID = staff.id
+        self._cookies: dict[str, str] = {}
+
+    async def sign_in(self) -> None:
+        """With a session made directly: the password's hash costs a tenth of a second."""
+        async with transaction(self._stage.ground, PROGRAM) as work:
+            staff = await work.session.get(Staff, self.id)
+            assert staff is not None
+            self._cookies = {COOKIE: await accounts.open_session(work, staff)}
+
+    async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
+        """A request to the JSON interface."""
+        async with httpx2.AsyncClient(
+            base_url=f"{self._stage.settings.public_url}/api/v1",
+            cookies=self._cookies,
+            trust_env=False,
+            timeout=15,
+        ) as client:
+            return await client.request(method, path, json=body)
+
+    async def be(self, state: str) -> None:
+        (await self.ask("PUT", "/me/presence", {"state": state})).raise_for_status()
+        await self._stage.settle()
+
+    async def presence(self) -> str:
+        return str((await self.ask("GET", "/me")).json()["presence"]["state"])
+
+    async def offer(self) -> dict[str, Any] | None:
+        """The offer that rings, or the call in hand."""
+        found = (await self.ask("GET", "/offers/mine")).json()
+        return found[0] if found else None
+
+    async def accept(self) -> httpx2.Response:
+        offer = await self.offer()
+        assert offer is not None, "nothing is offered"
+        answer = await self.ask("POST", f"/offers/{offer['id']}/accept")
+        await self._stage.settle()
+        return answer
+
+    async def decline(self) -> None:
+        offer = await self.offer()
+        assert offer is not None, "nothing is offered"
+        (await self.ask("POST", f"/offers/{offer['id']}/decline")).raise_for_status()
+        await self._stage.settle()
+
+    async def do(self, action: str) -> httpx2.Response:
+        """hold, resume or hang-up of the call in hand."""
+        offer = await self.offer()
+        assert offer is not None, "no call in hand"
+        answer = await self.ask("POST", f"/calls/{offer['call_id']}/{action}")
+        await self._stage.settle()
+        return answer
+
+
+class Stage:
+    """Use `stage_on` to make one."""
+
+    def __init__(self, settings: Settings, clock: Clock, seed: int) -> None:
+        self.settings, self.clock = settings, clock
+        self.exchange = Exchange(clock, ACCOUNT, TOKEN, seed)
+        self.ground: Ground
+        self.app: FastAPI
+        self._server: Served
+        self._rest: Served
+        self._watch: psycopg.AsyncConnection[Any]
+
+    @property
+    def stepped(self) -> SteppedClock:
+        assert isinstance(self.clock, SteppedClock)
+        return self.clock
+
+    # -- server ------------------------------------------------------------------------
+
+    async def start(self, rest_port: int) -> None:
+        assert self.settings.database_url is not None
+        self._rest = Served(rest_app(self.exchange), rest_port)
+        await self._rest.start()
+        self._watch = await psycopg.AsyncConnection.connect(
+            self.settings.database_url, autocommit=True
+        )
+        await self.start_server()
+
+    async def start_server(self) -> None:
+        self.ground = make_ground(self.settings, self.clock)
+        self.app = make_app(self.ground, with_worker=True)
+        self._server = Served(self.app, int(self.settings.public_url.rpartition(":")[2]))
+        await self._server.start()
+        await asyncio.wait_for(self.app.state.bus.ready.wait(), 10)
+
+    async def stop_server(self) -> None:
+        await self._server.stop()
+
+    async def restart_server(self) -> None:
+        await self.stop_server()
+        await self.start_server()
+        await self.settle()
+
+    async def stop(self) -> None:
+        await self.exchange.close()
+        await self.stop_server()
+        await self._rest.stop()
+        await self._watch.close()
+
+    # -- time --------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way: no webhook, no job, no pair to be matched."""
+        calm = 0
+        while calm < 2:
+            for _ in range(8):
+                await asyncio.sleep(0)
+            worker = self.app.state.worker
+            busy = self.exchange.sender.under_way or worker.busy
+            if busy or await self._jobs_under_way():
+                calm = 0
+                await asyncio.sleep(0.001)
+                continue
+            calm += 1
+            if calm == 1 and await queue.match(self.ground):
+                calm = 0
+
+    async def _jobs_under_way(self) -> bool:
+        now = self.clock.now()
+        row = await (
+            await self._watch.execute(
+                "WITH due AS (UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'"
+                " WHERE status = 'todo' AND scheduled_at > now() AND scheduled_at <= %s"
+                " RETURNING 1)"
+                " SELECT EXISTS (SELECT FROM due) OR EXISTS (SELECT FROM procrastinate_jobs"
+                " WHERE status = 'doing' OR status = 'todo'"
+                " AND (scheduled_at IS NULL OR scheduled_at <= now()))",
+                (now,),
+            )
+        ).fetchone()
+        assert row is not None
+        return bool(row[0])
+
+    async def advance(self, seconds: float) -> None:
+        """Let so many seconds go by, one due moment after the other."""
+        until = self.clock.now() + timedelta(seconds=seconds)
+        while True:
+            await self.settle()
+            due = self.stepped.next_due()
+            if due is None or due > until:
+                break
+            self.stepped.move_to(due)
+        self.stepped.move_to(until)
+        await self.settle()
+
+    async def until(self, truth: Any, *, limit: float = 60, what: str = "") -> None:
+        """Let time go by until something is true. Raises AssertionError after the limit."""
+        end = self.clock.now() + timedelta(seconds=limit)
+        while True:
+            found = truth()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            if self.clock.now() >= end:
+                raise AssertionError(f"did not happen within {limit} s: {what}")
+            await self.advance(0.5)
+
+    # -- people and lines -----------------------------------------------------------------
+
+    async def add_line(
+        self, number: str = LINE, languages: str = "sr,en", name: str = "Plavi telefon"
+    ) -> None:
+        async with transaction(self.ground, PROGRAM) as work:
+            await add_line(
+                work, number=number, name=name, country="RS",
+                languages=languages.split(","), timezone="Europe/Belgrade",
+            )
+        base = self.settings.public_url
+        self.exchange.numbers[number] = Number(
+            voice_url=f"{base}/telephony/voice",
+            fallback_url=f"{base}/telephony/voice/fallback",
+            status_callback=f"{base}/telephony/status",
+        )
+        self.ground.memory.forget("everything")
+
+    async def add_counsellor(
+        self,
+        name: str,
+        *,
+        endpoint: str = "browser",
+        languages: str = "",
+        role: Role = Role.COUNSELLOR,
+        recurrence: str | None = None,
+        shift: bool = True,
+        lines: list[str] | None = None,
+        state: str | None = "available",
+        **shift_values: Any,
+    ) -> Counsellor:
+        """Somebody with an account and a shift, signed in and available."""
+        async with transaction(self.ground, PROGRAM) as work:
+            staff = await accounts.add_staff(
+                work, name=name, role=role, endpoint=endpoint, lines=lines,
+                languages=[part for part in languages.split(",") if part],
+            )
+            if shift:
+                await add_shift(work, staff, recurrence=recurrence, **shift_values)
+        self.ground.memory.forget("everything")
+        counsellor = Counsellor(self, staff)
+        await counsellor.sign_in()
+        if state is not None:
+            await counsellor.be(state)
+        return counsellor
+
+    def ring(
+        self, from_: str = "+381641234567", to: str = LINE, caller: Caller | None = None
+    ) -> Leg:
+        return self.exchange.ring(from_, to, caller)
+
+    async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows of the database as anybody could read them."""
+        cursor = await self._watch.execute(sql, values)
+        names = [column.name for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
+
+    async def call_of(self, leg: Leg) -> dict[str, Any]:
+        """The row of a ring."""
+        rows = await self.rows("SELECT * FROM calls WHERE provider_sid = %s", leg.sid)
+        assert len(rows) == 1, f"{len(rows)} rows for one ring"
+        return rows[0]
+
+
+@contextlib.asynccontextmanager
+async def stage_on(
+    database_url: str, *, clock: Clock | None = None, seed: int = 1, **settings: Any
+) -> AsyncIterator[Stage]:
+    """A running stage on a migrated database."""
+    port, rest_port = free_port(), free_port()
+    made = Settings(
+        database_url=database_url,
+        public_url=f"http://127.0.0.1:{port}",
+        secret_key="practice-secret-key-practice-secret-key",
+        field_keys="1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+        twilio_account_sid=ACCOUNT,
+        twilio_auth_token=TOKEN,
+        twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
+        twilio_timeout=settings.pop("twilio_timeout", 0.5),
+        **settings,
+    )
+    stage = Stage(made, clock or SteppedClock(MONDAY), seed)
+    await stage.start(rest_port)
+    try:
+        yield stage
+    finally:
+        await stage.stop()

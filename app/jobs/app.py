@@ -1,0 +1,20 @@
+"""The job store: procrastinate on our own PostgreSQL."""
+
+import procrastinate
+from procrastinate import Blueprint
+
+from app.database.engine import for_libpq
+
+# The longest that a job waits when its notification is missed, in seconds.
+POLL_SECONDS = 0.25
+
+
+def make_job_app(url: str, *blueprints: tuple[str, Blueprint]) -> procrastinate.App:
+    """A job app with the tasks of the given areas; open it before running a worker."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=for_libpq(url), min_size=1, max_size=12, timeout=5
+    )
+    app = procrastinate.App(connector=connector)
+    for area, blueprint in blueprints:
+        app.add_tasks_from(blueprint, namespace=area)
+    return app

@@ -1,0 +1,69 @@
+"""Logs: one JSON line an event, with nothing personal in it.
+
+Only field names on the list below are written. A name that is not on it is
+replaced, so that a careless `log.info("...", number=...)` cannot leak.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+ALLOWED_FIELDS = frozenset(
+    """
+    event level timestamp logger area call_id offer_id leg_id staff_id line_id task job_id
+    status code seconds attempt count kind state outcome cause path method reason port url_host
+    process version exception_type where
+    """.split()
+)
+# A run of seven digits or more is a telephone number until proven otherwise.
+_NUMBER = re.compile(r"(?<![0-9a-fA-F-])\+?\d(?:[\s().-]?\d){6,}(?![0-9a-fA-F-])")
+
+
+def without_personal_data(
+    _logger: Any, _method: str, entry: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Drop every field that is not on the list, and mask what looks like a number."""
+    for name in list(entry):
+        if name not in ALLOWED_FIELDS:
+            entry[name] = "[not logged]"
+        elif isinstance(entry[name], str) and name != "timestamp":
+            entry[name] = _NUMBER.sub("[number]", entry[name])
+    return entry
+
+
+class _Masked(logging.Formatter):
+    """For the libraries' own lines: no traceback, no arguments that could be a number."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = _NUMBER.sub("[number]", record.getMessage().splitlines()[0][:300])
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        return f"{record.levelname.lower()} {record.name}: {text} {kind}".rstrip()
+
+
+def set_up_logging(level: str = "INFO") -> None:
+    """Send our own events and the libraries' warnings to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            without_personal_data,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Masked())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+def log() -> structlog.stdlib.BoundLogger:
+    """The program's log."""
+    return structlog.get_logger()  # type: ignore[no-any-return]

@@ -1,0 +1,51 @@
+"""The web application: composes the edges, and nothing else."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from app.api.app import add_api
+from app.clock import Clock, SystemClock
+from app.dashboard.app import add_dashboard
+from app.database.bus import Bus
+from app.database.engine import open_database
+from app.privacy.keys import read_keys
+from app.settings import Settings
+from app.telephony.webhooks import router as telephony
+from app.work import Ground
+from app.worker import Worker
+
+
+def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
+    """What a process stands on. `settings.database_url` must be set by now."""
+    assert settings.database_url is not None
+    return Ground(
+        settings=settings,
+        clock=clock or SystemClock(),
+        database=open_database(settings.database_url),
+        keys=read_keys(settings),
+    )
+
+
+def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
+    """The application of one process, with or without a worker in it."""
+    bus = Bus(ground.database.url)
+    bus.on_topic(ground.memory.forget)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(ground.database.close)
+            await stack.enter_async_context(bus.running())
+            if with_worker:
+                worker = Worker(ground, bus)
+                app.state.worker = await stack.enter_async_context(worker.running())
+            yield
+
+    app = FastAPI(title="Helpline", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.ground, app.state.bus, app.state.worker = ground, bus, None
+    app.include_router(telephony)
+    add_api(app)
+    add_dashboard(app)
+    return app

@@ -1,0 +1,162 @@
+"""The conference engine: who is in, who hears whom, and the events about it."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from app.practice.legs import Leg
+from app.practice.parties import Phone
+from app.practice.rooms import Conference, Participant
+from app.practice.wire import Fields, rfc2822
+
+if TYPE_CHECKING:
+    from app.practice.exchange import Exchange
+
+# The event words of a subscription, for each event.
+_WORD = {
+    "conference-start": "start",
+    "conference-end": "end",
+    "participant-join": "join",
+    "participant-leave": "leave",
+    "participant-hold": "hold",
+    "participant-unhold": "hold",
+    "participant-mute": "mute",
+    "participant-unmute": "mute",
+}
+
+
+class Conferences:
+    def __init__(self, exchange: "Exchange") -> None:
+        self._exchange = exchange
+        self.all: dict[str, Conference] = {}
+
+    def find(self, name_or_sid: str) -> Conference | None:
+        """The live conference of that name or id."""
+        if name_or_sid in self.all:
+            return self.all[name_or_sid]
+        alive = (c for c in self.all.values() if c.name == name_or_sid and c.status != "completed")
+        return next(alive, None)
+
+    def of_leg(self, leg: Leg) -> tuple[Conference, Participant] | None:
+        for conference in self.all.values():
+            if conference.status != "completed" and leg.sid in conference.participants:
+                return conference, conference.participants[leg.sid]
+        return None
+
+    def open(self, name: str, callback: str | None, events: frozenset[str]) -> Conference:
+        """Join or make; only the first participant's callback is heeded."""
+        known = self.find(name)
+        if known is not None:
+            return known
+        now = self._exchange.clock.now()
+        conference = Conference(
+            self._exchange.sids.new("CF"), name, now, callback=callback, events=events
+        )
+        self.all[conference.sid] = conference
+        return conference
+
+    def join(self, conference: Conference, participant: Participant) -> None:
+        labels = {p.label for p in conference.participants.values() if p.label}
+        if participant.label and participant.label in labels:
+            self._exchange.faults.append(f"16025: label {participant.label} twice in a conference")
+        now = self._exchange.clock.now()
+        participant.joined_at = now
+        conference.participants[participant.leg.sid] = participant
+        participant.leg.story.append((now, "joins a conference"))
+        self._tell(conference, "participant-join", participant)
+        starts = any(p.starts_on_enter for p in conference.participants.values())
+        if conference.status == "init" and len(conference.participants) >= 2 and starts:
+            conference.status = "in-progress"
+            self._tell(conference, "conference-start")
+        if conference.status == "in-progress":
+            for member in conference.participants.values():
+                self._stop_waiting(member)
+        phone = participant.leg.party
+        if isinstance(phone, Phone) and phone.drops_after is not None:
+            self._exchange.drop_later(participant.leg, phone.drops_after)
+        self._note_talk(conference)
+
+    def leave(self, leg: Leg, reason: str) -> None:
+        """Out of the conference; the last one and the one that ends it for all close it."""
+        found = self.of_leg(leg)
+        if found is None:
+            return
+        conference, participant = found
+        del conference.participants[leg.sid]
+        self._out(conference, participant, reason)
+        if participant.ends_on_exit:
+            self.end(conference, "participant-with-end-conference-on-exit-left")
+        elif not conference.participants:
+            self.end(conference, "last-participant-left")
+        self._note_talk(conference)
+
+    def end(self, conference: Conference, reason: str) -> None:
+        if conference.status == "completed":
+            return
+        conference.status, conference.reason = "completed", reason
+        conference.ended_at = self._exchange.clock.now()
+        for participant in list(conference.participants.values()):
+            del conference.participants[participant.leg.sid]
+            self._out(conference, participant, "moderator_ended_conference")
+        self._tell(conference, "conference-end", extra=[("ReasonConferenceEnded", reason)])
+        self._note_talk(conference)
+
+    def hold(self, conference: Conference, participant: Participant, held: bool) -> None:
+        if participant.held != held:
+            participant.held = held
+            self._tell(conference, f"participant-{'' if held else 'un'}hold", participant)
+            self._note_talk(conference)
+            if not held:
+                self._stop_waiting(participant)
+
+    def _out(self, conference: Conference, participant: Participant, reason: str) -> None:
+        self._stop_waiting(participant)
+        now = self._exchange.clock.now()
+        participant.leg.story.append((now, f"leaves a conference: {reason}"))
+        self._tell(
+            conference, "participant-leave", participant, [("ReasonParticipantLeft", reason)]
+        )
+        if not participant.out.done():
+            participant.out.set_result(reason)
+
+    def _stop_waiting(self, participant: Participant) -> None:
+        program, participant.wait_program = participant.wait_program, None
+        if program is not None and program is not asyncio.current_task():
+            program.cancel()
+
+    def _note_talk(self, conference: Conference) -> None:
+        talking = frozenset(
+            sid for sid, p in conference.participants.items() if not p.held
+        ) if conference.status == "in-progress" else frozenset()
+        conference.talks.append((self._exchange.clock.now(), talking))
+
+    def _tell(
+        self,
+        conference: Conference,
+        event: str,
+        participant: Participant | None = None,
+        extra: Fields | None = None,
+    ) -> None:
+        conference.sequence += 1
+        if not conference.callback or _WORD[event] not in conference.events:
+            return
+        fields: Fields = [
+            ("ConferenceSid", conference.sid),
+            ("FriendlyName", conference.name),
+            ("AccountSid", self._exchange.account_sid),
+            ("SequenceNumber", str(conference.sequence)),
+            ("Timestamp", rfc2822(self._exchange.clock.now())),
+            ("StatusCallbackEvent", event),
+        ]
+        if participant is not None:
+            fields += [
+                ("CallSid", participant.leg.sid),
+                ("Muted", str(participant.muted).lower()),
+                ("Hold", str(participant.held).lower()),
+                ("Coaching", "false"),
+                ("EndConferenceOnExit", str(participant.ends_on_exit).lower()),
+                ("StartConferenceOnEnter", str(participant.starts_on_enter).lower()),
+                ("ParticipantLabel", participant.label),
+            ]
+        if event == "participant-leave" and participant is not None:
+            fields.append(("ParticipantCallStatus", participant.leg.status))
+        self._exchange.call_back(conference.callback, fields + (extra or []), event)

@@ -1,0 +1,266 @@
+"""The exchange itself: numbers, legs, and what happens to them."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from app.clock import Clock
+from app.practice.conferences import Conferences
+from app.practice.interpreter import Interpreter
+from app.practice.knobs import Knobs
+from app.practice.legs import Ending, Leg
+from app.practice.parties import Caller, Phone
+from app.practice.rooms import Recording, Room
+from app.practice.webhooks import Sender
+from app.practice.wire import Fields, Sids, rfc2822
+
+_GEO = ("City", "State", "Zip", "Country")
+# The event words of a subscription, for each status.
+_EVENT_OF = {"initiated": "initiated", "ringing": "ringing", "in-progress": "answered"}
+# The provider rings a little longer than it was asked to, in seconds.
+_RING_BUFFER = 5.0
+
+
+@dataclass
+class Number:
+    """A number of ours at the exchange, and the addresses it is pointed at."""
+
+    voice_url: str
+    fallback_url: str | None = None
+    status_callback: str | None = None
+
+
+class Exchange:
+    """One account. `faults` collects everything that the real provider would complain of."""
+
+    def __init__(self, clock: Clock, account_sid: str, auth_token: str, seed: int = 1) -> None:
+        self.clock = clock
+        self.account_sid, self.auth_token = account_sid, auth_token
+        self.knobs = Knobs()
+        self.faults: list[str] = []
+        self.sender = Sender(auth_token, self.knobs, self.faults)
+        self.sids = Sids(seed)
+        self.numbers: dict[str, Number] = {}
+        self.phones: dict[str, Phone] = {}
+        self.legs: dict[str, Leg] = {}
+        self.rooms: dict[str, Room] = {}
+        self.recordings: dict[str, Recording] = {}
+        self.conferences = Conferences(self)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # -- tasks ---------------------------------------------------------------------------
+
+    def spawn(self, doing: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.faults.append(f"the exchange failed: {task.exception()!r}")
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sender.close()
+
+    # -- what people do ------------------------------------------------------------------
+
+    def ring(self, from_: str, to: str, caller: Caller | None = None) -> Leg:
+        """Somebody rings a number of ours."""
+        number = self.numbers[to]
+        leg = Leg(
+            sid=self.sids.new("CA"),
+            account=self.account_sid,
+            from_=from_,
+            to=to,
+            direction="inbound",
+            party=caller or Caller(),
+            created_at=self.clock.now(),
+            status="ringing",
+            status_callback=number.status_callback,
+            fallback_url=number.fallback_url,
+        )
+        self.legs[leg.sid] = leg
+        leg.program = self.spawn(Interpreter(self, leg).run(number.voice_url))
+        return leg
+
+    def press(self, leg: Leg, digits: str) -> None:
+        """The party presses keys."""
+        for digit in digits:
+            leg.digits.put_nowait(digit)
+
+    async def hang_up(self, leg: Leg) -> None:
+        """The party hangs up."""
+        await self.end_leg(leg, "completed" if leg.answered_at else "no-answer", "party")
+
+    def phone_at(self, address: str) -> Phone:
+        """The phone at an address; a browser's phone picks up by itself."""
+        if address not in self.phones:
+            known = address.startswith("client:")
+            self.phones[address] = Phone(
+                picks_up=0.3, presses=None, unreachable=not known
+            )
+        return self.phones[address]
+
+    # -- the life of a leg -----------------------------------------------------------------
+
+    def answer(self, leg: Leg) -> None:
+        """The leg is up."""
+        if leg.answered_at is None:
+            leg.answered_at = self.clock.now()
+            self.set_status(leg, "in-progress")
+
+    def set_status(self, leg: Leg, status: str) -> None:
+        """A new status, and its callback if it is subscribed to. All of them are counted."""
+        leg.status = status
+        leg.story.append((self.clock.now(), f"is {status}"))
+        event = _EVENT_OF.get(status, "completed")
+        sequence, leg.sequence = leg.sequence, leg.sequence + 1
+        if leg.direction == "inbound" and event != "completed":
+            return
+        if leg.status_callback and event in leg.status_events:
+            self.call_back(leg.status_callback, self._status_fields(leg, sequence), status)
+
+    def _status_fields(self, leg: Leg, sequence: int) -> Fields:
+        fields = [
+            *self.leg_fields(leg),
+            ("Timestamp", rfc2822(self.clock.now())),
+            ("CallbackSource", "call-progress-events"),
+            ("SequenceNumber", str(sequence)),
+        ]
+        if leg.over:
+            fields += [
+                ("CallDuration", str(leg.seconds)),
+                ("Duration", str(-(-leg.seconds // 60))),
+            ]
+            code = {"busy": "486", "failed": "404", "no-answer": "487"}.get(leg.status)
+            if code:
+                fields.append(("SipResponseCode", code))
+        return fields
+
+    def leg_fields(self, leg: Leg) -> Fields:
+        """The fields that every request about a leg carries, blanks and doubles included."""
+        fields = [
+            ("CallSid", leg.sid),
+            ("AccountSid", leg.account),
+            ("From", leg.from_),
+            ("To", leg.to),
+            ("Caller", leg.from_),
+            ("Called", leg.to),
+            ("CallStatus", leg.status),
+            ("ApiVersion", "2010-04-01"),
+            ("Direction", leg.direction),
+        ]
+        if leg.direction == "inbound":
+            fields.append(("CallToken", "{}"))
+            for side in ("From", "To", "Caller", "Called"):
+                fields += [(side + part, "") for part in _GEO[:3]]
+                fields.append((side + "Country", "RS" if "o" in side else ""))
+        return fields
+
+    def call_back(self, url: str, fields: Fields, what: str) -> None:
+        """Send a callback on its own: it may overtake, come twice, late, or never."""
+        path = url.split("#")[0] + " " + what
+        if self.knobs.fires("lose", path):
+            return
+        delay = self.knobs.fires("delay", path)
+        copies = 2 if self.knobs.fires("duplicate", path) else 1
+
+        async def deliver() -> None:
+            if delay is not None:
+                await self.clock.sleep(delay.seconds)
+            await self.sender.call_back(url, fields)
+
+        for _ in range(copies):
+            self.spawn(deliver())
+
+    async def end_leg(self, leg: Leg, status: str, ending: Ending) -> None:
+        """A leg ends; whatever it was doing is told about it."""
+        if leg.over:
+            return
+        leg.ended_at, leg.ending = self.clock.now(), ending
+        hooks = list(reversed(leg.on_hang_up))
+        self._stop_program(leg)
+        self.set_status(leg, status)
+        for hook in hooks:
+            await self._quietly(hook())
+
+    async def redirect(self, leg: Leg, url: str) -> None:
+        """The interface sends a leg to another document."""
+        hooks = list(reversed(leg.on_redirect))
+        self._stop_program(leg)
+        leg.story.append((self.clock.now(), "is sent elsewhere"))
+        leg.program = self.spawn(Interpreter(self, leg).run(url))
+        for hook in hooks:
+            await self._quietly(hook())
+
+    def _stop_program(self, leg: Leg) -> None:
+        program, leg.program = leg.program, None
+        leg.on_hang_up.clear()
+        leg.on_redirect.clear()
+        if program is not None and program is not asyncio.current_task():
+            program.cancel()
+
+    async def _quietly(self, doing: Awaitable[None]) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await doing
+
+    # -- ringing out --------------------------------------------------------------------------
+
+    def ring_out(self, leg: Leg, then: Coroutine[Any, Any, None]) -> None:
+        """Ring a phone; when it is lifted, `then` is what it hears."""
+        self.legs[leg.sid] = leg
+        leg.program = self.spawn(self._ring_out(leg, then))
+
+    async def _ring_out(self, leg: Leg, then: Coroutine[Any, Any, None]) -> None:
+        phone = leg.party
+        assert isinstance(phone, Phone)
+        try:
+            await self.clock.sleep(0.1)
+            self.set_status(leg, "initiated")
+            if phone.unreachable:
+                await self.end_leg(leg, "failed", "never_answered")
+                return
+            if phone.busy:
+                await self.end_leg(leg, "busy", "never_answered")
+                return
+            await self.clock.sleep(0.2)
+            phone.rung += 1
+            self.set_status(leg, "ringing")
+            patience = leg.timeout + _RING_BUFFER
+            if phone.picks_up is None or phone.picks_up > patience:
+                await self.clock.sleep(patience)
+                await self.end_leg(leg, "no-answer", "never_answered")
+                return
+            await self.clock.sleep(phone.picks_up)
+            self.answer(leg)
+            await then
+        finally:
+            then.close()
+
+    def drop_later(self, leg: Leg, seconds: float) -> None:
+        """The phone dies in mid-talk."""
+
+        async def drop() -> None:
+            await self.clock.sleep(seconds)
+            await self.end_leg(leg, "completed", "party")
+
+        self.spawn(drop())
+
+    # -- recordings --------------------------------------------------------------------------------
+
+    def keep_recording(self, leg: Leg, seconds: int) -> Recording:
+        recording = Recording(self.sids.new("RE"), leg.sid, seconds, self.clock.now())
+        self.recordings[recording.sid] = recording
+        return recording
+
+    def queue_time(self, since: Any) -> str:
+        waited: timedelta = self.clock.now() - since
+        return str(int(waited.total_seconds()))

@@ -1,0 +1,408 @@
+"""Executing TwiML on a leg, with the provider's rules for what follows what."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.practice.legs import Leg
+from app.practice.parties import Caller, Phone
+from app.practice.rooms import Participant, Room, Waiting
+from app.practice.twiml import IN_CONFERENCE_WAIT, IN_QUEUE, Verb
+from app.practice.webhooks import Answered, Unanswered
+from app.practice.wire import Fields
+
+if TYPE_CHECKING:
+    from app.practice.exchange import Exchange
+
+# Spoken words, in letters a second.
+_SPEED = 15.0
+_PLAYED = 3.0
+
+
+@dataclass
+class Next:
+    """The document to go on with."""
+
+    url: str
+    fields: Fields = field(default_factory=list)
+
+
+class LeftRoom(Exception):
+    """A `<Leave>` in a waiting room's document."""
+
+
+class Interpreter:
+    def __init__(self, exchange: "Exchange", leg: Leg) -> None:
+        self._x, self._leg = exchange, leg
+        self._clock = exchange.clock
+
+    async def run(self, url: str) -> None:
+        """Run documents from an address on until the leg ends."""
+        following: Next | None = Next(url)
+        while following is not None:
+            document = await self._fetch(following)
+            if document is None:
+                self._leg.hears("An application error has occurred. Goodbye.", self._clock.now())
+                self._x.faults.append("a leg was dropped: neither document nor fallback")
+                await self._x.end_leg(self._leg, "completed", "error")
+                return
+            following = await self.execute(document.verbs, document.url)
+            if self._leg.over:
+                return
+        await self._x.end_leg(self._leg, "completed", "ran_out")
+
+    async def _fetch(self, what: Next) -> Answered | None:
+        """A document, or the fallback's, or None. The primary is tried first every time."""
+        leg = self._leg
+        try:
+            return await self._x.sender.fetch(
+                what.url, self._x.leg_fields(leg) + what.fields, leg.cookies
+            )
+        except Unanswered as error:
+            leg.story.append((self._clock.now(), f"no document: {error.code}"))
+            if not leg.fallback_url:
+                return None
+            extra = [("ErrorCode", str(error.code)), ("ErrorUrl", error.url)]
+        try:
+            fields = self._x.leg_fields(leg) + what.fields + extra
+            return await self._x.sender.fetch(leg.fallback_url, fields, leg.cookies)
+        except Unanswered:
+            return None
+
+    # -- verbs -------------------------------------------------------------------------------
+
+    async def execute(self, verbs: list[Verb], url: str) -> Next | None:
+        """Run verbs; the answer is where to go on, or None if they ran out."""
+        for verb in verbs:
+            if verb.name == "Reject":
+                status = "busy" if verb.get("reason") == "busy" else "no-answer"
+                await self._x.end_leg(self._leg, status, "rejected")
+                return None
+            self._x.answer(self._leg)
+            following = await self._perform(verb, url)
+            if following is not None or self._leg.over:
+                return following
+        self._x.answer(self._leg)
+        return None
+
+    async def _perform(self, verb: Verb, url: str) -> Next | None:
+        match verb.name:
+            case "Say" | "Play" | "Pause":
+                await self._speak(verb)
+            case "Gather":
+                return await self._gather(verb, url)
+            case "Redirect":
+                return Next(verb.text or url)
+            case "Hangup":
+                await self._x.end_leg(self._leg, "completed", "hangup")
+            case "Leave":
+                raise LeftRoom
+            case "Record":
+                return await self._record(verb, url)
+            case "Enqueue":
+                return await self._enqueue(verb)
+            case "Dial":
+                return await self._dial(verb)
+        return None
+
+    async def _speak(self, verb: Verb) -> None:
+        if verb.name == "Say":
+            self._leg.hears(verb.text, self._clock.now())
+            await self._clock.sleep(max(0.5, len(verb.text) / _SPEED))
+        elif verb.name == "Play":
+            self._leg.hears(f"[{verb.text}]", self._clock.now())
+            await self._clock.sleep(_PLAYED)
+        else:
+            await self._clock.sleep(float(verb.get("length", "1")))
+
+    async def _gather(self, verb: Verb, url: str) -> Next | None:
+        leg = self._leg
+        while not leg.digits.empty():
+            leg.digits.get_nowait()
+        if isinstance(leg.party, Phone) and leg.party.presses is not None:
+            self._x.spawn(self._press_later(leg.party))
+        digits = await self._digits(verb)
+        action = verb.get("action") or url
+        if digits or verb.flag("actionOnEmptyResult", False):
+            return Next(action, [("Digits", digits), ("FinishedOnKey", "")])
+        return None
+
+    async def _press_later(self, phone: Phone) -> None:
+        await self._clock.sleep(phone.press_after)
+        if not self._leg.over and phone.presses is not None:
+            self._x.press(self._leg, phone.presses)
+
+    async def _digits(self, verb: Verb) -> str:
+        """Collect digits while the nested words are spoken and for the timeout after them."""
+        most = int(verb.get("numDigits", "1000"))
+        finish = verb.get("finishOnKey", "#")
+        timeout = float(verb.get("timeout", "5"))
+
+        async def spoken_and_waited() -> None:
+            for child in verb.children:
+                await self._speak(child)
+            await self._clock.sleep(timeout)
+
+        digits = ""
+        while len(digits) < most:
+            patience = asyncio.ensure_future(
+                spoken_and_waited() if not digits else self._clock.sleep(timeout)
+            )
+            digit = await self._race(self._leg.digits.get(), patience)
+            if digit is None or digit == finish:
+                break
+            digits += digit
+        return digits
+
+    async def _race(
+        self, wanted: Awaitable[str], patience: "asyncio.Future[None]"
+    ) -> str | None:
+        """The wanted thing, or None when patience runs out first."""
+        task = asyncio.ensure_future(wanted)
+        try:
+            await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            if patience.done():
+                patience.result()
+            return None
+        finally:
+            task.cancel()
+            patience.cancel()
+
+    # -- recording ------------------------------------------------------------------------------
+
+    async def _record(self, verb: Verb, url: str) -> Next | None:
+        """Silence is not recorded, and goes on with the next verb."""
+        leg, caller = self._leg, self._leg.party
+        assert isinstance(caller, Caller)
+        longest = int(verb.get("maxLength", "3600"))
+        spoken = min(caller.message_seconds, longest)
+        leg.story.append((self._clock.now(), "hears the tone"))
+        action = verb.get("action") or url
+        began = self._clock.now()
+
+        async def cut_off() -> None:
+            said = min(int((self._clock.now() - began).total_seconds()), spoken)
+            if said >= 1:
+                fields = self._keep(verb, said)
+                await self._tell_action(action, [*fields, ("Digits", "hangup")])
+
+        with self._hooks(hang_up=cut_off):
+            if spoken <= 0:
+                await self._clock.sleep(float(verb.get("timeout", "5")))
+                return None
+            caller.message_seconds = 0
+            await self._clock.sleep(spoken)
+        fields = self._keep(verb, spoken)
+        if caller.hangs_up_after_message:
+            self._x.spawn(self._hang_up_soon())
+        return Next(action, [*fields, ("Digits", "#")])
+
+    async def _hang_up_soon(self) -> None:
+        await self._clock.sleep(1)
+        await self._x.hang_up(self._leg)
+
+    def _keep(self, verb: Verb, seconds: int) -> Fields:
+        recording = self._x.keep_recording(self._leg, seconds)
+        base = f"https://api.twilio.com/2010-04-01/Accounts/{self._leg.account}"
+        fields = [
+            ("RecordingUrl", f"{base}/Recordings/{recording.sid}"),
+            ("RecordingSid", recording.sid),
+            ("RecordingDuration", str(seconds)),
+        ]
+        told = verb.get("recordingStatusCallback")
+        if told and "completed" in verb.get("recordingStatusCallbackEvent", "completed"):
+            self._x.call_back(
+                told,
+                [
+                    ("AccountSid", self._leg.account),
+                    ("CallSid", self._leg.sid),
+                    *fields,
+                    ("RecordingStatus", "completed"),
+                    ("RecordingChannels", "1"),
+                    ("RecordingSource", "RecordVerb"),
+                ],
+                "recording",
+            )
+        return fields
+
+    async def _tell_action(self, action: str, extra: Fields) -> None:
+        """An action requested when the leg is over: its answer is not executed."""
+        if not action:
+            return
+        fields = self._x.leg_fields(self._leg) + extra
+        with contextlib.suppress(Unanswered):
+            await self._x.sender.fetch(action, fields, self._leg.cookies)
+
+    # -- the waiting room ----------------------------------------------------------------------------
+
+    async def _enqueue(self, verb: Verb) -> Next | None:
+        leg, action = self._leg, verb.get("action")
+        room = self._x.rooms.setdefault(verb.text, Room(self._x.sids.new("QU"), verb.text))
+        if len(room.members) >= room.size:
+            return Next(action, [("QueueResult", "queue-full")]) if action else None
+        waiting = Waiting(leg, self._clock.now())
+        room.members.append(waiting)
+        leg.story.append((self._clock.now(), "enters the waiting room"))
+
+        def left(result: str) -> Fields:
+            if waiting in room.members:
+                room.members.remove(waiting)
+                room.waits.append((self._clock.now() - waiting.since).total_seconds())
+            leg.story.append((self._clock.now(), f"leaves the waiting room: {result}"))
+            time = self._x.queue_time(waiting.since)
+            return [("QueueResult", result), ("QueueSid", room.sid), ("QueueTime", time)]
+
+        async def hung_up() -> None:
+            await self._tell_action(action, left("hangup"))
+
+        async def redirected() -> None:
+            await self._tell_action(action, left("redirected"))
+
+        with self._hooks(hang_up=hung_up, redirect=redirected):
+            result = await self._wait_in(room, waiting, verb)
+        if leg.over:
+            return None
+        fields = left(result)
+        return Next(action, fields) if action else None
+
+    async def _wait_in(self, room: Room, waiting: Waiting, verb: Verb) -> str:
+        """Play the waiting room's documents, again and again, until somebody leaves."""
+        url = verb.get("waitUrl")
+        if not url:
+            await asyncio.Event().wait()
+        following = Next(url)
+        while True:
+            fields = [
+                ("QueuePosition", str(room.position(waiting.leg))),
+                ("QueueSid", room.sid),
+                ("QueueTime", self._x.queue_time(waiting.since)),
+                ("AvgQueueTime", str(int(sum(room.waits) / max(1, len(room.waits))))),
+                ("CurrentQueueSize", str(len(room.members))),
+                ("MaxQueueSize", str(room.size)),
+            ]
+            try:
+                document = await self._x.sender.fetch(
+                    following.url,
+                    self._x.leg_fields(self._leg) + following.fields + fields,
+                    self._leg.cookies,
+                    allowed=IN_QUEUE,
+                )
+                began = self._clock.now()
+                then = await self.execute(document.verbs, document.url)
+            except LeftRoom:
+                return "leave"
+            except Unanswered:
+                return "error"
+            if self._leg.over:
+                return "hangup"
+            if then is None and self._clock.now() == began:
+                self._x.faults.append("a waiting room's document takes no time")
+                await self._clock.sleep(1)
+            following = then or Next(url)
+
+    # -- conferences -------------------------------------------------------------------------------------
+
+    async def _dial(self, verb: Verb) -> Next | None:
+        noun, action = verb.children[0], verb.get("action")
+        began = self._clock.now()
+
+        def dialled() -> Fields:
+            seconds = int((self._clock.now() - began).total_seconds())
+            return [("DialCallStatus", "answered"), ("DialCallDuration", str(seconds))]
+
+        async def hung_up() -> None:
+            self._x.conferences.leave(self._leg, "participant_hung_up")
+            await self._tell_action(action, dialled())
+
+        async def redirected() -> None:
+            self._x.conferences.leave(self._leg, "participant_updated_via_api")
+
+        with self._hooks(hang_up=hung_up, redirect=redirected):
+            await self.confer(
+                noun.text,
+                label=noun.get("participantLabel"),
+                starts=noun.flag("startConferenceOnEnter", True),
+                ends=noun.flag("endConferenceOnExit", False),
+                callback=noun.get("statusCallback") or None,
+                events=frozenset(noun.get("statusCallbackEvent", "start end").split(" ")),
+                wait_url=noun.get("waitUrl"),
+                star=verb.flag("hangupOnStar", False),
+            )
+        if self._leg.over:
+            return None
+        return Next(action, dialled()) if action else None
+
+    async def confer(
+        self,
+        name: str,
+        *,
+        label: str,
+        starts: bool,
+        ends: bool,
+        callback: str | None,
+        events: frozenset[str],
+        wait_url: str,
+        star: bool = False,
+    ) -> None:
+        """Be in a conference until out of it."""
+        conference = self._x.conferences.open(name, callback, events)
+        participant = Participant(self._leg, label, ends, starts)
+        self._x.conferences.join(conference, participant)
+        if conference.status == "init" and wait_url:
+            participant.wait_program = self._x.spawn(self.play_to(wait_url))
+        if not star:
+            await participant.out
+            return
+        while not self._leg.digits.empty():
+            self._leg.digits.get_nowait()
+        while not participant.out.done():
+            digit = await self._race(self._leg.digits.get(), _until(participant.out))
+            if digit == "*":
+                self._x.conferences.leave(self._leg, "participant_hung_up")
+        await participant.out
+
+    async def play_to(self, url: str) -> None:
+        """What somebody hears who is alone in a conference, or held: once, unless it redirects."""
+        following: Next | None = Next(url)
+        while following is not None:
+            try:
+                document = await self._x.sender.fetch(
+                    following.url,
+                    self._x.leg_fields(self._leg),
+                    self._leg.cookies,
+                    allowed=IN_CONFERENCE_WAIT,
+                )
+            except Unanswered:
+                return
+            following = await self.execute(document.verbs, document.url)
+
+    # -- hooks ---------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _hooks(
+        self,
+        hang_up: Callable[[], Awaitable[None]] | None = None,
+        redirect: Callable[[], Awaitable[None]] | None = None,
+    ) -> Iterator[None]:
+        leg = self._leg
+        if hang_up:
+            leg.on_hang_up.append(hang_up)
+        if redirect:
+            leg.on_redirect.append(redirect)
+        try:
+            yield
+        finally:
+            for hooks, hook in ((leg.on_hang_up, hang_up), (leg.on_redirect, redirect)):
+                if hook in hooks:
+                    hooks.remove(hook)
+
+
+def _until(out: "asyncio.Future[str]") -> "asyncio.Future[None]":
+    async def wait() -> None:
+        await asyncio.shield(out)
+
+    return asyncio.ensure_future(wait())

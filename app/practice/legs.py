@@ -1,0 +1,67 @@
+"""Legs: one per phone that is connected to the exchange, with its statuses and counters."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from app.practice.parties import Caller, Heard, Phone
+
+Direction = Literal["inbound", "outbound-api"]
+Ending = Literal["party", "hangup", "ran_out", "api", "error", "rejected", "never_answered"]
+
+TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+
+
+@dataclass
+class Leg:
+    sid: str
+    account: str
+    from_: str
+    to: str
+    direction: Direction
+    party: Caller | Phone
+    created_at: datetime
+    status: str = "queued"
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    # How it ended, for tests: by the party, by a document, by the interface, by a fault.
+    ending: Ending | None = None
+    sequence: int = 0
+    status_callback: str | None = None
+    status_events: frozenset[str] = frozenset({"completed"})
+    fallback_url: str | None = None
+    cookies: dict[str, str] = field(default_factory=dict)
+    # What is being executed, and what a hang-up in the middle of it still has to send.
+    program: "asyncio.Task[None] | None" = None
+    on_hang_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    on_redirect: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    digits: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
+    # The story of the leg, in words.
+    story: list[tuple[datetime, str]] = field(default_factory=list)
+    timeout: float = 60.0
+    label: str = ""
+
+    @property
+    def over(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def heard(self) -> list[Heard]:
+        return self.party.heard
+
+    def hears(self, text: str, at: datetime) -> None:
+        self.party.heard.append(Heard(at, text))
+        self.story.append((at, f"hears: {text}"))
+
+    def has_heard(self, words: str) -> bool:
+        """Whether somebody said this to the party, in any of the languages."""
+        return any(words in heard.text for heard in self.party.heard)
+
+    @property
+    def seconds(self) -> int:
+        """How long the leg was up."""
+        if self.answered_at is None or self.ended_at is None:
+            return 0
+        return round((self.ended_at - self.answered_at).total_seconds())

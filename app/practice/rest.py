@@ -1,0 +1,391 @@
+"""The REST interface: the resources that the SDK calls, with the provider's codes and bodies."""
+
+import asyncio
+import base64
+from datetime import datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.practice.exchange import Exchange
+from app.practice.interpreter import Interpreter
+from app.practice.legs import Leg
+from app.practice.rooms import Conference, Participant, Recording
+from app.practice.wire import error_body, read_overrides, rfc2822
+
+_ROOT = "/2010-04-01/Accounts/{account}"
+# The smallest MP3 there is: one silent frame, MPEG-1 layer III, 128 kbit/s, 44.1 kHz.
+SILENT_MP3 = (b"\xff\xfb\x90\x00" + b"\x00" * 413) * 4
+
+
+class RestError(Exception):
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.response = JSONResponse(error_body(status, code, message), status_code=status)
+
+
+def rest_app(exchange: Exchange) -> Starlette:
+    """The interface as an application, to be served over real HTTP."""
+    face = _Face(exchange)
+    routes = [
+        (f"{_ROOT}/Calls.json", face.create_call, ["POST"]),
+        (f"{_ROOT}/Calls.json", face.list_calls, ["GET"]),
+        (f"{_ROOT}/Calls/{{sid}}.json", face.fetch_call, ["GET"]),
+        (f"{_ROOT}/Calls/{{sid}}.json", face.update_call, ["POST"]),
+        (f"{_ROOT}/Calls/{{sid}}.json", face.delete_call, ["DELETE"]),
+        (f"{_ROOT}/Conferences.json", face.list_conferences, ["GET"]),
+        (f"{_ROOT}/Conferences/{{name}}.json", face.fetch_conference, ["GET"]),
+        (f"{_ROOT}/Conferences/{{name}}.json", face.update_conference, ["POST"]),
+        (f"{_ROOT}/Conferences/{{name}}/Participants.json", face.add_participant, ["POST"]),
+        (f"{_ROOT}/Conferences/{{name}}/Participants.json", face.list_participants, ["GET"]),
+        (f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json", face.participant, ["GET"]),
+        (
+            f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json",
+            face.update_participant,
+            ["POST"],
+        ),
+        (
+            f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json",
+            face.remove_participant,
+            ["DELETE"],
+        ),
+        (f"{_ROOT}/Recordings/{{sid}}.json", face.fetch_recording, ["GET"]),
+        (f"{_ROOT}/Recordings/{{sid}}.json", face.delete_recording, ["DELETE"]),
+        (f"{_ROOT}/Recordings/{{sid}}.mp3", face.audio, ["GET"]),
+    ]
+    return Starlette(
+        routes=[Route(path, face.guarded(f), methods=methods) for path, f, methods in routes]
+    )
+
+
+class _Face:
+    def __init__(self, exchange: Exchange) -> None:
+        self._x = exchange
+        self._base = f"/2010-04-01/Accounts/{exchange.account_sid}"
+
+    # -- every request -----------------------------------------------------------------------
+
+    def guarded(self, handler: Any) -> Any:
+        """Authentication, the knobs, and errors in the provider's form."""
+
+        async def endpoint(request: Request) -> Response:
+            x, what = self._x, f"{request.method} {request.url.path}"
+            try:
+                self._authenticate(request)
+                if x.knobs.fires("refuse", what):
+                    refusal = RestError(429, 20429, "Too Many Requests").response
+                    refusal.headers["Retry-After"] = "1"
+                    return refusal
+                if x.knobs.fires("fail", what):
+                    raise RestError(500, 20500, "Internal Server Error")
+                silent = x.knobs.fires("accept_and_time_out", what)
+                response: Response = await handler(request)
+            except RestError as error:
+                return error.response
+            if silent is not None:
+                # Carried out; the answer comes when nobody waits for it any more.
+                await asyncio.sleep(silent.seconds or 1.0)
+            return response
+
+        return endpoint
+
+    def _authenticate(self, request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Basic ")
+        try:
+            user, _, password = base64.b64decode(given).decode().partition(":")
+        except ValueError:
+            user = password = ""
+        right = (self._x.account_sid, self._x.auth_token)
+        if (user, password) != right or request.path_params["account"] != right[0]:
+            raise RestError(401, 20003, "Authenticate")
+
+    def _leg(self, request: Request) -> Leg:
+        leg = self._x.legs.get(request.path_params["sid"])
+        if leg is None:
+            raise RestError(404, 20404, "The requested resource was not found")
+        return leg
+
+    async def _form(self, request: Request, *required: str) -> dict[str, list[str]]:
+        form = await request.form()
+        fields = {name: [str(v) for v in form.getlist(name)] for name in form}
+        for name in required:
+            if not fields.get(name, [""])[0]:
+                code = {"To": 21201, "From": 21213}.get(name, 21205)
+                raise RestError(400, code, f"No '{name}' is specified")
+        for name, values in fields.items():
+            if name in ("Url", "StatusCallback", "ConferenceStatusCallback", "WaitUrl", "HoldUrl"):
+                self._check_url(name, values[0])
+        return fields
+
+    def _check_url(self, name: str, value: str) -> None:
+        try:
+            read_overrides(value)
+        except ValueError as error:
+            self._x.faults.append(f"{name}: {error}")
+            raise RestError(400, 21205, f"{name} is not a valid URL") from None
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    async def create_call(self, request: Request) -> Response:
+        fields = await self._form(request, "To", "From")
+        if "Url" not in fields and "Twiml" not in fields:
+            raise RestError(400, 21205, "Url or Twiml is required")
+        leg = self._new_leg(fields)
+        self._x.ring_out(leg, Interpreter(self._x, leg).run(fields["Url"][0]))
+        return JSONResponse(self._call(leg), status_code=201)
+
+    def _new_leg(self, fields: dict[str, list[str]]) -> Leg:
+        to, from_ = fields["To"][0], fields["From"][0]
+        if from_ not in self._x.numbers and not from_.startswith("client:"):
+            raise RestError(400, 21210, "The source phone number is not yet verified")
+        if not to.startswith(("+", "client:", "sip:", "sips:")):
+            raise RestError(400, 21211, "The 'To' phone number is not a valid number")
+        events = fields.get("StatusCallbackEvent", ["completed"])
+        unknown = set(events) - {"initiated", "ringing", "answered", "completed"}
+        if unknown:
+            self._x.faults.append(f"21626: unknown status callback events {sorted(unknown)}")
+            raise RestError(400, 21626, "Invalid StatusCallbackEvent")
+        timeout = int(fields.get("Timeout", ["60"])[0])
+        if not 5 <= timeout <= 600:
+            raise RestError(400, 21216, "Timeout is out of range")
+        leg = Leg(
+            sid=self._x.sids.new("CA"),
+            account=self._x.account_sid,
+            from_=from_,
+            to=to,
+            direction="outbound-api",
+            party=self._x.phone_at(to),
+            created_at=self._x.clock.now(),
+            status_callback=fields.get("StatusCallback", [""])[0] or None,
+            status_events=frozenset(events),
+            fallback_url=fields.get("FallbackUrl", [""])[0] or None,
+            timeout=float(timeout),
+        )
+        return leg
+
+    async def list_calls(self, request: Request) -> Response:
+        query = request.query_params
+        legs = [
+            leg
+            for leg in self._x.legs.values()
+            if query.get("To") in (None, leg.to)
+            and query.get("From") in (None, leg.from_)
+            and query.get("Status") in (None, leg.status)
+            and self._since(query.get("StartTime>"), leg.created_at)
+        ]
+        legs.sort(key=lambda leg: leg.created_at, reverse=True)
+        return self._page(request, "calls", [self._call(leg) for leg in legs])
+
+    @staticmethod
+    def _since(wanted: str | None, at: datetime) -> bool:
+        if not wanted:
+            return True
+        return at >= datetime.fromisoformat(wanted.replace("Z", "+00:00"))
+
+    async def fetch_call(self, request: Request) -> Response:
+        return JSONResponse(self._call(self._leg(request)))
+
+    async def update_call(self, request: Request) -> Response:
+        leg, fields = self._leg(request), await self._form(request)
+        status, url = fields.get("Status", [""])[0], fields.get("Url", [""])[0]
+        if status and status not in ("canceled", "completed"):
+            raise RestError(400, 21218, "Invalid Status")
+        if leg.over:
+            raise RestError(400, 21220, "Call is not in-progress. Cannot redirect.")
+        if status:
+            over = "completed" if leg.answered_at else "canceled"
+            await self._x.end_leg(leg, over, "api")
+        elif url:
+            if leg.status != "in-progress":
+                raise RestError(400, 21220, "Call is not in-progress. Cannot redirect.")
+            self._x.spawn(self._x.redirect(leg, url))
+        return JSONResponse(self._call(leg))
+
+    async def delete_call(self, request: Request) -> Response:
+        leg = self._leg(request)
+        if not leg.over:
+            raise RestError(409, 20009, "Call is in progress")
+        del self._x.legs[leg.sid]
+        return Response(status_code=204)
+
+    # -- conferences --------------------------------------------------------------------------------
+
+    def _conference(self, request: Request) -> Conference:
+        conference = self._x.conferences.find(request.path_params["name"])
+        if conference is None:
+            raise RestError(404, 20404, "The requested resource was not found")
+        return conference
+
+    async def list_conferences(self, request: Request) -> Response:
+        query = request.query_params
+        found = [
+            self._as_conference(c)
+            for c in self._x.conferences.all.values()
+            if query.get("FriendlyName") in (None, c.name)
+            and query.get("Status") in (None, c.status)
+        ]
+        return self._page(request, "conferences", found)
+
+    async def fetch_conference(self, request: Request) -> Response:
+        return JSONResponse(self._as_conference(self._conference(request)))
+
+    async def update_conference(self, request: Request) -> Response:
+        conference, fields = self._conference(request), await self._form(request)
+        if fields.get("Status", [""])[0] == "completed":
+            self._x.conferences.end(conference, "conference-ended-via-api")
+        return JSONResponse(self._as_conference(conference))
+
+    async def add_participant(self, request: Request) -> Response:
+        fields = await self._form(request, "To", "From")
+        name = request.path_params["name"]
+        leg = self._new_leg(fields)
+        leg.label = fields.get("Label", [""])[0]
+        joining = Interpreter(self._x, leg).confer(
+            name,
+            label=leg.label,
+            starts=fields.get("StartConferenceOnEnter", ["true"])[0] == "true",
+            ends=fields.get("EndConferenceOnExit", ["false"])[0] == "true",
+            callback=fields.get("ConferenceStatusCallback", [""])[0] or None,
+            events=frozenset(fields.get("ConferenceStatusCallbackEvent", ["start", "end"])),
+            wait_url=fields.get("WaitUrl", [""])[0],
+        )
+
+        async def hung_up() -> None:
+            self._x.conferences.leave(leg, "participant_hung_up")
+
+        async def in_and_out() -> None:
+            leg.on_hang_up.append(hung_up)
+            await joining
+            await self._x.end_leg(leg, "completed", "api")
+
+        self._x.ring_out(leg, in_and_out())
+        known = self._x.conferences.find(name)
+        body = self._participant_body(leg, known.sid if known else self._x.sids.new("CF"), "queued")
+        return JSONResponse(body, status_code=201)
+
+    def _participant(self, request: Request) -> tuple[Conference, Participant]:
+        conference = self._conference(request)
+        wanted = request.path_params["sid"]
+        for participant in conference.participants.values():
+            if wanted in (participant.leg.sid, participant.label):
+                return conference, participant
+        raise RestError(404, 20404, "The requested resource was not found")
+
+    async def participant(self, request: Request) -> Response:
+        conference, participant = self._participant(request)
+        return JSONResponse(self._as_participant(conference, participant))
+
+    async def list_participants(self, request: Request) -> Response:
+        conference = self._conference(request)
+        found = [self._as_participant(conference, p) for p in conference.participants.values()]
+        return self._page(request, "participants", found)
+
+    async def update_participant(self, request: Request) -> Response:
+        fields = await self._form(request)
+        conference, participant = self._participant(request)
+        hold = fields.get("Hold", [""])[0]
+        if hold:
+            self._x.conferences.hold(conference, participant, hold == "true")
+            url = fields.get("HoldUrl", [""])[0]
+            if hold == "true" and url and participant.wait_program is None:
+                playing = Interpreter(self._x, participant.leg).play_to(url)
+                participant.wait_program = self._x.spawn(playing)
+        return JSONResponse(self._as_participant(conference, participant))
+
+    async def remove_participant(self, request: Request) -> Response:
+        _, participant = self._participant(request)
+        self._x.conferences.leave(participant.leg, "participant_updated_via_api")
+        return Response(status_code=204)
+
+    # -- recordings -------------------------------------------------------------------------------------
+
+    def _recording(self, request: Request) -> Recording:
+        recording = self._x.recordings.get(request.path_params["sid"])
+        if recording is None or recording.deleted:
+            raise RestError(404, 20404, "The requested resource was not found")
+        return recording
+
+    async def fetch_recording(self, request: Request) -> Response:
+        r = self._recording(request)
+        return JSONResponse(
+            {
+                "sid": r.sid, "account_sid": self._x.account_sid, "call_sid": r.call_sid,
+                "duration": str(r.seconds), "status": r.status, "source": "RecordVerb",
+                "channels": 1, "date_created": rfc2822(r.created_at),
+                "uri": f"{self._base}/Recordings/{r.sid}.json",
+            }
+        )
+
+    async def delete_recording(self, request: Request) -> Response:
+        self._recording(request).deleted = True
+        return Response(status_code=204)
+
+    async def audio(self, request: Request) -> Response:
+        recording = self._recording(request)
+        if recording.missing > 0:
+            recording.missing -= 1
+            raise RestError(404, 20404, "The requested resource was not found")
+        return Response(SILENT_MP3, media_type="audio/mpeg")
+
+    # -- bodies -----------------------------------------------------------------------------------------
+
+    def _page(self, request: Request, name: str, items: list[dict[str, Any]]) -> Response:
+        uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        size = int(request.query_params.get("PageSize", "50"))
+        shown = items[:size]
+        return JSONResponse(
+            {
+                name: shown, "first_page_uri": uri, "next_page_uri": None,
+                "previous_page_uri": None, "uri": uri, "page": 0, "page_size": size,
+                "start": 0, "end": max(0, len(shown) - 1),
+            }
+        )
+
+    def _call(self, leg: Leg) -> dict[str, Any]:
+        uri = f"{self._base}/Calls/{leg.sid}"
+        status = "queued" if leg.status == "initiated" else leg.status
+        return {
+            "sid": leg.sid, "account_sid": leg.account, "to": leg.to, "from": leg.from_,
+            "to_formatted": leg.to, "from_formatted": leg.from_, "status": status,
+            "direction": leg.direction, "api_version": "2010-04-01", "answered_by": None,
+            "date_created": rfc2822(leg.created_at), "date_updated": rfc2822(leg.created_at),
+            "start_time": rfc2822(leg.answered_at) if leg.answered_at else None,
+            "end_time": rfc2822(leg.ended_at) if leg.ended_at else None,
+            "duration": str(leg.seconds) if leg.ended_at else None,
+            "price": None, "price_unit": "USD", "parent_call_sid": None,
+            "phone_number_sid": None, "annotation": None, "group_sid": None,
+            "forwarded_from": None, "caller_name": None, "queue_time": "0", "trunk_sid": None,
+            "uri": f"{uri}.json",
+            "subresource_uris": {"recordings": f"{uri}/Recordings.json"},
+        }
+
+    def _as_conference(self, c: Conference) -> dict[str, Any]:
+        uri = f"{self._base}/Conferences/{c.sid}"
+        return {
+            "sid": c.sid, "account_sid": self._x.account_sid, "friendly_name": c.name,
+            "status": c.status, "region": "us1", "api_version": "2010-04-01",
+            "date_created": rfc2822(c.created_at), "date_updated": rfc2822(c.created_at),
+            "reason_conference_ended": c.reason or None, "call_sid_ending_conference": None,
+            "uri": f"{uri}.json",
+            "subresource_uris": {"participants": f"{uri}/Participants.json"},
+        }
+
+    def _as_participant(self, c: Conference, p: Participant) -> dict[str, Any]:
+        body = self._participant_body(p.leg, c.sid, "connected")
+        return {
+            **body, "muted": p.muted, "hold": p.held, "end_conference_on_exit": p.ends_on_exit,
+            "start_conference_on_enter": p.starts_on_enter, "label": p.label or None,
+        }
+
+    def _participant_body(self, leg: Leg, conference_sid: str, status: str) -> dict[str, Any]:
+        uri = f"{self._base}/Conferences/{conference_sid}/Participants/{leg.sid}.json"
+        return {
+            "account_sid": leg.account, "call_sid": leg.sid, "conference_sid": conference_sid,
+            "label": leg.label or None, "call_sid_to_coach": None, "coaching": False,
+            "date_created": rfc2822(leg.created_at), "date_updated": rfc2822(leg.created_at),
+            "end_conference_on_exit": False, "muted": False, "hold": False, "queue_time": None,
+            "start_conference_on_enter": True, "status": status, "uri": uri,
+        }

@@ -1,0 +1,193 @@
+"""Sending webhooks: signed, with cookies, redirects, overrides, retries and the fallback."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote_plus, urljoin, urlsplit
+from uuid import uuid4
+
+import httpx2
+
+from app.practice.knobs import Knobs
+from app.practice.twiml import BadDocument, Verb, parse
+from app.practice.wire import Fields, Overrides, read_overrides, sign
+
+_MOST_REDIRECTS = 10
+_AGENT = "TwilioProxy/1.1"
+
+
+class Unanswered(Exception):
+    """A webhook got no usable answer. `code` is the provider's error code."""
+
+    def __init__(self, code: int, url: str, what: str) -> None:
+        super().__init__(f"{code} at {url}: {what}")
+        self.code, self.url = code, url
+
+
+@dataclass
+class Answered:
+    verbs: list[Verb]
+    url: str
+    body: bytes
+
+
+class Sender:
+    """Sends the exchange's webhooks. Faults that a document has are told to `report`."""
+
+    def __init__(self, token: str, knobs: Knobs, report: "list[str]") -> None:
+        self.token = token
+        self._knobs = knobs
+        self._report = report
+        self._client = httpx2.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=200, max_keepalive_connections=50),
+        )
+        self.under_way = 0
+        self.sent: list[tuple[str, dict[str, str]]] = []
+        self.keep_sent = True
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def fetch(
+        self,
+        url: str,
+        fields: Fields,
+        cookies: dict[str, str],
+        *,
+        method: str = "POST",
+        allowed: set[str] | None = None,
+    ) -> Answered:
+        """Ask for a document. Raises Unanswered; bad TwiML is reported as well."""
+        token = str(uuid4())
+        answer, where = await self._deliver(url, fields, cookies, token, method)
+        again = self._knobs.fires("duplicate", urlsplit(url).path)
+        if again is not None:
+            repeat, _ = await self._deliver(url, fields, dict(cookies), token, method)
+            if repeat.content != answer.content:
+                self._report.append(f"a repeat was answered differently: {urlsplit(url).path}")
+        if answer.status_code >= 400:
+            raise Unanswered(11200, where, f"status {answer.status_code}")
+        try:
+            kind = answer.headers.get("content-type", "")
+            return Answered(parse(answer.content, kind, allowed), where, answer.content)
+        except BadDocument as error:
+            self._report.append(f"bad TwiML from {urlsplit(where).path}: {error}")
+            raise Unanswered(error.code, where, str(error)) from None
+
+    async def call_back(self, url: str, fields: Fields) -> bool:
+        """Deliver a callback; whether it was taken."""
+        try:
+            answer, where = await self._deliver(url, fields, {}, str(uuid4()), "POST")
+        except Unanswered:
+            return False
+        if answer.status_code >= 400:
+            self._report.append(f"callback refused with {answer.status_code}: {where}")
+            return False
+        return True
+
+    async def _deliver(
+        self, url: str, fields: Fields, cookies: dict[str, str], token: str, method: str
+    ) -> tuple[httpx2.Response, str]:
+        try:
+            wishes = read_overrides(url)
+        except ValueError as error:
+            self._report.append(str(error))
+            raise Unanswered(11100, url, str(error)) from None
+        self.under_way += 1
+        try:
+            async with asyncio.timeout(15 if wishes.total >= 15 else wishes.total):
+                return await self._with_retries(wishes, fields, cookies, token, method)
+        except TimeoutError:
+            raise Unanswered(11205, wishes.address, "no answer within the limit") from None
+        finally:
+            self.under_way -= 1
+
+    async def _with_retries(
+        self,
+        wishes: Overrides,
+        fields: Fields,
+        cookies: dict[str, str],
+        token: str,
+        method: str,
+    ) -> tuple[httpx2.Response, str]:
+        retried = 0
+        while True:
+            failure, problem = "", ""
+            answer = None
+            try:
+                answer, where = await self._once(wishes, fields, cookies, token, method, retried)
+                if answer.status_code >= 500:
+                    failure = "5xx"
+                elif answer.status_code >= 400:
+                    failure = "4xx"
+                else:
+                    return answer, where
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+                failure, problem = "ct", type(error).__name__
+            except httpx2.HTTPError as error:
+                failure, problem = "rt", type(error).__name__
+            if retried >= wishes.retries or not ({failure, "all"} & wishes.policy):
+                if answer is not None:
+                    return answer, where
+                raise Unanswered(11205 if failure == "ct" else 11200, wishes.address, problem)
+            retried += 1
+            await asyncio.sleep(0.05)
+
+    async def _once(
+        self,
+        wishes: Overrides,
+        fields: Fields,
+        cookies: dict[str, str],
+        token: str,
+        method: str,
+        retried: int,
+    ) -> tuple[httpx2.Response, str]:
+        address = wishes.address
+        for _ in range(_MOST_REDIRECTS + 1):
+            headers = {
+                "User-Agent": _AGENT,
+                "Accept": "*/*",
+                "X-Home-Region": "us1",
+                "I-Twilio-Idempotency-Token": token,
+                "X-Twilio-Signature": sign(
+                    self.token, address, fields if method == "POST" else []
+                ),
+            }
+            if cookies:
+                headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in cookies.items())
+            if self.keep_sent:
+                self.sent.append((address, dict(fields)))
+            answer = await self._send(method, address, fields, headers, wishes)
+            self._keep_cookies(answer, cookies)
+            if answer.status_code not in (301, 302, 303, 307, 308):
+                return answer, address
+            address = urljoin(address, answer.headers.get("location", ""))
+            if answer.status_code in (301, 302, 303):
+                method = "GET"
+        raise Unanswered(11215, address, "too many redirects")
+
+    async def _send(
+        self, method: str, address: str, fields: Fields, headers: Mapping[str, str], w: Overrides
+    ) -> httpx2.Response:
+        timeout = httpx2.Timeout(w.read, connect=w.connect)
+        if method == "GET":
+            return await self._client.get(address, headers=dict(headers), timeout=timeout)
+        body = "&".join(
+            f"{_quoted(name)}={_quoted(value)}" for name, value in fields
+        ).encode()
+        kind = "application/x-www-form-urlencoded; charset=UTF-8"
+        return await self._client.post(
+            address, content=body, headers={**headers, "Content-Type": kind}, timeout=timeout
+        )
+
+    @staticmethod
+    def _keep_cookies(answer: httpx2.Response, cookies: dict[str, str]) -> None:
+        for header in answer.headers.get_list("set-cookie"):
+            name, _, value = header.split(";")[0].partition("=")
+            cookies[name.strip()] = value.strip()
+
+
+def _quoted(text: str) -> str:
+    return quote_plus(text, safe="")

@@ -1,0 +1,70 @@
+"""What is on a counsellor's desk: presence, the ringing offer, the live call."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from app.calls.models import Call, Line
+from app.errors import NotFound
+from app.routing import roster
+from app.routing.models import Offer, OfferState, Presence
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+
+class Desk(NamedTuple):
+    """Everything that one counsellor's board shows about themselves."""
+
+    presence: Presence | None
+    shift_ends_at: datetime | None
+    offer: Offer | None
+    call: Call | None
+    line: str
+
+    @property
+    def ringing(self) -> bool:
+        return self.offer is not None and self.offer.state == OfferState.OPEN
+
+
+async def desk_of(work: Work, staff: Staff) -> Desk:
+    """Read the desk of a counsellor."""
+    presence = await work.session.get(Presence, staff.id)
+    row = (
+        await work.session.execute(
+            select(Offer, Call, Line.name)
+            .join(Call, Call.id == Offer.call_id)
+            .join(Line, Line.id == Call.line_id, isouter=True)
+            .where(Offer.counsellor_id == staff.id, Offer.released_at.is_(None))
+        )
+    ).one_or_none()
+    present = await roster.on_shift(work)
+    offer, call, line = row if row is not None else (None, None, None)
+    return Desk(presence, present.get(staff.id), offer, call, line or "")
+
+
+def own_calls(staff: Staff) -> Select[Any]:
+    """The ids of the calls that a counsellor took."""
+    return select(Offer.call_id).where(
+        Offer.counsellor_id == staff.id,
+        Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
+    )
+
+
+async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
+    """Refuse who does not hold this call now. Raises NotFound.
+
+    A supervisor may act on any live call.
+    """
+    if may(staff.role, Permission.END_ANY_CALL):
+        return
+    mine = select(Offer.id).where(
+        Offer.call_id == call_id,
+        Offer.counsellor_id == staff.id,
+        Offer.released_at.is_(None),
+        Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
+    )
+    if await work.session.scalar(mine) is None:
+        raise NotFound("There is no such call in your hands.")

@@ -1,0 +1,314 @@
+"""Offers: a call held out to a counsellor, taken once, released in the same transaction.
+
+Locks are taken in one order everywhere: call, offer, presence.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+
+from app.calls import record
+from app.calls.models import Call, Leg
+from app.calls.record import Delivery
+from app.calls.states import CallEvent, CallState
+from app.errors import Conflict, NotFound
+from app.routing import presence as presences
+from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.staff.models import Staff
+from app.work import Work
+
+# Seconds of waiting that a caller has ahead of the others.
+DANGER_PRIORITY = 3600
+RETURNED_PRIORITY = 7200
+
+# Calls in a row that may be missed before a counsellor is set away.
+MISSES_BROWSER = 1
+MISSES_PHONE = 3
+
+# Somebody who has lifted the phone gets so long to press 1.
+_LISTENING = timedelta(seconds=15)
+
+
+class OfferNoLongerOpen(Conflict):
+    default = "The call has already been taken, or the caller is gone."
+
+
+async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -> Offer:
+    """Hold a locked waiting call out to a locked available counsellor."""
+    offer = Offer(
+        id=uuid4(),
+        call_id=call.id,
+        counsellor_id=staff.id,
+        state=OfferState.OPEN,
+        opened_at=work.now,
+        expires_at=work.now + timedelta(seconds=work.settings.offer_seconds),
+    )
+    work.session.add(offer)
+    await presences.set_presence(work, presence, PresenceState.OFFERED, "offer")
+    await record.move(
+        work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
+    )
+    if staff.endpoint_kind != "browser":
+        _want_leg(work, offer, "telephony:ring_counsellor")
+    work.announce(f"offers:{staff.id}")
+    return offer
+
+
+def _want_leg(work: Work, offer: Offer, task: str) -> None:
+    leg = Leg(id=uuid4(), call_id=offer.call_id, offer_id=offer.id, created_at=work.now)
+    work.session.add(leg)
+    work.defer(task, leg_id=str(leg.id))
+
+
+async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
+    """An offer with its call, the call locked first. Raises NotFound."""
+    call_id = await work.session.scalar(select(Offer.call_id).where(Offer.id == offer_id))
+    if call_id is None:
+        raise NotFound("There is no such offer.")
+    call = await record.lock_call(work, call_id)
+    offer = await work.session.scalar(
+        select(Offer)
+        .where(Offer.id == offer_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    assert offer is not None
+    return call, offer
+
+
+async def own_offer(work: Work, offer_id: UUID, staff_id: UUID) -> tuple[Call, Offer]:
+    """The same for the counsellor to whom it was made; for others it does not exist."""
+    owner = select(Offer.id).where(Offer.id == offer_id, Offer.counsellor_id == staff_id)
+    if await work.session.scalar(owner) is None:
+        raise NotFound("There is no such offer for you.")
+    return await lock_offer(work, offer_id)
+
+
+async def accept_offer(
+    work: Work, call: Call, offer: Offer, *, delivery: Delivery | None = None, by: str = "board"
+) -> None:
+    """Take the call. One winner; asking again after winning is the same as once.
+
+    Raises OfferNoLongerOpen.
+    """
+    won = await work.session.scalar(
+        update(Offer)
+        .where(Offer.id == offer.id, Offer.state == OfferState.OPEN)
+        .values(
+            state=OfferState.ACCEPTED,
+            accepted_at=work.now,
+            expires_at=work.now + timedelta(seconds=work.settings.connect_seconds),
+        )
+        .returning(Offer.id)
+        .execution_options(synchronize_session="fetch")
+    )
+    if won is None:
+        if offer.released_at is None:
+            return
+        raise OfferNoLongerOpen()
+    await record.record(
+        work, call, "offer_accepted", delivery=delivery, offer_id=str(offer.id), by=by
+    )
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    presence.missed = 0
+    await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
+    legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
+    if legs is None:
+        _want_leg(work, offer, "telephony:join_counsellor")
+    work.announce(f"offers:{offer.counsellor_id}", "queue")
+
+
+async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "board") -> None:
+    """Not now: the caller is held out to the next. Raises OfferNoLongerOpen."""
+    if offer.state == OfferState.DECLINED:
+        return
+    if offer.state != OfferState.OPEN:
+        raise OfferNoLongerOpen()
+    await _release(work, call, offer, OfferState.DECLINED, by)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    presence.missed = 0
+    if presence.state == PresenceState.OFFERED:
+        await presences.set_free(work, presence, "declined")
+
+
+async def miss_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
+    """Nobody took it, or the phone could not be reached: on to the next counsellor.
+
+    After too many in a row the counsellor is away, until they say otherwise.
+    """
+    if offer.released_at is not None or offer.state == OfferState.CONNECTED:
+        return
+    was_accepted = offer.state == OfferState.ACCEPTED
+    await _release(work, call, offer, OfferState.MISSED, cause)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    presence.missed += 1
+    endpoint = await work.session.scalar(
+        select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
+    )
+    limit = MISSES_BROWSER if endpoint == "browser" else MISSES_PHONE
+    if presence.state not in (PresenceState.OFFERED, PresenceState.ON_CALL):
+        return
+    if presence.after_call is None and presence.missed >= limit:
+        why = "your phone could not be reached" if was_accepted else "missed an offer"
+        await presences.set_presence(work, presence, PresenceState.AWAY, why)
+    else:
+        await presences.set_free(work, presence, "missed")
+
+
+async def _release(work: Work, call: Call, offer: Offer, state: OfferState, cause: str) -> None:
+    """End an offer that has not led to a talk; the caller waits on, unless gone."""
+    offer.state, offer.released_at = state.value, work.now
+    await end_legs(work, offer.id)
+    detail = {"offer_id": str(offer.id), "offer": state.value, "cause": cause}
+    if CallState(call.state) is CallState.OFFERED:
+        await record.move(work, call, CallEvent.OFFER_ENDED, **detail)
+    else:
+        await record.record(work, call, "offer_ended", **detail)
+    work.announce(f"offers:{offer.counsellor_id}", "queue")
+
+
+async def end_legs(work: Work, offer_id: UUID) -> None:
+    """No phone keeps ringing: every live leg of the offer is to be ended."""
+    legs = await work.session.scalars(
+        select(Leg).where(Leg.offer_id == offer_id, Leg.ended_at.is_(None))
+    )
+    for leg in legs:
+        leg.end_wanted = True
+        work.defer("telephony:end_leg", leg_id=str(leg.id))
+
+
+async def phone_lifted(work: Work, offer: Offer) -> None:
+    """The counsellor hears the whisper: time to press a key."""
+    if offer.state == OfferState.OPEN:
+        offer.expires_at = max(offer.expires_at, work.now + _LISTENING)
+
+
+async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
+    """Both are in the conference: they talk."""
+    if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+        return
+    if await record.connect(work, call, at=at):
+        offer.state, offer.connected_at = OfferState.CONNECTED.value, at
+        work.announce(f"offers:{offer.counsellor_id}", f"presence:{offer.counsellor_id}")
+
+
+async def lose_counsellor(
+    work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
+) -> None:
+    """The counsellor's leg died: the caller goes back to the front and is told so.
+
+    The place is that of the first arrival, and above everybody else's. A caller who is
+    just asking us what to do next need not be fetched.
+    """
+    if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
+        return
+    if offer.state != OfferState.CONNECTED:
+        await miss_offer(work, call, offer, cause)
+        return
+    offer.released_at = work.now
+    await end_legs(work, offer.id)
+    call.returned += 1
+    call.entries += 1
+    call.held_at = None
+    call.priority = max(call.priority, RETURNED_PRIORITY)
+    await record.move(
+        work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause
+    )
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    if presence.state == PresenceState.ON_CALL:
+        await presences.start_wrap_up(work, presence, "your connection to the call was lost")
+    if fetch_caller:
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+    work.announce(f"offers:{offer.counsellor_id}")
+
+
+async def end_call(
+    work: Work,
+    call: Call,
+    *,
+    ended_by: str,
+    at: datetime | None = None,
+    delivery: Delivery | None = None,
+    answer: dict[str, Any] | None = None,
+    lost: bool = False,
+) -> None:
+    """The caller is gone, or the talk is over: everything the call held is released now."""
+    await record.end_call(
+        work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
+    )
+    held = await work.session.scalars(
+        select(Offer).where(Offer.call_id == call.id, Offer.released_at.is_(None))
+    )
+    for offer in held.all():
+        await _let_go(work, offer)
+
+
+async def _let_go(work: Work, offer: Offer) -> None:
+    talked = offer.state == OfferState.CONNECTED
+    if not talked:
+        offer.state = OfferState.WITHDRAWN.value
+    offer.released_at = work.now
+    await end_legs(work, offer.id)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
+        if talked:
+            await presences.start_wrap_up(work, presence, "the call has ended")
+        else:
+            await presences.set_free(work, presence, "the caller is gone", rested=True)
+    work.announce(f"offers:{offer.counsellor_id}")
+
+
+async def hang_up(work: Work, call: Call) -> None:
+    """A person ends the talk: the record closes now, the provider is told next."""
+    if CallState(call.state) is CallState.ENDED:
+        return
+    await end_call(work, call, ended_by="counsellor")
+    work.defer("telephony:end_caller", call_id=str(call.id))
+
+
+async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Presence:
+    """A counsellor's own change. An open offer is declined by it, a live call is not touched."""
+    held = await held_offer(work, staff.id)
+    if held is not None and held.state == OfferState.OPEN and choice is not PresenceState.AVAILABLE:
+        call, offer = await lock_offer(work, held.id)
+        if offer.state == OfferState.OPEN:
+            await decline_offer(work, call, offer, by="own choice")
+    presence = await presences.lock_presence(work, staff.id)
+    if presence.state == PresenceState.OFFERED:
+        # Still ringing: staying available is no change.
+        presence.heartbeat_at = work.now
+        return presence
+    await presences.choose(work, presence, choice)
+    return presence
+
+
+async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
+    """The offer or live call that a counsellor holds, if any."""
+    return await work.session.scalar(
+        select(Offer).where(Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None))
+    )
+
+
+async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
+    """The offer by which a call is being rung, brought in, or talked to, if any."""
+    return (
+        await work.session.scalars(
+            select(Offer)
+            .where(Offer.call_id == call_id, Offer.released_at.is_(None))
+            .order_by(Offer.opened_at.desc())
+        )
+    ).first()
+
+
+async def set_hold(work: Work, call: Call, held: bool) -> None:
+    """Hold or resume a talk; the provider is told after the commit. Raises Conflict."""
+    if CallState(call.state) is not CallState.CONNECTED:
+        raise Conflict("Only a call that is connected can be held or resumed.")
+    if (call.held_at is not None) == held:
+        return
+    call.held_at = work.now if held else None
+    await record.record(work, call, "hold" if held else "resume")
+    work.defer("telephony:set_hold", call_id=str(call.id))
+    work.announce("calls")

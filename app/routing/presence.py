@@ -1,0 +1,112 @@
+"""What counsellors are doing. Their own choice beats every automatic change."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
+from app.work import Work
+
+# Requests of a signed-in counsellor are proof of life; one write in so many seconds is enough.
+_BEAT_EVERY = timedelta(seconds=5)
+
+P = PresenceState
+
+
+async def lock_presence(work: Work, counsellor_id: UUID) -> Presence:
+    """The presence of a counsellor, made if missing, locked until the end of the transaction.
+
+    Lock the call first where both are needed; every verb does, so none waits in a circle.
+    """
+    found = await _locked(work, counsellor_id)
+    if found is None:
+        await work.session.execute(
+            pg_insert(Presence)
+            .values(
+                counsellor_id=counsellor_id,
+                since=work.now,
+                idle_since=work.now,
+                heartbeat_at=work.now,
+            )
+            .on_conflict_do_nothing()
+        )
+        found = await _locked(work, counsellor_id)
+    assert found is not None
+    return found
+
+
+async def _locked(work: Work, counsellor_id: UUID) -> Presence | None:
+    return await work.session.scalar(
+        select(Presence)
+        .where(Presence.counsellor_id == counsellor_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+async def set_presence(
+    work: Work, presence: Presence, state: PresenceState, cause: str, *, until: datetime | None = None
+) -> None:
+    """Change a locked presence and write the change down; the same state again is nothing."""
+    if presence.state == state:
+        return
+    before, presence.state = presence.state, state.value
+    presence.since, presence.until_at, presence.cause = work.now, until, cause
+    await work.session.execute(
+        insert(PresenceChange.__table__),  # type: ignore[arg-type]
+        {
+            "counsellor_id": presence.counsellor_id,
+            "at": work.now,
+            "before": before,
+            "after": state.value,
+            "cause": cause,
+        },
+    )
+    work.announce("presence", f"presence:{presence.counsellor_id}")
+
+
+async def set_free(work: Work, presence: Presence, cause: str, *, rested: bool = False) -> None:
+    """Back to what the counsellor chose, or else available; `rested` keeps the idle time."""
+    chosen, presence.after_call = presence.after_call, None
+    if not rested:
+        presence.idle_since = work.now
+    await set_presence(work, presence, P(chosen) if chosen else P.AVAILABLE, cause)
+
+
+async def start_wrap_up(work: Work, presence: Presence, cause: str) -> None:
+    """After a talk: time to write up, with a limit."""
+    limit = timedelta(seconds=work.settings.wrap_up_seconds)
+    if not limit:
+        await set_free(work, presence, cause)
+        return
+    await set_presence(work, presence, P.WRAP_UP, cause, until=work.now + limit)
+
+
+async def choose(work: Work, presence: Presence, choice: PresenceState) -> None:
+    """The counsellor's own change of a locked presence that holds no open offer."""
+    assert choice in CHOICES
+    presence.heartbeat_at = work.now
+    presence.missed = 0
+    if presence.state == P.ON_CALL:
+        presence.after_call = choice.value if choice is not P.AVAILABLE else None
+        work.announce(f"presence:{presence.counsellor_id}")
+        return
+    presence.after_call = None
+    if choice is P.AVAILABLE and presence.state != P.AVAILABLE:
+        presence.idle_since = work.now
+    await set_presence(work, presence, choice, "own choice")
+
+
+async def beat(work: Work, counsellor_id: UUID) -> None:
+    """The counsellor's browser was heard of."""
+    await work.session.execute(
+        update(Presence)
+        .where(
+            Presence.counsellor_id == counsellor_id,
+            Presence.heartbeat_at < work.now - _BEAT_EVERY,
+        )
+        .values(heartbeat_at=work.now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,117 @@
+"""The net under everything: once a second, what is due is done.
+
+Nothing here is the mechanism by which things usually happen, except the
+limits: of offers, of wrap-up, of silence. They are read from rows, so a
+restart forgets none of them.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import literal, select, union_all, update
+
+from app.calls.models import Call
+from app.calls.states import CallState
+from app.jobs.transaction import run_verb, transaction
+from app.routing import offers, queue
+from app.routing import presence as presences
+from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.staff.models import Staff
+from app.work import PROGRAM, Ground, Work
+
+_AT_MOST = 500
+
+
+async def sweep(ground: Ground) -> int:
+    """Do all that is due, then match; the answer is how much was due."""
+    async with transaction(ground, PROGRAM) as work:
+        due = await _due(work)
+    verbs = {
+        "offer": _end_late_offer,
+        "wrap_up": _end_wrap_up,
+        "stale": _set_away,
+        "silent": _ask_the_provider,
+    }
+    for kind, row_id in due:
+        await run_verb(ground, PROGRAM, _on(row_id, verbs[kind]))
+    await queue.match(ground)
+    return len(due)
+
+
+def _on(
+    row_id: UUID, verb: Callable[[Work, UUID], Awaitable[None]]
+) -> Callable[[Work], Awaitable[None]]:
+    return lambda work: verb(work, row_id)
+
+
+async def _due(work: Work) -> list[tuple[str, UUID]]:
+    now = work.now
+    silent = now - timedelta(seconds=work.settings.silence_seconds)
+    stale = now - timedelta(seconds=work.settings.heartbeat_seconds)
+    found = union_all(
+        select(literal("offer"), Offer.id).where(
+            Offer.released_at.is_(None),
+            Offer.state.in_((OfferState.OPEN, OfferState.ACCEPTED)),
+            Offer.expires_at <= now,
+        ),
+        select(literal("wrap_up"), Presence.counsellor_id).where(
+            Presence.state == PresenceState.WRAP_UP, Presence.until_at <= now
+        ),
+        select(literal("stale"), Presence.counsellor_id)
+        .join(Staff, Staff.id == Presence.counsellor_id)
+        .where(
+            Presence.state == PresenceState.AVAILABLE,
+            Presence.heartbeat_at < stale,
+            Staff.endpoint_kind == "browser",
+        ),
+        select(literal("silent"), Call.id).where(
+            Call.state != CallState.ENDED,
+            Call.heard_at < silent,
+            (Call.asked_at.is_(None)) | (Call.asked_at < silent),
+        ),
+    ).limit(_AT_MOST)
+    return [(kind, row_id) for kind, row_id in await work.session.execute(found)]
+
+
+async def _end_late_offer(work: Work, offer_id: UUID) -> None:
+    call, offer = await offers.lock_offer(work, offer_id)
+    if offer.expires_at > work.now:
+        return
+    cause = "not taken in time" if offer.state == OfferState.OPEN else "not connected in time"
+    was_moving = offer.move_wanted_at is not None
+    await offers.miss_offer(work, call, offer, cause)
+    if was_moving and CallState(call.state) is CallState.QUEUED:
+        # The caller may have been moved to an empty conference: fetch them back.
+        call.entries += 1
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+
+
+async def _end_wrap_up(work: Work, counsellor_id: UUID) -> None:
+    presence = await presences.lock_presence(work, counsellor_id)
+    if presence.state == PresenceState.WRAP_UP and (
+        presence.until_at is None or presence.until_at <= work.now
+    ):
+        await presences.set_free(work, presence, "wrap-up time is over")
+
+
+async def _set_away(work: Work, counsellor_id: UUID) -> None:
+    presence = await presences.lock_presence(work, counsellor_id)
+    stale = work.now - timedelta(seconds=work.settings.heartbeat_seconds)
+    if presence.state == PresenceState.AVAILABLE and presence.heartbeat_at < stale:
+        await presences.set_presence(
+            work, presence, PresenceState.AWAY, "your browser was not heard of"
+        )
+
+
+async def _ask_the_provider(work: Work, call_id: UUID) -> None:
+    asked = await work.session.scalar(
+        update(Call)
+        .where(Call.id == call_id, Call.state != CallState.ENDED)
+        .values(asked_at=work.now)
+        .returning(Call.id)
+        .execution_options(synchronize_session=False)
+    )
+    if asked is not None:
+        work.defer("telephony:reconcile_call", call_id=str(call_id))
+

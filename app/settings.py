@@ -1,0 +1,192 @@
+"""What the environment says, checked before anything starts.
+
+Every name carries the prefix `HELPLINE_`. In development what is missing is
+made up and kept in `DATA_DIR`; in production it is refused.
+"""
+
+import base64
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import BadSettings
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="HELPLINE_", extra="ignore")
+
+    env: Literal["development", "production"] = "development"
+    data_dir: Path = Path("./var")
+    database_url: str | None = None
+    public_url: str = "http://127.0.0.1:8000"
+    secret_key: str | None = None
+    field_keys: str | None = None
+
+    twilio_account_sid: str | None = None
+    twilio_auth_token: str | None = None
+    twilio_previous_auth_token: str | None = None
+    twilio_api_base_url: str | None = None
+    twilio_api_key_sid: str | None = None
+    twilio_api_key_secret: str | None = None
+    twilio_twiml_app_sid: str | None = None
+    # Seconds that one call to the provider's REST interface may take.
+    twilio_timeout: float = Field(default=5.0, gt=0, le=60)
+
+    # How long an offer rings, in seconds.
+    offer_seconds: int = Field(default=20, ge=5, le=120)
+    # From acceptance to both being in the conference, in seconds.
+    connect_seconds: int = Field(default=20, ge=5, le=120)
+    # The limit of wrap-up, in seconds.
+    wrap_up_seconds: int = Field(default=60, ge=0, le=3600)
+    # A caller who gives up within so many seconds of waiting is a short abandon.
+    short_abandon_seconds: int = Field(default=10, ge=0, le=60)
+    # After so many seconds a caller is offered to leave a voice message.
+    long_wait_seconds: int = Field(default=120, ge=5, le=7200)
+    # A counsellor at a browser is away when it was not heard of for so long, in seconds.
+    heartbeat_seconds: int = Field(default=90, ge=15, le=600)
+    # Without a word from the provider for so long, in seconds, we ask it.
+    silence_seconds: int = Field(default=120, ge=10, le=3600)
+    smtp_url: str | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def in_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme, host and port of `PUBLIC_URL`, as a browser writes an origin."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def auth_tokens(self) -> list[str]:
+        """Both tokens while they are being rotated, the current one first."""
+        return [t for t in (self.twilio_auth_token, self.twilio_previous_auth_token) if t]
+
+
+def read_settings() -> Settings:
+    """The settings of this environment.
+
+    Raises BadSettings with a sentence that names the variable and says what to do.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "HELPLINE_" + "_".join(str(part) for part in wrong["loc"]).upper()
+        raise BadSettings(f"{name} is not usable: {wrong['msg']}. Change or unset it.") from None
+    check_settings(settings)
+    return settings if settings.in_production else with_generated_secrets(settings)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what is missing or unsafe.
+
+    Raises BadSettings.
+    """
+    url = urlsplit(settings.public_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise BadSettings(
+            "HELPLINE_PUBLIC_URL must be the http(s) address under which the telephony provider "
+            "and the counsellors reach this server, for example https://helpline.example.org."
+        )
+    if url.username or url.password or url.query or url.fragment:
+        raise BadSettings(
+            "HELPLINE_PUBLIC_URL must not hold a user name, a password, a query or a fragment: "
+            "the provider's signature would not match. Give scheme, host, port and path only."
+        )
+    if settings.database_url is not None and not settings.database_url.startswith(
+        ("postgresql://", "postgres://")
+    ):
+        raise BadSettings(
+            "HELPLINE_DATABASE_URL must start with postgresql://. "
+            "Leave it unset to run the embedded PostgreSQL in HELPLINE_DATA_DIR."
+        )
+    if settings.field_keys is not None:
+        parse_field_keys(settings.field_keys)
+    if settings.secret_key is not None and len(settings.secret_key) < 32:
+        raise BadSettings(
+            "HELPLINE_SECRET_KEY is shorter than 32 characters. Make one with: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    if settings.in_production:
+        _check_production(settings)
+
+
+def _check_production(settings: Settings) -> None:
+    needed = {
+        "HELPLINE_SECRET_KEY": settings.secret_key,
+        "HELPLINE_FIELD_KEYS": settings.field_keys,
+        "HELPLINE_TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
+        "HELPLINE_TWILIO_AUTH_TOKEN": settings.twilio_auth_token,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise BadSettings(
+            f"In production {', '.join(missing)} must be set. Nothing is made up there, since a "
+            "generated key would be lost with the machine, and the callers' numbers with it."
+        )
+    if not settings.public_url.startswith("https://"):
+        raise BadSettings(
+            "In production HELPLINE_PUBLIC_URL must start with https://, "
+            "so that nobody on the way can read or forge what callers and counsellors send."
+        )
+    if settings.twilio_api_base_url and not settings.twilio_api_base_url.startswith("https://"):
+        raise BadSettings("In production HELPLINE_TWILIO_API_BASE_URL must start with https://.")
+
+
+def parse_field_keys(text: str) -> list[tuple[int, bytes]]:
+    """The keys of `HELPLINE_FIELD_KEYS`: `NUMBER:BASE64` pairs, separated by commas.
+
+    The first seals; the others only open. The last is also what the keyed
+    hashes are derived from, so it stays last for ever. Raises BadSettings.
+    """
+    keys: list[tuple[int, bytes]] = []
+    for part in (p.strip() for p in text.split(",") if p.strip()):
+        number, colon, encoded = part.partition(":")
+        if not colon:
+            number, encoded = "1", part
+        try:
+            padded = encoded + "=" * (-len(encoded) % 4)
+            key = base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True)
+            identifier = int(number)
+        except ValueError:
+            key, identifier = b"", 0
+        if len(key) != 32 or not 1 <= identifier <= 255:
+            raise BadSettings(
+                "HELPLINE_FIELD_KEYS must hold NUMBER:BASE64 pairs of 32-byte keys, separated by "
+                'commas. Make a key with: python3 -c "import base64, secrets; '
+                "print('1:' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+            )
+        keys.append((identifier, key))
+    if not keys or len({number for number, _ in keys}) != len(keys):
+        raise BadSettings("HELPLINE_FIELD_KEYS needs at least one key, each with its own number.")
+    return keys
+
+
+def with_generated_secrets(settings: Settings) -> Settings:
+    """Development only: make up what is missing, once, and keep it in `DATA_DIR`."""
+    changes: dict[str, str] = {}
+    if settings.secret_key is None:
+        changes["secret_key"] = _kept(settings.data_dir, "secret_key", secrets.token_urlsafe(48))
+    if settings.field_keys is None:
+        fresh = "1:" + base64.b64encode(secrets.token_bytes(32)).decode()
+        changes["field_keys"] = _kept(settings.data_dir, "field_keys", fresh)
+    return settings.model_copy(update=changes)
+
+
+def _kept(folder: Path, name: str, fresh: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(fresh)
+    except FileExistsError:
+        pass
+    return path.read_text().strip()

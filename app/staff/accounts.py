@@ -1,0 +1,165 @@
+"""Accounts: made by an administrator, signed in with a password, out with a click."""
+
+import asyncio
+import functools
+import re
+import secrets
+from datetime import timedelta
+from uuid import uuid4
+
+from pwdlib import PasswordHash
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import Conflict, Invalid, NotSignedIn
+from app.privacy.numbers import e164
+from app.staff.audit import write_entry
+from app.staff.models import Staff, StaffSession
+from app.staff.roles import Role
+from app.work import Actor, Work
+
+SESSION_LENGTH = timedelta(hours=14)
+
+_HASHER = PasswordHash.recommended()
+# An argon2 hash takes 64 MiB; two at a time are enough for a call room.
+_HASHING = asyncio.Semaphore(2)
+
+
+class NameTaken(Conflict):
+    default = "There is already an account of that name."
+
+
+class WrongPassword(NotSignedIn):
+    default = "The name or the password is not right."
+
+
+def read_endpoint(text: str) -> tuple[str, str | None]:
+    """Where a counsellor's phone is: `browser`, `client:ID`, `+NUMBER` or `sip:URI`.
+
+    Raises Invalid.
+    """
+    if text == "browser":
+        return "browser", None
+    if re.fullmatch(r"client:[A-Za-z0-9_]{1,121}", text):
+        return "client", text
+    if re.fullmatch(r"sips?:[^\s@]+@[^\s@]+", text):
+        return "sip", text
+    number = e164(text) if text.startswith("+") else None
+    if number:
+        return "phone", number
+    raise Invalid(
+        "An endpoint is `browser`, `client:ID` (letters, digits, underscore), "
+        "a phone number with + and country code, or `sip:user@host`."
+    )
+
+
+async def hash_password(password: str) -> str:
+    """The argon2 hash of a new password. Raises Invalid when it is too short."""
+    if len(password) < 10:
+        raise Invalid("A password needs at least 10 characters.")
+    async with _HASHING:
+        return await asyncio.to_thread(_HASHER.hash, password)
+
+
+async def add_staff(
+    work: Work,
+    *,
+    name: str,
+    role: Role,
+    endpoint: str = "browser",
+    languages: list[str] | None = None,
+    lines: list[str] | None = None,
+    skills: list[str] | None = None,
+    password: str | None = None,
+) -> Staff:
+    """Make an account. Raises NameTaken, Invalid."""
+    name = name.strip()
+    if not re.fullmatch(r"[^\s][^\n\r\t]{0,79}", name):
+        raise Invalid("A name has 1 to 80 characters and no line breaks.")
+    kind, address = read_endpoint(endpoint)
+    if await work.session.scalar(select(Staff.id).where(Staff.name == name)):
+        raise NameTaken()
+    staff = Staff(
+        id=uuid4(),
+        name=name,
+        role=role.value,
+        password_hash=await hash_password(password) if password is not None else None,
+        endpoint_kind=kind,
+        endpoint=address,
+        identity="c_" + secrets.token_hex(12),
+        languages=languages or [],
+        lines=lines or [],
+        skills=skills or [],
+        created_at=work.now,
+    )
+    work.session.add(staff)
+    await work.session.flush()
+    write_entry(work, "staff added", str(staff.id), role=role.value, endpoint=kind)
+    work.announce("roster")
+    return staff
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    # Verified when there is no such account, so that both answers take the same time.
+    return _HASHER.hash(secrets.token_urlsafe(16))
+
+
+async def password_is_right(staff: Staff | None, password: str) -> bool:
+    """Compare in a thread, in the same time whether or not the account exists."""
+    known = staff.password_hash if staff and staff.active else None
+    async with _HASHING:
+        right = await asyncio.to_thread(
+            lambda: _HASHER.verify(password, known or _nobodys_hash())
+        )
+    return right and known is not None
+
+
+async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
+    return (
+        await session.scalars(select(Staff).where(Staff.name == name.strip()))
+    ).one_or_none()
+
+
+async def open_session(work: Work, staff: Staff) -> str:
+    """Sign somebody in; the answer is the token for the cookie."""
+    token = secrets.token_urlsafe(32)
+    work.session.add(
+        StaffSession(
+            token_key=work.keys.session_key(token),
+            staff_id=staff.id,
+            created_at=work.now,
+            expires_at=work.now + SESSION_LENGTH,
+        )
+    )
+    await work.session.execute(delete(StaffSession).where(StaffSession.expires_at < work.now))
+    work.actor = actor_of(staff)
+    write_entry(work, "signed in", str(staff.id))
+    return token
+
+
+async def close_session(work: Work, token: str) -> None:
+    """Sign out; doing it twice is the same."""
+    key = work.keys.session_key(token)
+    await work.session.execute(delete(StaffSession).where(StaffSession.token_key == key))
+    if work.actor.staff_id:
+        write_entry(work, "signed out", str(work.actor.staff_id))
+
+
+async def staff_of_session(work: Work, token: str) -> Staff | None:
+    """Who holds this cookie, if the session is still good and the account active."""
+    return (
+        await work.session.scalars(
+            select(Staff)
+            .join(StaffSession, StaffSession.staff_id == Staff.id)
+            .where(
+                StaffSession.token_key == work.keys.session_key(token),
+                StaffSession.expires_at > work.now,
+                Staff.active,
+            )
+        )
+    ).one_or_none()
+
+
+def actor_of(staff: Staff) -> Actor:
+    return Actor("person", staff.id, staff.name, staff.role)

@@ -1,0 +1,66 @@
+"""Accounts, sessions, and the log of what people did."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base, Identifier, KeyedHash, one_of
+from app.staff.roles import Role
+
+ENDPOINT_KINDS = ("browser", "client", "phone", "sip")
+
+
+class Staff(Base):
+    """Somebody with an account. `identity` is what the provider sees of them: opaque."""
+
+    __tablename__ = "staff"
+    __table_args__ = (
+        one_of("role", Role),
+        one_of("endpoint_kind", ENDPOINT_KINDS),
+        CheckConstraint("(endpoint_kind = 'browser') = (endpoint IS NULL)", name="endpoint"),
+    )
+
+    id: Mapped[Identifier]
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str | None]
+    endpoint_kind: Mapped[str]
+    endpoint: Mapped[str | None]
+    identity: Mapped[str] = mapped_column(unique=True)
+    # Empty means: every language, every line.
+    languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    lines: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    skills: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[datetime]
+
+
+class StaffSession(Base):
+    """A signed-in browser or program; the token itself is only in its cookie."""
+
+    __tablename__ = "staff_sessions"
+
+    token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class AuditEntry(Base):
+    """What a person did or read. Append-only; `hash` chains it to the entry before."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (Index("ix_audit_entries_at", "at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    previous: Mapped[KeyedHash]
+    hash: Mapped[KeyedHash]

@@ -1,0 +1,51 @@
+"""Who may do what. Pure: a table and a question."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    COUNSELLOR = "counsellor"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+    REFERRAL_OFFICER = "referral_officer"
+    AUDITOR = "auditor"
+
+
+class Permission(StrEnum):
+    TAKE_CALLS = "take_calls"
+    SEE_QUEUE = "see_queue"
+    SEE_OWN_CALLS = "see_own_calls"
+    SEE_ALL_CALLS = "see_all_calls"
+    END_ANY_CALL = "end_any_call"
+    HEAR_MESSAGES = "hear_messages"
+    READ_LOG = "read_log"
+    # Everybody who is signed in: who am I, the live stream, signing out.
+    SIGNED_IN = "signed_in"
+
+
+_P = Permission
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.COUNSELLOR: frozenset(
+        {_P.SIGNED_IN, _P.TAKE_CALLS, _P.SEE_QUEUE, _P.SEE_OWN_CALLS, _P.HEAR_MESSAGES}
+    ),
+    Role.SUPERVISOR: frozenset(
+        {
+            _P.SIGNED_IN,
+            _P.TAKE_CALLS,
+            _P.SEE_QUEUE,
+            _P.SEE_OWN_CALLS,
+            _P.SEE_ALL_CALLS,
+            _P.END_ANY_CALL,
+            _P.HEAR_MESSAGES,
+        }
+    ),
+    # Numbers without identities: call facts, no messages, no talks.
+    Role.ADMINISTRATOR: frozenset({_P.SIGNED_IN, _P.SEE_QUEUE, _P.SEE_ALL_CALLS}),
+    Role.REFERRAL_OFFICER: frozenset({_P.SIGNED_IN}),
+    Role.AUDITOR: frozenset({_P.SIGNED_IN, _P.READ_LOG, _P.SEE_ALL_CALLS}),
+}
+
+
+def may(role: str, permission: Permission) -> bool:
+    """Whether the role holds the permission; an unknown role holds none."""
+    return permission in PERMISSIONS.get(Role(role), frozenset()) if role in Role else False

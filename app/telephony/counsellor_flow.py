@@ -1,0 +1,254 @@
+"""What the webhooks of a counsellor's leg and of the conference mean."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import record
+from app.calls.models import Call, Leg, RecordedEvent
+from app.calls.record import Delivery
+from app.calls.states import CallState, LegStatus, is_over, read_leg_status, supersedes
+from app.routing import offers
+from app.routing.models import Offer, OfferState
+from app.telephony.flow import delivery_of, scene_of
+from app.telephony.script import TAKE_DIGIT, Answer, Scene
+from app.telephony.signature import Signed
+from app.work import Work
+
+# The counsellor is asked twice to press a key.
+_WHISPERS = 2
+
+
+async def _earlier(work: Work, key: str) -> Answer | None:
+    event = await record.earlier_answer(work, key)
+    return event.answer if event is not None else None
+
+
+async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
+    """The counsellor's phone was lifted, by a person or by a machine."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    key = f"whisper:{offer_id}:{signed.call_sid}"
+    answer = await _earlier(work, key)
+    if answer is None:
+        takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
+        answer = {"kind": "whisper", "attempt": 0} if takeable else {"kind": "taken"}
+        await offers.phone_lifted(work, offer)
+        await record.record(
+            work, call, "whisper", delivery=delivery_of(signed, key), answer=answer,
+            offer_id=str(offer_id),
+        )
+    return answer, await scene_of(work, call, offer_id)
+
+
+async def take(
+    work: Work, offer_id: UUID, signed: Signed, attempt: int
+) -> tuple[Answer, Scene | None]:
+    """The counsellor pressed a key, or did not. 1 takes the call; the loser hears so."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    key = f"answer:{offer_id}:{attempt}"
+    answer = await _earlier(work, key)
+    if answer is not None:
+        return answer, await scene_of(work, call, offer_id)
+    delivery = delivery_of(signed, key)
+    detail: dict[str, Any] = {"offer_id": str(offer_id)}
+    if signed.fields.get("Digits") == TAKE_DIGIT:
+        try:
+            await offers.accept_offer(work, call, offer, by="phone")
+            answer = {"kind": "join_counsellor", "offer_id": str(offer_id)}
+        except offers.OfferNoLongerOpen:
+            answer = {"kind": "taken"}
+    elif attempt < _WHISPERS and offer.released_at is None:
+        answer = {"kind": "whisper", "attempt": attempt}
+        await offers.phone_lifted(work, offer)
+    else:
+        answer = {"kind": "hang_up"}
+        if offer.state == OfferState.OPEN:
+            await offers.miss_offer(work, call, offer, "nobody pressed a key")
+    await record.record(
+        work, call, "key_asked_for", delivery=delivery, answer=answer, **detail
+    )
+    return answer, await scene_of(work, call, offer_id)
+
+
+async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
+    """The counsellor's leg has left the conference and asks what next.
+
+    If the leg lives on, the counsellor pressed the star, or the conference ended
+    under both. Which of the two, the provider is asked, before a child is hung up on.
+    """
+    call, offer = await offers.lock_offer(work, offer_id)
+    key = f"counsellor-left:{offer_id}"
+    answer = await _earlier(work, key)
+    if answer is not None:
+        return answer
+    status = read_leg_status(signed.fields.get("CallStatus"))
+    lives = status is not None and not is_over(status)
+    answer = {"kind": "hang_up"}
+    if lives and offer.released_at is None and offer.state == OfferState.CONNECTED:
+        offer.finished_at = work.now
+        work.defer("telephony:settle_finish", offer_id=str(offer_id))
+    await record.record(
+        work, call, "counsellor_left", delivery=delivery_of(signed, key), answer=answer,
+        offer_id=str(offer_id),
+    )
+    return answer
+
+
+async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
+    """Progress of a leg that we made. Any subset of the statuses, in any order."""
+    leg = await work.session.get(Leg, leg_id)
+    status = read_leg_status(signed.fields.get("CallStatus"))
+    if leg is None or status is None:
+        return
+    call, offer = await offers.lock_offer(work, leg.offer_id)
+    await work.session.refresh(leg, with_for_update=True)
+    key = f"leg:{leg_id}:{status.value}:{signed.fields.get('SequenceNumber', '')}"
+    if await record.earlier_answer(work, key) is not None:
+        return
+    delivery = delivery_of(signed, key)
+    await record.record(
+        work, call, f"leg_{status.value}", delivery=delivery, offer_id=str(offer.id)
+    )
+    await apply_leg_status(work, call, offer, leg, status, signed.call_sid, delivery)
+
+
+async def apply_leg_status(
+    work: Work,
+    call: Call,
+    offer: Offer,
+    leg: Leg,
+    status: LegStatus,
+    sid: str,
+    delivery: Delivery | None = None,
+) -> None:
+    """Move a locked leg on, and what hangs on it."""
+    if leg.provider_sid is None and sid:
+        # The callback was faster than the answer to our own request.
+        leg.provider_sid, leg.sending = sid, "sent"
+        if leg.end_wanted:
+            work.defer("telephony:end_leg", leg_id=str(leg.id))
+    if not supersedes(status, LegStatus(leg.status) if leg.status else None):
+        return
+    at = delivery.happened_at(work.now, not_before=leg.created_at) if delivery else work.now
+    leg.status = status.value
+    if status is LegStatus.IN_PROGRESS:
+        leg.answered_at = at
+    if not is_over(status):
+        return
+    leg.ended_at = at
+    code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
+    leg.sip_code = int(code) if code.isdigit() else None
+    if offer.released_at is None and offer.finished_at is None:
+        await offers.lose_counsellor(work, call, offer, f"leg {status.value}")
+
+
+# -- the conference ------------------------------------------------------------------------
+
+
+@dataclass
+class Party:
+    """One side of a conference, as its events tell."""
+
+    joined_at: datetime | None = None
+    present: bool = False
+    left_with: str | None = None
+
+
+@dataclass
+class Conference:
+    """What the events of a conference amount to, in the provider's order."""
+
+    caller: Party
+    counsellor: Party
+
+    @property
+    def both_at(self) -> datetime | None:
+        """When both had joined for the first time."""
+        if self.caller.joined_at is None or self.counsellor.joined_at is None:
+            return None
+        return max(self.caller.joined_at, self.counsellor.joined_at)
+
+
+def fold(events: list[RecordedEvent]) -> Conference:
+    """Read the events in the provider's order: in whichever order they came, the same."""
+    conference = Conference(Party(), Party())
+    for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
+        party = conference.caller if event.detail["party"] == "caller" else conference.counsellor
+        if event.kind == "participant-join":
+            party.joined_at = party.joined_at or event.at
+            party.present, party.left_with = True, None
+        elif event.kind == "participant-leave":
+            party.joined_at = party.joined_at or event.at
+            party.present = False
+            party.left_with = event.detail.get("provider", {}).get("ParticipantCallStatus", "")
+    return conference
+
+
+async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
+    """Somebody joined or left. What it means is read from all events so far."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    fields = signed.fields
+    sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
+    kind = fields.get("StatusCallbackEvent", "")
+    key = f"conference:{sid}:{sequence}:{kind}"
+    if await record.earlier_answer(work, key) is not None:
+        return
+    delivery = delivery_of(signed, key)
+    if sid and offer.conference_sid is None:
+        offer.conference_sid = sid
+    party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
+    await record.record(
+        work,
+        call,
+        kind if kind.replace("-", "").isalpha() else "conference-event",
+        delivery=delivery,
+        at=delivery.happened_at(work.now, not_before=offer.opened_at),
+        offer_id=str(offer_id),
+        party=party,
+        sequence=int(sequence) if sequence.isdigit() else 0,
+    )
+    if kind in ("participant-join", "participant-leave"):
+        await _apply_conference(work, call, offer)
+
+
+async def conference_of(work: Work, offer: Offer) -> Conference:
+    """What is known of the conference of an offer."""
+    events = await work.session.scalars(
+        select(RecordedEvent).where(
+            RecordedEvent.call_id == offer.call_id,
+            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
+            RecordedEvent.detail["offer_id"].astext == str(offer.id),
+        )
+    )
+    return fold(list(events))
+
+
+async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
+    seen = await conference_of(work, offer)
+    if seen.both_at is not None and offer.state != OfferState.CONNECTED:
+        if CallState(call.state) is CallState.ENDED:
+            await record.add_late_answer(work, call, at=seen.both_at)
+        else:
+            await offers.connect_offer(work, call, offer, at=seen.both_at)
+    if CallState(call.state) is CallState.ENDED:
+        return
+    if seen.caller.left_with and _over(seen.caller.left_with) and not seen.caller.present:
+        await offers.end_call(work, call, ended_by="caller")
+        return
+    counsellor = seen.counsellor
+    if counsellor.present and not seen.caller.present and offer.released_at is None:
+        if offer.move_wanted_at is None and offer.state == OfferState.ACCEPTED:
+            offer.move_wanted_at = work.now
+            work.defer("telephony:move_caller", offer_id=str(offer.id))
+    elif counsellor.left_with is not None and not counsellor.present:
+        # A leg that lives on asks what next, and then we learn why it left.
+        if _over(counsellor.left_with) or not counsellor.left_with:
+            await offers.lose_counsellor(work, call, offer, "the counsellor's line dropped")
+
+
+def _over(word: str) -> bool:
+    status = read_leg_status(word)
+    return status is not None and is_over(status)

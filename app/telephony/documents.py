@@ -1,0 +1,92 @@
+"""Steps as TwiML, built with the provider's SDK. Absolute addresses, nothing personal."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from fastapi import Response
+from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
+
+from app.settings import Settings
+from app.telephony import script
+from app.telephony.urls import callback, offer_path, public
+
+# One string: the builder would print a list as Python does.
+_CONFERENCE_EVENTS = "start end join leave hold mute"
+
+
+def document(steps: Iterable[script.Step], settings: Settings) -> Response:
+    """The response that carries these steps."""
+    return Response(twiml(steps, settings), media_type="text/xml")
+
+
+def twiml(steps: Iterable[script.Step], settings: Settings) -> str:
+    """The TwiML of these steps."""
+    response = VoiceResponse()
+    for step in steps:
+        _add(response, step, settings)
+    return str(response)
+
+
+def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) -> None:
+    match step:
+        case script.Say():
+            voice = {"voice": step.voice} if step.voice else {}
+            parent.say(step.text, language=step.locale, **voice)
+        case script.PlayFile():
+            parent.play(public(settings, prompt_path(step.recording)))
+        case script.Pause():
+            parent.pause(length=step.seconds)
+        case script.Ask():
+            gather = parent.gather(
+                action=public(settings, step.then),
+                num_digits=1,
+                timeout=step.seconds,
+                action_on_empty_result=step.silence_too,
+            )
+            for part in step.spoken:
+                _add(gather, part, settings)
+        case script.GoTo():
+            parent.redirect(public(settings, step.path))
+        case script.Wait():
+            parent.enqueue(
+                script.WAITING_ROOM,
+                action=public(settings, step.then),
+                wait_url=public(settings, step.hears),
+            )
+        case script.Leave():
+            parent.leave()
+        case script.HangUp():
+            parent.hangup()
+        case script.RecordMessage():
+            parent.record(
+                action=public(settings, step.then),
+                max_length=script.LONGEST_MESSAGE,
+                timeout=5,
+                finish_on_key="#",
+                recording_status_callback=callback(settings, step.told),
+                recording_status_callback_event="completed absent",
+            )
+        case script.Join():
+            parent.append(_join(step, settings))
+
+
+def prompt_path(recording: UUID) -> str:
+    return f"/telephony/prompts/{recording}"
+
+
+def _join(step: script.Join, settings: Settings) -> Dial:
+    dial = Dial(
+        action=public(settings, step.then), **({"hangup_on_star": True} if step.star_ends else {})
+    )
+    dial.conference(
+        str(step.offer_id),
+        participant_label=step.label,
+        beep="false",
+        start_conference_on_enter=True,
+        end_conference_on_exit=step.ends_for_all,
+        wait_url=public(settings, offer_path(step.offer_id, "hold")),
+        # The provider heeds the first participant's callback only: both carry the same.
+        status_callback=callback(settings, offer_path(step.offer_id, "conference")),
+        status_callback_event=_CONFERENCE_EVENTS,
+    )
+    return dial

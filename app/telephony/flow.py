@@ -1,0 +1,506 @@
+"""What the caller's webhooks mean: each decides once, and a repeat gets the same answer."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls import lines, record
+from app.calls.lines import LineScript
+from app.calls.models import Call, RecordedEvent, VoiceMessage
+from app.calls.record import Delivery
+from app.calls.states import CallEvent, CallState, LegStatus, is_over, read_leg_status
+from app.errors import NotAllowed
+from app.routing import offers, queue, roster
+from app.routing.models import OfferState
+from app.telephony.script import (
+    MENU_ATTEMPTS,
+    MESSAGE_DIGIT,
+    Answer,
+    Scene,
+)
+from app.telephony.signature import Signed
+from app.telephony.urls import call_path
+from app.work import Work
+
+
+class NotThisCall(NotAllowed):
+    default = "The call of the address is not the call of the request."
+
+
+def delivery_of(signed: Signed, key: str) -> Delivery:
+    return Delivery(key, signed.facts, signed.told_at)
+
+
+def caller_is_gone(signed: Signed) -> bool:
+    """Whether the request itself says that the leg has ended."""
+    status = read_leg_status(signed.fields.get("CallStatus"))
+    return status is not None and is_over(status)
+
+
+async def scene_of(work: Work, call: Call, offer_id: UUID | None = None) -> Scene | None:
+    """The line and language of a call; None if there is no line at all to speak for it."""
+    line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+    return Scene(line, call.id, call.language, work.now, offer_id) if line else None
+
+
+Decision = Callable[[Work, Call, Delivery, LineScript], Awaitable[Answer]]
+
+
+async def decide(
+    work: Work, call_id: UUID, signed: Signed, key: str, decision: Decision
+) -> tuple[Answer, Scene | None]:
+    """Answer a webhook of a caller's leg: from the log if it came before, else by deciding.
+
+    Raises NotThisCall, NotFound.
+    """
+    call = await record.lock_call(work, call_id)
+    if signed.call_sid != call.provider_sid:
+        raise NotThisCall()
+    scene = await scene_of(work, call)
+    earlier = await record.earlier_answer(work, key)
+    if earlier is not None and earlier.answer is not None:
+        return earlier.answer, _as_it_was(scene, earlier)
+    if scene is None:
+        return {"kind": "trouble"}, None
+    answer = await decision(work, call, delivery_of(signed, key), scene.line)
+    return answer, await scene_of(work, call)
+
+
+def _as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
+    """The scene in which an earlier answer was spoken: its language and its instant."""
+    if scene is None:
+        return None
+    language = event.detail.get("language", scene.language)
+    return Scene(scene.line, scene.call_id, language, event.at, scene.offer_id)
+
+
+# -- the ring, and the menu ------------------------------------------------------------
+
+
+async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
+    """A call comes in: its row is made before anything else."""
+    line = await lines.line_of_number(work, signed.fields.get("To"))
+    call, fresh = await record.open_call(
+        work,
+        provider_sid=signed.call_sid,
+        raw_from=signed.fields.get("From"),
+        line=line,
+        greeted=True,
+    )
+    key = f"voice:{call.provider_sid}"
+    if not fresh:
+        earlier = await record.earlier_answer(work, key)
+        if earlier is not None and earlier.answer is not None:
+            return earlier.answer, _as_it_was(await scene_of(work, call), earlier)
+    speaks = line or await lines.any_line(work)
+    scene = Scene(speaks, call.id, call.language, work.now) if speaks else None
+    answer: Answer = {"kind": "menu", "attempt": 0} if scene else {"kind": "trouble"}
+    if not call.greeted:
+        # The end overtook the beginning.
+        call.greeted = True
+        await record.restate(work, call, "the ring was heard of late")
+    await record.record(
+        work,
+        call,
+        "opened",
+        delivery=delivery_of(signed, key),
+        answer=answer if scene else None,
+        line_known=line is not None,
+        language=None,
+    )
+    return answer, scene
+
+
+def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
+    """The digit of the menu; whatever it is, the caller gets on."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if asked_again and digits is None:
+            answer: Answer = {"kind": "menu", "attempt": attempt}
+            await record.record(
+                work, call, "menu_asked_again", delivery=delivery, answer=answer, language=None
+            )
+            return answer
+        danger = digits == line.danger_digit
+        chosen = next((s for s in line.languages if s.digit == digits), None)
+        if not danger and chosen is None and digits and attempt < MENU_ATTEMPTS:
+            answer = {"kind": "menu", "attempt": attempt}
+            await record.record(
+                work, call, "menu_not_understood", delivery=delivery, answer=answer, language=None
+            )
+            return answer
+        language = (chosen or line.languages[0]).language
+        return await admit(work, call, delivery, line, language=language, danger=danger)
+
+    return decision
+
+
+async def admit(
+    work: Work,
+    call: Call,
+    delivery: Delivery,
+    line: LineScript,
+    *,
+    language: str,
+    danger: bool,
+    n: int = 1,
+) -> Answer:
+    """Into the queue if somebody is on duty; else say so and offer a voice message."""
+    call.language = call.language or language
+    state = CallState(call.state)
+    if state is not CallState.GREETING:
+        return await _carry_on(work, call, delivery)
+    found = await roster.staffing(work, line, language, danger=danger or call.danger)
+    if found.unstaffed is None:
+        call.unstaffed = None
+        answer: Answer = {"kind": "enqueue", "entry": call.entries + 1}
+        await record.enter_queue(
+            work,
+            call,
+            language=language,
+            danger=danger,
+            priority=offers.DANGER_PRIORITY if danger or call.danger else 0,
+            delivery=delivery,
+            answer=answer,
+        )
+        return answer
+    call.unstaffed = found.unstaffed.value
+    call.danger = call.danger or danger
+    answer = {"kind": "message", "n": n, "reason": found.unstaffed.value}
+    if found.resumes_at is not None:
+        answer["resumes_at"] = found.resumes_at.isoformat()
+    await record.record(
+        work, call, "unstaffed", delivery=delivery, answer=answer, language=language,
+        danger=call.danger,
+    )
+    return answer
+
+
+async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
+    """A webhook of a phase that is over: wherever the call is now, that is where it goes."""
+    state = CallState(call.state)
+    if state is CallState.ENDED:
+        answer: Answer = {"kind": "goodbye"}
+    else:
+        call.entries += 1
+        answer = {"kind": "enqueue", "entry": call.entries}
+    await record.record(
+        work, call, "carried_on", delivery=delivery, answer=answer, state=call.state,
+        language=call.language,
+    )
+    return answer
+
+
+# -- waiting ---------------------------------------------------------------------------
+
+
+def wait(entry: int, step: int) -> Decision:
+    """What a waiting caller hears next; asked for each time the last words have run out."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        state = CallState(call.state)
+        answer: Answer = {"kind": "wait", "entry": entry, "step": step}
+        if state is CallState.GREETING:
+            answer = {"kind": "leave"}
+        elif state is CallState.QUEUED:
+            language = call.language or line.languages[0].language
+            found = await roster.staffing(work, line, language, danger=call.danger)
+            if found.unstaffed is not None:
+                call.unstaffed = found.unstaffed.value
+                answer = {"kind": "leave"}
+                await record.move(
+                    work,
+                    call,
+                    CallEvent.LEAVE_QUEUE,
+                    delivery=delivery,
+                    answer=answer,
+                    cause=found.unstaffed.value,
+                    language=call.language,
+                )
+                return answer
+            assert call.queued_at is not None
+            answer["ahead"] = await queue.callers_ahead(work, call)
+            waited = work.now - call.queued_at
+            if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
+                answer["long"] = True
+        await record.record(
+            work, call, "wait", delivery=delivery, answer=answer, language=call.language
+        )
+        return answer
+
+    return decision
+
+
+def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
+    """A digit while waiting: to a voice message, or danger; anything else waits on."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        answer: Answer = {"kind": "wait", "entry": entry, "step": step + 1}
+        if digits == MESSAGE_DIGIT and CallState(call.state) is CallState.QUEUED:
+            answer = {"kind": "leave"}
+            await record.move(
+                work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer,
+                cause="wants to leave a message", language=call.language,
+            )
+            return answer
+        danger = digits == line.danger_digit
+        if danger:
+            call.danger = True
+            call.priority = max(call.priority, offers.DANGER_PRIORITY)
+            work.announce("queue")
+        await record.record(
+            work, call, "danger" if danger else "waits_on", delivery=delivery, answer=answer,
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+def leave_queue(result: str, gone: bool, entry: int) -> Decision:
+    """The waiting room was left: by hanging up, to a message, to a counsellor, or by a fault."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if result == "hangup" or gone:
+            nothing: Answer = {"kind": "nothing"}
+            await offers.end_call(
+                work, call, ended_by="caller", delivery=delivery, answer=nothing
+            )
+            return nothing
+        state = CallState(call.state)
+        if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
+            answer: Answer = {"kind": "nothing"}
+        elif result == "leave" and state is CallState.GREETING:
+            answer = {"kind": "message", "n": 1, "reason": call.unstaffed}
+            if call.unstaffed == "out_of_hours":
+                language = call.language or line.languages[0].language
+                found = await roster.staffing(work, line, language, danger=call.danger)
+                if found.resumes_at is not None:
+                    answer["resumes_at"] = found.resumes_at.isoformat()
+        else:
+            # The waiting room failed, or was left while a counsellor is on the way: back in.
+            call.entries += 1
+            answer = {
+                "kind": "go_to",
+                "path": call_path(call.id, "returned", n=call.entries),
+            }
+        await record.record(
+            work, call, "queue_left", delivery=delivery, answer=answer, result=result,
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+def returned(entry: int) -> Decision:
+    """Back to the waiting room, and told so."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if CallState(call.state) is CallState.ENDED:
+            answer: Answer = {"kind": "goodbye"}
+        elif CallState(call.state) is CallState.GREETING:
+            language = call.language or line.languages[0].language
+            return await admit(work, call, delivery, line, language=language, danger=call.danger)
+        else:
+            answer = {"kind": "enqueue", "entry": entry, "returned": call.returned > 0}
+        await record.record(
+            work, call, "returned", delivery=delivery, answer=answer, entry=entry,
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+# -- the talk ----------------------------------------------------------------------------
+
+
+def bridge(offer_id: UUID) -> Decision:
+    """The counsellor is in the conference; the caller asks where to go."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        _, offer = await offers.lock_offer(work, offer_id)
+        if CallState(call.state) is CallState.ENDED:
+            answer: Answer = {"kind": "goodbye"}
+        elif (
+            offer.call_id == call.id
+            and offer.released_at is None
+            and offer.state in (OfferState.ACCEPTED, OfferState.CONNECTED)
+        ):
+            answer = {"kind": "join", "offer_id": str(offer_id)}
+        else:
+            # The counsellor is gone again: back to the waiting room.
+            call.entries += 1
+            answer = {"kind": "enqueue", "entry": call.entries, "returned": True}
+        await record.record(
+            work, call, "bridge", delivery=delivery, answer=answer, offer_id=str(offer_id),
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+def left_talk(offer_id: UUID, gone: bool) -> Decision:
+    """The caller is out of the conference: hung up, sent off by the counsellor, or dropped."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if gone:
+            nothing: Answer = {"kind": "nothing"}
+            await offers.end_call(
+                work, call, ended_by="caller", delivery=delivery, answer=nothing
+            )
+            return nothing
+        if CallState(call.state) is CallState.ENDED:
+            answer: Answer = {"kind": "goodbye"}
+        else:
+            _, offer = await offers.lock_offer(work, offer_id)
+            if offer.finished_at is not None:
+                # The counsellor said that the talk is over.
+                await offers.end_call(work, call, ended_by="counsellor")
+                answer = {"kind": "goodbye"}
+            else:
+                entries = call.entries
+                await offers.lose_counsellor(
+                    work, call, offer, "the conference ended", fetch_caller=False
+                )
+                if call.entries == entries:
+                    call.entries += 1
+                answer = {
+                    "kind": "go_to",
+                    "path": call_path(call.id, "returned", n=call.entries),
+                }
+        await record.record(
+            work, call, "left_conference", delivery=delivery, answer=answer,
+            offer_id=str(offer_id), language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+# -- the voice message ---------------------------------------------------------------------
+
+
+def message_left(signed: Signed, n: int) -> Decision:
+    """A voice message was spoken; thanks, and room for more. We do not hang up."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        await note_recording(work, call, signed)
+        if caller_is_gone(signed) or signed.fields.get("Digits") == "hangup":
+            nothing: Answer = {"kind": "nothing"}
+            await record.record(work, call, "message_left", delivery=delivery, answer=nothing)
+            await offers.end_call(work, call, ended_by="caller")
+            return nothing
+        answer: Answer = {"kind": "message", "n": n + 1, "thanks": True}
+        await record.record(
+            work, call, "message_left", delivery=delivery, answer=answer, language=call.language
+        )
+        return answer
+
+    return decision
+
+
+def message_again(n: int) -> Decision:
+    """Nothing was said: if somebody has come on duty meanwhile, to them; else ask again."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        language = call.language or line.languages[0].language
+        return await admit(
+            work, call, delivery, line, language=language, danger=call.danger, n=n
+        )
+
+    return decision
+
+
+async def note_recording(work: Work, call: Call, signed: Signed) -> None:
+    """Keep that there is a recording, whichever of its webhooks comes first, and fetch it."""
+    sid = signed.fields.get("RecordingSid")
+    status = signed.fields.get("RecordingStatus", "completed")
+    if not sid or status not in ("completed", "absent"):
+        return
+    seconds = signed.fields.get("RecordingDuration", "")
+    message_id = await work.session.scalar(
+        pg_insert(VoiceMessage)
+        .values(
+            id=uuid4(),
+            call_id=call.id,
+            recording_sid=sid,
+            state="recorded" if status == "completed" else "absent",
+            seconds=int(seconds) if seconds.isdigit() else None,
+            created_at=work.now,
+        )
+        .on_conflict_do_nothing(index_elements=[VoiceMessage.recording_sid])
+        .returning(VoiceMessage.id)
+    )
+    if message_id is not None and status == "completed":
+        work.defer("telephony:import_message", message_id=str(message_id))
+        await record.restate(work, call, "a voice message was heard of late")
+        work.announce("messages")
+
+
+# -- callbacks, which want no document --------------------------------------------------------
+
+
+async def number_status(work: Work, signed: Signed) -> None:
+    """The status callback of our number: how the caller's leg ended."""
+    status = read_leg_status(signed.fields.get("CallStatus"))
+    line = await lines.line_of_number(work, signed.fields.get("To"))
+    told_at = signed.told_at if signed.told_at and signed.told_at < work.now else None
+    call, fresh = await record.open_call(
+        work,
+        provider_sid=signed.call_sid,
+        raw_from=signed.fields.get("From"),
+        line=line,
+        greeted=False,
+        opened_at=told_at,
+    )
+    sequence = signed.fields.get("SequenceNumber", "")
+    word = status.value if status else "unknown"
+    delivery = delivery_of(signed, f"status:{call.provider_sid}:{word}:{sequence}")
+    if not fresh and await record.earlier_answer(work, delivery.key) is not None:
+        return
+    if status is None or not is_over(status):
+        await record.record(work, call, "status", delivery=delivery)
+        return
+    at = delivery.happened_at(work.now, not_before=call.opened_at)
+    by = "caller" if status in (LegStatus.COMPLETED, LegStatus.CANCELED) else "provider"
+    await offers.end_call(work, call, ended_by=by, at=at, delivery=delivery)
+
+
+async def recording_status(work: Work, call_id: UUID, signed: Signed) -> None:
+    """The recording callback: the message is complete, or there is none."""
+    call = await record.lock_call(work, call_id)
+    sid = signed.fields.get("RecordingSid", "")
+    key = f"recording:{sid}:{signed.fields.get('RecordingStatus', '')}"
+    if await record.earlier_answer(work, key) is not None:
+        return
+    await record.record(work, call, "recording", delivery=delivery_of(signed, key))
+    await note_recording(work, call, signed)
+
+
+async def resume(work: Work, signed: Signed) -> str | None:
+    """Where a caller goes on after the provider failed to get a document from us.
+
+    None means from the beginning: there is no row yet, so the ring is delivered again.
+    """
+    call_id = await work.session.scalar(
+        select(Call.id).where(Call.provider_sid == signed.call_sid)
+    )
+    if call_id is None:
+        return None
+    call = await record.lock_call(work, call_id)
+    code = signed.fields.get("ErrorCode", "")
+    await record.record(work, call, "fallback", error_code=code[:10], state=call.state)
+    call.heard_at = work.now
+    if CallState(call.state) is CallState.GREETING and call.language is None:
+        return None
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is not None and offer.state != OfferState.OPEN and offer.move_wanted_at is not None:
+        return call_path(call.id, "bridge", o=offer.id, n=call.entries)
+    call.entries += 1
+    return call_path(call.id, "returned", n=call.entries)

@@ -1,0 +1,486 @@
+"""What is asked of the provider, after the rows that want it are committed.
+
+Every job may be run twice. A request that makes a leg is committed as *sending*
+before it is sent; if its answer does not come, the next run asks the provider
+what became of it, and never sends it again.
+"""
+
+import random
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
+from procrastinate.jobs import Job
+from sqlalchemy import select
+
+from app.calls import lines, record
+from app.calls.models import Call, Leg, RecordedEvent, VoiceMessage
+from app.calls.states import CallState, is_over, read_leg_status
+from app.jobs.transaction import transaction
+from app.log import log
+from app.routing import offers
+from app.routing.models import Offer, OfferState
+from app.staff.models import Staff
+from app.telephony.counsellor_flow import apply_leg_status, conference_of
+from app.telephony.provider import NOT_IN_PROGRESS, Provider, ProviderError, Refused, TryAgain, Uncertain
+from app.telephony.urls import call_path, leg_path, offer_path
+from app.work import PROGRAM, Ground, Work
+
+tasks = Blueprint()
+
+_TRIES = 8
+# How often the provider is asked about a leg whose answer did not come.
+_ASKS = 4
+
+
+class BackOff(BaseRetryStrategy):
+    """Again after 0.25, 0.5, 1, 2, 4 seconds and a random half more, or as the provider says."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not isinstance(exception, (TryAgain, Uncertain)) or job.attempts >= _TRIES:
+            return None
+        wait = min(0.25 * 2**job.attempts, 4.0)
+        after = min(getattr(exception, "after", 0.0), 10.0)
+        # Jitter, so that a storm of refusals does not come back as one.
+        wait = max(wait, after) * (1 + random.random() / 2)
+        return RetryDecision(retry_in={"milliseconds": int(wait * 1000)})
+
+
+def task(name: str) -> Any:
+    return tasks.task(name=name, retry=BackOff(), pass_context=True)
+
+
+class Parts:
+    """What a job works with."""
+
+    def __init__(self, ground: Ground, provider: Provider) -> None:
+        self.ground, self.provider = ground, provider
+
+    def work(self) -> Any:
+        return transaction(self.ground, PROGRAM)
+
+
+def parts_of(context: JobContext) -> Parts:
+    parts: Parts = (context.additional_context or {})["parts"]
+    return parts
+
+
+# -- making a counsellor's leg ---------------------------------------------------------------
+
+
+async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | None:
+    """Lock a leg that is still wanted; None if there is nothing to do any more."""
+    leg = await work.session.get(Leg, UUID(leg_id))
+    if leg is None:
+        return None
+    call, offer = await offers.lock_offer(work, leg.offer_id)
+    await work.session.refresh(leg, with_for_update=True)
+    staff = await work.session.get(Staff, offer.counsellor_id)
+    assert staff is not None
+    return leg, call, offer, staff
+
+
+async def _mark_sending(parts: Parts, leg_id: str) -> dict[str, Any] | None:
+    """Commit that the request is about to be sent. None if it must not be."""
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None:
+            return None
+        leg, call, offer, staff = begun
+        if leg.sending == "sending" and leg.provider_sid is None:
+            return {"settle": True}
+        if leg.sending != "wanted":
+            return None
+        if offer.released_at is not None or leg.end_wanted:
+            leg.sending, leg.ended_at = "failed", work.now
+            return None
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        leg.sending, leg.sent_at = "sending", work.now
+        left = (offer.expires_at - work.now).total_seconds()
+        return {
+            "to": staff.endpoint or f"client:{staff.identity}",
+            "from_": line.number if line else "",
+            "seconds": max(5, min(60, int(left))),
+            "offer_id": offer.id,
+        }
+
+
+async def _note_sent(parts: Parts, leg_id: str, sid: str) -> None:
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None:
+            return
+        leg, _, _, _ = begun
+        leg.sending = "sent"
+        leg.provider_sid = leg.provider_sid or sid
+        if leg.end_wanted and leg.ended_at is None:
+            # The caller left while the provider was being asked: the phone must not ring on.
+            work.defer("telephony:end_leg", leg_id=leg_id)
+
+
+async def _note_not_sent(parts: Parts, leg_id: str, cause: str) -> None:
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None:
+            return
+        leg, call, offer, _ = begun
+        if leg.provider_sid is None:
+            leg.sending, leg.ended_at = "failed", work.now
+            await offers.miss_offer(work, call, offer, cause)
+
+
+async def _back_to_wanted(parts: Parts, leg_id: str) -> None:
+    """It was certainly not carried out: it may be sent again."""
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is not None and begun[0].provider_sid is None:
+            begun[0].sending = "wanted"
+
+
+@task("ring_counsellor")
+async def ring_counsellor(context: JobContext, leg_id: str) -> None:
+    """Ring a counsellor's phone; they press 1 to take the call."""
+    parts = parts_of(context)
+
+    async def send(what: dict[str, Any]) -> str:
+        return await parts.provider.ring_leg(
+            to=what["to"],
+            from_=what["from_"],
+            document=offer_path(what["offer_id"], "whisper"),
+            told=leg_path(leg_id),
+            seconds=what["seconds"],
+        )
+
+    await _make_leg(context, leg_id, send)
+
+
+@task("join_counsellor")
+async def join_counsellor(context: JobContext, leg_id: str) -> None:
+    """Bring a counsellor who accepted on the board into the conference of the offer."""
+    parts = parts_of(context)
+
+    async def send(what: dict[str, Any]) -> str:
+        offer_id = what["offer_id"]
+        return await parts.provider.add_participant(
+            str(offer_id),
+            to=what["to"],
+            from_=what["from_"],
+            label="counsellor",
+            told=leg_path(leg_id),
+            conference_told=offer_path(offer_id, "conference"),
+            hold=offer_path(offer_id, "hold"),
+            seconds=what["seconds"],
+        )
+
+    await _make_leg(context, leg_id, send)
+
+
+async def _make_leg(context: JobContext, leg_id: str, send: Any) -> None:
+    parts = parts_of(context)
+    what = await _mark_sending(parts, leg_id)
+    if what is None:
+        return
+    if "settle" in what:
+        await _settle_leg(context, leg_id)
+        return
+    try:
+        sid = await send(what)
+    except TryAgain:
+        await _back_to_wanted(parts, leg_id)
+        raise
+    except Refused as error:
+        log().warning("the provider refused a leg", area="telephony", code=error.code, leg_id=leg_id)
+        await _note_not_sent(parts, leg_id, "could not be rung")
+        return
+    await _note_sent(parts, leg_id, sid)
+
+
+async def _settle_leg(context: JobContext, leg_id: str) -> None:
+    """The answer to a request did not come: ask what became of it. Never send it again."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        assert begun is not None
+        leg, _, offer, staff = begun
+        to = staff.endpoint or f"client:{staff.identity}"
+        assert leg.sent_at is not None
+        since = leg.sent_at - timedelta(seconds=2)
+        known = set(
+            await work.session.scalars(
+                select(Leg.provider_sid).where(
+                    Leg.provider_sid.is_not(None), Leg.created_at >= since - timedelta(hours=6)
+                )
+            )
+        )
+    sid = await parts.provider.find_leg(to=to, since=since, known={s for s in known if s})
+    if sid is not None:
+        await _note_sent(parts, leg_id, sid)
+    elif context.job.attempts < _ASKS:
+        raise Uncertain("no trace of the leg yet")
+    else:
+        await _note_not_sent(parts, leg_id, "could not be rung")
+
+
+@task("end_leg")
+async def end_leg(context: JobContext, leg_id: str) -> None:
+    """No phone keeps ringing."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None or begun[0].ended_at is not None:
+            return
+        leg = begun[0]
+        if leg.sending == "wanted":
+            leg.sending, leg.ended_at = "failed", work.now
+            return
+        sid = leg.provider_sid
+    if sid is None:
+        # Being sent, or uncertain: whoever learns its id ends it.
+        return
+    await parts.provider.end_leg(sid)
+
+
+# -- moving the caller ---------------------------------------------------------------------------
+
+
+@task("move_caller")
+async def move_caller(context: JobContext, offer_id: str) -> None:
+    """The counsellor is in the conference: bring the caller there."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        seen = await conference_of(work, offer)
+        if (
+            offer.released_at is not None
+            or CallState(call.state) is CallState.ENDED
+            or seen.caller.joined_at is not None
+        ):
+            return
+        sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
+        # An earlier try is settled by asking whether the caller came for the document.
+        arrived = await record.earlier_answer(work, f"bridge:{offer.id}:")
+    if arrived is None:
+        await _move(parts, sid, path)
+
+
+@task("return_caller")
+async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
+    """The counsellor is gone: fetch the caller back to the waiting room."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
+        waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
+        if arrived is not None or not waits or call.entries != entry:
+            return
+        sid, path = call.provider_sid, call_path(call.id, "returned", n=entry)
+    await _move(parts, sid, path)
+
+
+async def _move(parts: Parts, sid: str, path: str) -> None:
+    try:
+        await parts.provider.move_call(sid, path)
+    except Refused as error:
+        if error.code != NOT_IN_PROGRESS and error.status != 404:
+            raise
+        # The caller is gone; the provider tells how, or is asked.
+        async with parts.work() as work:
+            call = await record.lock_call_of_sid(work, sid)
+            if CallState(call.state) is not CallState.ENDED:
+                work.defer("telephony:reconcile_call", call_id=str(call.id))
+
+
+@task("end_caller")
+async def end_caller(context: JobContext, call_id: str) -> None:
+    """The counsellor has ended the talk."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        sid = (await record.lock_call(work, UUID(call_id))).provider_sid
+    await parts.provider.end_leg(sid)
+
+
+@task("settle_finish")
+async def settle_finish(context: JobContext, offer_id: str) -> None:
+    """The counsellor's leg left the conference alive: was it the star key?
+
+    If the caller is still in the conference it was, and the talk is over. If not, the
+    conference itself ended, and the caller is being asked what next, or is gone.
+    """
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None:
+            return
+        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.id)
+    conference_sid = conference_sid or await parts.provider.find_conference(name)
+    inside = await parts.provider.participants(conference_sid) if conference_sid else {}
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None:
+            return
+        if sid in inside:
+            await offers.hang_up(work, call)
+        else:
+            offer.finished_at = None
+            work.defer("telephony:reconcile_call", call_id=str(call.id))
+
+
+@task("set_hold")
+async def set_hold(context: JobContext, call_id: str) -> None:
+    """Tell the provider whether the caller is held: what the record says now."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        offer = await offers.live_offer_of_call(work, call.id)
+        if offer is None or CallState(call.state) is not CallState.CONNECTED:
+            return
+        sid, held, offer_id = call.provider_sid, call.held_at is not None, offer.id
+        conference_sid = offer.conference_sid
+    conference_sid = conference_sid or await parts.provider.find_conference(str(offer_id))
+    try:
+        if conference_sid is None:
+            raise Refused("no such conference", status=404)
+        await parts.provider.set_hold(
+            conference_sid, sid, held=held, music=offer_path(offer_id, "hold")
+        )
+    except Refused:
+        async with parts.work() as work:
+            call = await record.lock_call(work, UUID(call_id))
+            if (call.held_at is not None) == held:
+                call.held_at = None if held else work.now
+                await record.record(work, call, "hold_failed")
+                work.announce("calls")
+
+
+# -- asking ------------------------------------------------------------------------------------------
+
+
+@task("reconcile_call")
+async def reconcile_call(context: JobContext, call_id: str) -> None:
+    """Nothing was heard of a call for long: ask, and only then act."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if CallState(call.state) is CallState.ENDED:
+            return
+        sid = call.provider_sid
+        offer = await offers.live_offer_of_call(work, call.id)
+        talking = CallState(call.state) is CallState.CONNECTED and offer is not None
+        conference_sid = offer.conference_sid if offer else None
+        legs = {
+            leg.id: leg.provider_sid
+            for leg in await work.session.scalars(
+                select(Leg).where(Leg.call_id == call.id, Leg.ended_at.is_(None))
+            )
+            if leg.provider_sid
+        }
+    found = await parts.provider.fetch_call(sid)
+    status = read_leg_status(found.status) if found else None
+    told = {leg: await parts.provider.fetch_call(leg_sid) for leg, leg_sid in legs.items()}
+    inside: dict[str, str] | None = None
+    if talking and conference_sid and status is not None and not is_over(status):
+        try:
+            inside = await parts.provider.participants(conference_sid)
+        except Refused:
+            inside = {}
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if CallState(call.state) is CallState.ENDED:
+            return
+        await _note_legs(work, told)
+        if found is None:
+            await offers.end_call(work, call, ended_by="program", lost=True)
+            return
+        if status is not None and is_over(status):
+            at = min(found.ended_at, work.now) if found.ended_at else work.now
+            await offers.end_call(work, call, ended_by="caller", at=at)
+            return
+        call.heard_at = work.now
+        await record.record(work, call, "asked_the_provider", status=found.status)
+        await _put_right(work, call, inside, sid)
+
+
+async def _note_legs(work: Work, told: dict[UUID, Any]) -> None:
+    for leg_id, found in told.items():
+        status = read_leg_status(found.status) if found else None
+        leg = await work.session.get(Leg, leg_id)
+        assert leg is not None
+        call, offer = await offers.lock_offer(work, leg.offer_id)
+        if found is None or (status is not None and is_over(status)):
+            over = status if status is not None else read_leg_status("failed")
+            assert over is not None
+            await apply_leg_status(work, call, offer, leg, over, leg.provider_sid or "")
+
+
+async def _put_right(work: Work, call: Call, inside: dict[str, str] | None, sid: str) -> None:
+    """The caller is alive at the provider: make sure that they are not alone in silence."""
+    state = CallState(call.state)
+    offer = await offers.live_offer_of_call(work, call.id)
+    if state is CallState.CONNECTED and offer is not None and inside is not None:
+        others = [other for other in inside if other != sid]
+        if sid not in inside or not others:
+            await offers.lose_counsellor(work, call, offer, "found alone")
+    elif state in (CallState.QUEUED, CallState.OFFERED) and (
+        offer is None or offer.state == OfferState.OPEN
+    ):
+        # A waiting caller asks us for the next words every few seconds; this one does not.
+        last = await work.session.scalar(
+            select(RecordedEvent.at)
+            .where(
+                RecordedEvent.call_id == call.id,
+                RecordedEvent.kind.in_(("wait", "waits_on", "enter_queue", "returned", "danger")),
+            )
+            .order_by(RecordedEvent.id.desc())
+            .limit(1)
+        )
+        silence = timedelta(seconds=work.settings.silence_seconds)
+        if last is None or work.now - last >= silence:
+            call.entries += 1
+            work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+
+
+# -- voice messages --------------------------------------------------------------------------------
+
+
+@task("import_message")
+async def import_message(context: JobContext, message_id: str) -> None:
+    """Fetch a voice message, seal it, and delete it at the provider."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        message = await work.session.get(VoiceMessage, UUID(message_id))
+        if message is None or message.provider_deleted_at is not None:
+            return
+        sid, imported = message.recording_sid, message.state == "imported"
+    if not imported:
+        try:
+            audio = await parts.provider.fetch_recording(sid)
+        except ProviderError:
+            if context.job.attempts + 1 < _TRIES:
+                raise
+            await _note_message(parts, message_id, None)
+            return
+        await _note_message(parts, message_id, audio)
+    await parts.provider.delete_recording(sid)
+    async with parts.work() as work:
+        message = await work.session.get(VoiceMessage, UUID(message_id))
+        assert message is not None
+        message.provider_deleted_at = work.now
+
+
+async def _note_message(parts: Parts, message_id: str, audio: bytes | None) -> None:
+    async with parts.work() as work:
+        message = await work.session.get(VoiceMessage, UUID(message_id))
+        assert message is not None
+        call = await record.lock_call(work, message.call_id)
+        if audio is None:
+            message.state = "absent"
+            await record.record(work, call, "message_absent")
+        else:
+            message.audio_sealed = work.keys.seal(
+                audio, table="voice_messages", column="audio_sealed", row=message.id
+            )
+            message.audio_type, message.state = "audio/mpeg", "imported"
+            await record.record(work, call, "message_imported")
+        await record.restate(work, call, "the voice message was fetched")
+        work.announce("messages")

@@ -1,0 +1,282 @@
+"""The provider's REST interface: the `twilio` client, on whatever base address is set.
+
+What went wrong is told apart by what may be done next:
+`TryAgain` was certainly not carried out and may be sent again, `Uncertain` may
+have been carried out and is settled by asking, `Refused` was understood and
+will not be done.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeVar
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from app.settings import Settings
+from app.telephony.urls import callback, public
+
+T = TypeVar("T")
+
+# The provider's code for "the call is not in progress": to somebody who ends it, success.
+NOT_IN_PROGRESS = 21220
+LEG_EVENTS = ["initiated", "ringing", "answered", "completed"]
+
+
+class ProviderError(Exception):
+    """Something went wrong with the provider; carries a status and code, never a number."""
+
+    def __init__(self, what: str, *, status: int = 0, code: int = 0, after: float = 0) -> None:
+        super().__init__(f"{what} (status {status}, code {code})")
+        self.status, self.code, self.after = status, code, after
+
+
+class TryAgain(ProviderError):
+    """It was certainly not carried out. `after` is the wait asked for, in seconds."""
+
+
+class Uncertain(ProviderError):
+    """It may or may not have been carried out."""
+
+
+class Refused(ProviderError):
+    """It was understood and will not be done."""
+
+
+@dataclass(frozen=True)
+class ProviderCall:
+    """What the provider says of a call."""
+
+    status: str
+    ended_at: datetime | None
+
+
+class _Http(TwilioHttpClient):
+    """Sends to the base address of the settings, and remembers how long to wait."""
+
+    def __init__(self, base: str | None, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self._base = urlsplit(base) if base else None
+        if self.session is not None:
+            adapter = requests.adapters.HTTPAdapter(pool_maxsize=32)
+            self.session.mount("http://", adapter)
+            self.session.mount("https://", adapter)
+            self.session.trust_env = False
+
+    def log_request(self, kwargs: Any) -> None:
+        """The SDK would log addresses and numbers."""
+
+    def log_response(self, status_code: int, response: Any) -> None:
+        """The same."""
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+        if self._base is not None:
+            parts = urlsplit(url)
+            url = urlunsplit(
+                (
+                    self._base.scheme,
+                    self._base.netloc,
+                    self._base.path.rstrip("/") + parts.path,
+                    parts.query,
+                    "",
+                )
+            )
+        try:
+            answer = super().request(method, url, *args, **kwargs)
+        except requests.exceptions.ConnectTimeout:
+            raise TryAgain("the provider could not be reached") from None
+        except requests.exceptions.ConnectionError as error:
+            if _never_arrived(error):
+                raise TryAgain("the provider could not be reached") from None
+            raise Uncertain("the connection broke") from None
+        except requests.exceptions.RequestException:
+            raise Uncertain("no answer in time") from None
+        if answer.status_code == 429:
+            wait = (answer.headers or {}).get("Retry-After", "1")
+            raise TryAgain(
+                "too many requests", status=429, after=float(wait) if wait.isdigit() else 1.0
+            )
+        return answer
+
+
+def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError")
+
+
+class Provider:
+    """What we ask of the telephony provider. Each method is one request."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> Client:
+        settings = self._settings
+        if not settings.twilio_account_sid or not settings.twilio_auth_token:
+            raise Refused("HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set")
+        return Client(
+            settings.twilio_account_sid,
+            settings.twilio_auth_token,
+            http_client=_Http(settings.twilio_api_base_url, settings.twilio_timeout),
+        )
+
+    async def _ask(self, question: Callable[[Client], T]) -> T:
+        """Run one blocking request in a thread, and tell apart what went wrong."""
+        client = self._client
+        try:
+            return await asyncio.to_thread(question, client)
+        except TwilioRestException as error:
+            kind = Uncertain if error.status >= 500 else Refused
+            raise kind("refused", status=error.status, code=error.code or 0) from None
+        except TwilioException as error:
+            raise Uncertain(type(error).__name__) from None
+
+    async def ring_leg(
+        self, *, to: str, from_: str, document: str, told: str, seconds: int
+    ) -> str:
+        """Ring somebody; when they lift the phone they hear a document of ours."""
+        s = self._settings
+
+        def ask(client: Client) -> str:
+            leg = client.calls.create(
+                to=to,
+                from_=from_,
+                url=public(s, document),
+                method="POST",
+                status_callback=callback(s, told),
+                status_callback_event=LEG_EVENTS,
+                timeout=seconds,
+            )
+            return str(leg.sid)
+
+        return await self._ask(ask)
+
+    async def add_participant(
+        self,
+        conference: str,
+        *,
+        to: str,
+        from_: str,
+        label: str,
+        told: str,
+        conference_told: str,
+        hold: str,
+        seconds: int,
+    ) -> str:
+        """Ring somebody straight into a conference."""
+        s = self._settings
+
+        def ask(client: Client) -> str:
+            participant = client.conferences(conference).participants.create(
+                to=to,
+                from_=from_,
+                label=label,
+                timeout=seconds,
+                beep="false",
+                early_media=False,
+                start_conference_on_enter=True,
+                end_conference_on_exit=False,
+                wait_url=public(s, hold),
+                status_callback=callback(s, told),
+                status_callback_event=LEG_EVENTS,
+                conference_status_callback=callback(s, conference_told),
+                conference_status_callback_event=["start", "end", "join", "leave", "hold", "mute"],
+            )
+            return str(participant.call_sid)
+
+        return await self._ask(ask)
+
+    async def move_call(self, sid: str, document: str) -> None:
+        """Send a live call to a document of ours."""
+        url = public(self._settings, document)
+        await self._ask(lambda c: c.calls(sid).update(url=url, method="POST"))
+
+    async def end_leg(self, sid: str) -> None:
+        """End a leg in whatever state; one that has ended already is as good."""
+        try:
+            await self._ask(lambda c: c.calls(sid).update(status="completed"))
+        except Refused as error:
+            if error.code != NOT_IN_PROGRESS and error.status != 404:
+                raise
+
+    async def set_hold(self, conference_sid: str, sid: str, *, held: bool, music: str) -> None:
+        """Hold a participant, or resume."""
+        url = public(self._settings, music)
+        await self._ask(
+            lambda c: (
+                c.conferences(conference_sid)
+                .participants(sid)
+                .update(hold=held, hold_url=url, hold_method="POST")
+            )
+        )
+
+    async def fetch_call(self, sid: str) -> ProviderCall | None:
+        """What the provider knows of a call; None if it knows none."""
+        try:
+            call = await self._ask(lambda c: c.calls(sid).fetch())
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return ProviderCall(str(call.status), call.end_time)
+
+    async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
+        """The one leg to somebody that was begun since then and is not known yet."""
+
+        def ask(client: Client) -> list[str]:
+            found = client.calls.list(to=to, start_time_after=since, limit=20)
+            return [str(leg.sid) for leg in found if str(leg.sid) not in known]
+
+        sids = await self._ask(ask)
+        return sids[0] if len(sids) == 1 else None
+
+    async def find_conference(self, name: str) -> str | None:
+        """The id of the live conference of that name."""
+        found = await self._ask(
+            lambda c: c.conferences.list(friendly_name=name, status="in-progress", limit=1)
+        )
+        return str(found[0].sid) if found else None
+
+    async def participants(self, conference_sid: str) -> dict[str, str]:
+        """Who is in a conference: call ids with their labels."""
+        found = await self._ask(
+            lambda c: c.conferences(conference_sid).participants.list(limit=50)
+        )
+        return {str(p.call_sid): str(p.label or "") for p in found}
+
+    async def fetch_recording(self, recording_sid: str) -> bytes:
+        """The audio of a recording, as MP3. Raises TryAgain while it is not there yet."""
+        client = self._client
+        path = f"/2010-04-01/Accounts/{self._settings.twilio_account_sid}/Recordings/{recording_sid}.mp3"
+        base = self._settings.twilio_api_base_url or "https://api.twilio.com"
+
+        def ask() -> bytes:
+            answer = requests.get(
+                base.rstrip("/") + path,
+                auth=(client.username, client.password),
+                timeout=self._settings.twilio_timeout,
+            )
+            if answer.status_code != 200:
+                raise TryAgain("the recording is not there", status=answer.status_code, after=5)
+            return answer.content
+
+        try:
+            return await asyncio.to_thread(ask)
+        except requests.exceptions.RequestException:
+            raise TryAgain("the recording could not be fetched", after=5) from None
+
+    async def delete_recording(self, recording_sid: str) -> None:
+        """Delete a recording at the provider; one that is gone already is as good."""
+        try:
+            await self._ask(lambda c: c.recordings(recording_sid).delete())
+        except Refused as error:
+            if error.status != 404:
+                raise

@@ -1,0 +1,113 @@
+"""Who speaks: the provider's signature on every request, before anything is read from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+from twilio.request_validator import RequestValidator
+
+from app.errors import NotAllowed
+from app.log import log
+from app.settings import Settings
+
+# No webhook of the provider is anywhere near this long, in bytes.
+_LONGEST = 128 * 1024
+
+# What may be kept of a payload: nothing that says who or where somebody is, no digits
+# pressed, no tokens. Whatever the provider adds is dropped until it is put here.
+KEPT_FIELDS = frozenset(
+    """
+    CallSid CallStatus Direction SequenceNumber CallDuration Duration SipResponseCode
+    QueueResult QueueTime ConferenceSid StatusCallbackEvent ParticipantLabel
+    ParticipantCallStatus ReasonParticipantLeft ReasonConferenceEnded Hold Muted
+    DialCallStatus DialCallDuration RecordingSid RecordingStatus RecordingDuration
+    ErrorCode AnsweredBy CallbackSource
+    """.split()
+)
+
+
+class BadSignature(NotAllowed):
+    default = "The signature of the request is not right."
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A request whose signature was right: its form fields, and what may be kept of them."""
+
+    fields: Mapping[str, str]
+    path_and_query: str
+
+    @property
+    def call_sid(self) -> str:
+        return self.fields.get("CallSid", "")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The fields that may stand in the record."""
+        return {
+            name: value[:200]
+            for name, value in self.fields.items()
+            if name in KEPT_FIELDS and value
+        }
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When the provider says that it happened, if it says so readably."""
+        try:
+            at = parsedate_to_datetime(self.fields.get("Timestamp", ""))
+        except (ValueError, TypeError):
+            return None
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+async def signed_request(request: Request) -> Signed:
+    """Check signature and account. Raises BadSignature, whatever is wrong with the request."""
+    settings: Settings = request.app.state.ground.settings
+    given = request.headers.get("x-twilio-signature")
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    length = request.headers.get("content-length", "0")
+    if (
+        not given
+        or not settings.auth_tokens
+        or kind != "application/x-www-form-urlencoded"
+        or not length.isdigit()
+        or int(length) > _LONGEST
+    ):
+        raise _refused(request)
+    form = await request.form(max_fields=300)
+    path_and_query = _path_and_query(request)
+    url = settings.public_origin + path_and_query
+    if not any(_matches(token, url, form, given) for token in settings.auth_tokens):
+        raise _refused(request)
+    # The first value counts where a name is repeated; the signature covered them all.
+    fields = {name: str(form.getlist(name)[0]) for name in form}
+    if fields.get("AccountSid") != settings.twilio_account_sid:
+        raise _refused(request)
+    return Signed(fields, path_and_query)
+
+
+def _path_and_query(request: Request) -> str:
+    # As it was on the wire: the framework's own URL has the path unescaped, and its host is
+    # whatever the sender wrote.
+    raw = request.scope["raw_path"].decode("latin-1").split("?")[0]
+    query = request.scope["query_string"].decode("latin-1")
+    return raw + ("?" + query if query else "")
+
+
+def _matches(token: str, url: str, form: FormData, given: str) -> bool:
+    try:
+        return bool(RequestValidator(token).validate(url, form, given))
+    except (ValueError, TypeError):
+        return False
+
+
+def _refused(request: Request) -> BadSignature:
+    log().warning("refused a webhook", area="telephony", path=request.scope["path"][:40])
+    return BadSignature()
+
+
+SignedRequest = Annotated[Signed, Depends(signed_request)]

@@ -1,0 +1,36 @@
+"""The addresses that we hand to the provider. Opaque ids only."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from app.settings import Settings
+
+# Callbacks are repeated by the provider when we do not answer well; documents are not,
+# since the caller would wait in silence: a document of ours always answers.
+_INSIST = "#rc=3&rp=ct,rt,5xx&ct=2000&rt=5000"
+
+
+def call_path(call_id: UUID | str, step: str, **query: object) -> str:
+    return _path(f"/telephony/calls/{call_id}/{step}", query)
+
+
+def offer_path(offer_id: UUID | str, step: str, **query: object) -> str:
+    return _path(f"/telephony/offers/{offer_id}/{step}", query)
+
+
+def leg_path(leg_id: UUID | str) -> str:
+    return f"/telephony/legs/{leg_id}/status"
+
+
+def _path(path: str, query: dict[str, object]) -> str:
+    return path + ("?" + urlencode(query) if query else "")
+
+
+def public(settings: Settings, path: str) -> str:
+    """The absolute address of a path of ours."""
+    return settings.public_url.rstrip("/") + path
+
+
+def callback(settings: Settings, path: str) -> str:
+    """The absolute address of a callback, with the wish to hear again if it fails."""
+    return public(settings, path) + _INSIST

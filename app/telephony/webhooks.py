@@ -1,0 +1,291 @@
+"""The addresses that the provider calls. Always a document; only a bad signature is refused."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+
+from app.calls.models import Prompt
+from app.errors import NotFound, Refusal
+from app.jobs.transaction import run_verb, transaction
+from app.log import log
+from app.telephony import counsellor_flow, flow, script
+from app.telephony.documents import document
+from app.telephony.script import Answer, Scene
+from app.telephony.signature import BadSignature, Signed, SignedRequest
+from app.work import PROGRAM, PROVIDER, Ground, Work
+
+router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=False)
+
+Asked = Callable[[Work], Awaitable[tuple[Answer, Scene | None]]]
+
+
+def ground_of(request: Request) -> Ground:
+    ground: Ground = request.app.state.ground
+    return ground
+
+
+def _number(text: str | None, default: int = 0) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 9 else default
+
+
+async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
+    """Decide in one transaction, commit, then answer.
+
+    Whatever fails (a stopped database above all), the caller hears that we are still
+    there, and the same question is asked again a few seconds later.
+    """
+    ground = ground_of(request)
+    try:
+        answer, scene = await run_verb(ground, PROVIDER, asked)
+        if scene is not None:
+            return document(script.steps_for(answer, scene), ground.settings)
+    except BadSignature:
+        raise
+    except Refusal as refusal:
+        log().warning("a webhook was not understood", area="telephony", kind=type(refusal).__name__)
+        raise BadSignature() from None
+    except Exception as error:  # a child is on the line: an HTTP error would drop the call
+        log().error(
+            "a webhook failed", area="telephony", exception_type=type(error).__name__,
+            path=request.scope["path"][-24:],
+        )
+    return document(script.trouble_steps(_again(signed)), ground.settings)
+
+
+def _again(signed: Signed) -> str:
+    path = signed.path_and_query
+    if "again=" in path:
+        return path
+    return path + ("&" if "?" in path else "?") + "again=1"
+
+
+async def _note(
+    request: Request, verb: Callable[[Work], Awaitable[Any]]
+) -> Response:
+    """Take a callback; an error answer makes the provider send it again."""
+    try:
+        await run_verb(ground_of(request), PROVIDER, verb)
+    except NotFound:
+        return Response(status_code=204)
+    except Exception as error:
+        log().error(
+            "a callback failed", area="telephony", exception_type=type(error).__name__,
+            path=request.scope["path"][-24:],
+        )
+        return Response(status_code=503)
+    return Response(status_code=204)
+
+
+# -- the number's own addresses -----------------------------------------------------------
+
+
+@router.post("/voice")
+async def voice(request: Request, signed: SignedRequest) -> Response:
+    """A child rings."""
+    if not signed.call_sid:
+        return document(script.trouble_steps("/telephony/voice"), ground_of(request).settings)
+    return await _speak(request, signed, lambda work: flow.ring(work, signed))
+
+
+@router.post("/voice/fallback")
+async def fallback(request: Request, signed: SignedRequest) -> Response:
+    """The provider got no document from us: comfort, and on from where the caller was."""
+    ground = ground_of(request)
+    path: str | None = "/telephony/voice/fallback"
+    try:
+        path = await run_verb(ground, PROGRAM, lambda work: flow.resume(work, signed), tries=1)
+    except Exception as error:  # works without our database
+        log().error(
+            "fallback without database", area="telephony", exception_type=type(error).__name__
+        )
+    return document(script.trouble_steps(path or "/telephony/voice"), ground.settings)
+
+
+@router.post("/status")
+async def status(request: Request, signed: SignedRequest) -> Response:
+    """How the caller's leg ended."""
+    if not signed.call_sid:
+        return Response(status_code=204)
+    return await _note(request, lambda work: flow.number_status(work, signed))
+
+
+# -- the caller -----------------------------------------------------------------------------
+
+
+async def _decide(
+    request: Request, signed: Signed, call_id: UUID, key: str, decision: flow.Decision
+) -> Response:
+    return await _speak(
+        request, signed, lambda work: flow.decide(work, call_id, signed, key, decision)
+    )
+
+
+@router.post("/calls/{call_id}/menu")
+async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """The language, the danger digit, or silence."""
+    n = _number(request.query_params.get("n"), 1)
+    again = "again" in request.query_params
+    digits = signed.fields.get("Digits")
+    key = f"menu:{call_id}:{n}" + (":again" if again and digits is None else "")
+    return await _decide(
+        request, signed, call_id, key, flow.menu(digits, n, asked_again=again)
+    )
+
+
+def _entry_and_step(request: Request) -> tuple[int, int]:
+    entry, _, step = request.query_params.get("n", "").partition(".")
+    return _number(entry), _number(step)
+
+
+@router.post("/calls/{call_id}/wait")
+async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """Comfort and place, each time the words have run out."""
+    entry, step = _entry_and_step(request)
+    key = f"wait:{call_id}:{entry}.{step}"
+    return await _decide(request, signed, call_id, key, flow.wait(entry, step))
+
+
+@router.post("/calls/{call_id}/choice")
+async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """A digit while waiting."""
+    entry, step = _entry_and_step(request)
+    key = f"choice:{call_id}:{entry}.{step}"
+    digits = signed.fields.get("Digits")
+    return await _decide(request, signed, call_id, key, flow.wait_choice(digits, entry, step))
+
+
+@router.post("/calls/{call_id}/queue-exit")
+async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """The waiting room was left."""
+    entry = _number(request.query_params.get("n"))
+    result = signed.fields.get("QueueResult", "error")[:30]
+    gone = flow.caller_is_gone(signed)
+    key = f"exit:{call_id}:{entry}:{result}"
+    return await _decide(request, signed, call_id, key, flow.leave_queue(result, gone, entry))
+
+
+@router.post("/calls/{call_id}/returned")
+async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """Back to the waiting room."""
+    entry = _number(request.query_params.get("n"))
+    key = f"returned:{call_id}:{entry}"
+    return await _decide(request, signed, call_id, key, flow.returned(entry))
+
+
+@router.post("/calls/{call_id}/bridge")
+async def bridge(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
+    """To the counsellor, who is in the conference already."""
+    n = request.query_params.get("n", "")[:8]
+    return await _decide(request, signed, call_id, f"bridge:{o}:{n}", flow.bridge(o))
+
+
+@router.post("/calls/{call_id}/left")
+async def left(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
+    """Out of the conference."""
+    gone = flow.caller_is_gone(signed)
+    return await _decide(request, signed, call_id, f"left:{o}", flow.left_talk(o, gone))
+
+
+@router.post("/calls/{call_id}/message")
+async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """A voice message was spoken."""
+    n = _number(request.query_params.get("n"), 1)
+    return await _decide(
+        request, signed, call_id, f"message:{call_id}:{n}", flow.message_left(signed, n)
+    )
+
+
+@router.post("/calls/{call_id}/message-again")
+async def message_again(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """No message was spoken."""
+    n = _number(request.query_params.get("n"), 1)
+    return await _decide(
+        request, signed, call_id, f"message-again:{call_id}:{n}", flow.message_again(n)
+    )
+
+
+@router.post("/calls/{call_id}/recording")
+async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """The recording of a voice message is complete, or absent."""
+    return await _note(request, lambda work: flow.recording_status(work, call_id, signed))
+
+
+# -- the counsellor's leg, and the conference ---------------------------------------------------
+
+
+@router.post("/offers/{offer_id}/whisper")
+async def whisper(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """What a counsellor hears who lifts the phone."""
+    return await _speak(
+        request, signed, lambda work: counsellor_flow.whisper(work, offer_id, signed)
+    )
+
+
+@router.post("/offers/{offer_id}/answer")
+async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """Press 1 to take the call."""
+    n = _number(request.query_params.get("n"), 1)
+    return await _speak(
+        request, signed, lambda work: counsellor_flow.take(work, offer_id, signed, n)
+    )
+
+
+@router.post("/offers/{offer_id}/left")
+async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """The counsellor's leg is out of the conference."""
+
+    async def asked(work: Work) -> tuple[Answer, Scene | None]:
+        found = await counsellor_flow.counsellor_left(work, offer_id, signed)
+        call, _ = await flow.offers.lock_offer(work, offer_id)
+        return found, await flow.scene_of(work, call, offer_id)
+
+    return await _speak(request, signed, asked)
+
+
+@router.post("/offers/{offer_id}/conference")
+async def conference(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """Somebody joined or left the conference."""
+    return await _note(
+        request, lambda work: counsellor_flow.conference_event(work, offer_id, signed)
+    )
+
+
+@router.post("/offers/{offer_id}/hold")
+async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """What somebody hears who is alone in a conference, or held. Repeats by itself."""
+
+    async def asked(work: Work) -> tuple[Answer, Scene | None]:
+        call, offer = await flow.offers.lock_offer(work, offer_id)
+        scene = await flow.scene_of(work, call, offer_id)
+        held = signed.call_sid == call.provider_sid and call.held_at is not None
+        return {"kind": "hold" if held else "silence"}, scene
+
+    return await _speak(request, signed, asked)
+
+
+@router.post("/legs/{leg_id}/status")
+async def leg_status(request: Request, signed: SignedRequest, leg_id: UUID) -> Response:
+    """Progress of a counsellor's leg."""
+    return await _note(request, lambda work: counsellor_flow.leg_status(work, leg_id, signed))
+
+
+@router.get("/prompts/{prompt_id}")
+async def prompt(request: Request, prompt_id: UUID) -> Response:
+    """A recorded prompt: every caller hears it, so anybody may."""
+    async with transaction(ground_of(request), PROVIDER) as work:
+        found = (
+            await work.session.scalars(
+                select(Prompt).where(Prompt.id == prompt_id, Prompt.audio.is_not(None))
+            )
+        ).one_or_none()
+    if found is None or found.audio is None:
+        raise NotFound()
+    return Response(
+        found.audio,
+        media_type=found.audio_type,
+        headers={"Cache-Control": "public, max-age=300"},
+    )
+

@@ -1,0 +1,96 @@
+"""What every verb receives first, and what a process is made of."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.clock import Clock
+from app.database.engine import Database
+from app.privacy.keys import Keys
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does it: a person, the provider, or the program itself."""
+
+    kind: Literal["person", "provider", "program"]
+    staff_id: UUID | None = None
+    name: str = ""
+    role: str = ""
+
+
+PROVIDER = Actor("provider")
+PROGRAM = Actor("program")
+
+
+class Memory:
+    """What a process may remember for a short while instead of asking again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, Any], tuple[datetime, Any]] = {}
+
+    def recall(self, topic: str, key: Any, now: datetime) -> Any | None:
+        until, value = self._kept.get((topic, key), (now, None))
+        return value if until > now else None
+
+    def keep(self, topic: str, key: Any, value: Any, until: datetime) -> None:
+        self._kept[topic, key] = until, value
+
+    def forget(self, topic: str) -> None:
+        """Forget all of a topic; called for every topic that the bus brings."""
+        for known in [k for k in self._kept if topic in (k[0], "everything")]:
+            del self._kept[known]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a process stands on; made once by whoever composes the parts."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    keys: Keys
+    memory: Memory = field(default_factory=Memory)
+
+
+@dataclass(frozen=True)
+class DeferredJob:
+    task: str
+    arguments: dict[str, Any]
+    delay: timedelta | None = None
+
+
+@dataclass
+class Work:
+    """One unit of work: a session in a transaction, the instant, and who acts.
+
+    Topics and jobs are collected and written just before the commit, so they
+    come about with the rows that caused them or not at all.
+    """
+
+    session: AsyncSession
+    now: datetime
+    actor: Actor
+    ground: Ground
+    topics: set[str] = field(default_factory=set)
+    jobs: list[DeferredJob] = field(default_factory=list)
+
+    @property
+    def keys(self) -> Keys:
+        return self.ground.keys
+
+    @property
+    def settings(self) -> Settings:
+        return self.ground.settings
+
+    def announce(self, *topics: str) -> None:
+        """Tell the live pages and the matcher, on commit, that this has changed."""
+        self.topics.update(topics)
+
+    def defer(self, task: str, *, delay: timedelta | None = None, **arguments: Any) -> None:
+        """Ask for something to be done after the commit, by whichever area carries it out."""
+        self.jobs.append(DeferredJob(task, arguments, delay))

@@ -1,0 +1,124 @@
+"""The worker: jobs, the sweep, and matching as soon as something has changed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import psycopg
+from procrastinate import App
+
+from app.database.bus import EVERYTHING, Bus
+from app.jobs.app import POLL_SECONDS, make_job_app
+from app.log import log
+from app.routing import queue
+from app.routing.sweep import sweep
+from app.telephony import jobs as telephony_jobs
+from app.telephony.provider import Provider
+from app.work import Ground
+
+# Jobs that run at once; most of their time they wait for the provider.
+CONCURRENCY = 16
+# Topics after which somebody may be free for somebody.
+MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
+
+
+class Worker:
+    """One process's share of the work. Any number of them may run."""
+
+    def __init__(self, ground: Ground, bus: Bus) -> None:
+        self._ground, self._bus = ground, bus
+        self._job_app: App | None = None
+        self.busy = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Worker"]:
+        """Run until the context is left; running jobs are finished first."""
+        job_app = make_job_app(
+            self._ground.database.url, ("telephony", telephony_jobs.tasks)
+        )
+        tasks = [
+            asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
+            asyncio.create_task(self._for_ever("matching", self._run_matching)),
+            asyncio.create_task(self._for_ever("sweep", self._run_sweep)),
+            asyncio.create_task(self._for_ever("stalled", self._run_hygiene)),
+        ]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _for_ever(self, what: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Nothing that goes wrong, a stopped database above all, ends the work."""
+        while True:
+            try:
+                await run()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log().error(
+                    "the worker stumbled", area="jobs", where=what,
+                    exception_type=type(error).__name__,
+                )
+            await asyncio.sleep(0.5)
+
+    async def _run_jobs(self, job_app: App) -> None:
+        parts = telephony_jobs.Parts(self._ground, Provider(self._ground.settings))
+        async with job_app.open_async():
+            self._job_app = job_app
+            try:
+                await job_app.run_worker_async(
+                    concurrency=CONCURRENCY,
+                    fetch_job_polling_interval=POLL_SECONDS,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=5,
+                    update_heartbeat_interval=5,
+                    stalled_worker_timeout=20,
+                    delete_jobs="successful",
+                    additional_context={"parts": parts},
+                )
+            finally:
+                self._job_app = None
+
+    async def _run_matching(self) -> None:
+        with self._bus.subscribed() as subscription:
+            while True:
+                topics = await subscription.take()
+                if topics & MATCHING_TOPICS:
+                    await self._busily(queue.match(self._ground))
+
+    async def _run_sweep(self) -> None:
+        while True:
+            await self._busily(sweep(self._ground))
+            await self._ground.clock.sleep(1)
+
+    async def _busily(self, doing: Awaitable[object]) -> None:
+        self.busy += 1
+        try:
+            await doing
+        finally:
+            self.busy -= 1
+
+    async def _run_hygiene(self) -> None:
+        """Jobs of a worker that died are run again; all of them may be run twice."""
+        while True:
+            await asyncio.sleep(5)
+            if self._job_app is None:
+                continue
+            manager = self._job_app.job_manager
+            for job in await manager.get_stalled_jobs(seconds_since_heartbeat=20):
+                await manager.retry_job(job)
+            await manager.prune_stalled_workers(seconds_since_heartbeat=20)
+
+
+async def database_is_well(url: str) -> bool:
+    """Whether the database answers within a second."""
+    try:
+        async with asyncio.timeout(1):
+            connection = await psycopg.AsyncConnection.connect(url, connect_timeout=1)
+            async with connection:
+                await connection.execute("SELECT 1")
+    except (psycopg.Error, OSError, TimeoutError):
+        return False
+    return True

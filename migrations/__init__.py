@@ -1,0 +1,1 @@
+"""The history of the tables; each file says on top what it means for the helpline."""
