@@ -1,17 +1,24 @@
 """The web application: composes the edges, and nothing else."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
 
-from app.api.app import add_api
+from app.api import app as api
 from app.clock import Clock, SystemClock
-from app.dashboard.app import add_dashboard
+from app.dashboard import app as dashboard
 from app.database.bus import Bus
 from app.database.engine import open_database
+from app.errors import Refusal
 from app.privacy.keys import read_keys
+from app.routing.presence import beat
 from app.settings import Settings
+from app.staff.access import make_limiter
 from app.telephony.webhooks import router as telephony
 from app.work import Ground
 from app.worker import Worker
@@ -45,7 +52,20 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
 
     app = FastAPI(title="Helpline", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
+    app.state.sign_in_limiter = make_limiter()
+    app.state.stopping = asyncio.Event()
+    app.state.heard_of = beat
     app.include_router(telephony)
-    add_api(app)
-    add_dashboard(app)
+    api.add_api(app)
+    dashboard.add_dashboard(app)
+    app.add_middleware(dashboard.SecurityHeaders)
+    for kind in (Refusal, RequestValidationError, HTTPException, OperationalError):
+        app.add_exception_handler(kind, _render)
     return app
+
+
+async def _render(request: Request, error: Exception) -> Response:
+    """Pages say it in words, programs get JSON."""
+    if request.url.path.startswith((api.PREFIX, "/telephony", "/healthz", "/readyz", "/metrics")):
+        return api.render(error)
+    return dashboard.render(request, error)

@@ -18,7 +18,9 @@ from app.errors import BadSettings
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="HELPLINE_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HELPLINE_", extra="ignore", env_ignore_empty=True
+    )
 
     env: Literal["development", "production"] = "development"
     data_dir: Path = Path("./var")

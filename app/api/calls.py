@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Select, select
 
-from app.api.access import HearsMessages, InWork, SeesQueue, SignedIn, TakesCalls
 from app.api.views import (
     CallPage,
     CallView,
@@ -17,11 +16,12 @@ from app.api.views import (
     call_view,
     event_view,
 )
-from app.calls import messages, queries, record
+from app.calls import messages, queries
 from app.calls.models import Line
-from app.calls.states import CallState, Outcome
+from app.calls.states import Outcome
 from app.errors import Invalid
 from app.routing import desk, offers, queue
+from app.staff.access import HearsMessages, InWork, SeesQueue, SignedIn, TakesCalls
 from app.staff.models import Staff
 from app.work import Work
 
@@ -105,7 +105,7 @@ async def list_calls(
     cursor: str | None = None,
 ) -> CallPage:
     """Call records, newest first: half-open from `from` until before `to`."""
-    if outcome is not None and outcome not in Outcome:
+    if outcome is not None and outcome not in set(Outcome):
         raise Invalid(f"There is no outcome {outcome!r}. There are: {', '.join(Outcome)}.")
     for at in (since, until):
         if at is not None and at.tzinfo is None:
@@ -142,30 +142,19 @@ async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[Event
 @router.post("/calls/{call_id}/hold", status_code=204)
 async def hold(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """The caller hears a comforting word until resumed."""
-    await desk.call_in_hand(work, staff, call_id)
-    await offers.set_hold(work, await record.lock_call(work, call_id), True)
+    await desk.set_hold(work, staff, call_id, True)
 
 
 @router.post("/calls/{call_id}/resume", status_code=204)
 async def resume(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """Back to the talk."""
-    await desk.call_in_hand(work, staff, call_id)
-    await offers.set_hold(work, await record.lock_call(work, call_id), False)
+    await desk.set_hold(work, staff, call_id, False)
 
 
 @router.post("/calls/{call_id}/hang-up", status_code=204)
 async def hang_up(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """End the talk. Only a call that is connected can be ended by a person of ours."""
-    await end_talk(work, staff, call_id)
-
-
-async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
-    """Raises NotFound, Conflict."""
-    await desk.call_in_hand(work, staff, call_id)
-    call = await record.lock_call(work, call_id)
-    if CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED):
-        raise offers.Conflict("A caller who waits is not hung up on.")
-    await offers.hang_up(work, call)
+    await desk.end_talk(work, staff, call_id)
 
 
 @router.get("/voice-messages/{message_id}")

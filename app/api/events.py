@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.access import InWork, SignedIn
 from app.database.bus import Bus
+from app.staff.access import InWork, SignedIn
 from app.staff.models import Staff
 
 router = APIRouter(tags=["events"])

@@ -120,7 +120,7 @@ _TERMINAL_RANK = 4
 def read_leg_status(raw: str | None) -> LegStatus | None:
     """The provider's word, or None for a word we do not know."""
     word = "in-progress" if raw == "answered" else raw or ""
-    return LegStatus(word) if word in LegStatus else None
+    return LegStatus(word) if word in set(LegStatus) else None
 
 
 def is_over(status: LegStatus | str) -> bool:

@@ -1,7 +1,80 @@
-"""Puts the pages on the application."""
+"""Puts the pages on the application: routes, static files, headers, errors in words."""
 
-from fastapi import FastAPI
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.dashboard import pages
+from app.dashboard.templating import templates
+from app.errors import NotSignedIn, Refusal
+
+BUILT = Path(__file__).parent / "static" / "built"
+
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "media-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
 
 
 def add_dashboard(app: FastAPI) -> None:
     """Pages, fragments and static files."""
+    app.include_router(pages.router)
+    BUILT.mkdir(parents=True, exist_ok=True)
+    app.mount("/static", StaticFiles(directory=BUILT), name="static")
+
+
+def render(request: Request, error: Exception) -> Response:
+    """An error as a page, or as a fragment for one."""
+    if isinstance(error, NotSignedIn):
+        if "hx-request" in request.headers:
+            # The whole page has to go to the sign-in, not only the fragment.
+            return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        return RedirectResponse("/login", status_code=303)
+    match error:
+        case Refusal():
+            status, words = error.status, error.detail
+        case HTTPException():
+            status, words = error.status_code, "There is no such page."
+        case RequestValidationError():
+            status, words = 422, "The address or the form is not valid."
+        case _:
+            status, words = 503, "The database cannot be reached. Nothing was changed. Try again."
+    name = "fragments/notice.html" if "hx-request" in request.headers else "error.html"
+    return templates.TemplateResponse(
+        request, name, {"status": status, "words": words, "staff": None}, status_code=status
+    )
+
+
+class SecurityHeaders:
+    """Headers that keep other sites and injected scripts out, on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith(("/static", "/telephony")):
+                    headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

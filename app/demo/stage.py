@@ -18,7 +18,6 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.api.access import COOKIE
 from app.calls.lines import add_line
 from app.clock import Clock, SteppedClock
 from app.jobs.transaction import transaction
@@ -31,6 +30,7 @@ from app.routing import queue
 from app.routing.roster import add_shift
 from app.settings import Settings
 from app.staff import accounts
+from app.staff.access import COOKIE
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM, Ground
@@ -106,13 +106,9 @@ class Counsellor:
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """A request to the JSON interface."""
-        async with httpx2.AsyncClient(
-            base_url=f"{self._stage.settings.public_url}/api/v1",
-            cookies=self._cookies,
-            trust_env=False,
-            timeout=15,
-        ) as client:
-            return await client.request(method, path, json=body)
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
+        url = f"{self._stage.settings.public_url}/api/v1{path}"
+        return await self._stage.client.request(method, url, json=body, headers=headers)
 
     async def be(self, state: str) -> None:
         (await self.ask("PUT", "/me/presence", {"state": state})).raise_for_status()
@@ -154,6 +150,8 @@ class Stage:
     def __init__(self, settings: Settings, clock: Clock, seed: int) -> None:
         self.settings, self.clock = settings, clock
         self.exchange = Exchange(clock, ACCOUNT, TOKEN, seed)
+        # One for all: making a client costs more than a request.
+        self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
         self.ground: Ground
         self.app: FastAPI
         self._server: Served
@@ -193,6 +191,7 @@ class Stage:
 
     async def stop(self) -> None:
         await self.exchange.close()
+        await self.client.aclose()
         await self.stop_server()
         await self._rest.stop()
         await self._watch.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -214,36 +214,33 @@ class Exchange:
 
     # -- ringing out --------------------------------------------------------------------------
 
-    def ring_out(self, leg: Leg, then: Coroutine[Any, Any, None]) -> None:
+    def ring_out(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
         """Ring a phone; when it is lifted, `then` is what it hears."""
         self.legs[leg.sid] = leg
         leg.program = self.spawn(self._ring_out(leg, then))
 
-    async def _ring_out(self, leg: Leg, then: Coroutine[Any, Any, None]) -> None:
+    async def _ring_out(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
         phone = leg.party
         assert isinstance(phone, Phone)
-        try:
-            await self.clock.sleep(0.1)
-            self.set_status(leg, "initiated")
-            if phone.unreachable:
-                await self.end_leg(leg, "failed", "never_answered")
-                return
-            if phone.busy:
-                await self.end_leg(leg, "busy", "never_answered")
-                return
-            await self.clock.sleep(0.2)
-            phone.rung += 1
-            self.set_status(leg, "ringing")
-            patience = leg.timeout + _RING_BUFFER
-            if phone.picks_up is None or phone.picks_up > patience:
-                await self.clock.sleep(patience)
-                await self.end_leg(leg, "no-answer", "never_answered")
-                return
-            await self.clock.sleep(phone.picks_up)
-            self.answer(leg)
-            await then
-        finally:
-            then.close()
+        await self.clock.sleep(0.1)
+        self.set_status(leg, "initiated")
+        if phone.unreachable:
+            await self.end_leg(leg, "failed", "never_answered")
+            return
+        if phone.busy:
+            await self.end_leg(leg, "busy", "never_answered")
+            return
+        await self.clock.sleep(0.2)
+        phone.rung += 1
+        self.set_status(leg, "ringing")
+        patience = leg.timeout + _RING_BUFFER
+        if phone.picks_up is None or phone.picks_up > patience:
+            await self.clock.sleep(patience)
+            await self.end_leg(leg, "no-answer", "never_answered")
+            return
+        await self.clock.sleep(phone.picks_up)
+        self.answer(leg)
+        await then()
 
     def drop_later(self, leg: Leg, seconds: float) -> None:
         """The phone dies in mid-talk."""

@@ -134,7 +134,7 @@ class _Face:
         if "Url" not in fields and "Twiml" not in fields:
             raise RestError(400, 21205, "Url or Twiml is required")
         leg = self._new_leg(fields)
-        self._x.ring_out(leg, Interpreter(self._x, leg).run(fields["Url"][0]))
+        self._x.ring_out(leg, lambda: Interpreter(self._x, leg).run(fields["Url"][0]))
         return JSONResponse(self._call(leg), status_code=201)
 
     def _new_leg(self, fields: dict[str, list[str]]) -> Leg:
@@ -243,25 +243,23 @@ class _Face:
         name = request.path_params["name"]
         leg = self._new_leg(fields)
         leg.label = fields.get("Label", [""])[0]
-        joining = Interpreter(self._x, leg).confer(
-            name,
-            label=leg.label,
-            starts=fields.get("StartConferenceOnEnter", ["true"])[0] == "true",
-            ends=fields.get("EndConferenceOnExit", ["false"])[0] == "true",
-            callback=fields.get("ConferenceStatusCallback", [""])[0] or None,
-            events=frozenset(fields.get("ConferenceStatusCallbackEvent", ["start", "end"])),
-            wait_url=fields.get("WaitUrl", [""])[0],
-        )
-
         async def hung_up() -> None:
             self._x.conferences.leave(leg, "participant_hung_up")
 
         async def in_and_out() -> None:
             leg.on_hang_up.append(hung_up)
-            await joining
+            await Interpreter(self._x, leg).confer(
+                name,
+                label=leg.label,
+                starts=fields.get("StartConferenceOnEnter", ["true"])[0] == "true",
+                ends=fields.get("EndConferenceOnExit", ["false"])[0] == "true",
+                callback=fields.get("ConferenceStatusCallback", [""])[0] or None,
+                events=frozenset(fields.get("ConferenceStatusCallbackEvent", ["start", "end"])),
+                wait_url=fields.get("WaitUrl", [""])[0],
+            )
             await self._x.end_leg(leg, "completed", "api")
 
-        self._x.ring_out(leg, in_and_out())
+        self._x.ring_out(leg, in_and_out)
         known = self._x.conferences.find(name)
         body = self._participant_body(leg, known.sid if known else self._x.sids.new("CF"), "queued")
         return JSONResponse(body, status_code=201)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
+from app.calls import record
 from app.calls.models import Call, Line
-from app.errors import NotFound
-from app.routing import roster
+from app.calls.states import CallState
+from app.errors import Conflict, NotFound
+from app.routing import offers, roster
 from app.routing.models import Offer, OfferState, Presence
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -68,3 +70,21 @@ async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
     )
     if await work.session.scalar(mine) is None:
         raise NotFound("There is no such call in your hands.")
+
+
+async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
+    """End a talk: only one that is connected, never a caller who waits.
+
+    Raises NotFound, Conflict.
+    """
+    await call_in_hand(work, staff, call_id)
+    call = await record.lock_call(work, call_id)
+    if CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED):
+        raise Conflict("A caller who waits is not hung up on.")
+    await offers.hang_up(work, call)
+
+
+async def set_hold(work: Work, staff: Staff, call_id: UUID, held: bool) -> None:
+    """Hold or resume the talk in hand. Raises NotFound, Conflict."""
+    await call_in_hand(work, staff, call_id)
+    await offers.set_hold(work, await record.lock_call(work, call_id), held)

@@ -13,9 +13,9 @@ from app.calls import record
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery
 from app.calls.states import CallEvent, CallState
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.routing import presence as presences
-from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.staff.models import Staff
 from app.work import Work
 
@@ -282,6 +282,15 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         return presence
     await presences.choose(work, presence, choice)
     return presence
+
+
+async def choose_presence_by_name(work: Work, staff: Staff, state: str) -> None:
+    """The same for a word from outside. Raises Invalid for a state that nobody can choose."""
+    if state not in CHOICES:
+        raise Invalid(
+            f"A counsellor can choose {', '.join(CHOICES)}. The rest follows from what happens."
+        )
+    await choose_presence(work, staff, PresenceState(state))
 
 
 async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:

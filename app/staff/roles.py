@@ -48,4 +48,4 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 def may(role: str, permission: Permission) -> bool:
     """Whether the role holds the permission; an unknown role holds none."""
-    return permission in PERMISSIONS.get(Role(role), frozenset()) if role in Role else False
+    return role in set(Role) and permission in PERMISSIONS[Role(role)]

@@ -4,18 +4,22 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import NotAllowed, NotSignedIn
+from app.errors import NotAllowed, NotSignedIn, TooMany
 from app.jobs.transaction import flush
-from app.routing import presence as presences
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Actor, Ground, Work
 
 COOKIE = "helpline_session"
+_PER_NAME = RateLimitItemPerMinute(10)
+_PER_ADDRESS = RateLimitItemPerMinute(60)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
@@ -66,7 +70,8 @@ async def signed_in(request: Request, work: Work) -> Staff:
         raise NotSignedIn()
     work.actor = accounts.actor_of(staff)
     if may(staff.role, Permission.TAKE_CALLS):
-        await presences.beat(work, staff.id)
+        # Whoever composes the application says what being heard of means: a heartbeat.
+        await request.app.state.heard_of(work, staff.id)
     return staff
 
 
@@ -85,7 +90,6 @@ class Requires:
         return staff
 
 
-# Routes without an account, each for a reason, listed so that a test can count them.
 class Public:
     """A route for everybody; the reason says why that is right."""
 
@@ -100,3 +104,38 @@ TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="fu
 SeesQueue = Annotated[Staff, Depends(Requires(Permission.SEE_QUEUE), scope="function")]
 SignedIn = Annotated[Staff, Depends(Requires(Permission.SIGNED_IN), scope="function")]
 HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]
+
+
+def make_limiter() -> MovingWindowRateLimiter:
+    """Counts tries to sign in, per process."""
+    return MovingWindowRateLimiter(MemoryStorage())
+
+
+async def sign_in(request: Request, work: Work, username: str, password: str) -> tuple[Staff, str]:
+    """Check name and password; the answer is the account and the cookie's token.
+
+    Raises WrongPassword, TooMany.
+    """
+    limiter: MovingWindowRateLimiter = request.app.state.sign_in_limiter
+    address = request.client.host if request.client else ""
+    allowed = await limiter.hit(_PER_ADDRESS, address) and await limiter.hit(
+        _PER_NAME, username.strip().lower()[:80], address
+    )
+    if not allowed:
+        raise TooMany()
+    staff = await accounts.find_by_name(work.session, username[:200])
+    if not await accounts.password_is_right(staff, password[:1000]) or staff is None:
+        raise accounts.WrongPassword()
+    return staff, await accounts.open_session(work, staff)
+
+
+def set_cookie(response: Response, ground: Ground, token: str) -> None:
+    """The session cookie: not for scripts, not from other sites, not in clear over a network."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(accounts.SESSION_LENGTH.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=ground.settings.public_url.startswith("https://"),
+    )

@@ -1,0 +1,420 @@
+"""The `helpline` command: composes the parts, and nothing else."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from app import tables
+from app.calls import lines
+from app.calls.lines import LineScript
+from app.clock import SystemClock
+from app.database import migrate as migrations
+from app.database.bus import Bus
+from app.database.embedded import EmbeddedPostgres
+from app.demo.stage import Server
+from app.errors import BadSettings, NotFound, Refusal
+from app.jobs.transaction import transaction
+from app.log import log, set_up_logging
+from app.main import make_app, make_ground
+from app.routing.roster import add_shift
+from app.settings import Settings, read_settings
+from app.staff import accounts
+from app.staff.audit import verify_chains
+from app.staff.roles import Role
+from app.work import PROGRAM, Work
+from app.worker import Worker
+
+T = TypeVar("T")
+Verb = Callable[[Work], Awaitable[T]]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="The backend of a child helpline.",
+)
+staff_app = typer.Typer(no_args_is_help=True, help="Accounts.")
+line_app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
+shift_app = typer.Typer(no_args_is_help=True, help="The rota.")
+audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
+app.add_typer(staff_app, name="staff")
+app.add_typer(line_app, name="line")
+app.add_typer(shift_app, name="shift")
+app.add_typer(audit_app, name="audit")
+
+
+def main() -> None:
+    """Run a command; what is refused is one sentence on standard error, and exit code 2."""
+    try:
+        app()
+    except (BadSettings, Refusal) as error:
+        print(f"helpline: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+# -- what every command stands on -----------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _database(settings: Settings) -> Iterator[Settings]:
+    """The settings with a database that is there and migrated."""
+    with contextlib.ExitStack() as stack:
+        if settings.database_url is None:
+            server = stack.enter_context(EmbeddedPostgres(settings.data_dir))
+            settings = settings.model_copy(update={"database_url": server.url})
+        assert settings.database_url is not None
+        migrations.migrate(settings.database_url)
+        yield settings
+
+
+def _run(verb: Verb[T]) -> T:
+    """Run one verb in a transaction of its own."""
+    set_up_logging("WARNING")
+
+    async def run(settings: Settings) -> T:
+        ground = make_ground(settings)
+        try:
+            async with transaction(ground, PROGRAM) as work:
+                return await verb(work)
+        finally:
+            await ground.database.close()
+
+    with _database(read_settings()) as settings:
+        return asyncio.run(run(settings))
+
+
+def _words(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+# -- server and worker ---------------------------------------------------------------------------
+
+
+def web_process() -> FastAPI:
+    """One of several web processes; its parent has set up the database."""
+    settings = read_settings()
+    set_up_logging(settings.log_level)
+    return make_app(make_ground(settings), with_worker=False)
+
+
+@app.command()
+def serve(
+    host: str = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Web processes.")] = 1,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="No job worker here.")] = False,
+) -> None:
+    """Run the web server, and a worker beside it unless told otherwise."""
+    os.environ.setdefault("HELPLINE_PUBLIC_URL", f"http://127.0.0.1:{port}")
+    settings = read_settings()
+    set_up_logging(settings.log_level)
+    if not settings.auth_tokens:
+        log().warning(
+            "HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set: every webhook is refused"
+        )
+    with _database(settings) as settings:
+        print(f"helpline serves on http://{host}:{port}", flush=True)
+        if workers == 1:
+            application = make_app(make_ground(settings), with_worker=not no_worker)
+            Server(_uvicorn(application, host, port)).run()
+        else:
+            _serve_many(settings, host, port, workers, no_worker)
+
+
+def _uvicorn(application: FastAPI, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        application, host=host, port=port, log_config=None, access_log=False,
+        timeout_graceful_shutdown=5, proxy_headers=False, server_header=False,
+    )
+
+
+def _serve_many(settings: Settings, host: str, port: int, workers: int, no_worker: bool) -> None:
+    """Several web processes, and one process for the jobs."""
+    os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
+    jobs = None if no_worker else subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+    try:
+        uvicorn.run(
+            "app.cli:web_process", factory=True, host=host, port=port, workers=workers,
+            log_config=None, access_log=False, timeout_graceful_shutdown=5, proxy_headers=False,
+            server_header=False,
+        )
+    finally:
+        if jobs is not None:
+            jobs.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                jobs.wait(10)
+
+
+@app.command()
+def worker() -> None:
+    """Run jobs, the sweep and matching."""
+    settings = read_settings()
+    set_up_logging(settings.log_level)
+    with _database(settings) as settings:
+        asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    ground = make_ground(settings)
+    bus = Bus(ground.database.url)
+    bus.on_topic(ground.memory.forget)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with bus.running(), Worker(ground, bus).running():
+        await stop.wait()
+    await ground.database.close()
+
+
+@app.command()
+def migrate(
+    check: Annotated[bool, typer.Option(help="Compare the migrations with the models.")] = False,
+) -> None:
+    """Bring the database up to date: ours and the job store's tables."""
+    with _database(read_settings()) as settings:
+        assert settings.database_url is not None
+        if check:
+            _compare(settings.database_url)
+    print("The database is up to date.")
+
+
+def _compare(url: str) -> None:
+    """Make the models' tables in a database beside, and compare the two."""
+    from sqlalchemy import make_url, text
+
+    beside = "helpline_models"
+    engine = migrations.engine_for(url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {beside}"))
+        connection.execute(text(f"CREATE DATABASE {beside}"))
+        fresh = make_url(url).set(database=beside).render_as_string(hide_password=False)
+        found = migrations.differences(url, fresh, tables.metadata)
+        connection.execute(text(f"DROP DATABASE {beside}"))
+    engine.dispose()
+    for difference in found:
+        print(difference)
+    if found:
+        raise typer.Exit(1)
+
+
+# -- people, lines, shifts ------------------------------------------------------------------------
+
+
+@staff_app.command("add")
+def add_staff(
+    name: str,
+    role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
+    endpoint: Annotated[
+        str, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+    ] = "browser",
+    languages: Annotated[str, typer.Option(help="sr,en; none means every language")] = "",
+    line_numbers: Annotated[
+        str, typer.Option("--lines", help="numbers, comma-separated; none means every line")
+    ] = "",
+    skills: str = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
+    ] = False,
+) -> None:
+    """Make an account."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        raise BadSettings("Give the password on standard input with --password-stdin.")
+
+    async def verb(work: Work) -> str:
+        for language in _words(languages):
+            lines.check_language(language)
+        for number in _words(line_numbers):
+            await _line(work, number)
+        staff = await accounts.add_staff(
+            work,
+            name=name,
+            role=role,
+            endpoint=endpoint,
+            languages=_words(languages),
+            lines=_words(line_numbers),
+            skills=_words(skills),
+            password=password,
+        )
+        return str(staff.id)
+
+    print(_run(verb))
+
+
+async def _line(work: Work, number: str) -> LineScript:
+    line = await lines.line_of_number(work, number)
+    if line is None:
+        raise NotFound(f"There is no line {number}. Add it with: helpline line add {number}")
+    return line
+
+
+@line_app.command("add")
+def add_line(
+    number: str,
+    name: Annotated[str, typer.Option()] = "Child helpline",
+    country: Annotated[str, typer.Option(help="two letters")] = "RS",
+    languages: Annotated[str, typer.Option(help="the first is spoken if none is chosen")] = "sr,en",
+    timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
+) -> None:
+    """Make a line."""
+
+    async def verb(work: Work) -> str:
+        line = await lines.add_line(
+            work, number=number, name=name, country=country,
+            languages=_words(languages), timezone=timezone,
+        )
+        return str(line.id)
+
+    print(_run(verb))
+
+
+@line_app.command("prompt")
+def set_prompt(
+    key: Annotated[str, typer.Argument(help="which words; a wrong one lists them all")],
+    language: Annotated[str, typer.Option()],
+    line: Annotated[str, typer.Option(help="+NUMBER; none means every line")] = "",
+    text: Annotated[str | None, typer.Option(help="words to be spoken")] = None,
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+) -> None:
+    """Change what callers hear: words, or an MP3 or WAV file."""
+    kinds = {".mp3": "audio/mpeg", ".wav": "audio/wav"}
+
+    async def verb(work: Work) -> None:
+        await lines.set_prompt(
+            work,
+            line=await _line(work, line) if line else None,
+            language=language,
+            key=key,
+            text=text,
+            audio=file.read_bytes() if file else None,
+            audio_type=kinds.get(file.suffix.lower()) if file else None,
+        )
+
+    _run(verb)
+
+
+@shift_app.command("add")
+def add_shift_command(
+    name: str,
+    always: Annotated[bool, typer.Option("--always")] = False,
+    rrule: Annotated[str | None, typer.Option(help="FREQ=WEEKLY;BYDAY=MO,TU,WE")] = None,
+    from_: Annotated[str, typer.Option("--from", help="wall-clock time, HH:MM")] = "00:00",
+    until: Annotated[str, typer.Option("--until", help="wall-clock time, HH:MM")] = "24:00",
+    timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
+    first_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; today if left out")] = None,
+    last_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+) -> None:
+    """Put somebody on the rota: always, or on the days of a rule from one time to another."""
+    if always == (rrule is not None):
+        raise BadSettings("Give either --always or --rrule.")
+    start, end = _minutes("--from", from_), _minutes("--until", until)
+    length = end - start if end > start else end - start + 1440
+
+    async def verb(work: Work) -> str:
+        staff = await accounts.find_by_name(work.session, name)
+        if staff is None:
+            raise NotFound(f"There is no account {name!r}. Add it with: helpline staff add")
+        shift = await add_shift(
+            work,
+            staff,
+            recurrence=rrule,
+            starts_at=time(start // 60 % 24, start % 60),
+            minutes=length,
+            timezone=timezone,
+            first_on=_day("--first-on", first_on),
+            last_on=_day("--last-on", last_on),
+        )
+        return str(shift.id)
+
+    print(_run(verb))
+
+
+def _minutes(option: str, text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    if hours.isdigit() and minutes.isdigit() and len(minutes) == 2:
+        total = int(hours) * 60 + int(minutes)
+        if total <= 1440 and int(minutes) < 60:
+            return total
+    raise BadSettings(f"{option} {text!r} is not a time of day. Write it like 22:00.")
+
+
+def _day(option: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadSettings(f"{option} {text!r} is not a date. Write it like 2026-12-01.") from None
+
+
+@audit_app.command("verify")
+def verify() -> None:
+    """Recompute the chains of both logs; exit code 1 if a row was changed or is missing."""
+
+    async def verb(work: Work) -> bool:
+        whole = True
+        for report in await verify_chains(work.session):
+            state = f"BROKEN at {report.broken}" if report.broken else "whole"
+            print(f"{report.table}: {report.rows} rows, {state} {report.head}".rstrip())
+            whole = whole and not report.broken
+        return whole
+
+    if not _run(verb):
+        raise typer.Exit(1)
+
+
+# -- demo and bench -----------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="play a scripted hour and stop")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """A helpline that lives, with the practice exchange; or a scripted hour of it."""
+    if once:
+        from app.demo.once import run_once
+
+        set_up_logging("ERROR")
+        happened = run_once()
+        print(json.dumps(happened))
+        raise typer.Exit(1 if happened["broken"] else 0)
+    from app.demo.live import run_live
+
+    set_up_logging("WARNING")
+    settings = read_settings()
+    folder = settings.data_dir / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    with EmbeddedPostgres(folder) as server:
+        migrations.migrate(server.url)
+        run_live(server.url, folder, port, SystemClock())
+
+
+@app.command()
+def bench(name: Annotated[str, typer.Argument(help="calls, or all")] = "all") -> None:
+    """Measure: one JSON line per measure."""
+    from app.demo.bench import run_bench
+
+    set_up_logging("ERROR")
+    if name not in ("all", "calls"):
+        raise BadSettings(f"There is no measure {name!r}. There are: calls, all.")
+    run_bench()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The pages: sign-in, the board with its fragments, the record of a call."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.calls import lines, messages, queries
+from app.dashboard import views
+from app.dashboard.templating import templates
+from app.errors import Refusal
+from app.routing import desk, offers, queue
+from app.routing.models import PresenceState
+from app.staff import accounts
+from app.staff.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+
+
+def _may(permission: Permission) -> Any:
+    return Depends(Requires(permission, json_only=False), scope="function")
+
+
+TakesCalls = Annotated[Staff, _may(Permission.TAKE_CALLS)]
+SeesQueue = Annotated[Staff, _may(Permission.SEE_QUEUE)]
+SignedIn = Annotated[Staff, _may(Permission.SIGNED_IN)]
+HearsMessages = Annotated[Staff, _may(Permission.HEAR_MESSAGES)]
+_SIGN_IN = [Depends(Public("this is the sign-in"))]
+
+
+def _page(request: Request, name: str, **values: Any) -> Response:
+    return templates.TemplateResponse(request, name, values)
+
+
+# -- signing in ----------------------------------------------------------------------------
+
+
+@router.get("/login", dependencies=_SIGN_IN)
+async def login_page(request: Request) -> Response:
+    """The sign-in form."""
+    return _page(request, "login.html", staff=None, name="", problem="")
+
+
+@router.post("/login", dependencies=_SIGN_IN)
+async def login(
+    request: Request,
+    work: InWork,
+    username: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Sign in; a mistake is said on the same page, and the name stays."""
+    try:
+        _, token = await sign_in(request, work, username, password)
+    except Refusal as refusal:
+        values = {"staff": None, "name": username, "problem": refusal.detail}
+        return templates.TemplateResponse(
+            request, "login.html", values, status_code=refusal.status
+        )
+    answer = RedirectResponse("/", status_code=303)
+    set_cookie(answer, request.app.state.ground, token)
+    return answer
+
+
+@router.post("/logout")
+async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Sign out; a counsellor goes off duty with it."""
+    await accounts.close_session(work, request.cookies.get(COOKIE, ""))
+    if may(staff.role, Permission.TAKE_CALLS):
+        await offers.choose_presence(work, staff, PresenceState.OFF_DUTY)
+    answer = RedirectResponse("/login", status_code=303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+# -- the board -----------------------------------------------------------------------------------
+
+
+@router.get("/")
+async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """The board of whoever is signed in: only the parts that the role may see."""
+    values: dict[str, Any] = {"staff": staff}
+    if may(staff.role, Permission.TAKE_CALLS):
+        values["desk"] = await _desk(work, staff)
+    if may(staff.role, Permission.SEE_QUEUE):
+        values["waiting"] = await _waiting(work)
+    if may(staff.role, Permission.HEAR_MESSAGES):
+        values["messages"] = await _messages(work)
+    return _page(request, "board.html", **values)
+
+
+async def _desk(work: Work, staff: Staff) -> views.DeskView:
+    return views.desk_view(
+        await desk.desk_of(work, staff),
+        work.now,
+        on_phone=staff.endpoint_kind != "browser",
+        limit=work.settings.offer_seconds,
+    )
+
+
+async def _waiting(work: Work) -> list[views.WaitingRow]:
+    return [views.waiting_row(call, work.now) for call in await queue.waiting_calls(work)]
+
+
+async def _messages(work: Work) -> list[views.MessageRow]:
+    return [views.message_row(m) for m in await queries.open_messages(work)]
+
+
+async def _desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+    await work.session.flush()
+    return _page(
+        request, "fragments/desk.html", desk=await _desk(work, staff), staff=staff, notice=notice
+    )
+
+
+@router.get("/board/desk")
+async def desk_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    return await _desk_fragment(request, work, staff)
+
+
+@router.get("/board/queue")
+async def queue_fragment(request: Request, work: InWork, staff: SeesQueue) -> Response:
+    return _page(request, "fragments/queue.html", waiting=await _waiting(work))
+
+
+@router.get("/board/messages")
+async def messages_fragment(request: Request, work: InWork, staff: HearsMessages) -> Response:
+    return _page(request, "fragments/messages.html", messages=await _messages(work))
+
+
+@router.post("/board/heartbeat", status_code=204)
+async def heartbeat(work: InWork, staff: SignedIn) -> None:
+    """The browser is alive; that it asked is what counts."""
+
+
+@router.post("/board/presence/{state}")
+async def choose_presence(
+    request: Request, work: InWork, staff: TakesCalls, state: str
+) -> Response:
+    await offers.choose_presence_by_name(work, staff, state)
+    return await _desk_fragment(request, work, staff)
+
+
+@router.post("/board/offers/{offer_id}/{answer}")
+async def answer_offer(
+    request: Request, work: InWork, staff: TakesCalls, offer_id: UUID, answer: str
+) -> Response:
+    """Accept or decline. Who comes too late is told so, and sees the board as it is."""
+    notice = ""
+    try:
+        call, offer = await offers.own_offer(work, offer_id, staff.id)
+        if answer == "accept":
+            await offers.accept_offer(work, call, offer)
+        else:
+            await offers.decline_offer(work, call, offer)
+    except Refusal as refusal:
+        notice = refusal.detail
+    return await _desk_fragment(request, work, staff, notice)
+
+
+@router.post("/board/calls/{call_id}/{action}")
+async def act_on_call(
+    request: Request, work: InWork, staff: TakesCalls, call_id: UUID, action: str
+) -> Response:
+    """Hold, resume or hang up the talk in hand."""
+    notice = ""
+    try:
+        if action == "hang-up":
+            await desk.end_talk(work, staff, call_id)
+        else:
+            await desk.set_hold(work, staff, call_id, action == "hold")
+    except Refusal as refusal:
+        notice = refusal.detail
+    return await _desk_fragment(request, work, staff, notice)
+
+
+# -- voice messages ---------------------------------------------------------------------------------
+
+
+@router.get("/board/messages/{message_id}/audio")
+async def message_audio(work: InWork, staff: HearsMessages, message_id: UUID) -> Response:
+    """The audio; opening it is logged."""
+    audio, kind = await messages.open_message(work, message_id)
+    return Response(audio, media_type=kind)
+
+
+@router.post("/board/messages/{message_id}/done")
+async def message_done(
+    request: Request, work: InWork, staff: HearsMessages, message_id: UUID
+) -> Response:
+    await messages.mark_heard(work, message_id)
+    await work.session.flush()
+    return await messages_fragment(request, work, staff)
+
+
+# -- the record of a call -----------------------------------------------------------------------------
+
+
+@router.get("/calls/{call_id}")
+async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UUID) -> Response:
+    """What happened in a call, event by event."""
+    readable = queries.readable_calls(staff, desk.own_calls(staff))
+    call = await queries.readable_call(work, readable, call_id)
+    line = await lines.line_of_id(work, call.line_id)
+    return _page(
+        request,
+        "call.html",
+        staff=staff,
+        call=call,
+        line=line.name if line else "a number that is not ours",
+        language=views.language_words(call.language),
+        events=await queries.events_of(work, call),
+    )

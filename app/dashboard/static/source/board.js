@@ -1,0 +1,14 @@
+// What the pages do by themselves; one small file per behaviour.
+import htmx from "htmx.org";
+import "./clocks.js";
+import "./keys.js";
+import "./ring.js";
+import { listen } from "./live.js";
+import { beat } from "./heartbeat.js";
+
+window.htmx = htmx;
+const board = document.querySelector("[data-live]");
+if (board) {
+  listen(board.dataset.live);
+  beat();
+}

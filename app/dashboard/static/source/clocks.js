@@ -1,0 +1,27 @@
+// Counts seconds up and down between two looks at the server.
+const two = (n) => String(n).padStart(2, "0");
+const words = (seconds) => `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
+
+const started = new WeakMap();
+
+const tick = () => {
+  for (const place of document.querySelectorAll("[data-up], [data-down]")) {
+    if (!started.has(place)) started.set(place, Date.now());
+    const gone = Math.floor((Date.now() - started.get(place)) / 1000);
+    const seconds = "up" in place.dataset
+      ? Number(place.dataset.up) + gone
+      : Math.max(0, Number(place.dataset.down) - gone);
+    if (place.tagName === "PROGRESS") place.value = seconds;
+    else place.textContent = words(seconds);
+  }
+  for (const place of document.querySelectorAll("time[data-clock]:not([data-said])")) {
+    place.textContent = new Date(place.dateTime).toLocaleString([], {
+      weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    });
+    place.dataset.said = "yes";
+  }
+};
+
+setInterval(tick, 1000);
+document.addEventListener("DOMContentLoaded", tick);
+document.addEventListener("htmx:afterSwap", tick);

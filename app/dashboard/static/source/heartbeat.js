@@ -1,0 +1,11 @@
+// Tells the server that this counsellor's browser is alive.
+const EVERY = 20000;
+
+const once = () => fetch("/board/heartbeat", { method: "POST", keepalive: true })
+  .then((answer) => { if (answer.status === 401) location.assign("/login"); })
+  .catch(() => {});
+
+export const beat = () => {
+  setInterval(once, EVERY);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) once(); });
+};

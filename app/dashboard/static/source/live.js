@@ -1,0 +1,45 @@
+// The live stream says what has changed; whoever shows it fetches it again.
+import htmx from "htmx.org";
+
+const say = (words, well) => {
+  const place = document.getElementById("connection");
+  if (!place) return;
+  place.textContent = words;
+  place.dataset.well = well;
+};
+
+const refresh = (topics) => {
+  for (const part of document.querySelectorAll("[data-topics]")) {
+    const mine = part.dataset.topics.split(" ");
+    if (topics.includes("everything") || topics.some((topic) => mine.includes(topic))) {
+      htmx.trigger(part, "refresh");
+    }
+  }
+};
+
+export const listen = (url) => {
+  let source;
+  let lastWord = Date.now();
+  const open = () => {
+    source?.close();
+    source = new EventSource(url);
+    source.onopen = () => say("● live", true);
+    source.onmessage = (event) => {
+      lastWord = Date.now();
+      refresh(JSON.parse(event.data).topics);
+    };
+    source.onerror = () => {
+      say("○ reconnecting…", false);
+      // A closed source does not try again by itself: the server answered with an error.
+      if (source.readyState === EventSource.CLOSED) setTimeout(open, 1500);
+    };
+  };
+  open();
+  // A net: whatever the stream did not say is seen within fifteen seconds.
+  setInterval(() => {
+    if (Date.now() - lastWord > 10000) refresh(["everything"]);
+  }, 15000);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh(["everything"]);
+  });
+};

@@ -1,0 +1,159 @@
+"""What the pages show: small values, made here and nowhere else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.calls.models import VoiceMessage
+from app.routing.desk import Desk
+from app.routing.models import OfferState, PresenceState
+from app.routing.queue import WaitingCall
+
+STATE_WORDS = {
+    PresenceState.OFF_DUTY: "Off duty",
+    PresenceState.AVAILABLE: "Available",
+    PresenceState.OFFERED: "Ringing",
+    PresenceState.ON_CALL: "On a call",
+    PresenceState.WRAP_UP: "Writing up",
+    PresenceState.BREAK: "On a break",
+    PresenceState.AWAY: "Away",
+}
+LANGUAGE_WORDS = {"sr": "Serbian", "en": "English", "hr": "Croatian", "bg": "Bulgarian",
+                  "ro": "Romanian", "mk": "Macedonian", "sq": "Albanian", "hu": "Hungarian"}
+
+
+@dataclass(frozen=True)
+class OfferCard:
+    id: UUID
+    call_id: UUID
+    line: str
+    language: str
+    danger: bool
+    returned: bool
+    waited: int
+    seconds_left: int
+    limit: int
+    on_phone: bool
+
+
+@dataclass(frozen=True)
+class CallCard:
+    call_id: UUID
+    line: str
+    language: str
+    danger: bool
+    connected: bool
+    held: bool
+    seconds: int
+
+
+@dataclass(frozen=True)
+class DeskView:
+    state: str
+    words: str
+    cause: str
+    seconds: int
+    seconds_left: int | None
+    after_call: str | None
+    on_shift: bool
+    shift_ends: str | None
+    offer: OfferCard | None
+    call: CallCard | None
+
+
+@dataclass(frozen=True)
+class WaitingRow:
+    line: str
+    language: str
+    seconds: int
+    priority: str
+    being_offered: bool
+
+
+@dataclass(frozen=True)
+class MessageRow:
+    id: UUID
+    at: str
+    seconds: int
+    ready: bool
+
+
+def language_words(code: str | None) -> str:
+    return LANGUAGE_WORDS.get(code or "", code or "not chosen")
+
+
+def _seconds(since: datetime | None, now: datetime) -> int:
+    return max(0, int((now - since).total_seconds())) if since else 0
+
+
+def desk_view(desk: Desk, now: datetime, on_phone: bool, limit: int) -> DeskView:
+    """A counsellor's own part of the board."""
+    presence = desk.presence
+    state = PresenceState(presence.state) if presence else PresenceState.OFF_DUTY
+    until = presence.until_at if presence else None
+    far = desk.shift_ends_at is None or desk.shift_ends_at.year > 9000
+    return DeskView(
+        state=state.value,
+        words=STATE_WORDS[state],
+        cause=presence.cause if presence and state is PresenceState.AWAY else "",
+        seconds=_seconds(presence.since, now) if presence else 0,
+        seconds_left=max(0, int((until - now).total_seconds())) if until else None,
+        after_call=presence.after_call if presence else None,
+        on_shift=desk.shift_ends_at is not None,
+        shift_ends=None if far or not desk.shift_ends_at else desk.shift_ends_at.isoformat(),
+        offer=_offer_card(desk, now, on_phone, limit) if desk.ringing else None,
+        call=_call_card(desk, now) if desk.offer and not desk.ringing else None,
+    )
+
+
+def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferCard:
+    offer, call = desk.offer, desk.call
+    assert offer is not None and call is not None
+    return OfferCard(
+        id=offer.id,
+        call_id=call.id,
+        line=desk.line,
+        language=language_words(call.language),
+        danger=call.danger,
+        returned=call.returned > 0,
+        waited=_seconds(call.queued_at, now),
+        seconds_left=max(0, int((offer.expires_at - now).total_seconds())),
+        limit=limit,
+        on_phone=on_phone,
+    )
+
+
+def _call_card(desk: Desk, now: datetime) -> CallCard:
+    offer, call = desk.offer, desk.call
+    assert offer is not None and call is not None
+    connected = offer.state == OfferState.CONNECTED
+    return CallCard(
+        call_id=call.id,
+        line=desk.line,
+        language=language_words(call.language),
+        danger=call.danger,
+        connected=connected,
+        held=call.held_at is not None,
+        seconds=_seconds(offer.connected_at if connected else offer.accepted_at, now),
+    )
+
+
+def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
+    """A caller who waits. The priority is said in words: colour is never the only sign."""
+    priority = "in danger" if call.danger else "was cut off" if call.returned else ""
+    return WaitingRow(
+        line=call.line,
+        language=language_words(call.language),
+        seconds=_seconds(call.queued_at, now),
+        priority=priority,
+        being_offered=call.being_offered,
+    )
+
+
+def message_row(message: VoiceMessage) -> MessageRow:
+    return MessageRow(
+        id=message.id,
+        at=message.created_at.isoformat(),
+        seconds=message.seconds or 0,
+        ready=message.state == "imported",
+    )

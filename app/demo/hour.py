@@ -1,0 +1,240 @@
+"""A scripted hour: at least sixty rings, everything that goes wrong in a call room, one line.
+
+Runs on the stepped clock, in well under a minute. What the line counts is read from
+the database; whether it is true is checked against what the exchange heard.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.demo.invariants import broken_at_the_end, broken_now
+from app.demo.stage import Counsellor, Stage
+from app.practice.legs import Leg
+from app.practice.parties import Caller, Phone
+
+HOUR = 3600
+
+
+@dataclass
+class Guest:
+    """Somebody who rings in the scripted hour, and until when they stay."""
+
+    rings_at: float
+    story: str
+    digit: str | None = "1"
+    leaves_after: float | None = None
+    talks_for: float = 90
+    number: str = "+381641234500"
+    message_seconds: int = 0
+
+
+@dataclass
+class Hour:
+    stage: Stage
+    guests: list[Guest]
+    browser: dict[str, Counsellor] = field(default_factory=dict)
+    everybody: list[Counsellor] = field(default_factory=list)
+    legs: dict[int, Leg] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+
+def guest_list(seed: int) -> list[Guest]:
+    """Who rings: hang-ups in every phase, withheld numbers, children in danger, talks."""
+    dice = random.Random(seed)
+    guests: list[Guest] = []
+    at = 20.0
+    stories = (
+        ["talks"] * 30
+        + ["hangs up in the greeting"] * 6
+        + ["hangs up while waiting"] * 7
+        + ["hangs up at once while waiting"] * 3
+        + ["hangs up while it rings"] * 5
+        + ["presses nothing"] * 4
+        + ["presses a wrong digit"] * 3
+        + ["is in danger"] * 5
+        + ["withholds the number"] * 3
+        + ["hangs up in mid-talk at once"] * 2
+    )
+    dice.shuffle(stories)
+    for number, story in enumerate(stories):
+        guest = Guest(rings_at=at, story=story, number=f"+3816412345{number:02d}")
+        guest.talks_for = dice.uniform(30, 150)
+        match story:
+            case "hangs up in the greeting":
+                guest.digit, guest.leaves_after = None, dice.uniform(0.5, 4)
+            case "hangs up while waiting":
+                guest.leaves_after = dice.uniform(15, 60)
+            case "hangs up at once while waiting":
+                guest.leaves_after = 3.0
+            case "hangs up while it rings":
+                guest.leaves_after = dice.uniform(4, 8)
+            case "presses nothing":
+                guest.digit = None
+            case "presses a wrong digit":
+                guest.digit = "5"
+            case "is in danger":
+                guest.digit = "9"
+            case "withholds the number":
+                guest.number = dice.choice(["anonymous", "+266696687", ""])
+            case "hangs up in mid-talk at once":
+                guest.talks_for = 2
+        guests.append(guest)
+        at += dice.uniform(15, 55)
+    # After the last shift: nobody is there, one leaves a message and one does not.
+    guests.append(Guest(HOUR - 420, "finds nobody", leaves_after=90, number="+381641234590"))
+    guests.append(
+        Guest(HOUR - 400, "leaves a message", leaves_after=120, message_seconds=14,
+              number="+381641234591")
+    )
+    return guests
+
+
+async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
+    """Play it, and say what happened. `broken` is empty if every invariant held."""
+    await stage.add_line()
+    hour = Hour(stage, guest_list(seed))
+    await _open_the_room(hour)
+    _turn_knobs(stage)
+    end = stage.clock.now().timestamp() + HOUR
+    tasks = [asyncio.create_task(_visit(hour, i, g)) for i, g in enumerate(hour.guests)]
+    tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
+    tasks.append(asyncio.create_task(_close_the_room(hour)))
+    while stage.clock.now().timestamp() < end:
+        await stage.advance(1)
+        hour.broken += await broken_now(stage)
+        for task in tasks:
+            if task.done() and not task.cancelled() and task.exception():
+                raise task.exception()  # type: ignore[misc]
+    for leg in hour.legs.values():
+        if not leg.over:
+            await stage.exchange.hang_up(leg)
+    # Long enough for the call whose end was never told to be asked about.
+    await stage.advance(300)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    hour.broken += await broken_at_the_end(stage)
+    return await _count(hour)
+
+
+# Who works at a phone, and how it behaves.
+PHONES = {
+    "vera": Phone(picks_up=3),
+    "never-answers": Phone(picks_up=None),
+    "dying-phone": Phone(picks_up=2, drops_after=25),
+    "machine": Phone(picks_up=2, presses=None),
+}
+
+
+async def _open_the_room(hour: Hour) -> None:
+    stage = hour.stage
+    for name in ("ana", "boris"):
+        hour.browser[name] = await stage.add_counsellor(name)
+    # A browser that is open while nobody sits at it.
+    hour.everybody = [*hour.browser.values(), await stage.add_counsellor("nobody-there")]
+    for number, (name, phone) in enumerate(PHONES.items()):
+        address = f"+3816499900{number}"
+        stage.exchange.phones[address] = replace(phone, heard=[])
+        hour.everybody.append(await stage.add_counsellor(name, endpoint=address))
+
+
+def _turn_knobs(stage: Stage) -> None:
+    knobs = stage.exchange.knobs
+    for path in ("/voice", "/menu", "/wait", "/status", "/conference", "/whisper"):
+        knobs.turn("duplicate", path, times=None, probability=0.15)
+    knobs.turn("delay", "/conference", times=None, probability=0.1, seconds=1.5)
+    knobs.turn("delay", "/legs/", times=None, probability=0.1, seconds=3)
+    knobs.turn("delay", "/telephony/status completed", times=3, seconds=20)
+    # One end is told by nobody: neither the number's callback nor the waiting room's.
+    knobs.turn("lose", "/telephony/status completed", times=1)
+    knobs.turn("refuse", "Calls", times=3)
+
+
+async def _visit(hour: Hour, number: int, guest: Guest) -> None:
+    stage, clock, exchange = hour.stage, hour.stage.clock, hour.stage.exchange
+    await clock.sleep(guest.rings_at)
+    caller = Caller(message_seconds=guest.message_seconds)
+    leg = stage.ring(guest.number, caller=caller)
+    hour.legs[number] = leg
+    if guest.digit is not None:
+        await clock.sleep(1.5)
+        exchange.press(leg, guest.digit)
+    if guest.leaves_after is not None:
+        await clock.sleep(guest.leaves_after)
+        await exchange.hang_up(leg)
+        return
+    # Until the talk is over, or patience is.
+    for _ in range(600):
+        await clock.sleep(1)
+        if leg.over:
+            return
+        if exchange.conferences.of_leg(leg) is not None:
+            await clock.sleep(guest.talks_for)
+            if exchange.conferences.of_leg(leg) is not None:
+                await exchange.hang_up(leg)
+                return
+
+
+async def _work(hour: Hour, counsellor: Counsellor) -> None:
+    """A counsellor at a browser: takes calls after three seconds, declines now and then."""
+    clock, seen = hour.stage.clock, 0
+    while True:
+        await clock.sleep(1)
+        hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
+        try:
+            offer = await counsellor.offer()
+            if offer is None or offer["state"] != "open":
+                continue
+            if offer["seconds_left"] > 17:
+                continue
+            seen += 1
+            verb = "decline" if seen % 7 == 0 else "accept"
+            await counsellor.ask("POST", f"/offers/{offer['id']}/{verb}")
+        finally:
+            hour.stage.exchange.sender.under_way -= 1
+
+
+async def _close_the_room(hour: Hour) -> None:
+    """Seven minutes before the end everybody goes home."""
+    stage = hour.stage
+    await stage.clock.sleep(HOUR - 480)
+    stage.exchange.sender.under_way += 1
+    try:
+        for counsellor in hour.everybody:
+            await counsellor.ask("PUT", "/me/presence", {"state": "off_duty"})
+    finally:
+        stage.exchange.sender.under_way -= 1
+
+
+async def _count(hour: Hour) -> dict[str, Any]:
+    stage = hour.stage
+    calls = await stage.rows("SELECT outcome, danger, returned FROM calls")
+    offers = await stage.rows("SELECT state FROM offers")
+    outcomes = Counter(row["outcome"] for row in calls)
+    states = Counter(row["state"] for row in offers)
+    abandoned = ("abandoned_in_greeting", "short_abandon", "abandoned_in_queue")
+    urgent = [row for row in calls if row["danger"]]
+    repeats = len(stage.exchange.sender.sent)
+    return {
+        "rings": sum(1 for leg in stage.exchange.legs.values() if leg.direction == "inbound"),
+        "calls": len(calls),
+        "answered": outcomes["answered"],
+        "abandoned": sum(outcomes[word] for word in abandoned),
+        "voicemail": outcomes["voicemail"],
+        "callbacks": outcomes["callback_requested"],
+        "unstaffed": outcomes["no_counsellor_on_duty"] + outcomes["out_of_hours"],
+        "lost": outcomes["lost"],
+        "failed": outcomes["failed"],
+        "urgent": len(urgent),
+        "acknowledged": sum(row["outcome"] == "answered" for row in urgent),
+        "returned_to_queue": sum(row["returned"] for row in calls),
+        "offers": len(offers),
+        "missed_offers": states["missed"],
+        "declined_offers": states["declined"],
+        "webhooks": repeats,
+        "simulated_seconds": HOUR,
+        "broken": sorted(set(hour.broken)),
+    }

@@ -1,0 +1,192 @@
+"""What must always hold, checked from the database and from what the exchange heard.
+
+Each check returns sentences about what is broken; an empty list is good news.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.practice.legs import Leg
+from app.practice.parties import Phone
+from app.routing import queue
+from app.routing.matching import pair
+from app.staff.audit import verify_chains
+from app.work import PROGRAM
+
+# How long a caller may be alone in a conference: while the counsellor's line is found dead.
+_ALONE = timedelta(seconds=30)
+# How long a counsellor's phone may outlive its caller, in seconds.
+_OUTLIVES = timedelta(seconds=5)
+
+
+async def broken_now(stage: Stage) -> list[str]:
+    """What must hold at every settled moment."""
+    found: list[str] = []
+    async with transaction(stage.ground, PROGRAM) as work:
+        callers = await queue._callers(work)
+        free = await queue._free_counsellors(work) if callers else []
+        if pair(callers, free, work.now):
+            found.append("4: a caller waits while an eligible counsellor is free")
+    for sql, words in _ALWAYS:
+        rows = await stage.rows(sql)
+        if rows:
+            found.append(f"{words}: {rows[:2]}")
+    return found
+
+
+_ALWAYS = (
+    (
+        "SELECT provider_sid FROM calls GROUP BY provider_sid HAVING count(*) > 1",
+        "1: one ring, several rows",
+    ),
+    (
+        "SELECT o.id FROM offers o JOIN calls c ON c.id = o.call_id"
+        " WHERE c.state = 'ended' AND o.released_at IS NULL",
+        "5: an ended call holds an offer",
+    ),
+    (
+        "SELECT p.counsellor_id, p.state FROM presences p LEFT JOIN offers o"
+        " ON o.counsellor_id = p.counsellor_id AND o.released_at IS NULL"
+        " WHERE (p.state IN ('offered', 'on_call')) <> (o.id IS NOT NULL)",
+        "5: presence and held offer do not agree",
+    ),
+    (
+        "SELECT c.id, c.state FROM calls c LEFT JOIN offers o"
+        " ON o.call_id = c.id AND o.released_at IS NULL"
+        " WHERE (c.state IN ('offered', 'connected')) <> (o.id IS NOT NULL)",
+        "3: call state and offer do not agree",
+    ),
+    (
+        "SELECT a.counsellor_id FROM offers a JOIN offers b ON a.counsellor_id = b.counsellor_id"
+        " AND a.id < b.id AND a.opened_at < coalesce(b.released_at, 'infinity')"
+        " AND b.opened_at < coalesce(a.released_at, 'infinity')",
+        "3: a counsellor held two calls at once",
+    ),
+    (
+        "SELECT a.call_id FROM offers a JOIN offers b ON a.call_id = b.call_id AND a.id < b.id"
+        " AND a.accepted_at < coalesce(b.released_at, 'infinity')"
+        " AND b.accepted_at < coalesce(a.released_at, 'infinity')",
+        "3: a call had two accepted offers at once",
+    ),
+)
+
+
+def broken_on_the_phone(stage: Stage) -> list[str]:
+    """What the exchange saw that must never happen."""
+    found = [f"the provider complains: {fault}" for fault in stage.exchange.faults]
+    for leg in stage.exchange.legs.values():
+        if leg.direction == "inbound":
+            found += _caller_troubles(stage, leg)
+        else:
+            found += _phone_troubles(stage, leg)
+    return found
+
+
+def _caller_troubles(stage: Stage, leg: Leg) -> list[str]:
+    found = []
+    if leg.ending in ("ran_out", "error", "rejected"):
+        found.append(f"2: a caller was dropped ({leg.ending})")
+    if leg.ending == "hangup" and not _was_sent_off(leg):
+        found.append("2: a caller was hung up on without a goodbye")
+    if leg.answered_at and not leg.heard:
+        began = leg.answered_at
+        if (leg.ended_at or stage.clock.now()) - began > timedelta(seconds=20):
+            found.append("2: a caller heard nothing")
+    for conference in stage.exchange.conferences.all.values():
+        alone_since = None
+        for at, talking in [*conference.talks, (stage.clock.now(), frozenset())]:
+            if alone_since is not None and at - alone_since > _ALONE:
+                found.append("2: a caller was alone in a conference")
+            alone_since = at if talking == frozenset({leg.sid}) else None
+    return found
+
+
+def _was_sent_off(leg: Leg) -> bool:
+    return bool(leg.heard) and any(
+        word in leg.heard[-1].text for word in ("Hvala na pozivu", "Thank you for calling")
+    )
+
+
+def _phone_troubles(stage: Stage, leg: Leg) -> list[str]:
+    others = [
+        other
+        for other in stage.exchange.legs.values()
+        if other is not leg and other.to == leg.to and other.direction != "inbound"
+    ]
+    for other in others:
+        if leg.created_at <= other.created_at < (leg.ended_at or stage.clock.now()):
+            if isinstance(leg.party, Phone) and leg.sid < other.sid:
+                return [f"3: two legs to one counsellor at once ({leg.status}, {other.status})"]
+    return []
+
+
+async def broken_at_the_end(stage: Stage) -> list[str]:
+    """What must hold when everybody has hung up: the record, the phones, the sums, the secrets."""
+    found = await broken_now(stage)
+    found += broken_on_the_phone(stage)
+    inbound = {leg.sid: leg for leg in stage.exchange.legs.values() if leg.direction == "inbound"}
+    rows = {row["provider_sid"]: row for row in await stage.rows("SELECT * FROM calls")}
+    if set(rows) != set(inbound):
+        found.append(f"1: {len(inbound)} rings, {len(rows)} rows")
+    for sid, row in rows.items():
+        leg = inbound.get(sid)
+        if leg is not None and leg.over and row["state"] != "ended":
+            found.append(f"5: a caller is gone, and the call is {row['state']}")
+        talked = leg is not None and _talked(stage, leg)
+        if leg is not None and leg.over and talked != (row["outcome"] == "answered"):
+            found.append(f"9: talked is {talked}, and the record says {row['outcome']}")
+    found += await _outliving_phones(stage)
+    found += await _open_numbers(stage, list(inbound.values()))
+    async with stage.ground.database.sessions() as session:
+        for report in await verify_chains(session):
+            if report.broken:
+                found.append(f"8: {report.table}: {report.broken}")
+    return found
+
+
+def _talked(stage: Stage, leg: Leg) -> bool:
+    """Whether the exchange had this caller in a started conference with somebody."""
+    return any(
+        leg.sid in talking and len(talking) > 1
+        for conference in stage.exchange.conferences.all.values()
+        for _, talking in conference.talks
+    )
+
+
+async def _outliving_phones(stage: Stage) -> list[str]:
+    rows: list[dict[str, Any]] = await stage.rows(
+        "SELECT l.provider_sid, c.ended_at FROM legs l JOIN calls c ON c.id = l.call_id"
+        " WHERE c.state = 'ended' AND l.provider_sid IS NOT NULL"
+    )
+    found = []
+    for row in rows:
+        leg = stage.exchange.legs.get(row["provider_sid"])
+        if leg is None:
+            continue
+        if not leg.over or (leg.ended_at and leg.ended_at - row["ended_at"] > _OUTLIVES):
+            found.append("5: a phone outlived its caller")
+    known = {row["provider_sid"] for row in await stage.rows("SELECT provider_sid FROM legs")}
+    for leg in stage.exchange.legs.values():
+        if leg.direction != "inbound" and leg.sid not in known:
+            found.append("5: a phone was rung that no row knows of")
+    return found
+
+
+async def _open_numbers(stage: Stage, legs: list[Leg]) -> list[str]:
+    """7: the caller's number stands in clear nowhere: no table, no address, no name."""
+    numbers = {leg.from_.lstrip("+") for leg in legs if leg.from_.startswith("+3816")}
+    found = []
+    tables = await stage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for table in (row["tablename"] for row in tables):
+        for row in await stage.rows(f'SELECT t::text AS words FROM "{table}" t'):
+            if any(number in row["words"] for number in numbers):
+                found.append(f"7: a caller's number in clear in {table}")
+                break
+    seen = [url for url, _ in stage.exchange.sender.sent]
+    seen += [c.name for c in stage.exchange.conferences.all.values()]
+    seen += [heard.text for leg in stage.exchange.legs.values() for heard in leg.heard]
+    if any(number in text for number in numbers for text in seen):
+        found.append("7: a caller's number where the provider sees it")
+    return found

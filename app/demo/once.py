@@ -1,0 +1,25 @@
+"""`helpline demo --once`: the scripted hour on a database of its own."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from app.database.embedded import EmbeddedPostgres
+from app.database.migrate import migrate
+from app.demo.hour import play_hour
+from app.demo.stage import stage_on
+
+
+def run_once() -> dict[str, Any]:
+    """Play the hour on a fresh embedded database and throw it away."""
+    # A short path: the database listens on a socket in it.
+    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder:
+        with EmbeddedPostgres(Path(folder)) as server:
+            migrate(server.url)
+            return asyncio.run(_play(server.url))
+
+
+async def _play(url: str) -> dict[str, Any]:
+    async with stage_on(url, wrap_up_seconds=20, long_wait_seconds=60) as stage:
+        return await play_hour(stage)
