@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from app import tables
 from app.calls import lines
-from app.calls.lines import LineScript
+from app.calls.speech import LineScript
 from app.clock import SystemClock
 from app.database import migrate as migrations
 from app.database.bus import Bus
@@ -64,7 +64,7 @@ def main() -> None:
         sys.exit(2)
 
 
-# -- what every command stands on -----------------------------------------------------------
+# -- what every command stands on --------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -99,7 +99,7 @@ def _words(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-# -- server and worker ---------------------------------------------------------------------------
+# -- server and worker -------------------------------------------------------------------
 
 
 def web_process() -> FastAPI:
@@ -135,8 +135,14 @@ def serve(
 
 def _uvicorn(application: FastAPI, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
-        application, host=host, port=port, log_config=None, access_log=False,
-        timeout_graceful_shutdown=5, proxy_headers=False, server_header=False,
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,
+        server_header=False,
     )
 
 
@@ -146,8 +152,15 @@ def _serve_many(settings: Settings, host: str, port: int, workers: int, no_worke
     jobs = None if no_worker else subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
     try:
         uvicorn.run(
-            "app.cli:web_process", factory=True, host=host, port=port, workers=workers,
-            log_config=None, access_log=False, timeout_graceful_shutdown=5, proxy_headers=False,
+            "app.cli:web_process",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            proxy_headers=False,
             server_header=False,
         )
     finally:
@@ -209,7 +222,7 @@ def _compare(url: str) -> None:
         raise typer.Exit(1)
 
 
-# -- people, lines, shifts ------------------------------------------------------------------------
+# -- people, lines, shifts ---------------------------------------------------------------
 
 
 @staff_app.command("add")
@@ -275,8 +288,12 @@ def add_line(
 
     async def verb(work: Work) -> str:
         line = await lines.add_line(
-            work, number=number, name=name, country=country,
-            languages=_words(languages), timezone=timezone,
+            work,
+            number=number,
+            name=name,
+            country=country,
+            languages=_words(languages),
+            timezone=timezone,
         )
         return str(line.id)
 
@@ -378,7 +395,7 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
-# -- demo and bench -----------------------------------------------------------------------------------
+# -- demo and bench ----------------------------------------------------------------------
 
 
 @app.command()

@@ -13,11 +13,9 @@ from typing import Any
 import structlog
 
 ALLOWED_FIELDS = frozenset(
-    """
-    event level timestamp logger area call_id offer_id leg_id staff_id line_id task job_id
-    status code seconds attempt count kind state outcome cause path method reason port url_host
-    process version exception_type where
-    """.split()
+    "event level timestamp logger area call_id offer_id leg_id staff_id line_id task job_id status "
+    "code seconds attempt count kind state outcome cause path method reason port url_host process "
+    "version exception_type where".split(" ")
 )
 # A run of seven digits or more is a telephone number until proven otherwise.
 _NUMBER = re.compile(r"(?<![0-9a-fA-F-])\+?\d(?:[\s().-]?\d){6,}(?![0-9a-fA-F-])")

@@ -50,7 +50,9 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
                 app.state.worker = await stack.enter_async_context(worker.running())
             yield
 
-    app = FastAPI(title="Helpline", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Helpline", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.sign_in_limiter = make_limiter()
     app.state.stopping = asyncio.Event()

@@ -18,9 +18,7 @@ from app.errors import BadSettings
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="HELPLINE_", extra="ignore", env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="HELPLINE_", extra="ignore", env_ignore_empty=True)
 
     env: Literal["development", "production"] = "development"
     data_dir: Path = Path("./var")

@@ -33,9 +33,7 @@ class Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Worker"]:
         """Run until the context is left; running jobs are finished first."""
-        job_app = make_job_app(
-            self._ground.database.url, ("telephony", telephony_jobs.tasks)
-        )
+        job_app = make_job_app(self._ground.database.url, ("telephony", telephony_jobs.tasks))
         tasks = [
             asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
             asyncio.create_task(self._for_ever("matching", self._run_matching)),
@@ -58,7 +56,9 @@ class Worker:
                 raise
             except Exception as error:
                 log().error(
-                    "the worker stumbled", area="jobs", where=what,
+                    "the worker stumbled",
+                    area="jobs",
+                    where=what,
                     exception_type=type(error).__name__,
                 )
             await asyncio.sleep(0.5)

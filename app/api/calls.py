@@ -55,7 +55,8 @@ async def my_offers(work: InWork, staff: TakesCalls) -> list[OfferView]:
 
 def offer_view(work: Work, found: desk.Desk, staff: Staff) -> OfferView:
     offer, call = found.offer, found.call
-    assert offer is not None and call is not None
+    assert offer is not None
+    assert call is not None
     waited = (call.answered_at or work.now) - (call.queued_at or call.opened_at)
     return OfferView(
         id=offer.id,
@@ -91,7 +92,7 @@ def _readable(staff: Staff) -> Select[Any]:
 
 
 async def _line_names(work: Work) -> dict[UUID | None, str]:
-    return {k: v for k, v in (await work.session.execute(select(Line.id, Line.name))).all()}
+    return dict((await work.session.execute(select(Line.id, Line.name))).all())
 
 
 @router.get("/calls")

@@ -13,6 +13,7 @@ from app.work import Work
 
 router = APIRouter(tags=["session"])
 
+
 @router.post("/session", dependencies=[Depends(Public("this is how one gets an account's cookie"))])
 async def open_session(
     request: Request, response: Response, work: InWork, credentials: Credentials

@@ -1,6 +1,5 @@
 """Lines: the numbers that children ring, their languages, and what they say."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from string import Formatter
 from uuid import UUID, uuid4
@@ -10,6 +9,7 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import select
 
 from app.calls.models import Line, LineLanguage, Prompt
+from app.calls.speech import LineScript, PromptText, Spoken
 from app.errors import Conflict, Invalid
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
@@ -50,61 +50,9 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "taken": frozenset(),
 }
 
-# Whom to ring in danger when nobody of us is there, as it is spoken.
-EMERGENCY = {"RS": "1 9 2", "GB": "9 9 9"}
-EMERGENCY_ELSEWHERE = "1 1 2"
-
 
 class LineExists(Conflict):
     default = "There is already a line with that number."
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A language of a line: its digit in the menu, its locale, its voice."""
-
-    language: str
-    digit: str
-    locale: str
-    voice: str | None
-
-
-@dataclass(frozen=True)
-class PromptText:
-    """A text, or the id of a recorded file."""
-
-    text: str | None
-    recording: UUID | None
-
-
-@dataclass(frozen=True)
-class LineScript:
-    """A line with everything it says: plain values, safe to remember."""
-
-    id: UUID
-    number: str
-    name: str
-    country: str
-    timezone: str
-    danger_digit: str
-    languages: tuple[Spoken, ...]
-    prompts: dict[tuple[str, str], PromptText]
-
-    @property
-    def emergency(self) -> str:
-        return EMERGENCY.get(self.country, EMERGENCY_ELSEWHERE)
-
-    def spoken(self, language: str | None) -> Spoken:
-        """The language asked for, or the line's first."""
-        return next((s for s in self.languages if s.language == language), self.languages[0])
-
-    def prompt(self, language: str, key: str) -> PromptText:
-        """The text of a key; English stands in where a language has none."""
-        return (
-            self.prompts.get((language, key))
-            or self.prompts.get(("en", key))
-            or PromptText("", None)
-        )
 
 
 async def add_line(
@@ -248,9 +196,7 @@ async def _script(work: Work, which: object, key: tuple[str, object]) -> LineScr
 
 async def _read_script(work: Work, line: Line) -> LineScript:
     languages = await work.session.scalars(
-        select(LineLanguage)
-        .where(LineLanguage.line_id == line.id)
-        .order_by(LineLanguage.position)
+        select(LineLanguage).where(LineLanguage.line_id == line.id).order_by(LineLanguage.position)
     )
     prompts: dict[tuple[str, str], PromptText] = {}
     rows = await work.session.execute(

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls.models import Call, Line, RecordedEvent, VoiceMessage
+from app.calls.models import Call, RecordedEvent, VoiceMessage
 from app.calls.states import (
     TRANSITIONS,
     CallEvent,
@@ -50,7 +50,7 @@ async def open_call(
     *,
     provider_sid: str,
     raw_from: str | None,
-    line: Line | None,
+    line_id: UUID | None,
     greeted: bool,
     opened_at: datetime | None = None,
 ) -> tuple[Call, bool]:
@@ -68,7 +68,7 @@ async def open_call(
         .values(
             id=call_id,
             provider_sid=provider_sid,
-            line_id=line.id if line else None,
+            line_id=line_id,
             state=CallState.GREETING,
             caller_kind=caller.kind,
             caller_number_sealed=sealed,
@@ -111,9 +111,7 @@ async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
     Ask with the call locked, so that two copies that come at once see each other.
     """
     return (
-        await work.session.scalars(
-            select(RecordedEvent).where(RecordedEvent.delivery_key == key)
-        )
+        await work.session.scalars(select(RecordedEvent).where(RecordedEvent.delivery_key == key))
     ).one_or_none()
 
 

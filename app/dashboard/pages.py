@@ -32,11 +32,11 @@ HearsMessages = Annotated[Staff, _may(Permission.HEAR_MESSAGES)]
 _SIGN_IN = [Depends(Public("this is the sign-in"))]
 
 
-def _page(request: Request, name: str, **values: Any) -> Response:
-    return templates.TemplateResponse(request, name, values)
+def _page(request: Request, template: str, /, **values: Any) -> Response:
+    return templates.TemplateResponse(request, template, values)
 
 
-# -- signing in ----------------------------------------------------------------------------
+# -- signing in --------------------------------------------------------------------------
 
 
 @router.get("/login", dependencies=_SIGN_IN)
@@ -57,9 +57,7 @@ async def login(
         _, token = await sign_in(request, work, username, password)
     except Refusal as refusal:
         values = {"staff": None, "name": username, "problem": refusal.detail}
-        return templates.TemplateResponse(
-            request, "login.html", values, status_code=refusal.status
-        )
+        return templates.TemplateResponse(request, "login.html", values, status_code=refusal.status)
     answer = RedirectResponse("/", status_code=303)
     set_cookie(answer, request.app.state.ground, token)
     return answer
@@ -76,7 +74,7 @@ async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
     return answer
 
 
-# -- the board -----------------------------------------------------------------------------------
+# -- the board ---------------------------------------------------------------------------
 
 
 @router.get("/")
@@ -177,7 +175,7 @@ async def act_on_call(
     return await _desk_fragment(request, work, staff, notice)
 
 
-# -- voice messages ---------------------------------------------------------------------------------
+# -- voice messages ----------------------------------------------------------------------
 
 
 @router.get("/board/messages/{message_id}/audio")
@@ -196,7 +194,7 @@ async def message_done(
     return await messages_fragment(request, work, staff)
 
 
-# -- the record of a call -----------------------------------------------------------------------------
+# -- the record of a call ----------------------------------------------------------------
 
 
 @router.get("/calls/{call_id}")

@@ -18,8 +18,16 @@ STATE_WORDS = {
     PresenceState.BREAK: "On a break",
     PresenceState.AWAY: "Away",
 }
-LANGUAGE_WORDS = {"sr": "Serbian", "en": "English", "hr": "Croatian", "bg": "Bulgarian",
-                  "ro": "Romanian", "mk": "Macedonian", "sq": "Albanian", "hu": "Hungarian"}
+LANGUAGE_WORDS = {
+    "sr": "Serbian",
+    "en": "English",
+    "hr": "Croatian",
+    "bg": "Bulgarian",
+    "ro": "Romanian",
+    "mk": "Macedonian",
+    "sq": "Albanian",
+    "hu": "Hungarian",
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,8 @@ def desk_view(desk: Desk, now: datetime, on_phone: bool, limit: int) -> DeskView
 
 def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferCard:
     offer, call = desk.offer, desk.call
-    assert offer is not None and call is not None
+    assert offer is not None
+    assert call is not None
     return OfferCard(
         id=offer.id,
         call_id=call.id,
@@ -125,7 +134,8 @@ def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferC
 
 def _call_card(desk: Desk, now: datetime) -> CallCard:
     offer, call = desk.offer, desk.call
-    assert offer is not None and call is not None
+    assert offer is not None
+    assert call is not None
     connected = offer.state == OfferState.CONNECTED
     return CallCard(
         call_id=call.id,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, MetaData, Text, func
@@ -27,7 +27,11 @@ Words = Annotated[str, mapped_column(Text)]
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=CONVENTION)
-    type_annotation_map = {str: Text(), datetime: TIMESTAMP(timezone=True), bytes: BYTEA()}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text(),
+        datetime: TIMESTAMP(timezone=True),
+        bytes: BYTEA(),
+    }
 
 
 def one_of(column: str, values: type[StrEnum] | Iterable[str]) -> CheckConstraint:

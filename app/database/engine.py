@@ -13,9 +13,7 @@ from sqlalchemy.ext.asyncio import (
 
 def for_sqlalchemy(url: str) -> str:
     """A libpq address in the form that SQLAlchemy wants, with psycopg as the driver."""
-    return (
-        make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    )
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def for_libpq(url: str) -> str:

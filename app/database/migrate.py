@@ -70,7 +70,7 @@ def shape(url: str) -> set[tuple[str, str, str, str]]:
     finally:
         engine.dispose()
     ours = {tuple(row) for row in rows}
-    return {r for r in ours if not r[1].startswith(("procrastinate_", "alembic_"))}  # type: ignore[misc]
+    return {r for r in ours if not r[1].startswith(("procrastinate_", "alembic_"))}
 
 
 def differences(migrated_url: str, fresh_url: str, metadata: MetaData) -> list[str]:

@@ -86,8 +86,13 @@ def guest_list(seed: int) -> list[Guest]:
     # After the last shift: nobody is there, one leaves a message and one does not.
     guests.append(Guest(HOUR - 420, "finds nobody", leaves_after=90, number="+381641234590"))
     guests.append(
-        Guest(HOUR - 400, "leaves a message", leaves_after=120, message_seconds=14,
-              number="+381641234591")
+        Guest(
+            HOUR - 400,
+            "leaves a message",
+            leaves_after=120,
+            message_seconds=14,
+            number="+381641234591",
+        )
     )
     return guests
 
@@ -103,7 +108,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     while stage.clock.now().timestamp() < end:
-        await stage.advance(1)
+        await stage.advance(5)
         hour.broken += await broken_now(stage)
         for task in tasks:
             if task.done() and not task.cancelled() and task.exception():
@@ -124,7 +129,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
 PHONES = {
     "vera": Phone(picks_up=3),
     "never-answers": Phone(picks_up=None),
-    "dying-phone": Phone(picks_up=2, drops_after=25),
+    "dying-phone": Phone(picks_up=2, drops_after=25, drops=4),
     "machine": Phone(picks_up=2, presses=None),
 }
 
@@ -182,7 +187,7 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
     """A counsellor at a browser: takes calls after three seconds, declines now and then."""
     clock, seen = hour.stage.clock, 0
     while True:
-        await clock.sleep(1)
+        await clock.sleep(2)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
         try:
             offer = await counsellor.offer()

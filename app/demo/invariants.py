@@ -11,7 +11,6 @@ from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.parties import Phone
 from app.routing import queue
-from app.routing.matching import pair
 from app.staff.audit import verify_chains
 from app.work import PROGRAM
 
@@ -25,9 +24,7 @@ async def broken_now(stage: Stage) -> list[str]:
     """What must hold at every settled moment."""
     found: list[str] = []
     async with transaction(stage.ground, PROGRAM) as work:
-        callers = await queue._callers(work)
-        free = await queue._free_counsellors(work) if callers else []
-        if pair(callers, free, work.now):
+        if await queue.pairs_now(work):
             found.append("4: a caller waits while an eligible counsellor is free")
     for sql, words in _ALWAYS:
         rows = await stage.rows(sql)
@@ -116,9 +113,9 @@ def _phone_troubles(stage: Stage, leg: Leg) -> list[str]:
         if other is not leg and other.to == leg.to and other.direction != "inbound"
     ]
     for other in others:
-        if leg.created_at <= other.created_at < (leg.ended_at or stage.clock.now()):
-            if isinstance(leg.party, Phone) and leg.sid < other.sid:
-                return [f"3: two legs to one counsellor at once ({leg.status}, {other.status})"]
+        overlap = leg.created_at <= other.created_at < (leg.ended_at or stage.clock.now())
+        if overlap and isinstance(leg.party, Phone) and leg.sid < other.sid:
+            return [f"3: two legs to one counsellor at once ({leg.status}, {other.status})"]
     return []
 
 
@@ -168,9 +165,11 @@ async def _outliving_phones(stage: Stage) -> list[str]:
         if not leg.over or (leg.ended_at and leg.ended_at - row["ended_at"] > _OUTLIVES):
             found.append("5: a phone outlived its caller")
     known = {row["provider_sid"] for row in await stage.rows("SELECT provider_sid FROM legs")}
-    for leg in stage.exchange.legs.values():
-        if leg.direction != "inbound" and leg.sid not in known:
-            found.append("5: a phone was rung that no row knows of")
+    found += [
+        "5: a phone was rung that no row knows of"
+        for leg in stage.exchange.legs.values()
+        if leg.direction != "inbound" and leg.sid not in known
+    ]
     return found
 
 

@@ -14,10 +14,12 @@ from app.demo.stage import stage_on
 def run_once() -> dict[str, Any]:
     """Play the hour on a fresh embedded database and throw it away."""
     # A short path: the database listens on a socket in it.
-    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder:
-        with EmbeddedPostgres(Path(folder)) as server:
-            migrate(server.url)
-            return asyncio.run(_play(server.url))
+    with (
+        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+    ):
+        migrate(server.url)
+        return asyncio.run(_play(server.url))
 
 
 async def _play(url: str) -> dict[str, Any]:

@@ -58,7 +58,11 @@ class Served:
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._server = Server(
             uvicorn.Config(
-                app, host="127.0.0.1", port=port, log_config=None, lifespan="on",
+                app,
+                host="127.0.0.1",
+                port=port,
+                log_config=None,
+                lifespan="on",
                 timeout_graceful_shutdown=2,
             )
         )
@@ -163,7 +167,7 @@ class Stage:
         assert isinstance(self.clock, SteppedClock)
         return self.clock
 
-    # -- server ------------------------------------------------------------------------
+    # -- server ---------------------------------------------------------------------------
 
     async def start(self, rest_port: int) -> None:
         assert self.settings.database_url is not None
@@ -196,7 +200,7 @@ class Stage:
         await self._rest.stop()
         await self._watch.close()
 
-    # -- time --------------------------------------------------------------------------
+    # -- time -----------------------------------------------------------------------------
 
     async def settle(self) -> None:
         """Wait until nothing is under way: no webhook, no job, no pair to be matched."""
@@ -206,16 +210,17 @@ class Stage:
                 await asyncio.sleep(0)
             worker = self.app.state.worker
             busy = self.exchange.sender.under_way or worker.busy
-            if busy or await self._jobs_under_way():
+            if busy:
                 calm = 0
                 await asyncio.sleep(0.001)
                 continue
-            calm += 1
-            if calm == 1 and await queue.match(self.ground):
+            jobs, could_match = await self._under_way()
+            calm = 0 if jobs else calm + 1
+            if could_match and calm == 1 and await queue.match(self.ground):
                 calm = 0
 
-    async def _jobs_under_way(self) -> bool:
-        now = self.clock.now()
+    async def _under_way(self) -> tuple[bool, bool]:
+        """Whether jobs are due or running, and whether there is anything to match."""
         row = await (
             await self._watch.execute(
                 "WITH due AS (UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'"
@@ -223,12 +228,14 @@ class Stage:
                 " RETURNING 1)"
                 " SELECT EXISTS (SELECT FROM due) OR EXISTS (SELECT FROM procrastinate_jobs"
                 " WHERE status = 'doing' OR status = 'todo'"
-                " AND (scheduled_at IS NULL OR scheduled_at <= now()))",
-                (now,),
+                " AND (scheduled_at IS NULL OR scheduled_at <= now())),"
+                " EXISTS (SELECT FROM calls WHERE state = 'queued')"
+                " AND EXISTS (SELECT FROM presences WHERE state = 'available')",
+                (self.clock.now(),),
             )
         ).fetchone()
         assert row is not None
-        return bool(row[0])
+        return bool(row[0]), bool(row[1])
 
     async def advance(self, seconds: float) -> None:
         """Let so many seconds go by, one due moment after the other."""
@@ -262,8 +269,12 @@ class Stage:
     ) -> None:
         async with transaction(self.ground, PROGRAM) as work:
             await add_line(
-                work, number=number, name=name, country="RS",
-                languages=languages.split(","), timezone="Europe/Belgrade",
+                work,
+                number=number,
+                name=name,
+                country="RS",
+                languages=languages.split(","),
+                timezone="Europe/Belgrade",
             )
         base = self.settings.public_url
         self.exchange.numbers[number] = Number(
@@ -289,7 +300,11 @@ class Stage:
         """Somebody with an account and a shift, signed in and available."""
         async with transaction(self.ground, PROGRAM) as work:
             staff = await accounts.add_staff(
-                work, name=name, role=role, endpoint=endpoint, lines=lines,
+                work,
+                name=name,
+                role=role,
+                endpoint=endpoint,
+                lines=lines,
                 languages=[part for part in languages.split(",") if part],
             )
             if shift:

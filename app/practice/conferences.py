@@ -71,7 +71,8 @@ class Conferences:
             for member in conference.participants.values():
                 self._stop_waiting(member)
         phone = participant.leg.party
-        if isinstance(phone, Phone) and phone.drops_after is not None:
+        if isinstance(phone, Phone) and phone.drops_after is not None and phone.drops > 0:
+            phone.drops -= 1
             self._exchange.drop_later(participant.leg, phone.drops_after)
         self._note_talk(conference)
 
@@ -124,9 +125,11 @@ class Conferences:
             program.cancel()
 
     def _note_talk(self, conference: Conference) -> None:
-        talking = frozenset(
-            sid for sid, p in conference.participants.items() if not p.held
-        ) if conference.status == "in-progress" else frozenset()
+        talking = (
+            frozenset(sid for sid, p in conference.participants.items() if not p.held)
+            if conference.status == "in-progress"
+            else frozenset()
+        )
         conference.talks.append((self._exchange.clock.now(), talking))
 
     def _tell(

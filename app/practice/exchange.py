@@ -51,7 +51,7 @@ class Exchange:
         self.conferences = Conferences(self)
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    # -- tasks ---------------------------------------------------------------------------
+    # -- tasks ----------------------------------------------------------------------------
 
     def spawn(self, doing: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(doing)
@@ -70,7 +70,7 @@ class Exchange:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sender.close()
 
-    # -- what people do ------------------------------------------------------------------
+    # -- what people do -------------------------------------------------------------------
 
     def ring(self, from_: str, to: str, caller: Caller | None = None) -> Leg:
         """Somebody rings a number of ours."""
@@ -104,12 +104,10 @@ class Exchange:
         """The phone at an address; a browser's phone picks up by itself."""
         if address not in self.phones:
             known = address.startswith("client:")
-            self.phones[address] = Phone(
-                picks_up=0.3, presses=None, unreachable=not known
-            )
+            self.phones[address] = Phone(picks_up=0.3, presses=None, unreachable=not known)
         return self.phones[address]
 
-    # -- the life of a leg -----------------------------------------------------------------
+    # -- the life of a leg ----------------------------------------------------------------
 
     def answer(self, leg: Leg) -> None:
         """The leg is up."""
@@ -212,7 +210,7 @@ class Exchange:
         with contextlib.suppress(asyncio.CancelledError):
             await doing
 
-    # -- ringing out --------------------------------------------------------------------------
+    # -- ringing out ----------------------------------------------------------------------
 
     def ring_out(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
         """Ring a phone; when it is lifted, `then` is what it hears."""
@@ -251,7 +249,7 @@ class Exchange:
 
         self.spawn(drop())
 
-    # -- recordings --------------------------------------------------------------------------------
+    # -- recordings -----------------------------------------------------------------------
 
     def keep_recording(self, leg: Leg, seconds: int) -> Recording:
         recording = Recording(self.sids.new("RE"), leg.sid, seconds, self.clock.now())

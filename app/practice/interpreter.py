@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.practice.legs import Leg
 from app.practice.parties import Caller, Phone
@@ -71,7 +71,7 @@ class Interpreter:
         except Unanswered:
             return None
 
-    # -- verbs -------------------------------------------------------------------------------
+    # -- verbs ----------------------------------------------------------------------------
 
     async def execute(self, verbs: list[Verb], url: str) -> Next | None:
         """Run verbs; the answer is where to go on, or None if they ran out."""
@@ -156,13 +156,12 @@ class Interpreter:
             digits += digit
         return digits
 
-    async def _race(
-        self, wanted: Awaitable[str], patience: "asyncio.Future[None]"
-    ) -> str | None:
+    async def _race(self, wanted: Awaitable[str], patience: "asyncio.Future[None]") -> str | None:
         """The wanted thing, or None when patience runs out first."""
         task = asyncio.ensure_future(wanted)
         try:
-            await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {task, patience}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
             if patience.done():
@@ -172,7 +171,7 @@ class Interpreter:
             task.cancel()
             patience.cancel()
 
-    # -- recording ------------------------------------------------------------------------------
+    # -- recording ------------------------------------------------------------------------
 
     async def _record(self, verb: Verb, url: str) -> Next | None:
         """Silence is not recorded, and goes on with the next verb."""
@@ -237,7 +236,7 @@ class Interpreter:
         with contextlib.suppress(Unanswered):
             await self._x.sender.fetch(action, fields, self._leg.cookies)
 
-    # -- the waiting room ----------------------------------------------------------------------------
+    # -- the waiting room -----------------------------------------------------------------
 
     async def _enqueue(self, verb: Verb) -> Next | None:
         leg, action = self._leg, verb.get("action")
@@ -304,7 +303,7 @@ class Interpreter:
                 await self._clock.sleep(1)
             following = then or Next(url)
 
-    # -- conferences -------------------------------------------------------------------------------------
+    # -- conferences ----------------------------------------------------------------------
 
     async def _dial(self, verb: Verb) -> Next | None:
         noun, action = verb.children[0], verb.get("action")
@@ -380,7 +379,7 @@ class Interpreter:
                 return
             following = await self.execute(document.verbs, document.url)
 
-    # -- hooks ---------------------------------------------------------------------------------------------
+    # -- hooks ----------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _hooks(

@@ -29,7 +29,7 @@ class Phone:
     """A phone that can be rung, and what happens then. Times in seconds.
 
     `picks_up` None lets it ring out. `presses` None is a machine, or somebody who
-    does not listen. `drops_after` ends the leg in mid-talk.
+    does not listen. `drops_after` ends the leg in mid-talk, `drops` times.
     """
 
     picks_up: float | None = 2.0
@@ -38,5 +38,6 @@ class Phone:
     presses: str | None = "1"
     press_after: float = 1.0
     drops_after: float | None = None
+    drops: int = 1_000_000
     heard: list[Heard] = field(default_factory=list)
     rung: int = 0

@@ -66,7 +66,7 @@ class _Face:
         self._x = exchange
         self._base = f"/2010-04-01/Accounts/{exchange.account_sid}"
 
-    # -- every request -----------------------------------------------------------------------
+    # -- every request --------------------------------------------------------------------
 
     def guarded(self, handler: Any) -> Any:
         """Authentication, the knobs, and errors in the provider's form."""
@@ -127,7 +127,7 @@ class _Face:
             self._x.faults.append(f"{name}: {error}")
             raise RestError(400, 21205, f"{name} is not a valid URL") from None
 
-    # -- calls -----------------------------------------------------------------------------------
+    # -- calls ----------------------------------------------------------------------------
 
     async def create_call(self, request: Request) -> Response:
         fields = await self._form(request, "To", "From")
@@ -211,7 +211,7 @@ class _Face:
         del self._x.legs[leg.sid]
         return Response(status_code=204)
 
-    # -- conferences --------------------------------------------------------------------------------
+    # -- conferences ----------------------------------------------------------------------
 
     def _conference(self, request: Request) -> Conference:
         conference = self._x.conferences.find(request.path_params["name"])
@@ -243,6 +243,7 @@ class _Face:
         name = request.path_params["name"]
         leg = self._new_leg(fields)
         leg.label = fields.get("Label", [""])[0]
+
         async def hung_up() -> None:
             self._x.conferences.leave(leg, "participant_hung_up")
 
@@ -298,7 +299,7 @@ class _Face:
         self._x.conferences.leave(participant.leg, "participant_updated_via_api")
         return Response(status_code=204)
 
-    # -- recordings -------------------------------------------------------------------------------------
+    # -- recordings -----------------------------------------------------------------------
 
     def _recording(self, request: Request) -> Recording:
         recording = self._x.recordings.get(request.path_params["sid"])
@@ -310,9 +311,14 @@ class _Face:
         r = self._recording(request)
         return JSONResponse(
             {
-                "sid": r.sid, "account_sid": self._x.account_sid, "call_sid": r.call_sid,
-                "duration": str(r.seconds), "status": r.status, "source": "RecordVerb",
-                "channels": 1, "date_created": rfc2822(r.created_at),
+                "sid": r.sid,
+                "account_sid": self._x.account_sid,
+                "call_sid": r.call_sid,
+                "duration": str(r.seconds),
+                "status": r.status,
+                "source": "RecordVerb",
+                "channels": 1,
+                "date_created": rfc2822(r.created_at),
                 "uri": f"{self._base}/Recordings/{r.sid}.json",
             }
         )
@@ -328,7 +334,7 @@ class _Face:
             raise RestError(404, 20404, "The requested resource was not found")
         return Response(SILENT_MP3, media_type="audio/mpeg")
 
-    # -- bodies -----------------------------------------------------------------------------------------
+    # -- bodies ---------------------------------------------------------------------------
 
     def _page(self, request: Request, name: str, items: list[dict[str, Any]]) -> Response:
         uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -336,9 +342,15 @@ class _Face:
         shown = items[:size]
         return JSONResponse(
             {
-                name: shown, "first_page_uri": uri, "next_page_uri": None,
-                "previous_page_uri": None, "uri": uri, "page": 0, "page_size": size,
-                "start": 0, "end": max(0, len(shown) - 1),
+                name: shown,
+                "first_page_uri": uri,
+                "next_page_uri": None,
+                "previous_page_uri": None,
+                "uri": uri,
+                "page": 0,
+                "page_size": size,
+                "start": 0,
+                "end": max(0, len(shown) - 1),
             }
         )
 
@@ -346,16 +358,31 @@ class _Face:
         uri = f"{self._base}/Calls/{leg.sid}"
         status = "queued" if leg.status == "initiated" else leg.status
         return {
-            "sid": leg.sid, "account_sid": leg.account, "to": leg.to, "from": leg.from_,
-            "to_formatted": leg.to, "from_formatted": leg.from_, "status": status,
-            "direction": leg.direction, "api_version": "2010-04-01", "answered_by": None,
-            "date_created": rfc2822(leg.created_at), "date_updated": rfc2822(leg.created_at),
+            "sid": leg.sid,
+            "account_sid": leg.account,
+            "to": leg.to,
+            "from": leg.from_,
+            "to_formatted": leg.to,
+            "from_formatted": leg.from_,
+            "status": status,
+            "direction": leg.direction,
+            "api_version": "2010-04-01",
+            "answered_by": None,
+            "date_created": rfc2822(leg.created_at),
+            "date_updated": rfc2822(leg.created_at),
             "start_time": rfc2822(leg.answered_at) if leg.answered_at else None,
             "end_time": rfc2822(leg.ended_at) if leg.ended_at else None,
             "duration": str(leg.seconds) if leg.ended_at else None,
-            "price": None, "price_unit": "USD", "parent_call_sid": None,
-            "phone_number_sid": None, "annotation": None, "group_sid": None,
-            "forwarded_from": None, "caller_name": None, "queue_time": "0", "trunk_sid": None,
+            "price": None,
+            "price_unit": "USD",
+            "parent_call_sid": None,
+            "phone_number_sid": None,
+            "annotation": None,
+            "group_sid": None,
+            "forwarded_from": None,
+            "caller_name": None,
+            "queue_time": "0",
+            "trunk_sid": None,
             "uri": f"{uri}.json",
             "subresource_uris": {"recordings": f"{uri}/Recordings.json"},
         }
@@ -363,10 +390,16 @@ class _Face:
     def _as_conference(self, c: Conference) -> dict[str, Any]:
         uri = f"{self._base}/Conferences/{c.sid}"
         return {
-            "sid": c.sid, "account_sid": self._x.account_sid, "friendly_name": c.name,
-            "status": c.status, "region": "us1", "api_version": "2010-04-01",
-            "date_created": rfc2822(c.created_at), "date_updated": rfc2822(c.created_at),
-            "reason_conference_ended": c.reason or None, "call_sid_ending_conference": None,
+            "sid": c.sid,
+            "account_sid": self._x.account_sid,
+            "friendly_name": c.name,
+            "status": c.status,
+            "region": "us1",
+            "api_version": "2010-04-01",
+            "date_created": rfc2822(c.created_at),
+            "date_updated": rfc2822(c.created_at),
+            "reason_conference_ended": c.reason or None,
+            "call_sid_ending_conference": None,
             "uri": f"{uri}.json",
             "subresource_uris": {"participants": f"{uri}/Participants.json"},
         }
@@ -374,16 +407,30 @@ class _Face:
     def _as_participant(self, c: Conference, p: Participant) -> dict[str, Any]:
         body = self._participant_body(p.leg, c.sid, "connected")
         return {
-            **body, "muted": p.muted, "hold": p.held, "end_conference_on_exit": p.ends_on_exit,
-            "start_conference_on_enter": p.starts_on_enter, "label": p.label or None,
+            **body,
+            "muted": p.muted,
+            "hold": p.held,
+            "end_conference_on_exit": p.ends_on_exit,
+            "start_conference_on_enter": p.starts_on_enter,
+            "label": p.label or None,
         }
 
     def _participant_body(self, leg: Leg, conference_sid: str, status: str) -> dict[str, Any]:
         uri = f"{self._base}/Conferences/{conference_sid}/Participants/{leg.sid}.json"
         return {
-            "account_sid": leg.account, "call_sid": leg.sid, "conference_sid": conference_sid,
-            "label": leg.label or None, "call_sid_to_coach": None, "coaching": False,
-            "date_created": rfc2822(leg.created_at), "date_updated": rfc2822(leg.created_at),
-            "end_conference_on_exit": False, "muted": False, "hold": False, "queue_time": None,
-            "start_conference_on_enter": True, "status": status, "uri": uri,
+            "account_sid": leg.account,
+            "call_sid": leg.sid,
+            "conference_sid": conference_sid,
+            "label": leg.label or None,
+            "call_sid_to_coach": None,
+            "coaching": False,
+            "date_created": rfc2822(leg.created_at),
+            "date_updated": rfc2822(leg.created_at),
+            "end_conference_on_exit": False,
+            "muted": False,
+            "hold": False,
+            "queue_time": None,
+            "start_conference_on_enter": True,
+            "status": status,
+            "uri": uri,
         }

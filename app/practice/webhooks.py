@@ -151,9 +151,7 @@ class Sender:
                 "Accept": "*/*",
                 "X-Home-Region": "us1",
                 "I-Twilio-Idempotency-Token": token,
-                "X-Twilio-Signature": sign(
-                    self.token, address, fields if method == "POST" else []
-                ),
+                "X-Twilio-Signature": sign(self.token, address, fields if method == "POST" else []),
             }
             if cookies:
                 headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in cookies.items())
@@ -174,9 +172,7 @@ class Sender:
         timeout = httpx2.Timeout(w.read, connect=w.connect)
         if method == "GET":
             return await self._client.get(address, headers=dict(headers), timeout=timeout)
-        body = "&".join(
-            f"{_quoted(name)}={_quoted(value)}" for name, value in fields
-        ).encode()
+        body = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in fields).encode()
         kind = "application/x-www-form-urlencoded; charset=UTF-8"
         return await self._client.post(
             address, content=body, headers={**headers, "Content-Type": kind}, timeout=timeout

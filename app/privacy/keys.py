@@ -64,7 +64,8 @@ class Keys:
 
 def read_keys(settings: Settings) -> Keys:
     """The keys of checked settings."""
-    assert settings.field_keys is not None and settings.secret_key is not None
+    assert settings.field_keys is not None
+    assert settings.secret_key is not None
     return Keys(parse_field_keys(settings.field_keys), settings.secret_key)
 
 

@@ -161,7 +161,7 @@ async def _release(work: Work, call: Call, offer: Offer, state: OfferState, caus
     """End an offer that has not led to a talk; the caller waits on, unless gone."""
     offer.state, offer.released_at = state.value, work.now
     await end_legs(work, offer.id)
-    detail = {"offer_id": str(offer.id), "offer": state.value, "cause": cause}
+    detail: dict[str, Any] = {"offer_id": str(offer.id), "offer": state.value, "cause": cause}
     if CallState(call.state) is CallState.OFFERED:
         await record.move(work, call, CallEvent.OFFER_ENDED, **detail)
     else:
@@ -213,9 +213,7 @@ async def lose_counsellor(
     call.entries += 1
     call.held_at = None
     call.priority = max(call.priority, RETURNED_PRIORITY)
-    await record.move(
-        work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause
-    )
+    await record.move(work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state == PresenceState.ON_CALL:
         await presences.start_wrap_up(work, presence, "your connection to the call was lost")

@@ -47,7 +47,12 @@ async def _locked(work: Work, counsellor_id: UUID) -> Presence | None:
 
 
 async def set_presence(
-    work: Work, presence: Presence, state: PresenceState, cause: str, *, until: datetime | None = None
+    work: Work,
+    presence: Presence,
+    state: PresenceState,
+    cause: str,
+    *,
+    until: datetime | None = None,
 ) -> None:
     """Change a locked presence and write the change down; the same state again is nothing."""
     if presence.state == state:

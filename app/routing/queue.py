@@ -39,7 +39,7 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
         select(Call, Line.name)
         .join(Line, Line.id == Call.line_id, isouter=True)
         .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
-        .order_by(_score(work.now).desc(), Call.queued_at, Call.id)
+        .order_by(_SCORE.desc(), Call.queued_at, Call.id)
         .limit(500)
     )
     return [
@@ -57,54 +57,57 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
     ]
 
 
-def _score(now: datetime):  # type: ignore[no-untyped-def]
-    return func.extract("epoch", now - Call.queued_at) + Call.priority
+# Everybody has waited until the same now, so wait + priority compares like this.
+_SCORE = Call.priority - func.extract("epoch", Call.queued_at)
 
 
 async def callers_ahead(work: Work, call: Call) -> int:
-    """How many waiting callers will be served before this one.
-
-    All have waited until the same now, so the score compares by priority minus arrival.
-    """
+    """How many waiting callers will be served before this one."""
     assert call.queued_at is not None
     mine = call.priority - call.queued_at.timestamp()
-    score = Call.priority - func.extract("epoch", Call.queued_at)
     return (
         await work.session.scalar(
             select(func.count()).where(
                 Call.state == CallState.QUEUED,
                 Call.line_id.is_not_distinct_from(call.line_id),
                 Call.id != call.id,
-                score > mine,
+                mine < _SCORE,
             )
         )
     ) or 0
 
 
+async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
+    """Who should be offered to whom at this instant."""
+    counsellors = await _free_counsellors(work)
+    return pair(await _callers(work), counsellors, work.now) if counsellors else []
+
+
 async def match_once(work: Work) -> int:
     """Offer the best callers to the best free counsellors; the answer is how many."""
-    callers = await _callers(work)
-    if not callers:
-        return 0
-    counsellors = await _free_counsellors(work)
     offered = 0
-    for caller, counsellor in pair(callers, counsellors, work.now):
+    for caller, counsellor in await pairs_now(work):
         offered += await _claim(work, caller.call_id, counsellor.counsellor_id)
     return offered
 
 
+# Made once: these run after every commit that could matter.
+_CALLERS = (
+    select(Call.id, Line.number, Call.language, Call.queued_at, Call.priority, Call.danger)
+    .join(Line, Line.id == Call.line_id, isouter=True)
+    .where(Call.state == CallState.QUEUED)
+    .order_by(_SCORE.desc(), Call.queued_at)
+    .limit(_LOOKED_AT)
+)
+_FREE = (
+    select(Staff.id, Presence.idle_since, Staff.languages, Staff.lines)
+    .join(Presence, Presence.counsellor_id == Staff.id)
+    .where(Presence.state == PresenceState.AVAILABLE, Staff.active)
+)
+
+
 async def _callers(work: Work) -> list[Waiting]:
-    rows = (
-        await work.session.execute(
-            select(
-                Call.id, Line.number, Call.language, Call.queued_at, Call.priority, Call.danger
-            )
-            .join(Line, Line.id == Call.line_id, isouter=True)
-            .where(Call.state == CallState.QUEUED)
-            .order_by(_score(work.now).desc(), Call.queued_at)
-            .limit(_LOOKED_AT)
-        )
-    ).all()
+    rows = (await work.session.execute(_CALLERS)).all()
     asked = await _asked_in_vain(work, [row[0] for row in rows]) if rows else {}
     return [
         Waiting(id_, number or "", language or "", queued_at, priority, danger, asked.get(id_, {}))
@@ -124,18 +127,13 @@ async def _asked_in_vain(work: Work, calls: list[UUID]) -> dict[UUID, dict[UUID,
     )
     asked: dict[UUID, dict[UUID, datetime]] = {}
     for call_id, counsellor_id, when in rows:
-        asked.setdefault(call_id, {})[counsellor_id] = when
+        if when is not None:
+            asked.setdefault(call_id, {})[counsellor_id] = when
     return asked
 
 
 async def _free_counsellors(work: Work) -> list[Free]:
-    rows = (
-        await work.session.execute(
-            select(Staff.id, Presence.idle_since, Staff.languages, Staff.lines)
-            .join(Presence, Presence.counsellor_id == Staff.id)
-            .where(Presence.state == PresenceState.AVAILABLE, Staff.active)
-        )
-    ).all()
+    rows = (await work.session.execute(_FREE)).all()
     present = await roster.on_shift(work) if rows else {}
     return [
         Free(staff_id, idle_since, frozenset(languages), frozenset(lines))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dateutil.rrule import rrulestr
 from sqlalchemy import select
 
-from app.calls.lines import LineScript
+from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
 from app.errors import Invalid
 from app.routing import shifts
@@ -71,7 +71,7 @@ def check_recurrence(text: str) -> str:
         problem = "a shift recurs by days, weeks, months or years"
     else:
         try:
-            rrulestr(rule, dtstart=datetime(2024, 1, 1))
+            rrulestr(rule, dtstart=datetime(2024, 1, 1))  # noqa: DTZ001
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             problem = str(error)
     if problem:

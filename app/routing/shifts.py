@@ -86,9 +86,7 @@ def _days(recurrence: str, first_on: date) -> rrule | rruleset:
 def duties(shift: Shift, since: datetime, until: datetime) -> Iterator[Duty]:
     """The stretches of a shift that touch `[since, until)`, in order."""
     if shift.recurrence is None:
-        start = first_instant(
-            datetime.combine(shift.first_on, time()), ZoneInfo(shift.timezone)
-        )
+        start = first_instant(datetime.combine(shift.first_on, time()), ZoneInfo(shift.timezone))
         if start < until:
             yield Duty(shift.counsellor_id, start, _ALWAYS_UNTIL)
         return

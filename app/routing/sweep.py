@@ -6,10 +6,10 @@ restart forgets none of them.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import literal, select, union_all, update
+from sqlalchemy import BindParameter, bindparam, literal, select, union_all, update
 
 from app.calls.models import Call
 from app.calls.states import CallState
@@ -27,6 +27,8 @@ async def sweep(ground: Ground) -> int:
     """Do all that is due, then match; the answer is how much was due."""
     async with transaction(ground, PROGRAM) as work:
         due = await _due(work)
+        if not due and not await queue.match_once(work):
+            return 0
     verbs = {
         "offer": _end_late_offer,
         "wrap_up": _end_wrap_up,
@@ -45,33 +47,41 @@ def _on(
     return lambda work: verb(work, row_id)
 
 
+# Made once: it runs every second.
+_NOW: BindParameter[datetime] = bindparam("now")
+_SILENT: BindParameter[datetime] = bindparam("silent")
+_STALE: BindParameter[datetime] = bindparam("stale")
+_DUE = union_all(
+    select(literal("offer"), Offer.id).where(
+        Offer.released_at.is_(None),
+        Offer.state.in_((OfferState.OPEN, OfferState.ACCEPTED)),
+        Offer.expires_at <= _NOW,
+    ),
+    select(literal("wrap_up"), Presence.counsellor_id).where(
+        Presence.state == PresenceState.WRAP_UP, Presence.until_at <= _NOW
+    ),
+    select(literal("stale"), Presence.counsellor_id)
+    .join(Staff, Staff.id == Presence.counsellor_id)
+    .where(
+        Presence.state == PresenceState.AVAILABLE,
+        Presence.heartbeat_at < _STALE,
+        Staff.endpoint_kind == "browser",
+    ),
+    select(literal("silent"), Call.id).where(
+        Call.state != CallState.ENDED,
+        Call.heard_at < _SILENT,
+        (Call.asked_at.is_(None)) | (Call.asked_at < _SILENT),
+    ),
+).limit(_AT_MOST)
+
+
 async def _due(work: Work) -> list[tuple[str, UUID]]:
-    now = work.now
-    silent = now - timedelta(seconds=work.settings.silence_seconds)
-    stale = now - timedelta(seconds=work.settings.heartbeat_seconds)
-    found = union_all(
-        select(literal("offer"), Offer.id).where(
-            Offer.released_at.is_(None),
-            Offer.state.in_((OfferState.OPEN, OfferState.ACCEPTED)),
-            Offer.expires_at <= now,
-        ),
-        select(literal("wrap_up"), Presence.counsellor_id).where(
-            Presence.state == PresenceState.WRAP_UP, Presence.until_at <= now
-        ),
-        select(literal("stale"), Presence.counsellor_id)
-        .join(Staff, Staff.id == Presence.counsellor_id)
-        .where(
-            Presence.state == PresenceState.AVAILABLE,
-            Presence.heartbeat_at < stale,
-            Staff.endpoint_kind == "browser",
-        ),
-        select(literal("silent"), Call.id).where(
-            Call.state != CallState.ENDED,
-            Call.heard_at < silent,
-            (Call.asked_at.is_(None)) | (Call.asked_at < silent),
-        ),
-    ).limit(_AT_MOST)
-    return [(kind, row_id) for kind, row_id in await work.session.execute(found)]
+    instants = {
+        "now": work.now,
+        "silent": work.now - timedelta(seconds=work.settings.silence_seconds),
+        "stale": work.now - timedelta(seconds=work.settings.heartbeat_seconds),
+    }
+    return [(kind, row_id) for kind, row_id in await work.session.execute(_DUE, instants)]
 
 
 async def _end_late_offer(work: Work, offer_id: UUID) -> None:
@@ -114,4 +124,3 @@ async def _ask_the_provider(work: Work, call_id: UUID) -> None:
     )
     if asked is not None:
         work.defer("telephony:reconcile_call", call_id=str(call_id))
-

@@ -52,9 +52,9 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
         return
     settings = request.app.state.ground.settings
     origin = request.headers.get("origin")
-    if origin is not None and origin != settings.public_origin:
-        if urlsplit(origin).netloc != request.headers.get("host"):
-            raise CrossSite()
+    known = (settings.public_origin, None)
+    if origin not in known and urlsplit(origin).netloc != request.headers.get("host"):
+        raise CrossSite()
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise CrossSite()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()

@@ -109,16 +109,12 @@ async def password_is_right(staff: Staff | None, password: str) -> bool:
     """Compare in a thread, in the same time whether or not the account exists."""
     known = staff.password_hash if staff and staff.active else None
     async with _HASHING:
-        right = await asyncio.to_thread(
-            lambda: _HASHER.verify(password, known or _nobodys_hash())
-        )
+        right = await asyncio.to_thread(lambda: _HASHER.verify(password, known or _nobodys_hash()))
     return right and known is not None
 
 
 async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
-    return (
-        await session.scalars(select(Staff).where(Staff.name == name.strip()))
-    ).one_or_none()
+    return (await session.scalars(select(Staff).where(Staff.name == name.strip()))).one_or_none()
 
 
 async def open_session(work: Work, staff: Staff) -> str:

@@ -57,9 +57,7 @@ async def verify_chains(session: AsyncSession) -> list[ChainReport]:
     """Recompute every hash of both logs and compare."""
     reports = []
     for table, partition in (("audit_entries", ""), ("call_events", "PARTITION BY call_id")):
-        row = (
-            await session.execute(text(_VERIFY.format(table=table, partition=partition)))
-        ).one()
+        row = (await session.execute(text(_VERIFY.format(table=table, partition=partition)))).one()
         reports.append(ChainReport(table, row[0], list(row[1])[:20], row[2] or ""))
     missing = (
         await session.execute(

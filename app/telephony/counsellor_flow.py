@@ -37,7 +37,11 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
         answer = {"kind": "whisper", "attempt": 0} if takeable else {"kind": "taken"}
         await offers.phone_lifted(work, offer)
         await record.record(
-            work, call, "whisper", delivery=delivery_of(signed, key), answer=answer,
+            work,
+            call,
+            "whisper",
+            delivery=delivery_of(signed, key),
+            answer=answer,
             offer_id=str(offer_id),
         )
     return answer, await scene_of(work, call, offer_id)
@@ -67,9 +71,7 @@ async def take(
         answer = {"kind": "hang_up"}
         if offer.state == OfferState.OPEN:
             await offers.miss_offer(work, call, offer, "nobody pressed a key")
-    await record.record(
-        work, call, "key_asked_for", delivery=delivery, answer=answer, **detail
-    )
+    await record.record(work, call, "key_asked_for", delivery=delivery, answer=answer, **detail)
     return answer, await scene_of(work, call, offer_id)
 
 
@@ -91,7 +93,11 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
         offer.finished_at = work.now
         work.defer("telephony:settle_finish", offer_id=str(offer_id))
     await record.record(
-        work, call, "counsellor_left", delivery=delivery_of(signed, key), answer=answer,
+        work,
+        call,
+        "counsellor_left",
+        delivery=delivery_of(signed, key),
+        answer=answer,
         offer_id=str(offer_id),
     )
     return answer
@@ -145,7 +151,7 @@ async def apply_leg_status(
         await offers.lose_counsellor(work, call, offer, f"leg {status.value}")
 
 
-# -- the conference ------------------------------------------------------------------------
+# -- the conference ----------------------------------------------------------------------
 
 
 @dataclass
@@ -245,7 +251,8 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
             work.defer("telephony:move_caller", offer_id=str(offer.id))
     elif counsellor.left_with is not None and not counsellor.present:
         # A leg that lives on asks what next, and then we learn why it left.
-        if _over(counsellor.left_with) or not counsellor.left_with:
+        dropped = _over(counsellor.left_with) or not counsellor.left_with
+        if dropped:
             await offers.lose_counsellor(work, call, offer, "the counsellor's line dropped")
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls import lines, record
-from app.calls.lines import LineScript
 from app.calls.models import Call, RecordedEvent, VoiceMessage
 from app.calls.record import Delivery
+from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, LegStatus, is_over, read_leg_status
 from app.errors import NotAllowed
 from app.routing import offers, queue, roster
@@ -77,7 +77,7 @@ def _as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
     return Scene(scene.line, scene.call_id, language, event.at, scene.offer_id)
 
 
-# -- the ring, and the menu ------------------------------------------------------------
+# -- the ring, and the menu --------------------------------------------------------------
 
 
 async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
@@ -87,7 +87,7 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         work,
         provider_sid=signed.call_sid,
         raw_from=signed.fields.get("From"),
-        line=line,
+        line_id=line.id if line else None,
         greeted=True,
     )
     key = f"voice:{call.provider_sid}"
@@ -173,7 +173,12 @@ async def admit(
     if found.resumes_at is not None:
         answer["resumes_at"] = found.resumes_at.isoformat()
     await record.record(
-        work, call, "unstaffed", delivery=delivery, answer=answer, language=language,
+        work,
+        call,
+        "unstaffed",
+        delivery=delivery,
+        answer=answer,
+        language=language,
         danger=call.danger,
     )
     return answer
@@ -188,13 +193,18 @@ async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
         call.entries += 1
         answer = {"kind": "enqueue", "entry": call.entries}
     await record.record(
-        work, call, "carried_on", delivery=delivery, answer=answer, state=call.state,
+        work,
+        call,
+        "carried_on",
+        delivery=delivery,
+        answer=answer,
+        state=call.state,
         language=call.language,
     )
     return answer
 
 
-# -- waiting ---------------------------------------------------------------------------
+# -- waiting -----------------------------------------------------------------------------
 
 
 def wait(entry: int, step: int) -> Decision:
@@ -242,8 +252,13 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         if digits == MESSAGE_DIGIT and CallState(call.state) is CallState.QUEUED:
             answer = {"kind": "leave"}
             await record.move(
-                work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer,
-                cause="wants to leave a message", language=call.language,
+                work,
+                call,
+                CallEvent.LEAVE_QUEUE,
+                delivery=delivery,
+                answer=answer,
+                cause="wants to leave a message",
+                language=call.language,
             )
             return answer
         danger = digits == line.danger_digit
@@ -252,7 +267,11 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
             call.priority = max(call.priority, offers.DANGER_PRIORITY)
             work.announce("queue")
         await record.record(
-            work, call, "danger" if danger else "waits_on", delivery=delivery, answer=answer,
+            work,
+            call,
+            "danger" if danger else "waits_on",
+            delivery=delivery,
+            answer=answer,
             language=call.language,
         )
         return answer
@@ -266,9 +285,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if result == "hangup" or gone:
             nothing: Answer = {"kind": "nothing"}
-            await offers.end_call(
-                work, call, ended_by="caller", delivery=delivery, answer=nothing
-            )
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
             return nothing
         state = CallState(call.state)
         if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
@@ -288,7 +305,12 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
                 "path": call_path(call.id, "returned", n=call.entries),
             }
         await record.record(
-            work, call, "queue_left", delivery=delivery, answer=answer, result=result,
+            work,
+            call,
+            "queue_left",
+            delivery=delivery,
+            answer=answer,
+            result=result,
             language=call.language,
         )
         return answer
@@ -308,7 +330,12 @@ def returned(entry: int) -> Decision:
         else:
             answer = {"kind": "enqueue", "entry": entry, "returned": call.returned > 0}
         await record.record(
-            work, call, "returned", delivery=delivery, answer=answer, entry=entry,
+            work,
+            call,
+            "returned",
+            delivery=delivery,
+            answer=answer,
+            entry=entry,
             language=call.language,
         )
         return answer
@@ -337,7 +364,12 @@ def bridge(offer_id: UUID) -> Decision:
             call.entries += 1
             answer = {"kind": "enqueue", "entry": call.entries, "returned": True}
         await record.record(
-            work, call, "bridge", delivery=delivery, answer=answer, offer_id=str(offer_id),
+            work,
+            call,
+            "bridge",
+            delivery=delivery,
+            answer=answer,
+            offer_id=str(offer_id),
             language=call.language,
         )
         return answer
@@ -351,9 +383,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if gone:
             nothing: Answer = {"kind": "nothing"}
-            await offers.end_call(
-                work, call, ended_by="caller", delivery=delivery, answer=nothing
-            )
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
             return nothing
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = {"kind": "goodbye"}
@@ -375,15 +405,20 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
                     "path": call_path(call.id, "returned", n=call.entries),
                 }
         await record.record(
-            work, call, "left_conference", delivery=delivery, answer=answer,
-            offer_id=str(offer_id), language=call.language,
+            work,
+            call,
+            "left_conference",
+            delivery=delivery,
+            answer=answer,
+            offer_id=str(offer_id),
+            language=call.language,
         )
         return answer
 
     return decision
 
 
-# -- the voice message ---------------------------------------------------------------------
+# -- the voice message -------------------------------------------------------------------
 
 
 def message_left(signed: Signed, n: int) -> Decision:
@@ -410,9 +445,7 @@ def message_again(n: int) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         language = call.language or line.languages[0].language
-        return await admit(
-            work, call, delivery, line, language=language, danger=call.danger, n=n
-        )
+        return await admit(work, call, delivery, line, language=language, danger=call.danger, n=n)
 
     return decision
 
@@ -443,7 +476,7 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
         work.announce("messages")
 
 
-# -- callbacks, which want no document --------------------------------------------------------
+# -- callbacks, which want no document ---------------------------------------------------
 
 
 async def number_status(work: Work, signed: Signed) -> None:
@@ -455,7 +488,7 @@ async def number_status(work: Work, signed: Signed) -> None:
         work,
         provider_sid=signed.call_sid,
         raw_from=signed.fields.get("From"),
-        line=line,
+        line_id=line.id if line else None,
         greeted=False,
         opened_at=told_at,
     )
@@ -488,9 +521,7 @@ async def resume(work: Work, signed: Signed) -> str | None:
 
     None means from the beginning: there is no row yet, so the ring is delivered again.
     """
-    call_id = await work.session.scalar(
-        select(Call.id).where(Call.provider_sid == signed.call_sid)
-    )
+    call_id = await work.session.scalar(select(Call.id).where(Call.provider_sid == signed.call_sid))
     if call_id is None:
         return None
     call = await record.lock_call(work, call_id)

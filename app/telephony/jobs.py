@@ -6,8 +6,9 @@ what became of it, and never sends it again.
 """
 
 import random
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
@@ -23,7 +24,14 @@ from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
 from app.telephony.counsellor_flow import apply_leg_status, conference_of
-from app.telephony.provider import NOT_IN_PROGRESS, Provider, ProviderError, Refused, TryAgain, Uncertain
+from app.telephony.provider import (
+    NOT_IN_PROGRESS,
+    Provider,
+    ProviderError,
+    Refused,
+    TryAgain,
+    Uncertain,
+)
 from app.telephony.urls import call_path, leg_path, offer_path
 from app.work import PROGRAM, Ground, Work
 
@@ -47,8 +55,12 @@ class BackOff(BaseRetryStrategy):
         return RetryDecision(retry_in={"milliseconds": int(wait * 1000)})
 
 
-def task(name: str) -> Any:
-    return tasks.task(name=name, retry=BackOff(), pass_context=True)
+F = TypeVar("F", bound=Callable[..., Awaitable[None]])
+
+
+def task(name: str) -> Callable[[F], F]:
+    """Register a job of this edge."""
+    return cast("Callable[[F], F]", tasks.task(name=name, retry=BackOff(), pass_context=True))
 
 
 class Parts:
@@ -66,7 +78,7 @@ def parts_of(context: JobContext) -> Parts:
     return parts
 
 
-# -- making a counsellor's leg ---------------------------------------------------------------
+# -- making a counsellor's leg -----------------------------------------------------------
 
 
 async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | None:
@@ -190,7 +202,9 @@ async def _make_leg(context: JobContext, leg_id: str, send: Any) -> None:
         await _back_to_wanted(parts, leg_id)
         raise
     except Refused as error:
-        log().warning("the provider refused a leg", area="telephony", code=error.code, leg_id=leg_id)
+        log().warning(
+            "the provider refused a leg", area="telephony", code=error.code, leg_id=leg_id
+        )
         await _note_not_sent(parts, leg_id, "could not be rung")
         return
     await _note_sent(parts, leg_id, sid)
@@ -202,7 +216,7 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
         assert begun is not None
-        leg, _, offer, staff = begun
+        leg, _, _offer, staff = begun
         to = staff.endpoint or f"client:{staff.identity}"
         assert leg.sent_at is not None
         since = leg.sent_at - timedelta(seconds=2)
@@ -241,7 +255,7 @@ async def end_leg(context: JobContext, leg_id: str) -> None:
     await parts.provider.end_leg(sid)
 
 
-# -- moving the caller ---------------------------------------------------------------------------
+# -- moving the caller -------------------------------------------------------------------
 
 
 @task("move_caller")
@@ -258,10 +272,15 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
         ):
             return
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
-        # An earlier try is settled by asking whether the caller came for the document.
         arrived = await record.earlier_answer(work, f"bridge:{offer.id}:")
-    if arrived is None:
-        await _move(parts, sid, path)
+        conference_sid = offer.conference_sid
+    if arrived is not None:
+        return
+    # If the answer to an earlier try did not come, ask whether the caller is there.
+    tried = context.job.attempts and conference_sid is not None
+    if tried and sid in await parts.provider.participants(conference_sid or ""):
+        return
+    await _move(parts, sid, path)
 
 
 @task("return_caller")
@@ -353,7 +372,7 @@ async def set_hold(context: JobContext, call_id: str) -> None:
                 work.announce("calls")
 
 
-# -- asking ------------------------------------------------------------------------------------------
+# -- asking ------------------------------------------------------------------------------
 
 
 @task("reconcile_call")
@@ -440,7 +459,7 @@ async def _put_right(work: Work, call: Call, inside: dict[str, str] | None, sid:
             work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
 
 
-# -- voice messages --------------------------------------------------------------------------------
+# -- voice messages ----------------------------------------------------------------------
 
 
 @task("import_message")

@@ -7,11 +7,11 @@ will not be done.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
-from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -58,7 +58,7 @@ class ProviderCall:
     ended_at: datetime | None
 
 
-class _Http(TwilioHttpClient):
+class _Http(TwilioHttpClient):  # type: ignore[misc]
     """Sends to the base address of the settings, and remembers how long to wait."""
 
     def __init__(self, base: str | None, timeout: float) -> None:
@@ -108,7 +108,11 @@ class _Http(TwilioHttpClient):
 
 def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return type(reason).__name__ in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError")
+    return type(reason).__name__ in (
+        "NewConnectionError",
+        "ConnectTimeoutError",
+        "NameResolutionError",
+    )
 
 
 class Provider:
@@ -139,9 +143,7 @@ class Provider:
         except TwilioException as error:
             raise Uncertain(type(error).__name__) from None
 
-    async def ring_leg(
-        self, *, to: str, from_: str, document: str, told: str, seconds: int
-    ) -> str:
+    async def ring_leg(self, *, to: str, from_: str, document: str, told: str, seconds: int) -> str:
         """Ring somebody; when they lift the phone they hear a document of ours."""
         s = self._settings
 
@@ -247,15 +249,14 @@ class Provider:
 
     async def participants(self, conference_sid: str) -> dict[str, str]:
         """Who is in a conference: call ids with their labels."""
-        found = await self._ask(
-            lambda c: c.conferences(conference_sid).participants.list(limit=50)
-        )
+        found = await self._ask(lambda c: c.conferences(conference_sid).participants.list(limit=50))
         return {str(p.call_sid): str(p.label or "") for p in found}
 
     async def fetch_recording(self, recording_sid: str) -> bytes:
         """The audio of a recording, as MP3. Raises TryAgain while it is not there yet."""
         client = self._client
-        path = f"/2010-04-01/Accounts/{self._settings.twilio_account_sid}/Recordings/{recording_sid}.mp3"
+        account = self._settings.twilio_account_sid
+        path = f"/2010-04-01/Accounts/{account}/Recordings/{recording_sid}.mp3"
         base = self._settings.twilio_api_base_url or "https://api.twilio.com"
 
         def ask() -> bytes:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
 
-from app.calls.lines import LineScript, Spoken
+from app.calls.speech import LineScript, Spoken
 from app.telephony.urls import call_path, offer_path
 
 Answer = dict[str, Any]
@@ -101,9 +101,7 @@ class Join:
     star_ends: bool
 
 
-Step = (
-    Say | PlayFile | Pause | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join
-)
+Step = Say | PlayFile | Pause | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join
 
 
 @dataclass(frozen=True)
@@ -198,7 +196,9 @@ def _message(answer: Answer, scene: Scene) -> list[Step]:
         said += scene.say("message_thanks")
     elif reason == "out_of_hours" and answer.get("resumes_at"):
         resumes = speak_instant(
-            datetime.fromisoformat(answer["resumes_at"]), scene.now, scene.line.timezone,
+            datetime.fromisoformat(answer["resumes_at"]),
+            scene.now,
+            scene.line.timezone,
             scene.speaker.language,
         )
         said += scene.say("out_of_hours", resumes=resumes)

@@ -20,13 +20,11 @@ _LONGEST = 128 * 1024
 # What may be kept of a payload: nothing that says who or where somebody is, no digits
 # pressed, no tokens. Whatever the provider adds is dropped until it is put here.
 KEPT_FIELDS = frozenset(
-    """
-    CallSid CallStatus Direction SequenceNumber CallDuration Duration SipResponseCode
-    QueueResult QueueTime ConferenceSid StatusCallbackEvent ParticipantLabel
-    ParticipantCallStatus ReasonParticipantLeft ReasonConferenceEnded Hold Muted
-    DialCallStatus DialCallDuration RecordingSid RecordingStatus RecordingDuration
-    ErrorCode AnsweredBy CallbackSource
-    """.split()
+    "CallSid CallStatus Direction SequenceNumber CallDuration Duration SipResponseCode QueueResult "
+    "QueueTime ConferenceSid StatusCallbackEvent ParticipantLabel ParticipantCallStatus "
+    "ReasonParticipantLeft ReasonConferenceEnded Hold Muted DialCallStatus DialCallDuration "
+    "RecordingSid RecordingStatus RecordingDuration ErrorCode AnsweredBy "
+    "CallbackSource".split(" ")
 )
 
 
@@ -95,7 +93,7 @@ def _path_and_query(request: Request) -> str:
     # whatever the sender wrote.
     raw = request.scope["raw_path"].decode("latin-1").split("?")[0]
     query = request.scope["query_string"].decode("latin-1")
-    return raw + ("?" + query if query else "")
+    return str(raw + ("?" + query if query else ""))
 
 
 def _matches(token: str, url: str, form: FormData, given: str) -> bool:

@@ -11,6 +11,7 @@ from app.calls.models import Prompt
 from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
+from app.routing import offers
 from app.telephony import counsellor_flow, flow, script
 from app.telephony.documents import document
 from app.telephony.script import Answer, Scene
@@ -49,7 +50,9 @@ async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
         raise BadSignature() from None
     except Exception as error:  # a child is on the line: an HTTP error would drop the call
         log().error(
-            "a webhook failed", area="telephony", exception_type=type(error).__name__,
+            "a webhook failed",
+            area="telephony",
+            exception_type=type(error).__name__,
             path=request.scope["path"][-24:],
         )
     return document(script.trouble_steps(_again(signed)), ground.settings)
@@ -62,9 +65,7 @@ def _again(signed: Signed) -> str:
     return path + ("&" if "?" in path else "?") + "again=1"
 
 
-async def _note(
-    request: Request, verb: Callable[[Work], Awaitable[Any]]
-) -> Response:
+async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:
     """Take a callback; an error answer makes the provider send it again."""
     try:
         await run_verb(ground_of(request), PROVIDER, verb)
@@ -72,14 +73,16 @@ async def _note(
         return Response(status_code=204)
     except Exception as error:
         log().error(
-            "a callback failed", area="telephony", exception_type=type(error).__name__,
+            "a callback failed",
+            area="telephony",
+            exception_type=type(error).__name__,
             path=request.scope["path"][-24:],
         )
         return Response(status_code=503)
     return Response(status_code=204)
 
 
-# -- the number's own addresses -----------------------------------------------------------
+# -- the number's own addresses ----------------------------------------------------------
 
 
 @router.post("/voice")
@@ -112,7 +115,7 @@ async def status(request: Request, signed: SignedRequest) -> Response:
     return await _note(request, lambda work: flow.number_status(work, signed))
 
 
-# -- the caller -----------------------------------------------------------------------------
+# -- the caller --------------------------------------------------------------------------
 
 
 async def _decide(
@@ -130,9 +133,7 @@ async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
     again = "again" in request.query_params
     digits = signed.fields.get("Digits")
     key = f"menu:{call_id}:{n}" + (":again" if again and digits is None else "")
-    return await _decide(
-        request, signed, call_id, key, flow.menu(digits, n, asked_again=again)
-    )
+    return await _decide(request, signed, call_id, key, flow.menu(digits, n, asked_again=again))
 
 
 def _entry_and_step(request: Request) -> tuple[int, int]:
@@ -213,7 +214,7 @@ async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> R
     return await _note(request, lambda work: flow.recording_status(work, call_id, signed))
 
 
-# -- the counsellor's leg, and the conference ---------------------------------------------------
+# -- the counsellor's leg, and the conference --------------------------------------------
 
 
 @router.post("/offers/{offer_id}/whisper")
@@ -239,7 +240,7 @@ async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUI
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
         found = await counsellor_flow.counsellor_left(work, offer_id, signed)
-        call, _ = await flow.offers.lock_offer(work, offer_id)
+        call, _ = await offers.lock_offer(work, offer_id)
         return found, await flow.scene_of(work, call, offer_id)
 
     return await _speak(request, signed, asked)
@@ -258,7 +259,7 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
     """What somebody hears who is alone in a conference, or held. Repeats by itself."""
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
-        call, offer = await flow.offers.lock_offer(work, offer_id)
+        call, _offer = await offers.lock_offer(work, offer_id)
         scene = await flow.scene_of(work, call, offer_id)
         held = signed.call_sid == call.provider_sid and call.held_at is not None
         return {"kind": "hold" if held else "silence"}, scene
@@ -288,4 +289,3 @@ async def prompt(request: Request, prompt_id: UUID) -> Response:
         media_type=found.audio_type,
         headers={"Cache-Control": "public, max-age=300"},
     )
-

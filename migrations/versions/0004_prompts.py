@@ -47,8 +47,7 @@ ENGLISH = {
     "hold": "Your counsellor will be back with you in a moment.",
     "goodbye": "Thank you for calling. You can call again at any time.",
     "whisper": (
-        "A call to {line} is waiting. To take it, press {digit}. "
-        "When the talk is over, press star."
+        "A call to {line} is waiting. To take it, press {digit}. When the talk is over, press star."
     ),
     "taken": "The call has already been taken. Thank you.",
 }
@@ -73,8 +72,7 @@ SERBIAN = {
         "Ako si u opasnosti, odmah pozovi {emergency}."
     ),
     "out_of_hours_unknown": (
-        "Sada nema nikoga ko bi razgovarao sa tobom. "
-        "Ako si u opasnosti, odmah pozovi {emergency}."
+        "Sada nema nikoga ko bi razgovarao sa tobom. Ako si u opasnosti, odmah pozovi {emergency}."
     ),
     "no_counsellor_on_duty": (
         "U ovom trenutku niko ne može da razgovara sa tobom. Pokušaj ponovo za nekoliko minuta. "
@@ -84,9 +82,7 @@ SERBIAN = {
         "Posle zvučnog signala možeš da nam ostaviš poruku. Kada završiš, pritisni tarabu."
     ),
     "message_thanks": "Hvala ti. Neko će poslušati tvoju poruku. Sada možeš da prekineš vezu.",
-    "returned": (
-        "Veza sa savetnikom je prekinuta. Nisi ti kriv. Ostani na vezi: prvi si na redu."
-    ),
+    "returned": ("Veza sa savetnikom je prekinuta. Nisi ti kriv. Ostani na vezi: prvi si na redu."),
     "hold": "Savetnik se vraća za koji trenutak.",
     "goodbye": "Hvala na pozivu. Možeš ponovo da pozoveš kad god želiš.",
     "whisper": (

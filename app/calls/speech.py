@@ -1,0 +1,56 @@
+"""A line with everything that it says, as plain values. Pure."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+# Whom to ring in danger when nobody of us is there, as it is spoken.
+EMERGENCY = {"RS": "1 9 2", "GB": "9 9 9"}
+EMERGENCY_ELSEWHERE = "1 1 2"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A language of a line: its digit in the menu, its locale, its voice."""
+
+    language: str
+    digit: str
+    locale: str
+    voice: str | None
+
+
+@dataclass(frozen=True)
+class PromptText:
+    """A text, or the id of a recorded file."""
+
+    text: str | None
+    recording: UUID | None
+
+
+@dataclass(frozen=True)
+class LineScript:
+    """A line with everything it says: plain values, safe to remember."""
+
+    id: UUID
+    number: str
+    name: str
+    country: str
+    timezone: str
+    danger_digit: str
+    languages: tuple[Spoken, ...]
+    prompts: dict[tuple[str, str], PromptText]
+
+    @property
+    def emergency(self) -> str:
+        return EMERGENCY.get(self.country, EMERGENCY_ELSEWHERE)
+
+    def spoken(self, language: str | None) -> Spoken:
+        """The language asked for, or the line's first."""
+        return next((s for s in self.languages if s.language == language), self.languages[0])
+
+    def prompt(self, language: str, key: str) -> PromptText:
+        """The text of a key; English stands in where a language has none."""
+        return (
+            self.prompts.get((language, key))
+            or self.prompts.get(("en", key))
+            or PromptText("", None)
+        )

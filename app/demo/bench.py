@@ -1,0 +1,5 @@
+"""Measures."""
+
+
+def run_bench() -> None:
+    """To be filled."""

@@ -1,0 +1,74 @@
+"""A real PostgreSQL for every test: one server per process, a database per test that commits."""
+
+import inspect
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.database.embedded import EmbeddedPostgres
+from app.database.migrate import migrate
+from app.demo.stage import Stage, stage_on
+from app.log import set_up_logging
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    set_up_logging("ERROR")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.add_marker(pytest.mark.anyio)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a server whose database `template_helpline` is migrated."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        EmbeddedPostgres(Path(folder)) as postgres,
+    ):
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            # The tests' data may be lost with the machine; theirs alone.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("CREATE DATABASE template_helpline")
+        migrate(_named(postgres.url, "template_helpline"))
+        yield postgres.url
+
+
+def _named(url: str, name: str) -> str:
+    return url.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")  # type: ignore[call-overload]
+        yield _named(server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+
+
+@pytest.fixture
+async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    """The whole helpline with the practice exchange, on a stepped clock."""
+    async with stage_on(database, wrap_up_seconds=30, long_wait_seconds=60) as made:
+        await made.add_line()
+        yield made
+        if not getattr(made, "expects_faults", False):
+            assert made.exchange.faults == []

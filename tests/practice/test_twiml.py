@@ -1,0 +1,64 @@
+"""The exchange's idea of TwiML against the SDK's own signatures, and its strictness."""
+
+import inspect
+
+import pytest
+from twilio.twiml import voice_response as sdk
+
+from app.practice.twiml import ATTRIBUTES, CHILDREN, IN_QUEUE, BadDocument, parse
+
+PARENTS = {"Conference": sdk.Dial}
+
+
+def camel(name: str) -> str:
+    head, *rest = name.rstrip("_").split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+@pytest.mark.parametrize("name", [n for n in ATTRIBUTES if n != "Response"])
+def test_attribute_names_are_the_sdks(name: str) -> None:
+    parent = PARENTS.get(name, sdk.VoiceResponse)
+    method = getattr(parent, name.lower())
+    known = {camel(p) for p in inspect.signature(method).parameters}
+    assert ATTRIBUTES[name] <= known, ATTRIBUTES[name] - known
+
+
+def test_nesting_is_the_sdks() -> None:
+    classes = {"Response": sdk.VoiceResponse, "Gather": sdk.Gather, "Dial": sdk.Dial}
+    for parent, children in CHILDREN.items():
+        for child in children:
+            assert hasattr(classes[parent], child.lower()), f"{child} in {parent}"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("", 11770),
+        ("<Response>", 12100),
+        ("<Answer/>", 12102),
+        ("<Response><Shout>x</Shout></Response>", 12200),
+        ("<Response><Say bogus='1'>x</Say></Response>", 12200),
+        ("<Response><Gather><Record/></Gather></Response>", 13320),
+        ("<Response>stray</Response>", 12200),
+        ("<Response><Redirect>/relative</Redirect></Response>", 11100),
+        (
+            "<Response><Dial><Conference statusCallbackEvent=\"['join', 'leave']\">c</Conference>"
+            "</Dial></Response>",
+            12200,
+        ),
+        ("<Response><Pause length='long'/></Response>", 12200),
+        ("<Response>" + "<Pause/>" * 9000 + "</Response>", 11750),
+        ("<!DOCTYPE x><Response/>", 12100),
+    ],
+)
+def test_what_the_provider_would_refuse_is_refused(body: str, code: int) -> None:
+    with pytest.raises(BadDocument) as refused:
+        parse(body.encode(), "text/xml")
+    assert refused.value.code == code
+
+
+def test_content_type_and_place_count() -> None:
+    with pytest.raises(BadDocument):
+        parse(b"<Response/>", "application/json")
+    with pytest.raises(BadDocument):
+        parse(b"<Response><Record/></Response>", "text/xml", IN_QUEUE)

@@ -1,0 +1,40 @@
+from uuid import uuid4
+
+import pytest
+
+from app.privacy.keys import CannotOpen, Keys
+
+OLD, NEW = (1, b"o" * 32), (2, b"n" * 32)
+
+
+def test_opens_only_where_it_was_sealed() -> None:
+    keys, row = Keys([OLD], "s" * 40), uuid4()
+    sealed = keys.seal(b"+381641234567", table="calls", column="c", row=row)
+    assert b"381641234567" not in sealed
+    assert keys.open(sealed, table="calls", column="c", row=row) == b"+381641234567"
+    for place in (
+        {"table": "other", "column": "c", "row": row},
+        {"table": "calls", "column": "d", "row": row},
+        {"table": "calls", "column": "c", "row": uuid4()},
+    ):
+        with pytest.raises(CannotOpen):
+            keys.open(sealed, **place)  # type: ignore[arg-type]
+
+
+def test_damage_is_noticed() -> None:
+    keys, row = Keys([OLD], "s" * 40), uuid4()
+    sealed = bytearray(keys.seal(b"x", table="t", column="c", row=row))
+    for position in range(len(sealed)):
+        damaged = bytes(sealed[:position] + bytes([sealed[position] ^ 1]) + sealed[position + 1 :])
+        with pytest.raises(CannotOpen):
+            keys.open(damaged, table="t", column="c", row=row)
+
+
+def test_rotation_opens_the_old_and_matches_the_same() -> None:
+    row = uuid4()
+    before, after = Keys([OLD], "s" * 40), Keys([NEW, OLD], "s" * 40)
+    sealed = before.seal(b"x", table="t", column="c", row=row)
+    assert after.open(sealed, table="t", column="c", row=row) == b"x"
+    assert after.seal(b"x", table="t", column="c", row=row)[1] == 2
+    assert before.match_key("caller", "+381") == after.match_key("caller", "+381")
+    assert before.match_key("caller", "+381") != before.match_key("name", "+381")

@@ -1,0 +1,105 @@
+"""Every document that we can hand out, read as strictly as the provider would."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from app.calls.speech import LineScript, PromptText, Spoken
+from app.practice.twiml import parse
+from app.settings import Settings
+from app.telephony import script
+from app.telephony.documents import twiml
+from migrations.versions import prompts_of
+
+SETTINGS = Settings(public_url="https://helpline.example.org")
+NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
+CALL, OFFER = UUID(int=1), UUID(int=2)
+TEXTS = {
+    (language, key): PromptText(text, None)
+    for language in ("en", "sr")
+    for key, text in prompts_of(language).items()
+}
+LINE = LineScript(
+    id=UUID(int=3), number="+38111116111", name="Plavi telefon", country="RS",
+    timezone="Europe/Belgrade", danger_digit="9",
+    languages=(Spoken("sr", "1", "sr-RS", None), Spoken("en", "2", "en-GB", None)),
+    prompts=TEXTS,
+)  # fmt: skip
+ANSWERS: list[script.Answer] = [
+    {"kind": "menu", "attempt": 0},
+    {"kind": "menu", "attempt": 2},
+    {"kind": "enqueue", "entry": 1},
+    {"kind": "enqueue", "entry": 2, "returned": True},
+    {"kind": "wait", "entry": 1, "step": 0, "ahead": 0},
+    {"kind": "wait", "entry": 1, "step": 3, "ahead": 4},
+    {"kind": "wait", "entry": 1, "step": 4, "ahead": 4, "long": True},
+    {"kind": "wait", "entry": 1, "step": 1},
+    {"kind": "leave"},
+    {"kind": "message", "n": 1, "reason": "out_of_hours", "resumes_at": NOW.isoformat()},
+    {"kind": "message", "n": 1, "reason": "out_of_hours"},
+    {"kind": "message", "n": 1, "reason": "no_counsellor_on_duty"},
+    {"kind": "message", "n": 2, "thanks": True},
+    {"kind": "message", "n": 2, "reason": None},
+    {"kind": "join", "offer_id": str(OFFER)},
+    {"kind": "join_counsellor", "offer_id": str(OFFER)},
+    {"kind": "whisper", "attempt": 0},
+    {"kind": "taken"},
+    {"kind": "go_to", "path": "/telephony/x"},
+    {"kind": "goodbye"},
+    {"kind": "hang_up"},
+    {"kind": "nothing"},
+    {"kind": "hold"},
+    {"kind": "silence"},
+]
+
+
+def test_every_kind_of_answer_is_tried() -> None:
+    assert {answer["kind"] for answer in ANSWERS} == set(script._KINDS)
+
+
+@pytest.mark.parametrize("language", ["sr", "en", None])
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a["kind"])
+def test_documents_are_right(answer: script.Answer, language: str | None) -> None:
+    scene = script.Scene(LINE, CALL, language, NOW, OFFER)
+    body = twiml(script.steps_for(answer, scene), SETTINGS)
+    parse(body.encode(), "text/xml")
+    assert len(body) < 8000
+    assert "{" not in body
+    assert "None" not in body
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a["kind"])
+def test_only_a_finished_talk_or_a_counsellors_phone_is_hung_up(answer: script.Answer) -> None:
+    scene = script.Scene(LINE, CALL, "sr", NOW, OFFER)
+    body = twiml(script.steps_for(answer, scene), SETTINGS)
+    may_end = {"goodbye", "hang_up", "taken", "join_counsellor"}
+    assert ("<Hangup" in body) == (answer["kind"] in may_end)
+    # Everything else leads on: nothing of the caller's ends in silence.
+    leads_on = ("<Redirect", "<Enqueue", "<Leave", "<Hangup")
+    if answer["kind"] != "nothing":
+        assert any(verb in body for verb in leads_on)
+
+
+def test_a_recorded_prompt_is_played() -> None:
+    prompts = {**TEXTS, ("sr", "goodbye"): PromptText(None, UUID(int=9))}
+    line = LineScript(**{**LINE.__dict__, "prompts": prompts})
+    body = twiml(
+        script.steps_for({"kind": "goodbye"}, script.Scene(line, CALL, "sr", NOW)), SETTINGS
+    )
+    assert f"<Play>https://helpline.example.org/telephony/prompts/{UUID(int=9)}</Play>" in body
+
+
+def test_the_time_of_return_is_said_in_the_callers_language() -> None:
+    at = datetime(2026, 11, 25, 7, 0, tzinfo=UTC)
+    assert script.speak_instant(at, NOW, "Europe/Belgrade", "sr") == "sreda, 08:00"
+    assert script.speak_instant(at, NOW, "Europe/Belgrade", "en") == "Wednesday, 08:00"
+    today = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
+    assert script.speak_instant(today, NOW, "Europe/Belgrade", "en") == "23:00"
+
+
+def test_trouble_speaks_without_a_database() -> None:
+    body = twiml(script.trouble_steps("/telephony/voice"), SETTINGS)
+    parse(body.encode(), "text/xml")
+    assert "Please stay on the line" in body
+    assert "Ostani na vezi" in body

@@ -1,0 +1,74 @@
+import base64
+from pathlib import Path
+
+import pytest
+
+from app.errors import BadSettings
+from app.settings import check_settings, parse_field_keys, read_settings
+
+KEY = "1:" + base64.b64encode(b"k" * 32).decode()
+GOOD = {
+    "ENV": "production", "SECRET_KEY": "s" * 40, "FIELD_KEYS": KEY,
+    "TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "t",
+    "PUBLIC_URL": "https://helpline.example.org",
+    "DATABASE_URL": "postgresql://db/helpline",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [n for n in os.environ if n.startswith("HELPLINE_")]:
+        monkeypatch.delenv(name)
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"HELPLINE_{name}", value)
+
+
+def test_good_production_settings_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, **GOOD)
+    assert read_settings().in_production
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "FIELD_KEYS", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"]
+)
+def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    _set(monkeypatch, **{k: v for k, v in GOOD.items() if k != name})
+    with pytest.raises(BadSettings, match=f"HELPLINE_{name}"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "http://helpline.example.org"),
+        ("PUBLIC_URL", "helpline.example.org"),
+        ("PUBLIC_URL", "https://u:p@helpline.example.org"),
+        ("SECRET_KEY", "short"),
+        ("FIELD_KEYS", "1:short"),
+        ("FIELD_KEYS", "nonsense"),
+        ("DATABASE_URL", "sqlite:///x"),
+        ("TWILIO_API_BASE_URL", "http://example.org"),
+        ("OFFER_SECONDS", "never"),
+        ("ENV", "staging"),
+    ],
+)
+def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    _set(monkeypatch, **{**GOOD, name: value})
+    with pytest.raises(BadSettings, match=f"HELPLINE_{name}"):
+        read_settings()
+
+
+def test_development_makes_secrets_up_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _set(monkeypatch, DATA_DIR=str(tmp_path))
+    first, second = read_settings(), read_settings()
+    assert first.secret_key
+    assert first.secret_key == second.secret_key
+    assert first.field_keys == second.field_keys
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+    check_settings(first)
+    assert parse_field_keys(first.field_keys or "")[0][0] == 1
