@@ -33,7 +33,9 @@ class Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Worker"]:
         """Run until the context is left; running jobs are finished first."""
-        job_app = make_job_app(self._ground.database.url, ("telephony", telephony_jobs.tasks))
+        job_app = make_job_app(
+            self._ground.database.url, ("telephony", telephony_jobs.telephony_tasks())
+        )
         tasks = [
             asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
             asyncio.create_task(self._for_ever("matching", self._run_matching)),

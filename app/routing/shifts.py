@@ -92,9 +92,10 @@ def duties(shift: Shift, since: datetime, until: datetime) -> Iterator[Duty]:
         return
     zone = ZoneInfo(shift.timezone)
     length = timedelta(minutes=shift.minutes)
-    # A day's margin on each side covers every offset and every length below a day.
-    from_day = (since - length - timedelta(days=1)).replace(tzinfo=None)
-    to_day = (until + timedelta(days=1)).replace(tzinfo=None)
+    # Days are listed by their midnight, so a day's margin for the time of day and another
+    # for the zone's offset, on each side.
+    from_day = (since - length - timedelta(days=2)).replace(tzinfo=None)
+    to_day = (until + timedelta(days=2)).replace(tzinfo=None)
     days = _days(shift.recurrence, shift.first_on).between(from_day, to_day, inc=True)
     for day in days:
         if shift.last_on is not None and day.date() > shift.last_on:

@@ -8,7 +8,7 @@ what became of it, and never sends it again.
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
@@ -35,8 +35,6 @@ from app.telephony.provider import (
 from app.telephony.urls import call_path, leg_path, offer_path
 from app.work import PROGRAM, Ground, Work
 
-tasks = Blueprint()
-
 _TRIES = 8
 # How often the provider is asked about a leg whose answer did not come.
 _ASKS = 4
@@ -58,9 +56,25 @@ class BackOff(BaseRetryStrategy):
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
 
 
+_FUNCTIONS: dict[str, Callable[..., Awaitable[None]]] = {}
+
+
 def task(name: str) -> Callable[[F], F]:
-    """Register a job of this edge."""
-    return cast("Callable[[F], F]", tasks.task(name=name, retry=BackOff(), pass_context=True))
+    """A job of this edge, by the name under which other areas defer it."""
+
+    def keep(function: F) -> F:
+        _FUNCTIONS[name] = function
+        return function
+
+    return keep
+
+
+def telephony_tasks() -> Blueprint:
+    """The jobs of this edge, for one job app; an app of its own changes them."""
+    tasks = Blueprint()
+    for name, function in _FUNCTIONS.items():
+        tasks.task(name=name, retry=BackOff(), pass_context=True)(function)
+    return tasks
 
 
 class Parts:

@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -37,7 +38,7 @@ def test_three_shifts_a_day_leave_no_gap_in_a_year(zone: str) -> None:
         (duty for one in rota for duty in duties(one, since, until)), key=lambda d: d.start
     )
     assert len(stretches) > 1080
-    for before, after in zip(stretches, stretches[1:], strict=False):
+    for before, after in pairwise(stretches):
         assert after.start <= before.end, f"a gap at {before.end}"
 
 
