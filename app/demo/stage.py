@@ -39,7 +39,7 @@ ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "practice-token"
 LINE = "+38111116111"
 # In the future, so that a job that is due by the stage's clock is never due by accident.
-MONDAY = datetime.fromisoformat("2030-01-14T10:00:00+01:00")
+MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
 class Server(uvicorn.Server):

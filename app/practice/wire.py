@@ -6,7 +6,7 @@ import hmac
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,7 +21,7 @@ def sign(token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
 
 def rfc2822(at: datetime) -> str:
     """A date as webhooks and the REST interface write it."""
-    return format_datetime(at.replace(microsecond=0))
+    return format_datetime(at.astimezone(UTC).replace(microsecond=0))
 
 
 class Sids:

@@ -228,7 +228,8 @@ class Provider:
             if error.status == 404:
                 return None
             raise
-        return ProviderCall(str(call.status), call.end_time)
+        ended_at = call.end_time if isinstance(call.end_time, datetime) else None
+        return ProviderCall(str(call.status), ended_at)
 
     async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
         """The one leg to somebody that was begun since then and is not known yet."""

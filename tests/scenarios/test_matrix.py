@@ -190,10 +190,16 @@ async def test_7_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage
 
 async def test_8_a_restart_with_three_waiting_and_two_talking(stage: Stage) -> None:
     counsellors = [await stage.add_counsellor(name) for name in ("ana", "boris")]
-    talks = [
-        await talk(stage, counsellor, stage.ring(f"+38164111000{i}"))
-        for i, counsellor in enumerate(counsellors)
-    ]
+    talks = []
+    for number in range(2):
+        leg = await waiting(stage, f"+38164111000{number}")
+        talks.append(leg)
+        for counsellor in counsellors:
+            offer = await counsellor.offer()
+            if offer is not None and offer["state"] == "open":
+                await counsellor.accept()
+        await stage.advance(2)
+        assert (await stage.call_of(leg))["state"] == "connected"
     waits = [await waiting(stage, f"+38164111010{i}") for i in range(3)]
     before = {leg.sid: await stage.call_of(leg) for leg in talks + waits}
     await stage.restart_server()
@@ -205,7 +211,8 @@ async def test_8_a_restart_with_three_waiting_and_two_talking(stage: Stage) -> N
         assert call["queued_at"] == before[leg.sid]["queued_at"]
     await stage.exchange.hang_up(talks[0])
     await stage.advance(1)
-    await counsellors[0].be("available")
+    for counsellor in counsellors:
+        await counsellor.be("available")
     assert (await stage.call_of(waits[0]))["state"] == "offered"
     for leg in talks + waits:
         if not leg.over:
@@ -307,7 +314,7 @@ async def test_13_a_shift_ends_during_a_talk(stage: Stage) -> None:
     assert (await stage.call_of(leg))["state"] == "connected"
     await stage.exchange.hang_up(leg)
     await stage.advance(40)
-    assert await ana.presence() == "available"
+    await ana.be("available")
     next_one = stage.ring("+381641110003")
     await stage.advance(2)
     stage.exchange.press(next_one, "1")
@@ -329,7 +336,7 @@ async def test_14_a_recording_that_is_not_there_yet_and_one_that_never_comes(
             return recording  # type: ignore[no-any-return]
 
         stage.exchange.keep_recording = late  # type: ignore[method-assign]
-        await stage.advance(40)
+        await stage.advance(90)
         stage.exchange.keep_recording = keep  # type: ignore[method-assign]
         await stage.exchange.hang_up(leg)
         await stage.advance(60)

@@ -1,0 +1,169 @@
+"""Every route and every role: who gets in, who does not, and what nobody is shown."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from app.api.sessions import router as sessions_router
+from app.demo.stage import Counsellor, Stage
+from app.staff.access import Public, Requires
+from app.staff.roles import PERMISSIONS, Permission, Role, may
+from tests.scenarios.test_main_job import talk
+
+
+def routes(stage: Stage) -> Iterator[APIRoute]:
+    pending: list[Any] = list(stage.app.routes)
+    while pending:
+        route = pending.pop()
+        if isinstance(route, APIRoute):
+            yield route
+        else:
+            pending += list(getattr(route, "routes", []) or [])
+            inner = getattr(route, "original_router", None)
+            pending += list(getattr(inner, "routes", []) or [])
+
+
+def guards(route: APIRoute) -> list[object]:
+    found: list[object] = []
+    pending = list(route.dependant.dependencies)
+    while pending:
+        dependency = pending.pop()
+        found.append(dependency.call)
+        pending += dependency.dependencies
+    return found
+
+
+async def test_every_route_has_a_permission_or_a_reason(stage: Stage) -> None:
+    seen = 0
+    for route in routes(stage):
+        if route.path.startswith("/telephony"):
+            continue
+        seen += 1
+        calls = guards(route)
+        assert any(isinstance(c, (Requires, Public)) for c in calls), route.path
+    assert seen >= 30
+    assert sessions_router.routes
+
+
+async def test_every_telephony_route_is_signed(stage: Stage) -> None:
+    unsigned = {
+        route.path
+        for route in routes(stage)
+        if "/telephony" in route.path
+        and "signed_request" not in {getattr(c, "__name__", "") for c in guards(route)}
+    }
+    # What every caller hears anyway.
+    assert unsigned <= {"/telephony/prompts/{prompt_id}"}
+
+
+API = [
+    ("GET", "/queue", Permission.SEE_QUEUE),
+    ("GET", "/offers/mine", Permission.TAKE_CALLS),
+    ("GET", "/me", Permission.SIGNED_IN),
+    ("PUT", "/me/presence", Permission.TAKE_CALLS),
+    ("GET", "/calls", Permission.SIGNED_IN),
+    ("POST", "/offers/00000000-0000-4000-8000-000000000000/accept", Permission.TAKE_CALLS),
+    ("POST", "/calls/00000000-0000-4000-8000-000000000000/hang-up", Permission.TAKE_CALLS),
+    ("GET", "/voice-messages/00000000-0000-4000-8000-000000000000", Permission.HEAR_MESSAGES),
+]
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_reaches_what_it_may(stage: Stage, role: Role) -> None:
+    person = await stage.add_counsellor("p", role=role, shift=False, state=None)
+    for method, path, permission in API:
+        body = {"state": "break"} if method == "PUT" else None
+        status = (await person.ask(method, path, body)).status_code
+        assert (status != 403) == may(role, permission), (path, status)
+
+
+async def test_without_a_cookie_nothing(stage: Stage) -> None:
+    base = stage.settings.public_url
+    for method, path, _ in API:
+        answer = await stage.client.request(method, base + "/api/v1" + path, json={})
+        assert answer.status_code == 401
+        assert answer.json()["error"] == "NotSignedIn"
+    assert (await stage.client.get(base + "/")).headers["location"] == "/login"
+
+
+async def test_a_counsellor_sees_own_calls_only_and_no_number(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    boris = await stage.add_counsellor("boris")
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    call = (await stage.call_of(leg))["id"]
+    for person, seen in ((ana, 1), (boris, 0), (chief, 1)):
+        page = (await person.ask("GET", "/calls")).json()
+        assert len(page["calls"]) == seen
+        for path in (f"/calls/{call}", f"/calls/{call}/events"):
+            answer = await person.ask("GET", path)
+            assert answer.status_code == (200 if seen else 404)
+            assert "38164" not in answer.text
+    # Nor can somebody else hang up on the child, hold them, or hear of the desk.
+    for action in ("hang-up", "hold", "resume"):
+        assert (await boris.ask("POST", f"/calls/{call}/{action}")).status_code == 404
+    assert (await chief.ask("POST", f"/calls/{call}/hang-up")).status_code == 204
+
+
+async def test_cross_site_writes_are_refused(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    url = f"{stage.settings.public_url}/api/v1/me/presence"
+    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}
+    evil = {**cookie, "Origin": "https://evil.example.org"}
+    answer = await stage.client.put(url, json={"state": "break"}, headers=evil)
+    assert (answer.status_code, answer.json()["error"]) == (403, "CrossSite")
+    answer = await stage.client.put(url, data={"state": "break"}, headers=cookie)
+    assert answer.status_code == 403
+    for path in ("/logout", "/board/presence/off_duty"):
+        answer = await stage.client.post(stage.settings.public_url + path, headers=evil)
+        assert answer.status_code == 403
+    own = {**cookie, "Origin": stage.settings.public_url}
+    assert (await stage.client.put(url, json={"state": "break"}, headers=own)).status_code == 200
+
+
+async def test_sign_in_by_password_and_too_many_tries(stage: Stage) -> None:
+    from app.jobs.transaction import transaction
+    from app.staff import accounts
+    from app.work import PROGRAM
+
+    async with transaction(stage.ground, PROGRAM) as work:
+        await accounts.add_staff(
+            work, name="mira", role=Role.COUNSELLOR, password="correct horse battery"
+        )
+    url = f"{stage.settings.public_url}/api/v1/session"
+    right = {"username": "mira", "password": "correct horse battery"}
+    answer = await stage.client.post(url, json=right)
+    assert answer.status_code == 200
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert answer.json()["presence"]["state"] == "off_duty"
+    statuses = []
+    for number in range(12):
+        wrong = {"username": "mira", "password": f"wrong {number}"}
+        statuses.append((await stage.client.post(url, json=wrong)).status_code)
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    stage.client.cookies.clear()
+    nobody = await stage.client.post(url, json={"username": "nobody", "password": "x" * 12})
+    assert nobody.status_code == 401
+
+
+async def test_errors_say_what_to_do_and_nothing_of_the_input(stage: Stage) -> None:
+    ana: Counsellor = await stage.add_counsellor("ana")
+    answer = await ana.ask("PUT", "/me/presence", {"state": "on_call"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "Invalid")
+    answer = await ana.ask("GET", "/calls?outcome=nonsense")
+    assert "abandoned_in_queue" in answer.json()["detail"]
+    answer = await ana.ask("GET", "/calls?from=2026-01-01T00:00:00")
+    assert answer.status_code == 422
+    answer = await ana.ask("GET", "/calls?cursor=rubbish")
+    assert answer.status_code == 422
+    answer = await ana.ask("PUT", "/me/presence", {"state": {"secret": "+381641234567"}})
+    assert "38164" not in answer.text
+
+
+def test_a_role_holds_only_known_permissions() -> None:
+    assert set(PERMISSIONS) == set(Role)
+    assert not may("nobody", Permission.SIGNED_IN)
+    assert not may(Role.ADMINISTRATOR, Permission.HEAR_MESSAGES)

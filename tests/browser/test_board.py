@@ -1,0 +1,170 @@
+"""The board in a real Chromium: by mouse, by keyboard, through a restart, with two processes."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from app.clock import SystemClock
+from app.database.bus import EVERYTHING
+from app.demo.stage import LINE, Counsellor, Served, Stage, free_port, stage_on
+from app.jobs.transaction import transaction
+from app.main import make_app, make_ground
+from app.practice.legs import Leg
+from app.staff import accounts
+from app.staff.access import COOKIE
+from app.work import PROGRAM
+
+CHROMIUM = os.environ.get("CHROMIUM") or (
+    "/usr/bin/chromium" if os.path.exists("/usr/bin/chromium") else ""
+)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+async def live(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    """The helpline on the real clock."""
+    async with stage_on(database, clock=SystemClock(), wrap_up_seconds=30) as made:
+        await made.add_line()
+        yield made
+
+
+@pytest.fixture
+async def page(anyio_backend: str) -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        made = await browser.new_page()
+        problems: list[str] = []
+        made.on("pageerror", lambda error: problems.append(str(error)))
+        yield made
+        await browser.close()
+        assert problems == []
+
+
+async def signed_in(page: Page, stage: Stage, counsellor: Counsellor) -> None:
+    """Through the sign-in page, as a person would."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.merge(counsellor.staff)
+        staff.password_hash = await accounts.hash_password(PASSWORD)
+    await page.goto(stage.settings.public_url)
+    await page.get_by_label("Name").fill(counsellor.staff.name)
+    await page.get_by_label("Password").fill("not the password")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("is not right")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Password").press("Enter")
+    await expect(page.locator("#connection")).to_have_text("● live")
+
+
+async def ring(stage: Stage, digit: str = "1") -> Leg:
+    leg = stage.ring()
+    while not leg.heard:
+        await asyncio.sleep(0.02)
+    stage.exchange.press(leg, digit)
+    return leg
+
+
+async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    await signed_in(page, live, ana)
+    await expect(page.locator("#presence")).to_contain_text("Off duty")
+    await page.locator("#be-available").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    leg = await ring(live, digit="9")
+    offer = page.locator("#offer")
+    await expect(offer).to_contain_text("A caller in danger")
+    await expect(offer).to_contain_text("Plavi telefon")
+    await expect(page).to_have_title("☎ Call waiting – Helpline")
+    await expect(page.locator("#queue")).to_contain_text("is being offered")
+    await page.keyboard.press("a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    assert live.exchange.conferences.of_leg(leg) is not None
+    await page.keyboard.press("h")
+    await expect(page.locator("#call-title")).to_contain_text("On hold")
+    await page.keyboard.press("h")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await page.keyboard.press("e")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    await page.keyboard.press("r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    assert (await live.call_of(leg))["ended_by"] == "counsellor"
+
+
+async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    await signed_in(page, live, ana)
+    await page.get_by_role("button", name="Available").click()
+    leg = await ring(live)
+    await page.get_by_role("button", name="Decline").click()
+    await expect(page.locator("#offer")).to_have_count(0)
+    await expect(page.locator("#waiting-count")).to_have_text("1")
+    await expect(page.locator("#queue")).to_contain_text("Serbian")
+    await live.exchange.hang_up(leg)
+    await expect(page.locator("#waiting-count")).to_have_text("0")
+
+
+async def test_it_heals_itself_after_a_restart(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    await signed_in(page, live, ana)
+    await page.get_by_role("button", name="Available").click()
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await live.stop_server()
+    await expect(page.locator("#connection")).to_contain_text("reconnecting")
+    await live.start_server()
+    await expect(page.locator("#connection")).to_have_text("● live", timeout=15000)
+    await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+
+
+async def test_two_web_processes_show_the_same(live: Stage, page: Page) -> None:
+    """The board is served by one process, the webhook comes to another."""
+    ana = await live.add_counsellor("ana")
+    port = free_port()
+    other = Served(make_app(make_ground(live.settings), with_worker=False), port)
+    await other.start()
+    try:
+        name, _, value = f"{COOKIE}={ana._cookies[COOKIE]}".partition("=")
+        address = f"http://127.0.0.1:{port}"
+        await page.context.add_cookies([{"name": name, "value": value, "url": address}])
+        await page.goto(address)
+        await expect(page.locator("#connection")).to_have_text("● live")
+        await ring(live)
+        await expect(page.locator("#offer")).to_be_visible()
+        await page.keyboard.press("a")
+        await expect(page.locator("#call-title")).to_contain_text("Talking")
+    finally:
+        await other.stop()
+
+
+async def test_the_stream_says_topics_only(live: Stage) -> None:
+    ana = await live.add_counsellor("ana")
+    headers = {"Cookie": f"{COOKIE}={ana._cookies[COOKIE]}"}
+    url = live.settings.public_url + "/api/v1/events"
+    lines: list[str] = []
+    async with live.client.stream("GET", url, headers=headers) as stream:
+        async for line in stream.aiter_lines():
+            lines.append(line)
+            if EVERYTHING in line:
+                await ring(live)
+            if "offers" in line:
+                break
+    text = "\n".join(lines)
+    assert "38164" not in text
+    assert str(ana.id) not in text
+
+
+async def test_without_scripts_from_elsewhere(live: Stage) -> None:
+    answer: Any = await live.client.get(live.settings.public_url + "/login")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert LINE not in answer.text
+    script = await live.client.get(live.settings.public_url + "/static/board.js")
+    assert script.status_code == 200

@@ -1,0 +1,43 @@
+"""The logs can only grow, and a forger is found out."""
+
+import psycopg
+import pytest
+
+from app.demo.stage import Stage
+from app.staff.audit import verify_chains
+from tests.scenarios.test_main_job import talk
+
+
+async def broken(stage: Stage) -> dict[str, list[int]]:
+    async with stage.ground.database.sessions() as session:
+        return {r.table: r.broken for r in await verify_chains(session) if r.broken}
+
+
+async def test_rows_can_be_neither_changed_nor_deleted(stage: Stage) -> None:
+    await talk(stage, await stage.add_counsellor("ana"))
+    for table in ("call_events", "audit_entries", "presence_changes"):
+        for verb in (f"UPDATE {table} SET at = now()", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                await stage.rows(verb)
+
+
+@pytest.mark.parametrize(
+    ("forgery", "table"),
+    [
+        ("UPDATE call_events SET kind = 'x' WHERE id = (SELECT min(id) + 2 FROM call_events)",
+         "call_events"),
+        ("DELETE FROM call_events WHERE id = (SELECT min(id) + 2 FROM call_events)", "call_events"),
+        ("DELETE FROM call_events WHERE id = (SELECT max(id) FROM call_events)",
+         "calls without all their events"),
+        ("UPDATE audit_entries SET action = 'x' WHERE id = (SELECT max(id) FROM audit_entries)",
+         "audit_entries"),
+        ("DELETE FROM audit_entries WHERE id = (SELECT min(id) FROM audit_entries)",
+         "audit_entries"),
+    ],
+)  # fmt: skip
+async def test_who_gets_round_that_breaks_the_chain(stage: Stage, forgery: str, table: str) -> None:
+    await talk(stage, await stage.add_counsellor("ana"))
+    assert await broken(stage) == {}
+    await stage._watch.execute("SET session_replication_role = replica")
+    await stage._watch.execute(forgery)  # type: ignore[arg-type]
+    assert table in await broken(stage)

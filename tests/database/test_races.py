@@ -1,0 +1,67 @@
+"""Two transactions that really race, on a database of their own."""
+
+import asyncio
+from datetime import timedelta
+
+from app.demo.invariants import broken_now
+from app.demo.stage import Stage
+from app.jobs.transaction import run_verb
+from app.routing import offers, queue
+from app.routing.sweep import sweep
+from app.work import PROGRAM
+
+
+async def test_many_matchers_never_pair_anybody_twice(stage: Stage) -> None:
+    for number in range(6):
+        await stage.add_counsellor(f"c{number}", state="break")
+    legs = [stage.ring(f"+38164111{n:04d}") for n in range(9)]
+    await stage.advance(2)
+    for leg in legs:
+        stage.exchange.press(leg, "1")
+    await stage.advance(2)
+    await stage._watch.execute("UPDATE presences SET state = 'available'")
+    await asyncio.gather(*(queue.match(stage.ground) for _ in range(8)))
+    rows = await stage.rows("SELECT call_id, counsellor_id FROM offers")
+    assert len(rows) == 6
+    assert len({row["call_id"] for row in rows}) == 6
+    assert len({row["counsellor_id"] for row in rows}) == 6
+    # Longest waiting first.
+    assert await broken_now(stage) == []
+
+
+async def test_accept_against_expiry_against_hang_up(stage: Stage) -> None:
+    """All three at once, many times: one of them wins, and the rest is consistent."""
+    ana = await stage.add_counsellor("ana")
+    for number in range(12):
+        leg = stage.ring(f"+38164111{number:04d}")
+        await stage.advance(2)
+        stage.exchange.press(leg, "1")
+        await stage.advance(1)
+        offer = await ana.offer()
+        assert offer is not None
+        if number % 2:
+            stage.stepped.move_to(stage.clock.now() + timedelta(seconds=21))
+        await asyncio.gather(
+            ana.ask("POST", f"/offers/{offer['id']}/accept"),
+            sweep(stage.ground),
+            stage.exchange.hang_up(leg),
+            ana.ask("POST", f"/offers/{offer['id']}/decline"),
+        )
+        await stage.advance(3)
+        assert await broken_now(stage) == []
+        assert (await stage.call_of(leg))["state"] == "ended"
+        await ana.be("available")
+
+
+async def test_a_verb_that_loses_a_race_is_run_again(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+
+    async def choose(state: str) -> None:
+        await run_verb(
+            stage.ground,
+            PROGRAM,
+            lambda work: offers.choose_presence_by_name(work, ana.staff, state),
+        )
+
+    await asyncio.gather(*(choose(s) for s in ["break", "available", "off_duty"] * 5))
+    assert await ana.presence() in ("break", "available", "off_duty")

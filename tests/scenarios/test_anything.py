@@ -1,0 +1,193 @@
+"""Random events at the whole helpline, and the invariants after each."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import hypothesis.strategies as st
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from app.demo.invariants import broken_at_the_end, broken_now
+from app.demo.stage import Counsellor, Stage, stage_on
+from app.practice.legs import Leg
+from app.practice.parties import Phone
+from app.routing.roster import add_shift
+
+_URLS: dict[str, Any] = {}
+
+
+class Helpline(RuleBasedStateMachine):
+    """Children, counsellors and the wire do as they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.exits = contextlib.AsyncExitStack()
+        self.legs: list[Leg] = []
+        self.counsellors: list[Counsellor] = []
+
+    def run(self, doing: Any) -> Any:
+        return self.loop.run_until_complete(doing)
+
+    @initialize()
+    def open(self) -> None:
+        _URLS["n"] += 1
+        name = f"anything_{_URLS['n']}"
+        with psycopg.connect(_URLS["server"], autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")  # type: ignore[call-overload]
+        url = _URLS["server"].replace("/postgres?", f"/{name}?")
+        self.stage: Stage = self.run(
+            self.exits.enter_async_context(stage_on(url, wrap_up_seconds=10, long_wait_seconds=30))
+        )
+        self.run(self.furnish())
+
+    async def furnish(self) -> None:
+        await self.stage.add_line()
+        phones = {"+38164999001": Phone(picks_up=2), "+38164999002": Phone(picks_up=None)}
+        self.stage.exchange.phones.update(phones)
+        for name, endpoint in (
+            ("ana", "browser"), ("boris", "browser"), ("vera", "+38164999001"),
+            ("never", "+38164999002"),
+        ):  # fmt: skip
+            self.counsellors.append(await self.stage.add_counsellor(name, endpoint=endpoint))
+
+    async def check(self, seconds: float = 0) -> None:
+        await self.stage.advance(seconds)
+        broken = await broken_now(self.stage)
+        assert broken == [], broken
+
+    def some(self, number: int) -> Leg | None:
+        alive = [leg for leg in self.legs if not leg.over]
+        return alive[number % len(alive)] if alive else None
+
+    @rule(number=st.sampled_from(["+381641110001", "+381641110002", "anonymous"]))
+    def dial(self, number: str) -> None:
+        async def ring() -> None:
+            if len([leg for leg in self.legs if not leg.over]) < 5:
+                self.legs.append(self.stage.ring(number))
+
+        self.run(ring())
+        self.run(self.check())
+
+    @rule(which=st.integers(0, 9), digit=st.sampled_from(["1", "2", "5", "9"]))
+    def press(self, which: int, digit: str) -> None:
+        leg = self.some(which)
+        if leg is not None:
+            self.stage.exchange.press(leg, digit)
+        self.run(self.check(1))
+
+    @rule(which=st.integers(0, 9))
+    def hang_up(self, which: int) -> None:
+        leg = self.some(which)
+        if leg is not None:
+            self.run(self.stage.exchange.hang_up(leg))
+        self.run(self.check())
+
+    @rule(who=st.integers(0, 3), answer=st.sampled_from(["accept", "accept", "decline"]))
+    def answer(self, who: int, answer: str) -> None:
+        async def answer_it() -> None:
+            me = self.counsellors[who]
+            offer = await me.offer()
+            if offer is not None and offer["state"] == "open":
+                await me.ask("POST", f"/offers/{offer['id']}/{answer}")
+
+        self.run(answer_it())
+        self.run(self.check())
+
+    @rule(who=st.integers(0, 3), state=st.sampled_from(["available", "break", "off_duty"]))
+    def choose(self, who: int, state: str) -> None:
+        self.run(self.counsellors[who].be(state))
+        self.run(self.check())
+
+    @rule(who=st.integers(0, 3), action=st.sampled_from(["hold", "resume", "hang-up"]))
+    def act(self, who: int, action: str) -> None:
+        async def act() -> None:
+            offer = await self.counsellors[who].offer()
+            if offer is not None and offer["state"] == "connected":
+                await self.counsellors[who].ask("POST", f"/calls/{offer['call_id']}/{action}")
+
+        self.run(act())
+        self.run(self.check())
+
+    @rule(which=st.integers(0, 9))
+    def drop_a_counsellors_leg(self, which: int) -> None:
+        legs = [
+            leg
+            for leg in self.stage.exchange.legs.values()
+            if leg.direction != "inbound" and not leg.over
+        ]
+        if legs:
+            leg = legs[which % len(legs)]
+            status = "completed" if leg.answered_at else "no-answer"
+            self.run(self.stage.exchange.end_leg(leg, status, "party"))
+        self.run(self.check())
+
+    @rule(
+        trouble=st.sampled_from(["duplicate", "delay", "refuse"]),
+        where=st.sampled_from(["/conference", "/legs/", "/status", "/wait", "Calls", "Partic"]),
+    )
+    def turn_a_knob(self, trouble: Any, where: str) -> None:
+        self.stage.exchange.knobs.turn(trouble, where, seconds=3)
+
+    @rule(seconds=st.sampled_from([1, 5, 12, 25, 40]))
+    def wait(self, seconds: int) -> None:
+        self.run(self.check(seconds))
+
+    @rule(who=st.integers(0, 3))
+    def change_the_rota(self, who: int) -> None:
+        async def change() -> None:
+            shifts = await self.stage.rows("SELECT id FROM shifts")
+            if len(shifts) > 2:
+                await self.stage._watch.execute(
+                    "DELETE FROM shifts WHERE id = %s", (shifts[who % len(shifts)]["id"],)
+                )
+            else:
+                from app.jobs.transaction import transaction
+                from app.work import PROGRAM
+
+                async with transaction(self.stage.ground, PROGRAM) as work:
+                    await add_shift(work, self.counsellors[who].staff, recurrence=None)
+            self.stage.ground.memory.forget("everything")
+
+        self.run(change())
+        self.run(self.check())
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self.stage.restart_server())
+        self.run(self.check())
+
+    def teardown(self) -> None:
+        try:
+            if self.counsellors:
+                self.run(self.close())
+        finally:
+            self.run(self.exits.aclose())
+            self.loop.close()
+
+    async def close(self) -> None:
+        self.stage.exchange.knobs.reset()
+        for leg in self.legs:
+            if not leg.over:
+                await self.stage.exchange.hang_up(leg)
+        await self.stage.advance(30)
+        broken = await broken_at_the_end(self.stage)
+        assert broken == [], broken
+
+
+@pytest.mark.timeout(600)
+def test_whatever_happens_the_invariants_hold(server: str) -> None:
+    _URLS.update(server=server, n=0)
+    run_state_machine_as_test(
+        Helpline,
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        ),
+    )

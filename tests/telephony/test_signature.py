@@ -1,0 +1,134 @@
+"""Who speaks: right signatures in every form, and everything else refused with 403."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage, stage_on
+from app.practice.wire import sign
+
+FIELDS = [
+    ("CallSid", "CA1"), ("AccountSid", ACCOUNT), ("From", "+381641234567"), ("To", LINE),
+    ("CallStatus", "ringing"), ("ToCity", ""), ("ToZip", ""), ("New", "+ & = č"),
+]  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+Fields = list[tuple[str, str]]
+
+
+async def post(
+    stage: Stage,
+    path: str = "/telephony/voice",
+    fields: Fields = FIELDS,
+    *,
+    token: str = TOKEN,
+    signed_url: str | None = None,
+    body: str | None = None,
+    kind: str | None = FORM,
+    signature: str | None = "made",
+    **headers: str,
+) -> int:
+    url = stage.settings.public_url + path
+    if signature == "made":
+        signature = sign(token, signed_url or url, fields)
+    if signature is not None:
+        headers["X-Twilio-Signature"] = signature
+    if kind is not None:
+        headers["Content-Type"] = kind
+    answer = await stage.client.post(
+        url, content=(urlencode(fields) if body is None else body).encode(), headers=headers
+    )
+    if answer.status_code == 200:
+        assert answer.headers["content-type"].startswith("text/xml")
+    else:
+        # Nothing of the request comes back: the provider would keep it.
+        assert "38164" not in answer.text
+    return answer.status_code
+
+
+async def test_right_signatures(stage: Stage) -> None:
+    assert await post(stage) == 200
+    assert await post(stage, "/telephony/voice?x=%C3%A9&y=a%20b") == 200
+    repeated = [*FIELDS, ("Digits", "1"), ("Digits", "2"), ("Digits", "1")]
+    assert await post(stage, fields=repeated) == 200
+    assert await post(stage, kind=FORM + "; charset=UTF-8") == 200
+
+
+async def test_forged_signatures_are_refused(stage: Stage) -> None:
+    url = stage.settings.public_url
+    tampered = urlencode([*FIELDS[:2], ("From", "+381649999999"), *FIELDS[3:]])
+    assert await post(stage, token="other") == 403
+    assert await post(stage, signature=None) == 403
+    assert await post(stage, signature="") == 403
+    assert await post(stage, signature="not base64 at all") == 403
+    assert await post(stage, body=tampered) == 403
+    assert (
+        await post(stage, signed_url=url.replace("127.0.0.1", "localhost") + "/telephony/voice")
+        == 403
+    )
+    assert await post(stage, signed_url=url + "/telephony/status") == 403
+    assert (
+        await post(stage, signed_url="https" + url.removeprefix("http") + "/telephony/voice") == 403
+    )
+    assert await stage.rows("SELECT 1 FROM calls") == []
+
+
+async def test_a_foreign_account_is_refused_even_with_our_token(stage: Stage) -> None:
+    foreign = [(n, "AC" + "9" * 32 if n == "AccountSid" else v) for n, v in FIELDS]
+    assert await post(stage, fields=foreign) == 403
+    assert await post(stage, fields=[f for f in FIELDS if f[0] != "AccountSid"]) == 403
+
+
+async def test_other_bodies_are_refused_and_never_an_error(stage: Stage) -> None:
+    for kind, body in [
+        ("application/json", '{"CallSid": "CA1"}'), ("text/plain", "CallSid=CA1"), (None, "x"),
+        (FORM, "%%%&&&==="), (FORM, ""), (FORM, "a" * 200_000),
+        ("multipart/form-data; boundary=x", "--x--"),
+    ]:  # fmt: skip
+        assert await post(stage, body=body, kind=kind) in (403, 413)
+    assert (
+        await post(stage, "/telephony/voice?bodySHA256=00", kind="application/json", body="{}")
+        == 403
+    )
+    assert (
+        await stage.client.get(stage.settings.public_url + "/telephony/voice")
+    ).status_code == 405
+
+
+async def test_the_host_header_does_not_count(stage: Stage) -> None:
+    assert await post(stage, Host="evil.example.org") == 200
+
+
+async def test_a_signed_request_about_another_call_is_refused(stage: Stage) -> None:
+    assert await post(stage) == 200
+    call = (await stage.rows("SELECT id FROM calls"))[0]["id"]
+    other = [(n, "CA2" if n == "CallSid" else v) for n, v in FIELDS]
+    assert await post(stage, f"/telephony/calls/{call}/menu?n=1", other) == 403
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert await post(stage, f"/telephony/calls/{unknown}/menu?n=1") == 403
+    assert await post(stage, "/telephony/calls/not-an-id/menu?n=1") in (403, 422)
+    assert await post(stage, f"/telephony/calls/{call}/menu?n=rubbish") == 200
+
+
+async def test_both_tokens_count_while_they_are_rotated(database: str) -> None:
+    async with stage_on(database, twilio_previous_auth_token="the old one") as stage:
+        await stage.add_line()
+        assert await post(stage) == 200
+        assert await post(stage, token="the old one") == 200
+        assert await post(stage, token="an older one") == 403
+
+
+@pytest.mark.parametrize("missing", ["CallSid", "From", "To", "CallStatus"])
+async def test_missing_fields_still_get_a_document(stage: Stage, missing: str) -> None:
+    fields = [f for f in FIELDS if f[0] != missing]
+    assert await post(stage, fields=fields) == 200
+
+
+async def test_kept_payloads_hold_nothing_personal(stage: Stage) -> None:
+    personal = [
+        *FIELDS, ("CallerName", "Milica"), ("CallToken", "eyJ.secret"), ("FromCity", "Beograd"),
+        ("Digits", "9"), ("ForwardedFrom", "+381641234567"), ("StirVerstat", "x"),
+    ]  # fmt: skip
+    assert await post(stage, fields=personal) == 200
+    kept = (await stage.rows("SELECT detail::text AS words FROM call_events"))[0]["words"]
+    for word in ("Milica", "secret", "Beograd", "38164", "Digits"):
+        assert word not in kept
