@@ -23,7 +23,8 @@ _HEADERS = {
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not "no-referrer": with it a browser hides the origin of our own forms, too.
+    "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
 }
 

@@ -1,5 +1,347 @@
-"""Measures."""
+"""`helpline bench calls`: webhooks and complete calls, against a floor measured in the same run.
+
+The floor (`floor.py`) and ours are separate processes of the same server on the same embedded
+database, loaded in turns by the same client; the medians of the rounds are compared.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+from sqlalchemy import event
+
+from app.clock import SystemClock
+from app.database.embedded import EmbeddedPostgres
+from app.database.engine import open_database
+from app.database.migrate import migrate
+from app.demo.floor import make_tables
+from app.demo.load import Prepared, Result, prepare, run_load
+from app.demo.stage import ACCOUNT, LINE, TOKEN, Counsellor, Stage, free_port, stage_on
+from app.practice.exchange import Number
+
+CLIENTS = 32
+ROUNDS = 3
+CALLS_PER_ROUND = 160
+_ORDER = ("voice", "menu", "wait", "status")
+
+
+def report(
+    measure: str,
+    ours: float,
+    floor: float | None,
+    unit: str,
+    target: float | None,
+    *,
+    at_least: bool = True,
+) -> None:
+    """One JSON line. `ratio` is ours to the floor; `met` compares it, or ours, to the target."""
+    ratio = ours / floor if floor else None
+    compared = ratio if ratio is not None else ours
+    met = None if target is None else (compared >= target if at_least else compared <= target)
+    print(
+        json.dumps(
+            {
+                "measure": measure, "ours": round(ours, 3),
+                "floor": round(floor, 3) if floor else None,
+                "ratio": round(ratio, 3) if ratio is not None else None,
+                "unit": unit, "target": target, "met": met,
+            }
+        ),
+        flush=True,
+    )  # fmt: skip
 
 
 def run_bench() -> None:
-    """To be filled."""
+    """Measure everything of `calls`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+    ):
+        migrate(server.url)
+        make_tables(server.url)
+        asyncio.run(_webhooks(server.url))
+        asyncio.run(_calls(server.url))
+
+
+# -- webhooks a second --------------------------------------------------------------------
+
+
+def _fields(sid: str, status: str, **more: str) -> list[tuple[str, str]]:
+    return [
+        ("CallSid", sid), ("AccountSid", ACCOUNT), ("From", "+381641234567"), ("To", LINE),
+        ("Caller", "+381641234567"), ("Called", LINE), ("CallStatus", status),
+        ("ApiVersion", "2010-04-01"), ("Direction", "inbound"), ("FromCity", ""), ("ToCity", ""),
+        *more.items(),
+    ]  # fmt: skip
+
+
+def _environment(url: str, base: str, **more: str) -> dict[str, str]:
+    return {
+        **os.environ, "HELPLINE_DATABASE_URL": url, "HELPLINE_PUBLIC_URL": base,
+        "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT, "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
+        "HELPLINE_TWILIO_API_BASE_URL": "http://127.0.0.1:9",
+        "HELPLINE_SECRET_KEY": "practice-secret-key-practice-secret-key",
+        "HELPLINE_FIELD_KEYS": "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+        "HELPLINE_LOG_LEVEL": "ERROR", **more,
+    }  # fmt: skip
+
+
+async def _up(url: str) -> None:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        for _ in range(200):
+            try:
+                await client.get(url)
+                return
+            except httpx2.HTTPError:
+                await asyncio.sleep(0.05)
+    raise RuntimeError("the server to be measured did not start")
+
+
+async def _webhooks(url: str) -> None:
+    port, floor_port = free_port(), free_port()
+    base, floor_base = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{floor_port}"
+    async with stage_on(url) as stage:
+        await stage.add_line()
+        # On duty, so that callers are let into the queue; on a break, so that they stay there.
+        await stage.add_counsellor("bench", state="break")
+        statements = await _statements(stage)
+    python = sys.executable
+    processes = [
+        subprocess.Popen(
+            [python, "-m", "app.cli", "serve", "--port", str(port), "--no-worker"],
+            env=_environment(url, base), stdout=subprocess.DEVNULL,
+        ),
+        subprocess.Popen(
+            [python, "-m", "app.demo.floor"],
+            env=_environment(url, floor_base, FLOOR_PORT=str(floor_port)),
+        ),
+    ]  # fmt: skip
+    try:
+        await _up(base + "/healthz")
+        await _up(floor_base + "/floor")
+        rounds: dict[str, list[Result]] = {"floor": [], "ours": []}
+        for _ in range(ROUNDS + 1):
+            rounds["floor"].append(await _load_floor(floor_base, floor_port))
+            rounds["ours"].append(await _load_ours(url, base, port))
+        single = [
+            await run_load(p, chains, 1)
+            for p, chains in ((floor_port, _floor_chains(floor_base, 60)),)
+        ]
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait(10)
+    # The first round warms both up.
+    floors, ours = rounds["floor"][1:], rounds["ours"][1:]
+    if any(r.refused for r in floors + ours):
+        raise RuntimeError("a webhook of the load was refused")
+    _report_webhooks(floors, ours, single[0], statements)
+
+
+def _floor_chains(base: str, calls: int) -> list[list[Prepared]]:
+    return [
+        [prepare("floor", base + "/floor", _fields(f"CA{uuid4().hex}", "ringing"), TOKEN)] * 4
+        for _ in range(calls)
+    ]
+
+
+async def _load_floor(base: str, port: int) -> Result:
+    return await run_load(port, _floor_chains(base, CALLS_PER_ROUND), CLIENTS)
+
+
+async def _load_ours(url: str, base: str, port: int) -> Result:
+    """Rings first, since the addresses of the rest hold the ids that they were given."""
+    sids = [f"CA{uuid4().hex}" for _ in range(CALLS_PER_ROUND)]
+    rings = [
+        [prepare("voice", base + "/telephony/voice", _fields(sid, "ringing"), TOKEN)]
+        for sid in sids
+    ]
+    first = await run_load(port, rings, CLIENTS)
+    database = open_database(url)
+    async with database.engine.connect() as connection:
+        rows = await connection.exec_driver_sql("SELECT provider_sid, id FROM calls")
+        ids = {sid: str(call_id) for sid, call_id in rows.all()}
+    await database.close()
+    second = await run_load(port, [_rest_of(base, sid, ids[sid]) for sid in sids], CLIENTS)
+    both = Result(first.seconds + second.seconds, {**first.times, **second.times})
+    both.refused = first.refused + second.refused
+    return both
+
+
+def _rest_of(base: str, sid: str, call_id: str) -> list[Prepared]:
+    path = f"{base}/telephony/calls/{call_id}"
+    live = "in-progress"
+    return [
+        prepare("menu", f"{path}/menu?n=1", _fields(sid, live, Digits="1"), TOKEN),
+        prepare("wait", f"{path}/wait?n=1.0", _fields(sid, live, QueueTime="0"), TOKEN),
+        prepare(
+            "status", f"{base}/telephony/status",
+            _fields(sid, "completed", CallDuration="9", SequenceNumber="3"), TOKEN,
+        ),
+    ]  # fmt: skip
+
+
+def _report_webhooks(
+    floors: list[Result], ours: list[Result], single: Result, statements: Counter[str]
+) -> None:
+    median = statistics.median
+    report(
+        "webhooks per second, 32 at once", median(r.rate for r in ours),
+        median(r.rate for r in floors), "webhooks/s", 0.5,
+    )  # fmt: skip
+    for part in (0.5, 0.99):
+        report(
+            f"webhook p{int(part * 100)}, 32 at once",
+            median(r.percentile(part) for r in ours),
+            median(r.percentile(part) for r in floors),
+            "ms",
+            3.0 if part == 0.99 else None,
+            at_least=False,
+        )
+    for kind in _ORDER:
+        for part in (0.5, 0.99):
+            report(
+                f"{kind} p{int(part * 100)}, 32 at once",
+                median(r.percentile(part, kind) for r in ours),
+                median(r.percentile(part) for r in floors),
+                "ms", None,
+            )  # fmt: skip
+    report("floor p50, one at a time", single.percentile(0.5), None, "ms", None)
+    for kind, count in statements.items():
+        report(f"SQL statements per {kind} webhook", count, 2, "statements", None)
+
+
+async def _statements(stage: Stage) -> Counter[str]:
+    """How many statements each webhook sends, counted at the driver, without BEGIN and COMMIT."""
+    counts: Counter[str] = Counter()
+    current = ""
+
+    def count(*_: Any) -> None:
+        counts[current] += 1
+
+    base, sid = stage.settings.public_url, "CAstatements"
+    engine = stage.ground.database.engine.sync_engine
+    # Once before, so that what is remembered is remembered.
+    await stage.exchange.sender.fetch(f"{base}/telephony/voice", _fields("CAwarm", "ringing"), {})
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        for kind in _ORDER:
+            await stage.settle()
+            before = Counter(counts)
+            current = kind
+            await _one(stage, base, sid, kind)
+            counts[kind] -= before[kind]
+            current = "other"
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    return Counter({kind: counts[kind] for kind in _ORDER})
+
+
+async def _one(stage: Stage, base: str, sid: str, kind: str) -> None:
+    if kind == "voice":
+        await stage.exchange.sender.fetch(f"{base}/telephony/voice", _fields(sid, "ringing"), {})
+        return
+    if kind == "status":
+        over = _fields(sid, "completed", SequenceNumber="3")
+        await stage.exchange.sender.call_back(f"{base}/telephony/status", over)
+        return
+    call_id = (await stage.rows("SELECT id FROM calls WHERE provider_sid = %s", sid))[0]["id"]
+    n, digits = ("1", {"Digits": "1"}) if kind == "menu" else ("1.0", {})
+    url = f"{base}/telephony/calls/{call_id}/{kind}?n={n}"
+    await stage.exchange.sender.fetch(url, _fields(sid, "in-progress", **digits), {})
+
+
+# -- complete calls, and from webhook to board ------------------------------------------------
+
+
+async def _calls(url: str) -> None:
+    """Server, worker and exchange in this process, so this is a lower bound."""
+    database = open_database(url)
+    async with database.engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE presences SET state = 'off_duty'")
+    await database.close()
+    async with stage_on(url, clock=SystemClock(), twilio_timeout=5, wrap_up_seconds=0) as stage:
+        base = stage.settings.public_url
+        stage.exchange.numbers[LINE] = Number(
+            f"{base}/telephony/voice", None, f"{base}/telephony/status"
+        )
+        await _to_the_board(stage)
+        await _complete_calls(stage)
+
+
+async def _to_the_board(stage: Stage) -> None:
+    """From the end of the webhook to the offer that the board reads after the stream's word."""
+    ana = await stage.add_counsellor("board", state=None)
+    times = []
+    for _ in range(25):
+        await ana.be("available")
+        sid = f"CA{uuid4().hex}"
+        base = stage.settings.public_url
+        await stage.exchange.sender.fetch(f"{base}/telephony/voice", _fields(sid, "ringing"), {})
+        row = (await stage.rows("SELECT id FROM calls WHERE provider_sid = %s", sid))[0]
+        with stage.app.state.bus.subscribed() as subscription:
+            await stage.exchange.sender.fetch(
+                f"{base}/telephony/calls/{row['id']}/menu?n=1",
+                _fields(sid, "in-progress", Digits="1"),
+                {},
+            )
+            began = time.perf_counter()
+            while f"offers:{ana.id}" not in await subscription.take():
+                pass
+        assert await ana.offer() is not None
+        times.append((time.perf_counter() - began) * 1000)
+        over = _fields(sid, "completed", SequenceNumber="3")
+        await stage.exchange.sender.call_back(f"{base}/telephony/status", over)
+        await stage.settle()
+    await ana.be("off_duty")
+    report(
+        "from end of webhook to ringing board, median", statistics.median(times), None, "ms",
+        150.0, at_least=False,
+    )  # fmt: skip
+
+
+async def _complete_calls(stage: Stage) -> None:
+    """Children who say nothing and hang up as soon as they are connected, one after the other."""
+    people = [await stage.add_counsellor(f"b{n}", state="available") for n in range(12)]
+    done, until = 0, time.perf_counter() + 12
+
+    async def child() -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            leg = stage.ring()
+            while not leg.heard and time.perf_counter() < until:
+                await asyncio.sleep(0.01)
+            stage.exchange.press(leg, "1")
+            while stage.exchange.conferences.of_leg(leg) is None and time.perf_counter() < until:
+                await asyncio.sleep(0.01)
+            await stage.exchange.hang_up(leg)
+            done += 1
+
+    async def work(me: Counsellor) -> None:
+        with stage.app.state.bus.subscribed() as subscription:
+            while time.perf_counter() < until:
+                if f"offers:{me.id}" in await subscription.take():
+                    offer = await me.offer()
+                    if offer is not None and offer["state"] == "open":
+                        await me.ask("POST", f"/offers/{offer['id']}/accept")
+
+    workers = [asyncio.create_task(work(me)) for me in people]
+    began, sent = time.perf_counter(), len(stage.exchange.sender.sent)
+    await asyncio.gather(*(child() for _ in range(10)))
+    seconds = time.perf_counter() - began
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    webhooks = len(stage.exchange.sender.sent) - sent
+    report("complete calls per second, exchange included", done / seconds, None, "calls/s", None)
+    report("webhooks per complete call", webhooks / max(1, done), None, "webhooks", None)

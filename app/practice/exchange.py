@@ -42,6 +42,8 @@ class Exchange:
         self.knobs = Knobs()
         self.faults: list[str] = []
         self.sender = Sender(auth_token, self.knobs, self.faults)
+        # What the REST interface was asked and answered: method, path, form, status, body.
+        self.asked: list[tuple[str, str, dict[str, list[str]], int, Any]] = []
         self.sids = Sids(seed)
         self.numbers: dict[str, Number] = {}
         self.phones: dict[str, Phone] = {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from datetime import datetime
 from typing import Any
 
@@ -84,13 +85,24 @@ class _Face:
                 silent = x.knobs.fires("accept_and_time_out", what)
                 response: Response = await handler(request)
             except RestError as error:
-                return error.response
+                response, silent = error.response, None
+            await self._note(request, response)
             if silent is not None:
                 # Carried out; the answer comes when nobody waits for it any more.
                 await asyncio.sleep(silent.seconds or 1.0)
             return response
 
         return endpoint
+
+    async def _note(self, request: Request, response: Response) -> None:
+        if not self._x.sender.keep_sent:
+            return
+        form = await request.form()
+        fields = {name: [str(v) for v in form.getlist(name)] for name in form}
+        kind = response.headers.get("content-type", "")
+        body = json.loads(bytes(response.body)) if kind == "application/json" else None
+        path = request.url.path
+        self._x.asked.append((request.method, path, fields, response.status_code, body))
 
     def _authenticate(self, request: Request) -> None:
         given = request.headers.get("authorization", "").removeprefix("Basic ")

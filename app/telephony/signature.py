@@ -78,8 +78,8 @@ async def signed_request(request: Request) -> Signed:
         raise _refused(request)
     form = await request.form(max_fields=300)
     path_and_query = _path_and_query(request)
-    url = settings.public_origin + path_and_query
-    if not any(_matches(token, url, form, given) for token in settings.auth_tokens):
+    url = url_of(request, settings)
+    if not any(matches(token, url, form, given) for token in settings.auth_tokens):
         raise _refused(request)
     # The first value counts where a name is repeated; the signature covered them all.
     fields = {name: str(form.getlist(name)[0]) for name in form}
@@ -96,7 +96,13 @@ def _path_and_query(request: Request) -> str:
     return str(raw + ("?" + query if query else ""))
 
 
-def _matches(token: str, url: str, form: FormData, given: str) -> bool:
+def url_of(request: Request, settings: Settings) -> str:
+    """The address that the provider signed: our public origin, and the path as it was sent."""
+    return settings.public_origin + _path_and_query(request)
+
+
+def matches(token: str, url: str, form: FormData, given: str) -> bool:
+    """Whether a signature is that of the token."""
     try:
         return bool(RequestValidator(token).validate(url, form, given))
     except (ValueError, TypeError):

@@ -1,0 +1,91 @@
+"""The provider's own SDK pointed at the exchange: our client, and every error as the SDK sees it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from twilio.base.exceptions import TwilioRestException
+
+from app.demo.stage import LINE, Stage
+from app.settings import Settings
+from app.telephony.provider import Provider, Refused, TryAgain, Uncertain
+from tests.scenarios.test_main_job import talk
+
+
+async def test_the_sdk_reads_what_the_exchange_says(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    provider = Provider(stage.settings)
+    found = await provider.fetch_call(leg.sid)
+    assert found is not None
+    assert found.status == "in-progress"
+    assert await provider.fetch_call("CA" + "0" * 32) is None
+    conference = next(iter(stage.exchange.conferences.all.values()))
+    assert await provider.find_conference(conference.name) == conference.sid
+    inside = await provider.participants(conference.sid)
+    assert inside[leg.sid] == "caller"
+    assert sorted(inside.values()) == ["caller", "counsellor"]
+    since = stage.clock.now() - timedelta(minutes=5)
+    to = f"client:{ana.staff.identity}"
+    assert await provider.find_leg(to=to, since=since, known=set()) in inside
+    assert await provider.find_leg(to=to, since=since, known=set(inside)) is None
+    await provider.end_leg(leg.sid)
+    await provider.end_leg(leg.sid)  # a second time is as good
+    over = await provider.fetch_call(leg.sid)
+    assert over is not None
+    assert over.status == "completed"
+    assert over.ended_at is not None
+
+
+async def test_what_went_wrong_is_told_apart(stage: Stage) -> None:
+    provider, knobs = Provider(stage.settings), stage.exchange.knobs
+    leg = stage.ring()
+    await stage.advance(1)
+    knobs.turn("refuse")
+    with pytest.raises(TryAgain) as storm:
+        await provider.fetch_call(leg.sid)
+    assert storm.value.after == 1.0
+    knobs.turn("fail")
+    with pytest.raises(Uncertain):
+        await provider.move_call(leg.sid, "/telephony/x")
+    knobs.turn("accept_and_time_out", seconds=1.0)
+    with pytest.raises(Uncertain):
+        await provider.fetch_call(leg.sid)
+    wrong = stage.settings.model_copy(update={"twilio_auth_token": "wrong"})
+    with pytest.raises(Refused) as refused:
+        await Provider(wrong).fetch_call(leg.sid)
+    assert refused.value.code == 20003
+    nowhere = stage.settings.model_copy(update={"twilio_api_base_url": "http://127.0.0.1:9"})
+    with pytest.raises(TryAgain):
+        await Provider(nowhere).fetch_call(leg.sid)
+    with pytest.raises(Refused):
+        await Provider(Settings(twilio_account_sid=None)).fetch_call(leg.sid)
+
+
+async def test_the_exchange_refuses_as_the_provider_does(stage: Stage) -> None:
+    provider = Provider(stage.settings)
+    client = provider._client
+
+    def code_of(**values: object) -> int:
+        with pytest.raises(TwilioRestException) as refused:
+            client.calls.create(**values)
+        return int(refused.value.code)
+
+    good = {"to": "+38164999001", "from_": LINE, "url": "https://example.org/x"}
+    for change, code in [
+        ({"from_": "+15005550006"}, 21210), ({"to": "nonsense"}, 21211), ({"to": ""}, 21201),
+        ({"timeout": 900}, 21216), ({"url": "/relative"}, 21205),
+        ({"status_callback_event": ["initiated ringing"]}, 21626),
+    ]:  # fmt: skip
+        assert await asyncio.to_thread(lambda c=change: code_of(**{**good, **c})) == code  # type: ignore[misc]
+    assert len(stage.exchange.faults) == 2
+    stage.exchange.faults.clear()
+
+
+async def test_errors_never_carry_a_number(stage: Stage) -> None:
+    with pytest.raises(Refused) as refused:
+        await Provider(stage.settings).ring_leg(
+            to="+381649999", from_="+38164123456", document="/x", told="/y", seconds=20
+        )
+    assert "38164" not in str(refused.value)
+    assert refused.value.__cause__ is None
