@@ -59,9 +59,9 @@ def database(server: str) -> Iterator[str]:
     """A migrated database of this test's own."""
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
         yield _named(server, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

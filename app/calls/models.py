@@ -123,6 +123,8 @@ class Call(Base):
     lost: Mapped[bool] = mapped_column(server_default="false")
     unstaffed: Mapped[str | None]
     returned: Mapped[int] = mapped_column(server_default="0")
+    # Voice messages that this caller has left.
+    messages: Mapped[int] = mapped_column(server_default="0")
     held_at: Mapped[datetime | None]
     # The provider's last word on this call, and when we last asked for one.
     heard_at: Mapped[datetime]

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls.models import Call, RecordedEvent, VoiceMessage
+from app.calls.models import Call, RecordedEvent
 from app.calls.states import (
     TRANSITIONS,
     CallEvent,
@@ -81,28 +81,73 @@ async def open_call(
         .returning(Call)
     )
     if made is not None:
-        work.announce("calls")
         return made, True
     return await lock_call_of_sid(work, provider_sid), False
 
 
+# Made once: every webhook begins with one of these.
+_BY_ID = (
+    select(Call)
+    .where(Call.id == bindparam("call_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_BY_SID = (
+    select(Call)
+    .where(Call.provider_sid == bindparam("sid"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_OF_DELIVERY = RecordedEvent.delivery_key == bindparam("key")
+_BY_ID_WITH_EARLIER = (
+    select(Call, RecordedEvent)
+    .join(RecordedEvent, _OF_DELIVERY, isouter=True)
+    .where(Call.id == bindparam("call_id"))
+    .with_for_update(of=Call)
+    .execution_options(populate_existing=True)
+)
+_BY_SID_WITH_EARLIER = (
+    select(Call, RecordedEvent)
+    .join(RecordedEvent, _OF_DELIVERY, isouter=True)
+    .where(Call.provider_sid == bindparam("sid"))
+    .with_for_update(of=Call)
+    .execution_options(populate_existing=True)
+)
+_EARLIER = select(RecordedEvent).where(_OF_DELIVERY)
+
+
 async def lock_call(work: Work, call_id: UUID) -> Call:
     """The call, locked until the end of the transaction. Raises NotFound."""
-    return await _locked(work, Call.id == call_id)
+    return _found(await work.session.scalar(_BY_ID, {"call_id": call_id}))
 
 
 async def lock_call_of_sid(work: Work, provider_sid: str) -> Call:
     """The call of a provider's id, locked. Raises NotFound."""
-    return await _locked(work, Call.provider_sid == provider_sid)
+    return _found(await work.session.scalar(_BY_SID, {"sid": provider_sid}))
 
 
-async def _locked(work: Work, which: Any) -> Call:
-    call = await work.session.scalar(
-        select(Call).where(which).with_for_update().execution_options(populate_existing=True)
-    )
+def _found(call: Call | None) -> Call:
     if call is None:
         raise NotFound("There is no such call.")
     return call
+
+
+async def lock_for_delivery(
+    work: Work, key: str, *, call_id: UUID | None = None, sid: str | None = None
+) -> tuple[Call, RecordedEvent | None]:
+    """The call, locked, and the event of this delivery if it came before; one statement.
+
+    Two copies that come at the same instant may both see none: the second to write then
+    hits the unique key, is rolled back, run again, and sees the first. Raises NotFound.
+    """
+    if call_id is not None:
+        result = await work.session.execute(_BY_ID_WITH_EARLIER, {"call_id": call_id, "key": key})
+    else:
+        result = await work.session.execute(_BY_SID_WITH_EARLIER, {"sid": sid, "key": key})
+    row = result.one_or_none()
+    if row is None:
+        raise NotFound("There is no such call.")
+    return row[0], row[1]
 
 
 async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
@@ -110,9 +155,10 @@ async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
 
     Ask with the call locked, so that two copies that come at once see each other.
     """
-    return (
-        await work.session.scalars(select(RecordedEvent).where(RecordedEvent.delivery_key == key))
-    ).one_or_none()
+    return (await work.session.scalars(_EARLIER, {"key": key})).one_or_none()
+
+
+_INSERT_EVENT = insert(RecordedEvent.__table__)  # type: ignore[arg-type]
 
 
 async def record(
@@ -126,15 +172,13 @@ async def record(
     **detail: Any,
 ) -> None:
     """Append an event to the call's log; `detail` and `answer` hold nothing personal."""
-    if delivery is not None:
-        call.heard_at = work.now
-        if delivery.facts:
-            detail["provider"] = delivery.facts
+    if delivery is not None and delivery.facts:
+        detail["provider"] = delivery.facts
     if work.actor.staff_id is not None:
         detail["staff_id"] = str(work.actor.staff_id)
     # Written at once, in the order in which things happened; the hashes are the trigger's.
     await work.session.execute(
-        insert(RecordedEvent.__table__),  # type: ignore[arg-type]
+        _INSERT_EVENT,
         {
             "call_id": call.id,
             "kind": kind,
@@ -180,7 +224,7 @@ async def move(
     before, call.state = call.state, state.value
     if event is CallEvent.END:
         call.ended_at = at or work.now
-        await settle_outcome(work, call)
+        settle_outcome(work, call)
         detail["outcome"] = call.outcome
     await record(
         work,
@@ -255,23 +299,16 @@ async def end_call(
     )
 
 
-async def settle_outcome(work: Work, call: Call) -> None:
+def settle_outcome(work: Work, call: Call) -> None:
     """Set the outcome of an ended call from its facts."""
     assert call.ended_at is not None
-    # An ended call without an outcome is refused by the table, so nothing is written before.
-    with work.session.no_autoflush:
-        message = await work.session.scalar(
-            select(VoiceMessage.id).where(
-                VoiceMessage.call_id == call.id, VoiceMessage.state.in_(("recorded", "imported"))
-            )
-        )
     facts = CallFacts(
         greeted=call.greeted,
         queued_at=call.queued_at,
         answered_at=call.answered_at,
         ended_at=call.ended_at,
         unstaffed=Unstaffed(call.unstaffed) if call.unstaffed else None,
-        has_message=message is not None,
+        has_message=call.messages > 0,
         lost=call.lost,
     )
     short = timedelta(seconds=work.settings.short_abandon_seconds)
@@ -280,7 +317,7 @@ async def settle_outcome(work: Work, call: Call) -> None:
 
 async def _restate(work: Work, call: Call, why: str) -> None:
     before = call.outcome
-    await settle_outcome(work, call)
+    settle_outcome(work, call)
     await record(work, call, "outcome_restated", why=why, before=before, outcome=call.outcome)
     work.announce("calls")
 

@@ -117,11 +117,11 @@ async def _webhooks(url: str) -> None:
         statements = await _statements(stage)
     python = sys.executable
     processes = [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: ASYNC220
             [python, "-m", "app.cli", "serve", "--port", str(port), "--no-worker"],
             env=_environment(url, base), stdout=subprocess.DEVNULL,
         ),
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: ASYNC220
             [python, "-m", "app.demo.floor"],
             env=_environment(url, floor_base, FLOOR_PORT=str(floor_port)),
         ),
@@ -170,7 +170,7 @@ async def _load_ours(url: str, base: str, port: int) -> Result:
     database = open_database(url)
     async with database.engine.connect() as connection:
         rows = await connection.exec_driver_sql("SELECT provider_sid, id FROM calls")
-        ids = {sid: str(call_id) for sid, call_id in rows.all()}
+        ids = {str(row["provider_sid"]): str(row["id"]) for row in rows.mappings()}
     await database.close()
     second = await run_load(port, [_rest_of(base, sid, ids[sid]) for sid in sids], CLIENTS)
     both = Result(first.seconds + second.seconds, {**first.times, **second.times})
@@ -232,7 +232,8 @@ async def _statements(stage: Stage) -> Counter[str]:
     base, sid = stage.settings.public_url, "CAstatements"
     engine = stage.ground.database.engine.sync_engine
     # Once before, so that what is remembered is remembered.
-    await stage.exchange.sender.fetch(f"{base}/telephony/voice", _fields("CAwarm", "ringing"), {})
+    for kind in _ORDER:
+        await _one(stage, base, "CAwarm", kind)
     event.listen(engine, "before_cursor_execute", count)
     try:
         for kind in _ORDER:
@@ -319,10 +320,11 @@ async def _complete_calls(stage: Stage) -> None:
         nonlocal done
         while time.perf_counter() < until:
             leg = stage.ring()
-            while not leg.heard and time.perf_counter() < until:
+            while not leg.heard and time.perf_counter() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             stage.exchange.press(leg, "1")
-            while stage.exchange.conferences.of_leg(leg) is None and time.perf_counter() < until:
+            inside = stage.exchange.conferences.of_leg
+            while inside(leg) is None and time.perf_counter() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await stage.exchange.hang_up(leg)
             done += 1

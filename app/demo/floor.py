@@ -1,4 +1,4 @@
-"""The floor of the benchmark: a bare route with form, signature and two inserts in a transaction."""
+"""The floor of the benchmark: a bare route: form, signature, two inserts in a transaction."""
 
 import os
 from uuid import uuid4

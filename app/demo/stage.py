@@ -116,6 +116,7 @@ class Counsellor:
 
     async def be(self, state: str) -> None:
         (await self.ask("PUT", "/me/presence", {"state": state})).raise_for_status()
+        self._stage.ground.memory.forget("presence")
         await self._stage.settle()
 
     async def presence(self) -> str:

@@ -233,9 +233,13 @@ async def end_call(
     lost: bool = False,
 ) -> None:
     """The caller is gone, or the talk is over: everything the call held is released now."""
+    # Only a call that is offered or connected holds anything.
+    holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
     await record.end_call(
         work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
     )
+    if not holds:
+        return
     held = await work.session.scalars(
         select(Offer).where(Offer.call_id == call.id, Offer.released_at.is_(None))
     )

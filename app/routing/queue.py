@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Uuid, bindparam, func, select
 
 from app.calls.models import Call, Line
 from app.calls.states import CallState
@@ -61,20 +61,23 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
 _SCORE = Call.priority - func.extract("epoch", Call.queued_at)
 
 
+_AHEAD = select(func.count()).where(
+    Call.state == CallState.QUEUED,
+    Call.line_id.is_not_distinct_from(bindparam("line_id", type_=Uuid())),
+    Call.id != bindparam("call_id"),
+    bindparam("mine") < _SCORE,
+)
+
+
 async def callers_ahead(work: Work, call: Call) -> int:
     """How many waiting callers will be served before this one."""
     assert call.queued_at is not None
-    mine = call.priority - call.queued_at.timestamp()
-    return (
-        await work.session.scalar(
-            select(func.count()).where(
-                Call.state == CallState.QUEUED,
-                Call.line_id.is_not_distinct_from(call.line_id),
-                Call.id != call.id,
-                mine < _SCORE,
-            )
-        )
-    ) or 0
+    values = {
+        "mine": call.priority - call.queued_at.timestamp(),
+        "line_id": call.line_id,
+        "call_id": call.id,
+    }
+    return (await work.session.scalar(_AHEAD, values)) or 0
 
 
 async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:

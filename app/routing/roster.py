@@ -22,6 +22,8 @@ from app.work import Work
 # A process believes what it knows of the rota for so long at most; a change of the
 # rota tells it at once over the bus.
 _BELIEVED = timedelta(seconds=30)
+# And what it knows of presences, which change all the time, for so long.
+_BELIEVED_PRESENCE = timedelta(seconds=1)
 
 
 async def add_shift(
@@ -144,25 +146,31 @@ async def staffing(work: Work, line: LineScript, language: str, *, danger: bool)
     return Staffing(Unstaffed.OUT_OF_HOURS, upcoming.start if upcoming else None)
 
 
+_COUNSELLORS = (
+    select(
+        Staff.id,
+        Staff.languages,
+        Staff.lines,
+        Staff.endpoint_kind,
+        Presence.state,
+        Presence.heartbeat_at,
+    )
+    .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
+    .where(Staff.active, Staff.id.in_(select(ShiftRow.counsellor_id)))
+)
+
+
 async def _counsellors(work: Work) -> list[tuple[Free, bool]]:
     """All active accounts with a rota, and whether each has signed in for duty.
 
     Somebody on a break or writing up counts: they come back. Somebody who was set
     away does not once their browser has fallen silent.
     """
+    known: list[tuple[Free, bool]] | None = work.ground.memory.recall("presence", "all", work.now)
+    if known is not None:
+        return known
     stale = work.now - timedelta(seconds=work.settings.heartbeat_seconds)
-    rows = await work.session.execute(
-        select(
-            Staff.id,
-            Staff.languages,
-            Staff.lines,
-            Staff.endpoint_kind,
-            Presence.state,
-            Presence.heartbeat_at,
-        )
-        .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
-        .where(Staff.active, Staff.id.in_(select(ShiftRow.counsellor_id)))
-    )
+    rows = await work.session.execute(_COUNSELLORS)
     found = []
     for staff_id, languages, lines, endpoint, state, heartbeat_at in rows:
         there = state is not None and state != PresenceState.OFF_DUTY
@@ -170,4 +178,5 @@ async def _counsellors(work: Work) -> list[tuple[Free, bool]]:
             there = endpoint == "browser" and heartbeat_at > stale
         free = Free(staff_id, work.now, frozenset(languages), frozenset(lines))
         found.append((free, there))
+    work.ground.memory.keep("presence", "all", found, work.now + _BELIEVED_PRESENCE)
     return found

@@ -12,7 +12,7 @@ from app.calls.models import Call, RecordedEvent, VoiceMessage
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, LegStatus, is_over, read_leg_status
-from app.errors import NotAllowed
+from app.errors import NotAllowed, NotFound
 from app.routing import offers, queue, roster
 from app.routing.models import OfferState
 from app.telephony.script import (
@@ -56,11 +56,10 @@ async def decide(
 
     Raises NotThisCall, NotFound.
     """
-    call = await record.lock_call(work, call_id)
+    call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
     if signed.call_sid != call.provider_sid:
         raise NotThisCall()
     scene = await scene_of(work, call)
-    earlier = await record.earlier_answer(work, key)
     if earlier is not None and earlier.answer is not None:
         return earlier.answer, _as_it_was(scene, earlier)
     if scene is None:
@@ -471,6 +470,7 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
         .returning(VoiceMessage.id)
     )
     if message_id is not None and status == "completed":
+        call.messages += 1
         work.defer("telephony:import_message", message_id=str(message_id))
         await record.restate(work, call, "a voice message was heard of late")
         work.announce("messages")
@@ -483,20 +483,24 @@ async def number_status(work: Work, signed: Signed) -> None:
     """The status callback of our number: how the caller's leg ended."""
     status = read_leg_status(signed.fields.get("CallStatus"))
     line = await lines.line_of_number(work, signed.fields.get("To"))
-    told_at = signed.told_at if signed.told_at and signed.told_at < work.now else None
-    call, fresh = await record.open_call(
-        work,
-        provider_sid=signed.call_sid,
-        raw_from=signed.fields.get("From"),
-        line_id=line.id if line else None,
-        greeted=False,
-        opened_at=told_at,
-    )
-    sequence = signed.fields.get("SequenceNumber", "")
     word = status.value if status else "unknown"
-    delivery = delivery_of(signed, f"status:{call.provider_sid}:{word}:{sequence}")
-    if not fresh and await record.earlier_answer(work, delivery.key) is not None:
-        return
+    key = f"status:{signed.call_sid}:{word}:{signed.fields.get('SequenceNumber', '')}"
+    delivery = delivery_of(signed, key)
+    try:
+        call, earlier = await record.lock_for_delivery(work, key, sid=signed.call_sid)
+        if earlier is not None:
+            return
+    except NotFound:
+        # A ring that never reached us: it is a record all the same.
+        told_at = signed.told_at if signed.told_at and signed.told_at < work.now else None
+        call, _ = await record.open_call(
+            work,
+            provider_sid=signed.call_sid,
+            raw_from=signed.fields.get("From"),
+            line_id=line.id if line else None,
+            greeted=False,
+            opened_at=told_at,
+        )
     if status is None or not is_over(status):
         await record.record(work, call, "status", delivery=delivery)
         return

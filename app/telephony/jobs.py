@@ -508,6 +508,7 @@ async def _note_message(parts: Parts, message_id: str, audio: bytes | None) -> N
         call = await record.lock_call(work, message.call_id)
         if audio is None:
             message.state = "absent"
+            call.messages -= 1
             await record.record(work, call, "message_absent")
         else:
             message.audio_sealed = work.keys.seal(

@@ -78,6 +78,7 @@ def upgrade() -> None:
     sa.Column('lost', sa.Boolean(), server_default='false', nullable=False),
     sa.Column('unstaffed', sa.Text(), nullable=True),
     sa.Column('returned', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('messages', sa.Integer(), server_default='0', nullable=False),
     sa.Column('held_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
     sa.Column('heard_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.Column('asked_at', postgresql.TIMESTAMP(timezone=True), nullable=True),

@@ -37,7 +37,10 @@ _STATEMENTS = [
     """
     CREATE FUNCTION chain_call_event() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      UPDATE calls SET event_count = event_count + 1 WHERE id = NEW.call_id;
+      UPDATE calls SET event_count = event_count + 1,
+        heard_at = CASE WHEN NEW.delivery_key IS NULL THEN heard_at
+                        ELSE greatest(heard_at, NEW.at) END
+        WHERE id = NEW.call_id;
       SELECT hash INTO NEW.previous FROM call_events
         WHERE call_id = NEW.call_id ORDER BY id DESC LIMIT 1;
       NEW.previous := coalesce(NEW.previous, ''::bytea);

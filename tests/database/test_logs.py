@@ -39,5 +39,5 @@ async def test_who_gets_round_that_breaks_the_chain(stage: Stage, forgery: str, 
     await talk(stage, await stage.add_counsellor("ana"))
     assert await broken(stage) == {}
     await stage._watch.execute("SET session_replication_role = replica")
-    await stage._watch.execute(forgery)  # type: ignore[arg-type]
+    await stage._watch.execute(forgery)
     assert table in await broken(stage)

@@ -1,4 +1,4 @@
-"""The provider's own SDK pointed at the exchange: our client, and every error as the SDK sees it."""
+"""The provider's own SDK pointed at the exchange: our client, and every error as it sees it."""
 
 import asyncio
 from datetime import timedelta

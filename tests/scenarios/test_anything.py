@@ -37,7 +37,7 @@ class Helpline(RuleBasedStateMachine):
         _URLS["n"] += 1
         name = f"anything_{_URLS['n']}"
         with psycopg.connect(_URLS["server"], autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
         url = _URLS["server"].replace("/postgres?", f"/{name}?")
         self.stage: Stage = self.run(
             self.exits.enter_async_context(stage_on(url, wrap_up_seconds=10, long_wait_seconds=30))

@@ -1,9 +1,9 @@
 // What the pages do by themselves; one small file per behaviour.
 import htmx from "htmx.org";
+import { listen } from "./live.js";
 import "./clocks.js";
 import "./keys.js";
 import "./ring.js";
-import { listen } from "./live.js";
 import { beat } from "./heartbeat.js";
 
 window.htmx = htmx;

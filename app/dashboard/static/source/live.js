@@ -17,6 +17,27 @@ const refresh = (topics) => {
   }
 };
 
+// What a part showed last, without the seconds that count by themselves. A part that says the
+// same is left alone: nobody loses the focus, and no button is replaced under a finger.
+const shown = new WeakMap();
+const plain = (html) => {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  return holder.innerHTML.replace(/ (data-up|data-down|value|max)="\d*"/g, "");
+};
+
+for (const part of document.querySelectorAll("[data-topics]")) {
+  shown.set(part, plain(part.innerHTML));
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, serverResponse, requestConfig, xhr } = event.detail;
+  if (!shown.has(target) || xhr.status >= 400) return;
+  const html = plain(serverResponse);
+  if (requestConfig.verb === "get" && shown.get(target) === html) event.detail.shouldSwap = false;
+  shown.set(target, html);
+});
+
 export const listen = (url) => {
   let source;
   let lastWord = Date.now();
