@@ -96,10 +96,10 @@ def check_settings(settings: Settings) -> None:
             "HELPLINE_PUBLIC_URL must be the http(s) address under which the telephony provider "
             "and the counsellors reach this server, for example https://helpline.example.org."
         )
-    if url.username or url.password or url.query or url.fragment:
+    if url.username or url.password or url.query or url.fragment or url.path not in ("", "/"):
         raise BadSettings(
-            "HELPLINE_PUBLIC_URL must not hold a user name, a password, a query or a fragment: "
-            "the provider's signature would not match. Give scheme, host, port and path only."
+            "HELPLINE_PUBLIC_URL must not hold a user name, a password, a path, a query or a "
+            "fragment: the provider's signature would not match. Give scheme, host and port only."
         )
     if settings.database_url is not None and not settings.database_url.startswith(
         ("postgresql://", "postgres://")

@@ -48,6 +48,7 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("PUBLIC_URL", "http://helpline.example.org"),
         ("PUBLIC_URL", "helpline.example.org"),
         ("PUBLIC_URL", "https://u:p@helpline.example.org"),
+        ("PUBLIC_URL", "https://helpline.example.org/prefix"),
         ("SECRET_KEY", "short"),
         ("FIELD_KEYS", "1:short"),
         ("FIELD_KEYS", "nonsense"),

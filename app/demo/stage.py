@@ -159,7 +159,7 @@ class Stage:
         self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
         self.ground: Ground
         self.app: FastAPI
-        self._server: Served
+        self._server: Served | None = None
         self._rest: Served
         self._watch: psycopg.AsyncConnection[Any]
 
@@ -170,14 +170,17 @@ class Stage:
 
     # -- server ---------------------------------------------------------------------------
 
-    async def start(self, rest_port: int) -> None:
+    async def start(self, rest_port: int, *, with_server: bool = True) -> None:
         assert self.settings.database_url is not None
         self._rest = Served(rest_app(self.exchange), rest_port)
         await self._rest.start()
         self._watch = await psycopg.AsyncConnection.connect(
             self.settings.database_url, autocommit=True
         )
-        await self.start_server()
+        if with_server:
+            await self.start_server()
+        else:
+            self.ground = make_ground(self.settings, self.clock)
 
     async def start_server(self) -> None:
         self.ground = make_ground(self.settings, self.clock)
@@ -187,6 +190,7 @@ class Stage:
         await asyncio.wait_for(self.app.state.bus.ready.wait(), 10)
 
     async def stop_server(self) -> None:
+        assert self._server is not None
         await self._server.stop()
 
     async def restart_server(self) -> None:
@@ -197,7 +201,10 @@ class Stage:
     async def stop(self) -> None:
         await self.exchange.close()
         await self.client.aclose()
-        await self.stop_server()
+        if self._server is not None:
+            await self.stop_server()
+        else:
+            await self.ground.database.close()
         await self._rest.stop()
         await self._watch.close()
 
@@ -337,7 +344,12 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage_on(
-    database_url: str, *, clock: Clock | None = None, seed: int = 1, **settings: Any
+    database_url: str,
+    *,
+    clock: Clock | None = None,
+    seed: int = 1,
+    with_server: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Stage]:
     """A running stage on a migrated database."""
     port, rest_port = free_port(), free_port()
@@ -353,7 +365,7 @@ async def stage_on(
         **settings,
     )
     stage = Stage(made, clock or SteppedClock(MONDAY), seed)
-    await stage.start(rest_port)
+    await stage.start(rest_port, with_server=with_server)
     try:
         yield stage
     finally:
