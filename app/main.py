@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from app.api import app as api
@@ -61,7 +61,7 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
     api.add_api(app)
     dashboard.add_dashboard(app)
     app.add_middleware(dashboard.SecurityHeaders)
-    for kind in (Refusal, RequestValidationError, HTTPException, OperationalError):
+    for kind in (Refusal, RequestValidationError, HTTPException, OperationalError, DataError):
         app.add_exception_handler(kind, _render)
     return app
 

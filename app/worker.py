@@ -18,6 +18,8 @@ from app.work import Ground
 
 # Jobs that run at once; most of their time they wait for the provider.
 CONCURRENCY = 16
+# Seconds between two runs of matching, at the least.
+_BREATH = 0.02
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
@@ -89,6 +91,8 @@ class Worker:
                 topics = await subscription.take()
                 if topics & MATCHING_TOPICS:
                     await self._busily(queue.match(self._ground))
+                    # What comes meanwhile is one run, not many.
+                    await asyncio.sleep(_BREATH)
 
     async def _run_sweep(self) -> None:
         while True:

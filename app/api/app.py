@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from app.api import calls, events, operations, sessions
@@ -29,6 +30,8 @@ def render(error: Exception) -> JSONResponse:
         case HTTPException():
             name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HttpError")
             return problem(error.status_code, name, str(error.detail))
+        case DataError():
+            return problem(422, "Invalid", "The input holds something that cannot be stored.")
         case _:
             return problem(
                 503, "Unavailable", "The database cannot be reached. Nothing was changed."

@@ -107,7 +107,7 @@ async def list_calls(
 ) -> CallPage:
     """Call records, newest first: half-open from `from` until before `to`."""
     if outcome is not None and outcome not in set(Outcome):
-        raise Invalid(f"There is no outcome {outcome!r}. There are: {', '.join(Outcome)}.")
+        raise Invalid(f"There is no such outcome. There are: {', '.join(Outcome)}.")
     for at in (since, until):
         if at is not None and at.tzinfo is None:
             raise Invalid("Give instants with their zone, for example 2026-11-24T08:00:00+01:00.")

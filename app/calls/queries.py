@@ -48,6 +48,8 @@ async def list_calls(
         statement = statement.where(Call.opened_at < until)
     if outcome is not None:
         statement = statement.where(Call.outcome == outcome)
+    if line is not None and not line.isprintable():
+        raise Invalid("A line is its number or its name.")
     if line is not None:
         statement = statement.where(
             Call.line_id.in_(select(Line.id).where((Line.number == line) | (Line.name == line)))

@@ -1,6 +1,6 @@
 """The pages: sign-in, the board with its fragments, the record of a call."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -144,7 +144,11 @@ async def choose_presence(
 
 @router.post("/board/offers/{offer_id}/{answer}")
 async def answer_offer(
-    request: Request, work: InWork, staff: TakesCalls, offer_id: UUID, answer: str
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    offer_id: UUID,
+    answer: Literal["accept", "decline"],
 ) -> Response:
     """Accept or decline. Who comes too late is told so, and sees the board as it is."""
     notice = ""
@@ -161,7 +165,11 @@ async def answer_offer(
 
 @router.post("/board/calls/{call_id}/{action}")
 async def act_on_call(
-    request: Request, work: InWork, staff: TakesCalls, call_id: UUID, action: str
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    action: Literal["hold", "resume", "hang-up"],
 ) -> Response:
     """Hold, resume or hang up the talk in hand."""
     notice = ""

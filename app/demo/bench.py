@@ -376,11 +376,11 @@ async def _ring_for(
         while time.perf_counter() < until:
             leg = exchange.ring("+381641234567", LINE)
             while not leg.heard and time.perf_counter() < until:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
             exchange.press(leg, "1")
             inside = exchange.conferences.of_leg
             while inside(leg) is None and time.perf_counter() < until:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
             done += inside(leg) is not None
             await exchange.hang_up(leg)
 

@@ -28,6 +28,7 @@ class Conferences:
     def __init__(self, exchange: "Exchange") -> None:
         self._exchange = exchange
         self.all: dict[str, Conference] = {}
+        self._of_leg: dict[str, Conference] = {}
 
     def find(self, name_or_sid: str) -> Conference | None:
         """The live conference of that name or id."""
@@ -37,10 +38,11 @@ class Conferences:
         return next(alive, None)
 
     def of_leg(self, leg: Leg) -> tuple[Conference, Participant] | None:
-        for conference in self.all.values():
-            if conference.status != "completed" and leg.sid in conference.participants:
-                return conference, conference.participants[leg.sid]
-        return None
+        """The conference that a leg is in, and its part in it."""
+        conference = self._of_leg.get(leg.sid)
+        if conference is None or leg.sid not in conference.participants:
+            return None
+        return conference, conference.participants[leg.sid]
 
     def open(self, name: str, callback: str | None, events: frozenset[str]) -> Conference:
         """Join or make; only the first participant's callback is heeded."""
@@ -61,6 +63,7 @@ class Conferences:
         now = self._exchange.clock.now()
         participant.joined_at = now
         conference.participants[participant.leg.sid] = participant
+        self._of_leg[participant.leg.sid] = conference
         participant.leg.story.append((now, "joins a conference"))
         self._tell(conference, "participant-join", participant)
         starts = any(p.starts_on_enter for p in conference.participants.values())
@@ -83,6 +86,7 @@ class Conferences:
             return
         conference, participant = found
         del conference.participants[leg.sid]
+        self._of_leg.pop(leg.sid, None)
         self._out(conference, participant, reason)
         if participant.ends_on_exit:
             self.end(conference, "participant-with-end-conference-on-exit-left")
@@ -97,6 +101,7 @@ class Conferences:
         conference.ended_at = self._exchange.clock.now()
         for participant in list(conference.participants.values()):
             del conference.participants[participant.leg.sid]
+            self._of_leg.pop(participant.leg.sid, None)
             self._out(conference, participant, "moderator_ended_conference")
         self._tell(conference, "conference-end", extra=[("ReasonConferenceEnded", reason)])
         self._note_talk(conference)

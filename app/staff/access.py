@@ -53,13 +53,20 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
     settings = request.app.state.ground.settings
     origin = request.headers.get("origin")
     known = (settings.public_origin, None)
-    if origin not in known and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin not in known and _host_of(origin) != request.headers.get("host"):
         raise CrossSite()
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise CrossSite()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if json_only and kind in _FORMS:
         raise CrossSite("Write JSON: content-type application/json.")
+
+
+def _host_of(origin: str | None) -> str | None:
+    try:
+        return urlsplit(origin or "").netloc or None
+    except ValueError:
+        return None
 
 
 async def signed_in(request: Request, work: Work) -> Staff:
@@ -123,6 +130,9 @@ async def sign_in(request: Request, work: Work, username: str, password: str) ->
     )
     if not allowed:
         raise TooMany()
+    if not (username + password).isprintable():
+        # No name has such characters, and no database column holds them.
+        raise accounts.WrongPassword()
     staff = await accounts.find_by_name(work.session, username[:200])
     if not await accounts.password_is_right(staff, password[:1000]) or staff is None:
         raise accounts.WrongPassword()

@@ -15,7 +15,7 @@ from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.telephony.flow import delivery_of, scene_of
 from app.telephony.script import TAKE_DIGIT, Answer, Scene
-from app.telephony.signature import Signed
+from app.telephony.signature import Signed, read_number
 from app.work import Work
 
 # The counsellor is asked twice to press a key.
@@ -111,7 +111,7 @@ async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
         return
     call, offer = await offers.lock_offer(work, leg.offer_id)
     await work.session.refresh(leg, with_for_update=True)
-    key = f"leg:{leg_id}:{status.value}:{signed.fields.get('SequenceNumber', '')}"
+    key = f"leg:{leg_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
     if await record.earlier_answer(work, key) is not None:
         return
     delivery = delivery_of(signed, key)
@@ -134,8 +134,10 @@ async def apply_leg_status(
     if leg.provider_sid is None and sid:
         # The callback was faster than the answer to our own request.
         leg.provider_sid, leg.sending = sid, "sent"
-        if leg.end_wanted:
-            work.defer("telephony:end_leg", leg_id=str(leg.id))
+    if not is_over(status) and (leg.end_wanted or offer.released_at is not None):
+        # It was given up, or is no longer wanted, and lives: it must not ring on.
+        leg.end_wanted, leg.ended_at = True, None
+        work.defer("telephony:end_leg", leg_id=str(leg.id))
     if not supersedes(status, LegStatus(leg.status) if leg.status else None):
         return
     at = delivery.happened_at(work.now, not_before=leg.created_at) if delivery else work.now
@@ -146,7 +148,7 @@ async def apply_leg_status(
         return
     leg.ended_at = at
     code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
-    leg.sip_code = int(code) if code.isdigit() else None
+    leg.sip_code = read_number(code)
     if offer.released_at is None and offer.finished_at is None:
         await offers.lose_counsellor(work, call, offer, f"leg {status.value}")
 
@@ -199,7 +201,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     fields = signed.fields
     sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
     kind = fields.get("StatusCallbackEvent", "")
-    key = f"conference:{sid}:{sequence}:{kind}"
+    key = f"conference:{sid[:64]}:{sequence[:12]}:{kind[:40]}"
     if await record.earlier_answer(work, key) is not None:
         return
     delivery = delivery_of(signed, key)
@@ -214,7 +216,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
         at=delivery.happened_at(work.now, not_before=offer.opened_at),
         offer_id=str(offer_id),
         party=party,
-        sequence=int(sequence) if sequence.isdigit() else 0,
+        sequence=read_number(sequence) or 0,
     )
     if kind in ("participant-join", "participant-leave"):
         await _apply_conference(work, call, offer)

@@ -21,7 +21,7 @@ from app.telephony.script import (
     Answer,
     Scene,
 )
-from app.telephony.signature import Signed
+from app.telephony.signature import Signed, read_number
 from app.telephony.urls import call_path
 from app.work import Work
 
@@ -137,6 +137,14 @@ def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
     return decision
 
 
+def _visit(call: Call) -> int:
+    """A number that no earlier document of this call had, for the addresses that it hands out.
+
+    A caller can come to the voice message more than once; each time is a new question.
+    """
+    return call.event_count + 1
+
+
 async def admit(
     work: Work,
     call: Call,
@@ -145,7 +153,6 @@ async def admit(
     *,
     language: str,
     danger: bool,
-    n: int = 1,
 ) -> Answer:
     """Into the queue if somebody is on duty; else say so and offer a voice message."""
     call.language = call.language or language
@@ -168,7 +175,7 @@ async def admit(
         return answer
     call.unstaffed = found.unstaffed.value
     call.danger = call.danger or danger
-    answer = {"kind": "message", "n": n, "reason": found.unstaffed.value}
+    answer = {"kind": "message", "n": _visit(call), "reason": found.unstaffed.value}
     if found.resumes_at is not None:
         answer["resumes_at"] = found.resumes_at.isoformat()
     await record.record(
@@ -290,7 +297,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
             answer: Answer = {"kind": "nothing"}
         elif result == "leave" and state is CallState.GREETING:
-            answer = {"kind": "message", "n": 1, "reason": call.unstaffed}
+            answer = {"kind": "message", "n": _visit(call), "reason": call.unstaffed}
             if call.unstaffed == "out_of_hours":
                 language = call.language or line.languages[0].language
                 found = await roster.staffing(work, line, language, danger=call.danger)
@@ -388,21 +395,18 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
             answer: Answer = {"kind": "goodbye"}
         else:
             _, offer = await offers.lock_offer(work, offer_id)
-            if offer.finished_at is not None:
-                # The counsellor said that the talk is over.
-                await offers.end_call(work, call, ended_by="counsellor")
-                answer = {"kind": "goodbye"}
-            else:
-                entries = call.entries
-                await offers.lose_counsellor(
-                    work, call, offer, "the conference ended", fetch_caller=False
-                )
-                if call.entries == entries:
-                    call.entries += 1
-                answer = {
-                    "kind": "go_to",
-                    "path": call_path(call.id, "returned", n=call.entries),
-                }
+            # Even if the counsellor has just pressed the star: then the caller would still be in
+            # the conference. Who asks us from outside it was put out, and goes back to the front.
+            entries = call.entries
+            await offers.lose_counsellor(
+                work, call, offer, "the conference ended", fetch_caller=False
+            )
+            if call.entries == entries:
+                call.entries += 1
+            answer = {
+                "kind": "go_to",
+                "path": call_path(call.id, "returned", n=call.entries),
+            }
         await record.record(
             work,
             call,
@@ -420,7 +424,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
 # -- the voice message -------------------------------------------------------------------
 
 
-def message_left(signed: Signed, n: int) -> Decision:
+def message_left(signed: Signed) -> Decision:
     """A voice message was spoken; thanks, and room for more. We do not hang up."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
@@ -430,7 +434,7 @@ def message_left(signed: Signed, n: int) -> Decision:
             await record.record(work, call, "message_left", delivery=delivery, answer=nothing)
             await offers.end_call(work, call, ended_by="caller")
             return nothing
-        answer: Answer = {"kind": "message", "n": n + 1, "thanks": True}
+        answer: Answer = {"kind": "message", "n": _visit(call), "thanks": True}
         await record.record(
             work, call, "message_left", delivery=delivery, answer=answer, language=call.language
         )
@@ -439,19 +443,19 @@ def message_left(signed: Signed, n: int) -> Decision:
     return decision
 
 
-def message_again(n: int) -> Decision:
+def message_again() -> Decision:
     """Nothing was said: if somebody has come on duty meanwhile, to them; else ask again."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         language = call.language or line.languages[0].language
-        return await admit(work, call, delivery, line, language=language, danger=call.danger, n=n)
+        return await admit(work, call, delivery, line, language=language, danger=call.danger)
 
     return decision
 
 
 async def note_recording(work: Work, call: Call, signed: Signed) -> None:
     """Keep that there is a recording, whichever of its webhooks comes first, and fetch it."""
-    sid = signed.fields.get("RecordingSid")
+    sid = signed.fields.get("RecordingSid", "")[:64]
     status = signed.fields.get("RecordingStatus", "completed")
     if not sid or status not in ("completed", "absent"):
         return
@@ -463,7 +467,7 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
             call_id=call.id,
             recording_sid=sid,
             state="recorded" if status == "completed" else "absent",
-            seconds=int(seconds) if seconds.isdigit() else None,
+            seconds=read_number(seconds),
             created_at=work.now,
         )
         .on_conflict_do_nothing(index_elements=[VoiceMessage.recording_sid])
@@ -484,7 +488,7 @@ async def number_status(work: Work, signed: Signed) -> None:
     status = read_leg_status(signed.fields.get("CallStatus"))
     line = await lines.line_of_number(work, signed.fields.get("To"))
     word = status.value if status else "unknown"
-    key = f"status:{signed.call_sid}:{word}:{signed.fields.get('SequenceNumber', '')}"
+    key = f"status:{signed.call_sid}:{word}:{signed.fields.get('SequenceNumber', '')[:12]}"
     delivery = delivery_of(signed, key)
     try:
         call, earlier = await record.lock_for_delivery(work, key, sid=signed.call_sid)

@@ -41,7 +41,8 @@ class Signed:
 
     @property
     def call_sid(self) -> str:
-        return self.fields.get("CallSid", "")
+        sid = self.fields.get("CallSid", "")
+        return sid if len(sid) <= 64 else ""
 
     @property
     def facts(self) -> dict[str, str]:
@@ -57,7 +58,7 @@ class Signed:
         """When the provider says that it happened, if it says so readably."""
         try:
             at = parsedate_to_datetime(self.fields.get("Timestamp", ""))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -82,7 +83,7 @@ async def signed_request(request: Request) -> Signed:
     if not any(matches(token, url, form, given) for token in settings.auth_tokens):
         raise _refused(request)
     # The first value counts where a name is repeated; the signature covered them all.
-    fields = {name: str(form.getlist(name)[0]) for name in form}
+    fields = {name: _plain(str(form.getlist(name)[0])) for name in form}
     if fields.get("AccountSid") != settings.twilio_account_sid:
         raise _refused(request)
     return Signed(fields, path_and_query)
@@ -94,6 +95,16 @@ def _path_and_query(request: Request) -> str:
     raw = request.scope["raw_path"].decode("latin-1").split("?")[0]
     query = request.scope["query_string"].decode("latin-1")
     return str(raw + ("?" + query if query else ""))
+
+
+def _plain(text: str) -> str:
+    """Without the characters that no text of the database can hold."""
+    return "".join(c for c in text if c >= " " and not "\ud800" <= c <= "\udfff")
+
+
+def read_number(text: str) -> int | None:
+    """A whole number of at most nine digits, or None: `isdigit` alone lets "²" through."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def url_of(request: Request, settings: Settings) -> str:

@@ -15,7 +15,7 @@ from app.routing import offers
 from app.telephony import counsellor_flow, flow, script
 from app.telephony.documents import document
 from app.telephony.script import Answer, Scene
-from app.telephony.signature import BadSignature, Signed, SignedRequest
+from app.telephony.signature import BadSignature, Signed, SignedRequest, read_number
 from app.work import PROGRAM, PROVIDER, Ground, Work
 
 router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=False)
@@ -29,7 +29,8 @@ def ground_of(request: Request) -> Ground:
 
 
 def _number(text: str | None, default: int = 0) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 9 else default
+    number = read_number(text or "")
+    return default if number is None else number
 
 
 async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
@@ -179,8 +180,9 @@ async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Re
 @router.post("/calls/{call_id}/bridge")
 async def bridge(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
     """To the counsellor, who is in the conference already."""
-    n = request.query_params.get("n", "")[:8]
-    return await _decide(request, signed, call_id, f"bridge:{o}:{n}", flow.bridge(o))
+    n = read_number(request.query_params.get("n", ""))
+    key = f"bridge:{o}:" + ("" if n is None else str(n))
+    return await _decide(request, signed, call_id, key, flow.bridge(o))
 
 
 @router.post("/calls/{call_id}/left")
@@ -195,7 +197,7 @@ async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Res
     """A voice message was spoken."""
     n = _number(request.query_params.get("n"), 1)
     return await _decide(
-        request, signed, call_id, f"message:{call_id}:{n}", flow.message_left(signed, n)
+        request, signed, call_id, f"message:{call_id}:{n}", flow.message_left(signed)
     )
 
 
@@ -204,7 +206,7 @@ async def message_again(request: Request, signed: SignedRequest, call_id: UUID) 
     """No message was spoken."""
     n = _number(request.query_params.get("n"), 1)
     return await _decide(
-        request, signed, call_id, f"message-again:{call_id}:{n}", flow.message_again(n)
+        request, signed, call_id, f"message-again:{call_id}:{n}", flow.message_again()
     )
 
 
