@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, time
 from pathlib import Path
@@ -149,7 +150,10 @@ def _uvicorn(application: FastAPI, host: str, port: int) -> uvicorn.Config:
 def _serve_many(settings: Settings, host: str, port: int, workers: int, no_worker: bool) -> None:
     """Several web processes, and one process for the jobs."""
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
-    jobs = None if no_worker else subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+    stopping = threading.Event()
+    keeper = threading.Thread(target=_keep_a_worker, args=(stopping,))
+    if not no_worker:
+        keeper.start()
     try:
         uvicorn.run(
             "app.cli:web_process",
@@ -164,7 +168,18 @@ def _serve_many(settings: Settings, host: str, port: int, workers: int, no_worke
             server_header=False,
         )
     finally:
-        if jobs is not None:
+        stopping.set()
+        if not no_worker:
+            keeper.join()
+
+
+def _keep_a_worker(stopping: threading.Event) -> None:
+    """One worker process, started again whenever it ends before it is told to."""
+    while not stopping.is_set():
+        jobs = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+        while not stopping.wait(0.5) and jobs.poll() is None:
+            pass
+        if jobs.poll() is None:
             jobs.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 jobs.wait(10)

@@ -41,11 +41,6 @@ class Conflict(Refusal):
     default = "Somebody else was faster, or the state has moved on."
 
 
-class Gone(Refusal):
-    status = 410
-    default = "It is no longer there."
-
-
 class TooMany(Refusal):
     status = 429
     default = "Too many tries. Wait a minute and try again."

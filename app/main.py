@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,12 +16,13 @@ from app.dashboard import app as dashboard
 from app.database.bus import Bus
 from app.database.engine import open_database
 from app.errors import Refusal
+from app.jobs.transaction import transaction
 from app.privacy.keys import read_keys
-from app.routing.presence import beat
+from app.routing.presence import BEAT_EVERY, beat
 from app.settings import Settings
 from app.staff.access import make_limiter
 from app.telephony.webhooks import router as telephony
-from app.work import Ground
+from app.work import PROGRAM, Ground, Work
 from app.worker import Worker
 
 
@@ -56,7 +58,7 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.sign_in_limiter = make_limiter()
     app.state.stopping = asyncio.Event()
-    app.state.heard_of = beat
+    app.state.heard_of = _heard_of
     app.include_router(telephony)
     api.add_api(app)
     dashboard.add_dashboard(app)
@@ -64,6 +66,16 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
     for kind in (Refusal, RequestValidationError, HTTPException, OperationalError, DataError):
         app.add_exception_handler(kind, _render)
     return app
+
+
+async def _heard_of(work: Work, staff_id: UUID) -> None:
+    """A heartbeat, in a transaction of its own: a request that went on to lock a call while it
+    holds the presence would wait in a circle with a webhook that locks them the other way."""
+    memory = work.ground.memory
+    if memory.recall("beat", staff_id, work.now) is None:
+        memory.keep("beat", staff_id, True, work.now + BEAT_EVERY)
+        async with transaction(work.ground, PROGRAM) as own:
+            await beat(own, staff_id)
 
 
 async def _render(request: Request, error: Exception) -> Response:

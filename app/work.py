@@ -32,16 +32,25 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Any], tuple[datetime, Any]] = {}
+        # How often something was forgotten, and how often it had been when a key was missed.
+        self._forgotten = 0
+        self._missed: dict[tuple[str, Any], int] = {}
 
     def recall(self, topic: str, key: Any, now: datetime) -> Any | None:
         until, value = self._kept.get((topic, key), (now, None))
-        return value if until > now else None
+        if until > now:
+            return value
+        self._missed[topic, key] = self._forgotten
+        return None
 
     def keep(self, topic: str, key: Any, value: Any, until: datetime) -> None:
-        self._kept[topic, key] = until, value
+        """Keep what was read since `recall` missed it, unless it was changed meanwhile."""
+        if self._missed.get((topic, key), self._forgotten) == self._forgotten:
+            self._kept[topic, key] = until, value
 
     def forget(self, topic: str) -> None:
         """Forget all of a topic; called for every topic that the bus brings."""
+        self._forgotten += 1
         for known in [k for k in self._kept if topic in (k[0], "everything")]:
             del self._kept[known]
 

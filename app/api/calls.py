@@ -22,6 +22,7 @@ from app.calls.states import Outcome
 from app.errors import Invalid
 from app.routing import desk, offers, queue
 from app.staff.access import HearsMessages, InWork, SeesQueue, SignedIn, TakesCalls
+from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.work import Work
 
@@ -130,6 +131,7 @@ async def list_calls(
 async def get_call(work: InWork, staff: SignedIn, call_id: UUID) -> CallView:
     """One call record."""
     call = await queries.readable_call(work, _readable(staff), call_id)
+    write_entry(work, "call record read", str(call_id))
     return call_view(call, (await _line_names(work)).get(call.line_id))
 
 
@@ -137,6 +139,7 @@ async def get_call(work: InWork, staff: SignedIn, call_id: UUID) -> CallView:
 async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[EventView]:
     """The log of a call."""
     call = await queries.readable_call(work, _readable(staff), call_id)
+    write_entry(work, "call record read", str(call_id))
     return [event_view(event) for event in await queries.events_of(work, call)]
 
 

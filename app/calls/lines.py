@@ -153,11 +153,12 @@ async def set_prompt(
 def check_prompt_text(key: str, text: str) -> None:
     """Refuse a text that refers to what its prompt does not know. Raises Invalid."""
     try:
-        used = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+        fields = [part for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         raise Invalid(f"The braces of the text do not match: {error}.") from None
-    unknown = used - PROMPT_KEYS[key]
-    if unknown or len(text) > 1500:
+    plain = all(not spec and not conversion for _, _, spec, conversion in fields)
+    unknown = {name for _, name, _, _ in fields} - PROMPT_KEYS[key]
+    if unknown or not plain or len(text) > 1500:
         known = ", ".join("{" + k + "}" for k in sorted(PROMPT_KEYS[key])) or "nothing"
         raise Invalid(f"This text may refer to {known}, and has at most 1500 characters.")
 

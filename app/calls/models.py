@@ -151,6 +151,8 @@ class Leg(Base):
     sending: Mapped[str] = mapped_column(server_default="wanted")
     sent_at: Mapped[datetime | None]
     status: Mapped[str | None]
+    # How often the provider was asked about it, after an answer that did not come.
+    asks: Mapped[int] = mapped_column(server_default="0")
     end_wanted: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]

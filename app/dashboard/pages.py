@@ -14,6 +14,7 @@ from app.routing import desk, offers, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
+from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -211,6 +212,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     readable = queries.readable_calls(staff, desk.own_calls(staff))
     call = await queries.readable_call(work, readable, call_id)
     line = await lines.line_of_id(work, call.line_id)
+    write_entry(work, "call record read", str(call_id))
     return _page(
         request,
         "call.html",

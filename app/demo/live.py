@@ -61,6 +61,12 @@ async def _live(stage: Stage, rest_port: int) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Everybody hangs up, so that the next start finds no ghosts.
+        for leg in list(stage.exchange.legs.values()):
+            if leg.direction == "inbound" and not leg.over:
+                with contextlib.suppress(Exception):
+                    await stage.exchange.hang_up(leg)
+        await asyncio.sleep(1)
         await stage.stop()
         print("\nEverything has stopped; the data is kept.", flush=True)
 

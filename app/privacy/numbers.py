@@ -52,8 +52,12 @@ def read_caller(raw: str | None) -> Caller:
 
 def e164(text: str) -> str | None:
     """The number in international form, or None if it cannot be one."""
+    # Without a country code a number could be anybody's in another country.
+    international = "+" + text[2:] if text.startswith("00") else text
+    if not international.startswith("+"):
+        return None
     try:
-        number = phonenumbers.parse(text if text.startswith("+") else "+" + text.lstrip("0"))
+        number = phonenumbers.parse(international)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(number):

@@ -149,3 +149,5 @@ class Offer(Base):
     # The counsellor is in and the caller was asked for; the counsellor says the talk is over.
     move_wanted_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # When the provider was asked whether the two are connected.
+    asked_at: Mapped[datetime | None]

@@ -133,7 +133,9 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
         await presences.set_free(work, presence, "declined")
 
 
-async def miss_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
+async def miss_offer(
+    work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
+) -> None:
     """Nobody took it, or the phone could not be reached: on to the next counsellor.
 
     After too many in a row the counsellor is away, until they say otherwise.
@@ -142,6 +144,10 @@ async def miss_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
         return
     was_accepted = offer.state == OfferState.ACCEPTED
     await _release(work, call, offer, OfferState.MISSED, cause)
+    if fetch_caller and offer.move_wanted_at is not None:
+        # The caller may have been moved to a conference in which nobody is any more.
+        call.entries += 1
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed += 1
     endpoint = await work.session.scalar(
@@ -205,7 +211,7 @@ async def lose_counsellor(
     if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
         return
     if offer.state != OfferState.CONNECTED:
-        await miss_offer(work, call, offer, cause)
+        await miss_offer(work, call, offer, cause, fetch_caller=fetch_caller)
         return
     offer.released_at = work.now
     await end_legs(work, offer.id)
@@ -279,8 +285,17 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
             await decline_offer(work, call, offer, by="own choice")
     presence = await presences.lock_presence(work, staff.id)
     if presence.state == PresenceState.OFFERED:
-        # Still ringing: staying available is no change.
         presence.heartbeat_at = work.now
+        if choice is not PresenceState.AVAILABLE:
+            # An offer came between our look and our lock. It runs out at once, and then the
+            # counsellor is what they chose to be.
+            presence.after_call = choice.value
+            await work.session.execute(
+                update(Offer)
+                .where(Offer.counsellor_id == staff.id, Offer.state == OfferState.OPEN)
+                .values(expires_at=work.now)
+                .execution_options(synchronize_session=False)
+            )
         return presence
     await presences.choose(work, presence, choice)
     return presence

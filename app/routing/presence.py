@@ -10,7 +10,7 @@ from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
 from app.work import Work
 
 # Requests of a signed-in counsellor are proof of life; one write in so many seconds is enough.
-_BEAT_EVERY = timedelta(seconds=5)
+BEAT_EVERY = timedelta(seconds=5)
 
 P = PresenceState
 
@@ -110,7 +110,7 @@ async def beat(work: Work, counsellor_id: UUID) -> None:
         update(Presence)
         .where(
             Presence.counsellor_id == counsellor_id,
-            Presence.heartbeat_at < work.now - _BEAT_EVERY,
+            Presence.heartbeat_at < work.now - BEAT_EVERY,
         )
         .values(heartbeat_at=work.now)
         .execution_options(synchronize_session=False)

@@ -21,7 +21,7 @@ from app.work import Work
 
 # A process believes what it knows of the rota for so long at most; a change of the
 # rota tells it at once over the bus.
-_BELIEVED = timedelta(seconds=30)
+_BELIEVED = timedelta(seconds=10)
 # And what it knows of presences, which change all the time, for so long.
 _BELIEVED_PRESENCE = timedelta(seconds=1)
 

@@ -21,6 +21,8 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
 _AT_MOST = 500
+# How long the provider may take to say whether two are connected.
+_ANSWER_TIME = timedelta(seconds=5)
 
 
 async def sweep(ground: Ground) -> int:
@@ -88,13 +90,16 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
     call, offer = await offers.lock_offer(work, offer_id)
     if offer.expires_at > work.now:
         return
-    cause = "not taken in time" if offer.state == OfferState.OPEN else "not connected in time"
-    was_moving = offer.move_wanted_at is not None
-    await offers.miss_offer(work, call, offer, cause)
-    if was_moving and CallState(call.state) is CallState.QUEUED:
-        # The caller may have been moved to an empty conference: fetch them back.
-        call.entries += 1
-        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+    accepted = offer.state == OfferState.ACCEPTED
+    if accepted and offer.asked_at is None:
+        # Perhaps they talk, and only the word of it was lost.
+        offer.asked_at = work.now
+        offer.expires_at = work.now + _ANSWER_TIME
+        work.defer("telephony:settle_connection", offer_id=str(offer.id))
+        return
+    await offers.miss_offer(
+        work, call, offer, "not connected in time" if accepted else "not taken in time"
+    )
 
 
 async def _end_wrap_up(work: Work, counsellor_id: UUID) -> None:

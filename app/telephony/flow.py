@@ -221,6 +221,8 @@ def wait(entry: int, step: int) -> Decision:
         answer: Answer = {"kind": "wait", "entry": entry, "step": step}
         if state is CallState.GREETING:
             answer = {"kind": "leave"}
+        elif state is CallState.ENDED:
+            answer = {"kind": "goodbye"}
         elif state is CallState.QUEUED:
             language = call.language or line.languages[0].language
             found = await roster.staffing(work, line, language, danger=call.danger)

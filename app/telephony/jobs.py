@@ -11,9 +11,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
 from procrastinate.jobs import Job
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from app.calls import lines, record
 from app.calls.models import Call, Leg, RecordedEvent, VoiceMessage
@@ -35,18 +37,23 @@ from app.telephony.provider import (
 from app.telephony.urls import call_path, leg_path, offer_path
 from app.work import PROGRAM, Ground, Work
 
-_TRIES = 8
+# After so many times "not there" a recording is absent.
+_MISSING = 8
 # How often the provider is asked about a leg whose answer did not come.
 _ASKS = 4
 
 
 class BackOff(BaseRetryStrategy):
-    """Again after 0.25, 0.5, 1, 2, 4 seconds and a random half more, or as the provider says."""
+    """Again after 0.25, 0.5, 1, 2 ... at most 60 seconds and a random half more, or as the
+    provider says; and for as long as it takes. Each run looks first whether it is still wanted:
+    a phone that must not ring on is ended after an outage of whatever length.
+    """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if not isinstance(exception, (TryAgain, Uncertain)) or job.attempts >= _TRIES:
+        passing = (TryAgain, Uncertain, DBAPIError, psycopg.Error, OSError)
+        if not isinstance(exception, passing):
             return None
-        wait = min(0.25 * 2**job.attempts, 4.0)
+        wait = min(0.25 * 2 ** min(job.attempts, 10), 60.0)
         after = min(getattr(exception, "after", 0.0), 10.0)
         # Jitter, so that a storm of refusals does not come back as one.
         wait = max(wait, after) * (1 + random.random() / 2)
@@ -232,6 +239,8 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
         assert begun is not None
         leg, _, _offer, staff = begun
         to = staff.endpoint or f"client:{staff.identity}"
+        leg.asks += 1
+        asks = leg.asks
         assert leg.sent_at is not None
         since = leg.sent_at - timedelta(seconds=2)
         known = set(
@@ -244,7 +253,7 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
     sid = await parts.provider.find_leg(to=to, since=since, known={s for s in known if s})
     if sid is not None:
         await _note_sent(parts, leg_id, sid)
-    elif context.job.attempts < _ASKS:
+    elif asks < _ASKS:
         raise Uncertain("no trace of the leg yet")
     else:
         await _note_not_sent(parts, leg_id, "could not be rung")
@@ -357,6 +366,33 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
         else:
             offer.finished_at = None
             work.defer("telephony:reconcile_call", call_id=str(call.id))
+
+
+@task("settle_connection")
+async def settle_connection(context: JobContext, offer_id: str) -> None:
+    """Accepted, and we have not heard that both are in: ask before anybody is cut off."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.id)
+    conference_sid = conference_sid or await parts.provider.find_conference(name)
+    inside = set(await parts.provider.participants(conference_sid)) if conference_sid else set()
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        offer.conference_sid = offer.conference_sid or conference_sid
+        if inside - {sid} and sid in inside:
+            await offers.connect_offer(work, call, offer, at=work.now)
+        elif inside - {sid} and offer.move_wanted_at is None:
+            # The counsellor waits in the conference, and nobody told us.
+            offer.move_wanted_at = work.now
+            offer.expires_at = work.now + timedelta(seconds=work.settings.connect_seconds)
+            work.defer("telephony:move_caller", offer_id=offer_id)
+        else:
+            await offers.miss_offer(work, call, offer, "not connected in time")
 
 
 @task("set_hold")
@@ -488,8 +524,8 @@ async def import_message(context: JobContext, message_id: str) -> None:
     if not imported:
         try:
             audio = await parts.provider.fetch_recording(sid)
-        except ProviderError:
-            if context.job.attempts + 1 < _TRIES:
+        except ProviderError as error:
+            if error.status != 404 or context.job.attempts + 1 < _MISSING:
                 raise
             await _note_message(parts, message_id, None)
             return

@@ -123,6 +123,9 @@ class Scene:
         """A prompt of the line with its values filled in; nothing where it has no text."""
         spoken = self.line.spoken(language) if language else self.speaker
         prompt = self.line.prompt(spoken.language, key)
+        if (spoken.language, key) not in self.line.prompts:
+            # English words, where a language has none, in an English voice.
+            spoken = Spoken("en", spoken.digit, "en-GB", None)
         if prompt.recording is not None:
             return [PlayFile(prompt.recording)]
         if not prompt.text:

@@ -1,7 +1,8 @@
 """The addresses that the provider calls. Always a document; only a bad signature is refused."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -15,10 +16,14 @@ from app.routing import offers
 from app.telephony import counsellor_flow, flow, script
 from app.telephony.documents import document
 from app.telephony.script import Answer, Scene
-from app.telephony.signature import BadSignature, Signed, SignedRequest, read_number
+from app.telephony.signature import Signed, SignedRequest, read_number
 from app.work import PROGRAM, PROVIDER, Ground, Work
 
 router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=False)
+
+T = TypeVar("T")
+# Seconds that a decision may take.
+_PATIENCE = 6.0
 
 Asked = Callable[[Work], Awaitable[tuple[Answer, Scene | None]]]
 
@@ -41,14 +46,13 @@ async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
     """
     ground = ground_of(request)
     try:
-        answer, scene = await run_verb(ground, PROVIDER, asked)
+        answer, scene = await _in_time(run_verb(ground, PROVIDER, asked))
         if scene is not None:
             return document(script.steps_for(answer, scene), ground.settings)
-    except BadSignature:
-        raise
     except Refusal as refusal:
+        # Signed, and about something that we do not have: from the beginning, then.
         log().warning("a webhook was not understood", area="telephony", kind=type(refusal).__name__)
-        raise BadSignature() from None
+        return document(script.trouble_steps("/telephony/voice"), ground.settings)
     except Exception as error:  # a child is on the line: an HTTP error would drop the call
         log().error(
             "a webhook failed",
@@ -57,6 +61,18 @@ async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
             path=request.scope["path"][-24:],
         )
     return document(script.trouble_steps(_again(signed)), ground.settings)
+
+
+async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
+    """The decision, or TimeoutError: a database that hangs must not outlast the provider's
+    patience of fifteen seconds. What is still under way then is let go, not waited for."""
+    task = asyncio.ensure_future(deciding)
+    done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
+    if not done:
+        task.cancel()
+        task.add_done_callback(lambda t: t.cancelled() or t.exception())
+        raise TimeoutError
+    return task.result()
 
 
 def _again(signed: Signed) -> str:
@@ -69,7 +85,7 @@ def _again(signed: Signed) -> str:
 async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:
     """Take a callback; an error answer makes the provider send it again."""
     try:
-        await run_verb(ground_of(request), PROVIDER, verb)
+        await _in_time(run_verb(ground_of(request), PROVIDER, verb))
     except NotFound:
         return Response(status_code=204)
     except Exception as error:
@@ -100,7 +116,8 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
     ground = ground_of(request)
     path: str | None = "/telephony/voice/fallback"
     try:
-        path = await run_verb(ground, PROGRAM, lambda work: flow.resume(work, signed), tries=1)
+        resuming = run_verb(ground, PROGRAM, lambda work: flow.resume(work, signed), tries=1)
+        path = await _in_time(resuming)
     except Exception as error:  # works without our database
         log().error(
             "fallback without database", area="telephony", exception_type=type(error).__name__

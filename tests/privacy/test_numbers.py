@@ -21,5 +21,7 @@ def test_kinds_are_told_apart() -> None:
     assert read_caller("+381 64 123 4567") == ("e164", "+381641234567")
     assert read_caller("client:c_1") == ("client", "client:c_1")
     assert read_caller("sip:ana@example.org") == ("sip", "sip:ana@example.org")
+    assert read_caller("00381641234567") == ("e164", "+381641234567")
+    assert read_caller("0641234567") == ("other", None)
     assert read_caller("1234") == ("other", None)
     assert read_caller("12345678901234567890123") == ("other", None)
