@@ -272,10 +272,14 @@ async def connect(work: Work, call: Call, *, at: datetime) -> bool:
 
 
 async def add_late_answer(work: Work, call: Call, *, at: datetime) -> None:
-    """A talk that we hear of only after the end: the record is put right."""
-    if call.answered_at is None and call.ended_at is not None and at <= call.ended_at:
-        call.answered_at = at
+    """A talk that we hear of only when it is over: the record is put right."""
+    if call.answered_at is not None or (call.ended_at is not None and at > call.ended_at):
+        return
+    call.answered_at = at
+    if CallState(call.state) is CallState.ENDED:
         await _restate(work, call, "answer heard of late")
+    else:
+        await record(work, call, "answer_heard_of_late", at=at)
 
 
 async def end_call(

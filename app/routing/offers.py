@@ -193,7 +193,8 @@ async def phone_lifted(work: Work, offer: Offer) -> None:
 
 async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
     """Both are in the conference: they talk."""
-    if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+    ended = CallState(call.state) is CallState.ENDED
+    if ended or offer.state != OfferState.ACCEPTED or offer.released_at is not None:
         return
     if await record.connect(work, call, at=at):
         offer.state, offer.connected_at = OfferState.CONNECTED.value, at

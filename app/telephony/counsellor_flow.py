@@ -237,10 +237,10 @@ async def conference_of(work: Work, offer: Offer) -> Conference:
 async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
     seen = await conference_of(work, offer)
     if seen.both_at is not None and offer.state != OfferState.CONNECTED:
-        if CallState(call.state) is CallState.ENDED:
+        await offers.connect_offer(work, call, offer, at=seen.both_at)
+        if offer.state != OfferState.CONNECTED:
+            # Too late to change what happens now, and true all the same: they talked.
             await record.add_late_answer(work, call, at=seen.both_at)
-        else:
-            await offers.connect_offer(work, call, offer, at=seen.both_at)
     if CallState(call.state) is CallState.ENDED:
         return
     if seen.caller.left_with and _over(seen.caller.left_with) and not seen.caller.present:

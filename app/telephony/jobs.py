@@ -388,7 +388,7 @@ async def settle_connection(context: JobContext, offer_id: str) -> None:
             await offers.connect_offer(work, call, offer, at=work.now)
         elif inside - {sid} and offer.move_wanted_at is None:
             # The counsellor waits in the conference, and nobody told us.
-            offer.move_wanted_at = work.now
+            offer.move_wanted_at, offer.asked_at = work.now, None
             offer.expires_at = work.now + timedelta(seconds=work.settings.connect_seconds)
             work.defer("telephony:move_caller", offer_id=offer_id)
         else:

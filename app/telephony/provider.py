@@ -242,11 +242,9 @@ class Provider:
         return sids[0] if len(sids) == 1 else None
 
     async def find_conference(self, name: str) -> str | None:
-        """The id of the live conference of that name."""
-        found = await self._ask(
-            lambda c: c.conferences.list(friendly_name=name, status="in-progress", limit=1)
-        )
-        return str(found[0].sid) if found else None
+        """The id of the live conference of that name, if only one person is in it, too."""
+        found = await self._ask(lambda c: c.conferences.list(friendly_name=name, limit=20))
+        return next((str(c.sid) for c in found if c.status != "completed"), None)
 
     async def participants(self, conference_sid: str) -> dict[str, str]:
         """Who is in a conference: call ids with their labels."""
