@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import make_transient_to_detached
 
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import (
@@ -45,6 +46,33 @@ class Delivery:
         return min(max(at, not_before), now)
 
 
+# Made once: a ring begins with this, and building it costs more than sending it.
+_OPEN = (
+    pg_insert(Call.__table__)  # type: ignore[arg-type]
+    .on_conflict_do_nothing(index_elements=["provider_sid"])
+    .returning(Call.__table__.c.id)
+)
+# What the table itself fills in.
+_BEGINS_WITH = {
+    "danger": False,
+    "priority": 0,
+    "entries": 0,
+    "lost": False,
+    "returned": 0,
+    "messages": 0,
+    "event_count": 0,
+}
+
+
+def _as_loaded(work: Work, values: dict[str, Any]) -> Call:
+    """The row just written, as the session would have read it, without reading it."""
+    empty = {column.key: None for column in Call.__table__.columns}
+    call = Call(**{**empty, **_BEGINS_WITH, **values})
+    make_transient_to_detached(call)
+    work.session.add(call)
+    return call
+
+
 async def open_call(
     work: Work,
     *,
@@ -63,25 +91,20 @@ async def open_call(
             caller.address.encode(), table="calls", column="caller_number_sealed", row=call_id
         )
         key = work.keys.match_key("caller", caller.address)
-    made = await work.session.scalar(
-        pg_insert(Call)
-        .values(
-            id=call_id,
-            provider_sid=provider_sid,
-            line_id=line_id,
-            state=CallState.GREETING,
-            caller_kind=caller.kind,
-            caller_number_sealed=sealed,
-            caller_key=key,
-            greeted=greeted,
-            opened_at=opened_at or work.now,
-            heard_at=work.now,
-        )
-        .on_conflict_do_nothing(index_elements=[Call.provider_sid])
-        .returning(Call)
-    )
-    if made is not None:
-        return made, True
+    values = {
+        "id": call_id,
+        "provider_sid": provider_sid,
+        "line_id": line_id,
+        "state": CallState.GREETING.value,
+        "caller_kind": caller.kind,
+        "caller_number_sealed": sealed,
+        "caller_key": key,
+        "greeted": greeted,
+        "opened_at": opened_at or work.now,
+        "heard_at": work.now,
+    }
+    if (await work.session.execute(_OPEN, values)).first() is not None:
+        return _as_loaded(work, values), True
     return await lock_call_of_sid(work, provider_sid), False
 
 
