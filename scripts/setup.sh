@@ -18,7 +18,11 @@ if [ "$(cat .venv/.stamp 2>/dev/null)" != "$stamp" ]; then
   echo "Setting up .venv (once) ..." >&2
   [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r installer.lock
-  .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock installer.lock
+  # Quick with uv; with pip where uv cannot reach the index (pip reads settings that uv does not).
+  .venv/bin/uv --system-certs pip sync --quiet --python .venv/bin/python --require-hashes \
+    requirements.lock installer.lock 2>/dev/null ||
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+      -r requirements.lock
   .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
   echo "$stamp" > .venv/.stamp
 fi
