@@ -52,6 +52,8 @@ class Exchange:
         self.recordings: dict[str, Recording] = {}
         self.conferences = Conferences(self)
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Callbacks that wait to be overtaken.
+        self._held: list[Callable[[], Awaitable[None]]] = []
 
     # -- tasks ----------------------------------------------------------------------------
 
@@ -178,8 +180,27 @@ class Exchange:
                 await self.clock.sleep(delay.seconds)
             await self.sender.call_back(url, fields)
 
-        for _ in range(copies):
+        if self.knobs.fires("reorder", path):
+            self._held.append(deliver)
+            self.spawn(self._release_later(deliver))
+            return
+        held, self._held = self._held, []
+
+        async def deliver_and_release() -> None:
+            await deliver()
+            for earlier in held:
+                await earlier()
+
+        self.spawn(deliver_and_release())
+        for _ in range(copies - 1):
             self.spawn(deliver())
+
+    async def _release_later(self, deliver: Callable[[], Awaitable[None]]) -> None:
+        """What nothing has overtaken within two seconds is delivered all the same."""
+        await self.clock.sleep(2)
+        if deliver in self._held:
+            self._held.remove(deliver)
+            await deliver()
 
     async def end_leg(self, leg: Leg, status: str, ending: Ending) -> None:
         """A leg ends; whatever it was doing is told about it."""

@@ -7,11 +7,12 @@ from typing import Literal
 Trouble = Literal[
     "duplicate",  # deliver twice
     "delay",  # deliver later, so that others overtake
+    "reorder",  # deliver after the next callback, or two seconds later
     "lose",  # never deliver
     "refuse",  # REST: 429
     "fail",  # REST: 500, not carried out
     "accept_and_time_out",  # REST: carried out, and the answer never comes
-    "disconnect",  # REST: the connection is refused
+    "disconnect",  # the connection of a webhook is refused
 ]
 
 

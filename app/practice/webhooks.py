@@ -169,6 +169,8 @@ class Sender:
     async def _send(
         self, method: str, address: str, fields: Fields, headers: Mapping[str, str], w: Overrides
     ) -> httpx2.Response:
+        if self._knobs.fires("disconnect", urlsplit(address).path):
+            raise httpx2.ConnectError("refused by a knob")
         timeout = httpx2.Timeout(w.read, connect=w.connect)
         if method == "GET":
             return await self._client.get(address, headers=dict(headers), timeout=timeout)

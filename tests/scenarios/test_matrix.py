@@ -408,3 +408,39 @@ async def test_no_address_carries_more_than_opaque_ids(stage: Stage) -> None:
         parts = urlsplit(url)
         assert "381" not in parts.query
         assert "ana" not in parts.path
+
+
+async def test_a_refused_connection_is_tried_again_and_then_the_fallback_speaks(
+    stage: Stage,
+) -> None:
+    stage.exchange.knobs.turn("disconnect", "/voice", times=1)
+    first = stage.ring("+381641110001")
+    await stage.advance(1)
+    assert first.has_heard("Dobio si Plavi telefon")
+    # Twice refused: the fallback comforts the caller, and the ring is delivered again.
+    stage.exchange.knobs.turn("disconnect", "/telephony/voice", times=2)
+    second = stage.ring("+381641110002")
+    await stage.advance(1)
+    assert second.has_heard("Please stay on the line")
+    await stage.advance(20)
+    assert second.has_heard("Dobio si Plavi telefon")
+    assert len(await stage.rows("SELECT 1 FROM calls")) == 2
+
+
+@pytest.mark.parametrize("event", ["participant-join", "participant-leave", "/legs/", "completed"])
+async def test_callbacks_in_the_wrong_order_lead_to_the_same_record(
+    stage: Stage, event: str
+) -> None:
+    stage.exchange.knobs.turn("reorder", event, times=3)
+    ana = await stage.add_counsellor("ana")
+    leg = await waiting(stage)
+    await ana.accept()
+    await stage.advance(10)
+    await stage.exchange.hang_up(leg)
+    # Whatever is still held is overtaken by the callbacks of another call.
+    other = stage.ring("+381641110009")
+    await stage.advance(2)
+    await stage.exchange.hang_up(other)
+    await stage.advance(30)
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+    assert await broken_at_the_end(stage) == []
