@@ -27,6 +27,8 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PASSWORD = "correct horse battery"
+# A busy machine is slow, and that is not what is tried here. Milliseconds.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture

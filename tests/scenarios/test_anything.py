@@ -126,7 +126,7 @@ class Helpline(RuleBasedStateMachine):
         self.run(self.check())
 
     @rule(
-        trouble=st.sampled_from(["duplicate", "delay", "refuse"]),
+        trouble=st.sampled_from(["duplicate", "delay", "reorder", "refuse"]),
         where=st.sampled_from(["/conference", "/legs/", "/status", "/wait", "Calls", "Partic"]),
     )
     def turn_a_knob(self, trouble: Any, where: str) -> None:
