@@ -317,6 +317,20 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
         if arrived is not None or not waits or call.entries != entry:
             return
         sid, path = call.provider_sid, call_path(call.id, "returned", n=entry)
+        conference_sid = await work.session.scalar(
+            select(Offer.conference_sid)
+            .where(Offer.call_id == call.id, Offer.conference_sid.is_not(None))
+            .order_by(Offer.opened_at.desc())
+            .limit(1)
+        )
+    if context.job.attempts and conference_sid is not None:
+        # The answer to an earlier try did not come: who is out of the conference was moved.
+        try:
+            inside = await parts.provider.participants(conference_sid)
+        except Refused:
+            inside = {}
+        if sid not in inside:
+            return
     await _move(parts, sid, path)
 
 
@@ -410,6 +424,9 @@ async def set_hold(context: JobContext, call_id: str) -> None:
     try:
         if conference_sid is None:
             raise Refused("no such conference", status=404)
+        # The answer to an earlier try did not come: perhaps it is done.
+        if context.job.attempts and await parts.provider.is_held(conference_sid, sid) == held:
+            return
         await parts.provider.set_hold(
             conference_sid, sid, held=held, music=offer_path(offer_id, "hold")
         )

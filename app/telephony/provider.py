@@ -220,6 +220,11 @@ class Provider:
             )
         )
 
+    async def is_held(self, conference_sid: str, sid: str) -> bool:
+        """Whether a participant is on hold."""
+        found = await self._ask(lambda c: c.conferences(conference_sid).participants(sid).fetch())
+        return bool(found.hold)
+
     async def fetch_call(self, sid: str) -> ProviderCall | None:
         """What the provider knows of a call; None if it knows none."""
         try:

@@ -98,3 +98,15 @@ async def test_a_choice_that_meets_an_offer_is_kept(stage: Stage) -> None:
     await stage.advance(2)
     assert await ana.presence() == "break"
     assert (await stage.call_of(leg))["state"] == "queued"
+
+
+async def test_a_hold_whose_answer_did_not_come_is_settled_by_asking(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=1.2)
+    await ana.do("hold")
+    await stage.advance(3)
+    conference = next(iter(stage.exchange.conferences.all.values()))
+    assert conference.participants[leg.sid].held
+    holds = [path for method, path, form, *_ in stage.exchange.asked if "Hold" in form]
+    assert len(holds) == 1
