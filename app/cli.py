@@ -252,6 +252,7 @@ def add_staff(
         str, typer.Option("--lines", help="numbers, comma-separated; none means every line")
     ] = "",
     skills: str = "",
+    team: Annotated[str, typer.Option(help="whose supervisors read this person's records")] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
@@ -277,6 +278,7 @@ def add_staff(
             languages=_words(languages),
             lines=_words(line_numbers),
             skills=_words(skills),
+            team=team,
             password=password,
         )
         return str(staff.id)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.api import app as api
 from app.clock import Clock, SystemClock
+from app.contacts import records
 from app.dashboard import app as dashboard
 from app.database.bus import Bus
 from app.database.engine import open_database
@@ -46,6 +47,8 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(ground.database.close)
+            async with transaction(ground, PROGRAM) as work:
+                await records.register(work)
             await stack.enter_async_context(bus.running())
             if with_worker:
                 worker = Worker(ground, bus)

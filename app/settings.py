@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     heartbeat_seconds: int = Field(default=90, ge=15, le=600)
     # Without a word from the provider for so long, in seconds, we ask it.
     silence_seconds: int = Field(default=120, ge=10, le=3600)
+    # A country's own forms, trees and workflows, beside the shipped ones.
+    definitions_dir: Path | None = None
+    # The largest document of a case, in megabytes.
+    document_megabytes: int = Field(default=10, ge=1, le=100)
+    # A command that reads a document on standard input and ends with 0 if it is clean, with 1
+    # if it is not; for example `clamdscan --no-summary -`.
+    scan_command: str | None = None
     smtp_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

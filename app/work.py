@@ -64,6 +64,8 @@ class Ground:
     database: Database
     keys: Keys
     memory: Memory = field(default_factory=Memory)
+    # What an area makes once for the process, by the area's own name for it.
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Work:
     ground: Ground
     topics: set[str] = field(default_factory=set)
     jobs: list[DeferredJob] = field(default_factory=list)
+    # Rows that take a lock which everybody wants: written just before the commit.
+    last_rows: list[Any] = field(default_factory=list)
 
     @property
     def keys(self) -> Keys:

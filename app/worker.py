@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import psycopg
 from procrastinate import App
 
+from app.contacts.jobs import contacts_tasks
 from app.database.bus import EVERYTHING, Bus
 from app.jobs.app import POLL_SECONDS, make_job_app
 from app.log import log
@@ -36,7 +37,9 @@ class Worker:
     async def running(self) -> AsyncIterator["Worker"]:
         """Run until the context is left; running jobs are finished first."""
         job_app = make_job_app(
-            self._ground.database.url, ("telephony", telephony_jobs.telephony_tasks())
+            self._ground.database.url,
+            ("telephony", telephony_jobs.telephony_tasks()),
+            ("contacts", contacts_tasks()),
         )
         tasks = [
             asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
@@ -80,7 +83,7 @@ class Worker:
                     update_heartbeat_interval=5,
                     stalled_worker_timeout=20,
                     delete_jobs="successful",
-                    additional_context={"parts": parts},
+                    additional_context={"parts": parts, "ground": self._ground},
                 )
             finally:
                 self._job_app = None

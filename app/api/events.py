@@ -3,11 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from app.contacts.scopes import may_read_any
 from app.database.bus import Bus
+from app.errors import NotFound
 from app.staff.access import InWork, SignedIn
 from app.staff.models import Staff
 
@@ -17,18 +20,26 @@ router = APIRouter(tags=["events"])
 _PING = 15
 
 
-def _for(staff: Staff, topics: set[str]) -> list[str]:
+def _for(staff: Staff, topics: set[str], record: UUID | None) -> list[str]:
     """The topics that concern somebody; other people's own topics stay theirs."""
-    mine = (f":{staff.id}",)
-    return sorted(t.partition(":")[0] for t in topics if ":" not in t or t.endswith(mine))
+    mine = f":{staff.id}"
+    found = {t.partition(":")[0] for t in topics if ":" not in t or t.endswith(mine)}
+    if record is not None and f"record:{record}" in topics:
+        found.add("record")
+    return sorted(found)
 
 
 @router.get("/events", response_class=StreamingResponse)
-async def events(request: Request, work: InWork, staff: SignedIn) -> StreamingResponse:
+async def events(
+    request: Request, work: InWork, staff: SignedIn, record: UUID | None = None
+) -> StreamingResponse:
     """Server-sent events: `{"topics": [...]}` says what has changed; look again.
 
-    The first event says `everything`, after every reconnection too.
+    The first event says `everything`, after every reconnection too. With the id of a contact
+    or case that one may read, `record` says that this one has changed.
     """
+    if record is not None and not await may_read_any(work, staff, record):
+        raise NotFound("There is no such record, or not for you.")
     bus: Bus = request.app.state.bus
     stopping: asyncio.Event = request.app.state.stopping
 
@@ -46,7 +57,7 @@ async def events(request: Request, work: InWork, staff: SignedIn) -> StreamingRe
                         taking.cancel()
                         yield ": still here\n\n"
                         continue
-                    topics = _for(staff, taking.result())
+                    topics = _for(staff, taking.result(), record)
                     if topics:
                         yield f"data: {json.dumps({'topics': sorted(set(topics))})}\n\n"
             finally:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.calls.models import VoiceMessage
 from app.errors import NotFound
-from app.staff.audit import write_entry
+from app.staff.audit import write_entry, write_reading
 from app.work import Work
 
 
@@ -16,8 +16,7 @@ async def open_message(work: Work, message_id: UUID) -> tuple[bytes, str]:
     message = await work.session.get(VoiceMessage, message_id)
     if message is None or message.audio_sealed is None:
         raise NotFound("There is no such message, or it is not here yet.")
-    write_entry(work, "voice message opened", str(message_id))
-    await work.session.flush()
+    await write_reading(work, "voice message opened", str(message_id))
     audio = work.keys.open(
         message.audio_sealed, table="voice_messages", column="audio_sealed", row=message.id
     )

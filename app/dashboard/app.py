@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.dashboard import pages
+from app.dashboard import pages, records
 from app.dashboard.templating import templates
 from app.errors import NotSignedIn, Refusal
 
@@ -32,6 +32,7 @@ _HEADERS = {
 def add_dashboard(app: FastAPI) -> None:
     """Pages, fragments and static files."""
     app.include_router(pages.router)
+    app.include_router(records.router)
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")
 

@@ -7,10 +7,12 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.calls import lines, messages, queries
-from app.dashboard import views
+from app.contacts import contacts
+from app.contacts.states import NonCounselling
+from app.dashboard import records, views
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.routing import desk, offers, queue
+from app.routing import desk, offers, presence, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
@@ -88,12 +90,16 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
         values["waiting"] = await _waiting(work)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values["messages"] = await _messages(work)
+    if may(staff.role, Permission.READ_RECORDS):
+        values |= await records.tasks_values(work, staff)
     return _page(request, "board.html", **values)
 
 
 async def _desk(work: Work, staff: Staff) -> views.DeskView:
+    found = await desk.desk_of(work, staff)
     return views.desk_view(
-        await desk.desk_of(work, staff),
+        found,
+        await contacts.at_hand(work, staff, found.call.id if found.call else None),
         work.now,
         on_phone=staff.endpoint_kind != "browser",
         limit=work.settings.offer_seconds,
@@ -184,6 +190,27 @@ async def act_on_call(
     return await _desk_fragment(request, work, staff, notice)
 
 
+@router.post("/board/contacts/{contact_id}/close/{reason}")
+async def close_contact(
+    request: Request, work: InWork, staff: TakesCalls, contact_id: UUID, reason: NonCounselling
+) -> Response:
+    """It was no counselling contact: one key ends the talk, closes the record, and one is ready
+    for the next child."""
+    notice = ""
+    try:
+        found = await desk.desk_of(work, staff)
+        contact = await contacts.at_hand(work, staff, found.call.id if found.call else None)
+        if found.call is not None and contact is not None and contact.id == contact_id:
+            await desk.end_talk(work, staff, found.call.id)
+        # Before the contact, as where a talk is ended.
+        await presence.lock_presence(work, staff.id)
+        await contacts.close_as(work, staff, contact_id, reason)
+        await offers.end_wrap_up(work, staff)
+    except Refusal as refusal:
+        notice = refusal.detail
+    return await _desk_fragment(request, work, staff, notice)
+
+
 # -- voice messages ----------------------------------------------------------------------
 
 
@@ -213,12 +240,14 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     call = await queries.readable_call(work, readable, call_id)
     line = await lines.line_of_id(work, call.line_id)
     write_entry(work, "call record read", str(call_id))
+    contact_id = await contacts.contact_of_call(work, staff, call_id)
+    values = await records.contact_values(request, work, staff, contact_id) if contact_id else {}
     return _page(
         request,
         "call.html",
-        staff=staff,
+        **{**values, "staff": staff},
         call=call,
         line=line.name if line else "a number that is not ours",
-        language=views.language_words(call.language),
-        events=await queries.events_of(work, call),
+        call_language=views.language_words(call.language),
+        call_events=await queries.events_of(work, call),
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.calls.models import VoiceMessage
+from app.contacts.models import Contact
 from app.routing.desk import Desk
 from app.routing.models import OfferState, PresenceState
 from app.routing.queue import WaitingCall
@@ -56,6 +57,13 @@ class CallCard:
 
 
 @dataclass(frozen=True)
+class ContactCard:
+    id: UUID
+    code: str
+    headline: str
+
+
+@dataclass(frozen=True)
 class DeskView:
     state: str
     words: str
@@ -67,6 +75,7 @@ class DeskView:
     shift_ends: str | None
     offer: OfferCard | None
     call: CallCard | None
+    contact: ContactCard | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,9 @@ def _seconds(since: datetime | None, now: datetime) -> int:
     return max(0, int((now - since).total_seconds())) if since else 0
 
 
-def desk_view(desk: Desk, now: datetime, on_phone: bool, limit: int) -> DeskView:
+def desk_view(
+    desk: Desk, contact: Contact | None, now: datetime, on_phone: bool, limit: int
+) -> DeskView:
     """A counsellor's own part of the board."""
     presence = desk.presence
     state = PresenceState(presence.state) if presence else PresenceState.OFF_DUTY
@@ -111,7 +122,17 @@ def desk_view(desk: Desk, now: datetime, on_phone: bool, limit: int) -> DeskView
         shift_ends=None if far or not desk.shift_ends_at else desk.shift_ends_at.isoformat(),
         offer=_offer_card(desk, now, on_phone, limit) if desk.ringing else None,
         call=_call_card(desk, now) if desk.offer and not desk.ringing else None,
+        contact=_contact_card(contact) if contact and _writing(desk, state) else None,
     )
+
+
+def _writing(desk: Desk, state: PresenceState) -> bool:
+    # Only beside the talk and just after it: a key must never close an older draft.
+    return state is PresenceState.WRAP_UP or (desk.offer is not None and not desk.ringing)
+
+
+def _contact_card(contact: Contact) -> ContactCard:
+    return ContactCard(contact.id, contact.code, contact.headline or "")
 
 
 def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferCard:

@@ -31,6 +31,10 @@ async def transaction(ground: Ground, actor: Actor) -> AsyncIterator[Work]:
 async def flush(work: Work) -> None:
     """Write the collected jobs and topics on the session's own connection."""
     await work.session.flush()
+    if work.last_rows:
+        work.session.add_all(work.last_rows)
+        work.last_rows.clear()
+        await work.session.flush()
     if work.jobs:
         raw = await (await work.session.connection()).get_raw_connection()
         await _DEFERRER.batch_defer_jobs_async(

@@ -302,6 +302,13 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
     return presence
 
 
+async def end_wrap_up(work: Work, staff: Staff) -> None:
+    """Nothing is left to write up: ready again at once, unless something else was chosen."""
+    presence = await presences.lock_presence(work, staff.id)
+    if presence.state == PresenceState.WRAP_UP and presence.after_call is None:
+        await presences.choose(work, presence, PresenceState.AVAILABLE)
+
+
 async def choose_presence_by_name(work: Work, staff: Staff, state: str) -> None:
     """The same for a word from outside. Raises Invalid for a state that nobody can choose."""
     if state not in CHOICES:

@@ -70,6 +70,7 @@ async def add_staff(
     languages: list[str] | None = None,
     lines: list[str] | None = None,
     skills: list[str] | None = None,
+    team: str = "",
     password: str | None = None,
 ) -> Staff:
     """Make an account. Raises NameTaken, Invalid."""
@@ -90,6 +91,7 @@ async def add_staff(
         languages=languages or [],
         lines=lines or [],
         skills=skills or [],
+        team=team.strip(),
         created_at=work.now,
     )
     work.session.add(staff)

@@ -5,29 +5,93 @@ SHA-256 over the hash before and the row's own content. Rows can be neither
 changed nor deleted; whoever gets round that breaks the chain.
 """
 
+import asyncio
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.staff.models import AuditEntry
-from app.work import Work
+from app.work import Ground, Work
+
+_INSERT = insert(AuditEntry.__table__)  # type: ignore[arg-type]
 
 
 def write_entry(work: Work, action: str, subject: str, **detail: Any) -> None:
-    """Append what the actor of this work does or reads; no personal data in `detail`."""
+    """Append what the actor of this work does; no personal data in `detail`.
+
+    It is written just before the commit: the chain has one end, and whoever adds to it
+    holds it until then.
+    """
+    work.last_rows.append(AuditEntry(**_entry(work, action, subject, detail)))
+
+
+def _entry(work: Work, action: str, subject: str, detail: dict[str, Any]) -> dict[str, Any]:
     actor = str(work.actor.staff_id) if work.actor.staff_id else work.actor.kind
-    work.session.add(
-        AuditEntry(
-            at=work.now,
-            actor=actor,
-            action=action,
-            subject=subject,
-            detail=detail,
-            previous=b"",
-            hash=b"",
-        )
-    )
+    return {
+        "at": work.now,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "detail": detail,
+        "previous": b"",
+        "hash": b"",
+    }
+
+
+async def write_reading(work: Work, action: str, subject: str, **detail: Any) -> None:
+    """Append that the actor is about to read something, and commit it before going on.
+
+    What is read is opened only after this has returned: a reading that then fails was
+    still a reading. Many that come at once are one transaction, since the chain has one end.
+    """
+    readings = work.ground.kept.setdefault("readings", _Readings(work.ground))
+    await readings.write(_entry(work, action, subject, detail))
+
+
+class _Readings:
+    """One process's readings on their way into the log."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def write(self, entry: dict[str, Any]) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, done))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                async with self._ground.database.engine.begin() as connection:
+                    await connection.execute(_INSERT, [entry for entry, _ in batch])
+            except BaseException as error:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_result(None)
+
+
+async def list_entries(
+    work: Work, *, subject: str = "", before: int | None = None, limit: int = 200
+) -> list[AuditEntry]:
+    """A page of the log, newest first: who did or read what, and never what it said."""
+    statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if subject:
+        statement = statement.where(AuditEntry.subject == subject)
+    if before is not None:
+        statement = statement.where(AuditEntry.id < before)
+    return list(await work.session.scalars(statement))
 
 
 class ChainReport(NamedTuple):
@@ -54,9 +118,13 @@ FROM linked
 
 
 async def verify_chains(session: AsyncSession) -> list[ChainReport]:
-    """Recompute every hash of both logs and compare."""
+    """Recompute every hash of the logs and compare."""
     reports = []
-    for table, partition in (("audit_entries", ""), ("call_events", "PARTITION BY call_id")):
+    for table, partition in (
+        ("audit_entries", ""),
+        ("call_events", "PARTITION BY call_id"),
+        ("record_events", "PARTITION BY subject_id"),
+    ):
         row = (await session.execute(text(_VERIFY.format(table=table, partition=partition)))).one()
         reports.append(ChainReport(table, row[0], list(row[1])[:20], row[2] or ""))
     missing = (

@@ -35,6 +35,8 @@ class Staff(Base):
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
     lines: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     skills: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # Supervisors read what their own team wrote; a helpline without teams is one team.
+    team: Mapped[str] = mapped_column(server_default="")
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[datetime]
 
@@ -54,7 +56,10 @@ class AuditEntry(Base):
     """What a person did or read. Append-only; `hash` chains it to the entry before."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_at", "at"),)
+    __table_args__ = (
+        Index("ix_audit_entries_at", "at"),
+        Index("ix_audit_entries_subject", "subject", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime]

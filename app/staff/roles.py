@@ -19,6 +19,13 @@ class Permission(StrEnum):
     END_ANY_CALL = "end_any_call"
     HEAR_MESSAGES = "hear_messages"
     READ_LOG = "read_log"
+    # Contacts and cases: one's own and those one was let into; a supervisor's whole team.
+    READ_RECORDS = "read_records"
+    READ_TEAM_RECORDS = "read_team_records"
+    WRITE_CONTACTS = "write_contacts"
+    WRITE_CASES = "write_cases"
+    # The work list of category codes that count as nothing, and which forms are in force.
+    SEE_DEFINITIONS = "see_definitions"
     # Everybody who is signed in: who am I, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
@@ -26,7 +33,16 @@ class Permission(StrEnum):
 _P = Permission
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.COUNSELLOR: frozenset(
-        {_P.SIGNED_IN, _P.TAKE_CALLS, _P.SEE_QUEUE, _P.SEE_OWN_CALLS, _P.HEAR_MESSAGES}
+        {
+            _P.SIGNED_IN,
+            _P.TAKE_CALLS,
+            _P.SEE_QUEUE,
+            _P.SEE_OWN_CALLS,
+            _P.HEAR_MESSAGES,
+            _P.READ_RECORDS,
+            _P.WRITE_CONTACTS,
+            _P.WRITE_CASES,
+        }
     ),
     Role.SUPERVISOR: frozenset(
         {
@@ -37,11 +53,18 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_ALL_CALLS,
             _P.END_ANY_CALL,
             _P.HEAR_MESSAGES,
+            _P.READ_RECORDS,
+            _P.READ_TEAM_RECORDS,
+            _P.WRITE_CONTACTS,
+            _P.WRITE_CASES,
+            _P.SEE_DEFINITIONS,
         }
     ),
     # Numbers without identities: call facts, no messages, no talks.
-    Role.ADMINISTRATOR: frozenset({_P.SIGNED_IN, _P.SEE_QUEUE, _P.SEE_ALL_CALLS}),
-    Role.REFERRAL_OFFICER: frozenset({_P.SIGNED_IN}),
+    Role.ADMINISTRATOR: frozenset(
+        {_P.SIGNED_IN, _P.SEE_QUEUE, _P.SEE_ALL_CALLS, _P.SEE_DEFINITIONS}
+    ),
+    Role.REFERRAL_OFFICER: frozenset({_P.SIGNED_IN, _P.READ_RECORDS, _P.WRITE_CASES}),
     Role.AUDITOR: frozenset({_P.SIGNED_IN, _P.READ_LOG, _P.SEE_ALL_CALLS}),
 }
 

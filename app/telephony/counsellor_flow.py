@@ -11,6 +11,7 @@ from app.calls import record
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status, supersedes
+from app.contacts import contacts
 from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.telephony.flow import delivery_of, scene_of
@@ -222,6 +223,13 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
         await _apply_conference(work, call, offer)
 
 
+async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
+    """Both are in: they talk, and the record of what is said is open."""
+    await offers.connect_offer(work, call, offer, at=at)
+    if offer.state == OfferState.CONNECTED and offer.released_at is None:
+        await contacts.open_for_call(work, call, offer.counsellor_id)
+
+
 async def conference_of(work: Work, offer: Offer) -> Conference:
     """What is known of the conference of an offer."""
     events = await work.session.scalars(
@@ -237,7 +245,7 @@ async def conference_of(work: Work, offer: Offer) -> Conference:
 async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
     seen = await conference_of(work, offer)
     if seen.both_at is not None and offer.state != OfferState.CONNECTED:
-        await offers.connect_offer(work, call, offer, at=seen.both_at)
+        await connect(work, call, offer, at=seen.both_at)
         if offer.state != OfferState.CONNECTED:
             # Too late to change what happens now, and true all the same: they talked.
             await record.add_late_answer(work, call, at=seen.both_at)

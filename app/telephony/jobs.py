@@ -25,7 +25,7 @@ from app.log import log
 from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
-from app.telephony.counsellor_flow import apply_leg_status, conference_of
+from app.telephony.counsellor_flow import apply_leg_status, conference_of, connect
 from app.telephony.provider import (
     NOT_IN_PROGRESS,
     Provider,
@@ -399,7 +399,7 @@ async def settle_connection(context: JobContext, offer_id: str) -> None:
             return
         offer.conference_sid = offer.conference_sid or conference_sid
         if inside - {sid} and sid in inside:
-            await offers.connect_offer(work, call, offer, at=work.now)
+            await connect(work, call, offer, at=work.now)
         elif inside - {sid} and offer.move_wanted_at is None:
             # The counsellor waits in the conference, and nobody told us.
             offer.move_wanted_at, offer.asked_at = work.now, None

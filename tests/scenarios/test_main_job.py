@@ -8,11 +8,18 @@ from app.practice.legs import Leg
 from app.practice.parties import Phone
 
 
-async def talk(stage: Stage, counsellor: Counsellor, leg: Leg | None = None) -> Leg:
+async def talk(
+    stage: Stage,
+    counsellor: Counsellor,
+    leg: Leg | None = None,
+    *,
+    digit: str = "1",
+    from_: str = "+381641234567",
+) -> Leg:
     """Ring, choose the first language, be accepted, talk."""
-    leg = leg or stage.ring()
+    leg = leg or stage.ring(from_)
     await stage.advance(2)
-    stage.exchange.press(leg, "1")
+    stage.exchange.press(leg, digit)
     await stage.advance(1)
     assert (await counsellor.accept()).status_code == 200
     await stage.advance(2)

@@ -4,6 +4,8 @@ import { listen } from "./live.js";
 import "./clocks.js";
 import "./keys.js";
 import "./ring.js";
+import "./record.js";
+import "./actions.js";
 import { beat } from "./heartbeat.js";
 
 window.htmx = htmx;

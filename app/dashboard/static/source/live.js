@@ -9,6 +9,7 @@ const say = (words, well) => {
 };
 
 const refresh = (topics) => {
+  document.dispatchEvent(new CustomEvent("helpline:topics", { detail: topics }));
   for (const part of document.querySelectorAll("[data-topics]")) {
     const mine = part.dataset.topics.split(" ");
     if (topics.includes("everything") || topics.some((topic) => mine.includes(topic))) {

@@ -1,0 +1,255 @@
+"""Cases: several contacts about the same children, with people, a plan, notes and a team."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.contacts.answers import Answers
+from app.contacts.contacts import open_contact
+from app.contacts.follow_ups import add_follow_up
+from app.contacts.models import Case, CaseContact, CaseMember, Contact
+from app.contacts.records import (
+    Opened,
+    beginning,
+    library_of,
+    note_event,
+    open_record,
+    present,
+    sheet_of,
+)
+from app.contacts.saving import Change, Saved, merged, save_answers
+from app.contacts.scopes import lock_writable, readable, reads_contact
+from app.contacts.states import FollowUpAbout
+from app.contacts.workflow import Move, Workflow
+from app.errors import Conflict, Invalid, NotFound
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+# What a case takes over from the contact that it is opened from, child by child.
+_CHILD = ("child_name", "child_age", "child_gender")
+# Signs in a contact that a child may be separated from its family.
+_SEPARATION_CUES = frozenset({"under_three", "separation"})
+
+
+def workflow_of(work: Work, case: Case) -> Workflow:
+    """The workflow that a case was opened with."""
+    return library_of(work.ground).workflows[case.workflow, case.workflow_version]
+
+
+async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
+    """A new case of some contacts; what is known of the children is taken over.
+
+    Where a child may be separated from its family, the case begins with a follow-up that
+    asks where the child is. Raises NotFound.
+    """
+    opened = [await open_contact(work, staff, contact_id) for contact_id in contact_ids]
+    flow = library_of(work.ground).workflow
+    case = Case(
+        **beginning(work, "case"), owner_id=staff.id, team=staff.team, workflow=flow.workflow,
+        workflow_version=flow.version, status=flow.start.code, answers={}, sealed={}, versions={},
+        revision=0, headline_words="", category_codes=[], place_path=[], separation_risk=False,
+    )  # fmt: skip
+    work.session.add(case)
+    await work.session.flush()
+    await note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
+    taken: Answers = {}
+    at_risk = False
+    for contact in opened:
+        await _link(work, case, contact.record)
+        taken = {**_taken_over(work, case, contact), **taken}
+        cues = sheet_of(work, contact.record).cues(present(contact.record))
+        at_risk = at_risk or bool(_SEPARATION_CUES & set(cues)) or _has_disability(work, contact)
+    if taken:
+        await save_answers(work, case, merged(taken))
+    if at_risk:
+        case.separation_risk = True
+        days = library_of(work.ground).country.separation_follow_up_days
+        await add_follow_up(work, case, staff, FollowUpAbout.SEPARATION, days=days)
+    return case
+
+
+def _has_disability(work: Work, opened: Opened[Contact]) -> bool:
+    """Whether the form of the contact asked about staying with the family."""
+    return any(
+        question.shown and question.section.shows == "family_support"
+        for question in sheet_of(work, opened.record).asked(present(opened.record))
+    )
+
+
+def _taken_over(work: Work, case: Case, opened: Opened[Contact]) -> Answers:
+    """Answers of a contact under the questions of a case that mean the same."""
+    there, here = sheet_of(work, opened.record), sheet_of(work, case)
+    answers, taken = opened.answers(), {}
+    for meaning in ("headline", "categories", "place"):
+        source, target = there.form.path_of(meaning), here.form.path_of(meaning)
+        if source and target and source in answers:
+            taken[target] = answers[source]
+    number = 0
+    for section in there.form.sections:
+        for entry in there.entries(answers, section) if section.repeats else []:
+            for field in section.fields:
+                path = f"{section.code}.{entry}.{field.code}"
+                if field.means not in _CHILD or path not in answers:
+                    continue
+                for target_section, target_field in here.form.meaning(field.means):
+                    key = f"{target_section.code}.c{opened.record.code[-3:].lower()}{entry}"[:60]
+                    key = key[: len(target_section.code) + 13]
+                    if key not in taken:
+                        number += 1
+                        taken[key] = number
+                    taken[f"{key}.{target_field.code}"] = answers[path]
+    return {path: value for path, value in taken.items() if _fits(here, path, value)}
+
+
+def _fits(sheet: Any, path: str, value: Any) -> bool:
+    try:
+        sheet.check(path, value)
+    except Exception:
+        return False
+    return True
+
+
+async def open_case_record(work: Work, staff: Staff, case_id: UUID) -> Opened[Case]:
+    """A case that the person may read; the reading is logged first. Raises NotFound."""
+    return await open_record(work, staff, Case, case_id, "case read")
+
+
+async def save(work: Work, staff: Staff, case_id: UUID, changes: list[Change]) -> Saved:
+    """Write answers into a case. Raises NotFound, Conflict."""
+    case = await lock_writable(work, staff, Case, case_id)
+    if workflow_of(work, case).status(case.status).ends:
+        raise Conflict("The case is closed. A supervisor can open it again.")
+    return await save_answers(work, case, changes)
+
+
+async def _link(work: Work, case: Case, contact: Contact) -> None:
+    result: Any = await work.session.execute(
+        pg_insert(CaseContact)
+        .values(case_id=case.id, contact_id=contact.id, linked_at=work.now)
+        .on_conflict_do_nothing()
+    )
+    if result.rowcount:
+        await note_event(work, "case", case.id, "contact linked", contact_id=str(contact.id))
+
+
+async def link_contact(work: Work, staff: Staff, case_id: UUID, contact_code: str) -> Case:
+    """Add a contact to a case, by its code. Raises NotFound."""
+    case = await lock_writable(work, staff, Case, case_id)
+    contact = await work.session.scalar(
+        readable(Contact, staff).where(Contact.code == contact_code.strip().upper())
+    )
+    if contact is None:
+        raise NotFound("There is no contact of that code, or not for you.")
+    await _link(work, case, contact)
+    return case
+
+
+async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: str) -> Case:
+    """Move a case on, as its workflow allows. Raises Invalid, Conflict, NotFound."""
+    case = await lock_writable(work, staff, Case, case_id)
+    flow = workflow_of(work, case)
+    move: Move | None = next(
+        (m for m in flow.moves_from(case.status, staff.role) if m.to == to), None
+    )
+    if move is None:
+        possible = ", ".join(m.to for m in flow.moves_from(case.status, staff.role)) or "nothing"
+        raise Conflict(f"From {case.status} you can move it to {possible}.")
+    if move.needs_reason and not reason.strip():
+        raise Invalid("Say why.")
+    before, case.status = case.status, to
+    case.closed_at = work.now if flow.status(to).ends else None
+    await note_event(
+        work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
+    )
+    return case
+
+
+async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
+    """Let a colleague work on a case. Raises NotFound, Invalid."""
+    case = await lock_writable(work, staff, Case, case_id)
+    other = await _colleague(work, name)
+    result: Any = await work.session.execute(
+        pg_insert(CaseMember)
+        .values(case_id=case.id, staff_id=other.id, since=work.now)
+        .on_conflict_do_nothing()
+    )
+    if result.rowcount:
+        await note_event(work, "case", case.id, "member added", staff=str(other.id))
+    return case
+
+
+async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
+    """Give a case to a colleague; whoever had it stays a member. Raises NotFound, Invalid."""
+    case = await lock_writable(work, staff, Case, case_id)
+    other = await _colleague(work, name)
+    if other.id == case.owner_id:
+        return case
+    await work.session.execute(
+        pg_insert(CaseMember)
+        .values(case_id=case.id, staff_id=case.owner_id, since=work.now)
+        .on_conflict_do_nothing()
+    )
+    before, case.owner_id, case.team = case.owner_id, other.id, other.team
+    await note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
+    return case
+
+
+async def _colleague(work: Work, name: str) -> Staff:
+    other = await work.session.scalar(select(Staff).where(Staff.name == name.strip(), Staff.active))
+    if other is None or not may(other.role, Permission.WRITE_CASES):
+        raise Invalid("There is no such colleague who works on cases.")
+    return other
+
+
+async def add_note(work: Work, staff: Staff, case_id: UUID, text: str) -> None:
+    """A note, sealed, in the case's log. Raises Invalid, NotFound."""
+    if not text.strip() or len(text) > 20_000 or "\x00" in text:
+        raise Invalid("Write a note of 1 to 20000 characters.")
+    case = await lock_writable(work, staff, Case, case_id)
+    await note_event(work, "case", case.id, "note", words=text)
+
+
+async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:
+    """The contacts of a case, newest first."""
+    return list(
+        await work.session.scalars(
+            select(Contact)
+            .join(CaseContact, CaseContact.contact_id == Contact.id)
+            .where(CaseContact.case_id == case.id, reads_contact(staff))
+            .order_by(Contact.taken_at.desc())
+        )
+    )
+
+
+async def cases_with(work: Work, staff: Staff, contact: Contact) -> list[Case]:
+    """The cases that a contact is in, as far as the reader may see them."""
+    return list(
+        await work.session.scalars(
+            readable(Case, staff)
+            .where(
+                Case.id.in_(select(CaseContact.case_id).where(CaseContact.contact_id == contact.id))
+            )
+            .order_by(Case.opened_at)
+        )
+    )
+
+
+async def members_of(work: Work, case: Case) -> list[str]:
+    """The names of who works on a case, the owner first."""
+    owner = await work.session.scalar(select(Staff.name).where(Staff.id == case.owner_id))
+    rows = await work.session.scalars(
+        select(Staff.name)
+        .join(CaseMember, CaseMember.staff_id == Staff.id)
+        .where(CaseMember.case_id == case.id, Staff.id != case.owner_id)
+        .order_by(Staff.name)
+    )
+    return [owner or "", *rows]
+
+
+async def names_of(work: Work, ids: set[UUID]) -> dict[UUID, str]:
+    """The names of colleagues."""
+    rows = await work.session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
+    return {key: value for key, value in rows}  # noqa: C416

@@ -1,0 +1,305 @@
+"""Whether a form can be used at all: no unknown code, no circle, no dead end. Pure.
+
+Every refusal names the file and the line. A dead end is a question that no combination of
+answers ever shows; it is found by trying the answers that its conditions speak of.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+from app.contacts.answers import Answers, Sheet
+from app.contacts.datafile import Lines, read_model
+from app.contacts.forms import (
+    FREE_TEXT,
+    SINGLE_MEANINGS,
+    YES_NO,
+    Condition,
+    Field,
+    Form,
+    Option,
+    Section,
+    column_of,
+)
+from app.contacts.trees import Tree, check_labels
+
+Place = tuple[str | int, ...]
+# So many combinations of answers are tried for one question.
+_COMBINATIONS = 50_000
+_WITH_OPTIONS = ("choice", "choices")
+
+
+def read_form(
+    text: str,
+    source: str,
+    categories: Tree,
+    places: Tree,
+    cues: set[str],
+    framework: Tree | None = None,
+) -> Form:
+    """A form that can be filled in, completed and exported. Raises BadDefinition."""
+    form, lines = read_model(Form, text, source)
+    _Check(form, lines, Sheet(form, categories, places, framework), cues).all()
+    return form
+
+
+class _Check:
+    def __init__(self, form: Form, lines: Lines, sheet: Sheet, cues: set[str]) -> None:
+        self.form, self.lines, self.sheet, self.cue_codes = form, lines, sheet, cues
+        self.where: dict[str, Place] = {}
+
+    def all(self) -> None:
+        self._names()
+        for section, place in self._sections():
+            self._labels(section.title, (*place, "title"))
+            for n, field in enumerate(section.fields):
+                self._field(section, field, (*place, "fields", n))
+        for condition, place in self._conditions():
+            self._condition(condition, place)
+        self._meanings()
+        for n, cue in enumerate(self.form.cues):
+            self._cue(cue.cue, ("cues", n, "cue"))
+            self._condition(cue.when, ("cues", n, "when"))
+        self._circles()
+        self._dead_ends()
+
+    def _sections(self) -> Iterator[tuple[Section, Place]]:
+        for n, section in enumerate(self.form.sections):
+            yield section, ("sections", n)
+
+    def _labels(self, labels: dict[str, str], place: Place) -> None:
+        check_labels(labels, self.form.languages, self.lines, place)
+
+    def _names(self) -> None:
+        columns: dict[tuple[str, str], str] = {}
+        seen: set[str] = set()
+        for section, place in self._sections():
+            if section.code in seen:
+                raise self.lines.refuse(
+                    (*place, "code"), f"section {section.code!r} is there twice"
+                )
+            seen.add(section.code)
+            for n, field in enumerate(section.fields):
+                path, at = f"{section.code}.{field.code}", (*place, "fields", n)
+                if path in self.where:
+                    raise self.lines.refuse((*at, "code"), f"field {field.code!r} is there twice")
+                self.where[path] = at
+                sheet = section.code if section.repeats else "record"
+                column = (sheet, column_of(section, field))
+                if column in columns or column[1] == "entry":
+                    words = f"the column {column[1]!r} is also that of {columns.get(column, sheet)}"
+                    raise self.lines.refuse((*at, "column"), words)
+                columns[column] = path
+
+    def _field(self, section: Section, field: Field, at: Place) -> None:
+        self._labels(field.label, (*at, "label"))
+        if field.type in _WITH_OPTIONS:
+            if (field.options is None) == (field.options_from is None):
+                raise self.lines.refuse(at, "a choice has options, or options_from a list")
+            if field.options_from is not None and field.options_from not in self.form.lists:
+                words = f"there is no list {field.options_from!r}"
+                raise self.lines.refuse((*at, "options_from"), words)
+            place = (*at, "options") if field.options else ("lists", field.options_from or "")
+            self._options(self.form.options_of(field), place)
+        elif field.options is not None or field.options_from is not None:
+            raise self.lines.refuse(at, f"a field of type {field.type} has no options")
+        if field.type in FREE_TEXT and field.personal is None and field.means != "headline":
+            words = (
+                "free text is sealed: mark it personal (name, number, address, narrative, other)"
+            )
+            raise self.lines.refuse(at, words)
+        if field.personal is not None and field.type not in (*FREE_TEXT, "date"):
+            raise self.lines.refuse(at, "only texts and dates can be marked personal")
+        if field.found_by is not None and (field.personal is None or field.type != "text"):
+            raise self.lines.refuse(at, "found_by needs a personal field of type text")
+        if field.required and field.required_when is not None:
+            raise self.lines.refuse(at, "give required or required_when, not both")
+        if (
+            field.at_least is not None
+            and field.at_most is not None
+            and field.at_least > field.at_most
+        ):
+            raise self.lines.refuse((*at, "at_least"), "at_least is above at_most: no answer fits")
+
+    def _options(self, options: list[Option], at: Place) -> None:
+        if not options:
+            raise self.lines.refuse(at, "there is nothing to choose from")
+        seen: set[str] = set()
+        for n, option in enumerate(options):
+            if option.code in seen:
+                raise self.lines.refuse((*at, n), f"the option {option.code!r} is there twice")
+            seen.add(option.code)
+            self._labels(option.label, (*at, n, "label"))
+            if option.cue is not None:
+                self._cue(option.cue, (*at, n, "cue"))
+
+    def _cue(self, cue: str, at: Place) -> None:
+        if cue not in self.cue_codes:
+            raise self.lines.refuse(at, f"there is no cue {cue!r} among the risk cues")
+
+    def _conditions(self) -> Iterator[tuple[Condition, Place]]:
+        for section, place in self._sections():
+            if section.shown_when is not None:
+                yield section.shown_when, (*place, "shown_when")
+            for n, field in enumerate(section.fields):
+                for name in ("shown_when", "required_when"):
+                    condition = getattr(field, name)
+                    if condition is not None:
+                        yield condition, (*place, "fields", n, name)
+
+    def _condition(self, condition: Condition, at: Place) -> None:
+        for leaf in condition.leaves():
+            assert leaf.field is not None
+            if leaf.field not in self.where:
+                raise self.lines.refuse(at, f"there is no field {leaf.field!r}")
+            field = self._at(leaf.field)[1]
+            wanted = [leaf.is_] if leaf.is_ is not None else leaf.any_of
+            if wanted is not None:
+                known = self.sheet.codes(field)
+                if field.type == "categories" and self.sheet.framework is not None:
+                    known = known | set(self.sheet.framework.choices())
+                strange = [code for code in wanted if code not in known]
+                if strange or not wanted:
+                    said = ", ".join(strange) or "nothing"
+                    raise self.lines.refuse(at, f"{leaf.field} can never be {said}")
+            compared = leaf.below is not None or leaf.at_least is not None
+            if compared and field.type != "whole_number":
+                raise self.lines.refuse(at, f"{leaf.field} is not a number")
+
+    def _at(self, path: str) -> tuple[Section, Field]:
+        section_code, _, code = path.partition(".")
+        section = self.form.section(section_code)
+        assert section is not None
+        return section, next(f for f in section.fields if f.code == code)
+
+    def _meanings(self) -> None:
+        for meaning in sorted(SINGLE_MEANINGS):
+            found = self.form.meaning(meaning)  # type: ignore[arg-type]
+            if len(found) > 1 or any(section.repeats for section, _ in found):
+                raise self.lines.refuse(
+                    self.where[f"{found[-1][0].code}.{found[-1][1].code}"],
+                    f"{meaning!r} can be meant by one field only, in a section that is there once",
+                )
+        needed = {"headline": FREE_TEXT, "categories": {"categories"}, "place": {"place"}}
+        if self.form.record == "contact":
+            needed["kind"] = {"choice"}
+        for meaning, types in needed.items():
+            found = self.form.meaning(meaning)  # type: ignore[arg-type]
+            if not found and (self.form.record == "contact" or meaning == "headline"):
+                raise self.lines.refuse((), f"no field means {meaning!r}; the program needs one")
+            if found and found[0][1].type not in types:
+                where = self.where[f"{found[0][0].code}.{found[0][1].code}"]
+                words = f"what means {meaning!r} is of type {' or '.join(sorted(types))}"
+                raise self.lines.refuse(where, words)
+
+    # -- circles and dead ends -----------------------------------------------------------------
+
+    def _shown_by(self, path: str) -> list[Condition]:
+        section, field = self._at(path)
+        return [c for c in (section.shown_when, field.shown_when) if c is not None]
+
+    def _circles(self) -> None:
+        done: set[str] = set()
+
+        def visit(path: str, trail: tuple[str, ...]) -> None:
+            if path in trail:
+                circle = " → ".join((*trail[trail.index(path) :], path))
+                raise self.lines.refuse(self.where[path], f"these show one another: {circle}")
+            if path in done:
+                return
+            for condition in self._shown_by(path):
+                for leaf in condition.leaves():
+                    assert leaf.field is not None
+                    visit(leaf.field, (*trail, path))
+            done.add(path)
+
+        for path in self.where:
+            visit(path, ())
+
+    def _dead_ends(self) -> None:
+        for path, place in self.where.items():
+            _section, field = self._at(path)
+            if not self._reachable(path, None):
+                raise self.lines.refuse(place, f"no answers ever show {path}")
+            if field.required_when is not None and not self._reachable(path, field.required_when):
+                where = (*place, "required_when")
+                raise self.lines.refuse(where, f"no answers ever make {path} required")
+
+    def _reachable(self, path: str, besides: Condition | None) -> bool:
+        conditions = [*self._shown_by(path), *([besides] if besides else [])]
+        fields = self._behind(conditions)
+        if not conditions:
+            return True
+        domains = {name: self._domain(name, fields[name]) for name in fields}
+        count = 1
+        for domain in domains.values():
+            count *= len(domain)
+        if count > _COMBINATIONS:
+            words = f"what shows {path} depends on too many answers to be checked; make it simpler"
+            raise self.lines.refuse(self.where[path], words)
+        section = self._at(path)[0]
+        for combination in itertools.product(*domains.values()):
+            answers: Answers = {}
+            for name, value in zip(domains, combination, strict=True):
+                if value is not None:
+                    answers[self._example(name)] = value  # type: ignore[assignment]
+            if self._consistent(answers, domains) and all(
+                self.sheet.holds(c, answers, (section, "e1" if section.repeats else None))
+                for c in conditions
+            ):
+                return True
+        return False
+
+    def _example(self, name: str) -> str:
+        section, field = self._at(name)
+        return f"{section.code}.e1.{field.code}" if section.repeats else name
+
+    def _consistent(self, answers: Answers, domains: dict[str, list[object]]) -> bool:
+        """Whether whoever fills in the form could have given these answers."""
+        for name in domains:
+            if self._example(name) not in answers:
+                continue
+            section = self._at(name)[0]
+            here = (section, "e1" if section.repeats else None)
+            if not all(self.sheet.holds(c, answers, here) for c in self._shown_by(name)):
+                return False
+        return True
+
+    def _behind(self, conditions: list[Condition]) -> dict[str, list[Condition]]:
+        """The fields that conditions depend on, at any distance, with the tests of each."""
+        found: dict[str, list[Condition]] = {}
+        pending = list(conditions)
+        expanded: set[str] = set()
+        while pending:
+            for leaf in pending.pop().leaves():
+                assert leaf.field is not None
+                found.setdefault(leaf.field, []).append(leaf)
+                if leaf.field not in expanded:
+                    expanded.add(leaf.field)
+                    pending += self._shown_by(leaf.field)
+        return found
+
+    def _counted(self, field: Field, code: str) -> set[str]:
+        return self.sheet.counted(code) if field.type == "categories" else {code}
+
+    def _domain(self, name: str, tests: list[Condition]) -> list[object]:
+        """The answers worth trying: none, those that are spoken of, and one that is not."""
+        field = self._at(name)[1]
+        if field.type == "whole_number":
+            edges = {b for t in tests for b in (t.below, t.at_least) if b is not None}
+            tried = {n for edge in edges or {field.at_least or 0} for n in (edge - 1, edge)}
+            low = field.at_least if field.at_least is not None else min(tried)
+            high = field.at_most if field.at_most is not None else max(tried)
+            return [None, *sorted({min(max(n, low), high) for n in tried})]
+        if field.type in FREE_TEXT:
+            return [None, "x"]
+        if field.type in ("date", "moment"):
+            return [None, "2026-01-01"]
+        spoken = {c for t in tests for c in ([t.is_] if t.is_ else t.any_of or [])}
+        codes = self.sheet.codes(field) if field.type != "yes_no" else set(YES_NO)
+        # A category of the framework is given by choosing one that counts as it.
+        spoken = {code for code in codes if self._counted(field, code) & spoken}
+        other = sorted(codes - spoken)[:1]
+        single = [*sorted(spoken), *other]
+        if field.type in ("choices", "categories"):
+            return [None, *[[code] for code in single], sorted(spoken) or single]
+        return [None, *single]

@@ -1,0 +1,395 @@
+"""Contacts: opened when a call is answered, filled while a child talks, completed, reopened."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls.models import Call, VoiceMessage
+from app.calls.record import record as record_call_event
+from app.contacts import profiles
+from app.contacts.answers import Missing
+from app.contacts.models import (
+    CompletedVersion,
+    Contact,
+    ContactReader,
+    UrgencyDecision,
+)
+from app.contacts.records import (
+    Opened,
+    beginning,
+    library_of,
+    note_event,
+    open_record,
+    present,
+    sheet_of,
+)
+from app.contacts.risk import DANGER_KEY, Suggestion, Urgency, suggest
+from app.contacts.saving import Change, Saved, save_answers
+from app.contacts.scopes import lock_writable, reads_contact
+from app.contacts.states import (
+    NON_COUNSELLING,
+    TRANSITIONS,
+    Channel,
+    ContactEvent,
+    ContactState,
+    NonCounselling,
+    Source,
+)
+from app.errors import Conflict, Invalid, NotFound
+from app.staff.models import Staff
+from app.work import Work
+
+# Paper may be written in so long after the talk.
+_OLDEST = timedelta(days=3660)
+
+
+class NotOpenForWriting(Conflict):
+    default = "The contact is complete. Reopen it, with a reason, to change it."
+
+
+class Incomplete(Invalid):
+    """The text says everything that is missing; `missing` holds it one by one."""
+
+    def __init__(self, missing: list[Missing]) -> None:
+        self.missing = missing
+        super().__init__("; ".join(m.words for m in missing))
+
+
+def _move(contact: Contact, event: ContactEvent) -> None:
+    state = TRANSITIONS.get((ContactState(contact.state), event))
+    if state is None:
+        if event is ContactEvent.REOPEN:
+            raise Conflict("The contact is open already.")
+        raise NotOpenForWriting()
+    contact.state = state.value
+
+
+# -- with a call -------------------------------------------------------------------------------
+
+
+async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
+    """The call is answered: its contact opens as a draft, or follows to who has the call now.
+
+    Running it twice is once. The call is locked by whoever connected it.
+    """
+    staff = await work.session.get(Staff, staff_id)
+    assert staff is not None
+    contact = await work.session.scalar(
+        select(Contact).where(Contact.call_id == call.id).with_for_update()
+    )
+    if contact is not None:
+        if contact.owner_id != staff_id:
+            await _hand_over(work, contact, staff, "the call was transferred")
+        return
+    values: dict[str, Any] = {
+        **beginning(work, "contact"),
+        "call_id": call.id,
+        "channel": Channel.CALL.value,
+        "source": Source.LIVE.value,
+        "owner_id": staff_id,
+        "team": staff.team,
+        "taken_at": call.answered_at or work.now,
+        "profile_id": await profiles.profile_of_caller(work, call.caller_key),
+    }
+    statement = pg_insert(Contact.__table__).values(values)  # type: ignore[arg-type]
+    await work.session.execute(statement.on_conflict_do_nothing(index_elements=["call_id"]))
+    await note_event(
+        work, "contact", values["id"], "opened", call_id=str(call.id), owner_id=str(staff_id)
+    )
+
+
+async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> None:
+    before = contact.owner_id
+    await work.session.execute(
+        pg_insert(ContactReader)
+        .values(contact_id=contact.id, staff_id=before, since=work.now, cause=cause)
+        .on_conflict_do_nothing()
+    )
+    contact.owner_id, contact.team = staff.id, staff.team
+    if ContactState(contact.state) is ContactState.COMPLETE:
+        # Closed too soon: whoever has the caller now needs a record to write in.
+        contact.state, contact.closed_as = ContactState.REOPENED.value, None
+    await note_event(
+        work, "contact", contact.id, "handed over", before=str(before), owner_id=str(staff.id),
+        cause=cause,
+    )  # fmt: skip
+
+
+async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contact:
+    """Give a contact to a colleague. Raises NotFound, Invalid."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    other = await work.session.get(Staff, to)
+    if other is None or not other.active or other.role not in ("counsellor", "supervisor"):
+        raise Invalid("A contact is given to a counsellor or a supervisor.")
+    if other.id != contact.owner_id:
+        await _hand_over(work, contact, other, "given to a colleague")
+    return contact
+
+
+async def contact_of_call(work: Work, staff: Staff, call_id: UUID) -> UUID | None:
+    """The id of a call's contact, if there is one that the person may read."""
+    found: UUID | None = await work.session.scalar(
+        select(Contact.id).where(Contact.call_id == call_id, reads_contact(staff))
+    )
+    return found
+
+
+# -- without a call ----------------------------------------------------------------------------
+
+
+async def create_contact(
+    work: Work,
+    staff: Staff,
+    *,
+    channel: Channel,
+    source: Source = Source.AFTERWARDS,
+    taken_at: datetime | None = None,
+    on_behalf_of: UUID | None = None,
+    call_id: UUID | None = None,
+    changes: list[Change] | None = None,
+) -> tuple[Contact, Saved]:
+    """A contact that did not open by itself: e-mail, a visit, paper after an outage.
+
+    The answers that are not possible are named in what was saved, and the rest is kept.
+    Raises Invalid.
+    """
+    if source is Source.PAPER and taken_at is None:
+        raise Invalid("Say when it was really taken: taken_at.")
+    at = taken_at or work.now
+    if at.tzinfo is None:
+        raise Invalid("Give the time with its zone, for example 2026-11-24T08:00:00+01:00.")
+    if not work.now - _OLDEST <= at <= work.now + timedelta(minutes=2):
+        raise Invalid("The time when it was taken lies in the future, or too far back.")
+    if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
+        raise Invalid("Say for which colleague: on_behalf_of, with the source on_behalf.")
+    if call_id is not None:
+        await _check_message(work, call_id)
+    elif channel is Channel.VOICE_MESSAGE:
+        raise Invalid("Say which call the voice message came with: call_id.")
+    profile_id = None
+    if call_id is not None:
+        key = await work.session.scalar(select(Call.caller_key).where(Call.id == call_id))
+        profile_id = await profiles.profile_of_caller(work, key)
+    contact = Contact(
+        **beginning(work, "contact"), call_id=call_id, channel=channel.value, source=source.value,
+        owner_id=staff.id, team=staff.team, taken_at=at, on_behalf_of=on_behalf_of,
+        state="draft", answers={}, sealed={}, versions={}, revision=0, completions=0,
+        headline_words="", category_codes=[], place_path=[], profile_id=profile_id,
+    )  # fmt: skip
+    saved = Saved(0)
+    work.session.add(contact)
+    if changes:
+        await work.session.flush()
+        saved = await save_answers(work, contact, changes)
+    await work.session.flush()
+    if on_behalf_of is not None:
+        await _let_in(work, contact.id, on_behalf_of, "taken by")
+    await note_event(
+        work, "contact", contact.id, "opened", channel=channel.value, source=source.value
+    )
+    return contact, saved
+
+
+async def _check_message(work: Work, call_id: UUID) -> None:
+    if await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id)):
+        raise Conflict("There is a contact for this call already.")
+    message = select(VoiceMessage.id).where(VoiceMessage.call_id == call_id).limit(1)
+    if await work.session.scalar(message) is None:
+        raise NotFound("There is no voice message of such a call.")
+
+
+async def _let_in(work: Work, contact_id: UUID, staff_id: UUID, cause: str) -> None:
+    if await work.session.get(Staff, staff_id) is None:
+        raise Invalid("There is no such colleague.")
+    await work.session.execute(
+        insert(ContactReader).values(
+            contact_id=contact_id, staff_id=staff_id, since=work.now, cause=cause
+        )
+    )
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+async def save(work: Work, staff: Staff, contact_id: UUID, changes: list[Change]) -> Saved:
+    """Write answers into one's draft. Raises NotFound, NotOpenForWriting, Invalid."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    _move(contact, ContactEvent.SAVE)
+    return await save_answers(work, contact, changes)
+
+
+async def suggestion(work: Work, contact: Contact) -> Suggestion | None:
+    """The urgency that the signs of danger speak for, with the signs."""
+    cues = sheet_of(work, contact).cues(present(contact))
+    if contact.call_id is not None:
+        call = await work.session.get(Call, contact.call_id)
+        if call is not None and call.danger:
+            cues.append(DANGER_KEY)
+    return suggest(library_of(work.ground).risk, cues)
+
+
+async def decide_urgency(
+    work: Work, staff: Staff, contact_id: UUID, urgency: Urgency, reason: str | None
+) -> Contact:
+    """The counsellor decides; what was suggested, and why, is kept beside it."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    _move(contact, ContactEvent.SAVE)
+    suggested = await suggestion(work, contact)
+    decision_id = uuid4()
+    sealed = None
+    if reason and reason.strip():
+        sealed = work.keys.seal(
+            reason.encode(), table="urgency_decisions", column="reason_sealed", row=decision_id
+        )
+    work.session.add(
+        UrgencyDecision(
+            id=decision_id,
+            contact_id=contact.id,
+            at=work.now,
+            staff_id=staff.id,
+            urgency=urgency.value,
+            suggested=suggested.urgency.value if suggested else None,
+            cues=[cue.cue for cue in suggested.cues] if suggested else [],
+            reason_sealed=sealed,
+        )
+    )
+    contact.urgency = urgency.value
+    await note_event(
+        work, "contact", contact.id, "urgency decided", urgency=urgency.value,
+        suggested=suggested.urgency.value if suggested else None,
+    )  # fmt: skip
+    return contact
+
+
+async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
+    """Everything that keeps a contact from being complete."""
+    missing = sheet_of(work, contact).missing(present(contact), language)
+    suggested = await suggestion(work, contact)
+    if suggested is not None and contact.urgency is None:
+        why = ", ".join(cue.reason.get(language, cue.cue) for cue in suggested.cues)
+        words = f"Urgency: decide it ({suggested.urgency} is suggested: {why})"
+        missing.append(Missing("urgency", words))
+    return missing
+
+
+async def complete(work: Work, staff: Staff, contact_id: UUID) -> Contact:
+    """Complete a contact, if nothing is missing. What it says now is kept for good.
+
+    Raises Incomplete, NotFound, NotOpenForWriting.
+    """
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    if ContactState(contact.state) is ContactState.COMPLETE:
+        raise NotOpenForWriting("The contact is complete already.")
+    missing = await missing_in(work, contact)
+    if missing:
+        raise Incomplete(missing)
+    _move(contact, ContactEvent.COMPLETE)
+    contact.closed_as = None
+    await _keep_version(work, staff, contact)
+    await note_event(work, "contact", contact.id, "completed", number=contact.completions)
+    return contact
+
+
+async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
+    """Close a contact that was none, with one key: nothing is asked, and it is counted."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    _move(contact, ContactEvent.CLOSE)
+    contact.closed_as = reason.value
+    code = NON_COUNSELLING[reason]
+    contact.category_codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
+    await _keep_version(work, staff, contact)
+    await note_event(work, "contact", contact.id, "closed", reason=reason.value)
+    return contact
+
+
+async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
+    contact.completed_at, contact.completed_by = work.now, staff.id
+    contact.completions += 1
+    await work.session.execute(
+        insert(CompletedVersion).values(
+            contact_id=contact.id, number=contact.completions, at=work.now, staff_id=staff.id,
+            answers=contact.answers, sealed=contact.sealed,
+        )
+    )  # fmt: skip
+    work.announce("records")
+
+
+async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Contact:
+    """Open a completed contact again. Raises Invalid without a reason, NotFound, Conflict."""
+    if not reason.strip():
+        raise Invalid("Say why the contact is opened again.")
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    _move(contact, ContactEvent.REOPEN)
+    await note_event(
+        work, "contact", contact.id, "reopened", words=reason.strip()[:2000],
+        closed_as=contact.closed_as,
+    )  # fmt: skip
+    return contact
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+async def open_contact(work: Work, staff: Staff, contact_id: UUID) -> Opened[Contact]:
+    """A contact that the person may read; the reading is logged first. Raises NotFound."""
+    return await open_record(work, staff, Contact, contact_id, "contact read")
+
+
+async def urgency_history(opened: Opened[Contact]) -> list[tuple[UrgencyDecision, str]]:
+    """What was decided and suggested, oldest first, with the reasons."""
+    rows = await opened.work.session.scalars(
+        select(UrgencyDecision)
+        .where(UrgencyDecision.contact_id == opened.id)
+        .order_by(UrgencyDecision.at)
+    )
+    return [
+        (
+            row,
+            opened.words(
+                row.reason_sealed, table="urgency_decisions", column="reason_sealed", row=row.id
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
+    """One's own contacts that are not complete, newest first."""
+    return list(
+        await work.session.scalars(
+            select(Contact)
+            .where(Contact.owner_id == staff.id, Contact.state != ContactState.COMPLETE)
+            .order_by(Contact.opened_at.desc())
+            .limit(50)
+        )
+    )
+
+
+async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:
+    """The contact that one is writing: of the call in hand, or of the last one if not done."""
+    mine = select(Contact).where(
+        Contact.owner_id == staff.id, Contact.state != ContactState.COMPLETE
+    )
+    if call_id is not None:
+        mine = mine.where(Contact.call_id == call_id)
+    else:
+        mine = mine.where(Contact.call_id.is_not(None))
+    return (await work.session.scalars(mine.order_by(Contact.opened_at.desc()).limit(1))).first()
+
+
+async def counts_since(work: Work, staff: Staff, since: datetime) -> dict[str, int]:
+    """How many contacts the person may read were closed how, since an instant."""
+    rows = await work.session.execute(
+        select(func.coalesce(Contact.closed_as, Contact.state), func.count())
+        .where(reads_contact(staff), Contact.opened_at >= since)
+        .group_by(func.coalesce(Contact.closed_as, Contact.state))
+    )
+    return {key: value for key, value in rows}  # noqa: C416
+
+
+async def note_in_call(work: Work, call: Call, contact: Contact) -> None:
+    """That the record of a call was closed, in the log of the call: no word of what was said."""
+    await record_call_event(work, call, "contact_closed", closed_as=contact.closed_as)

@@ -1,0 +1,114 @@
+"""Definitions that a country may change: YAML files, read so that every error has its line.
+
+All scalars stay text, so that an option called `no` is not a truth value. Anchors, aliases
+and a key given twice are refused: what stands in a file is all there is.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.errors import BadSettings
+
+# The quicker of the two where libyaml is built in.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+M = TypeVar("M", bound=BaseModel)
+Path_ = tuple[str | int, ...]
+
+
+class BadDefinition(BadSettings):
+    """A file that cannot be used; the text says which, in which line, and what to do."""
+
+    def __init__(self, source: str, line: int, words: str) -> None:
+        self.source, self.line, self.words = source, line, words
+        super().__init__(f"{source}:{line}: {words}")
+
+
+class Part(BaseModel):
+    """The base of everything in a definition: unknown keys are errors, nothing changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Lines(NamedTuple):
+    """Where each part of a file stands."""
+
+    source: str
+    of: dict[Path_, int]
+
+    def at(self, path: Path_) -> int:
+        """The line of a part, or of the nearest one around it that has one."""
+        while path and path not in self.of:
+            path = path[:-1]
+        return self.of.get(path, 1)
+
+    def refuse(self, path: Path_, words: str) -> BadDefinition:
+        return BadDefinition(self.source, self.at(path), words)
+
+
+def read_data(text: str, source: str) -> tuple[Any, Lines]:
+    """The plain lists, dicts and texts of a file, and their lines. Raises BadDefinition."""
+    try:
+        node = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        words = getattr(error, "problem", None) or "this is not YAML"
+        raise BadDefinition(source, mark.line + 1 if mark else 1, str(words)) from None
+    if node is None:
+        raise BadDefinition(source, 1, "the file is empty")
+    lines = Lines(source, {})
+    return _plain(node, (), lines, set()), lines
+
+
+def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
+    lines.of[path] = node.start_mark.line + 1
+    if id(node) in seen:
+        raise lines.refuse(path, "anchors and aliases are not used here: write it out")
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.tag.endswith(":null") else str(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, n), lines, seen) for n, item in enumerate(node.value)]
+    assert isinstance(node, yaml.MappingNode)
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        name = str(key.value)
+        if not isinstance(key, yaml.ScalarNode) or name in found:
+            lines.of[(*path, name)] = key.start_mark.line + 1
+            raise lines.refuse((*path, name), f"the key {name!r} stands here twice")
+        found[name] = _plain(value, (*path, name), lines, seen)
+        lines.of[(*path, name)] = key.start_mark.line + 1
+    return found
+
+
+def read_model(model: type[M], text: str, source: str) -> tuple[M, Lines]:
+    """A definition of the given shape. Raises BadDefinition."""
+    data, lines = read_data(text, source)
+    try:
+        return model.model_validate(data), lines
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = tuple(first["loc"])
+        name = ".".join(str(part) for part in path) or "the file"
+        raise lines.refuse(path, f"{name}: {_plainly(first)}") from None
+
+
+def _plainly(error: Any) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            return "there is no such key here"
+        case "missing":
+            return "is missing"
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
+
+
+def read_file(model: type[M], path: Path) -> tuple[M, Lines]:
+    """The same from a file. Raises BadDefinition."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadDefinition(path.name, 1, f"cannot be read: {type(error).__name__}") from None
+    return read_model(model, text, path.name)

@@ -1,0 +1,167 @@
+"""Documents of a case: checked for what they are, scanned, sealed before they are stored."""
+
+import asyncio
+import contextlib
+import shlex
+from pathlib import PurePath
+from uuid import UUID, uuid4
+
+import filetype
+from sqlalchemy import select
+from sqlalchemy.orm import defer
+
+from app.contacts.cases import open_case_record
+from app.contacts.models import Case, CaseDocument
+from app.contacts.records import Opened, note_event
+from app.contacts.scopes import lock_writable
+from app.errors import Invalid, NotFound, Refusal
+from app.staff.models import Staff
+from app.work import Work
+
+# By what a file begins with, and the endings that go with it.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "application/pdf": (".pdf",),
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/heic": (".heic",),
+    "audio/mpeg": (".mp3",),
+    "audio/x-wav": (".wav",),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (".docx",),
+    "application/vnd.oasis.opendocument.text": (".odt",),
+}
+# The longest that a scan may take, in seconds.
+_SCAN_SECONDS = 60
+
+
+class TooLarge(Refusal):
+    status = 413
+    default = "The document is too large."
+
+
+class NotAccepted(Refusal):
+    status = 415
+    default = "A document of this kind is not accepted."
+
+
+class ScanFailed(Refusal):
+    status = 503
+    default = "The document could not be checked for viruses and was not kept. Try again."
+
+
+def kind_of(content: bytes, name: str) -> str:
+    """The media type, by the content; the ending must fit it. Raises NotAccepted."""
+    found = filetype.guess(content)
+    mime = found.mime if found is not None else ""
+    ending = PurePath(name).suffix.lower()
+    if mime not in ALLOWED or ending not in ALLOWED[mime]:
+        endings = ", ".join(e for kinds in ALLOWED.values() for e in kinds)
+        raise NotAccepted(
+            f"Documents are accepted as {endings}; and the content must be what the ending says."
+        )
+    return mime
+
+
+async def scan(command: str | None, content: bytes) -> str:
+    """Run the scanner of the settings. The answer is `clean`, or `not_scanned` without one.
+
+    Raises NotAccepted where it finds something, ScanFailed where it cannot tell.
+    """
+    if not command:
+        return "not_scanned"
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(command),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except (OSError, ValueError):
+        raise ScanFailed() from None
+    try:
+        async with asyncio.timeout(_SCAN_SECONDS):
+            await process.communicate(content)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise ScanFailed() from None
+    if process.returncode == 1:
+        raise NotAccepted("The scanner found something harmful in the document.")
+    if process.returncode != 0:
+        raise ScanFailed()
+    return "clean"
+
+
+async def check_document(work: Work, name: str, content: bytes) -> tuple[str, str]:
+    """Size, kind and scan, before a lock is taken: media type and scan. Raises Refusal."""
+    name = name.strip()
+    if not name or len(name) > 200 or not name.isprintable() or "/" in name:
+        raise Invalid("A document has a name of 1 to 200 characters.")
+    if not content:
+        raise Invalid("The document is empty.")
+    limit = work.settings.document_megabytes
+    if len(content) > limit * 1024 * 1024:
+        raise TooLarge(f"A document may have {limit} MB.")
+    return kind_of(content, name), await scan(work.settings.scan_command, content)
+
+
+async def add_document(
+    work: Work, staff: Staff, case_id: UUID, name: str, content: bytes, kind: str, scanned: str
+) -> CaseDocument:
+    """Seal a checked document into a case. Raises NotFound."""
+    case = await lock_writable(work, staff, Case, case_id)
+    document_id = uuid4()
+
+    def seal(value: bytes, column: str) -> bytes:
+        return work.keys.seal(value, table="case_documents", column=column, row=document_id)
+
+    document = CaseDocument(
+        id=document_id, case_id=case.id, at=work.now, staff_id=staff.id, media_type=kind,
+        size=len(content), scan=scanned, name_sealed=seal(name.strip().encode(), "name_sealed"),
+        content_sealed=seal(content, "content_sealed"),
+    )  # fmt: skip
+    work.session.add(document)
+    await work.session.flush()
+    await note_event(
+        work, "case", case.id, "document added", document=str(document_id), media=kind,
+        size=len(content), scan=scanned,
+    )  # fmt: skip
+    return document
+
+
+async def documents_of(opened: Opened[Case]) -> list[tuple[CaseDocument, str]]:
+    """The documents of a case with their names; the contents stay sealed."""
+    rows = await opened.work.session.scalars(
+        select(CaseDocument)
+        .where(CaseDocument.case_id == opened.id)
+        .options(defer(CaseDocument.content_sealed))
+        .order_by(CaseDocument.at)
+    )
+    return [
+        (
+            row,
+            opened.words(row.name_sealed, table="case_documents", column="name_sealed", row=row.id),
+        )
+        for row in rows
+    ]
+
+
+async def open_document(
+    work: Work, staff: Staff, case_id: UUID, document_id: UUID
+) -> tuple[CaseDocument, str, bytes]:
+    """A document with name and content; the reading is logged first. Raises NotFound."""
+    opened = await open_case_record(work, staff, case_id)
+    document = await work.session.scalar(
+        select(CaseDocument).where(
+            CaseDocument.id == document_id, CaseDocument.case_id == opened.id
+        )
+    )
+    if document is None:
+        raise NotFound("There is no such document in this case.")
+    content = opened.unseal(
+        document.content_sealed, table="case_documents", column="content_sealed", row=document.id
+    )
+    name = opened.words(
+        document.name_sealed, table="case_documents", column="name_sealed", row=document.id
+    )
+    return document, name, content or b""

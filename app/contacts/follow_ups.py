@@ -1,0 +1,167 @@
+"""Follow-up dates of a case: they remind on the morning, and are overdue the day after."""
+
+from datetime import date, datetime, time, timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from app.contacts.models import Case, FollowUp
+from app.contacts.records import Opened, library_of, note_event
+from app.contacts.scopes import lock_writable, reads_case
+from app.contacts.states import DONE, FollowUpAbout, SeparationOutcome
+from app.errors import Conflict, Invalid, NotFound
+from app.staff.models import Staff
+from app.work import Work
+
+
+def moments_of(due_on: date, reminds_at: time, timezone: str) -> tuple[datetime, datetime]:
+    """When a follow-up reminds, and when it is overdue: at the end of its day there."""
+    zone = ZoneInfo(timezone)
+    reminds = datetime.combine(due_on, reminds_at, zone)
+    overdue = datetime.combine(due_on + timedelta(days=1), time(), zone)
+    return reminds, overdue
+
+
+async def add_follow_up(
+    work: Work,
+    case: Case,
+    owner: Staff,
+    about: FollowUpAbout,
+    *,
+    due_on: date | None = None,
+    days: int | None = None,
+    words: str = "",
+) -> FollowUp:
+    """Put a follow-up on a locked or new case. Raises Invalid."""
+    country = library_of(work.ground).country
+    today = work.now.astimezone(ZoneInfo(country.timezone)).date()
+    due = due_on or today + timedelta(days=days or 0)
+    if not today <= due <= today + timedelta(days=3660):
+        raise Invalid("The date is today or later.")
+    if len(words) > 2000 or "\x00" in words:
+        raise Invalid("Say it in at most 2000 characters.")
+    follow_up_id = uuid4()
+    sealed = None
+    if words.strip():
+        sealed = work.keys.seal(
+            words.strip().encode(), table="follow_ups", column="words_sealed", row=follow_up_id
+        )
+    follow_up = FollowUp(
+        id=follow_up_id, case_id=case.id, owner_id=owner.id, about=about.value, due_on=due,
+        words_sealed=sealed, created_at=work.now,
+    )  # fmt: skip
+    work.session.add(follow_up)
+    await work.session.flush()
+    await note_event(
+        work, "case", case.id, "follow-up set", follow_up=str(follow_up_id), about=about.value,
+        due_on=due.isoformat(),
+    )  # fmt: skip
+    for task, at in zip(
+        ("contacts:remind", "contacts:overdue"),
+        moments_of(due, country.reminds_at, country.timezone),
+        strict=True,
+    ):
+        wait = max(at - work.now, timedelta(0))
+        work.defer(task, delay=wait or None, follow_up_id=str(follow_up_id))
+    return follow_up
+
+
+async def set_follow_up(
+    work: Work, staff: Staff, case_id: UUID, about: FollowUpAbout, due_on: date, words: str
+) -> FollowUp:
+    """A follow-up for oneself on a case. Raises NotFound, Invalid."""
+    case = await lock_writable(work, staff, Case, case_id)
+    return await add_follow_up(work, case, staff, about, due_on=due_on, words=words)
+
+
+async def finish_follow_up(
+    work: Work, staff: Staff, follow_up_id: UUID, result: str, words: str
+) -> FollowUp:
+    """Say what came of it; of one about separation, where the child is now.
+
+    Raises NotFound, Invalid, Conflict.
+    """
+    found = await work.session.scalar(select(FollowUp.case_id).where(FollowUp.id == follow_up_id))
+    if found is None:
+        raise NotFound("There is no such follow-up, or not for you.")
+    case = await lock_writable(work, staff, Case, found)
+    follow_up = await work.session.get(FollowUp, follow_up_id, with_for_update=True)
+    assert follow_up is not None
+    if follow_up.done_at is not None:
+        raise Conflict("It was done already.")
+    allowed = results_of(follow_up.about)
+    if result not in allowed:
+        raise Invalid(f"The result is one of: {', '.join(allowed)}.")
+    follow_up.done_at, follow_up.done_by, follow_up.result = work.now, staff.id, result
+    if words.strip():
+        follow_up.result_sealed = work.keys.seal(
+            words.strip()[:2000].encode(), table="follow_ups", column="result_sealed",
+            row=follow_up.id,
+        )  # fmt: skip
+    if follow_up.about == FollowUpAbout.SEPARATION:
+        case.separation_risk, case.separation_outcome = True, result
+    await note_event(
+        work, "case", case.id, "follow-up done", follow_up=str(follow_up.id), result=result,
+        about=follow_up.about,
+    )  # fmt: skip
+    return follow_up
+
+
+def results_of(about: str) -> list[str]:
+    """The possible results of a follow-up."""
+    return list(SeparationOutcome) if about == FollowUpAbout.SEPARATION else list(DONE)
+
+
+async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
+    """The morning of the date, or the end of its day, has come. Running it twice is once."""
+    case_id = await work.session.scalar(select(FollowUp.case_id).where(FollowUp.id == follow_up_id))
+    # The case before what hangs on it, as everywhere.
+    await work.session.scalar(select(Case.id).where(Case.id == case_id).with_for_update())
+    follow_up = await work.session.get(
+        FollowUp, follow_up_id, with_for_update=True, populate_existing=True
+    )
+    if follow_up is None or follow_up.done_at is not None:
+        return
+    if overdue and follow_up.overdue_at is None:
+        follow_up.overdue_at = work.now
+    elif not overdue and follow_up.reminded_at is None:
+        follow_up.reminded_at = work.now
+    else:
+        return
+    kind = "follow-up overdue" if overdue else "follow-up due"
+    await note_event(work, "case", follow_up.case_id, kind, follow_up=str(follow_up.id))
+    work.announce(f"follow_ups:{follow_up.owner_id}")
+
+
+async def follow_ups_of(opened: Opened[Case]) -> list[tuple[FollowUp, str, str]]:
+    """The follow-ups of a case with their words, what is open first."""
+    rows = await opened.work.session.scalars(
+        select(FollowUp)
+        .where(FollowUp.case_id == opened.id)
+        .order_by(FollowUp.done_at.is_not(None), FollowUp.due_on)
+    )
+    return [
+        (
+            row,
+            opened.words(row.words_sealed, table="follow_ups", column="words_sealed", row=row.id),
+            opened.words(row.result_sealed, table="follow_ups", column="result_sealed", row=row.id),
+        )
+        for row in rows
+    ]
+
+
+async def bells_of(work: Work, staff: Staff) -> list[tuple[FollowUp, Case]]:
+    """What is due or overdue and not done: one's own, and a supervisor's team's."""
+    rows = await work.session.execute(
+        select(FollowUp, Case)
+        .join(Case, Case.id == FollowUp.case_id)
+        .where(
+            FollowUp.done_at.is_(None),
+            FollowUp.reminded_at.is_not(None) | FollowUp.overdue_at.is_not(None),
+            reads_case(staff),
+        )
+        .order_by(FollowUp.due_on)
+        .limit(50)
+    )
+    return [(follow_up, case) for follow_up, case in rows]

@@ -1,0 +1,164 @@
+"""Forms as data: sections, fields, when they are asked, and what they mean. Pure.
+
+A form has a name and a version and never changes. The same definition renders the page,
+checks what comes in, and names the columns of exports. A path is `section.field`, in a
+section that repeats `section.entry.field`, where the entry is a short code of its own.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field as Key
+from pydantic import StringConstraints, model_validator
+
+from app.contacts.datafile import Part
+from app.contacts.trees import Code, Labels, Language
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Kind = Literal[
+    "choice", "choices", "yes_no", "text", "narrative", "whole_number", "date", "moment",
+    "place", "categories",
+]  # fmt: skip
+Personal = Literal["name", "number", "address", "narrative", "other"]
+# What the program itself has to understand, whatever a country calls the field.
+Meaning = Literal[
+    "kind", "headline", "categories", "place", "child_age", "child_gender", "child_name",
+    "caller_name", "reporter_role", "safe_to_contact", "separation_outcome",
+]  # fmt: skip
+SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place", "safe_to_contact"})
+YES_NO = ("yes", "no", "unknown")
+FREE_TEXT = frozenset({"text", "narrative"})
+
+
+class Option(Part):
+    """An answer that can be chosen. `cue` is a sign of danger (see `risk.py`)."""
+
+    code: Code
+    label: Labels
+    cue: Code | None = None
+
+
+class Condition(Part):
+    """When something is asked. A field of a section that repeats, seen from outside of it,
+    stands for "at least one of them"."""
+
+    field: str | None = None
+    is_: str | None = Key(default=None, alias="is")
+    any_of: list[str] | None = None
+    below: int | None = None
+    at_least: int | None = None
+    filled: bool | None = None
+    all_: list["Condition"] | None = Key(default=None, alias="all")
+    any_: list["Condition"] | None = Key(default=None, alias="any")
+    not_: "Condition | None" = Key(default=None, alias="not")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "Condition":
+        tests = [self.is_, self.any_of, self.below, self.at_least, self.filled]
+        given = sum(test is not None for test in tests)
+        joined = sum(part is not None for part in (self.all_, self.any_, self.not_))
+        if (given, joined) != ((1, 0) if self.field is not None else (0, 1)):
+            raise ValueError(
+                "a condition is a field with one of is, any_of, below, at_least, filled; "
+                "or one of all, any, not"
+            )
+        if self.filled is False:
+            raise ValueError("say `not: {field: ..., filled: true}`")
+        return self
+
+    def leaves(self) -> Iterator["Condition"]:
+        """The tests of single fields in it."""
+        if self.field is not None:
+            yield self
+        for part in [*(self.all_ or []), *(self.any_ or []), *([self.not_] if self.not_ else [])]:
+            yield from part.leaves()
+
+
+class Field(Part):
+    """One question. Lengths are in characters, `at_least` and `at_most` of numbers are values."""
+
+    code: Name
+    type: Kind
+    label: Labels
+    hint: Labels | None = None
+    options: list[Option] | None = None
+    options_from: Name | None = None
+    required: bool = False
+    required_when: Condition | None = None
+    shown_when: Condition | None = None
+    personal: Personal | None = None
+    found_by: Literal["name", "number"] | None = None
+    means: Meaning | None = None
+    column: Name | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+class Section(Part):
+    """Fields that belong together; with `repeats` as many times as there are such people."""
+
+    code: Name
+    title: Labels
+    hint: Labels | None = None
+    repeats: int | None = Key(default=None, ge=2, le=50)
+    entry: Labels | None = None
+    shown_when: Condition | None = None
+    shows: Literal["family_support"] | None = None
+    fields: list[Field] = Key(min_length=1)
+
+
+class Cue(Part):
+    """A sign of danger that follows from several answers, or from a number."""
+
+    cue: Code
+    when: Condition
+
+
+class Form(Part):
+    """A file of a form."""
+
+    form: Name
+    version: int = Key(ge=1)
+    record: Literal["contact", "case"]
+    languages: list[Language] = Key(min_length=1)
+    title: Labels
+    lists: dict[Name, list[Option]] = Key(default_factory=dict)
+    sections: list[Section] = Key(min_length=1)
+    cues: list[Cue] = Key(default_factory=list)
+
+    def section(self, code: str) -> Section | None:
+        return next((s for s in self.sections if s.code == code), None)
+
+    def find(self, path: str) -> tuple[Section, Field, str | None] | None:
+        """The section, the field and the entry of a path; None if there is no such question."""
+        parts = path.split(".")
+        section = self.section(parts[0])
+        if section is None or len(parts) != (3 if section.repeats else 2):
+            return None
+        field = next((f for f in section.fields if f.code == parts[-1]), None)
+        if field is None or (section.repeats and not is_entry(parts[1])):
+            return None
+        return section, field, parts[1] if section.repeats else None
+
+    def options_of(self, field: Field) -> list[Option]:
+        """The options of a choice, its own or those of the list it names."""
+        return field.options or self.lists.get(field.options_from or "", [])
+
+    def meaning(self, meaning: Meaning) -> list[tuple[Section, Field]]:
+        """The fields that mean something to the program."""
+        return [(s, f) for s in self.sections for f in s.fields if f.means == meaning]
+
+    def path_of(self, meaning: Meaning) -> str | None:
+        """The path of a meaning that is there at most once."""
+        found = self.meaning(meaning)
+        return f"{found[0][0].code}.{found[0][1].code}" if found else None
+
+
+def is_entry(text: str) -> bool:
+    """Whether a text is the code of an entry: made by the page, so checked."""
+    return 0 < len(text) <= 12 and text.isascii() and text.isalnum() and text.islower()
+
+
+def column_of(section: Section, field: Field) -> str:
+    """The name of the export column of a question."""
+    return field.column or f"{section.code}_{field.code}"

@@ -1,0 +1,39 @@
+"""What time brings to a case: reminders and overdue dates. Every job may be run twice."""
+
+from uuid import UUID
+
+import psycopg
+from procrastinate import Blueprint, JobContext, RetryStrategy
+from sqlalchemy.exc import DBAPIError
+
+from app.contacts.follow_ups import ring_bell
+from app.jobs.transaction import transaction
+from app.work import PROGRAM, Ground
+
+# For as long as it takes: a date that nobody is told of is a child forgotten.
+_RETRY = RetryStrategy(
+    max_attempts=None,
+    exponential_wait=2,
+    retry_exceptions={DBAPIError, psycopg.Error, OSError},
+)
+
+
+def contacts_tasks() -> Blueprint:
+    """The tasks of this area, for one job app."""
+    tasks = Blueprint()
+
+    @tasks.task(name="remind", retry=_RETRY, pass_context=True)
+    async def remind(context: JobContext, follow_up_id: str) -> None:
+        await _ring(context, follow_up_id, overdue=False)
+
+    @tasks.task(name="overdue", retry=_RETRY, pass_context=True)
+    async def overdue(context: JobContext, follow_up_id: str) -> None:
+        await _ring(context, follow_up_id, overdue=True)
+
+    return tasks
+
+
+async def _ring(context: JobContext, follow_up_id: str, *, overdue: bool) -> None:
+    ground: Ground = context.additional_context["ground"]
+    async with transaction(ground, PROGRAM) as work:
+        await ring_bell(work, UUID(follow_up_id), overdue=overdue)

@@ -1,0 +1,321 @@
+"""What was said: contacts, cases, profiles, and what hangs on them.
+
+Answers to a form are kept per question: what is coded in `answers`, what is about a person
+in `sealed` (each sealed by itself, bound to its row and question), and in `versions` at which
+revision of the record each question was last changed.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from app.contacts.risk import Urgency
+from app.contacts.states import (
+    CHANNELS,
+    NON_COUNSELLING,
+    ContactState,
+    FollowUpAbout,
+    SeparationOutcome,
+    Source,
+)
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+
+SUBJECTS = ("contact", "case", "profile")
+
+
+class Definition(Base):
+    """The register of definitions: a name and version is one text for ever."""
+
+    __tablename__ = "definitions"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    text: Mapped[str]
+    registered_at: Mapped[datetime]
+
+
+class Filled:
+    """A filled form: what contacts and cases have in common."""
+
+    id: Mapped[Identifier]
+    # What people say to one another: "K-7F3-9QD-2XC".
+    code: Mapped[str] = mapped_column(unique=True)
+    form: Mapped[str]
+    form_version: Mapped[int]
+    categories: Mapped[str]
+    categories_version: Mapped[int]
+    places: Mapped[str]
+    places_version: Mapped[int]
+    team: Mapped[str]
+    opened_at: Mapped[datetime]
+    answers: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    sealed: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    versions: Mapped[dict[str, int]] = mapped_column(JSONB, server_default="{}")
+    revision: Mapped[int] = mapped_column(server_default="0")
+    # Taken from the answers, to be found by.
+    headline: Mapped[str | None]
+    headline_words: Mapped[str] = mapped_column(server_default="")
+    category_codes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    place: Mapped[str | None]
+    place_path: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+
+    @declared_attr
+    def owner_id(cls) -> Mapped[UUID]:
+        return mapped_column(ForeignKey("staff.id"))
+
+
+def _found_by(table: str) -> tuple[Index, ...]:
+    return (
+        Index(f"ix_{table}_owner_id", "owner_id", "opened_at"),
+        Index(f"ix_{table}_team", "team", "opened_at"),
+        Index(f"ix_{table}_opened_at", "opened_at"),
+        Index(f"ix_{table}_category_codes", "category_codes", postgresql_using="gin"),
+        Index(f"ix_{table}_place_path", "place_path", postgresql_using="gin"),
+        Index(
+            f"ix_{table}_headline",
+            text("to_tsvector('simple'::regconfig, headline_words)"),
+            postgresql_using="gin",
+        ),
+    )
+
+
+class Contact(Filled, Base):
+    """What was said in one call, letter, visit: a draft until it is complete."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        one_of("state", ContactState),
+        one_of("closed_as", NON_COUNSELLING),
+        one_of("channel", CHANNELS),
+        one_of("source", Source),
+        one_of("urgency", Urgency),
+        CheckConstraint("state <> 'complete' OR completed_at IS NOT NULL", name="completed_at"),
+        Index("ix_contacts_profile_id", "profile_id"),
+        Index("ix_contacts_open", "owner_id", postgresql_where=text("state <> 'complete'")),
+        *_found_by("contacts"),
+    )
+
+    # One record for one call: the record follows the call when it changes hands.
+    call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"), unique=True)
+    profile_id: Mapped[UUID | None] = mapped_column(ForeignKey("profiles.id"))
+    state: Mapped[str] = mapped_column(server_default="draft")
+    # Set when it was none: silent, a test, a wrong number.
+    closed_as: Mapped[str | None]
+    kind: Mapped[str | None]
+    channel: Mapped[str]
+    source: Mapped[str]
+    on_behalf_of: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When it was really taken: after an outage that is before it was written.
+    taken_at: Mapped[datetime]
+    urgency: Mapped[str | None]
+    completed_at: Mapped[datetime | None]
+    completed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    completions: Mapped[int] = mapped_column(server_default="0")
+
+
+class Case(Filled, Base):
+    """Several contacts about the same children, with people, a plan and dates."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        one_of("separation_outcome", SeparationOutcome),
+        Index("ix_cases_status", "status", "opened_at"),
+        *_found_by("cases"),
+    )
+
+    workflow: Mapped[str]
+    workflow_version: Mapped[int]
+    status: Mapped[str]
+    closed_at: Mapped[datetime | None]
+    separation_risk: Mapped[bool] = mapped_column(server_default="false")
+    separation_outcome: Mapped[str | None]
+
+
+class ContactReader(Base):
+    """Who may read a contact besides its owner: whoever had it before, or was let in."""
+
+    __tablename__ = "contact_readers"
+    __table_args__ = (Index("ix_contact_readers_staff_id", "staff_id"),)
+
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    since: Mapped[datetime]
+    cause: Mapped[str]
+
+
+class RecordEvent(Base):
+    """What happened to a contact, case or profile. Append-only, chained per subject.
+
+    `detail` holds codes and ids; what a person wrote (a reason, a note) is sealed.
+    """
+
+    __tablename__ = "record_events"
+    __table_args__ = (
+        one_of("subject_kind", SUBJECTS),
+        Index("ix_record_events_subject_id", "subject_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    subject_kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    words_sealed: Mapped[Sealed | None]
+    words_id: Mapped[UUID | None]
+    previous: Mapped[KeyedHash]
+    hash: Mapped[KeyedHash]
+
+
+class UrgencyDecision(Base):
+    """The urgency that a counsellor set, beside what the program suggested and why."""
+
+    __tablename__ = "urgency_decisions"
+    __table_args__ = (
+        one_of("urgency", Urgency),
+        one_of("suggested", Urgency),
+        Index("ix_urgency_decisions_contact_id", "contact_id", "at"),
+    )
+
+    id: Mapped[Identifier]
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"))
+    at: Mapped[datetime]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    urgency: Mapped[str]
+    suggested: Mapped[str | None]
+    cues: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    reason_sealed: Mapped[Sealed | None]
+
+
+class CompletedVersion(Base):
+    """A contact as it was each time it was completed; a reopening does not unsay it."""
+
+    __tablename__ = "completed_versions"
+
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    answers: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    sealed: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class MatchKey(Base):
+    """Keyed hashes of the names and numbers in a record, by which it is found."""
+
+    __tablename__ = "match_keys"
+    __table_args__ = (
+        one_of("kind", ("name", "sound", "number")),
+        one_of("subject_kind", ("contact", "case")),
+        Index("ix_match_keys_key", "key"),
+        Index("ix_match_keys_subject_id", "subject_id", "path"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    subject_kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    path: Mapped[str]
+    kind: Mapped[str]
+    key: Mapped[KeyedHash]
+
+
+class Profile(Base):
+    """Somebody who was in contact more than once, as far as the counsellors can tell."""
+
+    __tablename__ = "profiles"
+
+    id: Mapped[Identifier]
+    code: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("profiles.id"))
+
+
+class ProfileNumber(Base):
+    """The number behind which a profile rings; two profiles may share one."""
+
+    __tablename__ = "profile_numbers"
+    __table_args__ = (Index("ix_profile_numbers_caller_key", "caller_key"),)
+
+    profile_id: Mapped[UUID] = mapped_column(ForeignKey("profiles.id"), primary_key=True)
+    caller_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+
+
+class CaseContact(Base):
+    __tablename__ = "case_contacts"
+    __table_args__ = (Index("ix_case_contacts_contact_id", "contact_id"),)
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
+    linked_at: Mapped[datetime]
+
+
+class CaseMember(Base):
+    """Who works on a case besides its owner."""
+
+    __tablename__ = "case_members"
+    __table_args__ = (Index("ix_case_members_staff_id", "staff_id"),)
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    since: Mapped[datetime]
+
+
+class CaseDocument(Base):
+    """A document of a case: name and content are sealed."""
+
+    __tablename__ = "case_documents"
+    __table_args__ = (
+        one_of("scan", ("clean", "not_scanned")),
+        Index("ix_case_documents_case_id", "case_id"),
+    )
+
+    id: Mapped[Identifier]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    at: Mapped[datetime]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    name_sealed: Mapped[Sealed]
+    content_sealed: Mapped[Sealed]
+    media_type: Mapped[str]
+    size: Mapped[int]
+    scan: Mapped[str]
+
+
+class FollowUp(Base):
+    """Something to look after on a date: reminds that morning, is overdue the day after."""
+
+    __tablename__ = "follow_ups"
+    __table_args__ = (
+        one_of("about", FollowUpAbout),
+        Index("ix_follow_ups_case_id", "case_id"),
+        Index("ix_follow_ups_owner_id", "owner_id", postgresql_where=text("done_at IS NULL")),
+    )
+
+    id: Mapped[Identifier]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    about: Mapped[str]
+    due_on: Mapped[date] = mapped_column(Date)
+    words_sealed: Mapped[Sealed | None]
+    created_at: Mapped[datetime]
+    reminded_at: Mapped[datetime | None]
+    overdue_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    result: Mapped[str | None]
+    result_sealed: Mapped[Sealed | None]

@@ -1,0 +1,179 @@
+"""A case on paper: chosen sections as a PDF, for court or a case conference.
+
+Typst makes the pages; what is printed is handed to it as data, never as markup.
+"""
+
+import asyncio
+import json
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import typst
+from sqlalchemy import select
+
+from app.contacts import cases, follow_ups
+from app.contacts.answers import Answers, Sheet
+from app.contacts.contacts import open_contact
+from app.contacts.forms import Field
+from app.contacts.models import Case
+from app.contacts.records import Opened, events_of, library_of, note_event, sheet_of
+from app.contacts.trees import label_in
+from app.errors import Invalid
+from app.staff.models import Staff
+from app.work import Work
+
+_TEMPLATE = Path(__file__).parent / "data" / "case.typ"
+_FALLBACK = {"yes": "Yes", "no": "No", "unknown": "Unknown"}
+
+
+class Purpose(StrEnum):
+    """For whom it is printed; it stands on every page."""
+
+    COURT = "court"
+    CONFERENCE = "conference"
+    SUPERVISION = "supervision"
+    FAMILY = "family"
+
+
+async def print_case(
+    work: Work,
+    staff: Staff,
+    case_id: UUID,
+    *,
+    purpose: Purpose,
+    sections: list[str],
+    with_contacts: bool,
+    with_notes: bool,
+    with_timeline: bool,
+    language: str,
+) -> bytes:
+    """The PDF. What was chosen is logged, what it says is not. Raises Invalid, NotFound."""
+    opened = await cases.open_case_record(work, staff, case_id)
+    sheet = sheet_of(work, opened.record)
+    known = {section.code for section in sheet.form.sections}
+    if not set(sections) <= known:
+        raise Invalid(f"The sections are: {', '.join(sorted(known))}.")
+    if not sections and not with_contacts and not with_notes and not with_timeline:
+        raise Invalid("Choose what is to be printed.")
+    page = await _page(work, staff, opened, sheet, sections, language)
+    page |= {"purpose": purpose.value, "contacts": [], "notes": [], "timeline": []}
+    if with_contacts:
+        page["contacts"] = await _contacts(work, staff, opened.record, language)
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
+    events = await events_of(opened) if with_notes or with_timeline else []
+    names = await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
+    for event, words in events:
+        line = {
+            "at": event.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+            "who": names.get(event.staff_id, "") if event.staff_id else "",
+            "what": event.kind,
+            "words": words,
+        }
+        if event.kind == "note" and with_notes:
+            page["notes"].append(line)
+        if with_timeline:
+            page["timeline"].append({**line, "words": "" if event.kind == "note" else words})
+    locked = await work.session.scalar(select(Case).where(Case.id == opened.id).with_for_update())
+    assert locked is not None
+    await note_event(
+        work, "case", opened.id, "printed", purpose=purpose.value, sections=sections,
+        contacts=with_contacts, notes=with_notes, timeline=with_timeline,
+    )  # fmt: skip
+    return await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
+
+
+@cache
+def _template() -> bytes:
+    return _TEMPLATE.read_bytes()
+
+
+def _compile(data: str) -> bytes:
+    made = typst.compile(_template(), sys_inputs={"data": data})
+    assert isinstance(made, bytes)
+    return made
+
+
+async def _page(
+    work: Work, staff: Staff, opened: Opened[Case], sheet: Sheet, chosen: list[str], language: str
+) -> dict[str, Any]:
+    case, zone = opened.record, ZoneInfo(library_of(work.ground).country.timezone)
+    status = cases.workflow_of(work, case).status(case.status)
+    return {
+        "title": f"{label_in(sheet.form.title, language)} {case.code}",
+        "status": label_in(status.label, language),
+        "opened": case.opened_at.astimezone(zone).strftime("%Y-%m-%d"),
+        "printed": work.now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+        "by": staff.name,
+        "people": await cases.members_of(work, case),
+        "sections": sections_of(sheet, opened.answers(), chosen, language),
+        "dates": [
+            {
+                "due": row.due_on.isoformat(),
+                "about": row.about.replace("_", " "),
+                "result": (row.result or "").replace("_", " "),
+            }
+            for row, _, _ in await follow_ups.follow_ups_of(opened)
+        ],
+    }
+
+
+async def _contacts(work: Work, staff: Staff, case: Case, language: str) -> list[dict[str, Any]]:
+    found = []
+    for contact in await cases.contacts_in(work, staff, case):
+        opened = await open_contact(work, staff, contact.id)
+        sheet = sheet_of(work, contact)
+        every = [section.code for section in sheet.form.sections]
+        found.append(
+            {
+                "title": contact.code,
+                "at": contact.taken_at.isoformat()[:16].replace("T", " "),
+                "sections": sections_of(sheet, opened.answers(), every, language),
+            }
+        )
+    return found
+
+
+def sections_of(
+    sheet: Sheet, answers: Answers, chosen: list[str], language: str
+) -> list[dict[str, Any]]:
+    """The answered questions of the chosen sections, in words."""
+    found = []
+    for section in sheet.form.sections:
+        if section.code not in chosen:
+            continue
+        groups = []
+        for number, entry in enumerate(
+            sheet.entries(answers, section) if section.repeats else [None], 1
+        ):
+            prefix = f"{section.code}.{entry}." if entry else f"{section.code}."
+            lines = [
+                {
+                    "label": label_in(field.label, language),
+                    "value": in_words(sheet, field, answers[prefix + field.code], language),
+                }
+                for field in section.fields
+                if prefix + field.code in answers
+            ]
+            title = f"{label_in(section.entry or section.title, language)} {number}"
+            if lines:
+                groups.append({"title": title if entry else "", "lines": lines})
+        if groups:
+            found.append({"title": label_in(section.title, language), "groups": groups})
+    return found
+
+
+def in_words(sheet: Sheet, field: Field, value: Any, language: str) -> str:
+    """An answer as people read it."""
+    labels = {o.code: label_in(o.label, language) for o in sheet.form.options_of(field)}
+    if field.type == "yes_no":
+        labels = _FALLBACK
+    if field.type in ("place", "categories"):
+        tree = sheet.places if field.type == "place" else sheet.categories
+        labels = {code: label_in(node.label, language) for code, node in tree.choices().items()}
+    if isinstance(value, list):
+        return ", ".join(labels.get(str(code), str(code)) for code in value)
+    return labels.get(str(value), str(value))

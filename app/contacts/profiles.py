@@ -1,0 +1,215 @@
+"""Profiles: contacts of one person, by the number they ring from or as a counsellor says.
+
+Nobody is known by a name here. Two people behind one number are told apart by making a second
+profile for it; from then on a counsellor says which of them it is. Every change has a trail.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls.models import Call
+from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.records import new_code, note_event
+from app.contacts.scopes import lock_writable, reads_contact
+from app.errors import Conflict, Invalid, NotFound
+from app.staff.models import Staff
+from app.work import Work
+
+
+async def _make(work: Work, caller_key: bytes | None, cause: str) -> UUID:
+    profile_id = uuid4()
+    await work.session.execute(
+        insert(Profile).values(id=profile_id, code=new_code("P"), created_at=work.now)
+    )
+    if caller_key is not None:
+        await work.session.execute(
+            insert(ProfileNumber).values(profile_id=profile_id, caller_key=caller_key)
+        )
+    await note_event(work, "profile", profile_id, "made", cause=cause)
+    return profile_id
+
+
+async def _behind(work: Work, caller_key: bytes) -> list[UUID]:
+    rows = await work.session.scalars(
+        select(Profile.id)
+        .join(ProfileNumber, ProfileNumber.profile_id == Profile.id)
+        .where(ProfileNumber.caller_key == caller_key, Profile.merged_into.is_(None))
+        .order_by(Profile.created_at)
+    )
+    return list(rows)
+
+
+async def profile_of_caller(work: Work, caller_key: bytes | None) -> UUID | None:
+    """The profile behind a number: the one there is, a new one, or none to choose by itself.
+
+    Who withholds the number is nobody. Of two behind one number a counsellor chooses.
+    """
+    if caller_key is None:
+        return None
+    # Two first calls of one number at once must not make two profiles.
+    lock = int.from_bytes(caller_key[:8], "big", signed=True)
+    await work.session.execute(select(func.pg_advisory_xact_lock(lock)))
+    found = await _behind(work, caller_key)
+    if not found:
+        return await _make(work, caller_key, "first call of a number")
+    return found[0] if len(found) == 1 else None
+
+
+async def candidates(work: Work, contact: Contact) -> list[Profile]:
+    """The profiles that a contact could belong to by the number it came from."""
+    key = await _caller_key(work, contact)
+    if key is None:
+        return []
+    ids = await _behind(work, key)
+    return list(
+        await work.session.scalars(
+            select(Profile).where(Profile.id.in_(ids)).order_by(Profile.created_at)
+        )
+    )
+
+
+async def _caller_key(work: Work, contact: Contact) -> bytes | None:
+    if contact.call_id is None:
+        return None
+    key: bytes | None = await work.session.scalar(
+        select(Call.caller_key).where(Call.id == contact.call_id)
+    )
+    return key
+
+
+async def _lock_profile(work: Work, staff: Staff, profile_id: UUID) -> Profile:
+    """A profile of which the person may read at least one contact. Raises NotFound."""
+    profile = await work.session.scalar(
+        select(Profile).where(Profile.id == profile_id).with_for_update()
+    )
+    mine = select(Contact.id).where(Contact.profile_id == profile_id, reads_contact(staff)).limit(1)
+    if profile is None or await work.session.scalar(mine) is None:
+        raise NotFound("There is no such profile, or not for you.")
+    return profile
+
+
+async def link(work: Work, staff: Staff, contact_id: UUID, profile_id: UUID) -> None:
+    """Say that a contact is of that person. Raises NotFound, Conflict."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    offered = {profile.id for profile in await candidates(work, contact)}
+    if profile_id in offered:
+        profile = await work.session.get(Profile, profile_id, with_for_update=True)
+        assert profile is not None
+    else:
+        profile = await _lock_profile(work, staff, profile_id)
+    if profile.merged_into is not None:
+        raise Conflict("That profile was merged into another one.")
+    await _set(work, contact, profile.id, "linked by a counsellor")
+
+
+async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str) -> None:
+    before, contact.profile_id = contact.profile_id, profile_id
+    if before == profile_id:
+        return
+    detail = {"contact_id": str(contact.id), "cause": cause}
+    if before is not None:
+        await note_event(work, "profile", before, "contact taken out", **detail)
+    if profile_id is not None:
+        await note_event(work, "profile", profile_id, "contact linked", **detail)
+
+
+async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
+    """It is somebody else behind the same number: a profile of their own. Raises NotFound."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    key = await _caller_key(work, contact)
+    profile_id = await _make(work, key, "told apart by a counsellor")
+    await work.session.flush()
+    await _set(work, contact, profile_id, "told apart")
+    return profile_id
+
+
+async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: str) -> None:
+    """Two profiles are one person: the contacts of the first go to the second.
+
+    Which contacts moved is in the trail, so that a split can undo it. Raises Invalid,
+    NotFound, Conflict.
+    """
+    if not reason.strip():
+        raise Invalid("Say how you know that they are the same person.")
+    if from_id == into_id:
+        raise Invalid("A profile cannot be merged into itself.")
+    # In the order of their ids, so that two merges never wait in a circle.
+    locked = {p: await _lock_profile(work, staff, p) for p in sorted((from_id, into_id))}
+    gone, kept = locked[from_id], locked[into_id]
+    if gone.merged_into is not None or kept.merged_into is not None:
+        raise Conflict("One of the two was merged already.")
+    moved = list(
+        await work.session.scalars(select(Contact.id).where(Contact.profile_id == gone.id))
+    )
+    await work.session.execute(
+        update(Contact).where(Contact.profile_id == gone.id).values(profile_id=kept.id)
+    )
+    for key in await work.session.scalars(
+        select(ProfileNumber.caller_key).where(ProfileNumber.profile_id == gone.id)
+    ):
+        await work.session.execute(
+            pg_insert(ProfileNumber)
+            .values(profile_id=kept.id, caller_key=key)
+            .on_conflict_do_nothing()
+        )
+    gone.merged_into = kept.id
+    contacts = [str(contact) for contact in moved]
+    words = reason.strip()[:2000]
+    await note_event(work, "profile", gone.id, "merged into", into=str(kept.id), contacts=contacts)
+    await note_event(
+        work, "profile", kept.id, "merged", words=words, other=str(gone.id), contacts=contacts
+    )
+
+
+async def split(
+    work: Work, staff: Staff, profile_id: UUID, contact_ids: list[UUID], reason: str
+) -> UUID:
+    """Some contacts of a profile are of somebody else: a new profile. Raises Invalid, NotFound."""
+    if not reason.strip():
+        raise Invalid("Say how you know that it is somebody else.")
+    profile = await _lock_profile(work, staff, profile_id)
+    chosen = list(
+        await work.session.scalars(
+            select(Contact.id).where(
+                Contact.id.in_(contact_ids), Contact.profile_id == profile.id, reads_contact(staff)
+            )
+        )
+    )
+    if not chosen or set(chosen) != set(contact_ids):
+        raise Invalid("Choose contacts of this profile that you may read.")
+    keys = list(
+        await work.session.scalars(
+            select(ProfileNumber.caller_key).where(ProfileNumber.profile_id == profile.id)
+        )
+    )
+    new_id = await _make(work, None, "split from another")
+    for key in keys:
+        await work.session.execute(insert(ProfileNumber).values(profile_id=new_id, caller_key=key))
+    await work.session.execute(
+        update(Contact).where(Contact.id.in_(chosen)).values(profile_id=new_id)
+    )
+    contacts = [str(contact) for contact in chosen]
+    words = reason.strip()[:2000]
+    await note_event(work, "profile", profile.id, "split", other=str(new_id), contacts=contacts)
+    await note_event(
+        work, "profile", new_id, "split from", words=words, other=str(profile.id), contacts=contacts
+    )
+    return new_id
+
+
+async def others_of(work: Work, staff: Staff, contact: Contact) -> tuple[list[Contact], int]:
+    """The other contacts of the same person that the reader may read, and how many there are."""
+    if contact.profile_id is None:
+        return [], 0
+    same = (Contact.profile_id == contact.profile_id, Contact.id != contact.id)
+    total = await work.session.scalar(select(func.count()).select_from(Contact).where(*same))
+    rows: Any = await work.session.scalars(
+        select(Contact)
+        .where(*same, reads_contact(staff))
+        .order_by(Contact.taken_at.desc())
+        .limit(20)
+    )
+    return list(rows), total or 0

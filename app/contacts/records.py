@@ -1,0 +1,229 @@
+"""What contacts and cases have in common: their sheet, their log, and how they are opened.
+
+`open_record` is the one way to what is sealed: it asks for the record within the reader's
+scope, writes the reading into the log, and only then hands out what can unseal.
+"""
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+
+from app.contacts import library as libraries
+from app.contacts.answers import Answers, Sheet, Value
+from app.contacts.library import Library
+from app.contacts.models import Case, Contact, Definition, RecordEvent
+from app.contacts.scopes import readable
+from app.errors import Conflict, NotFound
+from app.staff.audit import write_reading
+from app.staff.models import Staff
+from app.work import Ground, Work
+
+R = TypeVar("R", bound=Contact | Case)
+
+# Crockford's letters: none is taken for another when read aloud.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_code(letter: str) -> str:
+    """A code to say aloud, like K-7F3-9QD-2XC; 45 random bits."""
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(9))
+    return f"{letter}-{body[:3]}-{body[3:6]}-{body[6:]}"
+
+
+def library_of(ground: Ground) -> Library:
+    """The definitions in force in this process."""
+    found: Library = ground.kept.get("library") or libraries.load(ground.settings.definitions_dir)
+    ground.kept["library"] = found
+    return found
+
+
+class DefinitionChanged(Conflict):
+    """A file holds another text than the one that records were written with."""
+
+
+async def register(work: Work) -> None:
+    """Write new definitions into the register, and take out of it what is no longer a file.
+
+    Raises DefinitionChanged.
+    """
+    library = library_of(work.ground)
+    known = {(d.kind, d.name, d.version): d for d in await work.session.scalars(select(Definition))}
+    for key, (text, source) in library.texts.items():
+        digest = libraries.digest_of(text)
+        if key not in known:
+            kind, name, version = key
+            work.session.add(
+                Definition(
+                    kind=kind, name=name, version=version, digest=digest, text=text,
+                    registered_at=work.now,
+                )
+            )  # fmt: skip
+        elif known[key].digest != digest:
+            raise DefinitionChanged(
+                f"{source}: {key[1]} version {key[2]} was changed after it came into use. "
+                f"Undo the change, or give it version {key[2] + 1}."
+            )
+    for key in known.keys() - library.texts.keys():
+        library.restore(known[key].kind, known[key].text)
+
+
+def sheet_of(work: Work, record: Contact | Case) -> Sheet:
+    """The form and trees that a record was written with."""
+    return library_of(work.ground).sheet(
+        (record.form, record.form_version),
+        (record.categories, record.categories_version),
+        (record.places, record.places_version),
+    )
+
+
+def beginning(work: Work, kind: str) -> dict[str, Any]:
+    """What a new record of a kind is written with: the newest versions in force."""
+    library = library_of(work.ground)
+    form, categories, places = library.form_for(kind), library.categories, library.places
+    return {
+        "id": uuid4(),
+        "code": new_code("K" if kind == "contact" else "C"),
+        "form": form.form,
+        "form_version": form.version,
+        "categories": categories.tree,
+        "categories_version": categories.version,
+        "places": places.tree,
+        "places_version": places.version,
+        "opened_at": work.now,
+    }
+
+
+def present(record: Contact | Case) -> Answers:
+    """The answers as conditions see them: of sealed ones only that there is one."""
+    return {**record.answers, **dict.fromkeys(record.sealed, "sealed")}
+
+
+# -- sealing -----------------------------------------------------------------------------------
+
+
+def seal_answer(work: Work, record: Contact | Case, path: str, value: Value) -> str:
+    """A personal answer as it is stored: bound to the record and the question."""
+    body = json.dumps(value, ensure_ascii=False).encode()
+    sealed = work.keys.seal(body, table=record.__tablename__, column=path, row=record.id)
+    return base64.b64encode(sealed).decode()
+
+
+@dataclass(frozen=True)
+class Opened(Generic[R]):
+    """A record whose reading is in the log: it can be unsealed."""
+
+    work: Work
+    record: R
+
+    @property
+    def id(self) -> UUID:
+        return self.record.id
+
+    def answer(self, path: str) -> Value | None:
+        """One answer, sealed or not."""
+        sealed = self.record.sealed.get(path)
+        if sealed is None:
+            plain: Value | None = self.record.answers.get(path)
+            return plain
+        body = self.work.keys.open(
+            base64.b64decode(sealed),
+            table=self.record.__tablename__,
+            column=path,
+            row=self.record.id,
+        )
+        value: Value = json.loads(body)
+        return value
+
+    def answers(self) -> Answers:
+        """All answers."""
+        paths = [*self.record.answers, *self.record.sealed]
+        return {path: value for path in paths if (value := self.answer(path)) is not None}
+
+    def unseal(self, sealed: bytes | None, *, table: str, column: str, row: UUID) -> bytes | None:
+        """A sealed column of a row that belongs to this record."""
+        if sealed is None:
+            return None
+        return self.work.keys.open(sealed, table=table, column=column, row=row)
+
+    def words(self, sealed: bytes | None, *, table: str, column: str, row: UUID) -> str:
+        """The same as text; empty where there is none."""
+        return (self.unseal(sealed, table=table, column=column, row=row) or b"").decode()
+
+
+async def open_record(
+    work: Work, staff: Staff, model: type[R], record_id: UUID, purpose: str
+) -> Opened[R]:
+    """A record that the person may read; the reading is logged first. Raises NotFound."""
+    record: R | None = await work.session.scalar(
+        readable(model, staff).where(model.id == record_id)
+    )
+    if record is None:
+        raise NotFound("There is no such record, or not for you.")
+    await write_reading(work, purpose, f"{model.__name__.lower()}:{record_id}")
+    return Opened(work, record)
+
+
+# -- the log of a record -----------------------------------------------------------------------
+
+_INSERT = insert(RecordEvent.__table__)  # type: ignore[arg-type]
+
+
+async def note_event(
+    work: Work,
+    subject: str,
+    subject_id: UUID,
+    kind: str,
+    *,
+    words: str | None = None,
+    **detail: Any,
+) -> None:
+    """Append to the log of a locked contact, case or profile; `words` are sealed."""
+    words_id = uuid4() if words else None
+    sealed = None
+    if words and words_id:
+        sealed = work.keys.seal(
+            words.encode(), table="record_events", column="words_sealed", row=words_id
+        )
+    await work.session.execute(
+        _INSERT,
+        {
+            "subject_kind": subject,
+            "subject_id": subject_id,
+            "kind": kind,
+            "at": work.now,
+            "staff_id": work.actor.staff_id,
+            "detail": detail,
+            "words_sealed": sealed,
+            "words_id": words_id,
+            "previous": b"",
+            "hash": b"",
+        },
+    )
+    work.announce("records", f"record:{subject_id}")
+
+
+async def events_of(opened: Opened[Any]) -> list[tuple[RecordEvent, str]]:
+    """The log of an opened record, oldest first, with what people wrote."""
+    rows = await opened.work.session.scalars(
+        select(RecordEvent).where(RecordEvent.subject_id == opened.id).order_by(RecordEvent.id)
+    )
+    return [
+        (
+            event,
+            opened.words(
+                event.words_sealed,
+                table="record_events",
+                column="words_sealed",
+                row=event.words_id or event_nil,
+            ),
+        )
+        for event in rows
+    ]
+
+
+event_nil = UUID(int=0)

@@ -1,0 +1,76 @@
+"""Signs of danger and the urgency that they suggest. Pure.
+
+The program suggests and says why; the counsellor decides. Both are kept.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import Field
+
+from app.contacts.datafile import Part, read_model
+from app.contacts.trees import Code, Labels, Language, check_labels
+
+
+class Urgency(StrEnum):
+    """From the most urgent to the least; not the same as a referral's deadlines."""
+
+    IMMEDIATE = "immediate"
+    URGENT = "urgent"
+    PRIORITY = "priority"
+    ROUTINE = "routine"
+
+
+_ORDER = list(Urgency)
+
+
+class RiskCue(Part):
+    cue: Code
+    urgency: Urgency
+    reason: Labels
+
+
+class RiskCues(Part):
+    """The file of cues."""
+
+    risk: Code
+    version: int = Field(ge=1)
+    languages: list[Language] = Field(min_length=1)
+    cues: list[RiskCue] = Field(min_length=1)
+
+    def codes(self) -> set[str]:
+        return {cue.cue for cue in self.cues}
+
+
+class Suggestion(NamedTuple):
+    """The urgency, and the cues that speak for it, the strongest first."""
+
+    urgency: Urgency
+    cues: list[RiskCue]
+
+
+# The key that a caller in danger presses: not from a form, so known by name.
+DANGER_KEY = "danger_key"
+
+
+def read_risk(text: str, source: str) -> RiskCues:
+    """The cues, each once, the danger key among them. Raises BadDefinition."""
+    risk, lines = read_model(RiskCues, text, source)
+    seen: set[str] = set()
+    for n, cue in enumerate(risk.cues):
+        if cue.cue in seen:
+            raise lines.refuse(("cues", n, "cue"), f"{cue.cue!r} is there twice")
+        seen.add(cue.cue)
+        check_labels(cue.reason, risk.languages, lines, ("cues", n, "reason"))
+    if DANGER_KEY not in seen:
+        raise lines.refuse(("cues",), f"the cue {DANGER_KEY!r} is missing")
+    return risk
+
+
+def suggest(risk: RiskCues, found: list[str]) -> Suggestion | None:
+    """What the signs suggest; None where there is no sign."""
+    cues = [cue for cue in risk.cues if cue.cue in found]
+    if not cues:
+        return None
+    cues.sort(key=lambda cue: _ORDER.index(cue.urgency))
+    return Suggestion(cues[0].urgency, cues)

@@ -1,0 +1,225 @@
+"""Saving answers, question by question: no word is lost, none is written over unseen."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
+from app.contacts.models import Case, Contact, MatchKey
+from app.contacts.records import Opened, seal_answer, sheet_of
+from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
+from app.errors import Invalid
+from app.staff.audit import write_reading
+from app.work import Work
+
+# Changes in one request: a whole form and some more.
+MOST_CHANGES = 500
+
+
+@dataclass(frozen=True)
+class Change:
+    """An answer (None clears it) and the revision at which the writer last saw the question."""
+
+    path: str
+    value: Any
+    base: int
+
+
+@dataclass
+class Saved:
+    """What became of the changes: each is saved, in conflict, or refused with a reason."""
+
+    revision: int
+    saved: dict[str, int] = field(default_factory=dict)
+    conflicts: dict[str, tuple[Value | None, int]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+async def save_answers(work: Work, record: Contact | Case, changes: list[Change]) -> Saved:
+    """Write changes into a locked record. Raises Invalid for more than fit in a request.
+
+    Two windows that change different questions merge. Where both changed the same one the
+    second is not written: its writer sees the first and chooses.
+    """
+    if len(changes) > MOST_CHANGES:
+        raise Invalid(f"At most {MOST_CHANGES} changes at once.")
+    sheet = sheet_of(work, record)
+    result = Saved(record.revision)
+    writer = _Writer(work, record, sheet)
+    revision = record.revision + 1
+    for change in changes:
+        try:
+            value = None if change.value is None else sheet.check(change.path, change.value)
+            writer.check_room(change.path, value)
+        except NotAnAnswer as refusal:
+            result.refused[change.path] = str(refusal)
+            continue
+        current = writer.version(change.path)
+        if change.base < current:
+            theirs = await writer.stored(change.path)
+            if theirs == value:
+                result.saved[change.path] = current
+            else:
+                result.conflicts[change.path] = (theirs, current)
+            continue
+        writer.write(change.path, value, revision)
+        result.saved[change.path] = revision
+    if writer.touched:
+        await writer.finish(revision)
+        result.revision = revision
+        work.announce("records", f"record:{record.id}")
+    return result
+
+
+class _Writer:
+    def __init__(self, work: Work, record: Contact | Case, sheet: Sheet) -> None:
+        self._work, self._record, self._sheet = work, record, sheet
+        self._answers = dict(record.answers)
+        self._sealed = dict(record.sealed)
+        self._versions = dict(record.versions)
+        self._keys: dict[str, Value | None] = {}
+        self.touched = False
+
+    def version(self, path: str) -> int:
+        """The revision of the last change of a question, of an entry that of anything in it."""
+        inside = path + "."
+        return max(
+            (v for p, v in self._versions.items() if p == path or p.startswith(inside)), default=0
+        )
+
+    def check_room(self, path: str, value: Value | None) -> None:
+        """No more people than the form has room for. Raises NotAnAnswer."""
+        section = self._sheet.form.section(path.split(".")[0])
+        if section is None:
+            raise NotAnAnswer("There is no such question in this version of the form.")
+        if value is None or not section.repeats:
+            return
+        entries = self._sheet.entries(
+            {**self._answers, **dict.fromkeys(self._sealed, "sealed")}, section
+        )
+        if path.split(".")[1] not in entries and len(entries) >= section.repeats:
+            raise NotAnAnswer(f"There is room for {section.repeats}.")
+
+    async def stored(self, path: str) -> Value | None:
+        if path in self._sealed:
+            subject = f"{type(self._record).__name__.lower()}:{self._record.id}"
+            await write_reading(self._work, "read to compare", subject, question=path)
+        return Opened(self._work, self._record).answer(path)
+
+    def write(self, path: str, value: Value | None, revision: int) -> None:
+        self.touched = True
+        inside = path + "."
+        for known in [p for p in (*self._answers, *self._sealed) if p.startswith(inside)]:
+            if value is None:
+                self._put(known, None, revision)
+        self._put(path, value, revision)
+
+    def _put(self, path: str, value: Value | None, revision: int) -> None:
+        self._versions[path] = revision
+        self._answers.pop(path, None)
+        self._sealed.pop(path, None)
+        found = self._sheet.form.find(path)
+        if found is not None and found[1].found_by is not None:
+            self._keys[path] = value
+        if value is None:
+            return
+        if found is not None and found[1].personal is not None:
+            self._sealed[path] = seal_answer(self._work, self._record, path, value)
+        else:
+            self._answers[path] = value
+
+    async def finish(self, revision: int) -> None:
+        record = self._record
+        record.answers, record.sealed = self._answers, self._sealed
+        record.versions, record.revision = self._versions, revision
+        extract(record, self._sheet)
+        if self._keys:
+            await _write_keys(self._work, record, self._sheet, self._keys)
+
+
+def extract(record: Contact | Case, sheet: Sheet) -> None:
+    """Take from the answers what a record is found by."""
+    form, answers = sheet.form, record.answers
+
+    def of(meaning: Any) -> Any:
+        path = form.path_of(meaning)
+        return answers.get(path) if path else None
+
+    headline = of("headline")
+    record.headline = headline
+    record.headline_words = " ".join(normal_words(headline)) if headline else ""
+    categories = sheet.categories.paths()
+    codes: dict[str, None] = {}
+    for code in of("categories") or []:
+        codes.update(dict.fromkeys(categories.get(code, (code,))))
+    record.category_codes = list(codes)
+    record.place = of("place")
+    record.place_path = list(sheet.places.paths().get(record.place or "", ()))
+    if isinstance(record, Contact):
+        record.kind = of("kind")
+
+
+def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
+    """The keyed hashes by which a name or a number is found."""
+    if kind == "number":
+        digits = normal_digits(text)
+        return [("number", work.keys.match_key("number", digits))] if len(digits) >= 5 else []
+    found = []
+    for word in dict.fromkeys(normal_words(text)):
+        found.append(("name", work.keys.match_key("name", word)))
+        found.append(("sound", work.keys.match_key("sound", sound_of(word))))
+    return found
+
+
+_INSERT_KEYS = insert(MatchKey.__table__)  # type: ignore[arg-type]
+
+
+async def _write_keys(
+    work: Work, record: Contact | Case, sheet: Sheet, changed: dict[str, Value | None]
+) -> None:
+    await work.session.execute(
+        delete(MatchKey).where(MatchKey.subject_id == record.id, MatchKey.path.in_(list(changed)))
+    )
+    rows = []
+    for path, value in changed.items():
+        found = sheet.form.find(path)
+        if value is None or found is None:
+            continue
+        for kind, key in keys_of(work, found[1].found_by or "name", str(value)):
+            rows.append(
+                {
+                    "subject_kind": type(record).__name__.lower(),
+                    "subject_id": record.id,
+                    "path": path,
+                    "kind": kind,
+                    "key": key,
+                }
+            )
+    if rows:
+        await work.session.execute(_INSERT_KEYS, rows)
+
+
+async def headline_warnings(work: Work, record: Contact | Case) -> list[str]:
+    """What in the headline should not be there: it is the one line that is not sealed.
+
+    The names of the record are compared by their hashes; nothing is opened for it.
+    """
+    if not record.headline:
+        return []
+    found = looks_personal(record.headline, [])
+    words = [word for word in normal_words(record.headline) if len(word) > 2]
+    keys = [work.keys.match_key("name", word) for word in words]
+    named = await work.session.scalar(
+        select(MatchKey.id)
+        .where(MatchKey.subject_id == record.id, MatchKey.kind == "name", MatchKey.key.in_(keys))
+        .limit(1)
+    )
+    if named is not None:
+        found = ["a name that stands in this record", *(w for w in found if w != "a name")]
+    return found
+
+
+def merged(changes: Answers) -> list[Change]:
+    """Answers as changes of a record that nobody else has seen yet."""
+    return [Change(path, value, 0) for path, value in changes.items()]

@@ -1,0 +1,101 @@
+"""The states of a contact, and the short lists that belong to no form. Pure."""
+
+from enum import StrEnum
+
+
+class ContactState(StrEnum):
+    DRAFT = "draft"
+    COMPLETE = "complete"
+    REOPENED = "reopened"
+
+
+class ContactEvent(StrEnum):
+    SAVE = "save"
+    COMPLETE = "complete"
+    CLOSE = "close"
+    REOPEN = "reopen"
+
+
+# A save moves nothing, but only where it is listed may there be one.
+TRANSITIONS: dict[tuple[ContactState, ContactEvent], ContactState] = {
+    (ContactState.DRAFT, ContactEvent.SAVE): ContactState.DRAFT,
+    (ContactState.DRAFT, ContactEvent.COMPLETE): ContactState.COMPLETE,
+    (ContactState.DRAFT, ContactEvent.CLOSE): ContactState.COMPLETE,
+    (ContactState.COMPLETE, ContactEvent.REOPEN): ContactState.REOPENED,
+    (ContactState.REOPENED, ContactEvent.SAVE): ContactState.REOPENED,
+    (ContactState.REOPENED, ContactEvent.COMPLETE): ContactState.COMPLETE,
+    (ContactState.REOPENED, ContactEvent.CLOSE): ContactState.COMPLETE,
+}
+
+
+class NonCounselling(StrEnum):
+    """Why it was no counselling contact; each is counted as a category of the framework."""
+
+    SILENT = "silent"
+    HANG_UP = "hang_up"
+    WRONG_NUMBER = "wrong_number"
+    TEST = "test"
+    PRANK = "prank"
+    ABUSIVE = "abusive"
+    THANKS = "thanks"
+    QUESTION = "question"
+
+
+# The framework's category that each is counted as.
+NON_COUNSELLING: dict[NonCounselling, str] = {
+    NonCounselling.SILENT: "NC-SILENT",
+    NonCounselling.HANG_UP: "NC-HANG-UP",
+    NonCounselling.WRONG_NUMBER: "NC-WRONG",
+    NonCounselling.TEST: "NC-TEST",
+    NonCounselling.PRANK: "NC-PRANK",
+    NonCounselling.ABUSIVE: "NC-ABUSIVE",
+    NonCounselling.THANKS: "NC-THANKS",
+    NonCounselling.QUESTION: "NC-HELPLINE",
+}
+
+
+class Channel(StrEnum):
+    """By which way somebody was in contact."""
+
+    CALL = "call"
+    VOICE_MESSAGE = "voice_message"
+    EMAIL = "email"
+    WALK_IN = "walk_in"
+    LETTER = "letter"
+    OUTREACH = "outreach"
+    CHAT = "chat"
+    OTHER = "other"
+
+
+CHANNELS = tuple(Channel)
+
+
+class Source(StrEnum):
+    """How the record came about: while it happened, from paper, or for a colleague."""
+
+    LIVE = "live"
+    AFTERWARDS = "afterwards"
+    PAPER = "paper"
+    ON_BEHALF = "on_behalf"
+
+
+class FollowUpAbout(StrEnum):
+    CHECK = "check"
+    CALL_BACK = "call_back"
+    SEPARATION = "separation"
+    DOCUMENT = "document"
+    CONFERENCE = "conference"
+
+
+class SeparationOutcome(StrEnum):
+    """Where a child at risk of separation is, when it is looked after."""
+
+    WITH_FAMILY = "with_family"
+    KIN = "kin"
+    FOSTER = "foster"
+    RESIDENTIAL = "residential"
+    UNKNOWN = "unknown"
+
+
+# Results of any other follow-up.
+DONE = ("done", "not_reached", "no_longer_needed")

@@ -1,0 +1,127 @@
+"""Category trees and location trees. Pure.
+
+A tree has a name and a version and never changes: a correction is a new version. A
+country's own category tree says for each of its codes which code of the framework it
+counts as; a code without such a line is on a work list, and is never guessed.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from app.contacts.datafile import BadDefinition, Lines, Part, read_model
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+Labels = Annotated[dict[Language, str], Field(min_length=1)]
+
+
+def label_in(labels: dict[str, str], language: str) -> str:
+    """The words in that language, or in the first that there is."""
+    return labels.get(language) or next(iter(labels.values()))
+
+
+class Node(Part):
+    """A category or a place. `counts_as` maps a country's category to the framework's."""
+
+    code: Code
+    label: Labels
+    cue: Code | None = None
+    counts_as: Code | None = None
+    # Labels of the same thing in earlier frameworks and elsewhere, for comparison only.
+    aliases: tuple[str, ...] = ()
+    inside: tuple["Node", ...] = ()
+
+
+class Tree(Part):
+    """A file of categories or of places."""
+
+    tree: Code
+    version: int = Field(ge=1)
+    kind: str = Field(pattern="^(categories|places)$")
+    languages: list[Language] = Field(min_length=1)
+    # The framework that a country's own tree is mapped to: its name and version.
+    maps_to: Code | None = None
+    maps_to_version: int | None = None
+    nodes: tuple[Node, ...] = Field(min_length=1)
+
+    def walk(self) -> Iterator[tuple[Node, tuple[str, ...]]]:
+        """Every node with the codes above it, top first, in the order of the file."""
+        yield from _walk(self.nodes, ())
+
+    @cached_property
+    def _choices(self) -> dict[str, Node]:
+        return {
+            node.code: node for node, _ in self.walk() if self.kind == "places" or not node.inside
+        }
+
+    @cached_property
+    def _paths(self) -> dict[str, tuple[str, ...]]:
+        return {node.code: (*above, node.code) for node, above in self.walk()}
+
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """For every code the codes from the top down to it."""
+        return self._paths
+
+    def choices(self) -> dict[str, Node]:
+        """What a contact may be given: of categories the leaves, of places everything."""
+        return self._choices
+
+    def unmapped(self) -> list[Node]:
+        """The codes that count as nothing in the framework: the work list."""
+        if self.maps_to is None:
+            return []
+        return [node for node, _ in self.walk() if not node.inside and node.counts_as is None]
+
+
+def _walk(
+    nodes: tuple[Node, ...], above: tuple[str, ...]
+) -> Iterator[tuple[Node, tuple[str, ...]]]:
+    for node in nodes:
+        yield node, above
+        yield from _walk(node.inside, (*above, node.code))
+
+
+def read_tree(text: str, source: str) -> tuple[Tree, Lines]:
+    """A tree in which every code is there once and has all languages. Raises BadDefinition."""
+    tree, lines = read_model(Tree, text, source)
+    seen: dict[str, int] = {}
+    for node, path in _places_of(tree.nodes, ("nodes",)):
+        if node.code in seen:
+            raise lines.refuse(path, f"the code {node.code!r} stands in line {seen[node.code]} too")
+        seen[node.code] = lines.at(path)
+        check_labels(node.label, tree.languages, lines, (*path, "label"))
+    if (tree.maps_to is None) != (tree.maps_to_version is None):
+        raise lines.refuse(("maps_to",), "give maps_to and maps_to_version together, or neither")
+    return tree, lines
+
+
+def _places_of(
+    nodes: tuple[Node, ...], path: tuple[str | int, ...]
+) -> Iterator[tuple[Node, tuple[str | int, ...]]]:
+    for n, node in enumerate(nodes):
+        yield node, (*path, n)
+        yield from _places_of(node.inside, (*path, n, "inside"))
+
+
+def check_mapping(tree: Tree, lines: Lines, framework: Tree) -> None:
+    """Every `counts_as` names a code of the framework. Raises BadDefinition."""
+    known = framework.choices()
+    for node, path in _places_of(tree.nodes, ("nodes",)):
+        if node.counts_as is not None and node.counts_as not in known:
+            words = f"counts_as {node.counts_as!r}: {framework.tree} has no such category"
+            raise lines.refuse((*path, "counts_as"), words)
+
+
+def check_labels(
+    labels: dict[str, str], languages: list[str], lines: Lines, path: tuple[str | int, ...]
+) -> None:
+    """A text in each of the languages. Raises BadDefinition."""
+    missing = [language for language in languages if not labels.get(language, "").strip()]
+    if missing:
+        raise lines.refuse(path, f"the words in {', '.join(missing)} are missing")
+
+
+__all__ = ["BadDefinition", "Code", "Labels", "Language", "Node", "Tree", "check_labels"]

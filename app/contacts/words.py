@@ -1,0 +1,67 @@
+"""Words made comparable: one form for both scripts, and one for how a name sounds. Pure.
+
+Names are found by keyed hashes of these forms, so the forms themselves are never stored.
+"""
+
+import re
+import unicodedata
+
+import jellyfish
+from anyascii import anyascii
+
+# Where Serbian, Macedonian and Bulgarian are written otherwise than by the general table.
+_CYRILLIC = str.maketrans(
+    {
+        "ж": "z", "ч": "c", "ш": "s", "щ": "st", "ц": "c", "х": "h", "ј": "j", "й": "j",
+        "љ": "lj", "њ": "nj", "ћ": "c", "ђ": "dj", "џ": "dz", "ѓ": "dj", "ќ": "c", "ѕ": "dz",
+        "ъ": "a", "ь": "", "ю": "ju", "я": "ja", "đ": "dj", "ë": "e",
+    }
+)  # fmt: skip
+# How one sound is spelt in passports, in English, and in a hurry; longest first.
+_SOUNDS = (
+    ("sch", "s"), ("tch", "c"), ("dzh", "dz"), ("dj", "d"), ("gj", "d"), ("ch", "c"),
+    ("sh", "s"), ("zh", "z"), ("ts", "c"), ("tz", "c"), ("ph", "f"), ("ck", "k"), ("x", "ks"),
+    ("q", "k"), ("w", "v"), ("y", "j"), ("lj", "l"), ("nj", "n"), ("ij", "i"), ("ji", "i"),
+)  # fmt: skip
+_NUMBER = re.compile(r"(?:\d[\s./()-]?){6,}")
+_ADDRESS = re.compile(
+    r"\b(ul|ulica|ulici|street|str|st|avenue|road|bulevar|bul|trg|sokak|naselje|br|broj|bb)\b\.?"
+    r"(?:\s+\S+){0,4}?\s*\d|\b\d{1,4}\s*/\s*\d{1,3}\b|\bbb\b",
+    re.IGNORECASE,
+)
+_CAPITALISED = re.compile(r"(?<![.!?]\s)(?<!^)\b[^\W\d_a-zа-яёђјљњћџ][^\W\d_]+\b")
+
+
+def normal_words(text: str) -> list[str]:
+    """The words of a text in small Latin letters without marks, the same from either script."""
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_CYRILLIC)
+    return re.findall(r"[a-z0-9]+", anyascii(folded).casefold())
+
+
+def sound_of(word: str) -> str:
+    """How a normal word sounds, roughly: a misspelt name has the same sound."""
+    for spelt, sound in _SOUNDS:
+        word = word.replace(spelt, sound)
+    word = re.sub("(?<=.)j", "i", word)
+    # With a small `c` the English rules hear a k; what is meant is one sound of its own.
+    return jellyfish.metaphone(word.replace("c", "ch")) or word
+
+
+def normal_digits(text: str) -> str:
+    """The last eight digits of a number: the same with and without the country's code."""
+    return "".join(c for c in text if c.isdigit())[-8:]
+
+
+def looks_personal(headline: str, names: list[str]) -> list[str]:
+    """What in a headline should not be there, in words; `names` are those of the record."""
+    found = []
+    known = {word for name in names for word in normal_words(name) if len(word) > 2}
+    if known & set(normal_words(headline)):
+        found.append("a name that stands in this record")
+    elif len(_CAPITALISED.findall(headline)) >= 1:
+        found.append("a name")
+    if _NUMBER.search(headline):
+        found.append("a number")
+    if _ADDRESS.search(headline):
+        found.append("an address")
+    return found

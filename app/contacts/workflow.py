@@ -1,0 +1,95 @@
+"""The states of a case, as a country's file says them. Pure."""
+
+from typing import NamedTuple
+
+from pydantic import Field
+
+from app.contacts.datafile import Part, read_model
+from app.contacts.trees import Code, Labels, Language, check_labels
+from app.staff.roles import Role
+
+
+class Status(Part):
+    code: Code
+    label: Labels
+    # The status that every case begins in; exactly one.
+    starts: bool = False
+    # Whether a case rests here: nothing runs and nothing is overdue.
+    ends: bool = False
+
+
+class Move(Part):
+    from_: Code = Field(alias="from")
+    to: Code
+    by: list[Role] = Field(min_length=1)
+    needs_reason: bool = False
+
+
+class Workflow(Part):
+    """A file of the states of a case and the moves between them."""
+
+    workflow: Code
+    version: int = Field(ge=1)
+    languages: list[Language] = Field(min_length=1)
+    statuses: list[Status] = Field(min_length=2)
+    moves: list[Move] = Field(min_length=1)
+
+    def status(self, code: str) -> Status:
+        return next(s for s in self.statuses if s.code == code)
+
+    @property
+    def start(self) -> Status:
+        return next(s for s in self.statuses if s.starts)
+
+    def moves_from(self, code: str, role: str) -> list[Move]:
+        """The moves that somebody of that role may make now."""
+        return [m for m in self.moves if m.from_ == code and role in {r.value for r in m.by}]
+
+
+class _Edge(NamedTuple):
+    from_: str
+    to: str
+
+
+def read_workflow(text: str, source: str) -> Workflow:
+    """A workflow in which every case can get somewhere and be closed. Raises BadDefinition."""
+    flow, lines = read_model(Workflow, text, source)
+    codes = [s.code for s in flow.statuses]
+    for n, status in enumerate(flow.statuses):
+        if codes.index(status.code) != n:
+            raise lines.refuse(("statuses", n, "code"), f"{status.code!r} is there twice")
+        check_labels(status.label, flow.languages, lines, ("statuses", n, "label"))
+    if sum(s.starts for s in flow.statuses) != 1:
+        raise lines.refuse(("statuses",), "exactly one status has `starts: true`")
+    if not any(s.ends for s in flow.statuses):
+        raise lines.refuse(
+            ("statuses",), "no status has `ends: true`: a case could never be closed"
+        )
+    edges = set()
+    for n, move in enumerate(flow.moves):
+        for name, code in (("from", move.from_), ("to", move.to)):
+            if code not in codes:
+                raise lines.refuse(("moves", n, name), f"there is no status {code!r}")
+        edge = _Edge(move.from_, move.to)
+        if edge in edges or move.from_ == move.to:
+            words = "this move is there twice, or leads nowhere"
+            raise lines.refuse(("moves", n), words)
+        edges.add(edge)
+    ends = {s.code for s in flow.statuses if s.ends}
+    forward = _reach({flow.start.code}, {(e.from_, e.to) for e in edges})
+    backward = _reach(ends, {(e.to, e.from_) for e in edges})
+    for n, status in enumerate(flow.statuses):
+        if status.code not in forward:
+            raise lines.refuse(("statuses", n), f"no case ever gets to {status.code!r}")
+        if status.code not in backward:
+            raise lines.refuse(("statuses", n), f"a case in {status.code!r} can never be closed")
+    return flow
+
+
+def _reach(start: set[str], edges: set[tuple[str, str]]) -> set[str]:
+    reached = set(start)
+    while True:
+        more = {to for from_, to in edges if from_ in reached} - reached
+        if not more:
+            return reached
+        reached |= more

@@ -1,0 +1,179 @@
+"""A filled form as the page shows it: the definition, the answers, and nothing else."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.contacts.answers import Answers, Asked, Sheet
+from app.contacts.forms import Field, Section
+from app.contacts.library import Library
+from app.contacts.trees import Node, label_in
+
+_YES_NO = {
+    "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},
+    "sr": {"yes": "Da", "no": "Ne", "unknown": "Nepoznato"},
+}
+# Stands for the code of an entry that the page has yet to make.
+PLACEHOLDER = "__entry__"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Options under a heading; the heading may be empty."""
+
+    label: str
+    options: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class FieldView:
+    path: str
+    type: str
+    label: str
+    hint: str
+    value: Any
+    chosen: list[str]
+    groups: list[Group]
+    hidden: bool
+    required: bool
+    sealed: bool
+
+
+@dataclass(frozen=True)
+class EntryView:
+    key: str
+    title: str
+    fields: list[FieldView]
+
+
+@dataclass(frozen=True)
+class SectionView:
+    code: str
+    title: str
+    hint: str
+    repeats: int
+    entry_title: str
+    entries: list[EntryView]
+    blank: list[FieldView]
+    hidden: bool
+    support: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def form_sections(
+    sheet: Sheet, library: Library, answers: Answers, language: str
+) -> list[SectionView]:
+    """The sections of a form with their answers, in the reader's language."""
+    by_entry: dict[tuple[str, str | None], list[FieldView]] = {}
+    for question in sheet.asked(answers):
+        view = _field(sheet, question, answers, language)
+        by_entry.setdefault((question.section.code, question.entry), []).append(view)
+    closed = sheet.closed_sections(answers)
+    return [
+        _section(sheet, section, answers, by_entry, library, language, closed)
+        for section in sheet.form.sections
+    ]
+
+
+def _section(
+    sheet: Sheet,
+    section: Section,
+    answers: Answers,
+    by_entry: dict[tuple[str, str | None], list[FieldView]],
+    library: Library,
+    language: str,
+    closed: list[str],
+) -> SectionView:
+    name = label_in(section.entry or section.title, language)
+    keys = sheet.entries(answers, section) if section.repeats else [""]
+    blank = []
+    if section.repeats:
+        blank = [
+            _field(
+                sheet,
+                Asked(
+                    f"{section.code}.{PLACEHOLDER}.{f.code}",
+                    section,
+                    f,
+                    PLACEHOLDER,
+                    f.shown_when is None,
+                    f.required,
+                ),
+                {},
+                language,
+            )
+            for f in section.fields
+        ]
+    support = []
+    if section.shows == "family_support":
+        support = [
+            (s.code, label_in(s.name, language), label_in(s.what, language))
+            for s in library.support.services
+        ]
+    return SectionView(
+        code=section.code,
+        title=label_in(section.title, language),
+        hint=label_in(section.hint, language) if section.hint else "",
+        repeats=section.repeats or 0,
+        entry_title=name,
+        entries=[
+            EntryView(
+                key=key,
+                title=f"{name} {number}" if section.repeats else "",
+                fields=by_entry.get((section.code, key or None), []),
+            )
+            for number, key in enumerate(keys, 1)
+        ],
+        blank=blank,
+        hidden=section.code in closed,
+        support=support,
+    )
+
+
+def _field(sheet: Sheet, question: Asked, answers: Answers, language: str) -> FieldView:
+    definition, value = question.field, answers.get(question.path)
+    return FieldView(
+        path=question.path,
+        type=definition.type,
+        label=label_in(definition.label, language),
+        hint=label_in(definition.hint, language) if definition.hint else "",
+        value=value if value is not None else "",
+        chosen=value if isinstance(value, list) else [],
+        groups=groups_of(sheet, definition, language),
+        hidden=not question.shown and value is None,
+        required=question.required,
+        sealed=definition.personal is not None,
+    )
+
+
+def groups_of(sheet: Sheet, definition: Field, language: str) -> list[Group]:
+    """The options of a choice; of categories under their headings."""
+    match definition.type:
+        case "choice" | "choices":
+            options = sheet.form.options_of(definition)
+            return [Group("", [(o.code, label_in(o.label, language)) for o in options])]
+        case "yes_no":
+            words = _YES_NO.get(language, _YES_NO["en"])
+            return [Group("", list(words.items()))]
+        case "place":
+            return [
+                Group(
+                    "",
+                    [
+                        (node.code, "– " * len(above) + label_in(node.label, language))
+                        for node, above in sheet.places.walk()
+                    ],
+                )
+            ]
+        case "categories":
+            return [
+                Group(
+                    label_in(node.label, language),
+                    [(leaf.code, label_in(leaf.label, language)) for leaf in _leaves(node)],
+                )
+                for node in sheet.categories.nodes
+            ]
+        case _:
+            return []
+
+
+def _leaves(node: Node) -> list[Node]:
+    return [leaf for inner in node.inside for leaf in _leaves(inner)] if node.inside else [node]

@@ -1,0 +1,319 @@
+"""The pages of contacts and cases. What is written there is saved through the JSON interface."""
+
+import base64
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.contacts import cases, contacts, documents, follow_ups, profiles
+from app.contacts.models import Case, Contact
+from app.contacts.printing import Purpose
+from app.contacts.records import Opened, events_of, library_of, sheet_of
+from app.contacts.risk import Urgency
+from app.contacts.search import Wanted, search
+from app.contacts.states import Channel, ContactState, FollowUpAbout, NonCounselling, Source
+from app.contacts.trees import label_in
+from app.dashboard.form_views import form_sections
+from app.dashboard.templating import templates
+from app.errors import Invalid
+from app.staff.access import InWork, Requires
+from app.staff.audit import list_entries, write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+LANGUAGE = "helpline_language"
+
+
+def _may(permission: Permission) -> Any:
+    return Depends(Requires(permission, json_only=False), scope="function")
+
+
+Reads = Annotated[Staff, _may(Permission.READ_RECORDS)]
+SignedIn = Annotated[Staff, _may(Permission.SIGNED_IN)]
+Text = Annotated[str, Form(max_length=300)]
+
+
+def _page(request: Request, template: str, /, **values: Any) -> Response:
+    return templates.TemplateResponse(request, template, values)
+
+
+def language_of(request: Request, work: Work) -> str:
+    """The language of forms that this browser chose, or the first of the country's."""
+    languages = library_of(work.ground).country.languages
+    chosen = request.cookies.get(LANGUAGE, "")
+    return chosen if chosen in languages else languages[0]
+
+
+@router.post("/language")
+async def choose_language(
+    request: Request, work: InWork, staff: SignedIn, language: Text = ""
+) -> Response:
+    """The language of the forms; back to where one was."""
+    back = request.headers.get("referer", "/")
+    base = work.settings.public_url
+    answer = RedirectResponse(back if back.startswith(base + "/") else "/", status_code=303)
+    if language in library_of(work.ground).country.languages:
+        answer.set_cookie(LANGUAGE, language, max_age=31536000, samesite="lax", httponly=True)
+    return answer
+
+
+# -- a contact ---------------------------------------------------------------------------------
+
+
+async def contact_values(
+    request: Request, work: Work, staff: Staff, contact_id: UUID
+) -> dict[str, Any]:
+    """Everything that the page of a contact shows; the reading is logged."""
+    opened = await contacts.open_contact(work, staff, contact_id)
+    contact, language = opened.record, language_of(request, work)
+    history = await contacts.urgency_history(opened)
+    events = await events_of(opened)
+    same, total = await profiles.others_of(work, staff, contact)
+    ids = {e.staff_id for e, _ in events if e.staff_id} | {d.staff_id for d, _ in history}
+    mine = contact.owner_id == staff.id or (
+        may(staff.role, Permission.READ_TEAM_RECORDS) and contact.team == staff.team
+    )
+    return {
+        **_form_values(work, staff, opened, language),
+        "contact": contact,
+        "writable": mine and contact.state != ContactState.COMPLETE,
+        "mine": mine,
+        "urgencies": list(Urgency),
+        "reasons": list(NonCounselling),
+        "history": history,
+        "events": events,
+        "names": await cases.names_of(work, ids | {contact.owner_id}),
+        "same_person": same,
+        "unseen": total - len(same),
+        "candidates": await profiles.candidates(work, contact) if mine else [],
+        "cases": await cases.cases_with(work, staff, contact),
+        "may_open_case": may(staff.role, Permission.WRITE_CASES),
+    }
+
+
+def _form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:
+    record, library = opened.record, library_of(work.ground)
+    kind = "contacts" if isinstance(record, Contact) else "cases"
+    return {
+        "staff": staff,
+        "record": record,
+        "sections": form_sections(sheet_of(work, record), library, opened.answers(), language),
+        "versions": record.versions,
+        "language": language,
+        "languages": library.country.languages,
+        "api": f"/api/v1/{kind}/{record.id}",
+        # What has not reached the server yet is kept on this machine, sealed with this key.
+        "outbox_key": base64.b64encode(
+            work.keys.match_key("outbox", f"{staff.id}:{record.id}")
+        ).decode(),
+    }
+
+
+@router.get("/contacts/{contact_id}")
+async def contact_page(request: Request, work: InWork, staff: Reads, contact_id: UUID) -> Response:
+    """The counselling record: saves as one types."""
+    return _page(request, "contact.html", **await contact_values(request, work, staff, contact_id))
+
+
+# -- lists and search --------------------------------------------------------------------------
+
+
+async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
+    library, language = library_of(work.ground), language_of(request, work)
+    return {
+        "staff": staff,
+        "categories": [
+            (node.code, "– " * len(above) + label_in(node.label, language))
+            for node, above in library.categories.walk()
+        ],
+        "places": [
+            (node.code, "– " * len(above) + label_in(node.label, language))
+            for node, above in library.places.walk()
+        ],
+        "urgencies": list(Urgency),
+    }
+
+
+@router.get("/contacts")
+async def contacts_page(request: Request, work: InWork, staff: Reads) -> Response:
+    """The contacts that one may see, and the search in them."""
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
+    midnight = datetime.combine(work.now.astimezone(zone).date(), time(), zone)
+    rows, following = await search(work, staff, Contact, Wanted())
+    return _page(
+        request,
+        "contacts.html",
+        **await _list_values(request, work, staff),
+        rows=rows,
+        following=following,
+        counts=await contacts.counts_since(work, staff, midnight),
+        names=await cases.names_of(work, {row.owner_id for row in rows}),
+        states=list(ContactState),
+        channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
+        sources=[s for s in Source if s is not Source.LIVE],
+        may_write=may(staff.role, Permission.WRITE_CONTACTS),
+    )
+
+
+@router.get("/cases")
+async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
+    """The cases that one may see, and the search in them."""
+    rows, following = await search(work, staff, Case, Wanted())
+    return _page(
+        request,
+        "cases.html",
+        **await _list_values(request, work, staff),
+        rows=rows,
+        following=following,
+        names=await cases.names_of(work, {row.owner_id for row in rows}),
+        states=[s.code for s in library_of(work.ground).workflow.statuses],
+        bells=await follow_ups.bells_of(work, staff),
+        may_write=may(staff.role, Permission.WRITE_CASES),
+    )
+
+
+@router.post("/{what}/found")
+async def found(
+    request: Request,
+    work: InWork,
+    staff: Reads,
+    what: str,
+    code: Text = "",
+    category: Text = "",
+    place: Text = "",
+    since: Text = "",
+    until: Text = "",
+    counsellor: Text = "",
+    status: Text = "",
+    urgency: Text = "",
+    name: Text = "",
+    number: Text = "",
+    headline: Text = "",
+    cursor: Text = "",
+) -> Response:
+    """The rows that fit; what is looked for comes in the body, so that no address holds it."""
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
+    wanted = Wanted(
+        code=code or None,
+        category=category or None,
+        place=place or None,
+        since=_midnight(since, zone),
+        until=_midnight(until, zone, days=1),
+        counsellor=counsellor or None,
+        status=status or None,
+        urgency=urgency or None,
+        name=name.strip() or None,
+        number=number.strip() or None,
+        headline=headline.strip() or None,
+        cursor=cursor or None,
+    )
+    if what not in ("contacts", "cases"):
+        raise Invalid("There are contacts and cases.")
+    model: Any = Contact if what == "contacts" else Case
+    rows, following = await search(work, staff, model, wanted)
+    return _page(
+        request,
+        f"fragments/{what}_rows.html",
+        rows=rows,
+        following=following,
+        names=await cases.names_of(work, {row.owner_id for row in rows}),
+    )
+
+
+def _midnight(text: str, zone: ZoneInfo, days: int = 0) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text) + timedelta(days=days), time(), zone)
+    except (ValueError, OverflowError):
+        raise Invalid("Write a date like 2026-11-24.") from None
+
+
+# -- a case ------------------------------------------------------------------------------------
+
+
+@router.get("/cases/{case_id}")
+async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID) -> Response:
+    """A case: its form, contacts, people, dates, documents and everything that happened."""
+    opened = await cases.open_case_record(work, staff, case_id)
+    case, language = opened.record, language_of(request, work)
+    flow = cases.workflow_of(work, case)
+    events = await events_of(opened)
+    open_ = not flow.status(case.status).ends
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
+    return _page(
+        request,
+        "case.html",
+        **_form_values(work, staff, opened, language),
+        case=case,
+        writable=open_ and may(staff.role, Permission.WRITE_CASES),
+        may_write=may(staff.role, Permission.WRITE_CASES),
+        status=label_in(flow.status(case.status).label, language),
+        moves=[
+            (m.to, label_in(flow.status(m.to).label, language), m.needs_reason)
+            for m in flow.moves_from(case.status, staff.role)
+        ],
+        members=await cases.members_of(work, case),
+        linked=await cases.contacts_in(work, staff, case),
+        follow_ups=[
+            (row, words, result, follow_ups.results_of(row.about))
+            for row, words, result in await follow_ups.follow_ups_of(opened)
+        ],
+        abouts=list(FollowUpAbout),
+        today=work.now.astimezone(zone).date().isoformat(),
+        documents=await documents.documents_of(opened),
+        megabytes=work.settings.document_megabytes,
+        events=events,
+        names=await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
+        purposes=list(Purpose),
+    )
+
+
+# -- what is one's own to do -------------------------------------------------------------------
+
+
+async def tasks_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """Drafts that are not complete, and follow-ups that are due."""
+    return {
+        "drafts": await contacts.open_drafts(work, staff),
+        "bells": await follow_ups.bells_of(work, staff),
+    }
+
+
+@router.get("/board/tasks")
+async def tasks_fragment(request: Request, work: InWork, staff: Reads) -> Response:
+    return _page(request, "fragments/tasks.html", **await tasks_values(work, staff))
+
+
+# -- definitions and the log -------------------------------------------------------------------
+
+
+@router.get("/admin")
+async def admin_page(
+    request: Request, work: InWork, staff: SignedIn, subject: str = "", before: int | None = None
+) -> Response:
+    """Definitions and their work list for who keeps them; the log for who audits."""
+    values: dict[str, Any] = {"staff": staff, "subject": subject[:80]}
+    library, language = library_of(work.ground), language_of(request, work)
+    if may(staff.role, Permission.SEE_DEFINITIONS):
+        values["unmapped"] = [
+            (n.code, label_in(n.label, language)) for n in library.categories.unmapped()
+        ]
+        values["definitions"] = [
+            (kind, name, version, source)
+            for (kind, name, version), (_, source) in sorted(library.texts.items())
+        ]
+        values["framework"] = library.framework
+        values["tree"] = library.categories
+    if may(staff.role, Permission.READ_LOG):
+        write_entry(work, "log read", "audit_entries")
+        values["entries"] = await list_entries(work, subject=subject[:80], before=before)
+        ids = {UUID(e.actor) for e in values["entries"] if len(e.actor) == 36}
+        values["names"] = {str(k): v for k, v in (await cases.names_of(work, ids)).items()}
+    return _page(request, "admin.html", **values)

@@ -1,0 +1,95 @@
+// Buttons and forms that speak JSON: what is refused is said on the page, and nothing is lost.
+import { idle } from "./record.js";
+
+const problem = (words) => {
+  const place = document.getElementById("problem");
+  if (!place) return;
+  place.textContent = words ?? "";
+  place.hidden = !words;
+  if (words) place.scrollIntoView({ block: "nearest" });
+};
+
+const then = async (answer, where) => {
+  if (answer.status === 401) return location.assign("/login");
+  const body = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (!answer.ok) return problem(body.detail ?? "That did not work. Try again.");
+  if (where) return location.assign(where + (body.id ?? ""));
+  return location.reload();
+};
+
+const send = async (url, body, where) => {
+  problem();
+  // What is still being typed goes first.
+  if (document.querySelector("[data-record]:not([data-closed])") && !(await idle())) {
+    return problem("Something on the form is not saved yet. See there first.");
+  }
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return await then(answer, where);
+  } catch {
+    return problem("There is no connection. Nothing was changed. Try again.");
+  }
+};
+
+const values = (form) => {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name || field.value === "") continue;
+    if (field.type === "checkbox") {
+      if (field.value === "true") body[field.name] = field.checked;
+      else if (field.checked) (body[field.name] ??= []).push(field.value);
+    } else if ("instant" in field.dataset) body[field.name] = new Date(field.value).toISOString();
+    else body[field.name] = field.value;
+  }
+  return body;
+};
+
+const upload = async (form) => {
+  const file = form.elements.file.files[0];
+  problem();
+  try {
+    const answer = await fetch(form.dataset.upload, {
+      method: "POST",
+      headers: { "Content-Type": "application/octet-stream", "X-Document-Name": encodeURIComponent(file.name) },
+      body: file,
+    });
+    await then(answer);
+  } catch {
+    problem("There is no connection, or the document is too large. Nothing was kept.");
+  }
+};
+
+const print = async (form) => {
+  problem();
+  const answer = await fetch(form.dataset.print, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(values(form)),
+  });
+  if (!answer.ok) return problem((await answer.json()).detail);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = "case.pdf";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-post]");
+  if (!button) return;
+  event.preventDefault();
+  send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}"), button.dataset.then);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.json) send(form.dataset.json, values(form), form.dataset.then);
+  else if (form.dataset.upload) upload(form);
+  else if (form.dataset.print) print(form);
+  else return;
+  event.preventDefault();
+});

@@ -1,0 +1,361 @@
+// A record that saves as one types: question by question, merged with other windows.
+import { openOutbox } from "./outbox.js";
+
+// From a keystroke to its save, in milliseconds; while one is under way the next waits for it.
+const PAUSE = 400;
+const AGAIN = 2000;
+
+const root = document.querySelector("[data-record]");
+const api = root?.dataset.record;
+const versions = root ? JSON.parse(root.dataset.versions) : {};
+// path → {value, base, held}: held ones wait for a decision or a correction.
+let pending = {};
+let revision = Number(root?.dataset.revision ?? 0);
+let outbox = null;
+let sending = false;
+let timer = null;
+
+const question = (path) => root.querySelector(`.question[data-path="${CSS.escape(path)}"]`);
+const entryOf = (path) => path.split(".").slice(0, 2).join(".");
+const versionOf = (path) => Math.max(
+  versions[path] ?? 0,
+  ...Object.keys(versions).filter((p) => p.startsWith(`${path}.`)).map((p) => versions[p]),
+);
+
+const say = (words, well) => {
+  const place = document.getElementById("saving");
+  place.textContent = words;
+  place.dataset.well = well;
+};
+
+const problem = (words) => {
+  const place = document.getElementById("problem");
+  place.textContent = words ?? "";
+  place.hidden = !words;
+};
+
+// -- the page and its values ------------------------------------------------------------------
+
+const read = (element) => {
+  if (element.querySelector("fieldset")) {
+    const chosen = [...element.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
+    return chosen.length ? chosen : null;
+  }
+  const text = element.querySelector("input, select, textarea").value;
+  if (text.trim() === "") return null;
+  if (element.dataset.type !== "whole_number") return text;
+  return /^-?\d+$/.test(text.trim()) ? Number(text.trim()) : text;
+};
+
+const show = (path, value) => {
+  const element = question(path);
+  if (!element) return;
+  const boxes = element.querySelector("fieldset");
+  if (boxes) {
+    const chosen = value ?? [];
+    for (const box of boxes.querySelectorAll("input[type=checkbox]")) box.checked = chosen.includes(box.value);
+  } else {
+    element.querySelector("input, select, textarea").value = value ?? "";
+  }
+};
+
+const trouble = (path, words, buttons = []) => {
+  const place = question(path)?.querySelector(".trouble");
+  if (!place) return;
+  place.replaceChildren(words ?? "", ...buttons);
+  place.hidden = !words;
+};
+
+const button = (words, act) => {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "outline small";
+  made.textContent = words;
+  made.addEventListener("click", act);
+  return made;
+};
+
+const number = () => {
+  for (const list of root.querySelectorAll("[data-entries]")) {
+    [...list.children].forEach((entry, n) => {
+      const legend = entry.querySelector("legend").firstChild;
+      legend.textContent = legend.textContent.trim().replace(/\s+\d+$/, "") + ` ${n + 1} `;
+    });
+  }
+};
+
+const ensureEntry = (path) => {
+  const [section, key] = path.split(".");
+  const list = root.querySelector(`[data-entries="${section}"]`);
+  if (!list || list.querySelector(`[data-entry="${section}.${key}"]`)) return;
+  const blank = root.querySelector(`[data-blank="${section}"]`).innerHTML.replaceAll("__entry__", key);
+  const holder = document.createElement("template");
+  holder.innerHTML = blank;
+  list.append(holder.content);
+  number();
+};
+
+// -- saving -----------------------------------------------------------------------------------
+
+const keep = () => outbox?.write(pending);
+
+const change = (path, value) => {
+  pending[path] = { value, base: pending[path]?.base ?? versionOf(path) };
+  trouble(path);
+  say("Saving…", true);
+  keep();
+  schedule(PAUSE);
+};
+
+const schedule = (wait) => {
+  if (timer === null) timer = setTimeout(() => { timer = null; flush(); }, wait);
+};
+
+const flush = async () => {
+  if (sending) return;
+  const due = Object.entries(pending).filter(([, change]) => !change.held);
+  if (!due.length) return settled();
+  sending = true;
+  const sent = Object.fromEntries(due);
+  try {
+    const answer = await fetch(`${api}/answers`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ changes: due.map(([path, { value, base }]) => ({ path, value, base })) }),
+    });
+    if (answer.status >= 500) throw new Error("not now");
+    const body = await answer.json();
+    if (answer.ok) take(sent, body);
+    else stop(answer.status, body.detail);
+  } catch {
+    say("Not saved yet: no connection. Your words are kept on this machine.", false);
+    // What depends on other answers cannot be asked for now: everything is shown.
+    for (const element of root.querySelectorAll("[data-section], .question")) element.hidden = false;
+    sending = false;
+    return schedule(AGAIN);
+  }
+  sending = false;
+  if (Object.values(pending).some((change) => !change.held)) schedule(PAUSE);
+  else settled();
+};
+
+const stop = (status, words) => {
+  for (const path of Object.keys(pending)) pending[path].held = true;
+  keep();
+  const why = status === 401 ? "You were signed out. Sign in again in another window, then reload." : words;
+  say(`Not saved: ${why}`, false);
+};
+
+const settled = () => {
+  const held = Object.values(pending).filter((change) => change.held).length;
+  if (held) say(`${held} not saved: see below`, false);
+  else say("All saved", true);
+};
+
+const take = (sent, body) => {
+  for (const [path, version] of Object.entries(body.saved)) {
+    versions[path] = version;
+    if (pending[path] === sent[path]) delete pending[path];
+    else if (pending[path]) pending[path].base = version;
+  }
+  for (const [path, words] of Object.entries(body.refused)) {
+    if (pending[path] !== sent[path]) continue;
+    pending[path].held = true;
+    trouble(path, words);
+  }
+  for (const [path, theirs] of Object.entries(body.conflicts)) conflict(path, theirs);
+  revision = Math.max(revision, body.revision);
+  keep();
+  if (body.form) apply(body.form);
+};
+
+const conflict = (path, theirs) => {
+  pending[path] = { ...pending[path], held: true };
+  const said = theirs.value === null ? "it was cleared" : [theirs.value].flat().join(", ");
+  const free = (base) => { versions[path] = base; trouble(path); };
+  trouble(path, `Changed in another window: ${said} `, [
+    button("Keep mine", () => {
+      free(theirs.version);
+      pending[path] = { value: pending[path].value, base: theirs.version };
+      keep();
+      schedule(0);
+    }),
+    button("Take theirs", () => {
+      free(theirs.version);
+      delete pending[path];
+      show(path, theirs.value);
+      keep();
+      settled();
+    }),
+  ]);
+};
+
+// -- what the answers mean --------------------------------------------------------------------
+
+const item = (words, path) => {
+  const made = document.createElement("li");
+  const target = path && question(path);
+  if (!target) { made.textContent = words; return made; }
+  const link = document.createElement("a");
+  link.href = "#";
+  link.textContent = words;
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    target.querySelector("input, select, textarea").focus();
+    target.scrollIntoView({ block: "center" });
+  });
+  made.append(link);
+  return made;
+};
+
+const apply = (form) => {
+  const hidden = new Set(form.hidden);
+  const required = new Set(form.required);
+  for (const element of root.querySelectorAll(".question")) {
+    const { path } = element.dataset;
+    if (element.closest("template")) continue;
+    element.hidden = hidden.has(path) && !(path in pending);
+    const mark = element.querySelector(".must");
+    if (mark) mark.hidden = !required.has(path);
+  }
+  for (const section of root.querySelectorAll("[data-section]")) {
+    const held = Object.keys(pending).some((path) => path.startsWith(`${section.dataset.section}.`));
+    section.hidden = form.closed_sections.includes(section.dataset.section) && !held;
+  }
+  for (const service of root.querySelectorAll("[data-service]")) {
+    service.hidden = form.support.length > 0 && !form.support.includes(service.dataset.service);
+  }
+  document.getElementById("missing")?.replaceChildren(...form.missing.map((m) => item(m.words, m.path)));
+  const suggestion = document.getElementById("suggestion");
+  if (suggestion) {
+    const language = document.querySelector(".languages [aria-pressed=true]")?.value ?? "en";
+    suggestion.textContent = form.suggestion
+      ? `Suggested: ${form.suggestion.urgency}, because ${form.suggestion.reasons.map((r) => r[language] ?? r.en).join(", ")}.`
+      : "No sign of danger in the answers.";
+    const chosen = document.querySelector("#urgency-form select");
+    if (form.suggestion && !form.urgency && !chosen.dataset.touched) chosen.value = form.suggestion.urgency;
+    document.getElementById("urgency").textContent = form.urgency ?? "not yet";
+  }
+  warn(form.warnings);
+};
+
+const warn = (warnings) => {
+  for (const element of root.querySelectorAll(".question")) {
+    if (!element.dataset.path.endsWith(".headline")) continue;
+    const path = element.dataset.path;
+    if (path in pending) continue;
+    trouble(path, warnings.length ? `This line is not sealed. It looks like it holds ${warnings.join(" and ")}.` : "");
+  }
+};
+
+const look = async () => {
+  const answer = await fetch(`${api}/state`);
+  if (answer.ok) return answer.json();
+  return null;
+};
+
+// Another window or a colleague has written: fetch what we have not got and do not hold.
+let catching = false;
+const catchUp = async () => {
+  if (catching || sending) return;
+  catching = true;
+  try {
+    const state = await look();
+    if (!state || state.revision <= revision) return;
+    const answer = await fetch(api);
+    if (!answer.ok) return;
+    const record = await answer.json();
+    for (const [path, version] of Object.entries(record.versions)) {
+      if (version <= (versions[path] ?? 0)) continue;
+      if (path in pending) continue;
+      versions[path] = version;
+      const value = record.answers[path] ?? null;
+      if (value === null && root.querySelector(`[data-entry="${path}"]`)) {
+        root.querySelector(`[data-entry="${path}"]`).remove();
+        number();
+      } else {
+        if (path.split(".").length > 1 && value !== null) ensureEntry(path);
+        show(path, value);
+      }
+    }
+    revision = record.revision;
+    apply(state);
+  } finally {
+    setTimeout(() => { catching = false; }, 1500);
+  }
+};
+
+// -- beginning --------------------------------------------------------------------------------
+
+export const idle = async (limit = 5000) => {
+  const until = Date.now() + limit;
+  while (Object.values(pending).some((change) => !change.held) && Date.now() < until) {
+    await flush();
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  return Object.keys(pending).length === 0;
+};
+
+const begin = async () => {
+  if (root.hasAttribute("data-closed")) {
+    for (const control of root.querySelectorAll("input, select, textarea, button")) control.disabled = true;
+  }
+  root.addEventListener("input", (event) => {
+    if (event.target.matches("[data-filter]")) return filter(event.target);
+    const element = event.target.closest(".question");
+    if (element) change(element.dataset.path, read(element));
+  });
+  root.addEventListener("click", (event) => {
+    const add = event.target.closest("[data-add]");
+    const remove = event.target.closest("[data-remove]");
+    if (add) {
+      const list = root.querySelector(`[data-entries="${add.dataset.add}"]`);
+      const key = Array.from(crypto.getRandomValues(new Uint8Array(6)), (n) => (n % 36).toString(36)).join("");
+      const path = `${add.dataset.add}.${key}`;
+      ensureEntry(path);
+      change(path, list.children.length);
+      list.lastElementChild.querySelector("input, select, textarea").focus();
+    }
+    if (remove) {
+      const entry = remove.closest("[data-entry]");
+      const path = entry.dataset.entry;
+      for (const known of Object.keys(pending)) if (entryOf(known) === path && known !== path) delete pending[known];
+      entry.remove();
+      number();
+      change(path, null);
+    }
+  });
+  document.querySelector("#urgency-form select")?.addEventListener("change", (event) => { event.target.dataset.touched = "yes"; });
+  document.addEventListener("helpline:topics", (event) => {
+    if (event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
+  });
+  globalThis.addEventListener("online", () => schedule(0));
+  globalThis.addEventListener("beforeunload", (event) => {
+    if (Object.keys(pending).length && !outbox) event.preventDefault();
+  });
+  outbox = await openOutbox(root.dataset.outbox, root.dataset.keyOfOutbox);
+  const left = (await outbox?.read()) ?? {};
+  for (const [path, { value, base }] of Object.entries(left)) {
+    if (path in pending || root.hasAttribute("data-closed")) continue;
+    pending[path] = { value, base };
+    if (value === null && root.querySelector(`[data-entry="${path}"]`)) root.querySelector(`[data-entry="${path}"]`).remove();
+    else { ensureEntry(path); show(path, value); }
+  }
+  const state = await look();
+  if (state) apply(state);
+  if (Object.keys(pending).length) schedule(0);
+  root.dataset.ready = "yes";
+};
+
+const filter = (input) => {
+  const words = input.value.trim().toLowerCase();
+  for (const label of input.closest("fieldset").querySelectorAll("label")) {
+    const box = label.querySelector("input");
+    label.hidden = words !== "" && !box.checked && !label.textContent.toLowerCase().includes(words);
+  }
+  for (const group of input.closest("fieldset").querySelectorAll(".group")) {
+    group.hidden = [...group.querySelectorAll("label")].every((label) => label.hidden);
+  }
+};
+
+if (root) begin();

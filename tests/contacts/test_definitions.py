@@ -1,0 +1,228 @@
+"""Definitions: what ships is whole, and what is wrong is refused with its file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from app.contacts.answers import Answers
+from app.contacts.datafile import BadDefinition
+from app.contacts.library import SHIPPED, load
+from app.contacts.states import NON_COUNSELLING
+
+FORM = """
+form: tried
+version: 1
+record: contact
+languages: [en]
+title: {en: Tried}
+lists: {kinds: [{code: x, label: {en: X}}, {code: y, label: {en: Y}}]}
+sections:
+  - code: a
+    title: {en: A}
+    fields:
+      - {code: kind, type: choice, means: kind, label: {en: Kind}, options_from: kinds}
+      - {code: head, type: text, means: headline, label: {en: Head}}
+      - {code: about, type: categories, means: categories, label: {en: About}}
+      - {code: where, type: place, means: place, label: {en: Where}}
+      - {code: age, type: whole_number, at_least: 0, at_most: 25, label: {en: Age}}
+"""
+
+
+def with_field(tmp_path: Path, line: str) -> Path:
+    (tmp_path / "tried.yaml").write_text(FORM.strip() + f"\n      - {line}\n")
+    return tmp_path
+
+
+def test_what_ships_is_whole() -> None:
+    library = load(None)
+    framework = library.framework
+    assert len(framework.nodes) == 11
+    # Ten groups of counselling and one of none, each with its catch-all.
+    assert all(node.inside[-1].code.endswith("-OTHER") for node in framework.nodes)
+    assert set(NON_COUNSELLING.values()) <= set(framework.choices())
+    assert library.categories.unmapped() == []
+    for node, _ in framework.walk():
+        assert set(node.label) == {"en", "sr"}
+
+
+def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
+    text = (SHIPPED / "country.yaml").read_text()
+    (tmp_path / "country.yaml").write_text(
+        text.replace("contact_form: contact", "contact_form: short")
+    )
+    library = load(tmp_path)
+    form = library.form_for("contact")
+    assert (form.form, len(form.sections)) == ("short", 1)
+    sheet = library.sheet(("short", 1), ("chi", 1), ("rs", 1))
+    assert [m.path for m in sheet.missing({"note.danger": "yes"})] == [
+        "note.who", "note.about", "note.words",
+    ]  # fmt: skip
+    assert [name for name, _ in sheet.columns()["record"]][-1] == "what_was_said"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{code: b, type: text, label: {en: B}}", "16: free text is sealed"),
+        ("{code: b, type: choice, label: {en: B}}", "16: a choice has options"),
+        ("{code: b, type: choice, label: {en: B}, options_from: nope}", "there is no list 'nope'"),
+        ("{code: b, type: choice, label: {en: B}, options: []}", "nothing to choose from"),
+        ("{code: age, type: date, label: {en: B}}", "16: field 'age' is there twice"),
+        ("{code: b, type: date, label: {}}", "label"),
+        ("{code: b, type: date, label: {sr: B}}", "16: the words in en are missing"),
+        ("{code: b, type: datum, label: {en: B}}", "16: sections.0.fields.5.type"),
+        ("{code: b, type: date, label: {en: B}, colour: red}", "there is no such key here"),
+        ("{code: b, type: date, label: {en: B}, column: a_age}", "is also that of a.age"),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {field: a.nope, filled: true}}",
+            "16: there is no field 'a.nope'",
+        ),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {field: a.kind, is: z}}",
+            "16: a.kind can never be z",
+        ),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {field: a.kind, below: 3}}",
+            "a.kind is not a number",
+        ),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {field: a.b, filled: true}}",
+            "16: these show one another: a.b → a.b",
+        ),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {all: [{field: a.kind, is: x}, "
+            "{field: a.kind, is: y}]}}",
+            "16: no answers ever show a.b",
+        ),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {field: a.age, at_least: 26}}",
+            "no answers ever show a.b",
+        ),
+        (
+            "{code: b, type: date, label: {en: B}, shown_when: {field: a.kind, is: x}, "
+            "required_when: {field: a.kind, is: y}}",
+            "no answers ever make a.b required",
+        ),
+        (
+            "{code: b, type: choice, label: {en: B}, options: [{code: x, cue: meteor, "
+            "label: {en: X}}]}",
+            "there is no cue 'meteor'",
+        ),
+        (
+            "{code: b, type: text, personal: name, means: headline, label: {en: B}}",
+            "can be meant by one field only",
+        ),
+        ("{code: b, type: date, label: &x {en: B}, hint: *x}", "anchors and aliases"),
+        ("{code: b, code: c, type: date, label: {en: B}}", "stands here twice"),
+        ("{code: b, type: [", "17: did not find expected node content"),
+    ],
+)
+def test_a_bad_form_is_refused_with_its_line(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(BadDefinition) as refused:
+        load(with_field(tmp_path, line))
+    assert str(refused.value).startswith("tried.yaml:")
+    assert words in str(refused.value)
+
+
+def test_a_dead_end_behind_another_question_is_found(tmp_path: Path) -> None:
+    folder = with_field(
+        tmp_path,
+        "{code: b, type: yes_no, label: {en: B}, shown_when: {field: a.kind, is: x}}\n"
+        '      - {code: c, type: date, label: {en: C}, shown_when: {all: [{field: a.b, is: "yes"}, '
+        "{field: a.kind, is: y}]}}",
+    )
+    with pytest.raises(BadDefinition, match=r"tried.yaml:17: no answers ever show a\.c"):
+        load(folder)
+
+
+TREE = """
+tree: own
+version: 1
+kind: categories
+languages: [en]
+maps_to: chi
+maps_to_version: 1
+nodes:
+  - code: HOME
+    label: {en: Home}
+    inside:
+      - {code: HOME-BEATEN, label: {en: Beaten}, counts_as: V-PHYSICAL}
+      - {code: HOME-COLD, label: {en: Cold}}
+"""
+
+
+def own_tree(tmp_path: Path, tree: str) -> Path:
+    (tmp_path / "own.yaml").write_text(tree.strip() + "\n")
+    country = (SHIPPED / "country.yaml").read_text().replace("categories: chi", "categories: own")
+    (tmp_path / "country.yaml").write_text(country)
+    return tmp_path
+
+
+def test_an_unmapped_code_is_a_work_item(tmp_path: Path) -> None:
+    library = load(own_tree(tmp_path, TREE))
+    assert [node.code for node in library.categories.unmapped()] == ["HOME-COLD"]
+
+
+def test_a_form_may_speak_of_the_framework_and_means_what_counts_as_it(tmp_path: Path) -> None:
+    tree = TREE.replace("counts_as: V-PHYSICAL", "counts_as: V-SEXUAL").replace(
+        "label: {en: Cold}", "label: {en: Cold}, counts_as: FR-CARE"
+    )
+    library = load(own_tree(tmp_path, tree))
+    sheet = library.sheet(("contact", 1), ("own", 1), ("rs", 1))
+    assert sheet.cues({"contact.categories": ["HOME-BEATEN"]}) == ["sexual_violence"]
+    answers: Answers = {"contact.kind": "child", "contact.categories": ["HOME-COLD"]}
+    assert "separation.offered" in [q.path for q in sheet.asked(answers) if q.shown]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("V-PHYSICAL", "V-NOPE", "own.yaml:11: counts_as 'V-NOPE': chi has no such category"),
+        ("HOME-COLD", "HOME-BEATEN", "stands in line 11 too"),
+        ("maps_to_version: 1\n", "", "maps_to and maps_to_version together"),
+        ("maps_to: chi", "maps_to: nope", "there is no tree 'nope'"),
+    ],
+)
+def test_a_bad_mapping_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(BadDefinition) as refused:
+        load(own_tree(tmp_path, TREE.replace(old, new)))
+    assert words in str(refused.value)
+
+
+FLOW = """
+workflow: tried
+version: 1
+languages: [en]
+statuses:
+  - {code: a, label: {en: A}, starts: true}
+  - {code: b, label: {en: B}}
+  - {code: c, label: {en: C}, ends: true}
+moves:
+  - {from: a, to: b, by: [counsellor]}
+  - {from: b, to: c, by: [counsellor]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("from: b, to: c", "from: a, to: c", "tried.yaml:6: a case in 'b' can never be closed"),
+        ("from: a, to: b", "from: a, to: c", "no case ever gets to 'b'"),
+        ("to: b", "to: z", "tried.yaml:9: there is no status 'z'"),
+        (", starts: true", "", "exactly one status has `starts: true`"),
+        (", ends: true", "", "could never be closed"),
+        ("[counsellor]}\n  - {from: b", "[nobody]}\n  - {from: b", "tried.yaml:9: moves.0.by.0"),
+    ],
+)
+def test_a_bad_workflow_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    (tmp_path / "tried.yaml").write_text(FLOW.strip().replace(old, new, 1) + "\n")
+    with pytest.raises(BadDefinition) as refused:
+        load(tmp_path)
+    assert words in str(refused.value)
+
+
+def test_the_same_version_in_two_files_is_refused(tmp_path: Path) -> None:
+    text = (SHIPPED / "form-short.yaml").read_text()
+    (tmp_path / "again.yaml").write_text(text)
+    with pytest.raises(BadDefinition, match=r"short version 1 is also in form-short\.yaml"):
+        load(tmp_path)
