@@ -1,6 +1,6 @@
 """A filled form as the page shows it: the definition, the answers, and nothing else."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.contacts.answers import Answers, Asked, Sheet
@@ -14,6 +14,10 @@ _YES_NO = {
 }
 # Stands for the code of an entry that the page has yet to make.
 PLACEHOLDER = "__entry__"
+
+
+# The first child of every form, the same in all windows.
+FIRST = "a1"
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def _section(
     name = label_in(section.entry or section.title, language)
     keys = sheet.entries(answers, section) if section.repeats else [""]
     blank = []
+    first = any(f.means == "child_name" for f in section.fields) and not keys
     if section.repeats:
         blank = [
             _field(
@@ -102,6 +107,10 @@ def _section(
             )
             for f in section.fields
         ]
+    if first:
+        # Ready to be written in: it is there as soon as something stands in it.
+        keys = [FIRST]
+        by_entry = {(section.code, FIRST): [_renamed(view) for view in blank]}
     support = []
     if section.shows == "family_support":
         support = [
@@ -126,6 +135,10 @@ def _section(
         hidden=section.code in closed,
         support=support,
     )
+
+
+def _renamed(view: FieldView) -> FieldView:
+    return replace(view, path=view.path.replace(PLACEHOLDER, FIRST))
 
 
 def _field(sheet: Sheet, question: Asked, answers: Answers, language: str) -> FieldView:

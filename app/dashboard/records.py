@@ -124,6 +124,15 @@ async def contact_page(request: Request, work: InWork, staff: Reads, contact_id:
 # -- lists and search --------------------------------------------------------------------------
 
 
+def labels_of(request: Request, work: Work) -> dict[str, str]:
+    """What the codes of categories and places mean, for lists."""
+    library, language = library_of(work.ground), language_of(request, work)
+    trees = (library.framework, library.categories, library.places)
+    return {
+        code: label_in(node.label, language) for t in trees for code, node in t.choices().items()
+    }
+
+
 async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
     library, language = library_of(work.ground), language_of(request, work)
     return {
@@ -137,6 +146,7 @@ async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, 
             for node, above in library.places.walk()
         ],
         "urgencies": list(Urgency),
+        "labels": labels_of(request, work),
     }
 
 
@@ -220,6 +230,7 @@ async def found(
     return _page(
         request,
         f"fragments/{what}_rows.html",
+        labels=labels_of(request, work),
         rows=rows,
         following=following,
         names=await cases.names_of(work, {row.owner_id for row in rows}),

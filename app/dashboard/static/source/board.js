@@ -10,7 +10,6 @@ import { beat } from "./heartbeat.js";
 
 window.htmx = htmx;
 const board = document.querySelector("[data-live]");
-if (board) {
-  listen(board.dataset.live);
-  beat();
-}
+if (board) listen(board.dataset.live);
+// On every page of somebody who is signed in: reading a case is being here, too.
+if (document.getElementById("connection")) beat();

@@ -15,9 +15,11 @@ const tick = () => {
     else place.textContent = words(seconds);
   }
   for (const place of document.querySelectorAll("time[data-clock]:not([data-said])")) {
-    place.textContent = new Date(place.dateTime).toLocaleString([], {
-      weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
-    });
+    const at = new Date(place.dateTime);
+    const today = at.toDateString() === new Date().toDateString();
+    const day = today ? {} : { day: "numeric", month: "short", year: "numeric" };
+    const second = today ? { second: "2-digit" } : {};
+    place.textContent = at.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit", ...second, hourCycle: "h23" });
     place.dataset.said = "yes";
   }
 };

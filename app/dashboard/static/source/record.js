@@ -343,7 +343,10 @@ const begin = async () => {
   }
   const state = await look();
   if (state) apply(state);
-  if (Object.keys(pending).length) schedule(0);
+  if (Object.keys(pending).length) {
+    say("Saving…", true);
+    schedule(0);
+  } else if (!root.hasAttribute("data-closed")) settled();
   root.dataset.ready = "yes";
 };
 

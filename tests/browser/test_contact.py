@@ -1,0 +1,304 @@
+"""The contact form in a real Chromium: by keyboard while a child talks, and nothing is lost."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from app.demo.stage import Counsellor, Stage
+from app.practice.legs import Leg
+from app.staff.access import COOKIE
+from tests.browser.conftest import CHROMIUM, FLAGS, signed_in
+from tests.browser.test_board import ring
+from tests.scenarios.test_contacts import WHOLE, completed, new_contact
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+
+async def answered(page: Page, live: Stage, name: str = "ana") -> tuple[Counsellor, Leg]:
+    """A counsellor who talks with a child, at the board."""
+    ana = await live.add_counsellor(name, state=None)
+    await signed_in(page, live, ana)
+    await page.get_by_role("button", name="Available").click()
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await page.keyboard.press("a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    return ana, leg
+
+
+async def enter(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
+    """A page for somebody who is signed in already."""
+    cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
+    await page.goto(stage.settings.public_url + path)
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+
+
+async def test_a_silent_call_is_closed_with_one_key(live: Stage, page: Page) -> None:
+    _ana, leg = await answered(page, live)
+    await expect(page.locator("#contact-title")).to_be_visible()
+    await page.keyboard.press("1")
+    # The talk is over, the record is closed, and the next child can ring.
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    rows = await live.rows("SELECT state, closed_as, category_codes FROM contacts")
+    assert rows == [
+        {"state": "complete", "closed_as": "silent", "category_codes": ["NC", "NC-SILENT"]}
+    ]
+    assert (await live.call_of(leg))["ended_by"] == "counsellor"
+    await expect(page.locator("#contact-title")).to_have_count(0)
+    await page.goto(live.settings.public_url + "/contacts")
+    await expect(page.locator("main")).to_contain_text("1 silent")
+
+
+async def test_the_form_is_filled_by_keyboard_alone_while_the_talk_goes_on(
+    live: Stage, page: Page
+) -> None:
+    ana, leg = await answered(page, live)
+    async with page.expect_popup() as popup:
+        await page.keyboard.press("w")
+    form = await popup.value
+    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
+    keys = form.keyboard
+    await form.locator("#f-contact-kind").focus()
+    await keys.type("A child")
+    await expect(form.locator("[data-section=child]")).to_be_visible()
+    await keys.press("Tab")
+    await keys.type("Zove Marko")
+    await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
+        "It looks like it holds a name"
+    )
+    await keys.press("ControlOrMeta+a")
+    await keys.type("Bullied at school")
+    await keys.press("Tab")
+    await keys.type("bully")
+    await keys.press("Tab")
+    await keys.press("Space")
+    await form.locator("#f-contact-place").focus()
+    await keys.type("Belgrade")
+    await form.locator("#f-child-a1-name").focus()
+    await keys.type("Јована")
+    await keys.press("Tab")
+    await keys.type("11")
+    await form.locator("#f-wishes-safe_to_contact").focus()
+    await keys.type("No")
+    await form.locator("#f-actions-taken input").first.focus()
+    await keys.press("Space")
+    await form.locator("#f-actions-summary").focus()
+    await keys.type("She was told whom to talk to.\nShe will.")
+    await expect(form.locator("#saving")).to_have_text("All saved")
+    await expect(form.locator("#missing li")).to_have_count(0)
+    # The talk goes on all the while.
+    assert live.exchange.conferences.of_leg(leg) is not None
+    await form.locator("#complete").focus()
+    await keys.press("Enter")
+    await expect(form.locator("#record-state")).to_have_text("complete")
+    rows = await live.rows("SELECT state, kind, place, category_codes FROM contacts")
+    assert rows == [
+        {"state": "complete", "kind": "child", "place": "RS-BG",
+         "category_codes": ["V", "V-BULLYING"]}
+    ]  # fmt: skip
+    call = await live.call_of(leg)
+    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
+    assert found["actions.summary"] == "She was told whom to talk to.\nShe will."
+    assert found["contact.headline"] == "Bullied at school"
+    assert "Јована" in found.values()
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+
+
+async def persistent(folder: Path, playwright: object) -> BrowserContext:
+    launch = playwright.chromium.launch_persistent_context  # type: ignore[attr-defined]
+    made: BrowserContext = await launch(str(folder), executable_path=CHROMIUM, args=FLAGS)
+    return made
+
+
+def browsers_with(folder: Path) -> list[int]:
+    """The processes of the browser that keeps its things in that folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"--user-data-dir={folder}".encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+async def test_a_browser_killed_in_mid_word_has_lost_nothing(
+    live: Stage, tmp_path: Path, anyio_backend: str
+) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    said = "He says that nobody must know, and then he"
+    async with async_playwright() as playwright:
+        context = await persistent(tmp_path, playwright)
+        page = await context.new_page()
+        await enter(page, live, ana, f"/contacts/{contact_id}")
+        await page.locator("#f-actions-summary").focus()
+        # The network is gone while it is typed: the server has none of it.
+        await context.set_offline(True)
+        await page.keyboard.type(said, delay=5)
+        await expect(page.locator("#saving")).to_contain_text("kept on this machine")
+        await asyncio.sleep(0.3)
+        for pid in browsers_with(tmp_path):
+            os.kill(pid, signal.SIGKILL)
+    assert (await live.rows("SELECT sealed FROM contacts"))[0]["sealed"] == {}
+    # Nothing legible stays on the disk.
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert b"nobody must know" not in file.read_bytes(), file
+    async with async_playwright() as playwright:
+        context = await persistent(tmp_path, playwright)
+        page = await context.new_page()
+        await enter(page, live, ana, f"/contacts/{contact_id}")
+        await expect(page.locator("#f-actions-summary")).to_have_value(said)
+        await expect(page.locator("#saving")).to_have_text("All saved")
+        await context.close()
+    found = (await ana.ask("GET", f"/contacts/{contact_id}")).json()
+    assert found["answers"]["actions.summary"] == said
+
+
+async def test_words_survive_a_closed_tab_and_a_server_restart(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    await page.locator("#f-actions-summary").fill("before the restart")
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await stored(live, "actions.summary")
+    await live.stop_server()
+    await page.locator("#f-incident-account").fill("while nobody answers")
+    await expect(page.locator("#saving")).to_contain_text("kept on this machine")
+    await page.close(run_before_unload=False)
+    await live.start_server()
+    again = await page.context.new_page()
+    await again.goto(f"{live.settings.public_url}/contacts/{contact_id}")
+    await stored(live, "incident.account")
+    await expect(again.locator("#saving")).to_have_text("All saved")
+    found = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["answers"]
+    assert found["actions.summary"] == "before the restart"
+    assert found["incident.account"] == "while nobody answers"
+
+
+async def test_two_tabs_of_one_contact(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    other = await page.context.new_page()
+    await enter(other, live, ana, f"/contacts/{contact_id}")
+    # What one writes appears in the other.
+    await page.locator("#f-contact-place").select_option("RS-BG")
+    await page.locator("[data-add=child]").click()
+    await page.keyboard.type("Mira")
+    await expect(other.locator("#f-contact-place")).to_have_value("RS-BG")
+    await expect(other.locator("[data-entries=child] .entry")).to_have_count(2)
+    # Both change the same question at once: the second sees it and chooses.
+    await other.context.set_offline(False)
+    await other.route("**/answers", lambda route: route.abort())
+    await other.locator("#f-actions-summary").fill("theirs is late")
+    await page.locator("#f-actions-summary").fill("first")
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await other.unroute("**/answers")
+    trouble = other.locator("[data-path='actions.summary'] .trouble")
+    await expect(trouble).to_contain_text("Changed in another window: first")
+    await trouble.get_by_role("button", name="Keep mine").click()
+    await expect(other.locator("#saving")).to_have_text("All saved")
+    await expect(page.locator("#f-actions-summary")).to_have_value("theirs is late")
+
+
+async def test_what_is_no_answer_is_said_beside_the_question(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child", "child.k1": 1})
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    age = page.locator("#f-child-k1-age")
+    await age.fill("eleven")
+    trouble = page.locator("[data-path='child.k1.age'] .trouble")
+    await expect(trouble).to_contain_text("Write a whole number in digits.")
+    await expect(page.locator("#saving")).to_contain_text("1 not saved")
+    await age.fill("11")
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(trouble).to_be_hidden()
+    await page.locator("#complete").click()
+    await expect(page.locator("#problem")).to_contain_text("Headline: not answered yet")
+
+
+async def test_the_family_comes_first_and_the_counsellor_decides(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {**WHOLE, "contact.kind": "about_child"})
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    await expect(page.locator("[data-section=separation]")).to_be_hidden()
+    await page.locator("#f-child-a1-age").fill("1")
+    await expect(page.locator("[data-service=outreach_worker]")).to_be_visible()
+    await expect(page.locator("[data-service=cash_housing]")).to_be_hidden()
+    await expect(page.locator("#suggestion")).to_contain_text("urgent, because a child under three")
+    await page.locator("#urgency-form select").select_option("priority")
+    await page.get_by_label("Why", exact=True).fill("the grandmother is there")
+    await page.get_by_role("button", name="Decide").click()
+    await expect(page.locator("#urgency")).to_have_text("priority")
+    await expect(page.locator("main")).to_contain_text("suggested: urgent, under three")
+
+
+async def test_a_case_with_two_contacts_and_a_follow_up_that_turns_overdue(
+    live: Stage, page: Page
+) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    first, second = await completed(ana), await completed(ana)
+    code = (await ana.ask("GET", f"/contacts/{second}")).json()["code"]
+    await enter(page, live, ana, f"/contacts/{first}")
+    await page.get_by_role("button", name="Open a case").click()
+    await expect(page).to_have_url(live.settings.public_url + "/cases/" + str(await case_of(live)))
+    await page.get_by_label("Code of a contact").fill(code)
+    await page.get_by_role("button", name="Add", exact=True).first.click()
+    await expect(page.locator(".side")).to_contain_text(code)
+    await page.get_by_label("What to look after").fill("Ring the school")
+    await page.get_by_role("button", name="Set", exact=True).click()
+    await expect(page.locator(".follow-up")).to_contain_text("Ring the school")
+    await page.get_by_label("Note (sealed)").fill("The school knows.")
+    await page.get_by_role("button", name="Write").click()
+    await expect(page.locator(".events")).to_contain_text("The school knows.")
+    await make_overdue(live)
+    await page.reload()
+    await expect(page.locator(".follow-up")).to_contain_text("⚠ overdue")
+    await page.goto(live.settings.public_url)
+    await expect(page.locator("#tasks")).to_contain_text("⚠ overdue")
+    await page.goto(live.settings.public_url + "/cases")
+    await expect(page.locator(".bells")).to_contain_text("⚠ overdue")
+    await page.get_by_label("Name").fill("Йована")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("#rows tbody tr")).to_have_count(1)
+
+
+async def stored(live: Stage, path: str) -> None:
+    """A sealed answer has reached the database."""
+    for _ in range(300):
+        if path in (await live.rows("SELECT sealed FROM contacts"))[0]["sealed"]:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{path} was not stored")
+
+
+async def case_of(live: Stage) -> str:
+    for _ in range(200):
+        rows = await live.rows("SELECT id FROM cases")
+        if rows:
+            return str(rows[0]["id"])
+        await asyncio.sleep(0.05)
+    raise AssertionError("no case was opened")
+
+
+async def make_overdue(live: Stage) -> None:
+    """The end of the day comes: its job is due now, on the worker's own clock."""
+    await live.rows(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1 s' "
+        "WHERE task_name IN ('contacts:remind', 'contacts:overdue') RETURNING id"
+    )
+    for _ in range(400):
+        rows = await live.rows("SELECT overdue_at FROM follow_ups")
+        if rows[0]["overdue_at"] is not None:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the follow-up did not turn overdue")
