@@ -440,14 +440,18 @@ def demo(
 
 
 @app.command()
-def bench(name: Annotated[str, typer.Argument(help="calls, or all")] = "all") -> None:
+def bench(name: Annotated[str, typer.Argument(help="calls, contacts, or all")] = "all") -> None:
     """Measure: one JSON line per measure."""
     from app.demo.bench import run_bench
+    from app.demo.bench_records import run_records_bench
 
     set_up_logging("ERROR")
-    if name not in ("all", "calls"):
-        raise BadSettings(f"There is no measure {name!r}. There are: calls, all.")
-    run_bench()
+    measures = {"calls": run_bench, "contacts": run_records_bench}
+    if name not in ("all", *measures):
+        raise BadSettings(f"There is no measure {name!r}. There are: {', '.join(measures)}, all.")
+    for measure, run in measures.items():
+        if name in ("all", measure):
+            run()
 
 
 if __name__ == "__main__":

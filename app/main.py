@@ -5,8 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -66,7 +68,8 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
     api.add_api(app)
     dashboard.add_dashboard(app)
     app.add_middleware(dashboard.SecurityHeaders)
-    for kind in (Refusal, RequestValidationError, HTTPException, OperationalError, DataError):
+    unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout)
+    for kind in (Refusal, RequestValidationError, HTTPException, DataError, *unreachable):
         app.add_exception_handler(kind, _render)
     return app
 
@@ -77,7 +80,7 @@ async def _heard_of(work: Work, staff_id: UUID) -> None:
     memory = work.ground.memory
     if memory.recall("beat", staff_id, work.now) is None:
         memory.keep("beat", staff_id, True, work.now + BEAT_EVERY)
-        async with transaction(work.ground, PROGRAM) as own:
+        async with transaction(work.ground, PROGRAM, aside=True) as own:
             await beat(own, staff_id)
 
 

@@ -1,5 +1,6 @@
 """What every verb receives first, and what a process is made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -83,14 +84,24 @@ class Work:
     come about with the rows that caused them or not at all.
     """
 
-    session: AsyncSession
+    opened: AsyncSession | None
     now: datetime
     actor: Actor
     ground: Ground
+    # How a session is had by whoever needs one; many requests need none.
+    opener: Callable[[], AsyncSession] | None = None
     topics: set[str] = field(default_factory=set)
     jobs: list[DeferredJob] = field(default_factory=list)
     # Rows that take a lock which everybody wants: written just before the commit.
     last_rows: list[Any] = field(default_factory=list)
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of this unit of work, opened by the first who asks for it."""
+        if self.opened is None:
+            assert self.opener is not None
+            self.opened = self.opener()
+        return self.opened
 
     @property
     def keys(self) -> Keys:

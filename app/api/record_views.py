@@ -4,9 +4,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from app.contacts import cases, contacts, documents, follow_ups
+from app.contacts.answers import Answers, Asked
 from app.contacts.forms import column_of
 from app.contacts.library import Library
 from app.contacts.models import Case, Contact
@@ -16,6 +19,21 @@ from app.contacts.scopes import readable
 from app.errors import NotFound
 from app.staff.models import Staff
 from app.work import Work
+
+
+def as_json(view: BaseModel, status: int = 200) -> Response:
+    """A view as an answer: written once, and not checked a second time on the way out."""
+    return Response(view.model_dump_json(), status, media_type="application/json")
+
+
+_SHOWN: dict[str, tuple[str, ...]] = {}
+
+
+def rows_as_json(name: str, rows: list[dict[str, Any]], following: str | None) -> Response:
+    """A page of a list: what its row's view shows, and nothing else of the row."""
+    shown = _SHOWN[name]
+    body = {name: [{key: row[key] for key in shown} for row in rows], "next_cursor": following}
+    return Response(to_json(body), media_type="application/json")
 
 
 class MissingView(BaseModel):
@@ -40,7 +58,8 @@ class FormState(BaseModel):
     missing: list[MissingView]
     suggestion: SuggestionView | None
     urgency: str | None
-    warnings: list[str]
+    # What in the headline should not be there; null where it was not looked at anew.
+    warnings: list[str] | None
     support: list[str]
 
 
@@ -179,21 +198,26 @@ def saved_view(record: Contact | Case, saved: Saved) -> SavedView:
     )
 
 
-def contact_row(contact: Contact) -> ContactRow:
-    """A contact without what was said."""
-    return ContactRow(**_contact(contact))
+_SHOWN["contacts"], _SHOWN["cases"] = tuple(ContactRow.model_fields), tuple(CaseRow.model_fields)
+_CONTACT = tuple(set(ContactRow.model_fields) - {"categories"})
+_CASE = tuple(set(CaseRow.model_fields) - {"categories"})
 
 
-def _contact(contact: Contact) -> dict[str, Any]:
-    names = set(ContactRow.model_fields) - {"categories"}
-    values = {name: getattr(contact, name) for name in names}
-    return {**values, "categories": contact.category_codes}
+def contact_row(contact: Any) -> ContactRow:
+    """A contact, or a row of a list, without what was said."""
+    return ContactRow.model_construct(**_contact(contact))
+
+
+def _contact(contact: Any) -> dict[str, Any]:
+    values = {name: getattr(contact, name) for name in _CONTACT}
+    values["categories"] = contact.category_codes
+    return values
 
 
 def contact_view(opened: Opened[Contact]) -> ContactView:
     """An opened contact."""
     contact = opened.record
-    return ContactView(
+    return ContactView.model_construct(
         **_contact(contact),
         form=contact.form,
         form_version=contact.form_version,
@@ -202,15 +226,15 @@ def contact_view(opened: Opened[Contact]) -> ContactView:
     )
 
 
-def case_row(case: Case) -> CaseRow:
-    """A case without what is known."""
-    return CaseRow(**_case(case))
+def case_row(case: Any) -> CaseRow:
+    """A case, or a row of a list, without what is known."""
+    return CaseRow.model_construct(**_case(case))
 
 
-def _case(case: Case) -> dict[str, Any]:
-    names = set(CaseRow.model_fields) - {"categories"}
-    values = {name: getattr(case, name) for name in names}
-    return {**values, "categories": case.category_codes}
+def _case(case: Any) -> dict[str, Any]:
+    values = {name: getattr(case, name) for name in _CASE}
+    values["categories"] = case.category_codes
+    return values
 
 
 def follow_up_state(follow_up: Any) -> str:
@@ -277,13 +301,16 @@ async def form_state(work: Work, staff: Staff, model: Any, record_id: UUID) -> F
     return await state_of(work, record)
 
 
-async def state_of(work: Work, record: Contact | Case, language: str = "en") -> FormState:
-    """The same of a record at hand."""
-    asked = sheet_of(work, record).asked(present(record))
+async def state_of(
+    work: Work, record: Contact | Case, language: str = "en", *, headline: bool = True
+) -> FormState:
+    """The same of a record at hand; with a look at the headline, or without."""
+    answered = present(record)
+    asked = sheet_of(work, record).asked(answered)
     suggested = None
     if isinstance(record, Contact):
-        missing = await contacts.missing_in(work, record, language)
         found = await contacts.suggestion(work, record)
+        missing = contacts.missing_with(work, record, asked, found, language)
         if found is not None:
             suggested = SuggestionView(
                 urgency=found.urgency.value,
@@ -291,8 +318,7 @@ async def state_of(work: Work, record: Contact | Case, language: str = "en") -> 
                 reasons=[cue.reason for cue in found.cues],
             )
     else:
-        missing = sheet_of(work, record).missing(present(record), language)
-    answered = present(record)
+        missing = sheet_of(work, record).missing(answered, language, asked)
     return FormState(
         revision=record.revision,
         state=record.state if isinstance(record, Contact) else record.status,
@@ -302,16 +328,19 @@ async def state_of(work: Work, record: Contact | Case, language: str = "en") -> 
         missing=[MissingView(path=m.path, words=m.words) for m in missing],
         suggestion=suggested,
         urgency=record.urgency if isinstance(record, Contact) else None,
-        warnings=await headline_warnings(work, record),
-        support=support_for(work, record),
+        warnings=await headline_warnings(work, record) if headline else None,
+        support=support_for(work, record, answered, asked),
     )
 
 
-def support_for(work: Work, record: Contact | Case) -> list[str]:
+def support_for(
+    work: Work, record: Contact | Case, answers: Answers, asked: list[Asked]
+) -> list[str]:
     """The family support that fits, by its codes: what pulls the child away, and the place."""
-    answers = present(record)
+    if not any(q.shown and q.section.shows == "family_support" for q in asked):
+        return []
     pulls: set[str] = set(sheet_of(work, record).cues(answers))
-    for question in sheet_of(work, record).asked(answers):
+    for question in asked:
         value = answers.get(question.path)
         if question.field.code in ("family", "drivers", "groups") and isinstance(value, list):
             pulls |= set(value)

@@ -19,19 +19,22 @@ from app.api.record_views import (
     FormState,
     FormView,
     SavedView,
+    as_json,
     case_row,
     case_view,
     contact_row,
     contact_view,
     form_state,
     form_view,
+    rows_as_json,
     saved_view,
+    state_of,
 )
 from app.contacts import cases, contacts, documents, follow_ups, printing, profiles
 from app.contacts.models import Case, Contact
-from app.contacts.records import library_of
+from app.contacts.records import library_of, sheet_of
 from app.contacts.risk import Urgency
-from app.contacts.saving import Change
+from app.contacts.saving import Change, Saved
 from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, FollowUpAbout, NonCounselling, Source
 from app.errors import Invalid, NotFound
@@ -144,16 +147,17 @@ class CaseList(BaseModel):
 # -- contacts ----------------------------------------------------------------------------------
 
 
-@router.get("/calls/{call_id}/contact")
-async def contact_of_call(work: InWork, staff: Reads, call_id: UUID) -> ContactView:
+@router.get("/calls/{call_id}/contact", response_model=ContactView)
+async def contact_of_call(work: InWork, staff: Reads, call_id: UUID) -> Response:
     """The contact of a call: it opens when the call is answered."""
-    return contact_view(await contacts.open_contact(work, staff, await _of(work, staff, call_id)))
+    contact_id = await _of(work, staff, call_id)
+    return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
 
 
-@router.put("/calls/{call_id}/contact")
+@router.put("/calls/{call_id}/contact", response_model=SavedView)
 async def save_contact_of_call(
     work: InWork, staff: WritesContacts, call_id: UUID, body: Changes
-) -> SavedView:
+) -> Response:
     """Write answers into the contact of a call; see `PUT /contacts/{id}/answers`."""
     return await save_contact(work, staff, await _of(work, staff, call_id), body)
 
@@ -165,8 +169,8 @@ async def _of(work: Work, staff: Staff, call_id: UUID) -> UUID:
     return found
 
 
-@router.post("/contacts", status_code=201)
-async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) -> SavedView:
+@router.post("/contacts", status_code=201, response_model=SavedView)
+async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) -> Response:
     """A contact without a call: an e-mail, a visit, paper after an outage, for a colleague."""
     changes = [Change(path, value, 0) for path, value in body.answers.items()]
     contact, saved = await contacts.create_contact(
@@ -179,30 +183,30 @@ async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) 
         call_id=body.call_id,
         changes=changes,
     )
-    return saved_view(contact, saved)
+    return as_json(saved_view(contact, saved), 201)
 
 
-@router.get("/contacts")
-async def list_contacts(work: InWork, staff: Reads, cursor: str | None = None) -> ContactList:
+@router.get("/contacts", response_model=ContactList)
+async def list_contacts(work: InWork, staff: Reads, cursor: str | None = None) -> Response:
     """The contacts that one may see, newest first, without what was said."""
     return await _contacts(work, staff, Wanted(cursor=cursor))
 
 
-@router.post("/contacts/search")
-async def search_contacts(work: InWork, staff: Reads, body: Looked) -> ContactList:
+@router.post("/contacts/search", response_model=ContactList)
+async def search_contacts(work: InWork, staff: Reads, body: Looked) -> Response:
     """By code, category, place, date, counsellor, status, name, number, words of the headline."""
     return await _contacts(work, staff, body.wanted())
 
 
-async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> ContactList:
+async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> Response:
     rows, following = await search(work, staff, Contact, wanted)
-    return ContactList(contacts=[contact_row(row) for row in rows], next_cursor=following)
+    return rows_as_json("contacts", rows, following)
 
 
-@router.get("/contacts/{contact_id}")
-async def get_contact(work: InWork, staff: Reads, contact_id: UUID) -> ContactView:
+@router.get("/contacts/{contact_id}", response_model=ContactView)
+async def get_contact(work: InWork, staff: Reads, contact_id: UUID) -> Response:
     """A contact with its answers; the reading is logged."""
-    return contact_view(await contacts.open_contact(work, staff, contact_id))
+    return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
 
 
 @router.get("/contacts/{contact_id}/state")
@@ -211,28 +215,29 @@ async def get_contact_state(work: InWork, staff: Reads, contact_id: UUID) -> For
     return await form_state(work, staff, Contact, contact_id)
 
 
-@router.put("/contacts/{contact_id}/answers")
+@router.put("/contacts/{contact_id}/answers", response_model=SavedView)
 async def save_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: Changes
-) -> SavedView:
+) -> Response:
     """Write answers, each with the revision at which its question was last seen.
 
     A null clears. A question that somebody else changed since is not written but comes back
     under `conflicts`; what is no answer comes back under `refused`; the rest is saved.
     """
     saved = await contacts.save(work, staff, contact_id, body.made())
-    return await _with_state(work, staff, Contact, contact_id, saved)
+    return await _with_state(work, Contact, contact_id, saved)
 
 
-async def _with_state(
-    work: Work, staff: Staff, model: Any, record_id: UUID, saved: Any
-) -> SavedView:
-    await work.session.flush()
+async def _with_state(work: Work, model: Any, record_id: UUID, saved: Saved) -> Response:
     record = await work.session.get(model, record_id)
     assert record is not None
     view = saved_view(record, saved)
-    view.form = await form_state(work, staff, model, record_id)
-    return view
+    # Names are compared with the headline only when one of the two was written.
+    form = sheet_of(work, record).form
+    written = [found[1] for path in saved.saved if (found := form.find(path))]
+    headline = any(f.means == "headline" or f.found_by == "name" for f in written)
+    view.form = await state_of(work, record, headline=headline)
+    return as_json(view)
 
 
 @router.post("/contacts/{contact_id}/complete")
@@ -353,21 +358,21 @@ async def open_case(work: InWork, staff: WritesCases, body: NewCase) -> CaseRow:
     return case_row(await cases.open_case(work, staff, body.contacts))
 
 
-@router.get("/cases")
-async def list_cases(work: InWork, staff: Reads, cursor: str | None = None) -> CaseList:
+@router.get("/cases", response_model=CaseList)
+async def list_cases(work: InWork, staff: Reads, cursor: str | None = None) -> Response:
     """The cases that one may see, newest first."""
     return await _cases(work, staff, Wanted(cursor=cursor))
 
 
-@router.post("/cases/search")
-async def search_cases(work: InWork, staff: Reads, body: Looked) -> CaseList:
+@router.post("/cases/search", response_model=CaseList)
+async def search_cases(work: InWork, staff: Reads, body: Looked) -> Response:
     """As for contacts."""
     return await _cases(work, staff, body.wanted())
 
 
-async def _cases(work: Work, staff: Staff, wanted: Wanted) -> CaseList:
+async def _cases(work: Work, staff: Staff, wanted: Wanted) -> Response:
     rows, following = await search(work, staff, Case, wanted)
-    return CaseList(cases=[case_row(row) for row in rows], next_cursor=following)
+    return rows_as_json("cases", rows, following)
 
 
 @router.get("/cases/{case_id}")
@@ -382,11 +387,11 @@ async def get_case_state(work: InWork, staff: Reads, case_id: UUID) -> FormState
     return await form_state(work, staff, Case, case_id)
 
 
-@router.put("/cases/{case_id}/answers")
-async def save_case(work: InWork, staff: WritesCases, case_id: UUID, body: Changes) -> SavedView:
+@router.put("/cases/{case_id}/answers", response_model=SavedView)
+async def save_case(work: InWork, staff: WritesCases, case_id: UUID, body: Changes) -> Response:
     """As for contacts."""
     saved = await cases.save(work, staff, case_id, body.made())
-    return await _with_state(work, staff, Case, case_id, saved)
+    return await _with_state(work, Case, case_id, saved)
 
 
 @router.post("/cases/{case_id}/contacts")

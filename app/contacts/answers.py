@@ -207,10 +207,12 @@ class Sheet:
             paths = [f"{code}.{entry}.{field}" for entry in self.entries(answers, section)]
         return [answers[path] for path in paths if path in answers]
 
-    def missing(self, answers: Answers, language: str = "en") -> list[Missing]:
+    def missing(
+        self, answers: Answers, language: str = "en", asked: list[Asked] | None = None
+    ) -> list[Missing]:
         """What keeps the record from being complete, in the order of the form."""
         found = []
-        for question in self.asked(answers):
+        for question in self.asked(answers) if asked is None else asked:
             name = self.name_of(question, answers, language)
             if question.required and question.path not in answers:
                 found.append(Missing(question.path, f"{name}: not answered yet"))

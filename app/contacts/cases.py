@@ -20,7 +20,13 @@ from app.contacts.records import (
     sheet_of,
 )
 from app.contacts.saving import Change, Saved, merged, save_answers
-from app.contacts.scopes import lock_writable, readable, reads_contact
+from app.contacts.scopes import (
+    let_case_read,
+    let_work,
+    lock_writable,
+    readable,
+    reads_contact,
+)
 from app.contacts.states import FollowUpAbout
 from app.contacts.workflow import Move, Workflow
 from app.errors import Conflict, Invalid, NotFound
@@ -54,6 +60,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     )  # fmt: skip
     work.session.add(case)
     await work.session.flush()
+    await let_work(work, case, staff.id)
     await note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
     taken: Answers = {}
     at_risk = False
@@ -63,7 +70,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
         cues = sheet_of(work, contact.record).cues(present(contact.record))
         at_risk = at_risk or bool(_SEPARATION_CUES & set(cues)) or _has_disability(work, contact)
     if taken:
-        await save_answers(work, case, merged(taken))
+        await save_answers(work, case, merged(taken), new=True)
     if at_risk:
         case.separation_risk = True
         days = library_of(work.ground).country.separation_follow_up_days
@@ -132,6 +139,7 @@ async def _link(work: Work, case: Case, contact: Contact) -> None:
         .on_conflict_do_nothing()
     )
     if result.rowcount:
+        await let_case_read(work, case, contact)
         await note_event(work, "case", case.id, "contact linked", contact_id=str(contact.id))
 
 
@@ -171,12 +179,7 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
     """Let a colleague work on a case. Raises NotFound, Invalid."""
     case = await lock_writable(work, staff, Case, case_id)
     other = await _colleague(work, name)
-    result: Any = await work.session.execute(
-        pg_insert(CaseMember)
-        .values(case_id=case.id, staff_id=other.id, since=work.now)
-        .on_conflict_do_nothing()
-    )
-    if result.rowcount:
+    if await let_work(work, case, other.id):
         await note_event(work, "case", case.id, "member added", staff=str(other.id))
     return case
 
@@ -187,11 +190,7 @@ async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     other = await _colleague(work, name)
     if other.id == case.owner_id:
         return case
-    await work.session.execute(
-        pg_insert(CaseMember)
-        .values(case_id=case.id, staff_id=case.owner_id, since=work.now)
-        .on_conflict_do_nothing()
-    )
+    await let_work(work, case, other.id)
     before, case.owner_id, case.team = case.owner_id, other.id, other.team
     await note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
     return case

@@ -5,16 +5,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, insert, select
-from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import record as record_call_event
 from app.contacts import profiles
-from app.contacts.answers import Missing
+from app.contacts.answers import Asked, Missing
 from app.contacts.models import (
     CompletedVersion,
     Contact,
-    ContactReader,
     UrgencyDecision,
 )
 from app.contacts.records import (
@@ -28,7 +26,7 @@ from app.contacts.records import (
 )
 from app.contacts.risk import DANGER_KEY, Suggestion, Urgency, suggest
 from app.contacts.saving import Change, Saved, save_answers
-from app.contacts.scopes import lock_writable, reads_contact
+from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import (
     NON_COUNSELLING,
     TRANSITIONS,
@@ -56,6 +54,15 @@ class Incomplete(Invalid):
     def __init__(self, missing: list[Missing]) -> None:
         self.missing = missing
         super().__init__("; ".join(m.words for m in missing))
+
+
+def _empty() -> dict[str, Any]:
+    """What the table itself fills in, so that nothing has to be read back."""
+    return {
+        "state": ContactState.DRAFT.value, "answers": {}, "sealed": {}, "versions": {},
+        "revision": 0, "completions": 0, "headline_words": "", "category_codes": [],
+        "place_path": [],
+    }  # fmt: skip
 
 
 def _move(contact: Contact, event: ContactEvent) -> None:
@@ -94,8 +101,11 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         "taken_at": call.answered_at or work.now,
         "profile_id": await profiles.profile_of_caller(work, call.caller_key),
     }
-    statement = pg_insert(Contact.__table__).values(values)  # type: ignore[arg-type]
-    await work.session.execute(statement.on_conflict_do_nothing(index_elements=["call_id"]))
+    # Whoever connected the call holds its lock, so nobody else opens its contact now.
+    contact = Contact(**values, **_empty())
+    work.session.add(contact)
+    await work.session.flush()
+    await let_read(work, contact, staff_id, "owner")
     await note_event(
         work, "contact", values["id"], "opened", call_id=str(call.id), owner_id=str(staff_id)
     )
@@ -103,11 +113,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
 
 async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> None:
     before = contact.owner_id
-    await work.session.execute(
-        pg_insert(ContactReader)
-        .values(contact_id=contact.id, staff_id=before, since=work.now, cause=cause)
-        .on_conflict_do_nothing()
-    )
+    await let_read(work, contact, staff.id, cause)
     contact.owner_id, contact.team = staff.id, staff.team
     if ContactState(contact.state) is ContactState.COMPLETE:
         # Closed too soon: whoever has the caller now needs a record to write in.
@@ -176,17 +182,16 @@ async def create_contact(
     contact = Contact(
         **beginning(work, "contact"), call_id=call_id, channel=channel.value, source=source.value,
         owner_id=staff.id, team=staff.team, taken_at=at, on_behalf_of=on_behalf_of,
-        state="draft", answers={}, sealed={}, versions={}, revision=0, completions=0,
-        headline_words="", category_codes=[], place_path=[], profile_id=profile_id,
+        profile_id=profile_id, **_empty(),
     )  # fmt: skip
-    saved = Saved(0)
+    saved = await save_answers(work, contact, changes or [], new=True)
     work.session.add(contact)
-    if changes:
-        await work.session.flush()
-        saved = await save_answers(work, contact, changes)
     await work.session.flush()
+    await let_read(work, contact, staff.id, "owner")
     if on_behalf_of is not None:
-        await _let_in(work, contact.id, on_behalf_of, "taken by")
+        if await work.session.get(Staff, on_behalf_of) is None:
+            raise Invalid("There is no such colleague.")
+        await let_read(work, contact, on_behalf_of, "taken by")
     await note_event(
         work, "contact", contact.id, "opened", channel=channel.value, source=source.value
     )
@@ -199,16 +204,6 @@ async def _check_message(work: Work, call_id: UUID) -> None:
     message = select(VoiceMessage.id).where(VoiceMessage.call_id == call_id).limit(1)
     if await work.session.scalar(message) is None:
         raise NotFound("There is no voice message of such a call.")
-
-
-async def _let_in(work: Work, contact_id: UUID, staff_id: UUID, cause: str) -> None:
-    if await work.session.get(Staff, staff_id) is None:
-        raise Invalid("There is no such colleague.")
-    await work.session.execute(
-        insert(ContactReader).values(
-            contact_id=contact_id, staff_id=staff_id, since=work.now, cause=cause
-        )
-    )
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -266,8 +261,19 @@ async def decide_urgency(
 
 async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
     """Everything that keeps a contact from being complete."""
-    missing = sheet_of(work, contact).missing(present(contact), language)
-    suggested = await suggestion(work, contact)
+    asked = sheet_of(work, contact).asked(present(contact))
+    return missing_with(work, contact, asked, await suggestion(work, contact), language)
+
+
+def missing_with(
+    work: Work,
+    contact: Contact,
+    asked: list[Asked],
+    suggested: Suggestion | None,
+    language: str = "en",
+) -> list[Missing]:
+    """The same, of what was found out already."""
+    missing = sheet_of(work, contact).missing(present(contact), language, asked)
     if suggested is not None and contact.urgency is None:
         why = ", ".join(cue.reason.get(language, cue.cue) for cue in suggested.cues)
         words = f"Urgency: decide it ({suggested.urgency} is suggested: {why})"

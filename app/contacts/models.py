@@ -147,13 +147,20 @@ class Case(Filled, Base):
 
 
 class ContactReader(Base):
-    """Who may read a contact besides its owner: whoever had it before, or was let in."""
+    """Who may read a contact, besides the team's supervisors: its owner, whoever had it
+    before, whoever works on a case with it. `opened_at` is the contact's, so that the newest
+    of somebody's thousands are found at once.
+    """
 
     __tablename__ = "contact_readers"
-    __table_args__ = (Index("ix_contact_readers_staff_id", "staff_id"),)
+    __table_args__ = (
+        Index("ix_contact_readers_newest", "staff_id", "opened_at", "contact_id"),
+        Index("ix_contact_readers_contact_id", "contact_id"),
+    )
 
-    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
+    opened_at: Mapped[datetime]
     since: Mapped[datetime]
     cause: Mapped[str]
 
@@ -266,13 +273,17 @@ class CaseContact(Base):
 
 
 class CaseMember(Base):
-    """Who works on a case besides its owner."""
+    """Who works on a case: its owner, whoever had it before, whoever was let in."""
 
     __tablename__ = "case_members"
-    __table_args__ = (Index("ix_case_members_staff_id", "staff_id"),)
+    __table_args__ = (
+        Index("ix_case_members_newest", "staff_id", "opened_at", "case_id"),
+        Index("ix_case_members_case_id", "case_id"),
+    )
 
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    opened_at: Mapped[datetime]
     since: Mapped[datetime]
 
 

@@ -36,8 +36,12 @@ class Saved:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-async def save_answers(work: Work, record: Contact | Case, changes: list[Change]) -> Saved:
-    """Write changes into a locked record. Raises Invalid for more than fit in a request.
+async def save_answers(
+    work: Work, record: Contact | Case, changes: list[Change], *, new: bool = False
+) -> Saved:
+    """Write changes into a record that is locked, or new and not in the database yet.
+
+    Raises Invalid for more than fit in a request.
 
     Two windows that change different questions merge. Where both changed the same one the
     second is not written: its writer sees the first and chooses.
@@ -66,9 +70,9 @@ async def save_answers(work: Work, record: Contact | Case, changes: list[Change]
         writer.write(change.path, value, revision)
         result.saved[change.path] = revision
     if writer.touched:
-        await writer.finish(revision)
+        await writer.finish(revision, new)
         result.revision = revision
-        work.announce("records", f"record:{record.id}")
+        work.announce(f"record:{record.id}")
     return result
 
 
@@ -129,13 +133,13 @@ class _Writer:
         else:
             self._answers[path] = value
 
-    async def finish(self, revision: int) -> None:
+    async def finish(self, revision: int, new: bool) -> None:
         record = self._record
         record.answers, record.sealed = self._answers, self._sealed
         record.versions, record.revision = self._versions, revision
         extract(record, self._sheet)
         if self._keys:
-            await _write_keys(self._work, record, self._sheet, self._keys)
+            await _write_keys(self._work, record, self._sheet, self._keys, new)
 
 
 def extract(record: Contact | Case, sheet: Sheet) -> None:
@@ -176,11 +180,14 @@ _INSERT_KEYS = insert(MatchKey.__table__)  # type: ignore[arg-type]
 
 
 async def _write_keys(
-    work: Work, record: Contact | Case, sheet: Sheet, changed: dict[str, Value | None]
+    work: Work, record: Contact | Case, sheet: Sheet, changed: dict[str, Value | None], new: bool
 ) -> None:
-    await work.session.execute(
-        delete(MatchKey).where(MatchKey.subject_id == record.id, MatchKey.path.in_(list(changed)))
-    )
+    if not new:
+        await work.session.execute(
+            delete(MatchKey).where(
+                MatchKey.subject_id == record.id, MatchKey.path.in_(list(changed))
+            )
+        )
     rows = []
     for path, value in changed.items():
         found = sheet.form.find(path)

@@ -1,9 +1,15 @@
-"""Who sees which record: every reading begins with one of these statements."""
+"""Who sees which record: every reading begins with one of these statements.
 
-from typing import Any, TypeVar
+Who may read what is written down when it comes about (`contact_readers`, `case_members`):
+the owner, whoever had it before, whoever works on a case with it. A supervisor reads what the
+team wrote. A role without the permission reads nothing, whatever is written there.
+"""
+
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, false, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from app.contacts.models import Case, CaseContact, CaseMember, Contact, ContactReader
 from app.errors import NotFound
@@ -14,36 +20,39 @@ from app.work import Work
 R = TypeVar("R", bound=Contact | Case)
 
 
-def _cases_of(staff: Staff) -> Select[Any]:
-    return select(Case.id).where(
-        or_(
-            Case.owner_id == staff.id,
-            Case.id.in_(select(CaseMember.case_id).where(CaseMember.staff_id == staff.id)),
-        )
-    )
+class Reader(NamedTuple):
+    """Who reads: an account, or its place in a statement that is compiled once."""
+
+    id: Any
+    role: str
+    team: Any
 
 
-def reads_contact(staff: Staff) -> ColumnElement[bool]:
+def anybody(role: str) -> Reader:
+    """Somebody of a role, as parameters `reader` and `team`."""
+    return Reader(bindparam("reader", type_=Contact.id.type), role, bindparam("team"))
+
+
+def reads_contact(staff: Staff | Reader) -> ColumnElement[bool]:
     """Own ones, those of before a transfer, those in one's cases; a supervisor's team's."""
     if not may(staff.role, Permission.READ_RECORDS):
         return false()
-    lent = select(ContactReader.contact_id).where(ContactReader.staff_id == staff.id)
-    in_cases = select(CaseContact.contact_id).where(CaseContact.case_id.in_(_cases_of(staff)))
-    ways = [Contact.owner_id == staff.id, Contact.id.in_(lent), Contact.id.in_(in_cases)]
+    mine = exists().where(
+        ContactReader.staff_id == staff.id, ContactReader.contact_id == Contact.id
+    )
     if may(staff.role, Permission.READ_TEAM_RECORDS):
-        ways.append(Contact.team == staff.team)
-    return or_(*ways)
+        return or_(Contact.team == staff.team, mine)
+    return mine
 
 
-def reads_case(staff: Staff) -> ColumnElement[bool]:
+def reads_case(staff: Staff | Reader) -> ColumnElement[bool]:
     """Own ones and those one works on; a supervisor's team's."""
     if not may(staff.role, Permission.READ_RECORDS):
         return false()
-    member = select(CaseMember.case_id).where(CaseMember.staff_id == staff.id)
-    ways = [Case.owner_id == staff.id, Case.id.in_(member)]
+    mine = exists().where(CaseMember.staff_id == staff.id, CaseMember.case_id == Case.id)
     if may(staff.role, Permission.READ_TEAM_RECORDS):
-        ways.append(Case.team == staff.team)
-    return or_(*ways)
+        return or_(Case.team == staff.team, mine)
+    return mine
 
 
 def writes_contact(staff: Staff) -> ColumnElement[bool]:
@@ -64,7 +73,7 @@ _READS: dict[Any, Any] = {Contact: reads_contact, Case: reads_case}
 _WRITES: dict[Any, Any] = {Contact: writes_contact, Case: writes_case}
 
 
-def readable(model: type[R], staff: Staff) -> Select[Any]:
+def readable(model: type[R], staff: Staff | Reader) -> Select[Any]:
     """The records of a kind that somebody may read."""
     return select(model).where(_READS[model](staff))
 
@@ -85,3 +94,44 @@ async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
     contact = select(Contact.id).where(Contact.id == record_id, reads_contact(staff))
     case = select(Case.id).where(Case.id == record_id, reads_case(staff))
     return await work.session.scalar(contact.union_all(case)) is not None
+
+
+# -- writing down who reads --------------------------------------------------------------------
+
+
+async def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
+    """Write down that somebody reads a contact; twice is once."""
+    await work.session.execute(
+        insert(ContactReader)
+        .values(
+            contact_id=contact.id, staff_id=staff_id, opened_at=contact.opened_at,
+            since=work.now, cause=cause,
+        )
+        .on_conflict_do_nothing()
+    )  # fmt: skip
+
+
+async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
+    """Write down that somebody works on a case, and so reads its contacts; whether it is new."""
+    result: Any = await work.session.execute(
+        insert(CaseMember)
+        .values(case_id=case.id, staff_id=staff_id, opened_at=case.opened_at, since=work.now)
+        .on_conflict_do_nothing()
+    )
+    linked = await work.session.scalars(
+        select(Contact)
+        .join(CaseContact, CaseContact.contact_id == Contact.id)
+        .where(CaseContact.case_id == case.id)
+    )
+    for contact in linked.all():
+        await let_read(work, contact, staff_id, "works on a case with it")
+    return bool(result.rowcount)
+
+
+async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
+    """Everybody who works on a case reads a contact that was added to it."""
+    members = await work.session.scalars(
+        select(CaseMember.staff_id).where(CaseMember.case_id == case.id)
+    )
+    for staff_id in members.all():
+        await let_read(work, contact, staff_id, "works on a case with it")

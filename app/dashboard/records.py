@@ -163,7 +163,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
         rows=rows,
         following=following,
         counts=await contacts.counts_since(work, staff, midnight),
-        names=await cases.names_of(work, {row.owner_id for row in rows}),
+        names=await cases.names_of(work, {row["owner_id"] for row in rows}),
         states=list(ContactState),
         channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
         sources=[s for s in Source if s is not Source.LIVE],
@@ -181,7 +181,7 @@ async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
         **await _list_values(request, work, staff),
         rows=rows,
         following=following,
-        names=await cases.names_of(work, {row.owner_id for row in rows}),
+        names=await cases.names_of(work, {row["owner_id"] for row in rows}),
         states=[s.code for s in library_of(work.ground).workflow.statuses],
         bells=await follow_ups.bells_of(work, staff),
         may_write=may(staff.role, Permission.WRITE_CASES),
@@ -233,7 +233,7 @@ async def found(
         labels=labels_of(request, work),
         rows=rows,
         following=following,
-        names=await cases.names_of(work, {row.owner_id for row in rows}),
+        names=await cases.names_of(work, {row["owner_id"] for row in rows}),
     )
 
 

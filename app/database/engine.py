@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from app.database.quick import Quick
+
 
 def for_sqlalchemy(url: str) -> str:
     """A libpq address in the form that SQLAlchemy wants, with psycopg as the driver."""
@@ -23,24 +25,50 @@ def for_libpq(url: str) -> str:
 
 @dataclass(frozen=True)
 class Database:
-    """One database: its address, its pool and how to open a session on it."""
+    """One database: its address, its pools and how to open a session on it.
+
+    `aside` is a small pool for what a request writes in a transaction of its own while its
+    first one is open. With one pool for both, as many requests as it has connections would
+    each hold one and wait for another, for ever.
+    """
 
     url: str
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    # For what only reads: each statement by itself, without BEGIN and COMMIT on the way.
+    reading_sessions: async_sessionmaker[AsyncSession]
+    aside: AsyncEngine
+    sessions_aside: async_sessionmaker[AsyncSession]
+    quick: Quick
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self.aside.dispose()
+        await self.quick.close()
 
 
 def open_database(url: str, *, pool_size: int = 15) -> Database:
     """A database with a pool of its own; connects on first use."""
-    engine = create_async_engine(
-        for_sqlalchemy(url),
-        pool_size=pool_size,
-        max_overflow=5,
-        pool_timeout=5,
-        pool_use_lifo=True,
-        connect_args={"connect_timeout": 3, "application_name": "helpline"},
+
+    def pool(size: int, more: int) -> AsyncEngine:
+        return create_async_engine(
+            for_sqlalchemy(url),
+            pool_size=size,
+            max_overflow=more,
+            pool_timeout=5,
+            pool_use_lifo=True,
+            connect_args={"connect_timeout": 3, "application_name": "helpline"},
+        )
+
+    engine, aside = pool(pool_size, 5), pool(2, 1)
+    return Database(
+        for_libpq(url),
+        engine,
+        async_sessionmaker(engine, expire_on_commit=False),
+        async_sessionmaker(
+            engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+        ),
+        aside,
+        async_sessionmaker(aside, expire_on_commit=False),
+        Quick(for_libpq(url)),
     )
-    return Database(for_libpq(url), engine, async_sessionmaker(engine, expire_on_commit=False))

@@ -20,9 +20,13 @@ _DEFERRER = procrastinate.App(connector=procrastinate.PsycopgConnector()).job_ma
 
 
 @contextlib.asynccontextmanager
-async def transaction(ground: Ground, actor: Actor) -> AsyncIterator[Work]:
-    """A unit of work: returning commits, raising rolls back."""
-    async with ground.database.sessions() as session, session.begin():
+async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> AsyncIterator[Work]:
+    """A unit of work: returning commits, raising rolls back.
+
+    `aside` is for one that is opened while another is open.
+    """
+    sessions = ground.database.sessions_aside if aside else ground.database.sessions
+    async with sessions() as session, session.begin():
         work = Work(session, ground.clock.now(), actor, ground)
         yield work
         await flush(work)
@@ -30,6 +34,8 @@ async def transaction(ground: Ground, actor: Actor) -> AsyncIterator[Work]:
 
 async def flush(work: Work) -> None:
     """Write the collected jobs and topics on the session's own connection."""
+    if work.opened is None and not (work.last_rows or work.jobs or work.topics):
+        return
     await work.session.flush()
     if work.last_rows:
         work.session.add_all(work.last_rows)

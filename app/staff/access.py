@@ -8,7 +8,6 @@ from fastapi import Depends, Request, Response
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import NotAllowed, NotSignedIn, TooMany
 from app.jobs.transaction import flush
@@ -29,13 +28,23 @@ class CrossSite(NotAllowed):
 
 
 async def work_of(request: Request) -> AsyncIterator[Work]:
-    """The unit of work of a request; committed before the answer leaves."""
+    """The unit of work of a request; committed before the answer leaves.
+
+    What is safe by its method reads, and has no transaction: what it logs is one row.
+    """
     ground: Ground = request.app.state.ground
-    session: AsyncSession
-    async with ground.database.sessions() as session, session.begin():
-        work = Work(session, ground.clock.now(), Actor("person"), ground)
+    database = ground.database
+    sessions = database.reading_sessions if request.method in _SAFE else database.sessions
+    work = Work(None, ground.clock.now(), Actor("person"), ground, opener=sessions)
+    try:
         yield work
         await flush(work)
+        if work.opened is not None:
+            await work.opened.commit()
+    finally:
+        # What was not committed is rolled back by it.
+        if work.opened is not None:
+            await work.opened.close()
 
 
 # Without the scope the commit would come after the answer, and a failed one would go unsaid.

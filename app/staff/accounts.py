@@ -19,6 +19,8 @@ from app.staff.roles import Role
 from app.work import Actor, Work
 
 SESSION_LENGTH = timedelta(hours=14)
+# How long a process trusts a session that it has looked up, at the most.
+_REMEMBERED = timedelta(seconds=5)
 
 _HASHER = PasswordHash.recommended()
 # An argon2 hash takes 64 MiB; two at a time are enough for a call room.
@@ -139,6 +141,8 @@ async def open_session(work: Work, staff: Staff) -> str:
 async def close_session(work: Work, token: str) -> None:
     """Sign out; doing it twice is the same."""
     key = work.keys.session_key(token)
+    work.ground.memory.forget("staff")
+    work.announce("staff")
     await work.session.execute(delete(StaffSession).where(StaffSession.token_key == key))
     if work.actor.staff_id:
         write_entry(work, "signed out", str(work.actor.staff_id))
@@ -146,17 +150,26 @@ async def close_session(work: Work, token: str) -> None:
 
 async def staff_of_session(work: Work, token: str) -> Staff | None:
     """Who holds this cookie, if the session is still good and the account active."""
-    return (
+    key, memory = work.keys.session_key(token), work.ground.memory
+    known: Staff | None = memory.recall("staff", key, work.now)
+    if known is not None:
+        return known
+    staff = (
         await work.session.scalars(
             select(Staff)
             .join(StaffSession, StaffSession.staff_id == Staff.id)
             .where(
-                StaffSession.token_key == work.keys.session_key(token),
+                StaffSession.token_key == key,
                 StaffSession.expires_at > work.now,
                 Staff.active,
             )
         )
     ).one_or_none()
+    if staff is not None:
+        # Whoever changes an account, or signs it out, says so on the bus.
+        work.session.expunge(staff)
+        memory.keep("staff", key, staff, work.now + _REMEMBERED)
+    return staff
 
 
 def actor_of(staff: Staff) -> Actor:

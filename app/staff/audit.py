@@ -68,7 +68,7 @@ class _Readings:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                async with self._ground.database.engine.begin() as connection:
+                async with self._ground.database.aside.begin() as connection:
                     await connection.execute(_INSERT, [entry for entry, _ in batch])
             except BaseException as error:
                 for _, done in batch:

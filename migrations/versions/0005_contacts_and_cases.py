@@ -157,14 +157,16 @@ def upgrade() -> None:
     )
     op.create_index('ix_case_documents_case_id', 'case_documents', ['case_id'], unique=False)
     op.create_table('case_members',
-    sa.Column('case_id', sa.Uuid(), nullable=False),
     sa.Column('staff_id', sa.Uuid(), nullable=False),
+    sa.Column('case_id', sa.Uuid(), nullable=False),
+    sa.Column('opened_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.Column('since', postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['case_id'], ['cases.id'], name=op.f('fk_case_members_case_id')),
     sa.ForeignKeyConstraint(['staff_id'], ['staff.id'], name=op.f('fk_case_members_staff_id')),
-    sa.PrimaryKeyConstraint('case_id', 'staff_id', name=op.f('pk_case_members'))
+    sa.PrimaryKeyConstraint('staff_id', 'case_id', name=op.f('pk_case_members'))
     )
-    op.create_index('ix_case_members_staff_id', 'case_members', ['staff_id'], unique=False)
+    op.create_index('ix_case_members_case_id', 'case_members', ['case_id'], unique=False)
+    op.create_index('ix_case_members_newest', 'case_members', ['staff_id', 'opened_at', 'case_id'], unique=False)
     op.create_table('contacts',
     sa.Column('call_id', sa.Uuid(), nullable=True),
     sa.Column('profile_id', sa.Uuid(), nullable=True),
@@ -265,15 +267,17 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('contact_id', 'number', name=op.f('pk_completed_versions'))
     )
     op.create_table('contact_readers',
-    sa.Column('contact_id', sa.Uuid(), nullable=False),
     sa.Column('staff_id', sa.Uuid(), nullable=False),
+    sa.Column('contact_id', sa.Uuid(), nullable=False),
+    sa.Column('opened_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.Column('since', postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.Column('cause', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_contact_readers_contact_id')),
     sa.ForeignKeyConstraint(['staff_id'], ['staff.id'], name=op.f('fk_contact_readers_staff_id')),
-    sa.PrimaryKeyConstraint('contact_id', 'staff_id', name=op.f('pk_contact_readers'))
+    sa.PrimaryKeyConstraint('staff_id', 'contact_id', name=op.f('pk_contact_readers'))
     )
-    op.create_index('ix_contact_readers_staff_id', 'contact_readers', ['staff_id'], unique=False)
+    op.create_index('ix_contact_readers_contact_id', 'contact_readers', ['contact_id'], unique=False)
+    op.create_index('ix_contact_readers_newest', 'contact_readers', ['staff_id', 'opened_at', 'contact_id'], unique=False)
     op.create_table('urgency_decisions',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('contact_id', sa.Uuid(), nullable=False),
@@ -306,7 +310,8 @@ def downgrade() -> None:
     op.drop_index('ix_audit_entries_subject', table_name='audit_entries')
     op.drop_index('ix_urgency_decisions_contact_id', table_name='urgency_decisions')
     op.drop_table('urgency_decisions')
-    op.drop_index('ix_contact_readers_staff_id', table_name='contact_readers')
+    op.drop_index('ix_contact_readers_newest', table_name='contact_readers')
+    op.drop_index('ix_contact_readers_contact_id', table_name='contact_readers')
     op.drop_table('contact_readers')
     op.drop_table('completed_versions')
     op.drop_index('ix_case_contacts_contact_id', table_name='case_contacts')
@@ -323,7 +328,8 @@ def downgrade() -> None:
     op.drop_index('ix_contacts_headline', table_name='contacts', postgresql_using='gin')
     op.drop_index('ix_contacts_category_codes', table_name='contacts', postgresql_using='gin')
     op.drop_table('contacts')
-    op.drop_index('ix_case_members_staff_id', table_name='case_members')
+    op.drop_index('ix_case_members_newest', table_name='case_members')
+    op.drop_index('ix_case_members_case_id', table_name='case_members')
     op.drop_table('case_members')
     op.drop_index('ix_case_documents_case_id', table_name='case_documents')
     op.drop_table('case_documents')

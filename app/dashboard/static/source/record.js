@@ -236,7 +236,7 @@ const apply = (form) => {
     if (form.suggestion && !form.urgency && !chosen.dataset.touched) chosen.value = form.suggestion.urgency;
     document.getElementById("urgency").textContent = form.urgency ?? "not yet";
   }
-  warn(form.warnings);
+  if (form.warnings) warn(form.warnings);
 };
 
 const warn = (warnings) => {
