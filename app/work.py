@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import Clock
 from app.database.engine import Database
+from app.database.quick import Command
 from app.privacy.keys import Keys
 from app.settings import Settings
 
@@ -92,8 +93,10 @@ class Work:
     opener: Callable[[], AsyncSession] | None = None
     topics: set[str] = field(default_factory=set)
     jobs: list[DeferredJob] = field(default_factory=list)
-    # Rows that take a lock which everybody wants: written just before the commit.
-    last_rows: list[Any] = field(default_factory=list)
+    # Rows to be written just before the commit, together; what takes a lock that everybody
+    # wants goes last.
+    rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    last_rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def session(self) -> AsyncSession:
@@ -110,6 +113,10 @@ class Work:
     @property
     def settings(self) -> Settings:
         return self.ground.settings
+
+    def write_later(self, command: Command, values: dict[str, Any], *, last: bool = False) -> None:
+        """Write a row just before the commit, in the order of asking; nobody reads it before."""
+        (self.last_rows if last else self.rows).append((command.sql, command.row(values)))
 
     def announce(self, *topics: str) -> None:
         """Tell the live pages and the matcher, on commit, that this has changed."""

@@ -224,13 +224,11 @@ async def save_contact(
     A null clears. A question that somebody else changed since is not written but comes back
     under `conflicts`; what is no answer comes back under `refused`; the rest is saved.
     """
-    saved = await contacts.save(work, staff, contact_id, body.made())
-    return await _with_state(work, Contact, contact_id, saved)
+    contact, saved = await contacts.save(work, staff, contact_id, body.made())
+    return await _with_state(work, contact, saved)
 
 
-async def _with_state(work: Work, model: Any, record_id: UUID, saved: Saved) -> Response:
-    record = await work.session.get(model, record_id)
-    assert record is not None
+async def _with_state(work: Work, record: Contact | Case, saved: Saved) -> Response:
     view = saved_view(record, saved)
     # Names are compared with the headline only when one of the two was written.
     form = sheet_of(work, record).form
@@ -390,8 +388,8 @@ async def get_case_state(work: InWork, staff: Reads, case_id: UUID) -> FormState
 @router.put("/cases/{case_id}/answers", response_model=SavedView)
 async def save_case(work: InWork, staff: WritesCases, case_id: UUID, body: Changes) -> Response:
     """As for contacts."""
-    saved = await cases.save(work, staff, case_id, body.made())
-    return await _with_state(work, Case, case_id, saved)
+    case, saved = await cases.save(work, staff, case_id, body.made())
+    return await _with_state(work, case, saved)
 
 
 @router.post("/cases/{case_id}/contacts")

@@ -6,7 +6,8 @@ cannot be kept is refused, nothing is corrected on the way.
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from app.contacts.forms import (
     FREE_TEXT,
@@ -25,6 +26,8 @@ Answers = dict[str, Value]
 
 # Characters: a line, and a narrative.
 LINE_LENGTH, NARRATIVE_LENGTH = 300, 20_000
+# The place of an entry of which nobody said where it stands.
+_LAST = 100_000
 
 
 class NotAnAnswer(Exception):
@@ -49,6 +52,13 @@ class Missing:
 
     path: str
     words: str
+
+
+class _Filled(NamedTuple):
+    """Answers, and the entries of the sections that repeat."""
+
+    answers: Answers
+    entries: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -123,17 +133,31 @@ class Sheet:
 
     # -- the whole form -------------------------------------------------------------------
 
+    @cached_property
+    def _repeating(self) -> frozenset[str]:
+        return frozenset(section.code for section in self.form.sections if section.repeats)
+
+    def _filled(self, answers: Answers) -> _Filled:
+        """The answers with the entries of every section that repeats, in their order."""
+        places: dict[str, dict[str, int]] = {code: {} for code in self._repeating}
+        for path, value in answers.items():
+            code, _, rest = path.partition(".")
+            if code not in places or not rest:
+                continue
+            entry, _, inside = rest.partition(".")
+            if not inside and isinstance(value, int):
+                places[code][entry] = value
+            else:
+                places[code].setdefault(entry, _LAST)
+        ordered = {
+            code: sorted(found, key=lambda entry: (found[entry], entry))
+            for code, found in places.items()
+        }
+        return _Filled(answers, ordered)
+
     def entries(self, answers: Answers, section: Section) -> list[str]:
         """The entries of a section that repeats, in their order."""
-        places: dict[str, int] = {}
-        for path, value in answers.items():
-            parts = path.split(".")
-            if parts[0] == section.code and len(parts) > 1:
-                if len(parts) == 2 and isinstance(value, int):
-                    places[parts[1]] = value
-                else:
-                    places.setdefault(parts[1], 100_000)
-        return sorted(places, key=lambda entry: (places[entry], entry))
+        return self._filled(answers).entries.get(section.code, [])
 
     def asked(self, answers: Answers) -> list[Asked]:
         """Every question of the form as it is filled now, with who is shown and required.
@@ -141,47 +165,55 @@ class Sheet:
         A question with an answer is shown even where it is no longer asked.
         """
         found = []
+        filled = self._filled(answers)
         for section in self.form.sections:
-            for entry in self.entries(answers, section) if section.repeats else [None]:
-                here = (section, entry)
-                open_ = section.shown_when is None or self.holds(section.shown_when, answers, here)
+            open_ = section.shown_when is None or self._holds(
+                section.shown_when, filled, (section.code, None)
+            )
+            for entry in filled.entries[section.code] if section.repeats else [None]:
+                here = (section.code, entry)
                 for field in section.fields:
-                    path = _path(section, entry, field)
                     shown = open_ and (
-                        field.shown_when is None or self.holds(field.shown_when, answers, here)
+                        field.shown_when is None or self._holds(field.shown_when, filled, here)
                     )
                     required = shown and (
                         field.required
                         or (
                             field.required_when is not None
-                            and self.holds(field.required_when, answers, here)
+                            and self._holds(field.required_when, filled, here)
                         )
                     )
+                    path = _path(section, entry, field)
                     found.append(Asked(path, section, field, entry, shown, required))
         return found
 
     def closed_sections(self, answers: Answers) -> list[str]:
         """The sections that are not asked now and hold no answer."""
+        filled = self._filled(answers)
+        answered = {path.partition(".")[0] for path in answers}
         return [
             section.code
             for section in self.form.sections
             if section.shown_when is not None
-            and not self.holds(section.shown_when, answers, (section, None))
-            and not any(path.split(".")[0] == section.code for path in answers)
+            and section.code not in answered
+            and not self._holds(section.shown_when, filled, (section.code, None))
         ]
 
     def holds(
         self, condition: Condition, answers: Answers, here: tuple[Section, str | None]
     ) -> bool:
         """Whether a condition is true, asked from a section and one of its entries."""
+        return self._holds(condition, self._filled(answers), (here[0].code, here[1]))
+
+    def _holds(self, condition: Condition, filled: _Filled, here: tuple[str, str | None]) -> bool:
         if condition.all_ is not None:
-            return all(self.holds(part, answers, here) for part in condition.all_)
+            return all(self._holds(part, filled, here) for part in condition.all_)
         if condition.any_ is not None:
-            return any(self.holds(part, answers, here) for part in condition.any_)
+            return any(self._holds(part, filled, here) for part in condition.any_)
         if condition.not_ is not None:
-            return not self.holds(condition.not_, answers, here)
+            return not self._holds(condition.not_, filled, here)
         assert condition.field is not None
-        return any(self._meets(condition, v) for v in self._values(condition.field, answers, here))
+        return any(self._meets(condition, v) for v in self._values(condition.field, filled, here))
 
     def _meets(self, test: Condition, value: Value) -> bool:
         if test.filled:
@@ -193,19 +225,15 @@ class Sheet:
         wanted = {test.is_} if test.is_ is not None else set(test.any_of or [])
         return bool(wanted & self.counted(value))
 
-    def _values(
-        self, reference: str, answers: Answers, here: tuple[Section, str | None]
-    ) -> list[Value]:
+    def _values(self, reference: str, filled: _Filled, here: tuple[str, str | None]) -> list[Value]:
         code, _, field = reference.partition(".")
-        section = self.form.section(code)
-        assert section is not None
-        if not section.repeats:
+        if code not in self._repeating:
             paths = [reference]
-        elif here[0].code == code and here[1] is not None:
+        elif here[0] == code and here[1] is not None:
             paths = [f"{code}.{here[1]}.{field}"]
         else:
-            paths = [f"{code}.{entry}.{field}" for entry in self.entries(answers, section)]
-        return [answers[path] for path in paths if path in answers]
+            paths = [f"{code}.{entry}.{field}" for entry in filled.entries[code]]
+        return [filled.answers[path] for path in paths if path in filled.answers]
 
     def missing(
         self, answers: Answers, language: str = "en", asked: list[Asked] | None = None
@@ -213,12 +241,14 @@ class Sheet:
         """What keeps the record from being complete, in the order of the form."""
         found = []
         for question in self.asked(answers) if asked is None else asked:
-            name = self.name_of(question, answers, language)
             if question.required and question.path not in answers:
-                found.append(Missing(question.path, f"{name}: not answered yet"))
+                words = "not answered yet"
             elif not question.shown and question.path in answers:
-                words = f"{name}: answered, but not asked with the other answers; clear it"
-                found.append(Missing(question.path, words))
+                words = "answered, but not asked with the other answers; clear it"
+            else:
+                continue
+            name = self.name_of(question, answers, language)
+            found.append(Missing(question.path, f"{name}: {words}"))
         for section in self.form.sections:
             count = len(self.entries(answers, section)) if section.repeats else 0
             if section.repeats and count > section.repeats:
@@ -253,9 +283,9 @@ class Sheet:
                         cue = tree.choices()[node_code].cue
                         if cue:
                             found[cue] = None
-        nowhere = (self.form.sections[0], None)
+        filled = self._filled(answers)
         for rule in self.form.cues:
-            if self.holds(rule.when, answers, nowhere):
+            if self._holds(rule.when, filled, ("", None)):
                 found[rule.cue] = None
         return list(found)
 
@@ -304,7 +334,11 @@ def _text(field: Field, raw: str) -> str:
         raise NotAnAnswer(f"That is longer than {limit} characters.")
     if not raw.strip():
         raise NotAnAnswer("There are no words in it; clear the question instead.")
-    if "\x00" in raw or any(0xD800 <= ord(c) <= 0xDFFF for c in raw):
+    try:
+        storable = "\x00" not in raw and bool(raw.encode())
+    except UnicodeEncodeError:
+        storable = False
+    if not storable:
         raise NotAnAnswer("It holds a character that is not one.")
     if field.type == "text" and any(c in raw for c in "\r\n"):
         raise NotAnAnswer("Write it in one line.")

@@ -61,7 +61,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     work.session.add(case)
     await work.session.flush()
     await let_work(work, case, staff.id)
-    await note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
+    note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
     taken: Answers = {}
     at_risk = False
     for contact in opened:
@@ -124,12 +124,14 @@ async def open_case_record(work: Work, staff: Staff, case_id: UUID) -> Opened[Ca
     return await open_record(work, staff, Case, case_id, "case read")
 
 
-async def save(work: Work, staff: Staff, case_id: UUID, changes: list[Change]) -> Saved:
+async def save(
+    work: Work, staff: Staff, case_id: UUID, changes: list[Change]
+) -> tuple[Case, Saved]:
     """Write answers into a case. Raises NotFound, Conflict."""
     case = await lock_writable(work, staff, Case, case_id)
     if workflow_of(work, case).status(case.status).ends:
         raise Conflict("The case is closed. A supervisor can open it again.")
-    return await save_answers(work, case, changes)
+    return case, await save_answers(work, case, changes)
 
 
 async def _link(work: Work, case: Case, contact: Contact) -> None:
@@ -140,7 +142,7 @@ async def _link(work: Work, case: Case, contact: Contact) -> None:
     )
     if result.rowcount:
         await let_case_read(work, case, contact)
-        await note_event(work, "case", case.id, "contact linked", contact_id=str(contact.id))
+        note_event(work, "case", case.id, "contact linked", contact_id=str(contact.id))
 
 
 async def link_contact(work: Work, staff: Staff, case_id: UUID, contact_code: str) -> Case:
@@ -169,7 +171,7 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
         raise Invalid("Say why.")
     before, case.status = case.status, to
     case.closed_at = work.now if flow.status(to).ends else None
-    await note_event(
+    note_event(
         work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
     )
     return case
@@ -180,7 +182,7 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
     case = await lock_writable(work, staff, Case, case_id)
     other = await _colleague(work, name)
     if await let_work(work, case, other.id):
-        await note_event(work, "case", case.id, "member added", staff=str(other.id))
+        note_event(work, "case", case.id, "member added", staff=str(other.id))
     return case
 
 
@@ -192,7 +194,7 @@ async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
         return case
     await let_work(work, case, other.id)
     before, case.owner_id, case.team = case.owner_id, other.id, other.team
-    await note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
+    note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
     return case
 
 
@@ -208,7 +210,7 @@ async def add_note(work: Work, staff: Staff, case_id: UUID, text: str) -> None:
     if not text.strip() or len(text) > 20_000 or "\x00" in text:
         raise Invalid("Write a note of 1 to 20000 characters.")
     case = await lock_writable(work, staff, Case, case_id)
-    await note_event(work, "case", case.id, "note", words=text)
+    note_event(work, "case", case.id, "note", words=text)
 
 
 async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:

@@ -36,6 +36,7 @@ from app.contacts.states import (
     NonCounselling,
     Source,
 )
+from app.database.quick import Command
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
 from app.work import Work
@@ -56,13 +57,25 @@ class Incomplete(Invalid):
         super().__init__("; ".join(m.words for m in missing))
 
 
-def _empty() -> dict[str, Any]:
-    """What the table itself fills in, so that nothing has to be read back."""
-    return {
+_CONTACT = Command(Contact.__table__)
+_COLUMNS = [column.key for column in Contact.__table__.columns]
+
+
+def _empty(values: dict[str, Any]) -> Contact:
+    """A contact as it begins: with nothing said, and everything that the table would fill in."""
+    nothing = dict.fromkeys(_COLUMNS)
+    begins = {
         "state": ContactState.DRAFT.value, "answers": {}, "sealed": {}, "versions": {},
         "revision": 0, "completions": 0, "headline_words": "", "category_codes": [],
         "place_path": [],
     }  # fmt: skip
+    return Contact(**{**nothing, **begins, **values})
+
+
+def _write(work: Work, contact: Contact) -> None:
+    """Write a new contact, together with what else this transaction writes."""
+    row = {name: getattr(contact, name) for name in _COLUMNS}
+    work.write_later(_CONTACT, row)
 
 
 def _move(contact: Contact, event: ContactEvent) -> None:
@@ -102,23 +115,22 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         "profile_id": await profiles.profile_of_caller(work, call.caller_key),
     }
     # Whoever connected the call holds its lock, so nobody else opens its contact now.
-    contact = Contact(**values, **_empty())
-    work.session.add(contact)
-    await work.session.flush()
-    await let_read(work, contact, staff_id, "owner")
-    await note_event(
+    contact = _empty(values)
+    _write(work, contact)
+    let_read(work, contact, staff_id, "owner")
+    note_event(
         work, "contact", values["id"], "opened", call_id=str(call.id), owner_id=str(staff_id)
     )
 
 
 async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> None:
     before = contact.owner_id
-    await let_read(work, contact, staff.id, cause)
+    let_read(work, contact, staff.id, cause)
     contact.owner_id, contact.team = staff.id, staff.team
     if ContactState(contact.state) is ContactState.COMPLETE:
         # Closed too soon: whoever has the caller now needs a record to write in.
         contact.state, contact.closed_as = ContactState.REOPENED.value, None
-    await note_event(
+    note_event(
         work, "contact", contact.id, "handed over", before=str(before), owner_id=str(staff.id),
         cause=cause,
     )  # fmt: skip
@@ -179,22 +191,26 @@ async def create_contact(
     if call_id is not None:
         key = await work.session.scalar(select(Call.caller_key).where(Call.id == call_id))
         profile_id = await profiles.profile_of_caller(work, key)
-    contact = Contact(
-        **beginning(work, "contact"), call_id=call_id, channel=channel.value, source=source.value,
-        owner_id=staff.id, team=staff.team, taken_at=at, on_behalf_of=on_behalf_of,
-        profile_id=profile_id, **_empty(),
-    )  # fmt: skip
+    values: dict[str, Any] = {
+        **beginning(work, "contact"),
+        "call_id": call_id,
+        "channel": channel.value,
+        "source": source.value,
+        "owner_id": staff.id,
+        "team": staff.team,
+        "taken_at": at,
+        "on_behalf_of": on_behalf_of,
+        "profile_id": profile_id,
+    }
+    contact = _empty(values)
     saved = await save_answers(work, contact, changes or [], new=True)
-    work.session.add(contact)
-    await work.session.flush()
-    await let_read(work, contact, staff.id, "owner")
+    _write(work, contact)
+    let_read(work, contact, staff.id, "owner")
     if on_behalf_of is not None:
         if await work.session.get(Staff, on_behalf_of) is None:
             raise Invalid("There is no such colleague.")
-        await let_read(work, contact, on_behalf_of, "taken by")
-    await note_event(
-        work, "contact", contact.id, "opened", channel=channel.value, source=source.value
-    )
+        let_read(work, contact, on_behalf_of, "taken by")
+    note_event(work, "contact", contact.id, "opened", channel=channel.value, source=source.value)
     return contact, saved
 
 
@@ -209,11 +225,13 @@ async def _check_message(work: Work, call_id: UUID) -> None:
 # -- writing -----------------------------------------------------------------------------------
 
 
-async def save(work: Work, staff: Staff, contact_id: UUID, changes: list[Change]) -> Saved:
+async def save(
+    work: Work, staff: Staff, contact_id: UUID, changes: list[Change]
+) -> tuple[Contact, Saved]:
     """Write answers into one's draft. Raises NotFound, NotOpenForWriting, Invalid."""
     contact = await lock_writable(work, staff, Contact, contact_id)
     _move(contact, ContactEvent.SAVE)
-    return await save_answers(work, contact, changes)
+    return contact, await save_answers(work, contact, changes)
 
 
 async def suggestion(work: Work, contact: Contact) -> Suggestion | None:
@@ -252,7 +270,7 @@ async def decide_urgency(
         )
     )
     contact.urgency = urgency.value
-    await note_event(
+    note_event(
         work, "contact", contact.id, "urgency decided", urgency=urgency.value,
         suggested=suggested.urgency.value if suggested else None,
     )  # fmt: skip
@@ -295,7 +313,7 @@ async def complete(work: Work, staff: Staff, contact_id: UUID) -> Contact:
     _move(contact, ContactEvent.COMPLETE)
     contact.closed_as = None
     await _keep_version(work, staff, contact)
-    await note_event(work, "contact", contact.id, "completed", number=contact.completions)
+    note_event(work, "contact", contact.id, "completed", number=contact.completions)
     return contact
 
 
@@ -307,7 +325,7 @@ async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounse
     code = NON_COUNSELLING[reason]
     contact.category_codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
     await _keep_version(work, staff, contact)
-    await note_event(work, "contact", contact.id, "closed", reason=reason.value)
+    note_event(work, "contact", contact.id, "closed", reason=reason.value)
     return contact
 
 
@@ -329,7 +347,7 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
         raise Invalid("Say why the contact is opened again.")
     contact = await lock_writable(work, staff, Contact, contact_id)
     _move(contact, ContactEvent.REOPEN)
-    await note_event(
+    note_event(
         work, "contact", contact.id, "reopened", words=reason.strip()[:2000],
         closed_as=contact.closed_as,
     )  # fmt: skip

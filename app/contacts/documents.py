@@ -122,7 +122,7 @@ async def add_document(
     )  # fmt: skip
     work.session.add(document)
     await work.session.flush()
-    await note_event(
+    note_event(
         work, "case", case.id, "document added", document=str(document_id), media=kind,
         size=len(content), scan=scanned,
     )  # fmt: skip

@@ -53,7 +53,7 @@ async def add_follow_up(
     )  # fmt: skip
     work.session.add(follow_up)
     await work.session.flush()
-    await note_event(
+    note_event(
         work, "case", case.id, "follow-up set", follow_up=str(follow_up_id), about=about.value,
         due_on=due.isoformat(),
     )  # fmt: skip
@@ -101,7 +101,7 @@ async def finish_follow_up(
         )  # fmt: skip
     if follow_up.about == FollowUpAbout.SEPARATION:
         case.separation_risk, case.separation_outcome = True, result
-    await note_event(
+    note_event(
         work, "case", case.id, "follow-up done", follow_up=str(follow_up.id), result=result,
         about=follow_up.about,
     )  # fmt: skip
@@ -130,7 +130,7 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
     else:
         return
     kind = "follow-up overdue" if overdue else "follow-up due"
-    await note_event(work, "case", follow_up.case_id, kind, follow_up=str(follow_up.id))
+    note_event(work, "case", follow_up.case_id, kind, follow_up=str(follow_up.id))
     work.announce(f"follow_ups:{follow_up.owner_id}")
 
 

@@ -6,6 +6,7 @@ section that repeats `section.entry.field`, where the entry is a short code of i
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field as Key
@@ -126,19 +127,22 @@ class Form(Part):
     sections: list[Section] = Key(min_length=1)
     cues: list[Cue] = Key(default_factory=list)
 
+    @cached_property
+    def _fields(self) -> dict[tuple[str, str], tuple[Section, Field]]:
+        return {(s.code, f.code): (s, f) for s in self.sections for f in s.fields}
+
     def section(self, code: str) -> Section | None:
         return next((s for s in self.sections if s.code == code), None)
 
     def find(self, path: str) -> tuple[Section, Field, str | None] | None:
         """The section, the field and the entry of a path; None if there is no such question."""
         parts = path.split(".")
-        section = self.section(parts[0])
-        if section is None or len(parts) != (3 if section.repeats else 2):
+        known = self._fields.get((parts[0], parts[-1]))
+        if known is None or len(parts) != (3 if known[0].repeats else 2):
             return None
-        field = next((f for f in section.fields if f.code == parts[-1]), None)
-        if field is None or (section.repeats and not is_entry(parts[1])):
+        if known[0].repeats and not is_entry(parts[1]):
             return None
-        return section, field, parts[1] if section.repeats else None
+        return *known, parts[1] if known[0].repeats else None
 
     def options_of(self, field: Field) -> list[Option]:
         """The options of a choice, its own or those of the list it names."""

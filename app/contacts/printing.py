@@ -79,7 +79,7 @@ async def print_case(
             page["timeline"].append({**line, "words": "" if event.kind == "note" else words})
     locked = await work.session.scalar(select(Case).where(Case.id == opened.id).with_for_update())
     assert locked is not None
-    await note_event(
+    note_event(
         work, "case", opened.id, "printed", purpose=purpose.value, sections=sections,
         contacts=with_contacts, notes=with_notes, timeline=with_timeline,
     )  # fmt: skip

@@ -28,7 +28,7 @@ async def _make(work: Work, caller_key: bytes | None, cause: str) -> UUID:
         await work.session.execute(
             insert(ProfileNumber).values(profile_id=profile_id, caller_key=caller_key)
         )
-    await note_event(work, "profile", profile_id, "made", cause=cause)
+    note_event(work, "profile", profile_id, "made", cause=cause)
     return profile_id
 
 
@@ -111,9 +111,9 @@ async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str
         return
     detail = {"contact_id": str(contact.id), "cause": cause}
     if before is not None:
-        await note_event(work, "profile", before, "contact taken out", **detail)
+        note_event(work, "profile", before, "contact taken out", **detail)
     if profile_id is not None:
-        await note_event(work, "profile", profile_id, "contact linked", **detail)
+        note_event(work, "profile", profile_id, "contact linked", **detail)
 
 
 async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
@@ -158,8 +158,8 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
     gone.merged_into = kept.id
     contacts = [str(contact) for contact in moved]
     words = reason.strip()[:2000]
-    await note_event(work, "profile", gone.id, "merged into", into=str(kept.id), contacts=contacts)
-    await note_event(
+    note_event(work, "profile", gone.id, "merged into", into=str(kept.id), contacts=contacts)
+    note_event(
         work, "profile", kept.id, "merged", words=words, other=str(gone.id), contacts=contacts
     )
 
@@ -193,8 +193,8 @@ async def split(
     )
     contacts = [str(contact) for contact in chosen]
     words = reason.strip()[:2000]
-    await note_event(work, "profile", profile.id, "split", other=str(new_id), contacts=contacts)
-    await note_event(
+    note_event(work, "profile", profile.id, "split", other=str(new_id), contacts=contacts)
+    note_event(
         work, "profile", new_id, "split from", words=words, other=str(profile.id), contacts=contacts
     )
     return new_id

@@ -12,14 +12,14 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
 from app.contacts import library as libraries
 from app.contacts.answers import Answers, Sheet, Value
 from app.contacts.library import Library
 from app.contacts.models import Case, Contact, Definition, RecordEvent
 from app.contacts.scopes import anybody, readable
-from app.database.quick import Question
+from app.database.quick import Command, Question
 from app.errors import Conflict, NotFound
 from app.staff.audit import write_reading
 from app.staff.models import Staff
@@ -183,10 +183,14 @@ def _by_id(model: Any, role: str) -> Question:
 
 # -- the log of a record -----------------------------------------------------------------------
 
-_INSERT = insert(RecordEvent.__table__)  # type: ignore[arg-type]
+_EVENT = Command(
+    RecordEvent.__table__,
+    "subject_kind", "subject_id", "kind", "at", "staff_id", "detail", "words_sealed", "words_id",
+    "previous", "hash",
+)  # fmt: skip
 
 
-async def note_event(
+def note_event(
     work: Work,
     subject: str,
     subject_id: UUID,
@@ -202,8 +206,8 @@ async def note_event(
         sealed = work.keys.seal(
             words.encode(), table="record_events", column="words_sealed", row=words_id
         )
-    await work.session.execute(
-        _INSERT,
+    work.write_later(
+        _EVENT,
         {
             "subject_kind": subject,
             "subject_id": subject_id,

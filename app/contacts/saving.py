@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
 from app.contacts.models import Case, Contact, MatchKey
 from app.contacts.records import Opened, seal_answer, sheet_of
 from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
 from app.errors import Invalid
+from app.jobs.transaction import send_rows
 from app.staff.audit import write_reading
 from app.work import Work
 
@@ -176,7 +177,12 @@ def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
     return found
 
 
-_INSERT_KEYS = insert(MatchKey.__table__)  # type: ignore[arg-type]
+# All keys of a record in one statement.
+_KEYS = (
+    "INSERT INTO match_keys (subject_kind, subject_id, path, kind, key) "
+    "SELECT %(subject_kind)s, %(subject_id)s, * "
+    "FROM unnest(%(paths)s::text[], %(kinds)s::text[], %(keys)s::bytea[])"
+)
 
 
 async def _write_keys(
@@ -188,23 +194,19 @@ async def _write_keys(
                 MatchKey.subject_id == record.id, MatchKey.path.in_(list(changed))
             )
         )
-    rows = []
-    for path, value in changed.items():
-        found = sheet.form.find(path)
-        if value is None or found is None:
-            continue
-        for kind, key in keys_of(work, found[1].found_by or "name", str(value)):
-            rows.append(
-                {
-                    "subject_kind": type(record).__name__.lower(),
-                    "subject_id": record.id,
-                    "path": path,
-                    "kind": kind,
-                    "key": key,
-                }
-            )
+    rows = [
+        (path, kind, key)
+        for path, value in changed.items()
+        if value is not None and (found := sheet.form.find(path)) is not None
+        for kind, key in keys_of(work, found[1].found_by or "name", str(value))
+    ]
     if rows:
-        await work.session.execute(_INSERT_KEYS, rows)
+        paths, kinds, keys = (list(column) for column in zip(*rows, strict=True))
+        values = {
+            "subject_kind": type(record).__name__.lower(), "subject_id": record.id,
+            "paths": paths, "kinds": kinds, "keys": keys,
+        }  # fmt: skip
+        work.rows.append((_KEYS, values))
 
 
 async def headline_warnings(work: Work, record: Contact | Case) -> list[str]:
@@ -216,6 +218,7 @@ async def headline_warnings(work: Work, record: Contact | Case) -> list[str]:
         return []
     found = looks_personal(record.headline, [])
     words = [word for word in normal_words(record.headline) if len(word) > 2]
+    await send_rows(work)
     keys = [work.keys.match_key("name", word) for word in words]
     named = await work.session.scalar(
         select(MatchKey.id)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, false, or_, sel
 from sqlalchemy.dialects.postgresql import insert
 
 from app.contacts.models import Case, CaseContact, CaseMember, Contact, ContactReader
+from app.database.quick import Command
 from app.errors import NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -99,16 +100,16 @@ async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
 # -- writing down who reads --------------------------------------------------------------------
 
 
-async def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
+_READER = Command(ContactReader.__table__, or_nothing=True)
+
+
+def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
     """Write down that somebody reads a contact; twice is once."""
-    await work.session.execute(
-        insert(ContactReader)
-        .values(
-            contact_id=contact.id, staff_id=staff_id, opened_at=contact.opened_at,
-            since=work.now, cause=cause,
-        )
-        .on_conflict_do_nothing()
-    )  # fmt: skip
+    values = {
+        "contact_id": contact.id, "staff_id": staff_id, "opened_at": contact.opened_at,
+        "since": work.now, "cause": cause,
+    }  # fmt: skip
+    work.write_later(_READER, values)
 
 
 async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
@@ -124,7 +125,7 @@ async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
         .where(CaseContact.case_id == case.id)
     )
     for contact in linked.all():
-        await let_read(work, contact, staff_id, "works on a case with it")
+        let_read(work, contact, staff_id, "works on a case with it")
     return bool(result.rowcount)
 
 
@@ -134,4 +135,4 @@ async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
         select(CaseMember.staff_id).where(CaseMember.case_id == case.id)
     )
     for staff_id in members.all():
-        await let_read(work, contact, staff_id, "works on a case with it")
+        let_read(work, contact, staff_id, "works on a case with it")

@@ -13,10 +13,12 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Text,
+    and_,
     any_,
     bindparam,
     false,
     func,
+    intersect,
     literal_column,
     select,
     tuple_,
@@ -135,12 +137,10 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     if not words:
         raise Invalid("Write the name in letters.")
     found: dict[str, Any] = {}
+    # What is spelt alike sounds alike, so the sounds find both.
     for number, word in enumerate(words):
-        found[f"name_{number}"] = [
-            work.keys.match_key("name", word),
-            work.keys.match_key("sound", sound_of(word)),
-        ]
-    found["exact"] = [keys[0] for keys in found.values()]
+        found[f"sound_{number}"] = work.keys.match_key("sound", sound_of(word))
+        found[f"exact_{number}"] = work.keys.match_key("name", word)
     return found
 
 
@@ -153,8 +153,20 @@ def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
         if column.key not in _NOT_LISTED
     ]
     statement = _of_reader(model, role, columns)
-    if "exact" in asked:
-        statement = statement.add_columns(_spelt_like_that(model).label("exact"))
+    sounds = [name for name in asked if name.startswith("sound_")]
+    if sounds:
+        # First who is named like that, by the index alone; then the rest is asked of those.
+        named = (
+            intersect(*(_with_key(model, name) for name in sounds))
+            if sounds[1:]
+            else (_with_key(model, sounds[0]))
+        )
+        first = named.cte("named").prefix_with("MATERIALIZED")
+        statement = statement.where(model.id.in_(select(first.c.subject_id)))
+        exact = [name.replace("sound", "exact") for name in sounds]
+        statement = statement.add_columns(
+            and_(*(model.id.in_(_with_key(model, name)) for name in exact)).label("exact")
+        )
     for name in asked:
         for condition in _condition(model, name):
             statement = statement.where(condition)
@@ -182,13 +194,14 @@ def _of_reader(model: Any, role: str, columns: list[Any]) -> Select[Any]:
     )
 
 
-def _keys(name: str) -> Any:
-    return any_(bindparam(name, type_=ARRAY(LargeBinary())))
+def _with_key(model: Any, name: str) -> Select[Any]:
+    return select(MatchKey.subject_id).where(
+        MatchKey.key == bindparam(name, type_=LargeBinary()),
+        MatchKey.subject_kind == literal_column(f"'{model.__name__.lower()}'"),
+    )
 
 
 def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
-    if name.startswith("name_"):
-        return [model.id.in_(select(MatchKey.subject_id).where(MatchKey.key == _keys(name)))]
     match name:
         case "code":
             return [model.code == bindparam("code")]
@@ -213,7 +226,9 @@ def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
             return [func.to_tsvector(simple, model.headline_words).op("@@")(query)]
         case "numbers":
             written = model.id.in_(
-                select(MatchKey.subject_id).where(MatchKey.key == _keys("numbers"))
+                select(MatchKey.subject_id).where(
+                    MatchKey.key == any_(bindparam("numbers", type_=ARRAY(LargeBinary())))
+                )
             )
             caller = bindparam("caller", type_=LargeBinary())
             rang = select(Call.id).where(Call.caller_key == caller)
@@ -226,17 +241,6 @@ def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
             return [tuple_(model.opened_at, model.id) < before]
         case _:
             return []
-
-
-def _spelt_like_that(model: Any) -> Any:
-    """Whether every word of the name stands in the record as it was written."""
-    wanted = bindparam("exact", type_=ARRAY(LargeBinary()))
-    found = (
-        select(func.count(func.distinct(MatchKey.key)))
-        .where(MatchKey.subject_id == model.id, MatchKey.key == any_(wanted))
-        .scalar_subquery()
-    )
-    return found >= func.cardinality(wanted)
 
 
 def _cursor(at: datetime, record_id: UUID) -> str:

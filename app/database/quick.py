@@ -1,15 +1,18 @@
-"""Statements that are asked so often that what lies between us and the driver shows.
+"""Statements that are sent so often that what lies between us and the driver shows.
 
-They are written like all others, compiled once, and sent on a pool of their own in which
-every statement stands by itself. For reading only.
+They are written like all others and compiled once. A question is asked on a pool of its own
+in which every statement stands by itself; commands go out together on the connection of a
+transaction, in one trip, just before its commit.
 """
 
 import asyncio
 from typing import Any
 
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Select
+from sqlalchemy import JSON, Select, bindparam
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
@@ -23,6 +26,31 @@ class Question:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
+
+
+class Command:
+    """An INSERT of one row, compiled once; `or_nothing` where the row may be there already."""
+
+    def __init__(self, table: Any, *columns: str, or_nothing: bool = False) -> None:
+        chosen = [table.c[name] for name in columns] or list(table.c)
+        statement = insert(table).values({c: bindparam(c.key, type_=c.type) for c in chosen})
+        if or_nothing:
+            statement = statement.on_conflict_do_nothing()
+        self.sql = str(statement.compile(dialect=_DIALECT))
+        self._json = [c.key for c in chosen if isinstance(c.type, JSON)]
+
+    def row(self, values: Row) -> Row:
+        """The values as the driver takes them."""
+        for name in self._json:
+            values[name] = Jsonb(values[name])
+        return values
+
+
+async def send(connection: Any, commands: list[tuple[str, Row]]) -> None:
+    """Send statements on the driver's own connection, all in one trip. Raises psycopg.Error."""
+    async with connection.pipeline(), connection.cursor() as cursor:
+        for sql, values in commands:
+            await cursor.execute(sql, values)
 
 
 class Quick:
@@ -53,6 +81,12 @@ class Quick:
             cursor = await connection.execute(question.sql, {**question.fixed, **values})
             rows: list[Row] = await cursor.fetchall()
         return rows
+
+    async def write(self, commands: list[tuple[str, Row]]) -> None:
+        """Rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
+        await self._open()
+        async with self._pool.connection() as connection, connection.transaction():
+            await send(connection, commands)
 
     async def _open(self) -> None:
         if self._pool._opened:

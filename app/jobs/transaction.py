@@ -2,18 +2,21 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import procrastinate
 import procrastinate.jobs
+import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.database.bus import CHANNEL
+from app.database.quick import send
 from app.work import Actor, DeferredJob, Ground, Work
 
 T = TypeVar("T")
+
+_NOTIFY = "SELECT pg_notify(%(channel)s, t) FROM unnest(%(topics)s::text[]) AS t"
 
 # Never opened: it only writes jobs on the connections it is handed.
 _DEFERRER = procrastinate.App(connector=procrastinate.PsycopgConnector()).job_manager
@@ -32,27 +35,36 @@ async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> A
         await flush(work)
 
 
+async def send_rows(work: Work) -> None:
+    """Send the rows that were to be written later now, because they are about to be read."""
+    if work.rows:
+        await work.session.flush()
+        raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
+        await send(raw, work.rows)
+        work.rows.clear()
+
+
 async def flush(work: Work) -> None:
     """Write the collected jobs and topics on the session's own connection."""
-    if work.opened is None and not (work.last_rows or work.jobs or work.topics):
+    rows = [*work.rows, *work.last_rows]
+    if work.opened is None and not (rows or work.jobs or work.topics):
         return
     await work.session.flush()
-    if work.last_rows:
-        work.session.add_all(work.last_rows)
-        work.last_rows.clear()
-        await work.session.flush()
+    if not (rows or work.jobs or work.topics):
+        return
+    raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
     if work.jobs:
-        raw = await (await work.session.connection()).get_raw_connection()
         await _DEFERRER.batch_defer_jobs_async(
-            [_as_job(job, work) for job in work.jobs], connection=raw.driver_connection
+            [_as_job(job, work) for job in work.jobs], connection=raw
         )
         work.jobs.clear()
     if work.topics:
-        await work.session.execute(
-            text("SELECT pg_notify(:channel, t) FROM unnest(CAST(:topics AS text[])) AS t"),
-            {"channel": CHANNEL, "topics": sorted(work.topics)},
-        )
+        rows.append((_NOTIFY, {"channel": CHANNEL, "topics": sorted(work.topics)}))
         work.topics.clear()
+    if rows:
+        await send(raw, rows)
+    work.rows.clear()
+    work.last_rows.clear()
 
 
 def _as_job(job: DeferredJob, work: Work) -> procrastinate.jobs.Job:
@@ -75,9 +87,10 @@ async def run_verb(
         try:
             async with transaction(ground, actor) as work:
                 return await verb(work)
-        except DBAPIError as error:
+        except (DBAPIError, psycopg.Error) as error:
             lost_a_race = isinstance(
-                error.orig, (DeadlockDetected, SerializationFailure, UniqueViolation)
+                getattr(error, "orig", error),
+                (DeadlockDetected, SerializationFailure, UniqueViolation),
             )
             if not lost_a_race or attempt == tries:
                 raise

@@ -8,13 +8,16 @@ changed nor deleted; whoever gets round that breaks the chain.
 import asyncio
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database.quick import Command
 from app.staff.models import AuditEntry
 from app.work import Ground, Work
 
-_INSERT = insert(AuditEntry.__table__)  # type: ignore[arg-type]
+_ENTRY = Command(
+    AuditEntry.__table__, "at", "actor", "action", "subject", "detail", "previous", "hash"
+)
 
 
 def write_entry(work: Work, action: str, subject: str, **detail: Any) -> None:
@@ -23,7 +26,7 @@ def write_entry(work: Work, action: str, subject: str, **detail: Any) -> None:
     It is written just before the commit: the chain has one end, and whoever adds to it
     holds it until then.
     """
-    work.last_rows.append(AuditEntry(**_entry(work, action, subject, detail)))
+    work.write_later(_ENTRY, _entry(work, action, subject, detail), last=True)
 
 
 def _entry(work: Work, action: str, subject: str, detail: dict[str, Any]) -> dict[str, Any]:
@@ -68,8 +71,8 @@ class _Readings:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                async with self._ground.database.aside.begin() as connection:
-                    await connection.execute(_INSERT, [entry for entry, _ in batch])
+                rows = [(_ENTRY.sql, _ENTRY.row(entry)) for entry, _ in batch]
+                await self._ground.database.quick.write(rows)
             except BaseException as error:
                 for _, done in batch:
                     if not done.done():

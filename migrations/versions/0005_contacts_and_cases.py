@@ -66,7 +66,7 @@ def upgrade() -> None:
     sa.CheckConstraint("subject_kind IN ('contact', 'case')", name=op.f('ck_match_keys_subject_kind')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_match_keys'))
     )
-    op.create_index('ix_match_keys_key', 'match_keys', ['key'], unique=False)
+    op.create_index('ix_match_keys_key', 'match_keys', ['key', 'subject_kind', 'subject_id'], unique=False)
     op.create_index('ix_match_keys_subject_id', 'match_keys', ['subject_id', 'path'], unique=False)
     op.create_table('profiles',
     sa.Column('id', sa.Uuid(), nullable=False),
