@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from app.api import calls, events, operations, records, sessions
+from app.api import calls, cases, contacts, events, operations, sessions
 from app.errors import Refusal
 
 PREFIX = "/api/v1"
@@ -40,6 +40,6 @@ def render(error: Exception) -> JSONResponse:
 
 def add_api(app: FastAPI) -> None:
     """The routers."""
-    for router in (sessions.router, calls.router, records.router, events.router):
+    for router in (sessions.router, calls.router, contacts.router, cases.router, events.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(operations.router)

@@ -354,6 +354,17 @@ def support_for(
     ]
 
 
+async def saved_with_state(work: Work, record: Contact | Case, saved: Saved) -> Response:
+    """What was saved, and what the form asks and misses now."""
+    view = saved_view(record, saved)
+    # Names are compared with the headline only when one of the two was written.
+    form = sheet_of(work, record).form
+    written = [found[1] for path in saved.saved if (found := form.find(path))]
+    headline = any(f.means == "headline" or f.found_by == "name" for f in written)
+    view.form = await state_of(work, record, headline=headline)
+    return as_json(view)
+
+
 def form_view(library: Library, record: str) -> FormView:
     """The form in force, with the names of the export's columns."""
     form = library.form_for(record)

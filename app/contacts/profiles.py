@@ -11,10 +11,11 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.models import Call
-from app.contacts.models import Contact, Profile, ProfileNumber
-from app.contacts.records import new_code, note_event
+from app.contacts.models import Contact, Profile, ProfileNumber, RecordEvent
+from app.contacts.records import Opened, events_of, new_code, note_event
 from app.contacts.scopes import lock_writable, reads_contact
 from app.errors import Conflict, Invalid, NotFound
+from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Work
 
@@ -105,6 +106,52 @@ async def link(work: Work, staff: Staff, contact_id: UUID, profile_id: UUID) -> 
     await _set(work, contact, profile.id, "linked by a counsellor")
 
 
+async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str) -> UUID:
+    """Say that a contact is of the same person as another one, by its code.
+
+    Raises NotFound, Invalid.
+    """
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    other = await work.session.scalar(
+        select(Contact)
+        .where(Contact.code == code.strip().upper(), reads_contact(staff))
+        .with_for_update(of=Contact)
+    )
+    if other is None:
+        raise NotFound("There is no contact of that code, or not for you.")
+    if other.id == contact.id:
+        raise Invalid("That is this contact itself.")
+    if other.profile_id is None:
+        other.profile_id = await _make(work, None, "linked by a counsellor")
+        note_event(
+            work, "profile", other.profile_id, "contact linked", contact_id=str(other.id),
+            cause="linked by a counsellor",
+        )  # fmt: skip
+    await _set(work, contact, other.profile_id, "linked by a counsellor")
+    return other.profile_id
+
+
+async def open_profile(
+    work: Work, staff: Staff, profile_id: UUID
+) -> tuple[Profile, list[Contact], list[tuple[RecordEvent, str]]]:
+    """A profile, those of its contacts that the reader may see, and its trail.
+
+    The reading is logged first. Raises NotFound.
+    """
+    profile = await work.session.get(Profile, profile_id)
+    rows = await work.session.scalars(
+        select(Contact)
+        .where(Contact.profile_id == profile_id, reads_contact(staff))
+        .order_by(Contact.taken_at.desc())
+    )
+    contacts = list(rows)
+    if profile is None or not contacts:
+        raise NotFound("There is no such profile, or not for you.")
+    await write_reading(work, "profile read", f"profile:{profile_id}")
+    opened: Any = profile
+    return profile, contacts, await events_of(Opened(work, opened))
+
+
 async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str) -> None:
     before, contact.profile_id = contact.profile_id, profile_id
     if before == profile_id:
@@ -162,6 +209,16 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
     note_event(
         work, "profile", kept.id, "merged", words=words, other=str(gone.id), contacts=contacts
     )
+
+
+async def profile_by_contact(work: Work, staff: Staff, code: str) -> UUID:
+    """The profile of a contact, by the contact's code. Raises NotFound."""
+    found: UUID | None = await work.session.scalar(
+        select(Contact.profile_id).where(Contact.code == code.strip().upper(), reads_contact(staff))
+    )
+    if found is None:
+        raise NotFound("There is no contact of that code with a profile, or not for you.")
+    return found
 
 
 async def split(

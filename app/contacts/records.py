@@ -244,3 +244,14 @@ async def events_of(opened: Opened[Any]) -> list[tuple[RecordEvent, str]]:
 
 
 event_nil = UUID(int=0)
+
+
+async def events_of_contacts(work: Work, contacts: list[Contact]) -> list[tuple[RecordEvent, str]]:
+    """What happened to the contacts of a case, without anything that people wrote."""
+    codes = {contact.id: contact.code for contact in contacts}
+    rows = await work.session.scalars(
+        select(RecordEvent)
+        .where(RecordEvent.subject_id.in_(list(codes)))
+        .order_by(RecordEvent.at, RecordEvent.id)
+    )
+    return [(event, codes[event.subject_id]) for event in rows]

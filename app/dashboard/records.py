@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from app.contacts import cases, contacts, documents, follow_ups, profiles
 from app.contacts.models import Case, Contact
 from app.contacts.printing import Purpose
-from app.contacts.records import Opened, events_of, library_of, sheet_of
+from app.contacts.records import Opened, events_of, events_of_contacts, library_of, sheet_of
 from app.contacts.risk import Urgency
 from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, ContactState, FollowUpAbout, NonCounselling, Source
@@ -121,6 +121,22 @@ async def contact_page(request: Request, work: InWork, staff: Reads, contact_id:
     return _page(request, "contact.html", **await contact_values(request, work, staff, contact_id))
 
 
+@router.get("/profiles/{profile_id}")
+async def profile_page(request: Request, work: InWork, staff: Reads, profile_id: UUID) -> Response:
+    """The contacts of one person; to split, to merge, and with the trail of both."""
+    profile, found, events = await profiles.open_profile(work, staff, profile_id)
+    return _page(
+        request,
+        "profile.html",
+        staff=staff,
+        profile=profile,
+        contacts=found,
+        events=events,
+        names=await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
+        may_write=may(staff.role, Permission.WRITE_CONTACTS),
+    )
+
+
 # -- lists and search --------------------------------------------------------------------------
 
 
@@ -167,6 +183,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
         states=list(ContactState),
         channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
         sources=[s for s in Source if s is not Source.LIVE],
+        colleagues=await cases.colleagues(work, staff),
         may_write=may(staff.role, Permission.WRITE_CONTACTS),
     )
 
@@ -255,7 +272,11 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
     opened = await cases.open_case_record(work, staff, case_id)
     case, language = opened.record, language_of(request, work)
     flow = cases.workflow_of(work, case)
-    events = await events_of(opened)
+    linked = await cases.contacts_in(work, staff, case)
+    # Everything in one line of time: the case's own events with their words, its contacts' without.
+    timeline = [("", event, words) for event, words in await events_of(opened)]
+    timeline += [(code, event, "") for event, code in await events_of_contacts(work, linked)]
+    timeline.sort(key=lambda line: (line[1].at, line[1].id), reverse=True)
     open_ = not flow.status(case.status).ends
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     return _page(
@@ -271,7 +292,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
             for m in flow.moves_from(case.status, staff.role)
         ],
         members=await cases.members_of(work, case),
-        linked=await cases.contacts_in(work, staff, case),
+        linked=linked,
         follow_ups=[
             (row, words, result, follow_ups.results_of(row.about))
             for row, words, result in await follow_ups.follow_ups_of(opened)
@@ -280,8 +301,8 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         today=work.now.astimezone(zone).date().isoformat(),
         documents=await documents.documents_of(opened),
         megabytes=work.settings.document_megabytes,
-        events=events,
-        names=await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
+        timeline=timeline,
+        names=await cases.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
         purposes=list(Purpose),
     )
 

@@ -90,6 +90,7 @@ class WaitingRow:
 @dataclass(frozen=True)
 class MessageRow:
     id: UUID
+    call_id: UUID
     at: str
     seconds: int
     ready: bool
@@ -184,6 +185,7 @@ def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
 def message_row(message: VoiceMessage) -> MessageRow:
     return MessageRow(
         id=message.id,
+        call_id=message.call_id,
         at=message.created_at.isoformat(),
         seconds=message.seconds or 0,
         ready=message.state == "imported",

@@ -121,6 +121,11 @@ SeesQueue = Annotated[Staff, Depends(Requires(Permission.SEE_QUEUE), scope="func
 SignedIn = Annotated[Staff, Depends(Requires(Permission.SIGNED_IN), scope="function")]
 HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]
 
+ReadsRecords = Annotated[Staff, Depends(Requires(Permission.READ_RECORDS), scope="function")]
+WritesContacts = Annotated[Staff, Depends(Requires(Permission.WRITE_CONTACTS), scope="function")]
+WritesCases = Annotated[Staff, Depends(Requires(Permission.WRITE_CASES), scope="function")]
+SeesDefinitions = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]
+
 
 def make_limiter() -> MovingWindowRateLimiter:
     """Counts tries to sign in, per process."""

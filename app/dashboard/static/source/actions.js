@@ -13,7 +13,7 @@ const then = async (answer, where) => {
   if (answer.status === 401) return location.assign("/login");
   const body = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (!answer.ok) return problem(body.detail ?? "That did not work. Try again.");
-  if (where) return location.assign(where + (body.id ?? ""));
+  if (where) return location.assign(where.endsWith("/") ? where + body.id : where);
   return location.reload();
 };
 

@@ -1,0 +1,240 @@
+"""Cases for programs and pages: people, plan, dates, documents, print."""
+
+from datetime import date
+from typing import Annotated
+from urllib.parse import unquote
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel, Field
+
+from app.api.record_bodies import Changes, Looked
+from app.api.record_views import (
+    CaseRow,
+    CaseView,
+    FormState,
+    SavedView,
+    case_row,
+    case_view,
+    form_state,
+    rows_as_json,
+    saved_with_state,
+)
+from app.contacts import cases, documents, follow_ups, printing
+from app.contacts.models import Case
+from app.contacts.search import Wanted, search
+from app.contacts.states import FollowUpAbout
+from app.errors import Invalid
+from app.staff.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.work import Work
+
+router = APIRouter(tags=["cases"])
+Uploads = Annotated[
+    Staff, Depends(Requires(Permission.WRITE_CASES, json_only=False), scope="function")
+]
+
+
+class CaseList(BaseModel):
+    cases: list[CaseRow]
+    next_cursor: str | None
+
+
+class NewCase(BaseModel):
+    contacts: list[UUID] = Field(default=[], max_length=50)
+
+
+class ByCode(BaseModel):
+    code: str = Field(max_length=40)
+
+
+class ByName(BaseModel):
+    name: str = Field(max_length=200)
+
+
+class MoveTo(BaseModel):
+    to: str = Field(max_length=60)
+    reason: str = Field(default="", max_length=2000)
+
+
+class Note(BaseModel):
+    text: str = Field(max_length=20_000)
+
+
+class NewFollowUp(BaseModel):
+    about: FollowUpAbout
+    due_on: date
+    words: str = Field(default="", max_length=2000)
+
+
+class Result(BaseModel):
+    result: str = Field(max_length=60)
+    words: str = Field(default="", max_length=2000)
+
+
+class Printed(BaseModel):
+    purpose: printing.Purpose
+    sections: list[str] = Field(default=[], max_length=100)
+    contacts: bool = False
+    notes: bool = False
+    timeline: bool = False
+    language: str = "en"
+
+
+@router.post("/cases", status_code=201)
+async def open_case(work: InWork, staff: WritesCases, body: NewCase) -> CaseRow:
+    """A new case of some contacts."""
+    return case_row(await cases.open_case(work, staff, body.contacts))
+
+
+@router.get("/cases", response_model=CaseList)
+async def list_cases(work: InWork, staff: ReadsRecords, cursor: str | None = None) -> Response:
+    """The cases that one may see, newest first."""
+    return await _cases(work, staff, Wanted(cursor=cursor))
+
+
+@router.post("/cases/search", response_model=CaseList)
+async def search_cases(work: InWork, staff: ReadsRecords, body: Looked) -> Response:
+    """As for contacts."""
+    return await _cases(work, staff, body.wanted())
+
+
+async def _cases(work: Work, staff: Staff, wanted: Wanted) -> Response:
+    rows, following = await search(work, staff, Case, wanted)
+    return rows_as_json("cases", rows, following)
+
+
+@router.get("/cases/{case_id}")
+async def get_case(work: InWork, staff: ReadsRecords, case_id: UUID) -> CaseView:
+    """A case with its answers, people, dates and log; the reading is logged."""
+    return await case_view(work, staff, await cases.open_case_record(work, staff, case_id))
+
+
+@router.get("/cases/{case_id}/state")
+async def get_case_state(work: InWork, staff: ReadsRecords, case_id: UUID) -> FormState:
+    """What is asked and what is missing; nothing sealed."""
+    return await form_state(work, staff, Case, case_id)
+
+
+@router.put("/cases/{case_id}/answers", response_model=SavedView)
+async def save_case(work: InWork, staff: WritesCases, case_id: UUID, body: Changes) -> Response:
+    """As for contacts."""
+    case, saved = await cases.save(work, staff, case_id, body.made())
+    return await saved_with_state(work, case, saved)
+
+
+@router.post("/cases/{case_id}/contacts")
+async def link_contact(work: InWork, staff: WritesCases, case_id: UUID, body: ByCode) -> CaseRow:
+    """Add a contact by its code."""
+    return case_row(await cases.link_contact(work, staff, case_id, body.code))
+
+
+@router.post("/cases/{case_id}/status")
+async def move_case(work: InWork, staff: WritesCases, case_id: UUID, body: MoveTo) -> CaseRow:
+    """Move it on, as its workflow allows."""
+    return case_row(await cases.move_case(work, staff, case_id, body.to, body.reason))
+
+
+@router.post("/cases/{case_id}/members")
+async def add_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
+    """Let a colleague work on it."""
+    return case_row(await cases.add_member(work, staff, case_id, body.name))
+
+
+@router.post("/cases/{case_id}/owner")
+async def give_case(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
+    """Give it to a colleague."""
+    return case_row(await cases.give_case(work, staff, case_id, body.name))
+
+
+@router.post("/cases/{case_id}/notes", status_code=204)
+async def add_note(work: InWork, staff: WritesCases, case_id: UUID, body: Note) -> None:
+    """A note, sealed."""
+    await cases.add_note(work, staff, case_id, body.text)
+
+
+@router.post("/cases/{case_id}/follow-ups", status_code=201)
+async def add_follow_up(
+    work: InWork, staff: WritesCases, case_id: UUID, body: NewFollowUp
+) -> dict[str, UUID]:
+    """Something to look after on a date."""
+    made = await follow_ups.set_follow_up(work, staff, case_id, body.about, body.due_on, body.words)
+    return {"id": made.id}
+
+
+@router.post("/follow-ups/{follow_up_id}/done", status_code=204)
+async def finish_follow_up(
+    work: InWork, staff: WritesCases, follow_up_id: UUID, body: Result
+) -> None:
+    """What came of it."""
+    await follow_ups.finish_follow_up(work, staff, follow_up_id, body.result, body.words)
+
+
+@router.post("/cases/{case_id}/documents", status_code=201)
+async def add_document(
+    request: Request,
+    work: InWork,
+    staff: Uploads,
+    case_id: UUID,
+    x_document_name: Annotated[str, Header(max_length=1000)],
+) -> dict[str, UUID]:
+    """The bytes of a document as the body, its name percent-encoded in `X-Document-Name`.
+
+    Not a form: a form's file would be written to the disk in clear on the way.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/octet-stream":
+        raise Invalid("Send the bytes as application/octet-stream.")
+    refuse_cross_site(request, json_only=True)
+    limit = work.settings.document_megabytes * 1024 * 1024
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit:
+            raise documents.TooLarge(f"A document may have {work.settings.document_megabytes} MB.")
+    name = unquote(x_document_name)
+    media, scanned = await documents.check_document(work, name, bytes(content))
+    made = await documents.add_document(work, staff, case_id, name, bytes(content), media, scanned)
+    return {"id": made.id}
+
+
+@router.get("/cases/{case_id}/documents/{document_id}")
+async def get_document(
+    work: InWork, staff: ReadsRecords, case_id: UUID, document_id: UUID
+) -> Response:
+    """The document as a download; the reading is logged."""
+    document, name, content = await documents.open_document(work, staff, case_id, document_id)
+    return download(content, document.media_type, name)
+
+
+def download(content: bytes, media_type: str, name: str) -> Response:
+    """Bytes to be saved, never shown inside our own pages."""
+    ending = name.rpartition(".")[2] if "." in name else "bin"
+    plain = "".join(c for c in ending if c.isascii() and c.isalnum())[:8]
+    return Response(
+        content,
+        media_type=media_type,
+        headers={
+            # The name itself may say who it is about: the browser gets a plain one.
+            "Content-Disposition": f'attachment; filename="document.{plain}"',
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )
+
+
+@router.post("/cases/{case_id}/print")
+async def print_case(work: InWork, staff: ReadsRecords, case_id: UUID, body: Printed) -> Response:
+    """A PDF with the chosen sections, for court or a case conference; it is logged."""
+    content = await printing.print_case(
+        work,
+        staff,
+        case_id,
+        purpose=body.purpose,
+        sections=body.sections,
+        with_contacts=body.contacts,
+        with_notes=body.notes,
+        with_timeline=body.timeline,
+        language=body.language,
+    )
+    return download(content, "application/pdf", "case.pdf")

@@ -1,0 +1,266 @@
+"""Contacts for programs, and for the page that saves as one types.
+
+What somebody looks for stands in the body, never in an address.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from app.api.record_bodies import Changes, Looked, Reason
+from app.api.record_views import (
+    ContactRow,
+    ContactView,
+    FormState,
+    FormView,
+    SavedView,
+    as_json,
+    contact_row,
+    contact_view,
+    form_state,
+    form_view,
+    rows_as_json,
+    saved_view,
+    saved_with_state,
+)
+from app.contacts import contacts, profiles
+from app.contacts.models import Contact
+from app.contacts.records import library_of
+from app.contacts.risk import Urgency
+from app.contacts.saving import Change
+from app.contacts.search import Wanted, search
+from app.contacts.states import Channel, NonCounselling, Source
+from app.errors import NotFound
+from app.staff.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.work import Work
+
+router = APIRouter(tags=["contacts"])
+
+
+class NewContact(BaseModel):
+    channel: Channel
+    source: Source = Source.AFTERWARDS
+    taken_at: datetime | None = None
+    on_behalf_of: UUID | None = None
+    call_id: UUID | None = None
+    answers: dict[str, Any] = {}
+
+
+class CloseAs(BaseModel):
+    closed_as: NonCounselling
+
+
+class Decision(BaseModel):
+    urgency: Urgency
+    reason: str = Field(default="", max_length=2000)
+
+
+class To(BaseModel):
+    staff_id: UUID
+
+
+class WhichProfile(BaseModel):
+    """A profile, or the code of another contact of the same person; with neither it is
+    somebody else behind the same number."""
+
+    profile_id: UUID | None = None
+    same_as: str | None = Field(default=None, max_length=40)
+
+
+class Merge(Reason):
+    into: UUID | None = None
+    # Or by the code of any contact of the other profile.
+    into_contact: str | None = Field(default=None, max_length=40)
+
+
+class Split(Reason):
+    contacts: list[UUID] = Field(min_length=1, max_length=500)
+
+
+class ContactList(BaseModel):
+    contacts: list[ContactRow]
+    next_cursor: str | None
+
+
+# -- contacts ----------------------------------------------------------------------------------
+
+
+@router.get("/calls/{call_id}/contact", response_model=ContactView)
+async def contact_of_call(work: InWork, staff: ReadsRecords, call_id: UUID) -> Response:
+    """The contact of a call: it opens when the call is answered."""
+    contact_id = await _of(work, staff, call_id)
+    return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
+
+
+@router.put("/calls/{call_id}/contact", response_model=SavedView)
+async def save_contact_of_call(
+    work: InWork, staff: WritesContacts, call_id: UUID, body: Changes
+) -> Response:
+    """Write answers into the contact of a call; see `PUT /contacts/{id}/answers`."""
+    return await save_contact(work, staff, await _of(work, staff, call_id), body)
+
+
+async def _of(work: Work, staff: Staff, call_id: UUID) -> UUID:
+    found = await contacts.contact_of_call(work, staff, call_id)
+    if found is None:
+        raise NotFound("There is no contact for that call, or not for you.")
+    return found
+
+
+@router.post("/contacts", status_code=201, response_model=SavedView)
+async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) -> Response:
+    """A contact without a call: an e-mail, a visit, paper after an outage, for a colleague."""
+    changes = [Change(path, value, 0) for path, value in body.answers.items()]
+    contact, saved = await contacts.create_contact(
+        work,
+        staff,
+        channel=body.channel,
+        source=body.source,
+        taken_at=body.taken_at,
+        on_behalf_of=body.on_behalf_of,
+        call_id=body.call_id,
+        changes=changes,
+    )
+    return as_json(saved_view(contact, saved), 201)
+
+
+@router.get("/contacts", response_model=ContactList)
+async def list_contacts(work: InWork, staff: ReadsRecords, cursor: str | None = None) -> Response:
+    """The contacts that one may see, newest first, without what was said."""
+    return await _contacts(work, staff, Wanted(cursor=cursor))
+
+
+@router.post("/contacts/search", response_model=ContactList)
+async def search_contacts(work: InWork, staff: ReadsRecords, body: Looked) -> Response:
+    """By code, category, place, date, counsellor, status, name, number, words of the headline."""
+    return await _contacts(work, staff, body.wanted())
+
+
+async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> Response:
+    rows, following = await search(work, staff, Contact, wanted)
+    return rows_as_json("contacts", rows, following)
+
+
+@router.get("/contacts/{contact_id}", response_model=ContactView)
+async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Response:
+    """A contact with its answers; the reading is logged."""
+    return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
+
+
+@router.get("/contacts/{contact_id}/state")
+async def get_contact_state(work: InWork, staff: ReadsRecords, contact_id: UUID) -> FormState:
+    """What is asked, what is missing and what is suggested; nothing sealed."""
+    return await form_state(work, staff, Contact, contact_id)
+
+
+@router.put("/contacts/{contact_id}/answers", response_model=SavedView)
+async def save_contact(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: Changes
+) -> Response:
+    """Write answers, each with the revision at which its question was last seen.
+
+    A null clears. A question that somebody else changed since is not written but comes back
+    under `conflicts`; what is no answer comes back under `refused`; the rest is saved.
+    """
+    contact, saved = await contacts.save(work, staff, contact_id, body.made())
+    return await saved_with_state(work, contact, saved)
+
+
+@router.post("/contacts/{contact_id}/complete")
+async def complete_contact(work: InWork, staff: WritesContacts, contact_id: UUID) -> ContactRow:
+    """Complete it; 422 says everything that is missing."""
+    return contact_row(await contacts.complete(work, staff, contact_id))
+
+
+@router.post("/contacts/{contact_id}/close")
+async def close_contact(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: CloseAs
+) -> ContactRow:
+    """It was no counselling contact: silent, a test, a wrong number."""
+    return contact_row(await contacts.close_as(work, staff, contact_id, body.closed_as))
+
+
+@router.post("/contacts/{contact_id}/reopen")
+async def reopen_contact(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: Reason
+) -> ContactRow:
+    """Open it again, with a reason."""
+    return contact_row(await contacts.reopen(work, staff, contact_id, body.reason))
+
+
+@router.post("/contacts/{contact_id}/urgency")
+async def decide_urgency(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: Decision
+) -> ContactRow:
+    """The counsellor's decision; what was suggested is kept beside it."""
+    return contact_row(
+        await contacts.decide_urgency(work, staff, contact_id, body.urgency, body.reason)
+    )
+
+
+@router.post("/contacts/{contact_id}/assign")
+async def assign_contact(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: To
+) -> ContactRow:
+    """Give it to a colleague; whoever had it may still read it."""
+    return contact_row(await contacts.assign(work, staff, contact_id, body.staff_id))
+
+
+@router.post("/contacts/{contact_id}/profile", status_code=204)
+async def choose_profile(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: WhichProfile
+) -> None:
+    """Who it was: a known profile, or somebody else behind the same number."""
+    if body.same_as is not None:
+        await profiles.link_to_contact(work, staff, contact_id, body.same_as)
+    elif body.profile_id is None:
+        await profiles.tell_apart(work, staff, contact_id)
+    else:
+        await profiles.link(work, staff, contact_id, body.profile_id)
+
+
+@router.post("/profiles/{profile_id}/merge", status_code=204)
+async def merge_profiles(
+    work: InWork, staff: WritesContacts, profile_id: UUID, body: Merge
+) -> None:
+    """Two profiles are one person."""
+    into = body.into or await profiles.profile_by_contact(work, staff, body.into_contact or "")
+    await profiles.merge(work, staff, profile_id, into, body.reason)
+
+
+@router.post("/profiles/{profile_id}/split", status_code=201)
+async def split_profile(
+    work: InWork, staff: WritesContacts, profile_id: UUID, body: Split
+) -> dict[str, UUID]:
+    """Some of its contacts are of somebody else."""
+    new = await profiles.split(work, staff, profile_id, body.contacts, body.reason)
+    return {"profile_id": new}
+
+
+# -- definitions -------------------------------------------------------------------------------
+
+
+@router.get("/forms/{record}")
+async def get_form(work: InWork, staff: ReadsRecords, record: str) -> FormView:
+    """The form in force for a contact or a case: sections, fields, and the export's columns."""
+    if record not in ("contact", "case"):
+        raise NotFound("There are forms of a contact and of a case.")
+    return form_view(library_of(work.ground), record)
+
+
+class Unmapped(BaseModel):
+    code: str
+    label: dict[str, str]
+
+
+@router.get("/definitions/unmapped")
+async def unmapped(work: InWork, staff: SeesDefinitions) -> list[Unmapped]:
+    """The country's own category codes that count as nothing in the framework."""
+    write_entry(work, "work list read", "unmapped categories")
+    nodes = library_of(work.ground).categories.unmapped()
+    return [Unmapped(code=node.code, label=node.label) for node in nodes]
