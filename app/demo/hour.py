@@ -183,14 +183,48 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
                 return
 
 
+# What is written of every third talk; of the others only that they were none.
+_WRITTEN = {
+    "contact.kind": "child",
+    "contact.headline": "Quarrel with a friend",
+    "contact.categories": ["PR-FRIENDS"],
+    "contact.place": "RS-BG",
+    "child.a1": 1,
+    "child.a1.name": "Zzorica",
+    "child.a1.age": 12,
+    "wishes.safe_to_contact": "no",
+    "actions.taken": ["listening"],
+    "actions.summary": "Zzorica wants to make it up.",
+}
+_NONE = ("silent", "test", "hang_up", "prank")
+
+
+async def _write_up(counsellor: Counsellor, seen: int) -> None:
+    """Write what is left to write: a few answers and complete, or one word and close."""
+    drafts = (await counsellor.ask("POST", "/contacts/search", {"status": "draft"})).json()
+    for draft in drafts["contacts"]:
+        path = f"/contacts/{draft['id']}"
+        if seen % 3:
+            await counsellor.ask("POST", f"{path}/close", {"closed_as": _NONE[seen % 4]})
+            continue
+        changes = [{"path": p, "value": v, "base": 0} for p, v in _WRITTEN.items()]
+        await counsellor.ask("PUT", f"{path}/answers", {"changes": changes})
+        if draft["urgency"] is None:
+            await counsellor.ask("POST", f"{path}/urgency", {"urgency": "routine"})
+        await counsellor.ask("POST", f"{path}/complete")
+
+
 async def _work(hour: Hour, counsellor: Counsellor) -> None:
-    """A counsellor at a browser: takes calls after three seconds, declines now and then."""
+    """A counsellor at a browser: takes calls after three seconds, declines now and then, and
+    writes up what was said."""
     clock, seen = hour.stage.clock, 0
     while True:
         await clock.sleep(2)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
         try:
             offer = await counsellor.offer()
+            if offer is None and await counsellor.presence() == "wrap_up":
+                await _write_up(counsellor, seen)
             if offer is None or offer["state"] != "open":
                 continue
             if offer["seconds_left"] > 17:
@@ -222,6 +256,7 @@ async def _count(hour: Hour) -> dict[str, Any]:
     states = Counter(row["state"] for row in offers)
     abandoned = ("abandoned_in_greeting", "short_abandon", "abandoned_in_queue")
     urgent = [row for row in calls if row["danger"]]
+    contacts = await stage.rows("SELECT state, closed_as FROM contacts")
     repeats = len(stage.exchange.sender.sent)
     return {
         "rings": sum(1 for leg in stage.exchange.legs.values() if leg.direction == "inbound"),
@@ -235,6 +270,9 @@ async def _count(hour: Hour) -> dict[str, Any]:
         "failed": outcomes["failed"],
         "urgent": len(urgent),
         "acknowledged": sum(row["outcome"] == "answered" for row in urgent),
+        "contacts": len(contacts),
+        "contacts_complete": sum(row["state"] == "complete" for row in contacts),
+        "non_counselling": sum(row["closed_as"] is not None for row in contacts),
         "returned_to_queue": sum(row["returned"] for row in calls),
         "offers": len(offers),
         "missed_offers": states["missed"],
