@@ -249,6 +249,8 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
         if offer.state != OfferState.CONNECTED:
             # Too late to change what happens now, and true all the same: they talked.
             await record.add_late_answer(work, call, at=seen.both_at)
+            if call.answered_at is not None:
+                await contacts.open_for_call(work, call, offer.counsellor_id)
     if CallState(call.state) is CallState.ENDED:
         return
     if seen.caller.left_with and _over(seen.caller.left_with) and not seen.caller.present:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi.routing import APIRoute
 
@@ -58,6 +59,7 @@ async def test_every_telephony_route_is_signed(stage: Stage) -> None:
     assert unsigned <= {"/telephony/prompts/{prompt_id}"}
 
 
+NIL = "00000000-0000-4000-8000-000000000000"
 API = [
     ("GET", "/queue", Permission.SEE_QUEUE),
     ("GET", "/offers/mine", Permission.TAKE_CALLS),
@@ -67,6 +69,44 @@ API = [
     ("POST", "/offers/00000000-0000-4000-8000-000000000000/accept", Permission.TAKE_CALLS),
     ("POST", "/calls/00000000-0000-4000-8000-000000000000/hang-up", Permission.TAKE_CALLS),
     ("GET", "/voice-messages/00000000-0000-4000-8000-000000000000", Permission.HEAR_MESSAGES),
+    ("GET", f"/calls/{NIL}/contact", Permission.READ_RECORDS),
+    ("PUT", f"/calls/{NIL}/contact", Permission.WRITE_CONTACTS),
+    ("GET", "/contacts", Permission.READ_RECORDS),
+    ("POST", "/contacts", Permission.WRITE_CONTACTS),
+    ("POST", "/contacts/search", Permission.READ_RECORDS),
+    ("GET", f"/contacts/{NIL}", Permission.READ_RECORDS),
+    ("GET", f"/contacts/{NIL}/state", Permission.READ_RECORDS),
+    ("PUT", f"/contacts/{NIL}/answers", Permission.WRITE_CONTACTS),
+    *(
+        ("POST", f"/contacts/{NIL}/{verb}", Permission.WRITE_CONTACTS)
+        for verb in ("complete", "close", "reopen", "urgency", "assign", "profile")
+    ),
+    ("POST", f"/profiles/{NIL}/merge", Permission.WRITE_CONTACTS),
+    ("POST", f"/profiles/{NIL}/split", Permission.WRITE_CONTACTS),
+    ("GET", "/cases", Permission.READ_RECORDS),
+    ("POST", "/cases", Permission.WRITE_CASES),
+    ("POST", "/cases/search", Permission.READ_RECORDS),
+    ("GET", f"/cases/{NIL}", Permission.READ_RECORDS),
+    ("PUT", f"/cases/{NIL}/answers", Permission.WRITE_CASES),
+    *(
+        ("POST", f"/cases/{NIL}/{what}", Permission.WRITE_CASES)
+        for what in ("contacts", "status", "members", "owner", "notes", "follow-ups")
+    ),
+    ("POST", f"/follow-ups/{NIL}/done", Permission.WRITE_CASES),
+    ("POST", f"/cases/{NIL}/print", Permission.READ_RECORDS),
+    ("GET", f"/cases/{NIL}/documents/{NIL}", Permission.READ_RECORDS),
+    ("GET", "/forms/contact", Permission.READ_RECORDS),
+    ("GET", "/definitions/unmapped", Permission.SEE_DEFINITIONS),
+]
+PAGES = [
+    ("/", Permission.SIGNED_IN),
+    ("/contacts", Permission.READ_RECORDS),
+    (f"/contacts/{NIL}", Permission.READ_RECORDS),
+    ("/cases", Permission.READ_RECORDS),
+    (f"/cases/{NIL}", Permission.READ_RECORDS),
+    (f"/profiles/{NIL}", Permission.READ_RECORDS),
+    ("/board/tasks", Permission.READ_RECORDS),
+    ("/admin", Permission.SIGNED_IN),
 ]
 
 
@@ -74,9 +114,36 @@ API = [
 async def test_each_role_reaches_what_it_may(stage: Stage, role: Role) -> None:
     person = await stage.add_counsellor("p", role=role, shift=False, state=None)
     for method, path, permission in API:
-        body = {"state": "break"} if method == "PUT" else None
+        body = {"state": "break"} if method == "PUT" else {} if method == "POST" else None
         status = (await person.ask(method, path, body)).status_code
         assert (status != 403) == may(role, permission), (path, status)
+    for path, permission in PAGES:
+        answer = await see(stage, person, path)
+        assert (answer.status_code != 403) == may(role, permission), (path, answer.status_code)
+
+
+async def see(stage: Stage, person: Counsellor, path: str) -> httpx2.Response:
+    """A page, as a browser asks for it."""
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in person._cookies.items())}
+    return await stage.client.get(stage.settings.public_url + path, headers=headers)
+
+
+async def test_the_work_list_and_the_log_have_their_readers(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    body = {"channel": "email", "answers": {"contact.headline": "Zzheadline"}}
+    contact = (await ana.ask("POST", "/contacts", body)).json()["id"]
+    (await ana.ask("GET", f"/contacts/{contact}")).raise_for_status()
+    auditor = await stage.add_counsellor("o", role=Role.AUDITOR, state=None)
+    log = (await see(stage, auditor, f"/admin?subject=contact:{contact}")).text
+    assert "contact read" in log
+    assert "ana" in log
+    assert "Zzheadline" not in log
+    assert "Definitions in force" not in log
+    admin = await stage.add_counsellor("a", role=Role.ADMINISTRATOR, state=None)
+    page = (await see(stage, admin, "/admin")).text
+    assert "every category counts as one of the framework" in page
+    assert "form-contact.yaml" in page
+    assert "contact read" not in page
 
 
 async def test_without_a_cookie_nothing(stage: Stage) -> None:
