@@ -9,7 +9,8 @@ import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolFull
 from starlette.exceptions import HTTPException
 
 from app.api import app as api
@@ -17,7 +18,7 @@ from app.clock import Clock, SystemClock
 from app.contacts import records
 from app.dashboard import app as dashboard
 from app.database.bus import Bus
-from app.database.engine import open_database
+from app.database.engine import lost_a_race, open_database
 from app.errors import Refusal
 from app.jobs.transaction import transaction
 from app.privacy.keys import read_keys
@@ -68,8 +69,10 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
     api.add_api(app)
     dashboard.add_dashboard(app)
     app.add_middleware(dashboard.SecurityHeaders)
-    unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout)
-    for kind in (Refusal, RequestValidationError, HTTPException, DataError, *unreachable):
+    unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)
+    raced = (IntegrityError, psycopg.IntegrityError)
+    refused = (Refusal, RequestValidationError, HTTPException, DataError, psycopg.DataError)
+    for kind in (*refused, *raced, *unreachable):
         app.add_exception_handler(kind, _render)
     return app
 
@@ -85,7 +88,9 @@ async def _heard_of(work: Work, staff_id: UUID) -> None:
 
 
 async def _render(request: Request, error: Exception) -> Response:
-    """Pages say it in words, programs get JSON."""
+    """Pages say it in words, programs get JSON. What no race explains is a fault of ours."""
+    if isinstance(error, (IntegrityError, psycopg.IntegrityError)) and not lost_a_race(error):
+        raise error
     if request.url.path.startswith((api.PREFIX, "/telephony", "/healthz", "/readyz", "/metrics")):
         return api.render(error)
     return dashboard.render(request, error)

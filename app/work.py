@@ -29,6 +29,10 @@ PROVIDER = Actor("provider")
 PROGRAM = Actor("program")
 
 
+# Things that a process remembers at once.
+_MOST_REMEMBERED = 20_000
+
+
 class Memory:
     """What a process may remember for a short while instead of asking again."""
 
@@ -42,12 +46,16 @@ class Memory:
         until, value = self._kept.get((topic, key), (now, None))
         if until > now:
             return value
-        self._missed[topic, key] = self._forgotten
+        # Bounded: keys may come from outside.
+        for memory in (self._missed, self._kept):
+            if len(memory) > _MOST_REMEMBERED:
+                memory.pop(next(iter(memory)))
+        self._missed.setdefault((topic, key), self._forgotten)
         return None
 
     def keep(self, topic: str, key: Any, value: Any, until: datetime) -> None:
         """Keep what was read since `recall` missed it, unless it was changed meanwhile."""
-        if self._missed.get((topic, key), self._forgotten) == self._forgotten:
+        if self._missed.pop((topic, key), self._forgotten) == self._forgotten:
             self._kept[topic, key] = until, value
 
     def forget(self, topic: str) -> None:
@@ -96,6 +104,9 @@ class Work:
     # Rows to be written just before the commit, together; what takes a lock that everybody
     # wants goes last.
     rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    # Rows that lock a chain each, by its id: sent in the order of the chains, so that two who
+    # write into the same ones never wait in a circle.
+    chained: list[tuple[UUID, str, dict[str, Any]]] = field(default_factory=list)
     last_rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
@@ -117,6 +128,17 @@ class Work:
     def write_later(self, command: Command, values: dict[str, Any], *, last: bool = False) -> None:
         """Write a row just before the commit, in the order of asking; nobody reads it before."""
         (self.last_rows if last else self.rows).append((command.sql, command.row(values)))
+
+    def chain_later(self, chain: UUID, command: Command, values: dict[str, Any]) -> None:
+        """Append a row to a chain, just before the commit."""
+        self.chained.append((chain, command.sql, command.row(values)))
+
+    async def let_go(self) -> None:
+        """Commit what was done so far and hold no connection: something slow comes next."""
+        if self.opened is not None:
+            await self.opened.commit()
+            await self.opened.close()
+            self.opened = None
 
     def announce(self, *topics: str) -> None:
         """Tell the live pages and the matcher, on commit, that this has changed."""

@@ -1,5 +1,6 @@
 """Puts the JSON interface on the application, and renders refusals."""
 
+import psycopg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -7,6 +8,7 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from app.api import calls, cases, contacts, events, operations, sessions
+from app.database.engine import lost_a_race
 from app.errors import Refusal
 
 PREFIX = "/api/v1"
@@ -30,7 +32,11 @@ def render(error: Exception) -> JSONResponse:
         case HTTPException():
             name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HttpError")
             return problem(error.status_code, name, str(error.detail))
-        case DataError():
+        case _ if lost_a_race(error):
+            return problem(
+                409, "Conflict", "Somebody else was faster. Nothing was changed. Try again."
+            )
+        case DataError() | psycopg.DataError():
             return problem(422, "Invalid", "The input holds something that cannot be stored.")
         case _:
             return problem(

@@ -1,5 +1,6 @@
 """Cases for programs and pages: people, plan, dates, documents, print."""
 
+import asyncio
 from datetime import date
 from typing import Annotated
 from urllib.parse import unquote
@@ -7,8 +8,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
 
-from app.api.record_bodies import Changes, Looked
+from app.api.record_bodies import Changes, FormLanguage, Looked
 from app.api.record_views import (
     CaseRow,
     CaseView,
@@ -22,9 +24,10 @@ from app.api.record_views import (
 )
 from app.contacts import cases, documents, follow_ups, printing
 from app.contacts.models import Case
+from app.contacts.scopes import may_write_case
 from app.contacts.search import Wanted, search
 from app.contacts.states import FollowUpAbout
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.staff.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -34,6 +37,10 @@ router = APIRouter(tags=["cases"])
 Uploads = Annotated[
     Staff, Depends(Requires(Permission.WRITE_CASES, json_only=False), scope="function")
 ]
+
+
+# The longest that a document may take to come, in seconds.
+_UPLOAD_SECONDS = 300
 
 
 class CaseList(BaseModel):
@@ -75,7 +82,9 @@ class Result(BaseModel):
 
 class Printed(BaseModel):
     purpose: printing.Purpose
-    sections: list[str] = Field(default=[], max_length=100)
+    # Whole sections, or single fields as `section.field`.
+    sections: list[str] = Field(default=[], max_length=500)
+    dates: bool = False
     contacts: bool = False
     notes: bool = False
     timeline: bool = False
@@ -112,16 +121,24 @@ async def get_case(work: InWork, staff: ReadsRecords, case_id: UUID) -> CaseView
 
 
 @router.get("/cases/{case_id}/state")
-async def get_case_state(work: InWork, staff: ReadsRecords, case_id: UUID) -> FormState:
+async def get_case_state(
+    work: InWork, staff: ReadsRecords, case_id: UUID, language: FormLanguage = "en"
+) -> FormState:
     """What is asked and what is missing; nothing sealed."""
-    return await form_state(work, staff, Case, case_id)
+    return await form_state(work, staff, Case, case_id, language)
 
 
 @router.put("/cases/{case_id}/answers", response_model=SavedView)
-async def save_case(work: InWork, staff: WritesCases, case_id: UUID, body: Changes) -> Response:
+async def save_case(
+    work: InWork,
+    staff: WritesCases,
+    case_id: UUID,
+    body: Changes,
+    language: FormLanguage = "en",
+) -> Response:
     """As for contacts."""
     case, saved = await cases.save(work, staff, case_id, body.made())
-    return await saved_with_state(work, case, saved)
+    return await saved_with_state(work, case, saved, language)
 
 
 @router.post("/cases/{case_id}/contacts")
@@ -140,6 +157,20 @@ async def move_case(work: InWork, staff: WritesCases, case_id: UUID, body: MoveT
 async def add_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
     """Let a colleague work on it."""
     return case_row(await cases.add_member(work, staff, case_id, body.name))
+
+
+@router.post("/cases/{case_id}/members/remove")
+async def remove_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
+    """Somebody works on it no longer."""
+    return case_row(await cases.remove_member(work, staff, case_id, body.name))
+
+
+@router.post("/cases/{case_id}/contacts/{contact_id}/unlink")
+async def unlink_contact(
+    work: InWork, staff: WritesCases, case_id: UUID, contact_id: UUID
+) -> CaseRow:
+    """Take a contact out of it."""
+    return case_row(await cases.unlink_contact(work, staff, case_id, contact_id))
 
 
 @router.post("/cases/{case_id}/owner")
@@ -187,12 +218,21 @@ async def add_document(
     if kind != "application/octet-stream":
         raise Invalid("Send the bytes as application/octet-stream.")
     refuse_cross_site(request, json_only=True)
+    if not await may_write_case(work, staff, case_id):
+        raise NotFound("There is no such case, or it is not yours to change.")
+    # Bytes that come slowly and a scanner that thinks must not hold a connection.
+    await work.let_go()
     limit = work.settings.document_megabytes * 1024 * 1024
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > limit:
-            raise documents.TooLarge(f"A document may have {work.settings.document_megabytes} MB.")
+    try:
+        async with asyncio.timeout(_UPLOAD_SECONDS):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > limit:
+                    megabytes = work.settings.document_megabytes
+                    raise documents.TooLarge(f"A document may have {megabytes} MB.")
+    except (TimeoutError, ClientDisconnect):
+        raise Invalid("The document did not come through. Try again.") from None
     name = unquote(x_document_name)
     media, scanned = await documents.check_document(work, name, bytes(content))
     made = await documents.add_document(work, staff, case_id, name, bytes(content), media, scanned)
@@ -232,6 +272,7 @@ async def print_case(work: InWork, staff: ReadsRecords, case_id: UUID, body: Pri
         case_id,
         purpose=body.purpose,
         sections=body.sections,
+        with_dates=body.dates,
         with_contacts=body.contacts,
         with_notes=body.notes,
         with_timeline=body.timeline,

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from app.api.record_bodies import Changes, Looked, Reason
+from app.api.record_bodies import Changes, FormLanguage, Looked, Reason
 from app.api.record_views import (
     ContactRow,
     ContactView,
@@ -48,7 +48,7 @@ class NewContact(BaseModel):
     taken_at: datetime | None = None
     on_behalf_of: UUID | None = None
     call_id: UUID | None = None
-    answers: dict[str, Any] = {}
+    answers: dict[str, Any] = Field(default={}, max_length=500)
 
 
 class CloseAs(BaseModel):
@@ -99,10 +99,14 @@ async def contact_of_call(work: InWork, staff: ReadsRecords, call_id: UUID) -> R
 
 @router.put("/calls/{call_id}/contact", response_model=SavedView)
 async def save_contact_of_call(
-    work: InWork, staff: WritesContacts, call_id: UUID, body: Changes
+    work: InWork,
+    staff: WritesContacts,
+    call_id: UUID,
+    body: Changes,
+    language: FormLanguage = "en",
 ) -> Response:
     """Write answers into the contact of a call; see `PUT /contacts/{id}/answers`."""
-    return await save_contact(work, staff, await _of(work, staff, call_id), body)
+    return await save_contact(work, staff, await _of(work, staff, call_id), body, language)
 
 
 async def _of(work: Work, staff: Staff, call_id: UUID) -> UUID:
@@ -153,14 +157,20 @@ async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Re
 
 
 @router.get("/contacts/{contact_id}/state")
-async def get_contact_state(work: InWork, staff: ReadsRecords, contact_id: UUID) -> FormState:
+async def get_contact_state(
+    work: InWork, staff: ReadsRecords, contact_id: UUID, language: FormLanguage = "en"
+) -> FormState:
     """What is asked, what is missing and what is suggested; nothing sealed."""
-    return await form_state(work, staff, Contact, contact_id)
+    return await form_state(work, staff, Contact, contact_id, language)
 
 
 @router.put("/contacts/{contact_id}/answers", response_model=SavedView)
 async def save_contact(
-    work: InWork, staff: WritesContacts, contact_id: UUID, body: Changes
+    work: InWork,
+    staff: WritesContacts,
+    contact_id: UUID,
+    body: Changes,
+    language: FormLanguage = "en",
 ) -> Response:
     """Write answers, each with the revision at which its question was last seen.
 
@@ -168,13 +178,15 @@ async def save_contact(
     under `conflicts`; what is no answer comes back under `refused`; the rest is saved.
     """
     contact, saved = await contacts.save(work, staff, contact_id, body.made())
-    return await saved_with_state(work, contact, saved)
+    return await saved_with_state(work, contact, saved, language)
 
 
 @router.post("/contacts/{contact_id}/complete")
-async def complete_contact(work: InWork, staff: WritesContacts, contact_id: UUID) -> ContactRow:
+async def complete_contact(
+    work: InWork, staff: WritesContacts, contact_id: UUID, language: FormLanguage = "en"
+) -> ContactRow:
     """Complete it; 422 says everything that is missing."""
-    return contact_row(await contacts.complete(work, staff, contact_id))
+    return contact_row(await contacts.complete(work, staff, contact_id, language))
 
 
 @router.post("/contacts/{contact_id}/close")

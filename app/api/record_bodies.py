@@ -1,19 +1,23 @@
 """What is sent to the interface of contacts and cases."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Cookie
 from pydantic import BaseModel, Field
 
 from app.contacts.saving import Change
 from app.contacts.search import Wanted
 from app.errors import Invalid
 
+# The language that the browser chose for forms, or none.
+FormLanguage = Annotated[str, Cookie(alias="helpline_language", max_length=8)]
+
 
 class ChangeIn(BaseModel):
     path: str = Field(max_length=120)
     value: Any = None
-    base: int = 0
+    base: int = Field(default=0, ge=0, le=2**31 - 1)
 
 
 class Changes(BaseModel):
@@ -27,19 +31,23 @@ class Reason(BaseModel):
     reason: str = Field(max_length=2000)
 
 
+# Bounded, and of characters that are ones.
+Text = Annotated[str, Field(max_length=300)]
+
+
 class Looked(BaseModel):
-    code: str | None = None
-    category: str | None = None
-    place: str | None = None
+    code: Text | None = None
+    category: Text | None = None
+    place: Text | None = None
     since: datetime | None = Field(default=None, alias="from")
     until: datetime | None = Field(default=None, alias="to")
-    counsellor: str | None = None
-    status: str | None = None
-    urgency: str | None = None
-    name: str | None = None
-    number: str | None = None
-    headline: str | None = None
-    cursor: str | None = None
+    counsellor: Text | None = None
+    status: Text | None = None
+    urgency: Text | None = None
+    name: Text | None = None
+    number: Text | None = None
+    headline: Text | None = None
+    cursor: Text | None = None
 
     def wanted(self) -> Wanted:
         for at in (self.since, self.until):

@@ -293,12 +293,14 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
     )
 
 
-async def form_state(work: Work, staff: Staff, model: Any, record_id: UUID) -> FormState:
+async def form_state(
+    work: Work, staff: Staff, model: Any, record_id: UUID, language: str = "en"
+) -> FormState:
     """What a filled form asks, misses and suggests. Raises NotFound."""
     record = await work.session.scalar(readable(model, staff).where(model.id == record_id))
     if record is None:
         raise NotFound("There is no such record, or not for you.")
-    return await state_of(work, record)
+    return await state_of(work, record, language)
 
 
 async def state_of(
@@ -354,14 +356,16 @@ def support_for(
     ]
 
 
-async def saved_with_state(work: Work, record: Contact | Case, saved: Saved) -> Response:
+async def saved_with_state(
+    work: Work, record: Contact | Case, saved: Saved, language: str = "en"
+) -> Response:
     """What was saved, and what the form asks and misses now."""
     view = saved_view(record, saved)
     # Names are compared with the headline only when one of the two was written.
     form = sheet_of(work, record).form
     written = [found[1] for path in saved.saved if (found := form.find(path))]
     headline = any(f.means == "headline" or f.found_by == "name" for f in written)
-    view.form = await state_of(work, record, headline=headline)
+    view.form = await state_of(work, record, language, headline=headline)
     return as_json(view)
 
 

@@ -4,6 +4,7 @@ An answer is text, a whole number or a list of codes. It is kept as it was given
 cannot be kept is refused, nothing is corrected on the way.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -26,8 +27,16 @@ Answers = dict[str, Value]
 
 # Characters: a line, and a narrative.
 LINE_LENGTH, NARRATIVE_LENGTH = 300, 20_000
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The place of an entry of which nobody said where it stands.
 _LAST = 100_000
+
+
+# What is said of a question that is missing, and of one that is there and not asked.
+_MISSING = {
+    "en": ("not answered yet", "answered, but not asked with the other answers; clear it"),
+    "sr": ("još nije odgovoreno", "odgovoreno, a ne pita se uz ostale odgovore; obrišite"),
+}
 
 
 class NotAnAnswer(Exception):
@@ -93,6 +102,12 @@ class Sheet:
         known = self.categories.choices()
         counts = {known[code].counts_as for code in chosen if code in known}
         return chosen | {code for code in counts if code is not None}
+
+    def knows(self, path: str) -> bool:
+        """Whether a path is that of a question, or of an entry of a section that repeats."""
+        parts = path.split(".")
+        entry = len(parts) == 2 and parts[0] in self._repeating and is_entry(parts[1])
+        return entry or self.form.find(path) is not None
 
     # -- one answer -----------------------------------------------------------------------
 
@@ -241,10 +256,11 @@ class Sheet:
         """What keeps the record from being complete, in the order of the form."""
         found = []
         for question in self.asked(answers) if asked is None else asked:
+            said = _MISSING.get(language, _MISSING["en"])
             if question.required and question.path not in answers:
-                words = "not answered yet"
+                words = said[0]
             elif not question.shown and question.path in answers:
-                words = "answered, but not asked with the other answers; clear it"
+                words = said[1]
             else:
                 continue
             name = self.name_of(question, answers, language)
@@ -348,9 +364,9 @@ def _text(field: Field, raw: str) -> str:
 def _time(field: Field, raw: str) -> str:
     try:
         if field.type == "date":
-            if len(raw) != 10 or date.fromisoformat(raw).year < 1900:
+            if not _DAY.fullmatch(raw) or date.fromisoformat(raw).year < 1900:
                 raise ValueError
-        elif datetime.fromisoformat(raw).year < 1900:
+        elif datetime.fromisoformat(raw).year < 1900 or raw[4:5] != "-" or raw[7:8] != "-":
             raise ValueError
     except ValueError:
         example = "2026-11-24" if field.type == "date" else "2026-11-24T18:30"

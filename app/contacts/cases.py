@@ -3,13 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.contacts.answers import Answers
+from app.contacts.answers import Answers, NotAnAnswer
 from app.contacts.contacts import open_contact
-from app.contacts.follow_ups import add_follow_up
-from app.contacts.models import Case, CaseContact, CaseMember, Contact
+from app.contacts.follow_ups import add_follow_up, ring_again
+from app.contacts.models import Case, CaseContact, CaseMember, Contact, FollowUp
 from app.contacts.records import (
     Opened,
     beginning,
@@ -21,15 +21,17 @@ from app.contacts.records import (
 )
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
+    check_contact_writable,
     let_case_read,
     let_work,
     lock_writable,
     readable,
     reads_contact,
+    take_back_reading,
 )
 from app.contacts.states import FollowUpAbout
 from app.contacts.workflow import Move, Workflow
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -51,6 +53,8 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     Where a child may be separated from its family, the case begins with a follow-up that
     asks where the child is. Raises NotFound.
     """
+    for contact_id in contact_ids:
+        await check_contact_writable(work, staff, contact_id)
     opened = [await open_contact(work, staff, contact_id) for contact_id in contact_ids]
     flow = library_of(work.ground).workflow
     case = Case(
@@ -63,50 +67,77 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     await let_work(work, case, staff.id)
     note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
     taken: Answers = {}
-    at_risk = False
     for contact in opened:
-        await _link(work, case, contact.record)
-        taken = {**_taken_over(work, case, contact), **taken}
-        cues = sheet_of(work, contact.record).cues(present(contact.record))
-        at_risk = at_risk or bool(_SEPARATION_CUES & set(cues)) or _has_disability(work, contact)
+        await _link(work, staff, case, contact.record)
+        taken = {**_taken_over(work, case, contact, len(taken)), **taken}
     if taken:
-        await save_answers(work, case, merged(taken), new=True)
-    if at_risk:
-        case.separation_risk = True
-        days = library_of(work.ground).country.separation_follow_up_days
-        await add_follow_up(work, case, staff, FollowUpAbout.SEPARATION, days=days)
+        saved = await save_answers(work, case, merged(taken), new=True)
+        if saved.refused:
+            # More people than the form has room for: it is said, not passed over.
+            questions = sorted(saved.refused)
+            note_event(work, "case", case.id, "not all taken over", questions=questions[:100])
     return case
 
 
-def _has_disability(work: Work, opened: Opened[Contact]) -> bool:
-    """Whether the form of the contact asked about staying with the family."""
-    return any(
+def may_be_separated(work: Work, record: Contact | Case) -> bool:
+    """Whether the answers say that a child may be separated from its family: a sign of it, or
+    that the form asked about staying with the family."""
+    sheet, answers = sheet_of(work, record), present(record)
+    if _SEPARATION_CUES & set(sheet.cues(answers)):
+        return True
+    return isinstance(record, Contact) and any(
         question.shown and question.section.shows == "family_support"
-        for question in sheet_of(work, opened.record).asked(present(opened.record))
+        for question in sheet.asked(answers)
     )
 
 
-def _taken_over(work: Work, case: Case, opened: Opened[Contact]) -> Answers:
-    """Answers of a contact under the questions of a case that mean the same."""
+async def _look_after_family(work: Work, staff: Staff, case: Case) -> None:
+    """A case at risk of separation has a follow-up that asks where the child is."""
+    if case.separation_risk:
+        return
+    case.separation_risk = True
+    days = library_of(work.ground).country.separation_follow_up_days
+    await add_follow_up(work, case, staff, FollowUpAbout.SEPARATION, days=days)
+
+
+async def _lock_own(work: Work, staff: Staff, case_id: UUID) -> Case:
+    """A case of one's own, or of a supervisor's team, locked. Raises NotFound, NotAllowed."""
+    case = await lock_writable(work, staff, Case, case_id)
+    leads = may(staff.role, Permission.READ_TEAM_RECORDS) and case.team == staff.team
+    if case.owner_id != staff.id and not leads:
+        raise NotAllowed("Who works on the case is for its owner or a supervisor to say.")
+    return case
+
+
+async def lock_open(work: Work, staff: Staff, case_id: UUID) -> Case:
+    """A case that one works on and that is not closed, locked. Raises NotFound, Conflict."""
+    case = await lock_writable(work, staff, Case, case_id)
+    if workflow_of(work, case).status(case.status).ends:
+        raise Conflict("The case is closed. A supervisor can open it again.")
+    return case
+
+
+def _taken_over(work: Work, case: Case, opened: Opened[Contact], number: int) -> Answers:
+    """Answers of a contact under the questions of a case that mean the same.
+
+    `number` is where the people of this contact begin to be counted.
+    """
     there, here = sheet_of(work, opened.record), sheet_of(work, case)
     answers, taken = opened.answers(), {}
     for meaning in ("headline", "categories", "place"):
         source, target = there.form.path_of(meaning), here.form.path_of(meaning)
         if source and target and source in answers:
             taken[target] = answers[source]
-    number = 0
     for section in there.form.sections:
         for entry in there.entries(answers, section) if section.repeats else []:
+            number += 1
             for field in section.fields:
                 path = f"{section.code}.{entry}.{field.code}"
                 if field.means not in _CHILD or path not in answers:
                     continue
                 for target_section, target_field in here.form.meaning(field.means):
-                    key = f"{target_section.code}.c{opened.record.code[-3:].lower()}{entry}"[:60]
-                    key = key[: len(target_section.code) + 13]
-                    if key not in taken:
-                        number += 1
-                        taken[key] = number
+                    key = f"{target_section.code}.k{number}"
+                    taken[key] = number
                     taken[f"{key}.{target_field.code}"] = answers[path]
     return {path: value for path, value in taken.items() if _fits(here, path, value)}
 
@@ -114,7 +145,7 @@ def _taken_over(work: Work, case: Case, opened: Opened[Contact]) -> Answers:
 def _fits(sheet: Any, path: str, value: Any) -> bool:
     try:
         sheet.check(path, value)
-    except Exception:
+    except NotAnAnswer:
         return False
     return True
 
@@ -128,13 +159,14 @@ async def save(
     work: Work, staff: Staff, case_id: UUID, changes: list[Change]
 ) -> tuple[Case, Saved]:
     """Write answers into a case. Raises NotFound, Conflict."""
-    case = await lock_writable(work, staff, Case, case_id)
-    if workflow_of(work, case).status(case.status).ends:
-        raise Conflict("The case is closed. A supervisor can open it again.")
-    return case, await save_answers(work, case, changes)
+    case = await lock_open(work, staff, case_id)
+    saved = await save_answers(work, case, changes)
+    if saved.saved and may_be_separated(work, case):
+        await _look_after_family(work, staff, case)
+    return case, saved
 
 
-async def _link(work: Work, case: Case, contact: Contact) -> None:
+async def _link(work: Work, staff: Staff, case: Case, contact: Contact) -> None:
     result: Any = await work.session.execute(
         pg_insert(CaseContact)
         .values(case_id=case.id, contact_id=contact.id, linked_at=work.now)
@@ -143,17 +175,36 @@ async def _link(work: Work, case: Case, contact: Contact) -> None:
     if result.rowcount:
         await let_case_read(work, case, contact)
         note_event(work, "case", case.id, "contact linked", contact_id=str(contact.id))
+    if may_be_separated(work, contact):
+        await _look_after_family(work, staff, case)
+
+
+async def unlink_contact(work: Work, staff: Staff, case_id: UUID, contact_id: UUID) -> Case:
+    """Take a contact out of a case: who read it only because of the case no longer does."""
+    case = await lock_open(work, staff, case_id)
+    result: Any = await work.session.execute(
+        delete(CaseContact).where(
+            CaseContact.case_id == case.id, CaseContact.contact_id == contact_id
+        )
+    )
+    if not result.rowcount:
+        raise NotFound("There is no such contact in this case.")
+    note_event(work, "case", case.id, "contact taken out", contact_id=str(contact_id))
+    await take_back_reading(work)
+    return case
 
 
 async def link_contact(work: Work, staff: Staff, case_id: UUID, contact_code: str) -> Case:
     """Add a contact to a case, by its code. Raises NotFound."""
-    case = await lock_writable(work, staff, Case, case_id)
+    case = await lock_open(work, staff, case_id)
     contact = await work.session.scalar(
         readable(Contact, staff).where(Contact.code == contact_code.strip().upper())
     )
     if contact is None:
         raise NotFound("There is no contact of that code, or not for you.")
-    await _link(work, case, contact)
+    # Everybody on the case will read it: that is for its owner or a supervisor to say.
+    await check_contact_writable(work, staff, contact.id)
+    await _link(work, staff, case, contact)
     return case
 
 
@@ -170,6 +221,8 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
     if move.needs_reason and not reason.strip():
         raise Invalid("Say why.")
     before, case.status = case.status, to
+    if flow.status(before).ends and not flow.status(to).ends:
+        await ring_again(work, case)
     case.closed_at = work.now if flow.status(to).ends else None
     note_event(
         work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
@@ -179,21 +232,45 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
 
 async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     """Let a colleague work on a case. Raises NotFound, Invalid."""
-    case = await lock_writable(work, staff, Case, case_id)
+    case = await _lock_own(work, staff, case_id)
     other = await _colleague(work, name)
     if await let_work(work, case, other.id):
         note_event(work, "case", case.id, "member added", staff=str(other.id))
     return case
 
 
+async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
+    """Somebody works on a case no longer, and no longer reads what they read only for it.
+
+    Raises NotFound, Invalid.
+    """
+    case = await _lock_own(work, staff, case_id)
+    other = await _colleague(work, name)
+    if other.id == case.owner_id:
+        raise Invalid("The owner works on the case. Give it to somebody else first.")
+    result: Any = await work.session.execute(
+        delete(CaseMember).where(CaseMember.case_id == case.id, CaseMember.staff_id == other.id)
+    )
+    if result.rowcount:
+        note_event(work, "case", case.id, "member removed", staff=str(other.id))
+        await take_back_reading(work)
+    return case
+
+
 async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     """Give a case to a colleague; whoever had it stays a member. Raises NotFound, Invalid."""
-    case = await lock_writable(work, staff, Case, case_id)
+    case = await _lock_own(work, staff, case_id)
     other = await _colleague(work, name)
     if other.id == case.owner_id:
         return case
     await let_work(work, case, other.id)
     before, case.owner_id, case.team = case.owner_id, other.id, other.team
+    # What is still to be looked after goes along.
+    await work.session.execute(
+        update(FollowUp)
+        .where(FollowUp.case_id == case.id, FollowUp.owner_id == before, FollowUp.done_at.is_(None))
+        .values(owner_id=other.id)
+    )
     note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
     return case
 

@@ -25,6 +25,9 @@ from app.contacts.trees import Tree, check_labels
 Place = tuple[str | int, ...]
 # So many combinations of answers are tried for one question.
 _COMBINATIONS = 50_000
+# The sheet of an export that holds what is there once.
+RECORD = "record"
+_MEANS = {"child_age": "whole_number", "child_gender": "choice", "child_name": "text"}
 _WITH_OPTIONS = ("choice", "choices")
 
 
@@ -77,13 +80,16 @@ class _Check:
                 raise self.lines.refuse(
                     (*place, "code"), f"section {section.code!r} is there twice"
                 )
+            if section.code == RECORD:
+                words = f"a section cannot be called {RECORD!r}: the export's main sheet is"
+                raise self.lines.refuse((*place, "code"), words)
             seen.add(section.code)
             for n, field in enumerate(section.fields):
                 path, at = f"{section.code}.{field.code}", (*place, "fields", n)
                 if path in self.where:
                     raise self.lines.refuse((*at, "code"), f"field {field.code!r} is there twice")
                 self.where[path] = at
-                sheet = section.code if section.repeats else "record"
+                sheet = section.code if section.repeats else RECORD
                 column = (sheet, column_of(section, field))
                 if column in columns or column[1] == "entry":
                     words = f"the column {column[1]!r} is also that of {columns.get(column, sheet)}"
@@ -111,6 +117,11 @@ class _Check:
             raise self.lines.refuse(at, "only texts and dates can be marked personal")
         if field.found_by is not None and (field.personal is None or field.type != "text"):
             raise self.lines.refuse(at, "found_by needs a personal field of type text")
+        if field.type in FREE_TEXT and (field.at_least is not None or (field.at_most or 1) < 1):
+            raise self.lines.refuse(at, "a text has an at_most of 1 or more, and no at_least")
+        wanted = _MEANS.get(field.means or "")
+        if wanted is not None and field.type != wanted:
+            raise self.lines.refuse(at, f"what means {field.means!r} is of type {wanted}")
         if field.required and field.required_when is not None:
             raise self.lines.refuse(at, "give required or required_when, not both")
         if (

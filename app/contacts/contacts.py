@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, insert, select
 
 from app.calls.models import Call, VoiceMessage
-from app.calls.record import record as record_call_event
 from app.contacts import profiles
 from app.contacts.answers import Asked, Missing
 from app.contacts.models import (
@@ -24,8 +23,8 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.risk import DANGER_KEY, Suggestion, Urgency, suggest
-from app.contacts.saving import Change, Saved, save_answers
+from app.contacts.risk import DANGER_KEY, Suggestion, Urgency, must_decide, suggest
+from app.contacts.saving import Change, Saved, extract, save_answers
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import (
     NON_COUNSELLING,
@@ -43,6 +42,12 @@ from app.work import Work
 
 # Paper may be written in so long after the talk.
 _OLDEST = timedelta(days=3660)
+
+
+URGENCY_WORDS = {
+    "en": "Urgency: decide it ({} is suggested: {})",
+    "sr": "Hitnost: odlučite (predlaže se {}: {})",
+}
 
 
 class NotOpenForWriting(Conflict):
@@ -66,8 +71,8 @@ def _empty(values: dict[str, Any]) -> Contact:
     nothing = dict.fromkeys(_COLUMNS)
     begins = {
         "state": ContactState.DRAFT.value, "answers": {}, "sealed": {}, "versions": {},
-        "revision": 0, "completions": 0, "headline_words": "", "category_codes": [],
-        "place_path": [],
+        "revision": 0, "edited_from": 0, "completions": 0, "headline_words": "",
+        "category_codes": [], "place_path": [],
     }  # fmt: skip
     return Contact(**{**nothing, **begins, **values})
 
@@ -103,6 +108,10 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     if contact is not None:
         if contact.owner_id != staff_id:
             await _hand_over(work, contact, staff, "the call was transferred")
+        if ContactState(contact.state) is ContactState.COMPLETE:
+            # Closed too soon: whoever has the caller now needs a record to write in.
+            _open_again(work, contact)
+            note_event(work, "contact", contact.id, "reopened", cause="the caller is back")
         return
     values: dict[str, Any] = {
         **beginning(work, "contact"),
@@ -127,13 +136,17 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> 
     before = contact.owner_id
     let_read(work, contact, staff.id, cause)
     contact.owner_id, contact.team = staff.id, staff.team
-    if ContactState(contact.state) is ContactState.COMPLETE:
-        # Closed too soon: whoever has the caller now needs a record to write in.
-        contact.state, contact.closed_as = ContactState.REOPENED.value, None
     note_event(
         work, "contact", contact.id, "handed over", before=str(before), owner_id=str(staff.id),
         cause=cause,
     )  # fmt: skip
+
+
+def _open_again(work: Work, contact: Contact) -> None:
+    _move(contact, ContactEvent.REOPEN)
+    # What it was closed as no longer holds: it is again about what its answers say.
+    contact.closed_as = None
+    extract(contact, sheet_of(work, contact))
 
 
 async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contact:
@@ -174,6 +187,8 @@ async def create_contact(
     The answers that are not possible are named in what was saved, and the rest is kept.
     Raises Invalid.
     """
+    if source is Source.LIVE:
+        raise Invalid("A contact of a call opens by itself when the call is answered.")
     if source is Source.PAPER and taken_at is None:
         raise Invalid("Say when it was really taken: taken_at.")
     at = taken_at or work.now
@@ -270,6 +285,7 @@ async def decide_urgency(
         )
     )
     contact.urgency = urgency.value
+    contact.urgency_suggested = suggested.urgency.value if suggested else None
     note_event(
         work, "contact", contact.id, "urgency decided", urgency=urgency.value,
         suggested=suggested.urgency.value if suggested else None,
@@ -292,14 +308,16 @@ def missing_with(
 ) -> list[Missing]:
     """The same, of what was found out already."""
     missing = sheet_of(work, contact).missing(present(contact), language, asked)
-    if suggested is not None and contact.urgency is None:
+    if suggested is not None and must_decide(
+        suggested.urgency, contact.urgency, contact.urgency_suggested
+    ):
         why = ", ".join(cue.reason.get(language, cue.cue) for cue in suggested.cues)
-        words = f"Urgency: decide it ({suggested.urgency} is suggested: {why})"
+        words = URGENCY_WORDS.get(language, URGENCY_WORDS["en"]).format(suggested.urgency, why)
         missing.append(Missing("urgency", words))
     return missing
 
 
-async def complete(work: Work, staff: Staff, contact_id: UUID) -> Contact:
+async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "en") -> Contact:
     """Complete a contact, if nothing is missing. What it says now is kept for good.
 
     Raises Incomplete, NotFound, NotOpenForWriting.
@@ -307,19 +325,35 @@ async def complete(work: Work, staff: Staff, contact_id: UUID) -> Contact:
     contact = await lock_writable(work, staff, Contact, contact_id)
     if ContactState(contact.state) is ContactState.COMPLETE:
         raise NotOpenForWriting("The contact is complete already.")
-    missing = await missing_in(work, contact)
+    missing = await missing_in(work, contact, language)
     if missing:
         raise Incomplete(missing)
+    suggested = await suggestion(work, contact)
     _move(contact, ContactEvent.COMPLETE)
     contact.closed_as = None
     await _keep_version(work, staff, contact)
-    note_event(work, "contact", contact.id, "completed", number=contact.completions)
+    note_event(
+        work, "contact", contact.id, "completed", number=contact.completions,
+        urgency=contact.urgency, suggested=suggested.urgency.value if suggested else None,
+        cues=[cue.cue for cue in suggested.cues] if suggested else [],
+    )  # fmt: skip
     return contact
+
+
+class SignsOfDanger(Conflict):
+    default = "There are signs of danger. Decide the urgency first, on the form."
+
+
+async def check_closable(work: Work, contact: Contact) -> None:
+    """A child who pressed the danger key is not put aside with one key. Raises SignsOfDanger."""
+    if contact.urgency is None and await suggestion(work, contact) is not None:
+        raise SignsOfDanger()
 
 
 async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
     """Close a contact that was none, with one key: nothing is asked, and it is counted."""
     contact = await lock_writable(work, staff, Contact, contact_id)
+    await check_closable(work, contact)
     _move(contact, ContactEvent.CLOSE)
     contact.closed_as = reason.value
     code = NON_COUNSELLING[reason]
@@ -346,10 +380,11 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
     if not reason.strip():
         raise Invalid("Say why the contact is opened again.")
     contact = await lock_writable(work, staff, Contact, contact_id)
-    _move(contact, ContactEvent.REOPEN)
+    before = contact.closed_as
+    _open_again(work, contact)
     note_event(
         work, "contact", contact.id, "reopened", words=reason.strip()[:2000],
-        closed_as=contact.closed_as,
+        closed_as=before,
     )  # fmt: skip
     return contact
 
@@ -393,27 +428,23 @@ async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
 
 
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:
-    """The contact that one is writing: of the call in hand, or of the last one if not done."""
-    mine = select(Contact).where(
-        Contact.owner_id == staff.id, Contact.state != ContactState.COMPLETE
+    """One's contact of a call, while it is not complete."""
+    found: Contact | None = await work.session.scalar(
+        select(Contact).where(
+            Contact.call_id == call_id,
+            Contact.owner_id == staff.id,
+            Contact.state != ContactState.COMPLETE,
+        )
     )
-    if call_id is not None:
-        mine = mine.where(Contact.call_id == call_id)
-    else:
-        mine = mine.where(Contact.call_id.is_not(None))
-    return (await work.session.scalars(mine.order_by(Contact.opened_at.desc()).limit(1))).first()
+    return found
 
 
 async def counts_since(work: Work, staff: Staff, since: datetime) -> dict[str, int]:
     """How many contacts the person may read were closed how, since an instant."""
+    closed = func.coalesce(Contact.closed_as, Contact.state)
     rows = await work.session.execute(
-        select(func.coalesce(Contact.closed_as, Contact.state), func.count())
-        .where(reads_contact(staff), Contact.opened_at >= since)
-        .group_by(func.coalesce(Contact.closed_as, Contact.state))
+        select(closed, func.count())
+        .where(reads_contact(staff), Contact.taken_at >= since)
+        .group_by(closed)
     )
     return {key: value for key, value in rows}  # noqa: C416
-
-
-async def note_in_call(work: Work, call: Call, contact: Contact) -> None:
-    """That the record of a call was closed, in the log of the call: no word of what was said."""
-    await record_call_event(work, call, "contact_closed", closed_as=contact.closed_as)

@@ -75,7 +75,10 @@ def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
     found: dict[str, Any] = {}
     for key, value in node.value:
         name = str(key.value)
-        if not isinstance(key, yaml.ScalarNode) or name in found:
+        if not isinstance(key, yaml.ScalarNode):
+            line = key.start_mark.line + 1
+            raise BadDefinition(lines.source, line, "a key is a word, not a list or a map")
+        if name in found:
             lines.of[(*path, name)] = key.start_mark.line + 1
             raise lines.refuse((*path, name), f"the key {name!r} stands here twice")
         found[name] = _plain(value, (*path, name), lines, seen)

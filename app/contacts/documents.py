@@ -10,11 +10,11 @@ import filetype
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
-from app.contacts.cases import open_case_record
+from app.contacts.cases import lock_open, open_case_record
 from app.contacts.models import Case, CaseDocument
 from app.contacts.records import Opened, note_event
-from app.contacts.scopes import lock_writable
 from app.errors import Invalid, NotFound, Refusal
+from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Work
 
@@ -93,7 +93,7 @@ async def scan(command: str | None, content: bytes) -> str:
 
 
 async def check_document(work: Work, name: str, content: bytes) -> tuple[str, str]:
-    """Size, kind and scan, before a lock is taken: media type and scan. Raises Refusal."""
+    """Size, kind and scan, which may take a minute: hold no connection. Raises Refusal."""
     name = name.strip()
     if not name or len(name) > 200 or not name.isprintable() or "/" in name:
         raise Invalid("A document has a name of 1 to 200 characters.")
@@ -109,7 +109,7 @@ async def add_document(
     work: Work, staff: Staff, case_id: UUID, name: str, content: bytes, kind: str, scanned: str
 ) -> CaseDocument:
     """Seal a checked document into a case. Raises NotFound."""
-    case = await lock_writable(work, staff, Case, case_id)
+    case = await lock_open(work, staff, case_id)
     document_id = uuid4()
 
     def seal(value: bytes, column: str) -> bytes:
@@ -158,6 +158,7 @@ async def open_document(
     )
     if document is None:
         raise NotFound("There is no such document in this case.")
+    await write_reading(work, "document read", f"case:{case_id}", document=str(document_id))
     content = opened.unseal(
         document.content_sealed, table="case_documents", column="content_sealed", row=document.id
     )

@@ -57,14 +57,25 @@ async def add_follow_up(
         work, "case", case.id, "follow-up set", follow_up=str(follow_up_id), about=about.value,
         due_on=due.isoformat(),
     )  # fmt: skip
-    for task, at in zip(
-        ("contacts:remind", "contacts:overdue"),
-        moments_of(due, country.reminds_at, country.timezone),
-        strict=True,
-    ):
-        wait = max(at - work.now, timedelta(0))
-        work.defer(task, delay=wait or None, follow_up_id=str(follow_up_id))
+    _set_bells(work, follow_up)
     return follow_up
+
+
+def _set_bells(work: Work, follow_up: FollowUp) -> None:
+    country = library_of(work.ground).country
+    moments = moments_of(follow_up.due_on, country.reminds_at, country.timezone)
+    for task, at in zip(("contacts:remind", "contacts:overdue"), moments, strict=True):
+        wait = max(at - work.now, timedelta(0))
+        work.defer(task, delay=wait or None, follow_up_id=str(follow_up.id))
+
+
+async def ring_again(work: Work, case: Case) -> None:
+    """A case is opened again: what is still to be looked after reminds again."""
+    rows = await work.session.scalars(
+        select(FollowUp).where(FollowUp.case_id == case.id, FollowUp.done_at.is_(None))
+    )
+    for follow_up in rows.all():
+        _set_bells(work, follow_up)
 
 
 async def set_follow_up(
@@ -72,6 +83,8 @@ async def set_follow_up(
 ) -> FollowUp:
     """A follow-up for oneself on a case. Raises NotFound, Invalid."""
     case = await lock_writable(work, staff, Case, case_id)
+    if _rests(work, case):
+        raise Conflict("The case is closed. A supervisor can open it again.")
     return await add_follow_up(work, case, staff, about, due_on=due_on, words=words)
 
 
@@ -113,11 +126,19 @@ def results_of(about: str) -> list[str]:
     return list(SeparationOutcome) if about == FollowUpAbout.SEPARATION else list(DONE)
 
 
+def _rests(work: Work, case: Case) -> bool:
+    flow = library_of(work.ground).workflows[case.workflow, case.workflow_version]
+    return flow.status(case.status).ends
+
+
 async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
     """The morning of the date, or the end of its day, has come. Running it twice is once."""
     case_id = await work.session.scalar(select(FollowUp.case_id).where(FollowUp.id == follow_up_id))
     # The case before what hangs on it, as everywhere.
-    await work.session.scalar(select(Case.id).where(Case.id == case_id).with_for_update())
+    case = await work.session.scalar(select(Case).where(Case.id == case_id).with_for_update())
+    if case is None or _rests(work, case):
+        # Nothing is overdue in a case that is closed; opening it again sets the bells anew.
+        return
     follow_up = await work.session.get(
         FollowUp, follow_up_id, with_for_update=True, populate_existing=True
     )
@@ -152,7 +173,7 @@ async def follow_ups_of(opened: Opened[Case]) -> list[tuple[FollowUp, str, str]]
 
 
 async def bells_of(work: Work, staff: Staff) -> list[tuple[FollowUp, Case]]:
-    """What is due or overdue and not done: one's own, and a supervisor's team's."""
+    """What is due or overdue and not done in the cases that one may see."""
     rows = await work.session.execute(
         select(FollowUp, Case)
         .join(Case, Case.id == FollowUp.case_id)

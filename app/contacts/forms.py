@@ -24,9 +24,8 @@ Personal = Literal["name", "number", "address", "narrative", "other"]
 # What the program itself has to understand, whatever a country calls the field.
 Meaning = Literal[
     "kind", "headline", "categories", "place", "child_age", "child_gender", "child_name",
-    "caller_name", "reporter_role", "safe_to_contact", "separation_outcome",
 ]  # fmt: skip
-SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place", "safe_to_contact"})
+SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
 YES_NO = ("yes", "no", "unknown")
 FREE_TEXT = frozenset({"text", "narrative"})
 
@@ -49,8 +48,8 @@ class Condition(Part):
     below: int | None = None
     at_least: int | None = None
     filled: bool | None = None
-    all_: list["Condition"] | None = Key(default=None, alias="all")
-    any_: list["Condition"] | None = Key(default=None, alias="any")
+    all_: list["Condition"] | None = Key(default=None, alias="all", min_length=1)
+    any_: list["Condition"] | None = Key(default=None, alias="any", min_length=1)
     not_: "Condition | None" = Key(default=None, alias="not")
 
     @model_validator(mode="after")
@@ -91,8 +90,8 @@ class Field(Part):
     found_by: Literal["name", "number"] | None = None
     means: Meaning | None = None
     column: Name | None = None
-    at_least: int | None = None
-    at_most: int | None = None
+    at_least: int | None = Key(default=None, ge=-(2**31), lt=2**31)
+    at_most: int | None = Key(default=None, ge=-(2**31), lt=2**31)
 
 
 class Section(Part):
@@ -119,7 +118,7 @@ class Form(Part):
     """A file of a form."""
 
     form: Name
-    version: int = Key(ge=1)
+    version: int = Key(ge=1, lt=2**31)
     record: Literal["contact", "case"]
     languages: list[Language] = Key(min_length=1)
     title: Labels
@@ -160,7 +159,7 @@ class Form(Part):
 
 def is_entry(text: str) -> bool:
     """Whether a text is the code of an entry: made by the page, so checked."""
-    return 0 < len(text) <= 12 and text.isascii() and text.isalnum() and text.islower()
+    return 0 < len(text) <= 12 and text.isascii() and text.isalnum() and text == text.lower()
 
 
 def column_of(section: Section, field: Field) -> str:

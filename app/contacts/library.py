@@ -67,7 +67,7 @@ class Support(Part):
 
 class FamilySupport(Part):
     support: Code
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=2**31)
     languages: list[Language] = Field(min_length=1)
     services: list[Support]
 
@@ -87,12 +87,14 @@ class Library:
     supports: dict[tuple[str, int], FamilySupport] = field(default_factory=dict)
     # What each definition was read from, for the register: text and file name.
     texts: dict[Key, tuple[str, str]] = field(default_factory=dict)
+    # Definitions that are no longer files: what was written with them is read with them.
+    _gone: set[Key] = field(default_factory=set)
     _sheets: dict[Any, Sheet] = field(default_factory=dict)
 
     def newest(self, kind: str, name: str) -> Any:
         """The newest version of a definition. Raises BadDefinition."""
         shelf: dict[tuple[str, int], Any] = getattr(self, kind)
-        versions = [key for key in shelf if key[0] == name]
+        versions = [key for key in shelf if key[0] == name and (kind, *key) not in self._gone]
         if not versions:
             raise BadDefinition("country.yaml", 1, f"there is no definition {name!r} ({kind})")
         return shelf[max(versions)]
@@ -160,7 +162,9 @@ class Library:
         if kind in models:
             model, name = models[kind]
             made: Any = read_model(model, text, "the register")[0]
-            getattr(self, kind)[getattr(made, name), made.version] = made
+            key = (getattr(made, name), made.version)
+            getattr(self, kind)[key] = made
+            self._gone.add((kind, *key))
 
 
 def _files(folder: Path | None) -> Iterator[Path]:

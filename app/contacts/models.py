@@ -67,6 +67,10 @@ class Filled:
     sealed: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
     versions: Mapped[dict[str, int]] = mapped_column(JSONB, server_default="{}")
     revision: Mapped[int] = mapped_column(server_default="0")
+    # The stretch of writing that goes on: who, the last save, and the revision it began at.
+    edited_by: Mapped[UUID | None]
+    edited_at: Mapped[datetime | None]
+    edited_from: Mapped[int] = mapped_column(server_default="0")
     # Taken from the answers, to be found by.
     headline: Mapped[str | None]
     headline_words: Mapped[str] = mapped_column(server_default="")
@@ -104,6 +108,7 @@ class Contact(Filled, Base):
         one_of("channel", CHANNELS),
         one_of("source", Source),
         one_of("urgency", Urgency),
+        one_of("urgency_suggested", Urgency),
         CheckConstraint("state <> 'complete' OR completed_at IS NOT NULL", name="completed_at"),
         Index("ix_contacts_profile_id", "profile_id"),
         Index("ix_contacts_open", "owner_id", postgresql_where=text("state <> 'complete'")),
@@ -123,6 +128,8 @@ class Contact(Filled, Base):
     # When it was really taken: after an outage that is before it was written.
     taken_at: Mapped[datetime]
     urgency: Mapped[str | None]
+    # What the signs suggested when the urgency was decided last.
+    urgency_suggested: Mapped[str | None]
     completed_at: Mapped[datetime | None]
     completed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     completions: Mapped[int] = mapped_column(server_default="0")
@@ -221,6 +228,26 @@ class CompletedVersion(Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     answers: Mapped[dict[str, Any]] = mapped_column(JSONB)
     sealed: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class EarlierAnswer(Base):
+    """What a question said before somebody wrote over it, later or as somebody else."""
+
+    __tablename__ = "earlier_answers"
+    __table_args__ = (
+        one_of("subject_kind", ("contact", "case")),
+        Index("ix_earlier_answers_subject_id", "subject_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    subject_kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    path: Mapped[str]
+    answer: Mapped[Any | None] = mapped_column(JSONB)
+    sealed: Mapped[str | None]
+    revision: Mapped[int]
+    replaced_at: Mapped[datetime]
+    replaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
 class MatchKey(Base):

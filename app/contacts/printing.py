@@ -13,7 +13,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import typst
-from sqlalchemy import select
 
 from app.contacts import cases, follow_ups
 from app.contacts.answers import Answers, Sheet
@@ -27,7 +26,27 @@ from app.staff.models import Staff
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent / "data" / "case.typ"
-_FALLBACK = {"yes": "Yes", "no": "No", "unknown": "Unknown"}
+_YES_NO = {
+    "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},
+    "sr": {"yes": "Da", "no": "Ne", "unknown": "Nepoznato"},
+}
+# The words of the page itself.
+_WORDS = {
+    "en": {
+        "opened": "opened", "responsible": "Responsible", "follow_ups": "Follow-ups",
+        "due": "Due", "about": "About", "result": "Result", "notes": "Notes",
+        "happened": "What happened with the case", "when": "When", "who": "Who", "what": "What",
+        "confidential": "Confidential: for {} only", "printed": "Printed {} by {}",
+        "contact": "Contact",
+    },
+    "sr": {
+        "opened": "otvoren", "responsible": "Odgovorne osobe", "follow_ups": "Praćenje",
+        "due": "Rok", "about": "O čemu", "result": "Ishod", "notes": "Beleške",
+        "happened": "Šta se dešavalo sa slučajem", "when": "Kada", "who": "Ko", "what": "Šta",
+        "confidential": "Poverljivo: samo za potrebe ({})", "printed": "Štampano {}, {}",
+        "contact": "Kontakt",
+    },
+}  # fmt: skip
 
 
 class Purpose(StrEnum):
@@ -46,6 +65,7 @@ async def print_case(
     *,
     purpose: Purpose,
     sections: list[str],
+    with_dates: bool,
     with_contacts: bool,
     with_notes: bool,
     with_timeline: bool,
@@ -54,36 +74,42 @@ async def print_case(
     """The PDF. What was chosen is logged, what it says is not. Raises Invalid, NotFound."""
     opened = await cases.open_case_record(work, staff, case_id)
     sheet = sheet_of(work, opened.record)
-    known = {section.code for section in sheet.form.sections}
-    if not set(sections) <= known:
-        raise Invalid(f"The sections are: {', '.join(sorted(known))}.")
-    if not sections and not with_contacts and not with_notes and not with_timeline:
+    known = {s.code for s in sheet.form.sections}
+    known_fields = {f"{s.code}.{f.code}" for s in sheet.form.sections for f in s.fields}
+    if not set(sections) <= known | known_fields:
+        raise Invalid(f"The sections are: {', '.join(sorted(known))}; or section.field.")
+    if not (sections or with_dates or with_contacts or with_notes or with_timeline):
         raise Invalid("Choose what is to be printed.")
     page = await _page(work, staff, opened, sheet, sections, language)
-    page |= {"purpose": purpose.value, "contacts": [], "notes": [], "timeline": []}
+    words = page["words"]
+    words["confidential"] = words["confidential"].format(purpose.value)
+    words["printed"] = words["printed"].format(page["printed"], staff.name)
+    page |= {"contacts": [], "notes": [], "timeline": []}
+    if not with_dates:
+        page["dates"] = []
     if with_contacts:
         page["contacts"] = await _contacts(work, staff, opened.record, language)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     events = await events_of(opened) if with_notes or with_timeline else []
     names = await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
-    for event, words in events:
+    for event, said in events:
         line = {
             "at": event.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
             "who": names.get(event.staff_id, "") if event.staff_id else "",
             "what": event.kind,
-            "words": words,
+            "words": said,
         }
         if event.kind == "note" and with_notes:
             page["notes"].append(line)
         if with_timeline:
-            page["timeline"].append({**line, "words": "" if event.kind == "note" else words})
-    locked = await work.session.scalar(select(Case).where(Case.id == opened.id).with_for_update())
-    assert locked is not None
+            page["timeline"].append({**line, "words": "" if event.kind == "note" else said})
+    await work.let_go()
+    made = await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
     note_event(
         work, "case", opened.id, "printed", purpose=purpose.value, sections=sections,
-        contacts=with_contacts, notes=with_notes, timeline=with_timeline,
+        dates=with_dates, contacts=with_contacts, notes=with_notes, timeline=with_timeline,
     )  # fmt: skip
-    return await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
+    return made
 
 
 @cache
@@ -104,10 +130,10 @@ async def _page(
     status = cases.workflow_of(work, case).status(case.status)
     return {
         "title": f"{label_in(sheet.form.title, language)} {case.code}",
+        "words": dict(_WORDS.get(language, _WORDS["en"])),
         "status": label_in(status.label, language),
         "opened": case.opened_at.astimezone(zone).strftime("%Y-%m-%d"),
         "printed": work.now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-        "by": staff.name,
         "people": await cases.members_of(work, case),
         "sections": sections_of(sheet, opened.answers(), chosen, language),
         "dates": [
@@ -123,6 +149,7 @@ async def _page(
 
 async def _contacts(work: Work, staff: Staff, case: Case, language: str) -> list[dict[str, Any]]:
     found = []
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
     for contact in await cases.contacts_in(work, staff, case):
         opened = await open_contact(work, staff, contact.id)
         sheet = sheet_of(work, contact)
@@ -130,7 +157,7 @@ async def _contacts(work: Work, staff: Staff, case: Case, language: str) -> list
         found.append(
             {
                 "title": contact.code,
-                "at": contact.taken_at.isoformat()[:16].replace("T", " "),
+                "at": contact.taken_at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
                 "sections": sections_of(sheet, opened.answers(), every, language),
             }
         )
@@ -140,10 +167,15 @@ async def _contacts(work: Work, staff: Staff, case: Case, language: str) -> list
 def sections_of(
     sheet: Sheet, answers: Answers, chosen: list[str], language: str
 ) -> list[dict[str, Any]]:
-    """The answered questions of the chosen sections, in words."""
+    """The answered questions of the chosen sections and fields, in words."""
     found = []
     for section in sheet.form.sections:
-        if section.code not in chosen:
+        fields = [
+            field
+            for field in section.fields
+            if section.code in chosen or f"{section.code}.{field.code}" in chosen
+        ]
+        if not fields:
             continue
         groups = []
         for number, entry in enumerate(
@@ -155,7 +187,7 @@ def sections_of(
                     "label": label_in(field.label, language),
                     "value": in_words(sheet, field, answers[prefix + field.code], language),
                 }
-                for field in section.fields
+                for field in fields
                 if prefix + field.code in answers
             ]
             title = f"{label_in(section.entry or section.title, language)} {number}"
@@ -170,7 +202,7 @@ def in_words(sheet: Sheet, field: Field, value: Any, language: str) -> str:
     """An answer as people read it."""
     labels = {o.code: label_in(o.label, language) for o in sheet.form.options_of(field)}
     if field.type == "yes_no":
-        labels = _FALLBACK
+        labels = _YES_NO.get(language, _YES_NO["en"])
     if field.type in ("place", "categories"):
         tree = sheet.places if field.type == "place" else sheet.categories
         labels = {code: label_in(node.label, language) for code, node in tree.choices().items()}

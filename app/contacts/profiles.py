@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from app.calls.models import Call
 from app.contacts.models import Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import Opened, events_of, new_code, note_event
-from app.contacts.scopes import lock_writable, reads_contact
-from app.errors import Conflict, Invalid, NotFound
+from app.contacts.scopes import lock_writable, reads_contact, writes_contact
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Work
@@ -81,6 +81,11 @@ async def _caller_key(work: Work, contact: Contact) -> bytes | None:
     return key
 
 
+async def _one_at_a_time(work: Work) -> None:
+    """Putting people together and telling them apart are rare and touch several rows each."""
+    await work.session.execute(select(func.pg_advisory_xact_lock(116_114)))
+
+
 async def _lock_profile(work: Work, staff: Staff, profile_id: UUID) -> Profile:
     """A profile of which the person may read at least one contact. Raises NotFound."""
     profile = await work.session.scalar(
@@ -94,10 +99,13 @@ async def _lock_profile(work: Work, staff: Staff, profile_id: UUID) -> Profile:
 
 async def link(work: Work, staff: Staff, contact_id: UUID, profile_id: UUID) -> None:
     """Say that a contact is of that person. Raises NotFound, Conflict."""
+    await _one_at_a_time(work)
     contact = await lock_writable(work, staff, Contact, contact_id)
     offered = {profile.id for profile in await candidates(work, contact)}
     if profile_id in offered:
-        profile = await work.session.get(Profile, profile_id, with_for_update=True)
+        profile = await work.session.get(
+            Profile, profile_id, with_for_update=True, populate_existing=True
+        )
         assert profile is not None
     else:
         profile = await _lock_profile(work, staff, profile_id)
@@ -111,17 +119,18 @@ async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str)
 
     Raises NotFound, Invalid.
     """
+    await _one_at_a_time(work)
     contact = await lock_writable(work, staff, Contact, contact_id)
     other = await work.session.scalar(
-        select(Contact)
-        .where(Contact.code == code.strip().upper(), reads_contact(staff))
-        .with_for_update(of=Contact)
+        select(Contact).where(Contact.code == code.strip().upper(), reads_contact(staff))
     )
     if other is None:
         raise NotFound("There is no contact of that code, or not for you.")
     if other.id == contact.id:
         raise Invalid("That is this contact itself.")
     if other.profile_id is None:
+        # This writes into the other contact, too.
+        other = await lock_writable(work, staff, Contact, other.id)
         other.profile_id = await _make(work, None, "linked by a counsellor")
         note_event(
             work, "profile", other.profile_id, "contact linked", contact_id=str(other.id),
@@ -149,7 +158,12 @@ async def open_profile(
         raise NotFound("There is no such profile, or not for you.")
     await write_reading(work, "profile read", f"profile:{profile_id}")
     opened: Any = profile
-    return profile, contacts, await events_of(Opened(work, opened))
+    trail = await events_of(Opened(work, opened))
+    total = select(func.count()).where(Contact.profile_id == profile_id)
+    if await work.session.scalar(total) != len(contacts):
+        # What people wrote may speak of contacts that this reader may not see.
+        trail = [(event, "") for event, _ in trail]
+    return profile, contacts, trail
 
 
 async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str) -> None:
@@ -165,8 +179,19 @@ async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str
 
 async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
     """It is somebody else behind the same number: a profile of their own. Raises NotFound."""
+    await _one_at_a_time(work)
     contact = await lock_writable(work, staff, Contact, contact_id)
     key = await _caller_key(work, contact)
+    if contact.profile_id is not None:
+        same = select(Contact.id).where(
+            Contact.profile_id == contact.profile_id, Contact.id != contact.id
+        )
+        if (
+            await work.session.scalar(same.limit(1)) is None
+            and len(await candidates(work, contact)) > 1
+        ):
+            # Told apart already, and asked again.
+            return contact.profile_id
     profile_id = await _make(work, key, "told apart by a counsellor")
     await work.session.flush()
     await _set(work, contact, profile_id, "told apart")
@@ -181,6 +206,7 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
     """
     if not reason.strip():
         raise Invalid("Say how you know that they are the same person.")
+    await _one_at_a_time(work)
     if from_id == into_id:
         raise Invalid("A profile cannot be merged into itself.")
     # In the order of their ids, so that two merges never wait in a circle.
@@ -191,6 +217,9 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
     moved = list(
         await work.session.scalars(select(Contact.id).where(Contact.profile_id == gone.id))
     )
+    known = select(func.count()).where(Contact.profile_id == gone.id, reads_contact(staff))
+    if await work.session.scalar(known) != len(moved):
+        raise NotAllowed("Some contacts of that profile are not yours to move. Ask a supervisor.")
     await work.session.execute(
         update(Contact).where(Contact.profile_id == gone.id).values(profile_id=kept.id)
     )
@@ -227,16 +256,17 @@ async def split(
     """Some contacts of a profile are of somebody else: a new profile. Raises Invalid, NotFound."""
     if not reason.strip():
         raise Invalid("Say how you know that it is somebody else.")
+    await _one_at_a_time(work)
     profile = await _lock_profile(work, staff, profile_id)
     chosen = list(
         await work.session.scalars(
             select(Contact.id).where(
-                Contact.id.in_(contact_ids), Contact.profile_id == profile.id, reads_contact(staff)
+                Contact.id.in_(contact_ids), Contact.profile_id == profile.id, writes_contact(staff)
             )
         )
     )
     if not chosen or set(chosen) != set(contact_ids):
-        raise Invalid("Choose contacts of this profile that you may read.")
+        raise Invalid("Choose contacts of this profile that are yours, or your team's.")
     keys = list(
         await work.session.scalars(
             select(ProfileNumber.caller_key).where(ProfileNumber.profile_id == profile.id)

@@ -12,15 +12,15 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from app.contacts import library as libraries
 from app.contacts.answers import Answers, Sheet, Value
 from app.contacts.library import Library
-from app.contacts.models import Case, Contact, Definition, RecordEvent
+from app.contacts.models import Case, Contact, Definition, EarlierAnswer, RecordEvent
 from app.contacts.scopes import anybody, readable
 from app.database.quick import Command, Question
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Refusal
 from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Ground, Work
@@ -44,6 +44,14 @@ def library_of(ground: Ground) -> Library:
     return found
 
 
+class UnknownDefinition(Refusal):
+    status = 503
+    default = (
+        "This record was written with a newer form than this server has read. "
+        "Restart the server; the record is safe."
+    )
+
+
 class DefinitionChanged(Conflict):
     """A file holds another text than the one that records were written with."""
 
@@ -54,6 +62,8 @@ async def register(work: Work) -> None:
     Raises DefinitionChanged.
     """
     library = library_of(work.ground)
+    # Several processes start at once.
+    await work.session.execute(select(func.pg_advisory_xact_lock(116_113)))
     known = {(d.kind, d.name, d.version): d for d in await work.session.scalars(select(Definition))}
     for key, (text, source) in library.texts.items():
         digest = libraries.digest_of(text)
@@ -75,12 +85,15 @@ async def register(work: Work) -> None:
 
 
 def sheet_of(work: Work, record: Contact | Case) -> Sheet:
-    """The form and trees that a record was written with."""
-    return library_of(work.ground).sheet(
-        (record.form, record.form_version),
-        (record.categories, record.categories_version),
-        (record.places, record.places_version),
-    )
+    """The form and trees that a record was written with. Raises UnknownDefinition."""
+    try:
+        return library_of(work.ground).sheet(
+            (record.form, record.form_version),
+            (record.categories, record.categories_version),
+            (record.places, record.places_version),
+        )
+    except KeyError:
+        raise UnknownDefinition() from None
 
 
 def beginning(work: Work, kind: str) -> dict[str, Any]:
@@ -132,6 +145,10 @@ class Opened(Generic[R]):
         if sealed is None:
             plain: Value | None = self.record.answers.get(path)
             return plain
+        return self.unseal_answer(path, sealed)
+
+    def unseal_answer(self, path: str, sealed: str) -> Value:
+        """A sealed answer to one of the record's questions, of now or of before."""
         body = self.work.keys.open(
             base64.b64decode(sealed),
             table=self.record.__tablename__,
@@ -206,7 +223,8 @@ def note_event(
         sealed = work.keys.seal(
             words.encode(), table="record_events", column="words_sealed", row=words_id
         )
-    work.write_later(
+    work.chain_later(
+        subject_id,
         _EVENT,
         {
             "subject_kind": subject,
@@ -255,3 +273,17 @@ async def events_of_contacts(work: Work, contacts: list[Contact]) -> list[tuple[
         .order_by(RecordEvent.at, RecordEvent.id)
     )
     return [(event, codes[event.subject_id]) for event in rows]
+
+
+async def earlier_of(opened: Opened[Any]) -> list[tuple[EarlierAnswer, Value | None]]:
+    """What the questions of an opened record said before they were written over, newest first."""
+    rows = await opened.work.session.scalars(
+        select(EarlierAnswer)
+        .where(EarlierAnswer.subject_id == opened.id)
+        .order_by(EarlierAnswer.id.desc())
+        .limit(200)
+    )
+    return [
+        (row, opened.unseal_answer(row.path, row.sealed) if row.sealed else row.answer)
+        for row in rows
+    ]

@@ -34,7 +34,7 @@ class RiskCues(Part):
     """The file of cues."""
 
     risk: Code
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=2**31)
     languages: list[Language] = Field(min_length=1)
     cues: list[RiskCue] = Field(min_length=1)
 
@@ -65,6 +65,16 @@ def read_risk(text: str, source: str) -> RiskCues:
     if DANGER_KEY not in seen:
         raise lines.refuse(("cues",), f"the cue {DANGER_KEY!r} is missing")
     return risk
+
+
+def must_decide(suggested: Urgency, decided: str | None, suggested_then: str | None) -> bool:
+    """Whether the counsellor has to decide (again): nothing was decided yet, or the signs now
+    say more than they did then, and more than was decided."""
+    if decided is None:
+        return True
+    now = _ORDER.index(suggested)
+    then = _ORDER.index(Urgency(suggested_then)) if suggested_then else len(_ORDER)
+    return now < then and now < _ORDER.index(Urgency(decided))
 
 
 def suggest(risk: RiskCues, found: list[str]) -> Suggestion | None:

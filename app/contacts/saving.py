@@ -1,18 +1,28 @@
 """Saving answers, question by question: no word is lost, none is written over unseen."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
 
 from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
-from app.contacts.models import Case, Contact, MatchKey
-from app.contacts.records import Opened, seal_answer, sheet_of
+from app.contacts.models import Case, Contact, EarlierAnswer, MatchKey
+from app.contacts.records import Opened, note_event, seal_answer, sheet_of
 from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
+from app.database.quick import Command
 from app.errors import Invalid
 from app.jobs.transaction import send_rows
 from app.staff.audit import write_reading
 from app.work import Work
+
+# A pause so long ends a stretch of writing.
+STRETCH = timedelta(minutes=15)
+_EARLIER = Command(
+    EarlierAnswer.__table__,
+    "subject_kind", "subject_id", "path", "answer", "sealed", "revision", "replaced_at",
+    "replaced_by",
+)  # fmt: skip
 
 # Changes in one request: a whole form and some more.
 MOST_CHANGES = 500
@@ -47,7 +57,7 @@ async def save_answers(
     Two windows that change different questions merge. Where both changed the same one the
     second is not written: its writer sees the first and chooses.
     """
-    if len(changes) > MOST_CHANGES:
+    if len(changes) > MOST_CHANGES and not new:
         raise Invalid(f"At most {MOST_CHANGES} changes at once.")
     sheet = sheet_of(work, record)
     result = Saved(record.revision)
@@ -55,6 +65,10 @@ async def save_answers(
     revision = record.revision + 1
     for change in changes:
         try:
+            if not sheet.knows(change.path):
+                raise NotAnAnswer("There is no such question in this version of the form.")
+            if change.base > record.revision:
+                raise NotAnAnswer("Nobody has seen that revision yet. Load the record again.")
             value = None if change.value is None else sheet.check(change.path, change.value)
             writer.check_room(change.path, value)
         except NotAnAnswer as refusal:
@@ -85,6 +99,22 @@ class _Writer:
         self._versions = dict(record.versions)
         self._keys: dict[str, Value | None] = {}
         self.touched = False
+        self._written: set[str] = set()
+        self._begin_stretch()
+
+    def _begin_stretch(self) -> None:
+        """One person's writing without a long pause is one stretch, and one event of the log.
+
+        What stood there before the stretch is kept when it is written over.
+        """
+        record, work = self._record, self._work
+        goes_on = (
+            record.edited_by == work.actor.staff_id
+            and record.edited_at is not None
+            and work.now - record.edited_at < STRETCH
+        )
+        self._fresh = not goes_on
+        self._from = record.edited_from if goes_on else record.revision
 
     def version(self, path: str) -> int:
         """The revision of the last change of a question, of an entry that of anything in it."""
@@ -96,9 +126,7 @@ class _Writer:
     def check_room(self, path: str, value: Value | None) -> None:
         """No more people than the form has room for. Raises NotAnAnswer."""
         section = self._sheet.form.section(path.split(".")[0])
-        if section is None:
-            raise NotAnAnswer("There is no such question in this version of the form.")
-        if value is None or not section.repeats:
+        if section is None or value is None or not section.repeats:
             return
         entries = self._sheet.entries(
             {**self._answers, **dict.fromkeys(self._sealed, "sealed")}, section
@@ -114,6 +142,7 @@ class _Writer:
 
     def write(self, path: str, value: Value | None, revision: int) -> None:
         self.touched = True
+        self._written.add(path)
         inside = path + "."
         for known in [p for p in (*self._answers, *self._sealed) if p.startswith(inside)]:
             if value is None:
@@ -121,6 +150,9 @@ class _Writer:
         self._put(path, value, revision)
 
     def _put(self, path: str, value: Value | None, revision: int) -> None:
+        before = self._versions.get(path, 0)
+        if 0 < before <= self._from and (path in self._answers or path in self._sealed):
+            self._keep(path, before)
         self._versions[path] = revision
         self._answers.pop(path, None)
         self._sealed.pop(path, None)
@@ -134,10 +166,25 @@ class _Writer:
         else:
             self._answers[path] = value
 
+    def _keep(self, path: str, revision: int) -> None:
+        record = self._record
+        values = {
+            "subject_kind": type(record).__name__.lower(), "subject_id": record.id, "path": path,
+            "answer": self._answers.get(path), "sealed": self._sealed.get(path),
+            "revision": revision, "replaced_at": self._work.now,
+            "replaced_by": self._work.actor.staff_id,
+        }  # fmt: skip
+        self._work.write_later(_EARLIER, values)
+
     async def finish(self, revision: int, new: bool) -> None:
         record = self._record
         record.answers, record.sealed = self._answers, self._sealed
         record.versions, record.revision = self._versions, revision
+        record.edited_by, record.edited_at = self._work.actor.staff_id, self._work.now
+        record.edited_from = self._from
+        if self._fresh and not new:
+            kind = type(record).__name__.lower()
+            note_event(self._work, kind, record.id, "edited", questions=sorted(self._written)[:40])
         extract(record, self._sheet)
         if self._keys:
             await _write_keys(self._work, record, self._sheet, self._keys, new)
@@ -216,7 +263,7 @@ async def headline_warnings(work: Work, record: Contact | Case) -> list[str]:
     """
     if not record.headline:
         return []
-    found = looks_personal(record.headline, [])
+    found = looks_personal(record.headline)
     words = [word for word in normal_words(record.headline) if len(word) > 2]
     await send_rows(work)
     keys = [work.keys.match_key("name", word) for word in words]

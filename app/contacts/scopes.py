@@ -8,7 +8,7 @@ team wrote. A role without the permission reads nothing, whatever is written the
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, false, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, false, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.contacts.models import Case, CaseContact, CaseMember, Contact, ContactReader
@@ -97,9 +97,23 @@ async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
     return await work.session.scalar(contact.union_all(case)) is not None
 
 
+async def check_contact_writable(work: Work, staff: Staff, contact_id: UUID) -> None:
+    """That a contact is the person's own, or of a supervisor's team. Raises NotFound."""
+    statement = select(Contact.id).where(Contact.id == contact_id, writes_contact(staff))
+    if await work.session.scalar(statement) is None:
+        raise NotFound("There is no such contact, or it is for its owner to put into a case.")
+
+
+async def may_write_case(work: Work, staff: Staff, case_id: UUID) -> bool:
+    """Whether the person may change that case."""
+    statement = select(Case.id).where(Case.id == case_id, writes_case(staff))
+    return await work.session.scalar(statement) is not None
+
+
 # -- writing down who reads --------------------------------------------------------------------
 
 
+_READS_FOR_A_CASE = "works on a case with it"
 _READER = Command(ContactReader.__table__, or_nothing=True)
 
 
@@ -125,7 +139,7 @@ async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
         .where(CaseContact.case_id == case.id)
     )
     for contact in linked.all():
-        let_read(work, contact, staff_id, "works on a case with it")
+        let_read(work, contact, staff_id, _READS_FOR_A_CASE)
     return bool(result.rowcount)
 
 
@@ -135,4 +149,21 @@ async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
         select(CaseMember.staff_id).where(CaseMember.case_id == case.id)
     )
     for staff_id in members.all():
-        let_read(work, contact, staff_id, "works on a case with it")
+        let_read(work, contact, staff_id, _READS_FOR_A_CASE)
+
+
+async def take_back_reading(work: Work) -> None:
+    """Who read a contact only for a case that they, or the contact, left, reads it no longer."""
+    still = (
+        select(CaseContact.contact_id)
+        .join(CaseMember, CaseMember.case_id == CaseContact.case_id)
+        .where(
+            CaseContact.contact_id == ContactReader.contact_id,
+            CaseMember.staff_id == ContactReader.staff_id,
+        )
+    )
+    await work.session.execute(
+        delete(ContactReader)
+        .where(ContactReader.cause == _READS_FOR_A_CASE, ~still.exists())
+        .execution_options(synchronize_session=False)
+    )

@@ -39,7 +39,7 @@ class Tree(Part):
     """A file of categories or of places."""
 
     tree: Code
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=2**31)
     kind: str = Field(pattern="^(categories|places)$")
     languages: list[Language] = Field(min_length=1)
     # The framework that a country's own tree is mapped to: its name and version.

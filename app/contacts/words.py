@@ -52,13 +52,10 @@ def normal_digits(text: str) -> str:
     return "".join(c for c in text if c.isdigit())[-8:]
 
 
-def looks_personal(headline: str, names: list[str]) -> list[str]:
-    """What in a headline should not be there, in words; `names` are those of the record."""
+def looks_personal(headline: str) -> list[str]:
+    """What in a headline should not be there, in words, by its looks alone."""
     found = []
-    known = {word for name in names for word in normal_words(name) if len(word) > 2}
-    if known & set(normal_words(headline)):
-        found.append("a name that stands in this record")
-    elif len(_CAPITALISED.findall(headline)) >= 1:
+    if _CAPITALISED.search(headline):
         found.append("a name")
     if _NUMBER.search(headline):
         found.append("a number")

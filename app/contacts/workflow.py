@@ -29,7 +29,7 @@ class Workflow(Part):
     """A file of the states of a case and the moves between them."""
 
     workflow: Code
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=2**31)
     languages: list[Language] = Field(min_length=1)
     statuses: list[Status] = Field(min_length=2)
     moves: list[Move] = Field(min_length=1)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
@@ -12,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.dashboard import pages, records
 from app.dashboard.templating import templates
+from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
 
 BUILT = Path(__file__).parent / "static" / "built"
@@ -49,7 +52,9 @@ def render(request: Request, error: Exception) -> Response:
             status, words = error.status, error.detail
         case HTTPException():
             status, words = error.status_code, "There is no such page."
-        case RequestValidationError():
+        case _ if lost_a_race(error):
+            status, words = 409, "Somebody else was faster. Nothing was changed. Try again."
+        case RequestValidationError() | DataError() | psycopg.DataError():
             status, words = 422, "The address or the form is not valid."
         case _:
             status, words = 503, "The database cannot be reached. Nothing was changed. Try again."

@@ -8,10 +8,11 @@ from starlette.responses import RedirectResponse
 
 from app.calls import lines, messages, queries
 from app.contacts import contacts
+from app.contacts.models import Contact
 from app.contacts.states import NonCounselling
 from app.dashboard import records, views
 from app.dashboard.templating import templates
-from app.errors import Refusal
+from app.errors import NotFound, Refusal
 from app.routing import desk, offers, presence, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
@@ -99,7 +100,7 @@ async def _desk(work: Work, staff: Staff) -> views.DeskView:
     found = await desk.desk_of(work, staff)
     return views.desk_view(
         found,
-        await contacts.at_hand(work, staff, found.call.id if found.call else None),
+        await _contact_at_hand(work, staff, found),
         work.now,
         on_phone=staff.endpoint_kind != "browser",
         limit=work.settings.offer_seconds,
@@ -195,12 +196,15 @@ async def close_contact(
     request: Request, work: InWork, staff: TakesCalls, contact_id: UUID, reason: NonCounselling
 ) -> Response:
     """It was no counselling contact: one key ends the talk, closes the record, and one is ready
-    for the next child."""
+    for the next child. A child who pressed the danger key is not put aside like that."""
     notice = ""
     try:
         found = await desk.desk_of(work, staff)
-        contact = await contacts.at_hand(work, staff, found.call.id if found.call else None)
-        if found.call is not None and contact is not None and contact.id == contact_id:
+        contact = await _contact_at_hand(work, staff, found)
+        if contact is None or contact.id != contact_id:
+            raise NotFound("That contact is closed, or not at hand any more.")
+        await contacts.check_closable(work, contact)
+        if found.call is not None:
             await desk.end_talk(work, staff, found.call.id)
         # Before the contact, as where a talk is ended.
         await presence.lock_presence(work, staff.id)
@@ -209,6 +213,12 @@ async def close_contact(
     except Refusal as refusal:
         notice = refusal.detail
     return await _desk_fragment(request, work, staff, notice)
+
+
+async def _contact_at_hand(work: Work, staff: Staff, found: desk.Desk) -> Contact | None:
+    """The contact of the call in hand, or in wrap-up that of the call that has just ended."""
+    call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
+    return await contacts.at_hand(work, staff, call_id) if call_id else None
 
 
 # -- voice messages ----------------------------------------------------------------------

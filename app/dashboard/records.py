@@ -2,17 +2,25 @@
 
 import base64
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.contacts import cases, contacts, documents, follow_ups, profiles
+from app.contacts.answers import Sheet
 from app.contacts.models import Case, Contact
 from app.contacts.printing import Purpose
-from app.contacts.records import Opened, events_of, events_of_contacts, library_of, sheet_of
+from app.contacts.records import (
+    Opened,
+    earlier_of,
+    events_of,
+    events_of_contacts,
+    library_of,
+    sheet_of,
+)
 from app.contacts.risk import Urgency
 from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, ContactState, FollowUpAbout, NonCounselling, Source
@@ -73,9 +81,11 @@ async def contact_values(
     opened = await contacts.open_contact(work, staff, contact_id)
     contact, language = opened.record, language_of(request, work)
     history = await contacts.urgency_history(opened)
+    earlier = await earlier_of(opened)
     events = await events_of(opened)
     same, total = await profiles.others_of(work, staff, contact)
     ids = {e.staff_id for e, _ in events if e.staff_id} | {d.staff_id for d, _ in history}
+    ids |= {e.replaced_by for e, _ in earlier if e.replaced_by}
     mine = contact.owner_id == staff.id or (
         may(staff.role, Permission.READ_TEAM_RECORDS) and contact.team == staff.team
     )
@@ -94,20 +104,26 @@ async def contact_values(
         "candidates": await profiles.candidates(work, contact) if mine else [],
         "cases": await cases.cases_with(work, staff, contact),
         "may_open_case": may(staff.role, Permission.WRITE_CASES),
+        "colleagues": await cases.colleagues(work, staff) if mine else [],
+        "earlier": earlier,
     }
 
 
 def _form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:
     record, library = opened.record, library_of(work.ground)
+    sheet, answers = sheet_of(work, record), opened.answers()
     kind = "contacts" if isinstance(record, Contact) else "cases"
     return {
         "staff": staff,
         "record": record,
-        "sections": form_sections(sheet_of(work, record), library, opened.answers(), language),
+        "sections": form_sections(sheet, library, answers, language),
         "versions": record.versions,
         "language": language,
         "languages": library.country.languages,
         "api": f"/api/v1/{kind}/{record.id}",
+        "labels_of_questions": {
+            q.path: sheet.name_of(q, answers, language) for q in sheet.asked(answers)
+        },
         # What has not reached the server yet is kept on this machine, sealed with this key.
         "outbox_key": base64.b64encode(
             work.keys.match_key("outbox", f"{staff.id}:{record.id}")
@@ -300,11 +316,32 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         abouts=list(FollowUpAbout),
         today=work.now.astimezone(zone).date().isoformat(),
         documents=await documents.documents_of(opened),
+        colleagues=await cases.colleagues(work, staff),
+        earlier=await earlier_of(opened),
+        printable=printable(sheet_of(work, case), language),
         megabytes=work.settings.document_megabytes,
         timeline=timeline,
         names=await cases.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
         purposes=list(Purpose),
     )
+
+
+class Printable(NamedTuple):
+    """A section and its fields, to be chosen for print."""
+
+    title: str
+    fields: list[tuple[str, str]]
+
+
+def printable(sheet: Sheet, language: str) -> list[Printable]:
+    """What of a form can be printed."""
+    return [
+        Printable(
+            label_in(section.title, language),
+            [(f"{section.code}.{f.code}", label_in(f.label, language)) for f in section.fields],
+        )
+        for section in sheet.form.sections
+    ]
 
 
 # -- what is one's own to do -------------------------------------------------------------------
@@ -328,10 +365,14 @@ async def tasks_fragment(request: Request, work: InWork, staff: Reads) -> Respon
 
 @router.get("/admin")
 async def admin_page(
-    request: Request, work: InWork, staff: SignedIn, subject: str = "", before: int | None = None
+    request: Request,
+    work: InWork,
+    staff: SignedIn,
+    subject: Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")] = "",
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> Response:
     """Definitions and their work list for who keeps them; the log for who audits."""
-    values: dict[str, Any] = {"staff": staff, "subject": subject[:80]}
+    values: dict[str, Any] = {"staff": staff, "subject": subject}
     library, language = library_of(work.ground), language_of(request, work)
     if may(staff.role, Permission.SEE_DEFINITIONS):
         values["unmapped"] = [
@@ -345,7 +386,7 @@ async def admin_page(
         values["tree"] = library.categories
     if may(staff.role, Permission.READ_LOG):
         write_entry(work, "log read", "audit_entries")
-        values["entries"] = await list_entries(work, subject=subject[:80], before=before)
+        values["entries"] = await list_entries(work, subject=subject, before=before)
         ids = {UUID(e.actor) for e in values["entries"] if len(e.actor) == 36}
         values["names"] = {str(k): v for k, v in (await cases.names_of(work, ids)).items()}
     return _page(request, "admin.html", **values)

@@ -61,6 +61,7 @@ class ContactCard:
     id: UUID
     code: str
     headline: str
+    decided: bool
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,9 @@ def _writing(desk: Desk, state: PresenceState) -> bool:
 
 
 def _contact_card(contact: Contact) -> ContactCard:
-    return ContactCard(contact.id, contact.code, contact.headline or "")
+    return ContactCard(
+        contact.id, contact.code, contact.headline or "", contact.urgency is not None
+    )
 
 
 def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferCard:

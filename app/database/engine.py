@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+from psycopg.errors import (
+    DeadlockDetected,
+    ExclusionViolation,
+    ForeignKeyViolation,
+    SerializationFailure,
+    UniqueViolation,
+)
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -21,6 +28,21 @@ def for_sqlalchemy(url: str) -> str:
 def for_libpq(url: str) -> str:
     """Any accepted address in the form that libpq wants."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def lost_a_race(error: Exception) -> bool:
+    """Whether the database undid the work because somebody else was faster; again may help."""
+    cause = getattr(error, "orig", error)
+    return isinstance(
+        cause,
+        (
+            DeadlockDetected,
+            SerializationFailure,
+            UniqueViolation,
+            ForeignKeyViolation,
+            ExclusionViolation,
+        ),
+    )
 
 
 @dataclass(frozen=True)

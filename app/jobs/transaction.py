@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import procrastinate
 import procrastinate.jobs
 import psycopg
-from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from sqlalchemy.exc import DBAPIError
 
 from app.database.bus import CHANNEL
+from app.database.engine import lost_a_race
 from app.database.quick import send
 from app.work import Actor, DeferredJob, Ground, Work
 
@@ -46,7 +46,8 @@ async def send_rows(work: Work) -> None:
 
 async def flush(work: Work) -> None:
     """Write the collected jobs and topics on the session's own connection."""
-    rows = [*work.rows, *work.last_rows]
+    chained = sorted(work.chained, key=lambda row: row[0])
+    rows = [*work.rows, *((sql, values) for _, sql, values in chained), *work.last_rows]
     if work.opened is None and not (rows or work.jobs or work.topics):
         return
     await work.session.flush()
@@ -64,6 +65,7 @@ async def flush(work: Work) -> None:
     if rows:
         await send(raw, rows)
     work.rows.clear()
+    work.chained.clear()
     work.last_rows.clear()
 
 
@@ -88,10 +90,6 @@ async def run_verb(
             async with transaction(ground, actor) as work:
                 return await verb(work)
         except (DBAPIError, psycopg.Error) as error:
-            lost_a_race = isinstance(
-                getattr(error, "orig", error),
-                (DeadlockDetected, SerializationFailure, UniqueViolation),
-            )
-            if not lost_a_race or attempt == tries:
+            if not lost_a_race(error) or attempt == tries:
                 raise
     raise AssertionError("unreachable")

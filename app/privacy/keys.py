@@ -16,13 +16,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.errors import Refusal
 from app.settings import Settings, parse_field_keys
 
 _VERSION = 1
 
 
-class CannotOpen(Exception):
+class CannotOpen(Refusal):
     """A sealed value was damaged, moved to another place, or its key is not here."""
+
+    status = 500
 
 
 class Keys:

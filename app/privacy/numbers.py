@@ -63,3 +63,19 @@ def e164(text: str) -> str | None:
     if not phonenumbers.is_possible_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def e164_in(text: str, countries: list[str]) -> list[str]:
+    """The numbers that this could be, as dialled from one of the countries or from abroad."""
+    whole = e164(text)
+    if whole is not None:
+        return [whole]
+    found = []
+    for country in countries:
+        try:
+            number = phonenumbers.parse(text, country.upper())
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_possible_number(number):
+            found.append(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return found

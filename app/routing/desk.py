@@ -47,6 +47,17 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
     return Desk(presence, present.get(staff.id), offer, call, line or "")
 
 
+async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
+    """The call that a counsellor has talked in last: what wrap-up is about."""
+    found: UUID | None = await work.session.scalar(
+        select(Offer.call_id)
+        .where(Offer.counsellor_id == staff.id, Offer.connected_at.is_not(None))
+        .order_by(Offer.connected_at.desc())
+        .limit(1)
+    )
+    return found
+
+
 def own_calls(staff: Staff) -> Select[Any]:
     """The ids of the calls that a counsellor took."""
     return select(Offer.call_id).where(

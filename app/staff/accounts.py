@@ -154,9 +154,9 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
     known: Staff | None = memory.recall("staff", key, work.now)
     if known is not None:
         return known
-    staff = (
-        await work.session.scalars(
-            select(Staff)
+    row = (
+        await work.session.execute(
+            select(Staff, StaffSession.expires_at)
             .join(StaffSession, StaffSession.staff_id == Staff.id)
             .where(
                 StaffSession.token_key == key,
@@ -165,10 +165,11 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
             )
         )
     ).one_or_none()
-    if staff is not None:
+    staff: Staff | None = row[0] if row is not None else None
+    if row is not None and staff is not None:
         # Whoever changes an account, or signs it out, says so on the bus.
         work.session.expunge(staff)
-        memory.keep("staff", key, staff, work.now + _REMEMBERED)
+        memory.keep("staff", key, staff, min(work.now + _REMEMBERED, row[1]))
     return staff
 
 

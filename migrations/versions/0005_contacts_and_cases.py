@@ -13,7 +13,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("record_events", "urgency_decisions", "completed_versions", "definitions")
+_APPEND_ONLY = ("record_events", "urgency_decisions", "completed_versions", "definitions", "earlier_answers")
 
 _STATEMENTS = [
     """
@@ -28,9 +28,13 @@ _STATEMENTS = [
     """
     CREATE FUNCTION chain_record_event() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
+      -- One at a time for each subject, whoever holds its row.
+      PERFORM pg_advisory_xact_lock(hashtextextended(NEW.subject_id::text, 116115));
       SELECT hash INTO NEW.previous FROM record_events
         WHERE subject_id = NEW.subject_id ORDER BY id DESC LIMIT 1;
       NEW.previous := coalesce(NEW.previous, ''::bytea);
+      -- The number is given under the lock, so that the order of ids is the chain's.
+      NEW.id := nextval(pg_get_serial_sequence('record_events', 'id'));
       NEW.hash := record_events_digest(NEW);
       RETURN NEW;
     END $$
@@ -98,6 +102,9 @@ def upgrade() -> None:
     sa.Column('sealed', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
     sa.Column('versions', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
     sa.Column('revision', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('edited_by', sa.Uuid(), nullable=True),
+    sa.Column('edited_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('edited_from', sa.Integer(), server_default='0', nullable=False),
     sa.Column('headline', sa.Text(), nullable=True),
     sa.Column('headline_words', sa.Text(), server_default='', nullable=False),
     sa.Column('category_codes', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
@@ -116,6 +123,21 @@ def upgrade() -> None:
     op.create_index('ix_cases_place_path', 'cases', ['place_path'], unique=False, postgresql_using='gin')
     op.create_index('ix_cases_status', 'cases', ['status', 'opened_at'], unique=False)
     op.create_index('ix_cases_team', 'cases', ['team', 'opened_at'], unique=False)
+    op.create_table('earlier_answers',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
+    sa.Column('subject_kind', sa.Text(), nullable=False),
+    sa.Column('subject_id', sa.Uuid(), nullable=False),
+    sa.Column('path', sa.Text(), nullable=False),
+    sa.Column('answer', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    sa.Column('sealed', sa.Text(), nullable=True),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('replaced_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column('replaced_by', sa.Uuid(), nullable=True),
+    sa.CheckConstraint("subject_kind IN ('contact', 'case')", name=op.f('ck_earlier_answers_subject_kind')),
+    sa.ForeignKeyConstraint(['replaced_by'], ['staff.id'], name=op.f('fk_earlier_answers_replaced_by')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_earlier_answers'))
+    )
+    op.create_index('ix_earlier_answers_subject_id', 'earlier_answers', ['subject_id', 'id'], unique=False)
     op.create_table('profile_numbers',
     sa.Column('profile_id', sa.Uuid(), nullable=False),
     sa.Column('caller_key', postgresql.BYTEA(), nullable=False),
@@ -178,6 +200,7 @@ def upgrade() -> None:
     sa.Column('on_behalf_of', sa.Uuid(), nullable=True),
     sa.Column('taken_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.Column('urgency', sa.Text(), nullable=True),
+    sa.Column('urgency_suggested', sa.Text(), nullable=True),
     sa.Column('completed_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
     sa.Column('completed_by', sa.Uuid(), nullable=True),
     sa.Column('completions', sa.Integer(), server_default='0', nullable=False),
@@ -195,6 +218,9 @@ def upgrade() -> None:
     sa.Column('sealed', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
     sa.Column('versions', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
     sa.Column('revision', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('edited_by', sa.Uuid(), nullable=True),
+    sa.Column('edited_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('edited_from', sa.Integer(), server_default='0', nullable=False),
     sa.Column('headline', sa.Text(), nullable=True),
     sa.Column('headline_words', sa.Text(), server_default='', nullable=False),
     sa.Column('category_codes', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
@@ -207,6 +233,7 @@ def upgrade() -> None:
     sa.CheckConstraint("state <> 'complete' OR completed_at IS NOT NULL", name=op.f('ck_contacts_completed_at')),
     sa.CheckConstraint("state IN ('draft', 'complete', 'reopened')", name=op.f('ck_contacts_state')),
     sa.CheckConstraint("urgency IN ('immediate', 'urgent', 'priority', 'routine')", name=op.f('ck_contacts_urgency')),
+    sa.CheckConstraint("urgency_suggested IN ('immediate', 'urgent', 'priority', 'routine')", name=op.f('ck_contacts_urgency_suggested')),
     sa.ForeignKeyConstraint(['call_id'], ['calls.id'], name=op.f('fk_contacts_call_id')),
     sa.ForeignKeyConstraint(['completed_by'], ['staff.id'], name=op.f('fk_contacts_completed_by')),
     sa.ForeignKeyConstraint(['on_behalf_of'], ['staff.id'], name=op.f('fk_contacts_on_behalf_of')),
@@ -337,6 +364,8 @@ def downgrade() -> None:
     op.drop_table('record_events')
     op.drop_index('ix_profile_numbers_caller_key', table_name='profile_numbers')
     op.drop_table('profile_numbers')
+    op.drop_index('ix_earlier_answers_subject_id', table_name='earlier_answers')
+    op.drop_table('earlier_answers')
     op.drop_index('ix_cases_team', table_name='cases')
     op.drop_index('ix_cases_status', table_name='cases')
     op.drop_index('ix_cases_place_path', table_name='cases', postgresql_using='gin')

@@ -114,6 +114,11 @@ def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
         ),
         ("{code: b, type: date, label: &x {en: B}, hint: *x}", "anchors and aliases"),
         ("{code: b, code: c, type: date, label: {en: B}}", "stands here twice"),
+        ("{code: b, type: text, personal: name, label: {en: B}, at_most: -1}", "at_most of 1"),
+        ("{code: b, type: whole_number, label: {en: B}, at_least: 3000000000}", "at_least"),
+        ("{code: b, type: date, means: child_age, label: {en: B}}", "is of type whole_number"),
+        ("{code: b, type: date, label: {en: B}, shown_when: {all: []}}", "16: "),
+        ("{[a, b]: c, type: date, label: {en: B}}", "16: a key is a word"),
         ("{code: b, type: [", "17: did not find expected node content"),
     ],
 )

@@ -56,8 +56,7 @@ def test_any_text_has_a_form(text: str) -> None:
         ("Zove Marko iz škole", ["a name"]),
         ("Otac: 064 123 45 67", ["a number"]),
         ("Otac u ulici kneza 12", ["an address"]),
-        ("petroviceva ćerka, petrović", ["a name that stands in this record"]),
     ],
 )
 def test_a_headline_that_says_too_much(headline: str, found: list[str]) -> None:
-    assert looks_personal(headline, ["Јована Петровић"]) == found
+    assert looks_personal(headline) == found

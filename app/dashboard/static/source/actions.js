@@ -31,7 +31,7 @@ const send = async (url, body, where) => {
     });
     return await then(answer, where);
   } catch {
-    return problem("There is no connection. Nothing was changed. Try again.");
+    return problem("No answer came. Reload and look whether it was done before you try again.");
   }
 };
 
@@ -78,18 +78,30 @@ const print = async (form) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 };
 
+// A second click while the first is under way is not a second wish.
+const once = async (button, act) => {
+  if (button?.disabled) return;
+  if (button) button.disabled = true;
+  try {
+    await act();
+  } finally {
+    if (button) button.disabled = false;
+  }
+};
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-post]");
   if (!button) return;
   event.preventDefault();
-  send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}"), button.dataset.then);
+  once(button, () => send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}"), button.dataset.then));
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.dataset.json) send(form.dataset.json, values(form), form.dataset.then);
-  else if (form.dataset.upload) upload(form);
-  else if (form.dataset.print) print(form);
-  else return;
+  const act = form.dataset.json ? () => send(form.dataset.json, values(form), form.dataset.then)
+    : form.dataset.upload ? () => upload(form)
+      : form.dataset.print ? () => print(form) : null;
+  if (!act) return;
   event.preventDefault();
+  once(event.submitter, act);
 });

@@ -2,7 +2,12 @@
 const EVERY = 20000;
 
 const once = () => fetch("/board/heartbeat", { method: "POST", keepalive: true })
-  .then((answer) => { if (answer.status === 401) location.assign("/login"); })
+  .then((answer) => {
+    if (answer.status !== 401) return;
+    // Never away from a form that is being written in.
+    if (document.querySelector("[data-record]")) document.dispatchEvent(new CustomEvent("helpline:signed-out"));
+    else location.assign("/login");
+  })
   .catch(() => {});
 
 export const beat = () => {

@@ -33,6 +33,8 @@ for (const part of document.querySelectorAll("[data-topics]")) {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, requestConfig, xhr } = event.detail;
+  // What is refused is said where the answer would have stood.
+  if (xhr.status >= 400 && xhr.status < 500 && requestConfig.verb === "post") event.detail.shouldSwap = true;
   if (!shown.has(target) || xhr.status >= 400) return;
   const html = plain(serverResponse);
   if (requestConfig.verb === "get" && shown.get(target) === html) event.detail.shouldSwap = false;

@@ -27,28 +27,44 @@ export const openOutbox = async (record, secret) => {
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = () => reject(transaction.error);
   });
+  // Of this window: what another window wrote is not ours to delete.
+  const window_ = crypto.randomUUID();
+  const seal = async (change) => {
+    const iv = crypto.getRandomValues(new Uint8Array(12));
+    const body = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, new TextEncoder().encode(JSON.stringify(change)));
+    return { iv, body, window: window_ };
+  };
+  const name = (path) => `${record}|${path}`;
   let last = Promise.resolve();
+  // One after the other, so that the newest state is the one that stays.
+  const then = (act) => { last = last.catch(() => {}).then(act); return last; };
   return {
     read: async () => {
-      const kept = await run("readonly", (store) => store.get(record));
-      if (!kept) return {};
-      try {
-        const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: kept.iv }, key, kept.body);
-        return JSON.parse(new TextDecoder().decode(plain));
-      } catch {
-        return {};
+      const range = IDBKeyRange.bound(`${record}|`, `${record}|\uffff`);
+      const names = await run("readonly", (store) => store.getAllKeys(range));
+      const kept = await run("readonly", (store) => store.getAll(range));
+      const found = {};
+      for (const [n, { iv, body }] of kept.entries()) {
+        try {
+          const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, body);
+          found[names[n].slice(record.length + 1)] = JSON.parse(new TextDecoder().decode(plain));
+        } catch {
+          // Sealed for somebody else who uses this machine.
+        }
       }
+      return found;
     },
-    // One write after the other, each with the newest state.
-    write: (pending) => {
-      const text = JSON.stringify(pending);
-      last = last.catch(() => {}).then(async () => {
-        if (text === "{}") return run("readwrite", (store) => store.delete(record));
-        const iv = crypto.getRandomValues(new Uint8Array(12));
-        const body = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, new TextEncoder().encode(text));
-        return run("readwrite", (store) => store.put({ iv, body }, record));
-      });
-      return last;
-    },
+    put: (path, change) => then(async () => {
+      const sealed = await seal(change);
+      return run("readwrite", (store) => store.put(sealed, name(path)));
+    }),
+    // What has arrived; `inherited` was read from a window that is gone.
+    drop: (path, inherited) => then(() => run("readwrite", (store) => {
+      const asked = store.get(name(path));
+      asked.onsuccess = () => {
+        if (asked.result && (inherited || asked.result.window === window_)) store.delete(name(path));
+      };
+      return asked;
+    })),
   };
 };

@@ -4,6 +4,8 @@ import { openOutbox } from "./outbox.js";
 // From a keystroke to its save, in milliseconds; while one is under way the next waits for it.
 const PAUSE = 400;
 const AGAIN = 2000;
+// So long a save may take; then it is sent again, which does no harm.
+const LONGEST = 10000;
 
 const root = document.querySelector("[data-record]");
 const api = root?.dataset.record;
@@ -14,6 +16,7 @@ let revision = Number(root?.dataset.revision ?? 0);
 let outbox = null;
 let sending = false;
 let timer = null;
+let behind = false;
 
 const question = (path) => root.querySelector(`.question[data-path="${CSS.escape(path)}"]`);
 const entryOf = (path) => path.split(".").slice(0, 2).join(".");
@@ -26,12 +29,6 @@ const say = (words, well) => {
   const place = document.getElementById("saving");
   place.textContent = words;
   place.dataset.well = well;
-};
-
-const problem = (words) => {
-  const place = document.getElementById("problem");
-  place.textContent = words ?? "";
-  place.hidden = !words;
 };
 
 // -- the page and its values ------------------------------------------------------------------
@@ -59,11 +56,22 @@ const show = (path, value) => {
   }
 };
 
+// Beside the question; what concerns a whole person, or one who is gone, above the form.
 const trouble = (path, words, buttons = []) => {
-  const place = question(path)?.querySelector(".trouble");
-  if (!place) return;
-  place.replaceChildren(words ?? "", ...buttons);
-  place.hidden = !words;
+  const beside = question(path)?.querySelector(".trouble");
+  if (beside) {
+    beside.replaceChildren(words ?? "", ...buttons);
+    beside.hidden = !words;
+    return;
+  }
+  const list = document.getElementById("troubles");
+  list.querySelector(`[data-trouble="${CSS.escape(path)}"]`)?.remove();
+  if (!words) return;
+  const made = document.createElement("p");
+  made.className = "notice";
+  made.dataset.trouble = path;
+  made.append(words, " ", ...buttons);
+  list.append(made);
 };
 
 const button = (words, act) => {
@@ -81,6 +89,8 @@ const number = () => {
       const legend = entry.querySelector("legend").firstChild;
       legend.textContent = legend.textContent.trim().replace(/\s+\d+$/, "") + ` ${n + 1} `;
     });
+    const add = root.querySelector(`[data-add="${list.dataset.entries}"]`);
+    add.disabled = list.children.length >= Number(add.dataset.most);
   }
 };
 
@@ -97,13 +107,19 @@ const ensureEntry = (path) => {
 
 // -- saving -----------------------------------------------------------------------------------
 
-const keep = () => outbox?.write(pending);
+const inherited = new Set();
+const keep = (path) => outbox?.put(path, { value: pending[path].value, base: pending[path].base });
+const forget = (path) => {
+  delete pending[path];
+  outbox?.drop(path, inherited.delete(path));
+};
 
 const change = (path, value) => {
   pending[path] = { value, base: pending[path]?.base ?? versionOf(path) };
+  inherited.delete(path);
   trouble(path);
   say("Saving…", true);
-  keep();
+  keep(path);
   schedule(PAUSE);
 };
 
@@ -112,7 +128,7 @@ const schedule = (wait) => {
 };
 
 const flush = async () => {
-  if (sending) return;
+  if (sending || stopped) return;
   const due = Object.entries(pending).filter(([, change]) => !change.held);
   if (!due.length) return settled();
   sending = true;
@@ -121,6 +137,7 @@ const flush = async () => {
     const answer = await fetch(`${api}/answers`, {
       method: "PUT",
       headers: { "Content-Type": "application/json" },
+      signal: AbortSignal.timeout(LONGEST),
       body: JSON.stringify({ changes: due.map(([path, { value, base }]) => ({ path, value, base })) }),
     });
     if (answer.status >= 500) throw new Error("not now");
@@ -128,7 +145,10 @@ const flush = async () => {
     if (answer.ok) take(sent, body);
     else stop(answer.status, body.detail);
   } catch {
-    say("Not saved yet: no connection. Your words are kept on this machine.", false);
+    for (const [path, change] of due) lastSent[path] = change.value;
+    say(outbox
+      ? "Not saved yet: no connection. Your words are kept on this machine."
+      : "Not saved yet: no connection. Keep this window open.", false);
     // What depends on other answers cannot be asked for now: everything is shown.
     for (const element of root.querySelectorAll("[data-section], .question")) element.hidden = false;
     sending = false;
@@ -137,16 +157,19 @@ const flush = async () => {
   sending = false;
   if (Object.values(pending).some((change) => !change.held)) schedule(PAUSE);
   else settled();
+  if (behind) catchUp();
 };
 
+let stopped = false;
 const stop = (status, words) => {
+  stopped = true;
   for (const path of Object.keys(pending)) pending[path].held = true;
-  keep();
   const why = status === 401 ? "You were signed out. Sign in again in another window, then reload." : words;
   say(`Not saved: ${why}`, false);
 };
 
 const settled = () => {
+  if (stopped) return;
   const held = Object.values(pending).filter((change) => change.held).length;
   if (held) say(`${held} not saved: see below`, false);
   else say("All saved", true);
@@ -155,39 +178,66 @@ const settled = () => {
 const take = (sent, body) => {
   for (const [path, version] of Object.entries(body.saved)) {
     versions[path] = version;
-    if (pending[path] === sent[path]) delete pending[path];
-    else if (pending[path]) pending[path].base = version;
+    if (pending[path] === sent[path]) forget(path);
+    else if (pending[path]) { pending[path].base = version; keep(path); }
+    // Our own answer arrived meanwhile: the removal of the whole person has seen it.
+    const whole = pending[entryOf(path)];
+    if (whole && whole !== sent[entryOf(path)]) whole.base = Math.max(whole.base, version);
   }
   for (const [path, words] of Object.entries(body.refused)) {
     if (pending[path] !== sent[path]) continue;
     pending[path].held = true;
-    trouble(path, words);
+    trouble(path, words, question(path) ? [] : [button("Give it up", () => { trouble(path); forget(path); settled(); })]);
   }
   for (const [path, theirs] of Object.entries(body.conflicts)) conflict(path, theirs);
-  revision = Math.max(revision, body.revision);
-  keep();
+  for (const path of Object.keys(sent)) delete lastSent[path];
+  // A revision that is not the next one holds somebody else's words, too.
+  if (body.revision > revision + 1) behind = true;
+  else revision = Math.max(revision, body.revision);
   if (body.form) apply(body.form);
 };
 
+// What was sent last: if just that has arrived and only the answer was lost, it is our own.
+const lastSent = {};
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
 const conflict = (path, theirs) => {
+  if (path in lastSent && same(lastSent[path], theirs.value)) {
+    versions[path] = theirs.version;
+    pending[path] = { value: pending[path].value, base: theirs.version };
+    keep(path);
+    return;
+  }
   pending[path] = { ...pending[path], held: true };
-  const said = theirs.value === null ? "it was cleared" : [theirs.value].flat().join(", ");
+  const whole = !question(path);
+  const said = theirs.value === null ? "it was cleared" : [theirs.value].flat().map((v) => named(path, v)).join(", ");
+  const words = whole
+    ? "Somebody has written about a person whom you are removing."
+    : `Changed in another window: ${said} `;
   const free = (base) => { versions[path] = base; trouble(path); };
-  trouble(path, `Changed in another window: ${said} `, [
-    button("Keep mine", () => {
+  trouble(path, words, [
+    button(whole ? "Remove all the same" : "Keep mine", () => {
       free(theirs.version);
       pending[path] = { value: pending[path].value, base: theirs.version };
-      keep();
+      keep(path);
       schedule(0);
     }),
-    button("Take theirs", () => {
+    button(whole ? "Leave it as it is" : "Take theirs", async () => {
       free(theirs.version);
-      delete pending[path];
+      forget(path);
+      if (whole) { await outbox?.drop(path, true); return location.reload(); }
       show(path, theirs.value);
-      keep();
       settled();
     }),
   ]);
+};
+
+// An answer as the form words it.
+const named = (path, value) => {
+  const element = question(path);
+  const option = element?.querySelector(`option[value="${CSS.escape(value)}"]`);
+  const box = element?.querySelector(`input[type=checkbox][value="${CSS.escape(value)}"]`);
+  return (option ?? box?.closest("label"))?.textContent.trim() || value;
 };
 
 // -- what the answers mean --------------------------------------------------------------------
@@ -257,8 +307,9 @@ const look = async () => {
 // Another window or a colleague has written: fetch what we have not got and do not hold.
 let catching = false;
 const catchUp = async () => {
-  if (catching || sending) return;
+  if (catching || sending) { behind = true; return; }
   catching = true;
+  behind = false;
   try {
     const state = await look();
     if (!state || state.revision <= revision) return;
@@ -281,7 +332,7 @@ const catchUp = async () => {
     revision = record.revision;
     apply(state);
   } finally {
-    setTimeout(() => { catching = false; }, 1500);
+    setTimeout(() => { catching = false; if (behind) catchUp(); }, 1500);
   }
 };
 
@@ -310,7 +361,7 @@ const begin = async () => {
     const remove = event.target.closest("[data-remove]");
     if (add) {
       const list = root.querySelector(`[data-entries="${add.dataset.add}"]`);
-      const key = Array.from(crypto.getRandomValues(new Uint8Array(6)), (n) => (n % 36).toString(36)).join("");
+      const key = `e${Array.from(crypto.getRandomValues(new Uint8Array(6)), (n) => (n % 36).toString(36)).join("")}`;
       const path = `${add.dataset.add}.${key}`;
       ensureEntry(path);
       change(path, list.children.length);
@@ -319,12 +370,14 @@ const begin = async () => {
     if (remove) {
       const entry = remove.closest("[data-entry]");
       const path = entry.dataset.entry;
-      for (const known of Object.keys(pending)) if (entryOf(known) === path && known !== path) delete pending[known];
+      for (const known of Object.keys(pending)) if (entryOf(known) === path && known !== path) forget(known);
       entry.remove();
       number();
+      delete pending[path];
       change(path, null);
     }
   });
+  document.addEventListener("helpline:signed-out", () => say("You were signed out. Sign in again in another window; your words are kept here.", false));
   document.querySelector("#urgency-form select")?.addEventListener("change", (event) => { event.target.dataset.touched = "yes"; });
   document.addEventListener("helpline:topics", (event) => {
     if (event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
@@ -336,18 +389,28 @@ const begin = async () => {
   outbox = await openOutbox(root.dataset.outbox, root.dataset.keyOfOutbox);
   const left = (await outbox?.read()) ?? {};
   for (const [path, { value, base }] of Object.entries(left)) {
-    if (path in pending || root.hasAttribute("data-closed")) continue;
+    if (path in pending) continue;
+    if (root.hasAttribute("data-closed")) { leftOver(path, value); continue; }
     pending[path] = { value, base };
+    inherited.add(path);
     if (value === null && root.querySelector(`[data-entry="${path}"]`)) root.querySelector(`[data-entry="${path}"]`).remove();
     else { ensureEntry(path); show(path, value); }
   }
-  const state = await look();
+  const state = await look().catch(() => null);
   if (state) apply(state);
   if (Object.keys(pending).length) {
     say("Saving…", true);
     schedule(0);
   } else if (!root.hasAttribute("data-closed")) settled();
   root.dataset.ready = "yes";
+};
+
+// Written before the record was closed or given away, and never saved: shown until thrown away.
+const leftOver = (path, value) => {
+  const label = question(path)?.querySelector("label, legend")?.firstChild.textContent.trim() ?? path;
+  trouble(`left-${path}`, `Not saved before this record was closed. ${label}: ${[value ?? "cleared"].flat().join(", ")} `, [
+    button("Throw away", () => { trouble(`left-${path}`); outbox.drop(path, true); }),
+  ]);
 };
 
 const filter = (input) => {
