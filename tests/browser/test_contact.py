@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
@@ -302,3 +302,94 @@ async def make_overdue(live: Stage) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("the follow-up did not turn overdue")
+
+
+async def test_a_person_removed_while_still_being_saved(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+
+    async def slowly(route: Route) -> None:
+        await asyncio.sleep(0.8)
+        await route.continue_()
+
+    await page.route("**/answers", slowly)
+    await page.locator("[data-add=child]").click()
+    await page.keyboard.type("Somebody")
+    await asyncio.sleep(0.6)
+    await page.locator(".entry").nth(1).get_by_role("button", name="Remove").click()
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(page.locator("#troubles")).to_be_empty()
+    found = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["answers"]
+    assert not [path for path in found if path.startswith("child.")]
+
+
+async def test_two_tabs_without_a_network_and_a_record_given_away(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    bora = await live.add_counsellor("bora", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    path = f"/contacts/{contact_id}"
+    await enter(page, live, ana, path)
+    other = await page.context.new_page()
+    await enter(other, live, ana, path)
+    await page.context.set_offline(True)
+    await page.locator("#f-actions-summary").fill("typed in the first")
+    await other.locator("#f-incident-account").fill("typed in the second")
+    for tab in (page, other):
+        await expect(tab.locator("#saving")).to_contain_text("kept on this machine")
+    await asyncio.sleep(0.3)
+    await other.close(run_before_unload=False)
+    await page.close(run_before_unload=False)
+    # Meanwhile it is given to a colleague: the words are shown all the same, and none is lost.
+    (await ana.ask("POST", f"{path}/assign", {"staff_id": str(bora.id)})).raise_for_status()
+    await page.context.set_offline(False)
+    again = await page.context.new_page()
+    await again.goto(live.settings.public_url + path)
+    troubles = again.locator("#troubles")
+    await expect(troubles).to_contain_text("typed in the first")
+    await expect(troubles).to_contain_text("typed in the second")
+    (await bora.ask("POST", f"{path}/assign", {"staff_id": str(ana.id)})).raise_for_status()
+    await again.reload()
+    await stored(live, "actions.summary")
+    await stored(live, "incident.account")
+    await expect(again.locator("#saving")).to_have_text("All saved")
+
+
+async def test_people_are_told_apart_and_put_together_on_a_page(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    first, second = await completed(ana), await new_contact(ana)
+    code = (await ana.ask("GET", f"/contacts/{first}")).json()["code"]
+    await enter(page, live, ana, f"/contacts/{second}")
+    await page.get_by_label("Same person as the contact").fill("K-000-000-000")
+    await page.get_by_role("button", name="Link").click()
+    await expect(page.locator("#problem")).to_contain_text("no contact of that code")
+    await page.get_by_label("Same person as the contact").fill(code)
+    await page.get_by_role("button", name="Link").click()
+    await page.get_by_role("link", name="All of this person").click()
+    await expect(page.locator("tbody tr")).to_have_count(2)
+    await page.get_by_label(f"{code} is of somebody else").check()
+    await page.get_by_label("The chosen contacts are of somebody else").fill("another voice")
+    await page.get_by_role("button", name="Split").click()
+    await expect(page).to_have_url(live.settings.public_url + "/contacts")
+    rows = await live.rows("SELECT count(DISTINCT profile_id) AS n FROM contacts")
+    assert rows == [{"n": 2}]
+
+
+async def test_a_contact_from_paper_in_serbian(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    cookie = {"name": COOKIE, "value": ana._cookies[COOKIE], "url": live.settings.public_url}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
+    await page.goto(live.settings.public_url + "/contacts")
+    await page.get_by_text("Write a contact without a call").click()
+    await page.get_by_label("Came by").select_option("letter")
+    await page.get_by_label("Written").select_option("paper")
+    await page.get_by_role("button", name="Open the form").click()
+    await expect(page.locator("#problem")).to_contain_text("Say when it was really taken")
+    await page.get_by_label("Really taken at").fill("2026-11-20T10:30")
+    await page.get_by_role("button", name="Open the form").click()
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+    await page.get_by_role("button", name="sr", exact=True).click()
+    await expect(page.locator("#missing")).to_contain_text("Ko se javlja: još nije odgovoreno")
+    await expect(page.get_by_text("Nestala deca")).to_be_visible()
+    rows = await live.rows("SELECT channel, source FROM contacts")
+    assert rows == [{"channel": "letter", "source": "paper"}]

@@ -331,8 +331,11 @@ const catchUp = async () => {
     }
     revision = record.revision;
     apply(state);
+  } catch {
+    // No connection: the next word of the stream, or the next save, asks again.
+    behind = true;
   } finally {
-    setTimeout(() => { catching = false; if (behind) catchUp(); }, 1500);
+    setTimeout(() => { catching = false; if (behind && navigator.onLine) catchUp(); }, 1500);
   }
 };
 
