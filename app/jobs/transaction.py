@@ -50,8 +50,15 @@ async def flush(work: Work) -> None:
     rows = [*work.rows, *((sql, values) for _, sql, values in chained), *work.last_rows]
     if work.opened is None and not (rows or work.jobs or work.topics):
         return
+    if work.topics:
+        rows.append((_NOTIFY, {"channel": CHANNEL, "topics": sorted(work.topics)}))
+    if work.opened is None and not work.jobs:
+        # Nobody asked for a session: the rows are the whole transaction.
+        await work.ground.database.quick.write(rows)
+        _written(work)
+        return
     await work.session.flush()
-    if not (rows or work.jobs or work.topics):
+    if not (rows or work.jobs):
         return
     raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
     if work.jobs:
@@ -59,14 +66,14 @@ async def flush(work: Work) -> None:
             [_as_job(job, work) for job in work.jobs], connection=raw
         )
         work.jobs.clear()
-    if work.topics:
-        rows.append((_NOTIFY, {"channel": CHANNEL, "topics": sorted(work.topics)}))
-        work.topics.clear()
     if rows:
         await send(raw, rows)
-    work.rows.clear()
-    work.chained.clear()
-    work.last_rows.clear()
+    _written(work)
+
+
+def _written(work: Work) -> None:
+    for written in (work.topics, work.rows, work.chained, work.last_rows):
+        written.clear()
 
 
 def _as_job(job: DeferredJob, work: Work) -> procrastinate.jobs.Job:
