@@ -29,11 +29,12 @@ from app.contacts.search import Wanted, search
 from app.contacts.states import FollowUpAbout
 from app.errors import Invalid, NotFound
 from app.staff.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
+from app.staff.lean import LeanRoute
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.work import Work
 
-router = APIRouter(tags=["cases"])
+router = APIRouter(tags=["cases"], route_class=LeanRoute)
 Uploads = Annotated[
     Staff, Depends(Requires(Permission.WRITE_CASES, json_only=False), scope="function")
 ]

@@ -36,10 +36,11 @@ from app.contacts.states import Channel, NonCounselling, Source
 from app.errors import NotFound
 from app.staff.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
 from app.staff.audit import write_entry
+from app.staff.lean import LeanRoute
 from app.staff.models import Staff
 from app.work import Work
 
-router = APIRouter(tags=["contacts"])
+router = APIRouter(tags=["contacts"], route_class=LeanRoute)
 
 
 class NewContact(BaseModel):

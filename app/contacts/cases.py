@@ -13,6 +13,7 @@ from app.contacts.models import Case, CaseContact, CaseMember, Contact, FollowUp
 from app.contacts.records import (
     Opened,
     beginning,
+    is_contact,
     library_of,
     note_event,
     open_record,
@@ -85,7 +86,7 @@ def may_be_separated(work: Work, record: Contact | Case) -> bool:
     sheet, answers = sheet_of(work, record), present(record)
     if _SEPARATION_CUES & set(sheet.cues(answers)):
         return True
-    return isinstance(record, Contact) and any(
+    return is_contact(record) and any(
         question.shown and question.section.shows == "family_support"
         for question in sheet.asked(answers)
     )

@@ -174,6 +174,19 @@ class Opened(Generic[R]):
         return (self.unseal(sealed, table=table, column=column, row=row) or b"").decode()
 
 
+class Plain:
+    """A record that was read to be shown: it has the columns, and belongs to no session."""
+
+    def __init__(self, table: str, row: dict[str, Any]) -> None:
+        self.__dict__ = row
+        self.__tablename__ = table
+
+
+def is_contact(record: Any) -> bool:
+    """Whether it is a contact and not a case, however it was read."""
+    return bool(record.__tablename__ == Contact.__tablename__)
+
+
 async def open_record(
     work: Work, staff: Staff, model: type[R], record_id: UUID, purpose: str
 ) -> Opened[R]:
@@ -186,7 +199,8 @@ async def open_record(
     if not rows:
         raise NotFound("There is no such record, or not for you.")
     await write_reading(work, purpose, f"{model.__name__.lower()}:{record_id}")
-    return Opened(work, model(**rows[0]))
+    record: Any = Plain(model.__tablename__, rows[0])
+    return Opened(work, record)
 
 
 @cache

@@ -6,7 +6,6 @@ import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
@@ -30,6 +29,10 @@ _HEADERS = {
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
 }
+
+
+_RAW = tuple((name.encode(), value.encode()) for name, value in _HEADERS.items())
+_NOT_KEPT = (b"cache-control", b"no-store")
 
 
 def add_dashboard(app: FastAPI) -> None:
@@ -75,13 +78,14 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        kept = scope["path"].startswith(("/static", "/telephony"))
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                if not scope["path"].startswith(("/static", "/telephony")):
-                    headers.setdefault("cache-control", "no-store")
+                there = {name for name, _ in message["headers"]}
+                wanted = _RAW if kept else (*_RAW, _NOT_KEPT)
+                more = [pair for pair in wanted if pair[0] not in there]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -18,6 +18,7 @@ from app.contacts.records import (
     earlier_of,
     events_of,
     events_of_contacts,
+    is_contact,
     library_of,
     sheet_of,
 )
@@ -112,7 +113,7 @@ async def contact_values(
 def _form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:
     record, library = opened.record, library_of(work.ground)
     sheet, answers = sheet_of(work, record), opened.answers()
-    kind = "contacts" if isinstance(record, Contact) else "cases"
+    kind = "contacts" if is_contact(record) else "cases"
     return {
         "staff": staff,
         "record": record,

@@ -1,5 +1,6 @@
 """Who asks, and whether they may. Every route declares its permission here."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -27,17 +28,22 @@ class CrossSite(NotAllowed):
     default = "The request comes from another site."
 
 
-async def work_of(request: Request) -> AsyncIterator[Work]:
-    """The unit of work of a request; committed before the answer leaves.
+def opened(request: Request) -> Work:
+    """The unit of work of a request; its session is opened by the first who asks for one.
 
     What is safe by its method reads, and has no transaction: what it logs is one row.
     """
     ground: Ground = request.app.state.ground
     database = ground.database
     sessions = database.reading_sessions if request.method in _SAFE else database.sessions
-    work = Work(None, ground.clock.now(), Actor("person"), ground, opener=sessions)
+    return Work(None, ground.clock.now(), Actor("person"), ground, opener=sessions)
+
+
+@contextlib.asynccontextmanager
+async def finished(work: Work) -> AsyncIterator[None]:
+    """Committed at the end, before the answer leaves; rolled back when something is raised."""
     try:
-        yield work
+        yield
         await flush(work)
         if work.opened is not None:
             await work.opened.commit()
@@ -45,6 +51,13 @@ async def work_of(request: Request) -> AsyncIterator[Work]:
         # What was not committed is rolled back by it.
         if work.opened is not None:
             await work.opened.close()
+
+
+async def work_of(request: Request) -> AsyncIterator[Work]:
+    """The unit of work of a request; committed before the answer leaves."""
+    work = opened(request)
+    async with finished(work):
+        yield work
 
 
 # Without the scope the commit would come after the answer, and a failed one would go unsaid.
@@ -85,10 +98,14 @@ async def signed_in(request: Request, work: Work) -> Staff:
     if staff is None:
         raise NotSignedIn()
     work.actor = accounts.actor_of(staff)
-    if may(staff.role, Permission.TAKE_CALLS):
-        # Whoever composes the application says what being heard of means: a heartbeat.
-        await request.app.state.heard_of(work, staff.id)
+    await heard(request, work, staff)
     return staff
+
+
+async def heard(request: Request, work: Work, staff: Staff) -> None:
+    """Whoever composes the application says what being heard of means: a heartbeat."""
+    if may(staff.role, Permission.TAKE_CALLS):
+        await request.app.state.heard_of(work, staff.id)
 
 
 class Requires:

@@ -148,12 +148,19 @@ async def close_session(work: Work, token: str) -> None:
         write_entry(work, "signed out", str(work.actor.staff_id))
 
 
+def remembered_staff(work: Work, token: str) -> Staff | None:
+    """Who holds this cookie, if this process has looked it up a moment ago."""
+    key = work.keys.session_key(token)
+    known: Staff | None = work.ground.memory.recall("staff", key, work.now)
+    return known
+
+
 async def staff_of_session(work: Work, token: str) -> Staff | None:
     """Who holds this cookie, if the session is still good and the account active."""
-    key, memory = work.keys.session_key(token), work.ground.memory
-    known: Staff | None = memory.recall("staff", key, work.now)
+    known = remembered_staff(work, token)
     if known is not None:
         return known
+    key, memory = work.keys.session_key(token), work.ground.memory
     row = (
         await work.session.execute(
             select(Staff, StaffSession.expires_at)
