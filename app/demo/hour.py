@@ -108,7 +108,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     while stage.clock.now().timestamp() < end:
-        await stage.advance(5)
+        await stage.advance(10)
         hour.broken += await broken_now(stage)
         for task in tasks:
             if task.done() and not task.cancelled() and task.exception():
@@ -217,14 +217,15 @@ async def _write_up(counsellor: Counsellor, seen: int) -> None:
 async def _work(hour: Hour, counsellor: Counsellor) -> None:
     """A counsellor at a browser: takes calls after three seconds, declines now and then, and
     writes up what was said."""
-    clock, seen = hour.stage.clock, 0
+    clock, seen, held = hour.stage.clock, 0, False
     while True:
-        await clock.sleep(2)
+        await clock.sleep(3)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
         try:
             offer = await counsellor.offer()
-            if offer is None and await counsellor.presence() == "wrap_up":
+            if offer is None and held:
                 await _write_up(counsellor, seen)
+            held = offer is not None and offer["state"] == "connected"
             if offer is None or offer["state"] != "open":
                 continue
             if offer["seconds_left"] > 17:
