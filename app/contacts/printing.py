@@ -58,6 +58,21 @@ class Purpose(StrEnum):
     FAMILY = "family"
 
 
+_FOLLOW_UPS = {
+    "check": "provera", "call_back": "uzvratiti poziv", "separation": "ostanak u porodici",
+    "document": "dokument", "conference": "konferencija slučaja", "with_family": "u porodici",
+    "kin": "kod srodnika", "foster": "u hraniteljskoj porodici", "residential": "u ustanovi",
+    "unknown": "nije poznato", "done": "urađeno", "not_reached": "nije se javljalo",
+    "no_longer_needed": "nije više potrebno",
+}  # fmt: skip
+
+
+def follow_up_words(code: str, language: str) -> str:
+    """What a follow-up is about, and what came of it, as people read it."""
+    plain = code.replace("_", " ")
+    return _FOLLOW_UPS.get(code, plain) if language == "sr" else plain
+
+
 async def print_case(
     work: Work,
     staff: Staff,
@@ -139,8 +154,8 @@ async def _page(
         "dates": [
             {
                 "due": row.due_on.isoformat(),
-                "about": row.about.replace("_", " "),
-                "result": (row.result or "").replace("_", " "),
+                "about": follow_up_words(row.about, language),
+                "result": follow_up_words(row.result or "", language),
             }
             for row, _, _ in await follow_ups.follow_ups_of(opened)
         ],

@@ -8,12 +8,12 @@ from sqlalchemy import delete, select
 
 from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
 from app.contacts.models import Case, Contact, EarlierAnswer, MatchKey
-from app.contacts.records import Opened, note_event, seal_answer, sheet_of
+from app.contacts.records import note_event, open_record, seal_answer, sheet_of
 from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
 from app.database.quick import Command
 from app.errors import Invalid
 from app.jobs.transaction import send_rows
-from app.staff.audit import write_reading
+from app.staff.models import Staff
 from app.work import Work
 
 # A pause so long ends a stretch of writing.
@@ -135,10 +135,15 @@ class _Writer:
             raise NotAnAnswer(f"There is room for {section.repeats}.")
 
     async def stored(self, path: str) -> Value | None:
-        if path in self._sealed:
-            subject = f"{type(self._record).__name__.lower()}:{self._record.id}"
-            await write_reading(self._work, "read to compare", subject, question=path)
-        return Opened(self._work, self._record).answer(path)
+        if path not in self._sealed:
+            plain: Value | None = self._answers.get(path)
+            return plain
+        # Like any other reading: the scope is asked again, and the log written first.
+        staff = await self._work.session.get(Staff, self._work.actor.staff_id)
+        assert staff is not None
+        kind: Any = type(self._record)
+        opened = await open_record(self._work, staff, kind, self._record.id, "read to compare")
+        return opened.answer(path)
 
     def write(self, path: str, value: Value | None, revision: int) -> None:
         self.touched = True

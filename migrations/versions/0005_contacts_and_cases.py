@@ -15,7 +15,22 @@ depends_on = None
 
 _APPEND_ONLY = ("record_events", "urgency_decisions", "completed_versions", "definitions", "earlier_answers")
 
+_AUDIT = """
+    CREATE OR REPLACE FUNCTION chain_audit_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE last audit_entries;
+    BEGIN
+      PERFORM pg_advisory_xact_lock(116112);
+      SELECT * INTO last FROM audit_entries ORDER BY id DESC LIMIT 1;
+      NEW.previous := coalesce(last.hash, ''::bytea);
+      {number}
+      NEW.hash := audit_entries_digest(NEW);
+      RETURN NEW;
+    END $$
+    """
+
 _STATEMENTS = [
+    # Numbered without gaps from now on, so that whoever audits sees that none is missing.
+    _AUDIT.format(number="NEW.id := coalesce(last.id, 0) + 1;"),
     """
     CREATE FUNCTION record_events_digest(e record_events) RETURNS bytea
     LANGUAGE sql IMMUTABLE AS $$
@@ -328,6 +343,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    sequence = "nextval(pg_get_serial_sequence('audit_entries', 'id'))"
+    op.execute(_AUDIT.format(number=f"NEW.id := greatest(coalesce(last.id, 0) + 1, {sequence});"))
     for table in _APPEND_ONLY:
         op.execute(f"DROP TRIGGER append_only ON {table}")
     op.execute("DROP TRIGGER chain ON record_events")

@@ -1,5 +1,7 @@
 """The logs can only grow, and a forger is found out."""
 
+import asyncio
+
 import psycopg
 import pytest
 
@@ -41,3 +43,10 @@ async def test_who_gets_round_that_breaks_the_chain(stage: Stage, forgery: str, 
     await stage._watch.execute("SET session_replication_role = replica")
     await stage._watch.execute(forgery)
     assert table in await broken(stage)
+
+
+async def test_the_log_is_numbered_without_gaps(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    await asyncio.gather(*(ana.ask("POST", "/contacts/search", {"name": "x"}) for _ in range(30)))
+    rows = await stage.rows("SELECT id FROM audit_entries ORDER BY id")
+    assert [row["id"] for row in rows] == list(range(1, len(rows) + 1))
