@@ -436,6 +436,7 @@ def demo(
         from app.demo.once import run_once
 
         set_up_logging("ERROR")
+        _settle_memory()
         happened = run_once()
         print(json.dumps(happened))
         raise typer.Exit(1 if happened["broken"] else 0)

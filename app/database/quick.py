@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import JSON, Select, bindparam
+from sqlalchemy import JSON, CompoundSelect, Select, bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -22,9 +22,11 @@ Row = dict[str, Any]
 class Question:
     """A statement with named parameters, compiled once."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any, Any]) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
+        # A list in IN is spelt out only when it is sent: here it would never be.
+        assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or several conditions"
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
 

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BindParameter, bindparam, literal, select, union_all, update
+from sqlalchemy import BindParameter, bindparam, exists, literal, or_, select, union_all, update
 
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.jobs.transaction import run_verb, transaction
+from app.database.quick import Question
+from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
@@ -27,10 +28,9 @@ _ANSWER_TIME = timedelta(seconds=5)
 
 async def sweep(ground: Ground) -> int:
     """Do all that is due, then match; the answer is how much was due."""
-    async with transaction(ground, PROGRAM) as work:
-        due = await _due(work)
-        if not due and not await queue.match_once(work):
-            return 0
+    due = await _due(ground)
+    if not due:
+        return 0
     verbs = {
         "offer": _end_late_offer,
         "wrap_up": _end_wrap_up,
@@ -38,6 +38,8 @@ async def sweep(ground: Ground) -> int:
         "silent": _ask_the_provider,
     }
     for kind, row_id in due:
+        if kind == "match":
+            continue
         await run_verb(ground, PROGRAM, _on(row_id, verbs[kind]))
     await queue.match(ground)
     return len(due)
@@ -54,9 +56,9 @@ _NOW: BindParameter[datetime] = bindparam("now")
 _SILENT: BindParameter[datetime] = bindparam("silent")
 _STALE: BindParameter[datetime] = bindparam("stale")
 _DUE = union_all(
-    select(literal("offer"), Offer.id).where(
+    select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
-        Offer.state.in_((OfferState.OPEN, OfferState.ACCEPTED)),
+        or_(Offer.state == OfferState.OPEN, Offer.state == OfferState.ACCEPTED),
         Offer.expires_at <= _NOW,
     ),
     select(literal("wrap_up"), Presence.counsellor_id).where(
@@ -74,16 +76,24 @@ _DUE = union_all(
         Call.heard_at < _SILENT,
         (Call.asked_at.is_(None)) | (Call.asked_at < _SILENT),
     ),
+    # Somebody waits and somebody is free: worth a run of matching.
+    select(literal("match"), literal(UUID(int=0))).where(
+        exists().where(Call.state == CallState.QUEUED),
+        exists().where(Presence.state == PresenceState.AVAILABLE),
+    ),
 ).limit(_AT_MOST)
+_QUESTION = Question(_DUE)
 
 
-async def _due(work: Work) -> list[tuple[str, UUID]]:
-    instants = {
-        "now": work.now,
-        "silent": work.now - timedelta(seconds=work.settings.silence_seconds),
-        "stale": work.now - timedelta(seconds=work.settings.heartbeat_seconds),
-    }
-    return [(kind, row_id) for kind, row_id in await work.session.execute(_DUE, instants)]
+async def _due(ground: Ground) -> list[tuple[str, UUID]]:
+    now, settings = ground.clock.now(), ground.settings
+    rows = await ground.database.quick.rows(
+        _QUESTION,
+        now=now,
+        silent=now - timedelta(seconds=settings.silence_seconds),
+        stale=now - timedelta(seconds=settings.heartbeat_seconds),
+    )
+    return [(row["kind"], row["row_id"]) for row in rows]
 
 
 async def _end_late_offer(work: Work, offer_id: UUID) -> None:
