@@ -199,26 +199,24 @@ def saved_view(record: Contact | Case, saved: Saved) -> SavedView:
 
 
 _SHOWN["contacts"], _SHOWN["cases"] = tuple(ContactRow.model_fields), tuple(CaseRow.model_fields)
-_CONTACT = tuple(set(ContactRow.model_fields) - {"categories"})
-_CASE = tuple(set(CaseRow.model_fields) - {"categories"})
 
 
-def contact_row(contact: Any) -> ContactRow:
-    """A contact, or a row of a list, without what was said."""
-    return ContactRow.model_construct(**_contact(contact))
+def _row(record: Any, kind: str) -> dict[str, Any]:
+    """What a list shows of a record that was read whole."""
+    names = {"categories": "category_codes"}
+    return {name: getattr(record, names.get(name, name)) for name in _SHOWN[kind]}
 
 
-def _contact(contact: Any) -> dict[str, Any]:
-    values = {name: getattr(contact, name) for name in _CONTACT}
-    values["categories"] = contact.category_codes
-    return values
+def contact_row(contact: Contact) -> ContactRow:
+    """A contact without what was said."""
+    return ContactRow.model_construct(**_row(contact, "contacts"))
 
 
 def contact_view(opened: Opened[Contact]) -> ContactView:
     """An opened contact."""
     contact = opened.record
     return ContactView.model_construct(
-        **_contact(contact),
+        **_row(contact, "contacts"),
         form=contact.form,
         form_version=contact.form_version,
         answers=opened.answers(),
@@ -226,15 +224,9 @@ def contact_view(opened: Opened[Contact]) -> ContactView:
     )
 
 
-def case_row(case: Any) -> CaseRow:
-    """A case, or a row of a list, without what is known."""
-    return CaseRow.model_construct(**_case(case))
-
-
-def _case(case: Any) -> dict[str, Any]:
-    values = {name: getattr(case, name) for name in _CASE}
-    values["categories"] = case.category_codes
-    return values
+def case_row(case: Case) -> CaseRow:
+    """A case without what is known."""
+    return CaseRow.model_construct(**_row(case, "cases"))
 
 
 def follow_up_state(follow_up: Any) -> str:
@@ -250,7 +242,7 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
     """An opened case."""
     case = opened.record
     return CaseView(
-        **_case(case),
+        **_row(case, "cases"),
         form=case.form,
         form_version=case.form_version,
         answers=opened.answers(),

@@ -326,19 +326,3 @@ async def members_of(work: Work, case: Case) -> list[str]:
         .order_by(Staff.name)
     )
     return [owner or "", *rows]
-
-
-async def colleagues(work: Work, staff: Staff) -> list[Staff]:
-    """Who else takes contacts, by name."""
-    rows = await work.session.scalars(
-        select(Staff)
-        .where(Staff.active, Staff.id != staff.id, Staff.role.in_(("counsellor", "supervisor")))
-        .order_by(Staff.name)
-    )
-    return list(rows)
-
-
-async def names_of(work: Work, ids: set[UUID]) -> dict[UUID, str]:
-    """The names of colleagues."""
-    rows = await work.session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
-    return {key: value for key, value in rows}  # noqa: C416

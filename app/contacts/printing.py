@@ -22,6 +22,7 @@ from app.contacts.models import Case
 from app.contacts.records import Opened, events_of, library_of, note_event, sheet_of
 from app.contacts.trees import label_in
 from app.errors import Invalid
+from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
 
@@ -106,7 +107,7 @@ async def print_case(
         page["contacts"] = await _contacts(work, staff, opened.record, language)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     events = await events_of(opened) if with_notes or with_timeline else []
-    names = await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
+    names = await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
     for event, said in events:
         line = {
             "at": event.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),

@@ -29,6 +29,7 @@ from app.contacts.trees import label_in
 from app.dashboard.form_views import form_sections
 from app.dashboard.templating import templates
 from app.errors import Invalid
+from app.staff import accounts
 from app.staff.access import InWork, Requires
 from app.staff.audit import list_entries, write_entry
 from app.staff.models import Staff
@@ -99,13 +100,13 @@ async def contact_values(
         "reasons": list(NonCounselling),
         "history": history,
         "events": events,
-        "names": await cases.names_of(work, ids | {contact.owner_id}),
+        "names": await accounts.names_of(work, ids | {contact.owner_id}),
         "same_person": same,
         "unseen": total - len(same),
         "candidates": await profiles.candidates(work, contact) if mine else [],
         "cases": await cases.cases_with(work, staff, contact),
         "may_open_case": may(staff.role, Permission.WRITE_CASES),
-        "colleagues": await cases.colleagues(work, staff) if mine else [],
+        "colleagues": await accounts.colleagues(work, staff) if mine else [],
         "earlier": earlier,
     }
 
@@ -149,7 +150,7 @@ async def profile_page(request: Request, work: InWork, staff: Reads, profile_id:
         profile=profile,
         contacts=found,
         events=events,
-        names=await cases.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
+        names=await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
         may_write=may(staff.role, Permission.WRITE_CONTACTS),
     )
 
@@ -196,11 +197,11 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
         rows=rows,
         following=following,
         counts=await contacts.counts_since(work, staff, midnight),
-        names=await cases.names_of(work, {row["owner_id"] for row in rows}),
+        names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
         states=list(ContactState),
         channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
         sources=[s for s in Source if s is not Source.LIVE],
-        colleagues=await cases.colleagues(work, staff),
+        colleagues=await accounts.colleagues(work, staff),
         may_write=may(staff.role, Permission.WRITE_CONTACTS),
     )
 
@@ -215,7 +216,7 @@ async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
         **await _list_values(request, work, staff),
         rows=rows,
         following=following,
-        names=await cases.names_of(work, {row["owner_id"] for row in rows}),
+        names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
         states=[s.code for s in library_of(work.ground).workflow.statuses],
         bells=await follow_ups.bells_of(work, staff),
         may_write=may(staff.role, Permission.WRITE_CASES),
@@ -267,7 +268,7 @@ async def found(
         labels=labels_of(request, work),
         rows=rows,
         following=following,
-        names=await cases.names_of(work, {row["owner_id"] for row in rows}),
+        names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
     )
 
 
@@ -317,12 +318,12 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         abouts=list(FollowUpAbout),
         today=work.now.astimezone(zone).date().isoformat(),
         documents=await documents.documents_of(opened),
-        colleagues=await cases.colleagues(work, staff),
+        colleagues=await accounts.colleagues(work, staff),
         earlier=await earlier_of(opened),
         printable=printable(sheet_of(work, case), language),
         megabytes=work.settings.document_megabytes,
         timeline=timeline,
-        names=await cases.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
+        names=await accounts.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
         purposes=list(Purpose),
     )
 
@@ -389,5 +390,5 @@ async def admin_page(
         write_entry(work, "log read", "audit_entries")
         values["entries"] = await list_entries(work, subject=subject, before=before)
         ids = {UUID(e.actor) for e in values["entries"] if len(e.actor) == 36}
-        values["names"] = {str(k): v for k, v in (await cases.names_of(work, ids)).items()}
+        values["names"] = {str(k): v for k, v in (await accounts.names_of(work, ids)).items()}
     return _page(request, "admin.html", **values)

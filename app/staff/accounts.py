@@ -5,7 +5,7 @@ import functools
 import re
 import secrets
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pwdlib import PasswordHash
 from sqlalchemy import delete, select
@@ -182,3 +182,19 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
 
 def actor_of(staff: Staff) -> Actor:
     return Actor("person", staff.id, staff.name, staff.role)
+
+
+async def colleagues(work: Work, staff: Staff) -> list[Staff]:
+    """Who else takes contacts, by name."""
+    rows = await work.session.scalars(
+        select(Staff)
+        .where(Staff.active, Staff.id != staff.id, Staff.role.in_(("counsellor", "supervisor")))
+        .order_by(Staff.name)
+    )
+    return list(rows)
+
+
+async def names_of(work: Work, ids: set[UUID]) -> dict[UUID, str]:
+    """The names of colleagues."""
+    rows = await work.session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
+    return {key: value for key, value in rows}  # noqa: C416
