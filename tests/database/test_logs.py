@@ -50,3 +50,7 @@ async def test_the_log_is_numbered_without_gaps(stage: Stage) -> None:
     await asyncio.gather(*(ana.ask("POST", "/contacts/search", {"name": "x"}) for _ in range(30)))
     rows = await stage.rows("SELECT id FROM audit_entries ORDER BY id")
     assert [row["id"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+async def test_the_server_does_not_log_a_row_that_it_refused(stage: Stage) -> None:
+    assert await stage.rows("SHOW log_error_verbosity") == [{"log_error_verbosity": "terse"}]

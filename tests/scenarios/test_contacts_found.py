@@ -15,7 +15,8 @@ from app.staff.access import COOKIE
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.scenarios.test_contacts import WHOLE, changes, completed, new_contact, skip, write
+from tests.scenarios.test_cases import skip
+from tests.scenarios.test_contacts import WHOLE, changes, completed, new_contact, write
 from tests.scenarios.test_main_job import talk
 
 

@@ -1,0 +1,172 @@
+"""Cases: several contacts, dates, documents, a workflow, and paper."""
+
+from datetime import timedelta
+
+import httpx2
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+from tests.scenarios.test_contacts import WHOLE, changes, completed, new_contact
+
+
+async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    first = await completed(ana)
+    second = await completed(ana)
+    case = (await ana.ask("POST", "/cases", {"contacts": [first]})).json()
+    code = (await ana.ask("GET", f"/contacts/{second}")).json()["code"]
+    linked = await ana.ask("POST", f"/cases/{case['id']}/contacts", {"code": code.lower()})
+    assert linked.status_code == 200
+    found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
+    assert len(found["contacts"]) == 2
+    # What is known of the child came along.
+    assert "Јована Петровић" in found["answers"].values()
+    assert found["headline"] == "Girl is bullied at school"
+    today = stage.clock.now().date()
+    body = {"about": "check", "due_on": (today + timedelta(days=2)).isoformat(), "words": "ring"}
+    assert (await ana.ask("POST", f"/cases/{case['id']}/follow-ups", body)).status_code == 201
+
+    async def state() -> str:
+        # A session lasts fourteen hours.
+        await ana.sign_in()
+        found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
+        return str(found["follow_ups"][0]["state"])
+
+    assert await state() == "set"
+    for hours, wanted in ((46, "set"), (2, "due"), (12, "due"), (4, "overdue")):
+        await skip(stage, hours)
+        assert await state() == wanted
+    found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
+    done = f"/follow-ups/{found['follow_ups'][0]['id']}/done"
+    assert (await ana.ask("POST", done, {"result": "with_family"})).status_code == 422
+    assert (await ana.ask("POST", done, {"result": "done", "words": "well"})).status_code == 204
+    assert (await ana.ask("POST", done, {"result": "done"})).status_code == 409
+    assert await state() == "done"
+    kinds = [e["kind"] for e in (await ana.ask("GET", f"/cases/{case['id']}")).json()["events"]]
+    assert kinds == [
+        "opened", "contact linked", "contact linked", "follow-up set", "follow-up due",
+        "follow-up overdue", "follow-up done",
+    ]  # fmt: skip
+
+
+async def skip(stage: Stage, hours: float) -> None:
+    """Time goes by at once, with the jobs that become due."""
+    stage.stepped.move_to(stage.clock.now() + timedelta(hours=hours))
+    await stage.settle()
+
+
+async def test_a_child_at_risk_of_separation_is_looked_after(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    answers = {**WHOLE, "child.a1.age": 1, "danger.family": ["relinquishment"]}
+    contact_id = await new_contact(ana, answers)
+    state = (await ana.ask("GET", f"/contacts/{contact_id}/state")).json()
+    # Support for the family comes first, and what was offered must be said.
+    assert state["support"][:3] == ["outreach_worker", "mobile_team", "maternity_counselling"]
+    assert "separation.offered" in state["required"]
+    case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()
+    assert case["separation_risk"] is True
+    found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
+    follow_up = found["follow_ups"][0]
+    assert follow_up["about"] == "separation"
+    body = {"result": "with_family", "words": "an outreach worker comes twice a week"}
+    await ana.ask("POST", f"/follow-ups/{follow_up['id']}/done", body)
+    found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
+    assert found["separation_outcome"] == "with_family"
+
+
+async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR)
+    case = (await ana.ask("POST", "/cases", {})).json()
+    at = f"/cases/{case['id']}/status"
+    assert (await ana.ask("POST", at, {"to": "closed", "reason": "x"})).status_code == 409
+    assert (await ana.ask("POST", at, {"to": "in_progress"})).status_code == 200
+    assert (await ana.ask("POST", at, {"to": "closed"})).status_code == 422
+    assert (await ana.ask("POST", at, {"to": "closed", "reason": "done"})).status_code == 200
+    save = f"/cases/{case['id']}/answers"
+    assert (await ana.ask("PUT", save, changes({"case.headline": "x"}))).status_code == 409
+    assert (await ana.ask("POST", at, {"to": "in_progress", "reason": "x"})).status_code == 409
+    assert (await boss.ask("POST", at, {"to": "in_progress", "reason": "new"})).status_code == 200
+
+
+PDF = b"%PDF-1.4\n" + b"x" * 2000
+
+
+async def upload(
+    who: Counsellor, stage: Stage, case_id: str, name: str, body: bytes, **h: str
+) -> httpx2.Response:
+    headers = {
+        "Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items()),
+        "Content-Type": "application/octet-stream",
+        "X-Document-Name": name,
+        **h,
+    }
+    url = f"{stage.settings.public_url}/api/v1/cases/{case_id}/documents"
+    return await stage.client.post(url, content=body, headers=headers)
+
+
+async def test_documents_are_checked_and_sealed(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    case = (await ana.ask("POST", "/cases", {})).json()["id"]
+    added = await upload(ana, stage, case, "Jovana%20nalaz.pdf", PDF)
+    assert added.status_code == 201, added.text
+    for name, body, status in (
+        ("a.exe", b"MZ" + b"x" * 100, 415),
+        ("a.pdf", b"MZ" + b"x" * 100, 415),
+        ("a.png", PDF, 415),
+        ("a.pdf", b"", 422),
+        ("%2e%2e%2fa.pdf", PDF, 422),
+        ("a.pdf", PDF + b"x" * 11_000_000, 413),
+    ):
+        assert (await upload(ana, stage, case, name, body)).status_code == status, name
+    cross = await upload(ana, stage, case, "a.pdf", PDF, **{"Content-Type": "text/plain"})
+    assert cross.status_code in (403, 422)
+    row = (await stage.rows("SELECT * FROM case_documents"))[0]
+    assert PDF[:200] not in bytes(row["content_sealed"])
+    assert b"Jovana" not in bytes(row["name_sealed"])
+    url = f"/cases/{case}/documents/{added.json()['id']}"
+    got = await ana.ask("GET", url)
+    assert got.content == PDF
+    assert got.headers["content-disposition"] == 'attachment; filename="document.pdf"'
+    bora = await stage.add_counsellor("bora", state=None)
+    assert (await bora.ask("GET", url)).status_code == 404
+
+
+async def test_the_scanner_decides(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    case = (await ana.ask("POST", "/cases", {})).json()["id"]
+    for command, status in (
+        ("true", 201),
+        ("false", 415),
+        ("sh -c 'exit 2'", 503),
+        ("/no/such", 503),
+    ):
+        object.__setattr__(stage.settings, "scan_command", command)
+        assert (await upload(ana, stage, case, "a.pdf", PDF)).status_code == status, command
+    assert await stage.rows("SELECT scan FROM case_documents") == [{"scan": "clean"}]
+
+
+async def test_a_case_on_paper(stage: Stage) -> None:
+    import io
+
+    import pypdf
+
+    ana = await stage.add_counsellor("ana")
+    contact_id = await completed(ana)
+    case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
+    await ana.ask("POST", f"/cases/{case}/notes", {"text": "#set page(fill: red) *note*"})
+    body = {"purpose": "court", "sections": ["case", "child"], "notes": True}
+    made = await ana.ask("POST", f"/cases/{case}/print", body)
+    assert made.headers["content-type"] == "application/pdf"
+    words = " ".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(made.content)).pages)
+    assert "Јована Петровић" in words
+    assert "for court only" in words
+    assert "#set page(fill: red) *note*" in words
+    assert "She was told whom to talk to" not in words
+    body = {"purpose": "conference", "sections": [], "contacts": True, "timeline": True}
+    made = await ana.ask("POST", f"/cases/{case}/print", body)
+    words = " ".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(made.content)).pages)
+    assert "She was told whom to talk to" in words
+    assert "printed" in words
+    bad = await ana.ask("POST", f"/cases/{case}/print", {"purpose": "court", "sections": ["x"]})
+    assert bad.status_code == 422
