@@ -3,9 +3,10 @@
 from app.calls import models as calls
 from app.contacts import models as contacts
 from app.database.base import Base
+from app.referrals import models as referrals
 from app.routing import models as routing
 from app.staff import models as staff
 
 metadata = Base.metadata
 
-__all__ = ["calls", "contacts", "metadata", "routing", "staff"]
+__all__ = ["calls", "contacts", "metadata", "referrals", "routing", "staff"]

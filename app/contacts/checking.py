@@ -27,6 +27,12 @@ Place = tuple[str | int, ...]
 _COMBINATIONS = 50_000
 # The sheet of an export that holds what is there once.
 RECORD = "record"
+# What the program has to find in a form, by the record that it is for.
+_NEEDED = {
+    "contact": {"headline", "categories", "place", "kind"},
+    "case": {"headline"},
+    "referral": {"place"},
+}
 _MEANS = {"child_age": "whole_number", "child_gender": "choice", "child_name": "text"}
 _WITH_OPTIONS = ("choice", "choices")
 
@@ -195,7 +201,7 @@ class _Check:
             needed["kind"] = {"choice"}
         for meaning, types in needed.items():
             found = self.form.meaning(meaning)  # type: ignore[arg-type]
-            if not found and (self.form.record == "contact" or meaning == "headline"):
+            if not found and meaning in _NEEDED[self.form.record]:
                 raise self.lines.refuse((), f"no field means {meaning!r}; the program needs one")
             if found and found[0][1].type not in types:
                 where = self.where[f"{found[0][0].code}.{found[0][1].code}"]

@@ -119,7 +119,7 @@ class Form(Part):
 
     form: Name
     version: int = Key(ge=1, lt=2**31)
-    record: Literal["contact", "case"]
+    record: Literal["contact", "case", "referral"]
     languages: list[Language] = Key(min_length=1)
     title: Labels
     lists: dict[Name, list[Option]] = Key(default_factory=dict)

@@ -25,6 +25,9 @@ from app.contacts.trees import Code, Labels, Language, Tree, check_labels, check
 from app.contacts.workflow import Workflow, read_workflow
 
 SHIPPED = Path(__file__).parent / "data"
+# Definitions that another area reads, from the same folder of a country.
+ELSEWHERE = ("protocol", "mapping")
+KINDS = ("form", "tree", "workflow", "risk", "support", *ELSEWHERE)
 
 
 class Country(Part):
@@ -34,12 +37,15 @@ class Country(Part):
     languages: list[Language] = Field(min_length=1)
     contact_form: Code
     case_form: Code
+    referral_form: Code = "referral"
     categories: Code
     framework: Code
     places: Code
     workflow: Code
     risk: Code
     family_support: Code
+    # By which protocol urgent cases are referred; read by the referral module.
+    protocol: Code = "general"
     # Days after which a follow-up asks where a child at risk of separation is.
     separation_follow_up_days: int = Field(ge=1, le=365)
     reminds_at: time
@@ -130,9 +136,8 @@ class Library:
         return support
 
     def form_for(self, record: str) -> Form:
-        """The form that a new contact or case is written with."""
-        name = self.country.contact_form if record == "contact" else self.country.case_form
-        form: Form = self.newest("forms", name)
+        """The form that a new contact, case or referral is written with."""
+        form: Form = self.newest("forms", getattr(self.country, f"{record}_form"))
         return form
 
     def sheet(
@@ -167,10 +172,11 @@ class Library:
             self._gone.add((kind, *key))
 
 
-def _files(folder: Path | None) -> Iterator[Path]:
-    yield from sorted(SHIPPED.glob("*.yaml"))
-    if folder is not None:
-        yield from sorted(folder.glob("*.yaml"))
+def files_of(shipped: Path, folder: Path | None) -> Iterator[Path]:
+    """The definitions that are shipped and a country's own, without its country.yaml."""
+    for place in (shipped, folder):
+        if place is not None:
+            yield from (p for p in sorted(place.glob("*.yaml")) if p.name != "country.yaml")
 
 
 @functools.lru_cache(maxsize=4)
@@ -182,11 +188,13 @@ def load(folder: Path | None = None) -> Library:
     place = (folder if own and folder is not None else SHIPPED) / "country.yaml"
     country, _ = read_file(Country, place)
     library = Library(country)
-    texts = [(path.name, _text(path)) for path in _files(folder) if path.name != "country.yaml"]
+    texts = [(path.name, text_of(path)) for path in files_of(SHIPPED, folder)]
     # Trees and cues first: forms refer to them.
     forms = []
     for source, text in texts:
-        kind = _kind_of(text, source)
+        kind = kind_of(text, source)
+        if kind in ELSEWHERE:
+            continue
         if kind == "form":
             forms.append((source, text))
         else:
@@ -206,19 +214,21 @@ def load(folder: Path | None = None) -> Library:
     return library
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a definition. Raises BadDefinition."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise BadDefinition(path.name, 1, "cannot be read as UTF-8 text") from None
 
 
-def _kind_of(text: str, source: str) -> str:
+def kind_of(text: str, source: str) -> str:
+    """What a definition defines. Raises BadDefinition."""
     data, lines = read_data(text, source)
-    for kind in ("form", "tree", "workflow", "risk", "support"):
+    for kind in KINDS:
         if isinstance(data, dict) and kind in data:
             return kind
-    words = "begin with one of `form:`, `tree:`, `workflow:`, `risk:`, `support:` and a name"
+    words = "begin with one of " + ", ".join(f"`{kind}:`" for kind in KINDS) + " and a name"
     raise lines.refuse((), words)
 
 
@@ -255,11 +265,12 @@ def _keep(
 
 def _check_country(library: Library, place: Path) -> None:
     """Everything that country.yaml names is there and fits together."""
-    _, lines = read_data(_text(place), place.name)
+    _, lines = read_data(text_of(place), place.name)
     country = library.country
     wanted = {
         "contact_form": ("forms", country.contact_form),
         "case_form": ("forms", country.case_form),
+        "referral_form": ("forms", country.referral_form),
         "categories": ("trees", country.categories),
         "framework": ("trees", country.framework),
         "places": ("trees", country.places),
@@ -270,9 +281,9 @@ def _check_country(library: Library, place: Path) -> None:
     for key, (kind, name) in wanted.items():
         if not any(found == name for found, _ in getattr(library, kind)):
             raise lines.refuse((key,), f"there is no {key.replace('_', ' ')} {name!r}")
-    for key, record in (("contact_form", "contact"), ("case_form", "case")):
+    for record in ("contact", "case", "referral"):
         if library.form_for(record).record != record:
-            raise lines.refuse((key,), f"that form is not one of a {record}")
+            raise lines.refuse((f"{record}_form",), f"that form is not one of a {record}")
     own, framework = library.categories, library.framework
     if own.tree != framework.tree and own.maps_to != framework.tree:
         raise lines.refuse(("categories",), f"{own.tree} does not say `maps_to: {framework.tree}`")

@@ -33,7 +33,7 @@ from app.contacts.states import (
 )
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 
-SUBJECTS = ("contact", "case", "profile")
+SUBJECTS = ("contact", "case", "profile", "referral")
 
 
 class Definition(Base):
@@ -83,7 +83,7 @@ class Filled:
         return mapped_column(ForeignKey("staff.id"))
 
 
-def _found_by(table: str) -> tuple[Index, ...]:
+def found_by(table: str) -> tuple[Index, ...]:
     return (
         Index(f"ix_{table}_owner_id", "owner_id", "opened_at"),
         Index(f"ix_{table}_team", "team", "opened_at"),
@@ -112,7 +112,7 @@ class Contact(Filled, Base):
         CheckConstraint("state <> 'complete' OR completed_at IS NOT NULL", name="completed_at"),
         Index("ix_contacts_profile_id", "profile_id"),
         Index("ix_contacts_open", "owner_id", postgresql_where=text("state <> 'complete'")),
-        *_found_by("contacts"),
+        *found_by("contacts"),
     )
 
     # One record for one call: the record follows the call when it changes hands.
@@ -142,7 +142,7 @@ class Case(Filled, Base):
     __table_args__ = (
         one_of("separation_outcome", SeparationOutcome),
         Index("ix_cases_status", "status", "opened_at"),
-        *_found_by("cases"),
+        *found_by("cases"),
     )
 
     workflow: Mapped[str]
@@ -235,7 +235,7 @@ class EarlierAnswer(Base):
 
     __tablename__ = "earlier_answers"
     __table_args__ = (
-        one_of("subject_kind", ("contact", "case")),
+        one_of("subject_kind", ("contact", "case", "referral")),
         Index("ix_earlier_answers_subject_id", "subject_id", "id"),
     )
 

@@ -7,6 +7,7 @@ scope, writes the reading into the log, and only then hands out what can unseal.
 import base64
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -16,7 +17,7 @@ from sqlalchemy import bindparam, func, select
 
 from app.contacts import library as libraries
 from app.contacts.answers import Answers, Sheet, Value
-from app.contacts.library import Library
+from app.contacts.library import Key, Library
 from app.contacts.models import Case, Contact, Definition, EarlierAnswer, RecordEvent
 from app.contacts.scopes import anybody, readable
 from app.database.quick import Command, Question
@@ -62,10 +63,23 @@ async def register(work: Work) -> None:
     Raises DefinitionChanged.
     """
     library = library_of(work.ground)
+    await register_texts(
+        work, library.texts, ("forms", "trees", "workflows", "risks", "supports"), library.restore
+    )
+
+
+async def register_texts(
+    work: Work,
+    texts: dict[Key, tuple[str, str]],
+    kinds: tuple[str, ...],
+    restore: Callable[[str, str], None],
+) -> None:
+    """The same for an area's own kinds of definitions."""
     # Several processes start at once.
     await work.session.execute(select(func.pg_advisory_xact_lock(116_113)))
-    known = {(d.kind, d.name, d.version): d for d in await work.session.scalars(select(Definition))}
-    for key, (text, source) in library.texts.items():
+    rows = await work.session.scalars(select(Definition).where(Definition.kind.in_(kinds)))
+    known = {(d.kind, d.name, d.version): d for d in rows}
+    for key, (text, source) in texts.items():
         digest = libraries.digest_of(text)
         if key not in known:
             kind, name, version = key
@@ -80,8 +94,8 @@ async def register(work: Work) -> None:
                 f"{source}: {key[1]} version {key[2]} was changed after it came into use. "
                 f"Undo the change, or give it version {key[2] + 1}."
             )
-    for key in known.keys() - library.texts.keys():
-        library.restore(known[key].kind, known[key].text)
+    for key in known.keys() - texts.keys():
+        restore(known[key].kind, known[key].text)
 
 
 def sheet_of(work: Work, record: Contact | Case) -> Sheet:
@@ -102,7 +116,7 @@ def beginning(work: Work, kind: str) -> dict[str, Any]:
     form, categories, places = library.form_for(kind), library.categories, library.places
     return {
         "id": uuid4(),
-        "code": new_code("K" if kind == "contact" else "C"),
+        "code": new_code({"contact": "K", "case": "C", "referral": "R"}[kind]),
         "form": form.form,
         "form_version": form.version,
         "categories": categories.tree,

@@ -54,7 +54,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum >
   AND NOT a.attisdropped
 UNION ALL
 SELECT 'constraint', c.relname, o.conname, pg_get_constraintdef(o.oid)
-FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid AND o.contype <> 't'
 WHERE c.relnamespace = 'public'::regnamespace
 UNION ALL
 SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'

@@ -1,0 +1,93 @@
+"""When something is due: elapsed time, or working hours around holidays and clock changes. Pure.
+
+Working hours are an expression of the `opening_hours` kind that OpenStreetMap defines
+(`Mo-Fr 08:00-16:00; PH off`), read by the library of that name. It knows the public holidays
+of the country, and gives the open stretches as instants: what is added up are seconds that
+really pass, so that a day of 23 or 25 hours counts what it has.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from opening_hours import OpeningHours, State
+
+Counts = Literal["elapsed", "working"]
+
+_DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?")
+# Hours that have not opened for so long never will.
+_FAR = timedelta(days=400)
+
+
+def read_duration(text: str) -> timedelta:
+    """An ISO 8601 duration of days, hours, minutes and seconds, for example `PT15M`.
+
+    Raises ValueError.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None or not any(found.groups()):
+        raise ValueError(f"{text!r} is not a duration like PT15M, PT24H or P7D")
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
+        raise ValueError("a duration is longer than nothing")
+    return duration
+
+
+@lru_cache(maxsize=4096)
+def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
+    """Opening hours of a place. Raises ValueError with what is wrong."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{timezone!r} is not an IANA time zone") from None
+    try:
+        return OpeningHours(
+            text, timezone=zone, country=country, auto_country=False, auto_timezone=False
+        )
+    except Exception as error:  # the library's own errors have no common base
+        words = " ".join(str(error).split())
+        raise ValueError(
+            f"{text!r} are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7` "
+            f"({words[:120]})"
+        ) from None
+
+
+def is_open(text: str, timezone: str, country: str | None, at: datetime) -> bool:
+    """Whether a place is open at an instant; without hours it always is."""
+    if not text.strip():
+        return True
+    hours = read_hours(text, timezone, country)
+    return bool(hours.is_open(at.astimezone(ZoneInfo(timezone))))
+
+
+def due_at(
+    start: datetime,
+    within: timedelta,
+    counts: Counts = "elapsed",
+    *,
+    hours: str = "",
+    timezone: str = "UTC",
+    country: str | None = None,
+) -> datetime:
+    """The instant by which something has to have happened.
+
+    Raises ValueError for working hours that never come.
+    """
+    if counts == "elapsed":
+        return start + within
+    zone = ZoneInfo(timezone)
+    left = within.total_seconds()
+    found = read_hours(hours, timezone, country)
+    for begins, ends, state, _ in found.intervals(start.astimezone(zone)):
+        if begins.timestamp() - start.timestamp() > _FAR.total_seconds():
+            break
+        if state != State.OPEN:
+            continue
+        length = ends.timestamp() - begins.timestamp()
+        if length >= left:
+            return datetime.fromtimestamp(begins.timestamp() + left, UTC)
+        left -= length
+    raise ValueError(f"the working hours {hours!r} never add up to {within}")

@@ -1,0 +1,146 @@
+"""Which agency is the right one for a child, and why the others were left out. Pure."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.referrals.deadlines import is_open
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An agency of the directory, as far as finding it goes."""
+
+    id: UUID
+    code: str
+    name: str
+    sector: str
+    services: frozenset[str]
+    # Codes of the place tree; none means everywhere.
+    areas: frozenset[str]
+    age_from: int | None
+    age_to: int | None
+    hours: str
+    timezone: str
+    country: str | None
+    languages: tuple[str, ...]
+    deputy: str | None
+    valid_from: date | None
+    valid_until: date | None
+    reachable: bool
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is looked for. `place_path` leads from the whole country to the place."""
+
+    service: str
+    place_path: tuple[str, ...]
+    age: int | None
+    at: datetime
+    # Agencies that by law or protocol receive this, the nearest place first.
+    mandated: tuple[UUID, ...] = ()
+    withheld_from: frozenset[str] = frozenset()
+    tried: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True)
+class Found:
+    """An agency with why it fits, or why it was left out."""
+
+    agency: Candidate
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    right: list[Found]
+    left_out: list[Found]
+
+
+def find(agencies: list[Candidate], sought: Sought) -> Answer:
+    """Those that fit, the best first: mandated, then the narrowest area, open now before closed.
+
+    An agency that is closed is right all the same when nobody else is there: it is put last,
+    after its deputy, and not left out.
+    """
+    right: list[tuple[tuple[int, ...], Found]] = []
+    left_out: list[Found] = []
+    by_code = {a.code: a for a in agencies}
+    deputies = {
+        a.deputy
+        for a in agencies
+        if a.deputy and not why_not(a, sought, hours=False) and why_not(a, sought)
+    }
+    for agency in agencies:
+        deputising = agency.code in deputies
+        reasons = why_not(agency, sought, hours=False, deputising=deputising)
+        if reasons:
+            left_out.append(Found(agency, tuple(reasons)))
+            continue
+        open_now = open_at(agency, sought.at)
+        narrow = _narrowness(agency, sought)
+        mandated = agency.id in sought.mandated
+        why = []
+        if mandated:
+            why.append("the mandated recipient for this place")
+        if deputising:
+            why.append("deputy of an agency that is closed now")
+        why.append("serves this place" if narrow else "serves everywhere")
+        why.append("open now" if open_now else "closed now: messages only until it opens")
+        order = (
+            0 if open_now else 1,
+            sought.mandated.index(agency.id) if mandated else len(sought.mandated),
+            1 if deputising else 0,
+            -narrow,
+        )
+        right.append((order, Found(agency, tuple(why))))
+    right.sort(key=lambda pair: (pair[0], pair[1].agency.code))
+    left_out.sort(key=lambda found: (len(found.reasons), found.agency.code))
+    assert len(by_code) == len(agencies)
+    return Answer([found for _, found in right], left_out)
+
+
+def open_at(agency: Candidate, at: datetime) -> bool:
+    return is_open(agency.hours, agency.timezone, agency.country, at)
+
+
+def _narrowness(agency: Candidate, sought: Sought) -> int:
+    """How near to the place its area is: 0 for everywhere."""
+    return max(
+        (n + 1 for n, code in enumerate(sought.place_path) if code in agency.areas), default=0
+    )
+
+
+def why_not(
+    agency: Candidate, sought: Sought, *, hours: bool = True, deputising: bool = False
+) -> list[str]:
+    """Every reason for which an agency is not the right one."""
+    found = []
+    today = sought.at.astimezone(ZoneInfo(agency.timezone)).date()
+    if sought.service not in agency.services and not deputising:
+        found.append(f"does not offer {sought.service.replace('_', ' ')}")
+    if agency.areas and not deputising:
+        if not sought.place_path:
+            found.append("serves certain places only, and the place is not known")
+        elif not _narrowness(agency, sought):
+            found.append("does not serve this place")
+    if sought.age is not None:
+        if agency.age_from is not None and sought.age < agency.age_from:
+            found.append(f"takes children from {agency.age_from} years")
+        if agency.age_to is not None and sought.age > agency.age_to:
+            found.append(f"takes children up to {agency.age_to} years")
+    if agency.valid_from is not None and today < agency.valid_from:
+        found.append(f"is not in force before {agency.valid_from.isoformat()}")
+    if agency.valid_until is not None and today >= agency.valid_until:
+        found.append(f"is out of force since {agency.valid_until.isoformat()}")
+    if not agency.reachable:
+        found.append("has neither a duty phone nor an address for messages")
+    if {agency.code, agency.sector} & sought.withheld_from:
+        found.append("must not be told, as was asked")
+    if agency.id in sought.tried:
+        found.append("was tried already")
+    if hours and not open_at(agency, sought.at):
+        found.append("is closed now")
+    return found

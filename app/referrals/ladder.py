@@ -1,0 +1,119 @@
+"""The ladder: whom to try next, until a person acknowledges. Pure.
+
+A ladder is a list of steps. What is asked for at each turn is decided from where it stands
+and from what there is: phones that are on duty now, a number for messages, another agency.
+It never ends by itself: after the last step it goes around again.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+# Nobody is tried again sooner, in seconds.
+AT_LEAST = 60
+
+
+class StepKind(StrEnum):
+    DUTY_PHONES = "duty_phones"
+    MESSAGES = "messages"
+    NEXT_AGENCY = "next_agency"
+    SUPERVISOR = "supervisor"
+    DIRECTOR = "director"
+
+
+class Step(NamedTuple):
+    kind: StepKind
+    # How long a phone rings, or an answer is waited for, in seconds.
+    wait: int
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a ladder stands: which round, which step, which phone of that step."""
+
+    round: int = 0
+    step: int = 0
+    # The phone that was tried last in this step; -1 before the first.
+    phone: int = -1
+
+
+@dataclass(frozen=True)
+class Around:
+    """What there is at this moment."""
+
+    # Phones on duty now, of the agency that has it and of our own people on call.
+    phones: int = 0
+    messages: bool = False
+    more_agencies: bool = False
+    supervisor_phones: int = 0
+    supervisor_messages: bool = False
+    director_phones: int = 0
+    director_messages: bool = False
+
+
+class Act(StrEnum):
+    RING = "ring"
+    SEND = "send"
+    NEXT_AGENCY = "next_agency"
+    RING_SUPERVISOR = "ring_supervisor"
+    SEND_SUPERVISOR = "send_supervisor"
+    RING_DIRECTOR = "ring_director"
+    SEND_DIRECTOR = "send_director"
+    # Nothing could be done in what was left of the round: begin the next after a while.
+    AROUND = "around"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What to do now, where that leaves the ladder, and how long to wait for an answer."""
+
+    act: Act
+    position: Position
+    wait: int
+
+
+_HOUSE = {
+    StepKind.SUPERVISOR: (Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR),
+    StepKind.DIRECTOR: (Act.RING_DIRECTOR, Act.SEND_DIRECTOR),
+}
+
+
+def climb(steps: list[Step], position: Position, around: Around) -> Turn:
+    """The next turn of a ladder."""
+    at = position.step
+    phone = position.phone
+    while at < len(steps):
+        step = steps[at]
+        found = _in_step(step, phone, around)
+        if found is not None:
+            act, next_phone = found
+            if act is Act.NEXT_AGENCY:
+                # The other agency is tried from the first step on.
+                return Turn(act, Position(position.round, 0, -1), 0)
+            return Turn(act, Position(position.round, at, next_phone), step.wait)
+        at, phone = at + 1, -1
+    return Turn(Act.AROUND, Position(position.round + 1, 0, -1), AT_LEAST)
+
+
+def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
+    """What is left to do in a step; `phone` is 1,000 once its messages were sent."""
+    sent = phone >= _SENT
+    match step.kind:
+        case StepKind.DUTY_PHONES:
+            return (Act.RING, phone + 1) if phone + 1 < around.phones else None
+        case StepKind.MESSAGES:
+            return (Act.SEND, _SENT) if around.messages and not sent else None
+        case StepKind.NEXT_AGENCY:
+            return (Act.NEXT_AGENCY, -1) if around.more_agencies else None
+    ring, send = _HOUSE[step.kind]
+    supervisor = step.kind is StepKind.SUPERVISOR
+    phones = around.supervisor_phones if supervisor else around.director_phones
+    messages = around.supervisor_messages if supervisor else around.director_messages
+    if sent:
+        return None
+    if phone + 1 < phones:
+        return ring, phone + 1
+    return (send, _SENT) if messages else None
+
+
+_SENT = 1000

@@ -1,0 +1,452 @@
+"""The directory of agencies, and what is referred to them.
+
+A referral is a duty towards a child: it stays one row with its clocks and its owner while it
+is offered to one agency after the other. Each offer is an *approach*; each try to reach
+somebody there is a *rung* of its ladder.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.contacts.models import Filled, found_by
+from app.contacts.risk import Urgency
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.referrals.consent import Basis
+from app.referrals.states import (
+    ApproachState,
+    ClockKind,
+    DispatchState,
+    NoticeKind,
+    OpenedHow,
+    ReferralOutcome,
+    ReferralState,
+    RejectionReason,
+    RungKind,
+    RungResult,
+    Sector,
+    Service,
+)
+
+# -- the directory -----------------------------------------------------------------------------
+
+
+class Agency(Base):
+    """Who can be asked for help for a child. Of its people only duty phones are kept."""
+
+    __tablename__ = "agencies"
+    __table_args__ = (
+        one_of("sector", Sector),
+        CheckConstraint("age_from IS NULL OR age_to IS NULL OR age_from <= age_to", name="ages"),
+        CheckConstraint(
+            "valid_from IS NULL OR valid_until IS NULL OR valid_from < valid_until", name="valid"
+        ),
+        Index("ix_agencies_services", "services", postgresql_using="gin"),
+    )
+
+    id: Mapped[Identifier]
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    sector: Mapped[str]
+    services: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # Codes of the place tree; none means everywhere.
+    areas: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    age_from: Mapped[int | None]
+    age_to: Mapped[int | None]
+    # An expression like `Mo-Fr 08:00-16:00; PH off`; empty means always.
+    hours: Mapped[str] = mapped_column(server_default="")
+    timezone: Mapped[str]
+    country: Mapped[str | None]
+    languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    email: Mapped[str | None]
+    sms: Mapped[str | None]
+    deputy: Mapped[str | None]
+    valid_from: Mapped[date | None] = mapped_column(Date)
+    # Exclusive.
+    valid_until: Mapped[date | None] = mapped_column(Date)
+    verified_on: Mapped[date | None] = mapped_column(Date)
+    verified_by: Mapped[str] = mapped_column(server_default="")
+    # Somebody there said that they are the wrong service: to be verified anew.
+    doubted_at: Mapped[datetime | None]
+    webhook_url: Mapped[str | None]
+    webhook_secret_sealed: Mapped[Sealed | None]
+    # Another case management system: its address, account, recipient and mapping.
+    primero: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    primero_password_sealed: Mapped[Sealed | None]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class DutyPhone(Base):
+    """A phone that somebody answers for an agency, in the order in which they are rung."""
+
+    __tablename__ = "duty_phones"
+    __table_args__ = (UniqueConstraint("agency_id", "position"),)
+
+    id: Mapped[Identifier]
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    position: Mapped[int]
+    number: Mapped[str]
+    hours: Mapped[str] = mapped_column(server_default="")
+    # Phones that are no longer in the directory stay, for what was tried on them.
+    gone_at: Mapped[datetime | None]
+
+
+class Mandate(Base):
+    """Who by law or protocol receives a kind of referral for a place (`*`: everywhere)."""
+
+    __tablename__ = "mandates"
+
+    service: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[str] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"), index=True)
+
+
+# -- a referral --------------------------------------------------------------------------------
+
+
+class Referral(Filled, Base):
+    """A duty towards a child, from the moment it is opened until a person closes it."""
+
+    __tablename__ = "referrals"
+    __table_args__ = (
+        one_of("state", ReferralState),
+        one_of("urgency", Urgency),
+        one_of("service", Service),
+        one_of("opened_how", OpenedHow),
+        one_of("outcome", ReferralOutcome),
+        # One for a call whose danger key nobody could answer, however often that is looked at.
+        Index(
+            "uq_referrals_danger_key", "call_id", unique=True,
+            postgresql_where=text("opened_how = 'danger_key'"),
+        ),
+        Index(
+            "ix_referrals_climbing", "climbs_at", postgresql_where=text("climbs_at IS NOT NULL")
+        ),
+        Index("ix_referrals_state", "state", "opened_at"),
+        Index("ix_referrals_contact_id", "contact_id"),
+        Index("ix_referrals_call_id", "call_id"),
+        *found_by("referrals"),
+    )  # fmt: skip
+
+    contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"))
+    call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
+    # Several that one need has opened at once.
+    opened_together: Mapped[UUID]
+    opened_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    opened_how: Mapped[str]
+    urgency: Mapped[str]
+    service: Mapped[str]
+    protocol: Mapped[str]
+    protocol_version: Mapped[int]
+    state: Mapped[str] = mapped_column(server_default="draft")
+    # The child's age, as far as it is known, to find the right agency.
+    child_age: Mapped[int | None]
+    # Asked for before the service itself, so that the child can stay with its family.
+    family_first: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    separation_risk: Mapped[bool] = mapped_column(server_default="false")
+    # The agency that has it, or to which it is being offered.
+    approach_id: Mapped[UUID | None]
+    agency_id: Mapped[UUID | None] = mapped_column(ForeignKey("agencies.id"), index=True)
+    # Where the ladder stands, and when it climbs on; NULL when it rests.
+    ladder_round: Mapped[int] = mapped_column(server_default="0")
+    ladder_step: Mapped[int] = mapped_column(server_default="0")
+    ladder_phone: Mapped[int] = mapped_column(server_default="-1")
+    climbs_at: Mapped[datetime | None]
+    # Each turn of the ladder has a number, so that a timer of an earlier one does nothing.
+    turn: Mapped[int] = mapped_column(server_default="0")
+    # The counsellor brings whoever acknowledges into the live call.
+    warm: Mapped[bool] = mapped_column(server_default="false")
+    sent_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    # Our own supervisor or director has it in hand, and no agency yet.
+    house_has_it: Mapped[bool] = mapped_column(server_default="false")
+    accepted_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    written_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    wants_feedback: Mapped[bool] = mapped_column(server_default="false")
+    feedback_at: Mapped[datetime | None]
+
+
+class Consent(Base):
+    """What was said about consent, one row each time; the last one counts. Append-only."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        one_of("kind", ("consent", "override", "withdrawn")),
+        one_of("basis", Basis),
+        CheckConstraint("(kind = 'override') = (basis IS NOT NULL)", name="basis_of_override"),
+        CheckConstraint("kind <> 'override' OR words_sealed IS NOT NULL", name="reason"),
+        Index("ix_consents_referral_id", "referral_id", "number"),
+    )
+
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[UUID]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    at: Mapped[datetime]
+    # Empty: the program, by the protocol's own rule for the danger key.
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    kind: Mapped[str]
+    given_by: Mapped[str | None]
+    how: Mapped[str | None]
+    scope: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    withheld_from: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    basis: Mapped[str | None]
+    child_told: Mapped[bool | None]
+    words_sealed: Mapped[Sealed | None]
+
+
+class Clock(Base):
+    """Something has to have happened by then. A breach is written when it comes about."""
+
+    __tablename__ = "clocks"
+    __table_args__ = (
+        one_of("kind", ClockKind),
+        UniqueConstraint("referral_id", "kind"),
+        Index("ix_clocks_running", "due_at", postgresql_where=text("stopped_at IS NULL")),
+        Index(
+            "ix_clocks_unbreached", "due_at",
+            postgresql_where=text("stopped_at IS NULL AND breached_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Identifier]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    kind: Mapped[str]
+    started_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
+    breached_at: Mapped[datetime | None]
+
+
+class Approach(Base):
+    """A referral offered to one agency."""
+
+    __tablename__ = "approaches"
+    __table_args__ = (
+        one_of("state", ApproachState),
+        one_of("reason", RejectionReason),
+        UniqueConstraint("referral_id", "number"),
+        Index("ix_approaches_agency_id", "agency_id", "offered_at"),
+    )
+
+    id: Mapped[Identifier]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    number: Mapped[int]
+    round: Mapped[int]
+    state: Mapped[str]
+    why: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    offered_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+
+
+class Rung(Base):
+    """One try to reach a person: committed as *sending* before anything is sent."""
+
+    __tablename__ = "rungs"
+    __table_args__ = (
+        one_of("kind", RungKind),
+        one_of("sending", ("wanted", "sending", "sent", "failed")),
+        one_of("result", RungResult),
+        UniqueConstraint("referral_id", "number"),
+        Index("ix_rungs_open", "wanted_at", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_rungs_target", "referral_id", "target"),
+    )
+
+    id: Mapped[Identifier]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    # Empty where it goes to our own people on call.
+    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    number: Mapped[int]
+    turn: Mapped[int]
+    kind: Mapped[str]
+    # The number or address, as it was then.
+    target: Mapped[str]
+    language: Mapped[str]
+    seconds: Mapped[int] = mapped_column(server_default="30")
+    sending: Mapped[str] = mapped_column(server_default="wanted")
+    wanted_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    result: Mapped[str | None]
+    provider_sid: Mapped[str | None] = mapped_column(unique=True)
+    asks: Mapped[int] = mapped_column(server_default="0")
+    tries: Mapped[int] = mapped_column(server_default="0")
+
+
+class Link(Base):
+    """A link of one step: used once, for a while, known by its hash only."""
+
+    __tablename__ = "links"
+    __table_args__ = (Index("ix_links_approach_id", "approach_id"),)
+
+    token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    # By which way it went out; its code goes the other.
+    channel: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    used_for: Mapped[str | None]
+    code_key: Mapped[KeyedHash | None]
+    code_channel: Mapped[str | None]
+    code_tries: Mapped[int] = mapped_column(server_default="0")
+    # Who proved themselves reads what identifies the child until then.
+    proven_until: Mapped[datetime | None]
+
+
+class Disclosure(Base):
+    """What was told to whom, when, how and on which ground, field by field. Append-only."""
+
+    __tablename__ = "disclosures"
+    __table_args__ = (Index("ix_disclosures_referral_id", "referral_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    at: Mapped[datetime]
+    how: Mapped[str]
+    ground: Mapped[str]
+    fields: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class Notice(Base):
+    """Something that somebody in the house has to see, with whoever saw it."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        one_of("kind", NoticeKind),
+        one_of("for_whom", ("owner", "supervisors")),
+        Index("ix_notices_unseen", "at", postgresql_where=text("seen_at IS NULL")),
+        Index("ix_notices_referral_id", "referral_id"),
+    )
+
+    id: Mapped[Identifier]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    kind: Mapped[str]
+    for_whom: Mapped[str]
+    at: Mapped[datetime]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    # Whoever wrote an override does not count as having been told of it.
+    author_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    seen_at: Mapped[datetime | None]
+    seen_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+# -- a mobile outreach team --------------------------------------------------------------------
+
+
+class Dispatch(Base):
+    """A mobile outreach team sent to a child."""
+
+    __tablename__ = "dispatches"
+    __table_args__ = (
+        one_of("state", DispatchState),
+        Index("ix_dispatches_referral_id", "referral_id"),
+    )
+
+    id: Mapped[Identifier]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    place_sealed: Mapped[Sealed]
+    wanted_at: Mapped[datetime]
+    team: Mapped[str]
+    state: Mapped[str]
+    asked_at: Mapped[datetime]
+    on_the_way_at: Mapped[datetime | None]
+    arrived_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    result: Mapped[str | None]
+    words_sealed: Mapped[Sealed | None]
+
+
+# -- by machine --------------------------------------------------------------------------------
+
+
+class Delivery(Base):
+    """An event on its way to an agency's own system; in order per referral, until it arrives."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        one_of("state", ("waiting", "delivered", "dead")),
+        UniqueConstraint("agency_id", "referral_id", "sequence"),
+        Index("ix_deliveries_state", "state", "created_at"),
+    )
+
+    id: Mapped[Identifier]
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    sequence: Mapped[int]
+    kind: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    last_try_at: Mapped[datetime | None]
+    last_answer: Mapped[str] = mapped_column(server_default="")
+    ended_at: Mapped[datetime | None]
+
+
+class ReceivedEvent(Base):
+    """An event that an agency's system sent us: once, however often it comes."""
+
+    __tablename__ = "received_events"
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"), primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
+    at: Mapped[datetime]
+    sequence: Mapped[int]
+    kind: Mapped[str]
+    answer: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Counterpart(Base):
+    """The case and referral in another case management system that stand for an approach."""
+
+    __tablename__ = "counterparts"
+    __table_args__ = (one_of("state", ("wanted", "case_made", "referred", "refused", "ended")),)
+
+    approach_id: Mapped[UUID] = mapped_column(ForeignKey("approaches.id"), primary_key=True)
+    # Ours: it is the id of their case too, so that a repeat is recognised.
+    case_id: Mapped[UUID] = mapped_column(unique=True)
+    service_id: Mapped[UUID]
+    their_referral: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default="wanted")
+    their_status: Mapped[str | None]
+    mapping: Mapped[str]
+    mapping_version: Mapped[int]
+    problem: Mapped[str] = mapped_column(server_default="")
+    asked_at: Mapped[datetime | None]

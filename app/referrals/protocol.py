@@ -1,0 +1,258 @@
+"""A country's protocol as data: clocks, recipients, ladders and consent, each with its source.
+
+A referral keeps the name and version of the protocol under which it was opened.
+"""
+
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from app.contacts.datafile import BadDefinition, Lines, Part, read_model
+from app.contacts.forms import Form
+from app.contacts.risk import Urgency
+from app.contacts.trees import Code, Labels, Language, check_labels
+from app.referrals.consent import Basis
+from app.referrals.deadlines import due_at, read_duration, read_hours
+from app.referrals.ladder import AT_LEAST, Step, StepKind
+from app.referrals.states import HOUSE, ClockKind, Service
+
+Duration = Annotated[timedelta, BeforeValidator(lambda v: read_duration(str(v)))]
+Yes = Annotated[bool, BeforeValidator(lambda v: {"yes": True, "no": False}.get(v, v))]
+# From which moment a clock runs.
+From = Literal["opened", "acknowledged", "accepted", "seen"]
+
+
+class ClockRule(Part):
+    """Something has to have happened within a time; `source` says who says so."""
+
+    clock: ClockKind
+    within: Duration
+    counts: Literal["elapsed", "working"] = "elapsed"
+    from_: From = Field(default="opened", alias="from")
+    source: str = Field(min_length=1, max_length=400)
+
+
+class LadderStep(Part):
+    step: StepKind
+    # In seconds: how long a phone rings, or an answer to messages is waited for.
+    wait: int = Field(default=0, ge=0, le=7 * 86400)
+
+
+class UrgencyRule(Part):
+    urgency: Urgency
+    telephone_first: Yes
+    clocks: tuple[ClockRule, ...] = Field(min_length=1)
+    ladder: tuple[LadderStep, ...] = Field(min_length=1)
+    # The grounds on which one may refer without consent at this urgency.
+    bases: tuple[Basis, ...] = ()
+
+    def clock(self, kind: ClockKind) -> ClockRule | None:
+        return next((rule for rule in self.clocks if rule.clock is kind), None)
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return [Step(s.step, s.wait) for s in self.ladder]
+
+
+class Recipients(Part):
+    """Which services a kind of case needs, by the codes of its categories or signs."""
+
+    when: tuple[str, ...] = Field(min_length=1)
+    services: tuple[Service, ...] = Field(min_length=1)
+    source: str = Field(min_length=1, max_length=400)
+
+
+class FamilyFirst(Part):
+    """Before a child is placed away from home, those who can keep it there are asked."""
+
+    under_age: int = Field(ge=0, le=18)
+    disability: Yes
+    categories: tuple[str, ...] = ()
+    instead_of: tuple[Service, ...] = Field(min_length=1)
+    first: tuple[Service, ...] = Field(min_length=1)
+    source: str = Field(min_length=1, max_length=400)
+
+
+class DangerKey(Part):
+    """A caller who pressed the danger key and whom nobody could take in time."""
+
+    unanswered_after: Duration
+    service: Service
+    basis: Basis
+
+
+class Discloses(Part):
+    """The parts of the form that a service needs: sections, or single fields as section.field."""
+
+    service: Service
+    fields: tuple[str, ...]
+
+
+class Protocol(Part):
+    protocol: Code
+    version: int = Field(ge=1, lt=2**31)
+    # An example, to be confirmed by whoever is responsible in the country.
+    example: Yes = False
+    country: str = Field(pattern="^[A-Z]{2}$")
+    timezone: str
+    languages: list[Language] = Field(min_length=1)
+    title: Labels
+    working_hours: str
+    # The terms under which consent is asked for, as they are read out.
+    consent: Labels
+    default_service: Service
+    danger_key: DangerKey
+    # After "call me back" the ladder waits so long before it goes on, in seconds.
+    call_back_wait: int = Field(ge=AT_LEAST, le=3600)
+    # Our supervisor or director has it: so long until an agency has to.
+    hand_over: Duration
+    # A single-use link lives so long.
+    link_lives: Duration
+    urgencies: tuple[UrgencyRule, ...]
+    recipients: tuple[Recipients, ...] = ()
+    family_first: FamilyFirst | None = None
+    discloses: tuple[Discloses, ...]
+
+    def rule(self, urgency: str) -> UrgencyRule:
+        return next(rule for rule in self.urgencies if rule.urgency == urgency)
+
+    def disclosed_to(self, service: str) -> list[str]:
+        """What a service is told; a service that is not listed is told nothing."""
+        found = next((d for d in self.discloses if d.service == service), None)
+        return list(found.fields) if found else []
+
+    def due(self, rule: ClockRule, start: datetime) -> datetime:
+        """When a clock that starts then is due."""
+        return due_at(
+            start,
+            rule.within,
+            rule.counts,
+            hours=self.working_hours,
+            timezone=self.timezone,
+            country=self.country,
+        )
+
+    def needed_for(self, signs: set[str]) -> list[Service]:
+        """The services that the signs of a case ask for, in the protocol's order."""
+        found: dict[Service, None] = {}
+        for rule in self.recipients:
+            if signs & set(rule.when):
+                found.update(dict.fromkeys(rule.services))
+        return list(found)
+
+    def before(
+        self, service: str, *, age: int | None, disabled: bool, categories: set[str]
+    ) -> list[Service]:
+        """Whom to ask before that service, so that a child can stay with its family."""
+        rule = self.family_first
+        if rule is None or service not in rule.instead_of:
+            return []
+        at_risk = (
+            (age is not None and age < rule.under_age)
+            or (rule.disability and disabled)
+            or bool(categories & set(rule.categories))
+        )
+        return list(rule.first) if at_risk else []
+
+
+def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
+    """A protocol, checked by itself. Raises BadDefinition with file and line."""
+    protocol, lines = read_model(Protocol, text, source)
+    check_labels(protocol.title, protocol.languages, lines, ("title",))
+    check_labels(protocol.consent, protocol.languages, lines, ("consent",))
+    try:
+        read_hours(protocol.working_hours, protocol.timezone, protocol.country)
+    except ValueError as error:
+        raise lines.refuse(("working_hours",), str(error)) from None
+    missing = set(Urgency) - {rule.urgency for rule in protocol.urgencies}
+    if missing or len(protocol.urgencies) != len(Urgency):
+        words = "each urgency stands here once: " + ", ".join(Urgency)
+        raise lines.refuse(("urgencies",), words)
+    for n, rule in enumerate(protocol.urgencies):
+        _check_rule(protocol, rule, lines, n)
+    _check_services(protocol, lines)
+    return protocol, lines
+
+
+def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> None:
+    here = ("urgencies", n)
+    kinds = [clock.clock for clock in rule.clocks]
+    if len(set(kinds)) != len(kinds):
+        raise lines.refuse((*here, "clocks"), "a clock stands here twice")
+    if ClockKind.HAND_OVER in kinds:
+        raise lines.refuse((*here, "clocks"), "hand_over has a line of its own in the protocol")
+    acknowledge = rule.clock(ClockKind.ACKNOWLEDGE)
+    if acknowledge is None or acknowledge.from_ != "opened":
+        words = f"{rule.urgency.value} has no clock `acknowledge` from `opened`"
+        raise lines.refuse((*here, "clocks"), words)
+    for m, clock in enumerate(rule.clocks):
+        order = {"acknowledged": 0, "accepted": 1, "seen": 2}
+        own = {ClockKind.ACKNOWLEDGE: 0, ClockKind.SEEN: 2}.get(clock.clock, 9)
+        if clock.from_ != "opened" and order[clock.from_] >= own:
+            words = f"{clock.clock.value} cannot run from {clock.from_}: that comes no earlier"
+            raise lines.refuse((*here, "clocks", m, "from"), words)
+        try:
+            # A whole year of days to begin on: the working hours must always come.
+            protocol.due(clock, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
+        except ValueError as error:
+            raise lines.refuse((*here, "clocks", m), str(error)) from None
+    steps = [step.step for step in rule.ladder]
+    if len(set(steps)) != len(steps):
+        raise lines.refuse((*here, "ladder"), "a step stands here twice; the ladder goes around")
+    if rule.telephone_first and steps[0] is not StepKind.DUTY_PHONES:
+        words = "with telephone_first the ladder begins with duty_phones"
+        raise lines.refuse((*here, "ladder"), words)
+    for m, step in enumerate(rule.ladder):
+        least = 5 if step.step is StepKind.DUTY_PHONES else AT_LEAST
+        if step.step is not StepKind.NEXT_AGENCY and step.wait < least:
+            words = f"{step.step.value} waits at least {least} seconds"
+            raise lines.refuse((*here, "ladder", m), words)
+        if step.step is StepKind.DUTY_PHONES and step.wait > 120:
+            words = "a phone rings for at most 120 seconds"
+            raise lines.refuse((*here, "ladder", m), words)
+    if rule.urgency in (Urgency.IMMEDIATE, Urgency.URGENT) and not {
+        StepKind.SUPERVISOR,
+        StepKind.NEXT_AGENCY,
+    } <= set(steps):
+        words = "what is urgent goes to the next agency and to our supervisor, too"
+        raise lines.refuse((*here, "ladder"), words)
+    if rule.urgency is Urgency.IMMEDIATE and Basis.VITAL_INTERESTS not in rule.bases:
+        words = "immediate danger can be told for vital_interests: put it among the bases"
+        raise lines.refuse(here, words)
+
+
+def _check_services(protocol: Protocol, lines: Lines) -> None:
+    listed = [d.service for d in protocol.discloses]
+    if len(set(listed)) != len(listed):
+        raise lines.refuse(("discloses",), "a service stands here twice")
+    asked = {protocol.default_service, protocol.danger_key.service}
+    for rule in protocol.recipients:
+        asked |= set(rule.services)
+    if protocol.family_first is not None:
+        asked |= {*protocol.family_first.first, *protocol.family_first.instead_of}
+    if asked & HOUSE:
+        raise lines.refuse((), "our own people on call are in the ladder, not among the services")
+    silent = asked - set(listed)
+    if silent:
+        words = "say what is disclosed to: " + ", ".join(sorted(silent))
+        raise lines.refuse(("discloses",), words)
+    basis = protocol.danger_key.basis
+    if basis not in protocol.rule(Urgency.IMMEDIATE).bases:
+        raise lines.refuse(("danger_key", "basis"), f"{basis.value} is no basis of immediate")
+
+
+def check_against_form(protocol: Protocol, lines: Lines, form: Form) -> None:
+    """What is disclosed are questions of the form. Raises BadDefinition."""
+    known = {s.code for s in form.sections} | {
+        f"{s.code}.{f.code}" for s in form.sections for f in s.fields
+    }
+    for n, disclosed in enumerate(protocol.discloses):
+        for m, path in enumerate(disclosed.fields):
+            if path not in known:
+                words = f"the form {form.form!r} has no {path!r}"
+                raise lines.refuse(("discloses", n, "fields", m), words)
+
+
+__all__ = ["BadDefinition", "Protocol", "check_against_form", "read_protocol"]

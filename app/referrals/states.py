@@ -1,0 +1,254 @@
+"""The life of a referral, of an approach to one agency, and of what is sent there. Pure."""
+
+from enum import StrEnum
+
+
+class ReferralState(StrEnum):
+    DRAFT = "draft"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    REDIRECTED = "redirected"
+    RECALLED = "recalled"
+    EXPIRED = "expired"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+
+
+class ReferralEvent(StrEnum):
+    SEND = "send"
+    DELIVER = "deliver"
+    ACKNOWLEDGE = "acknowledge"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    PROGRESS = "progress"
+    COMPLETE = "complete"
+    CLOSE = "close"
+    FAIL = "fail"
+    EXPIRE = "expire"
+    REDIRECT = "redirect"
+    RECALL = "recall"
+    WITHDRAW_CONSENT = "withdraw_consent"
+
+
+_S, _E = ReferralState, ReferralEvent
+
+# While somebody still has to be found who takes it.
+_OFFERED = (_S.SENT, _S.DELIVERED)
+# Where an agency has it in hand.
+HELD = (_S.ACKNOWLEDGED, _S.ACCEPTED, _S.IN_PROGRESS)
+# It came back: the duty is open again.
+CAME_BACK = (_S.REJECTED, _S.FAILED, _S.EXPIRED)
+OVER = frozenset({_S.CLOSED, _S.RECALLED, _S.CONSENT_WITHDRAWN})
+# An urgent one in these states has a running clock to acknowledge it; a constraint says so too.
+UNACKNOWLEDGED = frozenset({_S.DRAFT, *_OFFERED, *CAME_BACK, _S.REDIRECTED})
+
+TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
+    (_S.DRAFT, _E.SEND): _S.SENT,
+    (_S.REDIRECTED, _E.SEND): _S.SENT,
+    (_S.SENT, _E.DELIVER): _S.DELIVERED,
+    **{(s, _E.ACKNOWLEDGE): _S.ACKNOWLEDGED for s in (*_OFFERED, *CAME_BACK)},
+    **{(s, _E.ACCEPT): _S.ACCEPTED for s in (*_OFFERED, _S.ACKNOWLEDGED)},
+    **{(s, _E.PROGRESS): _S.IN_PROGRESS for s in HELD},
+    **{(s, _E.COMPLETE): _S.COMPLETED for s in HELD},
+    **{(s, _E.REJECT): _S.REJECTED for s in (*_OFFERED, *HELD)},
+    **{(s, _E.FAIL): _S.FAILED for s in (_S.DRAFT, *_OFFERED)},
+    **{(s, _E.EXPIRE): _S.EXPIRED for s in _OFFERED},
+    **{(s, _E.REDIRECT): _S.REDIRECTED for s in (*_OFFERED, *HELD, *CAME_BACK)},
+    # Only people close it.
+    **{(s, _E.CLOSE): _S.CLOSED for s in (_S.COMPLETED, *CAME_BACK)},
+    **{
+        (s, event): after
+        for s in _S
+        if s not in OVER and s is not _S.COMPLETED
+        for event, after in (
+            (_E.RECALL, _S.RECALLED),
+            (_E.WITHDRAW_CONSENT, _S.CONSENT_WITHDRAWN),
+        )
+    },
+}
+
+
+class ApproachState(StrEnum):
+    """What became of offering it to one agency."""
+
+    OFFERED = "offered"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    ACCEPTED = "accepted"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    UNANSWERED = "unanswered"
+    WITHDRAWN = "withdrawn"
+
+
+LIVE_APPROACH = frozenset(
+    {
+        ApproachState.OFFERED,
+        ApproachState.DELIVERED,
+        ApproachState.ACKNOWLEDGED,
+        ApproachState.ACCEPTED,
+        ApproachState.IN_PROGRESS,
+    }
+)
+
+
+class OpenedHow(StrEnum):
+    URGENT_BUTTON = "urgent_button"
+    DANGER_KEY = "danger_key"
+    CONTACT = "contact"
+    BY_HAND = "by_hand"
+
+
+class ClockKind(StrEnum):
+    """What has to have happened by when."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SEEN = "seen"
+    WRITTEN = "written"
+    FOLLOW_UP = "follow_up"
+    # Our own house has acknowledged; an agency has yet to.
+    HAND_OVER = "hand_over"
+
+
+class Sector(StrEnum):
+    SOCIAL_WELFARE = "social_welfare"
+    POLICE = "police"
+    HEALTH = "health"
+    MENTAL_HEALTH = "mental_health"
+    EDUCATION = "education"
+    JUSTICE = "justice"
+    SHELTER = "shelter"
+    MOBILE_OUTREACH = "mobile_outreach"
+    LEGAL_AID = "legal_aid"
+    FAMILY_SUPPORT = "family_support"
+    MISSING_CHILDREN = "missing_children"
+    HELPLINE_ABROAD = "helpline_abroad"
+    # Our own supervisor and director on call: they are rung like anybody else.
+    OWN_HOUSE = "own_house"
+
+
+# Those to whom a law gives duties of their own; all others are services.
+AUTHORITIES = frozenset({Sector.SOCIAL_WELFARE, Sector.POLICE, Sector.JUSTICE})
+
+
+class Service(StrEnum):
+    """What is asked of somebody."""
+
+    CHILD_PROTECTION = "child_protection"
+    POLICE = "police"
+    EMERGENCY_MEDICAL = "emergency_medical"
+    HEALTH = "health"
+    MENTAL_HEALTH = "mental_health"
+    EDUCATION = "education"
+    JUSTICE = "justice"
+    SHELTER = "shelter"
+    MOBILE_OUTREACH = "mobile_outreach"
+    LEGAL_AID = "legal_aid"
+    FAMILY_SUPPORT = "family_support"
+    DISABILITY_SUPPORT = "disability_support"
+    MISSING_CHILD = "missing_child"
+    HELPLINE_ABROAD = "helpline_abroad"
+    SUPERVISOR_ON_CALL = "supervisor_on_call"
+    DIRECTOR_ON_CALL = "director_on_call"
+
+
+HOUSE = frozenset({Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL})
+
+
+class RejectionReason(StrEnum):
+    NO_CAPACITY = "no_capacity"
+    OUTSIDE_AREA = "outside_area"
+    OUTSIDE_MANDATE = "outside_mandate"
+    AGE_OUT_OF_RANGE = "age_out_of_range"
+    INSUFFICIENT_INFORMATION = "insufficient_information"
+    DUPLICATE = "duplicate"
+    CANNOT_LOCATE = "cannot_locate"
+    OTHER = "other"
+
+
+class ReferralOutcome(StrEnum):
+    SAFE_AT_HOME = "child_safe_at_home_with_plan"
+    SHELTER = "placed_shelter"
+    KIN_OR_FOSTER = "placed_kin_or_foster"
+    RESIDENTIAL = "placed_residential"
+    POLICE_ACTION = "police_action"
+    MEDICAL_CARE = "medical_care"
+    FAMILY_SUPPORTED = "family_supported"
+    DECLINED = "declined_by_family"
+    NOT_LOCATED = "unable_to_locate"
+    REFERRED_ON = "referred_on"
+    OTHER = "other"
+
+
+# Outcomes after which a child at risk of separation is still with the family or its kin.
+STAYED = frozenset({ReferralOutcome.SAFE_AT_HOME, ReferralOutcome.FAMILY_SUPPORTED})
+LEFT = frozenset(
+    {ReferralOutcome.SHELTER, ReferralOutcome.KIN_OR_FOSTER, ReferralOutcome.RESIDENTIAL}
+)
+
+
+class RungKind(StrEnum):
+    PHONE = "phone"
+    SMS = "sms"
+    EMAIL = "email"
+
+
+class RungResult(StrEnum):
+    """What came of one try. Nobody but `acknowledged` and the two after it was a person."""
+
+    ACKNOWLEDGED = "acknowledged"
+    CALL_BACK = "wants_to_be_called_back"
+    WRONG_SERVICE = "wrong_service"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    MACHINE = "machine"
+    NO_KEY = "nobody_pressed_a_key"
+    UNREACHABLE = "unreachable"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    STOPPED = "not_needed_any_more"
+
+
+class DispatchState(StrEnum):
+    """A mobile outreach team on its way to a child."""
+
+    ASKED = "asked"
+    ON_THE_WAY = "on_the_way"
+    ARRIVED = "arrived"
+    SEEN = "seen"
+    DONE = "done"
+    CALLED_OFF = "called_off"
+
+
+DISPATCH_ORDER = [
+    DispatchState.ASKED, DispatchState.ON_THE_WAY, DispatchState.ARRIVED, DispatchState.SEEN,
+    DispatchState.DONE,
+]  # fmt: skip
+DISPATCH_RESULTS = (
+    "child_safe_at_home", "child_brought_to_safety", "child_not_found", "entry_refused",
+    "family_supported", "other",
+)  # fmt: skip
+
+
+class NoticeKind(StrEnum):
+    """What somebody in the house has to see."""
+
+    BREACH = "breach"
+    OVERRIDE = "override"
+    CALL_BACK = "call_back"
+    QUESTION = "question"
+    REJECTED = "rejected"
+    NOBODY_LEFT = "nobody_left"
+    WRONG_SERVICE = "wrong_service"
+    UNDELIVERED = "undelivered"
+    UNMAPPED = "unmapped"
+    DANGER_UNANSWERED = "danger_unanswered"
+    # The ladder has reached the supervisor.
+    ESCALATED = "escalated"
