@@ -6,7 +6,7 @@ revision of the record each question was last changed.
 """
 
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -50,7 +50,10 @@ class Definition(Base):
 
 
 class Filled:
-    """A filled form: what contacts and cases have in common."""
+    """A filled form: what contacts, cases and referrals have in common."""
+
+    if TYPE_CHECKING:
+        __tablename__: str
 
     id: Mapped[Identifier]
     # What people say to one another: "K-7F3-9QD-2XC".

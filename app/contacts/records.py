@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, select
 from app.contacts import library as libraries
 from app.contacts.answers import Answers, Sheet, Value
 from app.contacts.library import Key, Library
-from app.contacts.models import Case, Contact, Definition, EarlierAnswer, RecordEvent
+from app.contacts.models import Contact, Definition, EarlierAnswer, Filled, RecordEvent
 from app.contacts.scopes import anybody, readable
 from app.database.quick import Command, Question
 from app.errors import Conflict, NotFound, Refusal
@@ -26,7 +26,7 @@ from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Ground, Work
 
-R = TypeVar("R", bound=Contact | Case)
+R = TypeVar("R", bound=Filled)
 
 # Crockford's letters: none is taken for another when read aloud.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -98,7 +98,7 @@ async def register_texts(
         restore(known[key].kind, known[key].text)
 
 
-def sheet_of(work: Work, record: Contact | Case) -> Sheet:
+def sheet_of(work: Work, record: Filled) -> Sheet:
     """The form and trees that a record was written with. Raises UnknownDefinition."""
     try:
         return library_of(work.ground).sheet(
@@ -127,7 +127,7 @@ def beginning(work: Work, kind: str) -> dict[str, Any]:
     }
 
 
-def present(record: Contact | Case) -> Answers:
+def present(record: Filled) -> Answers:
     """The answers as conditions see them: of sealed ones only that there is one."""
     return {**record.answers, **dict.fromkeys(record.sealed, "sealed")}
 
@@ -135,7 +135,7 @@ def present(record: Contact | Case) -> Answers:
 # -- sealing -----------------------------------------------------------------------------------
 
 
-def seal_answer(work: Work, record: Contact | Case, path: str, value: Value) -> str:
+def seal_answer(work: Work, record: Filled, path: str, value: Value) -> str:
     """A personal answer as it is stored: bound to the record and the question."""
     body = json.dumps(value, ensure_ascii=False).encode()
     sealed = work.keys.seal(body, table=record.__tablename__, column=path, row=record.id)

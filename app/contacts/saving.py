@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
-from app.contacts.models import Case, Contact, EarlierAnswer, MatchKey
+from app.contacts.models import Contact, EarlierAnswer, Filled, MatchKey
 from app.contacts.records import note_event, open_record, seal_answer, sheet_of
 from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
 from app.database.quick import Command
@@ -48,7 +48,7 @@ class Saved:
 
 
 async def save_answers(
-    work: Work, record: Contact | Case, changes: list[Change], *, new: bool = False
+    work: Work, record: Filled, changes: list[Change], *, new: bool = False
 ) -> Saved:
     """Write changes into a record that is locked, or new and not in the database yet.
 
@@ -92,7 +92,7 @@ async def save_answers(
 
 
 class _Writer:
-    def __init__(self, work: Work, record: Contact | Case, sheet: Sheet) -> None:
+    def __init__(self, work: Work, record: Filled, sheet: Sheet) -> None:
         self._work, self._record, self._sheet = work, record, sheet
         self._answers = dict(record.answers)
         self._sealed = dict(record.sealed)
@@ -195,7 +195,7 @@ class _Writer:
             await _write_keys(self._work, record, self._sheet, self._keys, new)
 
 
-def extract(record: Contact | Case, sheet: Sheet) -> None:
+def extract(record: Filled, sheet: Sheet) -> None:
     """Take from the answers what a record is found by."""
     form, answers = sheet.form, record.answers
 
@@ -238,7 +238,7 @@ _KEYS = (
 
 
 async def _write_keys(
-    work: Work, record: Contact | Case, sheet: Sheet, changed: dict[str, Value | None], new: bool
+    work: Work, record: Filled, sheet: Sheet, changed: dict[str, Value | None], new: bool
 ) -> None:
     if not new:
         await work.session.execute(
@@ -261,7 +261,7 @@ async def _write_keys(
         work.rows.append((_KEYS, values))
 
 
-async def headline_warnings(work: Work, record: Contact | Case) -> list[str]:
+async def headline_warnings(work: Work, record: Filled) -> list[str]:
     """What in the headline should not be there: it is the one line that is not sealed.
 
     The names of the record are compared by their hashes; nothing is opened for it.

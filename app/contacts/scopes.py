@@ -5,20 +5,31 @@ the owner, whoever had it before, whoever works on a case with it. A supervisor 
 team wrote. A role without the permission reads nothing, whatever is written there.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    false,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 
-from app.contacts.models import Case, CaseContact, CaseMember, Contact, ContactReader
+from app.contacts.models import Case, CaseContact, CaseMember, Contact, ContactReader, Filled
 from app.database.quick import Command
 from app.errors import NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-R = TypeVar("R", bound=Contact | Case)
+R = TypeVar("R", bound=Filled)
 
 
 class Reader(NamedTuple):
@@ -70,8 +81,14 @@ def writes_case(staff: Staff) -> ColumnElement[bool]:
     return reads_case(staff) if may(staff.role, Permission.WRITE_CASES) else false()
 
 
-_READS: dict[Any, Any] = {Contact: reads_contact, Case: reads_case}
-_WRITES: dict[Any, Any] = {Contact: writes_contact, Case: writes_case}
+Rule = Callable[[Any], ColumnElement[bool]]
+_READS: dict[Any, Rule] = {Contact: reads_contact, Case: reads_case}
+_WRITES: dict[Any, Rule] = {Contact: writes_contact, Case: writes_case}
+
+
+def scope(model: type[Filled], reads: Rule, writes: Rule) -> None:
+    """Say who sees and changes the records of an area above this one."""
+    _READS[model], _WRITES[model] = reads, writes
 
 
 def readable(model: type[R], staff: Staff | Reader) -> Select[Any]:
@@ -91,10 +108,12 @@ async def lock_writable(work: Work, staff: Staff, model: type[R], record_id: UUI
 
 
 async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
-    """Whether there is a contact or a case of that id that the person may read."""
-    contact = select(Contact.id).where(Contact.id == record_id, reads_contact(staff))
-    case = select(Case.id).where(Case.id == record_id, reads_case(staff))
-    return await work.session.scalar(contact.union_all(case)) is not None
+    """Whether there is a record of that id that the person may read."""
+    found = [
+        select(model.id).where(model.id == record_id, reads(staff))
+        for model, reads in _READS.items()
+    ]
+    return await work.session.scalar(union_all(*found)) is not None
 
 
 async def check_contact_writable(work: Work, staff: Staff, contact_id: UUID) -> None:

@@ -62,9 +62,7 @@ class Said:
     unmapped: list[str] = field(default_factory=list)
 
 
-def say(
-    fields: tuple[Mapped, ...], always: tuple[Always, ...], answers: dict[str, Any]
-) -> Said:
+def say(fields: tuple[Mapped, ...], always: tuple[Always, ...], answers: dict[str, Any]) -> Said:
     """Put answers and facts into the other system's fields."""
     said = Said({a.to: a.value == "true" if a.type == "boolean" else a.value for a in always})
     for rule in fields:

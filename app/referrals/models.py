@@ -33,6 +33,7 @@ from app.referrals.states import (
     DispatchState,
     NoticeKind,
     OpenedHow,
+    Purpose,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
@@ -270,6 +271,7 @@ class Rung(Base):
     __tablename__ = "rungs"
     __table_args__ = (
         one_of("kind", RungKind),
+        one_of("purpose", Purpose),
         one_of("sending", ("wanted", "sending", "sent", "failed")),
         one_of("result", RungResult),
         UniqueConstraint("referral_id", "number"),
@@ -284,7 +286,10 @@ class Rung(Base):
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     number: Mapped[int]
     turn: Mapped[int]
+    purpose: Mapped[str] = mapped_column(server_default="ladder")
     kind: Mapped[str]
+    # What only the message itself may hold: a link's token, a code. Forgotten once it is sent.
+    payload_sealed: Mapped[Sealed | None]
     # The number or address, as it was then.
     target: Mapped[str]
     language: Mapped[str]
@@ -317,6 +322,8 @@ class Link(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     used_for: Mapped[str | None]
+    # The link with whose id the code is hashed: this one, or the one before it.
+    code_of: Mapped[UUID]
     code_key: Mapped[KeyedHash | None]
     code_channel: Mapped[str | None]
     code_tries: Mapped[int] = mapped_column(server_default="0")

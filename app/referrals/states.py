@@ -200,6 +200,19 @@ class RungKind(StrEnum):
     EMAIL = "email"
 
 
+class Purpose(StrEnum):
+    """Why somebody at an agency is rung or written to."""
+
+    LADDER = "ladder"
+    # The code that goes the other way than the link.
+    CODE = "code"
+    # A link for the next step.
+    LINK = "link"
+    WITHDRAWN = "withdrawn"
+    RECALLED = "recalled"
+    ANSWER = "answer"
+
+
 class RungResult(StrEnum):
     """What came of one try. Nobody but `acknowledged` and the two after it was a person."""
 

@@ -26,6 +26,16 @@ class Permission(StrEnum):
     WRITE_CASES = "write_cases"
     # The work list of category codes that count as nothing, and which forms are in force.
     SEE_DEFINITIONS = "see_definitions"
+    # Referrals: one's own and those of one's contacts; a supervisor's team's; an officer's, all.
+    SEE_REFERRALS = "see_referrals"
+    SEE_ALL_REFERRALS = "see_all_referrals"
+    WRITE_REFERRALS = "write_referrals"
+    # All running clocks, overrides to be seen, events that could not be delivered.
+    SEE_CLOCKS = "see_clocks"
+    SEE_DIRECTORY = "see_directory"
+    KEEP_DIRECTORY = "keep_directory"
+    # Numbers without identities.
+    SEE_STATISTICS = "see_statistics"
     # Everybody who is signed in: who am I, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
@@ -42,6 +52,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.READ_RECORDS,
             _P.WRITE_CONTACTS,
             _P.WRITE_CASES,
+            _P.SEE_REFERRALS,
+            _P.WRITE_REFERRALS,
+            _P.SEE_DIRECTORY,
         }
     ),
     Role.SUPERVISOR: frozenset(
@@ -58,14 +71,43 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.WRITE_CONTACTS,
             _P.WRITE_CASES,
             _P.SEE_DEFINITIONS,
+            _P.SEE_REFERRALS,
+            _P.WRITE_REFERRALS,
+            _P.SEE_CLOCKS,
+            _P.SEE_DIRECTORY,
+            _P.KEEP_DIRECTORY,
+            _P.SEE_STATISTICS,
         }
     ),
     # Numbers without identities: call facts, no messages, no talks.
     Role.ADMINISTRATOR: frozenset(
-        {_P.SIGNED_IN, _P.SEE_QUEUE, _P.SEE_ALL_CALLS, _P.SEE_DEFINITIONS}
+        {
+            _P.SIGNED_IN,
+            _P.SEE_QUEUE,
+            _P.SEE_ALL_CALLS,
+            _P.SEE_DEFINITIONS,
+            _P.SEE_DIRECTORY,
+            _P.KEEP_DIRECTORY,
+            _P.SEE_STATISTICS,
+        }
     ),
-    Role.REFERRAL_OFFICER: frozenset({_P.SIGNED_IN, _P.READ_RECORDS, _P.WRITE_CASES}),
-    Role.AUDITOR: frozenset({_P.SIGNED_IN, _P.READ_LOG, _P.SEE_ALL_CALLS}),
+    Role.REFERRAL_OFFICER: frozenset(
+        {
+            _P.SIGNED_IN,
+            _P.READ_RECORDS,
+            _P.WRITE_CASES,
+            _P.SEE_REFERRALS,
+            _P.SEE_ALL_REFERRALS,
+            _P.WRITE_REFERRALS,
+            _P.SEE_CLOCKS,
+            _P.SEE_DIRECTORY,
+            _P.KEEP_DIRECTORY,
+            _P.SEE_STATISTICS,
+        }
+    ),
+    Role.AUDITOR: frozenset(
+        {_P.SIGNED_IN, _P.READ_LOG, _P.SEE_ALL_CALLS, _P.SEE_DIRECTORY, _P.SEE_STATISTICS}
+    ),
 }
 
 

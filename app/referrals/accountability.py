@@ -1,0 +1,201 @@
+"""How agencies answer, in numbers without identities: each measure is defined once, here.
+
+A measure is over the approaches to an agency that were offered in a window (half-open).
+"""
+
+import csv
+import io
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, text
+
+from app.referrals.states import LEFT, STAYED
+from app.work import Work
+
+# Printed beside the numbers, in every view and file.
+DEFINITIONS = {
+    "offered": "referrals offered to the agency in the window, once per offer",
+    "acknowledged": "of these, those that a person there acknowledged",
+    "accepted": "of these, those that it accepted",
+    "rejected": "of these, those that it rejected",
+    "unanswered": "of these, those that went on to somebody else without an answer",
+    "median_seconds_to_acknowledge": "middle value of the seconds from the offer to the "
+    "acknowledgement, of those acknowledged",
+    "p90_seconds_to_acknowledge": "nine in ten were acknowledged within so many seconds "
+    "(linear interpolation)",
+    "median_seconds_to_see_child": "middle value of the seconds from the offer to the contact "
+    "with the child, of those where there was one",
+    "p90_seconds_to_see_child": "nine in ten children were seen within so many seconds",
+    "breaches": "clocks of its referrals that ran out while it had them: to acknowledge, between "
+    "its offer and what followed; to see the child and to follow up, after it had accepted",
+    "completed": "of those offered, the ones it completed",
+    "feedback_wanted": "of its completed ones, those whose reporter wanted to hear what became "
+    "of it",
+    "feedback_given": "of these, those where the reporter was told",
+    "separation_risk": "of its completed ones, those in which a child might have been separated "
+    "from its family",
+    "separation_prevented": "of these, those in which the child stayed with its family",
+    "separated": "of these, those in which the child was placed elsewhere",
+}
+COLUMNS = ("agency", "name", "sector", *DEFINITIONS, "rejections", "outcomes")
+
+
+@dataclass
+class Row:
+    """The measures of one agency, or of all."""
+
+    agency: str
+    name: str
+    sector: str
+    values: dict[str, int | float | None]
+    rejections: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+
+# One pass over the approaches of the window. A breach counts for whoever had it then.
+_SQL = """
+WITH mine AS (
+  SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
+         a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
+         (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed,
+         lead(a.offered_at) OVER (PARTITION BY a.referral_id ORDER BY a.number) AS next_at
+  FROM approaches a JOIN referrals r ON r.id = a.referral_id
+), shown AS (
+  SELECT * FROM mine WHERE offered_at >= :since AND offered_at < :until
+), late AS (
+  SELECT s.id, count(*) AS breaches
+  FROM shown s JOIN clocks c ON c.referral_id = s.referral_id
+  WHERE c.breached_at IS NOT NULL
+    AND c.breached_at >= s.offered_at
+    AND (s.next_at IS NULL OR c.breached_at < s.next_at)
+    AND (c.kind = 'acknowledge'
+         OR (c.kind IN ('seen', 'follow_up') AND s.accepted_at IS NOT NULL
+             AND s.accepted_at <= c.breached_at))
+  GROUP BY s.id
+)
+SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
+  max(g.name) AS name, max(g.sector) AS sector,
+  count(*) AS offered,
+  count(s.acknowledged_at) AS acknowledged,
+  count(s.accepted_at) AS accepted,
+  count(*) FILTER (WHERE s.state = 'rejected') AS rejected,
+  count(*) FILTER (WHERE s.state = 'unanswered') AS unanswered,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
+    AS median_seconds_to_acknowledge,
+  percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
+    AS p90_seconds_to_acknowledge,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))
+    AS median_seconds_to_see_child,
+  percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))
+    AS p90_seconds_to_see_child,
+  coalesce(sum(late.breaches), 0) AS breaches,
+  count(*) FILTER (WHERE s.completed) AS completed,
+  count(*) FILTER (WHERE s.completed AND s.wants_feedback) AS feedback_wanted,
+  count(*) FILTER (WHERE s.completed AND s.wants_feedback AND s.feedback_at IS NOT NULL)
+    AS feedback_given,
+  count(*) FILTER (WHERE s.completed AND s.separation_risk) AS separation_risk,
+  count(*) FILTER (WHERE s.completed AND s.separation_risk AND s.outcome = ANY(:stayed))
+    AS separation_prevented,
+  count(*) FILTER (WHERE s.completed AND s.separation_risk AND s.outcome = ANY(:left))
+    AS separated
+FROM shown s JOIN agencies g ON g.id = s.agency_id LEFT JOIN late ON late.id = s.id
+GROUP BY GROUPING SETS ((g.code), ())
+ORDER BY grouping(g.code) DESC, g.code
+"""
+
+_REASONS = """
+SELECT g.code AS agency, a.reason AS word, count(*) AS n
+FROM approaches a JOIN agencies g ON g.id = a.agency_id
+WHERE a.offered_at >= :since AND a.offered_at < :until AND a.state = 'rejected'
+GROUP BY g.code, a.reason
+"""
+_OUTCOMES = """
+SELECT g.code AS agency, coalesce(r.outcome, 'not told') AS word, count(*) AS n
+FROM approaches a JOIN agencies g ON g.id = a.agency_id
+JOIN referrals r ON r.id = a.referral_id AND r.approach_id = a.id
+WHERE a.offered_at >= :since AND a.offered_at < :until AND r.completed_at IS NOT NULL
+GROUP BY g.code, coalesce(r.outcome, 'not told')
+"""
+
+
+async def accountability(work: Work, since: datetime, until: datetime) -> list[Row]:
+    """The measures of all agencies together, first, and of each one."""
+    window = {"since": since, "until": until}
+    lists = {"stayed": sorted(STAYED), "left": sorted(LEFT)}
+    statement = text(_SQL).bindparams(bindparam("stayed"), bindparam("left"))
+    rows = (await work.session.execute(statement, {**window, **lists})).mappings().all()
+    reasons = await _counted(work, _REASONS, window)
+    outcomes = await _counted(work, _OUTCOMES, window)
+    found = []
+    for row in rows:
+        code = row["agency"]
+        values = {name: _plain(row[name]) for name in DEFINITIONS}
+        found.append(
+            Row(
+                code or "all", row["name"] if code else "All agencies",
+                row["sector"] if code else "", values,
+                _of(reasons, code), _of(outcomes, code),
+            )
+        )  # fmt: skip
+    # Without a single offer there is a row of nothing.
+    return [row for row in found if row.values["offered"]] or found[:1]
+
+
+async def _counted(work: Work, sql: str, window: dict[str, Any]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in (await work.session.execute(text(sql), window)).mappings():
+        found.setdefault(row["agency"], {})[row["word"]] = row["n"]
+    return found
+
+
+def _of(counted: dict[str, dict[str, int]], code: str | None) -> dict[str, int]:
+    if code is not None:
+        return dict(sorted(counted.get(code, {}).items()))
+    total: dict[str, int] = {}
+    for words in counted.values():
+        for word, n in words.items():
+            total[word] = total.get(word, 0) + n
+    return dict(sorted(total.items()))
+
+
+def _plain(value: Any) -> int | float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return int(number) if number.is_integer() else round(number, 1)
+
+
+def write_csv(rows: list[Row], since: datetime, until: datetime, made_at: datetime) -> str:
+    """The same as a file: definitions above, one line per agency, one column per measure."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(
+        [f"# offered from {since.isoformat()} to {until.isoformat()} (exclusive), "
+         f"as of {made_at.isoformat()}"]
+    )  # fmt: skip
+    for name, words in DEFINITIONS.items():
+        writer.writerow([f"# {name}: {words}"])
+    writer.writerow(COLUMNS)
+    for row in rows:
+        counted = [
+            "; ".join(f"{word} {n}" for word, n in words.items())
+            for words in (row.rejections, row.outcomes)
+        ]
+        values = ["" if row.values[n] is None else row.values[n] for n in DEFINITIONS]
+        # A name that begins like a formula stays a name.
+        name = "'" + row.name if row.name.startswith(("=", "+", "-", "@")) else row.name
+        writer.writerow([row.agency, name, row.sector, *values, *counted])
+    return file.getvalue()
+
+
+def as_json(rows: list[Row]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {
+            "agency": row.agency, "name": row.name, "sector": row.sector, **row.values,
+            "rejections": row.rejections, "outcomes": row.outcomes,
+        }
+        for row in rows
+    ]  # fmt: skip

@@ -1,0 +1,409 @@
+"""What agencies and our own people say to a referral: acknowledge, accept, reject, and so on.
+
+Whoever says it, by whichever way, comes through here: the phone, the link, another system,
+or somebody of ours who writes down what was said.
+"""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.contacts.risk import Urgency
+from app.errors import Conflict, Invalid, NotFound
+from app.referrals import clocks
+from app.referrals.climbing import begin, go_to, next_agency
+from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.states import (
+    CAME_BACK,
+    DISPATCH_ORDER,
+    DISPATCH_RESULTS,
+    HELD,
+    LIVE_APPROACH,
+    OVER,
+    ApproachState,
+    ClockKind,
+    DispatchState,
+    NoticeKind,
+    ReferralEvent,
+    ReferralOutcome,
+    ReferralState,
+    RejectionReason,
+)
+from app.referrals.telling import announce_event, approaches_of, end_rungs, tell_recipients
+from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
+from app.work import Work
+
+_E = ReferralEvent
+_AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
+
+
+class TakenByAnother(Conflict):
+    default = "Another service has taken this referral. Nothing more has to be done. Thank you."
+
+
+class Over(Conflict):
+    default = "This referral is over. Nothing more has to be done. Thank you."
+
+
+async def lock_approach(work: Work, referral: Referral, approach_id: UUID) -> Approach:
+    """The approach to an agency, of a locked referral. Raises NotFound."""
+    approach = await work.session.get(Approach, approach_id, populate_existing=True)
+    if approach is None or approach.referral_id != referral.id:
+        raise NotFound("There is no such referral.")
+    return approach
+
+
+def _check_live(referral: Referral, approach: Approach) -> None:
+    """Whether this agency may still say something. Raises Over, TakenByAnother."""
+    if ReferralState(referral.state) in OVER or approach.state == ApproachState.WITHDRAWN:
+        raise Over()
+    if approach.state in (ApproachState.REJECTED, ApproachState.COMPLETED):
+        raise Over("Your answer is written down already. Thank you.")
+    if ReferralState(referral.state) in HELD and referral.approach_id not in (None, approach.id):
+        raise TakenByAnother()
+
+
+async def _announce(work: Work, referral: Referral, approach: Approach, kind: str, by: By) -> None:
+    """To the agency's own system, unless that is where it came from."""
+    if by.how == "machine":
+        return
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    await announce_event(work, referral, agency, kind, {"how": by.how})
+
+
+# -- acknowledging -----------------------------------------------------------------------------
+
+
+async def acknowledge(
+    work: Work, referral: Referral, approach: Approach, by: By, *, words: str = ""
+) -> None:
+    """A person at an agency has it. The ladder rests. Twice is once. Raises Over, TakenByAnother."""
+    _check_live(referral, approach)
+    if ReferralState(referral.state) in HELD and referral.approach_id == approach.id:
+        return
+    if referral.house_has_it:
+        # Our supervisor had it; now an agency has.
+        referral.house_has_it = False
+        note(work, referral, "handed over by the house", by)
+    else:
+        move(work, referral, _E.ACKNOWLEDGE, by, words=words)
+    await _take(work, referral, approach)
+    approach.state = ApproachState.ACKNOWLEDGED.value
+    approach.acknowledged_at = approach.acknowledged_at or work.now
+    await _announce(work, referral, approach, "referral.acknowledged", by)
+
+
+async def _take(work: Work, referral: Referral, approach: Approach) -> None:
+    """The agency has it: nobody else is tried, and the clocks of before stop."""
+    if referral.approach_id != approach.id:
+        # It answered after it had been given up; somebody else was being asked.
+        referral.approach_id, referral.agency_id = approach.id, approach.agency_id
+    for other in await approaches_of(work, referral.id):
+        waiting = other.state in (ApproachState.OFFERED, ApproachState.DELIVERED)
+        if other.id != approach.id and waiting:
+            other.state = ApproachState.UNANSWERED.value
+    referral.acknowledged_at = referral.acknowledged_at or work.now
+    referral.climbs_at = None
+    referral.turn += 1
+    await end_rungs(work, referral)
+    await clocks.stop(work, referral, ClockKind.ACKNOWLEDGE, ClockKind.HAND_OVER)
+    await clocks.start_once(work, referral, "acknowledged")
+
+
+async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
+    """Our own supervisor or director has it in hand: an agency still has to, by a clock."""
+    if ReferralState(referral.state) in OVER:
+        raise Over()
+    if ReferralState(referral.state) in HELD:
+        return
+    move(work, referral, _E.ACKNOWLEDGE, by, house=True)
+    referral.house_has_it = True
+    referral.acknowledged_at = referral.acknowledged_at or work.now
+    referral.approach_id = referral.agency_id = None
+    referral.climbs_at = None
+    referral.turn += 1
+    await end_rungs(work, referral)
+    await clocks.stop(work, referral, ClockKind.ACKNOWLEDGE)
+    await clocks.run_hand_over(work, referral)
+
+
+async def accept(work: Work, referral: Referral, approach: Approach, by: By) -> None:
+    """The agency will act. Raises Over, TakenByAnother."""
+    _check_live(referral, approach)
+    if approach.accepted_at is not None and referral.approach_id == approach.id:
+        return
+    if ReferralState(referral.state) not in HELD:
+        # Accepting says that it was heard, too: as for one that comes late.
+        await acknowledge(work, referral, approach, by)
+    elif referral.house_has_it:
+        await acknowledge(work, referral, approach, by)
+    move(work, referral, _E.ACCEPT, by)
+    referral.accepted_at = approach.accepted_at = work.now
+    approach.state = ApproachState.ACCEPTED.value
+    await clocks.start_once(work, referral, "accepted")
+    await _announce(work, referral, approach, "referral.accepted", by)
+
+
+async def reject(
+    work: Work,
+    referral: Referral,
+    approach: Approach,
+    reason: RejectionReason,
+    by: By,
+    *,
+    words: str = "",
+) -> None:
+    """The agency will not. An urgent referral goes to the next one at once, and its clock runs
+    on. Raises Over, TakenByAnother.
+    """
+    _check_live(referral, approach)
+    current = referral.approach_id == approach.id
+    approach.state, approach.reason = ApproachState.REJECTED.value, reason.value
+    approach.ended_at = work.now
+    if reason is RejectionReason.OUTSIDE_MANDATE:
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        agency.doubted_at = agency.doubted_at or work.now
+        tell_house(work, referral, NoticeKind.WRONG_SERVICE, agency=agency.code)
+    if not current:
+        note(work, referral, "rejected too", by, words=words, reason=reason.value)
+        return
+    move(work, referral, _E.REJECT, by, words=words, reason=reason.value)
+    referral.accepted_at = None
+    referral.approach_id = referral.agency_id = None
+    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await _announce(work, referral, approach, "referral.rejected", by)
+    tell_house(
+        work, referral, NoticeKind.REJECTED, for_whom="owner", reason=reason.value, agency=by.agency
+    )
+    if referral.urgency in _AT_ONCE:
+        await on_to_the_next(work, referral)
+
+
+async def on_to_the_next(work: Work, referral: Referral) -> None:
+    """Offer a locked referral that came back to the next right agency, or climb the ladder."""
+    following, why = await next_agency(work, referral)
+    if following is not None:
+        await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+        return
+    note(work, referral, "no other agency", PROGRAM_ITSELF, why=why)
+    await end_rungs(work, referral)
+    await begin(work, referral)
+
+
+# -- acting ------------------------------------------------------------------------------------
+
+
+async def progress(
+    work: Work,
+    referral: Referral,
+    approach: Approach,
+    by: By,
+    *,
+    seen_at: datetime | None = None,
+    words: str = "",
+) -> None:
+    """The agency tells how it goes; `seen_at` is when somebody was with the child.
+
+    Raises Invalid, Over, TakenByAnother.
+    """
+    _check_live(referral, approach)
+    if seen_at is not None and seen_at > work.now:
+        raise Invalid("The child cannot have been seen in the future. Check the time.")
+    if seen_at is not None and seen_at < referral.opened_at:
+        raise Invalid("That is before the referral was opened. Check the time.")
+    if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
+        # Who acts has accepted.
+        await accept(work, referral, approach, by)
+    told = {"seen_at": seen_at.isoformat()} if seen_at else {}
+    move(work, referral, _E.PROGRESS, by, words=words, **told)
+    approach.state = ApproachState.IN_PROGRESS.value
+    if seen_at is not None and referral.seen_at is None:
+        referral.seen_at = approach.seen_at = seen_at
+        await clocks.stop(work, referral, ClockKind.SEEN)
+        await clocks.start_once(work, referral, "seen")
+    await _announce(work, referral, approach, "referral.progress", by)
+
+
+async def complete(
+    work: Work,
+    referral: Referral,
+    approach: Approach,
+    outcome: ReferralOutcome | None,
+    by: By,
+    *,
+    words: str = "",
+) -> None:
+    """The agency has done its part; without an outcome it was not told. Our own people close it.
+
+    Raises Over, TakenByAnother.
+    """
+    _check_live(referral, approach)
+    if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
+        await accept(work, referral, approach, by)
+    told = outcome.value if outcome is not None else None
+    move(work, referral, _E.COMPLETE, by, words=words, outcome=told)
+    referral.outcome, referral.completed_at = told, work.now
+    approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
+    await clocks.stop(work, referral, ClockKind.SEEN, ClockKind.FOLLOW_UP)
+    await _announce(work, referral, approach, "referral.completed", by)
+
+
+async def ask(work: Work, referral: Referral, approach: Approach, question: str, by: By) -> None:
+    """The agency has a question; the owner hears of it. Raises Invalid, Over, TakenByAnother."""
+    _check_live(referral, approach)
+    if not question.strip():
+        raise Invalid("Write the question.")
+    note(work, referral, "question", by, words=question)
+    tell_house(work, referral, NoticeKind.QUESTION, for_whom="owner", agency=by.agency)
+
+
+async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -> None:
+    """Somebody at the duty phone wants to be rung by the counsellor first."""
+    note(work, referral, "wants to be called back", by)
+    tell_house(work, referral, NoticeKind.CALL_BACK, for_whom="owner", agency=agency.code)
+
+
+# -- a mobile outreach team --------------------------------------------------------------------
+
+
+async def dispatch(
+    work: Work,
+    referral: Referral,
+    place: str,
+    wanted_at: datetime,
+    team: str,
+    by: By,
+    *,
+    words: str = "",
+) -> Dispatch:
+    """Ask for a team at a place and time. The place is sealed. Raises Invalid, Over."""
+    if ReferralState(referral.state) in OVER:
+        raise Over()
+    if not place.strip() or not team.strip():
+        raise Invalid("Say where the team is to go, and which team.")
+    row_id = uuid4()
+
+    def seal(text: str, column: str) -> bytes | None:
+        if not text.strip():
+            return None
+        return work.keys.seal(text.strip().encode(), table="dispatches", column=column, row=row_id)
+
+    sealed = seal(place, "place_sealed")
+    assert sealed is not None
+    made = Dispatch(
+        id=row_id, referral_id=referral.id, approach_id=referral.approach_id,
+        place_sealed=sealed, wanted_at=wanted_at, team=team.strip()[:120],
+        state=DispatchState.ASKED.value, asked_at=work.now,
+        words_sealed=seal(words, "words_sealed"),
+    )  # fmt: skip
+    work.session.add(made)
+    note(
+        work, referral, "team asked for", by, team=made.team, wanted_at=wanted_at.isoformat(),
+        dispatch=str(row_id),
+    )  # fmt: skip
+    return made
+
+
+async def move_dispatch(
+    work: Work,
+    referral: Referral,
+    dispatch_id: UUID,
+    to: DispatchState,
+    by: By,
+    *,
+    result: str | None = None,
+    words: str = "",
+) -> Dispatch:
+    """The team is on the way, there, with the child, or done; only forward.
+
+    Raises NotFound, Conflict, Invalid.
+    """
+    await work.session.flush()
+    found = await work.session.scalar(
+        select(Dispatch).where(Dispatch.id == dispatch_id, Dispatch.referral_id == referral.id)
+    )
+    if found is None:
+        raise NotFound("There is no such team on its way for this referral.")
+    before = DispatchState(found.state)
+    if before in (DispatchState.DONE, DispatchState.CALLED_OFF):
+        raise Conflict("This dispatch is over.")
+    if to is not DispatchState.CALLED_OFF and DISPATCH_ORDER.index(to) <= DISPATCH_ORDER.index(
+        before
+    ):
+        raise Conflict(f"The team is {before.value.replace('_', ' ')} already.")
+    if to is DispatchState.DONE and result not in DISPATCH_RESULTS:
+        raise Invalid(f"The result is one of: {', '.join(DISPATCH_RESULTS)}.")
+    found.state = to.value
+    column = "ended_at" if to in (DispatchState.DONE, DispatchState.CALLED_OFF) else f"{to}_at"
+    setattr(found, column, work.now)
+    if to is DispatchState.DONE:
+        found.result = result
+    note(
+        work, referral, f"team {to.value.replace('_', ' ')}", by, words=words, team=found.team,
+        dispatch=str(found.id), **({"from": before.value, "to": to.value}),
+        **({"result": result} if result else {}),
+    )  # fmt: skip
+    if to is DispatchState.SEEN:
+        await _seen_by_team(work, referral, by)
+    return found
+
+
+async def _seen_by_team(work: Work, referral: Referral, by: By) -> None:
+    """A team that sees the child is what the clock waits for."""
+    if referral.approach_id is not None:
+        approach = await lock_approach(work, referral, referral.approach_id)
+        if ApproachState(approach.state) in LIVE_APPROACH:
+            await progress(work, referral, approach, by, seen_at=work.now)
+            return
+    if referral.seen_at is None:
+        referral.seen_at = work.now
+        await clocks.stop(work, referral, ClockKind.SEEN)
+        await clocks.start_once(work, referral, "seen")
+
+
+# -- our own house -----------------------------------------------------------------------------
+
+
+async def close(work: Work, referral: Referral, words: str, by: By) -> None:
+    """A person of ours closes it: what was done is enough. Raises NotPossible, Invalid."""
+    came_back = ReferralState(referral.state) in CAME_BACK
+    if came_back and not words.strip():
+        raise Invalid("Write why it is closed though nobody has taken it.")
+    move(work, referral, _E.CLOSE, by, words=words)
+    await _end(work, referral)
+
+
+async def recall(work: Work, referral: Referral, words: str, by: By) -> None:
+    """A person of ours takes it back; everybody who heard of it is told.
+
+    Raises NotPossible, Invalid.
+    """
+    if not words.strip():
+        raise Invalid("Write why it is taken back.")
+    move(work, referral, _E.RECALL, by, words=words)
+    await _end(work, referral)
+    await tell_recipients(work, referral, "recalled")
+
+
+async def _end(work: Work, referral: Referral) -> None:
+    referral.closed_at, referral.climbs_at = work.now, None
+    referral.turn += 1
+    await end_rungs(work, referral)
+    await clocks.stop(work, referral)
+
+
+async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> None:
+    """The professional who reported was told what became of it. Raises Invalid."""
+    if not words.strip():
+        raise Invalid("Write what was told, and to whom.")
+    referral.feedback_at = referral.feedback_at or work.now
+    note(work, referral, "feedback given", by, words=words)
+
+
+async def expire(work: Work, referral: Referral) -> None:
+    """Nobody answered what is not urgent in its time: the owner decides."""
+    if can(referral, _E.EXPIRE):
+        move(work, referral, _E.EXPIRE, PROGRAM_ITSELF)

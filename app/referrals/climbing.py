@@ -1,0 +1,419 @@
+"""The ladder at work: from one person to the next, until one of them acknowledges."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select
+
+from app.calls.models import Call
+from app.calls.states import CallState
+from app.contacts.risk import Urgency
+from app.referrals import clocks
+from app.referrals.agencies import find_right, house
+from app.referrals.consent import NotConsented, Recipient, ground_for
+from app.referrals.consenting import given_of
+from app.referrals.finding import Found
+from app.referrals.ladder import AT_LEAST, Act, Around, Position, Turn, climb
+from app.referrals.models import Agency, Approach, Counterpart, Referral, Rung
+from app.referrals.states import (
+    LIVE_APPROACH,
+    UNACKNOWLEDGED,
+    ApproachState,
+    NoticeKind,
+    Purpose,
+    ReferralEvent,
+    ReferralState,
+    RungKind,
+    RungResult,
+    Service,
+)
+from app.referrals.telling import (
+    add_rung,
+    announce_event,
+    approaches_of,
+    end_rungs,
+    phones_on_duty,
+    send_links,
+)
+from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
+from app.work import Work
+
+_AT_LEAST = timedelta(seconds=AT_LEAST)
+# A person who has lifted the phone is given so long to press a key.
+LISTENING = timedelta(seconds=60)
+
+_RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
+_SEND = {Act.SEND, Act.SEND_SUPERVISOR, Act.SEND_DIRECTOR}
+_SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
+
+
+async def next_agency(work: Work, referral: Referral) -> tuple[Found | None, str]:
+    """The next right agency that may be told, or why there is none."""
+    given = await given_of(work, referral.id)
+    approaches = await approaches_of(work, referral.id)
+    tried = {
+        a.agency_id
+        for a in approaches
+        if a.round == referral.ladder_round or a.state == ApproachState.REJECTED
+    }
+    why = "no agency of the directory fits"
+    withheld = given.withheld_from if given and given.kind == "consent" else ()
+    for service in (*referral.family_first, referral.service):
+        answer = await find_right(
+            work, service, referral.place, referral.child_age,
+            withheld_from=withheld, tried=tried,
+        )  # fmt: skip
+        for found in answer.right:
+            try:
+                ground_for(given, Recipient(found.agency.code, found.agency.sector))
+            except NotConsented as refusal:
+                why = refusal.detail
+                continue
+            return found, ""
+    return None, why
+
+
+async def offer_to(
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
+) -> Approach:
+    """Offer a locked referral to an agency; whoever had it before has it no longer."""
+    agency = await work.session.get(Agency, agency_id)
+    assert agency is not None
+    given = await given_of(work, referral.id)
+    # The one place where an agency comes to hear of a referral at all.
+    ground = ground_for(given, Recipient(agency.code, agency.sector))
+    await _leave_current(work, referral)
+    number = await work.session.scalar(
+        select(func.max(Approach.number)).where(Approach.referral_id == referral.id)
+    )
+    approach = Approach(
+        id=uuid4(), referral_id=referral.id, agency_id=agency.id, number=(number or 0) + 1,
+        round=referral.ladder_round, state=ApproachState.OFFERED.value, why=list(why),
+        offered_at=work.now,
+    )  # fmt: skip
+    work.session.add(approach)
+    await work.session.flush()
+    referral.approach_id, referral.agency_id = approach.id, agency.id
+    referral.sent_at = referral.sent_at or work.now
+    move(
+        work, referral, ReferralEvent.SEND, by, recipient=agency.code, ground=ground,
+        why=list(why),
+    )  # fmt: skip
+    if agency.primero and agency.primero_password_sealed:
+        work.session.add(
+            Counterpart(
+                approach_id=approach.id,
+                case_id=uuid4(),
+                service_id=uuid4(),
+                state="wanted",
+                mapping=agency.primero["mapping"],
+                mapping_version=0,
+                problem="",
+            )
+        )
+        await work.session.flush()
+        work.defer("referrals:make_counterpart", approach_id=str(approach.id))
+    await announce_event(work, referral, agency, "referral.offered", {})
+    return approach
+
+
+async def _leave_current(work: Work, referral: Referral) -> None:
+    """The agency that was asked before did not answer; it can still, and is heard if it does."""
+    if referral.approach_id is None:
+        return
+    current = await work.session.get(Approach, referral.approach_id)
+    if current is not None and current.state in (ApproachState.OFFERED, ApproachState.DELIVERED):
+        current.state = ApproachState.UNANSWERED.value
+    referral.approach_id = referral.agency_id = None
+
+
+# -- turns -------------------------------------------------------------------------------------
+
+
+async def begin(work: Work, referral: Referral) -> None:
+    """Start the ladder of a locked referral at its first step."""
+    referral.ladder_step, referral.ladder_phone = 0, -1
+    await climb_on(work, referral)
+
+
+async def climb_on(work: Work, referral: Referral) -> None:
+    """Take the next turn of the ladder of a locked referral that nobody has acknowledged."""
+    if ReferralState(referral.state) not in UNACKNOWLEDGED or referral.state == "draft":
+        _rest(referral)
+        return
+    protocol = clocks.protocol_of(work, referral)
+    steps = protocol.rule(referral.urgency).steps
+    agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
+    # An agency that was redirected from, rejected or failed is not rung any more.
+    if referral.state not in (ReferralState.SENT, ReferralState.DELIVERED):
+        agency = None
+    phones = await phones_on_duty(work, agency) if agency else []
+    supervisor = await _on_call(work, Service.SUPERVISOR_ON_CALL)
+    director = await _on_call(work, Service.DIRECTOR_ON_CALL)
+    following, why_none = await next_agency(work, referral)
+    around = Around(
+        phones=len(phones),
+        messages=agency is not None and bool(agency.email or agency.sms),
+        more_agencies=following is not None,
+        supervisor_phones=len(supervisor[1]),
+        supervisor_messages=_has_messages(supervisor[0]),
+        director_phones=len(director[1]),
+        director_messages=_has_messages(director[0]),
+    )
+    position = Position(referral.ladder_round, referral.ladder_step, referral.ladder_phone)
+    turn = climb(steps, position, around)
+    if turn.act in _RING:
+        numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
+        wait = await _too_soon(work, referral, numbers[turn.position.phone])
+        if wait is not None:
+            _take(work, referral, Turn(Act.AROUND, position, 0), wait)
+            return
+    _take(work, referral, turn, timedelta(seconds=turn.wait))
+    match turn.act:
+        case Act.RING:
+            assert agency is not None
+            await _ring(work, referral, agency, phones[turn.position.phone], turn)
+        case Act.SEND:
+            assert agency is not None
+            await _send(work, referral, agency)
+        case Act.NEXT_AGENCY:
+            assert following is not None
+            await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+        case Act.AROUND:
+            await _go_around(work, referral, why_none)
+        case _:
+            found = supervisor if turn.act in _SUPERVISOR else director
+            await _go_to_house(work, referral, turn, found)
+
+
+def _rest(referral: Referral) -> None:
+    referral.climbs_at = None
+    referral.turn += 1
+
+
+def _take(work: Work, referral: Referral, turn: Turn, wait: timedelta) -> None:
+    """Write down where the ladder stands now, and set the timer of the turn after."""
+    referral.turn += 1
+    referral.ladder_round = turn.position.round
+    referral.ladder_step, referral.ladder_phone = turn.position.step, turn.position.phone
+    wait_at_least(work, referral, wait)
+
+
+def wait_at_least(work: Work, referral: Referral, wait: timedelta) -> None:
+    """The ladder climbs on after so long, unless something happens first."""
+    referral.climbs_at = work.now + wait
+    work.defer(
+        "referrals:climb", delay=wait or None, referral_id=str(referral.id), turn=referral.turn
+    )
+
+
+async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | None:
+    """Nobody is tried again within a minute: how long until they may be."""
+    await work.session.flush()
+    last = await work.session.scalar(
+        select(func.max(Rung.wanted_at)).where(
+            Rung.referral_id == referral.id, Rung.target == target, Rung.purpose == Purpose.LADDER
+        )
+    )
+    if last is None or work.now - last >= _AT_LEAST:
+        return None
+    return last + _AT_LEAST - work.now
+
+
+async def _ring(work: Work, referral: Referral, agency: Agency, number: str, turn: Turn) -> None:
+    rung = await add_rung(
+        work, referral, agency, RungKind.PHONE, number, approach_id=referral.approach_id,
+        seconds=turn.wait,
+    )  # fmt: skip
+    # The provider rings a little longer than asked; the result comes by itself before that.
+    wait_at_least(work, referral, timedelta(seconds=turn.wait + 15))
+    _note_rung(work, referral, agency, rung)
+
+
+async def _send(work: Work, referral: Referral, agency: Agency) -> None:
+    lives = clocks.protocol_of(work, referral).link_lives
+    await send_links(work, referral, agency, referral.approach_id, lives=lives)
+    note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
+
+
+def _note_rung(work: Work, referral: Referral, agency: Agency, rung: Rung) -> None:
+    note(work, referral, "rings", By("program", agency.code), rung=rung.number, turn=referral.turn)
+
+
+async def go_to(
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
+) -> None:
+    """Redirect a locked referral to another agency, and start the ladder there.
+
+    Raises NotConsented and what is below it; then nothing has changed.
+    """
+    if referral.state not in (ReferralState.DRAFT, ReferralState.REDIRECTED):
+        move(work, referral, ReferralEvent.REDIRECT, by)
+    await end_rungs(work, referral)
+    await offer_to(work, referral, agency_id, why, by)
+    await begin(work, referral)
+
+
+async def _go_around(work: Work, referral: Referral, why: str) -> None:
+    """Nobody is left in this round. A person of ours has to know, and it begins anew."""
+    if referral.ladder_round == 1:
+        note(work, referral, "nobody left", PROGRAM_ITSELF, why=why)
+        tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
+    else:
+        note(work, referral, "around again", PROGRAM_ITSELF, round=referral.ladder_round)
+
+
+async def _on_call(work: Work, service: Service) -> tuple[Agency | None, list[str]]:
+    """Our own people on call, and their phones."""
+    found = await house(work, service)
+    if not found:
+        return None, []
+    agency = await work.session.get(Agency, found[0].id)
+    assert agency is not None
+    return agency, await phones_on_duty(work, agency)
+
+
+def _has_messages(agency: Agency | None) -> bool:
+    return agency is not None and bool(agency.email or agency.sms)
+
+
+async def _go_to_house(
+    work: Work, referral: Referral, turn: Turn, found: tuple[Agency | None, list[str]]
+) -> None:
+    agency, phones = found
+    assert agency is not None
+    if turn.act in _RING:
+        rung = await add_rung(
+            work, referral, agency, RungKind.PHONE, phones[turn.position.phone],
+            seconds=min(turn.wait, 60),
+        )  # fmt: skip
+        wait_at_least(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
+        _note_rung(work, referral, agency, rung)
+    else:
+        lives = clocks.protocol_of(work, referral).link_lives
+        await send_links(work, referral, agency, None, lives=lives)
+        note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
+    if turn.position.phone in (0, 1000):
+        who = "supervisor" if turn.act in _SUPERVISOR else "director"
+        tell_house(work, referral, NoticeKind.ESCALATED, to=who)
+
+
+# -- what came of a try ------------------------------------------------------------------------
+
+_NOBODY = frozenset(
+    {
+        RungResult.NO_ANSWER, RungResult.BUSY, RungResult.MACHINE, RungResult.NO_KEY,
+        RungResult.UNREACHABLE, RungResult.FAILED,
+    }
+)  # fmt: skip
+
+
+async def note_result(work: Work, referral: Referral, rung: Rung, result: RungResult) -> None:
+    """Write down what came of one try; if nobody was reached the ladder climbs at once."""
+    if rung.ended_at is not None and rung.result is not None:
+        return
+    rung.result, rung.ended_at, rung.payload_sealed = result.value, work.now, None
+    agency = await work.session.get(Agency, rung.agency_id)
+    assert agency is not None
+    note(
+        work, referral, "rung", By("program", agency.code), rung=rung.number, kind=rung.kind,
+        purpose=rung.purpose, result=result.value,
+    )  # fmt: skip
+    if rung.purpose != Purpose.LADDER:
+        if result in (RungResult.FAILED, RungResult.UNREACHABLE):
+            tell_house(
+                work, referral, NoticeKind.UNDELIVERED, for_whom="owner", agency=agency.code,
+                purpose=rung.purpose,
+            )  # fmt: skip
+        return
+    if result is RungResult.DELIVERED:
+        await _delivered(work, referral, rung)
+        return
+    if result not in _NOBODY or rung.turn != referral.turn or referral.climbs_at is None:
+        return
+    if rung.kind != RungKind.PHONE and await _other_way_open(work, referral, rung):
+        return
+    # The other one of two messages may still be on its way; a phone that nobody took is over.
+    await climb_on(work, referral)
+
+
+async def _other_way_open(work: Work, referral: Referral, rung: Rung) -> bool:
+    """Whether the other of two messages has arrived or still may."""
+    await work.session.flush()
+    found = await work.session.scalar(
+        select(Rung.id)
+        .where(
+            Rung.referral_id == referral.id,
+            Rung.turn == rung.turn,
+            Rung.purpose == Purpose.LADDER,
+            Rung.id != rung.id,
+            (Rung.result.is_(None)) | (Rung.result == RungResult.DELIVERED),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+async def _delivered(work: Work, referral: Referral, rung: Rung) -> None:
+    """A message has arrived at the agency: it is delivered, and acknowledged by nobody yet."""
+    if rung.approach_id is None or rung.approach_id != referral.approach_id:
+        return
+    approach = await work.session.get(Approach, rung.approach_id)
+    assert approach is not None
+    if approach.state == ApproachState.OFFERED:
+        approach.state, approach.delivered_at = ApproachState.DELIVERED.value, work.now
+    if can(referral, ReferralEvent.DELIVER):
+        move(work, referral, ReferralEvent.DELIVER, By("program"), way=rung.kind)
+
+
+def is_needed(referral: Referral, rung: Rung) -> bool:
+    """Whether somebody still has to be reached by this try."""
+    if rung.purpose == Purpose.LADDER:
+        state = ReferralState(referral.state)
+        return state in UNACKNOWLEDGED and state is not ReferralState.DRAFT
+    if rung.purpose in (Purpose.WITHDRAWN, Purpose.RECALLED):
+        return True
+    return referral.closed_at is None
+
+
+async def live_talk(work: Work, referral: Referral) -> Call | None:
+    """The call that this referral is about, while the child is still talking with us."""
+    if referral.call_id is None:
+        return None
+    call = await work.session.get(Call, referral.call_id, populate_existing=True)
+    return call if call is not None and call.state == CallState.CONNECTED else None
+
+
+async def breached(work: Work, referral: Referral, kind: str) -> None:
+    """A clock ran out: what is urgent and unanswered goes to the next agency at once."""
+    if kind == "hand_over" and referral.house_has_it:
+        await take_back_from_house(work, referral)
+    elif (
+        kind == "acknowledge"
+        and referral.urgency != Urgency.IMMEDIATE
+        and referral.climbs_at is not None
+    ):
+        # What is immediate climbs all the time; all else waits for its clock.
+        following, _ = await next_agency(work, referral)
+        if following is not None:
+            await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+
+
+async def take_back_from_house(work: Work, referral: Referral) -> None:
+    """Our supervisor had it, and no agency has it yet: the ladder begins anew."""
+    referral.house_has_it = False
+    move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why="no agency in time")
+    await clocks.run_on(work, referral, clocks.ClockKind.ACKNOWLEDGE)
+    await clocks.stop(work, referral, clocks.ClockKind.HAND_OVER)
+    referral.ladder_round += 1
+    await begin(work, referral)
+
+
+async def live_approach(work: Work, referral: Referral) -> Approach | None:
+    """The approach of the agency that has it, or to which it is being offered."""
+    if referral.approach_id is None:
+        return None
+    approach = await work.session.get(Approach, referral.approach_id, populate_existing=True)
+    if approach is None or ApproachState(approach.state) not in LIVE_APPROACH:
+        return None
+    return approach

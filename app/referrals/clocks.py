@@ -1,0 +1,211 @@
+"""Clocks to the second: started and stopped with what they time, rung by jobs."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import bindparam, select
+
+from app.contacts.risk import Urgency
+from app.database.quick import Question
+from app.referrals.library import protocols_of
+from app.referrals.models import Agency, Approach, Clock, Referral
+from app.referrals.protocol import Protocol
+from app.referrals.scopes import lock_referral, reads_referral
+from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
+from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
+from app.staff.models import Staff
+from app.work import Work
+
+# Whose breach means that a child still waits for somebody.
+_GRAVE = (Urgency.IMMEDIATE, Urgency.URGENT)
+
+
+def protocol_of(work: Work, referral: Referral) -> Protocol:
+    """The protocol under which a referral was opened."""
+    key = (referral.protocol, referral.protocol_version)
+    return protocols_of(work.ground).protocols[key]
+
+
+def start_from(work: Work, referral: Referral, moment: str) -> None:
+    """Start the clocks that run from a moment of a locked referral, which is now."""
+    protocol = protocol_of(work, referral)
+    for rule in protocol.rule(referral.urgency).clocks:
+        if rule.from_ == moment:
+            _add(work, referral, rule.clock, protocol.due(rule, work.now))
+
+
+def _add(work: Work, referral: Referral, kind: ClockKind, due: datetime) -> None:
+    clock = Clock(
+        id=uuid4(), referral_id=referral.id, kind=kind.value, started_at=work.now, due_at=due
+    )
+    work.session.add(clock)
+    _set(work, clock)
+
+
+def _set(work: Work, clock: Clock) -> None:
+    wait = max(clock.due_at - work.now, timedelta(0))
+    work.defer("referrals:clock", delay=wait or None, clock_id=str(clock.id))
+    work.announce("clocks")
+
+
+async def _clock(work: Work, referral: Referral, kind: ClockKind) -> Clock | None:
+    await work.session.flush()
+    return await work.session.scalar(
+        select(Clock).where(Clock.referral_id == referral.id, Clock.kind == kind.value)
+    )
+
+
+async def run_hand_over(work: Work, referral: Referral) -> datetime:
+    """Our own house has it: the clock until an agency has to. The answer is when it is due."""
+    due = work.now + protocol_of(work, referral).hand_over
+    clock = await _clock(work, referral, ClockKind.HAND_OVER)
+    if clock is None:
+        _add(work, referral, ClockKind.HAND_OVER, due)
+    else:
+        clock.started_at, clock.due_at = work.now, due
+        clock.stopped_at = clock.breached_at = None
+        _set(work, clock)
+    return due
+
+
+async def start_once(work: Work, referral: Referral, moment: str) -> None:
+    """The same as `start_from`, for a moment that may come again after a rejection."""
+    protocol = protocol_of(work, referral)
+    for rule in protocol.rule(referral.urgency).clocks:
+        if rule.from_ != moment:
+            continue
+        clock = await _clock(work, referral, rule.clock)
+        if clock is None:
+            _add(work, referral, rule.clock, protocol.due(rule, work.now))
+        elif clock.stopped_at is not None:
+            clock.stopped_at = None
+            _set(work, clock)
+
+
+async def stop(work: Work, referral: Referral, *kinds: ClockKind) -> None:
+    """Stop clocks of a locked referral: what they time has happened, or never will."""
+    await work.session.flush()
+    wanted = [kind.value for kind in kinds] or list(ClockKind)
+    rows = await work.session.scalars(
+        select(Clock).where(
+            Clock.referral_id == referral.id, Clock.kind.in_(wanted), Clock.stopped_at.is_(None)
+        )
+    )
+    for clock in rows.all():
+        clock.stopped_at = work.now
+    work.announce("clocks")
+
+
+async def run_on(work: Work, referral: Referral, kind: ClockKind) -> None:
+    """What was done is undone: the clock runs on, and is due when it always was."""
+    clock = await _clock(work, referral, kind)
+    if clock is not None and clock.stopped_at is not None:
+        clock.stopped_at = None
+        _set(work, clock)
+
+
+async def is_running(work: Work, referral: Referral, kind: ClockKind) -> bool:
+    clock = await _clock(work, referral, kind)
+    return clock is not None and clock.stopped_at is None
+
+
+async def ring(work: Work, clock_id: UUID) -> Referral | None:
+    """A clock may be due. The referral, if this is a breach that nobody has written yet."""
+    referral_id = await work.session.scalar(select(Clock.referral_id).where(Clock.id == clock_id))
+    if referral_id is None:
+        return None
+    referral = await lock_referral(work, referral_id)
+    clock = await work.session.get(Clock, clock_id, populate_existing=True)
+    assert clock is not None
+    if clock.stopped_at is not None or clock.breached_at is not None:
+        return None
+    if clock.due_at > work.now:
+        # It was set anew in the meantime, or this machine's clock is behind.
+        _set(work, clock)
+        return None
+    if ReferralState(referral.state) in OVER:
+        clock.stopped_at = work.now
+        return None
+    clock.breached_at = work.now
+    note(
+        work, referral, "clock breached", PROGRAM_ITSELF, clock=clock.kind,
+        due_at=clock.due_at.isoformat(), started_at=clock.started_at.isoformat(),
+    )  # fmt: skip
+    grave = referral.urgency in _GRAVE or clock.kind == ClockKind.HAND_OVER
+    # The written form is ours to send; everything else is looked after by a supervisor too.
+    whom = "supervisors" if grave or clock.kind != ClockKind.WRITTEN else "owner"
+    tell_house(work, referral, NoticeKind.BREACH, for_whom=whom, clock=clock.kind)
+    if whom == "supervisors":
+        tell_house(work, referral, NoticeKind.BREACH, for_whom="owner", clock=clock.kind)
+    work.announce("clocks")
+    return referral
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+class RunningClock(NamedTuple):
+    """A clock that runs, with the referral and whoever has it."""
+
+    clock: Clock
+    referral: Referral
+    agency: str
+    owner: str
+
+
+async def running(work: Work, staff: Staff, limit: int = 200) -> list[RunningClock]:
+    """All running clocks that somebody may see, the nearest first."""
+    rows = await work.session.execute(
+        select(Clock, Referral, Agency.name, Staff.name)
+        .join(Referral, Referral.id == Clock.referral_id)
+        .join(Agency, Agency.id == Referral.agency_id, isouter=True)
+        .join(Staff, Staff.id == Referral.owner_id)
+        .where(Clock.stopped_at.is_(None), reads_referral(staff))
+        .order_by(Clock.due_at, Clock.id)
+        .limit(limit)
+    )
+    return [RunningClock(c, r, agency or "", owner) for c, r, agency, owner in rows]
+
+
+async def clocks_of(work: Work, referral_ids: Iterable[UUID]) -> dict[UUID, list[Clock]]:
+    """The clocks of some referrals, the nearest first."""
+    rows = await work.session.scalars(
+        select(Clock).where(Clock.referral_id.in_(list(referral_ids))).order_by(Clock.due_at)
+    )
+    found: dict[UUID, list[Clock]] = {}
+    for clock in rows:
+        found.setdefault(clock.referral_id, []).append(clock)
+    return found
+
+
+# -- the net -----------------------------------------------------------------------------------
+
+_LATE: Any = bindparam("late")
+_FORGOTTEN = Question(
+    select(Clock.id)
+    .where(Clock.stopped_at.is_(None), Clock.breached_at.is_(None), Clock.due_at < _LATE)
+    .limit(200)
+)
+_STUCK = Question(
+    select(Referral.id, Referral.turn)
+    .where(Referral.climbs_at.is_not(None), Referral.climbs_at < _LATE)
+    .limit(200)
+)
+# A job is never so late; what is, was lost with somebody's machine.
+_SLACK = timedelta(seconds=5)
+
+
+async def forgotten(work: Work) -> tuple[list[UUID], list[tuple[UUID, int]]]:
+    """Clocks and ladders whose moment has passed without their job."""
+    late = work.now - _SLACK
+    quick = work.ground.database.quick
+    clocks = [row["id"] for row in await quick.rows(_FORGOTTEN, late=late)]
+    ladders = [(row["id"], row["turn"]) for row in await quick.rows(_STUCK, late=late)]
+    return clocks, ladders
+
+
+async def seen_since(work: Work, approach: Approach) -> None:
+    """Written for statistics only: when this agency saw the child."""
+    approach.seen_at = approach.seen_at or work.now

@@ -1,0 +1,169 @@
+"""Consent to a referral, overrides of it, and its withdrawal."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.errors import Invalid
+from app.referrals import clocks
+from app.referrals.consent import Basis, Given, GivenBy, How, Scope
+from app.referrals.models import Agency, Consent, Referral
+from app.referrals.scopes import lock_own
+from app.referrals.states import NoticeKind, ReferralEvent, Sector
+from app.referrals.telling import tell_recipients
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
+from app.staff.models import Staff
+from app.work import Work
+
+_BY_HAND = By("by_hand")
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """Somebody consents: who, how, for whom; and from whom it is withheld."""
+
+    given_by: GivenBy
+    how: How
+    scope: tuple[Scope, ...]
+    # Sectors or codes of agencies.
+    withheld_from: tuple[str, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Override:
+    """It is told without consent: on which ground, why, and whether the child knows."""
+
+    basis: Basis
+    reason: str
+    child_told: bool | None = None
+
+
+async def given_of(work: Work, referral_id: UUID) -> Given | None:
+    """What was last said about consent."""
+    await work.session.flush()
+    row = await work.session.scalar(
+        select(Consent)
+        .where(Consent.referral_id == referral_id)
+        .order_by(Consent.number.desc())
+        .limit(1)
+    )
+    if row is None:
+        return None
+    return Given(row.kind, frozenset(row.scope), frozenset(row.withheld_from), row.basis)
+
+
+async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By) -> None:
+    """Write down consent to a locked or new referral. Raises Invalid."""
+    if not agreed.scope:
+        raise Invalid("Say for whom it is given: services, authorities, or both.")
+    known = set(Sector)
+    for code in agreed.withheld_from:
+        there = select(Agency.id).where(Agency.code == code)
+        if code not in known and await work.session.scalar(there) is None:
+            raise Invalid(f"Withheld from {code[:40]!r}: neither a sector nor an agency's code.")
+    _write(
+        work, referral, "consent", given_by=agreed.given_by.value, how=agreed.how.value,
+        scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
+        words=agreed.words,
+    )  # fmt: skip
+    note(
+        work, referral, "consent given", by, given_by=agreed.given_by.value, by_way=agreed.how.value,
+        scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
+    )  # fmt: skip
+
+
+async def record_override(work: Work, referral: Referral, override: Override, by: By) -> None:
+    """Write down that it is told without consent; a second person is informed. Raises Invalid."""
+    if not override.reason.strip():
+        raise Invalid("Write why it is told without consent.")
+    allowed = clocks.protocol_of(work, referral).rule(referral.urgency).bases
+    if override.basis not in allowed:
+        words = ", ".join(allowed) or "none"
+        raise Invalid(f"At this urgency the protocol knows these grounds: {words}.")
+    _write(
+        work, referral, "override", basis=override.basis.value, words=override.reason,
+        child_told=override.child_told,
+    )  # fmt: skip
+    note(
+        work, referral, "consent overridden", by, words=override.reason,
+        basis=override.basis.value, child_told=override.child_told,
+    )  # fmt: skip
+    tell_house(
+        work, referral, NoticeKind.OVERRIDE, author=work.actor.staff_id, basis=override.basis.value
+    )
+
+
+def _write(
+    work: Work,
+    referral: Referral,
+    kind: str,
+    *,
+    words: str = "",
+    given_by: str | None = None,
+    how: str | None = None,
+    scope: list[str] | None = None,
+    withheld_from: list[str] | None = None,
+    basis: str | None = None,
+    child_told: bool | None = None,
+) -> None:
+    if len(words) > 4000 or "\x00" in words:
+        raise Invalid("Say it in at most 4000 characters.")
+    row_id = uuid4()
+    sealed = None
+    if words.strip():
+        sealed = work.keys.seal(
+            words.strip().encode(), table="consents", column="words_sealed", row=row_id
+        )
+    work.session.add(
+        Consent(
+            id=row_id, referral_id=referral.id, at=work.now, staff_id=work.actor.staff_id,
+            kind=kind, given_by=given_by, how=how, scope=scope or [],
+            withheld_from=withheld_from or [], basis=basis, child_told=child_told,
+            words_sealed=sealed,
+        )
+    )  # fmt: skip
+
+
+async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Override) -> Referral:
+    """Consent or an override, from the page. Raises NotFound, Invalid, NotPossible."""
+    referral = await lock_own(work, staff, referral_id)
+    if not move_possible(referral):
+        raise NotPossible("The referral is over: nothing is told any more.")
+    if isinstance(said, Override):
+        await record_override(work, referral, said, _BY_HAND)
+    else:
+        await record_consent(work, referral, said, _BY_HAND)
+    return referral
+
+
+def move_possible(referral: Referral) -> bool:
+    return referral.closed_at is None
+
+
+async def withdraw_consent(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
+    """The child or caregiver no longer agrees: nothing is told from now on, and everybody who
+    was told hears of it. Raises NotFound, NotPossible.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    given = await given_of(work, referral.id)
+    if given is None or given.kind == "withdrawn":
+        raise NotPossible("There is no consent that could be withdrawn.")
+    if given.kind == "override":
+        raise NotPossible(
+            "This referral does not rest on consent but on a lawful ground. "
+            "Write the child's wish into the log; recall the referral if the ground is gone."
+        )
+    move(work, referral, ReferralEvent.WITHDRAW_CONSENT, _BY_HAND, words=words)
+    _write(work, referral, "withdrawn", words=words)
+    referral.closed_at, referral.climbs_at = work.now, None
+    referral.turn += 1
+    await clocks.stop(work, referral)
+    await tell_recipients(work, referral, "withdrawn")
+    return referral
+
+
+async def override_by_protocol(work: Work, referral: Referral, basis: Basis, reason: str) -> None:
+    """The danger key: nobody of us could be there, and the protocol says what to do then."""
+    await record_override(work, referral, Override(basis, reason), PROGRAM_ITSELF)

@@ -1,0 +1,171 @@
+"""The counterpart of an approach in Primero: made, referred, asked about, taken back."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.referrals import answering, clocks
+from app.referrals.consent import NotConsented
+from app.referrals.consenting import given_of
+from app.referrals.disclosures import disclose
+from app.referrals.library import protocols_of
+from app.referrals.mapping import Mapping
+from app.referrals.models import Agency, Approach, Counterpart, Referral
+from app.referrals.primero import STATUS, Account
+from app.referrals.scopes import lock_referral
+from app.referrals.states import (
+    OVER,
+    ApproachState,
+    ClockKind,
+    NoticeKind,
+    ReferralEvent,
+    ReferralState,
+    RejectionReason,
+)
+from app.referrals.trail import By, can, move, note, tell_house
+from app.work import Work
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What has to be done at the other system now."""
+
+    account: Account
+    case_id: UUID
+    service_id: UUID
+    state: str
+    their_referral: str | None
+    owned_by: str
+    refer_to: str
+    agency: str
+    mapping: Mapping
+    facts: dict[str, Any]
+
+
+async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agency, Counterpart]:
+    approach = await work.session.get(Approach, approach_id)
+    assert approach is not None
+    referral = await lock_referral(work, approach.referral_id)
+    counterpart = await work.session.get(Counterpart, approach_id, populate_existing=True)
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert counterpart is not None
+    assert agency is not None
+    await work.session.refresh(approach)
+    return referral, approach, agency, counterpart
+
+
+async def errand(work: Work, approach_id: UUID, *, with_facts: bool) -> Errand | None:
+    """What to do there; with the disclosed facts if the case has yet to be made."""
+    referral, approach, agency, counterpart = await _rows(work, approach_id)
+    if agency.primero is None or agency.primero_password_sealed is None:
+        return None
+    if counterpart.state in ("refused", "ended"):
+        return None
+    password = work.keys.open(
+        agency.primero_password_sealed, table="agencies", column="primero_password_sealed",
+        row=agency.id,
+    )  # fmt: skip
+    facts: dict[str, Any] = {}
+    mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
+    if with_facts:
+        if ReferralState(referral.state) in OVER or approach.state == ApproachState.WITHDRAWN:
+            counterpart.state = "ended"
+            return None
+        try:
+            facts = await _facts(work, referral, agency, approach)
+        except NotConsented as refusal:
+            counterpart.state, counterpart.problem = "refused", refusal.detail
+            return None
+        counterpart.mapping_version = mapping.version
+    counterpart.asked_at = work.now
+    config = agency.primero
+    return Errand(
+        Account(config["url"], config["user"], password.decode()),
+        counterpart.case_id, counterpart.service_id, counterpart.state,
+        counterpart.their_referral, config["owned_by"], config.get("refer_to", ""),
+        config.get("agency", ""), mapping, facts,
+    )  # fmt: skip
+
+
+async def _facts(
+    work: Work, referral: Referral, agency: Agency, approach: Approach
+) -> dict[str, Any]:
+    given = await given_of(work, referral.id)
+    zone = ZoneInfo(clocks.protocol_of(work, referral).timezone)
+    running = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
+    seen = next((c for c in running if c.kind == ClockKind.SEEN), None)
+    answers = await disclose(work, referral, agency, approach, "primero")
+    basis = given.basis if given and given.kind == "override" else "consent"
+    return {
+        **answers,
+        "urgency": referral.urgency,
+        "service": referral.service,
+        "basis": basis,
+        "code": referral.code,
+        "opened_on": referral.opened_at.astimezone(zone).date().isoformat(),
+        "due_at": seen.due_at.isoformat() if seen else None,
+    }
+
+
+async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> None:
+    """Write down how far it is at the other system."""
+    referral, approach, agency, counterpart = await _rows(work, approach_id)
+    counterpart.state = state
+    for name, value in values.items():
+        setattr(counterpart, name, value)
+    by = By("primero", agency.code)
+    if state == "refused":
+        note(work, referral, "refused by their system", by, problem=counterpart.problem)
+        tell_house(
+            work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=counterpart.problem
+        )
+    elif state == "referred":
+        note(work, referral, "handed to their system", by)
+        if approach.state == ApproachState.OFFERED:
+            approach.state, approach.delivered_at = ApproachState.DELIVERED.value, work.now
+        if referral.approach_id == approach.id and can(referral, ReferralEvent.DELIVER):
+            move(work, referral, ReferralEvent.DELIVER, by, way="primero")
+
+
+async def note_status(work: Work, approach_id: UUID, status: str, words: str) -> bool:
+    """Their status of the referral, taken over where it says something new.
+
+    The answer is whether it is still worth asking. What has no counterpart here is written
+    down, and nothing is made of it.
+    """
+    referral, approach, agency, counterpart = await _rows(work, approach_id)
+    if counterpart.state == "ended" or ReferralState(referral.state) in OVER:
+        return False
+    if counterpart.their_status != status:
+        counterpart.their_status = status
+        by = By("primero", agency.code)
+        meaning = STATUS.get(status)
+        try:
+            match meaning:
+                case "accept":
+                    await answering.accept(work, referral, approach, by)
+                case "reject":
+                    await answering.reject(
+                        work, referral, approach, RejectionReason.OTHER, by, words=words
+                    )
+                case "complete":
+                    # What came of it Primero does not say, and neither do we.
+                    await answering.complete(work, referral, approach, None, by, words=words)
+                case _:
+                    note(work, referral, "status there", by, status=status)
+        except answering.Over as refusal:
+            note(work, referral, "answered too late", by, status=status, why=refusal.detail)
+        except answering.TakenByAnother as refusal:
+            note(work, referral, "answered too late", by, status=status, why=refusal.detail)
+    over = status in ("rejected", "done", "revoked")
+    if over:
+        counterpart.state = "ended"
+    return not over
+
+
+async def note_ended(work: Work, approach_id: UUID) -> None:
+    referral, _, agency, counterpart = await _rows(work, approach_id)
+    if counterpart.state != "ended":
+        counterpart.state = "ended"
+        note(work, referral, "taken back at their system", By("primero", agency.code))

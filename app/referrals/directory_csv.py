@@ -1,0 +1,202 @@
+"""The directory as CSV: what goes out comes in again; errors say their line and what to do."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from app.errors import Invalid
+from app.referrals.agencies import Entry, Phone, check_entry, entries, save_agency
+from app.referrals.models import Agency
+from app.work import Work
+
+COLUMNS = (
+    "code", "name", "sector", "services", "areas", "age_from", "age_to", "hours", "timezone",
+    "languages", "email", "sms", "duty_phones", "deputy", "valid_from", "valid_until",
+    "verified_on", "verified_by", "mandated_for", "webhook_url", "primero",
+)  # fmt: skip
+_REQUIRED = ("code", "name", "sector", "services")
+_LISTS = ("services", "areas", "languages", "mandated_for")
+_DATES = ("valid_from", "valid_until", "verified_on")
+# Far more agencies than a country has.
+_MOST = 20_000
+# What a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class BadDirectory(Invalid):
+    """Nothing was taken over; the text has the errors by line."""
+
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = errors
+        shown = "\n".join(errors[:50])
+        more = f"\nand {len(errors) - 50} more" if len(errors) > 50 else ""
+        super().__init__(f"Nothing was taken over. {len(errors)} errors:\n{shown}{more}")
+
+
+def read_directory(text: str) -> list[tuple[int, Entry]]:
+    """The entries of a file with their lines. Raises BadDirectory."""
+    try:
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+        names = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = names
+        _check_header(names)
+        rows = []
+        for row in reader:
+            rows.append((reader.line_num, row))
+            if len(rows) > _MOST:
+                raise BadDirectory([f"line {reader.line_num}: more than {_MOST} agencies"])
+    except csv.Error as error:
+        raise BadDirectory([f"this is not CSV: {error}"]) from None
+    found, errors = [], []
+    for line, row in rows:
+        try:
+            found.append((line, _entry(row)))
+        except ValueError as error:
+            errors.append(f"line {line}: {error}")
+    lines: dict[str, int] = {}
+    for line, entry in found:
+        if entry.code in lines:
+            errors.append(f"line {line}: code {entry.code!r} is also in line {lines[entry.code]}")
+        lines.setdefault(entry.code, line)
+    if errors:
+        raise BadDirectory(errors)
+    return found
+
+
+def _check_header(names: list[str]) -> None:
+    missing = [name for name in _REQUIRED if name not in names]
+    unknown = [name for name in names if name not in COLUMNS]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    errors = [f"line 1: the column {name!r} is missing" for name in missing]
+    errors += [f"line 1: there is no column {name[:40]!r}" for name in unknown]
+    errors += [f"line 1: the column {name!r} is there twice" for name in twice]
+    if errors:
+        raise BadDirectory([*errors, f"the columns are: {', '.join(COLUMNS)}"])
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    if None in row:
+        raise ValueError("there are more values than columns")
+    if any(value is None for value in row.values()):
+        raise ValueError("there are fewer values than columns")
+    plain = {name: _unescaped(value.strip()) for name, value in row.items()}
+    if any("\x00" in value for value in plain.values()):
+        raise ValueError("there is a character that no text can hold")
+    values: dict[str, Any] = {"code": plain["code"], "name": plain["name"]}
+    values["sector"] = plain["sector"]
+    for name in _LISTS:
+        values[name] = _list(plain.get(name, ""))
+    for name in ("age_from", "age_to"):
+        values[name] = _number(name, plain.get(name, ""))
+    for name in _DATES:
+        values[name] = _date(name, plain.get(name, ""))
+    for name in ("hours", "timezone", "verified_by"):
+        values[name] = plain.get(name, "")
+    for name in ("email", "sms", "deputy", "webhook_url"):
+        values[name] = plain.get(name) or None
+    values["duty_phones"] = _phones(plain.get("duty_phones", ""))
+    values["primero"] = _pairs(plain.get("primero", ""))
+    return Entry(**values)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split("|") if part.strip()))
+
+
+def _number(name: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 4):
+        raise ValueError(f"{name}: {text[:20]!r} is not a whole number of years")
+    return int(text)
+
+
+def _date(name: str, text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError(f"{name}: {text[:20]!r} is not a date like 2026-11-24") from None
+
+
+def _phones(text: str) -> tuple[Phone, ...]:
+    """`+38111… (22:00-06:00) | +38164…`: in order, each with its hours if it has any."""
+    found = []
+    for part in _list(text):
+        number, _, hours = part.partition("(")
+        if hours and not hours.endswith(")"):
+            raise ValueError(f"duty_phones: {part[:40]!r} lacks its closing bracket")
+        found.append(Phone(number.strip(), hours.removesuffix(")").strip()))
+    return tuple(found)
+
+
+def _pairs(text: str) -> dict[str, Any] | None:
+    """`url=https://… | user=… | owned_by=… | mapping=primero-cp`."""
+    pairs = [part.partition("=") for part in _list(text)]
+    if any(not mark for _, mark, _ in pairs):
+        raise ValueError("primero: write name=value pairs, separated by |")
+    return {name.strip(): value.strip() for name, _, value in pairs} or None
+
+
+async def import_directory(work: Work, text: str) -> int:
+    """Take over a whole file, or nothing of it; the answer is how many there were.
+
+    Raises BadDirectory with every error and its line.
+    """
+    found = read_directory(text)
+    errors = []
+    known = {agency.code for agency, _ in await entries(work)} | {e.code for _, e in found}
+    for line, entry in found:
+        try:
+            check_entry(work, entry)
+        except Invalid as refusal:
+            errors.append(f"line {line}: {refusal.detail}")
+        if entry.deputy and entry.deputy not in known:
+            errors.append(f"line {line}: deputy: there is no agency {entry.deputy[:60]!r}")
+    taken: dict[str, int] = {}
+    for line, entry in found:
+        for mandate in entry.mandated_for:
+            if mandate in taken:
+                errors.append(f"line {line}: {mandate} is mandated in line {taken[mandate]}, too")
+            taken.setdefault(mandate, line)
+    if errors:
+        raise BadDirectory(errors)
+    for _, entry in found:
+        await save_agency(work, entry)
+    return len(found)
+
+
+def write_directory(rows: Iterable[tuple[Agency, Entry]]) -> str:
+    """The directory as a file that `import_directory` takes again, safe in a spreadsheet."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for _, entry in rows:
+        writer.writerow([_escaped(_cell(entry, name)) for name in COLUMNS])
+    return file.getvalue()
+
+
+def _cell(entry: Entry, name: str) -> str:
+    value = getattr(entry, name)
+    match value:
+        case None:
+            return ""
+        case date():
+            return value.isoformat()
+        case dict():
+            return " | ".join(f"{key}={text}" for key, text in value.items())
+        case tuple():
+            return " | ".join(
+                (f"{v.number} ({v.hours})" if v.hours else v.number) if isinstance(v, Phone) else v
+                for v in value
+            )
+    return str(value)
+
+
+def _escaped(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _unescaped(text: str) -> str:
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text

@@ -1,0 +1,85 @@
+"""What of a referral is told to an agency: what its service needs, and each field written down."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from app.contacts.answers import Answers
+from app.contacts.printing import in_words
+from app.contacts.records import Opened, sheet_of
+from app.contacts.trees import label_in
+from app.referrals import clocks
+from app.referrals.consent import Recipient, fields_for, ground_for
+from app.referrals.consenting import given_of
+from app.referrals.models import Agency, Approach, Disclosure, Referral
+from app.staff.audit import write_reading
+from app.work import Work
+
+
+def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
+    """The questions that this agency's service needs, of those that are answered."""
+    protocol = clocks.protocol_of(work, referral)
+    service = referral.service
+    if service not in agency.services:
+        # Asked before placement, or as somebody's deputy.
+        service = next((s for s in referral.family_first if s in agency.services), service)
+    asked = sheet_of(work, referral).asked(
+        {**referral.answers, **dict.fromkeys(referral.sealed, "sealed")}
+    )
+    shown = [q.path for q in asked if q.shown]
+    answered = [p for p in shown if p in referral.answers or p in referral.sealed]
+    return fields_for(protocol.disclosed_to(service), answered)
+
+
+async def disclose(
+    work: Work, referral: Referral, agency: Agency, approach: Approach | None, how: str
+) -> Answers:
+    """The answers that an agency is told; it is written down first, field by field.
+
+    Raises NotConsented, and then nothing is told.
+    """
+    given = await given_of(work, referral.id)
+    ground = ground_for(given, Recipient(agency.code, agency.sector))
+    fields = needed_by(work, referral, agency)
+    await write_reading(work, "referral disclosed", f"referral:{referral.id}", to=agency.code)
+    work.session.add(
+        Disclosure(
+            referral_id=referral.id, approach_id=approach.id if approach else None,
+            agency_id=agency.id, at=work.now, how=how, ground=ground, fields=fields,
+            staff_id=work.actor.staff_id,
+        )
+    )  # fmt: skip
+    await work.session.flush()
+    opened = Opened(work, referral)
+    return {path: value for path in fields if (value := opened.answer(path)) is not None}
+
+
+def in_sections(
+    work: Work, referral: Referral, answers: Answers, language: str
+) -> list[dict[str, Any]]:
+    """Disclosed answers as people read them, by section."""
+    sheet = sheet_of(work, referral)
+    found = []
+    for section in sheet.form.sections:
+        lines = [
+            {
+                "label": label_in(field.label, language),
+                "value": in_words(sheet, field, answers[f"{section.code}.{field.code}"], language),
+            }
+            for field in section.fields
+            if f"{section.code}.{field.code}" in answers
+        ]
+        if lines:
+            found.append({"title": label_in(section.title, language), "lines": lines})
+    return found
+
+
+async def disclosures_of(work: Work, referral: Referral) -> list[tuple[Disclosure, str]]:
+    """Everything that was told of a referral, with the agency's name, oldest first."""
+    rows = await work.session.execute(
+        select(Disclosure, Agency.name)
+        .join(Agency, Agency.id == Disclosure.agency_id)
+        .where(Disclosure.referral_id == referral.id)
+        .order_by(Disclosure.id)
+    )
+    return [(row, name) for row, name in rows]

@@ -1,0 +1,401 @@
+"""What time brings to a referral, and what is sent. Every job may be run twice."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import psycopg
+from procrastinate import Blueprint, JobContext, RetryStrategy
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from app.calls import record
+from app.calls.lines import any_line
+from app.calls.models import Call
+from app.errors import NotFound
+from app.jobs.transaction import run_verb, transaction
+from app.log import log
+from app.referrals import clocks, counterparts, delivery
+from app.referrals.climbing import breached, climb_on, is_needed, note_result
+from app.referrals.mail import (
+    MailRefused,
+    MailUncertain,
+    NotMailed,
+    read_smtp_url,
+    send_mail,
+)
+from app.referrals.models import Agency, Notice, Referral, Rung
+from app.referrals.opening import refer_unanswered
+from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
+from app.referrals.scopes import lock_referral
+from app.referrals.spoken import house_words, write
+from app.referrals.states import Purpose, RungResult, Service
+from app.referrals.telling import payload_of
+from app.work import PROGRAM, Ground, Work
+
+# What could not be sent for the ladder is given up after so many tries: it climbs on.
+_LADDER_TRIES = 3
+_TRIES = 300
+# A message whose fate is not known is not repeated to a person sooner.
+_UNCERTAIN = timedelta(seconds=60)
+
+
+# As everywhere: for as long as it takes.
+_RETRY = RetryStrategy(
+    max_attempts=None, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
+)
+
+
+async def _later(ground: Ground, task: str, seconds: float, **arguments: Any) -> None:
+    """Run a job again in a while, by the house's clock."""
+    async with transaction(ground, PROGRAM) as work:
+        work.defer(f"referrals:{task}", delay=timedelta(seconds=seconds), **arguments)
+
+
+def _ground(context: JobContext) -> Ground:
+    ground: Ground = (context.additional_context or {})["ground"]
+    return ground
+
+
+def referrals_tasks() -> Blueprint:
+    """The tasks of this area, for one job app."""
+    tasks = Blueprint()
+    for function in (
+        clock, climb, danger_unanswered, send_mail_rung, mail_notice, deliver, make_counterpart,
+        ask_counterpart, end_counterpart,
+    ):  # fmt: skip
+        name = _NAMES.get(function.__name__, function.__name__)
+        tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
+    return tasks
+
+
+_NAMES = {"send_mail_rung": "send_mail"}
+
+
+# -- time --------------------------------------------------------------------------------------
+
+
+async def clock(context: JobContext, clock_id: str) -> None:
+    """A clock may be due."""
+    await run_verb(_ground(context), PROGRAM, lambda work: ring_clock(work, UUID(clock_id)))
+
+
+async def ring_clock(work: Work, clock_id: UUID) -> None:
+    """Write a breach and do what follows from it."""
+    referral = await clocks.ring(work, clock_id)
+    if referral is None:
+        return
+    found = await work.session.get(clocks.Clock, clock_id)
+    assert found is not None
+    await breached(work, referral, found.kind)
+
+
+async def climb(context: JobContext, referral_id: str, turn: int) -> None:
+    """The wait of a turn is over."""
+    await run_verb(
+        _ground(context), PROGRAM, lambda work: climb_if_due(work, UUID(referral_id), turn)
+    )
+
+
+async def climb_if_due(work: Work, referral_id: UUID, turn: int) -> None:
+    """Climb on, unless something has happened since that turn."""
+    referral = await lock_referral(work, referral_id)
+    if referral.turn != turn or referral.climbs_at is None:
+        return
+    if referral.climbs_at > work.now:
+        # Somebody is listening: the wait was made longer, and has its own timer.
+        return
+    await climb_on(work, referral)
+
+
+async def danger_unanswered(context: JobContext, call_id: str) -> None:
+    """A child pressed the danger key; if nobody took the call, others are asked to act."""
+
+    async def verb(work: Work) -> Referral | None:
+        call: Call = await record.lock_call(work, UUID(call_id))
+        return await refer_unanswered(work, call)
+
+    try:
+        await run_verb(_ground(context), PROGRAM, verb)
+    except NotFound as refusal:
+        log().error("nobody could be asked for a child in danger", area="referrals",
+                    detail=refusal.detail)  # fmt: skip
+
+
+# -- mail --------------------------------------------------------------------------------------
+
+
+async def send_mail_rung(context: JobContext, rung_id: str) -> None:
+    """Send the e-mail of a rung: committed as *sending* before it is sent."""
+    ground = _ground(context)
+    async with transaction(ground, PROGRAM) as work:
+        prepared = await _prepare(work, UUID(rung_id))
+    if prepared is None:
+        return
+    to, subject, body = prepared
+    if ground.settings.smtp_url is None:
+        log().error("HELPLINE_SMTP_URL is not set: no e-mail leaves", area="referrals")
+        await _note_mail(ground, rung_id, RungResult.UNREACHABLE)
+        return
+    box = read_smtp_url(ground.settings.smtp_url)
+    try:
+        await send_mail(box, to, subject, body, message_id=UUID(rung_id), at=ground.clock.now())
+    except MailRefused as error:
+        log().warning("an e-mail was refused", area="referrals", cause=str(error)[:60])
+        await _note_mail(ground, rung_id, RungResult.FAILED)
+    except NotMailed:
+        await _not_sent(ground, rung_id)
+    except MailUncertain:
+        await _later(ground, "send_mail", _UNCERTAIN.total_seconds(), rung_id=rung_id)
+    else:
+        await _note_mail(ground, rung_id, RungResult.DELIVERED)
+
+
+async def _prepare(work: Work, rung_id: UUID) -> tuple[str, str, str] | None:
+    """Commit that it is about to be sent; None if it must not be, or not yet."""
+    rung = await work.session.get(Rung, rung_id)
+    if rung is None:
+        return None
+    referral = await lock_referral(work, rung.referral_id)
+    await work.session.refresh(rung)
+    if rung.ended_at is not None or rung.sending in ("sent", "failed"):
+        return None
+    if not is_needed(referral, rung):
+        rung.sending, rung.payload_sealed = "failed", None
+        await note_result(work, referral, rung, RungResult.STOPPED)
+        return None
+    if rung.sending == "sending" and rung.sent_at is not None:
+        left = (rung.sent_at + _UNCERTAIN - work.now).total_seconds()
+        if left > 0:
+            # Killed in the middle of it: it may have arrived.
+            work.defer("referrals:send_mail", delay=timedelta(seconds=left), rung_id=str(rung.id))
+            return None
+    rung.sending, rung.sent_at = "sending", work.now
+    rung.tries += 1
+    subject, body = await words_of(work, referral, rung)
+    return rung.target, subject, body
+
+
+async def words_of(work: Work, referral: Referral, rung: Rung) -> tuple[str, str]:
+    """Subject and body of a message: a code, a link, and nothing about a child."""
+    payload = payload_of(work, rung)
+    line = await any_line(work)
+    token = payload.get("token", "")
+    base = work.settings.public_url.rstrip("/")
+    return write(
+        rung.language, rung.purpose, code=referral.code, urgency=referral.urgency,
+        link=f"{base}/r/{token}" if token else "", way=rung.kind, payload=payload,
+        phone=line.number if line else "",
+    )  # fmt: skip
+
+
+async def _note_mail(ground: Ground, rung_id: str, result: RungResult) -> None:
+    async def verb(work: Work) -> None:
+        rung = await work.session.get(Rung, UUID(rung_id))
+        assert rung is not None
+        referral = await lock_referral(work, rung.referral_id)
+        await work.session.refresh(rung)
+        rung.sending = "sent" if result is RungResult.DELIVERED else "failed"
+        await note_result(work, referral, rung, result)
+
+    await run_verb(ground, PROGRAM, verb)
+
+
+async def _not_sent(ground: Ground, rung_id: str) -> None:
+    """It was certainly not sent. After a few tries the ladder does not wait for it any more;
+    what has to be known, a withdrawal above all, is tried for days."""
+
+    async def verb(work: Work) -> None:
+        rung = await work.session.get(Rung, UUID(rung_id))
+        assert rung is not None
+        referral = await lock_referral(work, rung.referral_id)
+        await work.session.refresh(rung)
+        if rung.ended_at is not None:
+            return
+        rung.sending, rung.sent_at = "wanted", None
+        if rung.tries >= (_LADDER_TRIES if rung.purpose == Purpose.LADDER else _TRIES):
+            rung.sending = "failed"
+            await note_result(work, referral, rung, RungResult.UNREACHABLE)
+            return
+        wait = timedelta(seconds=min(5 * 2 ** min(rung.tries, 10), 1800))
+        work.defer("referrals:send_mail", delay=wait, rung_id=rung_id)
+
+    await run_verb(ground, PROGRAM, verb)
+
+
+async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> None:
+    """Tell our own people on call by mail that something waits for them; no details."""
+    ground = _ground(context)
+    if ground.settings.smtp_url is None:
+        return
+    async with transaction(ground, PROGRAM) as work:
+        notice = await work.session.get(Notice, UUID(notice_id))
+        if notice is None or notice.seen_at is not None or notice.for_whom != "supervisors":
+            return
+        referral = await work.session.get(Referral, notice.referral_id)
+        to = await work.session.scalar(
+            select(Agency.email)
+            .where(
+                Agency.services.contains([Service.SUPERVISOR_ON_CALL.value]),
+                Agency.email.is_not(None),
+            )
+            .order_by(Agency.code)
+            .limit(1)
+        )
+    if to is None or referral is None:
+        return
+    base = ground.settings.public_url.rstrip("/")
+    body = f"{house_words(notice.kind)}.\n\n{base}/referrals/{referral.id}\n"
+    try:
+        await send_mail(
+            read_smtp_url(ground.settings.smtp_url), to,
+            f"{referral.code}: {house_words(notice.kind)}", body,
+            message_id=notice.id, at=ground.clock.now(),
+        )  # fmt: skip
+    except MailRefused as error:
+        log().warning("a notice was refused", area="referrals", cause=str(error)[:60])
+    except (NotMailed, MailUncertain):
+        if tries < _TRIES:
+            await _later(ground, "mail_notice", 60, notice_id=notice_id, tries=tries + 1)
+
+
+# -- by machine --------------------------------------------------------------------------------
+
+
+async def deliver(context: JobContext, delivery_id: str) -> None:
+    """Send an event to an agency's own system, when its turn has come."""
+    ground = _ground(context)
+    async with transaction(ground, PROGRAM) as work:
+        parcel = await delivery.pack(work, UUID(delivery_id))
+    if parcel is None:
+        return
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+        problem = await delivery.post(client, parcel, ground.clock.now())
+    await run_verb(
+        ground, PROGRAM, lambda work: delivery.note_delivery(work, parcel.delivery_id, problem)
+    )
+
+
+async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0) -> None:
+    """Make the case at the other system and refer it there; what is unmapped is refused."""
+    ground, key = _ground(context), UUID(approach_id)
+    async with transaction(ground, PROGRAM) as work:
+        errand = await counterparts.errand(work, key, with_facts=True)
+    if errand is None:
+        return
+
+    async def note_state(state: str, **values: object) -> None:
+        await run_verb(
+            ground, PROGRAM, lambda work: counterparts.note_state(work, key, state, **values)
+        )
+
+    said = case_body(errand.mapping, errand.facts, errand.service_id, errand.owned_by)
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+        primero = Primero(client, errand.account)
+        try:
+            if errand.state == "wanted":
+                wrong = said.unmapped + misfits(
+                    said.body, await primero.forms(errand.mapping.module)
+                )
+                if wrong:
+                    await note_state("refused", problem="; ".join(wrong)[:2000])
+                    return
+                await primero.make_case(errand.case_id, said.body)
+                await note_state("case_made")
+            service = said.body[errand.mapping.service_form][0].get("service_type")
+            body = {
+                "service": service,
+                "service_record_id": str(errand.service_id),
+                "consent_overridden": errand.facts.get("basis") != "consent",
+                "notes": errand.facts["code"],
+            }
+            if errand.refer_to:
+                body["transitioned_to"] = errand.refer_to
+            else:
+                body |= {"remote": True, "transitioned_to_agency": errand.agency}
+            there = [r for r in await primero.referrals(errand.case_id) if r.get("id")]
+            # The answer to an earlier try may have been lost.
+            theirs = str(there[0]["id"]) if there else await primero.refer(errand.case_id, body)
+        except PrimeroDown as error:
+            wait = max(error.after, float(min(5 * 2 ** min(tries, 8), 600)))
+            await _later(ground, "make_counterpart", wait, approach_id=approach_id, tries=tries + 1)
+            return
+        except PrimeroRefused as error:
+            await note_state("refused", problem=str(error)[:2000])
+            return
+    await note_state("referred", their_referral=theirs)
+    async with transaction(ground, PROGRAM) as work:
+        work.defer("referrals:ask_counterpart", delay=_asks_every(0), approach_id=approach_id)
+
+
+def _asks_every(times: int) -> timedelta:
+    """Often at first, then every ten minutes."""
+    return timedelta(seconds=min(60 * (times + 1), 600))
+
+
+async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0) -> None:
+    """Ask what became of the referral there."""
+    ground, key = _ground(context), UUID(approach_id)
+    async with transaction(ground, PROGRAM) as work:
+        errand = await counterparts.errand(work, key, with_facts=False)
+    if errand is None or errand.their_referral is None:
+        return
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+        try:
+            rows = await Primero(client, errand.account).referrals(errand.case_id)
+        except PrimeroDown:
+            rows = []
+        except PrimeroRefused as error:
+            log().warning("the other system refused", area="referrals", cause=str(error)[:80])
+            rows = []
+    found = next((r for r in rows if str(r.get("id")) == errand.their_referral), None)
+
+    async def verb(work: Work) -> None:
+        goes_on = True
+        if found is not None:
+            words = str(found.get("rejected_reason") or found.get("rejection_note") or "")[:2000]
+            goes_on = await counterparts.note_status(work, key, str(found.get("status")), words)
+        if goes_on:
+            work.defer(
+                "referrals:ask_counterpart", delay=_asks_every(times), approach_id=approach_id,
+                times=times + 1,
+            )  # fmt: skip
+
+    await run_verb(ground, PROGRAM, verb)
+
+
+async def end_counterpart(context: JobContext, approach_id: str) -> None:
+    """Take the referral back at the other system."""
+    ground, key = _ground(context), UUID(approach_id)
+    async with transaction(ground, PROGRAM) as work:
+        errand = await counterparts.errand(work, key, with_facts=False)
+    if errand is not None and errand.their_referral is not None:
+        async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+            try:
+                await Primero(client, errand.account).revoke(errand.case_id, errand.their_referral)
+            except PrimeroDown as error:
+                wait = max(error.after, 300)
+                await _later(ground, "end_counterpart", wait, approach_id=approach_id)
+                return
+            except PrimeroRefused as error:
+                log().warning("taking back was refused", area="referrals", cause=str(error)[:80])
+                return
+    await run_verb(ground, PROGRAM, lambda work: counterparts.note_ended(work, key))
+
+
+# -- the net -----------------------------------------------------------------------------------
+
+
+async def catch_forgotten(ground: Ground) -> int:
+    """Do what a lost job should have done; the answer is how much that was."""
+    async with transaction(ground, PROGRAM) as work:
+        due, ladders = await clocks.forgotten(work)
+    for clock_id in due:
+        await run_verb(ground, PROGRAM, lambda work, key=clock_id: ring_clock(work, key))  # type: ignore[misc]
+    for referral_id, turn in ladders:
+        await run_verb(
+            ground, PROGRAM,
+            lambda work, key=referral_id, at=turn: climb_if_due(work, key, at),  # type: ignore[misc]
+        )  # fmt: skip
+    return len(due) + len(ladders)

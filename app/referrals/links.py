@@ -1,0 +1,405 @@
+"""An agency without an account: a link of one step, and a code that went the other way.
+
+Looking at a link changes nothing, so that a mail scanner may follow it. A step uses it up, and
+hands out the link of the next one. What identifies a child is shown to whoever has proved
+themselves with the code, if consent holds at that moment, and it is written down each time.
+"""
+
+import hmac
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.contacts.answers import Answers
+from app.contacts.models import RecordEvent
+from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
+from app.referrals import answering, clocks
+from app.referrals.agencies import agency_of_code
+from app.referrals.disclosures import disclose
+from app.referrals.models import Agency, Approach, Clock, Dispatch, Link, Referral
+from app.referrals.scopes import lock_referral
+from app.referrals.states import (
+    HELD,
+    OVER,
+    ApproachState,
+    DispatchState,
+    Purpose,
+    ReferralOutcome,
+    ReferralState,
+    RejectionReason,
+)
+from app.referrals.telling import add_link, code_key, send_code, send_links
+from app.referrals.trail import By, note
+from app.work import Work
+
+# Wrong codes before a new one has to be asked for.
+_MOST_TRIES = 5
+# Who has proved themselves reads for so long.
+_PROVEN = timedelta(minutes=30)
+
+
+class LinkUsed(Refusal):
+    status = 410
+    default = (
+        "This link was used for a step already. Go on in the window where that was done, or have "
+        "a new link sent to you."
+    )
+
+
+class LinkExpired(Refusal):
+    status = 410
+    default = "This link has expired. Have a new one sent to you."
+
+
+class NoSuchLink(NotFound):
+    default = "There is no such link. Check that the whole address was copied."
+
+
+class WrongCode(Invalid):
+    default = "That is not the code. It came by the other way than the link."
+
+
+class CodeNeeded(Conflict):
+    default = "Enter the code first."
+
+
+@dataclass
+class Visit:
+    """What whoever opens a link sees."""
+
+    link: Link
+    referral: Referral
+    agency: Agency
+    approach: Approach | None
+    steps: list[str]
+    clocks: list[Clock]
+    proven: bool
+    # Why nothing can be done with it any more; empty while something can.
+    over: str = ""
+    answers: Answers = field(default_factory=dict)
+    dispatches: list[Dispatch] = field(default_factory=list)
+    place: dict[UUID, str] = field(default_factory=dict)
+    talk: list[tuple[str, datetime, str]] = field(default_factory=list)
+
+    @property
+    def house(self) -> bool:
+        return self.approach is None
+
+
+def _key(work: Work, token: str) -> bytes:
+    if not 10 <= len(token) <= 64 or not token.isascii():
+        raise NoSuchLink()
+    return work.keys.match_key("link", token)
+
+
+async def _find(work: Work, token: str) -> Link:
+    link = await work.session.get(Link, _key(work, token))
+    if link is None:
+        raise NoSuchLink()
+    return link
+
+
+async def visit(work: Work, token: str) -> Visit:
+    """What a link leads to. Nothing is changed by looking, except the log of what was told.
+
+    Raises NoSuchLink, LinkUsed, LinkExpired.
+    """
+    link = await _find(work, token)
+    _check_usable(work, link)
+    referral = await work.session.get(Referral, link.referral_id)
+    agency = await work.session.get(Agency, link.agency_id)
+    assert referral is not None
+    assert agency is not None
+    approach = await work.session.get(Approach, link.approach_id) if link.approach_id else None
+    found = Visit(
+        link, referral, agency, approach, _steps(referral, approach),
+        (await clocks.clocks_of(work, [referral.id])).get(referral.id, []),
+        proven=link.proven_until is not None and link.proven_until > work.now,
+    )  # fmt: skip
+    if not found.steps:
+        found.over = _why_over(referral, approach)
+    return found
+
+
+def _check_usable(work: Work, link: Link) -> None:
+    if link.used_at is not None:
+        raise LinkUsed()
+    if link.expires_at <= work.now:
+        raise LinkExpired()
+
+
+def _steps(referral: Referral, approach: Approach | None) -> list[str]:
+    """What can be done now with a link."""
+    state = ReferralState(referral.state)
+    if state in OVER:
+        return []
+    if approach is None:
+        return [] if state in HELD else ["acknowledge"]
+    if approach.state in (
+        ApproachState.REJECTED, ApproachState.COMPLETED, ApproachState.WITHDRAWN
+    ):  # fmt: skip
+        return []
+    if state in HELD and referral.approach_id not in (None, approach.id):
+        return []
+    steps = ["reject", "progress", "complete", "ask"]
+    if approach.accepted_at is None or referral.approach_id != approach.id:
+        steps.insert(0, "accept")
+    if state not in HELD or referral.house_has_it:
+        steps.insert(0, "acknowledge")
+    return steps
+
+
+def _why_over(referral: Referral, approach: Approach | None) -> str:
+    if referral.state == ReferralState.CONSENT_WITHDRAWN:
+        return (
+            "The consent to this referral was withdrawn. Please take no further steps that rest "
+            "on it, and do not pass on what you were told."
+        )
+    if referral.state == ReferralState.RECALLED:
+        return "This referral was taken back. Nothing more has to be done."
+    if approach is not None and approach.state in (
+        ApproachState.REJECTED, ApproachState.COMPLETED
+    ):  # fmt: skip
+        return "Your answer is written down. Thank you."
+    if referral.state == ReferralState.CLOSED:
+        return "This referral is closed. Thank you."
+    return answering.TakenByAnother.default
+
+
+async def read_details(work: Work, found: Visit) -> Visit:
+    """What identifies the child, for whoever has proved themselves; written down field by field.
+
+    Raises CodeNeeded, NotConsented.
+    """
+    if not found.proven or found.house or found.over:
+        raise CodeNeeded()
+    found.answers = await disclose(
+        work, found.referral, found.agency, found.approach, f"link by {found.link.channel}"
+    )
+    rows = await work.session.scalars(
+        select(Dispatch)
+        .where(Dispatch.referral_id == found.referral.id)
+        .order_by(Dispatch.asked_at.desc())
+    )
+    found.dispatches = list(rows)
+    for one in found.dispatches:
+        found.place[one.id] = work.keys.open(
+            one.place_sealed, table="dispatches", column="place_sealed", row=one.id
+        ).decode()
+    found.talk = await _talk_of(work, found)
+    return found
+
+
+async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
+    """Questions of this agency and our answers."""
+    rows = await work.session.scalars(
+        select(RecordEvent)
+        .where(
+            RecordEvent.subject_id == found.referral.id,
+            RecordEvent.kind.in_(("question", "answer")),
+            RecordEvent.detail["agency"].astext == found.agency.code,
+        )
+        .order_by(RecordEvent.id)
+    )
+    said = []
+    for row in rows:
+        if row.words_sealed is not None and row.words_id is not None:
+            words = work.keys.open(
+                row.words_sealed, table="record_events", column="words_sealed", row=row.words_id
+            )
+            said.append((row.kind, row.at, words.decode()))
+    return said
+
+
+# -- proving oneself ---------------------------------------------------------------------------
+
+
+async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Approach | None]:
+    """The referral first, then the link, so that a step is taken once. Raises as `visit`."""
+    link = await _find(work, token)
+    referral = await lock_referral(work, link.referral_id)
+    await work.session.refresh(link, with_for_update=True)
+    agency = await work.session.get(Agency, link.agency_id)
+    assert agency is not None
+    approach = None
+    if link.approach_id is not None:
+        approach = await answering.lock_approach(work, referral, link.approach_id)
+    return link, referral, agency, approach
+
+
+async def prove(work: Work, token: str, code: str) -> bool:
+    """Whether the code is right; wrong ones are counted, and the count is kept.
+
+    Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
+    """
+    link, _, _, _ = await _locked(work, token)
+    _check_usable(work, link)
+    if link.code_key is None:
+        return False
+    if link.code_tries >= _MOST_TRIES:
+        raise TooMany("Too many wrong codes. Have a new one sent to you.")
+    given = "".join(c for c in code if c.isdigit())[:12]
+    if not hmac.compare_digest(code_key(work, link.code_of, given), link.code_key):
+        link.code_tries += 1
+        return False
+    link.code_key, link.proven_until = None, work.now + _PROVEN
+    return True
+
+
+async def ask_for_code(work: Work, token: str) -> str:
+    """Send a code by another way than the link came; the answer is which.
+
+    Raises NoSuchLink, LinkUsed, LinkExpired, Conflict.
+    """
+    link, referral, agency, _ = await _locked(work, token)
+    _check_usable(work, link)
+    way = await send_code(work, referral, agency, link)
+    if way is None:
+        raise Conflict(
+            "There is no second way to reach you in our directory. Ring the helpline: "
+            "the counsellor tells you what you need."
+        )
+    note(work, referral, "code asked for", By("link", agency.code), way=way)
+    return way
+
+
+async def ask_for_link(work: Work, token: str) -> None:
+    """Send new links to the addresses of the directory, never to whoever asks.
+
+    Raises NoSuchLink, answering.Over.
+    """
+    link, referral, agency, _ = await _locked(work, token)
+    if ReferralState(referral.state) in OVER:
+        raise answering.Over()
+    lives = clocks.protocol_of(work, referral).link_lives
+    sent = await send_links(
+        work, referral, agency, link.approach_id, lives=lives, purpose=Purpose.LINK
+    )
+    if not sent:
+        raise Conflict("There is no address for messages in our directory. Ring the helpline.")
+    note(work, referral, "link asked for", By("link", agency.code))
+
+
+# -- steps -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """What somebody at an agency does with a link."""
+
+    kind: str
+    name: str = ""
+    words: str = ""
+    reason: str = ""
+    outcome: str = ""
+    seen_at: datetime | None = None
+    dispatch_id: UUID | None = None
+    to: str = ""
+    result: str = ""
+
+
+async def take_step(work: Work, token: str, step: Step) -> str:
+    """Do one step; the link is used up, and the answer is the token of the next.
+
+    Raises NoSuchLink, LinkUsed, LinkExpired, Invalid, Over, TakenByAnother.
+    """
+    link, referral, agency, approach = await _locked(work, token)
+    _check_usable(work, link)
+    _check_words(step)
+    by = By("link", agency.code, step.name.strip())
+    if not by.name:
+        raise Invalid("Write your name and position: it goes into the record of what was done.")
+    await _do(work, referral, agency, approach, step, by)
+    link.used_at, link.used_for = work.now, step.kind
+    lives = clocks.protocol_of(work, referral).link_lives
+    following, fresh = add_link(
+        work, referral, agency.id, link.approach_id, link.channel, lives=lives
+    )
+    # Whoever proved themselves goes on; a code that was not used yet is good for this one.
+    following.proven_until, following.code_tries = link.proven_until, link.code_tries
+    following.code_key, following.code_channel = link.code_key, link.code_channel
+    following.code_of = link.code_of
+    return fresh
+
+
+def _check_words(step: Step) -> None:
+    for text in (step.name, step.words):
+        if len(text) > 4000 or "\x00" in text:
+            raise Invalid("Say it in at most 4000 characters.")
+
+
+async def _do(
+    work: Work,
+    referral: Referral,
+    agency: Agency,
+    approach: Approach | None,
+    step: Step,
+    by: By,
+) -> None:
+    if approach is None:
+        if step.kind != "acknowledge":
+            raise Invalid("Sign in to go on: you are of our own house.")
+        await answering.acknowledge_in_house(work, referral, by)
+        return
+    match step.kind:
+        case "acknowledge":
+            await answering.acknowledge(work, referral, approach, by, words=step.words)
+        case "accept":
+            await answering.accept(work, referral, approach, by)
+        case "reject":
+            if step.reason not in set(RejectionReason):
+                raise Invalid("Choose why you cannot take it.")
+            await answering.reject(
+                work, referral, approach, RejectionReason(step.reason), by, words=step.words
+            )
+        case "progress":
+            await answering.progress(
+                work, referral, approach, by, seen_at=step.seen_at, words=step.words
+            )
+        case "complete":
+            if step.outcome not in set(ReferralOutcome):
+                raise Invalid("Choose what came of it.")
+            await answering.complete(
+                work, referral, approach, ReferralOutcome(step.outcome), by, words=step.words
+            )
+        case "ask":
+            await answering.ask(work, referral, approach, step.words, by)
+        case "dispatch":
+            if step.dispatch_id is None or step.to not in set(DispatchState):
+                raise Invalid("Choose how far the team is.")
+            await answering.move_dispatch(
+                work, referral, step.dispatch_id, DispatchState(step.to), by,
+                result=step.result or None, words=step.words,
+            )  # fmt: skip
+        case _:
+            raise Invalid("There is no such step.")
+
+
+async def answer_question(
+    work: Work, referral: Referral, agency_code: str, words: str, by: By
+) -> None:
+    """The owner answers an agency's question: it is read behind the code, and never mailed.
+
+    Raises Invalid, NotFound.
+    """
+    if not words.strip():
+        raise Invalid("Write the answer.")
+    agency = await agency_of_code(work, agency_code)
+    approaches = await _approach_to(work, referral, agency)
+    note(work, referral, "answer", By(by.how, agency.code), words=words)
+    lives = clocks.protocol_of(work, referral).link_lives
+    await send_links(work, referral, agency, approaches.id, lives=lives, purpose=Purpose.ANSWER)
+
+
+async def _approach_to(work: Work, referral: Referral, agency: Agency) -> Approach:
+    found = await work.session.scalar(
+        select(Approach)
+        .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
+        .order_by(Approach.number.desc())
+        .limit(1)
+    )
+    if found is None:
+        raise NotFound("This agency was not asked.")
+    return found

@@ -1,0 +1,122 @@
+"""E-mail to agencies and to our own people, by `HELPLINE_SMTP_URL`.
+
+`smtp://user:password@host:port?from=address` (STARTTLS where the server has it, and required
+with `smtp+starttls`), or `smtps://…` for TLS from the first byte.
+"""
+
+import asyncio
+import smtplib
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+from app.errors import BadSettings
+
+# Seconds that one conversation with the server may take.
+TIMEOUT = 10
+_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+
+
+class NotMailed(Exception):
+    """Certainly not taken by the server; it may be sent again."""
+
+
+class MailRefused(Exception):
+    """The server will not take it, now or later."""
+
+
+class MailUncertain(Exception):
+    """The connection broke after the message was handed over."""
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """The server of `HELPLINE_SMTP_URL`."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    sender: str
+
+
+def read_smtp_url(url: str) -> Mailbox:
+    """Raises BadSettings."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise BadSettings(
+            "HELPLINE_SMTP_URL must look like smtp://user:password@host:587?from=line@example.org; "
+            "the schemes are smtp, smtp+starttls and smtps."
+        )
+    sender = parse_qs(parts.query).get("from", [""])[0] or f"helpline@{parts.hostname}"
+    return Mailbox(
+        parts.scheme, parts.hostname, port or _PORTS[parts.scheme],
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None, sender,
+    )  # fmt: skip
+
+
+async def send_mail(
+    box: Mailbox, to: str, subject: str, body: str, *, message_id: UUID, at: datetime
+) -> None:
+    """One message. The same id twice is the same message, and most systems show it once.
+
+    Raises NotMailed, MailRefused, MailUncertain.
+    """
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = box.sender, to, subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = f"<{message_id}@{box.sender.rpartition('@')[2]}>"
+    # Nobody's absence answers it, and nothing in it is fetched from elsewhere.
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(body)
+    await asyncio.to_thread(_converse, box, message)
+
+
+def _converse(box: Mailbox, message: EmailMessage) -> None:
+    try:
+        server = _connect(box)
+    except (OSError, smtplib.SMTPException) as error:
+        raise NotMailed(type(error).__name__) from None
+    try:
+        with server:
+            server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        if all(code >= 500 for code in codes):
+            raise MailRefused(f"recipient refused ({codes[0]})") from None
+        raise NotMailed(f"recipient not taken now ({codes[0]})") from None
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        kind = MailRefused if error.smtp_code >= 500 else NotMailed
+        raise kind(f"{type(error).__name__} ({error.smtp_code})") from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailUncertain(type(error).__name__) from None
+
+
+def _connect(box: Mailbox) -> smtplib.SMTP:
+    context = ssl.create_default_context()
+    if box.scheme == "smtps":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            box.host, box.port, timeout=TIMEOUT, context=context
+        )
+    else:
+        server = smtplib.SMTP(box.host, box.port, timeout=TIMEOUT)
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+            server.ehlo()
+        elif box.scheme == "smtp+starttls":
+            server.close()
+            raise smtplib.SMTPNotSupportedError("the server has no STARTTLS")
+    if box.user is not None:
+        server.login(box.user, box.password or "")
+    return server

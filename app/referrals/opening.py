@@ -1,0 +1,411 @@
+"""Opening a referral: from the urgent button, the danger key, a contact, or by hand.
+
+What is known goes along, the rest follows: nothing has to be filled in before help is sought.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.calls.models import Call
+from app.contacts.answers import Answers
+from app.contacts.contacts import suggestion
+from app.contacts.models import Case, CaseContact, Contact
+from app.contacts.records import Opened, beginning, open_record, present, sheet_of
+from app.contacts.risk import Urgency
+from app.contacts.saving import merged, save_answers
+from app.contacts.scopes import readable
+from app.errors import Conflict, Invalid, NotFound
+from app.referrals import clocks
+from app.referrals.climbing import begin, next_agency, offer_to
+from app.referrals.consent import Basis, GivenBy, How, NotConsented, Scope
+from app.referrals.consenting import (
+    Agreed,
+    Override,
+    given_of,
+    override_by_protocol,
+    record_consent,
+    record_override,
+)
+from app.referrals.finding import Found
+from app.referrals.library import protocols_of
+from app.referrals.models import Agency, Referral
+from app.referrals.states import (
+    HOUSE,
+    NoticeKind,
+    OpenedHow,
+    ReferralEvent,
+    ReferralState,
+    Service,
+)
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
+from app.staff.audit import write_reading
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, may
+from app.work import Work
+
+_BY_HAND = By("by_hand")
+# What of a contact goes along: the question here, and those there that say the same.
+_PREFILLED = {
+    "reason.why": ("actions.summary", "incident.account"),
+    "reason.categories": ("contact.categories",),
+    "reason.place": ("contact.place",),
+    "child.confidential": ("actions.confidential",),
+    "child.name": ("child.*.name",),
+    "child.age": ("child.*.age",),
+    "child.age_is": ("child.*.age_is",),
+    "child.gender": ("child.*.gender",),
+    "child.disability": ("child.*.disability",),
+    "child.found_at": ("child.*.found_at",),
+    "child.phone": ("child.*.phone",),
+    "child.school": ("child.*.school_name",),
+    "family.caregiver_informed": ("incident.caregiver_knows",),
+    "danger.signs": ("danger.signs",),
+    "danger.suspected": ("incident.who_name",),
+    "wishes.own_words": ("incident.account",),
+    "wishes.wants": ("wishes.child_wants",),
+    "wishes.safe_to_contact": ("wishes.safe_to_contact",),
+    "wishes.how_to_contact": ("wishes.how_to_contact",),
+    "parties.reporter": ("caller.organisation",),
+    "parties.wants_feedback": ("caller.wants_feedback",),
+}
+_DISABILITIES_UNKNOWN = {"none"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for, by whom, and with what."""
+
+    urgency: Urgency
+    how: OpenedHow
+    # Empty: what the protocol says that the signs need.
+    services: tuple[Service, ...] = ()
+    place: str | None = None
+    answers: Answers = field(default_factory=dict)
+    consent: Agreed | Override | None = None
+    # Bring whoever acknowledges into the live call.
+    warm: bool = False
+    # Not first to those who can keep the child with its family, and why not.
+    directly: str = ""
+
+
+class AlreadyReferred(Conflict):
+    default = "This call is referred to that service already. Open the referral instead."
+
+
+# -- from what there is --------------------------------------------------------------------------
+
+
+async def refer(
+    work: Work,
+    staff: Staff,
+    wish: Wish,
+    *,
+    contact_id: UUID | None = None,
+    call_id: UUID | None = None,
+    case_id: UUID | None = None,
+) -> list[Referral]:
+    """Open one referral for each service that is needed. Raises NotFound, Invalid.
+
+    Nothing is sent yet: see `send`.
+    """
+    contact: Opened[Contact] | None = None
+    if call_id is not None and contact_id is None:
+        contact_id = await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id))
+    if contact_id is not None:
+        contact = await open_record(work, staff, Contact, contact_id, "contact read to refer")
+        call_id = contact.record.call_id or call_id
+    case_id = await _case_of(work, staff, case_id, contact_id)
+    answers = _from_contact(work, contact) if contact else {}
+    answers |= wish.answers
+    if wish.place:
+        answers["reason.place"] = wish.place
+    signs = await _signs(work, contact)
+    protocol = protocols_of(work.ground).current
+    services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
+    if HOUSE & set(services):
+        raise Invalid("Choose a service; our own people are in the ladder anyway.")
+    together = uuid4()
+    made = []
+    for service in dict.fromkeys(services):
+        made.append(
+            await _open(
+                work, staff, wish, service, together, answers, signs, contact=contact,
+                call_id=call_id, case_id=case_id,
+            )
+        )  # fmt: skip
+    return made
+
+
+async def _case_of(
+    work: Work, staff: Staff, case_id: UUID | None, contact_id: UUID | None
+) -> UUID | None:
+    """The case, within what the person may read; that of the contact if none is given."""
+    if case_id is not None:
+        statement = readable(Case, staff).with_only_columns(Case.id).where(Case.id == case_id)
+        if await work.session.scalar(statement) is None:
+            raise NotFound("There is no such case, or not for you.")
+        return case_id
+    if contact_id is None:
+        return None
+    found: UUID | None = await work.session.scalar(
+        select(CaseContact.case_id).where(CaseContact.contact_id == contact_id).limit(1)
+    )
+    return found
+
+
+async def _signs(work: Work, contact: Opened[Contact] | None) -> set[str]:
+    """Categories with what is above them, and signs of danger."""
+    if contact is None:
+        return set()
+    signs = set(contact.record.category_codes)
+    signs |= set(sheet_of(work, contact.record).cues(present(contact.record)))
+    return signs
+
+
+def _from_contact(work: Work, contact: Opened[Contact]) -> Answers:
+    """What the contact says, as far as this form asks for it."""
+    record, sheet = contact.record, sheet_of(work, contact.record)
+    # A person is a section that repeats: the first child is whom the referral is about.
+    children = next((s for s in sheet.form.sections if s.code == "child" and s.repeats), None)
+    first = (sheet.entries(present(record), children) or [None])[0] if children else None
+    found: Answers = {"child.case_code": record.code}
+    for path, sources in _PREFILLED.items():
+        for source in sources:
+            there = source.replace("*", first) if first else source
+            if there in record.answers or there in record.sealed:
+                value = contact.answer(there)
+                if value is not None:
+                    found[path] = value
+                    break
+    if first is None:
+        return found
+    others = len(sheet.entries(present(record), children)) - 1 if children else 0
+    if others > 0:
+        found["child.others"] = f"{others} more in {record.code}"
+    return found
+
+
+async def _open(
+    work: Work,
+    staff: Staff | None,
+    wish: Wish,
+    service: Service,
+    together: UUID,
+    answers: Answers,
+    signs: set[str],
+    *,
+    contact: Opened[Contact] | None = None,
+    call_id: UUID | None = None,
+    case_id: UUID | None = None,
+) -> Referral:
+    protocol = protocols_of(work.ground).current
+    owner = staff or await pick_owner(work)
+    referral = Referral(
+        **beginning(work, "referral"), team=contact.record.team if contact else owner.team,
+        owner_id=owner.id, opened_by=staff.id if staff else None,
+        contact_id=contact.record.id if contact else None, call_id=call_id, case_id=case_id,
+        opened_together=together, opened_how=wish.how.value, urgency=wish.urgency.value,
+        service=service.value, protocol=protocol.protocol, protocol_version=protocol.version,
+        state=ReferralState.DRAFT.value, warm=wish.warm, answers={}, sealed={}, versions={},
+        revision=0, edited_from=0, headline_words="", category_codes=[], place_path=[],
+        ladder_round=0, ladder_step=0, ladder_phone=-1, turn=0, house_has_it=False,
+        wants_feedback=False, separation_risk=False, family_first=[],
+    )  # fmt: skip
+    refused = await _fill(work, referral, answers)
+    if "reason.place" in refused and wish.place:
+        raise Invalid("There is no such place in the country's tree.")
+    _look_at_the_family(work, referral, service, signs, wish)
+    work.session.add(referral)
+    await work.session.flush()
+    note(
+        work, referral, "opened", _BY_HAND if staff else PROGRAM_ITSELF, opened_how=wish.how.value,
+        urgency=wish.urgency.value, service=service.value, protocol=protocol.protocol,
+        version=protocol.version, family_first=list(referral.family_first),
+        owner=str(owner.id),
+    )  # fmt: skip
+    if wish.directly.strip() and referral.separation_risk:
+        note(work, referral, "not to the family first", _BY_HAND, words=wish.directly)
+    clocks.start_from(work, referral, "opened")
+    await _first_consent(work, referral, wish.consent, contact)
+    return referral
+
+
+async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, str]:
+    """Write what is known; what this form does not take is left out, and can be written later."""
+    saved = await save_answers(work, referral, merged(answers), new=True)
+    age = referral.answers.get("child.age")
+    referral.child_age = age if isinstance(age, int) else None
+    referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
+    return saved.refused
+
+
+def _look_at_the_family(
+    work: Work, referral: Referral, service: Service, signs: set[str], wish: Wish
+) -> None:
+    """Before a child is placed away from home, those who can keep it there are asked."""
+    disability = referral.answers.get("child.disability") or []
+    disabled = (
+        bool(set(disability) - _DISABILITIES_UNKNOWN) if isinstance(disability, list) else False
+    )
+    protocol = protocols_of(work.ground).current
+    before = protocol.before(
+        service, age=referral.child_age, disabled=disabled,
+        categories=signs | set(referral.category_codes),
+    )  # fmt: skip
+    referral.separation_risk = bool(before)
+    if wish.directly.strip():
+        return
+    referral.family_first = [one.value for one in before]
+
+
+async def _first_consent(
+    work: Work, referral: Referral, said: Agreed | Override | None, contact: Opened[Contact] | None
+) -> None:
+    match said:
+        case Override():
+            await record_override(work, referral, said, _BY_HAND)
+        case Agreed():
+            await record_consent(work, referral, said, _BY_HAND)
+        case None if contact is not None:
+            agreed = _consent_of(contact)
+            if agreed is not None:
+                await record_consent(work, referral, agreed, _BY_HAND)
+
+
+def _consent_of(contact: Opened[Contact]) -> Agreed | None:
+    """What the contact's own form says about consent; only a yes is one."""
+    scope = [
+        scope
+        for scope, path in (
+            (Scope.SERVICES, "consent.services"),
+            (Scope.AUTHORITIES, "consent.authorities"),
+        )
+        if contact.record.answers.get(path) == "yes"
+    ]
+    given_by = contact.record.answers.get("consent.given_by")
+    if not scope or given_by not in set(GivenBy):
+        return None
+    if "consent.withheld_from" in contact.record.sealed:
+        # Somebody must not be told, in words that no program can read: a person has to say whom.
+        return None
+    return Agreed(GivenBy(given_by), How.SPOKEN, tuple(scope))
+
+
+async def pick_owner(work: Work) -> Staff:
+    """Who answers for a referral that nobody opened: a supervisor, or whoever comes nearest.
+
+    Raises NotFound where there is no account at all.
+    """
+    rows = (
+        await work.session.scalars(
+            select(Staff).where(Staff.active.is_(True)).order_by(Staff.created_at, Staff.name)
+        )
+    ).all()
+    order = [Role.SUPERVISOR, Role.REFERRAL_OFFICER, Role.COUNSELLOR]
+    able = [s for s in rows if may(s.role, Permission.WRITE_REFERRALS)]
+    if not able:
+        raise NotFound("There is nobody with an account who could own a referral.")
+    return min(able, key=lambda s: order.index(Role(s.role)) if s.role in set(order) else 9)
+
+
+# -- sending -----------------------------------------------------------------------------------
+
+
+async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None = None) -> None:
+    """Send a locked draft: to that agency, or to the right one. Then the ladder begins.
+
+    Raises NotConsented and what is below it, NotFound, NotPossible: then nothing was sent.
+    """
+    if referral.state != ReferralState.DRAFT:
+        raise NotPossible("It was sent already.")
+    if await given_of(work, referral.id) is None:
+        raise NotConsented()
+    if agency_id is not None:
+        if await work.session.get(Agency, agency_id) is None:
+            raise NotFound("There is no such agency in the directory.")
+        await offer_to(work, referral, agency_id, ("chosen by hand",), by)
+    else:
+        following, why = await next_agency(work, referral)
+        if following is not None:
+            await _send_to(work, referral, following, by)
+        else:
+            await _nobody_fits(work, referral, why, by)
+    await begin(work, referral)
+
+
+async def _send_to(work: Work, referral: Referral, found: Found, by: By) -> None:
+    await offer_to(work, referral, found.agency.id, found.reasons, by)
+
+
+async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None:
+    """No agency of the directory can be told: what is urgent goes to our own people."""
+    if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
+        raise NotConsented(f"Nothing is sent: {why}")
+    move(work, referral, ReferralEvent.FAIL, by, why=why)
+    tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
+
+
+async def refer_urgently(
+    work: Work, staff: Staff, call_id: UUID, service: Service, *, place: str | None, warm: bool
+) -> Referral:
+    """The urgent button of a live call: opened and sent in one step. Raises NotFound, Conflict.
+
+    What there is of the talk goes along. Where the contact holds no consent yet, it is told for
+    the child's vital interests; that is written down, and a second person is informed.
+    """
+    there = select(Referral.id).where(
+        Referral.call_id == call_id,
+        Referral.service == service.value,
+        Referral.closed_at.is_(None),
+    )
+    if await work.session.scalar(there) is not None:
+        raise AlreadyReferred()
+    wish = Wish(
+        Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm,
+        consent=Override(
+            # The protocol is refused at load if it does not know this ground here.
+            Basis.VITAL_INTERESTS, "Urgent button in a live call: the child is in danger now."
+        ),
+    )  # fmt: skip
+    made = await refer(work, staff, wish, call_id=call_id)
+    await send(work, made[0], _BY_HAND)
+    return made[0]
+
+
+async def refer_unanswered(work: Work, call: Call) -> Referral | None:
+    """Somebody pressed the danger key and nobody could take the call in time.
+
+    Running it twice is once; the call is locked.
+    """
+    there = select(Referral.id).where(Referral.call_id == call.id)
+    if call.answered_at is not None or await work.session.scalar(there) is not None:
+        return None
+    protocol = protocols_of(work.ground).current
+    answers: dict[str, Any] = {"danger.signs": ["danger_now"]}
+    if call.caller_number_sealed is not None:
+        await write_reading(work, "caller's number opened for a referral", str(call.id))
+        number = work.keys.open(
+            call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+        )
+        answers["child.phone"] = number.decode()
+    wish = Wish(Urgency.IMMEDIATE, OpenedHow.DANGER_KEY)
+    referral = await _open(
+        work, None, wish, protocol.danger_key.service, uuid4(), answers, {"danger_key"},
+        call_id=call.id,
+    )  # fmt: skip
+    await override_by_protocol(
+        work, referral, protocol.danger_key.basis,
+        "The danger key was pressed, and nobody could take the call in time.",
+    )  # fmt: skip
+    tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
+    await send(work, referral, PROGRAM_ITSELF)
+    return referral
+
+
+async def suggested_urgency(work: Work, contact: Contact) -> Urgency | None:
+    """What the signs of a contact suggest, for the page; a person decides."""
+    found = await suggestion(work, contact)
+    return found.urgency if found else None

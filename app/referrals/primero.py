@@ -1,0 +1,219 @@
+"""Handing a referral to Primero (API v2), the case management system of many child services.
+
+Its forms are discovered first, since every country renames them; what our mapping says is held
+against them, and what does not fit is refused with a list, never bent. The case gets an id of
+ours, so that a repeat is the same case. Primero tells nobody when a referral is answered: we ask.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx2
+
+from app.referrals.mapping import Mapping, Said, say
+
+_TIMEOUT = 15.0
+
+
+class PrimeroDown(Exception):
+    """It could not be asked, or was busy with its own configuration: `after` in seconds."""
+
+    def __init__(self, what: str, after: float = 0) -> None:
+        super().__init__(what)
+        self.after = after
+
+
+class PrimeroRefused(Exception):
+    """It understood and will not; the text holds names of fields, no values."""
+
+
+@dataclass(frozen=True)
+class Account:
+    url: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field of a discovered form."""
+
+    type: str
+    many: bool
+    # Ids that a select or radio takes; None where anything goes.
+    options: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class TheirForms:
+    fields: dict[str, FormField]
+    subforms: dict[str, dict[str, FormField]]
+
+
+class Primero:
+    """One installation, by one account. Basic authentication: a session would log others out."""
+
+    def __init__(self, client: httpx2.AsyncClient, account: Account) -> None:
+        self._client, self._account = client, account
+
+    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        account = self._account
+        try:
+            answer = await self._client.request(
+                method,
+                account.url.rstrip("/") + "/api/v2" + path,
+                json=body,
+                auth=(account.user, account.password),
+                headers={"accept": "application/json"},
+                timeout=_TIMEOUT,
+            )
+        except httpx2.HTTPError as error:
+            raise PrimeroDown(type(error).__name__) from None
+        if answer.status_code in (429, 502, 503, 504) or answer.status_code >= 500:
+            wait = answer.headers.get("retry-after", "0")
+            raise PrimeroDown(f"status {answer.status_code}", float(wait) if wait.isdigit() else 0)
+        if answer.status_code == 409:
+            return None
+        if answer.status_code >= 400:
+            raise PrimeroRefused(_problem(answer))
+        if answer.status_code == 204:
+            return None
+        try:
+            return answer.json()["data"]
+        except (ValueError, KeyError, TypeError):
+            # A sign-in page with status 200 is no success.
+            raise PrimeroRefused("its answer is not what its interface says") from None
+
+    async def forms(self, module: str) -> TheirForms:
+        """The fields of a case that this account may write, with what each takes."""
+        forms = await self._ask("GET", f"/forms?record_type=case&module_id={quote(module)}")
+        lookups = await self._ask("GET", "/lookups?per=1000&page=1")
+        try:
+            known = {
+                row["unique_id"]: frozenset(str(value["id"]) for value in row["values"])
+                for row in lookups
+            }
+            return _read_forms(forms, known)
+        except (KeyError, TypeError):
+            raise PrimeroRefused("its forms are not what its interface says") from None
+
+    async def make_case(self, case_id: UUID, body: dict[str, Any]) -> None:
+        """Create the case under our id; one that is there already is as good."""
+        await self._ask("POST", "/cases", {"data": {"id": str(case_id), **body}})
+
+    async def refer(self, case_id: UUID, body: dict[str, Any]) -> str:
+        """Refer the case; the answer is their id of the referral."""
+        made = await self._ask("POST", f"/cases/{case_id}/referrals", {"data": body})
+        if not isinstance(made, dict) or not made.get("id"):
+            # Delivered means that an id came back.
+            raise PrimeroRefused("no id of the referral came back")
+        return str(made["id"])
+
+    async def referrals(self, case_id: UUID) -> list[dict[str, Any]]:
+        """All referrals of a case, with their status."""
+        found = await self._ask("GET", f"/cases/{case_id}/referrals")
+        return [row for row in found or [] if isinstance(row, dict)]
+
+    async def revoke(self, case_id: UUID, their_referral: str) -> None:
+        """Take a referral back."""
+        await self._ask("DELETE", f"/cases/{case_id}/referrals/{quote(their_referral)}")
+
+
+def _problem(answer: httpx2.Response) -> str:
+    """Which fields it complains of; their text could hold what we sent."""
+    try:
+        errors = answer.json()["errors"]
+        details = sorted({str(e.get("detail", ""))[:80] for e in errors if isinstance(e, dict)})
+    except (ValueError, KeyError, TypeError):
+        details = []
+    return f"status {answer.status_code}" + (f": {', '.join(details)}" if any(details) else "")
+
+
+def _read_forms(forms: list[dict[str, Any]], lookups: dict[str, frozenset[str]]) -> TheirForms:
+    fields: dict[str, FormField] = {}
+    subforms: dict[str, dict[str, FormField]] = {}
+    for form in forms:
+        for field in form["fields"]:
+            if field["type"] == "subform":
+                inner = field["subform"]["fields"]
+                subforms[field["name"]] = {f["name"]: _read_field(f, lookups) for f in inner}
+            else:
+                fields[field["name"]] = _read_field(field, lookups)
+    return TheirForms(fields, subforms)
+
+
+def _read_field(field: dict[str, Any], lookups: dict[str, frozenset[str]]) -> FormField:
+    source = str(field.get("option_strings_source") or "")
+    options = None
+    if source.startswith("lookup "):
+        # A list that we may not see takes nothing that we could know.
+        options = lookups.get(source.removeprefix("lookup "), frozenset())
+    elif field.get("option_strings_text"):
+        options = frozenset(str(option["id"]) for option in field["option_strings_text"])
+    return FormField(str(field["type"]), bool(field.get("multi_select")), options)
+
+
+# -- saying it ---------------------------------------------------------------------------------
+
+
+def case_body(mapping: Mapping, facts: dict[str, Any], service_id: UUID, owned_by: str) -> Said:
+    """The case with its one service, in Primero's words; and what could not be said."""
+    case = say(mapping.fields, mapping.always, facts)
+    service = say(mapping.service_fields, mapping.service_always, facts)
+    body = {
+        **case.body,
+        "module_id": mapping.module,
+        "owned_by": owned_by,
+        mapping.service_form: [{"unique_id": str(service_id), **service.body}],
+    }
+    return Said(body, [*case.unmapped, *service.unmapped])
+
+
+# What every case takes, whatever its forms ask.
+_CORE = frozenset({"id", "module_id", "owned_by", "status", "record_state", "created_at"})
+
+
+def misfits(body: dict[str, Any], forms: TheirForms) -> list[str]:
+    """What the discovered forms would refuse: unknown fields, unknown options, wrong kinds."""
+    found: list[str] = []
+    for name, value in body.items():
+        if name in _CORE:
+            continue
+        if name in forms.subforms:
+            for entry in value:
+                inner = forms.subforms[name]
+                for key, one in entry.items():
+                    if key != "unique_id":
+                        found += _misfit(f"{name}.{key}", inner.get(key), one)
+        else:
+            found += _misfit(name, forms.fields.get(name), value)
+    return found
+
+
+def _misfit(name: str, field: FormField | None, value: Any) -> list[str]:
+    if field is None:
+        return [f"{name}: their forms have no such field"]
+    values = value if isinstance(value, list) else [value]
+    if isinstance(value, list) != field.many:
+        return [f"{name}: takes {'several values' if field.many else 'one value'}"]
+    if field.options is not None:
+        said = {"true" if v is True else "false" if v is False else str(v) for v in values}
+        unknown = sorted(said - field.options)
+        return [f"{name}: their list has no {one!r}" for one in unknown]
+    if field.type == "tick_box" and not isinstance(value, bool):
+        return [f"{name}: is a tick box"]
+    if field.type == "numeric_field" and (isinstance(value, bool) or not isinstance(value, int)):
+        return [f"{name}: is a whole number"]
+    return []
+
+
+# Their status of a referral → what it means for ours.
+STATUS = {
+    "accepted": "accept",
+    "rejected": "reject",
+    "done": "complete",
+    "revoked": "revoked",
+    "in_progress": "delivered",
+}

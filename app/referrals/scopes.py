@@ -1,0 +1,61 @@
+"""Who sees which referral: every reading begins with one of these conditions."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, false, or_, select, true
+
+from app.contacts.models import ContactReader
+from app.contacts.scopes import Reader, lock_writable, scope
+from app.errors import NotFound
+from app.referrals.models import Referral
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+
+def reads_referral(staff: Staff | Reader) -> ColumnElement[bool]:
+    """Own ones, those one opened, those of contacts one reads; a team's; an officer's, all."""
+    if not may(staff.role, Permission.SEE_REFERRALS):
+        return false()
+    if may(staff.role, Permission.SEE_ALL_REFERRALS):
+        return true()
+    mine = or_(
+        Referral.owner_id == staff.id,
+        Referral.opened_by == staff.id,
+        exists().where(
+            ContactReader.staff_id == staff.id, ContactReader.contact_id == Referral.contact_id
+        ),
+    )
+    if may(staff.role, Permission.READ_TEAM_RECORDS):
+        return or_(mine, Referral.team == staff.team)
+    return mine
+
+
+def writes_referral(staff: Staff) -> ColumnElement[bool]:
+    """The owner's; a supervisor's team's; an officer's, all."""
+    if not may(staff.role, Permission.WRITE_REFERRALS):
+        return false()
+    if may(staff.role, Permission.SEE_ALL_REFERRALS):
+        return true()
+    if may(staff.role, Permission.READ_TEAM_RECORDS):
+        return or_(Referral.owner_id == staff.id, Referral.team == staff.team)
+    return Referral.owner_id == staff.id
+
+
+scope(Referral, reads_referral, writes_referral)
+
+
+async def lock_own(work: Work, staff: Staff, referral_id: UUID) -> Referral:
+    """A referral that the person may change, locked. Raises NotFound."""
+    return await lock_writable(work, staff, Referral, referral_id)
+
+
+async def lock_referral(work: Work, referral_id: UUID) -> Referral:
+    """A referral, locked, for the program and for agencies' answers. Raises NotFound."""
+    statement = select(Referral).where(Referral.id == referral_id)
+    found = await work.session.scalar(
+        statement.with_for_update().execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("There is no such referral.")
+    return found

@@ -1,0 +1,142 @@
+"""What is said and written to the people of an agency. Pure: no personal data in any of it."""
+
+from typing import Any
+
+# What a code is read as: letter by letter.
+_SPOKEN = {
+    "en": {
+        "call": "This is the child helpline. There is an urgent referral for {agency}, reference {code}. "
+        "Press 1 to acknowledge that you take it. Press 2 if you want to be called back. "
+        "Press 3 if you are the wrong service.",
+        "taken": "Thank you. It is written down that you have taken referral {code}. "
+        "The details follow by a link; you can also ring the helpline.",
+        "joined": "Thank you. You are now joined to the counsellor and the caller.",
+        "call_back": "Thank you. A counsellor is asked to ring you.",
+        "wrong": "Thank you. We will ask another service.",
+        "not_needed": "Thank you. This referral has been taken already. Nothing has to be done.",
+        "code_ask": "This is the child helpline with a code that you asked for. Press 1 to hear it.",
+        "code": "Your code is {digits}. Again: {digits}.",
+        "bye": "Goodbye.",
+    },
+    "sr": {
+        "call": "Ovde dečja linija za pomoć. Imamo hitan uput za ustanovu {agency}, oznaka {code}. "
+        "Pritisnite 1 da potvrdite da ga preuzimate. Pritisnite 2 ako želite da vas pozovemo. "
+        "Pritisnite 3 ako niste nadležni.",
+        "taken": "Hvala. Zabeleženo je da ste preuzeli uput {code}. "
+        "Podaci stižu preko linka; možete i da pozovete liniju.",
+        "joined": "Hvala. Sada ste u vezi sa savetnikom i pozivaocem.",
+        "call_back": "Hvala. Zamolili smo savetnika da vas pozove.",
+        "wrong": "Hvala. Obratićemo se drugoj službi.",
+        "not_needed": "Hvala. Ovaj uput je već preuzet. Ništa više nije potrebno.",
+        "code_ask": "Ovde dečja linija sa šifrom koju ste tražili. Pritisnite 1 da je čujete.",
+        "code": "Vaša šifra je {digits}. Ponavljam: {digits}.",
+        "bye": "Prijatno.",
+    },
+}  # fmt: skip
+
+_WRITTEN = {
+    "en": {
+        "subject": "Referral {code}: please answer",
+        "ladder": "Urgency: {urgency}. Please open the link and acknowledge; it needs no account "
+        "and works once for each step:\n{link}",
+        "link": "Your link for the next step of referral {code}; it works once:\n{link}",
+        "other_code": "Code for the link that you received by {other}: {number}",
+        "code": "The code that you asked for: {number}",
+        "withdrawn": "The consent to this referral was withdrawn. Please take no further steps that "
+        "rest on it, and do not pass on what you were told.",
+        "recalled": "This referral was taken back. Nothing more has to be done.",
+        "answer": "There is an answer to your question. Open the link to read it:\n{link}",
+        "phone": "Child helpline: {phone}",
+        "sms": "SMS", "email": "e-mail",
+    },
+    "sr": {
+        "subject": "Uput {code}: molimo za odgovor",
+        "ladder": "Hitnost: {urgency}. Otvorite link i potvrdite prijem; nalog nije potreban, "
+        "a link važi za jedan korak:\n{link}",
+        "link": "Link za sledeći korak uputa {code}; važi jednom:\n{link}",
+        "other_code": "Šifra za link koji ste dobili preko {other}: {number}",
+        "code": "Šifra koju ste tražili: {number}",
+        "withdrawn": "Saglasnost za ovaj uput je povučena. Molimo da ne preduzimate dalje korake na "
+        "osnovu njega i da ne prenosite ono što ste saznali.",
+        "recalled": "Ovaj uput je povučen. Ništa više nije potrebno.",
+        "answer": "Stigao je odgovor na vaše pitanje. Otvorite link:\n{link}",
+        "phone": "Dečja linija: {phone}",
+        "sms": "SMS-a", "email": "imejla",
+    },
+}  # fmt: skip
+_URGENCY = {
+    "en": {
+        "immediate": "immediate",
+        "urgent": "urgent",
+        "priority": "priority",
+        "routine": "routine",
+    },
+    "sr": {
+        "immediate": "odmah",
+        "urgent": "hitno",
+        "priority": "prioritetno",
+        "routine": "redovno",
+    },
+}
+_HOUSE = {
+    "breach": "A deadline has passed",
+    "override": "A referral rests on an override of consent: please look at it",
+    "call_back": "An agency wants to be called back",
+    "question": "An agency has a question",
+    "rejected": "An agency has rejected a referral",
+    "nobody_left": "Nobody is left to ask in this round",
+    "wrong_service": "An agency says that it is the wrong service",
+    "undelivered": "A message could not be delivered",
+    "unmapped": "A referral cannot be said in another system's words",
+    "danger_unanswered": "The danger key was pressed and nobody could take the call",
+    "escalated": "A referral has climbed to our own people on call",
+}
+
+
+def known(language: str) -> str:
+    """The language in which there are words, for an agency's own."""
+    return language if language in _SPOKEN else "en"
+
+
+def spell(code: str) -> str:
+    """A code as it is read aloud: R-7F3 becomes "R 7 F 3"."""
+    return " ".join(code.replace("-", ""))
+
+
+def speak(language: str, key: str, **values: str) -> str:
+    """A sentence for the telephone."""
+    return _SPOKEN[known(language)][key].format(**values)
+
+
+def write(
+    language: str,
+    purpose: str,
+    *,
+    code: str,
+    urgency: str,
+    link: str,
+    way: str,
+    payload: dict[str, Any],
+    phone: str,
+) -> tuple[str, str]:
+    """Subject and body of a message."""  # fmt: skip
+    words = _WRITTEN[known(language)]
+    subject = words["subject"].format(code=code)
+    lines = [f"{code}."]
+    if purpose == "code":
+        lines.append(words["code"].format(number=payload.get("code", "")))
+    else:
+        said = words[purpose]
+        urgent = _URGENCY[known(language)][urgency]
+        lines.append(said.format(code=code, urgency=urgent, link=link))
+        if payload.get("code"):
+            other = words["email" if way == "sms" else "sms"]
+            lines.append(words["other_code"].format(other=other, number=payload["code"]))
+    if phone:
+        lines.append(words["phone"].format(phone=phone))
+    return subject, "\n\n".join(lines) if way == "email" else "\n".join(lines)
+
+
+def house_words(kind: str) -> str:
+    """What a notice is about, for our own people."""
+    return _HOUSE.get(kind, kind)

@@ -1,0 +1,272 @@
+"""Messages to the people of an agency: what is wanted is a row, sent by a job."""
+
+import json
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+
+from app.referrals.deadlines import is_open
+from app.referrals.models import Agency, Approach, Delivery, DutyPhone, Link, Referral, Rung
+from app.referrals.states import (
+    LIVE_APPROACH,
+    ApproachState,
+    Purpose,
+    RungKind,
+    RungResult,
+)
+from app.work import Work
+
+CODE_DIGITS = 6
+
+
+async def _next_number(work: Work, referral: Referral) -> int:
+    await work.session.flush()
+    found: int | None = await work.session.scalar(
+        select(func.max(Rung.number)).where(Rung.referral_id == referral.id)
+    )
+    return (found or 0) + 1
+
+
+async def add_rung(
+    work: Work,
+    referral: Referral,
+    agency: Agency,
+    kind: RungKind,
+    target: str,
+    *,
+    purpose: Purpose = Purpose.LADDER,
+    approach_id: UUID | None = None,
+    seconds: int = 30,
+    payload: dict[str, Any] | None = None,
+) -> Rung:
+    """Want one try to reach somebody; a job sends it after the commit."""
+    rung_id = uuid4()
+    sealed = None
+    if payload is not None:
+        sealed = work.keys.seal(
+            json.dumps(payload).encode(), table="rungs", column="payload_sealed", row=rung_id
+        )
+    rung = Rung(
+        id=rung_id, referral_id=referral.id, approach_id=approach_id, agency_id=agency.id,
+        number=await _next_number(work, referral), turn=referral.turn, purpose=purpose.value,
+        kind=kind.value, payload_sealed=sealed, target=target,
+        language=agency.languages[0] if agency.languages else "en", seconds=seconds,
+        sending="wanted", wanted_at=work.now, asks=0, tries=0,
+    )  # fmt: skip
+    work.session.add(rung)
+    await work.session.flush()
+    task = {
+        RungKind.PHONE: "telephony:ring_duty_phone",
+        RungKind.SMS: "telephony:send_message",
+        RungKind.EMAIL: "referrals:send_mail",
+    }[kind]
+    work.defer(task, rung_id=str(rung.id))
+    work.announce("referrals")
+    return rung
+
+
+def payload_of(work: Work, rung: Rung) -> dict[str, Any]:
+    """What only the message may hold."""
+    if rung.payload_sealed is None:
+        return {}
+    body = work.keys.open(rung.payload_sealed, table="rungs", column="payload_sealed", row=rung.id)
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+# -- links and codes ---------------------------------------------------------------------------
+
+
+def new_token() -> str:
+    """160 random bits, as they stand in an address."""
+    return secrets.token_urlsafe(20)
+
+
+def new_code() -> str:
+    return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+
+
+def code_key(work: Work, link_id: UUID, code: str) -> bytes:
+    return work.keys.match_key("link code", f"{link_id}:{code}")
+
+
+def add_link(
+    work: Work,
+    referral: Referral,
+    agency_id: UUID,
+    approach_id: UUID | None,
+    channel: str,
+    *,
+    lives: timedelta,
+    code: str | None = None,
+    code_channel: str | None = None,
+) -> tuple[Link, str]:
+    """A link of one step and its token; the token itself is kept nowhere."""
+    token, link_id = new_token(), uuid4()
+    link = Link(
+        token_key=work.keys.match_key("link", token), id=link_id, code_of=link_id, referral_id=referral.id,
+        approach_id=approach_id, agency_id=agency_id, channel=channel, created_at=work.now,
+        expires_at=work.now + lives,
+        code_key=code_key(work, link_id, code) if code else None, code_channel=code_channel,
+        code_tries=0,
+    )  # fmt: skip
+    work.session.add(link)
+    return link, token
+
+
+async def send_links(
+    work: Work,
+    referral: Referral,
+    agency: Agency,
+    approach_id: UUID | None,
+    *,
+    lives: timedelta,
+    purpose: Purpose = Purpose.LADDER,
+) -> int:
+    """SMS and e-mail, each with a link of its own; each holds the code for the other's link."""
+    ways = {}
+    if agency.email:
+        ways[RungKind.EMAIL] = agency.email
+    if agency.sms:
+        ways[RungKind.SMS] = agency.sms
+    codes = {kind: new_code() for kind in ways} if len(ways) == 2 else {}
+    other = {RungKind.SMS: RungKind.EMAIL, RungKind.EMAIL: RungKind.SMS}
+    for kind, target in ways.items():
+        code = codes.get(kind)
+        _, token = add_link(
+            work, referral, agency.id, approach_id, kind.value, lives=lives, code=code,
+            code_channel=other[kind].value if code else None,
+        )  # fmt: skip
+        payload = {"token": token, "code": codes.get(other[kind])}
+        await add_rung(
+            work, referral, agency, kind, target, purpose=purpose, approach_id=approach_id,
+            payload=payload,
+        )  # fmt: skip
+    return len(ways)
+
+
+async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:
+    """A code for a link, by another way than the link came; None if there is no other way."""
+    phone = await phone_on_duty(work, agency)
+    ways: list[tuple[RungKind, str | None]] = [
+        (RungKind.SMS, agency.sms if link.channel != RungKind.SMS else None),
+        (RungKind.EMAIL, agency.email if link.channel != RungKind.EMAIL else None),
+        (RungKind.PHONE, phone),
+    ]
+    way = next(((kind, target) for kind, target in ways if target), None)
+    if way is None:
+        return None
+    code = new_code()
+    link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
+    link.code_tries = 0
+    await add_rung(
+        work, referral, agency, way[0], way[1] or "", purpose=Purpose.CODE,
+        approach_id=link.approach_id, payload={"code": code},
+    )  # fmt: skip
+    return way[0].value
+
+
+async def phones_on_duty(work: Work, agency: Agency) -> list[str]:
+    """The duty phones of an agency that are answered now, in order."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(DutyPhone)
+        .where(DutyPhone.agency_id == agency.id, DutyPhone.gone_at.is_(None))
+        .order_by(DutyPhone.position)
+    )
+    return [
+        row.number
+        for row in rows
+        if is_open(row.hours or agency.hours, agency.timezone, agency.country, work.now)
+    ]
+
+
+async def phone_on_duty(work: Work, agency: Agency) -> str | None:
+    found = await phones_on_duty(work, agency)
+    return found[0] if found else None
+
+
+# -- telling everybody who was told --------------------------------------------------------------
+
+
+async def end_rungs(work: Work, referral: Referral, *, besides: UUID | None = None) -> None:
+    """Nobody is rung or written to any more for this referral's ladder."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(Rung).where(
+            Rung.referral_id == referral.id,
+            Rung.ended_at.is_(None),
+            Rung.purpose == Purpose.LADDER,
+        )
+    )
+    for rung in rows.all():
+        if rung.id == besides:
+            continue
+        if rung.kind == RungKind.PHONE and rung.sending in ("sending", "sent"):
+            work.defer("telephony:end_duty_leg", rung_id=str(rung.id))
+        if rung.sending == "wanted":
+            rung.sending, rung.payload_sealed = "failed", None
+            rung.result, rung.ended_at = RungResult.STOPPED.value, work.now
+
+
+async def approaches_of(work: Work, referral_id: UUID) -> list[Approach]:
+    """The agencies it was offered to, in order."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(Approach).where(Approach.referral_id == referral_id).order_by(Approach.number)
+    )
+    return list(rows)
+
+
+async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
+    """Consent was withdrawn, or it was recalled: every agency that heard of it hears this too."""
+    await end_rungs(work, referral)
+    told: set[UUID] = set()
+    for approach in await approaches_of(work, referral.id):
+        if ApproachState(approach.state) in LIVE_APPROACH:
+            approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
+        if approach.agency_id in told:
+            continue
+        told.add(approach.agency_id)
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        purpose = Purpose.WITHDRAWN if what == "withdrawn" else Purpose.RECALLED
+        for kind, target in ((RungKind.EMAIL, agency.email), (RungKind.SMS, agency.sms)):
+            if target:
+                await add_rung(
+                    work, referral, agency, kind, target, purpose=purpose, approach_id=approach.id
+                )
+        if agency.primero:
+            work.defer("referrals:end_counterpart", approach_id=str(approach.id))
+        await announce_event(work, referral, agency, f"referral.{what}", {})
+    # What was given to read is to be read no longer.
+    await work.session.execute(
+        update(Link)
+        .where(Link.referral_id == referral.id)
+        .values(proven_until=None)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+async def announce_event(
+    work: Work, referral: Referral, agency: Agency, kind: str, detail: dict[str, Any]
+) -> None:
+    """An event for an agency's own system, after all that came before it."""
+    if not agency.webhook_url or agency.webhook_secret_sealed is None:
+        return
+    await work.session.flush()
+    last: int | None = await work.session.scalar(
+        select(func.max(Delivery.sequence)).where(
+            Delivery.agency_id == agency.id, Delivery.referral_id == referral.id
+        )
+    )
+    delivery = Delivery(
+        id=uuid4(), agency_id=agency.id, referral_id=referral.id, sequence=(last or 0) + 1,
+        kind=kind, detail=detail, state="waiting", created_at=work.now, tries=0, last_answer="",
+    )  # fmt: skip
+    work.session.add(delivery)
+    await work.session.flush()
+    work.defer("referrals:deliver", delivery_id=str(delivery.id))

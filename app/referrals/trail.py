@@ -1,0 +1,91 @@
+"""Moves of a referral, each with its row in the log: who, when, how, from, to, why."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from app.contacts.records import note_event
+from app.errors import Conflict
+from app.referrals.models import Notice, Referral
+from app.referrals.states import TRANSITIONS, NoticeKind, ReferralEvent, ReferralState
+from app.work import Work
+
+Channel = Literal["phone", "link", "machine", "primero", "by_hand", "program"]
+
+
+@dataclass(frozen=True)
+class By:
+    """Through whom something came about: a person at an agency, or somebody in the house."""
+
+    how: Channel
+    agency: str = ""
+    # The name that somebody at the agency gave; sealed in the log.
+    name: str = ""
+
+
+PROGRAM_ITSELF = By("program")
+
+
+class NotPossible(Conflict):
+    """The referral's state does not allow it."""
+
+
+def note(
+    work: Work, referral: Referral, kind: str, by: By, *, words: str | None = None, **detail: Any
+) -> None:
+    """Append to the log of a locked referral."""
+    more = {"agency": by.agency} if by.agency else {}
+    spoken = " – ".join(part for part in (by.name, words or "") if part)
+    note_event(
+        work, "referral", referral.id, kind, words=spoken or None,
+        how=by.how, **{**more, **detail},
+    )  # fmt: skip
+    work.announce("referrals")
+
+
+def move(
+    work: Work,
+    referral: Referral,
+    event: ReferralEvent,
+    by: By,
+    *,
+    words: str | None = None,
+    **detail: Any,
+) -> None:
+    """Move a locked referral on, and write it down. Raises NotPossible."""
+    before = ReferralState(referral.state)
+    after = TRANSITIONS.get((before, event))
+    if after is None:
+        raise NotPossible(
+            f"A referral that is {before.value.replace('_', ' ')} cannot "
+            f"{event.value.replace('_', ' ')}. Look at it again: it has moved on."
+        )
+    referral.state = after.value
+    note(
+        work, referral, event.value, by, words=words,
+        **{"from": before.value, "to": after.value, **detail},
+    )  # fmt: skip
+
+
+def can(referral: Referral, event: ReferralEvent) -> bool:
+    return (ReferralState(referral.state), event) in TRANSITIONS
+
+
+def tell_house(
+    work: Work,
+    referral: Referral,
+    kind: NoticeKind,
+    *,
+    for_whom: str = "supervisors",
+    author: UUID | None = None,
+    **detail: Any,
+) -> Notice:
+    """A notice for the owner or the supervisors: on their pages, and by mail to who is on call."""
+    notice = Notice(
+        id=uuid4(), referral_id=referral.id, kind=kind.value, for_whom=for_whom, at=work.now,
+        detail=detail, author_id=author,
+    )  # fmt: skip
+    work.session.add(notice)
+    work.announce("notices")
+    work.defer("referrals:mail_notice", notice_id=str(notice.id))
+    return notice
