@@ -22,6 +22,7 @@ from app.database.engine import lost_a_race, open_database
 from app.errors import Refusal
 from app.jobs.transaction import transaction
 from app.privacy.keys import read_keys
+from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
 from app.settings import Settings
 from app.staff.access import make_limiter
@@ -52,6 +53,7 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
             stack.push_async_callback(ground.database.close)
             async with transaction(ground, PROGRAM) as work:
                 await records.register(work)
+                await protocols.register(work)
             await stack.enter_async_context(bus.running())
             if with_worker:
                 worker = Worker(ground, bus)

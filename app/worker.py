@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
@@ -11,8 +12,10 @@ from app.contacts.jobs import contacts_tasks
 from app.database.bus import EVERYTHING, Bus
 from app.jobs.app import POLL_SECONDS, make_job_app
 from app.log import log
+from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
 from app.routing.sweep import sweep
+from app.telephony import duty
 from app.telephony import jobs as telephony_jobs
 from app.telephony.provider import Provider
 from app.work import Ground
@@ -21,6 +24,10 @@ from app.work import Ground
 CONCURRENCY = 16
 # Seconds between two runs of matching, at the least.
 _BREATH = 0.02
+# Clocks and ladders whose job was lost are looked for every so many seconds.
+_FORGOTTEN_EVERY = 5
+# What is imported to be run as a job.
+JOBS = (duty,)
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
@@ -40,6 +47,7 @@ class Worker:
             self._ground.database.url,
             ("telephony", telephony_jobs.telephony_tasks()),
             ("contacts", contacts_tasks()),
+            ("referrals", referrals_tasks()),
         )
         tasks = [
             asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
@@ -98,8 +106,10 @@ class Worker:
                     await asyncio.sleep(_BREATH)
 
     async def _run_sweep(self) -> None:
-        while True:
+        for second in itertools.count():
             await self._busily(sweep(self._ground))
+            if second % _FORGOTTEN_EVERY == 0:
+                await self._busily(catch_forgotten(self._ground))
             await self._ground.clock.sleep(1)
 
     async def _busily(self, doing: Awaitable[object]) -> None:

@@ -7,7 +7,16 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from app.api import calls, cases, contacts, events, operations, sessions
+from app.api import (
+    agencies,
+    calls,
+    cases,
+    contacts,
+    events,
+    operations,
+    referrals,
+    sessions,
+)
 from app.database.engine import lost_a_race
 from app.errors import Refusal
 
@@ -46,6 +55,6 @@ def render(error: Exception) -> JSONResponse:
 
 def add_api(app: FastAPI) -> None:
     """The routers."""
-    for router in (sessions.router, calls.router, contacts.router, cases.router, events.router):
-        app.include_router(router, prefix=PREFIX)
+    for part in (sessions, calls, contacts, cases, referrals, agencies, events):
+        app.include_router(part.router, prefix=PREFIX)
     app.include_router(operations.router)

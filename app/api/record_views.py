@@ -184,7 +184,7 @@ class FormView(BaseModel):
     sections: list[SectionView]
 
 
-def saved_view(record: Contact | Case, saved: Saved) -> SavedView:
+def saved_view(record: Any, saved: Saved) -> SavedView:
     return SavedView(
         id=record.id,
         code=record.code,
@@ -296,7 +296,7 @@ async def form_state(
 
 
 async def state_of(
-    work: Work, record: Contact | Case, language: str = "en", *, headline: bool = True
+    work: Work, record: Any, language: str = "en", *, headline: bool = True
 ) -> FormState:
     """The same of a record at hand; with a look at the headline, or without."""
     answered = present(record)
@@ -315,7 +315,7 @@ async def state_of(
         missing = sheet_of(work, record).missing(answered, language, asked)
     return FormState(
         revision=record.revision,
-        state=record.state if isinstance(record, Contact) else record.status,
+        state=record.status if isinstance(record, Case) else record.state,
         hidden=[q.path for q in asked if not q.shown and q.path not in answered],
         closed_sections=sheet_of(work, record).closed_sections(answered),
         required=[q.path for q in asked if q.required],
@@ -328,7 +328,7 @@ async def state_of(
 
 
 def support_for(
-    work: Work, record: Contact | Case, answers: Answers, asked: list[Asked]
+    work: Work, record: Any, answers: Answers, asked: list[Asked]
 ) -> list[str]:
     """The family support that fits, by its codes: what pulls the child away, and the place."""
     if not any(q.shown and q.section.shows == "family_support" for q in asked):
@@ -349,7 +349,7 @@ def support_for(
 
 
 async def saved_with_state(
-    work: Work, record: Contact | Case, saved: Saved, language: str = "en"
+    work: Work, record: Any, saved: Saved, language: str = "en"
 ) -> Response:
     """What was saved, and what the form asks and misses now."""
     view = saved_view(record, saved)

@@ -17,12 +17,15 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 Row = dict[str, Any]
+Asked = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
 
 
 class Question:
     """A statement with named parameters, compiled once."""
 
-    def __init__(self, statement: Select[Any] | CompoundSelect[Any, Any]) -> None:
+    def __init__(
+        self, statement: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
+    ) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         # A list in IN is spelt out only when it is sent: here it would never be.

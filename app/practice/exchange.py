@@ -12,8 +12,8 @@ from app.practice.conferences import Conferences
 from app.practice.interpreter import Interpreter
 from app.practice.knobs import Knobs
 from app.practice.legs import Ending, Leg
-from app.practice.parties import Caller, Phone
-from app.practice.rooms import Recording, Room
+from app.practice.parties import Caller, Heard, Phone
+from app.practice.rooms import Message, Recording, Room
 from app.practice.webhooks import Sender
 from app.practice.wire import Fields, Sids, rfc2822
 
@@ -50,6 +50,7 @@ class Exchange:
         self.legs: dict[str, Leg] = {}
         self.rooms: dict[str, Room] = {}
         self.recordings: dict[str, Recording] = {}
+        self.messages: dict[str, Message] = {}
         self.conferences = Conferences(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Callbacks that wait to be overtaken.
@@ -271,6 +272,36 @@ class Exchange:
             await self.end_leg(leg, "completed", "party")
 
         self.spawn(drop())
+
+    # -- messages -------------------------------------------------------------------------
+
+    def send_message(self, message: Message) -> None:
+        """Carry an SMS: sent, then delivered, unless the phone cannot be reached."""
+        self.messages[message.sid] = message
+        self.spawn(self._carry(message))
+
+    async def _carry(self, message: Message) -> None:
+        phone = self.phone_at(message.to)
+        await self.clock.sleep(0.5)
+        self._message_status(message, "sent")
+        await self.clock.sleep(1.5)
+        if phone.unreachable:
+            self._message_status(message, "undelivered")
+            return
+        phone.texts.append(Heard(self.clock.now(), message.body))
+        self._message_status(message, "delivered")
+
+    def _message_status(self, message: Message, status: str) -> None:
+        message.status = status
+        if message.status_callback:
+            fields = [
+                ("MessageSid", message.sid), ("SmsSid", message.sid), ("SmsStatus", status),
+                ("MessageStatus", status), ("To", message.to), ("From", message.from_),
+                ("AccountSid", self.account_sid), ("ApiVersion", "2010-04-01"),
+            ]  # fmt: skip
+            if status == "undelivered":
+                fields.append(("ErrorCode", "30003"))
+            self.call_back(message.status_callback, fields, status)
 
     # -- recordings -----------------------------------------------------------------------
 

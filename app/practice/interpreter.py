@@ -38,9 +38,9 @@ class Interpreter:
         self._x, self._leg = exchange, leg
         self._clock = exchange.clock
 
-    async def run(self, url: str) -> None:
+    async def run(self, url: str, fields: Fields | None = None) -> None:
         """Run documents from an address on until the leg ends."""
-        following: Next | None = Next(url)
+        following: Next | None = Next(url, fields or [])
         while following is not None:
             document = await self._fetch(following)
             if document is None:

@@ -41,6 +41,7 @@ class Leg:
     # The story of the leg, in words.
     story: list[tuple[datetime, str]] = field(default_factory=list)
     timeout: float = 60.0
+    answered_by: str | None = None
     label: str = ""
 
     @property

@@ -36,8 +36,12 @@ class Phone:
     busy: bool = False
     unreachable: bool = False
     presses: str | None = "1"
+    # A machine that answers: known to the exchange if it is asked to tell.
+    machine: bool = False
     press_after: float = 1.0
     drops_after: float | None = None
     drops: int = 1_000_000
     heard: list[Heard] = field(default_factory=list)
     rung: int = 0
+    # What was written to it.
+    texts: list[Heard] = field(default_factory=list)

@@ -14,10 +14,13 @@ from starlette.routing import Route
 from app.practice.exchange import Exchange
 from app.practice.interpreter import Interpreter
 from app.practice.legs import Leg
-from app.practice.rooms import Conference, Participant, Recording
+from app.practice.parties import Phone
+from app.practice.rooms import Conference, Message, Participant, Recording
 from app.practice.wire import error_body, read_overrides, rfc2822
 
 _ROOT = "/2010-04-01/Accounts/{account}"
+# How long the exchange listens before it says who answered, in seconds.
+_DETECTING = 2.0
 # The smallest MP3 there is: one silent frame, MPEG-1 layer III, 128 kbit/s, 44.1 kHz.
 SILENT_MP3 = (b"\xff\xfb\x90\x00" + b"\x00" * 413) * 4
 
@@ -53,6 +56,9 @@ def rest_app(exchange: Exchange) -> Starlette:
             face.remove_participant,
             ["DELETE"],
         ),
+        (f"{_ROOT}/Messages.json", face.create_message, ["POST"]),
+        (f"{_ROOT}/Messages.json", face.list_messages, ["GET"]),
+        (f"{_ROOT}/Messages/{{sid}}.json", face.fetch_message, ["GET"]),
         (f"{_ROOT}/Recordings/{{sid}}.json", face.fetch_recording, ["GET"]),
         (f"{_ROOT}/Recordings/{{sid}}.json", face.delete_recording, ["DELETE"]),
         (f"{_ROOT}/Recordings/{{sid}}.mp3", face.audio, ["GET"]),
@@ -146,7 +152,22 @@ class _Face:
         if "Url" not in fields and "Twiml" not in fields:
             raise RestError(400, 21205, "Url or Twiml is required")
         leg = self._new_leg(fields)
-        self._x.ring_out(leg, lambda: Interpreter(self._x, leg).run(fields["Url"][0]))
+        detection = fields.get("MachineDetection", [""])[0]
+        if detection not in ("", "Enable", "DetectMessageEnd"):
+            raise RestError(400, 21205, "MachineDetection is not valid")
+
+        async def lifted() -> None:
+            more = []
+            if detection:
+                # The document is not asked for before it is known who answered.
+                await self._x.clock.sleep(_DETECTING)
+                machine = isinstance(leg.party, Phone) and leg.party.machine
+                leg.answered_by = "machine_start" if machine else "human"
+                more = [("AnsweredBy", leg.answered_by)]
+            if not leg.over:
+                await Interpreter(self._x, leg).run(fields["Url"][0], more)
+
+        self._x.ring_out(leg, lifted)
         return JSONResponse(self._call(leg), status_code=201)
 
     def _new_leg(self, fields: dict[str, list[str]]) -> Leg:
@@ -311,6 +332,66 @@ class _Face:
         self._x.conferences.leave(participant.leg, "participant_updated_via_api")
         return Response(status_code=204)
 
+    # -- messages -------------------------------------------------------------------------
+
+    async def create_message(self, request: Request) -> Response:
+        fields = await self._form(request, "To", "From")
+        body = fields.get("Body", [""])[0]
+        if not body:
+            raise RestError(400, 21602, "Message body is required")
+        if len(body) > 1600:
+            raise RestError(400, 21617, "The concatenated message body exceeds the 1600 limit")
+        if fields["From"][0] not in self._x.numbers:
+            raise RestError(400, 21606, "The 'From' number is not a valid message-capable number")
+        if not fields["To"][0].startswith("+"):
+            raise RestError(400, 21211, "The 'To' phone number is not a valid number")
+        message = Message(
+            sid=self._x.sids.new("SM"), to=fields["To"][0], from_=fields["From"][0], body=body,
+            created_at=self._x.clock.now(),
+            status_callback=fields.get("StatusCallback", [""])[0] or None,
+        )  # fmt: skip
+        self._x.send_message(message)
+        return JSONResponse(self._message(message), status_code=201)
+
+    async def list_messages(self, request: Request) -> Response:
+        query = request.query_params
+        found = [
+            self._message(m)
+            for m in self._x.messages.values()
+            if query.get("To") in (None, m.to) and self._since(query.get("DateSent>"), m.created_at)
+        ]
+        return self._page(request, "messages", found)
+
+    async def fetch_message(self, request: Request) -> Response:
+        message = self._x.messages.get(request.path_params["sid"])
+        if message is None:
+            raise RestError(404, 20404, "The requested resource was not found")
+        return JSONResponse(self._message(message))
+
+    def _message(self, m: Message) -> dict[str, Any]:
+        return {
+            "sid": m.sid,
+            "account_sid": self._x.account_sid,
+            "to": m.to,
+            "from": m.from_,
+            "body": m.body,
+            "status": m.status,
+            "direction": "outbound-api",
+            "api_version": "2010-04-01",
+            "date_created": rfc2822(m.created_at),
+            "date_updated": rfc2822(m.created_at),
+            "date_sent": rfc2822(m.created_at),
+            "error_code": 30003 if m.status == "undelivered" else None,
+            "error_message": None,
+            "messaging_service_sid": None,
+            "num_media": "0",
+            "num_segments": str(-(-len(m.body) // 153)),
+            "price": None,
+            "price_unit": "USD",
+            "uri": f"{self._base}/Messages/{m.sid}.json",
+            "subresource_uris": {"media": f"{self._base}/Messages/{m.sid}/Media.json"},
+        }
+
     # -- recordings -----------------------------------------------------------------------
 
     def _recording(self, request: Request) -> Recording:
@@ -379,7 +460,7 @@ class _Face:
             "status": status,
             "direction": leg.direction,
             "api_version": "2010-04-01",
-            "answered_by": None,
+            "answered_by": leg.answered_by,
             "date_created": rfc2822(leg.created_at),
             "date_updated": rfc2822(leg.created_at),
             "start_time": rfc2822(leg.answered_at) if leg.answered_at else None,

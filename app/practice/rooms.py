@@ -69,3 +69,16 @@ class Recording:
     deleted: bool = False
     # How often the audio is "not there yet" when it is asked for.
     missing: int = 0
+
+
+@dataclass
+class Message:
+    """An SMS that the account has sent."""
+
+    sid: str
+    to: str
+    from_: str
+    body: str
+    created_at: datetime
+    status_callback: str | None = None
+    status: str = "queued"

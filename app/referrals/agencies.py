@@ -85,9 +85,7 @@ def check_entry(work: Work, entry: Entry) -> Entry:
     own_house = entry.sector == Sector.OWN_HOUSE
     if any((service in HOUSE) != own_house for service in entry.services):
         wrong.append("services: supervisor_on_call and director_on_call are of the own_house")
-    for code in entry.areas:
-        if code not in places:
-            wrong.append(f"areas: there is no place {code[:40]!r}")
+    wrong += [f"areas: there is no place {c[:40]!r}" for c in entry.areas if c not in places]
     for name in ("age_from", "age_to"):
         age = getattr(entry, name)
         if age is not None and not 0 <= age <= 25:
@@ -100,9 +98,8 @@ def check_entry(work: Work, entry: Entry) -> Entry:
             read_hours(hours or "24/7", timezone, protocol.country)
         except ValueError as error:
             wrong.append(f"{what}: {error}")
-    for language in entry.languages:
-        if not _LANGUAGE.fullmatch(language):
-            wrong.append(f"languages: {language[:20]!r} is not a code like sr")
+    strange = [one for one in entry.languages if not _LANGUAGE.fullmatch(one)]
+    wrong += [f"languages: {one[:20]!r} is not a code like sr" for one in strange]
     phones, sms = _numbers(entry, wrong)
     if entry.email is not None and not _EMAIL.fullmatch(entry.email):
         wrong.append("email: not an address")
@@ -307,7 +304,7 @@ async def entries(work: Work) -> list[tuple[Agency, Entry]]:
 
 
 def _entry(row: Agency, phones: list[Phone], mandates: list[str]) -> Entry:
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value := getattr(row, name), list) else value
         for name in _COLUMNS
     }

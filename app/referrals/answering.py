@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.contacts.risk import Urgency
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.referrals import clocks
 from app.referrals.climbing import begin, go_to, next_agency
 from app.referrals.models import Agency, Approach, Dispatch, Referral
@@ -54,14 +54,29 @@ async def lock_approach(work: Work, referral: Referral, approach_id: UUID) -> Ap
     return approach
 
 
-def _check_live(referral: Referral, approach: Approach) -> None:
-    """Whether this agency may still say something. Raises Over, TakenByAnother."""
+def too_late(referral: Referral, approach: Approach) -> Refusal | None:
+    """Why this agency has nothing to say any more, or None if it has."""
     if ReferralState(referral.state) in OVER or approach.state == ApproachState.WITHDRAWN:
-        raise Over()
+        return Over()
     if approach.state in (ApproachState.REJECTED, ApproachState.COMPLETED):
-        raise Over("Your answer is written down already. Thank you.")
+        return Over("Your answer is written down already. Thank you.")
     if ReferralState(referral.state) in HELD and referral.approach_id not in (None, approach.id):
-        raise TakenByAnother()
+        return TakenByAnother()
+    if referral.state == ReferralState.COMPLETED:
+        return TakenByAnother()
+    return None
+
+
+def _check_live(referral: Referral, approach: Approach) -> None:
+    """Raises Over, TakenByAnother."""
+    refusal = too_late(referral, approach)
+    if refusal is not None:
+        raise refusal
+
+
+def note_joined(work: Work, referral: Referral, by: By) -> None:
+    """Whoever acknowledged is brought into the live talk."""
+    note(work, referral, "joined the live call", by)
 
 
 async def _announce(work: Work, referral: Referral, approach: Approach, kind: str, by: By) -> None:
@@ -79,7 +94,10 @@ async def _announce(work: Work, referral: Referral, approach: Approach, kind: st
 async def acknowledge(
     work: Work, referral: Referral, approach: Approach, by: By, *, words: str = ""
 ) -> None:
-    """A person at an agency has it. The ladder rests. Twice is once. Raises Over, TakenByAnother."""
+    """A person at an agency has it: the ladder rests. Twice is once.
+
+    Raises Over, TakenByAnother.
+    """
     _check_live(referral, approach)
     if ReferralState(referral.state) in HELD and referral.approach_id == approach.id:
         return

@@ -19,6 +19,7 @@ from app.referrals.states import (
     LIVE_APPROACH,
     UNACKNOWLEDGED,
     ApproachState,
+    ClockKind,
     NoticeKind,
     Purpose,
     ReferralEvent,
@@ -316,7 +317,7 @@ async def note_result(work: Work, referral: Referral, rung: Rung, result: RungRe
     agency = await work.session.get(Agency, rung.agency_id)
     assert agency is not None
     note(
-        work, referral, "rung", By("program", agency.code), rung=rung.number, kind=rung.kind,
+        work, referral, "rung", By("program", agency.code), rung=rung.number, way=rung.kind,
         purpose=rung.purpose, result=result.value,
     )  # fmt: skip
     if rung.purpose != Purpose.LADDER:
@@ -403,8 +404,8 @@ async def take_back_from_house(work: Work, referral: Referral) -> None:
     """Our supervisor had it, and no agency has it yet: the ladder begins anew."""
     referral.house_has_it = False
     move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why="no agency in time")
-    await clocks.run_on(work, referral, clocks.ClockKind.ACKNOWLEDGE)
-    await clocks.stop(work, referral, clocks.ClockKind.HAND_OVER)
+    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await clocks.stop(work, referral, ClockKind.HAND_OVER)
     referral.ladder_round += 1
     await begin(work, referral)
 

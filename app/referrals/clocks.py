@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from app.contacts.risk import Urgency
 from app.database.quick import Question
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Approach, Clock, Referral
+from app.referrals.models import Agency, Clock, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
@@ -106,11 +106,6 @@ async def run_on(work: Work, referral: Referral, kind: ClockKind) -> None:
         _set(work, clock)
 
 
-async def is_running(work: Work, referral: Referral, kind: ClockKind) -> bool:
-    clock = await _clock(work, referral, kind)
-    return clock is not None and clock.stopped_at is None
-
-
 async def ring(work: Work, clock_id: UUID) -> Referral | None:
     """A clock may be due. The referral, if this is a breach that nobody has written yet."""
     referral_id = await work.session.scalar(select(Clock.referral_id).where(Clock.id == clock_id))
@@ -184,7 +179,7 @@ async def clocks_of(work: Work, referral_ids: Iterable[UUID]) -> dict[UUID, list
 
 _LATE: Any = bindparam("late")
 _FORGOTTEN = Question(
-    select(Clock.id)
+    select(Clock.id, Clock.due_at)
     .where(Clock.stopped_at.is_(None), Clock.breached_at.is_(None), Clock.due_at < _LATE)
     .limit(200)
 )
@@ -204,8 +199,3 @@ async def forgotten(work: Work) -> tuple[list[UUID], list[tuple[UUID, int]]]:
     clocks = [row["id"] for row in await quick.rows(_FORGOTTEN, late=late)]
     ladders = [(row["id"], row["turn"]) for row in await quick.rows(_STUCK, late=late)]
     return clocks, ladders
-
-
-async def seen_since(work: Work, approach: Approach) -> None:
-    """Written for statistics only: when this agency saw the child."""
-    approach.seen_at = approach.seen_at or work.now

@@ -69,7 +69,8 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
         words=agreed.words,
     )  # fmt: skip
     note(
-        work, referral, "consent given", by, given_by=agreed.given_by.value, by_way=agreed.how.value,
+        work, referral, "consent given", by, given_by=agreed.given_by.value,
+        by_way=agreed.how.value,
         scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
     )  # fmt: skip
 

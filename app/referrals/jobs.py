@@ -25,7 +25,7 @@ from app.referrals.mail import (
     read_smtp_url,
     send_mail,
 )
-from app.referrals.models import Agency, Notice, Referral, Rung
+from app.referrals.models import Agency, Clock, Notice, Referral, Rung
 from app.referrals.opening import refer_unanswered
 from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
 from app.referrals.scopes import lock_referral
@@ -86,7 +86,7 @@ async def ring_clock(work: Work, clock_id: UUID) -> None:
     referral = await clocks.ring(work, clock_id)
     if referral is None:
         return
-    found = await work.session.get(clocks.Clock, clock_id)
+    found = await work.session.get(Clock, clock_id)
     assert found is not None
     await breached(work, referral, found.kind)
 

@@ -71,7 +71,7 @@ _PREFILLED = {
     "parties.reporter": ("caller.organisation",),
     "parties.wants_feedback": ("caller.wants_feedback",),
 }
-_DISABILITIES_UNKNOWN = {"none"}
+_NO_DISABILITY = {"none"}
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,13 @@ async def refer(
     if HOUSE & set(services):
         raise Invalid("Choose a service; our own people are in the ladder anyway.")
     together = uuid4()
-    made = []
-    for service in dict.fromkeys(services):
-        made.append(
-            await _open(
-                work, staff, wish, service, together, answers, signs, contact=contact,
-                call_id=call_id, case_id=case_id,
-            )
-        )  # fmt: skip
-    return made
+    return [
+        await _open(
+            work, staff, wish, service, together, answers, signs, contact=contact,
+            call_id=call_id, case_id=case_id,
+        )
+        for service in dict.fromkeys(services)
+    ]  # fmt: skip
 
 
 async def _case_of(
@@ -170,7 +168,8 @@ def _from_contact(work: Work, contact: Opened[Contact]) -> Answers:
     record, sheet = contact.record, sheet_of(work, contact.record)
     # A person is a section that repeats: the first child is whom the referral is about.
     children = next((s for s in sheet.form.sections if s.code == "child" and s.repeats), None)
-    first = (sheet.entries(present(record), children) or [None])[0] if children else None
+    entries = sheet.entries(present(record), children) if children else []
+    first = entries[0] if entries else None
     found: Answers = {"child.case_code": record.code}
     for path, sources in _PREFILLED.items():
         for source in sources:
@@ -180,11 +179,8 @@ def _from_contact(work: Work, contact: Opened[Contact]) -> Answers:
                 if value is not None:
                     found[path] = value
                     break
-    if first is None:
-        return found
-    others = len(sheet.entries(present(record), children)) - 1 if children else 0
-    if others > 0:
-        found["child.others"] = f"{others} more in {record.code}"
+    if len(entries) > 1:
+        found["child.others"] = f"+ {len(entries) - 1}: {record.code}"
     return found
 
 
@@ -246,10 +242,8 @@ def _look_at_the_family(
     work: Work, referral: Referral, service: Service, signs: set[str], wish: Wish
 ) -> None:
     """Before a child is placed away from home, those who can keep it there are asked."""
-    disability = referral.answers.get("child.disability") or []
-    disabled = (
-        bool(set(disability) - _DISABILITIES_UNKNOWN) if isinstance(disability, list) else False
-    )
+    disability = referral.answers.get("child.disability")
+    disabled = isinstance(disability, list) and bool(set(disability) - _NO_DISABILITY)
     protocol = protocols_of(work.ground).current
     before = protocol.before(
         service, age=referral.child_age, disabled=disabled,

@@ -56,7 +56,10 @@ def headers_for(key: bytes, event_id: str, at: datetime, body: bytes) -> dict[st
 def check(
     key: bytes, event_id: str, timestamp: str, signature: str, body: bytes, now: datetime
 ) -> None:
-    """Raises BadEvent or StaleEvent. The signature is looked at first: a stranger learns nothing."""
+    """Raises BadEvent or StaleEvent.
+
+    The signature is looked at first: a stranger learns nothing.
+    """
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         raise BadEvent()
     at = datetime.fromtimestamp(int(timestamp), now.tzinfo)

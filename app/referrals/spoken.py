@@ -5,7 +5,8 @@ from typing import Any
 # What a code is read as: letter by letter.
 _SPOKEN = {
     "en": {
-        "call": "This is the child helpline. There is an urgent referral for {agency}, reference {code}. "
+        "call": "This is the child helpline. There is an urgent referral for {agency}, "
+        "reference {code}. "
         "Press 1 to acknowledge that you take it. Press 2 if you want to be called back. "
         "Press 3 if you are the wrong service.",
         "taken": "Thank you. It is written down that you have taken referral {code}. "
@@ -14,7 +15,8 @@ _SPOKEN = {
         "call_back": "Thank you. A counsellor is asked to ring you.",
         "wrong": "Thank you. We will ask another service.",
         "not_needed": "Thank you. This referral has been taken already. Nothing has to be done.",
-        "code_ask": "This is the child helpline with a code that you asked for. Press 1 to hear it.",
+        "code_ask": "This is the child helpline with a code that you asked for. "
+        "Press 1 to hear it.",
         "code": "Your code is {digits}. Again: {digits}.",
         "bye": "Goodbye.",
     },
@@ -42,8 +44,8 @@ _WRITTEN = {
         "link": "Your link for the next step of referral {code}; it works once:\n{link}",
         "other_code": "Code for the link that you received by {other}: {number}",
         "code": "The code that you asked for: {number}",
-        "withdrawn": "The consent to this referral was withdrawn. Please take no further steps that "
-        "rest on it, and do not pass on what you were told.",
+        "withdrawn": "The consent to this referral was withdrawn. Please take no further steps "
+        "that rest on it, and do not pass on what you were told.",
         "recalled": "This referral was taken back. Nothing more has to be done.",
         "answer": "There is an answer to your question. Open the link to read it:\n{link}",
         "phone": "Child helpline: {phone}",
@@ -56,8 +58,8 @@ _WRITTEN = {
         "link": "Link za sledeći korak uputa {code}; važi jednom:\n{link}",
         "other_code": "Šifra za link koji ste dobili preko {other}: {number}",
         "code": "Šifra koju ste tražili: {number}",
-        "withdrawn": "Saglasnost za ovaj uput je povučena. Molimo da ne preduzimate dalje korake na "
-        "osnovu njega i da ne prenosite ono što ste saznali.",
+        "withdrawn": "Saglasnost za ovaj uput je povučena. Molimo da ne preduzimate dalje korake "
+        "na osnovu njega i da ne prenosite ono što ste saznali.",
         "recalled": "Ovaj uput je povučen. Ništa više nije potrebno.",
         "answer": "Stigao je odgovor na vaše pitanje. Otvorite link:\n{link}",
         "phone": "Dečja linija: {phone}",

@@ -107,7 +107,8 @@ def add_link(
     """A link of one step and its token; the token itself is kept nowhere."""
     token, link_id = new_token(), uuid4()
     link = Link(
-        token_key=work.keys.match_key("link", token), id=link_id, code_of=link_id, referral_id=referral.id,
+        token_key=work.keys.match_key("link", token), id=link_id, code_of=link_id,
+        referral_id=referral.id,
         approach_id=approach_id, agency_id=agency_id, channel=channel, created_at=work.now,
         expires_at=work.now + lives,
         code_key=code_key(work, link_id, code) if code else None, code_channel=code_channel,

@@ -21,6 +21,8 @@ from app.work import Work
 
 # The counsellor is asked twice to press a key.
 _WHISPERS = 2
+# How a duty phone that was brought into the talk is labelled.
+DUTY = "duty"
 
 
 async def _earlier(work: Work, key: str) -> Answer | None:
@@ -185,6 +187,9 @@ def fold(events: list[RecordedEvent]) -> Conference:
     """Read the events in the provider's order: in whichever order they came, the same."""
     conference = Conference(Party(), Party())
     for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
+        if event.detail["party"] == DUTY:
+            # A third party is neither.
+            continue
         party = conference.caller if event.detail["party"] == "caller" else conference.counsellor
         if event.kind == "participant-join":
             party.joined_at = party.joined_at or event.at
@@ -209,6 +214,8 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     if sid and offer.conference_sid is None:
         offer.conference_sid = sid
     party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
+    if fields.get("ParticipantLabel") == DUTY:
+        party = DUTY
     await record.record(
         work,
         call,

@@ -13,6 +13,7 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, LegStatus, is_over, read_leg_status
 from app.errors import NotAllowed, NotFound
+from app.referrals.library import protocols_of
 from app.routing import offers, queue, roster
 from app.routing.models import OfferState
 from app.telephony.script import (
@@ -162,6 +163,8 @@ async def admit(
     found = await roster.staffing(work, line, language, danger=danger or call.danger)
     if found.unstaffed is None:
         call.unstaffed = None
+        if danger or call.danger:
+            _watch_danger(work, call)
         answer: Answer = {"kind": "enqueue", "entry": call.entries + 1}
         await record.enter_queue(
             work,
@@ -175,6 +178,9 @@ async def admit(
         return answer
     call.unstaffed = found.unstaffed.value
     call.danger = call.danger or danger
+    if call.danger:
+        # Nobody of us is there: others are asked to act at once.
+        work.defer("referrals:danger_unanswered", call_id=str(call.id))
     answer = {"kind": "message", "n": _visit(call), "reason": found.unstaffed.value}
     if found.resumes_at is not None:
         answer["resumes_at"] = found.resumes_at.isoformat()
@@ -188,6 +194,12 @@ async def admit(
         danger=call.danger,
     )
     return answer
+
+
+def _watch_danger(work: Work, call: Call) -> None:
+    """If nobody takes the call in the protocol's time, it is referred."""
+    patience = protocols_of(work.ground).current.danger_key.unanswered_after
+    work.defer("referrals:danger_unanswered", delay=patience, call_id=str(call.id))
 
 
 async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
@@ -272,6 +284,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         danger = digits == line.danger_digit
         if danger:
             call.danger = True
+            _watch_danger(work, call)
             call.priority = max(call.priority, offers.DANGER_PRIORITY)
             work.announce("queue")
         await record.record(

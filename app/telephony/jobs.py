@@ -25,7 +25,7 @@ from app.log import log
 from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
-from app.telephony.counsellor_flow import apply_leg_status, conference_of, connect
+from app.telephony.counsellor_flow import DUTY, apply_leg_status, conference_of, connect
 from app.telephony.provider import (
     NOT_IN_PROGRESS,
     Provider,
@@ -504,7 +504,7 @@ async def _put_right(work: Work, call: Call, inside: dict[str, str] | None, sid:
     state = CallState(call.state)
     offer = await offers.live_offer_of_call(work, call.id)
     if state is CallState.CONNECTED and offer is not None and inside is not None:
-        others = [other for other in inside if other != sid]
+        others = [other for other, label in inside.items() if other != sid and label != DUTY]
         if sid not in inside or not others:
             await offers.lose_counsellor(work, call, offer, "found alone")
     elif state in (CallState.QUEUED, CallState.OFFERED) and (

@@ -143,9 +143,22 @@ class Provider:
         except TwilioException as error:
             raise Uncertain(type(error).__name__) from None
 
-    async def ring_leg(self, *, to: str, from_: str, document: str, told: str, seconds: int) -> str:
-        """Ring somebody; when they lift the phone they hear a document of ours."""
+    async def ring_leg(
+        self,
+        *,
+        to: str,
+        from_: str,
+        document: str,
+        told: str,
+        seconds: int,
+        tell_machines: bool = False,
+    ) -> str:
+        """Ring somebody; when they lift the phone they hear a document of ours.
+
+        `tell_machines`: the document is told whether a person or a machine has answered.
+        """
         s = self._settings
+        more = {"machine_detection": "Enable"} if tell_machines else {}
 
         def ask(client: Client) -> str:
             leg = client.calls.create(
@@ -156,6 +169,7 @@ class Provider:
                 status_callback=callback(s, told),
                 status_callback_event=LEG_EVENTS,
                 timeout=seconds,
+                **more,
             )
             return str(leg.sid)
 
@@ -242,6 +256,26 @@ class Provider:
         def ask(client: Client) -> list[str]:
             found = client.calls.list(to=to, start_time_after=since, limit=20)
             return [str(leg.sid) for leg in found if str(leg.sid) not in known]
+
+        sids = await self._ask(ask)
+        return sids[0] if len(sids) == 1 else None
+
+    async def send_message(self, *, to: str, from_: str, body: str, told: str) -> str:
+        """Send an SMS."""
+        url = callback(self._settings, told)
+
+        def ask(client: Client) -> str:
+            message = client.messages.create(to=to, from_=from_, body=body, status_callback=url)
+            return str(message.sid)
+
+        return await self._ask(ask)
+
+    async def find_message(self, *, to: str, since: datetime, known: set[str]) -> str | None:
+        """The one SMS to somebody that was sent since then and is not known yet."""
+
+        def ask(client: Client) -> list[str]:
+            found = client.messages.list(to=to, date_sent_after=since, limit=20)
+            return [str(one.sid) for one in found if str(one.sid) not in known]
 
         sids = await self._ask(ask)
         return sids[0] if len(sids) == 1 else None

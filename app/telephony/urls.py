@@ -18,6 +18,14 @@ def offer_path(offer_id: UUID | str, step: str, **query: object) -> str:
     return _path(f"/telephony/offers/{offer_id}/{step}", query)
 
 
+def duty_path(rung_id: UUID | str, step: str, **query: object) -> str:
+    return _path(f"/telephony/duty/{rung_id}/{step}", query)
+
+
+def message_path(rung_id: UUID | str) -> str:
+    return f"/telephony/messages/{rung_id}/status"
+
+
 def leg_path(leg_id: UUID | str) -> str:
     return f"/telephony/legs/{leg_id}/status"
 

@@ -13,9 +13,9 @@ from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import counsellor_flow, flow, script
+from app.telephony import counsellor_flow, duty, flow, script
 from app.telephony.documents import document
-from app.telephony.script import Answer, Scene
+from app.telephony.script import Answer, Scene, Step
 from app.telephony.signature import Signed, SignedRequest, read_number
 from app.work import PROGRAM, PROVIDER, Ground, Work
 
@@ -290,6 +290,61 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
 async def leg_status(request: Request, signed: SignedRequest, leg_id: UUID) -> Response:
     """Progress of a counsellor's leg."""
     return await _note(request, lambda work: counsellor_flow.leg_status(work, leg_id, signed))
+
+
+# -- duty phones -------------------------------------------------------------------------
+
+
+async def _tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]]) -> Response:
+    """What somebody at a duty phone hears. What fails ends their call, and is tried again."""
+    ground = ground_of(request)
+    steps: list[Step]
+    try:
+        steps = await _in_time(run_verb(ground, PROVIDER, asked))
+    except NotFound:
+        steps = [script.HangUp()]
+    except Exception as error:
+        log().error(
+            "a duty phone's webhook failed",
+            area="telephony",
+            exception_type=type(error).__name__,
+            path=request.scope["path"][-24:],
+        )
+        # The same question once more, a few seconds later.
+        path = request.scope["path"] + "?" + request.scope["query_string"].decode("latin-1")
+        steps = script.trouble_steps(path.rstrip("?"))
+    return document(steps, ground.settings)
+
+
+@router.post("/duty/{rung_id}/lifted")
+async def duty_lifted(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+    """A duty phone was lifted, by a person or by a machine."""
+    return await _tell(request, lambda work: duty.lifted(work, rung_id, signed))
+
+
+@router.post("/duty/{rung_id}/pressed")
+async def duty_pressed(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+    """A key was pressed at a duty phone, or none."""
+    n = _number(request.query_params.get("n"), 1)
+    return await _tell(request, lambda work: duty.pressed(work, rung_id, signed, n))
+
+
+@router.post("/duty/{rung_id}/left")
+async def duty_left(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+    """Whoever was brought into the talk is out of it."""
+    return document([script.HangUp()], ground_of(request).settings)
+
+
+@router.post("/duty/{rung_id}/status")
+async def duty_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+    """Progress of a duty phone's leg."""
+    return await _note(request, lambda work: duty.leg_status(work, rung_id, signed))
+
+
+@router.post("/messages/{rung_id}/status")
+async def message_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+    """What became of an SMS."""
+    return await _note(request, lambda work: duty.message_status(work, rung_id, signed))
 
 
 @router.get("/prompts/{prompt_id}")

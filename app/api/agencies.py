@@ -1,0 +1,122 @@
+"""The directory for programs, and the numbers of how agencies answer."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from app.api.referral_views import AgencyView, FoundView, agency_view, found_view
+from app.errors import Invalid
+from app.referrals import accountability, agencies, directory_csv
+from app.referrals.states import Service
+from app.staff.access import InWork, Requires, refuse_cross_site
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission
+
+router = APIRouter(tags=["agencies"])
+Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DIRECTORY), scope="function")]
+Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_DIRECTORY), scope="function")]
+Uploads = Annotated[
+    Staff, Depends(Requires(Permission.KEEP_DIRECTORY, json_only=False), scope="function")
+]
+SeesNumbers = Annotated[Staff, Depends(Requires(Permission.SEE_STATISTICS), scope="function")]
+_LARGEST = 5 * 1024 * 1024
+
+
+class Matched(BaseModel):
+    right: list[FoundView]
+    left_out: list[FoundView]
+
+
+@router.get("/agencies")
+async def list_agencies(work: InWork, staff: Sees) -> list[AgencyView]:
+    """The whole directory."""
+    return [agency_view(agency, entry) for agency, entry in await agencies.entries(work)]
+
+
+@router.get("/agencies.csv")
+async def export_agencies(work: InWork, staff: Keeps) -> Response:
+    """The directory as a file that can be taken in again."""
+    return _csv(directory_csv.write_directory(await agencies.entries(work)), "agencies")
+
+
+@router.get("/agencies/match")
+async def match(
+    work: InWork, staff: Sees, service: Service, place: str | None = None, age: int | None = None
+) -> Matched:
+    """The right agencies now, the best first; and why the others are not."""
+    found = await agencies.find_right(work, service.value, place, age)
+    return Matched(
+        right=[found_view(one) for one in found.right],
+        left_out=[found_view(one) for one in found.left_out],
+    )
+
+
+@router.post("/agencies/import")
+async def import_agencies(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
+    """A file as the body (text/csv); all of it or, with the errors by line, nothing."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/csv":
+        raise Invalid("Send the file as text/csv.")
+    refuse_cross_site(request, json_only=True)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST:
+            raise Invalid("The file has more than 5 MB.")
+    try:
+        text = bytes(body).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"The file is not UTF-8 text (at byte {error.start}).") from None
+    return {"agencies": await directory_csv.import_directory(work, text)}
+
+
+@router.post("/agencies/{code}/secret")
+async def make_secret(work: InWork, staff: Keeps, code: str) -> dict[str, str]:
+    """A new secret for the agency's signed events. It is shown this once."""
+    return {"secret": await agencies.set_webhook_secret(work, code)}
+
+
+@router.get("/statistics/referrals.{kind}")
+async def referral_statistics(
+    work: InWork,
+    staff: SeesNumbers,
+    kind: Literal["csv", "json"],
+    since: Annotated[datetime | None, Query(alias="from")] = None,
+    until: Annotated[datetime | None, Query(alias="to")] = None,
+) -> Response:
+    """How agencies answer: one line for each, and one for all."""
+    begins, ends = window(since, until, work.now)
+    rows = await accountability.accountability(work, begins, ends)
+    write_entry(work, "accountability exported", f"{begins.date()}/{ends.date()}", kind=kind)
+    if kind == "csv":
+        return _csv(accountability.write_csv(rows, begins, ends, work.now), "referrals")
+    body: dict[str, Any] = {
+        "from": begins, "to": ends, "as_of": work.now,
+        "definitions": accountability.DEFINITIONS, "rows": accountability.as_json(rows),
+    }  # fmt: skip
+    return Response(to_json(body), media_type="application/json")
+
+
+def window(
+    since: datetime | None, until: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """A half-open window; without one, from the beginning until now. Raises Invalid."""
+    begins = since or datetime(2000, 1, 1, tzinfo=now.tzinfo)
+    ends = until or now
+    if begins.tzinfo is None or ends.tzinfo is None:
+        raise Invalid("Give instants with their zone.")
+    if begins >= ends:
+        raise Invalid("The window begins before it ends.")
+    return begins, ends
+
+
+def _csv(text: str, name: str) -> Response:
+    return PlainTextResponse(
+        text,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )

@@ -1,0 +1,241 @@
+"""How referrals and agencies look in JSON."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from app.referrals.agencies import Entry
+from app.referrals.finding import Found
+from app.referrals.models import Agency, Approach, Clock, Referral
+from app.referrals.reading import Line, Story
+
+
+class ClockView(BaseModel):
+    kind: str
+    started_at: datetime
+    due_at: datetime
+    stopped_at: datetime | None
+    breached_at: datetime | None
+
+
+class ReferralRow(BaseModel):
+    id: UUID
+    code: str
+    state: str
+    urgency: str
+    service: str
+    opened_at: datetime
+    opened_how: str
+    owner_id: UUID
+    agency: str
+    next_due: datetime | None
+    breached: bool
+
+
+class ApproachView(BaseModel):
+    id: UUID
+    number: int
+    agency: str
+    name: str
+    state: str
+    why: list[str]
+    reason: str | None
+    offered_at: datetime
+    delivered_at: datetime | None
+    acknowledged_at: datetime | None
+    accepted_at: datetime | None
+    seen_at: datetime | None
+
+
+class RungView(BaseModel):
+    number: int
+    agency: str
+    kind: str
+    purpose: str
+    wanted_at: datetime
+    sent_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    result: str | None
+
+
+class EventView(BaseModel):
+    kind: str
+    at: datetime
+    by: str | None
+    detail: dict[str, Any]
+    words: str
+
+
+class ReferralView(ReferralRow):
+    call_id: UUID | None
+    contact_id: UUID | None
+    case_id: UUID | None
+    protocol: str
+    protocol_version: int
+    acknowledged_at: datetime | None
+    accepted_at: datetime | None
+    seen_at: datetime | None
+    written_at: datetime | None
+    completed_at: datetime | None
+    closed_at: datetime | None
+    outcome: str | None
+    house_has_it: bool
+    separation_risk: bool
+    family_first: list[str]
+    wants_feedback: bool
+    feedback_at: datetime | None
+    revision: int
+    answers: dict[str, Any]
+    clocks: list[ClockView]
+    approaches: list[ApproachView]
+    rungs: list[RungView]
+    consents: list[dict[str, Any]]
+    disclosures: list[dict[str, Any]]
+    dispatches: list[dict[str, Any]]
+    events: list[EventView]
+
+
+class ReferralList(BaseModel):
+    referrals: list[ReferralRow]
+    next_before: datetime | None
+
+
+class AgencyView(BaseModel):
+    code: str
+    name: str
+    sector: str
+    services: list[str]
+    areas: list[str]
+    age_from: int | None
+    age_to: int | None
+    hours: str
+    timezone: str
+    languages: list[str]
+    email: str | None
+    sms: str | None
+    duty_phones: list[dict[str, str]]
+    deputy: str | None
+    valid_from: date | None
+    valid_until: date | None
+    verified_on: date | None
+    verified_by: str
+    mandated_for: list[str]
+    doubted_at: datetime | None
+
+
+class FoundView(BaseModel):
+    agency: str
+    name: str
+    reasons: list[str]
+
+
+def clock_view(c: Clock) -> ClockView:
+    return ClockView(
+        kind=c.kind, started_at=c.started_at, due_at=c.due_at, stopped_at=c.stopped_at,
+        breached_at=c.breached_at,
+    )  # fmt: skip
+
+
+def _row(r: Referral, agency: str, next_due: datetime | None, breached: bool) -> dict[str, Any]:
+    return {
+        "id": r.id, "code": r.code, "state": r.state, "urgency": r.urgency,
+        "service": r.service, "opened_at": r.opened_at, "opened_how": r.opened_how,
+        "owner_id": r.owner_id, "agency": agency, "next_due": next_due, "breached": breached,
+    }  # fmt: skip
+
+
+def referral_row(line: Line) -> ReferralRow:
+    return ReferralRow(**_row(line.referral, line.agency, line.next_due, line.breached))
+
+
+def referral_brief(r: Referral) -> dict[str, Any]:
+    """What a verb answers: where the referral stands now."""
+    return {"id": str(r.id), "code": r.code, "state": r.state, "urgency": r.urgency}
+
+
+def _approach(a: Approach, agency: Agency) -> ApproachView:
+    return ApproachView(
+        id=a.id, number=a.number, agency=agency.code, name=agency.name, state=a.state,
+        why=a.why, reason=a.reason, offered_at=a.offered_at, delivered_at=a.delivered_at,
+        acknowledged_at=a.acknowledged_at, accepted_at=a.accepted_at, seen_at=a.seen_at,
+    )  # fmt: skip
+
+
+def referral_view(story: Story) -> ReferralView:
+    """A referral whose reading is logged, whole."""
+    r = story.opened.record
+    running = [c for c in story.clocks if c.stopped_at is None]
+    current = next((g.name for a, g in story.approaches if a.id == r.approach_id), "")
+    row = _row(
+        r, current, running[0].due_at if running else None,
+        any(c.breached_at is not None for c in running),
+    )  # fmt: skip
+    return ReferralView(
+        **row,
+        **{name: getattr(r, name) for name in _PLAIN},
+        answers=story.opened.answers(),
+        clocks=[clock_view(c) for c in story.clocks],
+        approaches=[_approach(a, g) for a, g in story.approaches],
+        rungs=[
+            RungView(
+                number=g.number, agency=name, kind=g.kind, purpose=g.purpose,
+                wanted_at=g.wanted_at, sent_at=g.sent_at, answered_at=g.answered_at,
+                ended_at=g.ended_at, result=g.result,
+            )
+            for g, name in story.rungs
+        ],
+        consents=[
+            {
+                "at": c.at, "kind": c.kind, "given_by": c.given_by, "how": c.how,
+                "scope": c.scope, "withheld_from": c.withheld_from, "basis": c.basis,
+                "child_told": c.child_told, "words": words,
+            }
+            for c, words in story.consents
+        ],
+        disclosures=[
+            {"at": d.at, "to": name, "how": d.how, "ground": d.ground, "fields": d.fields}
+            for d, name in story.disclosures
+        ],
+        dispatches=[
+            {
+                "id": d.id, "place": place, "team": d.team, "wanted_at": d.wanted_at,
+                "state": d.state, "asked_at": d.asked_at, "on_the_way_at": d.on_the_way_at,
+                "arrived_at": d.arrived_at, "seen_at": d.seen_at, "ended_at": d.ended_at,
+                "result": d.result, "words": words,
+            }
+            for d, place, words in story.dispatches
+        ],
+        events=[
+            EventView(
+                kind=e.kind, at=e.at, by=story.names.get(e.staff_id) if e.staff_id else None,
+                detail=e.detail, words=words,
+            )
+            for e, words in story.events
+        ],
+    )  # fmt: skip
+
+
+_PLAIN = (
+    "call_id", "contact_id", "case_id", "protocol", "protocol_version", "acknowledged_at",
+    "accepted_at", "seen_at", "written_at", "completed_at", "closed_at", "outcome",
+    "house_has_it", "separation_risk", "family_first", "wants_feedback", "feedback_at",
+    "revision",
+)  # fmt: skip
+
+
+def agency_view(agency: Agency, entry: Entry) -> AgencyView:
+    """An agency of the directory; what opens its systems is never shown."""
+    plain = {
+        name: list(value) if isinstance(value := getattr(entry, name), tuple) else value
+        for name in AgencyView.model_fields
+        if name not in ("duty_phones", "doubted_at")
+    }
+    phones = [{"number": p.number, "hours": p.hours} for p in entry.duty_phones]
+    return AgencyView(**plain, duty_phones=phones, doubted_at=agency.doubted_at)
+
+
+def found_view(found: Found) -> FoundView:
+    return FoundView(agency=found.agency.code, name=found.agency.name, reasons=list(found.reasons))

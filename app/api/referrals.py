@@ -1,0 +1,419 @@
+"""Referrals for programs and pages."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from app.api.cases import download
+from app.api.record_bodies import Changes, FormLanguage
+from app.api.record_views import FormState, SavedView, form_state, saved_with_state
+from app.api.referral_views import (
+    ReferralList,
+    ReferralView,
+    referral_brief,
+    referral_row,
+    referral_view,
+)
+from app.contacts.risk import Urgency
+from app.errors import Invalid
+from app.referrals import consenting, delivery, desk, opening, printing, reading
+from app.referrals.consent import Basis, GivenBy, How, Scope
+from app.referrals.models import Referral
+from app.referrals.reading import Wanted
+from app.referrals.states import (
+    DispatchState,
+    OpenedHow,
+    ReferralOutcome,
+    RejectionReason,
+    Service,
+)
+from app.routing import desk as call_desk
+from app.staff.access import InWork, Public, Requires
+from app.staff.models import Staff
+from app.staff.roles import Permission
+
+router = APIRouter(tags=["referrals"])
+Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]
+Writes = Annotated[Staff, Depends(Requires(Permission.WRITE_REFERRALS), scope="function")]
+SeesClocks = Annotated[Staff, Depends(Requires(Permission.SEE_CLOCKS), scope="function")]
+Words = Annotated[str, Field(max_length=4000)]
+Name = Annotated[str, Field(max_length=200)]
+_SIGNED = [Depends(Public("an agency's system proves itself by its signature"))]
+
+
+class AgreedIn(BaseModel):
+    given_by: GivenBy
+    how: How = How.SPOKEN
+    scope: list[Scope] = Field(min_length=1, max_length=2)
+    withheld_from: list[Name] = Field(default=[], max_length=50)
+    words: Words = ""
+
+    def made(self) -> consenting.Agreed:
+        return consenting.Agreed(
+            self.given_by, self.how, tuple(self.scope), tuple(self.withheld_from), self.words
+        )
+
+
+class OverrideIn(BaseModel):
+    basis: Basis
+    reason: Words
+    child_told: bool | None = None
+
+    def made(self) -> consenting.Override:
+        return consenting.Override(self.basis, self.reason, self.child_told)
+
+
+class Urgent(BaseModel):
+    service: Service
+    place: Name | None = None
+    # Bring whoever acknowledges into the live call.
+    warm: bool = False
+
+
+class NewReferral(BaseModel):
+    urgency: Urgency
+    # None: what the protocol says that the signs need.
+    services: list[Service] = Field(default=[], max_length=10)
+    contact_id: UUID | None = None
+    case_id: UUID | None = None
+    place: Name | None = None
+    answers: dict[Name, Any] = Field(default={}, max_length=100)
+    consent: AgreedIn | None = None
+    override: OverrideIn | None = None
+    # Why not first to those who can keep the child with its family.
+    directly: Words = ""
+    send: bool = False
+
+
+class To(BaseModel):
+    agency: Name | None = None
+
+
+class SaidIn(BaseModel):
+    # Who at the agency said it.
+    name: Name = ""
+    words: Words = ""
+
+    def made(self) -> desk.Said:
+        return desk.Said(self.name, self.words)
+
+
+class Rejection(SaidIn):
+    reason: RejectionReason
+
+
+class Progress(SaidIn):
+    seen_at: datetime | None = None
+
+
+class Completion(SaidIn):
+    outcome: ReferralOutcome | None = None
+
+
+class WordsIn(BaseModel):
+    words: Words = ""
+
+
+class ToColleague(BaseModel):
+    name: Name
+
+
+class Handover(SaidIn):
+    agreed: Words
+    at: datetime | None = None
+    reference: Name = ""
+
+
+class AnswerIn(BaseModel):
+    agency: Name
+    words: Words
+
+
+class DispatchIn(BaseModel):
+    place: Annotated[str, Field(max_length=500)]
+    wanted_at: datetime
+    team: Name
+    words: Words = ""
+
+
+class DispatchMove(BaseModel):
+    to: DispatchState
+    result: Name | None = None
+    words: Words = ""
+
+
+# -- opening -----------------------------------------------------------------------------------
+
+
+@router.post("/calls/{call_id}/urgent", status_code=201)
+async def urgent(work: InWork, staff: Writes, call_id: UUID, body: Urgent) -> dict[str, Any]:
+    """The urgent button of the call in hand: opened and sent in one step."""
+    await call_desk.call_in_hand(work, staff, call_id)
+    made = await opening.refer_urgently(
+        work, staff, call_id, body.service, place=body.place, warm=body.warm
+    )
+    return referral_brief(made)
+
+
+@router.post("/referrals", status_code=201)
+async def open_referrals(work: InWork, staff: Writes, body: NewReferral) -> dict[str, Any]:
+    """One referral for each service that is needed; sent at once if that is wished."""
+    if body.consent is not None and body.override is not None:
+        raise Invalid("Either there is consent, or it is overridden.")
+    said = body.consent or body.override
+    wish = opening.Wish(
+        body.urgency,
+        OpenedHow.CONTACT if body.contact_id else OpenedHow.BY_HAND,
+        tuple(body.services),
+        place=body.place,
+        answers=body.answers,
+        consent=said.made() if said else None,
+        directly=body.directly,
+    )
+    made = await opening.refer(work, staff, wish, contact_id=body.contact_id, case_id=body.case_id)
+    if body.send:
+        for referral in made:
+            await desk.send(work, staff, referral.id, None)
+    return {"id": str(made[0].id), "referrals": [referral_brief(r) for r in made]}
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+@router.get("/referrals")
+async def list_referrals(
+    work: InWork,
+    staff: Sees,
+    state: str | None = None,
+    urgency: str | None = None,
+    agency: str | None = None,
+    mine: bool = False,
+    over: bool = False,
+    before: datetime | None = None,
+) -> ReferralList:
+    """The referrals that one may see, newest first; without a state those that are not over."""
+    if before is not None and before.tzinfo is None:
+        raise Invalid("Give instants with their zone.")
+    lines = await reading.referrals(work, staff, Wanted(state, urgency, agency, mine, over, before))
+    following = lines[-1].referral.opened_at if len(lines) == reading.PAGE else None
+    return ReferralList(referrals=[referral_row(one) for one in lines], next_before=following)
+
+
+@router.get("/referrals/{referral_id}")
+async def get_referral(work: InWork, staff: Sees, referral_id: UUID) -> ReferralView:
+    """A referral with its clocks, tries, disclosures and log; the reading is logged."""
+    return referral_view(await reading.read_story(work, staff, referral_id))
+
+
+@router.get("/referrals/{referral_id}/state")
+async def get_state(
+    work: InWork, staff: Sees, referral_id: UUID, language: FormLanguage = "en"
+) -> FormState:
+    """What is asked on the form; nothing sealed."""
+    return await form_state(work, staff, Referral, referral_id, language)
+
+
+@router.put("/referrals/{referral_id}/answers", response_model=SavedView)
+async def save_answers(
+    work: InWork, staff: Writes, referral_id: UUID, body: Changes, language: FormLanguage = "en"
+) -> Response:
+    """Write on the form, question by question, as for contacts."""
+    referral, saved = await desk.save(work, staff, referral_id, body.made())
+    return await saved_with_state(work, referral, saved, language)
+
+
+# -- verbs -------------------------------------------------------------------------------------
+
+
+@router.post("/referrals/{referral_id}/consent")
+async def give_consent(
+    work: InWork, staff: Writes, referral_id: UUID, body: AgreedIn
+) -> dict[str, Any]:
+    """Somebody consents."""
+    return referral_brief(await consenting.consent(work, staff, referral_id, body.made()))
+
+
+@router.post("/referrals/{referral_id}/override")
+async def override(
+    work: InWork, staff: Writes, referral_id: UUID, body: OverrideIn
+) -> dict[str, Any]:
+    """It is told without consent; a second person is informed."""
+    return referral_brief(await consenting.consent(work, staff, referral_id, body.made()))
+
+
+@router.post("/referrals/{referral_id}/withdraw-consent")
+async def withdraw(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
+    """Nothing is told any more, and everybody who was told hears of it."""
+    return referral_brief(await consenting.withdraw_consent(work, staff, referral_id, body.words))
+
+
+@router.post("/referrals/{referral_id}/send")
+async def send(work: InWork, staff: Writes, referral_id: UUID, body: To) -> dict[str, Any]:
+    """To the right agency, or to the one that is named."""
+    return referral_brief(await desk.send(work, staff, referral_id, body.agency))
+
+
+@router.post("/referrals/{referral_id}/acknowledge")
+async def acknowledge(
+    work: InWork, staff: Writes, referral_id: UUID, body: SaidIn
+) -> dict[str, Any]:
+    """Somebody at the agency told us that they have it."""
+    return referral_brief(await desk.acknowledge(work, staff, referral_id, body.made()))
+
+
+@router.post("/referrals/{referral_id}/accept")
+async def accept(work: InWork, staff: Writes, referral_id: UUID, body: SaidIn) -> dict[str, Any]:
+    """They will act."""
+    return referral_brief(await desk.accept(work, staff, referral_id, body.made()))
+
+
+@router.post("/referrals/{referral_id}/reject")
+async def reject(work: InWork, staff: Writes, referral_id: UUID, body: Rejection) -> dict[str, Any]:
+    """They will not; what is urgent goes to the next at once."""
+    found = await desk.reject(work, staff, referral_id, body.reason, body.made())
+    return referral_brief(found)
+
+
+@router.post("/referrals/{referral_id}/progress")
+async def progress(
+    work: InWork, staff: Writes, referral_id: UUID, body: Progress
+) -> dict[str, Any]:
+    """How it goes, and whether the child was seen."""
+    if body.seen_at is not None and body.seen_at.tzinfo is None:
+        raise Invalid("Give seen_at with its zone.")
+    found = await desk.progress(work, staff, referral_id, body.seen_at, body.made())
+    return referral_brief(found)
+
+
+@router.post("/referrals/{referral_id}/complete")
+async def complete(
+    work: InWork, staff: Writes, referral_id: UUID, body: Completion
+) -> dict[str, Any]:
+    """They have done their part."""
+    found = await desk.complete(work, staff, referral_id, body.outcome, body.made())
+    return referral_brief(found)
+
+
+@router.post("/referrals/{referral_id}/close")
+async def close(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
+    """What was done is enough."""
+    return referral_brief(await desk.close(work, staff, referral_id, body.words))
+
+
+@router.post("/referrals/{referral_id}/recall")
+async def recall(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
+    """It is taken back."""
+    return referral_brief(await desk.recall(work, staff, referral_id, body.words))
+
+
+@router.post("/referrals/{referral_id}/take")
+async def take(work: InWork, staff: SeesClocks, referral_id: UUID) -> dict[str, Any]:
+    """A supervisor has it in hand: nobody is rung, and an agency has to take it by a clock."""
+    return referral_brief(await desk.take_in_hand(work, staff, referral_id))
+
+
+@router.post("/referrals/{referral_id}/owner")
+async def give(work: InWork, staff: Writes, referral_id: UUID, body: ToColleague) -> dict[str, Any]:
+    """A colleague answers for it from now on."""
+    return referral_brief(await desk.give_to(work, staff, referral_id, body.name))
+
+
+@router.post("/referrals/{referral_id}/handover")
+async def handover(
+    work: InWork, staff: Writes, referral_id: UUID, body: Handover
+) -> dict[str, Any]:
+    """What was agreed, with whom and when."""
+    if body.at is not None and body.at.tzinfo is None:
+        raise Invalid("Give the time with its zone.")
+    found = await desk.note_handover(
+        work, staff, referral_id, body.agreed, body.made(), body.at, body.reference
+    )
+    return referral_brief(found)
+
+
+@router.post("/referrals/{referral_id}/feedback")
+async def feedback(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
+    """The professional who reported was told."""
+    return referral_brief(await desk.feedback(work, staff, referral_id, body.words))
+
+
+@router.post("/referrals/{referral_id}/answer")
+async def answer(work: InWork, staff: Writes, referral_id: UUID, body: AnswerIn) -> dict[str, Any]:
+    """Answer an agency's question."""
+    return referral_brief(await desk.answer(work, staff, referral_id, body.agency, body.words))
+
+
+@router.post("/referrals/{referral_id}/written")
+async def written(
+    work: InWork, staff: Writes, referral_id: UUID, language: FormLanguage = "en"
+) -> Response:
+    """The written confirmation as a PDF; the agency gets it by its link."""
+    content = await printing.confirm_in_writing(work, staff, referral_id, language)
+    return download(content, "application/pdf", "referral.pdf")
+
+
+@router.post("/referrals/{referral_id}/dispatches", status_code=201)
+async def dispatch(
+    work: InWork, staff: Writes, referral_id: UUID, body: DispatchIn
+) -> dict[str, Any]:
+    """Ask for a mobile outreach team."""
+    if body.wanted_at.tzinfo is None:
+        raise Invalid("Give the time with its zone.")
+    made = await desk.dispatch(
+        work, staff, referral_id, body.place, body.wanted_at, body.team, body.words
+    )
+    return {"id": str(made.id), "state": made.state}
+
+
+@router.post("/referrals/{referral_id}/dispatches/{dispatch_id}")
+async def move_dispatch(
+    work: InWork, staff: Writes, referral_id: UUID, dispatch_id: UUID, body: DispatchMove
+) -> dict[str, Any]:
+    """How far the team is."""
+    moved = await desk.move_dispatch(
+        work, staff, referral_id, dispatch_id, body.to, body.result, body.words
+    )
+    return {"id": str(moved.id), "state": moved.state}
+
+
+@router.post("/notices/{notice_id}/seen", status_code=204)
+async def notice_seen(work: InWork, staff: Sees, notice_id: UUID) -> None:
+    """Somebody has seen it; of an override that is the second person."""
+    await reading.mark_seen(work, staff, notice_id)
+
+
+# -- by machine --------------------------------------------------------------------------------
+
+
+@router.post("/deliveries/{delivery_id}/again", status_code=204)
+async def send_again(work: InWork, staff: SeesClocks, delivery_id: UUID) -> None:
+    """Send an event again that could not be delivered."""
+    await delivery.send_again(work, staff, delivery_id)
+
+
+@router.post("/agencies/{code}/events", dependencies=_SIGNED)
+async def receive_event(request: Request, work: InWork, code: str) -> dict[str, Any]:
+    """A signed event of an agency's own system (Standard Webhooks: id, timestamp, signature)."""
+    body = await _bounded(request)
+    headers = request.headers
+    return await delivery.receive(
+        work,
+        code[:60],
+        headers.get("webhook-id", ""),
+        headers.get("webhook-timestamp", ""),
+        headers.get("webhook-signature", "")[:2000],
+        body,
+    )
+
+
+async def _bounded(request: Request) -> bytes:
+    """At most 64 KB, whatever the sender says of the length."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > 64 * 1024:
+            raise Invalid("An event has at most 64 KB.")
+    return bytes(body)

@@ -1,0 +1,245 @@
+"""What our own people do with a referral, on the page or through the interface."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.contacts.saving import Change, Saved, save_answers
+from app.errors import Invalid, NotFound
+from app.referrals import answering, opening
+from app.referrals.agencies import agency_of_code
+from app.referrals.climbing import go_to
+from app.referrals.links import answer_question
+from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.scopes import lock_own
+from app.referrals.states import (
+    LIVE_APPROACH,
+    OVER,
+    ApproachState,
+    DispatchState,
+    ReferralOutcome,
+    ReferralState,
+    RejectionReason,
+)
+from app.referrals.trail import By, NotPossible, note
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody at an agency said to one of us, who writes it down."""
+
+    # Who said it; sealed in the log.
+    name: str = ""
+    words: str = ""
+
+
+async def _with_approach(
+    work: Work, staff: Staff, referral_id: UUID, said: Said
+) -> tuple[Referral, Approach, By]:
+    """The referral, the agency that has it, and that it was told to us. Raises NotPossible."""
+    referral = await lock_own(work, staff, referral_id)
+    if referral.approach_id is None:
+        raise NotPossible("No agency has it at the moment. Send it to one first.")
+    approach = await answering.lock_approach(work, referral, referral.approach_id)
+    if ApproachState(approach.state) not in LIVE_APPROACH:
+        raise NotPossible("That agency has it no longer.")
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    return referral, approach, By("by_hand", agency.code, said.name.strip())
+
+
+async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) -> Referral:
+    """Send a draft, or one that came back, to the right agency or to a chosen one.
+
+    Raises NotFound, NotConsented, NotPossible.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    agency_id = (await agency_of_code(work, agency)).id if agency else None
+    if referral.state == ReferralState.DRAFT:
+        await opening.send(work, referral, By("by_hand"), agency_id=agency_id)
+    elif ReferralState(referral.state) in OVER or referral.state == ReferralState.COMPLETED:
+        raise NotPossible("This referral is over.")
+    elif agency_id is None:
+        raise Invalid("It was sent already: choose the agency that it is to go to now.")
+    else:
+        await go_to(work, referral, agency_id, ("chosen by hand",), By("by_hand"))
+    return referral
+
+
+async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
+    """Somebody at the agency told us that they have it. Raises NotFound, NotPossible, Invalid."""
+    if not said.name.strip():
+        raise Invalid("Write who at the agency has acknowledged it.")
+    referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    await answering.acknowledge(work, referral, approach, by, words=said.words)
+    return referral
+
+
+async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
+    """The same: they will act."""
+    referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    await answering.accept(work, referral, approach, by)
+    return referral
+
+
+async def reject(
+    work: Work, staff: Staff, referral_id: UUID, reason: RejectionReason, said: Said
+) -> Referral:
+    """The same: they will not."""
+    referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    await answering.reject(work, referral, approach, reason, by, words=said.words)
+    return referral
+
+
+async def progress(
+    work: Work, staff: Staff, referral_id: UUID, seen_at: datetime | None, said: Said
+) -> Referral:
+    """The same: how it goes, and whether the child was seen."""
+    referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    await answering.progress(work, referral, approach, by, seen_at=seen_at, words=said.words)
+    return referral
+
+
+async def complete(
+    work: Work, staff: Staff, referral_id: UUID, outcome: ReferralOutcome | None, said: Said
+) -> Referral:
+    """The same: they have done their part."""
+    referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    await answering.complete(work, referral, approach, outcome, by, words=said.words)
+    return referral
+
+
+async def close(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
+    """What was done is enough. Raises NotFound, NotPossible, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    await answering.close(work, referral, words, By("by_hand"))
+    return referral
+
+
+async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
+    """It is taken back. Raises NotFound, NotPossible, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    await answering.recall(work, referral, words, By("by_hand"))
+    return referral
+
+
+async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
+    """A supervisor of ours has it: the ladder rests, and an agency has to take it by a clock.
+
+    Raises NotFound, NotPossible.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    if referral.state == ReferralState.DRAFT:
+        raise NotPossible("It was not sent yet.")
+    await answering.acknowledge_in_house(work, referral, By("by_hand"))
+    referral.owner_id = staff.id
+    return referral
+
+
+async def give_to(work: Work, staff: Staff, referral_id: UUID, name: str) -> Referral:
+    """Another of ours answers for it from now on. Raises NotFound, NotPossible."""
+    referral = await lock_own(work, staff, referral_id)
+    if ReferralState(referral.state) in OVER:
+        raise NotPossible("This referral is over.")
+    to = await work.session.scalar(
+        select(Staff).where(Staff.name == name.strip(), Staff.active.is_(True))
+    )
+    if to is None or not may(to.role, Permission.WRITE_REFERRALS):
+        raise NotFound("There is no such colleague who could have a referral.")
+    before = referral.owner_id
+    referral.owner_id = to.id
+    note(work, referral, "owner", By("by_hand"), **{"from": str(before), "to": str(to.id)})
+    return referral
+
+
+async def note_handover(
+    work: Work,
+    staff: Staff,
+    referral_id: UUID,
+    agreed: str,
+    said: Said,
+    at: datetime | None,
+    reference: str,
+) -> Referral:
+    """What was agreed with somebody at the agency, by whom and when; also by telephone.
+
+    Raises NotFound, Invalid.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    if not agreed.strip() or not said.name.strip():
+        raise Invalid("Write what was agreed, and with whom.")
+    when = at or work.now
+    if when > work.now or when < referral.opened_at:
+        raise Invalid("The time of the agreement is after the referral was opened, and not ahead.")
+    agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
+    by = By("by_hand", agency.code if agency else "", said.name.strip())
+    more = {"reference": reference.strip()[:60]} if reference.strip() else {}
+    note(work, referral, "handed over", by, words=agreed, agreed_at=when.isoformat(), **more)
+    return referral
+
+
+async def feedback(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
+    """The professional who reported was told. Raises NotFound, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    await answering.give_feedback(work, referral, words, By("by_hand"))
+    return referral
+
+
+async def answer(work: Work, staff: Staff, referral_id: UUID, agency: str, words: str) -> Referral:
+    """Answer an agency's question. Raises NotFound, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    if ReferralState(referral.state) in OVER:
+        raise NotPossible("This referral is over: nothing is told any more.")
+    await answer_question(work, referral, agency, words, By("by_hand"))
+    return referral
+
+
+async def dispatch(
+    work: Work,
+    staff: Staff,
+    referral_id: UUID,
+    place: str,
+    wanted_at: datetime,
+    team: str,
+    words: str,
+) -> Dispatch:
+    """Ask for a mobile outreach team. Raises NotFound, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    return await answering.dispatch(
+        work, referral, place, wanted_at, team, By("by_hand"), words=words
+    )
+
+
+async def move_dispatch(
+    work: Work,
+    staff: Staff,
+    referral_id: UUID,
+    dispatch_id: UUID,
+    to: DispatchState,
+    result: str | None,
+    words: str,
+) -> Dispatch:
+    """How far the team is, as it was told to us. Raises NotFound, Conflict, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    return await answering.move_dispatch(
+        work, referral, dispatch_id, to, By("by_hand"), result=result, words=words
+    )
+
+
+async def save(
+    work: Work, staff: Staff, referral_id: UUID, changes: list[Change]
+) -> tuple[Referral, Saved]:
+    """Write on the form; see `save_answers`. Raises NotFound, NotPossible, Invalid."""
+    referral = await lock_own(work, staff, referral_id)
+    if ReferralState(referral.state) in OVER:
+        raise NotPossible("This referral is over: its form is kept as it was.")
+    saved = await save_answers(work, referral, changes)
+    age = referral.answers.get("child.age")
+    referral.child_age = age if isinstance(age, int) else None
+    referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
+    return referral, saved

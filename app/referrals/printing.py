@@ -1,0 +1,158 @@
+"""The written confirmation of a referral as a PDF: what this agency's service needs, no more."""
+
+import asyncio
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import typst
+from sqlalchemy import select
+
+from app.contacts.models import RecordEvent
+from app.errors import Conflict
+from app.referrals import clocks
+from app.referrals.answering import lock_approach
+from app.referrals.disclosures import disclose, in_sections
+from app.referrals.models import Agency, Approach, Consent, Referral
+from app.referrals.scopes import lock_own
+from app.referrals.states import ClockKind, Purpose
+from app.referrals.telling import send_links
+from app.referrals.trail import By, note
+from app.staff.models import Staff
+from app.work import Work
+
+_TEMPLATE = Path(__file__).parent / "data" / "referral.typ"
+_WORDS = {
+    "en": {
+        "title": "Referral {}", "confidential": "Confidential: for {} only",
+        "printed": "Written confirmation, {}", "to": "To", "from": "From", "urgency": "Urgency",
+        "service": "Asked for", "opened": "Referred at", "acknowledged": "Acknowledged at",
+        "due": "Due: {}", "ground": "Told on the ground of", "agreed": "Agreed by telephone",
+        "answer": "Answer of the receiving agency", "received": "Received by", "date": "Date",
+        "outcome": "Outcome", "signature": "Signature", "helpline": "Child helpline",
+        "acknowledge": "acknowledge", "seen": "see the child", "written": "written form",
+        "follow_up": "follow up", "hand_over": "hand over",
+    },
+    "sr": {
+        "title": "Uput {}", "confidential": "Poverljivo: samo za ustanovu {}",
+        "printed": "Pisana potvrda, {}", "to": "Kome", "from": "Od", "urgency": "Hitnost",
+        "service": "Traži se", "opened": "Upućeno", "acknowledged": "Potvrđen prijem",
+        "due": "Rok: {}", "ground": "Saopšteno po osnovu", "agreed": "Dogovoreno telefonom",
+        "answer": "Odgovor ustanove", "received": "Primio", "date": "Datum", "outcome": "Ishod",
+        "signature": "Potpis", "helpline": "Dečja linija za pomoć",
+        "acknowledge": "potvrda prijema", "seen": "kontakt sa detetom",
+        "written": "pisana potvrda", "follow_up": "praćenje", "hand_over": "predaja",
+    },
+}  # fmt: skip
+
+
+async def confirm_in_writing(work: Work, staff: Staff, referral_id: UUID, language: str) -> bytes:
+    """Make the form, let the agency have it by its link, and stop the clock that waits for it.
+
+    Raises NotFound, Conflict, NotConsented.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    if referral.approach_id is None:
+        raise Conflict("No agency has it at the moment: there is nobody to confirm it to.")
+    approach = await lock_approach(work, referral, referral.approach_id)
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    page = await _page(work, referral, agency, approach, language, "written form")
+    referral.written_at = referral.written_at or work.now
+    await clocks.stop(work, referral, ClockKind.WRITTEN)
+    lives = clocks.protocol_of(work, referral).link_lives
+    sent = await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
+    note(
+        work, referral, "written form", By("by_hand", agency.code),
+        ways=sent, fields=len(page["fields"]),
+    )  # fmt: skip
+    return await _print(page)
+
+
+async def print_for_agency(
+    work: Work, referral: Referral, agency: Agency, approach: Approach, language: str
+) -> bytes:
+    """The same for whoever has proved themselves at a link. Raises NotConsented."""
+    return await _print(
+        await _page(work, referral, agency, approach, language, "written form by link")
+    )
+
+
+async def _page(
+    work: Work, referral: Referral, agency: Agency, approach: Approach, language: str, how: str
+) -> dict[str, Any]:
+    language = language if language in _WORDS else "en"
+    words = dict(_WORDS[language])
+    zone = ZoneInfo(agency.timezone)
+    answers = await disclose(work, referral, agency, approach, how)
+
+    def at(moment: Any) -> str:
+        return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "–"
+
+    ground = await work.session.scalar(
+        select(Consent)
+        .where(Consent.referral_id == referral.id)
+        .order_by(Consent.number.desc())
+        .limit(1)
+    )
+    basis = ground.basis if ground is not None and ground.basis else "consent"
+    head = [
+        (words["to"], agency.name),
+        (words["from"], words["helpline"]),
+        (words["urgency"], referral.urgency),
+        (words["service"], referral.service.replace("_", " ")),
+        (words["opened"], at(referral.opened_at)),
+        (words["acknowledged"], at(approach.acknowledged_at)),
+        (words["ground"], basis.replace("_", " ")),
+    ]
+    due = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
+    head += [(words["due"].format(words[c.kind]), at(c.due_at)) for c in due]
+    words["confidential"] = words["confidential"].format(agency.name)
+    words["printed"] = words["printed"].format(at(work.now))
+    return {
+        "title": words["title"].format(referral.code),
+        "words": words,
+        "head": [{"label": label, "value": value} for label, value in head],
+        "sections": in_sections(work, referral, answers, language),
+        "agreed": await _agreed(work, referral, agency, at),
+        "fields": list(answers),
+    }
+
+
+async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> list[dict[str, str]]:
+    """What was agreed with this agency by telephone."""
+    rows = await work.session.scalars(
+        select(RecordEvent)
+        .where(
+            RecordEvent.subject_id == referral.id,
+            RecordEvent.kind == "handed over",
+            RecordEvent.detail["agency"].astext == agency.code,
+        )
+        .order_by(RecordEvent.id)
+    )
+    found = []
+    for row in rows:
+        if row.words_sealed is not None and row.words_id is not None:
+            words = work.keys.open(
+                row.words_sealed, table="record_events", column="words_sealed", row=row.words_id
+            )
+            found.append({"at": at(row.at), "words": words.decode()})
+    return found
+
+
+async def _print(page: dict[str, Any]) -> bytes:
+    return await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
+
+
+@cache
+def _template() -> bytes:
+    return _TEMPLATE.read_bytes()
+
+
+def _compile(data: str) -> bytes:
+    made = typst.compile(_template(), sys_inputs={"data": data})
+    assert isinstance(made, bytes)
+    return made

@@ -1,0 +1,273 @@
+"""Referrals as they are listed, and one of them as a story."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+
+from app.contacts.models import Contact, RecordEvent
+from app.contacts.records import Opened, events_of, open_record
+from app.errors import Conflict, Invalid, NotFound
+from app.referrals import clocks
+from app.referrals.disclosures import disclosures_of
+from app.referrals.models import (
+    Agency,
+    Approach,
+    Clock,
+    Consent,
+    Counterpart,
+    Disclosure,
+    Dispatch,
+    Notice,
+    Referral,
+    Rung,
+)
+from app.referrals.scopes import reads_referral
+from app.referrals.states import OVER, ReferralState
+from app.staff.accounts import names_of
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for; nothing set means all that are not over."""
+
+    state: str | None = None
+    urgency: str | None = None
+    agency: str | None = None
+    mine: bool = False
+    over: bool = False
+    # Of a list that goes on: everything opened before.
+    before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A referral in a list."""
+
+    referral: Referral
+    agency: str
+    owner: str
+    next_due: datetime | None
+    breached: bool
+
+
+async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
+    """The referrals that somebody may see: the most urgent clock first, or the newest."""
+    statement = (
+        select(Referral, Agency.name, Staff.name)
+        .join(Agency, Agency.id == Referral.agency_id, isouter=True)
+        .join(Staff, Staff.id == Referral.owner_id)
+        .where(reads_referral(staff))
+    )
+    if wanted.state is not None:
+        if wanted.state not in set(ReferralState):
+            raise Invalid(f"The state is one of: {', '.join(ReferralState)}.")
+        statement = statement.where(Referral.state == wanted.state)
+    elif wanted.over:
+        statement = statement.where(Referral.state.in_(sorted(OVER)))
+    else:
+        statement = statement.where(Referral.state.not_in(sorted(OVER)))
+    if wanted.urgency is not None:
+        statement = statement.where(Referral.urgency == wanted.urgency)
+    if wanted.agency is not None:
+        statement = statement.where(Agency.code == wanted.agency)
+    if wanted.mine:
+        statement = statement.where(Referral.owner_id == staff.id)
+    if wanted.before is not None:
+        statement = statement.where(Referral.opened_at < wanted.before)
+    rows = (
+        await work.session.execute(statement.order_by(Referral.opened_at.desc()).limit(PAGE))
+    ).all()
+    running = await clocks.clocks_of(work, [r.id for r, _, _ in rows])
+    return [_line(r, agency, owner, running.get(r.id, [])) for r, agency, owner in rows]
+
+
+def _line(referral: Referral, agency: str | None, owner: str, known: list[Clock]) -> Line:
+    open_ = [c for c in known if c.stopped_at is None]
+    return Line(
+        referral, agency or "", owner, open_[0].due_at if open_ else None,
+        any(c.breached_at is not None for c in open_),
+    )  # fmt: skip
+
+
+@dataclass
+class Story:
+    """Everything about one referral, as its page tells it."""
+
+    opened: Opened[Referral]
+    clocks: list[Clock]
+    approaches: list[tuple[Approach, Agency]]
+    rungs: list[tuple[Rung, str]]
+    consents: list[tuple[Consent, str]]
+    disclosures: list[tuple[Disclosure, str]]
+    dispatches: list[tuple[Dispatch, str, str]]
+    notices: list[Notice]
+    counterparts: dict[UUID, Counterpart]
+    events: list[tuple[RecordEvent, str]]
+    names: dict[UUID, str]
+    siblings: list[Referral]
+    contact_code: str = ""
+    agencies: dict[str, str] = field(default_factory=dict)
+
+
+async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
+    """A referral that the person may read; the reading is logged first. Raises NotFound."""
+    opened = await open_record(work, staff, Referral, referral_id, "referral read")
+    session, referral = work.session, opened.record
+    approaches = (
+        await session.execute(
+            select(Approach, Agency)
+            .join(Agency, Agency.id == Approach.agency_id)
+            .where(Approach.referral_id == referral.id)
+            .order_by(Approach.number)
+        )
+    ).all()
+    rungs = (
+        await session.execute(
+            select(Rung, Agency.name)
+            .join(Agency, Agency.id == Rung.agency_id)
+            .where(Rung.referral_id == referral.id)
+            .order_by(Rung.number)
+        )
+    ).all()
+    consents = (
+        await session.scalars(
+            select(Consent).where(Consent.referral_id == referral.id).order_by(Consent.number)
+        )
+    ).all()
+    dispatches = (
+        await session.scalars(
+            select(Dispatch).where(Dispatch.referral_id == referral.id).order_by(Dispatch.asked_at)
+        )
+    ).all()
+    notices = (
+        await session.scalars(
+            select(Notice).where(Notice.referral_id == referral.id).order_by(Notice.at)
+        )
+    ).all()
+    counterparts = (
+        await session.scalars(
+            select(Counterpart).where(Counterpart.approach_id.in_([a.id for a, _ in approaches]))
+        )
+    ).all()
+    events = await events_of(opened)
+    siblings = (
+        await session.scalars(
+            select(Referral).where(
+                Referral.opened_together == referral.opened_together,
+                Referral.id != referral.id,
+                reads_referral(staff),
+            )
+        )
+    ).all()
+    contact_code = ""
+    if referral.contact_id is not None:
+        contact_code = (
+            await session.scalar(select(Contact.code).where(Contact.id == referral.contact_id))
+            or ""
+        )
+    people = {e.staff_id for e, _ in events if e.staff_id}
+    people |= {c.staff_id for c in consents if c.staff_id} | {referral.owner_id}
+    people |= {n.seen_by for n in notices if n.seen_by}
+    return Story(
+        opened,
+        (await clocks.clocks_of(work, [referral.id])).get(referral.id, []),
+        [(a, g) for a, g in approaches],
+        [(r, name) for r, name in rungs],
+        [
+            (c, opened.words(c.words_sealed, table="consents", column="words_sealed", row=c.id))
+            for c in consents
+        ],
+        await disclosures_of(work, referral),
+        [(d, _place(opened, d), _words(opened, d)) for d in dispatches],
+        list(notices),
+        {c.approach_id: c for c in counterparts},
+        events,
+        await names_of(work, people),
+        list(siblings),
+        contact_code,
+        {g.code: g.name for _, g in approaches},
+    )  # fmt: skip
+
+
+def _place(opened: Opened[Any], row: Dispatch) -> str:
+    return opened.words(row.place_sealed, table="dispatches", column="place_sealed", row=row.id)
+
+
+def _words(opened: Opened[Any], row: Dispatch) -> str:
+    return opened.words(row.words_sealed, table="dispatches", column="words_sealed", row=row.id)
+
+
+# -- notices -----------------------------------------------------------------------------------
+
+
+async def notices_for(work: Work, staff: Staff, limit: int = 100) -> list[tuple[Notice, Referral]]:
+    """What somebody has to see and has not: as the owner, or as a supervisor."""
+    mine = Referral.owner_id == staff.id
+    concerns: ColumnElement[bool] = (Notice.for_whom == "owner") & mine
+    if may(staff.role, Permission.SEE_CLOCKS):
+        concerns = or_(concerns, Notice.for_whom == "supervisors")
+    rows = await work.session.execute(
+        select(Notice, Referral)
+        .join(Referral, Referral.id == Notice.referral_id)
+        .where(Notice.seen_at.is_(None), concerns, reads_referral(staff))
+        .order_by(Notice.at.desc())
+        .limit(limit)
+    )
+    return [(notice, referral) for notice, referral in rows]
+
+
+async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
+    """Somebody has seen a notice; of an override that is the second person.
+
+    Raises NotFound, Conflict.
+    """
+    row = (
+        await work.session.execute(
+            select(Notice, Referral)
+            .join(Referral, Referral.id == Notice.referral_id)
+            .where(Notice.id == notice_id, reads_referral(staff))
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such notice, or not for you.")
+    notice, referral = row
+    if notice.for_whom == "owner" and referral.owner_id != staff.id:
+        raise Conflict("This is for the owner of the referral.")
+    if notice.for_whom == "supervisors" and not may(staff.role, Permission.SEE_CLOCKS):
+        raise Conflict("This is for a supervisor.")
+    if notice.author_id == staff.id:
+        raise Conflict("A second person has to see this: not whoever wrote it.")
+    await work.session.execute(
+        update(Notice)
+        .where(Notice.id == notice_id, Notice.seen_at.is_(None))
+        .values(seen_at=work.now, seen_by=staff.id)
+        .execution_options(synchronize_session=False)
+    )
+    work.announce("notices")
+
+
+async def counts(work: Work, staff: Staff) -> dict[str, int]:
+    """How many are open, unacknowledged and overdue, of those one may see."""
+    open_ = (
+        select(func.count())
+        .select_from(Referral)
+        .where(reads_referral(staff), Referral.state.not_in(sorted(OVER)))
+    )
+    overdue = (
+        select(func.count())
+        .select_from(Clock)
+        .join(Referral, Referral.id == Clock.referral_id)
+        .where(reads_referral(staff), Clock.stopped_at.is_(None), Clock.breached_at.is_not(None))
+    )
+    return {
+        "open": await work.session.scalar(open_) or 0,
+        "overdue": await work.session.scalar(overdue) or 0,
+    }

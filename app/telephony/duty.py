@@ -1,0 +1,387 @@
+"""Duty phones: rung for a referral, by machine or person told apart, and what they press.
+
+What is heard holds no name and no word about a child: that there is a referral, its code, and
+three keys. Whoever presses nothing was nobody.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from procrastinate import JobContext
+from sqlalchemy import select
+
+from app.calls.lines import SPOKEN, any_line, line_of_id
+from app.calls.models import Call
+from app.calls.states import LegStatus, is_over, read_leg_status
+from app.errors import NotFound
+from app.log import log
+from app.referrals import answering, clocks
+from app.referrals.climbing import LISTENING, is_needed, live_talk, note_result, wait_at_least
+from app.referrals.jobs import words_of
+from app.referrals.models import Agency, Referral, Rung
+from app.referrals.scopes import lock_referral
+from app.referrals.spoken import known, speak, spell
+from app.referrals.states import Purpose, RejectionReason, RungResult
+from app.referrals.telling import payload_of
+from app.referrals.trail import By
+from app.routing import offers
+from app.telephony.jobs import parts_of, task
+from app.telephony.provider import Refused, TryAgain, Uncertain
+from app.telephony.script import Ask, HangUp, Join, Pause, Say, Step
+from app.telephony.signature import Signed
+from app.telephony.urls import duty_path, message_path
+from app.work import Work
+
+ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
+# The keys are said so often to somebody who presses none.
+_TIMES = 3
+# How often the provider is asked about a request whose answer did not come.
+_ASKS = 4
+
+
+async def _lock(work: Work, rung_id: UUID) -> tuple[Referral, Rung]:
+    """The referral, then the rung. Raises NotFound."""
+    rung = await work.session.get(Rung, rung_id)
+    if rung is None:
+        raise NotFound("There is no such try.")
+    referral = await lock_referral(work, rung.referral_id)
+    await work.session.refresh(rung, with_for_update=True)
+    return referral, rung
+
+
+async def _agency(work: Work, rung: Rung) -> Agency:
+    agency = await work.session.get(Agency, rung.agency_id)
+    assert agency is not None
+    return agency
+
+
+# -- asking the provider -----------------------------------------------------------------------
+
+
+async def _prepare(work: Work, rung_id: UUID) -> dict[str, Any] | None:
+    """Commit that the request is about to be sent. None if it must not be."""
+    referral, rung = await _lock(work, rung_id)
+    if rung.ended_at is not None or rung.sending in ("sent", "failed"):
+        return None
+    if rung.sending == "sending":
+        rung.asks += 1
+        return {"settle": rung.asks, "to": rung.target, "since": rung.sent_at, "kind": rung.kind}
+    stale = rung.purpose == Purpose.LADDER and rung.turn != referral.turn
+    if stale or not is_needed(referral, rung):
+        rung.sending = "failed"
+        await note_result(work, referral, rung, RungResult.STOPPED)
+        return None
+    call = await work.session.get(Call, referral.call_id) if referral.call_id else None
+    line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
+    if line is None:
+        rung.sending = "failed"
+        await note_result(work, referral, rung, RungResult.UNREACHABLE)
+        return None
+    rung.sending, rung.sent_at = "sending", work.now
+    rung.tries += 1
+    _, body = await words_of(work, referral, rung)
+    return {"to": rung.target, "from_": line.number, "seconds": rung.seconds, "body": body}
+
+
+async def _note_sid(work: Work, rung_id: UUID, sid: str) -> None:
+    referral, rung = await _lock(work, rung_id)
+    rung.sending, rung.provider_sid = "sent", rung.provider_sid or sid
+    if rung.ended_at is not None or not is_needed(referral, rung):
+        # It was taken while the provider was being asked: the phone must not ring on.
+        work.defer("telephony:end_duty_leg", rung_id=str(rung_id))
+
+
+async def _note_refused(work: Work, rung_id: UUID) -> None:
+    referral, rung = await _lock(work, rung_id)
+    if rung.provider_sid is None:
+        rung.sending = "failed"
+        await note_result(work, referral, rung, RungResult.UNREACHABLE)
+
+
+async def _request(context: JobContext, rung_id: str, send: Any, find: Any) -> None:
+    """Send once; if the answer does not come, ask what became of it, and never send again."""
+    parts, key = parts_of(context), UUID(rung_id)
+    async with parts.work() as work:
+        what = await _prepare(work, key)
+    if what is None:
+        return
+    if "settle" in what:
+        await _settle(context, key, what, find)
+        return
+    try:
+        sid = await send(what)
+    except TryAgain:
+        async with parts.work() as work:
+            _, rung = await _lock(work, key)
+            if rung.provider_sid is None:
+                rung.sending = "wanted"
+        raise
+    except Refused as error:
+        log().warning("the provider refused a duty phone", area="referrals", code=error.code)
+        async with parts.work() as work:
+            await _note_refused(work, key)
+        return
+    async with parts.work() as work:
+        await _note_sid(work, key, sid)
+
+
+async def _settle(context: JobContext, key: UUID, what: dict[str, Any], find: Any) -> None:
+    parts = parts_of(context)
+    since = what["since"] - timedelta(seconds=2)
+    async with parts.work() as work:
+        known_sids = set(
+            await work.session.scalars(
+                select(Rung.provider_sid).where(
+                    Rung.provider_sid.is_not(None), Rung.wanted_at >= since - timedelta(hours=6)
+                )
+            )
+        )
+    sid = await find(what["to"], since, known_sids)
+    if sid is not None:
+        async with parts.work() as work:
+            await _note_sid(work, key, sid)
+    elif what["settle"] < _ASKS:
+        raise Uncertain("no trace of it yet")
+    else:
+        async with parts.work() as work:
+            await _note_refused(work, key)
+
+
+@task("ring_duty_phone")
+async def ring_duty_phone(context: JobContext, rung_id: str) -> None:
+    """Ring a duty phone."""
+    provider = parts_of(context).provider
+
+    async def send(what: dict[str, Any]) -> str:
+        return await provider.ring_leg(
+            to=what["to"],
+            from_=what["from_"],
+            document=duty_path(rung_id, "lifted"),
+            told=duty_path(rung_id, "status"),
+            seconds=what["seconds"],
+            tell_machines=True,
+        )
+
+    async def find(to: str, since: Any, known_sids: set[str]) -> str | None:
+        return await provider.find_leg(to=to, since=since, known=known_sids)
+
+    await _request(context, rung_id, send, find)
+
+
+@task("send_message")
+async def send_message(context: JobContext, rung_id: str) -> None:
+    """Send an SMS."""
+    provider = parts_of(context).provider
+
+    async def send(what: dict[str, Any]) -> str:
+        return await provider.send_message(
+            to=what["to"], from_=what["from_"], body=what["body"], told=message_path(rung_id)
+        )
+
+    async def find(to: str, since: Any, known_sids: set[str]) -> str | None:
+        return await provider.find_message(to=to, since=since, known=known_sids)
+
+    await _request(context, rung_id, send, find)
+
+
+@task("end_duty_leg")
+async def end_duty_leg(context: JobContext, rung_id: str) -> None:
+    """No phone keeps ringing."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        _, rung = await _lock(work, UUID(rung_id))
+        sid = rung.provider_sid
+        if rung.kind != "phone":
+            return
+    if sid is not None:
+        await parts.provider.end_leg(sid)
+
+
+# -- who lifts the phone -----------------------------------------------------------------------
+
+
+def _say(rung: Rung, key: str, **values: str) -> Say:
+    locale, voice = SPOKEN[known(rung.language)]
+    return Say(speak(rung.language, key, **values), locale, voice)
+
+
+def _ask(referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
+    if rung.purpose == Purpose.CODE:
+        words = _say(rung, "code_ask")
+    else:
+        words = _say(rung, "call", agency=agency.name, code=spell(referral.code))
+    return [Ask([words, Pause(1)], then=duty_path(rung.id, "pressed", n=n), seconds=8)]
+
+
+def _ending(referral: Referral, rung: Rung) -> list[Step]:
+    """What is said after a result, the same each time it is asked for."""
+    code = spell(referral.code)
+    match RungResult(rung.result or RungResult.STOPPED):
+        case RungResult.ACKNOWLEDGED:
+            return [_say(rung, "taken", code=code), _say(rung, "bye"), HangUp()]
+        case RungResult.CALL_BACK:
+            return [_say(rung, "call_back"), _say(rung, "bye"), HangUp()]
+        case RungResult.WRONG_SERVICE:
+            return [_say(rung, "wrong"), _say(rung, "bye"), HangUp()]
+        case RungResult.STOPPED:
+            return [_say(rung, "not_needed"), _say(rung, "bye"), HangUp()]
+    return [HangUp()]
+
+
+async def lifted(work: Work, rung_id: UUID, signed: Signed) -> list[Step]:
+    """The phone was lifted: by a person, or by a machine."""
+    referral, rung = await _lock(work, rung_id)
+    _learn_sid(rung, signed.call_sid)
+    if rung.result is not None:
+        return _ending(referral, rung)
+    who = signed.fields.get("AnsweredBy", "")
+    if who.startswith("machine") or who == "fax":
+        await note_result(work, referral, rung, RungResult.MACHINE)
+        return [HangUp()]
+    if not is_needed(referral, rung):
+        await note_result(work, referral, rung, RungResult.STOPPED)
+        return _ending(referral, rung)
+    rung.answered_at = rung.answered_at or work.now
+    if rung.purpose == Purpose.LADDER and rung.turn == referral.turn and referral.climbs_at:
+        # Somebody may be there: nobody else is rung while they listen.
+        wait_at_least(work, referral, LISTENING)
+    return _ask(referral, rung, await _agency(work, rung), 1)
+
+
+def _learn_sid(rung: Rung, sid: str) -> None:
+    if rung.provider_sid is None and sid:
+        # The webhook was faster than the answer to our own request.
+        rung.provider_sid, rung.sending = sid, "sent"
+
+
+async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Step]:
+    """A key, or none."""
+    referral, rung = await _lock(work, rung_id)
+    agency = await _agency(work, rung)
+    if rung.result is not None:
+        joined = await _join(work, referral, rung)
+        return joined or _ending(referral, rung)
+    digits = signed.fields.get("Digits", "")
+    if rung.purpose == Purpose.CODE:
+        return await _speak_code(work, referral, rung, agency, digits, n)
+    by = By("phone", agency.code)
+    match digits:
+        case "1":
+            return await _acknowledge(work, referral, rung, by)
+        case "2":
+            await note_result(work, referral, rung, RungResult.CALL_BACK)
+            await answering.call_me_back(work, referral, agency, by)
+            if rung.turn == referral.turn and referral.climbs_at is not None:
+                wait = clocks.protocol_of(work, referral).call_back_wait
+                wait_at_least(work, referral, timedelta(seconds=wait))
+        case "3":
+            await note_result(work, referral, rung, RungResult.WRONG_SERVICE)
+            await _wrong_service(work, referral, rung, by)
+        case _ if n < _TIMES:
+            return _ask(referral, rung, agency, n + 1)
+        case _:
+            await note_result(work, referral, rung, RungResult.NO_KEY)
+    return _ending(referral, rung)
+
+
+async def _acknowledge(work: Work, referral: Referral, rung: Rung, by: By) -> list[Step]:
+    """A person pressed 1: they have it, and hear so; or another was faster, and they hear that."""
+    talk = await live_talk(work, referral) if referral.warm else None
+    if rung.approach_id is None:
+        if not is_needed(referral, rung):
+            await note_result(work, referral, rung, RungResult.STOPPED)
+            return _ending(referral, rung)
+        await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
+        await answering.acknowledge_in_house(work, referral, by)
+        return _ending(referral, rung)
+    approach = await answering.lock_approach(work, referral, rung.approach_id)
+    if answering.too_late(referral, approach) is not None:
+        await note_result(work, referral, rung, RungResult.STOPPED)
+        return _ending(referral, rung)
+    await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
+    await answering.acknowledge(work, referral, approach, by)
+    if talk is not None:
+        answering.note_joined(work, referral, by)
+        return await _join(work, referral, rung) or _ending(referral, rung)
+    return _ending(referral, rung)
+
+
+async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None:
+    """Into the live talk, if the counsellor wanted that and the child is still there."""
+    if rung.result != RungResult.ACKNOWLEDGED or not referral.warm or rung.approach_id is None:
+        return None
+    talk = await live_talk(work, referral)
+    offer = await offers.live_offer_of_call(work, talk.id) if talk else None
+    if offer is None:
+        return None
+    return [
+        _say(rung, "joined"),
+        Join(offer.id, "duty", duty_path(rung.id, "left"), ends_for_all=False, star_ends=False),
+    ]
+
+
+async def _wrong_service(work: Work, referral: Referral, rung: Rung, by: By) -> None:
+    if rung.approach_id is None:
+        return
+    approach = await answering.lock_approach(work, referral, rung.approach_id)
+    if answering.too_late(referral, approach) is None:
+        await answering.reject(work, referral, approach, RejectionReason.OUTSIDE_MANDATE, by)
+
+
+async def _speak_code(
+    work: Work, referral: Referral, rung: Rung, agency: Agency, digits: str, n: int
+) -> list[Step]:
+    """A code that was asked for, to a person only."""
+    if digits == ACKNOWLEDGE:
+        code = " ".join(str(payload_of(work, rung).get("code", "")))
+        await note_result(work, referral, rung, RungResult.DELIVERED)
+        return [_say(rung, "code", digits=code), _say(rung, "bye"), HangUp()]
+    if n < _TIMES:
+        return _ask(referral, rung, agency, n + 1)
+    await note_result(work, referral, rung, RungResult.NO_KEY)
+    return [HangUp()]
+
+
+# -- how it ended ------------------------------------------------------------------------------
+
+_RESULT_OF = {
+    LegStatus.NO_ANSWER: RungResult.NO_ANSWER,
+    LegStatus.BUSY: RungResult.BUSY,
+    LegStatus.FAILED: RungResult.UNREACHABLE,
+    LegStatus.CANCELED: RungResult.NO_ANSWER,
+    LegStatus.COMPLETED: RungResult.NO_KEY,
+}
+
+
+async def leg_status(work: Work, rung_id: UUID, signed: Signed) -> None:
+    """Progress of a duty phone's leg, in any order, any number of times."""
+    referral, rung = await _lock(work, rung_id)
+    _learn_sid(rung, signed.call_sid)
+    status = read_leg_status(signed.fields.get("CallStatus"))
+    if status is None or rung.result is not None:
+        return
+    if not is_over(status):
+        if not is_needed(referral, rung):
+            work.defer("telephony:end_duty_leg", rung_id=str(rung_id))
+        return
+    needed = is_needed(referral, rung)
+    await note_result(work, referral, rung, _RESULT_OF[status] if needed else RungResult.STOPPED)
+
+
+_MESSAGE_RESULTS = {
+    "delivered": RungResult.DELIVERED,
+    "read": RungResult.DELIVERED,
+    "undelivered": RungResult.FAILED,
+    "failed": RungResult.FAILED,
+    "canceled": RungResult.FAILED,
+}
+
+
+async def message_status(work: Work, rung_id: UUID, signed: Signed) -> None:
+    """What became of an SMS."""
+    referral, rung = await _lock(work, rung_id)
+    _learn_sid(rung, signed.fields.get("MessageSid", "")[:64])
+    result = _MESSAGE_RESULTS.get(signed.fields.get("MessageStatus", ""))
+    if result is not None and rung.result is None:
+        await note_result(work, referral, rung, result)

@@ -1,0 +1,135 @@
+"""What the stories of referrals have in common: agencies, mail, and a child in danger."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from app.demo.stage import Counsellor, Stage, free_port
+from app.jobs.transaction import transaction
+from app.practice.parties import Phone
+from app.referrals.agencies import Entry, save_agency
+from app.referrals.agencies import Phone as DutyPhone
+from app.work import PROGRAM
+
+NIGHT = "2030-01-14T01:00:00+00:00"
+
+
+class Mail:
+    """A real SMTP server that keeps what it is given, or refuses it."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str]] = []
+        self.ids: list[str] = []
+        self.answer = "250 OK"
+        self.port = free_port()
+        self._controller: Controller | None = None
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.answer.startswith("250"):
+            text = bytes(envelope.content or b"").decode()
+            head, _, body = text.partition("\r\n\r\n")
+            self.messages.append((envelope.rcpt_tos[0], _plain(head, body)))
+            found = re.search(r"Message-ID: (\S+)", head)
+            self.ids.append(found[1] if found else "")
+        return self.answer
+
+    def start(self) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    def stop(self) -> None:
+        if self._controller is not None:
+            self._controller.stop(no_assert=True)
+            self._controller = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}?from=line@example.org"
+
+    def to(self, address: str) -> list[str]:
+        return [body for to, body in self.messages if to == address]
+
+
+def _plain(head: str, body: str) -> str:
+    import email
+    import email.policy
+
+    message = email.message_from_string(head + "\r\n\r\n" + body, policy=email.policy.default)
+    part: Any = message.get_body()
+    return str(message["Subject"]) + "\n" + str(part.get_content())
+
+
+@asynccontextmanager
+async def mail() -> AsyncIterator[Mail]:
+    made = Mail()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def link_in(text: str) -> str:
+    """The path of the link in a message."""
+    found = re.search(r"http://[^/\s]+(/r/\S+)", text)
+    assert found, text
+    return found[1]
+
+
+def code_in(text: str) -> str:
+    found = re.search(r"(?<!\d)(\d{6})(?!\d)", re.sub(r"http\S+", "", text))
+    assert found, text
+    return found[1]
+
+
+async def add_agency(stage: Stage, code: str, services: str, **more: Any) -> None:
+    """An agency of the directory; phones are numbers, or (number, hours)."""
+    phones = tuple(
+        DutyPhone(*p) if isinstance(p, tuple) else DutyPhone(p) for p in more.pop("phones", ())
+    )
+    values: dict[str, Any] = {"sector": more.pop("sector", "shelter"), "languages": ("en",)}
+    values |= more
+    async with transaction(stage.ground, PROGRAM) as work:
+        await save_agency(
+            work,
+            Entry(
+                code=code, name=values.pop("name", code.replace("-", " ").title()),
+                services=tuple(services.split(",")), duty_phones=phones, **values,
+            ),
+        )  # fmt: skip
+    stage.ground.memory.forget("everything")
+
+
+def phone(stage: Stage, number: str, **how: Any) -> Phone:
+    """How a phone behaves when it is rung."""
+    made = Phone(**how)
+    stage.exchange.phones[number] = made
+    return made
+
+
+async def referral_of(who: Counsellor, referral_id: str) -> dict[str, Any]:
+    answer = await who.ask("GET", f"/referrals/{referral_id}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def click(stage: Stage, path: str, form: dict[str, str] | None = None) -> Any:
+    """A visitor without an account at a page of ours."""
+    url = stage.settings.public_url + path
+    if form is None:
+        return await stage.client.get(url)
+    return await stage.client.post(url, data=form, headers={"origin": stage.settings.public_url})
+
+
+def story(found: dict[str, Any]) -> list[str]:
+    """The log of a referral, in words."""
+    told = []
+    for event in found["events"]:
+        detail = event["detail"]
+        more = detail.get("result") or detail.get("to") or ""
+        told.append(" ".join(part for part in (event["kind"], str(more)) if part))
+    return told
