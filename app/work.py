@@ -140,6 +140,13 @@ class Work:
             await self.opened.close()
             self.opened = None
 
+    async def undo(self) -> None:
+        """Take back everything since the last commit: something was refused on the way."""
+        for wanted in (self.topics, self.jobs, self.rows, self.chained, self.last_rows):
+            wanted.clear()
+        if self.opened is not None:
+            await self.opened.rollback()
+
     def announce(self, *topics: str) -> None:
         """Tell the live pages and the matcher, on commit, that this has changed."""
         self.topics.update(topics)

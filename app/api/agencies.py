@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from app.api.referral_views import AgencyView, FoundView, agency_view, found_view
@@ -27,6 +27,13 @@ SeesNumbers = Annotated[Staff, Depends(Requires(Permission.SEE_STATISTICS), scop
 _LARGEST = 5 * 1024 * 1024
 
 
+Text = Annotated[str, Field(max_length=40)]
+
+
+class Password(BaseModel):
+    password: str = Field(max_length=500)
+
+
 class Matched(BaseModel):
     right: list[FoundView]
     left_out: list[FoundView]
@@ -36,6 +43,21 @@ class Matched(BaseModel):
 async def list_agencies(work: InWork, staff: Sees) -> list[AgencyView]:
     """The whole directory."""
     return [agency_view(agency, entry) for agency, entry in await agencies.entries(work)]
+
+
+@router.post("/agencies")
+async def save_agency(
+    work: InWork, staff: Keeps, body: dict[Text, Annotated[str, Field(max_length=4000)]]
+) -> dict[str, str]:
+    """Add an agency or change the one of that code; the texts are those of the file's columns."""
+    saved = await agencies.save_agency(work, directory_csv.read_entry(body))
+    return {"code": saved.code, "id": saved.code}
+
+
+@router.post("/agencies/{code}/password", status_code=204)
+async def set_password(work: InWork, staff: Keeps, code: str, body: Password) -> None:
+    """The password of our account at the agency's case management system; sealed."""
+    await agencies.set_primero_password(work, code, body.password)
 
 
 @router.get("/agencies.csv")

@@ -327,9 +327,7 @@ async def state_of(
     )
 
 
-def support_for(
-    work: Work, record: Any, answers: Answers, asked: list[Asked]
-) -> list[str]:
+def support_for(work: Work, record: Any, answers: Answers, asked: list[Asked]) -> list[str]:
     """The family support that fits, by its codes: what pulls the child away, and the place."""
     if not any(q.shown and q.section.shows == "family_support" for q in asked):
         return []
@@ -348,9 +346,7 @@ def support_for(
     ]
 
 
-async def saved_with_state(
-    work: Work, record: Any, saved: Saved, language: str = "en"
-) -> Response:
+async def saved_with_state(work: Work, record: Any, saved: Saved, language: str = "en") -> Response:
     """What was saved, and what the form asks and misses now."""
     view = saved_view(record, saved)
     # Names are compared with the headline only when one of the two was written.

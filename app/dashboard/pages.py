@@ -10,9 +10,11 @@ from app.calls import lines, messages, queries
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import NonCounselling
-from app.dashboard import records, views
+from app.dashboard import records, referrals, views
 from app.dashboard.templating import templates
 from app.errors import NotFound, Refusal
+from app.referrals.opening import refer_urgently
+from app.referrals.states import Service
 from app.routing import desk, offers, presence, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
@@ -86,25 +88,29 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     """The board of whoever is signed in: only the parts that the role may see."""
     values: dict[str, Any] = {"staff": staff}
     if may(staff.role, Permission.TAKE_CALLS):
-        values["desk"] = await _desk(work, staff)
+        values |= await _desk_values(request, work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
         values["waiting"] = await _waiting(work)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values["messages"] = await _messages(work)
     if may(staff.role, Permission.READ_RECORDS):
         values |= await records.tasks_values(work, staff)
+    if may(staff.role, Permission.SEE_REFERRALS):
+        values |= await referrals.notices_values(work, staff)
     return _page(request, "board.html", **values)
 
 
-async def _desk(work: Work, staff: Staff) -> views.DeskView:
+async def _desk_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
     found = await desk.desk_of(work, staff)
-    return views.desk_view(
+    shown = views.desk_view(
         found,
         await _contact_at_hand(work, staff, found),
         work.now,
         on_phone=staff.endpoint_kind != "browser",
         limit=work.settings.offer_seconds,
     )
+    call_id = shown.call.call_id if shown.call else None
+    return {"desk": shown, **await referrals.desk_values(request, work, staff, call_id)}
 
 
 async def _waiting(work: Work) -> list[views.WaitingRow]:
@@ -117,9 +123,8 @@ async def _messages(work: Work) -> list[views.MessageRow]:
 
 async def _desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
     await work.session.flush()
-    return _page(
-        request, "fragments/desk.html", desk=await _desk(work, staff), staff=staff, notice=notice
-    )
+    values = await _desk_values(request, work, staff)
+    return _page(request, "fragments/desk.html", **values, staff=staff, notice=notice)
 
 
 @router.get("/board/desk")
@@ -187,6 +192,27 @@ async def act_on_call(
         else:
             await desk.set_hold(work, staff, call_id, action == "hold")
     except Refusal as refusal:
+        notice = refusal.detail
+    return await _desk_fragment(request, work, staff, notice)
+
+
+@router.post("/board/calls/{call_id}/urgent")
+async def urgent(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    service: Annotated[Service, Form()],
+    place: Annotated[str, Form(max_length=40)] = "",
+    warm: Annotated[bool, Form()] = False,
+) -> Response:
+    """The second click of the urgent button: it is sent."""
+    notice = ""
+    try:
+        await desk.call_in_hand(work, staff, call_id)
+        await refer_urgently(work, staff, call_id, service, place=place or None, warm=warm)
+    except Refusal as refusal:
+        await work.undo()
         notice = refusal.detail
     return await _desk_fragment(request, work, staff, notice)
 

@@ -29,6 +29,7 @@ from app.contacts.trees import label_in
 from app.dashboard.form_views import form_sections
 from app.dashboard.templating import templates
 from app.errors import Invalid
+from app.referrals.states import HOUSE, Service
 from app.staff import accounts
 from app.staff.access import InWork, Requires
 from app.staff.audit import list_entries, write_entry
@@ -49,7 +50,7 @@ SignedIn = Annotated[Staff, _may(Permission.SIGNED_IN)]
 Text = Annotated[str, Form(max_length=300)]
 
 
-def _page(request: Request, template: str, /, **values: Any) -> Response:
+def page(request: Request, template: str, /, **values: Any) -> Response:
     return templates.TemplateResponse(request, template, values)
 
 
@@ -92,7 +93,7 @@ async def contact_values(
         may(staff.role, Permission.READ_TEAM_RECORDS) and contact.team == staff.team
     )
     return {
-        **_form_values(work, staff, opened, language),
+        **form_values(work, staff, opened, language),
         "contact": contact,
         "writable": mine and contact.state != ContactState.COMPLETE,
         "mine": mine,
@@ -108,10 +109,12 @@ async def contact_values(
         "may_open_case": may(staff.role, Permission.WRITE_CASES),
         "colleagues": await accounts.colleagues(work, staff) if mine else [],
         "earlier": earlier,
+        "may_refer": may(staff.role, Permission.WRITE_REFERRALS),
+        "services": [service for service in Service if service not in HOUSE],
     }
 
 
-def _form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:
+def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:
     record, library = opened.record, library_of(work.ground)
     sheet, answers = sheet_of(work, record), opened.answers()
     kind = "contacts" if is_contact(record) else "cases"
@@ -136,14 +139,14 @@ def _form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -
 @router.get("/contacts/{contact_id}")
 async def contact_page(request: Request, work: InWork, staff: Reads, contact_id: UUID) -> Response:
     """The counselling record: saves as one types."""
-    return _page(request, "contact.html", **await contact_values(request, work, staff, contact_id))
+    return page(request, "contact.html", **await contact_values(request, work, staff, contact_id))
 
 
 @router.get("/profiles/{profile_id}")
 async def profile_page(request: Request, work: InWork, staff: Reads, profile_id: UUID) -> Response:
     """The contacts of one person; to split, to merge, and with the trail of both."""
     profile, found, events = await profiles.open_profile(work, staff, profile_id)
-    return _page(
+    return page(
         request,
         "profile.html",
         staff=staff,
@@ -190,7 +193,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     midnight = datetime.combine(work.now.astimezone(zone).date(), time(), zone)
     rows, following = await search(work, staff, Contact, Wanted())
-    return _page(
+    return page(
         request,
         "contacts.html",
         **await _list_values(request, work, staff),
@@ -210,7 +213,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
 async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
     """The cases that one may see, and the search in them."""
     rows, following = await search(work, staff, Case, Wanted())
-    return _page(
+    return page(
         request,
         "cases.html",
         **await _list_values(request, work, staff),
@@ -262,7 +265,7 @@ async def found(
         raise Invalid("There are contacts and cases.")
     model: Any = Contact if what == "contacts" else Case
     rows, following = await search(work, staff, model, wanted)
-    return _page(
+    return page(
         request,
         f"fragments/{what}_rows.html",
         labels=labels_of(request, work),
@@ -297,10 +300,10 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
     timeline.sort(key=lambda line: (line[1].at, line[1].id), reverse=True)
     open_ = not flow.status(case.status).ends
     zone = ZoneInfo(library_of(work.ground).country.timezone)
-    return _page(
+    return page(
         request,
         "case.html",
-        **_form_values(work, staff, opened, language),
+        **form_values(work, staff, opened, language),
         case=case,
         writable=open_ and may(staff.role, Permission.WRITE_CASES),
         may_write=may(staff.role, Permission.WRITE_CASES),
@@ -359,7 +362,7 @@ async def tasks_values(work: Work, staff: Staff) -> dict[str, Any]:
 
 @router.get("/board/tasks")
 async def tasks_fragment(request: Request, work: InWork, staff: Reads) -> Response:
-    return _page(request, "fragments/tasks.html", **await tasks_values(work, staff))
+    return page(request, "fragments/tasks.html", **await tasks_values(work, staff))
 
 
 # -- definitions and the log -------------------------------------------------------------------
@@ -391,4 +394,4 @@ async def admin_page(
         values["entries"] = await list_entries(work, subject=subject, before=before)
         ids = {UUID(e.actor) for e in values["entries"] if len(e.actor) == 36}
         values["names"] = {str(k): v for k, v in (await accounts.names_of(work, ids)).items()}
-    return _page(request, "admin.html", **values)
+    return page(request, "admin.html", **values)

@@ -177,6 +177,22 @@ def write_directory(rows: Iterable[tuple[Agency, Entry]]) -> str:
     return file.getvalue()
 
 
+def as_texts(entry: Entry) -> dict[str, str]:
+    """An entry as the texts of its columns, for a form."""
+    return {name: _cell(entry, name) for name in COLUMNS}
+
+
+def read_entry(texts: dict[str, str]) -> Entry:
+    """An entry from the texts of its columns. Raises Invalid."""
+    unknown = [name for name in texts if name not in COLUMNS]
+    if unknown:
+        raise Invalid(f"There is no {unknown[0][:40]!r}; there are: {', '.join(COLUMNS)}.")
+    try:
+        return _entry({**dict.fromkeys(COLUMNS, ""), **texts})
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+
+
 def _cell(entry: Entry, name: str) -> str:
     value = getattr(entry, name)
     match value:

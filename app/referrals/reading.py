@@ -89,6 +89,18 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
     return [_line(r, agency, owner, running.get(r.id, [])) for r, agency, owner in rows]
 
 
+async def of_call(work: Work, staff: Staff, call_id: UUID) -> list[Line]:
+    """What was referred from a call, for whoever may see it."""
+    rows = await work.session.execute(
+        select(Referral, Agency.name, Staff.name)
+        .join(Agency, Agency.id == Referral.agency_id, isouter=True)
+        .join(Staff, Staff.id == Referral.owner_id)
+        .where(Referral.call_id == call_id, reads_referral(staff))
+        .order_by(Referral.opened_at)
+    )
+    return [_line(r, agency, owner, []) for r, agency, owner in rows]
+
+
 def _line(referral: Referral, agency: str | None, owner: str, known: list[Clock]) -> Line:
     open_ = [c for c in known if c.stopped_at is None]
     return Line(

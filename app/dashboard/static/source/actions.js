@@ -39,7 +39,9 @@ const values = (form) => {
   const body = {};
   for (const field of form.elements) {
     if (!field.name || field.value === "") continue;
-    if (field.type === "checkbox") {
+    if ("list" in field.dataset) body[field.name] = field.value.split(",").map((one) => one.trim()).filter(Boolean);
+    else if ("yesNo" in field.dataset) body[field.name] = field.value === "true";
+    else if (field.type === "checkbox") {
       if (field.value === "true") body[field.name] = field.checked;
       else if (field.checked) (body[field.name] ??= []).push(field.value);
     } else if ("instant" in field.dataset) body[field.name] = new Date(field.value).toISOString();
@@ -63,6 +65,32 @@ const upload = async (form) => {
   }
 };
 
+const takeIn = async (form) => {
+  problem();
+  const answer = await fetch(form.dataset.csv, {
+    method: "POST",
+    headers: { "Content-Type": "text/csv" },
+    body: form.elements.file.files[0],
+  });
+  await then(answer);
+};
+
+const download = async (url) => {
+  problem();
+  const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+  if (!answer.ok) return problem((await answer.json()).detail);
+  save(await answer.blob(), "referral.pdf");
+  setTimeout(() => location.reload(), 500);
+};
+
+const save = (blob, name) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+};
+
 const print = async (form) => {
   problem();
   const answer = await fetch(form.dataset.print, {
@@ -71,11 +99,7 @@ const print = async (form) => {
     body: JSON.stringify(values(form)),
   });
   if (!answer.ok) return problem((await answer.json()).detail);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await answer.blob());
-  link.download = "case.pdf";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  save(await answer.blob(), "case.pdf");
 };
 
 // A second click while the first is under way is not a second wish.
@@ -90,6 +114,8 @@ const once = async (button, act) => {
 };
 
 document.addEventListener("click", (event) => {
+  const getter = event.target.closest("[data-download]");
+  if (getter) return once(getter, () => download(getter.dataset.download));
   const button = event.target.closest("[data-post]");
   if (!button) return;
   event.preventDefault();
@@ -100,7 +126,8 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   const act = form.dataset.json ? () => send(form.dataset.json, values(form), form.dataset.then)
     : form.dataset.upload ? () => upload(form)
-      : form.dataset.print ? () => print(form) : null;
+      : form.dataset.print ? () => print(form)
+        : form.dataset.csv ? () => takeIn(form) : null;
   if (!act) return;
   event.preventDefault();
   once(event.submitter, act);

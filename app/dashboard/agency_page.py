@@ -1,0 +1,229 @@
+"""The page of an agency without an account: `/r/{token}`.
+
+Opening it changes nothing; each step is a form of its own, and uses the link up.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from limits import RateLimitItemPerMinute
+from starlette.responses import RedirectResponse
+
+from app.dashboard.agency_words import WORDS, words_for
+from app.dashboard.templating import templates
+from app.errors import Invalid, Refusal, TooMany
+from app.referrals import answering, links
+from app.referrals.consent import NotConsented
+from app.referrals.disclosures import in_sections
+from app.referrals.links import Step, Visit
+from app.referrals.printing import print_for_agency
+from app.referrals.states import (
+    DISPATCH_RESULTS,
+    DispatchState,
+    ReferralOutcome,
+    RejectionReason,
+)
+from app.staff.access import InWork, Public
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+_LINK = [Depends(Public("an agency proves itself by its link, and by a code"))]
+_PER_ADDRESS = RateLimitItemPerMinute(60)
+_PER_LINK = RateLimitItemPerMinute(20)
+# Codes and links are sent to people: seldom.
+_SENDS_PER_LINK = RateLimitItemPerMinute(3)
+Text = Annotated[str, Form(max_length=4000)]
+
+
+async def _limit(request: Request, token: str, *, sends: bool = False) -> None:
+    """Nobody tries tokens or codes, or has messages sent, in numbers. Raises TooMany."""
+    limiter = request.app.state.sign_in_limiter
+    address = request.client.host if request.client else ""
+    per_link = _SENDS_PER_LINK if sends else _PER_LINK
+    key = token[:64]
+    allowed = await limiter.hit(_PER_ADDRESS, "link", address) and await limiter.hit(
+        per_link, "sends" if sends else "link", key
+    )
+    if not allowed:
+        raise TooMany()
+
+
+def _render(
+    request: Request,
+    token: str,
+    visit: Visit | None,
+    *,
+    status: int = 200,
+    problem: str = "",
+    said: str = "",
+    again: bool = False,
+    **more: Any,
+) -> Response:
+    language, words = words_for(visit.agency.languages) if visit else ("en", WORDS["en"])
+    zone = ZoneInfo(visit.agency.timezone) if visit else None
+    values: dict[str, Any] = {
+        "token": token, "visit": visit, "problem": problem, "said": said, "again": again,
+        "language": language, "w": words, "zone": zone, "name": more.pop("name", ""),
+        "reasons": [r.value for r in RejectionReason],
+        "outcomes": [o.value for o in ReferralOutcome],
+        "dispatch_states": [s.value for s in DispatchState if s is not DispatchState.ASKED],
+        "dispatch_results": DISPATCH_RESULTS,
+        "sections": [], "withheld": "", **more,
+    }  # fmt: skip
+    answer = templates.TemplateResponse(request, "agency.html", values, status_code=status)
+    # The address is the key: it must not go along to anybody.
+    answer.headers["referrer-policy"] = "same-origin"
+    answer.headers["x-robots-tag"] = "noindex, nofollow"
+    return answer
+
+
+async def _shown(
+    request: Request, work: Work, token: str, *, said: str = "", problem: str = "", name: str = ""
+) -> Response:
+    """The page as it stands now; a link that is used up or expired offers a new one."""
+    try:
+        visit = await links.visit(work, token)
+    except (links.LinkUsed, links.LinkExpired) as refusal:
+        return _render(
+            request, token, None, status=refusal.status, problem=refusal.detail, again=True
+        )
+    except links.NoSuchLink as refusal:
+        return _render(request, token, None, status=404, problem=refusal.detail)
+    more: dict[str, Any] = {}
+    if visit.proven and not visit.over and not visit.house:
+        try:
+            visit = await links.read_details(work, visit)
+            language, _ = words_for(visit.agency.languages)
+            more["sections"] = in_sections(work, visit.referral, visit.answers, language)
+        except NotConsented as refusal:
+            more["withheld"] = refusal.detail
+    return _render(
+        request, token, visit, said=said, problem=problem, name=name,
+        status=422 if problem else 200, **more,
+    )  # fmt: skip
+
+
+@router.get("/r/{token}", dependencies=_LINK)
+async def agency_page(request: Request, work: InWork, token: str, done: str = "") -> Response:
+    """What is asked of the agency; nothing changes by looking."""
+    await _limit(request, token)
+    said = ""
+    if done:
+        visit_words = WORDS["en"]
+        try:
+            visit_words = words_for((await links.visit(work, token)).agency.languages)[1]
+        except Refusal:
+            done = ""
+        said = visit_words.get(f"done_{done[:20]}", "")
+    return await _shown(request, work, token, said=said)
+
+
+@router.post("/r/{token}/step", dependencies=_LINK)
+async def take_step(
+    request: Request,
+    work: InWork,
+    token: str,
+    kind: Text = "",
+    name: Text = "",
+    words: Text = "",
+    reason: Text = "",
+    outcome: Text = "",
+    seen_at: Text = "",
+    dispatch: Text = "",
+    to: Text = "",
+    result: Text = "",
+) -> Response:
+    """Do one step, and go on with the link of the next."""
+    await _limit(request, token)
+    try:
+        step = Step(
+            kind, name, words, reason, outcome, await _moment(work, token, seen_at),
+            UUID(dispatch) if dispatch else None, to, result,
+        )  # fmt: skip
+        following = await links.take_step(work, token, step)
+    except ValueError:
+        await work.undo()
+        return await _shown(request, work, token, problem="That form is not complete.", name=name)
+    except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
+        await work.undo()
+        return await _shown(request, work, token)
+    except Invalid as refusal:
+        await work.undo()
+        return await _shown(request, work, token, problem=refusal.detail, name=name)
+    except (answering.Over, answering.TakenByAnother) as refusal:
+        await work.undo()
+        return await _shown(request, work, token, said=refusal.detail)
+    return RedirectResponse(f"/r/{following}?done={kind}", status_code=303)
+
+
+async def _moment(work: Work, token: str, text: str) -> datetime | None:
+    """A local time as it was written, in the agency's zone. Raises ValueError."""
+    if not text:
+        return None
+    visit = await links.visit(work, token)
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(visit.agency.timezone))
+
+
+@router.post("/r/{token}/code", dependencies=_LINK)
+async def enter_code(request: Request, work: InWork, token: str, code: Text = "") -> Response:
+    """Prove oneself with the code that came the other way."""
+    await _limit(request, token)
+    try:
+        right = await links.prove(work, token, code)
+    except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
+        await work.undo()
+        return await _shown(request, work, token)
+    if right:
+        await work.session.flush()
+        return RedirectResponse(f"/r/{token}", status_code=303)
+    visit = await links.visit(work, token)
+    wrong = words_for(visit.agency.languages)[1]["wrong_code"]
+    return await _shown(request, work, token, problem=wrong)
+
+
+@router.post("/r/{token}/send-code", dependencies=_LINK)
+async def send_code(request: Request, work: InWork, token: str) -> Response:
+    """Have a code sent by the other way."""
+    await _limit(request, token, sends=True)
+    try:
+        way = await links.ask_for_code(work, token)
+    except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
+        await work.undo()
+        return await _shown(request, work, token)
+    words = words_for((await links.visit(work, token)).agency.languages)[1]
+    said = words["code_sent"].format(way=words[f"way_{way}"])
+    return await _shown(request, work, token, said=said)
+
+
+@router.post("/r/{token}/send-link", dependencies=_LINK)
+async def send_link(request: Request, work: InWork, token: str) -> Response:
+    """Have a new link sent to the addresses of the directory."""
+    await _limit(request, token, sends=True)
+    try:
+        await links.ask_for_link(work, token)
+    except Refusal as refusal:
+        return _render(request, token, None, status=refusal.status, problem=refusal.detail)
+    return _render(request, token, None, said=WORDS["en"]["link_sent"])
+
+
+@router.post("/r/{token}/form", dependencies=_LINK)
+async def written_form(request: Request, work: InWork, token: str) -> Response:
+    """The written confirmation as a PDF, for whoever has proved themselves."""
+    await _limit(request, token)
+    visit = await links.visit(work, token)
+    if not visit.proven or visit.over or visit.approach is None:
+        raise links.CodeNeeded()
+    language, _ = words_for(visit.agency.languages)
+    content = await print_for_agency(work, visit.referral, visit.agency, visit.approach, language)
+    return Response(
+        content,
+        media_type="application/pdf",
+        headers={
+            "Content-Disposition": 'attachment; filename="referral.pdf"',
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )

@@ -1,0 +1,185 @@
+"""A referral as a page tells it: every event of its log as a sentence."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.contacts.models import RecordEvent
+from app.referrals.reading import Story
+from app.referrals.states import OVER, ReferralState
+
+_HOW = {
+    "phone": "by telephone", "link": "by link", "machine": "by their system",
+    "primero": "by Primero", "by_hand": "", "program": "",
+}  # fmt: skip
+_OPENED = {
+    "urgent_button": "pressed urgent during the call",
+    "danger_key": "The danger key was pressed and nobody took the call in time",
+    "contact": "opened a referral from a contact",
+    "by_hand": "opened a referral",
+}
+_RESULTS = {
+    "acknowledged": "a person pressed 1",
+    "wants_to_be_called_back": "a person pressed 2: wants to be called back",
+    "wrong_service": "a person pressed 3: the wrong service",
+    "no_answer": "no answer",
+    "busy": "busy",
+    "machine": "an answering machine",
+    "nobody_pressed_a_key": "lifted, and nobody pressed a key",
+    "unreachable": "could not be reached",
+    "delivered": "delivered",
+    "failed": "failed",
+    "not_needed_any_more": "not needed any more",
+}
+_WAYS = {"phone": "telephone", "sms": "SMS", "email": "e-mail"}
+_CLOCKS = {
+    "acknowledge": "to acknowledge",
+    "seen": "to see the child",
+    "written": "to confirm in writing",
+    "follow_up": "to follow up",
+    "hand_over": "to hand over to an agency",
+}
+_PURPOSES = {
+    "ladder": "", "code": " with a code", "link": " with a link",
+    "withdrawn": " that consent was withdrawn", "recalled": " that it was taken back",
+    "answer": " with an answer",
+}  # fmt: skip
+
+
+def clock_words(kind: str) -> str:
+    return _CLOCKS.get(kind, kind)
+
+
+def plain(word: Any) -> str:
+    return str(word or "").replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line of the story."""
+
+    at: datetime
+    words: str
+    # What somebody wrote or said; sealed in the log.
+    quoted: str
+    grave: bool
+
+
+def told(story: Story) -> list[Told]:
+    """The story, oldest first."""
+    return [
+        Told(event.at, _sentence(event, story), words, event.kind in _GRAVE)
+        for event, words in story.events
+    ]
+
+
+_GRAVE = {"clock breached", "nobody left", "event undeliverable", "refused by their system"}
+
+
+def _sentence(event: RecordEvent, story: Story) -> str:
+    detail = event.detail
+    who = story.names.get(event.staff_id, "Somebody of ours") if event.staff_id else ""
+    code = detail.get("agency", "")
+    agency = story.agencies.get(code, code)
+    how = _HOW.get(detail.get("how", ""), "")
+    subject = who or agency or "The program"
+    found = _KINDS.get(event.kind)
+    if found is not None:
+        return str(found(subject, agency, how, detail))
+    more = f" ({plain(detail['to'])})" if "to" in detail else ""
+    return f"{subject}: {event.kind}{more}"
+
+
+def _by(subject: str, what: str, how: str) -> str:
+    return f"{subject} {what}" + (f" {how}" if how else "")
+
+
+def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    opened = _OPENED.get(d.get("opened_how", ""), "opened a referral")
+    begin = opened if subject == "The program" else f"{subject} {opened}"
+    first = d.get("family_first") or []
+    family = f"; first to {' and '.join(plain(s) for s in first)}" if first else ""
+    return (
+        f"{begin}: {plain(d.get('urgency'))}, {plain(d.get('service'))}{family} "
+        f"(protocol {d.get('protocol')}, version {d.get('version')})"
+    )
+
+
+def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    why = ", ".join(d.get("why") or [])
+    return f"Offered to {d.get('recipient')} ({why}); on the ground of {d.get('ground')}"
+
+
+def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    way = _WAYS.get(d.get("way", ""), "")
+    purpose = _PURPOSES.get(d.get("purpose", ""), "")
+    result = _RESULTS.get(d.get("result", ""), plain(d.get("result")))
+    return f"{agency}, {way}{purpose}: {result}"
+
+
+def _breached(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    return f"The time {clock_words(d.get('clock', ''))} is over"
+
+
+def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    scope = " and ".join(d.get("scope") or [])
+    withheld = d.get("withheld_from") or []
+    less = f"; not to {', '.join(plain(w) for w in withheld)}" if withheld else ""
+    given = f"{plain(d.get('given_by'))} {plain(d.get('by_way'))}"
+    return f"{subject} wrote down consent of the {given}, for {scope}{less}"
+
+
+def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    return f"{subject} recorded that it is told without consent: {plain(d.get('basis'))}"
+
+
+def _simple(what: str) -> Any:
+    return lambda subject, agency, how, d: _by(agency or subject, what, how)
+
+
+def _ours(what: str) -> Any:
+    return lambda subject, agency, how, d: f"{subject} {what}"
+
+
+_KINDS: dict[str, Any] = {
+    "opened": _opened,
+    "send": _sent,
+    "rings": lambda s, agency, how, d: f"Rings a duty phone of {agency}",
+    "messages wanted": lambda s, agency, how, d: f"Writes to {agency}: SMS and e-mail",
+    "rung": _rung,
+    "deliver": lambda s, a, how, d: f"A message has arrived ({_WAYS.get(d.get('way', ''), '')})",
+    "acknowledge": _simple("acknowledged"),
+    "accept": _simple("accepted"),
+    "reject": lambda s, a, how, d: _by(a or s, f"rejected: {plain(d.get('reason'))}", how),
+    "rejected too": lambda s, a, how, d: _by(a, f"rejected, too: {plain(d.get('reason'))}", how),
+    "redirect": lambda s, a, how, d: "It goes on to the next",
+    "progress": lambda s, a, how, d: _by(
+        a or s, "saw the child" if d.get("seen_at") else "told how it goes", how
+    ),
+    "complete": lambda s, a, how, d: _by(
+        a or s, f"has done its part: {plain(d.get('outcome')) or 'outcome not told'}", how
+    ),
+    "close": _ours("closed it"),
+    "recall": _ours("took it back"),
+    "withdraw_consent": _ours("wrote down that consent was withdrawn"),
+    "fail": lambda s, a, how, d: f"No agency could be asked: {d.get('why', '')}",
+    "nobody left": lambda s, a, how, d: f"Nobody is left in this round: {d.get('why', '')}",
+    "around again": lambda s, a, how, d: "The ladder begins anew",
+    "clock breached": _breached,
+    "consent given": _consent,
+    "consent overridden": _override,
+    "written form": lambda s, a, how, d: f"{s} sent the written confirmation to {a}",
+    "handed over": lambda s, a, how, d: f"Agreed with {a or 'them'} by telephone",
+    "joined the live call": _simple("was brought into the call"),
+    "question": _simple("has a question"),
+    "answer": lambda s, a, how, d: f"Answer to {a}",
+    "wants to be called back": _simple("wants to be called back"),
+    "feedback given": _ours("told whoever had reported what became of it"),
+    "owner": _ours("gave it to a colleague"),
+    "edited": _ours("wrote on the form"),
+    "handed over by the house": lambda s, a, how, d: _by(a, "has taken it over from us", how),
+}
+
+
+def is_over(story: Story) -> bool:
+    return ReferralState(story.opened.record.state) in OVER

@@ -1,0 +1,316 @@
+"""The pages of referrals, of their clocks, and of the directory."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.contacts.records import library_of
+from app.contacts.risk import Urgency
+from app.dashboard import referral_views
+from app.dashboard.records import form_values, labels_of, language_of, page
+from app.errors import Invalid
+from app.referrals import accountability, agencies, clocks, delivery, directory_csv, reading
+from app.referrals.consent import GivenBy, How, Scope
+from app.referrals.finding import Answer
+from app.referrals.library import protocols_of
+from app.referrals.reading import Wanted
+from app.referrals.spoken import house_words
+from app.referrals.states import (
+    DISPATCH_RESULTS,
+    HOUSE,
+    DispatchState,
+    ReferralOutcome,
+    ReferralState,
+    RejectionReason,
+    Sector,
+    Service,
+)
+from app.staff import accounts
+from app.staff.access import InWork, Requires
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+
+
+def _may(permission: Permission) -> Any:
+    return Depends(Requires(permission, json_only=False), scope="function")
+
+
+Sees = Annotated[Staff, _may(Permission.SEE_REFERRALS)]
+SeesClocks = Annotated[Staff, _may(Permission.SEE_CLOCKS)]
+SeesDirectory = Annotated[Staff, _may(Permission.SEE_DIRECTORY)]
+SeesNumbers = Annotated[Staff, _may(Permission.SEE_STATISTICS)]
+# What somebody in danger needs now; everything else is referred from the contact.
+URGENT_SERVICES = [
+    Service.POLICE,
+    Service.EMERGENCY_MEDICAL,
+    Service.CHILD_PROTECTION,
+    Service.SHELTER,
+    Service.MOBILE_OUTREACH,
+    Service.MISSING_CHILD,
+    Service.MENTAL_HEALTH,
+]
+SERVICES = [service for service in Service if service not in HOUSE]
+
+
+# -- referrals ---------------------------------------------------------------------------------
+
+
+@router.get("/referrals")
+async def referrals_page(
+    request: Request,
+    work: InWork,
+    staff: Sees,
+    state: str = "",
+    urgency: str = "",
+    mine: bool = False,
+    over: bool = False,
+    before: str = "",
+) -> Response:
+    """The referrals that one may see, and opening one by hand."""
+    wanted = Wanted(
+        state or None, urgency or None, None, mine, over, _instant(before) if before else None
+    )
+    lines = await reading.referrals(work, staff, wanted)
+    return page(
+        request,
+        "referrals.html",
+        staff=staff,
+        lines=lines,
+        counts=await reading.counts(work, staff),
+        following=lines[-1].referral.opened_at if len(lines) == reading.PAGE else None,
+        wanted=wanted,
+        states=list(ReferralState),
+        urgencies=list(Urgency),
+        services=SERVICES,
+        places=places_of(request, work),
+        bases=_bases(work),
+        consent_words=_consent_words(request, work),
+        given_bys=list(GivenBy),
+        hows=list(How),
+        scopes=list(Scope),
+        may_write=may(staff.role, Permission.WRITE_REFERRALS),
+        may_count=may(staff.role, Permission.SEE_STATISTICS),
+    )
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid("That address is not complete.") from None
+    if at.tzinfo is None:
+        raise Invalid("That address is not complete.")
+    return at
+
+
+def places_of(request: Request, work: Work) -> list[tuple[str, str]]:
+    labels = labels_of(request, work)
+    return [
+        (node.code, "– " * len(above) + labels[node.code])
+        for node, above in library_of(work.ground).places.walk()
+    ]
+
+
+def _bases(work: Work) -> dict[str, list[str]]:
+    protocol = protocols_of(work.ground).current
+    return {rule.urgency.value: [b.value for b in rule.bases] for rule in protocol.urgencies}
+
+
+def _consent_words(request: Request, work: Work) -> str:
+    words = protocols_of(work.ground).current.consent
+    return words.get(language_of(request, work)) or next(iter(words.values()))
+
+
+@router.get("/referrals/accountability")
+async def accountability_page(
+    request: Request, work: InWork, staff: SeesNumbers, since: str = "", until: str = ""
+) -> Response:
+    """How agencies answer, with what each number means beside it."""
+    zone = ZoneInfo(protocols_of(work.ground).current.timezone)
+    today = work.now.astimezone(zone).date()
+    first = _day(since) if since else today.replace(day=1)
+    last = _day(until) if until else today
+    if last < first:
+        raise Invalid("The first day is not after the last.")
+    begins = datetime.combine(first, time(), zone)
+    ends = datetime.combine(last + timedelta(days=1), time(), zone)
+    return page(
+        request,
+        "accountability.html",
+        staff=staff,
+        rows=await accountability.accountability(work, begins, ends),
+        definitions=accountability.DEFINITIONS,
+        since=first.isoformat(),
+        until=last.isoformat(),
+        begins=begins.isoformat(),
+        ends=ends.isoformat(),
+        now=work.now,
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Invalid("Write a date like 2026-11-24.") from None
+
+
+@router.get("/referrals/{referral_id}")
+async def referral_page(request: Request, work: InWork, staff: Sees, referral_id: UUID) -> Response:
+    """One referral: its form, its clocks, what can be done, and its whole story."""
+    story = await reading.read_story(work, staff, referral_id)
+    referral, language = story.opened.record, language_of(request, work)
+    may_write = may(staff.role, Permission.WRITE_REFERRALS) and (
+        referral.owner_id == staff.id
+        or may(staff.role, Permission.SEE_ALL_REFERRALS)
+        or (may(staff.role, Permission.READ_TEAM_RECORDS) and referral.team == staff.team)
+    )
+    over = referral_views.is_over(story)
+    found = await _found(work, story)
+    protocol = clocks.protocol_of(work, referral)
+    return page(
+        request,
+        "referral.html",
+        **form_values(work, staff, story.opened, language),
+        story=story,
+        referral=referral,
+        told=referral_views.told(story),
+        clock_words=referral_views.clock_words,
+        house_words=house_words,
+        plain=referral_views.plain,
+        found=found,
+        writable=may_write and not over,
+        may_write=may_write,
+        may_take=may(staff.role, Permission.SEE_CLOCKS),
+        over=over,
+        bases=[b.value for b in protocol.rule(referral.urgency).bases],
+        consent_words=_consent_words(request, work),
+        example=protocol.example,
+        rule=protocol.rule(referral.urgency),
+        given_bys=list(GivenBy),
+        hows=list(How),
+        scopes=list(Scope),
+        reasons=list(RejectionReason),
+        outcomes=list(ReferralOutcome),
+        dispatch_states=[s for s in DispatchState if s is not DispatchState.ASKED],
+        dispatch_results=DISPATCH_RESULTS,
+        colleagues=await accounts.colleagues(work, staff) if may_write else [],
+        now=work.now,
+        place=labels_of(request, work).get(referral.place or "", "not known"),
+        may_see=may,
+    )
+
+
+async def _found(work: Work, story: reading.Story) -> Answer:
+    """The right agencies now, for whoever wants to choose by hand."""
+    referral = story.opened.record
+    tried = {a.agency_id for a, _ in story.approaches if a.state == "rejected"}
+    return await agencies.find_right(
+        work, referral.service, referral.place, referral.child_age, tried=tried
+    )
+
+
+# -- clocks ------------------------------------------------------------------------------------
+
+
+@router.get("/supervisor")
+async def supervisor_page(request: Request, work: InWork, staff: SeesClocks) -> Response:
+    """All running clocks, the nearest first; what has to be seen; what could not be delivered."""
+    return page(request, "supervisor.html", **await _supervisor(work, staff))
+
+
+async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
+    return {
+        "staff": staff,
+        "now": work.now,
+        "running": await clocks.running(work, staff),
+        "notices": await reading.notices_for(work, staff),
+        "dead": await delivery.dead_letters(work, staff),
+        "clock_words": referral_views.clock_words,
+        "house_words": house_words,
+        "plain": referral_views.plain,
+    }
+
+
+@router.get("/supervisor/clocks")
+async def clocks_fragment(request: Request, work: InWork, staff: SeesClocks) -> Response:
+    return page(request, "fragments/clocks.html", **await _supervisor(work, staff))
+
+
+@router.get("/board/referrals")
+async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Response:
+    return page(request, "fragments/notices.html", **await notices_values(work, staff))
+
+
+async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """What has to be seen, for the board."""
+    return {
+        "staff": staff,
+        "notices": await reading.notices_for(work, staff, limit=20),
+        "house_words": house_words,
+        "plain": referral_views.plain,
+        "clock_words": referral_views.clock_words,
+    }
+
+
+async def desk_values(
+    request: Request, work: Work, staff: Staff, call_id: UUID | None
+) -> dict[str, Any]:
+    """What the urgent button needs, and what became of it, for the call in hand."""
+    if call_id is None:
+        return {"desk_referrals": []}
+    return {
+        "desk_referrals": await reading.of_call(work, staff, call_id),
+        "urgent_services": URGENT_SERVICES,
+        "places": places_of(request, work),
+    }
+
+
+# -- the directory -----------------------------------------------------------------------------
+
+
+@router.get("/agencies")
+async def agencies_page(
+    request: Request,
+    work: InWork,
+    staff: SeesDirectory,
+    service: str = "",
+    place: str = "",
+    age: str = "",
+    code: str = "",
+) -> Response:
+    """The directory, with the right one for a child, and a form for each."""
+    rows = await agencies.entries(work)
+    found = None
+    if service:
+        if service not in set(Service):
+            raise Invalid("There is no such service.")
+        years = int(age) if age.isascii() and age.isdigit() and len(age) < 3 else None
+        found = await agencies.find_right(work, service, place or None, years)
+    chosen = next((entry for _, entry in rows if entry.code == code), None)
+    return page(
+        request,
+        "agencies.html",
+        staff=staff,
+        rows=rows,
+        found=found,
+        service=service,
+        place=place,
+        age=age,
+        chosen=chosen,
+        values=directory_csv.as_texts(chosen) if chosen else {},
+        columns=directory_csv.COLUMNS,
+        services=list(Service),
+        sectors=list(Sector),
+        places=places_of(request, work),
+        labels=labels_of(request, work),
+        plain=referral_views.plain,
+        may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
+        today=agencies.local_today(work),
+    )
