@@ -9,10 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
-from app.demo.stage import Stage, stage_on
+from app.demo.stage import MONDAY, Stage, stage_on
 from app.log import set_up_logging
+from tests.scenarios.helpline import Mail, mail
 
 _NUMBERS = count(1)
 
@@ -68,6 +70,26 @@ def database(server: str) -> Iterator[str]:
 async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
     """The whole helpline with the practice exchange, on a stepped clock."""
     async with stage_on(database, wrap_up_seconds=30, long_wait_seconds=60) as made:
+        await made.add_line()
+        yield made
+        if not getattr(made, "expects_faults", False):
+            assert made.exchange.faults == []
+
+
+@pytest.fixture
+async def post(anyio_backend: str) -> AsyncIterator[Mail]:
+    """A real mail server."""
+    async with mail() as made:
+        yield made
+
+
+@pytest.fixture
+async def night(database: str, post: Mail, anyio_backend: str) -> AsyncIterator[Stage]:
+    """A stage with a mail server, at two in the night of its town."""
+    clock = SteppedClock(MONDAY.replace(hour=1))
+    async with stage_on(
+        database, clock=clock, smtp_url=post.url, wrap_up_seconds=30, long_wait_seconds=60
+    ) as made:
         await made.add_line()
         yield made
         if not getattr(made, "expects_faults", False):

@@ -176,26 +176,6 @@ async def answer_offer(
     return await _desk_fragment(request, work, staff, notice)
 
 
-@router.post("/board/calls/{call_id}/{action}")
-async def act_on_call(
-    request: Request,
-    work: InWork,
-    staff: TakesCalls,
-    call_id: UUID,
-    action: Literal["hold", "resume", "hang-up"],
-) -> Response:
-    """Hold, resume or hang up the talk in hand."""
-    notice = ""
-    try:
-        if action == "hang-up":
-            await desk.end_talk(work, staff, call_id)
-        else:
-            await desk.set_hold(work, staff, call_id, action == "hold")
-    except Refusal as refusal:
-        notice = refusal.detail
-    return await _desk_fragment(request, work, staff, notice)
-
-
 @router.post("/board/calls/{call_id}/urgent")
 async def urgent(
     request: Request,
@@ -213,6 +193,26 @@ async def urgent(
         await refer_urgently(work, staff, call_id, service, place=place or None, warm=warm)
     except Refusal as refusal:
         await work.undo()
+        notice = refusal.detail
+    return await _desk_fragment(request, work, staff, notice)
+
+
+@router.post("/board/calls/{call_id}/{action}")
+async def act_on_call(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    action: Literal["hold", "resume", "hang-up"],
+) -> Response:
+    """Hold, resume or hang up the talk in hand."""
+    notice = ""
+    try:
+        if action == "hang-up":
+            await desk.end_talk(work, staff, call_id)
+        else:
+            await desk.set_hold(work, staff, call_id, action == "hold")
+    except Refusal as refusal:
         notice = refusal.detail
     return await _desk_fragment(request, work, staff, notice)
 

@@ -16,6 +16,7 @@ from app.referrals.finding import Found
 from app.referrals.ladder import AT_LEAST, Act, Around, Position, Turn, climb
 from app.referrals.models import Agency, Approach, Counterpart, Referral, Rung
 from app.referrals.states import (
+    HELD,
     LIVE_APPROACH,
     UNACKNOWLEDGED,
     ApproachState,
@@ -249,10 +250,28 @@ async def go_to(
     Raises NotConsented and what is below it; then nothing has changed.
     """
     if referral.state not in (ReferralState.DRAFT, ReferralState.REDIRECTED):
+        held = ReferralState(referral.state) in HELD
         move(work, referral, ReferralEvent.REDIRECT, by)
+        if held:
+            await _take_away(work, referral)
     await end_rungs(work, referral)
     await offer_to(work, referral, agency_id, why, by)
     await begin(work, referral)
+
+
+async def _take_away(work: Work, referral: Referral) -> None:
+    """Whoever had it in hand has it no longer: the duty is open again, by its old clock."""
+    referral.house_has_it = False
+    referral.accepted_at = None
+    if referral.approach_id is not None:
+        approach = await work.session.get(Approach, referral.approach_id)
+        assert approach is not None
+        approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        await announce_event(work, referral, agency, "referral.redirected", {})
+    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await clocks.stop(work, referral, ClockKind.HAND_OVER)
 
 
 async def _go_around(work: Work, referral: Referral, why: str) -> None:
@@ -402,10 +421,8 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
 
 async def take_back_from_house(work: Work, referral: Referral) -> None:
     """Our supervisor had it, and no agency has it yet: the ladder begins anew."""
-    referral.house_has_it = False
     move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why="no agency in time")
-    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await clocks.stop(work, referral, ClockKind.HAND_OVER)
+    await _take_away(work, referral)
     referral.ladder_round += 1
     await begin(work, referral)
 

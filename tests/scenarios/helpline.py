@@ -30,7 +30,7 @@ class Mail:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):
-            text = envelope.original_content.decode()
+            text = (envelope.original_content or b"").decode()
             head, _, body = text.partition("\r\n\r\n")
             self.messages.append((envelope.rcpt_tos[0], _plain(head, body)))
             found = re.search(r"Message-ID: (\S+)", head)
