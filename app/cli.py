@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from app import tables
 from app.calls import lines
 from app.calls.speech import LineScript
+from app.cli_agencies import agency_commands
 from app.clock import SystemClock
 from app.database import migrate as migrations
 from app.database.bus import Bus
@@ -50,10 +51,12 @@ app = typer.Typer(
 staff_app = typer.Typer(no_args_is_help=True, help="Accounts.")
 line_app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
 shift_app = typer.Typer(no_args_is_help=True, help="The rota.")
+agency_app = agency_commands(lambda verb: _run(verb))
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff_app, name="staff")
 app.add_typer(line_app, name="line")
 app.add_typer(shift_app, name="shift")
+app.add_typer(agency_app, name="agency")
 app.add_typer(audit_app, name="audit")
 
 
@@ -452,13 +455,18 @@ def demo(
 
 
 @app.command()
-def bench(name: Annotated[str, typer.Argument(help="calls, contacts, or all")] = "all") -> None:
+def bench(
+    name: Annotated[str, typer.Argument(help="calls, contacts, referrals, or all")] = "all",
+) -> None:
     """Measure: one JSON line per measure."""
     from app.demo.bench import run_bench
     from app.demo.bench_records import run_records_bench
+    from app.demo.bench_referrals import run_referrals_bench
 
     set_up_logging("ERROR")
-    measures = {"calls": run_bench, "contacts": run_records_bench}
+    measures = {
+        "calls": run_bench, "contacts": run_records_bench, "referrals": run_referrals_bench
+    }  # fmt: skip
     if name not in ("all", *measures):
         raise BadSettings(f"There is no measure {name!r}. There are: {', '.join(measures)}, all.")
     for measure, run in measures.items():

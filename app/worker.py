@@ -25,7 +25,7 @@ CONCURRENCY = 16
 # Seconds between two runs of matching, at the least.
 _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
-_FORGOTTEN_EVERY = 5
+_FORGOTTEN_EVERY = 10
 # What is imported to be run as a job.
 JOBS = (duty,)
 # Topics after which somebody may be free for somebody.

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.demo.agencies import furnish
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
@@ -94,6 +95,12 @@ def guest_list(seed: int) -> list[Guest]:
             number="+381641234591",
         )
     )
+    guests.append(
+        Guest(
+            HOUR - 380, "is in danger and finds nobody", digit="9", leaves_after=60,
+            number="+381641234592",
+        )
+    )  # fmt: skip
     return guests
 
 
@@ -101,11 +108,13 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     """Play it, and say what happened. `broken` is empty if every invariant held."""
     await stage.add_line()
     hour = Hour(stage, guest_list(seed))
+    await furnish(stage)
     await _open_the_room(hour)
     _turn_knobs(stage)
     end = stage.clock.now().timestamp() + HOUR
     tasks = [asyncio.create_task(_visit(hour, i, g)) for i, g in enumerate(hour.guests)]
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
+    tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     while stage.clock.now().timestamp() < end:
         await stage.advance(10)
@@ -214,17 +223,32 @@ async def _write_up(counsellor: Counsellor, seen: int) -> None:
         await counsellor.ask("POST", f"{path}/complete")
 
 
+# What is asked for, one after the other, for children who pressed the danger key.
+_NEEDED = ("shelter", "child_protection", "police", "mobile_outreach")
+
+
+async def _press_urgent(counsellor: Counsellor, offer: dict[str, Any], before: int) -> int:
+    """A child in danger is on the line: two clicks. The answer is how often it was pressed."""
+    if not offer["danger"]:
+        return 0
+    body = {"service": _NEEDED[before % len(_NEEDED)], "place": "RS-BG", "warm": before % 2 == 1}
+    answer = await counsellor.ask("POST", f"/calls/{offer['call_id']}/urgent", body)
+    return int(answer.status_code == 201)
+
+
 async def _work(hour: Hour, counsellor: Counsellor) -> None:
-    """A counsellor at a browser: takes calls after three seconds, declines now and then, and
+    """A counsellor at a browser: takes calls after four seconds, declines now and then, and
     writes up what was said."""
-    clock, seen, held = hour.stage.clock, 0, False
+    clock, seen, held, urgent = hour.stage.clock, 0, False, 0
     while True:
-        await clock.sleep(3)
+        await clock.sleep(4)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
         try:
             offer = await counsellor.offer()
             if offer is None and held:
                 await _write_up(counsellor, seen)
+            if offer is not None and offer["state"] == "connected" and not held:
+                urgent += await _press_urgent(counsellor, offer, urgent)
             held = offer is not None and offer["state"] == "connected"
             if offer is None or offer["state"] != "open":
                 continue
@@ -233,6 +257,22 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
             seen += 1
             verb = "decline" if seen % 7 == 0 else "accept"
             await counsellor.ask("POST", f"/offers/{offer['id']}/{verb}")
+        finally:
+            hour.stage.exchange.sender.under_way -= 1
+
+
+async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
+    """Somebody who talks on the phone and has the board beside it."""
+    pressed: set[str] = set()
+    while True:
+        await hour.stage.clock.sleep(15)
+        hour.stage.exchange.sender.under_way += 1
+        try:
+            offer = await counsellor.offer()
+            if offer is None or offer["state"] != "connected" or offer["call_id"] in pressed:
+                continue
+            pressed.add(offer["call_id"])
+            await _press_urgent(counsellor, offer, len(pressed))
         finally:
             hour.stage.exchange.sender.under_way -= 1
 
@@ -256,7 +296,8 @@ async def _count(hour: Hour) -> dict[str, Any]:
     outcomes = Counter(row["outcome"] for row in calls)
     states = Counter(row["state"] for row in offers)
     abandoned = ("abandoned_in_greeting", "short_abandon", "abandoned_in_queue")
-    urgent = [row for row in calls if row["danger"]]
+    referrals = await stage.rows("SELECT acknowledged_at, opened_how, state FROM referrals")
+    rungs = await stage.rows("SELECT result FROM rungs")
     contacts = await stage.rows("SELECT state, closed_as FROM contacts")
     repeats = len(stage.exchange.sender.sent)
     return {
@@ -269,8 +310,11 @@ async def _count(hour: Hour) -> dict[str, Any]:
         "unstaffed": outcomes["no_counsellor_on_duty"] + outcomes["out_of_hours"],
         "lost": outcomes["lost"],
         "failed": outcomes["failed"],
-        "urgent": len(urgent),
-        "acknowledged": sum(row["outcome"] == "answered" for row in urgent),
+        "danger_calls": sum(row["danger"] for row in calls),
+        "urgent": len(referrals),
+        "acknowledged": sum(row["acknowledged_at"] is not None for row in referrals),
+        "referred_unanswered": sum(r["opened_how"] == "danger_key" for r in referrals),
+        "duty_phones_rung": len(rungs),
         "contacts": len(contacts),
         "contacts_complete": sum(row["state"] == "complete" for row in contacts),
         "non_counselling": sum(row["closed_as"] is not None for row in contacts),

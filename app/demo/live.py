@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.clock import Clock
+from app.demo.agencies import furnish
 from app.demo.stage import LINE, Counsellor, Stage, free_port
 from app.jobs.transaction import transaction
 from app.practice.exchange import Number
@@ -90,6 +91,7 @@ async def _furnish(stage: Stage) -> list[Counsellor]:
     stage.exchange.numbers[LINE] = Number(
         f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
     )
+    await furnish(stage)
     stage.exchange.phones[COLLEAGUES[0][1]] = Phone(picks_up=3)
     if not await stage.rows("SELECT 1 FROM lines"):
         await stage.add_line()
@@ -123,6 +125,10 @@ async def _colleague(stage: Stage, me: Counsellor) -> None:
                 await stage.clock.sleep(dice.uniform(2, 9))
                 if dice.random() < 0.9:
                     await me.ask("POST", f"/offers/{offer['id']}/accept")
+            if offer is not None and offer["state"] == "connected" and offer["danger"]:
+                # Twice is refused: it is referred to that service already.
+                body = {"service": dice.choice(["shelter", "child_protection"])}
+                await me.ask("POST", f"/calls/{offer['call_id']}/urgent", body)
             if offer is not None and offer["state"] == "connected" and dice.random() < 0.03:
                 await me.ask("POST", f"/calls/{offer['call_id']}/hang-up")
 
@@ -134,6 +140,7 @@ async def _children(stage: Stage) -> None:
         stage.exchange.spawn(_child(stage, dice))
         await stage.clock.sleep(dice.expovariate(1 / 11))
         _forget_the_ended(stage)
+        _show_messages(stage)
 
 
 async def _child(stage: Stage, dice: random.Random) -> None:
@@ -153,6 +160,16 @@ async def _child(stage: Stage, dice: random.Random) -> None:
     if stage.exchange.conferences.of_leg(leg) is not None:
         await stage.clock.sleep(talk)
     await stage.exchange.hang_up(leg)
+
+
+def _show_messages(stage: Stage) -> None:
+    """What the invented agencies are sent, so that one can open their links."""
+    for sid, message in list(stage.exchange.messages.items()):
+        if message.status == "delivered":
+            print(
+                f"  SMS to an agency ({message.to}):\n    " + message.body.replace("\n", "\n    ")
+            )
+            del stage.exchange.messages[sid]
 
 
 def _forget_the_ended(stage: Stage) -> None:

@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
 from app.demo.hour import play_hour
@@ -18,6 +20,11 @@ def run_once() -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            # Nothing of it is to outlive the hour.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            connection.execute("SELECT pg_reload_conf()")
         migrate(server.url)
         return asyncio.run(_play(server.url))
 

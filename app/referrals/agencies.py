@@ -178,7 +178,9 @@ async def save_agency(work: Work, entry: Entry) -> Agency:
     if agency is None:
         agency = Agency(id=uuid4(), code=entry.code, created_at=work.now)
         work.session.add(agency)
-    changed = [] if new else _changed(agency, entry)
+    changed = [] if new else await _changed(work, agency, entry)
+    if not new and not changed:
+        return agency
     for name in _COLUMNS:
         value = getattr(entry, name)
         setattr(agency, name, list(value) if isinstance(value, tuple) else value)
@@ -204,8 +206,15 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _changed(agency: Agency, entry: Entry) -> list[str]:
+async def _changed(work: Work, agency: Agency, entry: Entry) -> list[str]:
+    """Which columns of the entry say something new."""
     found = []
+    phones = [Phone(p.number, p.hours) for p in await phones_of(work, agency.id)]
+    if phones != list(entry.duty_phones):
+        found.append("duty_phones")
+    rows = await work.session.scalars(select(Mandate).where(Mandate.agency_id == agency.id))
+    if {f"{m.service}@{m.place}" for m in rows} != set(entry.mandated_for):
+        found.append("mandated_for")
     for name in _COLUMNS:
         value = getattr(entry, name)
         if getattr(agency, name) != (list(value) if isinstance(value, tuple) else value):

@@ -85,38 +85,50 @@ async def offer_to(
     # The one place where an agency comes to hear of a referral at all.
     ground = ground_for(given, Recipient(agency.code, agency.sector))
     await _leave_current(work, referral)
-    number = await work.session.scalar(
-        select(func.max(Approach.number)).where(Approach.referral_id == referral.id)
-    )
-    approach = Approach(
-        id=uuid4(), referral_id=referral.id, agency_id=agency.id, number=(number or 0) + 1,
-        round=referral.ladder_round, state=ApproachState.OFFERED.value, why=list(why),
-        offered_at=work.now,
-    )  # fmt: skip
-    work.session.add(approach)
-    await work.session.flush()
+    approach, new = await _approach_to(work, referral, agency, why)
     referral.approach_id, referral.agency_id = approach.id, agency.id
     referral.sent_at = referral.sent_at or work.now
     move(
         work, referral, ReferralEvent.SEND, by, recipient=agency.code, ground=ground,
         why=list(why),
     )  # fmt: skip
+    if new:
+        await _tell_systems(work, referral, agency, approach)
+    return approach
+
+
+async def _approach_to(
+    work: Work, referral: Referral, agency: Agency, why: tuple[str, ...]
+) -> tuple[Approach, bool]:
+    """The approach to an agency: the one of before if it never answered, else a new one."""
+    known = await approaches_of(work, referral.id)
+    waiting = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
+    for earlier in known:
+        if earlier.agency_id == agency.id and earlier.state in waiting:
+            earlier.state, earlier.round = ApproachState.OFFERED.value, referral.ladder_round
+            return earlier, False
+    approach = Approach(
+        id=uuid4(), referral_id=referral.id, agency_id=agency.id,
+        number=max((a.number for a in known), default=0) + 1, round=referral.ladder_round,
+        state=ApproachState.OFFERED.value, why=list(why), offered_at=work.now,
+    )  # fmt: skip
+    work.session.add(approach)
+    await work.session.flush()
+    return approach, True
+
+
+async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach: Approach) -> None:
+    """An agency with a system of its own hears of it there, too."""
     if agency.primero and agency.primero_password_sealed:
         work.session.add(
             Counterpart(
-                approach_id=approach.id,
-                case_id=uuid4(),
-                service_id=uuid4(),
-                state="wanted",
-                mapping=agency.primero["mapping"],
-                mapping_version=0,
-                problem="",
+                approach_id=approach.id, case_id=uuid4(), service_id=uuid4(), state="wanted",
+                mapping=agency.primero["mapping"], mapping_version=0, problem="",
             )
-        )
+        )  # fmt: skip
         await work.session.flush()
         work.defer("referrals:make_counterpart", approach_id=str(approach.id))
     await announce_event(work, referral, agency, "referral.offered", {})
-    return approach
 
 
 async def _leave_current(work: Work, referral: Referral) -> None:
@@ -155,7 +167,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
     following, why_none = await next_agency(work, referral)
     around = Around(
         phones=len(phones),
-        messages=agency is not None and bool(agency.email or agency.sms),
+        messages=_has_messages(agency) or _has_system(agency),
         more_agencies=following is not None,
         supervisor_phones=len(supervisor[1]),
         supervisor_messages=_has_messages(supervisor[0]),
@@ -235,7 +247,8 @@ async def _ring(work: Work, referral: Referral, agency: Agency, number: str, tur
 async def _send(work: Work, referral: Referral, agency: Agency) -> None:
     lives = clocks.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, referral.approach_id, lives=lives)
-    note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
+    if _has_messages(agency):
+        note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
 
 
 def _note_rung(work: Work, referral: Referral, agency: Agency, rung: Rung) -> None:
@@ -295,6 +308,11 @@ async def _on_call(work: Work, service: Service) -> tuple[Agency | None, list[st
 
 def _has_messages(agency: Agency | None) -> bool:
     return agency is not None and bool(agency.email or agency.sms)
+
+
+def _has_system(agency: Agency | None) -> bool:
+    """Its own system was told: it gets the time of the messages to answer."""
+    return agency is not None and bool(agency.webhook_url or agency.primero)
 
 
 async def _go_to_house(

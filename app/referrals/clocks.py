@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, literal, select, union_all
 
 from app.contacts.risk import Urgency
 from app.database.quick import Question
@@ -16,7 +16,7 @@ from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.models import Staff
-from app.work import Work
+from app.work import Ground, Work
 
 # Whose breach means that a child still waits for somebody.
 _GRAVE = (Urgency.IMMEDIATE, Urgency.URGENT)
@@ -179,23 +179,22 @@ async def clocks_of(work: Work, referral_ids: Iterable[UUID]) -> dict[UUID, list
 
 _LATE: Any = bindparam("late")
 _FORGOTTEN = Question(
-    select(Clock.id, Clock.due_at)
-    .where(Clock.stopped_at.is_(None), Clock.breached_at.is_(None), Clock.due_at < _LATE)
-    .limit(200)
-)
-_STUCK = Question(
-    select(Referral.id, Referral.turn)
-    .where(Referral.climbs_at.is_not(None), Referral.climbs_at < _LATE)
-    .limit(200)
+    union_all(
+        select(literal(-1).label("turn"), Clock.id).where(
+            Clock.stopped_at.is_(None), Clock.breached_at.is_(None), Clock.due_at < _LATE
+        ),
+        select(Referral.turn, Referral.id).where(
+            Referral.climbs_at.is_not(None), Referral.climbs_at < _LATE
+        ),
+    ).limit(400)
 )
 # A job is never so late; what is, was lost with somebody's machine.
 _SLACK = timedelta(seconds=5)
 
 
-async def forgotten(work: Work) -> tuple[list[UUID], list[tuple[UUID, int]]]:
-    """Clocks and ladders whose moment has passed without their job."""
-    late = work.now - _SLACK
-    quick = work.ground.database.quick
-    clocks = [row["id"] for row in await quick.rows(_FORGOTTEN, late=late)]
-    ladders = [(row["id"], row["turn"]) for row in await quick.rows(_STUCK, late=late)]
-    return clocks, ladders
+async def forgotten(ground: Ground) -> tuple[list[UUID], list[tuple[UUID, int]]]:
+    """Clocks, and ladders with their turn, whose moment has passed without their job."""
+    late = ground.clock.now() - _SLACK
+    rows = await ground.database.quick.rows(_FORGOTTEN, late=late)
+    clocks = [row["id"] for row in rows if row["turn"] < 0]
+    return clocks, [(row["id"], row["turn"]) for row in rows if row["turn"] >= 0]

@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.referrals import answering, clocks
+from app.referrals.climbing import climb_on
 from app.referrals.consent import NotConsented
 from app.referrals.consenting import given_of
 from app.referrals.disclosures import disclose
@@ -120,6 +121,10 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
         tell_house(
             work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=counterpart.problem
         )
+        only_way = not (agency.email or agency.sms or agency.webhook_url)
+        if only_way and referral.approach_id == approach.id and referral.climbs_at is not None:
+            # Nobody there will ever hear of it.
+            await climb_on(work, referral)
     elif state == "referred":
         note(work, referral, "handed to their system", by)
         if approach.state == ApproachState.OFFERED:

@@ -389,8 +389,7 @@ async def end_counterpart(context: JobContext, approach_id: str) -> None:
 
 async def catch_forgotten(ground: Ground) -> int:
     """Do what a lost job should have done; the answer is how much that was."""
-    async with transaction(ground, PROGRAM) as work:
-        due, ladders = await clocks.forgotten(work)
+    due, ladders = await clocks.forgotten(ground)
     for clock_id in due:
         await run_verb(ground, PROGRAM, lambda work, key=clock_id: ring_clock(work, key))  # type: ignore[misc]
     for referral_id, turn in ladders:

@@ -87,5 +87,6 @@ def tell_house(
     )  # fmt: skip
     work.session.add(notice)
     work.announce("notices")
-    work.defer("referrals:mail_notice", notice_id=str(notice.id))
+    if for_whom == "supervisors" and work.settings.smtp_url is not None:
+        work.defer("referrals:mail_notice", notice_id=str(notice.id))
     return notice

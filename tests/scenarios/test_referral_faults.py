@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
@@ -116,9 +117,9 @@ async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) ->
     await night.settle()
     # As the row stands when the process dies between the commit and the end of the talk.
     async with transaction(night.ground, PROGRAM) as work:
-        rung = (await work.session.execute(Rung.__table__.select())).one()
+        rung = (await work.session.execute(select(Rung.id))).one()
         await work.session.execute(
-            Rung.__table__.update().values(sending="sending", sent_at=work.now, tries=1)
+            update(Rung).values(sending="sending", sent_at=work.now, tries=1)
         )
         work.defer("referrals:send_mail", rung_id=str(rung.id))
     post.answer = "250 OK"

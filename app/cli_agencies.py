@@ -1,0 +1,126 @@
+"""`helpline agency …`: the directory from the command line."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.errors import BadSettings
+from app.referrals import agencies, directory_csv
+from app.referrals.states import Sector, Service
+from app.work import Work
+
+Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
+
+
+def agency_commands(run: Run) -> typer.Typer:
+    """The commands; `run` carries out a verb in a transaction of its own."""
+    app = typer.Typer(no_args_is_help=True, help="Agencies that receive referrals.")
+
+    @app.command("add")
+    def add(
+        name: str,
+        code: Annotated[str, typer.Option(help="small letters, digits and dashes")],
+        sector: Annotated[Sector, typer.Option()],
+        services: Annotated[str, typer.Option(help=f"comma-separated: {', '.join(Service)}")],
+        areas: Annotated[str, typer.Option(help="codes of places; none means everywhere")] = "",
+        phone: Annotated[
+            list[str] | None,
+            typer.Option(help="a duty phone, in order: '+NUMBER' or '+NUMBER (22:00-06:00)'"),
+        ] = None,
+        email: str = "",
+        sms: Annotated[str, typer.Option(help="a number that takes SMS")] = "",
+        hours: Annotated[str, typer.Option(help="'24/7' or 'Mo-Fr 08:00-16:00; PH off'")] = "",
+        timezone: Annotated[str, typer.Option(help="the protocol's if left out")] = "",
+        languages: Annotated[str, typer.Option(help="the first is spoken, for example sr,en")] = "",
+        age_from: str = "",
+        age_to: str = "",
+        deputy: Annotated[str, typer.Option(help="code of the agency that stands in")] = "",
+        valid_from: Annotated[str, typer.Option(help="YYYY-MM-DD")] = "",
+        valid_until: Annotated[str, typer.Option(help="YYYY-MM-DD, exclusive")] = "",
+        verified_on: Annotated[str, typer.Option(help="YYYY-MM-DD")] = "",
+        verified_by: str = "",
+        mandated_for: Annotated[
+            str, typer.Option(help="service@place, comma-separated; @* for everywhere")
+        ] = "",
+        webhook_url: str = "",
+    ) -> None:
+        """Add an agency, or change the one of that code."""
+        texts = {
+            "code": code, "name": name, "sector": sector.value, "services": _bars(services),
+            "areas": _bars(areas), "duty_phones": " | ".join(phone or []), "email": email,
+            "sms": sms, "hours": hours, "timezone": timezone, "languages": _bars(languages),
+            "age_from": age_from, "age_to": age_to, "deputy": deputy, "valid_from": valid_from,
+            "valid_until": valid_until, "verified_on": verified_on, "verified_by": verified_by,
+            "mandated_for": _bars(mandated_for), "webhook_url": webhook_url,
+        }  # fmt: skip
+
+        async def verb(work: Work) -> str:
+            saved = await agencies.save_agency(work, directory_csv.read_entry(texts))
+            return str(saved.id)
+
+        print(run(verb))
+
+    @app.command("import")
+    def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+        """Take in a CSV file: all of it or, with the errors by line, nothing."""
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise BadSettings(f"{file} is not UTF-8 text (at byte {error.start}).") from None
+
+        async def verb(work: Work) -> int:
+            return await directory_csv.import_directory(work, text)
+
+        print(f"{run(verb)} agencies")
+
+    @app.command("export")
+    def give_out(
+        output: Annotated[Path | None, typer.Option(help="a file; none means the screen")] = None,
+    ) -> None:
+        """The directory as a CSV file that can be taken in again."""
+
+        async def verb(work: Work) -> str:
+            return directory_csv.write_directory(await agencies.entries(work))
+
+        text = run(verb)
+        if output is None:
+            sys.stdout.write(text)
+        else:
+            output.write_text(text, encoding="utf-8", newline="")
+
+    @app.command("secret")
+    def secret(code: str) -> None:
+        """Make a new secret for an agency's signed events; it is shown this once."""
+
+        async def verb(work: Work) -> str:
+            return await agencies.set_webhook_secret(work, code)
+
+        print(run(verb))
+
+    @app.command("password")
+    def password(
+        code: str,
+        stdin: Annotated[bool, typer.Option("--password-stdin", help="read it from there")] = False,
+    ) -> None:
+        """The password of our account at an agency's case management system; sealed."""
+        if stdin:
+            given = sys.stdin.readline().rstrip("\r\n")
+        elif sys.stdin.isatty():
+            given = typer.prompt("Password", hide_input=True)
+        else:
+            raise BadSettings("Give the password on standard input with --password-stdin.")
+
+        async def verb(work: Work) -> None:
+            await agencies.set_primero_password(work, code, given)
+
+        run(verb)
+
+    return app
+
+
+def _bars(words: str) -> str:
+    """A list as the columns have it."""
+    return " | ".join(part.strip() for part in words.split(",") if part.strip())

@@ -1,0 +1,133 @@
+"""`helpline bench referrals`: how late clocks ring with a full house, on one worker process.
+
+Ten thousand referrals are open, each with its clocks and their jobs; two thousand of these
+clocks fall due within a minute, and a hundred more at one and the same second. What is
+measured is the time from a clock's due moment to the row that says so, by the database's clock.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from app.clock import SystemClock
+from app.database.embedded import EmbeddedPostgres
+from app.database.migrate import migrate
+from app.demo.bench import _environment, report
+from app.demo.stage import free_port, stage_on
+
+OPEN, SPREAD, AT_ONCE = 10_000, 2_000, 100
+_SECONDS = 60
+# Until the first clock is due: the worker has started by then.
+_LEAD = 12
+
+
+def run_referrals_bench() -> None:
+    """Fill, let a minute pass, report."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+    ):
+        migrate(server.url)
+        referral_id = asyncio.run(_one_referral(server.url))
+        _fill(server.url, referral_id)
+        _measure(server.url)
+
+
+async def _one_referral(url: str) -> str:
+    """A referral that was opened like any other, to be multiplied."""
+    async with stage_on(url, clock=SystemClock()) as stage:
+        ana = await stage.add_counsellor("ana", state=None)
+        body = {"urgency": "urgent", "services": ["shelter"]}
+        made = await ana.ask("POST", "/referrals", body)
+        return str(made.json()["id"])
+
+
+def _fill(url: str, referral_id: str) -> None:
+    """The same ten thousand times, each with clocks of its own, whose jobs wait like all."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        names = [
+            row[0]
+            for row in connection.execute(
+                "SELECT column_name FROM information_schema.columns"
+                " WHERE table_name = 'referrals' ORDER BY ordinal_position"
+            )
+        ]
+        shown = ", ".join(
+            {"id": "gen_random_uuid()", "code": "'R-' || n"}.get(name, f"r.{name}")
+            for name in names
+        )
+        connection.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
+        with connection.transaction():
+            connection.execute(
+                f"INSERT INTO referrals ({', '.join(names)}) SELECT {shown}"
+                " FROM referrals r, generate_series(1, %s) n WHERE r.id = %s",
+                (OPEN, referral_id),
+            )
+            connection.execute(
+                "INSERT INTO clocks (id, referral_id, kind, started_at, due_at)"
+                " SELECT gen_random_uuid(), r.id, c.kind, now(), now() + interval '1 day'"
+                " FROM referrals r, clocks c WHERE c.referral_id = %s AND r.id <> %s",
+                (referral_id, referral_id),
+            )
+        begins = datetime.now(UTC) + timedelta(seconds=_LEAD)
+        connection.execute(
+            "WITH chosen AS (SELECT id, row_number() OVER () AS n FROM clocks"
+            " WHERE kind = 'acknowledge' AND referral_id <> %s LIMIT %s)"
+            " UPDATE clocks c SET due_at = %s::timestamptz + CASE WHEN n <= %s"
+            " THEN interval '30 seconds' ELSE make_interval(secs => n::float * %s / %s) END"
+            " FROM chosen WHERE chosen.id = c.id",
+            (referral_id, SPREAD + AT_ONCE, begins, AT_ONCE, _SECONDS, SPREAD + AT_ONCE),
+        )
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)"
+            " SELECT 'default', 'referrals:clock', jsonb_build_object('clock_id', id), due_at"
+            " FROM clocks"
+        )
+        connection.execute("ANALYZE")
+
+
+def _measure(url: str) -> None:
+    environment = _environment(url, f"http://127.0.0.1:{free_port()}")
+    worker = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"], env=environment)
+    try:
+        late, running = asyncio.run(_watch(url))
+    finally:
+        worker.terminate()
+        worker.wait(20)
+    late.sort()
+    report("clocks running", running, None, "clocks", OPEN)
+    report("clocks that rang", len(late), None, "clocks", SPREAD + AT_ONCE)
+    report("lateness of clocks, median", statistics.median(late), None, "seconds", None)
+    p99 = late[int(len(late) * 0.99)]
+    report("lateness of clocks, p99", p99, None, "seconds", 2.0, at_least=False)
+    report("lateness of clocks, worst", late[-1], None, "seconds", None)
+
+
+async def _watch(url: str) -> tuple[list[float], int]:
+    """Wait until all have rung, or a minute longer than they should have."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        running = await (
+            await connection.execute("SELECT count(*) FROM clocks WHERE stopped_at IS NULL")
+        ).fetchone()
+        for _ in range(_LEAD + _SECONDS + 60):
+            await asyncio.sleep(1)
+            row = await (
+                await connection.execute(
+                    "SELECT count(*) FROM clocks WHERE breached_at IS NOT NULL"
+                )
+            ).fetchone()
+            if row is not None and row[0] >= SPREAD + AT_ONCE:
+                break
+        cursor = await connection.execute(
+            "SELECT extract(epoch FROM breached_at - due_at) FROM clocks"
+            " WHERE breached_at IS NOT NULL"
+        )
+        late = [float(row[0]) for row in await cursor.fetchall()]
+    assert running is not None
+    return late, int(running[0])

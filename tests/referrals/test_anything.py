@@ -1,0 +1,250 @@
+"""Any sequence of events: an urgent referral has an owner and a running clock until a person
+acknowledges it, or closes it."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from app.contacts.risk import Urgency
+from app.demo.stage import Stage
+from app.errors import Refusal
+from app.jobs.transaction import run_verb, transaction
+from app.main import make_ground
+from app.referrals import answering, climbing, consenting, desk, opening
+from app.referrals.consent import Basis, GivenBy, How, Scope
+from app.referrals.consenting import Agreed, Override
+from app.referrals.jobs import climb_if_due, ring_clock
+from app.referrals.models import Approach, Clock, Referral, Rung
+from app.referrals.opening import Wish
+from app.referrals.scopes import lock_referral
+from app.referrals.states import (
+    OVER,
+    UNACKNOWLEDGED,
+    OpenedHow,
+    ReferralOutcome,
+    ReferralState,
+    RejectionReason,
+    RungResult,
+    Service,
+)
+from app.referrals.trail import By
+from app.staff.accounts import actor_of
+from app.staff.models import Staff
+from app.work import PROGRAM, Actor, Work
+from tests.scenarios.helpline import add_agency
+
+Verb = Callable[[Work], Awaitable[Any]]
+BY = By("link", "house-1", "Mira")
+
+
+class Play:
+    """One referral, and whatever may happen to it."""
+
+    def __init__(self, stage: Stage, staff: Staff, dice: random.Random) -> None:
+        self.stage, self.staff, self.dice = stage, staff, dice
+        self.referral_id: UUID
+        self.happened: list[str] = []
+
+    async def run(self, verb: Verb, actor: Actor | None = None) -> Any:
+        return await run_verb(self.stage.ground, actor or actor_of(self.staff), verb)
+
+    async def open(self, urgency: Urgency) -> None:
+        async def verb(work: Work) -> UUID:
+            wish = Wish(urgency, OpenedHow.BY_HAND, (Service.SHELTER,))
+            return (await opening.refer(work, self.staff, wish))[0].id
+
+        self.referral_id = await self.run(verb)
+
+    async def approach(self, work: Work) -> tuple[Referral, Approach]:
+        referral = await lock_referral(work, self.referral_id)
+        rows = (
+            await work.session.scalars(select(Approach).where(Approach.referral_id == referral.id))
+        ).all()
+        if not rows:
+            raise Refusal("nobody was asked")
+        return referral, self.dice.choice(list(rows))
+
+    def verbs(self) -> dict[str, tuple[Verb, Actor | None]]:
+        rid, staff, dice = self.referral_id, self.staff, self.dice
+
+        def by_agency(act: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Verb:
+            async def verb(work: Work) -> None:
+                await act(work, *(await self.approach(work)), *args, **more)
+
+            return verb
+
+        async def climb(work: Work) -> None:
+            referral = await lock_referral(work, rid)
+            if referral.climbs_at is not None:
+                referral.climbs_at = work.now
+                await climb_if_due(work, rid, referral.turn)
+
+        async def breach(work: Work) -> None:
+            rows = (
+                await work.session.scalars(
+                    select(Clock).where(Clock.referral_id == rid, Clock.stopped_at.is_(None))
+                )
+            ).all()
+            if rows:
+                clock = dice.choice(list(rows))
+                clock.due_at = work.now - timedelta(seconds=1)
+                await work.session.flush()
+                await ring_clock(work, clock.id)
+
+        async def result(work: Work) -> None:
+            referral = await lock_referral(work, rid)
+            rows = (
+                await work.session.scalars(
+                    select(Rung).where(Rung.referral_id == rid, Rung.ended_at.is_(None))
+                )
+            ).all()
+            if rows:
+                nobody = [r for r in RungResult if r not in (
+                    RungResult.ACKNOWLEDGED, RungResult.CALL_BACK, RungResult.WRONG_SERVICE,
+                )]  # fmt: skip
+                await climbing.note_result(
+                    work, referral, dice.choice(list(rows)), dice.choice(nobody)
+                )
+
+        async def in_house(work: Work) -> None:
+            await answering.acknowledge_in_house(work, await lock_referral(work, rid), BY)
+
+        agreed = Agreed(GivenBy.CHILD, How.SPOKEN, (Scope.SERVICES,))
+        override = Override(Basis.LEGAL_OBLIGATION, "why")
+        return {
+            "consent": (lambda w: consenting.consent(w, staff, rid, agreed), None),
+            "override": (lambda w: consenting.consent(w, staff, rid, override), None),
+            "withdraw": (lambda w: consenting.withdraw_consent(w, staff, rid, ""), None),
+            "send": (lambda w: desk.send(w, staff, rid, None), None),
+            "send there": (lambda w: desk.send(w, staff, rid, dice.choice(
+                ["house-1", "house-2", "house-3"])), None),
+            "acknowledge": (by_agency(answering.acknowledge, BY), PROGRAM),
+            "accept": (by_agency(answering.accept, BY), PROGRAM),
+            "reject": (by_agency(answering.reject, RejectionReason.NO_CAPACITY, BY), PROGRAM),
+            "progress": (by_agency(answering.progress, BY), PROGRAM),
+            "complete": (by_agency(answering.complete, ReferralOutcome.OTHER, BY), PROGRAM),
+            "in house": (in_house, PROGRAM),
+            "take in hand": (lambda w: desk.take_in_hand(w, staff, rid), None),
+            "climb": (climb, PROGRAM),
+            "breach": (breach, PROGRAM),
+            "result": (result, PROGRAM),
+            "close": (lambda w: desk.close(w, staff, rid, "why"), None),
+            "recall": (lambda w: desk.recall(w, staff, rid, "why"), None),
+        }  # fmt: skip
+
+    async def step(self, name: str) -> None:
+        verb, actor = self.verbs()[name]
+        try:
+            await self.run(verb, actor)
+            self.happened.append(name)
+        except Refusal:
+            self.happened.append(f"({name})")
+
+    async def check(self) -> None:
+        async with transaction(self.stage.ground, PROGRAM) as work:
+            referral = await work.session.get(Referral, self.referral_id)
+            assert referral is not None
+            clocks = (
+                await work.session.scalars(
+                    select(Clock).where(
+                        Clock.referral_id == referral.id, Clock.stopped_at.is_(None)
+                    )
+                )
+            ).all()
+            told = " ".join(self.happened)
+            state = ReferralState(referral.state)
+            assert referral.owner_id is not None
+            running = {c.kind for c in clocks}
+            if state in UNACKNOWLEDGED:
+                assert "acknowledge" in running, told
+                if state is not ReferralState.DRAFT:
+                    # And somebody is being tried, or will be: the ladder has a next moment.
+                    assert referral.climbs_at is not None, told
+            elif state in OVER:
+                assert not running, told
+                assert referral.climbs_at is None, told
+            else:
+                assert referral.climbs_at is None, told
+                if referral.house_has_it:
+                    assert "hand_over" in running, told
+                else:
+                    assert referral.approach_id is not None, told
+
+
+NAMES = [
+    "consent", "override", "withdraw", "send", "send there", "acknowledge", "accept", "reject",
+    "progress", "complete", "in house", "take in hand", "climb", "climb", "breach", "result",
+    "result", "close", "recall",
+]  # fmt: skip
+
+
+async def test_any_sequence_of_events(stage: Stage) -> None:
+    who = await stage.add_counsellor("ana", state=None)
+    for n in (1, 2, 3):
+        await add_agency(
+            stage, f"house-{n}", "shelter", phones=(f"+38111300000{n}",),
+            email=f"a@house{n}.example",
+        )  # fmt: skip
+    await add_agency(
+        stage, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000009",)
+    )
+    # Only the verbs are looked at: what they ask to be done is not carried out.
+    await stage.stop_server()
+    stage._server = None
+    stage.ground = make_ground(stage.settings, stage.clock)
+    loop = asyncio.get_running_loop()
+    tried: set[str] = set()
+
+    @settings(
+        max_examples=60, deadline=None, derandomize=True, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(
+        st.lists(st.sampled_from(NAMES), min_size=4, max_size=22),
+        st.sampled_from([Urgency.IMMEDIATE, Urgency.URGENT]),
+        st.integers(0, 1000),
+    )
+    def play(names: list[str], urgency: Urgency, seed: int) -> None:
+        async def one() -> None:
+            played = Play(stage, who.staff, random.Random(seed))
+            await played.open(urgency)
+            # Most of it is about referrals that were sent.
+            for name in ["override", "send", *names] if seed % 4 else names:
+                await played.step(name)
+                await played.check()
+            tried.update(n for n in played.happened if not n.startswith("("))
+
+        asyncio.run_coroutine_threadsafe(one(), loop).result(60)
+
+    await asyncio.to_thread(play)
+    assert tried >= set(NAMES) - {"withdraw"}, "every event has happened"
+
+
+@pytest.mark.parametrize("what", ["stop the clock", "no clock at all"])
+async def test_the_database_refuses_it_too(stage: Stage, what: str) -> None:
+    """Whatever the program does: such a row cannot be stored."""
+    ana = await stage.add_counsellor("ana", state=None)
+    urgency = "urgent" if what == "stop the clock" else "routine"
+    made = await ana.ask("POST", "/referrals", {"urgency": urgency, "services": ["shelter"]})
+    referral_id = made.json()["id"]
+    address = stage.settings.database_url
+    assert address is not None
+    async with await psycopg.AsyncConnection.connect(address) as connection:
+        stop = "UPDATE clocks SET stopped_at = now() WHERE referral_id = %s"
+        await connection.execute(stop, (referral_id,))
+        if what == "no clock at all":
+            # Of what is not urgent it may stand still; then it cannot become urgent.
+            await connection.commit()
+            graver = "UPDATE referrals SET urgency = 'immediate' WHERE id = %s"
+            await connection.execute(graver, (referral_id,))
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await connection.commit()
