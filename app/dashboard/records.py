@@ -18,7 +18,6 @@ from app.contacts.records import (
     earlier_of,
     events_of,
     events_of_contacts,
-    is_contact,
     library_of,
     sheet_of,
 )
@@ -117,7 +116,6 @@ async def contact_values(
 def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:
     record, library = opened.record, library_of(work.ground)
     sheet, answers = sheet_of(work, record), opened.answers()
-    kind = "contacts" if is_contact(record) else "cases"
     return {
         "staff": staff,
         "record": record,
@@ -125,7 +123,7 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
         "versions": record.versions,
         "language": language,
         "languages": library.country.languages,
-        "api": f"/api/v1/{kind}/{record.id}",
+        "api": f"/api/v1/{record.__tablename__}/{record.id}",
         "labels_of_questions": {
             q.path: sheet.name_of(q, answers, language) for q in sheet.asked(answers)
         },

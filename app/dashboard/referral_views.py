@@ -83,6 +83,9 @@ def _sentence(event: RecordEvent, story: Story) -> str:
     agency = story.agencies.get(code, code)
     how = _HOW.get(detail.get("how", ""), "")
     subject = who or agency or "The program"
+    if "recipient" in detail:
+        named = story.agencies.get(detail["recipient"], detail["recipient"])
+        detail = {**detail, "recipient": named}
     found = _KINDS.get(event.kind)
     if found is not None:
         return str(found(subject, agency, how, detail))
@@ -107,7 +110,7 @@ def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     why = ", ".join(d.get("why") or [])
-    return f"Offered to {d.get('recipient')} ({why}); on the ground of {d.get('ground')}"
+    return f"Offered to {d.get('recipient')} ({why}); on the ground of {plain(d.get('ground'))}"
 
 
 def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:

@@ -117,7 +117,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     while stage.clock.now().timestamp() < end:
-        await stage.advance(10)
+        await stage.advance(20)
         hour.broken += await broken_now(stage)
         for task in tasks:
             if task.done() and not task.cancelled() and task.exception():

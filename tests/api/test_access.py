@@ -97,6 +97,31 @@ API = [
     ("GET", f"/cases/{NIL}/documents/{NIL}", Permission.READ_RECORDS),
     ("GET", "/forms/contact", Permission.READ_RECORDS),
     ("GET", "/definitions/unmapped", Permission.SEE_DEFINITIONS),
+    ("POST", f"/calls/{NIL}/urgent", Permission.WRITE_REFERRALS),
+    ("GET", "/referrals", Permission.SEE_REFERRALS),
+    ("POST", "/referrals", Permission.WRITE_REFERRALS),
+    ("GET", f"/referrals/{NIL}", Permission.SEE_REFERRALS),
+    ("GET", f"/referrals/{NIL}/state", Permission.SEE_REFERRALS),
+    ("PUT", f"/referrals/{NIL}/answers", Permission.WRITE_REFERRALS),
+    *(
+        ("POST", f"/referrals/{NIL}/{verb}", Permission.WRITE_REFERRALS)
+        for verb in (
+            "consent", "override", "withdraw-consent", "send", "acknowledge", "accept", "reject",
+            "progress", "complete", "close", "recall", "owner", "handover", "feedback", "answer",
+            "written", "dispatches", f"dispatches/{NIL}",
+        )
+    ),
+    ("POST", f"/referrals/{NIL}/take", Permission.SEE_CLOCKS),
+    ("POST", f"/notices/{NIL}/seen", Permission.SEE_REFERRALS),
+    ("POST", f"/deliveries/{NIL}/again", Permission.SEE_CLOCKS),
+    ("GET", "/agencies", Permission.SEE_DIRECTORY),
+    ("GET", "/agencies.csv", Permission.KEEP_DIRECTORY),
+    ("GET", "/agencies/match?service=shelter", Permission.SEE_DIRECTORY),
+    ("POST", "/agencies", Permission.KEEP_DIRECTORY),
+    ("POST", "/agencies/nobody/secret", Permission.KEEP_DIRECTORY),
+    ("POST", "/agencies/nobody/password", Permission.KEEP_DIRECTORY),
+    ("GET", "/statistics/referrals.json", Permission.SEE_STATISTICS),
+    ("GET", "/statistics/referrals.csv", Permission.SEE_STATISTICS),
 ]
 PAGES = [
     ("/", Permission.SIGNED_IN),
@@ -107,6 +132,13 @@ PAGES = [
     (f"/profiles/{NIL}", Permission.READ_RECORDS),
     ("/board/tasks", Permission.READ_RECORDS),
     ("/admin", Permission.SIGNED_IN),
+    ("/referrals", Permission.SEE_REFERRALS),
+    (f"/referrals/{NIL}", Permission.SEE_REFERRALS),
+    ("/referrals/accountability", Permission.SEE_STATISTICS),
+    ("/supervisor", Permission.SEE_CLOCKS),
+    ("/supervisor/clocks", Permission.SEE_CLOCKS),
+    ("/board/referrals", Permission.SEE_REFERRALS),
+    ("/agencies", Permission.SEE_DIRECTORY),
 ]
 
 

@@ -1,6 +1,11 @@
 // Counts seconds up and down between two looks at the server.
 const two = (n) => String(n).padStart(2, "0");
-const words = (seconds) => `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
+const words = (seconds) => {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours < 1) return `${minutes}:${two(seconds % 60)}`;
+  if (hours < 48) return `${hours} h ${two(minutes)} min`;
+  return `${Math.floor(hours / 24)} days ${hours % 24} h`;
+};
 
 const started = new WeakMap();
 

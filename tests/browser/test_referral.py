@@ -1,0 +1,193 @@
+"""Referrals in a real Chromium: two clicks, a story that grows, and an agency without account."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from tests.browser.conftest import CHROMIUM, FLAGS, signed_in
+from tests.browser.test_contact import answered, enter
+from tests.scenarios.helpline import add_agency, code_in, link_in, phone
+from tests.scenarios.test_contacts import WHOLE, new_contact
+from tests.scenarios.test_referrals import OVERRIDE, by_hand
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+PICTURES = os.environ.get("PICTURES")
+
+
+async def picture(page: Page, name: str) -> None:
+    """For whoever wants to look at it."""
+    if PICTURES:
+        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+
+
+async def test_two_clicks_and_somebody_acts(live: Stage, page: Page) -> None:
+    await add_agency(
+        live, "house", "shelter", name="Sigurna kuća", phones=("+381113000001", "+381113000002")
+    )
+    phone(live, "+381113000001", busy=True)
+    phone(live, "+381113000002", presses="1", press_after=4)
+    _ana, _leg = await answered(page, live)
+    await page.get_by_text("Urgent: somebody has to act").click()
+    await picture(page, "urgent")
+    await page.get_by_role("button", name="shelter").click()
+    await expect(page.locator(".referred")).to_contain_text("Sigurna kuća")
+    # Without touching anything, the counsellor sees that a person has it.
+    await expect(page.locator(".referred")).to_contain_text("acknowledged")
+    await picture(page, "board")
+    async with page.expect_popup() as opened:
+        await page.locator(".referred a").click()
+    record = await opened.value
+    await expect(record.locator("#story")).to_contain_text("a person pressed 1")
+    await expect(record.locator("#story")).to_contain_text("Sigurna kuća, telephone: busy")
+    await expect(record.locator("#record-state")).to_have_text("acknowledged")
+    await picture(record, "story")
+
+
+async def test_an_agency_answers_without_an_account(live: Stage, page: Page) -> None:
+    await add_agency(
+        live, "house", "shelter", name="Sigurna kuća", sms="+381640000001",
+        phones=("+381113000001",), languages=("sr",),
+    )  # fmt: skip
+    phone(live, "+381113000001", busy=True)
+    texts = phone(live, "+381640000001").texts
+    ana = await live.add_counsellor("ana", state=None)
+    made = await by_hand(
+        ana, override=OVERRIDE, send=True,
+        answers={"child.name": "Jovana", "child.age": 9, "reason.why": "Sama je kod kuće."},
+    )  # fmt: skip
+
+    for _ in range(200):
+        if texts:
+            break
+        await asyncio.sleep(0.1)
+    async with async_playwright() as playwright:
+        # A phone, in a browser that knows nothing of us, without scripts.
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = await browser.new_context(
+            viewport={"width": 390, "height": 800}, java_script_enabled=False
+        )
+        agency = await context.new_page()
+        await agency.goto(live.settings.public_url + link_in(texts[0].text))
+        await expect(agency.locator("h1")).to_contain_text("Uput R-")
+        assert "Jovana" not in await agency.content()
+        await picture(agency, "agency")
+        await agency.get_by_label("Vaše ime i funkcija").fill("Mira, dežurna")
+        await agency.get_by_role("button", name="Primili smo").click()
+        await expect(agency.get_by_role("status")).to_contain_text("Zabeleženo")
+        await expect(agency.locator("#state")).to_have_text("primljeno")
+        # There is one way for messages only: the code is spoken by telephone.
+        duty = phone(live, "+381113000001", presses="1")
+        await agency.locator("#send-code").click()
+        await expect(agency.get_by_role("status")).to_contain_text("telefon")
+        for _ in range(200):
+            if any("šifra je" in h.text for h in duty.heard):
+                break
+            await asyncio.sleep(0.1)
+        spoken = next(h.text for h in duty.heard if "šifra je" in h.text)
+        await agency.get_by_label("Šifra").fill(code_in(spoken.replace(" ", "")))
+        await agency.locator("#prove").click()
+        await expect(agency.locator("main")).to_contain_text("Jovana")
+        await expect(agency.locator("main")).to_contain_text("Uzrast")
+        await picture(agency, "agency-details")
+        await agency.get_by_text("Ne možemo da preuzmemo").first.click()
+        await agency.get_by_label("Zašto").select_option("no_capacity")
+        await agency.get_by_label("Vaše ime i funkcija").first.fill("Mira")
+        await agency.get_by_role("button", name="Ne možemo da preuzmemo").click()
+        await expect(agency.get_by_role("status")).to_contain_text("Obraćamo se drugoj službi")
+        await browser.close()
+    await enter(page, live, ana, f"/referrals/{made['id']}")
+    await expect(page.locator("#story")).to_contain_text("rejected: no capacity by link")
+    await expect(page.locator("#story")).to_contain_text("Mira")
+    await page.get_by_text("What was told, to whom").click()
+    await expect(page.locator("#disclosures")).to_contain_text("Sigurna kuća, link by sms")
+    await picture(page, "disclosures")
+
+
+async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Page) -> None:
+    await add_agency(live, "house", "shelter", name="Safe House", email="a@house.example")
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, {**WHOLE, "child.a1.age": 9})
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    await page.get_by_text("Refer to an agency").click()
+    form = page.locator("details", has_text="Refer to an agency")
+    await form.get_by_label("Urgency").select_option("urgent")
+    await form.get_by_label("Asked for").select_option("shelter")
+    await form.get_by_role("button", name="Open a referral").click()
+    await expect(page.locator("#record-state")).to_have_text("draft")
+    await expect(page.locator("#f-child-age")).to_have_value("9")
+    # Without consent nothing is sent, and the page says why.
+    await page.locator("#send").click()
+    await expect(page.locator("#problem")).to_contain_text("neither consent")
+    await page.get_by_label("Given by").select_option("child")
+    await page.get_by_label("services", exact=True).check()
+    await page.get_by_role("button", name="Write down").first.click()
+    await expect(page.locator(".side")).to_contain_text("consent for services")
+    # What is typed is kept, as on every form.
+    await page.locator("#f-reason-why").fill("She cannot go home tonight.")
+    await expect(page.locator("#saving")).to_contain_text("All saved")
+    await page.locator("#send").click()
+    await expect(page.locator("#record-state")).to_have_text("sent")
+    await page.get_by_label("Who at the agency").fill("Mira")
+    await page.get_by_role("button", name="They have it").click()
+    await expect(page.locator("#record-state")).to_have_text("acknowledged")
+    async with page.expect_download() as got:
+        await page.get_by_role("button", name="Send, and get the PDF").click()
+    assert (await got.value).suggested_filename == "referral.pdf"
+    await expect(page.locator("#story")).to_contain_text("sent the written confirmation")
+    await page.get_by_label("Outcome", exact=True).select_option("family_supported")
+    await page.get_by_role("button", name="They are done").click()
+    await expect(page.locator("#record-state")).to_have_text("completed")
+    await page.get_by_role("button", name="Close", exact=True).click()
+    await expect(page.locator("#record-state")).to_have_text("closed")
+    await picture(page, "closed")
+
+
+async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
+    live: Stage, page: Page, tmp_path: Path
+) -> None:
+    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None)
+    ana = await live.add_counsellor("ana", state=None)
+    await signed_in(page, live, vera)
+    await page.get_by_role("link", name="Agencies").click()
+    await expect(page.locator("main")).to_contain_text("The directory is empty")
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("code,name,sector,services,email\nx,Y,castle,shelter,a@b\n")
+    await page.get_by_label("A CSV file").set_input_files(wrong)
+    await page.get_by_role("button", name="Take in").click()
+    await expect(page.locator("#problem")).to_contain_text("line 2: code")
+    right = tmp_path / "right.csv"
+    right.write_text(
+        "code,name,sector,services,email,verified_on\n"
+        "house,Sigurna kuća,shelter,shelter,a@house.example,2026-11-01\n"
+        "old,Stara kuća,shelter,shelter,b@house.example,2020-01-01\n"
+    )
+    await page.get_by_label("A CSV file").set_input_files(right)
+    await page.get_by_role("button", name="Take in").click()
+    await expect(page.locator("table")).to_contain_text("Sigurna kuća")
+    await expect(page.locator("table")).to_contain_text("long ago")
+    await page.get_by_role("link", name="house", exact=True).click()
+    await page.get_by_label("age to").fill("17")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_label("Asked for").select_option("shelter")
+    await page.get_by_label("Age", exact=True).fill("18")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("#left-out")).to_contain_text("takes children up to 17 years")
+    await picture(page, "agencies")
+    # A referral that waits: its clock is on the page, and an override has to be seen.
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await page.get_by_role("link", name="What is due").click()
+    await expect(page.locator("#clocks")).to_contain_text("to acknowledge")
+    await expect(page.locator("#notices-box")).to_contain_text("override of consent")
+    await picture(page, "supervisor")
+    count = await page.get_by_role("button", name="Seen").count()
+    await page.get_by_role("button", name="Seen").first.click()
+    await expect(page.get_by_role("button", name="Seen")).to_have_count(count - 1)
+    await page.goto(live.settings.public_url + "/referrals/accountability")
+    await expect(page.locator("#accountability")).to_contain_text("Sigurna kuća")
+    await picture(page, "accountability")
