@@ -28,6 +28,7 @@ from app.contacts.trees import label_in
 from app.dashboard.form_views import form_sections
 from app.dashboard.templating import templates
 from app.errors import Invalid
+from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
 from app.staff import accounts
 from app.staff.access import InWork, Requires
@@ -109,6 +110,7 @@ async def contact_values(
         "colleagues": await accounts.colleagues(work, staff) if mine else [],
         "earlier": earlier,
         "may_refer": may(staff.role, Permission.WRITE_REFERRALS),
+        "referred": await referred_from(work, staff, contact_id=contact_id),
         "services": [service for service in Service if service not in HOUSE],
     }
 
@@ -312,6 +314,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         ],
         members=await cases.members_of(work, case),
         linked=linked,
+        referred=await referred_from(work, staff, case_id=case_id),
         follow_ups=[
             (row, words, result, follow_ups.results_of(row.about))
             for row, words, result in await follow_ups.follow_ups_of(opened)

@@ -266,7 +266,7 @@ async def desk_values(
     if call_id is None:
         return {"desk_referrals": []}
     return {
-        "desk_referrals": await reading.of_call(work, staff, call_id),
+        "desk_referrals": await reading.referred_from(work, staff, call_id=call_id),
         "urgent_services": URGENT_SERVICES,
         "places": places_of(request, work),
     }

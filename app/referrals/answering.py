@@ -31,7 +31,7 @@ from app.referrals.states import (
     RejectionReason,
 )
 from app.referrals.telling import announce_event, approaches_of, end_rungs, tell_recipients
-from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, move, note, tell_house
 from app.work import Work
 
 _E = ReferralEvent
@@ -419,9 +419,3 @@ async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> N
         raise Invalid("Write what was told, and to whom.")
     referral.feedback_at = referral.feedback_at or work.now
     note(work, referral, "feedback given", by, words=words)
-
-
-async def expire(work: Work, referral: Referral) -> None:
-    """Nobody answered what is not urgent in its time: the owner decides."""
-    if can(referral, _E.EXPIRE):
-        move(work, referral, _E.EXPIRE, PROGRAM_ITSELF)

@@ -155,6 +155,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
     if ReferralState(referral.state) not in UNACKNOWLEDGED or referral.state == "draft":
         _rest(referral)
         return
+    await _ask_about_open(work, referral)
     protocol = clocks.protocol_of(work, referral)
     steps = protocol.rule(referral.urgency).steps
     agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
@@ -198,6 +199,22 @@ async def climb_on(work: Work, referral: Referral) -> None:
         case _:
             found = supervisor if turn.act in _SUPERVISOR else director
             await _go_to_house(work, referral, turn, found)
+
+
+async def _ask_about_open(work: Work, referral: Referral) -> None:
+    """The ladder leaves phones behind of which nothing was heard: ask what became of them."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(Rung.id).where(
+            Rung.referral_id == referral.id,
+            Rung.kind == RungKind.PHONE,
+            Rung.purpose == Purpose.LADDER,
+            Rung.result.is_(None),
+            Rung.provider_sid.is_not(None),
+        )
+    )
+    for rung_id in rows.all():
+        work.defer("telephony:ask_duty_leg", rung_id=str(rung_id))
 
 
 def _rest(referral: Referral) -> None:
@@ -435,6 +452,16 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
         following, _ = await next_agency(work, referral)
         if following is not None:
             await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+        elif referral.urgency != Urgency.URGENT and can(referral, ReferralEvent.EXPIRE):
+            await _expire(work, referral)
+
+
+async def _expire(work: Work, referral: Referral) -> None:
+    """Nobody answered in time what is not urgent: its owner decides, and a late answer counts."""
+    move(work, referral, ReferralEvent.EXPIRE, PROGRAM_ITSELF)
+    await _leave_current(work, referral)
+    await end_rungs(work, referral)
+    _rest(referral)
 
 
 async def take_back_from_house(work: Work, referral: Referral) -> None:

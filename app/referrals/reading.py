@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from app.contacts.models import Contact, RecordEvent
+from app.contacts.models import CaseContact, Contact, RecordEvent
 from app.contacts.records import Opened, events_of, open_record
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
@@ -89,13 +89,26 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
     return [_line(r, agency, owner, running.get(r.id, [])) for r, agency, owner in rows]
 
 
-async def of_call(work: Work, staff: Staff, call_id: UUID) -> list[Line]:
-    """What was referred from a call, for whoever may see it."""
+async def referred_from(
+    work: Work,
+    staff: Staff,
+    *,
+    call_id: UUID | None = None,
+    contact_id: UUID | None = None,
+    case_id: UUID | None = None,
+) -> list[Line]:
+    """What was referred from a call, a contact or a case, for whoever may see it."""
+    which: ColumnElement[bool] = Referral.call_id == call_id
+    if contact_id is not None:
+        which = Referral.contact_id == contact_id
+    elif case_id is not None:
+        of_its_contacts = select(CaseContact.contact_id).where(CaseContact.case_id == case_id)
+        which = or_(Referral.case_id == case_id, Referral.contact_id.in_(of_its_contacts))
     rows = await work.session.execute(
         select(Referral, Agency.name, Staff.name)
         .join(Agency, Agency.id == Referral.agency_id, isouter=True)
         .join(Staff, Staff.id == Referral.owner_id)
-        .where(Referral.call_id == call_id, reads_referral(staff))
+        .where(which, reads_referral(staff))
         .order_by(Referral.opened_at)
     )
     return [_line(r, agency, owner, []) for r, agency, owner in rows]

@@ -38,6 +38,8 @@ ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
 _TIMES = 3
 # How often the provider is asked about a request whose answer did not come.
 _ASKS = 4
+# The provider's own word of an end comes sooner than that.
+_A_WHILE = timedelta(seconds=10)
 
 
 async def _lock(work: Work, rung_id: UUID) -> tuple[Referral, Rung]:
@@ -196,6 +198,30 @@ async def end_duty_leg(context: JobContext, rung_id: str) -> None:
             return
     if sid is not None:
         await parts.provider.end_leg(sid)
+        async with parts.work() as work:
+            work.defer("telephony:ask_duty_leg", delay=_A_WHILE, rung_id=rung_id)
+
+
+@task("ask_duty_leg")
+async def ask_duty_leg(context: JobContext, rung_id: str) -> None:
+    """Nothing was heard of a duty phone that is rung no longer: ask, and end what still rings."""
+    parts, key = parts_of(context), UUID(rung_id)
+    async with parts.work() as work:
+        _, rung = await _lock(work, key)
+        sid = rung.provider_sid
+        if rung.result is not None or sid is None:
+            return
+    found = await parts.provider.fetch_call(sid)
+    status = read_leg_status(found.status) if found is not None else LegStatus.FAILED
+    if status is None or not is_over(status):
+        await parts.provider.end_leg(sid)
+        status = LegStatus.NO_ANSWER
+    async with parts.work() as work:
+        referral, rung = await _lock(work, key)
+        if rung.result is None:
+            needed = is_needed(referral, rung)
+            result = _RESULT_OF[status] if needed else RungResult.STOPPED
+            await note_result(work, referral, rung, result)
 
 
 # -- who lifts the phone -----------------------------------------------------------------------

@@ -106,9 +106,24 @@ API = [
     *(
         ("POST", f"/referrals/{NIL}/{verb}", Permission.WRITE_REFERRALS)
         for verb in (
-            "consent", "override", "withdraw-consent", "send", "acknowledge", "accept", "reject",
-            "progress", "complete", "close", "recall", "owner", "handover", "feedback", "answer",
-            "written", "dispatches", f"dispatches/{NIL}",
+            "consent",
+            "override",
+            "withdraw-consent",
+            "send",
+            "acknowledge",
+            "accept",
+            "reject",
+            "progress",
+            "complete",
+            "close",
+            "recall",
+            "owner",
+            "handover",
+            "feedback",
+            "answer",
+            "written",
+            "dispatches",
+            f"dispatches/{NIL}",
         )
     ),
     ("POST", f"/referrals/{NIL}/take", Permission.SEE_CLOCKS),

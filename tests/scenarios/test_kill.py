@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, free_port
 from app.practice.exchange import Exchange, Number
+from app.practice.parties import Phone
 from app.practice.rest import rest_app
 
 
@@ -180,6 +182,83 @@ async def _true(value: Any) -> Any:
 def _postgres_of(folder: Path) -> list[str]:
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return re.findall(rf"postgres.* -D {re.escape(str(folder))}.*", listing.stdout)
+
+
+AGENCIES = """code,name,sector,services,languages,duty_phones
+house,Safe House,shelter,shelter,en,+381113000001 | +381113000002 | +381113000003
+"""
+
+
+@pytest.mark.anyio
+async def test_killed_again_and_again_while_the_ladder_climbs(anyio_backend: str) -> None:
+    """Between any two steps: nothing is repeated to a person, and nothing is forgotten."""
+    folder = Path("/tmp") / f"hlr{os.getpid()}"
+    folder.mkdir()
+    program = Program(folder)
+    password = "correct horse battery"
+    words = ("staff", "add", "ana", "--password-stdin")
+    assert program.run(*words, given=password + "\n").returncode == 0
+    assert program.run("line", "add", LINE, "--languages", "en").returncode == 0
+    (folder / "agencies.csv").write_text(AGENCIES)
+    taken = program.run("agency", "import", str(folder / "agencies.csv"))
+    assert taken.stdout == "1 agencies\n", taken.stderr
+    exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
+    rest = Served(rest_app(exchange), program.rest_port)
+    await rest.start()
+    base = program.base
+    exchange.numbers[LINE] = Number(
+        f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
+    )
+    numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
+    exchange.phones[numbers[0]] = first = Phone(busy=True)
+    exchange.phones[numbers[1]] = second = Phone(machine=True)
+    exchange.phones[numbers[2]] = third = Phone(picks_up=2.0, presses="1")
+    program.serve()
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+            api = base + "/api/v1"
+            await ready(client, base)
+            right = {"username": "ana", "password": password}
+            assert (await client.post(api + "/session", json=right)).status_code == 200
+            override = {"basis": "vital_interests", "reason": "In danger tonight."}
+            body = {
+                "urgency": "immediate", "services": ["shelter"], "override": override, "send": True
+            }  # fmt: skip
+            made = await client.post(api + "/referrals", json=body)
+            assert made.status_code == 201, made.text
+            for wait in (0.0, 0.4, 1.1, 0.7, 1.6):
+                await asyncio.sleep(wait)
+                program.kill()
+                program.serve()
+                await ready(client, base)
+
+            async def acknowledged() -> bool:
+                found = await client.get(f"{api}/referrals/{made.json()['id']}")
+                return found.status_code == 200 and found.json()["state"] == "acknowledged"
+
+            await until(acknowledged, 240)
+            found = (await client.get(f"{api}/referrals/{made.json()['id']}")).json()
+            tries = [leg.to for leg in exchange.legs.values()]
+            asked: dict[str, list[Any]] = {}
+            for leg in exchange.legs.values():
+                asked.setdefault(leg.to, []).append(leg.created_at)
+            for to, times in asked.items():
+                for earlier, later in pairwise(sorted(times)):
+                    assert (later - earlier).total_seconds() >= 59, (to, times)
+            assert third.rung >= 1, tries
+            assert first.rung == 0
+            assert second.rung >= 1
+            # Every try is on the referral, with what came of it.
+            assert all(r["result"] for r in found["rungs"]), found["rungs"]
+        program.stop()
+        verified = program.run("audit", "verify")
+        assert verified.returncode == 0, verified.stdout
+    finally:
+        program.stop()
+        await exchange.close()
+        await rest.stop()
+        program.log.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_command_line_says_what_to_do() -> None:

@@ -620,3 +620,25 @@ async def test_the_clocks_of_all_referrals_the_nearest_first(night: Stage) -> No
     shown = (await page(night, vera, "/supervisor")).text
     assert "overdue by" in shown
     assert "A deadline has passed" in shown
+
+
+async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    consent = {"given_by": "child", "scope": ["services"]}
+    made = await by_hand(ana, urgency="routine", consent=consent, send=True)
+    await night.advance(5)
+    for _ in range(4):
+        await skip(night, 48)
+    await ana.sign_in()
+    found = await referral_of(ana, made["id"])
+    assert found["state"] == "expired", story(found)
+    assert "clock breached" in " ".join(story(found))
+    notices = await night.rows("SELECT kind, for_whom FROM notices")
+    assert ("breach", "owner") in {(n["kind"], n["for_whom"]) for n in notices}
+    # A late answer is an answer all the same.
+    path = link_in(post.messages[-1][1])
+    await night._watch.execute("UPDATE links SET expires_at = expires_at + interval '30 days'")
+    late = await click(night, path + "/step", {"kind": "accept", "name": "Mira"})
+    assert late.status_code == 303
+    assert (await referral_of(ana, made["id"]))["state"] == "accepted"
