@@ -178,6 +178,7 @@ _KINDS: dict[str, Any] = {
     "answer": lambda s, a, how, d: f"Answer to {a}",
     "wants to be called back": _simple("wants to be called back"),
     "feedback given": _ours("told whoever had reported what became of it"),
+    "override seen": _ours("has seen the override as a second person"),
     "owner": _ours("gave it to a colleague"),
     "edited": _ours("wrote on the form"),
     "handed over by the house": lambda s, a, how, d: _by(a, "has taken it over from us", how),

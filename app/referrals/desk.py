@@ -239,7 +239,5 @@ async def save(
     if ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over: its form is kept as it was.")
     saved = await save_answers(work, referral, changes)
-    age = referral.answers.get("child.age")
-    referral.child_age = age if isinstance(age, int) else None
-    referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
+    opening.take_facts(work, referral)
     return referral, saved

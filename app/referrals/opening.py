@@ -213,7 +213,10 @@ async def _open(
     refused = await _fill(work, referral, answers)
     if "reason.place" in refused and wish.place:
         raise Invalid("There is no such place in the country's tree.")
-    _look_at_the_family(work, referral, service, signs, wish)
+    before = before_placement(work, referral, signs)
+    referral.separation_risk = bool(before)
+    if not wish.directly.strip():
+        referral.family_first = before
     work.session.add(referral)
     await work.session.flush()
     note(
@@ -238,21 +241,28 @@ async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, s
     return saved.refused
 
 
-def _look_at_the_family(
-    work: Work, referral: Referral, service: Service, signs: set[str], wish: Wish
-) -> None:
-    """Before a child is placed away from home, those who can keep it there are asked."""
+def before_placement(work: Work, referral: Referral, signs: set[str]) -> list[str]:
+    """Whom to ask before a child is placed away from home, so that it can stay there."""
     disability = referral.answers.get("child.disability")
     disabled = isinstance(disability, list) and bool(set(disability) - _NO_DISABILITY)
-    protocol = protocols_of(work.ground).current
-    before = protocol.before(
-        service, age=referral.child_age, disabled=disabled,
+    before = clocks.protocol_of(work, referral).before(
+        referral.service, age=referral.child_age, disabled=disabled,
         categories=signs | set(referral.category_codes),
     )  # fmt: skip
-    referral.separation_risk = bool(before)
-    if wish.directly.strip():
-        return
-    referral.family_first = [one.value for one in before]
+    return [service.value for service in before]
+
+
+def take_facts(work: Work, referral: Referral) -> None:
+    """What the form says that the referral itself goes by: the age, the feedback, the family."""
+    age = referral.answers.get("child.age")
+    referral.child_age = age if isinstance(age, int) else None
+    referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
+    before = before_placement(work, referral, set())
+    if before and not referral.separation_risk:
+        # Known only now. Who has it already keeps it; a draft goes to those first.
+        referral.separation_risk = True
+        if referral.state == ReferralState.DRAFT:
+            referral.family_first = before
 
 
 async def _first_consent(

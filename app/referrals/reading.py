@@ -24,8 +24,9 @@ from app.referrals.models import (
     Referral,
     Rung,
 )
-from app.referrals.scopes import reads_referral
-from app.referrals.states import OVER, ReferralState
+from app.referrals.scopes import lock_referral, reads_referral
+from app.referrals.states import OVER, NoticeKind, ReferralState
+from app.referrals.trail import By, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -270,6 +271,9 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
         raise Conflict("This is for a supervisor.")
     if notice.author_id == staff.id:
         raise Conflict("A second person has to see this: not whoever wrote it.")
+    if notice.kind == NoticeKind.OVERRIDE and notice.seen_at is None:
+        await lock_referral(work, referral.id)
+        note(work, referral, "override seen", By("by_hand"))
     await work.session.execute(
         update(Notice)
         .where(Notice.id == notice_id, Notice.seen_at.is_(None))

@@ -305,6 +305,7 @@ async def test_nothing_is_sent_without_consent_or_a_recorded_ground(night: Stage
     assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
     found = await referral_of(ana, draft)
     assert found["consents"][-1]["words"] == OVERRIDE["reason"]
+    assert "override seen" in story(found)
 
 
 async def test_consent_withdrawn_reaches_everybody_who_was_told(night: Stage, post: Mail) -> None:
