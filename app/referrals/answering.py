@@ -12,8 +12,9 @@ from sqlalchemy import select
 from app.contacts.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.referrals import clocks
-from app.referrals.climbing import begin, go_to, next_agency
+from app.referrals.climbing import begin, go_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.offering import next_agency
 from app.referrals.states import (
     CAME_BACK,
     DISPATCH_ORDER,

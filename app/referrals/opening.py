@@ -19,7 +19,7 @@ from app.contacts.saving import merged, save_answers
 from app.contacts.scopes import readable
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
-from app.referrals.climbing import begin, next_agency, offer_to
+from app.referrals.climbing import begin
 from app.referrals.consent import Basis, GivenBy, How, NotConsented, Scope
 from app.referrals.consenting import (
     Agreed,
@@ -32,6 +32,7 @@ from app.referrals.consenting import (
 from app.referrals.finding import Found
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, Referral
+from app.referrals.offering import next_agency, offer_to
 from app.referrals.states import (
     HOUSE,
     NoticeKind,

@@ -1,0 +1,121 @@
+"""Offering a referral to one agency after the other: the one way by which any hears of it."""
+
+from uuid import UUID, uuid4
+
+from app.referrals import clocks
+from app.referrals.agencies import find_right
+from app.referrals.consent import NotConsented, Recipient, ground_for
+from app.referrals.consenting import given_of
+from app.referrals.finding import Found
+from app.referrals.models import Agency, Approach, Counterpart, Referral
+from app.referrals.states import ApproachState, ClockKind, ReferralEvent
+from app.referrals.telling import announce_event, approaches_of
+from app.referrals.trail import By, move
+from app.work import Work
+
+
+async def next_agency(work: Work, referral: Referral) -> tuple[Found | None, str]:
+    """The next right agency that may be told, or why there is none."""
+    given = await given_of(work, referral.id)
+    approaches = await approaches_of(work, referral.id)
+    tried = {
+        a.agency_id
+        for a in approaches
+        if a.round == referral.ladder_round or a.state == ApproachState.REJECTED
+    }
+    why = "no agency of the directory fits"
+    withheld = given.withheld_from if given and given.kind == "consent" else ()
+    for service in (*referral.family_first, referral.service):
+        answer = await find_right(
+            work, service, referral.place, referral.child_age,
+            withheld_from=withheld, tried=tried,
+        )  # fmt: skip
+        for found in answer.right:
+            try:
+                ground_for(given, Recipient(found.agency.code, found.agency.sector))
+            except NotConsented as refusal:
+                why = refusal.detail
+                continue
+            return found, ""
+    return None, why
+
+
+async def offer_to(
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
+) -> Approach:
+    """Offer a locked referral to an agency; whoever had it before has it no longer."""
+    agency = await work.session.get(Agency, agency_id)
+    assert agency is not None
+    given = await given_of(work, referral.id)
+    # The one place where an agency comes to hear of a referral at all.
+    ground = ground_for(given, Recipient(agency.code, agency.sector))
+    await leave_current(work, referral)
+    approach, new = await _approach_to(work, referral, agency, why)
+    referral.approach_id, referral.agency_id = approach.id, agency.id
+    referral.sent_at = referral.sent_at or work.now
+    move(
+        work, referral, ReferralEvent.SEND, by, recipient=agency.code, ground=ground,
+        why=list(why),
+    )  # fmt: skip
+    if new:
+        await _tell_systems(work, referral, agency, approach)
+    return approach
+
+
+async def _approach_to(
+    work: Work, referral: Referral, agency: Agency, why: tuple[str, ...]
+) -> tuple[Approach, bool]:
+    """The approach to an agency: the one of before if it never answered, else a new one."""
+    known = await approaches_of(work, referral.id)
+    waiting = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
+    for earlier in known:
+        if earlier.agency_id == agency.id and earlier.state in waiting:
+            earlier.state, earlier.round = ApproachState.OFFERED.value, referral.ladder_round
+            return earlier, False
+    approach = Approach(
+        id=uuid4(), referral_id=referral.id, agency_id=agency.id,
+        number=max((a.number for a in known), default=0) + 1, round=referral.ladder_round,
+        state=ApproachState.OFFERED.value, why=list(why), offered_at=work.now,
+    )  # fmt: skip
+    work.session.add(approach)
+    await work.session.flush()
+    return approach, True
+
+
+async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach: Approach) -> None:
+    """An agency with a system of its own hears of it there, too."""
+    if agency.primero and agency.primero_password_sealed:
+        work.session.add(
+            Counterpart(
+                approach_id=approach.id, case_id=uuid4(), service_id=uuid4(), state="wanted",
+                mapping=agency.primero["mapping"], mapping_version=0, problem="",
+            )
+        )  # fmt: skip
+        await work.session.flush()
+        work.defer("referrals:make_counterpart", approach_id=str(approach.id))
+    await announce_event(work, referral, agency, "referral.offered", {})
+
+
+async def leave_current(work: Work, referral: Referral) -> None:
+    """The agency that was asked before did not answer; it can still, and is heard if it does."""
+    if referral.approach_id is None:
+        return
+    current = await work.session.get(Approach, referral.approach_id)
+    if current is not None and current.state in (ApproachState.OFFERED, ApproachState.DELIVERED):
+        current.state = ApproachState.UNANSWERED.value
+    referral.approach_id = referral.agency_id = None
+
+
+async def take_away(work: Work, referral: Referral) -> None:
+    """Whoever had it in hand has it no longer: the duty is open again, by its old clock."""
+    referral.house_has_it = False
+    referral.accepted_at = None
+    if referral.approach_id is not None:
+        approach = await work.session.get(Approach, referral.approach_id)
+        assert approach is not None
+        approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        await announce_event(work, referral, agency, "referral.redirected", {})
+    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await clocks.stop(work, referral, ClockKind.HAND_OVER)
