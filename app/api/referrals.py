@@ -49,12 +49,15 @@ class AgreedIn(BaseModel):
     how: How = How.SPOKEN
     scope: list[Scope] = Field(min_length=1, max_length=2)
     withheld_from: list[Name] = Field(default=[], max_length=50)
+    # None: for what the referral asks for.
+    for_what: list[Service] = Field(default=[], max_length=20)
     words: Words = ""
 
     def made(self) -> consenting.Agreed:
         return consenting.Agreed(
-            self.given_by, self.how, tuple(self.scope), tuple(self.withheld_from), self.words
-        )
+            self.given_by, self.how, tuple(self.scope), tuple(self.withheld_from),
+            tuple(self.for_what), self.words,
+        )  # fmt: skip
 
 
 class OverrideIn(BaseModel):
@@ -130,6 +133,11 @@ class Handover(SaidIn):
 class AnswerIn(BaseModel):
     agency: Name
     words: Words
+
+
+class Written(BaseModel):
+    # Somebody of ours hands it over; nothing is sent.
+    on_paper: bool = False
 
 
 class DispatchIn(BaseModel):
@@ -233,7 +241,7 @@ async def give_consent(
     work: InWork, staff: Writes, referral_id: UUID, body: AgreedIn
 ) -> dict[str, Any]:
     """Somebody consents."""
-    return referral_brief(await consenting.consent(work, staff, referral_id, body.made()))
+    return referral_brief(await desk.consent(work, staff, referral_id, body.made()))
 
 
 @router.post("/referrals/{referral_id}/override")
@@ -241,7 +249,7 @@ async def override(
     work: InWork, staff: Writes, referral_id: UUID, body: OverrideIn
 ) -> dict[str, Any]:
     """It is told without consent; a second person is informed."""
-    return referral_brief(await consenting.consent(work, staff, referral_id, body.made()))
+    return referral_brief(await desk.consent(work, staff, referral_id, body.made()))
 
 
 @router.post("/referrals/{referral_id}/withdraw-consent")
@@ -346,12 +354,20 @@ async def answer(work: InWork, staff: Writes, referral_id: UUID, body: AnswerIn)
     return referral_brief(await desk.answer(work, staff, referral_id, body.agency, body.words))
 
 
+@router.post("/referrals/{referral_id}/try-system-again")
+async def try_system_again(work: InWork, staff: Writes, referral_id: UUID) -> dict[str, Any]:
+    """Hand it anew to a system that had no words for it."""
+    return referral_brief(await desk.try_system_again(work, staff, referral_id))
+
+
 @router.post("/referrals/{referral_id}/written")
 async def written(
-    work: InWork, staff: Writes, referral_id: UUID, language: FormLanguage = "en"
+    work: InWork, staff: Writes, referral_id: UUID, body: Written, language: FormLanguage = "en"
 ) -> Response:
-    """The written confirmation as a PDF; the agency gets it by its link."""
-    content = await printing.confirm_in_writing(work, staff, referral_id, language)
+    """The written confirmation as a PDF; the agency gets it by its link, or on paper."""
+    content = await printing.confirm_in_writing(
+        work, staff, referral_id, language, on_paper=body.on_paper
+    )
     return download(content, "application/pdf", "referral.pdf")
 
 

@@ -20,6 +20,7 @@ from app.referrals.consent import NotConsented
 from app.referrals.disclosures import in_sections
 from app.referrals.links import Step, Visit
 from app.referrals.printing import print_for_agency
+from app.referrals.spoken import service_words
 from app.referrals.states import (
     DISPATCH_RESULTS,
     DispatchState,
@@ -31,6 +32,8 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 _LINK = [Depends(Public("an agency proves itself by its link, and by a code"))]
+# What a browser keeps that has proved itself.
+PROOF = "helpline_proof"
 _PER_ADDRESS = RateLimitItemPerMinute(60)
 _PER_LINK = RateLimitItemPerMinute(20)
 # Codes and links are sent to people: seldom.
@@ -71,7 +74,8 @@ def _render(
         "outcomes": [o.value for o in ReferralOutcome],
         "dispatch_states": [s.value for s in DispatchState if s is not DispatchState.ASKED],
         "dispatch_results": DISPATCH_RESULTS,
-        "sections": [], "withheld": "", **more,
+        "sections": [], "withheld": "",
+        "service": service_words(language, visit.referral.service) if visit else "", **more,
     }  # fmt: skip
     answer = templates.TemplateResponse(request, "agency.html", values, status_code=status)
     # The address is the key: it must not go along to anybody.
@@ -85,7 +89,7 @@ async def _shown(
 ) -> Response:
     """The page as it stands now; a link that is used up or expired offers a new one."""
     try:
-        visit = await links.visit(work, token)
+        visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     except (links.LinkUsed, links.LinkExpired) as refusal:
         return _render(
             request, token, None, status=refusal.status, problem=refusal.detail, again=True
@@ -173,13 +177,17 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
     """Prove oneself with the code that came the other way."""
     await _limit(request, token)
     try:
-        right = await links.prove(work, token, code)
+        proof = await links.prove(work, token, code)
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         await work.undo()
         return await _shown(request, work, token)
-    if right:
-        await work.session.flush()
-        return RedirectResponse(f"/r/{token}", status_code=303)
+    if proof is not None:
+        answer = RedirectResponse(f"/r/{token}", status_code=303)
+        answer.set_cookie(
+            PROOF, proof, httponly=True, samesite="strict", path="/r/",
+            secure=work.settings.public_url.startswith("https://"),
+        )  # fmt: skip
+        return answer
     visit = await links.visit(work, token)
     wrong = words_for(visit.agency.languages)[1]["wrong_code"]
     return await _shown(request, work, token, problem=wrong)
@@ -194,6 +202,9 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         await work.undo()
         return await _shown(request, work, token)
+    except Refusal as refusal:
+        await work.undo()
+        return await _shown(request, work, token, problem=refusal.detail)
     words = words_for((await links.visit(work, token)).agency.languages)[1]
     said = words["code_sent"].format(way=words[f"way_{way}"])
     return await _shown(request, work, token, said=said)
@@ -214,7 +225,7 @@ async def send_link(request: Request, work: InWork, token: str) -> Response:
 async def written_form(request: Request, work: InWork, token: str) -> Response:
     """The written confirmation as a PDF, for whoever has proved themselves."""
     await _limit(request, token)
-    visit = await links.visit(work, token)
+    visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     if not visit.proven or visit.over or visit.approach is None:
         raise links.CodeNeeded()
     language, _ = words_for(visit.agency.languages)

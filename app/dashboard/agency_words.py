@@ -1,5 +1,7 @@
 """What the page of an agency says, in its language."""
 
+from app.referrals.spoken import language_for
+
 _EN = {
     "referral": "Referral", "to": "To", "urgency": "Urgency", "asked": "Asked for",
     "state": "State", "late": "overdue", "due_acknowledge": "Please acknowledge by",
@@ -74,12 +76,6 @@ _SR = {
     "sent": "čeka odgovor", "delivered": "čeka odgovor", "acknowledged": "primljeno",
     "accepted": "prihvaćeno", "in_progress": "u toku", "rejected": "čeka drugu službu",
     "redirected": "čeka odgovor", "failed": "čeka odgovor", "expired": "čeka odgovor",
-    "child_protection": "zaštita deteta", "police": "policija", "shelter": "prihvatilište",
-    "emergency_medical": "hitna pomoć", "health": "zdravstvena zaštita",
-    "mental_health": "mentalno zdravlje", "education": "obrazovanje", "justice": "pravosuđe",
-    "mobile_outreach": "mobilni tim", "legal_aid": "pravna pomoć",
-    "family_support": "podrška porodici", "disability_support": "podrška zbog smetnji u razvoju",
-    "missing_child": "nestalo dete", "helpline_abroad": "linija u inostranstvu",
     "reason_no_capacity": "nema kapaciteta", "reason_outside_area": "van našeg područja",
     "reason_outside_mandate": "nismo nadležni", "reason_age_out_of_range": "uzrast deteta",
     "reason_insufficient_information": "premalo podataka",
@@ -100,5 +96,5 @@ WORDS = {"en": _EN, "sr": _SR}
 
 def words_for(languages: list[str]) -> tuple[str, dict[str, str]]:
     """The first language of an agency in which there are words, and these."""
-    language = next((one for one in languages if one in WORDS), "en")
+    language = language_for(languages)
     return language, WORDS[language]

@@ -102,15 +102,16 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
 
 async def _desk_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
     found = await desk.desk_of(work, staff)
+    contact = await _contact_at_hand(work, staff, found)
     shown = views.desk_view(
         found,
-        await _contact_at_hand(work, staff, found),
+        contact,
         work.now,
         on_phone=staff.endpoint_kind != "browser",
         limit=work.settings.offer_seconds,
     )
     call_id = shown.call.call_id if shown.call else None
-    return {"desk": shown, **await referrals.desk_values(request, work, staff, call_id)}
+    return {"desk": shown, **await referrals.desk_values(request, work, staff, call_id, contact)}
 
 
 async def _waiting(work: Work) -> list[views.WaitingRow]:

@@ -171,8 +171,13 @@ _KINDS: dict[str, Any] = {
     "clock breached": _breached,
     "consent given": _consent,
     "consent overridden": _override,
-    "written form": lambda s, a, how, d: f"{s} sent the written confirmation to {a}",
-    "handed over": lambda s, a, how, d: f"Agreed with {a or 'them'} by telephone",
+    "written form": lambda s, a, how, d: (
+        f"{s} sent the written confirmation to {a}" + (" on paper" if d.get("on_paper") else "")
+    ),
+    "handed over": lambda s, a, how, d: (
+        f"Agreed with {a or 'them'} by telephone"
+        + (f" at {d['agreed_at'][:16].replace('T', ' ')} UTC" if d.get("agreed_at") else "")
+    ),
     "joined the live call": _simple("was brought into the call"),
     "question": _simple("has a question"),
     "answer": lambda s, a, how, d: f"Answer to {a}",

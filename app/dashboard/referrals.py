@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.contacts.risk import Urgency
 from app.dashboard import referral_views
@@ -230,6 +231,7 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "staff": staff,
         "now": work.now,
         "running": await clocks.running(work, staff),
+        "count": await clocks.count_running(work, staff),
         "notices": await reading.notices_for(work, staff),
         "dead": await delivery.dead_letters(work, staff),
         "clock_words": referral_views.clock_words,
@@ -260,12 +262,18 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
 
 
 async def desk_values(
-    request: Request, work: Work, staff: Staff, call_id: UUID | None
+    request: Request,
+    work: Work,
+    staff: Staff,
+    call_id: UUID | None,
+    contact: Contact | None,
 ) -> dict[str, Any]:
     """What the urgent button needs, and what became of it, for the call in hand."""
     if call_id is None:
         return {"desk_referrals": []}
+    withheld = contact is not None and "consent.withheld_from" in contact.sealed
     return {
+        "urgent_withheld": withheld,
         "desk_referrals": await reading.referred_from(work, staff, call_id=call_id),
         "urgent_services": URGENT_SERVICES,
         "places": places_of(request, work),

@@ -16,7 +16,8 @@ from app.work import Work
 
 # Printed beside the numbers, in every view and file.
 DEFINITIONS = {
-    "offered": "referrals offered to the agency in the window, once per offer",
+    "offered": "referrals offered to the agency in the window; a reminder in a later round is not "
+    "another offer",
     "acknowledged": "of these, those that a person there acknowledged",
     "accepted": "of these, those that it accepted",
     "rejected": "of these, those that it rejected",
@@ -28,8 +29,8 @@ DEFINITIONS = {
     "median_seconds_to_see_child": "middle value of the seconds from the offer to the contact "
     "with the child, of those where there was one",
     "p90_seconds_to_see_child": "nine in ten children were seen within so many seconds",
-    "breaches": "clocks of its referrals that ran out while it had them: to acknowledge, between "
-    "its offer and what followed; to see the child and to follow up, after it had accepted",
+    "breaches": "clocks that ran out while it was being asked or had the referral: to acknowledge, "
+    "to see the child, to follow up (the written form is ours to send, and is not counted)",
     "completed": "of those offered, the ones it completed",
     "feedback_wanted": "of its completed ones, those whose reporter wanted to hear what became "
     "of it",
@@ -54,25 +55,19 @@ class Row:
     outcomes: dict[str, int] = field(default_factory=dict)
 
 
-# One pass over the approaches of the window. A breach counts for whoever had it then.
+# One pass over the approaches of the window. Whose a breach is was written down with it.
 _SQL = """
 WITH mine AS (
   SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
          a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
-         (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed,
-         lead(a.offered_at) OVER (PARTITION BY a.referral_id ORDER BY a.number) AS next_at
+         (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed
   FROM approaches a JOIN referrals r ON r.id = a.referral_id
 ), shown AS (
   SELECT * FROM mine WHERE offered_at >= :since AND offered_at < :until
 ), late AS (
   SELECT s.id, count(*) AS breaches
-  FROM shown s JOIN clocks c ON c.referral_id = s.referral_id
-  WHERE c.breached_at IS NOT NULL
-    AND c.breached_at >= s.offered_at
-    AND (s.next_at IS NULL OR c.breached_at < s.next_at)
-    AND (c.kind = 'acknowledge'
-         OR (c.kind IN ('seen', 'follow_up') AND s.accepted_at IS NOT NULL
-             AND s.accepted_at <= c.breached_at))
+  FROM shown s JOIN clocks c ON c.breached_by = s.id
+  WHERE c.kind IN ('acknowledge', 'seen', 'follow_up')
   GROUP BY s.id
 )
 SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,

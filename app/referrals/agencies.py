@@ -168,9 +168,16 @@ def _check_primero(work: Work, primero: dict[str, Any], wrong: list[str]) -> Non
         wrong.append(f"primero mapping: one of {', '.join(sorted(names))}")
 
 
-async def save_agency(work: Work, entry: Entry) -> Agency:
-    """Add an agency, or change the one of that code. Raises Invalid."""
+async def save_agency(work: Work, entry: Entry, *, deputies: set[str] | None = None) -> Agency:
+    """Add an agency, or change the one of that code; `deputies` are codes that come with it.
+
+    Raises Invalid.
+    """
     entry = check_entry(work, entry)
+    if entry.deputy and entry.deputy not in (deputies or ()):
+        there = select(Agency.id).where(Agency.code == entry.deputy)
+        if await work.session.scalar(there) is None:
+            raise Invalid(f"deputy: there is no agency {entry.deputy[:60]!r}")
     agency = await work.session.scalar(
         select(Agency).where(Agency.code == entry.code).with_for_update()
     )
@@ -363,9 +370,8 @@ def _candidate(agency: Agency, entry: Entry) -> Candidate:
         age_from=entry.age_from, age_to=entry.age_to, hours=entry.hours,
         timezone=entry.timezone, country=agency.country, languages=entry.languages,
         deputy=entry.deputy, valid_from=entry.valid_from, valid_until=entry.valid_until,
-        reachable=bool(
-            entry.duty_phones or entry.email or entry.sms or entry.webhook_url or entry.primero
-        ),
+        writes=bool(entry.email or entry.sms or entry.webhook_url or entry.primero),
+        phones=tuple(phone.hours for phone in entry.duty_phones),
     )  # fmt: skip
 
 

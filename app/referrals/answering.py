@@ -26,12 +26,19 @@ from app.referrals.states import (
     ClockKind,
     DispatchState,
     NoticeKind,
+    Purpose,
     ReferralEvent,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
 )
-from app.referrals.telling import announce_event, approaches_of, end_rungs, tell_recipients
+from app.referrals.telling import (
+    announce_event,
+    approaches_of,
+    end_rungs,
+    send_links,
+    tell_recipients,
+)
 from app.referrals.trail import PROGRAM_ITSELF, By, move, note, tell_house
 from app.work import Work
 
@@ -193,6 +200,10 @@ async def reject(
     referral.accepted_at = None
     referral.approach_id = referral.agency_id = None
     await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    if referral.written_at is not None:
+        # The next one has yet to get it.
+        referral.written_at = None
+        await clocks.run_on(work, referral, ClockKind.WRITTEN)
     await _announce(work, referral, approach, "referral.rejected", by)
     tell_house(
         work, referral, NoticeKind.REJECTED, for_whom="owner", reason=reason.value, agency=by.agency
@@ -231,7 +242,8 @@ async def progress(
     _check_live(referral, approach)
     if seen_at is not None and seen_at > work.now:
         raise Invalid("The child cannot have been seen in the future. Check the time.")
-    if seen_at is not None and seen_at < referral.opened_at:
+    # Clocks on walls have no seconds.
+    if seen_at is not None and seen_at < referral.opened_at.replace(second=0, microsecond=0):
         raise Invalid("That is before the referral was opened. Check the time.")
     if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
         # Who acts has accepted.
@@ -323,7 +335,20 @@ async def dispatch(
         work, referral, "team asked for", by, team=made.team, wanted_at=wanted_at.isoformat(),
         dispatch=str(row_id),
     )  # fmt: skip
+    await _tell_of_team(work, referral)
     return made
+
+
+async def _tell_of_team(work: Work, referral: Referral) -> None:
+    """The agency that has it reads behind its code where its team is to go."""
+    if referral.approach_id is None:
+        return
+    approach = await lock_approach(work, referral, referral.approach_id)
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    lives = clocks.protocol_of(work, referral).link_lives
+    await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
+    await announce_event(work, referral, agency, "referral.team_asked_for", {})
 
 
 async def move_dispatch(
@@ -333,18 +358,22 @@ async def move_dispatch(
     to: DispatchState,
     by: By,
     *,
+    of: Approach | None = None,
     result: str | None = None,
     words: str = "",
 ) -> Dispatch:
-    """The team is on the way, there, with the child, or done; only forward.
+    """The team is on the way, there, with the child, or done; only forward. An agency says so
+    of its own only.
 
-    Raises NotFound, Conflict, Invalid.
+    Raises NotFound, Conflict, Invalid, Over.
     """
+    if ReferralState(referral.state) in OVER:
+        raise Over()
     await work.session.flush()
     found = await work.session.scalar(
         select(Dispatch).where(Dispatch.id == dispatch_id, Dispatch.referral_id == referral.id)
     )
-    if found is None:
+    if found is None or (of is not None and found.approach_id != of.id):
         raise NotFound("There is no such team on its way for this referral.")
     before = DispatchState(found.state)
     if before in (DispatchState.DONE, DispatchState.CALLED_OFF):
@@ -412,6 +441,18 @@ async def _end(work: Work, referral: Referral) -> None:
     referral.turn += 1
     await end_rungs(work, referral)
     await clocks.stop(work, referral)
+    await call_off_teams(work, referral)
+
+
+async def call_off_teams(work: Work, referral: Referral) -> None:
+    """Nobody is on the way for what is over."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(Dispatch).where(Dispatch.referral_id == referral.id, Dispatch.ended_at.is_(None))
+    )
+    for team in rows.all():
+        team.state, team.ended_at = DispatchState.CALLED_OFF.value, work.now
+        note(work, referral, "team called off", PROGRAM_ITSELF, team=team.team)
 
 
 async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> None:

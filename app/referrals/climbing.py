@@ -37,6 +37,8 @@ from app.work import Work
 _AT_LEAST = timedelta(seconds=AT_LEAST)
 # A person who has lifted the phone is given so long to press a key.
 LISTENING = timedelta(seconds=60)
+# A round that found nobody is told to our people the first time, and every so often.
+_TELL_EVERY = 10
 
 _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
 _SEND = {Act.SEND, Act.SEND_SUPERVISOR, Act.SEND_DIRECTOR}
@@ -83,9 +85,10 @@ async def climb_on(work: Work, referral: Referral) -> None:
         numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
         wait = await _too_soon(work, referral, numbers[turn.position.phone])
         if wait is not None:
-            _take(work, referral, Turn(Act.AROUND, position, 0), wait)
+            # The same place, a little later.
+            _take(work, referral, position, wait)
             return
-    _take(work, referral, turn, timedelta(seconds=turn.wait))
+    _take(work, referral, turn.position, timedelta(seconds=turn.wait))
     match turn.act:
         case Act.RING:
             assert agency is not None
@@ -124,15 +127,15 @@ def _rest(referral: Referral) -> None:
     referral.turn += 1
 
 
-def _take(work: Work, referral: Referral, turn: Turn, wait: timedelta) -> None:
+def _take(work: Work, referral: Referral, position: Position, wait: timedelta) -> None:
     """Write down where the ladder stands now, and set the timer of the turn after."""
     referral.turn += 1
-    referral.ladder_round = turn.position.round
-    referral.ladder_step, referral.ladder_phone = turn.position.step, turn.position.phone
-    wait_at_least(work, referral, wait)
+    referral.ladder_round = position.round
+    referral.ladder_step, referral.ladder_phone = position.step, position.phone
+    wait_for(work, referral, wait)
 
 
-def wait_at_least(work: Work, referral: Referral, wait: timedelta) -> None:
+def wait_for(work: Work, referral: Referral, wait: timedelta) -> None:
     """The ladder climbs on after so long, unless something happens first."""
     referral.climbs_at = work.now + wait
     work.defer(
@@ -159,7 +162,7 @@ async def _ring(work: Work, referral: Referral, agency: Agency, number: str, tur
         seconds=turn.wait,
     )  # fmt: skip
     # The provider rings a little longer than asked; the result comes by itself before that.
-    wait_at_least(work, referral, timedelta(seconds=turn.wait + 15))
+    wait_for(work, referral, timedelta(seconds=turn.wait + 15))
     _note_rung(work, referral, agency, rung)
 
 
@@ -193,7 +196,7 @@ async def go_to(
 
 async def _go_around(work: Work, referral: Referral, why: str) -> None:
     """Nobody is left in this round. A person of ours has to know, and it begins anew."""
-    if referral.ladder_round == 1:
+    if referral.ladder_round % _TELL_EVERY == 1:
         note(work, referral, "nobody left", PROGRAM_ITSELF, why=why)
         tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
     else:
@@ -229,7 +232,7 @@ async def _go_to_house(
             work, referral, agency, RungKind.PHONE, phones[turn.position.phone],
             seconds=min(turn.wait, 60),
         )  # fmt: skip
-        wait_at_least(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
+        wait_for(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
         _note_rung(work, referral, agency, rung)
     else:
         lives = clocks.protocol_of(work, referral).link_lives

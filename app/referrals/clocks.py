@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, literal, select, union_all
+from sqlalchemy import bindparam, func, literal, select, union_all
 
 from app.contacts.risk import Urgency
 from app.database.quick import Question
@@ -79,9 +79,15 @@ async def start_once(work: Work, referral: Referral, moment: str) -> None:
         clock = await _clock(work, referral, rule.clock)
         if clock is None:
             _add(work, referral, rule.clock, protocol.due(rule, work.now))
-        elif clock.stopped_at is not None:
+        elif clock.stopped_at is not None and not _has_happened(referral, rule.clock):
             clock.stopped_at = None
             _set(work, clock)
+
+
+def _has_happened(referral: Referral, kind: ClockKind) -> bool:
+    """What was done for the child stays done, whoever has the referral now."""
+    done = {ClockKind.SEEN: referral.seen_at, ClockKind.WRITTEN: referral.written_at}
+    return done.get(kind) is not None
 
 
 async def stop(work: Work, referral: Referral, *kinds: ClockKind) -> None:
@@ -123,7 +129,7 @@ async def ring(work: Work, clock_id: UUID) -> Referral | None:
     if ReferralState(referral.state) in OVER:
         clock.stopped_at = work.now
         return None
-    clock.breached_at = work.now
+    clock.breached_at, clock.breached_by = work.now, referral.approach_id
     note(
         work, referral, "clock breached", PROGRAM_ITSELF, clock=clock.kind,
         due_at=clock.due_at.isoformat(), started_at=clock.started_at.isoformat(),
@@ -150,7 +156,20 @@ class RunningClock(NamedTuple):
     owner: str
 
 
-async def running(work: Work, staff: Staff, limit: int = 200) -> list[RunningClock]:
+async def count_running(work: Work, staff: Staff) -> int:
+    """How many clocks run that somebody may see."""
+    return (
+        await work.session.scalar(
+            select(func.count())
+            .select_from(Clock)
+            .join(Referral, Referral.id == Clock.referral_id)
+            .where(Clock.stopped_at.is_(None), reads_referral(staff))
+        )
+        or 0
+    )
+
+
+async def running(work: Work, staff: Staff, limit: int = 500) -> list[RunningClock]:
     """All running clocks that somebody may see, the nearest first."""
     rows = await work.session.execute(
         select(Clock, Referral, Agency.name, Staff.name)

@@ -65,12 +65,15 @@ class Given:
     scope: frozenset[str] = frozenset()
     withheld_from: frozenset[str] = frozenset()
     basis: str | None = None
+    # The services for which it was given; none: for what the referral asks for.
+    for_what: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Recipient:
     code: str
     sector: str
+    services: frozenset[str] = frozenset()
 
 
 def ground_for(given: Given | None, recipient: Recipient) -> str:
@@ -94,6 +97,8 @@ def ground_for(given: Given | None, recipient: Recipient) -> str:
             f"Nothing is sent: consent was given, but not for {wanted.value}. "
             "Ask for it, or record an override with its basis and reason."
         )
+    if given.for_what and not given.for_what & recipient.services:
+        raise NotConsented("Nothing is sent: consent was given for other services than these.")
     return "consent"
 
 

@@ -10,7 +10,7 @@ from app.referrals import clocks
 from app.referrals.consent import Basis, Given, GivenBy, How, Scope
 from app.referrals.models import Agency, Consent, Referral
 from app.referrals.scopes import lock_own
-from app.referrals.states import NoticeKind, ReferralEvent, Sector
+from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState, Sector
 from app.referrals.telling import tell_recipients
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.staff.models import Staff
@@ -28,6 +28,8 @@ class Agreed:
     scope: tuple[Scope, ...]
     # Sectors or codes of agencies.
     withheld_from: tuple[str, ...] = ()
+    # Services; none: for what the referral asks for.
+    for_what: tuple[str, ...] = ()
     words: str = ""
 
 
@@ -51,7 +53,10 @@ async def given_of(work: Work, referral_id: UUID) -> Given | None:
     )
     if row is None:
         return None
-    return Given(row.kind, frozenset(row.scope), frozenset(row.withheld_from), row.basis)
+    return Given(
+        row.kind, frozenset(row.scope), frozenset(row.withheld_from), row.basis,
+        frozenset(row.for_what),
+    )  # fmt: skip
 
 
 async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By) -> None:
@@ -66,12 +71,13 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
     _write(
         work, referral, "consent", given_by=agreed.given_by.value, how=agreed.how.value,
         scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
-        words=agreed.words,
+        for_what=list(agreed.for_what), words=agreed.words,
     )  # fmt: skip
     note(
         work, referral, "consent given", by, given_by=agreed.given_by.value,
         by_way=agreed.how.value,
         scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
+        for_what=list(agreed.for_what),
     )  # fmt: skip
 
 
@@ -106,6 +112,7 @@ def _write(
     how: str | None = None,
     scope: list[str] | None = None,
     withheld_from: list[str] | None = None,
+    for_what: list[str] | None = None,
     basis: str | None = None,
     child_told: bool | None = None,
 ) -> None:
@@ -121,26 +128,11 @@ def _write(
         Consent(
             id=row_id, referral_id=referral.id, at=work.now, staff_id=work.actor.staff_id,
             kind=kind, given_by=given_by, how=how, scope=scope or [],
-            withheld_from=withheld_from or [], basis=basis, child_told=child_told,
+            withheld_from=withheld_from or [], for_what=for_what or [], basis=basis,
+            child_told=child_told,
             words_sealed=sealed,
         )
     )  # fmt: skip
-
-
-async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Override) -> Referral:
-    """Consent or an override, from the page. Raises NotFound, Invalid, NotPossible."""
-    referral = await lock_own(work, staff, referral_id)
-    if not move_possible(referral):
-        raise NotPossible("The referral is over: nothing is told any more.")
-    if isinstance(said, Override):
-        await record_override(work, referral, said, _BY_HAND)
-    else:
-        await record_consent(work, referral, said, _BY_HAND)
-    return referral
-
-
-def move_possible(referral: Referral) -> bool:
-    return referral.closed_at is None
 
 
 async def withdraw_consent(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
@@ -156,9 +148,13 @@ async def withdraw_consent(work: Work, staff: Staff, referral_id: UUID, words: s
             "This referral does not rest on consent but on a lawful ground. "
             "Write the child's wish into the log; recall the referral if the ground is gone."
         )
-    move(work, referral, ReferralEvent.WITHDRAW_CONSENT, _BY_HAND, words=words)
+    if ReferralState(referral.state) in OVER:
+        # It is over, and stays so; whoever was told has to hear this all the same.
+        note(work, referral, "withdraw_consent", _BY_HAND, words=words)
+    else:
+        move(work, referral, ReferralEvent.WITHDRAW_CONSENT, _BY_HAND, words=words)
     _write(work, referral, "withdrawn", words=words)
-    referral.closed_at, referral.climbs_at = work.now, None
+    referral.closed_at, referral.climbs_at = referral.closed_at or work.now, None
     referral.turn += 1
     await clocks.stop(work, referral)
     await tell_recipients(work, referral, "withdrawn")

@@ -5,6 +5,9 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
+
+from app.errors import NotFound
 from app.referrals import answering, clocks
 from app.referrals.climbing import climb_on
 from app.referrals.consent import NotConsented
@@ -56,12 +59,16 @@ async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agen
     return referral, approach, agency, counterpart
 
 
-async def errand(work: Work, approach_id: UUID, *, with_facts: bool) -> Errand | None:
+async def errand(
+    work: Work, approach_id: UUID, *, with_facts: bool, to_end: bool = False
+) -> Errand | None:
     """What to do there; with the disclosed facts if the case has yet to be made."""
+    if await work.session.get(Counterpart, approach_id) is None:
+        return None
     referral, approach, agency, counterpart = await _rows(work, approach_id)
     if agency.primero is None or agency.primero_password_sealed is None:
         return None
-    if counterpart.state in ("refused", "ended"):
+    if counterpart.state in ("refused", "ended") and not to_end:
         return None
     password = work.keys.open(
         agency.primero_password_sealed, table="agencies", column="primero_password_sealed",
@@ -70,7 +77,7 @@ async def errand(work: Work, approach_id: UUID, *, with_facts: bool) -> Errand |
     facts: dict[str, Any] = {}
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
-        if ReferralState(referral.state) in OVER or approach.state == ApproachState.WITHDRAWN:
+        if answering.too_late(referral, approach) is not None:
             counterpart.state = "ended"
             return None
         try:
@@ -112,9 +119,14 @@ async def _facts(
 async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> None:
     """Write down how far it is at the other system."""
     referral, approach, agency, counterpart = await _rows(work, approach_id)
-    counterpart.state = state
     for name, value in values.items():
         setattr(counterpart, name, value)
+    if counterpart.state == "ended" or answering.too_late(referral, approach) is not None:
+        # It was taken back while it was being made there: what has just come about is undone.
+        counterpart.state = "ended"
+        work.defer("referrals:end_counterpart", approach_id=str(approach_id))
+        return
+    counterpart.state = state
     by = By("primero", agency.code)
     if state == "refused":
         note(work, referral, "refused by their system", by, problem=counterpart.problem)
@@ -167,6 +179,23 @@ async def note_status(work: Work, approach_id: UUID, status: str, words: str) ->
     if over:
         counterpart.state = "ended"
     return not over
+
+
+async def try_again(work: Work, referral: Referral) -> None:
+    """The mapping was completed, or their forms: hand it over anew. Raises NotFound."""
+    rows = (
+        await work.session.scalars(
+            select(Counterpart)
+            .join(Approach, Approach.id == Counterpart.approach_id)
+            .where(Approach.referral_id == referral.id, Counterpart.state == "refused")
+        )
+    ).all()
+    if not rows:
+        raise NotFound("No other system has refused this referral.")
+    for row in rows:
+        row.state, row.problem = "wanted", ""
+        note(work, referral, "handed to their system again", By("by_hand"))
+        work.defer("referrals:make_counterpart", approach_id=str(row.approach_id))
 
 
 async def note_ended(work: Work, approach_id: UUID) -> None:

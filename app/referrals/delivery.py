@@ -1,5 +1,6 @@
 """Events between us and an agency's own system: signed, in order, until they arrive."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,13 +19,7 @@ from app.referrals.disclosures import disclose
 from app.referrals.models import Agency, Approach, Delivery, ReceivedEvent, Referral
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.signing import BadEvent, check, headers_for, key_of
-from app.referrals.states import (
-    OVER,
-    NoticeKind,
-    ReferralOutcome,
-    ReferralState,
-    RejectionReason,
-)
+from app.referrals.states import NoticeKind, ReferralOutcome, RejectionReason
 from app.referrals.trail import By, note, tell_house
 from app.staff.models import Staff
 from app.work import Work
@@ -32,7 +27,6 @@ from app.work import Work
 # After the n-th try: so long until the next. Six days in all, then it is dead.
 _WAITS = (5, 30, 120, 600, 1800, 3600, *(3600 * 6,) * 23)
 _TIMEOUT = 10.0
-_MOST_BYTES = 256 * 1024
 
 
 def wait_after(tries: int) -> timedelta | None:
@@ -65,7 +59,7 @@ async def pack(work: Work, delivery_id: UUID) -> Parcel | None:
     agency = await work.session.get(Agency, row.agency_id)
     assert agency is not None
     if not agency.webhook_url or agency.webhook_secret_sealed is None:
-        row.state, row.ended_at, row.last_answer = "dead", work.now, "no address any more"
+        await _bury(work, row, referral, agency, "no address any more")
         return None
     secret = work.keys.open(
         agency.webhook_secret_sealed, table="agencies", column="webhook_secret_sealed",
@@ -86,7 +80,8 @@ async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
         .where(
             Delivery.agency_id == row.agency_id,
             Delivery.referral_id == row.referral_id,
-            Delivery.state == "waiting",
+            # What is dead holds up what comes after it: the order stays.
+            Delivery.state != "delivered",
         )
         .order_by(Delivery.sequence)
         .limit(1)
@@ -106,18 +101,18 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
         "due": {c.kind: c.due_at.isoformat() for c in due if c.stopped_at is None},
         **row.detail,
     }
-    over = ReferralState(referral.state) in OVER
-    if row.kind == "referral.offered" and not over:
+    if row.kind == "referral.offered":
         approach = await work.session.scalar(
             select(Approach)
             .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
             .order_by(Approach.number.desc())
             .limit(1)
         )
-        try:
-            data["fields"] = await disclose(work, referral, agency, approach, "machine")
-        except NotConsented:
-            data["fields"] = None
+        # It may have waited for days: what is told is what this agency may hear now.
+        data["fields"] = None
+        if approach is not None and answering.too_late(referral, approach) is None:
+            with contextlib.suppress(NotConsented):
+                data["fields"] = await disclose(work, referral, agency, approach, "machine")
     return {"type": row.kind, "timestamp": row.created_at.isoformat(), "data": data}
 
 
@@ -156,16 +151,25 @@ async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> N
         if wait is not None:
             work.defer("referrals:deliver", delay=wait, delivery_id=str(row.id))
             return
-        row.state, row.ended_at = "dead", work.now
-        note(
-            work, referral, "event undeliverable", By("machine", agency.code), event=row.kind,
-            sequence=row.sequence, problem=problem,
-        )  # fmt: skip
-        tell_house(work, referral, NoticeKind.UNDELIVERED, agency=agency.code, event=row.kind)
+        await _bury(work, row, referral, agency, problem)
+        return
     await work.session.flush()
     following = await _first_waiting(work, row)
     if following is not None:
         work.defer("referrals:deliver", delivery_id=str(following))
+    work.announce("deliveries")
+
+
+async def _bury(
+    work: Work, row: Delivery, referral: Referral, agency: Agency, problem: str
+) -> None:
+    """It never arrives by itself: somebody has to look at it, and send it again."""
+    row.state, row.ended_at, row.last_answer = "dead", work.now, problem
+    note(
+        work, referral, "event undeliverable", By("machine", agency.code), event=row.kind,
+        sequence=row.sequence, problem=problem,
+    )  # fmt: skip
+    tell_house(work, referral, NoticeKind.UNDELIVERED, agency=agency.code, event=row.kind)
     work.announce("deliveries")
 
 
@@ -228,7 +232,7 @@ async def receive(
 
     Raises BadEvent, StaleEvent, Invalid, NotFound, OutOfOrder, Over, TakenByAnother.
     """
-    if not 1 <= len(event_id) <= 100 or not event_id.isprintable() or len(body) > _MOST_BYTES:
+    if not 1 <= len(event_id) <= 100 or not event_id.isprintable():
         raise BadEvent()
     agency = await _sender(work, code)
     assert agency.webhook_secret_sealed is not None

@@ -11,19 +11,31 @@ from app.errors import Invalid, NotFound
 from app.referrals import answering, opening
 from app.referrals.agencies import agency_of_code
 from app.referrals.climbing import go_to
+from app.referrals.consent import NotConsented, ground_for
+from app.referrals.consenting import (
+    Agreed,
+    Override,
+    given_of,
+    record_consent,
+    record_override,
+)
+from app.referrals.counterparts import try_again
+from app.referrals.disclosures import recipient_of
 from app.referrals.links import answer_question
 from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.offering import take_away
 from app.referrals.scopes import lock_own
 from app.referrals.states import (
     LIVE_APPROACH,
     OVER,
     ApproachState,
     DispatchState,
+    ReferralEvent,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
 )
-from app.referrals.trail import By, NotPossible, note
+from app.referrals.trail import By, NotPossible, move, note
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -53,6 +65,12 @@ async def _with_approach(
     return referral, approach, By("by_hand", agency.code, said.name.strip())
 
 
+def _check_named(said: Said) -> None:
+    """What stops a ladder was said by somebody. Raises Invalid."""
+    if not said.name.strip():
+        raise Invalid("Write who at the agency said it.")
+
+
 async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) -> Referral:
     """Send a draft, or one that came back, to the right agency or to a chosen one.
 
@@ -67,21 +85,59 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
     elif agency_id is None:
         raise Invalid("It was sent already: choose the agency that it is to go to now.")
     else:
+        await opening.check_can_be_sent_to(work, agency_id)
         await go_to(work, referral, agency_id, ("chosen by hand",), By("by_hand"))
+    return referral
+
+
+async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Override) -> Referral:
+    """Consent or an override, from the page. An agency that may not be told now is asked no
+    longer. Raises NotFound, Invalid, NotPossible.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    if ReferralState(referral.state) in OVER:
+        raise NotPossible("The referral is over: nothing is told any more.")
+    if isinstance(said, Override):
+        await record_override(work, referral, said, By("by_hand"))
+    else:
+        await record_consent(work, referral, said, By("by_hand"))
+    await _let_go_of_who_may_not(work, referral)
+    return referral
+
+
+async def _let_go_of_who_may_not(work: Work, referral: Referral) -> None:
+    agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
+    if agency is None or referral.approach_id is None:
+        return
+    try:
+        ground_for(await given_of(work, referral.id), recipient_of(agency))
+    except NotConsented as refusal:
+        approach = await answering.lock_approach(work, referral, referral.approach_id)
+        move(work, referral, ReferralEvent.REDIRECT, By("by_hand", agency.code), why=refusal.detail)
+        await take_away(work, referral)
+        approach.state = ApproachState.WITHDRAWN.value
+        referral.approach_id = referral.agency_id = None
+        await answering.on_to_the_next(work, referral)
+
+
+async def try_system_again(work: Work, staff: Staff, referral_id: UUID) -> Referral:
+    """The table was completed: hand it to the other system anew. Raises NotFound."""
+    referral = await lock_own(work, staff, referral_id)
+    await try_again(work, referral)
     return referral
 
 
 async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
     """Somebody at the agency told us that they have it. Raises NotFound, NotPossible, Invalid."""
-    if not said.name.strip():
-        raise Invalid("Write who at the agency has acknowledged it.")
+    _check_named(said)
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     await answering.acknowledge(work, referral, approach, by, words=said.words)
     return referral
 
 
 async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
-    """The same: they will act."""
+    """The same: they will act. Raises Invalid without a name."""
+    _check_named(said)
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     await answering.accept(work, referral, approach, by)
     return referral
@@ -101,6 +157,8 @@ async def progress(
 ) -> Referral:
     """The same: how it goes, and whether the child was seen."""
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    if approach.accepted_at is None:
+        _check_named(said)
     await answering.progress(work, referral, approach, by, seen_at=seen_at, words=said.words)
     return referral
 
@@ -110,6 +168,8 @@ async def complete(
 ) -> Referral:
     """The same: they have done their part."""
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    if approach.accepted_at is None:
+        _check_named(said)
     await answering.complete(work, referral, approach, outcome, by, words=said.words)
     return referral
 
@@ -137,8 +197,14 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
     if referral.state == ReferralState.DRAFT:
         raise NotPossible("It was not sent yet.")
     await answering.acknowledge_in_house(work, referral, By("by_hand"))
-    referral.owner_id = staff.id
+    if referral.owner_id != staff.id:
+        _give(work, referral, staff)
     return referral
+
+
+def _give(work: Work, referral: Referral, to: Staff) -> None:
+    before, referral.owner_id = referral.owner_id, to.id
+    note(work, referral, "owner", By("by_hand"), **{"from": str(before), "to": str(to.id)})
 
 
 async def give_to(work: Work, staff: Staff, referral_id: UUID, name: str) -> Referral:
@@ -151,9 +217,7 @@ async def give_to(work: Work, staff: Staff, referral_id: UUID, name: str) -> Ref
     )
     if to is None or not may(to.role, Permission.WRITE_REFERRALS):
         raise NotFound("There is no such colleague who could have a referral.")
-    before = referral.owner_id
-    referral.owner_id = to.id
-    note(work, referral, "owner", By("by_hand"), **{"from": str(before), "to": str(to.id)})
+    _give(work, referral, to)
     return referral
 
 
@@ -174,7 +238,7 @@ async def note_handover(
     if not agreed.strip() or not said.name.strip():
         raise Invalid("Write what was agreed, and with whom.")
     when = at or work.now
-    if when > work.now or when < referral.opened_at:
+    if when > work.now or when < referral.opened_at.replace(second=0, microsecond=0):
         raise Invalid("The time of the agreement is after the referral was opened, and not ahead.")
     agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
     by = By("by_hand", agency.code if agency else "", said.name.strip())

@@ -163,7 +163,7 @@ async def import_directory(work: Work, text: str) -> int:
     if errors:
         raise BadDirectory(errors)
     for _, entry in found:
-        await save_agency(work, entry)
+        await save_agency(work, entry, deputies=known)
     return len(found)
 
 

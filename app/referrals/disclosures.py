@@ -16,6 +16,10 @@ from app.staff.audit import write_reading
 from app.work import Work
 
 
+def recipient_of(agency: Agency) -> Recipient:
+    return Recipient(agency.code, agency.sector, frozenset(agency.services))
+
+
 def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
     """The questions that this agency's service needs, of those that are answered."""
     protocol = clocks.protocol_of(work, referral)
@@ -32,20 +36,28 @@ def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
 
 
 async def disclose(
-    work: Work, referral: Referral, agency: Agency, approach: Approach | None, how: str
+    work: Work,
+    referral: Referral,
+    agency: Agency,
+    approach: Approach | None,
+    how: str,
+    *,
+    besides: tuple[str, ...] = (),
 ) -> Answers:
-    """The answers that an agency is told; it is written down first, field by field.
+    """The answers that an agency is told; it is written down first, field by field, with what
+    is told `besides` the form.
 
     Raises NotConsented, and then nothing is told.
     """
     given = await given_of(work, referral.id)
-    ground = ground_for(given, Recipient(agency.code, agency.sector))
+    ground = ground_for(given, recipient_of(agency))
     fields = needed_by(work, referral, agency)
     await write_reading(work, "referral disclosed", f"referral:{referral.id}", to=agency.code)
     work.session.add(
         Disclosure(
             referral_id=referral.id, approach_id=approach.id if approach else None,
-            agency_id=agency.id, at=work.now, how=how, ground=ground, fields=fields,
+            agency_id=agency.id, at=work.now, how=how, ground=ground,
+            fields=[*fields, *besides],
             staff_id=work.actor.staff_id,
         )
     )  # fmt: skip

@@ -28,7 +28,10 @@ class Candidate:
     deputy: str | None
     valid_from: date | None
     valid_until: date | None
-    reachable: bool
+    # Whether it can be written to, or has a system of its own.
+    writes: bool = True
+    # The hours of its duty phones; empty ones are answered while it is open.
+    phones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,6 @@ def find(agencies: list[Candidate], sought: Sought) -> Answer:
     """
     right: list[tuple[tuple[int, ...], Found]] = []
     left_out: list[Found] = []
-    by_code = {a.code: a for a in agencies}
     deputies = {
         a.deputy
         for a in agencies
@@ -79,7 +81,7 @@ def find(agencies: list[Candidate], sought: Sought) -> Answer:
         if reasons:
             left_out.append(Found(agency, tuple(reasons)))
             continue
-        open_now = open_at(agency, sought.at)
+        open_now = open_at(agency, sought.at) or _answers_at(agency, sought.at)
         narrow = _narrowness(agency, sought)
         mandated = agency.id in sought.mandated
         why = []
@@ -98,12 +100,19 @@ def find(agencies: list[Candidate], sought: Sought) -> Answer:
         right.append((order, Found(agency, tuple(why))))
     right.sort(key=lambda pair: (pair[0], pair[1].agency.code))
     left_out.sort(key=lambda found: (len(found.reasons), found.agency.code))
-    assert len(by_code) == len(agencies)
     return Answer([found for _, found in right], left_out)
 
 
 def open_at(agency: Candidate, at: datetime) -> bool:
     return is_open(agency.hours, agency.timezone, agency.country, at)
+
+
+def _answers_at(agency: Candidate, at: datetime) -> bool:
+    """Whether a duty phone is answered then; some are when the agency itself is closed."""
+    return any(
+        is_open(hours or agency.hours, agency.timezone, agency.country, at)
+        for hours in agency.phones
+    )
 
 
 def _narrowness(agency: Candidate, sought: Sought) -> int:
@@ -135,12 +144,12 @@ def why_not(
         found.append(f"is not in force before {agency.valid_from.isoformat()}")
     if agency.valid_until is not None and today >= agency.valid_until:
         found.append(f"is out of force since {agency.valid_until.isoformat()}")
-    if not agency.reachable:
-        found.append("has neither a duty phone nor an address for messages")
+    if not agency.writes and not _answers_at(agency, sought.at):
+        found.append("nobody answers there now, and it cannot be written to")
     if {agency.code, agency.sector} & sought.withheld_from:
         found.append("must not be told, as was asked")
     if agency.id in sought.tried:
         found.append("was tried already")
-    if hours and not open_at(agency, sought.at):
+    if hours and not (open_at(agency, sought.at) or _answers_at(agency, sought.at)):
         found.append("is closed now")
     return found

@@ -1,14 +1,15 @@
 """What time brings to a referral, and what is sent. Every job may be run twice."""
 
+import functools
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
-import psycopg
-from procrastinate import Blueprint, JobContext, RetryStrategy
+from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
+from procrastinate.jobs import Job
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from app.calls import record
 from app.calls.lines import any_line
@@ -18,6 +19,7 @@ from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.referrals import clocks, counterparts, delivery
 from app.referrals.climbing import breached, climb_on, is_needed, note_result
+from app.referrals.library import protocols_of
 from app.referrals.mail import (
     MailRefused,
     MailUncertain,
@@ -30,21 +32,37 @@ from app.referrals.opening import refer_unanswered
 from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
-from app.referrals.states import Purpose, RungResult, Service
+from app.referrals.states import NoticeKind, Purpose, RungResult, Service
 from app.referrals.telling import payload_of
+from app.referrals.trail import tell_house
+from app.routing import offers
+from app.routing.models import OfferState
 from app.work import PROGRAM, Ground, Work
 
 # What could not be sent for the ladder is given up after so many tries: it climbs on.
 _LADDER_TRIES = 3
 _TRIES = 300
+# From acceptance to the talk, with some patience.
+_CONNECTING = timedelta(seconds=25)
 # A message whose fate is not known is not repeated to a person sooner.
 _UNCERTAIN = timedelta(seconds=60)
 
 
-# As everywhere: for as long as it takes.
-_RETRY = RetryStrategy(
-    max_attempts=None, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+class Persist(BaseRetryStrategy):
+    """Again after 2, 4, 8 ... at most 300 seconds, whatever it was, for as long as it takes: what
+    is forgotten here is a child. What keeps failing is said in the log each time.
+    """
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        if job.attempts > 2:
+            log().error(
+                "a job keeps failing", area="referrals", task=job.task_name,
+                exception_type=type(exception).__name__,
+            )  # fmt: skip
+        return RetryDecision(retry_in={"seconds": int(min(2 ** min(job.attempts + 1, 9), 300))})
+
+
+_RETRY = Persist()
 
 
 async def _later(ground: Ground, task: str, seconds: float, **arguments: Any) -> None:
@@ -62,8 +80,8 @@ def referrals_tasks() -> Blueprint:
     """The tasks of this area, for one job app."""
     tasks = Blueprint()
     for function in (
-        clock, climb, danger_unanswered, send_mail_rung, mail_notice, deliver, make_counterpart,
-        ask_counterpart, end_counterpart,
+        clock, climb, watch_danger, danger_unanswered, escalate_notice, send_mail_rung,
+        mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
     ):  # fmt: skip
         name = _NAMES.get(function.__name__, function.__name__)
         tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
@@ -109,12 +127,24 @@ async def climb_if_due(work: Work, referral_id: UUID, turn: int) -> None:
     await climb_on(work, referral)
 
 
+async def watch_danger(context: JobContext, call_id: str) -> None:
+    """A caller who pressed the danger key waits (again): nobody may take the call in time."""
+    ground = _ground(context)
+    patience = protocols_of(ground).current.danger_key.unanswered_after
+    await _later(ground, "danger_unanswered", patience.total_seconds(), call_id=call_id)
+
+
 async def danger_unanswered(context: JobContext, call_id: str) -> None:
     """A child pressed the danger key; if nobody took the call, others are asked to act."""
 
-    async def verb(work: Work) -> Referral | None:
+    async def verb(work: Work) -> None:
         call: Call = await record.lock_call(work, UUID(call_id))
-        return await refer_unanswered(work, call)
+        offer = await offers.live_offer_of_call(work, call.id)
+        if offer is not None and offer.state == OfferState.ACCEPTED:
+            # Somebody has just taken it: a moment, until they are connected or are not.
+            work.defer("referrals:danger_unanswered", delay=_CONNECTING, call_id=call_id)
+            return
+        await refer_unanswered(work, call)
 
     try:
         await run_verb(_ground(context), PROGRAM, verb)
@@ -147,7 +177,7 @@ async def send_mail_rung(context: JobContext, rung_id: str) -> None:
     except NotMailed:
         await _not_sent(ground, rung_id)
     except MailUncertain:
-        await _later(ground, "send_mail", _UNCERTAIN.total_seconds(), rung_id=rung_id)
+        await _not_sent(ground, rung_id, uncertain=True)
     else:
         await _note_mail(ground, rung_id, RungResult.DELIVERED)
 
@@ -161,7 +191,8 @@ async def _prepare(work: Work, rung_id: UUID) -> tuple[str, str, str] | None:
     await work.session.refresh(rung)
     if rung.ended_at is not None or rung.sending in ("sent", "failed"):
         return None
-    if not is_needed(referral, rung):
+    stale = rung.purpose == Purpose.LADDER and rung.turn != referral.turn
+    if stale or not is_needed(referral, rung):
         rung.sending, rung.payload_sealed = "failed", None
         await note_result(work, referral, rung, RungResult.STOPPED)
         return None
@@ -202,8 +233,8 @@ async def _note_mail(ground: Ground, rung_id: str, result: RungResult) -> None:
     await run_verb(ground, PROGRAM, verb)
 
 
-async def _not_sent(ground: Ground, rung_id: str) -> None:
-    """It was certainly not sent. After a few tries the ladder does not wait for it any more;
+async def _not_sent(ground: Ground, rung_id: str, *, uncertain: bool = False) -> None:
+    """It was not sent, or nobody knows. After a few tries the ladder does not wait for it any more;
     what has to be known, a withdrawal above all, is tried for days."""
 
     async def verb(work: Work) -> None:
@@ -213,12 +244,15 @@ async def _not_sent(ground: Ground, rung_id: str) -> None:
         await work.session.refresh(rung)
         if rung.ended_at is not None:
             return
-        rung.sending, rung.sent_at = "wanted", None
+        rung.sending = "wanted"
+        if not uncertain:
+            rung.sent_at = None
         if rung.tries >= (_LADDER_TRIES if rung.purpose == Purpose.LADDER else _TRIES):
             rung.sending = "failed"
             await note_result(work, referral, rung, RungResult.UNREACHABLE)
             return
-        wait = timedelta(seconds=min(5 * 2 ** min(rung.tries, 10), 1800))
+        least = _UNCERTAIN.total_seconds() if uncertain else 0
+        wait = timedelta(seconds=max(least, min(5 * 2 ** min(rung.tries, 10), 1800)))
         work.defer("referrals:send_mail", delay=wait, rung_id=rung_id)
 
     await run_verb(ground, PROGRAM, verb)
@@ -258,6 +292,21 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
     except (NotMailed, MailUncertain):
         if tries < _TRIES:
             await _later(ground, "mail_notice", 60, notice_id=notice_id, tries=tries + 1)
+
+
+async def escalate_notice(context: JobContext, notice_id: str) -> None:
+    """The owner has not seen it in time: a supervisor has to."""
+
+    async def verb(work: Work) -> None:
+        notice = await work.session.get(Notice, UUID(notice_id))
+        if notice is None or notice.seen_at is not None or notice.for_whom != "owner":
+            return
+        referral = await lock_referral(work, notice.referral_id)
+        if referral.closed_at is None:
+            kind = NoticeKind(notice.kind)
+            tell_house(work, referral, kind, for_whom="supervisors", **notice.detail)
+
+    await run_verb(_ground(context), PROGRAM, verb)
 
 
 # -- by machine --------------------------------------------------------------------------------
@@ -369,8 +418,10 @@ async def end_counterpart(context: JobContext, approach_id: str) -> None:
     """Take the referral back at the other system."""
     ground, key = _ground(context), UUID(approach_id)
     async with transaction(ground, PROGRAM) as work:
-        errand = await counterparts.errand(work, key, with_facts=False)
-    if errand is not None and errand.their_referral is not None:
+        errand = await counterparts.errand(work, key, with_facts=False, to_end=True)
+    if errand is None:
+        return
+    if errand.their_referral is not None:
         async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
             try:
                 await Primero(client, errand.account).revoke(errand.case_id, errand.their_referral)
@@ -390,11 +441,16 @@ async def end_counterpart(context: JobContext, approach_id: str) -> None:
 async def catch_forgotten(ground: Ground) -> int:
     """Do what a lost job should have done; the answer is how much that was."""
     due, ladders = await clocks.forgotten(ground)
-    for clock_id in due:
-        await run_verb(ground, PROGRAM, lambda work, key=clock_id: ring_clock(work, key))  # type: ignore[misc]
-    for referral_id, turn in ladders:
-        await run_verb(
-            ground, PROGRAM,
-            lambda work, key=referral_id, at=turn: climb_if_due(work, key, at),  # type: ignore[misc]
-        )  # fmt: skip
-    return len(due) + len(ladders)
+    verbs: list[Callable[[Work], Awaitable[None]]] = [
+        *(functools.partial(ring_clock, clock_id=clock_id) for clock_id in due),
+        *(functools.partial(climb_if_due, referral_id=r, turn=turn) for r, turn in ladders),
+    ]
+    for verb in verbs:
+        try:
+            await run_verb(ground, PROGRAM, verb)
+        except Exception as error:  # one that fails must not hold up the others
+            log().error(
+                "what was forgotten could not be done", area="referrals",
+                exception_type=type(error).__name__,
+            )  # fmt: skip
+    return len(verbs)

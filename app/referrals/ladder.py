@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 # Nobody is tried again sooner, in seconds.
 AT_LEAST = 60
+# After round upon round with nobody, the next begins after so long, in seconds.
+_AT_MOST = 300
 
 
 class StepKind(StrEnum):
@@ -92,7 +94,8 @@ def climb(steps: list[Step], position: Position, around: Around) -> Turn:
                 return Turn(act, Position(position.round, 0, -1), 0)
             return Turn(act, Position(position.round, at, next_phone), step.wait)
         at, phone = at + 1, -1
-    return Turn(Act.AROUND, Position(position.round + 1, 0, -1), AT_LEAST)
+    wait = min(AT_LEAST * 2 ** min(position.round, 8), _AT_MOST)
+    return Turn(Act.AROUND, Position(position.round + 1, 0, -1), wait)
 
 
 def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:

@@ -10,7 +10,7 @@ from app.contacts import library as definitions
 from app.contacts import records
 from app.contacts.datafile import BadDefinition, read_data
 from app.contacts.library import Key, files_of, kind_of, text_of
-from app.referrals.mapping import Mapping, read_mapping
+from app.referrals.mapping import Mapping, check_mapping_against_form, read_mapping
 from app.referrals.protocol import Protocol, check_against_form, read_protocol
 from app.work import Ground, Work
 
@@ -79,6 +79,7 @@ def load(folder: Path | None = None) -> Protocols:
             check_against_form(made, lines, form)
             _keep(found, "protocols", made.protocol, made.version, made, text, path.name)
         else:
+            check_mapping_against_form(made, lines, form)
             _keep(found, "mappings", made.mapping, made.version, made, text, path.name)
     own = folder / "country.yaml" if folder is not None else None
     place = own if own is not None and own.exists() else definitions.SHIPPED / "country.yaml"

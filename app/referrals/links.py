@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.contacts.answers import Answers
 from app.contacts.models import RecordEvent
@@ -23,14 +23,20 @@ from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
     OVER,
-    ApproachState,
     DispatchState,
     Purpose,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
 )
-from app.referrals.telling import add_link, code_key, send_code, send_links
+from app.referrals.telling import (
+    add_link,
+    check_not_too_many,
+    code_key,
+    new_token,
+    send_code,
+    send_links,
+)
 from app.referrals.trail import By, note
 from app.work import Work
 
@@ -101,8 +107,9 @@ async def _find(work: Work, token: str) -> Link:
     return link
 
 
-async def visit(work: Work, token: str) -> Visit:
+async def visit(work: Work, token: str, proof: str = "") -> Visit:
     """What a link leads to. Nothing is changed by looking, except the log of what was told.
+    `proof` is what the browser was given that proved itself.
 
     Raises NoSuchLink, LinkUsed, LinkExpired.
     """
@@ -116,11 +123,19 @@ async def visit(work: Work, token: str) -> Visit:
     found = Visit(
         link, referral, agency, approach, _steps(referral, approach),
         (await clocks.clocks_of(work, [referral.id])).get(referral.id, []),
-        proven=link.proven_until is not None and link.proven_until > work.now,
+        proven=_is_proven(work, link, proof),
     )  # fmt: skip
     if not found.steps:
         found.over = _why_over(referral, approach)
     return found
+
+
+def _is_proven(work: Work, link: Link, proof: str) -> bool:
+    """In this browser, and for a while: the address alone opens nothing."""
+    if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
+        return False
+    given = work.keys.match_key("link proof", proof[:100])
+    return hmac.compare_digest(given, link.proof_key)
 
 
 def _check_usable(work: Work, link: Link) -> None:
@@ -133,15 +148,9 @@ def _check_usable(work: Work, link: Link) -> None:
 def _steps(referral: Referral, approach: Approach | None) -> list[str]:
     """What can be done now with a link."""
     state = ReferralState(referral.state)
-    if state in OVER:
-        return []
     if approach is None:
-        return [] if state in HELD else ["acknowledge"]
-    if approach.state in (
-        ApproachState.REJECTED, ApproachState.COMPLETED, ApproachState.WITHDRAWN
-    ):  # fmt: skip
-        return []
-    if state in HELD and referral.approach_id not in (None, approach.id):
+        return [] if state in (*OVER, *HELD, ReferralState.COMPLETED) else ["acknowledge"]
+    if answering.too_late(referral, approach) is not None:
         return []
     steps = ["reject", "progress", "complete", "ask"]
     if approach.accepted_at is None or referral.approach_id != approach.id:
@@ -159,13 +168,8 @@ def _why_over(referral: Referral, approach: Approach | None) -> str:
         )
     if referral.state == ReferralState.RECALLED:
         return "This referral was taken back. Nothing more has to be done."
-    if approach is not None and approach.state in (
-        ApproachState.REJECTED, ApproachState.COMPLETED
-    ):  # fmt: skip
-        return "Your answer is written down. Thank you."
-    if referral.state == ReferralState.CLOSED:
-        return "This referral is closed. Thank you."
-    return answering.TakenByAnother.default
+    refusal = answering.too_late(referral, approach) if approach is not None else None
+    return refusal.detail if refusal is not None else answering.TakenByAnother.default
 
 
 async def read_details(work: Work, found: Visit) -> Visit:
@@ -175,15 +179,20 @@ async def read_details(work: Work, found: Visit) -> Visit:
     """
     if not found.proven or found.house or found.over:
         raise CodeNeeded()
-    found.answers = await disclose(
-        work, found.referral, found.agency, found.approach, f"link by {found.link.channel}"
-    )
+    assert found.approach is not None
     rows = await work.session.scalars(
         select(Dispatch)
-        .where(Dispatch.referral_id == found.referral.id)
+        .where(Dispatch.approach_id == found.approach.id)
         .order_by(Dispatch.asked_at.desc())
     )
     found.dispatches = list(rows)
+    besides: tuple[str, ...] = ("team.place",) if found.dispatches else ()
+    if await _has_answers(work, found):
+        besides = (*besides, "answers to its questions")
+    found.answers = await disclose(
+        work, found.referral, found.agency, found.approach, f"link by {found.link.channel}",
+        besides=besides,
+    )  # fmt: skip
     for one in found.dispatches:
         found.place[one.id] = work.keys.open(
             one.place_sealed, table="dispatches", column="place_sealed", row=one.id
@@ -192,9 +201,8 @@ async def read_details(work: Work, found: Visit) -> Visit:
     return found
 
 
-async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
-    """Questions of this agency and our answers."""
-    rows = await work.session.scalars(
+def _talk(found: Visit) -> Select[RecordEvent]:
+    return (
         select(RecordEvent)
         .where(
             RecordEvent.subject_id == found.referral.id,
@@ -203,6 +211,16 @@ async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
         )
         .order_by(RecordEvent.id)
     )
+
+
+async def _has_answers(work: Work, found: Visit) -> bool:
+    rows = (await work.session.scalars(_talk(found))).all()
+    return any(row.kind == "answer" for row in rows)
+
+
+async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
+    """Questions of this agency and our answers."""
+    rows = await work.session.scalars(_talk(found))
     said = []
     for row in rows:
         if row.words_sealed is not None and row.words_id is not None:
@@ -229,29 +247,32 @@ async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Appro
     return link, referral, agency, approach
 
 
-async def prove(work: Work, token: str, code: str) -> bool:
-    """Whether the code is right; wrong ones are counted, and the count is kept.
+async def prove(work: Work, token: str, code: str) -> str | None:
+    """What the browser keeps as proof if the code is right; None if it is not, and the count of
+    wrong ones is kept.
 
     Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
     """
     link, _, _, _ = await _locked(work, token)
     _check_usable(work, link)
     if link.code_key is None:
-        return False
+        return None
     if link.code_tries >= _MOST_TRIES:
         raise TooMany("Too many wrong codes. Have a new one sent to you.")
     given = "".join(c for c in code if c.isdigit())[:12]
     if not hmac.compare_digest(code_key(work, link.code_of, given), link.code_key):
         link.code_tries += 1
-        return False
+        return None
+    proof = new_token()
     link.code_key, link.proven_until = None, work.now + _PROVEN
-    return True
+    link.proof_key = work.keys.match_key("link proof", proof)
+    return proof
 
 
 async def ask_for_code(work: Work, token: str) -> str:
     """Send a code by another way than the link came; the answer is which.
 
-    Raises NoSuchLink, LinkUsed, LinkExpired, Conflict.
+    Raises NoSuchLink, LinkUsed, LinkExpired, Conflict, TooMany.
     """
     link, referral, agency, _ = await _locked(work, token)
     _check_usable(work, link)
@@ -268,11 +289,12 @@ async def ask_for_code(work: Work, token: str) -> str:
 async def ask_for_link(work: Work, token: str) -> None:
     """Send new links to the addresses of the directory, never to whoever asks.
 
-    Raises NoSuchLink, answering.Over.
+    Raises NoSuchLink, answering.Over, Conflict, TooMany.
     """
     link, referral, agency, _ = await _locked(work, token)
     if ReferralState(referral.state) in OVER:
         raise answering.Over()
+    await check_not_too_many(work, referral, agency.id, Purpose.LINK)
     lives = clocks.protocol_of(work, referral).link_lives
     sent = await send_links(
         work, referral, agency, link.approach_id, lives=lives, purpose=Purpose.LINK
@@ -318,7 +340,8 @@ async def take_step(work: Work, token: str, step: Step) -> str:
         work, referral, agency.id, link.approach_id, link.channel, lives=lives
     )
     # Whoever proved themselves goes on; a code that was not used yet is good for this one.
-    following.proven_until, following.code_tries = link.proven_until, link.code_tries
+    following.proven_until, following.proof_key = link.proven_until, link.proof_key
+    following.code_tries = link.code_tries
     following.code_key, following.code_channel = link.code_key, link.code_channel
     following.code_of = link.code_of
     return fresh
@@ -370,7 +393,7 @@ async def _do(
             if step.dispatch_id is None or step.to not in set(DispatchState):
                 raise Invalid("Choose how far the team is.")
             await answering.move_dispatch(
-                work, referral, step.dispatch_id, DispatchState(step.to), by,
+                work, referral, step.dispatch_id, DispatchState(step.to), by, of=approach,
                 result=step.result or None, words=step.words,
             )  # fmt: skip
         case _:

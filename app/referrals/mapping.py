@@ -10,12 +10,11 @@ from typing import Any
 from pydantic import Field
 
 from app.contacts.datafile import Lines, Part, read_model
+from app.contacts.forms import Form
 from app.contacts.trees import Code
 
 # What of a referral can be mapped, besides the questions of its form.
-FACTS = frozenset(
-    {"urgency", "service", "risk", "basis", "opened_on", "code", "agency", "due_at", "reason"}
-)
+FACTS = frozenset({"urgency", "service", "basis", "opened_on", "code", "due_at"})
 
 
 class Mapped(Part):
@@ -97,6 +96,16 @@ def _part(value: Any, part: str | None) -> Any:
 
 def _plain(value: str) -> Any:
     return {"true": True, "false": False}.get(value, value)
+
+
+def check_mapping_against_form(mapping: Mapping, lines: Lines, form: Form) -> None:
+    """What is mapped are questions of the form, or facts. Raises BadDefinition."""
+    known = FACTS | {f"{s.code}.{f.code}" for s in form.sections for f in s.fields}
+    for group in ("fields", "service_fields"):
+        for n, rule in enumerate(getattr(mapping, group)):
+            if rule.from_ not in known:
+                words = f"the form {form.form!r} has no {rule.from_!r}, and it is no fact"
+                raise lines.refuse((group, n, "from"), words)
 
 
 def read_mapping(text: str, source: str) -> tuple[Mapping, Lines]:

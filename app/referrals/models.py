@@ -210,6 +210,8 @@ class Consent(Base):
     how: Mapped[str | None]
     scope: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     withheld_from: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    # For which services it was given; none: for what this referral asks for.
+    for_what: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     basis: Mapped[str | None]
     child_told: Mapped[bool | None]
     words_sealed: Mapped[Sealed | None]
@@ -236,6 +238,8 @@ class Clock(Base):
     due_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
     breached_at: Mapped[datetime | None]
+    # The agency that had it, or was being asked, at that moment.
+    breached_by: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"), index=True)
 
 
 class Approach(Base):
@@ -327,8 +331,9 @@ class Link(Base):
     code_key: Mapped[KeyedHash | None]
     code_channel: Mapped[str | None]
     code_tries: Mapped[int] = mapped_column(server_default="0")
-    # Who proved themselves reads what identifies the child until then.
+    # Who proved themselves reads what identifies the child until then, in that browser.
     proven_until: Mapped[datetime | None]
+    proof_key: Mapped[KeyedHash | None]
 
 
 class Disclosure(Base):

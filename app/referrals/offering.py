@@ -6,10 +6,11 @@ from app.referrals import clocks
 from app.referrals.agencies import find_right
 from app.referrals.consent import NotConsented, Recipient, ground_for
 from app.referrals.consenting import given_of
+from app.referrals.disclosures import recipient_of
 from app.referrals.finding import Found
 from app.referrals.models import Agency, Approach, Counterpart, Referral
-from app.referrals.states import ApproachState, ClockKind, ReferralEvent
-from app.referrals.telling import announce_event, approaches_of
+from app.referrals.states import ApproachState, ClockKind, Purpose, ReferralEvent
+from app.referrals.telling import announce_event, approaches_of, tell_agency
 from app.referrals.trail import By, move
 from app.work import Work
 
@@ -32,7 +33,8 @@ async def next_agency(work: Work, referral: Referral) -> tuple[Found | None, str
         )  # fmt: skip
         for found in answer.right:
             try:
-                ground_for(given, Recipient(found.agency.code, found.agency.sector))
+                who = found.agency
+                ground_for(given, Recipient(who.code, who.sector, who.services))
             except NotConsented as refusal:
                 why = refusal.detail
                 continue
@@ -48,7 +50,7 @@ async def offer_to(
     assert agency is not None
     given = await given_of(work, referral.id)
     # The one place where an agency comes to hear of a referral at all.
-    ground = ground_for(given, Recipient(agency.code, agency.sector))
+    ground = ground_for(given, recipient_of(agency))
     await leave_current(work, referral)
     approach, new = await _approach_to(work, referral, agency, why)
     referral.approach_id, referral.agency_id = approach.id, agency.id
@@ -114,8 +116,10 @@ async def take_away(work: Work, referral: Referral) -> None:
         approach = await work.session.get(Approach, referral.approach_id)
         assert approach is not None
         approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
-        agency = await work.session.get(Agency, approach.agency_id)
-        assert agency is not None
-        await announce_event(work, referral, agency, "referral.redirected", {})
+        await tell_agency(work, referral, approach, Purpose.RECALLED)
+    if referral.written_at is not None:
+        # The next one has yet to get it.
+        referral.written_at = None
+        await clocks.run_on(work, referral, ClockKind.WRITTEN)
     await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
     await clocks.stop(work, referral, ClockKind.HAND_OVER)

@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from app.calls import record
 from app.calls.models import Call
+from app.calls.states import CallState
 from app.contacts.answers import Answers
-from app.contacts.contacts import suggestion
 from app.contacts.models import Case, CaseContact, Contact
 from app.contacts.records import Opened, beginning, open_record, present, sheet_of
 from app.contacts.risk import Urgency
@@ -34,14 +35,18 @@ from app.referrals.library import protocols_of
 from app.referrals.models import Agency, Referral
 from app.referrals.offering import next_agency, offer_to
 from app.referrals.states import (
+    ASKED_OF_AUTHORITIES,
     HOUSE,
     NoticeKind,
     OpenedHow,
     ReferralEvent,
     ReferralState,
+    Sector,
     Service,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
+from app.routing import roster
+from app.routing.models import Presence, PresenceState
 from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
@@ -215,7 +220,6 @@ async def _open(
     if "reason.place" in refused and wish.place:
         raise Invalid("There is no such place in the country's tree.")
     before = before_placement(work, referral, signs)
-    referral.separation_risk = bool(before)
     if not wish.directly.strip():
         referral.family_first = before
     work.session.add(referral)
@@ -243,14 +247,19 @@ async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, s
 
 
 def before_placement(work: Work, referral: Referral, signs: set[str]) -> list[str]:
-    """Whom to ask before a child is placed away from home, so that it can stay there."""
+    """Whom to ask before a child is placed away from home, so that it can stay there. Whether the
+    child may be separated from its family is written down, whoever is asked.
+    """
     disability = referral.answers.get("child.disability")
     disabled = isinstance(disability, list) and bool(set(disability) - _NO_DISABILITY)
-    before = clocks.protocol_of(work, referral).before(
-        referral.service, age=referral.child_age, disabled=disabled,
-        categories=signs | set(referral.category_codes),
-    )  # fmt: skip
-    return [service.value for service in before]
+    rule = clocks.protocol_of(work, referral).family_first
+    at_risk = rule is not None and rule.at_risk(
+        referral.child_age, disabled, signs | set(referral.category_codes)
+    )
+    referral.separation_risk = referral.separation_risk or at_risk
+    if rule is None or not at_risk or referral.service not in rule.instead_of:
+        return []
+    return [service.value for service in rule.first]
 
 
 def take_facts(work: Work, referral: Referral) -> None:
@@ -259,11 +268,9 @@ def take_facts(work: Work, referral: Referral) -> None:
     referral.child_age = age if isinstance(age, int) else None
     referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
     before = before_placement(work, referral, set())
-    if before and not referral.separation_risk:
+    if before and not referral.family_first and referral.state == ReferralState.DRAFT:
         # Known only now. Who has it already keeps it; a draft goes to those first.
-        referral.separation_risk = True
-        if referral.state == ReferralState.DRAFT:
-            referral.family_first = before
+        referral.family_first = before
 
 
 async def _first_consent(
@@ -300,20 +307,30 @@ def _consent_of(contact: Opened[Contact]) -> Agreed | None:
 
 
 async def pick_owner(work: Work) -> Staff:
-    """Who answers for a referral that nobody opened: a supervisor, or whoever comes nearest.
-
-    Raises NotFound where there is no account at all.
+    """Who answers for a referral that nobody opened: a supervisor who is there, or whoever comes
+    nearest to that. Raises NotFound where there is no account at all.
     """
     rows = (
-        await work.session.scalars(
-            select(Staff).where(Staff.active.is_(True)).order_by(Staff.created_at, Staff.name)
+        await work.session.execute(
+            select(Staff, Presence.state)
+            .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
+            .where(Staff.active.is_(True))
+            .order_by(Staff.created_at, Staff.name)
         )
     ).all()
+    present = await roster.on_shift(work)
     order = [Role.SUPERVISOR, Role.REFERRAL_OFFICER, Role.COUNSELLOR]
-    able = [s for s in rows if may(s.role, Permission.WRITE_REFERRALS)]
+    able = [(s, state) for s, state in rows if may(s.role, Permission.WRITE_REFERRALS)]
     if not able:
         raise NotFound("There is nobody with an account who could own a referral.")
-    return min(able, key=lambda s: order.index(Role(s.role)) if s.role in set(order) else 9)
+
+    def far(one: tuple[Staff, str | None]) -> tuple[bool, bool, int]:
+        staff, state = one
+        away = state in (None, PresenceState.OFF_DUTY, PresenceState.AWAY)
+        role = order.index(Role(staff.role)) if staff.role in set(order) else 9
+        return staff.role != Role.SUPERVISOR, away and staff.id not in present, role
+
+    return min(able, key=far)[0]
 
 
 # -- sending -----------------------------------------------------------------------------------
@@ -329,8 +346,7 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
     if await given_of(work, referral.id) is None:
         raise NotConsented()
     if agency_id is not None:
-        if await work.session.get(Agency, agency_id) is None:
-            raise NotFound("There is no such agency in the directory.")
+        await check_can_be_sent_to(work, agency_id)
         await offer_to(work, referral, agency_id, ("chosen by hand",), by)
     else:
         following, why = await next_agency(work, referral)
@@ -339,6 +355,15 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
         else:
             await _nobody_fits(work, referral, why, by)
     await begin(work, referral)
+
+
+async def check_can_be_sent_to(work: Work, agency_id: UUID) -> None:
+    """Our own people are in the ladder: a referral is for others. Raises NotFound, Invalid."""
+    agency = await work.session.get(Agency, agency_id)
+    if agency is None:
+        raise NotFound("There is no such agency in the directory.")
+    if agency.sector == Sector.OWN_HOUSE:
+        raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
 
 
 async def _send_to(work: Work, referral: Referral, found: Found, by: By) -> None:
@@ -358,9 +383,11 @@ async def refer_urgently(
 ) -> Referral:
     """The urgent button of a live call: opened and sent in one step. Raises NotFound, Conflict.
 
-    What there is of the talk goes along. Where the contact holds no consent yet, it is told for
-    the child's vital interests; that is written down, and a second person is informed.
+    What there is of the talk goes along. Where the contact holds no consent for this, it is told
+    for the child's vital interests; that is written down, and a second person is informed.
     """
+    # A second click at the same time waits here, and finds the first.
+    await record.lock_call(work, call_id)
     there = select(Referral.id).where(
         Referral.call_id == call_id,
         Referral.service == service.value,
@@ -369,15 +396,17 @@ async def refer_urgently(
     if await work.session.scalar(there) is not None:
         raise AlreadyReferred()
     wish = Wish(
-        Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm,
-        consent=Override(
-            # The protocol is refused at load if it does not know this ground here.
-            Basis.VITAL_INTERESTS, "Urgent button in a live call: the child is in danger now."
-        ),
+        Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm
     )  # fmt: skip
-    made = await refer(work, staff, wish, call_id=call_id)
-    await send(work, made[0], _BY_HAND)
-    return made[0]
+    (made,) = await refer(work, staff, wish, call_id=call_id)
+    given = await given_of(work, made.id)
+    scope = Scope.AUTHORITIES if service in ASKED_OF_AUTHORITIES else Scope.SERVICES
+    if given is None or scope not in given.scope:
+        # The protocol is refused at load if it does not know this ground here.
+        why = "Urgent button in a live call: the child is in danger now."
+        await record_override(work, made, Override(Basis.VITAL_INTERESTS, why), _BY_HAND)
+    await send(work, made, _BY_HAND)
+    return made
 
 
 async def refer_unanswered(work: Work, call: Call) -> Referral | None:
@@ -386,7 +415,12 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     Running it twice is once; the call is locked.
     """
     there = select(Referral.id).where(Referral.call_id == call.id)
-    if call.answered_at is not None or await work.session.scalar(there) is not None:
+    state = CallState(call.state)
+    # Who is talking is in good hands, and so was who talked to the end.
+    answered = state is CallState.CONNECTED or (
+        state is CallState.ENDED and call.answered_at is not None
+    )
+    if answered or await work.session.scalar(there) is not None:
         return None
     protocol = protocols_of(work.ground).current
     answers: dict[str, Any] = {"danger.signs": ["danger_now"]}
@@ -408,9 +442,3 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
     await send(work, referral, PROGRAM_ITSELF)
     return referral
-
-
-async def suggested_urgency(work: Work, contact: Contact) -> Urgency | None:
-    """What the signs of a contact suggest, for the page; a person decides."""
-    found = await suggestion(work, contact)
-    return found.urgency if found else None

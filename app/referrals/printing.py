@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from app.referrals.answering import lock_approach
 from app.referrals.disclosures import disclose, in_sections
 from app.referrals.models import Agency, Approach, Consent, Referral
 from app.referrals.scopes import lock_own
-from app.referrals.states import ClockKind, Purpose
+from app.referrals.spoken import ground_words, service_words, urgency_words
+from app.referrals.states import OVER, ClockKind, Purpose, ReferralState
 from app.referrals.telling import send_links
 from app.referrals.trail import By, note
 from app.staff.models import Staff
@@ -49,25 +51,34 @@ _WORDS = {
 }  # fmt: skip
 
 
-async def confirm_in_writing(work: Work, staff: Staff, referral_id: UUID, language: str) -> bytes:
-    """Make the form, let the agency have it by its link, and stop the clock that waits for it.
+async def confirm_in_writing(
+    work: Work, staff: Staff, referral_id: UUID, language: str, *, on_paper: bool
+) -> bytes:
+    """Make the form, let the agency have it by its link or by whoever hands it over on paper, and
+    stop the clock that waits for it.
 
     Raises NotFound, Conflict, NotConsented.
     """
     referral = await lock_own(work, staff, referral_id)
+    if ReferralState(referral.state) in OVER:
+        raise Conflict("This referral is over: nothing is told any more.")
     if referral.approach_id is None:
         raise Conflict("No agency has it at the moment: there is nobody to confirm it to.")
     approach = await lock_approach(work, referral, referral.approach_id)
     agency = await work.session.get(Agency, approach.agency_id)
     assert agency is not None
-    page = await _page(work, referral, agency, approach, language, "written form")
+    if not (on_paper or agency.email or agency.sms):
+        raise Conflict("There is no address for messages: hand the form over on paper.")
+    how = "written form on paper" if on_paper else "written form"
+    page = await _page(work, referral, agency, approach, language, how)
     referral.written_at = referral.written_at or work.now
     await clocks.stop(work, referral, ClockKind.WRITTEN)
-    lives = clocks.protocol_of(work, referral).link_lives
-    sent = await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
+    if not on_paper:
+        lives = clocks.protocol_of(work, referral).link_lives
+        await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
     note(
-        work, referral, "written form", By("by_hand", agency.code),
-        ways=sent, fields=len(page["fields"]),
+        work, referral, "written form", By("by_hand", agency.code), on_paper=on_paper,
+        fields=len(page["fields"]),
     )  # fmt: skip
     return await _print(page)
 
@@ -102,11 +113,11 @@ async def _page(
     head = [
         (words["to"], agency.name),
         (words["from"], words["helpline"]),
-        (words["urgency"], referral.urgency),
-        (words["service"], referral.service.replace("_", " ")),
+        (words["urgency"], urgency_words(language, referral.urgency)),
+        (words["service"], service_words(language, referral.service)),
         (words["opened"], at(referral.opened_at)),
         (words["acknowledged"], at(approach.acknowledged_at)),
-        (words["ground"], basis.replace("_", " ")),
+        (words["ground"], ground_words(language, basis)),
     ]
     due = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
     head += [(words["due"].format(words[c.kind]), at(c.due_at)) for c in due]
@@ -139,7 +150,9 @@ async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> li
             words = work.keys.open(
                 row.words_sealed, table="record_events", column="words_sealed", row=row.words_id
             )
-            found.append({"at": at(row.at), "words": words.decode()})
+            agreed_at = row.detail.get("agreed_at")
+            when = datetime.fromisoformat(agreed_at) if agreed_at else row.at
+            found.append({"at": at(when), "words": words.decode()})
     return found
 
 

@@ -45,6 +45,7 @@ class UrgencyRule(Part):
     telephone_first: Yes
     clocks: tuple[ClockRule, ...] = Field(min_length=1)
     ladder: tuple[LadderStep, ...] = Field(min_length=1)
+    ladder_source: str = Field(min_length=1, max_length=400)
     # The grounds on which one may refer without consent at this urgency.
     bases: tuple[Basis, ...] = ()
 
@@ -74,6 +75,14 @@ class FamilyFirst(Part):
     first: tuple[Service, ...] = Field(min_length=1)
     source: str = Field(min_length=1, max_length=400)
 
+    def at_risk(self, age: int | None, disabled: bool, categories: set[str]) -> bool:
+        """Whether a child may be separated from its family."""
+        return (
+            (age is not None and age < self.under_age)
+            or (self.disability and disabled)
+            or bool(categories & set(self.categories))
+        )
+
 
 class DangerKey(Part):
     """A caller who pressed the danger key and whom nobody could take in time."""
@@ -81,6 +90,7 @@ class DangerKey(Part):
     unanswered_after: Duration
     service: Service
     basis: Basis
+    source: str = Field(min_length=1, max_length=400)
 
 
 class Discloses(Part):
@@ -95,7 +105,8 @@ class Protocol(Part):
     version: int = Field(ge=1, lt=2**31)
     # An example, to be confirmed by whoever is responsible in the country.
     example: Yes = False
-    country: str = Field(pattern="^[A-Z]{2}$")
+    # Whose public holidays count; none: no holidays.
+    country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
     timezone: str
     languages: list[Language] = Field(min_length=1)
     title: Labels
@@ -110,6 +121,8 @@ class Protocol(Part):
     hand_over: Duration
     # A single-use link lives so long.
     link_lives: Duration
+    # Where the three times above come from.
+    times_source: str = Field(min_length=1, max_length=400)
     urgencies: tuple[UrgencyRule, ...]
     recipients: tuple[Recipients, ...] = ()
     family_first: FamilyFirst | None = None
@@ -141,20 +154,6 @@ class Protocol(Part):
             if signs & set(rule.when):
                 found.update(dict.fromkeys(rule.services))
         return list(found)
-
-    def before(
-        self, service: str, *, age: int | None, disabled: bool, categories: set[str]
-    ) -> list[Service]:
-        """Whom to ask before that service, so that a child can stay with its family."""
-        rule = self.family_first
-        if rule is None or service not in rule.instead_of:
-            return []
-        at_risk = (
-            (age is not None and age < rule.under_age)
-            or (rule.disability and disabled)
-            or bool(categories & set(rule.categories))
-        )
-        return list(rule.first) if at_risk else []
 
 
 def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
@@ -212,6 +211,8 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
         if step.step is StepKind.DUTY_PHONES and step.wait > 120:
             words = "a phone rings for at most 120 seconds"
             raise lines.refuse((*here, "ladder", m), words)
+    if not {StepKind.DUTY_PHONES, StepKind.MESSAGES} & set(steps):
+        raise lines.refuse((*here, "ladder"), "with neither duty_phones nor messages nobody hears")
     if rule.urgency in (Urgency.IMMEDIATE, Urgency.URGENT) and not {
         StepKind.SUPERVISOR,
         StepKind.NEXT_AGENCY,

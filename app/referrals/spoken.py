@@ -89,10 +89,47 @@ _HOUSE = {
     "nobody_left": "Nobody is left to ask in this round",
     "wrong_service": "An agency says that it is the wrong service",
     "undelivered": "A message could not be delivered",
+    "ring_them": "There is no way to write to an agency: ring and tell them",
     "unmapped": "A referral cannot be said in another system's words",
     "danger_unanswered": "The danger key was pressed and nobody could take the call",
     "escalated": "A referral has climbed to our own people on call",
 }
+
+
+_SERVICES = {
+    "sr": {
+        "child_protection": "zaštita deteta", "police": "policija", "shelter": "prihvatilište",
+        "emergency_medical": "hitna pomoć", "health": "zdravstvena zaštita",
+        "mental_health": "mentalno zdravlje", "education": "obrazovanje", "justice": "pravosuđe",
+        "mobile_outreach": "mobilni tim", "legal_aid": "pravna pomoć",
+        "family_support": "podrška porodici", "missing_child": "nestalo dete",
+        "disability_support": "podrška zbog smetnji u razvoju",
+        "helpline_abroad": "linija u inostranstvu",
+    }
+}  # fmt: skip
+_GROUNDS = {
+    "sr": {
+        "vital_interests": "vitalni interes deteta", "legal_obligation": "zakonska obaveza",
+        "best_interests": "najbolji interes deteta", "consent": "saglasnost",
+    }
+}  # fmt: skip
+
+
+def language_for(languages: list[str]) -> str:
+    """The first of an agency's languages in which there are words."""
+    return next((one for one in languages if one in _SPOKEN), "en")
+
+
+def service_words(language: str, service: str) -> str:
+    return _SERVICES.get(language, {}).get(service, service.replace("_", " "))
+
+
+def urgency_words(language: str, urgency: str) -> str:
+    return _URGENCY[known(language)][urgency]
+
+
+def ground_words(language: str, ground: str) -> str:
+    return _GROUNDS.get(language, {}).get(ground, ground.replace("_", " "))
 
 
 def known(language: str) -> str:

@@ -65,11 +65,13 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
     **{
         (s, event): after
         for s in _S
-        if s not in OVER and s is not _S.COMPLETED
+        if s not in OVER
         for event, after in (
             (_E.RECALL, _S.RECALLED),
             (_E.WITHDRAW_CONSENT, _S.CONSENT_WITHDRAWN),
         )
+        # What is done cannot be taken back, but it can be kept from being told on.
+        if s is not _S.COMPLETED or event is _E.WITHDRAW_CONSENT
     },
 }
 
@@ -159,6 +161,8 @@ class Service(StrEnum):
     DIRECTOR_ON_CALL = "director_on_call"
 
 
+# Of whom a law expects something: they are authorities, all others services.
+ASKED_OF_AUTHORITIES = frozenset({Service.CHILD_PROTECTION, Service.POLICE, Service.JUSTICE})
 HOUSE = frozenset({Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL})
 
 
@@ -261,6 +265,8 @@ class NoticeKind(StrEnum):
     NOBODY_LEFT = "nobody_left"
     WRONG_SERVICE = "wrong_service"
     UNDELIVERED = "undelivered"
+    # There is no way to write to them: somebody has to ring and say it.
+    RING_THEM = "ring_them"
     UNMAPPED = "unmapped"
     DANGER_UNANSWERED = "danger_unanswered"
     # The ladder has reached the supervisor.

@@ -8,18 +8,24 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 
+from app.errors import TooMany
 from app.referrals.deadlines import is_open
 from app.referrals.models import Agency, Approach, Delivery, DutyPhone, Link, Referral, Rung
+from app.referrals.spoken import language_for
 from app.referrals.states import (
     LIVE_APPROACH,
     ApproachState,
+    NoticeKind,
     Purpose,
     RungKind,
     RungResult,
 )
+from app.referrals.trail import tell_house
 from app.work import Work
 
 CODE_DIGITS = 6
+# Codes, and new links, that an agency may ask for in a day and for one referral.
+_A_DAY = 10
 
 
 async def _next_number(work: Work, referral: Referral) -> int:
@@ -53,7 +59,7 @@ async def add_rung(
         id=rung_id, referral_id=referral.id, approach_id=approach_id, agency_id=agency.id,
         number=await _next_number(work, referral), turn=referral.turn, purpose=purpose.value,
         kind=kind.value, payload_sealed=sealed, target=target,
-        language=agency.languages[0] if agency.languages else "en", seconds=seconds,
+        language=language_for(agency.languages), seconds=seconds,
         sending="wanted", wanted_at=work.now, asks=0, tries=0,
     )  # fmt: skip
     work.session.add(rung)
@@ -149,8 +155,39 @@ async def send_links(
     return len(ways)
 
 
+async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose: Purpose) -> int:
+    """How many messages of a kind went to an agency for this referral within a day."""
+    return (
+        await work.session.scalar(
+            select(func.count(func.distinct(Rung.wanted_at))).where(
+                Rung.referral_id == referral.id,
+                Rung.agency_id == agency_id,
+                Rung.purpose == purpose,
+                Rung.wanted_at > work.now - timedelta(days=1),
+            )  # fmt: skip
+        )
+        or 0
+    )
+
+
+async def check_not_too_many(
+    work: Work, referral: Referral, agency_id: UUID, purpose: Purpose
+) -> None:
+    """Whoever holds a link cannot have people written to, or guess codes, without end.
+
+    Raises TooMany.
+    """
+    await work.session.flush()
+    if await _sent_lately(work, referral, agency_id, purpose) >= _A_DAY:
+        raise TooMany("That was asked for too often today. Ring the helpline instead.")
+
+
 async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:
-    """A code for a link, by another way than the link came; None if there is no other way."""
+    """A code for a link, by another way than the link came; None if there is no other way.
+
+    Raises TooMany.
+    """
+    await check_not_too_many(work, referral, agency.id, Purpose.CODE)
     phone = await phone_on_duty(work, agency)
     ways: list[tuple[RungKind, str | None]] = [
         (RungKind.SMS, agency.sms if link.channel != RungKind.SMS else None),
@@ -225,31 +262,46 @@ async def approaches_of(work: Work, referral_id: UUID) -> list[Approach]:
 async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
     """Consent was withdrawn, or it was recalled: every agency that heard of it hears this too."""
     await end_rungs(work, referral)
+    purpose = Purpose.WITHDRAWN if what == "withdrawn" else Purpose.RECALLED
     told: set[UUID] = set()
     for approach in await approaches_of(work, referral.id):
         if ApproachState(approach.state) in LIVE_APPROACH:
             approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
-        if approach.agency_id in told:
-            continue
+        await tell_agency(work, referral, approach, purpose, again=approach.agency_id in told)
         told.add(approach.agency_id)
-        agency = await work.session.get(Agency, approach.agency_id)
-        assert agency is not None
-        purpose = Purpose.WITHDRAWN if what == "withdrawn" else Purpose.RECALLED
-        for kind, target in ((RungKind.EMAIL, agency.email), (RungKind.SMS, agency.sms)):
-            if target:
-                await add_rung(
-                    work, referral, agency, kind, target, purpose=purpose, approach_id=approach.id
-                )
-        if agency.primero:
-            work.defer("referrals:end_counterpart", approach_id=str(approach.id))
-        await announce_event(work, referral, agency, f"referral.{what}", {})
     # What was given to read is to be read no longer.
     await work.session.execute(
         update(Link)
         .where(Link.referral_id == referral.id)
-        .values(proven_until=None)
+        .values(proven_until=None, proof_key=None)
         .execution_options(synchronize_session="fetch")
     )
+
+
+async def tell_agency(
+    work: Work, referral: Referral, approach: Approach, purpose: Purpose, *, again: bool = False
+) -> None:
+    """An agency is asked no longer, and hears so by every way that there is; `again` if its
+    people were told for an earlier approach, and only its system is left.
+    """
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    if agency.primero:
+        work.defer("referrals:end_counterpart", approach_id=str(approach.id))
+    if again:
+        return
+    ways = [(RungKind.EMAIL, agency.email), (RungKind.SMS, agency.sms)]
+    for kind, target in ways:
+        if target:
+            await add_rung(
+                work, referral, agency, kind, target, purpose=purpose, approach_id=approach.id
+            )
+    await announce_event(work, referral, agency, f"referral.{purpose.value}", {})
+    if not (agency.email or agency.sms or agency.webhook_url or agency.primero):
+        tell_house(
+            work, referral, NoticeKind.RING_THEM, for_whom="owner", agency=agency.code,
+            purpose=purpose.value,
+        )  # fmt: skip
 
 
 async def announce_event(

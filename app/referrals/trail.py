@@ -1,10 +1,12 @@
 """Moves of a referral, each with its row in the log: who, when, how, from, to, why."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from app.contacts.records import note_event
+from app.contacts.risk import Urgency
 from app.errors import Conflict
 from app.referrals.models import Notice, Referral
 from app.referrals.states import TRANSITIONS, NoticeKind, ReferralEvent, ReferralState
@@ -24,6 +26,8 @@ class By:
 
 
 PROGRAM_ITSELF = By("program")
+# How long a notice waits for its owner.
+_IMMEDIATE, _OTHERWISE = timedelta(minutes=5), timedelta(hours=2)
 
 
 class NotPossible(Conflict):
@@ -87,6 +91,10 @@ def tell_house(
     )  # fmt: skip
     work.session.add(notice)
     work.announce("notices")
-    if for_whom == "supervisors" and work.settings.smtp_url is not None:
+    if for_whom == "owner":
+        # Whoever has gone home does not see it: then a supervisor has to.
+        wait = _IMMEDIATE if referral.urgency == Urgency.IMMEDIATE else _OTHERWISE
+        work.defer("referrals:escalate_notice", delay=wait, notice_id=str(notice.id))
+    elif work.settings.smtp_url is not None:
         work.defer("referrals:mail_notice", notice_id=str(notice.id))
     return notice

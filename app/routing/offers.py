@@ -226,6 +226,9 @@ async def lose_counsellor(
         await presences.start_wrap_up(work, presence, "your connection to the call was lost")
     if fetch_caller:
         work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+        if call.danger:
+            # A child in danger waits again.
+            work.defer("referrals:watch_danger", call_id=str(call.id))
     work.announce(f"offers:{offer.counsellor_id}")
 
 

@@ -17,7 +17,7 @@ from app.calls.states import LegStatus, is_over, read_leg_status
 from app.errors import NotFound
 from app.log import log
 from app.referrals import answering, clocks
-from app.referrals.climbing import LISTENING, is_needed, live_talk, note_result, wait_at_least
+from app.referrals.climbing import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.jobs import words_of
 from app.referrals.models import Agency, Referral, Rung
 from app.referrals.scopes import lock_referral
@@ -269,10 +269,14 @@ async def lifted(work: Work, rung_id: UUID, signed: Signed) -> list[Step]:
         await note_result(work, referral, rung, RungResult.STOPPED)
         return _ending(referral, rung)
     rung.answered_at = rung.answered_at or work.now
+    return _listened_to(work, referral, rung, await _agency(work, rung), 1)
+
+
+def _listened_to(work: Work, referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
+    """Say the keys; nobody else is rung while somebody may be listening."""
     if rung.purpose == Purpose.LADDER and rung.turn == referral.turn and referral.climbs_at:
-        # Somebody may be there: nobody else is rung while they listen.
-        wait_at_least(work, referral, LISTENING)
-    return _ask(referral, rung, await _agency(work, rung), 1)
+        wait_for(work, referral, LISTENING)
+    return _ask(referral, rung, agency, n)
 
 
 def _learn_sid(rung: Rung, sid: str) -> None:
@@ -300,12 +304,12 @@ async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Ste
             await answering.call_me_back(work, referral, agency, by)
             if rung.turn == referral.turn and referral.climbs_at is not None:
                 wait = clocks.protocol_of(work, referral).call_back_wait
-                wait_at_least(work, referral, timedelta(seconds=wait))
+                wait_for(work, referral, timedelta(seconds=wait))
         case "3":
             await note_result(work, referral, rung, RungResult.WRONG_SERVICE)
             await _wrong_service(work, referral, rung, by)
         case _ if n < _TIMES:
-            return _ask(referral, rung, agency, n + 1)
+            return _listened_to(work, referral, rung, agency, n + 1)
         case _:
             await note_result(work, referral, rung, RungResult.NO_KEY)
     return _ending(referral, rung)
@@ -327,10 +331,10 @@ async def _acknowledge(work: Work, referral: Referral, rung: Rung, by: By) -> li
         return _ending(referral, rung)
     await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
     await answering.acknowledge(work, referral, approach, by)
-    if talk is not None:
+    joined = await _join(work, referral, rung) if talk is not None else None
+    if joined is not None:
         answering.note_joined(work, referral, by)
-        return await _join(work, referral, rung) or _ending(referral, rung)
-    return _ending(referral, rung)
+    return joined or _ending(referral, rung)
 
 
 async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None:

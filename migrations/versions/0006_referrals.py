@@ -223,21 +223,6 @@ def upgrade() -> None:
     sa.UniqueConstraint('referral_id', 'number', name=op.f('uq_approaches_referral_id_number'))
     )
     op.create_index('ix_approaches_agency_id', 'approaches', ['agency_id', 'offered_at'], unique=False)
-    op.create_table('clocks',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('referral_id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.Text(), nullable=False),
-    sa.Column('started_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
-    sa.Column('due_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
-    sa.Column('stopped_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
-    sa.Column('breached_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
-    sa.CheckConstraint("kind IN ('acknowledge', 'seen', 'written', 'follow_up', 'hand_over')", name=op.f('ck_clocks_kind')),
-    sa.ForeignKeyConstraint(['referral_id'], ['referrals.id'], name=op.f('fk_clocks_referral_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_clocks')),
-    sa.UniqueConstraint('referral_id', 'kind', name=op.f('uq_clocks_referral_id_kind'))
-    )
-    op.create_index('ix_clocks_running', 'clocks', ['due_at'], unique=False, postgresql_where=sa.text('stopped_at IS NULL'))
-    op.create_index('ix_clocks_unbreached', 'clocks', ['due_at'], unique=False, postgresql_where=sa.text('stopped_at IS NULL AND breached_at IS NULL'))
     op.create_table('consents',
     sa.Column('number', sa.BigInteger(), sa.Identity(always=True), nullable=False),
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -249,6 +234,7 @@ def upgrade() -> None:
     sa.Column('how', sa.Text(), nullable=True),
     sa.Column('scope', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
     sa.Column('withheld_from', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
+    sa.Column('for_what', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
     sa.Column('basis', sa.Text(), nullable=True),
     sa.Column('child_told', sa.Boolean(), nullable=True),
     sa.Column('words_sealed', postgresql.BYTEA(), nullable=True),
@@ -292,7 +278,7 @@ def upgrade() -> None:
     sa.Column('seen_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
     sa.Column('seen_by', sa.Uuid(), nullable=True),
     sa.CheckConstraint("for_whom IN ('owner', 'supervisors')", name=op.f('ck_notices_for_whom')),
-    sa.CheckConstraint("kind IN ('breach', 'override', 'call_back', 'question', 'rejected', 'nobody_left', 'wrong_service', 'undelivered', 'unmapped', 'danger_unanswered', 'escalated')", name=op.f('ck_notices_kind')),
+    sa.CheckConstraint("kind IN ('breach', 'override', 'call_back', 'question', 'rejected', 'nobody_left', 'wrong_service', 'undelivered', 'ring_them', 'unmapped', 'danger_unanswered', 'escalated')", name=op.f('ck_notices_kind')),
     sa.ForeignKeyConstraint(['author_id'], ['staff.id'], name=op.f('fk_notices_author_id')),
     sa.ForeignKeyConstraint(['referral_id'], ['referrals.id'], name=op.f('fk_notices_referral_id')),
     sa.ForeignKeyConstraint(['seen_by'], ['staff.id'], name=op.f('fk_notices_seen_by')),
@@ -312,6 +298,24 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['referral_id'], ['referrals.id'], name=op.f('fk_received_events_referral_id')),
     sa.PrimaryKeyConstraint('agency_id', 'event_id', name=op.f('pk_received_events'))
     )
+    op.create_table('clocks',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('referral_id', sa.Uuid(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('started_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column('due_at', postgresql.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column('stopped_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('breached_at', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('breached_by', sa.Uuid(), nullable=True),
+    sa.CheckConstraint("kind IN ('acknowledge', 'seen', 'written', 'follow_up', 'hand_over')", name=op.f('ck_clocks_kind')),
+    sa.ForeignKeyConstraint(['breached_by'], ['approaches.id'], name=op.f('fk_clocks_breached_by')),
+    sa.ForeignKeyConstraint(['referral_id'], ['referrals.id'], name=op.f('fk_clocks_referral_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_clocks')),
+    sa.UniqueConstraint('referral_id', 'kind', name=op.f('uq_clocks_referral_id_kind'))
+    )
+    op.create_index(op.f('ix_clocks_breached_by'), 'clocks', ['breached_by'], unique=False)
+    op.create_index('ix_clocks_running', 'clocks', ['due_at'], unique=False, postgresql_where=sa.text('stopped_at IS NULL'))
+    op.create_index('ix_clocks_unbreached', 'clocks', ['due_at'], unique=False, postgresql_where=sa.text('stopped_at IS NULL AND breached_at IS NULL'))
     op.create_table('counterparts',
     sa.Column('approach_id', sa.Uuid(), nullable=False),
     sa.Column('case_id', sa.Uuid(), nullable=False),
@@ -382,6 +386,7 @@ def upgrade() -> None:
     sa.Column('code_channel', sa.Text(), nullable=True),
     sa.Column('code_tries', sa.Integer(), server_default='0', nullable=False),
     sa.Column('proven_until', postgresql.TIMESTAMP(timezone=True), nullable=True),
+    sa.Column('proof_key', postgresql.BYTEA(), nullable=True),
     sa.ForeignKeyConstraint(['agency_id'], ['agencies.id'], name=op.f('fk_links_agency_id')),
     sa.ForeignKeyConstraint(['approach_id'], ['approaches.id'], name=op.f('fk_links_approach_id')),
     sa.ForeignKeyConstraint(['referral_id'], ['referrals.id'], name=op.f('fk_links_referral_id')),
@@ -441,6 +446,10 @@ def downgrade() -> None:
     op.drop_index('ix_disclosures_referral_id', table_name='disclosures')
     op.drop_table('disclosures')
     op.drop_table('counterparts')
+    op.drop_index('ix_clocks_unbreached', table_name='clocks', postgresql_where=sa.text('stopped_at IS NULL AND breached_at IS NULL'))
+    op.drop_index('ix_clocks_running', table_name='clocks', postgresql_where=sa.text('stopped_at IS NULL'))
+    op.drop_index(op.f('ix_clocks_breached_by'), table_name='clocks')
+    op.drop_table('clocks')
     op.drop_table('received_events')
     op.drop_index('ix_notices_unseen', table_name='notices', postgresql_where=sa.text('seen_at IS NULL'))
     op.drop_index('ix_notices_referral_id', table_name='notices')
@@ -449,9 +458,6 @@ def downgrade() -> None:
     op.drop_table('deliveries')
     op.drop_index('ix_consents_referral_id', table_name='consents')
     op.drop_table('consents')
-    op.drop_index('ix_clocks_unbreached', table_name='clocks', postgresql_where=sa.text('stopped_at IS NULL AND breached_at IS NULL'))
-    op.drop_index('ix_clocks_running', table_name='clocks', postgresql_where=sa.text('stopped_at IS NULL'))
-    op.drop_table('clocks')
     op.drop_index('ix_approaches_agency_id', table_name='approaches')
     op.drop_table('approaches')
     op.drop_index('uq_referrals_danger_key', table_name='referrals', postgresql_where=sa.text("opened_how = 'danger_key'"))

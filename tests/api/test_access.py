@@ -122,6 +122,7 @@ API = [
             "feedback",
             "answer",
             "written",
+            "try-system-again",
             "dispatches",
             f"dispatches/{NIL}",
         )

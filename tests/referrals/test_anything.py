@@ -121,8 +121,8 @@ class Play:
         agreed = Agreed(GivenBy.CHILD, How.SPOKEN, (Scope.SERVICES,))
         override = Override(Basis.LEGAL_OBLIGATION, "why")
         return {
-            "consent": (lambda w: consenting.consent(w, staff, rid, agreed), None),
-            "override": (lambda w: consenting.consent(w, staff, rid, override), None),
+            "consent": (lambda w: desk.consent(w, staff, rid, agreed), None),
+            "override": (lambda w: desk.consent(w, staff, rid, override), None),
             "withdraw": (lambda w: consenting.withdraw_consent(w, staff, rid, ""), None),
             "send": (lambda w: desk.send(w, staff, rid, None), None),
             "send there": (lambda w: desk.send(w, staff, rid, dice.choice(

@@ -242,7 +242,7 @@ def agency(code: str, **more: object) -> Candidate:
         "services": frozenset({"shelter"}), "areas": frozenset(), "age_from": None,
         "age_to": None, "hours": "", "timezone": "Europe/Belgrade", "country": "RS",
         "languages": ("sr",), "deputy": None, "valid_from": None, "valid_until": None,
-        "reachable": True, **more,
+        "writes": True, "phones": (), **more,
     }  # fmt: skip
     return Candidate(**values)  # type: ignore[arg-type]
 
@@ -267,7 +267,8 @@ def test_the_right_one_and_why_not_the_others() -> None:
         agency("school", services=frozenset({"education"})): "does not offer shelter",
         agency("past", valid_until=date(2026, 11, 24)): "is out of force since 2026-11-24",
         agency("future", valid_from=date(2026, 11, 25)): "is not in force before 2026-11-25",
-        agency("mute", reachable=False): "has neither a duty phone nor an address for messages",
+        agency("mute", writes=False, phones=("22:00-06:00",)): "nobody answers there now, and it "
+        "cannot be written to",
         agency("hidden"): "must not be told, as was asked",
     }
     answer = find(
@@ -365,6 +366,7 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
             timedelta(minutes=15), timedelta(hours=24), timedelta(hours=72), timedelta(days=7)
         ]  # fmt: skip
         assert protocol.rule("immediate").telephone_first
+        assert all(len(rule.ladder_source) > 10 for rule in protocol.urgencies)
 
 
 @pytest.mark.parametrize(
@@ -384,6 +386,10 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
         ("consent:\n", "terms: x\nconsent:\n", "there is no such key"),
         ("default_service: child_protection", "default_service: director_on_call", "on call"),
         ("from: accepted", "from: yesterday", "from"),
+        (
+            "      - {step: messages, wait: 86400}\n", "",
+            "with neither duty_phones nor messages nobody hears",
+        ),
     ],
 )  # fmt: skip
 def test_an_invalid_protocol_is_refused_at_load(old: str, new: str, problem: str) -> None:
@@ -419,14 +425,12 @@ def test_who_is_needed_and_who_is_asked_first() -> None:
     assert protocol.needed_for({"suicide"}) == ["emergency_medical"]
     assert protocol.needed_for({"PR"}) == []
 
-    def first(age: int | None, disabled: bool = False, *categories: str) -> list[str]:
-        return list(
-            protocol.before("shelter", age=age, disabled=disabled, categories=set(categories))
-        )
-
-    assert first(2) == ["mobile_outreach", "family_support"]
-    assert first(3) == []
-    assert first(None) == []
-    assert first(12, True)
-    assert first(12, False, "FR-CARE")
-    assert protocol.before("police", age=1, disabled=True, categories=set()) == []
+    rule = protocol.family_first
+    assert rule is not None
+    assert rule.first == ("mobile_outreach", "family_support")
+    assert rule.instead_of == ("shelter",)
+    assert rule.at_risk(2, False, set())
+    assert not rule.at_risk(3, False, set())
+    assert not rule.at_risk(None, False, set())
+    assert rule.at_risk(12, True, set())
+    assert rule.at_risk(12, False, {"FR-CARE"})

@@ -25,6 +25,8 @@ class Mail:
         self.messages: list[tuple[str, str]] = []
         self.ids: list[str] = []
         self.answer = "250 OK"
+        # Takes the message and goes away without a word.
+        self.hangs_up_after_data = False
         self.port = free_port()
         self._controller: Controller | None = None
 
@@ -35,6 +37,8 @@ class Mail:
             self.messages.append((envelope.rcpt_tos[0], _plain(head, body)))
             found = re.search(r"Message-ID: (\S+)", head)
             self.ids.append(found[1] if found else "")
+        if self.hangs_up_after_data:
+            server.transport.close()
         return self.answer
 
     def start(self) -> None:
@@ -117,12 +121,22 @@ async def referral_of(who: Counsellor, referral_id: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-async def click(stage: Stage, path: str, form: dict[str, str] | None = None) -> Any:
-    """A visitor without an account at a page of ours."""
+async def click(
+    stage: Stage, path: str, form: dict[str, str] | None = None, *, as_: Any = None
+) -> Any:
+    """A visitor without an account at a page of ours; `as_` carries what a browser keeps."""
     url = stage.settings.public_url + path
+    headers = {"origin": stage.settings.public_url}
+    kept = as_.headers.get("set-cookie", "").split(";")[0] if as_ is not None else ""
+    if kept:
+        headers["cookie"] = kept
     if form is None:
-        return await stage.client.get(url)
-    return await stage.client.post(url, data=form, headers={"origin": stage.settings.public_url})
+        answer = await stage.client.get(url, headers=headers)
+    else:
+        answer = await stage.client.post(url, data=form, headers=headers)
+    # Each visitor is somebody else.
+    stage.client.cookies.clear()
+    return answer
 
 
 def story(found: dict[str, Any]) -> list[str]:

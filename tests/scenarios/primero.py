@@ -1,5 +1,6 @@
 """A stand-in for Primero's API version 2: it refuses what Primero refuses."""
 
+import asyncio
 import base64
 from typing import Any
 from uuid import uuid4
@@ -106,6 +107,9 @@ class PrimeroStandIn:
         self.busy = 0
         # Carries out so many requests and answers 502.
         self.lost = 0
+        # Stands still before a case is made, until it is set.
+        self.pause: asyncio.Event | None = None
+        self.paused = False
         self.fields = list(_FIELDS)
         app = Starlette(
             routes=[
@@ -164,6 +168,9 @@ class PrimeroStandIn:
 
     async def _make(self, request: Request) -> Response:
         data = (await request.json())["data"]
+        if self.pause is not None:
+            self.paused = True
+            await self.pause.wait()
         service = {
             "type": "object", "additionalProperties": False,
             "required": ["unique_id"],

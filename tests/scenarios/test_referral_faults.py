@@ -285,11 +285,21 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
     assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
     await night.advance(5)
     assert len(texts) == 2
-    assert (await click(night, path + "/code", {"code": code_in(texts[-1].text)})).is_redirect
-    assert "Jovana" in (await click(night, path)).text
+    proved = await click(night, path + "/code", {"code": code_in(texts[-1].text)})
+    assert proved.is_redirect
+    assert "Jovana" in (await click(night, path, as_=proved)).text
+    # A scanner that comes after it sees what it saw before.
+    assert "Jovana" not in (await click(night, path)).text
+    # A step takes the proof along, in the same browser.
+    stepped = await click(
+        night, path + "/step", {"kind": "acknowledge", "name": "Mira"}, as_=proved
+    )
+    following = stepped.headers["location"]
+    assert "Jovana" in (await click(night, following, as_=proved)).text
+    assert "Jovana" not in (await click(night, following)).text
     # It is shown for a while only.
     await night.advance(31 * 60)
-    assert "Jovana" not in (await click(night, path)).text
+    assert "Jovana" not in (await click(night, following, as_=proved)).text
 
 
 async def test_one_way_only_the_code_is_spoken(night: Stage, post: Mail) -> None:
@@ -304,8 +314,8 @@ async def test_one_way_only_the_code_is_spoken(night: Stage, post: Mail) -> None
     await night.advance(40)
     heard = " ".join(h.text for h in duty.heard)
     digits = heard.split("Your code is ")[1].split(".")[0].replace(" ", "")
-    assert (await click(night, path + "/code", {"code": digits})).is_redirect
-    assert "Jovana" in (await click(night, path)).text
+    proved = await click(night, path + "/code", {"code": digits})
+    assert "Jovana" in (await click(night, path, as_=proved)).text
 
 
 async def test_two_agencies_answer_at_once(night: Stage, post: Mail) -> None:

@@ -75,9 +75,9 @@ const takeIn = async (form) => {
   await then(answer);
 };
 
-const download = async (url) => {
+const download = async (url, body) => {
   problem();
-  const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+  const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   if (!answer.ok) return problem((await answer.json()).detail);
   save(await answer.blob(), "referral.pdf");
   setTimeout(() => location.reload(), 500);
@@ -115,7 +115,7 @@ const once = async (button, act) => {
 
 document.addEventListener("click", (event) => {
   const getter = event.target.closest("[data-download]");
-  if (getter) return once(getter, () => download(getter.dataset.download));
+  if (getter) return once(getter, () => download(getter.dataset.download, getter.dataset.body ?? "{}"));
   const button = event.target.closest("[data-post]");
   if (!button) return;
   event.preventDefault();

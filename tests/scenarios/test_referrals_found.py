@@ -1,0 +1,440 @@
+"""What a review and an attack of the referral module found, each kept from coming back."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from tests.scenarios.helpline import (
+    Mail,
+    add_agency,
+    click,
+    code_in,
+    link_in,
+    phone,
+    referral_of,
+    story,
+)
+from tests.scenarios.primero import PrimeroStandIn
+from tests.scenarios.test_cases import skip
+from tests.scenarios.test_contacts import WHOLE, write
+from tests.scenarios.test_main_job import talk
+from tests.scenarios.test_referral_machines import (
+    ANSWERS,
+    Receiver,
+    primero,
+    receiver,
+    with_primero,
+    with_system,
+)
+from tests.scenarios.test_referrals import OVERRIDE, by_hand, page, urgent
+
+__all__ = ["primero", "receiver"]
+CONSENT = {"given_by": "child", "scope": ["services"]}
+
+
+async def test_four_clicks_at_once_are_one_referral(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    leg = await talk(night, ana)
+    call = await night.call_of(leg)
+    body = {"service": "shelter"}
+    answers = await asyncio.gather(
+        *(ana.ask("POST", f"/calls/{call['id']}/urgent", body) for _ in range(4))
+    )
+    assert sorted(a.status_code for a in answers) == [201, 409, 409, 409]
+    assert len(await night.rows("SELECT id FROM referrals")) == 1
+
+
+async def test_the_urgent_button_goes_by_the_childs_consent(night: Stage) -> None:
+    """An override is for where there is none; and what rests on consent can be withdrawn."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    leg = await talk(night, ana)
+    call = await night.call_of(leg)
+    contact = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()
+    await write(
+        ana, contact["id"],
+        {**WHOLE, "consent.services": "yes", "consent.given_by": "child"},
+    )  # fmt: skip
+    made = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "shelter"})
+    found = await referral_of(ana, made.json()["id"])
+    assert [c["kind"] for c in found["consents"]] == ["consent"]
+    # For the police, whom the child did not speak of, there is the ground of danger.
+    other = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "police"})
+    found = await referral_of(ana, other.json()["id"])
+    assert [c["kind"] for c in found["consents"]] == ["consent", "override"]
+    back = await ana.ask("POST", f"/referrals/{made.json()['id']}/withdraw-consent", {})
+    assert back.json()["state"] == "consent_withdrawn"
+
+
+async def test_the_board_warns_whom_it_must_not_reach(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    leg = await talk(night, ana)
+    call = await night.call_of(leg)
+    contact = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()
+    await write(
+        ana,
+        contact["id"],
+        {"contact.kind": "child", "consent.withheld_from": "the centre: my aunt"},
+    )
+    shown = await page(night, ana, "/")
+    assert "whom it must not reach" in shown.text
+    assert "my aunt" not in shown.text
+
+
+async def test_consent_is_for_something(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, consent={**CONSENT, "for_what": ["mental_health"]})
+    refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
+    assert "other services" in refused.json()["detail"]
+    await ana.ask("POST", f"/referrals/{made['id']}/consent", {**CONSENT, "for_what": ["shelter"]})
+    sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
+    assert sent.json()["state"] == "sent"
+
+
+async def test_whom_it_may_not_reach_any_more_is_asked_no_longer(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    await add_agency(night, "other", "shelter", email="a@other.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(3)
+    less = {**CONSENT, "withheld_from": ["house"]}
+    assert (await ana.ask("POST", f"/referrals/{made['id']}/consent", less)).status_code == 200
+    await night.advance(5)
+    found = await referral_of(ana, made["id"])
+    assert [(a["agency"], a["state"]) for a in found["approaches"]][0] == ("house", "withdrawn")
+    assert found["approaches"][-1]["agency"] == "other"
+    assert "taken back" in post.to("a@house.example")[-1]
+    gone = await click(night, link_in(post.to("a@house.example")[0]))
+    assert 'value="acknowledge"' not in gone.text
+
+
+async def test_withdrawn_after_everything_was_done(night: Stage, post: Mail) -> None:
+    """What is done is done; what was told is not to be told on."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    for end in ("completed", "closed"):
+        made = await by_hand(ana, consent=CONSENT, send=True)
+        await night.advance(3)
+        path = f"/referrals/{made['id']}"
+        done = {"outcome": "other", "name": "Mira"}
+        assert (await ana.ask("POST", f"{path}/complete", done)).status_code == 200
+        if end == "closed":
+            assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
+        count = len(post.messages)
+        back = await ana.ask("POST", f"{path}/withdraw-consent", {"words": "no"})
+        assert back.status_code == 200, back.text
+        await night.advance(3)
+        assert "withdrawn" in post.messages[-1][1]
+        assert len(post.messages) > count
+        found = await referral_of(ana, made["id"])
+        assert found["state"] == ("closed" if end == "closed" else "consent_withdrawn")
+        assert "withdraw_consent" in " ".join(story(found))
+        assert (await ana.ask("POST", f"{path}/written", {})).status_code == 409
+
+
+async def test_who_can_only_be_rung_has_to_be_rung(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", phones=("+381113000001",))
+    phone(night, "+381113000001", presses="1")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(40)
+    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    notices = await night.rows("SELECT kind, detail FROM notices WHERE for_whom = 'owner'")
+    assert ("ring_them", "house") in {(n["kind"], n["detail"].get("agency")) for n in notices}
+
+
+async def test_an_agency_that_was_passed_over_reads_nothing_later(
+    night: Stage, post: Mail, receiver: Receiver
+) -> None:
+    """Not when another has it, not when that one is done; nor does its own system."""
+    ana = await night.add_counsellor("ana")
+    await with_system(night, receiver, "first")
+    await add_agency(
+        night, "first", "shelter", email="a@first.example", sms="+381640000001",
+        webhook_url=receiver.url,
+    )  # fmt: skip
+    await add_agency(night, "second", "shelter", email="a@second.example")
+    phone(night, "+381640000001")
+    receiver.status = 500
+    made = await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
+    await night.until(lambda: bool(post.to("a@second.example")), limit=300)
+    path = link_in(post.to("a@first.example")[0])
+    code = code_in(night.exchange.phones["+381640000001"].texts[0].text)
+    two = link_in(post.to("a@second.example")[0])
+    proved = await click(night, path + "/code", {"code": code})
+    accepted = await click(night, two + "/step", {"kind": "accept", "name": "B"})
+    assert accepted.is_redirect
+    for _ in range(2):
+        shown = await click(night, path, as_=proved)
+        assert "Jovana" not in shown.text
+        assert "Another service has taken" in shown.text
+        following = accepted.headers["location"].split("?")[0]
+        await click(
+            night, following + "/step", {"kind": "complete", "name": "B", "outcome": "other"}
+        )
+    receiver.status = 200
+    await night.advance(4000)
+    assert receiver.taken
+    assert all(not e["data"].get("fields") for e in receiver.taken)
+    assert (await referral_of(ana, made["id"]))["state"] == "completed"
+
+
+async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    for code in ("one", "two"):
+        await add_agency(
+            night, code, "shelter", email=f"a@{code}.example", sms=f"+38164000000{len(code)}",
+            languages=("hu", "sr"),
+        )  # fmt: skip
+    texts = phone(night, "+381640000003").texts
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(3)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/accept", {"name": "Mira"})
+    where = {
+        "place": "Kod tetke, Ulica 5", "team": "Tim",
+        "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat(),
+    }  # fmt: skip
+    sent = (await ana.ask("POST", f"{path}/dispatches", where)).json()
+    await night.advance(3)
+    # The agency hears of it, and reads where behind its code.
+    link, code = link_in(post.to("a@one.example")[-1]), code_in(texts[-1].text)
+    assert "Uput" in post.to("a@one.example")[-1], "the first language in which there are words"
+    proved = await click(night, link + "/code", {"code": code})
+    assert "Ulica 5" in (await click(night, link, as_=proved)).text
+    found = await referral_of(ana, made["id"])
+    assert "team.place" in found["disclosures"][-1]["fields"]
+    # It goes to another, who is not told, and cannot move a team that is not theirs.
+    await ana.ask("POST", f"{path}/send", {"agency": "two"})
+    await night.advance(3)
+    link, code = link_in(post.to("a@two.example")[-1]), code_in(texts[-1].text)
+    proved = await click(night, link + "/code", {"code": code})
+    assert "Ulica 5" not in (await click(night, link, as_=proved)).text
+    form = {"kind": "dispatch", "name": "X", "dispatch": sent["id"], "to": "seen"}
+    assert (await click(night, link + "/step", form)).status_code in (404, 422)
+    # The first one hears that it is asked no longer.
+    assert "povučen" in post.to("a@one.example")[-1]
+    # Taken back, nobody is on the way.
+    await ana.ask("POST", f"{path}/recall", {"words": "found"})
+    rows = await night.rows("SELECT state FROM dispatches")
+    assert rows[0]["state"] == "called_off"
+    again = await ana.ask("POST", f"{path}/dispatches/{sent['id']}", {"to": "seen"})
+    assert again.status_code == 409
+
+
+async def test_taken_back_while_it_is_being_made_in_primero(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    there, url = primero
+    ana = await night.add_counsellor("ana")
+    await with_primero(night, url)
+    there.pause = asyncio.Event()
+    made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        if there.paused:
+            break
+    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    there.pause.set()
+    await night.advance(30)
+    assert there.only["status"] == "revoked"
+
+
+async def test_after_the_table_was_completed_it_is_handed_over(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    there, url = primero
+    ana = await night.add_counsellor("ana")
+    await with_primero(night, url)
+    answers = {**ANSWERS, "child.gender": "non_binary"}
+    made = await by_hand(ana, override=OVERRIDE, send=True, answers=answers)
+    await night.advance(5)
+    assert there.cases == {}
+    found = await referral_of(ana, made["id"])
+    change = {"path": "child.gender", "value": "unknown", "base": found["revision"]}
+    await ana.ask("PUT", f"/referrals/{made['id']}/answers", {"changes": [change]})
+    again = await ana.ask("POST", f"/referrals/{made['id']}/try-system-again")
+    assert again.status_code == 200
+    await night.advance(5)
+    assert len(there.cases) == 1
+    assert (await ana.ask("POST", f"/referrals/{made['id']}/try-system-again")).status_code == 404
+
+
+async def test_a_danger_caller_who_was_cut_off(night: Stage) -> None:
+    """They were answered once; now they wait again, and nobody is there."""
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
+    phone(night, "+381113000001", presses="1")
+    leg = await talk(night, ana, digit="9")
+    await night.advance(100)
+    assert await night.rows("SELECT 1 FROM referrals") == []
+    inside = night.exchange.conferences.of_leg(leg)
+    assert inside is not None
+    mine = next(p.leg for p in inside[0].participants.values() if p.leg is not leg)
+    await ana.be("break")
+    await night.exchange.hang_up(mine)
+    await night.advance(120)
+    rows = await night.rows("SELECT owner_id, state FROM referrals")
+    assert [(r["owner_id"], r["state"]) for r in rows] == [(vera.id, "acknowledged")]
+
+
+async def test_houses_that_nobody_answers_at_night(night: Stage) -> None:
+    """They are not offered what they cannot hear of; and the log does not fill with rounds."""
+    ana = await night.add_counsellor("ana")
+    for n in range(30):
+        await add_agency(
+            night, f"day-{n}", "shelter", phones=((f"+3811130000{n:02d}", "Mo-Fr 08:00-16:00"),)
+        )
+    referral_id = await urgent(night, ana)
+    await night.advance(1500)
+    found = await referral_of(ana, referral_id)
+    assert found["approaches"] == []
+    assert len(found["events"]) < 25, len(found["events"])
+    kinds = [r["kind"] for r in await night.rows("SELECT kind FROM notices")]
+    assert "nobody_left" in kinds
+    # In the morning they are asked.
+    duty = phone(night, "+381113000000", presses="1")
+    await skip(night, 7)
+    await night.advance(400)
+    await ana.sign_in()
+    assert duty.rung >= 1
+    assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
+
+
+async def test_a_mail_server_that_never_says_whether_it_took_it(night: Stage, post: Mail) -> None:
+    """A person is not written to every minute."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    post.hangs_up_after_data = True
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(900)
+    rungs = await night.rows("SELECT tries FROM rungs WHERE kind = 'email'")
+    assert max(r["tries"] for r in rungs) <= 3
+    assert len(post.messages) <= 3 * len(rungs)
+
+
+async def test_our_own_people_are_in_the_ladder_and_nowhere_else(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, override=OVERRIDE)
+    refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "on-call"})
+    assert refused.status_code == 422
+    await ana.ask("POST", f"/referrals/{made['id']}/send", {})
+    # What stops a ladder was said by somebody.
+    for verb in ("acknowledge", "accept", "progress", "complete"):
+        answer = await ana.ask("POST", f"/referrals/{made['id']}/{verb}", {})
+        assert answer.status_code == 422, verb
+    taken = await vera.ask("POST", f"/referrals/{made['id']}/take")
+    assert taken.status_code == 200
+    found = await referral_of(vera, made["id"])
+    assert found["owner_id"] == str(vera.id)
+    assert any(e["kind"] == "owner" for e in found["events"])
+
+
+async def test_what_the_owner_does_not_see_a_supervisor_has_to(night: Stage, post: Mail) -> None:
+    """The duty phone wants to be called back, and the counsellor has gone home."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", email="duty@line.example"
+    )
+    await add_agency(night, "house", "shelter", phones=("+381113000001",))
+    phone(night, "+381113000001", presses="2")
+    await urgent(night, ana)
+    await night.advance(400)
+    rows = await night.rows("SELECT for_whom FROM notices WHERE kind = 'call_back'")
+    assert {r["for_whom"] for r in rows} == {"owner", "supervisors"}
+    assert any("called back" in text for text in post.to("duty@line.example"))
+
+
+async def test_known_only_later_that_the_child_is_small(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    await add_agency(
+        night, "team", "mobile_outreach", sector="mobile_outreach", email="a@team.example"
+    )
+    made = await by_hand(ana, override=OVERRIDE)
+    found = await referral_of(ana, made["id"])
+    change = {"path": "child.age", "value": 1, "base": found["revision"]}
+    await ana.ask("PUT", f"/referrals/{made['id']}/answers", {"changes": [change]})
+    await ana.ask("POST", f"/referrals/{made['id']}/send", {})
+    found = await referral_of(ana, made["id"])
+    assert found["approaches"][0]["agency"] == "team"
+    assert found["separation_risk"]
+
+
+@pytest.mark.parametrize("kind", ["code", "link"])
+async def test_not_without_end(night: Stage, post: Mail, kind: str) -> None:
+    """Whoever holds a link cannot have people written to all day, nor guess for ever."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
+    phone(night, "+381640000001")
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(post.messages))
+    path = link_in(post.messages[0][1])
+    night.app.state.sign_in_limiter.storage.reset = None
+    sent: list[Any] = []
+    for _ in range(14):
+        # As if a minute had gone by each time.
+        await night.app.state.sign_in_limiter.clear_all() if hasattr(
+            night.app.state.sign_in_limiter, "clear_all"
+        ) else await night.app.state.sign_in_limiter.storage.reset_all()
+        sent.append(await click(night, f"{path}/send-{kind}", {"x": "y"}))
+        await night.advance(61)
+    assert any("too often today" in answer.text for answer in sent)
+    rungs = await night.rows("SELECT count(*) AS n FROM rungs WHERE purpose = %s", kind)
+    assert rungs[0]["n"] <= 20
+
+
+async def test_numbers_of_how_agencies_answer(night: Stage) -> None:
+    """Median and nine in ten, breaches of whoever had it, rejections, outcomes, feedback."""
+    ana = await night.add_counsellor("ana")
+    olga = await night.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await add_agency(night, "house", "shelter", webhook_url="http://127.0.0.1:9/", email=None)
+    for n, seconds in enumerate((10, 20, 30, 40, 100)):
+        more = {"answers": {"parties.wants_feedback": "yes"}} if n < 2 else {}
+        made = await by_hand(ana, consent=CONSENT, urgency="urgent", send=True, **more)
+        await night.advance(seconds)
+        path = f"/referrals/{made['id']}"
+        said = {"name": "Mira"}
+        assert (await ana.ask("POST", f"{path}/acknowledge", said)).status_code == 200
+        if n == 0:
+            await ana.ask("POST", f"{path}/reject", {"reason": "no_capacity"})
+        elif n == 1:
+            await night.advance(80)
+            seen = {"seen_at": night.clock.now().isoformat(), **said}
+            assert (await ana.ask("POST", f"{path}/progress", seen)).status_code == 200
+            await ana.ask("POST", f"{path}/complete", {"outcome": "medical_care"})
+            await ana.ask("POST", f"{path}/feedback", {"words": "told"})
+    # Nobody acknowledges this one in time.
+    await by_hand(ana, consent=CONSENT, urgency="immediate", send=True)
+    await night.advance(1000)
+    await olga.sign_in()
+    body = (await olga.ask("GET", "/statistics/referrals.json")).json()
+    every, house = body["rows"]
+    assert (every["agency"], house["agency"]) == ("all", "house")
+    for row in (every, house):
+        assert row["offered"] == 6
+        assert row["acknowledged"] == 5
+        assert row["median_seconds_to_acknowledge"] == pytest.approx(30, abs=1)
+        assert row["p90_seconds_to_acknowledge"] == pytest.approx(76, abs=1)
+        assert row["median_seconds_to_see_child"] == pytest.approx(100, abs=1)
+        assert row["rejections"] == {"no_capacity": 1}
+        assert row["outcomes"] == {"medical_care": 1}
+        assert (row["completed"], row["feedback_wanted"], row["feedback_given"]) == (1, 1, 1)
+        assert row["breaches"] == 1
+    text = (await olga.ask("GET", "/statistics/referrals.csv")).text.splitlines()
+    header = next(n for n, line in enumerate(text) if line.startswith("agency,"))
+    assert all(line.startswith(('"# ', "# ")) for line in text[:header])
+    assert len(text[header].split(",")) == len(text[header + 1].split(","))
+    past = (await olga.ask("GET", "/statistics/referrals.json?to=2029-01-01T00:00:00Z")).json()
+    assert past["rows"][0]["offered"] == 0
