@@ -10,7 +10,7 @@ from procrastinate import App
 
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import EVERYTHING, Bus
-from app.jobs.app import POLL_SECONDS, make_job_app
+from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.log import log
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
@@ -20,8 +20,6 @@ from app.telephony import jobs as telephony_jobs
 from app.telephony.provider import Provider
 from app.work import Ground
 
-# Jobs that run at once; most of their time they wait for the provider.
-CONCURRENCY = 16
 # Seconds between two runs of matching, at the least.
 _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
@@ -83,16 +81,22 @@ class Worker:
         async with job_app.open_async():
             self._job_app = job_app
             try:
-                await job_app.run_worker_async(
-                    concurrency=CONCURRENCY,
-                    fetch_job_polling_interval=POLL_SECONDS,
-                    install_signal_handlers=False,
-                    shutdown_graceful_timeout=5,
-                    update_heartbeat_interval=5,
-                    stalled_worker_timeout=20,
-                    delete_jobs="successful",
-                    additional_context={"parts": parts, "ground": self._ground},
-                )
+                context = {"parts": parts, "ground": self._ground}
+                async with asyncio.TaskGroup() as group:
+                    for queue_name, places in PLACES.items():
+                        group.create_task(
+                            job_app.run_worker_async(
+                                queues=[queue_name],
+                                concurrency=places,
+                                fetch_job_polling_interval=POLL_SECONDS,
+                                install_signal_handlers=False,
+                                shutdown_graceful_timeout=5,
+                                update_heartbeat_interval=5,
+                                stalled_worker_timeout=20,
+                                delete_jobs="successful",
+                                additional_context=context,
+                            )
+                        )
             finally:
                 self._job_app = None
 

@@ -7,6 +7,17 @@ from app.database.engine import for_libpq
 
 # The longest that a job waits when its notification is missed, in seconds.
 POLL_SECONDS = 0.25
+# What waits for other people's servers has places of its own, so that it never holds up what
+# rings a phone or writes a breach: queues, with how many of their jobs run at once.
+PLACES = {"default": 16, "mail": 6, "outside": 6}
+QUEUES = {
+    "referrals:send_mail": "mail",
+    "referrals:mail_notice": "mail",
+    "referrals:deliver": "outside",
+    "referrals:make_counterpart": "outside",
+    "referrals:ask_counterpart": "outside",
+    "referrals:end_counterpart": "outside",
+}
 
 
 def make_job_app(url: str, *blueprints: tuple[str, Blueprint]) -> procrastinate.App:

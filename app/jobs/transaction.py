@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.database.bus import CHANNEL
 from app.database.engine import lost_a_race
 from app.database.quick import send
+from app.jobs.app import QUEUES
 from app.work import Actor, DeferredJob, Ground, Work
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def _written(work: Work) -> None:
 def _as_job(job: DeferredJob, work: Work) -> procrastinate.jobs.Job:
     return procrastinate.jobs.Job(
         id=None,
-        queue="default",
+        queue=QUEUES.get(job.task, "default"),
         lock=None,
         queueing_lock=None,
         task_name=job.task,

@@ -168,13 +168,13 @@ def _check_primero(work: Work, primero: dict[str, Any], wrong: list[str]) -> Non
         wrong.append(f"primero mapping: one of {', '.join(sorted(names))}")
 
 
-async def save_agency(work: Work, entry: Entry, *, deputies: set[str] | None = None) -> Agency:
-    """Add an agency, or change the one of that code; `deputies` are codes that come with it.
+async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None) -> Agency:
+    """Add an agency, or change the one of that code; `with_` are the codes that come with it.
 
     Raises Invalid.
     """
     entry = check_entry(work, entry)
-    if entry.deputy and entry.deputy not in (deputies or ()):
+    if entry.deputy and entry.deputy not in (with_ or ()):
         there = select(Agency.id).where(Agency.code == entry.deputy)
         if await work.session.scalar(there) is None:
             raise Invalid(f"deputy: there is no agency {entry.deputy[:60]!r}")
@@ -198,7 +198,7 @@ async def save_agency(work: Work, entry: Entry, *, deputies: set[str] | None = N
         agency.doubted_at = None
     await work.session.flush()
     await _set_phones(work, agency, entry.duty_phones)
-    await _set_mandates(work, agency, entry.mandated_for)
+    await _set_mandates(work, agency, entry.mandated_for, with_ or set())
     write_entry(
         work, "agency added" if new else "agency changed", f"agency:{agency.code}", fields=changed
     )
@@ -250,7 +250,9 @@ async def _set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> 
     await work.session.flush()
 
 
-async def _set_mandates(work: Work, agency: Agency, mandated_for: tuple[str, ...]) -> None:
+async def _set_mandates(
+    work: Work, agency: Agency, mandated_for: tuple[str, ...], with_: set[str]
+) -> None:
     wanted = {tuple(m.split("@", 1)) for m in mandated_for}
     rows = await work.session.scalars(select(Mandate).where(Mandate.agency_id == agency.id))
     for row in rows.all():
@@ -261,7 +263,18 @@ async def _set_mandates(work: Work, agency: Agency, mandated_for: tuple[str, ...
         if there is None:
             work.session.add(Mandate(service=service, place=place, agency_id=agency.id))
         elif there.agency_id != agency.id:
+            holder = await work.session.get(Agency, there.agency_id)
+            assert holder is not None
+            if holder.code not in with_:
+                raise Invalid(
+                    f"mandated_for: {service}@{place} is the mandate of {holder.code}. "
+                    "Take it from there first, or change both in one file."
+                )
             there.agency_id = agency.id
+            write_entry(
+                work, "mandate moved", f"agency:{holder.code}", to=agency.code,
+                mandate=f"{service}@{place}",
+            )  # fmt: skip
     await work.session.flush()
 
 

@@ -4,7 +4,7 @@ Whoever says it, by whichever way, comes through here: the phone, the link, anot
 or somebody of ours who writes down what was said.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from app.referrals.states import (
     DISPATCH_RESULTS,
     HELD,
     LIVE_APPROACH,
+    NOT_HELPED,
     OVER,
     ApproachState,
     ClockKind,
@@ -214,11 +215,12 @@ async def reject(
 
 async def on_to_the_next(work: Work, referral: Referral) -> None:
     """Offer a locked referral that came back to the next right agency, or climb the ladder."""
-    following, why = await next_agency(work, referral)
-    if following is not None:
-        await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+    following = await next_agency(work, referral)
+    if following.found is not None:
+        found = following.found
+        await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
         return
-    note(work, referral, "no other agency", PROGRAM_ITSELF, why=why)
+    note(work, referral, "no other agency", PROGRAM_ITSELF, why=following.why)
     await end_rungs(work, referral)
     await begin(work, referral)
 
@@ -280,6 +282,11 @@ async def complete(
     approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
     await clocks.stop(work, referral, ClockKind.SEEN, ClockKind.FOLLOW_UP)
     await _announce(work, referral, approach, "referral.completed", by)
+    tell_house(
+        work, referral, NoticeKind.COMPLETED, for_whom="owner", agency=by.agency, reason=told
+    )
+    if outcome in NOT_HELPED:
+        tell_house(work, referral, NoticeKind.COMPLETED, agency=by.agency, reason=told)
 
 
 async def ask(work: Work, referral: Referral, approach: Approach, question: str, by: By) -> None:
@@ -315,6 +322,8 @@ async def dispatch(
         raise Over()
     if not place.strip() or not team.strip():
         raise Invalid("Say where the team is to go, and which team.")
+    if not work.now - timedelta(days=1) <= wanted_at <= work.now + timedelta(days=366):
+        raise Invalid("The time is within the year. Check the date.")
     row_id = uuid4()
 
     def seal(text: str, column: str) -> bytes | None:
@@ -395,15 +404,17 @@ async def move_dispatch(
         **({"result": result} if result else {}),
     )  # fmt: skip
     if to is DispatchState.SEEN:
-        await _seen_by_team(work, referral, by)
+        await _seen_by_team(work, referral, found, by)
     return found
 
 
-async def _seen_by_team(work: Work, referral: Referral, by: By) -> None:
-    """A team that sees the child is what the clock waits for."""
-    if referral.approach_id is not None:
+async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) -> None:
+    """A team that sees the child is what the clock waits for. It speaks for the agency for which
+    it went, if that has accepted, and for no other.
+    """
+    if referral.approach_id is not None and team.approach_id == referral.approach_id:
         approach = await lock_approach(work, referral, referral.approach_id)
-        if ApproachState(approach.state) in LIVE_APPROACH:
+        if approach.accepted_at is not None and ApproachState(approach.state) in LIVE_APPROACH:
             await progress(work, referral, approach, by, seen_at=work.now)
             return
     if referral.seen_at is None:

@@ -29,6 +29,7 @@ from app.referrals.telling import (
     add_rung,
     end_rungs,
     phones_on_duty,
+    rung_in_this_round,
     send_links,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
@@ -66,14 +67,14 @@ async def climb_on(work: Work, referral: Referral) -> None:
     # An agency that was redirected from, rejected or failed is not rung any more.
     if referral.state not in (ReferralState.SENT, ReferralState.DELIVERED):
         agency = None
-    phones = await phones_on_duty(work, agency) if agency else []
-    supervisor = await _on_call(work, Service.SUPERVISOR_ON_CALL)
-    director = await _on_call(work, Service.DIRECTOR_ON_CALL)
-    following, why_none = await next_agency(work, referral)
+    phones = await _still_to_ring(work, referral, agency)
+    supervisor = await _on_call(work, referral, Service.SUPERVISOR_ON_CALL)
+    director = await _on_call(work, referral, Service.DIRECTOR_ON_CALL)
+    following = await next_agency(work, referral)
     around = Around(
         phones=len(phones),
         messages=_has_messages(agency) or _has_system(agency),
-        more_agencies=following is not None,
+        more_agencies=following.found is not None,
         supervisor_phones=len(supervisor[1]),
         supervisor_messages=_has_messages(supervisor[0]),
         director_phones=len(director[1]),
@@ -83,7 +84,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
     turn = climb(steps, position, around)
     if turn.act in _RING:
         numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
-        wait = await _too_soon(work, referral, numbers[turn.position.phone])
+        wait = await _too_soon(work, referral, numbers[0])
         if wait is not None:
             # The same place, a little later.
             _take(work, referral, position, wait)
@@ -92,18 +93,19 @@ async def climb_on(work: Work, referral: Referral) -> None:
     match turn.act:
         case Act.RING:
             assert agency is not None
-            await _ring(work, referral, agency, phones[turn.position.phone], turn)
+            await _ring(work, referral, agency, phones[0], turn)
         case Act.SEND:
             assert agency is not None
             await _send(work, referral, agency)
         case Act.NEXT_AGENCY:
-            assert following is not None
-            await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+            assert following.found is not None
+            found = following.found
+            await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
         case Act.AROUND:
-            await _go_around(work, referral, why_none)
+            await _go_around(work, referral, following.why)
         case _:
-            found = supervisor if turn.act in _SUPERVISOR else director
-            await _go_to_house(work, referral, turn, found)
+            on_call = supervisor if turn.act in _SUPERVISOR else director
+            await _go_to_house(work, referral, turn, on_call)
 
 
 async def _ask_about_open(work: Work, referral: Referral) -> None:
@@ -185,7 +187,7 @@ async def go_to(
     Raises NotConsented and what is below it; then nothing has changed.
     """
     if referral.state not in (ReferralState.DRAFT, ReferralState.REDIRECTED):
-        held = ReferralState(referral.state) in HELD
+        held = ReferralState(referral.state) in (*HELD, ReferralState.COMPLETED)
         move(work, referral, ReferralEvent.REDIRECT, by)
         if held:
             await take_away(work, referral)
@@ -203,14 +205,24 @@ async def _go_around(work: Work, referral: Referral, why: str) -> None:
         note(work, referral, "around again", PROGRAM_ITSELF, round=referral.ladder_round)
 
 
-async def _on_call(work: Work, service: Service) -> tuple[Agency | None, list[str]]:
+async def _still_to_ring(work: Work, referral: Referral, agency: Agency | None) -> list[str]:
+    """The phones that are answered now and were not tried in this round, in order."""
+    if agency is None:
+        return []
+    tried = await rung_in_this_round(work, referral, agency)
+    return [number for number in await phones_on_duty(work, agency) if number not in tried]
+
+
+async def _on_call(
+    work: Work, referral: Referral, service: Service
+) -> tuple[Agency | None, list[str]]:
     """Our own people on call, and their phones."""
     found = await house(work, service)
     if not found:
         return None, []
     agency = await work.session.get(Agency, found[0].id)
     assert agency is not None
-    return agency, await phones_on_duty(work, agency)
+    return agency, await _still_to_ring(work, referral, agency)
 
 
 def _has_messages(agency: Agency | None) -> bool:
@@ -229,7 +241,7 @@ async def _go_to_house(
     assert agency is not None
     if turn.act in _RING:
         rung = await add_rung(
-            work, referral, agency, RungKind.PHONE, phones[turn.position.phone],
+            work, referral, agency, RungKind.PHONE, phones[0],
             seconds=min(turn.wait, 60),
         )  # fmt: skip
         wait_for(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
@@ -339,9 +351,9 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
         and referral.climbs_at is not None
     ):
         # What is immediate climbs all the time; all else waits for its clock.
-        following, _ = await next_agency(work, referral)
-        if following is not None:
-            await go_to(work, referral, following.agency.id, following.reasons, PROGRAM_ITSELF)
+        found = (await next_agency(work, referral)).found
+        if found is not None:
+            await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
         elif referral.urgency != Urgency.URGENT and can(referral, ReferralEvent.EXPIRE):
             await _expire(work, referral)
 

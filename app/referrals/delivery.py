@@ -1,5 +1,6 @@
 """Events between us and an agency's own system: signed, in order, until they arrive."""
 
+import asyncio
 import contextlib
 import json
 from dataclasses import dataclass
@@ -120,13 +121,16 @@ async def post(client: httpx2.AsyncClient, parcel: Parcel, now: datetime) -> str
     """Send it; None if it was taken, otherwise why not, without anything of the answer's text."""
     headers = headers_for(parcel.key, str(parcel.delivery_id), now, parcel.body)
     try:
-        answer = await client.post(
-            parcel.url, content=parcel.body, headers=headers, timeout=_TIMEOUT
-        )
-    except httpx2.HTTPError as error:
+        # The whole conversation, however slowly the answer drips; of the answer only the status.
+        async with (
+            asyncio.timeout(_TIMEOUT),
+            client.stream("POST", parcel.url, content=parcel.body, headers=headers) as answer,
+        ):
+            status = answer.status_code
+    except (httpx2.HTTPError, TimeoutError) as error:
         return type(error).__name__
     # Delivered means that it was taken: a redirect to a sign-in page is not.
-    return None if 200 <= answer.status_code < 300 else f"status {answer.status_code}"
+    return None if 200 <= status < 300 else f"status {status}"
 
 
 async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> None:
@@ -303,6 +307,8 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
 
 async def _do(work: Work, referral: Referral, approach: Approach, event: Event, by: By) -> None:
     data = event.data
+    if not data.by.strip() and event.type != "referral.rejected":
+        raise Invalid("Say in `by` which person it is: what a machine answers by itself is none.")
     match event.type.removeprefix("referral."):
         case "acknowledged":
             await answering.acknowledge(work, referral, approach, by, words=data.words)

@@ -80,7 +80,7 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
     agency_id = (await agency_of_code(work, agency)).id if agency else None
     if referral.state == ReferralState.DRAFT:
         await opening.send(work, referral, By("by_hand"), agency_id=agency_id)
-    elif ReferralState(referral.state) in OVER or referral.state == ReferralState.COMPLETED:
+    elif ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over.")
     elif agency_id is None:
         raise Invalid("It was sent already: choose the agency that it is to go to now.")

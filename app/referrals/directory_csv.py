@@ -146,6 +146,7 @@ async def import_directory(work: Work, text: str) -> int:
     """
     found = read_directory(text)
     errors = []
+    in_file = {entry.code for _, entry in found}
     known = {agency.code for agency, _ in await entries(work)} | {e.code for _, e in found}
     for line, entry in found:
         try:
@@ -162,8 +163,12 @@ async def import_directory(work: Work, text: str) -> int:
             taken.setdefault(mandate, line)
     if errors:
         raise BadDirectory(errors)
-    for _, entry in found:
-        await save_agency(work, entry, deputies=known)
+    for line, entry in found:
+        try:
+            await save_agency(work, entry, with_=in_file)
+        except Invalid as refusal:
+            # Raised out of here, so that nothing of the file is kept.
+            raise BadDirectory([f"line {line}: {refusal.detail}"]) from None
     return len(found)
 
 

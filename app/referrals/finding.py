@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.referrals.deadlines import is_open
+from app.referrals.states import HOUSE, Sector
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def why_not(
     today = sought.at.astimezone(ZoneInfo(agency.timezone)).date()
     if sought.service not in agency.services and not deputising:
         found.append(f"does not offer {sought.service.replace('_', ' ')}")
+    if agency.sector == Sector.OWN_HOUSE and sought.service not in HOUSE:
+        found.append("is of our own house")
     if agency.areas and not deputising:
         if not sought.place_path:
             found.append("serves certain places only, and the place is not known")

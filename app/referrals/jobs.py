@@ -345,7 +345,7 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
         try:
             if errand.state == "wanted":
                 wrong = said.unmapped + misfits(
-                    said.body, await primero.forms(errand.mapping.module)
+                    said.body, await primero.forms(errand.mapping.module), errand.mapping
                 )
                 if wrong:
                     await note_state("refused", problem="; ".join(wrong)[:2000])
@@ -403,7 +403,7 @@ async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0)
     async def verb(work: Work) -> None:
         goes_on = True
         if found is not None:
-            words = str(found.get("rejected_reason") or found.get("rejection_note") or "")[:2000]
+            words = _clean(str(found.get("rejected_reason") or found.get("rejection_note") or ""))
             goes_on = await counterparts.note_status(work, key, str(found.get("status")), words)
         if goes_on:
             work.defer(
@@ -412,6 +412,12 @@ async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0)
             )  # fmt: skip
 
     await run_verb(ground, PROGRAM, verb)
+
+
+def _clean(text: str) -> str:
+    """Their words, without what no text of the database can hold."""
+    kept = (c for c in text[:2000] if (c >= " " or c == "\n") and not "\ud800" <= c <= "\udfff")
+    return "".join(kept)
 
 
 async def end_counterpart(context: JobContext, approach_id: str) -> None:

@@ -43,7 +43,8 @@ class Position:
 class Around:
     """What there is at this moment."""
 
-    # Phones on duty now, of the agency that has it and of our own people on call.
+    # Phones on duty now that were not rung in this round, of the agency that is being asked and
+    # of our own people on call.
     phones: int = 0
     messages: bool = False
     more_agencies: bool = False
@@ -103,7 +104,7 @@ def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
     sent = phone >= _SENT
     match step.kind:
         case StepKind.DUTY_PHONES:
-            return (Act.RING, phone + 1) if phone + 1 < around.phones else None
+            return (Act.RING, phone + 1) if around.phones else None
         case StepKind.MESSAGES:
             return (Act.SEND, _SENT) if around.messages and not sent else None
         case StepKind.NEXT_AGENCY:
@@ -114,7 +115,7 @@ def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
     messages = around.supervisor_messages if supervisor else around.director_messages
     if sent:
         return None
-    if phone + 1 < phones:
+    if phones:
         return ring, phone + 1
     return (send, _SENT) if messages else None
 

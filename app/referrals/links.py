@@ -389,7 +389,7 @@ async def _do(
             )
         case "ask":
             await answering.ask(work, referral, approach, step.words, by)
-        case "dispatch":
+        case "dispatch" if answering.too_late(referral, approach) is None:
             if step.dispatch_id is None or step.to not in set(DispatchState):
                 raise Invalid("Choose how far the team is.")
             await answering.move_dispatch(

@@ -5,6 +5,7 @@ with `smtp+starttls`), or `smtps://…` for TLS from the first byte.
 """
 
 import asyncio
+import contextlib
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -88,8 +89,7 @@ def _converse(box: Mailbox, message: EmailMessage) -> None:
     except (OSError, smtplib.SMTPException) as error:
         raise NotMailed(type(error).__name__) from None
     try:
-        with server:
-            server.send_message(message)
+        server.send_message(message)
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         if all(code >= 500 for code in codes):
@@ -100,6 +100,10 @@ def _converse(box: Mailbox, message: EmailMessage) -> None:
         raise kind(f"{type(error).__name__} ({error.smtp_code})") from None
     except (OSError, smtplib.SMTPException) as error:
         raise MailUncertain(type(error).__name__) from None
+    finally:
+        # It was taken, or it was not: how they say goodbye changes nothing.
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            server.quit()
 
 
 def _connect(box: Mailbox) -> smtplib.SMTP:

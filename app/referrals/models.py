@@ -290,6 +290,7 @@ class Rung(Base):
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     number: Mapped[int]
     turn: Mapped[int]
+    round: Mapped[int] = mapped_column(server_default="0")
     purpose: Mapped[str] = mapped_column(server_default="ladder")
     kind: Mapped[str]
     # What only the message itself may hold: a link's token, a code. Forgotten once it is sent.

@@ -1,7 +1,9 @@
 """Offering a referral to one agency after the other: the one way by which any hears of it."""
 
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from app.errors import Invalid
 from app.referrals import clocks
 from app.referrals.agencies import find_right
 from app.referrals.consent import NotConsented, Recipient, ground_for
@@ -9,14 +11,23 @@ from app.referrals.consenting import given_of
 from app.referrals.disclosures import recipient_of
 from app.referrals.finding import Found
 from app.referrals.models import Agency, Approach, Counterpart, Referral
-from app.referrals.states import ApproachState, ClockKind, Purpose, ReferralEvent
+from app.referrals.states import ApproachState, ClockKind, Purpose, ReferralEvent, Sector
 from app.referrals.telling import announce_event, approaches_of, tell_agency
 from app.referrals.trail import By, move
 from app.work import Work
 
 
-async def next_agency(work: Work, referral: Referral) -> tuple[Found | None, str]:
+class Following(NamedTuple):
     """The next right agency that may be told, or why there is none."""
+
+    found: Found | None
+    why: str = ""
+    # There would be one, if it might be told.
+    refusal: NotConsented | None = None
+
+
+async def next_agency(work: Work, referral: Referral) -> Following:
+    """Whom to offer a referral next."""
     given = await given_of(work, referral.id)
     approaches = await approaches_of(work, referral.id)
     tried = {
@@ -24,7 +35,7 @@ async def next_agency(work: Work, referral: Referral) -> tuple[Found | None, str
         for a in approaches
         if a.round == referral.ladder_round or a.state == ApproachState.REJECTED
     }
-    why = "no agency of the directory fits"
+    refused: NotConsented | None = None
     withheld = given.withheld_from if given and given.kind == "consent" else ()
     for service in (*referral.family_first, referral.service):
         answer = await find_right(
@@ -36,10 +47,11 @@ async def next_agency(work: Work, referral: Referral) -> tuple[Found | None, str
                 who = found.agency
                 ground_for(given, Recipient(who.code, who.sector, who.services))
             except NotConsented as refusal:
-                why = refusal.detail
+                refused = refused or refusal
                 continue
-            return found, ""
-    return None, why
+            return Following(found)
+    why = refused.detail if refused else "no agency of the directory fits"
+    return Following(None, why, refused)
 
 
 async def offer_to(
@@ -48,6 +60,8 @@ async def offer_to(
     """Offer a locked referral to an agency; whoever had it before has it no longer."""
     agency = await work.session.get(Agency, agency_id)
     assert agency is not None
+    if agency.sector == Sector.OWN_HOUSE:
+        raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
     given = await given_of(work, referral.id)
     # The one place where an agency comes to hear of a referral at all.
     ground = ground_for(given, recipient_of(agency))
@@ -111,7 +125,7 @@ async def leave_current(work: Work, referral: Referral) -> None:
 async def take_away(work: Work, referral: Referral) -> None:
     """Whoever had it in hand has it no longer: the duty is open again, by its old clock."""
     referral.house_has_it = False
-    referral.accepted_at = None
+    referral.accepted_at = referral.completed_at = referral.outcome = None
     if referral.approach_id is not None:
         approach = await work.session.get(Approach, referral.approach_id)
         assert approach is not None

@@ -30,7 +30,6 @@ from app.referrals.consenting import (
     record_consent,
     record_override,
 )
-from app.referrals.finding import Found
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, Referral
 from app.referrals.offering import next_agency, offer_to
@@ -95,6 +94,10 @@ class Wish:
     warm: bool = False
     # Not first to those who can keep the child with its family, and why not.
     directly: str = ""
+
+
+class NoAgency(Conflict):
+    default = "No agency of the directory fits. Choose one by hand, or add one to the directory."
 
 
 class AlreadyReferred(Conflict):
@@ -349,11 +352,15 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
         await check_can_be_sent_to(work, agency_id)
         await offer_to(work, referral, agency_id, ("chosen by hand",), by)
     else:
-        following, why = await next_agency(work, referral)
-        if following is not None:
-            await _send_to(work, referral, following, by)
+        following = await next_agency(work, referral)
+        if following.found is not None:
+            found = following.found
+            await offer_to(work, referral, found.agency.id, found.reasons, by)
+        elif following.refusal is not None:
+            # There is one, and it may not be told: whoever sends it can ask, or say why not.
+            raise following.refusal
         else:
-            await _nobody_fits(work, referral, why, by)
+            await _nobody_fits(work, referral, following.why, by)
     await begin(work, referral)
 
 
@@ -366,14 +373,10 @@ async def check_can_be_sent_to(work: Work, agency_id: UUID) -> None:
         raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
 
 
-async def _send_to(work: Work, referral: Referral, found: Found, by: By) -> None:
-    await offer_to(work, referral, found.agency.id, found.reasons, by)
-
-
 async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None:
-    """No agency of the directory can be told: what is urgent goes to our own people."""
+    """No agency of the directory fits: what is urgent goes to our own people. Raises NoAgency."""
     if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
-        raise NotConsented(f"Nothing is sent: {why}")
+        raise NoAgency()
     move(work, referral, ReferralEvent.FAIL, by, why=why)
     tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
 
@@ -388,12 +391,20 @@ async def refer_urgently(
     """
     # A second click at the same time waits here, and finds the first.
     await record.lock_call(work, call_id)
-    there = select(Referral.id).where(
-        Referral.call_id == call_id,
-        Referral.service == service.value,
-        Referral.closed_at.is_(None),
+    there = await work.session.scalar(
+        select(Referral)
+        .where(
+            Referral.call_id == call_id,
+            Referral.service == service.value,
+            Referral.closed_at.is_(None),
+        )
+        .limit(1)
+        .with_for_update()
     )
-    if await work.session.scalar(there) is not None:
+    if there is not None and there.opened_how == OpenedHow.DANGER_KEY and there.opened_by is None:
+        # The program has asked while nobody could take the call: now somebody answers for it.
+        return await _adopt(work, staff, there)
+    if there is not None:
         raise AlreadyReferred()
     wish = Wish(
         Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm
@@ -407,6 +418,15 @@ async def refer_urgently(
         await record_override(work, made, Override(Basis.VITAL_INTERESTS, why), _BY_HAND)
     await send(work, made, _BY_HAND)
     return made
+
+
+async def _adopt(work: Work, staff: Staff, referral: Referral) -> Referral:
+    before, referral.owner_id, referral.opened_by = referral.owner_id, staff.id, staff.id
+    referral.contact_id = await work.session.scalar(
+        select(Contact.id).where(Contact.call_id == referral.call_id)
+    )
+    note(work, referral, "owner", _BY_HAND, **{"from": str(before), "to": str(staff.id)})
+    return referral
 
 
 async def refer_unanswered(work: Work, call: Call) -> Referral | None:

@@ -5,6 +5,7 @@ against them, and what does not fit is refused with a list, never bent. The case
 ours, so that a repeat is the same case. Primero tells nobody when a referral is answered: we ask.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,8 @@ import httpx2
 from app.referrals.mapping import Mapping, Said, say
 
 _TIMEOUT = 15.0
+# However long it asks us to wait, in seconds.
+_LONGEST_WAIT = 600.0
 
 
 class PrimeroDown(Exception):
@@ -61,19 +64,19 @@ class Primero:
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         account = self._account
         try:
-            answer = await self._client.request(
-                method,
-                account.url.rstrip("/") + "/api/v2" + path,
-                json=body,
-                auth=(account.user, account.password),
-                headers={"accept": "application/json"},
-                timeout=_TIMEOUT,
-            )
-        except httpx2.HTTPError as error:
+            async with asyncio.timeout(_TIMEOUT):
+                answer = await self._client.request(
+                    method,
+                    account.url.rstrip("/") + "/api/v2" + path,
+                    json=body,
+                    auth=(account.user, account.password),
+                    headers={"accept": "application/json"},
+                    timeout=_TIMEOUT,
+                )
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise PrimeroDown(type(error).__name__) from None
         if answer.status_code in (429, 502, 503, 504) or answer.status_code >= 500:
-            wait = answer.headers.get("retry-after", "0")
-            raise PrimeroDown(f"status {answer.status_code}", float(wait) if wait.isdigit() else 0)
+            raise PrimeroDown(f"status {answer.status_code}", _wait_of(answer))
         if answer.status_code == 409:
             return None
         if answer.status_code >= 400:
@@ -119,6 +122,12 @@ class Primero:
     async def revoke(self, case_id: UUID, their_referral: str) -> None:
         """Take a referral back."""
         await self._ask("DELETE", f"/cases/{case_id}/referrals/{quote(their_referral)}")
+
+
+def _wait_of(answer: httpx2.Response) -> float:
+    """What it asks for, in seconds, within reason."""
+    wait = answer.headers.get("retry-after", "")
+    return min(float(wait), _LONGEST_WAIT) if wait.isascii() and wait[:6].isdigit() else 0
 
 
 def _problem(answer: httpx2.Response) -> str:
@@ -175,8 +184,14 @@ def case_body(mapping: Mapping, facts: dict[str, Any], service_id: UUID, owned_b
 _CORE = frozenset({"id", "module_id", "owned_by", "status", "record_state", "created_at"})
 
 
-def misfits(body: dict[str, Any], forms: TheirForms) -> list[str]:
-    """What the discovered forms would refuse: unknown fields, unknown options, wrong kinds."""
+def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[str]:
+    """What the discovered forms would refuse: unknown fields, unknown options, wrong kinds.
+
+    A value is named only if it is a code of the mapping: others may be a child's name.
+    """
+    rules = (*mapping.fields, *mapping.service_fields)
+    codes = {value for rule in rules for value in (rule.values or {}).values()}
+    codes |= {always.value for always in (*mapping.always, *mapping.service_always)}
     found: list[str] = []
     for name, value in body.items():
         if name in _CORE:
@@ -186,13 +201,13 @@ def misfits(body: dict[str, Any], forms: TheirForms) -> list[str]:
                 inner = forms.subforms[name]
                 for key, one in entry.items():
                     if key != "unique_id":
-                        found += _misfit(f"{name}.{key}", inner.get(key), one)
+                        found += _misfit(f"{name}.{key}", inner.get(key), one, codes)
         else:
-            found += _misfit(name, forms.fields.get(name), value)
+            found += _misfit(name, forms.fields.get(name), value, codes)
     return found
 
 
-def _misfit(name: str, field: FormField | None, value: Any) -> list[str]:
+def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> list[str]:
     if field is None:
         return [f"{name}: their forms have no such field"]
     values = value if isinstance(value, list) else [value]
@@ -201,7 +216,10 @@ def _misfit(name: str, field: FormField | None, value: Any) -> list[str]:
     if field.options is not None:
         said = {"true" if v is True else "false" if v is False else str(v) for v in values}
         unknown = sorted(said - field.options)
-        return [f"{name}: their list has no {one!r}" for one in unknown]
+        return [
+            f"{name}: their list has no {repr(one) if one in codes else 'such value'}"
+            for one in unknown
+        ]
     if field.type == "tick_box" and not isinstance(value, bool):
         return [f"{name}: is a tick box"]
     if field.type == "numeric_field" and (isinstance(value, bool) or not isinstance(value, int)):

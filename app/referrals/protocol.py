@@ -172,7 +172,28 @@ def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
     for n, rule in enumerate(protocol.urgencies):
         _check_rule(protocol, rule, lines, n)
     _check_services(protocol, lines)
+    _check_times(protocol, lines)
     return protocol, lines
+
+
+# The least and the most that a time may be, where anything else is a slip.
+_BOUNDS = {
+    "link_lives": (timedelta(hours=1), timedelta(days=14)),
+    "hand_over": (timedelta(minutes=1), timedelta(hours=24)),
+}
+_MOST_TO_ACKNOWLEDGE = {
+    Urgency.IMMEDIATE: timedelta(hours=1), Urgency.URGENT: timedelta(hours=24),
+    Urgency.PRIORITY: timedelta(days=14), Urgency.ROUTINE: timedelta(days=60),
+}  # fmt: skip
+
+
+def _check_times(protocol: Protocol, lines: Lines) -> None:
+    for name, (least, most) in _BOUNDS.items():
+        if not least <= getattr(protocol, name) <= most:
+            raise lines.refuse((name,), f"{name} is between {least} and {most}")
+    if not timedelta(seconds=10) <= protocol.danger_key.unanswered_after <= timedelta(minutes=10):
+        words = "unanswered_after is between 10 seconds and 10 minutes"
+        raise lines.refuse(("danger_key", "unanswered_after"), words)
 
 
 def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> None:
@@ -200,6 +221,11 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
     steps = [step.step for step in rule.ladder]
     if len(set(steps)) != len(steps):
         raise lines.refuse((*here, "ladder"), "a step stands here twice; the ladder goes around")
+    if acknowledge.within > _MOST_TO_ACKNOWLEDGE[rule.urgency]:
+        most = _MOST_TO_ACKNOWLEDGE[rule.urgency]
+        raise lines.refuse((*here, "clocks"), f"{rule.urgency.value} is acknowledged within {most}")
+    if any(clock.within > timedelta(days=366) for clock in rule.clocks):
+        raise lines.refuse((*here, "clocks"), "a clock runs for at most a year")
     if rule.telephone_first and steps[0] is not StepKind.DUTY_PHONES:
         words = "with telephone_first the ladder begins with duty_phones"
         raise lines.refuse((*here, "ladder"), words)

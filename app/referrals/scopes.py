@@ -8,6 +8,7 @@ from app.contacts.models import ContactReader
 from app.contacts.scopes import Reader, lock_writable, scope
 from app.errors import NotFound
 from app.referrals.models import Referral
+from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -24,6 +25,13 @@ def reads_referral(staff: Staff | Reader) -> ColumnElement[bool]:
         Referral.opened_by == staff.id,
         exists().where(
             ContactReader.staff_id == staff.id, ContactReader.contact_id == Referral.contact_id
+        ),
+        # Whoever talks with the child now.
+        exists().where(
+            Offer.counsellor_id == staff.id,
+            Offer.call_id == Referral.call_id,
+            Offer.released_at.is_(None),
+            or_(Offer.state == OfferState.ACCEPTED, Offer.state == OfferState.CONNECTED),
         ),
     )
     if may(staff.role, Permission.READ_TEAM_RECORDS):

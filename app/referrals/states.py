@@ -52,16 +52,17 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
     (_S.DRAFT, _E.SEND): _S.SENT,
     (_S.REDIRECTED, _E.SEND): _S.SENT,
     (_S.SENT, _E.DELIVER): _S.DELIVERED,
-    **{(s, _E.ACKNOWLEDGE): _S.ACKNOWLEDGED for s in (*_OFFERED, *CAME_BACK)},
+    **{(s, _E.ACKNOWLEDGE): _S.ACKNOWLEDGED for s in (*_OFFERED, *CAME_BACK, _S.REDIRECTED)},
     **{(s, _E.ACCEPT): _S.ACCEPTED for s in (*_OFFERED, _S.ACKNOWLEDGED)},
     **{(s, _E.PROGRESS): _S.IN_PROGRESS for s in HELD},
     **{(s, _E.COMPLETE): _S.COMPLETED for s in HELD},
     **{(s, _E.REJECT): _S.REJECTED for s in (*_OFFERED, *HELD)},
     **{(s, _E.FAIL): _S.FAILED for s in (_S.DRAFT, *_OFFERED)},
     **{(s, _E.EXPIRE): _S.EXPIRED for s in _OFFERED},
-    **{(s, _E.REDIRECT): _S.REDIRECTED for s in (*_OFFERED, *HELD, *CAME_BACK)},
+    # What one has done with is not always enough: a person may send it on.
+    **{(s, _E.REDIRECT): _S.REDIRECTED for s in (*_OFFERED, *HELD, *CAME_BACK, _S.COMPLETED)},
     # Only people close it.
-    **{(s, _E.CLOSE): _S.CLOSED for s in (_S.COMPLETED, *CAME_BACK)},
+    **{(s, _E.CLOSE): _S.CLOSED for s in (_S.COMPLETED, *CAME_BACK, _S.REDIRECTED)},
     **{
         (s, event): after
         for s in _S
@@ -198,6 +199,12 @@ LEFT = frozenset(
 )
 
 
+# After these a supervisor looks whether somebody else has to act.
+NOT_HELPED = frozenset(
+    {ReferralOutcome.NOT_LOCATED, ReferralOutcome.DECLINED, ReferralOutcome.REFERRED_ON}
+)
+
+
 class RungKind(StrEnum):
     PHONE = "phone"
     SMS = "sms"
@@ -264,6 +271,7 @@ class NoticeKind(StrEnum):
     REJECTED = "rejected"
     NOBODY_LEFT = "nobody_left"
     WRONG_SERVICE = "wrong_service"
+    COMPLETED = "completed"
     UNDELIVERED = "undelivered"
     # There is no way to write to them: somebody has to ring and say it.
     RING_THEM = "ring_them"

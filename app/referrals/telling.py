@@ -26,6 +26,7 @@ from app.work import Work
 CODE_DIGITS = 6
 # Codes, and new links, that an agency may ask for in a day and for one referral.
 _A_DAY = 10
+_APART = timedelta(seconds=60)
 
 
 async def _next_number(work: Work, referral: Referral) -> int:
@@ -57,7 +58,8 @@ async def add_rung(
         )
     rung = Rung(
         id=rung_id, referral_id=referral.id, approach_id=approach_id, agency_id=agency.id,
-        number=await _next_number(work, referral), turn=referral.turn, purpose=purpose.value,
+        number=await _next_number(work, referral), turn=referral.turn, round=referral.ladder_round,
+        purpose=purpose.value,
         kind=kind.value, payload_sealed=sealed, target=target,
         language=language_for(agency.languages), seconds=seconds,
         sending="wanted", wanted_at=work.now, asks=0, tries=0,
@@ -164,7 +166,7 @@ async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose:
                 Rung.agency_id == agency_id,
                 Rung.purpose == purpose,
                 Rung.wanted_at > work.now - timedelta(days=1),
-            )  # fmt: skip
+            )
         )
         or 0
     )
@@ -178,6 +180,13 @@ async def check_not_too_many(
     Raises TooMany.
     """
     await work.session.flush()
+    last = await work.session.scalar(
+        select(func.max(Rung.wanted_at)).where(
+            Rung.referral_id == referral.id, Rung.agency_id == agency_id, Rung.purpose == purpose
+        )
+    )
+    if last is not None and work.now - last < _APART:
+        raise TooMany("One is on its way already. Wait a minute before you ask again.")
     if await _sent_lately(work, referral, agency_id, purpose) >= _A_DAY:
         raise TooMany("That was asked for too often today. Ring the helpline instead.")
 
@@ -189,12 +198,10 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     """
     await check_not_too_many(work, referral, agency.id, Purpose.CODE)
     phone = await phone_on_duty(work, agency)
-    ways: list[tuple[RungKind, str | None]] = [
-        (RungKind.SMS, agency.sms if link.channel != RungKind.SMS else None),
-        (RungKind.EMAIL, agency.email if link.channel != RungKind.EMAIL else None),
-        (RungKind.PHONE, phone),
-    ]
-    way = next(((kind, target) for kind, target in ways if target), None)
+    came_to = agency.sms if link.channel == RungKind.SMS else agency.email
+    ways = [(RungKind.SMS, agency.sms), (RungKind.EMAIL, agency.email), (RungKind.PHONE, phone)]
+    # One telephone is one way, whether it is written to or rung.
+    way = next(((kind, target) for kind, target in ways if target and target != came_to), None)
     if way is None:
         return None
     code = new_code()
@@ -205,6 +212,22 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
         approach_id=link.approach_id, payload={"code": code},
     )  # fmt: skip
     return way[0].value
+
+
+async def rung_in_this_round(work: Work, referral: Referral, agency: Agency) -> set[str]:
+    """The phones of an agency that were tried since the ladder came round to it."""
+    await work.session.flush()
+    return set(
+        await work.session.scalars(
+            select(Rung.target).where(
+                Rung.referral_id == referral.id,
+                Rung.agency_id == agency.id,
+                Rung.round == referral.ladder_round,
+                Rung.kind == RungKind.PHONE,
+                Rung.purpose == Purpose.LADDER,
+            )
+        )
+    )
 
 
 async def phones_on_duty(work: Work, agency: Agency) -> list[str]:

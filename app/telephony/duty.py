@@ -34,6 +34,8 @@ from app.telephony.urls import duty_path, message_path
 from app.work import Work
 
 ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
+# What the end of a leg amounts to, when nothing was heard of a key.
+_HEARD_TOO_SOON = frozenset({RungResult.NO_KEY, RungResult.NO_ANSWER})
 # The keys are said so often to somebody who presses none.
 _TIMES = 3
 # How often the provider is asked about a request whose answer did not come.
@@ -289,23 +291,26 @@ async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Ste
     """A key, or none."""
     referral, rung = await _lock(work, rung_id)
     agency = await _agency(work, rung)
+    digits = signed.fields.get("Digits", "")
+    if rung.result in _HEARD_TOO_SOON and digits in (ACKNOWLEDGE, CALL_BACK, WRONG):
+        # The end of the leg was told before the key: a person pressed it all the same.
+        rung.result = rung.ended_at = None
     if rung.result is not None:
         joined = await _join(work, referral, rung)
         return joined or _ending(referral, rung)
-    digits = signed.fields.get("Digits", "")
     if rung.purpose == Purpose.CODE:
         return await _speak_code(work, referral, rung, agency, digits, n)
     by = By("phone", agency.code)
     match digits:
-        case "1":
+        case _ if digits == ACKNOWLEDGE:
             return await _acknowledge(work, referral, rung, by)
-        case "2":
+        case _ if digits == CALL_BACK:
             await note_result(work, referral, rung, RungResult.CALL_BACK)
             await answering.call_me_back(work, referral, agency, by)
             if rung.turn == referral.turn and referral.climbs_at is not None:
                 wait = clocks.protocol_of(work, referral).call_back_wait
                 wait_for(work, referral, timedelta(seconds=wait))
-        case "3":
+        case _ if digits == WRONG:
             await note_result(work, referral, rung, RungResult.WRONG_SERVICE)
             await _wrong_service(work, referral, rung, by)
         case _ if n < _TIMES:

@@ -30,13 +30,14 @@ from app.referrals.states import (
     OVER,
     UNACKNOWLEDGED,
     OpenedHow,
+    ReferralEvent,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
     RungResult,
     Service,
 )
-from app.referrals.trail import By
+from app.referrals.trail import By, can
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
 from app.work import PROGRAM, Actor, Work
@@ -143,6 +144,8 @@ class Play:
 
     async def step(self, name: str) -> None:
         verb, actor = self.verbs()[name]
+        # Time goes by, so that whoever was tried may be tried again.
+        self.stage.stepped.move_to(self.stage.clock.now() + timedelta(seconds=45))
         try:
             await self.run(verb, actor)
             self.happened.append(name)
@@ -167,6 +170,7 @@ class Play:
             if state in UNACKNOWLEDGED:
                 assert "acknowledge" in running, told
                 if state is not ReferralState.DRAFT:
+                    assert can(referral, ReferralEvent.ACKNOWLEDGE), told
                     # And somebody is being tried, or will be: the ladder has a next moment.
                     assert referral.climbs_at is not None, told
             elif state in OVER:

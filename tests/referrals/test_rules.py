@@ -1,6 +1,7 @@
 """The rules of a referral, without a database."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_the_grid_of_states() -> None:
         if state in OVER:
             assert after is None, "what is over stays over"
         if event is E.CLOSE and after is not None:
-            assert state in (S.COMPLETED, *CAME_BACK)
+            assert state in (S.COMPLETED, S.REDIRECTED, *CAME_BACK)
         if event is E.REJECT and after is not None:
             assert after is S.REJECTED
             assert after in UNACKNOWLEDGED, "rejecting opens the duty again"
@@ -67,6 +68,9 @@ def test_the_grid_of_states() -> None:
     for state in S:
         if state not in OVER:
             assert [a for (s, _), a in TRANSITIONS.items() if s is state and a is not state]
+    # Wherever a clock waits for somebody to acknowledge, they can.
+    for state in UNACKNOWLEDGED - {S.DRAFT}:
+        assert TRANSITIONS[state, E.ACKNOWLEDGE] is S.ACKNOWLEDGED
     assert not UNACKNOWLEDGED & {*HELD, *OVER}
     assert {*UNACKNOWLEDGED, *HELD, *OVER, S.COMPLETED} == set(S)
 
@@ -190,13 +194,20 @@ STEPS = [
 
 
 def test_a_ladder_goes_step_by_step_and_around() -> None:
-    around = Around(phones=2, messages=True, supervisor_phones=1, supervisor_messages=True,
-                    director_messages=True)  # fmt: skip
-    position, acts = Position(), []
+    fresh = Around(phones=2, messages=True, supervisor_phones=1, supervisor_messages=True,
+                   director_messages=True)  # fmt: skip
+    around, position, acts = fresh, Position(), []
     for _ in range(8):
         turn = climb(STEPS, position, around)
         acts.append(turn.act)
         position = turn.position
+        # Who was rung in this round is not rung again in it.
+        if turn.act is Act.RING:
+            around = replace(around, phones=around.phones - 1)
+        elif turn.act is Act.RING_SUPERVISOR:
+            around = replace(around, supervisor_phones=0)
+        elif turn.act is Act.AROUND:
+            around = fresh
     assert acts == [
         Act.RING, Act.RING, Act.SEND, Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR,
         Act.SEND_DIRECTOR, Act.AROUND, Act.RING,
@@ -342,7 +353,7 @@ def test_nothing_is_invented_in_another_systems_words() -> None:
         {"child.gender": "unknown", "child.age_is": "unknown", "child.name": "Jovana"},
     )  # fmt: skip
     assert (said.body, said.unmapped) == ({"name_first": "Jovana"}, [])
-    said = say(mapping.fields, (), {"child.gender": "other", "danger.signs": ["weapon", "fire"]})
+    said = say(mapping.fields, (), {"child.gender": "other", "danger.signs": ["injured", "fire"]})
     assert said.unmapped == ["child.gender = other", "danger.signs = fire"]
     assert said.body == {"protection_concerns": ["physically_or_mentally_abused"]}
 
@@ -386,6 +397,11 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
         ("consent:\n", "terms: x\nconsent:\n", "there is no such key"),
         ("default_service: child_protection", "default_service: director_on_call", "on call"),
         ("from: accepted", "from: yesterday", "from"),
+        ("link_lives: P3D", "link_lives: PT1S", "link_lives is between"),
+        ("hand_over: PT15M", "hand_over: P30D", "hand_over is between"),
+        ("unanswered_after: PT1M", "unanswered_after: P1D", "unanswered_after is between"),
+        ("within: PT15M", "within: PT15H", "immediate is acknowledged within 1:00:00"),
+        ("within: P7D, from", "within: P9999D, from", "at most a year"),
         (
             "      - {step: messages, wait: 86400}\n", "",
             "with neither duty_phones nor messages nobody hears",

@@ -1,5 +1,7 @@
 """What the stories of referrals have in common: agencies, mail, and a child in danger."""
 
+import email
+import email.policy
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,19 +29,26 @@ class Mail:
         self.answer = "250 OK"
         # Takes the message and goes away without a word.
         self.hangs_up_after_data = False
+        self.quits_badly = False
         self.port = free_port()
         self._controller: Controller | None = None
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):
-            text = (envelope.original_content or b"").decode()
-            head, _, body = text.partition("\r\n\r\n")
-            self.messages.append((envelope.rcpt_tos[0], _plain(head, body)))
-            found = re.search(r"Message-ID: (\S+)", head)
-            self.ids.append(found[1] if found else "")
+            message = email.message_from_bytes(
+                envelope.original_content or b"", policy=email.policy.default
+            )
+            part: Any = message.get_body()
+            text = f"{message['Subject']}\n{part.get_content()}"
+            self.messages.append((envelope.rcpt_tos[0], text))
+            self.ids.append(str(message["Message-ID"]))
         if self.hangs_up_after_data:
+            assert server.transport is not None
             server.transport.close()
         return self.answer
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        return "421 going away" if self.quits_badly else "221 Bye"
 
     def start(self) -> None:
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
@@ -56,15 +65,6 @@ class Mail:
 
     def to(self, address: str) -> list[str]:
         return [body for to, body in self.messages if to == address]
-
-
-def _plain(head: str, body: str) -> str:
-    import email
-    import email.policy
-
-    message = email.message_from_string(head + "\r\n\r\n" + body, policy=email.policy.default)
-    part: Any = message.get_body()
-    return str(message["Subject"]) + "\n" + str(part.get_content())
 
 
 @asynccontextmanager

@@ -1,9 +1,10 @@
 """Agencies with a system of their own: signed events both ways, and Primero."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -34,6 +35,8 @@ class Receiver:
         self.taken: list[dict[str, Any]] = []
         self.tries: list[tuple[str, int]] = []
         self.status = 200
+        # Keeps whoever asks waiting until it is set.
+        self.pause: asyncio.Event | None = None
         self.secret = ""
         self.app = Starlette(routes=[Route("/hook", self._take, methods=["POST"])])
 
@@ -41,10 +44,10 @@ class Receiver:
         body = await request.body()
         headers = {k: v for k, v in request.headers.items() if k.startswith("webhook-")}
         event = json.loads(body)
+        if self.pause is not None:
+            await self.pause.wait()
         self.tries.append((headers["webhook-id"], event["data"]["sequence"]))
         if self.secret:
-            from datetime import UTC, datetime
-
             at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
             right = standardwebhooks.Webhook(self.secret).sign(
                 headers["webhook-id"], at, body.decode()
@@ -178,11 +181,11 @@ async def test_replies_are_checked_once_and_in_order(night: Stage, receiver: Rec
     assert (await told(night, secret, acknowledged, code="nobody")).status_code == 401
     assert (await referral_of(ana, found["id"]))["state"] == "sent"
     # In order, each once: a replay is answered as the first time, and does nothing.
-    early = await told(night, secret, event(code, 2, "referral.accepted"))
+    early = await told(night, secret, event(code, 2, "referral.accepted", by="M"))
     assert early.json()["error"] == "OutOfOrder"
     first = await told(night, secret, acknowledged, event_id="e1")
     assert first.json()["state"] == "acknowledged", first.text
-    await told(night, secret, event(code, 2, "referral.accepted"), event_id="e2")
+    await told(night, secret, event(code, 2, "referral.accepted", by="M"), event_id="e2")
     replayed = await told(night, secret, acknowledged, event_id="e1")
     assert replayed.json() == first.json()
     assert (await referral_of(ana, found["id"]))["state"] == "accepted"
@@ -197,9 +200,10 @@ async def test_replies_are_checked_once_and_in_order(night: Stage, receiver: Rec
         answer = await told(night, secret, wrong_event)
         assert answer.status_code in (404, 422), wrong_event
     seen = night.clock.now().isoformat()
-    ok = await told(night, secret, event(code, 3, "referral.progress", seen_at=seen, words="Hi"))
+    progress = event(code, 3, "referral.progress", seen_at=seen, words="Hi", by="Mira")
+    ok = await told(night, secret, progress)
     assert ok.json()["state"] == "in_progress"
-    done = event(code, 4, "referral.completed", outcome="family_supported")
+    done = event(code, 4, "referral.completed", outcome="family_supported", by="Mira")
     assert (await told(night, secret, done)).json()["state"] == "completed"
     assert (await referral_of(ana, found["id"]))["outcome"] == "family_supported"
     # Nothing that it told us comes back to it as news.

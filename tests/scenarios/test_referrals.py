@@ -549,7 +549,11 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     assert found["dispatches"][0]["place"] == place["place"]
     stored = await night.rows("SELECT place_sealed FROM dispatches")
     assert b"Ulica" not in stored[0]["place_sealed"]
-    await ana.ask("POST", f"/referrals/{made['id']}/complete", {"outcome": "family_supported"})
+    await ana.ask(
+        "POST",
+        f"/referrals/{made['id']}/complete",
+        {"outcome": "family_supported", "name": "Tim 2"},
+    )
     officer = await night.add_counsellor("o", role=Role.ADMINISTRATOR, shift=False, state=None)
     numbers = (await officer.ask("GET", "/statistics/referrals.json")).json()
     assert numbers["rows"][0]["separation_risk"] == 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.demo.stage import Stage
+from app.staff.access import make_limiter
 from app.staff.roles import Role
 from tests.scenarios.helpline import (
     Mail,
@@ -90,6 +91,7 @@ async def test_consent_is_for_something(night: Stage) -> None:
     await add_agency(night, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, consent={**CONSENT, "for_what": ["mental_health"]})
     refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
+    assert refused.status_code == 409, refused.text
     assert "other services" in refused.json()["detail"]
     await ana.ask("POST", f"/referrals/{made['id']}/consent", {**CONSENT, "for_what": ["shelter"]})
     sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
@@ -106,7 +108,8 @@ async def test_whom_it_may_not_reach_any_more_is_asked_no_longer(night: Stage, p
     assert (await ana.ask("POST", f"/referrals/{made['id']}/consent", less)).status_code == 200
     await night.advance(5)
     found = await referral_of(ana, made["id"])
-    assert [(a["agency"], a["state"]) for a in found["approaches"]][0] == ("house", "withdrawn")
+    first = found["approaches"][0]
+    assert (first["agency"], first["state"]) == ("house", "withdrawn")
     assert found["approaches"][-1]["agency"] == "other"
     assert "taken back" in post.to("a@house.example")[-1]
     gone = await click(night, link_in(post.to("a@house.example")[0]))
@@ -381,15 +384,14 @@ async def test_not_without_end(night: Stage, post: Mail, kind: str) -> None:
     await by_hand(ana, override=OVERRIDE, send=True)
     await night.until(lambda: bool(post.messages))
     path = link_in(post.messages[0][1])
-    night.app.state.sign_in_limiter.storage.reset = None
     sent: list[Any] = []
     for _ in range(14):
-        # As if a minute had gone by each time.
-        await night.app.state.sign_in_limiter.clear_all() if hasattr(
-            night.app.state.sign_in_limiter, "clear_all"
-        ) else await night.app.state.sign_in_limiter.storage.reset_all()
+        # As if a minute had gone by for the limiter, too.
+        night.app.state.sign_in_limiter = make_limiter()
+        sent.append(await click(night, f"{path}/send-{kind}", {"x": "y"}))
         sent.append(await click(night, f"{path}/send-{kind}", {"x": "y"}))
         await night.advance(61)
+    assert "on its way already" in sent[1].text
     assert any("too often today" in answer.text for answer in sent)
     rungs = await night.rows("SELECT count(*) AS n FROM rungs WHERE purpose = %s", kind)
     assert rungs[0]["n"] <= 20
@@ -438,3 +440,226 @@ async def test_numbers_of_how_agencies_answer(night: Stage) -> None:
     assert len(text[header].split(",")) == len(text[header + 1].split(","))
     past = (await olga.ask("GET", "/statistics/referrals.json?to=2029-01-01T00:00:00Z")).json()
     assert past["rows"][0]["offered"] == 0
+
+
+async def test_after_a_round_of_ours_anybody_can_still_take_it(night: Stage, post: Mail) -> None:
+    """Our supervisor had it and no agency in time: whoever says 1 then is heard, and so is an
+    agency that comes late."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    duty = phone(night, "+381113000003", presses="1")
+    referral_id = await urgent(night, ana)
+    await night.until(lambda: duty.rung > 0, limit=400)
+    await night.advance(30)
+    assert (await referral_of(ana, referral_id))["house_has_it"]
+    duty.picks_up = None
+    await night.advance(960)
+    found = await referral_of(ana, referral_id)
+    assert not found["house_has_it"]
+    late = await click(
+        night, link_in(post.to("a@house.example")[0]) + "/step", {"kind": "accept", "name": "M"}
+    )
+    assert late.is_redirect, late.text[:200]
+    assert (await referral_of(ana, referral_id))["state"] == "accepted"
+
+
+async def test_other_peoples_slow_servers_hold_up_no_duty_phone(
+    night: Stage, receiver: Receiver
+) -> None:
+    """Forty events for a system that never answers, and a child in danger."""
+    ana = await night.add_counsellor("ana")
+    await with_system(night, receiver)
+    receiver.pause = asyncio.Event()
+    for _ in range(30):
+        await by_hand(ana, consent=CONSENT, urgency="routine", send=True)
+    await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
+    duty = phone(night, "+381113000001", presses="1")
+    await by_hand(ana, override=OVERRIDE, services=["police"], send=True)
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if any(leg.to == "+381113000001" for leg in night.exchange.legs.values()):
+            break
+    asked = [leg for leg in night.exchange.legs.values() if leg.to == "+381113000001"]
+    receiver.pause.set()
+    await night.settle()
+    assert asked, "the phone is rung while the other system keeps us waiting"
+    assert duty.rung <= 1
+
+
+async def test_a_key_that_is_told_after_the_end_of_the_leg(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
+    phone(night, "+381113000001", presses="1")
+    phone(night, "+381113000002", picks_up=None)
+    night.exchange.knobs.turn("delay", "/pressed", times=1, seconds=3)
+    referral_id = await urgent(night, ana)
+    await night.advance(5)
+    rung = (await night.rows("SELECT id FROM rungs"))[0]["id"]
+    leg = next(leg for leg in night.exchange.legs.values() if leg.to == "+381113000001")
+    # The end overtakes the key.
+    base = f"{night.settings.public_url}/telephony/duty/{rung}"
+    fields = [*night.exchange.leg_fields(leg)]
+    ended = [(k, "completed" if k == "CallStatus" else v) for k, v in fields]
+    await night.exchange.sender.call_back(f"{base}/status", ended)
+    assert (await referral_of(ana, referral_id))["rungs"][0]["result"] == "nobody_pressed_a_key"
+    await night.exchange.sender.call_back(f"{base}/pressed?n=1", [*fields, ("Digits", "1")])
+    found = await referral_of(ana, referral_id)
+    assert found["state"] == "acknowledged"
+    assert found["rungs"][0]["result"] == "acknowledged"
+
+
+async def test_at_the_change_of_a_shift_nobody_is_skipped(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
+    await add_agency(
+        night, "house", "shelter", phones=((numbers[0], "00:00-02:01"), numbers[1], numbers[2])
+    )
+    first, second, third = (
+        phone(night, numbers[0], picks_up=None), phone(night, numbers[1], presses="1"),
+        phone(night, numbers[2], presses="1"),
+    )  # fmt: skip
+    night.stepped.move_to(night.clock.now() + timedelta(seconds=45))
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(90)
+    assert (first.rung, second.rung, third.rung) == (1, 1, 0)
+    assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
+
+
+async def test_our_own_house_is_nobodys_deputy(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(
+        night, "day", "shelter", phones=(("+381113000001", "Mo-Fr 08:00-16:00"),), deputy="on-call"
+    )
+    phone(night, "+381113000003", presses="1")
+    referral_id = await urgent(night, ana)
+    await night.advance(60)
+    found = await referral_of(ana, referral_id)
+    assert found["approaches"] == []
+    assert found["house_has_it"]
+
+
+async def test_a_machine_says_who(night: Stage, receiver: Receiver) -> None:
+    """What a system answers by itself is no person."""
+    from tests.scenarios.test_referral_machines import event, told
+
+    ana = await night.add_counsellor("ana")
+    secret = await with_system(night, receiver)
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.settle()
+    code = made["referrals"][0]["code"]
+    nobody = await told(night, secret, event(code, 1, "referral.acknowledged"))
+    assert nobody.status_code == 422
+    assert (await referral_of(ana, made["id"]))["state"] == "sent"
+
+
+async def test_one_telephone_is_one_way(night: Stage, post: Mail) -> None:
+    """The code is not spoken to the number that the link was written to."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", sms="+381640000001", phones=("+381640000001",))
+    texts = phone(night, "+381640000001", busy=True).texts
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(texts))
+    refused = await click(night, link_in(texts[0].text) + "/send-code", {"x": "y"})
+    assert "no second way" in refused.text
+
+
+async def test_no_name_in_what_their_system_complains_of(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    there, url = primero
+    there.fields = [
+        {"name": "name_first", "type": "select_box", "option_strings_text": [{"id": "x"}]}
+        if f["name"] == "name_first" else f
+        for f in there.fields
+    ]  # fmt: skip
+    ana = await night.add_counsellor("ana")
+    await with_primero(night, url)
+    await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
+    await night.advance(5)
+    for table in ("counterparts", "notices", "record_events"):
+        for row in await night.rows(f"SELECT t::text AS words FROM {table} t"):
+            assert "Jovana" not in row["words"], table
+
+
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+async def test_a_time_that_nobody_can_mean(night: Stage, when: str) -> None:
+    ana = await night.add_counsellor("ana")
+    made = await by_hand(ana, override=OVERRIDE)
+    body = {"place": "x", "team": "y", "wanted_at": when}
+    answer = await ana.ask("POST", f"/referrals/{made['id']}/dispatches", body)
+    assert answer.status_code == 422
+    assert (await ana.ask("GET", f"/referrals/{made['id']}")).status_code == 200
+
+
+async def test_what_one_has_done_with_can_be_sent_on(night: Stage, post: Mail) -> None:
+    """An agency says that it cannot find the child: somebody of ours looks, and goes on."""
+    ana = await night.add_counsellor("ana")
+    for code in ("house", "other"):
+        await add_agency(night, code, "shelter", email=f"a@{code}.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(post.messages))
+    form = {"kind": "complete", "name": "M", "outcome": "unable_to_locate"}
+    await click(night, link_in(post.messages[0][1]) + "/step", form)
+    notices = await night.rows("SELECT kind, for_whom FROM notices WHERE kind = 'completed'")
+    assert {n["for_whom"] for n in notices} == {"owner", "supervisors"}
+    sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "other"})
+    assert sent.json()["state"] == "sent"
+    found = await referral_of(ana, made["id"])
+    assert [c["kind"] for c in found["clocks"] if c["stopped_at"] is None].count("acknowledge")
+    assert found["outcome"] is None
+
+
+async def test_whoever_talks_with_the_child_has_the_referral(night: Stage) -> None:
+    """It was opened while nobody could take the call; then somebody does."""
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await night.add_counsellor("ana", state="break")
+    bora = await night.add_counsellor("bora")
+    await talk(night, bora, from_="+381641111111")
+    await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
+    phone(night, "+381113000001", presses="1")
+    leg = night.ring("+381642222222")
+    await night.advance(2)
+    night.exchange.press(leg, "9")
+    await night.advance(90)
+    call = await night.call_of(leg)
+    await ana.be("available")
+    await night.until(ana.offer)
+    await ana.accept()
+    await night.advance(2)
+    referral_id = str((await night.rows("SELECT id FROM referrals"))[0]["id"])
+    assert (await ana.ask("GET", f"/referrals/{referral_id}")).status_code == 200
+    pressed = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "police"})
+    assert pressed.json()["id"] == referral_id
+    found = await referral_of(ana, referral_id)
+    assert found["owner_id"] == str(ana.id)
+    assert found["contact_id"] is not None
+    assert (await vera.ask("GET", f"/referrals/{referral_id}")).status_code == 200
+
+
+async def test_a_mail_server_that_says_goodbye_badly(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    post.quits_badly = True
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(90)
+    assert len(post.messages) == 1
+    assert (await referral_of(ana, made["id"]))["state"] == "delivered"
+
+
+async def test_a_mandate_is_not_taken_silently(night: Stage) -> None:
+    olga = await night.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    body = {"sector": "police", "services": "police", "email": "a@x.example"}
+    one = {**body, "code": "aa", "name": "A", "mandated_for": "police@*"}
+    assert (await olga.ask("POST", "/agencies", one)).status_code == 200
+    two = await olga.ask("POST", "/agencies", {**one, "code": "bb", "name": "B"})
+    assert "is the mandate of aa" in two.json()["detail"]
+    unknown = await olga.ask(
+        "POST", "/agencies", {**body, "code": "cc", "name": "C", "deputy": "zz"}
+    )
+    assert "there is no agency 'zz'" in unknown.json()["detail"]
