@@ -302,7 +302,11 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
         if notice is None or notice.seen_at is not None or notice.for_whom != "owner":
             return
         referral = await lock_referral(work, notice.referral_id)
-        if referral.closed_at is None:
+        told = select(Notice.id).where(
+            Notice.referral_id == referral.id, Notice.kind == notice.kind,
+            Notice.at == notice.at, Notice.for_whom == "supervisors",
+        )  # fmt: skip
+        if referral.closed_at is None and await work.session.scalar(told.limit(1)) is None:
             kind = NoticeKind(notice.kind)
             tell_house(work, referral, kind, for_whom="supervisors", **notice.detail)
 

@@ -22,7 +22,7 @@ from app.referrals.jobs import words_of
 from app.referrals.models import Agency, Referral, Rung
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import known, speak, spell
-from app.referrals.states import Purpose, RejectionReason, RungResult
+from app.referrals.states import Purpose, RejectionReason, RungKind, RungResult
 from app.referrals.telling import payload_of
 from app.referrals.trail import By
 from app.routing import offers
@@ -91,6 +91,9 @@ async def _prepare(work: Work, rung_id: UUID) -> dict[str, Any] | None:
 async def _note_sid(work: Work, rung_id: UUID, sid: str) -> None:
     referral, rung = await _lock(work, rung_id)
     rung.sending, rung.provider_sid = "sent", rung.provider_sid or sid
+    if rung.kind == RungKind.SMS:
+        # The provider has it; whether it says that it arrived or not, we need it no more.
+        rung.payload_sealed = None
     if rung.ended_at is not None or not is_needed(referral, rung):
         # It was taken while the provider was being asked: the phone must not ring on.
         work.defer("telephony:end_duty_leg", rung_id=str(rung_id))
@@ -196,7 +199,7 @@ async def end_duty_leg(context: JobContext, rung_id: str) -> None:
     async with parts.work() as work:
         _, rung = await _lock(work, UUID(rung_id))
         sid = rung.provider_sid
-        if rung.kind != "phone":
+        if rung.kind != RungKind.PHONE:
             return
     if sid is not None:
         await parts.provider.end_leg(sid)
