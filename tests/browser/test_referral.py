@@ -140,6 +140,9 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
         await page.get_by_role("button", name="Send, and get the PDF").click()
     assert (await got.value).suggested_filename == "referral.pdf"
     await expect(page.locator("#story")).to_contain_text("sent the written confirmation")
+    await page.get_by_label("Who accepts").fill("Mira")
+    await page.get_by_role("button", name="They accept").click()
+    await expect(page.locator("#record-state")).to_have_text("accepted")
     await page.get_by_label("Outcome", exact=True).select_option("family_supported")
     await page.get_by_role("button", name="They are done").click()
     await expect(page.locator("#record-state")).to_have_text("completed")
