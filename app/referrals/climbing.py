@@ -351,7 +351,7 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
         and referral.climbs_at is not None
     ):
         # What is immediate climbs all the time; all else waits for its clock.
-        found = (await next_agency(work, referral)).found
+        found = (await next_agency(work, referral, fresh=True)).found
         if found is not None:
             await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
         elif referral.urgency != Urgency.URGENT and can(referral, ReferralEvent.EXPIRE):

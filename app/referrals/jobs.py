@@ -80,8 +80,8 @@ def referrals_tasks() -> Blueprint:
     """The tasks of this area, for one job app."""
     tasks = Blueprint()
     for function in (
-        clock, climb, watch_danger, danger_unanswered, escalate_notice, send_mail_rung,
-        mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
+        clock, after_breach, climb, watch_danger, danger_unanswered, escalate_notice,
+        send_mail_rung, mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
     ):  # fmt: skip
         name = _NAMES.get(function.__name__, function.__name__)
         tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
@@ -100,13 +100,23 @@ async def clock(context: JobContext, clock_id: str) -> None:
 
 
 async def ring_clock(work: Work, clock_id: UUID) -> None:
-    """Write a breach and do what follows from it."""
-    referral = await clocks.ring(work, clock_id)
-    if referral is None:
-        return
-    found = await work.session.get(Clock, clock_id)
-    assert found is not None
-    await breached(work, referral, found.kind)
+    """Write a breach. What follows from it comes after all other clocks of the same moment."""
+    if await clocks.ring(work, clock_id) is not None:
+        work.defer("referrals:after_breach", clock_id=str(clock_id))
+
+
+async def after_breach(context: JobContext, clock_id: str) -> None:
+    """A clock has run out: what is urgent and unanswered goes on."""
+
+    async def verb(work: Work) -> None:
+        found = await work.session.get(Clock, UUID(clock_id))
+        assert found is not None
+        referral = await lock_referral(work, found.referral_id)
+        await work.session.refresh(found)
+        if found.breached_at is not None and found.stopped_at is None:
+            await breached(work, referral, found.kind)
+
+    await run_verb(_ground(context), PROGRAM, verb)
 
 
 async def climb(context: JobContext, referral_id: str, turn: int) -> None:

@@ -26,14 +26,14 @@ class Following(NamedTuple):
     refusal: NotConsented | None = None
 
 
-async def next_agency(work: Work, referral: Referral) -> Following:
-    """Whom to offer a referral next."""
+async def next_agency(work: Work, referral: Referral, *, fresh: bool = False) -> Following:
+    """Whom to offer a referral next; `fresh` is somebody who was not asked before."""
     given = await given_of(work, referral.id)
     approaches = await approaches_of(work, referral.id)
     tried = {
         a.agency_id
         for a in approaches
-        if a.round == referral.ladder_round or a.state == ApproachState.REJECTED
+        if fresh or a.round == referral.ladder_round or a.state == ApproachState.REJECTED
     }
     refused: NotConsented | None = None
     withheld = given.withheld_from if given and given.kind == "consent" else ()

@@ -99,7 +99,11 @@ class Play:
                 clock = dice.choice(list(rows))
                 clock.due_at = work.now - timedelta(seconds=1)
                 await work.session.flush()
+                kind = clock.kind
                 await ring_clock(work, clock.id)
+                referral = await lock_referral(work, rid)
+                if clock.breached_at is not None and clock.stopped_at is None:
+                    await climbing.breached(work, referral, kind)
 
         async def result(work: Work) -> None:
             referral = await lock_referral(work, rid)
