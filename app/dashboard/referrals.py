@@ -22,6 +22,7 @@ from app.referrals.spoken import house_words
 from app.referrals.states import (
     DISPATCH_RESULTS,
     HOUSE,
+    ClockKind,
     DispatchState,
     ReferralOutcome,
     ReferralState,
@@ -183,6 +184,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         referral=referral,
         told=referral_views.told(story),
         clock_words=referral_views.clock_words,
+        happened=lambda clock: clocks.has_happened(referral, ClockKind(clock.kind)),
         house_words=house_words,
         plain=referral_views.plain,
         found=found,

@@ -79,15 +79,26 @@ async def start_once(work: Work, referral: Referral, moment: str) -> None:
         clock = await _clock(work, referral, rule.clock)
         if clock is None:
             _add(work, referral, rule.clock, protocol.due(rule, work.now))
-        elif clock.stopped_at is not None and not _has_happened(referral, rule.clock):
+        elif clock.stopped_at is not None and not _stays_done(referral, rule.clock):
             clock.stopped_at = None
             _set(work, clock)
 
 
-def _has_happened(referral: Referral, kind: ClockKind) -> bool:
+def _stays_done(referral: Referral, kind: ClockKind) -> bool:
     """What was done for the child stays done, whoever has the referral now."""
-    done = {ClockKind.SEEN: referral.seen_at, ClockKind.WRITTEN: referral.written_at}
-    return done.get(kind) is not None
+    return kind in (ClockKind.SEEN, ClockKind.WRITTEN) and has_happened(referral, kind)
+
+
+def has_happened(referral: Referral, kind: ClockKind) -> bool:
+    """Whether what a clock timed was done; else a stopped clock only times nothing any more."""
+    done = {
+        ClockKind.ACKNOWLEDGE: referral.acknowledged_at,
+        ClockKind.HAND_OVER: None if referral.house_has_it else referral.acknowledged_at,
+        ClockKind.SEEN: referral.seen_at,
+        ClockKind.WRITTEN: referral.written_at,
+        ClockKind.FOLLOW_UP: referral.completed_at,
+    }
+    return done[kind] is not None
 
 
 async def stop(work: Work, referral: Referral, *kinds: ClockKind) -> None:

@@ -148,6 +148,11 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
     await expect(page.locator("#record-state")).to_have_text("completed")
     await page.get_by_role("button", name="Close", exact=True).click()
     await expect(page.locator("#record-state")).to_have_text("closed")
+    # A tick is for what was done; nobody has said that they saw her.
+    await page.reload()
+    await expect(page.locator("#clocks-box")).to_contain_text("✓ to acknowledge")
+    await expect(page.locator("#clocks-box")).not_to_contain_text("✓ to see the child")
+    await expect(page.locator("#clocks-box")).to_contain_text("not done, stopped")
     await picture(page, "closed")
 
 
