@@ -73,7 +73,13 @@ def told(story: Story) -> list[Told]:
     ]
 
 
-_GRAVE = {"clock breached", "nobody left", "event undeliverable", "refused by their system"}
+_GRAVE = {
+    "clock breached",
+    "nobody left",
+    "event undeliverable",
+    "refused by their system",
+    "not taken back at their system",
+}
 
 
 def _sentence(event: RecordEvent, story: Story) -> str:
@@ -186,6 +192,10 @@ _KINDS: dict[str, Any] = {
     "override seen": _ours("has seen the override as a second person"),
     "owner": _ours("gave it to a colleague"),
     "edited": _ours("wrote on the form"),
+    "asked no longer": lambda s, a, how, d: f"{a} is asked no longer: {d.get('why', '')}",
+    "not taken back at their system": lambda s, a, how, d: (
+        f"It still stands at the system of {a}: {d.get('why', '')}"
+    ),
     "handed over by the house": lambda s, a, how, d: _by(a, "has taken it over from us", how),
 }
 

@@ -36,6 +36,7 @@ from app.referrals.states import (
 from app.referrals.telling import (
     announce_event,
     approaches_of,
+    call_off_teams,
     end_rungs,
     send_links,
     tell_recipients,
@@ -280,7 +281,10 @@ async def complete(
     move(work, referral, _E.COMPLETE, by, words=words, outcome=told)
     referral.outcome, referral.completed_at = told, work.now
     approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
-    await clocks.stop(work, referral, ClockKind.SEEN, ClockKind.FOLLOW_UP)
+    await clocks.stop(work, referral, ClockKind.FOLLOW_UP)
+    if outcome not in NOT_HELPED:
+        # Who was not found has yet to be seen by somebody.
+        await clocks.stop(work, referral, ClockKind.SEEN)
     await _announce(work, referral, approach, "referral.completed", by)
     tell_house(
         work, referral, NoticeKind.COMPLETED, for_whom="owner", agency=by.agency, reason=told
@@ -453,17 +457,6 @@ async def _end(work: Work, referral: Referral) -> None:
     await end_rungs(work, referral)
     await clocks.stop(work, referral)
     await call_off_teams(work, referral)
-
-
-async def call_off_teams(work: Work, referral: Referral) -> None:
-    """Nobody is on the way for what is over."""
-    await work.session.flush()
-    rows = await work.session.scalars(
-        select(Dispatch).where(Dispatch.referral_id == referral.id, Dispatch.ended_at.is_(None))
-    )
-    for team in rows.all():
-        team.state, team.ended_at = DispatchState.CALLED_OFF.value, work.now
-        note(work, referral, "team called off", PROGRAM_ITSELF, team=team.team)
 
 
 async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> None:

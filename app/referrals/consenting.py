@@ -11,7 +11,7 @@ from app.referrals.consent import Basis, Given, GivenBy, How, Scope
 from app.referrals.models import Agency, Consent, Referral
 from app.referrals.scopes import lock_own
 from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState, Sector
-from app.referrals.telling import tell_recipients
+from app.referrals.telling import call_off_teams, tell_recipients
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.staff.models import Staff
 from app.work import Work
@@ -157,6 +157,7 @@ async def withdraw_consent(work: Work, staff: Staff, referral_id: UUID, words: s
     referral.closed_at, referral.climbs_at = referral.closed_at or work.now, None
     referral.turn += 1
     await clocks.stop(work, referral)
+    await call_off_teams(work, referral)
     await tell_recipients(work, referral, "withdrawn")
     return referral
 

@@ -203,3 +203,18 @@ async def note_ended(work: Work, approach_id: UUID) -> None:
     if counterpart.state != "ended":
         counterpart.state = "ended"
         note(work, referral, "taken back at their system", By("primero", agency.code))
+
+
+async def note_not_taken_back(work: Work, approach_id: UUID, why: str) -> None:
+    """The referral still stands at their system: somebody has to ring them."""
+    if await work.session.get(Counterpart, approach_id) is None:
+        return
+    referral, _, agency, counterpart = await _rows(work, approach_id)
+    if counterpart.their_referral is None:
+        return
+    counterpart.problem = why
+    by = By("primero", agency.code)
+    note(work, referral, "not taken back at their system", by, problem=why)
+    tell_house(
+        work, referral, NoticeKind.RING_THEM, agency=agency.code, purpose="at their system", why=why
+    )

@@ -11,7 +11,7 @@ from app.errors import Invalid, NotFound
 from app.referrals import answering, opening
 from app.referrals.agencies import agency_of_code
 from app.referrals.climbing import go_to
-from app.referrals.consent import NotConsented, ground_for
+from app.referrals.consent import Given, NotConsented, ground_for
 from app.referrals.consenting import (
     Agreed,
     Override,
@@ -30,11 +30,13 @@ from app.referrals.states import (
     OVER,
     ApproachState,
     DispatchState,
+    Purpose,
     ReferralEvent,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
 )
+from app.referrals.telling import approaches_of, tell_agency
 from app.referrals.trail import By, NotPossible, move, note
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -97,27 +99,51 @@ async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Ov
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
         raise NotPossible("The referral is over: nothing is told any more.")
+    before = await given_of(work, referral.id)
     if isinstance(said, Override):
         await record_override(work, referral, said, By("by_hand"))
     else:
         await record_consent(work, referral, said, By("by_hand"))
-    await _let_go_of_who_may_not(work, referral)
+    await _let_go_of_who_may_not(work, referral, before)
     return referral
 
 
-async def _let_go_of_who_may_not(work: Work, referral: Referral) -> None:
-    agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
-    if agency is None or referral.approach_id is None:
-        return
-    try:
-        ground_for(await given_of(work, referral.id), recipient_of(agency))
-    except NotConsented as refusal:
-        approach = await answering.lock_approach(work, referral, referral.approach_id)
-        move(work, referral, ReferralEvent.REDIRECT, By("by_hand", agency.code), why=refusal.detail)
-        await take_away(work, referral)
-        approach.state = ApproachState.WITHDRAWN.value
-        referral.approach_id = referral.agency_id = None
+async def _let_go_of_who_may_not(work: Work, referral: Referral, before: Given | None) -> None:
+    """Every agency that heard of it and may not be told any more hears so, and has no say in it
+    from now on: not the one that has it only, but those that may still answer late.
+    """
+    given, current, told = await given_of(work, referral.id), referral.approach_id, set[UUID]()
+    goes_on = False
+    for approach in await approaches_of(work, referral.id):
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        why = _refusal(given, agency)
+        if why is None or _refusal(before, agency) is not None:
+            continue
+        by = By("by_hand", agency.code)
+        if approach.id == current and referral.state != ReferralState.COMPLETED:
+            move(work, referral, ReferralEvent.REDIRECT, by, why=why)
+            await take_away(work, referral)
+            referral.approach_id = referral.agency_id = None
+            goes_on = True
+        else:
+            # What was done is done, and nothing is offered anew because of this.
+            if ApproachState(approach.state) in (*LIVE_APPROACH, ApproachState.UNANSWERED):
+                approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
+            again = agency.id in told
+            await tell_agency(work, referral, approach, Purpose.RECALLED, again=again)
+            note(work, referral, "asked no longer", by, why=why)
+        told.add(agency.id)
+    if goes_on:
         await answering.on_to_the_next(work, referral)
+
+
+def _refusal(given: Given | None, agency: Agency) -> str | None:
+    try:
+        ground_for(given, recipient_of(agency))
+    except NotConsented as refusal:
+        return refusal.detail
+    return None
 
 
 async def try_system_again(work: Work, staff: Staff, referral_id: UUID) -> Referral:

@@ -46,6 +46,9 @@ _TRIES = 300
 _CONNECTING = timedelta(seconds=25)
 # A message whose fate is not known is not repeated to a person sooner.
 _UNCERTAIN = timedelta(seconds=60)
+_AFTER_THE_END = (NoticeKind.RING_THEM, NoticeKind.UNDELIVERED)
+# What was refused at another system is tried again each hour for so many hours.
+_REFUSED_EVERY, _REFUSED_TRIES = 3600, 24 * 7
 
 
 class Persist(BaseRetryStrategy):
@@ -316,8 +319,10 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
             Notice.referral_id == referral.id, Notice.kind == notice.kind,
             Notice.at == notice.at, Notice.for_whom == "supervisors",
         )  # fmt: skip
-        if referral.closed_at is None and await work.session.scalar(told.limit(1)) is None:
-            kind = NoticeKind(notice.kind)
+        kind = NoticeKind(notice.kind)
+        # That somebody has yet to hear of the end does not end with it.
+        wanted = referral.closed_at is None or kind in _AFTER_THE_END
+        if wanted and await work.session.scalar(told.limit(1)) is None:
             tell_house(work, referral, kind, for_whom="supervisors", **notice.detail)
 
     await run_verb(_ground(context), PROGRAM, verb)
@@ -434,23 +439,36 @@ def _clean(text: str) -> str:
     return "".join(kept)
 
 
-async def end_counterpart(context: JobContext, approach_id: str) -> None:
-    """Take the referral back at the other system."""
+async def end_counterpart(context: JobContext, approach_id: str, refused: int = 0) -> None:
+    """Take the referral back at the other system; if it refuses, somebody has to ring them."""
     ground, key = _ground(context), UUID(approach_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=False, to_end=True)
-    if errand is None:
-        return
+        if errand is None:
+            await counterparts.note_not_taken_back(work, key, "no access to it any more")
+            return
     if errand.their_referral is not None:
         async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
             try:
                 await Primero(client, errand.account).revoke(errand.case_id, errand.their_referral)
             except PrimeroDown as error:
                 wait = max(error.after, 300)
-                await _later(ground, "end_counterpart", wait, approach_id=approach_id)
+                await _later(
+                    ground, "end_counterpart", wait, approach_id=approach_id, refused=refused
+                )
                 return
             except PrimeroRefused as error:
-                log().warning("taking back was refused", area="referrals", cause=str(error)[:80])
+                why = str(error)[:80]
+                log().warning("taking back was refused", area="referrals", cause=why)
+                if not refused:
+                    await run_verb(
+                        ground, PROGRAM, lambda w: counterparts.note_not_taken_back(w, key, why)
+                    )
+                if refused < _REFUSED_TRIES:
+                    await _later(
+                        ground, "end_counterpart", _REFUSED_EVERY, approach_id=approach_id,
+                        refused=refused + 1,
+                    )  # fmt: skip
                 return
     await run_verb(ground, PROGRAM, lambda work: counterparts.note_ended(work, key))
 

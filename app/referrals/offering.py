@@ -135,5 +135,7 @@ async def take_away(work: Work, referral: Referral) -> None:
         # The next one has yet to get it.
         referral.written_at = None
         await clocks.run_on(work, referral, ClockKind.WRITTEN)
+    if referral.seen_at is None:
+        await clocks.run_on(work, referral, ClockKind.SEEN)
     await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
     await clocks.stop(work, referral, ClockKind.HAND_OVER)

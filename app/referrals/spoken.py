@@ -90,7 +90,7 @@ _HOUSE = {
     "wrong_service": "An agency says that it is the wrong service",
     "undelivered": "A message could not be delivered",
     "completed": "An agency has done its part: look whether it is enough, and close it",
-    "ring_them": "There is no way to write to an agency: ring and tell them",
+    "ring_them": "An agency may not have heard: ring and tell them",
     "unmapped": "A referral cannot be said in another system's words",
     "danger_unanswered": "The danger key was pressed and nobody could take the call",
     "escalated": "A referral has climbed to our own people on call",

@@ -273,7 +273,7 @@ class NoticeKind(StrEnum):
     WRONG_SERVICE = "wrong_service"
     COMPLETED = "completed"
     UNDELIVERED = "undelivered"
-    # There is no way to write to them: somebody has to ring and say it.
+    # No message reaches them: somebody has to ring and say it.
     RING_THEM = "ring_them"
     UNMAPPED = "unmapped"
     DANGER_UNANSWERED = "danger_unanswered"

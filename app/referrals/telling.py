@@ -10,17 +10,27 @@ from sqlalchemy import func, select, update
 
 from app.errors import TooMany
 from app.referrals.deadlines import is_open
-from app.referrals.models import Agency, Approach, Delivery, DutyPhone, Link, Referral, Rung
+from app.referrals.models import (
+    Agency,
+    Approach,
+    Delivery,
+    Dispatch,
+    DutyPhone,
+    Link,
+    Referral,
+    Rung,
+)
 from app.referrals.spoken import language_for
 from app.referrals.states import (
     LIVE_APPROACH,
     ApproachState,
+    DispatchState,
     NoticeKind,
     Purpose,
     RungKind,
     RungResult,
 )
-from app.referrals.trail import tell_house
+from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.work import Work
 
 CODE_DIGITS = 6
@@ -301,6 +311,17 @@ async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
     )
 
 
+async def call_off_teams(work: Work, referral: Referral) -> None:
+    """Nobody is on the way for what is over."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(Dispatch).where(Dispatch.referral_id == referral.id, Dispatch.ended_at.is_(None))
+    )
+    for team in rows.all():
+        team.state, team.ended_at = DispatchState.CALLED_OFF.value, work.now
+        note(work, referral, "team called off", PROGRAM_ITSELF, team=team.team)
+
+
 async def tell_agency(
     work: Work, referral: Referral, approach: Approach, purpose: Purpose, *, again: bool = False
 ) -> None:
@@ -319,12 +340,35 @@ async def tell_agency(
             await add_rung(
                 work, referral, agency, kind, target, purpose=purpose, approach_id=approach.id
             )
+    heard = bool(agency.primero)
+    if agency.webhook_url:
+        heard = heard or not await _push_what_waits(work, referral, agency)
     await announce_event(work, referral, agency, f"referral.{purpose.value}", {})
-    if not (agency.email or agency.sms or agency.webhook_url or agency.primero):
+    if not (agency.email or agency.sms or heard):
         tell_house(
             work, referral, NoticeKind.RING_THEM, for_whom="owner", agency=agency.code,
             purpose=purpose.value,
         )  # fmt: skip
+
+
+async def _push_what_waits(work: Work, referral: Referral, agency: Agency) -> bool:
+    """Whether an agency's own system does not take events of this referral now. What waits for
+    another try is tried at once, so that what comes after it can arrive.
+    """
+    first = await work.session.scalar(
+        select(Delivery)
+        .where(
+            Delivery.agency_id == agency.id, Delivery.referral_id == referral.id,
+            Delivery.state != "delivered",
+        )
+        .order_by(Delivery.sequence)
+        .limit(1)
+    )  # fmt: skip
+    if first is None or first.tries == 0:
+        return False
+    if first.state == "waiting":
+        work.defer("referrals:deliver", delivery_id=str(first.id))
+    return True
 
 
 async def announce_event(

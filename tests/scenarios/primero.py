@@ -128,6 +128,9 @@ class PrimeroStandIn:
         )  # fmt: skip
         self.app = app
 
+    def change_password(self, password: str) -> None:
+        self._right = (self._right[0], password)
+
     def _guarded(self, handler: Any) -> Any:
         async def endpoint(request: Request) -> Response:
             self.asked.append(f"{request.method} {request.url.path}")

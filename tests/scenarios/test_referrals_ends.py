@@ -1,0 +1,198 @@
+"""Ends of a referral at which somebody might not hear of it, each found once and kept."""
+
+from datetime import timedelta
+
+from app.demo.stage import Stage
+from tests.scenarios.helpline import (
+    Mail,
+    add_agency,
+    click,
+    link_in,
+    phone,
+    referral_of,
+    story,
+)
+from tests.scenarios.primero import PrimeroStandIn
+from tests.scenarios.test_referral_machines import (
+    ANSWERS,
+    Receiver,
+    primero,
+    receiver,
+    with_primero,
+    with_system,
+)
+from tests.scenarios.test_referrals import OVERRIDE, by_hand
+
+__all__ = ["primero", "receiver"]
+CONSENT = {"given_by": "child", "scope": ["services"]}
+NOT_HOUSE = {**CONSENT, "withheld_from": ["house"]}
+
+
+async def test_less_consent_silences_who_did_not_answer(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
+    phone(night, "+381640000001")
+    await add_agency(night, "other", "shelter", email="a@other.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(200)
+    found = await referral_of(ana, made["id"])
+    assert [a["agency"] for a in found["approaches"]] == ["house", "other"]
+    assert found["approaches"][0]["state"] == "unanswered"
+    before = len(post.to("a@house.example"))
+    path = f"/referrals/{made['id']}"
+    assert (await ana.ask("POST", f"{path}/consent", NOT_HOUSE)).status_code == 200
+    await night.advance(5)
+    assert len(post.to("a@house.example")) == before + 1
+    link = link_in(post.to("a@house.example")[0])
+    late = await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
+    assert "This referral is over" in late.text
+    found = await referral_of(ana, made["id"])
+    assert found["state"] in ("sent", "delivered")
+    assert found["approaches"][0]["state"] == "withdrawn"
+    assert found["approaches"][1]["state"] in ("offered", "delivered")
+    assert [c["kind"] for c in found["clocks"] if c["stopped_at"] is None].count("acknowledge") == 1
+    # Said again, it is not told again.
+    await ana.ask("POST", f"{path}/consent", NOT_HOUSE)
+    await night.advance(5)
+    assert len(post.to("a@house.example")) == before + 1
+
+
+async def test_less_consent_offers_nothing_anew_that_is_done(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    await add_agency(night, "other", "shelter", email="a@other.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(3)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/complete", {"outcome": "placed_shelter", "name": "M"})
+    assert (await ana.ask("POST", f"{path}/consent", NOT_HOUSE)).status_code == 200
+    await night.advance(5)
+    found = await referral_of(ana, made["id"])
+    assert (found["state"], found["outcome"]) == ("completed", "placed_shelter")
+    assert [a["state"] for a in found["approaches"]] == ["completed"]
+    assert not post.to("a@other.example")
+    assert len(post.to("a@house.example")) == 2
+
+
+async def test_who_was_not_found_has_yet_to_be_seen(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    for code in ("house", "other"):
+        await add_agency(night, code, "shelter", email=f"a@{code}.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(post.messages))
+    link = link_in(post.messages[0][1])
+    await click(
+        night, f"{link}/step", {"kind": "complete", "name": "M", "outcome": "unable_to_locate"}
+    )
+    path = f"/referrals/{made['id']}"
+
+    async def seen_clock_runs() -> bool:
+        found = await referral_of(ana, made["id"])
+        clock = next(c for c in found["clocks"] if c["kind"] == "seen")
+        return clock["stopped_at"] is None
+
+    assert await seen_clock_runs()
+    await ana.ask("POST", f"{path}/send", {"agency": "other"})
+    await ana.ask("POST", f"{path}/accept", {"name": "X"})
+    assert await seen_clock_runs()
+    # An outcome that rests on having met the child stops it; sent on unseen, it runs again.
+    await ana.ask("POST", f"{path}/complete", {"outcome": "placed_shelter", "name": "X"})
+    assert not await seen_clock_runs()
+    await ana.ask("POST", f"{path}/send", {"agency": "house"})
+    assert await seen_clock_runs()
+
+
+async def test_our_own_supervisor_reads_that_they_have_it(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "sup", "supervisor_on_call", sector="own_house", email="s@house.example"
+    )
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    for _ in range(15):
+        await night.advance(60)
+        mails = [text for text in post.to("s@house.example") if "/r/" in text]
+        if mails:
+            break
+    done = await click(
+        night, link_in(mails[0]) + "/step", {"kind": "acknowledge", "name": "Vera, supervisor"}
+    )
+    assert done.status_code == 303
+    shown = (await click(night, done.headers["location"])).text
+    assert "Our own house has it in hand" in shown
+    assert "Another service" not in shown
+    await ana.ask("POST", f"/referrals/{made['id']}/recall", {"words": "She is at the hospital"})
+    shown = (await click(night, done.headers["location"])).text
+    assert "taken back" in shown
+
+
+async def test_a_refused_withdrawal_at_primero_is_somebodys_task(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    there, url = primero
+    ana = await night.add_counsellor("ana")
+    await with_primero(night, url)
+    made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
+    await night.advance(10)
+    there.change_password("changed")
+    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await night.advance(30)
+    assert there.only["status"] == "in_progress"
+    notices = await night.rows("SELECT kind, for_whom FROM notices WHERE kind = 'ring_them'")
+    assert [n["for_whom"] for n in notices] == ["supervisors"]
+    assert "not taken back at their system" in story(await referral_of(ana, made["id"]))
+    # It is tried on, and told once.
+    there.change_password("secret")
+    await night.advance(3700)
+    assert there.only["status"] == "revoked"
+    assert len(await night.rows("SELECT id FROM notices WHERE kind = 'ring_them'")) == 1
+    assert (await night.rows("SELECT state FROM counterparts"))[0]["state"] == "ended"
+
+
+async def test_a_withdrawal_behind_what_does_not_arrive(night: Stage, receiver: Receiver) -> None:
+    ana = await night.add_counsellor("ana")
+    await with_system(night, receiver)
+    made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
+    await night.until(lambda: len(receiver.taken) == 1)
+    receiver.status = 503
+    await ana.ask("POST", f"/referrals/{made['id']}/accept", {"name": "X"})
+    await night.advance(3600)
+    tried = len(receiver.tries)
+    assert tried > 3
+    receiver.status = 200
+    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    # The next try would have been hours away.
+    await night.advance(5)
+    assert receiver.taken[-1]["type"] == "referral.withdrawn"
+    # Whether it would arrive was not known: the owner was asked to ring, and after a while others.
+    found = await night.rows("SELECT for_whom FROM notices WHERE kind = 'ring_them' ORDER BY at")
+    assert [n["for_whom"] for n in found] == ["owner"]
+
+
+async def test_that_somebody_has_to_ring_climbs_after_the_end(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    phone(night, "+381113000009", presses="1")
+    await add_agency(night, "house", "shelter", phones=("+381113000009",))
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(30)
+    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await night.advance(400)
+    found = await night.rows("SELECT for_whom FROM notices WHERE kind = 'ring_them' ORDER BY at")
+    assert [n["for_whom"] for n in found] == ["owner", "supervisors"]
+
+
+async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(3)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/accept", {"name": "M"})
+    wanted_at = (night.clock.now() + timedelta(hours=1)).isoformat()
+    team = {"place": "Street 1", "wanted_at": wanted_at, "team": "T1"}
+    assert (await ana.ask("POST", f"{path}/dispatches", team)).status_code == 201
+    await ana.ask("POST", f"{path}/withdraw-consent", {})
+    rows = await night.rows("SELECT state, ended_at FROM dispatches")
+    assert rows[0]["state"] == "called_off"
+    assert rows[0]["ended_at"] is not None
+    assert "team called off" in story(await referral_of(ana, made["id"]))
