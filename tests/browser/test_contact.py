@@ -364,7 +364,8 @@ async def test_people_are_told_apart_and_put_together_on_a_page(live: Stage, pag
     await page.get_by_role("button", name="Link").click()
     await expect(page.locator("#problem")).to_contain_text("no contact of that code")
     await page.get_by_label("Same person as the contact").fill(code)
-    await page.get_by_role("button", name="Link").click()
+    async with page.expect_event("load"):
+        await page.get_by_role("button", name="Link").click()
     await page.get_by_role("link", name="All of this person").click()
     await expect(page.locator("tbody tr")).to_have_count(2)
     await page.get_by_label(f"{code} is of somebody else").check()

@@ -182,6 +182,7 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await page.get_by_role("link", name="house", exact=True).click()
     await page.get_by_label("age to").fill("17")
     await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("table")).to_contain_text("0–17")
     await page.get_by_label("Asked for").select_option("shelter")
     await page.get_by_label("Age", exact=True).fill("18")
     await page.get_by_role("button", name="Find").click()
