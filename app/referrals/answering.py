@@ -41,7 +41,7 @@ from app.referrals.telling import (
     send_links,
     tell_recipients,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.work import Work
 
 _E = ReferralEvent
@@ -432,9 +432,11 @@ async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) 
 
 async def close(work: Work, referral: Referral, words: str, by: By) -> None:
     """A person of ours closes it: what was done is enough. Raises NotPossible, Invalid."""
-    came_back = ReferralState(referral.state) in CAME_BACK
-    if came_back and not words.strip():
-        raise Invalid("Write why it is closed though nobody has taken it.")
+    if referral.state == ReferralState.ACKNOWLEDGED and not referral.house_has_it:
+        raise NotPossible("An agency has it. Write what it has done first, or take it back.")
+    alone = referral.house_has_it or ReferralState(referral.state) in CAME_BACK
+    if alone and not words.strip():
+        raise Invalid("Write why it is closed though no agency has taken it.")
     move(work, referral, _E.CLOSE, by, words=words)
     await _end(work, referral)
 

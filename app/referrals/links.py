@@ -168,13 +168,13 @@ def _why_over(referral: Referral, approach: Approach | None) -> str:
         )
     if referral.state == ReferralState.RECALLED:
         return "This referral was taken back. Nothing more has to be done."
+    if referral.state == ReferralState.CLOSED:
+        return answering.Over.default
     if approach is None and referral.house_has_it:
         return (
             "Our own house has it in hand, and no agency yet. Sign in, and hand it over before "
             "the clock runs out."
         )
-    if referral.state == ReferralState.CLOSED:
-        return answering.Over.default
     refusal = answering.too_late(referral, approach) if approach is not None else None
     return refusal.detail if refusal is not None else answering.TakenByAnother.default
 

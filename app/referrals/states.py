@@ -61,8 +61,10 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
     **{(s, _E.EXPIRE): _S.EXPIRED for s in _OFFERED},
     # What one has done with is not always enough: a person may send it on.
     **{(s, _E.REDIRECT): _S.REDIRECTED for s in (*_OFFERED, *HELD, *CAME_BACK, _S.COMPLETED)},
-    # Only people close it.
-    **{(s, _E.CLOSE): _S.CLOSED for s in (_S.COMPLETED, *CAME_BACK, _S.REDIRECTED)},
+    # Only people close it; what is acknowledged, while it is our own house that has it.
+    **{
+        (s, _E.CLOSE): _S.CLOSED for s in (_S.COMPLETED, *CAME_BACK, _S.REDIRECTED, _S.ACKNOWLEDGED)
+    },
     **{
         (s, event): after
         for s in _S

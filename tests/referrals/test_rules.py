@@ -57,7 +57,7 @@ def test_the_grid_of_states() -> None:
         if state in OVER:
             assert after is None, "what is over stays over"
         if event is E.CLOSE and after is not None:
-            assert state in (S.COMPLETED, S.REDIRECTED, *CAME_BACK)
+            assert state in (S.COMPLETED, S.REDIRECTED, S.ACKNOWLEDGED, *CAME_BACK)
         if event is E.REJECT and after is not None:
             assert after is S.REJECTED
             assert after in UNACKNOWLEDGED, "rejecting opens the duty again"

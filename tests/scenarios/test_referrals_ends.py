@@ -121,9 +121,24 @@ async def test_our_own_supervisor_reads_that_they_have_it(night: Stage, post: Ma
     shown = (await click(night, done.headers["location"])).text
     assert "Our own house has it in hand" in shown
     assert "Another service" not in shown
-    await ana.ask("POST", f"/referrals/{made['id']}/recall", {"words": "She is at the hospital"})
+    # It was solved without any agency: why has to be written.
+    path = f"/referrals/{made['id']}/close"
+    assert (await ana.ask("POST", path, {"words": ""})).status_code == 422
+    closed = await ana.ask("POST", path, {"words": "I went with her to the hospital"})
+    assert closed.json()["state"] == "closed"
     shown = (await click(night, done.headers["location"])).text
-    assert "taken back" in shown
+    assert "This referral is over" in shown
+
+
+async def test_what_an_agency_has_is_not_closed_over_its_head(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/acknowledge", {"name": "M"})
+    refused = await ana.ask("POST", f"{path}/close", {"words": "enough"})
+    assert refused.status_code == 409
+    assert "An agency has it" in refused.json()["detail"]
 
 
 async def test_a_refused_withdrawal_at_primero_is_somebodys_task(
