@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from app.demo.stage import Stage
+from app.staff.roles import Role
 from tests.scenarios.helpline import (
     Mail,
     add_agency,
@@ -21,7 +22,7 @@ from tests.scenarios.test_referral_machines import (
     with_primero,
     with_system,
 )
-from tests.scenarios.test_referrals import OVERRIDE, by_hand
+from tests.scenarios.test_referrals import OVERRIDE, by_hand, page
 
 __all__ = ["primero", "receiver"]
 CONSENT = {"given_by": "child", "scope": ["services"]}
@@ -211,3 +212,27 @@ async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post
     assert rows[0]["state"] == "called_off"
     assert rows[0]["ended_at"] is not None
     assert "team called off" in story(await referral_of(ana, made["id"]))
+
+
+async def test_the_page_of_every_way_that_it_can_stand(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    """Refused by another system, taken in hand by the house, closed by it: the page says so."""
+    _, url = primero
+    ana = await night.add_counsellor("ana")
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await with_primero(night, url, "mobile_outreach")
+    refused = await by_hand(ana, override=OVERRIDE, services=["mobile_outreach"], send=True)
+    await night.advance(5)
+    shown = await page(night, ana, f"/referrals/{refused['id']}")
+    assert "refused" in shown.text
+    taken = await vera.ask("POST", f"/referrals/{refused['id']}/take", {})
+    assert taken.status_code == 200
+    shown = await page(night, vera, f"/referrals/{refused['id']}")
+    assert "our own house has it" in shown.text
+    closed = await vera.ask("POST", f"/referrals/{refused['id']}/close", {"words": "We went"})
+    assert closed.json()["state"] == "closed"
+    shown = await page(night, vera, f"/referrals/{refused['id']}")
+    assert "our own house has it" not in shown.text
+    assert "not done, stopped" in shown.text
+    assert "closed it" in shown.text
