@@ -361,13 +361,9 @@ async def try_system_again(work: InWork, staff: Writes, referral_id: UUID) -> di
 
 
 @router.post("/referrals/{referral_id}/written")
-async def written(
-    work: InWork, staff: Writes, referral_id: UUID, body: Written, language: FormLanguage = "en"
-) -> Response:
+async def written(work: InWork, staff: Writes, referral_id: UUID, body: Written) -> Response:
     """The written confirmation as a PDF; the agency gets it by its link, or on paper."""
-    content = await printing.confirm_in_writing(
-        work, staff, referral_id, language, on_paper=body.on_paper
-    )
+    content = await printing.confirm_in_writing(work, staff, referral_id, on_paper=body.on_paper)
     return download(content, "application/pdf", "referral.pdf")
 
 

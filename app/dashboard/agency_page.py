@@ -228,8 +228,7 @@ async def written_form(request: Request, work: InWork, token: str) -> Response:
     visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     if not visit.proven or visit.over or visit.approach is None:
         raise links.CodeNeeded()
-    language, _ = words_for(visit.agency.languages)
-    content = await print_for_agency(work, visit.referral, visit.agency, visit.approach, language)
+    content = await print_for_agency(work, visit.referral, visit.agency, visit.approach)
     return Response(
         content,
         media_type="application/pdf",

@@ -19,7 +19,7 @@ from app.referrals.answering import lock_approach
 from app.referrals.disclosures import disclose, in_sections
 from app.referrals.models import Agency, Approach, Consent, Referral
 from app.referrals.scopes import lock_own
-from app.referrals.spoken import ground_words, service_words, urgency_words
+from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
 from app.referrals.states import OVER, ClockKind, Purpose, ReferralState
 from app.referrals.telling import send_links
 from app.referrals.trail import By, note
@@ -52,10 +52,10 @@ _WORDS = {
 
 
 async def confirm_in_writing(
-    work: Work, staff: Staff, referral_id: UUID, language: str, *, on_paper: bool
+    work: Work, staff: Staff, referral_id: UUID, *, on_paper: bool
 ) -> bytes:
-    """Make the form, let the agency have it by its link or by whoever hands it over on paper, and
-    stop the clock that waits for it.
+    """Make the form in the agency's language, let the agency have it by its link or by whoever
+    hands it over on paper, and stop the clock that waits for it.
 
     Raises NotFound, Conflict, NotConsented.
     """
@@ -70,7 +70,7 @@ async def confirm_in_writing(
     if not (on_paper or agency.email or agency.sms):
         raise Conflict("There is no address for messages: hand the form over on paper.")
     how = "written form on paper" if on_paper else "written form"
-    page = await _page(work, referral, agency, approach, language, how)
+    page = await _page(work, referral, agency, approach, how)
     referral.written_at = referral.written_at or work.now
     await clocks.stop(work, referral, ClockKind.WRITTEN)
     if not on_paper:
@@ -84,18 +84,16 @@ async def confirm_in_writing(
 
 
 async def print_for_agency(
-    work: Work, referral: Referral, agency: Agency, approach: Approach, language: str
+    work: Work, referral: Referral, agency: Agency, approach: Approach
 ) -> bytes:
     """The same for whoever has proved themselves at a link. Raises NotConsented."""
-    return await _print(
-        await _page(work, referral, agency, approach, language, "written form by link")
-    )
+    return await _print(await _page(work, referral, agency, approach, "written form by link"))
 
 
 async def _page(
-    work: Work, referral: Referral, agency: Agency, approach: Approach, language: str, how: str
+    work: Work, referral: Referral, agency: Agency, approach: Approach, how: str
 ) -> dict[str, Any]:
-    language = language if language in _WORDS else "en"
+    language = language_for(agency.languages)
     words = dict(_WORDS[language])
     zone = ZoneInfo(agency.timezone)
     answers = await disclose(work, referral, agency, approach, how)

@@ -470,8 +470,9 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     """The protocol says whom its signs need; consent comes from the contact's own form."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=("+381113000001",)
-    )
+        night, "centre", "child_protection", sector="social_welfare", phones=("+381113000001",),
+        languages=("sr", "en"),
+    )  # fmt: skip
     await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))
     for number in ("+381113000001", "+381113000002"):
         phone(night, number, presses="1")
@@ -510,6 +511,7 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     text = "".join(p.extract_text() for p in PdfReader(BytesIO(pdf.content)).pages)
     assert code in text
     assert "Петровић" not in text
+    assert "Pisana potvrda" in text, "in the agency's language, whatever ours is"
 
 
 async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Stage) -> None:
