@@ -419,6 +419,16 @@ async def house(work: Work, service: Service) -> list[Candidate]:
     return [one.agency for one in found.right]
 
 
+async def house_address(work: Work, service: Service) -> str | None:
+    """Where our own people on call for that read their mail now."""
+    on_call = [one.id for one in await house(work, service)]
+    rows = await work.session.execute(
+        select(Agency.id, Agency.email).where(Agency.id.in_(on_call), Agency.email.is_not(None))
+    )
+    addresses = {row.id: row.email for row in rows}
+    return next((addresses[one] for one in on_call if one in addresses), None)
+
+
 def local_today(work: Work) -> date:
     """Today where the helpline is."""
     return work.now.astimezone(ZoneInfo(protocols_of(work.ground).current.timezone)).date()

@@ -1,6 +1,7 @@
 """The counterpart of an approach in Primero: made, referred, asked about, taken back."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -62,13 +63,15 @@ async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agen
 async def errand(
     work: Work, approach_id: UUID, *, with_facts: bool, to_end: bool = False
 ) -> Errand | None:
-    """What to do there; with the disclosed facts if the case has yet to be made."""
+    """What to do there; with the disclosed facts if it has yet to be handed over there."""
     if await work.session.get(Counterpart, approach_id) is None:
         return None
     referral, approach, agency, counterpart = await _rows(work, approach_id)
     if agency.primero is None or agency.primero_password_sealed is None:
         return None
     if counterpart.state in ("refused", "ended") and not to_end:
+        return None
+    if with_facts and counterpart.state not in ("wanted", "case_made"):
         return None
     password = work.keys.open(
         agency.primero_password_sealed, table="agencies", column="primero_password_sealed",
@@ -116,8 +119,10 @@ async def _facts(
     }
 
 
-async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> None:
-    """Write down how far it is at the other system."""
+async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> bool:
+    """Write down how far it is at the other system. The answer is whether to go on there: not
+    if it was taken back in the meantime.
+    """
     referral, approach, agency, counterpart = await _rows(work, approach_id)
     for name, value in values.items():
         setattr(counterpart, name, value)
@@ -125,7 +130,7 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
         # It was taken back while it was being made there: what has just come about is undone.
         counterpart.state = "ended"
         work.defer("referrals:end_counterpart", approach_id=str(approach_id))
-        return
+        return False
     counterpart.state = state
     by = By("primero", agency.code)
     if state == "refused":
@@ -143,6 +148,14 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
             approach.state, approach.delivered_at = ApproachState.DELIVERED.value, work.now
         if referral.approach_id == approach.id and can(referral, ReferralEvent.DELIVER):
             move(work, referral, ReferralEvent.DELIVER, by, way="primero")
+        ask_again(work, approach_id, 0)
+    return True
+
+
+def ask_again(work: Work, approach_id: UUID, times: int) -> None:
+    """Ask what became of it there: each minute at first, later every ten."""
+    wait = timedelta(seconds=min(60 * max(times, 1), 600))
+    work.defer("referrals:ask_counterpart", delay=wait, approach_id=str(approach_id), times=times)
 
 
 async def note_status(work: Work, approach_id: UUID, status: str, words: str) -> bool:

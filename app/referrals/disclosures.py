@@ -15,6 +15,9 @@ from app.referrals.models import Agency, Approach, Disclosure, Referral
 from app.staff.audit import write_reading
 from app.work import Work
 
+# Ways by which the same is sent again until it arrives.
+MACHINES = ("machine", "primero")
+
 
 def recipient_of(agency: Agency) -> Recipient:
     return Recipient(agency.code, agency.sector, frozenset(agency.services))
@@ -52,18 +55,28 @@ async def disclose(
     given = await given_of(work, referral.id)
     ground = ground_for(given, recipient_of(agency))
     fields = needed_by(work, referral, agency)
-    await write_reading(work, "referral disclosed", f"referral:{referral.id}", to=agency.code)
-    work.session.add(
-        Disclosure(
-            referral_id=referral.id, approach_id=approach.id if approach else None,
-            agency_id=agency.id, at=work.now, how=how, ground=ground,
-            fields=[*fields, *besides],
-            staff_id=work.actor.staff_id,
-        )
+    told = Disclosure(
+        referral_id=referral.id, approach_id=approach.id if approach else None,
+        agency_id=agency.id, at=work.now, how=how, ground=ground, fields=[*fields, *besides],
+        staff_id=work.actor.staff_id,
     )  # fmt: skip
-    await work.session.flush()
+    if how not in MACHINES or not await _is_another_try(work, told):
+        await write_reading(work, "referral disclosed", f"referral:{referral.id}", to=agency.code)
+        work.session.add(told)
+        await work.session.flush()
     opened = Opened(work, referral)
     return {path: value for path in fields if (value := opened.answer(path)) is not None}
+
+
+async def _is_another_try(work: Work, told: Disclosure) -> bool:
+    """Whether a machine is sent what it was last sent: told once, however often it is tried."""
+    last = await work.session.scalar(
+        select(Disclosure)
+        .where(Disclosure.approach_id == told.approach_id, Disclosure.how == told.how)
+        .order_by(Disclosure.id.desc())
+        .limit(1)
+    )
+    return last is not None and (last.ground, last.fields) == (told.ground, told.fields)
 
 
 def in_sections(

@@ -18,6 +18,7 @@ from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.referrals import clocks, counterparts, delivery
+from app.referrals.agencies import house_address
 from app.referrals.climbing import breached, climb_on, is_needed, note_result
 from app.referrals.library import protocols_of
 from app.referrals.mail import (
@@ -27,7 +28,7 @@ from app.referrals.mail import (
     read_smtp_url,
     send_mail,
 )
-from app.referrals.models import Agency, Clock, Notice, Referral, Rung
+from app.referrals.models import Clock, Notice, Referral, Rung
 from app.referrals.opening import refer_unanswered
 from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
 from app.referrals.scopes import lock_referral
@@ -281,15 +282,7 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
         if notice is None or notice.seen_at is not None or notice.for_whom != "supervisors":
             return
         referral = await work.session.get(Referral, notice.referral_id)
-        to = await work.session.scalar(
-            select(Agency.email)
-            .where(
-                Agency.services.contains([Service.SUPERVISOR_ON_CALL.value]),
-                Agency.email.is_not(None),
-            )
-            .order_by(Agency.code)
-            .limit(1)
-        )
+        to = await house_address(work, Service.SUPERVISOR_ON_CALL)
     if to is None or referral is None:
         return
     base = ground.settings.public_url.rstrip("/")
@@ -353,8 +346,8 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
     if errand is None:
         return
 
-    async def note_state(state: str, **values: object) -> None:
-        await run_verb(
+    async def note_state(state: str, **values: object) -> bool:
+        return await run_verb(
             ground, PROGRAM, lambda work: counterparts.note_state(work, key, state, **values)
         )
 
@@ -370,7 +363,8 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
                     await note_state("refused", problem="; ".join(wrong)[:2000])
                     return
                 await primero.make_case(errand.case_id, said.body)
-                await note_state("case_made")
+                if not await note_state("case_made"):
+                    return
             service = said.body[errand.mapping.service_form][0].get("service_type")
             body = {
                 "service": service,
@@ -393,13 +387,6 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
             await note_state("refused", problem=str(error)[:2000])
             return
     await note_state("referred", their_referral=theirs)
-    async with transaction(ground, PROGRAM) as work:
-        work.defer("referrals:ask_counterpart", delay=_asks_every(0), approach_id=approach_id)
-
-
-def _asks_every(times: int) -> timedelta:
-    """Often at first, then every ten minutes."""
-    return timedelta(seconds=min(60 * (times + 1), 600))
 
 
 async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0) -> None:
@@ -425,10 +412,7 @@ async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0)
             words = _clean(str(found.get("rejected_reason") or found.get("rejection_note") or ""))
             goes_on = await counterparts.note_status(work, key, str(found.get("status")), words)
         if goes_on:
-            work.defer(
-                "referrals:ask_counterpart", delay=_asks_every(times), approach_id=approach_id,
-                times=times + 1,
-            )  # fmt: skip
+            counterparts.ask_again(work, key, times + 1)
 
     await run_verb(ground, PROGRAM, verb)
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from procrastinate import JobContext
-from sqlalchemy import select
 
 from app.calls.lines import SPOKEN, any_line, line_of_id
 from app.calls.models import Call
@@ -26,7 +25,7 @@ from app.referrals.states import Purpose, RejectionReason, RungKind, RungResult
 from app.referrals.telling import payload_of
 from app.referrals.trail import By
 from app.routing import offers
-from app.telephony.jobs import parts_of, task
+from app.telephony.jobs import ASKS, known_sids, parts_of, task
 from app.telephony.provider import Refused, TryAgain, Uncertain
 from app.telephony.script import Ask, HangUp, Join, Pause, Say, Step
 from app.telephony.signature import Signed
@@ -38,8 +37,6 @@ ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
 _HEARD_TOO_SOON = frozenset({RungResult.NO_KEY, RungResult.NO_ANSWER})
 # The keys are said so often to somebody who presses none.
 _TIMES = 3
-# How often the provider is asked about a request whose answer did not come.
-_ASKS = 4
 # The provider's own word of an end comes sooner than that.
 _A_WHILE = timedelta(seconds=10)
 
@@ -137,18 +134,12 @@ async def _settle(context: JobContext, key: UUID, what: dict[str, Any], find: An
     parts = parts_of(context)
     since = what["since"] - timedelta(seconds=2)
     async with parts.work() as work:
-        known_sids = set(
-            await work.session.scalars(
-                select(Rung.provider_sid).where(
-                    Rung.provider_sid.is_not(None), Rung.wanted_at >= since - timedelta(hours=6)
-                )
-            )
-        )
-    sid = await find(what["to"], since, known_sids)
+        known = await known_sids(work, since)
+    sid = await find(what["to"], since, known)
     if sid is not None:
         async with parts.work() as work:
             await _note_sid(work, key, sid)
-    elif what["settle"] < _ASKS:
+    elif what["settle"] < ASKS:
         raise Uncertain("no trace of it yet")
     else:
         async with parts.work() as work:
@@ -170,8 +161,8 @@ async def ring_duty_phone(context: JobContext, rung_id: str) -> None:
             tell_machines=True,
         )
 
-    async def find(to: str, since: Any, known_sids: set[str]) -> str | None:
-        return await provider.find_leg(to=to, since=since, known=known_sids)
+    async def find(to: str, since: Any, known: set[str]) -> str | None:
+        return await provider.find_leg(to=to, since=since, known=known)
 
     await _request(context, rung_id, send, find)
 
@@ -186,8 +177,8 @@ async def send_message(context: JobContext, rung_id: str) -> None:
             to=what["to"], from_=what["from_"], body=what["body"], told=message_path(rung_id)
         )
 
-    async def find(to: str, since: Any, known_sids: set[str]) -> str | None:
-        return await provider.find_message(to=to, since=since, known=known_sids)
+    async def find(to: str, since: Any, known: set[str]) -> str | None:
+        return await provider.find_message(to=to, since=since, known=known)
 
     await _request(context, rung_id, send, find)
 

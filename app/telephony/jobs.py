@@ -7,7 +7,7 @@ what became of it, and never sends it again.
 
 import random
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from app.calls.models import Call, Leg, RecordedEvent, VoiceMessage
 from app.calls.states import CallState, is_over, read_leg_status
 from app.jobs.transaction import transaction
 from app.log import log
+from app.referrals.models import Rung
 from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
@@ -40,7 +41,7 @@ from app.work import PROGRAM, Ground, Work
 # After so many times "not there" a recording is absent.
 _MISSING = 8
 # How often the provider is asked about a leg whose answer did not come.
-_ASKS = 4
+ASKS = 4
 
 
 class BackOff(BaseRetryStrategy):
@@ -231,6 +232,17 @@ async def _make_leg(context: JobContext, leg_id: str, send: Any) -> None:
     await _note_sent(parts, leg_id, sid)
 
 
+async def known_sids(work: Work, since: datetime) -> set[str]:
+    """Ids of all that we have sent, and know of, around then: counsellors' legs, duty phones and
+    messages. What is none of these is what nobody has heard of yet, whoever's phone it is.
+    """
+    begun = since - timedelta(hours=6)
+    legs = select(Leg.provider_sid).where(Leg.provider_sid.is_not(None), Leg.created_at >= begun)
+    rungs = select(Rung.provider_sid).where(Rung.provider_sid.is_not(None), Rung.wanted_at >= begun)
+    rows = await work.session.scalars(legs.union(rungs))
+    return {sid for sid in rows if sid}
+
+
 async def _settle_leg(context: JobContext, leg_id: str) -> None:
     """The answer to a request did not come: ask what became of it. Never send it again."""
     parts = parts_of(context)
@@ -243,17 +255,11 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
         asks = leg.asks
         assert leg.sent_at is not None
         since = leg.sent_at - timedelta(seconds=2)
-        known = set(
-            await work.session.scalars(
-                select(Leg.provider_sid).where(
-                    Leg.provider_sid.is_not(None), Leg.created_at >= since - timedelta(hours=6)
-                )
-            )
-        )
-    sid = await parts.provider.find_leg(to=to, since=since, known={s for s in known if s})
+        known = await known_sids(work, since)
+    sid = await parts.provider.find_leg(to=to, since=since, known=known)
     if sid is not None:
         await _note_sent(parts, leg_id, sid)
-    elif asks < _ASKS:
+    elif asks < ASKS:
         raise Uncertain("no trace of the leg yet")
     else:
         await _note_not_sent(parts, leg_id, "could not be rung")

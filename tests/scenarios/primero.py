@@ -107,8 +107,9 @@ class PrimeroStandIn:
         self.busy = 0
         # Carries out so many requests and answers 502.
         self.lost = 0
-        # Stands still before a case is made, until it is set.
+        # Stands still before a case is made, or is referred, until it is set.
         self.pause: asyncio.Event | None = None
+        self.pauses_at = "case"
         self.paused = False
         self.fields = list(_FIELDS)
         app = Starlette(
@@ -171,9 +172,7 @@ class PrimeroStandIn:
 
     async def _make(self, request: Request) -> Response:
         data = (await request.json())["data"]
-        if self.pause is not None:
-            self.paused = True
-            await self.pause.wait()
+        await self._stand_still("case")
         service = {
             "type": "object", "additionalProperties": False,
             "required": ["unique_id"],
@@ -196,10 +195,16 @@ class PrimeroStandIn:
         self.cases[data["id"]] = data
         return Response(status_code=204)
 
+    async def _stand_still(self, at: str) -> None:
+        if self.pause is not None and self.pauses_at == at:
+            self.paused = True
+            await self.pause.wait()
+
     async def _list(self, request: Request) -> Response:
         return JSONResponse({"data": self.referrals.get(request.path_params["id"], [])})
 
     async def _refer(self, request: Request) -> Response:
+        await self._stand_still("referral")
         case_id = request.path_params["id"]
         data = (await request.json())["data"]
         if case_id not in self.cases:

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.referrals.models import Rung
+from app.telephony.jobs import known_sids
 from app.work import PROGRAM
 from tests.scenarios.helpline import (
     Mail,
@@ -381,3 +382,24 @@ async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) ->
     await night.advance(240)
     assert other.rung == 1
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
+
+
+async def test_a_counsellors_leg_is_not_taken_for_a_lost_duty_phone(night: Stage) -> None:
+    """One phone may be both. What is looked for after a lost answer is what nobody knows of."""
+    number = "+38164999001"
+    phone(night, number)
+    await night.add_counsellor("vera", endpoint=number)
+    ana = await night.add_counsellor("ana", state=None)
+    await add_agency(night, "house", "shelter", phones=("+381113000001",))
+    phone(night, "+381113000001", presses="1")
+    before = night.clock.now()
+    leg = night.ring("+381641234567")
+    await night.advance(2)
+    night.exchange.press(leg, "1")
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(20)
+    async with transaction(night.ground, PROGRAM) as work:
+        known = await known_sids(work, before)
+    sent = {sid for sid, one in night.exchange.legs.items() if one.direction == "outbound-api"}
+    assert len(sent) == 2
+    assert known >= sent

@@ -230,22 +230,27 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     assert again.status_code == 409
 
 
+@pytest.mark.parametrize("at", ["case", "referral"])
 async def test_taken_back_while_it_is_being_made_in_primero(
-    night: Stage, primero: tuple[PrimeroStandIn, str]
+    night: Stage, primero: tuple[PrimeroStandIn, str], at: str
 ) -> None:
     there, url = primero
     ana = await night.add_counsellor("ana")
     await with_primero(night, url)
-    there.pause = asyncio.Event()
+    there.pause, there.pauses_at = asyncio.Event(), at
     made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
     for _ in range(100):
         await asyncio.sleep(0.02)
         if there.paused:
             break
     await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    assert there.paused
     there.pause.set()
     await night.advance(30)
-    assert there.only["status"] == "revoked"
+    if at == "case":
+        assert there.referrals == {}, "nobody there is given what was taken back before"
+    else:
+        assert there.only["status"] == "revoked"
 
 
 async def test_after_the_table_was_completed_it_is_handed_over(
