@@ -34,6 +34,12 @@ class Password(BaseModel):
     password: str = Field(max_length=500)
 
 
+class Wanted(BaseModel):
+    service: Service
+    place: Annotated[str, Field(max_length=40)] | None = None
+    age: Annotated[int, Field(ge=0, le=99)] | None = None
+
+
 class Matched(BaseModel):
     right: list[FoundView]
     left_out: list[FoundView]
@@ -66,12 +72,13 @@ async def export_agencies(work: InWork, staff: Keeps) -> Response:
     return _csv(directory_csv.write_directory(await agencies.entries(work)), "agencies")
 
 
-@router.get("/agencies/match")
-async def match(
-    work: InWork, staff: Sees, service: Service, place: str | None = None, age: int | None = None
-) -> Matched:
-    """The right agencies now, the best first; and why the others are not."""
-    found = await agencies.find_right(work, service.value, place, age)
+@router.post("/agencies/match")
+async def match(work: InWork, staff: Sees, child: Wanted) -> Matched:
+    """The right agencies now, the best first; and why the others are not.
+
+    What is known of the child is in the body, so that no address holds it.
+    """
+    found = await agencies.find_right(work, child.service.value, child.place, child.age)
     return Matched(
         right=[found_view(one) for one in found.right],
         left_out=[found_view(one) for one in found.left_out],

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 
 from app.contacts.models import Contact
 from app.contacts.records import library_of
@@ -287,22 +287,41 @@ async def desk_values(
 
 @router.get("/agencies")
 async def agencies_page(
+    request: Request, work: InWork, staff: SeesDirectory, code: str = ""
+) -> Response:
+    """The directory, and a form for each."""
+    return await _directory(request, work, staff, code=code)
+
+
+@router.post("/agencies/right")
+async def right_agencies(
     request: Request,
     work: InWork,
     staff: SeesDirectory,
+    service: Annotated[Service, Form()],
+    place: Annotated[str, Form(max_length=40)] = "",
+    age: Annotated[str, Form(max_length=2)] = "",
+) -> Response:
+    """The same with the right one for a child; what is known of it stands in no address."""
+    years = int(age) if age.isascii() and age.isdigit() else None
+    found = await agencies.find_right(work, service.value, place or None, years)
+    return await _directory(
+        request, work, staff, found=found, service=service.value, place=place, age=age
+    )
+
+
+async def _directory(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    *,
+    code: str = "",
+    found: Answer | None = None,
     service: str = "",
     place: str = "",
     age: str = "",
-    code: str = "",
 ) -> Response:
-    """The directory, with the right one for a child, and a form for each."""
     rows = await agencies.entries(work)
-    found = None
-    if service:
-        if service not in set(Service):
-            raise Invalid("There is no such service.")
-        years = int(age) if age.isascii() and age.isdigit() and len(age) < 3 else None
-        found = await agencies.find_right(work, service, place or None, years)
     chosen = next((entry for _, entry in rows if entry.code == code), None)
     return page(
         request,

@@ -132,7 +132,7 @@ API = [
     ("POST", f"/deliveries/{NIL}/again", Permission.SEE_CLOCKS),
     ("GET", "/agencies", Permission.SEE_DIRECTORY),
     ("GET", "/agencies.csv", Permission.KEEP_DIRECTORY),
-    ("GET", "/agencies/match?service=shelter", Permission.SEE_DIRECTORY),
+    ("POST", "/agencies/match", Permission.SEE_DIRECTORY),
     ("POST", "/agencies", Permission.KEEP_DIRECTORY),
     ("POST", "/agencies/nobody/secret", Permission.KEEP_DIRECTORY),
     ("POST", "/agencies/nobody/password", Permission.KEEP_DIRECTORY),

@@ -109,14 +109,16 @@ async def test_only_a_csv_file_of_some_size(stage: Stage, keeper: Any) -> None:
 
 async def test_the_right_one_is_shown_with_the_reasons(stage: Stage, keeper: Any) -> None:
     await upload(stage, keeper, HEADER + GOOD)
-    found = (await keeper.ask("GET", "/agencies/match?service=shelter&place=RS-BG&age=9")).json()
+    nine = {"service": "shelter", "place": "RS-BG", "age": 9}
+    found = (await keeper.ask("POST", "/agencies/match", nine)).json()
     assert [f["agency"] for f in found["right"]] == ["centre", "safe-house"]
-    old = (await keeper.ask("GET", "/agencies/match?service=shelter&place=RS-01&age=18")).json()
+    eighteen = {"service": "shelter", "place": "RS-01", "age": 18}
+    old = (await keeper.ask("POST", "/agencies/match", eighteen)).json()
     assert old["right"] == []
     reasons = {f["agency"]: f["reasons"] for f in old["left_out"]}
     assert reasons["safe-house"] == ["does not serve this place"]
     assert "takes children up to 17 years" in reasons["centre"]
-    shown = await page(stage, keeper, "/agencies?service=shelter&place=RS-BG&age=9")
+    shown = await page(stage, keeper, "/agencies/right", service="shelter", place="RS-BG", age="9")
     assert "serves this place" in shown.text
     assert "Sigurna kuća" in shown.text
 

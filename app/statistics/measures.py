@@ -1,0 +1,279 @@
+"""Every measure, once: its words, its unit, and how it follows from what was counted. Pure.
+
+What is counted are sums over facts (`SUMS`); a measure is a formula over them, so a figure for
+any window and any group is the formula over the sums of that group. All instants are cut to
+whole seconds first, and durations are differences of these. A formula without a denominator
+says nothing (None), never 0.
+
+Sources: the definitions used in contact centres (service level in its five forms, ASA, AHT,
+RONA, occupancy); the fairness index is that of Jain, Chiu and Hawe (DEC TR-301, 1984).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Sums = Mapping[str, int]
+Unit = Literal["calls", "contacts", "offers", "seconds", "share", "messages"]
+
+# What is added up, over the calls and contacts of a group. Whole numbers, all of them.
+SUMS: dict[str, str] = {
+    "calls": "calls that arrived",
+    "entered": "of these, those that entered the queue",
+    "answered": "calls whose outcome is answered",
+    "abandoned_in_greeting": "calls with that outcome",
+    "short_abandons": "calls whose outcome is short_abandon",
+    "abandoned_in_queue": "calls with that outcome",
+    "voice_messages": "calls whose outcome is voicemail",
+    "callbacks_requested": "calls whose outcome is callback_requested",
+    "transferred_out": "calls with that outcome",
+    "no_counsellor": "calls whose outcome is no_counsellor_on_duty",
+    "out_of_hours": "calls with that outcome",
+    "blocked": "calls with that outcome",
+    "failed": "calls with that outcome",
+    "lost": "calls with that outcome",
+    "not_ended": "calls that go on at the moment of counting",
+    "answered_in_time": "answered calls that waited at most the target",
+    "abandoned_in_time": "calls abandoned in the queue, shortly or not, within the target",
+    "wait_answered": "seconds that answered calls waited",
+    "wait_abandoned": "seconds until calls were abandoned in the queue, shortly or not",
+    "talk": "seconds of talk, without hold",
+    "hold": "seconds on hold",
+    "wrap_up": "seconds of wrap-up after these calls",
+    "offers": "offers of these calls to counsellors",
+    "missed": "of these, those that rang out or could not be reached",
+    "declined": "of these, those that were declined",
+    "transfers": "hand-overs from one counsellor to another",
+    "returned": "returns to the queue after a counsellor's line was lost",
+    "danger": "calls in which the danger key was pressed",
+    "number_known": "calls whose number was not withheld",
+    "called_before": "of these, those whose number had rung before",
+    "contacts": "contacts, with or without a call",
+    "completed": "of these, those whose record is complete",
+    "non_counselling": "of these, those closed as no counselling contact",
+    "urgent": "of these, those whose urgency is immediate or urgent",
+    "call_contacts": "contacts that belong to a call",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure. `words` stand beside it wherever it is shown."""
+
+    name: str
+    title: str
+    unit: Unit
+    words: str
+    formula: Callable[[Sums], float | int | None]
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """A percentile of waits, in seconds, by linear interpolation between the two nearest
+    (the PERCENTILE function of a spreadsheet)."""
+
+    name: str
+    title: str
+    words: str
+    of: Literal["wait_answered", "wait_abandoned"]
+    share: float
+    unit: Unit = "seconds"
+
+
+def ratio(above: float, below: float) -> float | None:
+    """Above by below, or nothing where there is nothing to divide by."""
+    return above / below if below else None
+
+
+def _sum(name: str) -> Callable[[Sums], int]:
+    return lambda s: s[name]
+
+
+def _share(above: str, below: str) -> Callable[[Sums], float | None]:
+    return lambda s: ratio(s[above], s[below])
+
+
+def _abandoned(s: Sums) -> int:
+    """In the queue, however shortly."""
+    return s["abandoned_in_queue"] + s["short_abandons"]
+
+
+def _counts(*entries: tuple[str, str, Unit, str]) -> list[Measure]:
+    return [Measure(name, title, unit, words, _sum(name)) for name, title, unit, words in entries]
+
+
+MEASURES: dict[str, Measure] = {
+    m.name: m
+    for m in [
+        Measure("calls", "Calls", "calls", "every inbound ring to our lines, without those of "
+                "practice lines; a call belongs to the period in which it arrived", _sum("calls")),
+        Measure("offered", "Offered", "calls", "calls that entered the queue, without short "
+                "abandons", lambda s: s["entered"] - s["short_abandons"]),
+        *_counts(
+            ("answered", "Answered", "calls", "calls in which caller and counsellor were both in "
+             "the conference"),
+        ),
+        Measure("abandoned", "Abandoned", "calls", "calls whose caller left before a counsellor "
+                "was there: in the greeting, shortly, or in the queue",
+                lambda s: s["abandoned_in_greeting"] + _abandoned(s)),
+        *_counts(
+            ("abandoned_in_greeting", "… in the greeting", "calls", "the caller left before the "
+             "queue"),
+            ("short_abandons", "… shortly", "calls", "the caller left the queue sooner than the "
+             "threshold of the settings"),
+            ("abandoned_in_queue", "… in the queue", "calls", "the caller left the queue after "
+             "the threshold of a short abandon"),
+            ("voice_messages", "Voice messages", "calls", "calls that ended with a message and "
+             "without a talk"),
+            ("callbacks_requested", "Call-backs asked for", "calls", "calls that ended with the "
+             "caller's wish to be called back"),
+            ("transferred_out", "Transferred out", "calls", "calls that ended with somebody "
+             "outside the helpline"),
+            ("no_counsellor", "Nobody signed in", "calls", "somebody was on shift and nobody had "
+             "signed in"),
+            ("out_of_hours", "Nobody on shift", "calls", "nobody was on shift for line and "
+             "language"),
+            ("blocked", "Blocked", "calls", "calls of callers who are blocked"),
+            ("failed", "Failed", "calls", "calls that did not reach our greeting"),
+            ("lost", "Lost", "calls", "calls of which the provider itself could not tell the "
+             "end"),
+            ("not_ended", "Going on", "calls", "calls that had not ended when this was counted"),
+        ),
+        Measure("abandonment", "Abandonment", "share", "abandoned in the queue, shortly or not, "
+                "÷ entered the queue", lambda s: ratio(_abandoned(s), s["entered"])),
+        Measure("service_level", "Service level", "share", "formula 3: answered within the target "
+                "÷ (answered + abandoned in the queue, shortly or not); every child who gave up "
+                "counts", lambda s: ratio(s["answered_in_time"], s["answered"] + _abandoned(s))),
+        Measure("service_level_1", "Service level, formula 1", "share", "(answered + abandoned, "
+                "both within the target) ÷ (answered + abandoned)",
+                lambda s: ratio(s["answered_in_time"] + s["abandoned_in_time"],
+                                s["answered"] + _abandoned(s))),
+        Measure("service_level_2", "Service level, formula 2", "share", "answered within the "
+                "target ÷ answered; it does not see who gave up",
+                _share("answered_in_time", "answered")),
+        Measure("service_level_4", "Service level, formula 4", "share", "answered within the "
+                "target ÷ (answered + abandoned after the target)",
+                lambda s: ratio(s["answered_in_time"],
+                                s["answered"] + _abandoned(s) - s["abandoned_in_time"])),
+        Measure("service_level_5", "Service level, formula 5", "share", "(answered within the "
+                "target + short abandons) ÷ (answered + abandoned)",
+                lambda s: ratio(s["answered_in_time"] + s["short_abandons"],
+                                s["answered"] + _abandoned(s))),
+        Measure("asa", "ASA", "seconds", "average speed of answer: seconds that answered calls "
+                "waited in the queue ÷ answered calls", _share("wait_answered", "answered")),
+        Measure("mean_wait", "Mean wait", "seconds", "seconds in the queue until the answer or "
+                "until the caller left ÷ these calls",
+                lambda s: ratio(s["wait_answered"] + s["wait_abandoned"],
+                                s["answered"] + _abandoned(s))),
+        Measure("time_to_abandon", "Time to abandon", "seconds", "mean seconds in the queue until "
+                "the caller left, shortly or not",
+                lambda s: ratio(s["wait_abandoned"], _abandoned(s))),
+        Measure("aht", "AHT", "seconds", "average handling time: (talk + hold + wrap-up) ÷ "
+                "answered calls",
+                lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"], s["answered"])),
+        Measure("talk", "… talk", "seconds", "mean seconds of talk, without hold, of answered "
+                "calls", _share("talk", "answered")),
+        Measure("hold", "… hold", "seconds", "mean seconds on hold of answered calls",
+                _share("hold", "answered")),
+        Measure("wrap_up", "… wrap-up", "seconds", "mean seconds of wrap-up after answered calls",
+                _share("wrap_up", "answered")),
+        Measure("offers", "Offers", "offers", "how often these calls were held out to a "
+                "counsellor", _sum("offers")),
+        Measure("missed_offers", "Missed (RONA)", "offers", "offers that rang out or whose phone "
+                "could not be reached", _sum("missed")),
+        Measure("declined_offers", "Declined", "offers", "offers that the counsellor declined",
+                _sum("declined")),
+        Measure("rona", "RONA", "share", "missed offers ÷ offers", _share("missed", "offers")),
+        Measure("transfers", "Transfers", "calls", "hand-overs of a talk from one counsellor to "
+                "another, not counting those after a lost line", _sum("transfers")),
+        Measure("returned", "Returned to the queue", "calls", "times that a caller went back to "
+                "the front because the counsellor's line was lost", _sum("returned")),
+        Measure("danger_calls", "Danger key", "calls", "calls in which the danger key was "
+                "pressed", _sum("danger")),
+        Measure("number_known", "Number known", "calls", "calls whose number was not withheld",
+                _sum("number_known")),
+        Measure("repeat_calls", "Called before", "calls", "of the calls whose number is known, "
+                "those whose number had rung one of our lines before; it may be a family's or a "
+                "school's", _sum("called_before")),
+        Measure("contacts", "Contacts", "contacts", "records of talks, letters, visits; one of a "
+                "call belongs to the period in which the call arrived, any other to when it was "
+                "taken", _sum("contacts")),
+        Measure("contacts_completed", "… complete", "contacts", "of these, those whose record is "
+                "complete", _sum("completed")),
+        Measure("non_counselling", "… no counselling", "contacts", "of these, those closed as "
+                "silent, hang-up, wrong number, test, prank, abusive, thanks or question",
+                _sum("non_counselling")),
+        Measure("urgent_contacts", "… urgent", "contacts", "of these, those whose urgency a "
+                "counsellor set to immediate or urgent", _sum("urgent")),
+    ]
+}  # fmt: skip
+
+PERCENTILES: dict[str, Percentile] = {
+    p.name: p
+    for p in [
+        Percentile("wait_median", "Wait, median", "half of the answered calls waited at most so "
+                   "many seconds", "wait_answered", 0.5),
+        Percentile("wait_p90", "Wait, 9 in 10", "nine in ten answered calls waited at most so many "
+                   "seconds", "wait_answered", 0.9),
+        Percentile("wait_p95", "Wait, 19 in 20", "nineteen in twenty answered calls waited at most "
+                   "so many seconds", "wait_answered", 0.95),
+        Percentile("longest_wait", "Longest wait", "the longest wait of an answered call, in "
+                   "seconds", "wait_answered", 1.0),
+        Percentile("time_to_abandon_median", "Time to abandon, median", "half of those who left "
+                   "the queue had left after so many seconds", "wait_abandoned", 0.5),
+    ]
+}  # fmt: skip
+
+# In the order in which they are shown.
+NAMES = (*MEASURES, *PERCENTILES)
+
+
+def definition(name: str) -> Measure | Percentile:
+    """A measure by its name. Raises KeyError."""
+    return MEASURES.get(name) or PERCENTILES[name]
+
+
+def values_of(sums: Sums) -> dict[str, float | int | None]:
+    """All measures that follow from sums."""
+    return {name: measure.formula(sums) for name, measure in MEASURES.items()}
+
+
+def rounded(value: float | int | None) -> float | int | None:
+    """As it is shown and exported: six digits after the point are more than enough."""
+    return round(value, 6) if isinstance(value, float) else value
+
+
+# -- of counsellors ------------------------------------------------------------------------------
+
+WORKING = ("on_call", "wrap_up")
+SIGNED_IN = ("available", "offered", "on_call", "wrap_up", "break", "away")
+
+STAFF_MEASURES: dict[str, str] = {
+    "signed_in": "seconds in any state but off duty",
+    "available": "seconds available and idle",
+    "handling": "seconds on a call (with hold) or in wrap-up",
+    "occupancy": "handling ÷ (handling + available + being rung); breaks and away do not count",
+    "utilisation": "handling ÷ signed in",
+    "offers": "offers that were made in the window",
+    "answered": "of these, those that led to a talk",
+    "missed": "of these, those that rang out or whose phone could not be reached",
+    "declined": "of these, those that were declined",
+    "rona": "missed ÷ offers",
+}
+COVERAGE_WORDS = (
+    "share of the window in which at least one counsellor for the line was signed in and not on "
+    "a break or away"
+)
+FAIRNESS_WORDS = (
+    "Jain's index of offers per hour of availability, over counsellors who were available for an "
+    "hour or more: 1 when all were offered alike, 1 ÷ n when one of n was offered everything"
+)
+
+
+def occupancy(handling: int, available: int, offered: int) -> float | None:
+    return ratio(handling, handling + available + offered)
+
+
+def jain(rates: list[float]) -> float | None:
+    """Jain's fairness index: (Σx)² ÷ (n·Σx²)."""
+    return ratio(sum(rates) ** 2, len(rates) * sum(rate * rate for rate in rates))

@@ -1,0 +1,231 @@
+"""Windows and the periods they are cut into, in the line's own time. Pure.
+
+A window is half-open: from its beginning until before its end. A day begins with its first
+instant on the wall, so a day on which the clocks change has 23 or 25 hours (or, where they
+change by half an hour, 23.5 or 24.5). An hour that comes twice is two hours, told apart by the
+offset, except where hours of weekdays are compared.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from app.routing.shifts import first_instant
+
+# Every zone's offset is a multiple of this, so every local period is made of whole ones.
+QUARTER_HOUR = timedelta(minutes=15)
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+# Periods of a window, at the most: a year of quarter-hours fits.
+MOST_PERIODS = 40_000
+
+
+class BadWindow(Exception):
+    """The window or the period is not usable; the text says what to give."""
+
+
+class Period(StrEnum):
+    QUARTER_HOUR = "quarter_hour"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+    WEEKDAY_HOUR = "weekday_hour"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half-open. A date means the first instant of that day, in each line's own zone."""
+
+    begins: date | datetime
+    ends: date | datetime
+
+    def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Beginning and end in UTC. Raises BadWindow."""
+        since, until = (_instant(edge, zone) for edge in (self.begins, self.ends))
+        if since >= until:
+            raise BadWindow("The window must begin before it ends.")
+        return since, until
+
+    @property
+    def words(self) -> str:
+        return f"{_text(self.begins)}/{_text(self.ends)}"
+
+
+def _text(edge: date | datetime) -> str:
+    return edge.isoformat()
+
+
+def _instant(edge: date | datetime, zone: ZoneInfo) -> datetime:
+    if isinstance(edge, datetime):
+        return edge.astimezone(UTC)
+    return day_begins(edge, zone)
+
+
+def day_begins(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a local day, in UTC."""
+    return first_instant(datetime.combine(day, time()), zone)
+
+
+def read_window(begins: str, ends: str) -> Window:
+    """A window from two texts: dates, or instants with their zone on a quarter-hour.
+
+    Raises BadWindow.
+    """
+    window = Window(_read_edge(begins), _read_edge(ends))
+    # Whether it begins before it ends is the same in every zone but for mixed edges.
+    window.instants(ZoneInfo("UTC"))
+    return window
+
+
+def _read_edge(text: str) -> date | datetime:
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text)
+        edge = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadWindow(
+            f"{text[:40]!r} is neither a date like 2026-03-01 nor an instant like "
+            "2026-03-01T08:00:00+01:00."
+        ) from None
+    if edge.tzinfo is None:
+        raise BadWindow("Give an instant with its zone, like 2026-03-01T08:00:00+01:00.")
+    if edge.astimezone(UTC).timestamp() % QUARTER_HOUR.total_seconds():
+        raise BadWindow("A window begins and ends on a quarter-hour.")
+    return edge
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A window cut into periods.
+
+    `edges` are seconds of the epoch, one more than there are pieces; `bucket` says to which
+    label each piece belongs (more than one only for hours of weekdays).
+    """
+
+    edges: tuple[int, ...]
+    bucket: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+@lru_cache(maxsize=64)
+def cut(period: Period | None, since: datetime, until: datetime, zone: ZoneInfo) -> Cut:
+    """Cut a window into periods; None leaves it whole. Raises BadWindow."""
+    begin, end = int(since.timestamp()), int(until.timestamp())
+    if period is None:
+        return Cut((begin, end), (0,), ("",))
+    if period is Period.WEEKDAY_HOUR:
+        return _weekday_hours(since, until, zone)
+    edges: list[int] = []
+    labels: list[str] = []
+    for instant, label in _starts(period, since, until, zone):
+        edges.append(max(int(instant.timestamp()), begin))
+        labels.append(label)
+        if len(edges) > MOST_PERIODS:
+            raise BadWindow(f"That is more than {MOST_PERIODS} periods. Take longer ones.")
+    return Cut((*edges, end), tuple(range(len(edges))), tuple(labels))
+
+
+def _starts(
+    period: Period, since: datetime, until: datetime, zone: ZoneInfo
+) -> list[tuple[datetime, str]]:
+    if period in (Period.QUARTER_HOUR, Period.HOUR):
+        return _clock_starts(period, since, until, zone)
+    found = []
+    day = since.astimezone(zone).date()
+    while True:
+        first = _first_day(period, day)
+        begins = day_begins(first, zone)
+        if begins >= until:
+            return found
+        found.append((begins, _label(period, first)))
+        day = _next(period, first)
+
+
+def _clock_starts(
+    period: Period, since: datetime, until: datetime, zone: ZoneInfo
+) -> list[tuple[datetime, str]]:
+    """Quarter-hours, or hours of the wall clock; a new one begins when the offset changes."""
+    found: list[tuple[datetime, str]] = []
+    if (until - since) / (QUARTER_HOUR if period is Period.QUARTER_HOUR else 4 * QUARTER_HOUR) > (
+        MOST_PERIODS
+    ):
+        raise BadWindow(f"That is more than {MOST_PERIODS} periods. Take longer ones.")
+    at, known = since, None
+    while at < until:
+        local = at.astimezone(zone)
+        key = (local.date(), local.hour, local.utcoffset())
+        if period is Period.QUARTER_HOUR or key != known:
+            begins = local if period is Period.QUARTER_HOUR else local.replace(minute=0)
+            found.append((at, begins.isoformat(timespec="minutes")))
+            known = key
+        at += QUARTER_HOUR
+    return found
+
+
+def _weekday_hours(since: datetime, until: datetime, zone: ZoneInfo) -> Cut:
+    edges: list[int] = []
+    bucket: list[int] = []
+    for at, label in _clock_starts(Period.HOUR, since, until, zone):
+        local = datetime.fromisoformat(label)
+        edges.append(int(at.timestamp()))
+        bucket.append(local.weekday() * 24 + local.hour)
+    labels = tuple(f"{day} {hour:02d}" for day in WEEKDAYS for hour in range(24))
+    return Cut((*edges, int(until.timestamp())), tuple(bucket), labels)
+
+
+def _first_day(period: Period, day: date) -> date:
+    match period:
+        case Period.WEEK:
+            return day - timedelta(days=day.weekday())
+        case Period.MONTH:
+            return day.replace(day=1)
+        case Period.QUARTER:
+            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        case Period.YEAR:
+            return day.replace(month=1, day=1)
+        case _:
+            return day
+
+
+def _next(period: Period, first: date) -> date:
+    match period:
+        case Period.WEEK:
+            return first + timedelta(days=7)
+        case Period.MONTH:
+            return (first + timedelta(days=32)).replace(day=1)
+        case Period.QUARTER:
+            return (first + timedelta(days=95)).replace(day=1)
+        case Period.YEAR:
+            return first.replace(year=first.year + 1)
+        case _:
+            return first + timedelta(days=1)
+
+
+def _label(period: Period, first: date) -> str:
+    match period:
+        case Period.WEEK:
+            year, week, _ = first.isocalendar()
+            return f"{year}-W{week:02d}"
+        case Period.MONTH:
+            return f"{first:%Y-%m}"
+        case Period.QUARTER:
+            return f"{first.year}-Q{(first.month - 1) // 3 + 1}"
+        case Period.YEAR:
+            return str(first.year)
+        case _:
+            return first.isoformat()
+
+
+def whole_period(period: Period, day: date) -> Window:
+    """The whole month, quarter, year, week or day in which a local day lies."""
+    first = _first_day(period, day)
+    return Window(first, _next(period, first))
+
+
+def last_whole(period: Period, today: date) -> Window:
+    """The newest period of that kind that is over on a local day."""
+    return whole_period(period, _first_day(period, today) - timedelta(days=1))
