@@ -6,7 +6,8 @@ from app.database.base import Base
 from app.referrals import models as referrals
 from app.routing import models as routing
 from app.staff import models as staff
+from app.statistics import models as statistics
 
 metadata = Base.metadata
 
-__all__ = ["calls", "contacts", "metadata", "referrals", "routing", "staff"]
+__all__ = ["calls", "contacts", "metadata", "referrals", "routing", "staff", "statistics"]

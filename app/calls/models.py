@@ -27,6 +27,8 @@ class Line(Base):
     timezone: Mapped[str]
     danger_digit: Mapped[str] = mapped_column(server_default="9")
     active: Mapped[bool] = mapped_column(server_default="true")
+    # For training: what happens on it is in no statistic.
+    practice: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
 
 
@@ -96,7 +98,7 @@ class Call(Base):
         CheckConstraint("caller_kind <> 'withheld' OR caller_key IS NULL", name="withheld"),
         Index("ix_calls_live", "state", postgresql_where=text("state <> 'ended'")),
         Index("ix_calls_opened_at", "opened_at"),
-        Index("ix_calls_caller_key", "caller_key"),
+        Index("ix_calls_caller_key", "caller_key", "opened_at"),
     )
 
     id: Mapped[Identifier]
@@ -168,7 +170,10 @@ class RecordedEvent(Base):
     """
 
     __tablename__ = "call_events"
-    __table_args__ = (Index("ix_call_events_call_id", "call_id", "id"),)
+    __table_args__ = (
+        Index("ix_call_events_call_id", "call_id", "id"),
+        Index("ix_call_events_held", "call_id", postgresql_where=text("kind = 'hold'")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))

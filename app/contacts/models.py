@@ -114,6 +114,7 @@ class Contact(Filled, Base):
         one_of("urgency_suggested", Urgency),
         CheckConstraint("state <> 'complete' OR completed_at IS NOT NULL", name="completed_at"),
         Index("ix_contacts_profile_id", "profile_id"),
+        Index("ix_contacts_taken_at", "taken_at"),
         Index("ix_contacts_open", "owner_id", postgresql_where=text("state <> 'complete'")),
         *found_by("contacts"),
     )

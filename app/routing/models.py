@@ -95,6 +95,7 @@ class PresenceChange(Base):
         one_of("before", PresenceState),
         one_of("after", PresenceState),
         Index("ix_presence_changes_counsellor_id", "counsellor_id", "id"),
+        Index("ix_presence_changes_at", "counsellor_id", "at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -133,6 +134,13 @@ class Offer(Base):
             postgresql_where=text("released_at IS NULL AND state IN ('accepted', 'connected')"),
         ),
         Index("ix_offers_call_id", "call_id"),
+        Index("ix_offers_opened_at", "opened_at"),
+        Index(
+            "ix_offers_talks",
+            "counsellor_id",
+            "released_at",
+            postgresql_where=text("connected_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Identifier]

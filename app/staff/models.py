@@ -37,6 +37,8 @@ class Staff(Base):
     skills: Mapped[list[str]] = mapped_column(ARRAY(Text))
     # Supervisors read what their own team wrote; a helpline without teams is one team.
     team: Mapped[str] = mapped_column(server_default="")
+    # Where reports are announced; never anything else.
+    email: Mapped[str | None]
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[datetime]
 
@@ -50,6 +52,21 @@ class StaffSession(Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+class ApiToken(Base):
+    """A program that asks, and what for; the token itself is only with whoever was given it."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[Identifier]
+    name: Mapped[str] = mapped_column(unique=True)
+    token_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
 
 
 class AuditEntry(Base):

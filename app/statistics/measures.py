@@ -53,6 +53,7 @@ SUMS: dict[str, str] = {
     "non_counselling": "of these, those closed as no counselling contact",
     "urgent": "of these, those whose urgency is immediate or urgent",
     "call_contacts": "contacts that belong to a call",
+    "answered_with_contact": "answered calls that have a contact",
 }
 
 

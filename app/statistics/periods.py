@@ -129,12 +129,31 @@ def cut(period: Period | None, since: datetime, until: datetime, zone: ZoneInfo)
     return Cut((*edges, end), tuple(range(len(edges))), tuple(labels))
 
 
+def aligned(cuts: dict[ZoneInfo, Cut]) -> dict[ZoneInfo, Cut]:
+    """The same pieces with one list of labels for all zones, in the order of their beginnings."""
+    if len(cuts) < 2:
+        return cuts
+    first: dict[str, int] = {}
+    for one in cuts.values():
+        if len(one.labels) > len(set(one.bucket)):
+            return cuts
+        for edge, bucket in zip(one.edges, one.bucket, strict=False):
+            label = one.labels[bucket]
+            first[label] = min(first.get(label, edge), edge)
+    labels = tuple(sorted(first, key=lambda label: (first[label], label)))
+    place = {label: n for n, label in enumerate(labels)}
+    return {
+        zone: Cut(one.edges, tuple(place[one.labels[b]] for b in one.bucket), labels)
+        for zone, one in cuts.items()
+    }
+
+
 def _starts(
     period: Period, since: datetime, until: datetime, zone: ZoneInfo
 ) -> list[tuple[datetime, str]]:
     if period in (Period.QUARTER_HOUR, Period.HOUR):
         return _clock_starts(period, since, until, zone)
-    found = []
+    found: list[tuple[datetime, str]] = []
     day = since.astimezone(zone).date()
     while True:
         first = _first_day(period, day)
@@ -159,8 +178,11 @@ def _clock_starts(
         local = at.astimezone(zone)
         key = (local.date(), local.hour, local.utcoffset())
         if period is Period.QUARTER_HOUR or key != known:
-            begins = local if period is Period.QUARTER_HOUR else local.replace(minute=0)
-            found.append((at, begins.isoformat(timespec="minutes")))
+            text = local.isoformat(timespec="minutes")
+            # The hour on the wall with the offset in force, also where that changes within it.
+            found.append(
+                (at, text if period is Period.QUARTER_HOUR else f"{text[:13]}:00{text[16:]}")
+            )
             known = key
         at += QUARTER_HOUR
     return found
@@ -169,8 +191,8 @@ def _clock_starts(
 def _weekday_hours(since: datetime, until: datetime, zone: ZoneInfo) -> Cut:
     edges: list[int] = []
     bucket: list[int] = []
-    for at, label in _clock_starts(Period.HOUR, since, until, zone):
-        local = datetime.fromisoformat(label)
+    for at, _ in _clock_starts(Period.HOUR, since, until, zone):
+        local = at.astimezone(zone)
         edges.append(int(at.timestamp()))
         bucket.append(local.weekday() * 24 + local.hour)
     labels = tuple(f"{day} {hour:02d}" for day in WEEKDAYS for hour in range(24))

@@ -1,0 +1,142 @@
+"""Columns of facts: how they are packed, kept, and put together again. Pure, besides numpy.
+
+A column is numbers, codes of words, or a list of codes for each record. Each day has its own
+list of words; `Words` gives every word one number for as long as a summary is being made.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["number", "word", "words", "raw"]
+Ints = NDArray[np.integer[Any]]
+
+# Nothing was said of a contact that is there; there is no contact (or no counsellor) at all.
+NOT_SAID, NONE = "?", "-"
+# A number that is not known.
+MISSING = -1
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A column of one day, as it is kept."""
+
+    name: str
+    # `number:i2`, `word:u1`, `words:u1`, `raw:16`
+    kind: str
+    words: list[str] | None
+    offsets: bytes | None
+    data: bytes
+
+
+def _small(values: list[int], low: int = 0) -> NDArray[Any]:
+    array = np.asarray(values, dtype=np.int64)
+    least = int(array.min(initial=low))
+    most = int(array.max(initial=0))
+    wide = np.promote_types(np.min_scalar_type(least), np.min_scalar_type(most))
+    return array.astype(wide)
+
+
+def _code(array: NDArray[Any]) -> str:
+    return array.dtype.str.lstrip("<|=>")
+
+
+def _bytes(array: NDArray[Any]) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def pack(name: str, kind: Kind, values: list[Any]) -> Packed:
+    """Pack the values of a day."""
+    match kind:
+        case "number":
+            array = _small([MISSING if v is None else int(v) for v in values])
+            return Packed(name, f"number:{_code(array)}", None, None, _bytes(array))
+        case "raw":
+            return Packed(name, "raw:16", None, None, b"".join(values))
+        case "word":
+            words = sorted(set(values))
+            known = {word: n for n, word in enumerate(words)}
+            array = _small([known[v] for v in values])
+            return Packed(name, f"word:{_code(array)}", words, None, _bytes(array))
+        case "words":
+            words = sorted({word for several in values for word in several})
+            known = {word: n for n, word in enumerate(words)}
+            array = _small([known[word] for several in values for word in several])
+            ends = np.cumsum([len(several) for several in values], dtype=np.uint32)
+            return Packed(name, f"words:{_code(array)}", words, _bytes(ends), _bytes(array))
+
+
+def _array(code: str, data: bytes) -> NDArray[Any]:
+    return np.frombuffer(data, dtype=np.dtype(code).newbyteorder("<"))
+
+
+@dataclass
+class Words:
+    """The words of one column, each with a number of its own."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, word: str) -> int:
+        return self.numbers.setdefault(word, len(self.numbers))
+
+    def translate(self, words: list[str]) -> NDArray[np.int32]:
+        return np.array([self.number(word) for word in words], dtype=np.int32)
+
+    @property
+    def list(self) -> list[str]:
+        return list(self.numbers)
+
+
+@dataclass(frozen=True)
+class Several:
+    """A list of codes for each record: record number and code, side by side."""
+
+    record: NDArray[np.int64]
+    code: NDArray[np.int32]
+
+
+@dataclass
+class Block:
+    """Some days of facts: columns by name. Words have been given their numbers."""
+
+    size: int
+    numbers: dict[str, NDArray[Any]]
+    codes: dict[str, NDArray[np.int32]]
+    several: dict[str, Several]
+    raw: dict[str, bytes]
+
+
+def unpack(days: list[tuple[int, dict[str, Packed]]], words: dict[str, Words]) -> Block:
+    """Put days together; each is the number of its records and its columns."""
+    size = sum(records for records, _ in days)
+    days = [(records, columns) for records, columns in days if records]
+    block = Block(size, {}, {}, {}, {})
+    for name in days[0][1] if days else ():
+        packed = [columns[name] for _, columns in days]
+        kind = packed[0].kind.partition(":")[0]
+        if kind == "raw":
+            block.raw[name] = b"".join(p.data for p in packed)
+            continue
+        arrays = [_array(p.kind.partition(":")[2], p.data) for p in packed]
+        if kind == "number":
+            block.numbers[name] = np.concatenate(arrays)
+            continue
+        known = words.setdefault(name, Words())
+        parts = [
+            known.translate(p.words or [])[a] if len(a) else np.zeros(0, dtype=np.int32)
+            for p, a in zip(packed, arrays, strict=True)
+        ]
+        if kind == "word":
+            block.codes[name] = np.concatenate(parts)
+            continue
+        records = []
+        begin = 0
+        for (count, _), p in zip(days, packed, strict=True):
+            ends = _array("u4", p.offsets or b"").astype(np.int64)
+            lengths = np.diff(ends, prepend=0)
+            records.append(np.repeat(np.arange(begin, begin + count, dtype=np.int64), lengths))
+            begin += count
+        block.several[name] = Several(np.concatenate(records), np.concatenate(parts))
+    return block

@@ -1,0 +1,220 @@
+"""Days of facts: kept once a day is over, made anew when the record has changed, never stale.
+
+A kept day is a copy. Triggers throw it away in the transaction that changes what it counts
+(migration 0007); a writer holds the day in common with others, whoever makes the copy holds it
+alone, so that no change slips in between. What is not kept is counted from the record at once.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from app.contacts.library import Library
+from app.contacts.records import library_of
+from app.statistics.columns import Block, Packed, Words, unpack
+from app.statistics.facts import VERSION, Questions, day_bounds, facts_of, read_questions
+from app.statistics.presence_time import time_columns
+from app.work import Ground
+
+# A day is kept when it has been over for so long: by then its talks and wrap-ups are, too.
+REST = timedelta(hours=2)
+# Facts that are put together at once: about a month of a busy line.
+_AT_ONCE = 400_000
+_LOCK = 710007
+_EPOCH = date(2000, 1, 1)
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@dataclass
+class Reading:
+    """One look at the facts: everything in it is as of one instant."""
+
+    connection: Connection
+    now: datetime
+    library: Library
+    asked: Questions
+    words: dict[str, Words] = field(default_factory=dict)
+    # Days over that were not kept: somebody should keep them.
+    not_kept: list[date] = field(default_factory=list)
+
+    async def blocks(
+        self, since: datetime, until: datetime, names: Iterable[str]
+    ) -> AsyncIterator[Block]:
+        """The facts of a window, some days at a time; the days may begin before and end after."""
+        wanted = list(names)
+        gathered: list[tuple[int, dict[str, Packed]]] = []
+        size = 0
+        async for _, records, columns in self.each_day(since, until, wanted):
+            gathered.append((records, columns))
+            size += records
+            if size >= _AT_ONCE:
+                yield unpack(gathered, self.words)
+                gathered, size = [], 0
+        if gathered:
+            yield unpack(gathered, self.words)
+
+    async def times(self, since: datetime, until: datetime, prefix: str) -> AsyncIterator[Block]:
+        """Counsellors' time or the lines' coverage, like `blocks`."""
+        names = [name for name in _TIME if name.startswith(prefix)]
+        gathered = []
+        async for _, _, columns in self.each_day(since, until, names):
+            count = len(unpack_count(columns[names[0]]))
+            gathered.append((count, columns))
+        yield unpack(gathered, self.words)
+
+    async def each_day(
+        self, since: datetime, until: datetime, names: list[str]
+    ) -> AsyncIterator[tuple[date, int, dict[str, Packed]]]:
+        """Every day of a window (in UTC) with the wanted columns."""
+        days = list(days_of(since, until))
+        for begin in range(0, len(days), 62):
+            some = days[begin : begin + 62]
+            kept = await self._kept(some[0], some[-1], names)
+            for day in some:
+                if day in kept:
+                    yield day, *kept.pop(day)
+                else:
+                    records, columns = await self._count(day, names)
+                    yield day, records, columns
+
+    async def _kept(
+        self, first: date, last: date, names: list[str]
+    ) -> dict[date, tuple[int, dict[str, Packed]]]:
+        cursor = self.connection.cursor(row_factory=tuple_row, binary=True)
+        await cursor.execute(
+            "SELECT d.day, d.records, c.name, c.kind, c.words, c.offsets, c.data"
+            " FROM statistic_days d JOIN statistic_columns c ON c.day = d.day"
+            " WHERE d.day BETWEEN %s AND %s AND d.version = %s AND c.name = ANY(%s)",
+            (first, last, VERSION, names),
+        )
+        found: dict[date, tuple[int, dict[str, Packed]]] = {}
+        async for day, records, name, kind, words, offsets, data in cursor:
+            found.setdefault(day, (records, {}))[1][name] = Packed(name, kind, words, offsets, data)
+        # In the order in which they were asked for, whatever the order on the disk.
+        return {
+            day: (records, {name: columns[name] for name in names})
+            for day, (records, columns) in found.items()
+            if len(columns) == len(names)
+        }
+
+    async def _count(self, day: date, names: list[str]) -> tuple[int, dict[str, Packed]]:
+        if is_over(day, self.now):
+            self.not_kept.append(day)
+        since, until = day_bounds(day)
+        records = 0
+        columns: dict[str, Packed] = {}
+        if any(name in _TIME for name in names):
+            columns |= await time_columns(self.connection, since, until, self.now)
+        if any(name not in _TIME for name in names):
+            records, facts = await facts_of(self.connection, since, until, self.library, self.asked)
+            columns |= facts
+        return records, {name: columns[name] for name in names}
+
+
+_TIME = (
+    "time_counsellor", "time_at", "time_available", "time_offered", "time_on_call",
+    "time_wrap_up", "time_break", "time_away", "covered_line", "covered_at", "covered_seconds",
+)  # fmt: skip
+
+
+def unpack_count(packed: Packed) -> range:
+    """As many as the column has rows."""
+    width = int(packed.kind.partition(":")[2][1:])
+    return range(len(packed.data) // width)
+
+
+def days_of(since: datetime, until: datetime) -> Iterable[date]:
+    """The days in UTC that a window touches."""
+    day = since.astimezone(UTC).date()
+    while datetime(day.year, day.month, day.day, tzinfo=UTC) < until:
+        yield day
+        day += timedelta(days=1)
+
+
+def is_over(day: date, now: datetime) -> bool:
+    return day_bounds(day)[1] + REST <= now
+
+
+@asynccontextmanager
+async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
+    """One look at the facts, in a snapshot of its own."""
+    library = library_of(ground)
+    asked = read_questions(ground.settings.definitions_dir)
+    async with await psycopg.AsyncConnection.connect(
+        ground.database.url, connect_timeout=3, application_name="helpline statistics"
+    ) as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        yield Reading(connection, now, library, asked)
+
+
+async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
+    """Make the copies of days that are over and not kept; the answer is how many were made.
+
+    A day that somebody is changing just now is left for the next time.
+    """
+    library = library_of(ground)
+    asked = read_questions(ground.settings.definitions_dir)
+    made = 0
+    async with await psycopg.AsyncConnection.connect(
+        ground.database.url, connect_timeout=3, application_name="helpline statistics"
+    ) as connection:
+        for day in days:
+            if is_over(day, now):
+                async with connection.transaction():
+                    made += await _keep(connection, day, library, asked, now)
+    return made
+
+
+async def _keep(
+    connection: Connection, day: date, library: Library, asked: Questions, now: datetime
+) -> bool:
+    row = await (
+        await connection.execute(
+            "SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK, (day - _EPOCH).days)
+        )
+    ).fetchone()
+    if row is None or not row[0]:
+        return False
+    known = await connection.execute("SELECT version FROM statistic_days WHERE day = %s", (day,))
+    found = await known.fetchone()
+    if found is not None and found[0] == VERSION:
+        return False
+    await connection.execute("DELETE FROM statistic_days WHERE day = %s", (day,))
+    since, until = day_bounds(day)
+    records, columns = await facts_of(connection, since, until, library, asked)
+    columns |= await time_columns(connection, since, until, now)
+    await connection.execute(
+        "INSERT INTO statistic_days (day, made_at, records, version) VALUES (%s, %s, %s, %s)",
+        (day, now, records, VERSION),
+    )
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO statistic_columns (day, name, kind, words, offsets, data)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [(day, c.name, c.kind, c.words, c.offsets, c.data) for c in columns.values()],
+        )
+    return True
+
+
+async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[date]:
+    """Days with something in them that are over and not kept, the newest first."""
+    async with await psycopg.AsyncConnection.connect(ground.database.url) as connection:
+        rows = await connection.execute(
+            "WITH first AS (SELECT least((SELECT min(opened_at) FROM calls),"
+            " (SELECT min(taken_at) FROM contacts), (SELECT min(at) FROM presence_changes)) AS at)"
+            " SELECT d::date FROM first, generate_series("
+            "   (first.at AT TIME ZONE 'UTC')::date::timestamp,"
+            "   (%(now)s AT TIME ZONE 'UTC')::date::timestamp, '1 day') AS d"
+            " WHERE NOT EXISTS (SELECT FROM statistic_days k WHERE k.day = d::date"
+            "   AND k.version = %(version)s)"
+            " ORDER BY d DESC LIMIT %(limit)s",
+            {"now": now, "version": VERSION, "limit": limit},
+        )
+        return [row[0] for row in await rows.fetchall() if is_over(row[0], now)]

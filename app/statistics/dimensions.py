@@ -1,0 +1,115 @@
+"""What figures can be counted by. Pure, besides numpy.
+
+Most dimensions give each record one value. Of categories, ages and sexes a record may have
+several: it is counted in each of their rows, and what is counted more than once stands in a row
+of its own, so that every table adds up to its total.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.contacts.trees import Tree
+from app.statistics.columns import Block, Words
+from app.statistics.facts import Questions
+
+
+class Dimension(StrEnum):
+    LINE = "line"
+    LANGUAGE = "language"
+    COUNSELLOR = "counsellor"
+    PLACE = "place"
+    REGION = "region"
+    CATEGORY = "category"
+    CATEGORY_GROUP = "category_group"
+    AGE_BAND = "age_band"
+    SEX = "sex"
+    OUTCOME = "outcome"
+    CHANNEL = "channel"
+    KIND = "kind"
+    URGENCY = "urgency"
+    SUGGESTED = "suggested_urgency"
+    RELATIONSHIP = "relationship"
+    ROLE = "role"
+    SETTING = "setting"
+    PERPETRATOR = "perpetrator"
+    DISABILITY = "disability"
+    LIVING = "living"
+    GROUP = "vulnerable_group"
+    ACTION = "action"
+    DANGER_SIGN = "danger_sign"
+    CLOSED_AS = "closed_as"
+    CONTACT_STATE = "contact_state"
+
+
+# The column of facts from which each is taken.
+COLUMN: dict[Dimension, str] = {
+    Dimension.LINE: "line",
+    Dimension.LANGUAGE: "language",
+    Dimension.COUNSELLOR: "counsellor",
+    Dimension.PLACE: "place",
+    Dimension.REGION: "place",
+    Dimension.CATEGORY: "categories",
+    Dimension.CATEGORY_GROUP: "categories",
+    Dimension.AGE_BAND: "ages",
+    Dimension.SEX: "sexes",
+    Dimension.OUTCOME: "outcome",
+    Dimension.CHANNEL: "channel",
+    Dimension.KIND: "kind",
+    Dimension.URGENCY: "urgency",
+    Dimension.SUGGESTED: "suggested",
+    Dimension.RELATIONSHIP: "relationship",
+    Dimension.ROLE: "role",
+    Dimension.SETTING: "setting",
+    Dimension.PERPETRATOR: "perpetrators",
+    Dimension.DISABILITY: "disabilities",
+    Dimension.LIVING: "living",
+    Dimension.GROUP: "groups",
+    Dimension.ACTION: "actions",
+    Dimension.DANGER_SIGN: "danger_signs",
+    Dimension.CLOSED_AS: "closed_as",
+    Dimension.CONTACT_STATE: "contact",
+}
+
+
+@dataclass
+class Reader:
+    """Gives each record its values of one dimension."""
+
+    dimension: Dimension
+    source: Words
+    translate: Callable[[str], str]
+    values: Words
+
+    def read(self, block: Block) -> tuple[NDArray[np.int64] | None, NDArray[np.int32]]:
+        """The records (None: all, in order) and the number of the value of each."""
+        name = COLUMN[self.dimension]
+        numbers = np.array(
+            [self.values.number(self.translate(word)) for word in self.source.list],
+            dtype=np.int32,
+        )
+        if name in block.codes:
+            return None, numbers[block.codes[name]]
+        several = block.several[name]
+        codes = numbers[several.code]
+        # A record with two categories of one group is once in that group.
+        pair = several.record * max(len(self.values.numbers), 1) + codes
+        _, first = np.unique(pair, return_index=True)
+        return several.record[first], codes[first]
+
+
+def reader_of(
+    dimension: Dimension, words: dict[str, Words], tree: Tree, places: Tree, asked: Questions
+) -> Reader:
+    """A reader over the words that are being gathered."""
+    source = words.setdefault(COLUMN[dimension], Words())
+    translate: Callable[[str], str] = lambda word: word  # noqa: E731
+    if dimension is Dimension.AGE_BAND:
+        translate = asked.band_of
+    elif dimension in (Dimension.CATEGORY_GROUP, Dimension.REGION):
+        paths = (tree if dimension is Dimension.CATEGORY_GROUP else places).paths()
+        translate = lambda word: paths[word][0] if word in paths else word  # noqa: E731
+    return Reader(dimension, source, translate, Words())

@@ -1,0 +1,372 @@
+"""Facts: one row for each call, and one for each contact without a call.
+
+Made from the record in one question a day. Nothing is added: what was not said is "?", what is
+not there at all is "-". All instants are cut to whole seconds before they are subtracted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from pydantic import Field as Key
+
+from app.contacts.datafile import BadDefinition, Part, read_model
+from app.contacts.forms import Form
+from app.contacts.library import Library, text_of
+from app.contacts.library import load as load_definitions
+from app.statistics.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
+
+# Raised when facts are made in another way, so that kept ones are made anew.
+VERSION = 1
+SHIPPED = Path(__file__).parent / "data"
+
+
+class Band(Part):
+    """An age band, in years, both ends included."""
+
+    code: str
+    from_: int = Key(alias="from", ge=0, le=99)
+    to: int | None = Key(default=None, ge=0, le=99)
+
+    def holds(self, age: int) -> bool:
+        return self.from_ <= age and (self.to is None or age <= self.to)
+
+
+class Planning(Part):
+    shrinkage: float = Key(ge=0, lt=1)
+    target_share: float = Key(gt=0, lt=1)
+    patience_seconds: int = Key(ge=1, le=7200)
+
+
+class Questions(Part):
+    """Where the contact form asks for what the statistics want to know."""
+
+    facts: str
+    version: int = Key(ge=1)
+    questions: dict[str, str]
+    no_disability: list[str] = Key(default_factory=list)
+    age_bands: list[Band] = Key(min_length=1)
+    violence: str
+    planning: Planning
+
+    def band_of(self, age: str) -> str:
+        """The band of an age as it is kept: years, `unborn`, or not said."""
+        if not age.isdigit():
+            return age
+        return next((b.code for b in self.age_bands if b.holds(int(age))), NOT_SAID)
+
+
+# Facts that are asked by a question of the form: one answer, or several.
+ONE = ("relationship", "role", "setting")
+SEVERAL = ("disabilities", "living", "groups", "danger_signs", "perpetrators", "actions")
+
+
+@lru_cache(maxsize=4)
+def read_questions(folder: Path | None = None) -> Questions:
+    """The country's facts.yaml, or the shipped one. Raises BadDefinition."""
+    own = folder / "facts.yaml" if folder is not None else None
+    path = own if own is not None and own.exists() else SHIPPED / "facts.yaml"
+    questions, lines = read_model(Questions, text_of(path), path.name)
+    form = load_definitions(folder).form_for("contact")
+    for fact, place in questions.questions.items():
+        if fact not in (*ONE, *SEVERAL):
+            raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
+        if not _is_asked(form, place):
+            raise lines.refuse(("questions", fact), f"the form has no question {place!r}")
+    return questions
+
+
+def _is_asked(form: Form, place: str) -> bool:
+    section, _, field = place.partition(".")
+    found = form.section(section)
+    return found is not None and any(f.code == field for f in found.fields)
+
+
+# -- columns -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of facts. `words` is its line in the data dictionary."""
+
+    name: str
+    kind: Kind
+    words: str
+    # call: also told without what was said in the contact; record: only with an approval.
+    part: Literal["call", "record"] = "call"
+
+
+COLUMNS: dict[str, Column] = {
+    c.name: c
+    for c in [
+        Column("id", "raw", "our id of the call, or of the contact that has none"),
+        Column("at", "number", "when the call arrived or the contact was taken; seconds"),
+        Column("is_call", "number", "1 for a call, 0 for a contact without one"),
+        Column("line", "word", "the number that was called"),
+        Column("language", "word", "the language that the caller chose"),
+        Column("outcome", "word", "how the call ended; `open` while it goes on"),
+        Column("caller_kind", "word", "kind of the caller's number"),
+        Column("queued", "number", "seconds from the arrival to the queue; -1: never"),
+        Column("answered", "number", "seconds from the arrival to the answer; -1: never"),
+        Column("ended", "number", "seconds from the arrival to the end; -1: not yet"),
+        Column("wait", "number", "seconds from the queue to the answer or the end; -1: none"),
+        Column("talk", "number", "seconds of talk without hold"),
+        Column("hold", "number", "seconds on hold"),
+        Column("wrap", "number", "seconds of wrap-up after the call"),
+        Column("offers", "number", "offers to counsellors"),
+        Column("missed", "number", "offers that were missed"),
+        Column("declined", "number", "offers that were declined"),
+        Column("transfers", "number", "hand-overs to another counsellor"),
+        Column("returned", "number", "returns to the queue after a lost line"),
+        Column("danger", "number", "1 if the danger key was pressed"),
+        Column("called_before", "number", "1 if the number had rung before, 0 if not, -1 unknown"),
+        Column("counsellor", "word", "who talked last in the call, or owns the contact"),
+        Column("channel", "word", "by which way they were in contact"),
+        Column("contact", "word", "state of the contact", "record"),
+        Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
+        Column("closed_as", "word", "why it was no counselling contact", "record"),
+        Column("kind", "word", "who was in contact", "record"),
+        Column("place", "word", "where the child lives", "record"),
+        Column("urgency", "word", "the urgency that the counsellor set", "record"),
+        Column("suggested", "word", "the urgency that the signs suggested then", "record"),
+        Column("relationship", "word", "what the caller is to the child", "record"),
+        Column("role", "word", "profession of a professional who reports", "record"),
+        Column("setting", "word", "where it happened", "record"),
+        Column("categories", "words", "what it was about", "record"),
+        Column("ages", "words", "age of each child in years", "record"),
+        Column("sexes", "words", "gender of each child, in the same order", "record"),
+        Column("disabilities", "words", "disabilities of the children", "record"),
+        Column("living", "words", "living situations of the children", "record"),
+        Column("groups", "words", "vulnerable groups of the children", "record"),
+        Column("danger_signs", "words", "signs of danger", "record"),
+        Column("perpetrators", "words", "who did it, to the child", "record"),
+        Column("actions", "words", "what was done", "record"),
+    ]
+}  # fmt: skip
+
+# One question for a stretch of time. Cutting to seconds comes before every subtraction.
+_SQL = """
+WITH c AS (
+  SELECT c.*, l.number AS line, floor(extract(epoch FROM c.opened_at))::bigint AS at_s,
+    floor(extract(epoch FROM c.queued_at))::bigint AS queued_s,
+    floor(extract(epoch FROM c.answered_at))::bigint AS answered_s,
+    floor(extract(epoch FROM c.ended_at))::bigint AS ended_s
+  FROM calls c LEFT JOIN lines l ON l.id = c.line_id
+  WHERE c.opened_at >= %(since)s AND c.opened_at < %(until)s AND NOT coalesce(l.practice, false)
+), o AS (
+  SELECT o.call_id, count(*) AS offers, count(*) FILTER (WHERE o.state = 'missed') AS missed,
+    count(*) FILTER (WHERE o.state = 'declined') AS declined,
+    count(o.connected_at) AS talks,
+    sum(greatest(floor(extract(epoch FROM least(o.released_at, c.ended_at)))
+      - floor(extract(epoch FROM o.connected_at)), 0)) AS together,
+    (array_agg(o.counsellor_id ORDER BY o.connected_at DESC)
+      FILTER (WHERE o.connected_at IS NOT NULL))[1] AS counsellor_id,
+    sum(greatest(floor(extract(epoch FROM w.until_at)) - floor(extract(epoch FROM w.at)), 0))
+      AS wrap
+  FROM c JOIN offers o ON o.call_id = c.id
+  LEFT JOIN LATERAL (
+    SELECT p.at, (SELECT n.at FROM presence_changes n WHERE n.counsellor_id = p.counsellor_id
+      AND n.id > p.id ORDER BY n.id LIMIT 1) AS until_at
+    FROM presence_changes p WHERE o.connected_at IS NOT NULL
+      AND p.counsellor_id = o.counsellor_id AND p.at = o.released_at AND p.after = 'wrap_up'
+    LIMIT 1
+  ) w ON true
+  GROUP BY o.call_id
+), held AS (
+  SELECT DISTINCT c.id FROM c JOIN call_events e ON e.call_id = c.id AND e.kind = 'hold'
+), h AS (
+  SELECT call_id, sum(greatest(next_s - s, 0)) AS hold FROM (
+    SELECT e.call_id, e.kind, floor(extract(epoch FROM e.at)) AS s,
+      lead(floor(extract(epoch FROM e.at))) OVER (PARTITION BY e.call_id ORDER BY e.id) AS next_s
+    FROM held JOIN call_events e ON e.call_id = held.id
+      AND e.kind IN ('hold', 'resume', 'counsellor_lost', 'end')
+  ) s WHERE kind = 'hold' GROUP BY call_id
+)
+SELECT c.id, c.at_s, 1 AS is_call, coalesce(c.line, '?') AS line, c.language,
+  coalesce(c.outcome, 'open') AS outcome, c.caller_kind, c.queued_s, c.answered_s, c.ended_s,
+  coalesce(o.offers, 0) AS offers, coalesce(o.missed, 0) AS missed,
+  coalesce(o.declined, 0) AS declined, coalesce(o.talks, 0) AS talks,
+  o.together::bigint AS together, coalesce(h.hold, 0)::bigint AS hold,
+  coalesce(o.wrap, 0)::bigint AS wrap, c.returned, c.danger,
+  CASE WHEN c.caller_key IS NULL THEN NULL ELSE EXISTS (
+    SELECT FROM calls e WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
+  ) END AS called_before, o.counsellor_id,
+  k.id AS contact_id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency,
+  k.urgency_suggested, k.answers
+FROM c LEFT JOIN o ON o.call_id = c.id LEFT JOIN h ON h.call_id = c.id
+LEFT JOIN contacts k ON k.call_id = c.id
+UNION ALL
+SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, '-', NULL, '-', '-', NULL, NULL,
+  NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, NULL, k.owner_id, k.id, k.state, k.channel, k.closed_as,
+  k.kind, k.place, k.urgency, k.urgency_suggested, k.answers
+FROM contacts k WHERE k.call_id IS NULL AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
+ORDER BY 2, 1
+"""
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+async def facts_of(
+    connection: Connection, since: datetime, until: datetime, library: Library, asked: Questions
+) -> tuple[int, dict[str, Packed]]:
+    """The facts of a stretch of time: how many records, and their columns."""
+    cursor = connection.cursor(row_factory=namedtuple_row, binary=True)
+    await cursor.execute(_SQL, {"since": since, "until": until})
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    reader = _Answers(library.form_for("contact"), asked)
+    records = 0
+    async for row in cursor:
+        records += 1
+        for name, value in _fact(row, reader).items():
+            columns[name].append(value)
+    return records, {
+        name: pack(name, column.kind, columns[name]) for name, column in COLUMNS.items()
+    }
+
+
+def day_bounds(day: Any) -> tuple[datetime, datetime]:
+    """A day in UTC."""
+    begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return begins, begins + timedelta(days=1)
+
+
+def _after(at: int, value: int | None) -> int:
+    return MISSING if value is None else value - at
+
+
+def _fact(row: Any, reader: "_Answers") -> dict[str, Any]:
+    at = row.at_s
+    together = row.together
+    if together is None and row.answered_s is not None and row.ended_s is not None:
+        # Heard of late: both were in the conference, and which offer it was is not known.
+        together = max(row.ended_s - row.answered_s, 0)
+    wait = MISSING
+    if row.queued_s is not None:
+        until = row.answered_s if row.answered_s is not None else row.ended_s
+        wait = MISSING if until is None else max(until - row.queued_s, 0)
+    there = row.contact_id is not None
+    return {
+        "id": row.id.bytes,
+        "at": at,
+        "is_call": row.is_call,
+        "line": row.line,
+        "language": row.language or (NOT_SAID if row.is_call else NONE),
+        "outcome": row.outcome,
+        "caller_kind": row.caller_kind,
+        "queued": _after(at, row.queued_s),
+        "answered": _after(at, row.answered_s),
+        "ended": _after(at, row.ended_s),
+        "wait": wait,
+        "talk": max((together or 0) - row.hold, 0),
+        "hold": min(row.hold, together or 0),
+        "wrap": row.wrap,
+        "offers": row.offers,
+        "missed": row.missed,
+        "declined": row.declined,
+        # The talks after the first one that did not follow a return to the queue.
+        "transfers": max(row.talks - 1 - row.returned, 0),
+        "returned": row.returned,
+        "danger": int(row.danger),
+        "called_before": MISSING if row.called_before is None else int(row.called_before),
+        "counsellor": str(row.counsellor_id) if row.counsellor_id else NONE,
+        "channel": row.channel or ("call" if row.is_call else NOT_SAID),
+        "contact": row.state if there else NONE,
+        "contact_id": row.contact_id.bytes if there else UUID(int=0).bytes,
+        "closed_as": (row.closed_as or NONE) if there else NONE,
+        "kind": _said(there, row.kind),
+        "place": _said(there, row.place),
+        "urgency": _said(there, row.urgency),
+        "suggested": (row.urgency_suggested or NONE) if there else NONE,
+        **reader.read(there, row.answers or {}),
+    }
+
+
+def _said(there: bool, value: str | None) -> str:
+    return (value or NOT_SAID) if there else NONE
+
+
+def _said_list(there: bool) -> list[str]:
+    return [NOT_SAID if there else NONE]
+
+
+class _Answers:
+    """Reads the facts that stand in the answers of a contact."""
+
+    def __init__(self, form: Form, asked: Questions) -> None:
+        self._places = asked.questions
+        self._no_disability = set(asked.no_disability)
+        age, sex = form.meaning("child_age"), form.meaning("child_gender")
+        self._categories = form.path_of("categories") or ""
+        self._child = age[0][0].code if age else ""
+        self._age = age[0][1].code if age else ""
+        self._sex = sex[0][1].code if sex else ""
+        # `age_is: unborn` beside the age, where a form has it.
+        self._age_is = f"{self._age}_is"
+
+    def read(self, there: bool, answers: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        children = _entries(answers, self._child)
+        found["ages"], found["sexes"] = [], []
+        for child in children:
+            found["ages"].append(self._age_of(child))
+            found["sexes"].append(str(child.get(self._sex, NOT_SAID)))
+        if not children:
+            found["ages"], found["sexes"] = _said_list(there), _said_list(there)
+        chosen = answers.get(self._categories)
+        found["categories"] = list(chosen) if isinstance(chosen, list) else _said_list(there)
+        for fact in ONE:
+            value = answers.get(self._places.get(fact, ""))
+            found[fact] = _said(there, value if isinstance(value, str) else None)
+        for fact in SEVERAL:
+            found[fact] = self._several(fact, answers) or _said_list(there)
+        return found
+
+    def _age_of(self, child: dict[str, Any]) -> str:
+        if child.get(self._age_is) == "unborn":
+            return "unborn"
+        age = child.get(self._age)
+        return str(age) if isinstance(age, int) else NOT_SAID
+
+    def _several(self, fact: str, answers: dict[str, Any]) -> list[str]:
+        section, _, field = self._places.get(fact, ".").partition(".")
+        if not field:
+            return []
+        direct = answers.get(f"{section}.{field}")
+        given = [direct] if direct is not None else []
+        given += [e[field] for e in _entries(answers, section) if field in e]
+        words: list[str] = []
+        for value in given:
+            words += value if isinstance(value, list) else [str(value)]
+        said = list(dict.fromkeys(words))
+        if fact == "disabilities":
+            # That none is known is an answer, unless another child has one.
+            return [w for w in said if w not in self._no_disability] or said[:1]
+        return said
+
+
+def _entries(answers: dict[str, Any], section: str) -> list[dict[str, Any]]:
+    """The entries of a section that repeats: what was said of each, in their order."""
+    found: dict[str, dict[str, Any]] = {}
+    prefix = section + "."
+    for path, value in answers.items():
+        if path.startswith(prefix):
+            parts = path.split(".")
+            entry = found.setdefault(parts[1], {})
+            if len(parts) == 3:
+                entry[parts[2]] = value
+            elif isinstance(value, int):
+                entry[""] = value
+    return [
+        entry
+        for _, entry in sorted(found.items(), key=lambda one: (one[1].get("", 100_000), one[0]))
+        if any(key for key in entry)
+    ]
+
+
+__all__ = ["COLUMNS", "BadDefinition", "Iterable", "facts_of", "read_questions"]

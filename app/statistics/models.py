@@ -1,0 +1,132 @@
+"""Kept facts, files that were asked for, reports that are sent, public releases."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base, Identifier, Sealed, one_of
+
+
+class StatisticDay(Base):
+    """A day (in UTC) whose facts are kept. Forgotten by whoever changes what it counts."""
+
+    __tablename__ = "statistic_days"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    made_at: Mapped[datetime]
+    records: Mapped[int]
+    # The way in which facts were made then; another way is made anew.
+    version: Mapped[int]
+
+
+class StatisticColumn(Base):
+    """One column of a day's facts: numbers, codes of words, or lists of codes."""
+
+    __tablename__ = "statistic_columns"
+
+    day: Mapped[date] = mapped_column(
+        Date, ForeignKey("statistic_days.day", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    words: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    offsets: Mapped[bytes | None] = mapped_column(BYTEA)
+    data: Mapped[bytes] = mapped_column(BYTEA)
+
+
+class ExportState(StrEnum):
+    ASKED = "asked"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    MAKING = "making"
+    READY = "ready"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class Export(Base):
+    """A file that somebody asked for. What holds single persons needs a second person."""
+
+    __tablename__ = "exports"
+    __table_args__ = (
+        one_of("state", ExportState),
+        CheckConstraint(
+            "NOT personal OR state IN ('asked', 'refused') OR decided_by IS NOT NULL",
+            name="approved",
+        ),
+        CheckConstraint("decided_by <> asked_by", name="second_person"),
+        CheckConstraint("NOT personal OR reason_sealed IS NOT NULL", name="reason"),
+        Index("ix_exports_asked_at", "asked_at"),
+    )
+
+    id: Mapped[Identifier]
+    what: Mapped[str]
+    format: Mapped[str]
+    begins: Mapped[str]
+    ends: Mapped[str]
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(server_default="asked")
+    personal: Mapped[bool]
+    # Empty: a report that is sent by itself, to everybody of `role`.
+    asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    asked_at: Mapped[datetime]
+    reason_sealed: Mapped[Sealed | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    decided_at: Mapped[datetime | None]
+    as_of: Mapped[datetime | None]
+    # Days of facts that are in it, and of how many.
+    done: Mapped[int] = mapped_column(server_default="0")
+    of: Mapped[int] = mapped_column(server_default="0")
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    digest: Mapped[bytes | None] = mapped_column(BYTEA)
+    problem: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    role: Mapped[str | None]
+
+
+class ExportPart(Base):
+    """A piece of such a file, sealed; a download may begin at any byte."""
+
+    __tablename__ = "export_parts"
+
+    export_id: Mapped[UUID] = mapped_column(
+        ForeignKey("exports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    begins_at: Mapped[int] = mapped_column(BigInteger)
+    size: Mapped[int]
+    id: Mapped[UUID]
+    data_sealed: Mapped[Sealed]
+
+
+class ReportSchedule(Base):
+    """A report that is made when its period is over, and announced to a role by mail."""
+
+    __tablename__ = "report_schedules"
+    __table_args__ = (one_of("every", ("day", "week", "month", "quarter", "year")),)
+
+    id: Mapped[Identifier]
+    report: Mapped[str]
+    every: Mapped[str]
+    role: Mapped[str]
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime]
+    next_on: Mapped[date] = mapped_column(Date)
+    ended_at: Mapped[datetime | None]
+
+
+class PublicRelease(Base):
+    """What was published of a period. It never changes: two versions would tell by their
+    difference what each of them hides."""
+
+    __tablename__ = "public_releases"
+
+    period: Mapped[str] = mapped_column(primary_key=True)
+    made_at: Mapped[datetime]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    tables: Mapped[Any] = mapped_column(JSONB)

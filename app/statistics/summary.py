@@ -1,0 +1,334 @@
+"""A summary: any window, cut into periods, by any two dimensions, with totals that add up.
+
+Every table holds its cells, for each total the row of what its cells count more than once (only
+where a dimension gives a record several values), and the totals: so cells + that row = total,
+and the total is the calls and contacts of the window.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from app.calls.models import Line
+from app.contacts.library import Library
+from app.contacts.trees import label_in
+from app.errors import Invalid
+from app.staff.models import Staff
+from app.statistics import measures
+from app.statistics.columns import NONE, NOT_SAID
+from app.statistics.days import Reading, reading
+from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
+from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS
+from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
+from app.statistics.tally import CORE, Group, Key, Records, Tally, nothing
+from app.work import Ground, Work
+
+TOTAL, OVERLAP = "total", "counted more than once"
+_OVERLAP_WORDS = "Counted more than once"
+# Summaries that one process counts at once.
+_AT_ONCE = 2
+# Cells of one table, at the most.
+MOST_CELLS = 200_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a summary is asked for."""
+
+    window: Window
+    period: Period | None = None
+    by: tuple[Dimension, ...] = ()
+    line: str | None = None
+    measures: tuple[str, ...] = NAMES
+    # Seconds within which a call is answered in time.
+    target: int = 20
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Where each line is, and the country's own zone for what has no line."""
+
+    country: ZoneInfo
+    of_line: Mapping[str, ZoneInfo]
+    names: Mapping[str, str]
+
+    def cuts(
+        self, window: Window, period: Period | None, only: str | None = None
+    ) -> dict[str, Cut]:
+        """How a window is cut for each line; "" is for everything else. Raises BadWindow."""
+        if only is not None:
+            zone = self.of_line[only]
+            one = cut(period, *window.instants(zone), zone)
+            return {"": one, only: one}
+        by_zone = aligned(
+            {
+                zone: cut(period, *window.instants(zone), zone)
+                for zone in dict.fromkeys([self.country, *self.of_line.values()])
+            }
+        )
+        return {
+            "": by_zone[self.country],
+            **{number: by_zone[zone] for number, zone in self.of_line.items()},
+        }
+
+    def widest(self, window: Window, only: Iterable[str] = ()) -> tuple[datetime, datetime]:
+        """From the earliest beginning to the latest end of the window in any zone."""
+        zones = {self.of_line[n] for n in only if n in self.of_line} or {
+            self.country, *self.of_line.values(),
+        }  # fmt: skip
+        edges = [window.instants(zone) for zone in zones]
+        return min(since for since, _ in edges), max(until for _, until in edges)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a summary: its period, its values, and the group that was counted."""
+
+    period: str
+    values: tuple[str, ...]
+    kind: str
+    group: Group
+
+
+@dataclass
+class Summary:
+    """What was counted, and as of when."""
+
+    asked: Asked
+    as_of: datetime
+    rows: list[Row]
+    total: Group
+    labels: dict[Dimension, dict[str, str]] = field(default_factory=dict)
+    zone: str = ""
+
+    def figures(self, row: Row) -> dict[str, float | int | None]:
+        """The measures of a row. What is counted more than once has counts only."""
+        return figures(self.asked.measures, row.group, counts_only=row.kind == OVERLAP)
+
+    def label(self, dimension: Dimension, value: str) -> str:
+        return self.labels.get(dimension, {}).get(value) or plain(value)
+
+
+def figures(
+    names: Iterable[str], group: Group, *, counts_only: bool = False
+) -> dict[str, float | int | None]:
+    """Measures of a group, as they are shown."""
+    found: dict[str, float | int | None] = {}
+    for name in names:
+        if name in PERCENTILES:
+            one = PERCENTILES[name]
+            value = None if counts_only else group.percentile(one.of, one.share)
+        elif counts_only and MEASURES[name].unit in ("seconds", "share"):
+            value = None
+        else:
+            value = MEASURES[name].formula(group.sums)
+        found[name] = measures.rounded(value)
+    return found
+
+
+def plain(value: str) -> str:
+    """A value as words."""
+    words = {NOT_SAID: "not recorded", NONE: "none", TOTAL: "Total", OVERLAP: _OVERLAP_WORDS}
+    return words.get(value) or value.replace("_", " ")
+
+
+async def zones_of(work: Work) -> Zones:
+    """The zones of all lines; without a clause of access, since a zone tells nothing."""
+    rows = (
+        await work.session.execute(select(Line.number, Line.timezone, Line.name, Line.practice))
+    ).all()
+    country = ZoneInfo(_library(work.ground).country.timezone)
+    lines = [row for row in rows if not row[3]]
+    return Zones(
+        country,
+        {number: ZoneInfo(zone) for number, zone, _, _ in lines},
+        {number: name for number, _, name, _ in lines},
+    )
+
+
+def _library(ground: Ground) -> Library:
+    from app.contacts.records import library_of
+
+    return library_of(ground)
+
+
+async def summarise(work: Work, asked: Asked) -> Summary:
+    """Count. Raises Invalid."""
+    check(asked)
+    zones = await zones_of(work)
+    if asked.line is not None and asked.line not in zones.of_line:
+        raise Invalid(f"There is no line {asked.line[:20]}. There are: {_list(zones.of_line)}.")
+    limit = _limit(work.ground)
+    async with limit, reading(work.ground, work.now) as look:
+        summary = await count(look, zones, asked)
+    if look.not_kept:
+        work.defer("statistics:keep_days")
+    await label(work, summary, zones)
+    return summary
+
+
+def _list(words: Iterable[str]) -> str:
+    return ", ".join(words) or "none"
+
+
+def _limit(ground: Ground) -> asyncio.Semaphore:
+    found: asyncio.Semaphore = ground.kept.setdefault("statistics", asyncio.Semaphore(_AT_ONCE))
+    return found
+
+
+def check(asked: Asked) -> None:
+    """Refuse what cannot be counted. Raises Invalid."""
+    if len(asked.by) > 2 or len(set(asked.by)) != len(asked.by):
+        raise Invalid("Give at most two different dimensions.")
+    unknown = [name for name in asked.measures if name not in NAMES]
+    if unknown:
+        raise Invalid(f"There is no measure {unknown[0][:40]!r}. There are: {', '.join(NAMES)}.")
+
+
+async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
+    """Count one look at the facts; the numbers are worked out beside the event loop."""
+    try:
+        cuts = zones.cuts(asked.window, asked.period, asked.line)
+        since, until = zones.widest(asked.window, [asked.line] if asked.line else ())
+    except BadWindow as error:
+        raise Invalid(str(error)) from None
+    if until - since > timedelta(days=3700):
+        raise Invalid("A window is at most ten years.")
+    words = look.words
+    tree, places = look.library.categories, look.library.places
+    readers = tuple(reader_of(d, words, tree, places, look.asked) for d in asked.by)
+    with_waits = any(name in PERCENTILES for name in asked.measures)
+    cells = Tally(readers, with_waits)
+    totals = Tally((), with_waits) if readers else None
+    names = dict.fromkeys([*CORE, *(COLUMN[d] for d in asked.by)])
+    async for block in look.blocks(since, until, names):
+        if block.size:
+            await asyncio.to_thread(_add, block, words, cuts, asked, cells, totals)
+    return await asyncio.to_thread(_finish, look, asked, cuts, readers, cells, totals)
+
+
+def _add(
+    block: Any, words: Any, cuts: dict[str, Cut], asked: Asked, cells: Tally, totals: Tally | None
+) -> None:
+    records = Records(block, words, cuts, asked.line, asked.target)
+    cells.add(records)
+    if totals is not None:
+        totals.add(records)
+
+
+def _finish(
+    look: Reading, asked: Asked, cuts: dict[str, Cut], readers: tuple[Reader, ...],
+    cells: Tally, totals: Tally | None,
+) -> Summary:  # fmt: skip
+    found = cells.groups()
+    if len(found) > MOST_CELLS:
+        raise Invalid(f"That is more than {MOST_CELLS} rows. Take longer periods or one dimension.")
+    sums = totals.groups() if totals is not None else found
+    labels = cuts[""].labels
+    total = _together(sums.values())
+    if asked.period is None:
+        total = sums.get((0,), total)
+    rows = list(_rows(asked, readers, found, sums, labels))
+    summary = Summary(asked, look.now, rows, total)
+    summary.zone = look.library.country.timezone
+    return summary
+
+
+def _together(groups: Iterable[Group]) -> Group:
+    """The sum of groups that share no record."""
+    import numpy as np
+
+    groups = list(groups)
+    sums = nothing()
+    for group in groups:
+        for name in SUMS:
+            sums[name] += group.sums[name]
+    waits = {}
+    for name in ("wait_answered", "wait_abandoned"):
+        parts = [g.waits[name] for g in groups if name in g.waits]
+        if parts:
+            waits[name] = np.sort(np.concatenate(parts))
+    return Group(sums, waits)
+
+
+def _rows(
+    asked: Asked, readers: tuple[Reader, ...], cells: dict[Key, Group], sums: dict[Key, Group],
+    labels: tuple[str, ...],
+) -> Iterable[Row]:  # fmt: skip
+    """Period by period: the cells, what they count more than once, and the total."""
+    by_period: dict[int, list[tuple[tuple[str, ...], Group]]] = {}
+    value_words = [reader.values.list for reader in readers]
+    for key, group in cells.items():
+        values = tuple(value_words[n][code] for n, code in enumerate(key[1:]))
+        by_period.setdefault(key[0], []).append((values, group))
+    for period, words in enumerate(labels):
+        total = sums.get((period,)) or Group(nothing())
+        if readers:
+            found = sorted(by_period.get(period, []), key=lambda one: one[0])
+            for values, group in found:
+                yield Row(words, values, "cell", group)
+            more = _overlap(total, [group for _, group in found])
+            if more is not None:
+                yield Row(words, (OVERLAP,) * len(readers), OVERLAP, more)
+        if asked.period is not None or not readers:
+            yield Row(words, (TOTAL,) * len(readers), TOTAL, total)
+    if readers and asked.period is None:
+        total = sums.get((0,)) or Group(nothing())
+        yield Row("", (TOTAL,) * len(readers), TOTAL, total)
+
+
+def _overlap(total: Group, cells: list[Group]) -> Group | None:
+    """What the cells count more than once: the total without the sum of the cells."""
+    sums = {name: total.sums[name] - sum(cell.sums[name] for cell in cells) for name in SUMS}
+    return Group(sums) if any(sums.values()) else None
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+async def label(work: Work, summary: Summary, zones: Zones, language: str = "en") -> None:
+    """Give the values of a summary their words."""
+    library = _library(work.ground)
+    for dimension in summary.asked.by:
+        summary.labels[dimension] = await labels_of(work, library, zones, dimension, language)
+
+
+async def labels_of(
+    work: Work, library: Library, zones: Zones, dimension: Dimension, language: str = "en"
+) -> dict[str, str]:
+    """The words of the values of a dimension."""
+    match dimension:
+        case Dimension.LINE:
+            return dict(zones.names)
+        case Dimension.COUNSELLOR:
+            rows = await work.session.execute(select(Staff.id, Staff.name))
+            return {str(staff_id): name for staff_id, name in rows}
+        case Dimension.CATEGORY | Dimension.CATEGORY_GROUP:
+            return {n.code: label_in(n.label, language) for n, _ in library.categories.walk()}
+        case Dimension.PLACE | Dimension.REGION:
+            return {n.code: label_in(n.label, language) for n, _ in library.places.walk()}
+        case Dimension.AGE_BAND | Dimension.OUTCOME | Dimension.CHANNEL | Dimension.LANGUAGE:
+            return {}
+        case _:
+            return _options(library, language)
+
+
+def _options(library: Library, language: str) -> dict[str, str]:
+    form = library.form_for("contact")
+    found: dict[str, str] = {}
+    for section in form.sections:
+        for one in section.fields:
+            for option in form.options_of(one) if one.type in ("choice", "choices") else ():
+                found.setdefault(option.code, label_in(option.label, language))
+    return found
+
+
+def today(work: Work) -> date:
+    """The local day of the helpline."""
+    zone = ZoneInfo(_library(work.ground).country.timezone)
+    return work.now.astimezone(zone).date()

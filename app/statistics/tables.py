@@ -1,0 +1,281 @@
+"""Tables as they leave the house: columns with a type and words, rows in batches.
+
+Everything that is exported, whatever the format, is one of these.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from app.statistics import measures, reconcile
+from app.statistics.columns import NONE, NOT_SAID, Packed
+from app.statistics.dimensions import COLUMN, Dimension
+from app.statistics.facts import COLUMNS
+from app.statistics.measures import NAMES, definition
+from app.statistics.summary import OVERLAP, Summary
+
+Kind = Literal["text", "whole", "number", "instant", "wall", "texts", "yes_no"]
+_TYPES: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "whole": pa.int64(),
+    "number": pa.float64(),
+    "instant": pa.timestamp("s", tz="UTC"),
+    "wall": pa.timestamp("s"),
+    "texts": pa.list_(pa.string()),
+    "yes_no": pa.bool_(),
+}
+NOT_RECORDED = "not_recorded"
+
+
+@dataclass(frozen=True)
+class OutColumn:
+    """A column of a file: its name never changes, and `words` are its definition."""
+
+    name: str
+    kind: Kind
+    words: str
+
+
+@dataclass
+class OutTable:
+    """A table on its way out; batches are made while they are read."""
+
+    title: str
+    columns: list[OutColumn]
+    # Lines for people: the window, as of when, which target.
+    notes: list[str]
+    reconciliation: list[reconcile.Line] = field(default_factory=list)
+    # How many batches there will be, for whoever waits.
+    of: int = 1
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema(
+            [pa.field(c.name, _TYPES[c.kind], metadata={"words": c.words}) for c in self.columns]
+        )
+
+
+Batches = AsyncIterator[pa.RecordBatch]
+
+
+def batch_of(table: OutTable, rows: list[list[Any]]) -> pa.RecordBatch:
+    """Rows of plain values."""
+    columns = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in table.columns]
+    arrays = [
+        pa.array(values, type=_TYPES[c.kind])
+        for values, c in zip(columns, table.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+
+
+async def one_batch(batch: pa.RecordBatch) -> Batches:
+    yield batch
+
+
+# -- summaries ---------------------------------------------------------------------------------
+
+_ROW_WORDS = (
+    "cell: a group; counted more than once: what the groups count more than once, so that groups "
+    "and this row add up to the total; total: the calls and contacts of the period"
+)
+
+
+def notes_of(summary: Summary) -> list[str]:
+    """What stands above the numbers."""
+    asked = summary.asked
+    found = [
+        f"from {asked.window.begins.isoformat()} to {asked.window.ends.isoformat()} (exclusive), "
+        "in each line's own time zone",
+        f"as of {summary.as_of.astimezone(UTC).isoformat(timespec='seconds')}; what is written "
+        "later changes these numbers",
+        f"answered in time: within {asked.target} seconds",
+        "practice lines are not counted",
+    ]
+    if asked.line is not None:
+        found.append(f"line {asked.line} only")
+    return found
+
+
+def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
+    """A summary as a table: a column for the period, two for each dimension, one a measure."""
+    asked = summary.asked
+    columns = [
+        OutColumn("period", "text", asked.period.value if asked.period else "the whole window"),
+        OutColumn("row", "text", _ROW_WORDS),
+    ]
+    for dimension in asked.by:
+        columns.append(OutColumn(dimension.value, "text", f"{dimension.value}: code"))
+        columns.append(OutColumn(f"{dimension.value}_label", "text", f"{dimension.value}: words"))
+    for name in asked.measures:
+        one = definition(name)
+        kind: Kind = "number" if one.unit in ("seconds", "share") else "whole"
+        columns.append(OutColumn(name, kind, f"{one.title} ({one.unit}): {one.words}"))
+    table = OutTable("Summary", columns, notes_of(summary), reconcile.reconcile(summary.total.sums))
+    rows = []
+    for row in summary.rows:
+        values: list[Any] = [row.period, row.kind]
+        for dimension, value in zip(asked.by, row.values, strict=True):
+            values += [_code(value), summary.label(dimension, value)]
+        figures = summary.figures(row)
+        values += [figures[name] for name in asked.measures]
+        rows.append(values)
+    return table, batch_of(table, rows)
+
+
+def _code(value: str) -> str:
+    return {NOT_SAID: NOT_RECORDED, NONE: "none", OVERLAP: "overlap"}.get(value, value)
+
+
+# -- single calls and contacts -------------------------------------------------------------------
+
+_TIMES = {
+    "queued": ("queued_at", "when it entered the queue first"),
+    "answered": ("answered_at", "when caller and counsellor were both in the conference"),
+    "ended": ("ended_at", "when it ended"),
+}
+_SECONDS = {"wait": "wait_seconds", "talk": "talk_seconds", "hold": "hold_seconds",
+            "wrap": "wrap_up_seconds"}  # fmt: skip
+_COUNTS = {"offers": "offers", "missed": "missed_offers", "declined": "declined_offers",
+           "transfers": "transfers", "returned": "returned_to_queue"}  # fmt: skip
+_NAMES = {
+    "sexes": "sexes", "ages": "ages", "suggested": "suggested_urgency", "contact": "contact_state",
+}  # fmt: skip
+
+
+def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
+    """The columns of single calls, or of calls and contacts together."""
+    columns = [
+        OutColumn("id", "text", COLUMNS["id"].words),
+        OutColumn("arrived_at", "instant", "when it arrived or was taken, in UTC"),
+        OutColumn("arrived_local", "wall", "the same on the wall of the line's zone"),
+    ]
+    for name, one in COLUMNS.items():
+        if one.part not in parts or name in ("id", "at"):
+            continue
+        if name in _TIMES:
+            columns.append(OutColumn(_TIMES[name][0], "instant", _TIMES[name][1] + ", in UTC"))
+        elif name in _SECONDS:
+            columns.append(OutColumn(_SECONDS[name], "whole", one.words))
+        elif name in _COUNTS:
+            columns.append(OutColumn(_COUNTS[name], "whole", one.words))
+        elif name in ("is_call", "danger", "called_before"):
+            columns.append(OutColumn(name, "yes_no", _yes_no(one.words)))
+        elif one.kind == "raw":
+            columns.append(OutColumn(name, "text", one.words))
+        else:
+            kind: Kind = "texts" if one.kind == "words" else "text"
+            columns.append(OutColumn(_NAMES.get(name, name), kind, _said_words(one.words)))
+    return columns
+
+
+def _yes_no(words: str) -> str:
+    return words.replace("1 if", "true if").replace(", 0 if not", ", false if not").replace(
+        "1 for", "true for"
+    ).replace("0 for", "false for").replace(", -1 unknown", "; empty: not known")  # fmt: skip
+
+
+def _said_words(words: str) -> str:
+    return f"{words}; empty: there is none, {NOT_RECORDED}: not recorded"
+
+
+def record_batch(
+    table: OutTable, records: int, packed: dict[str, Packed], zones: dict[str, ZoneInfo],
+    country: ZoneInfo, keep: tuple[int, int],
+) -> pa.RecordBatch:  # fmt: skip
+    """The records of a day as they leave; `keep` cuts the first and last day of a window."""
+    numbers = {n: _numbers(p) for n, p in packed.items() if p.kind.startswith("number")}
+    at = numbers["at"].astype(np.int64)
+    lines = packed["line"]
+    codes = _numbers(lines)
+    local = np.zeros(records, dtype=np.int64)
+    inside = np.zeros(records, dtype=bool)
+    for n, number in enumerate(lines.words or []):
+        mask = codes == n
+        zone = zones.get(number, country)
+        local[mask] = at[mask] + _offsets(at[mask], zone)
+        inside[mask] = (at[mask] >= keep[0]) & (at[mask] < keep[1])
+    arrays: list[pa.Array] = [
+        _ids(packed["id"].data, records),
+        pa.array(at, type=pa.int64()).cast(_TYPES["instant"]),
+        pa.array(local, type=pa.int64()).cast(_TYPES["wall"]),
+    ]
+    for name, one in packed.items():
+        if name in ("id", "at"):
+            continue
+        arrays.append(_array(name, one, numbers, at, records))
+    batch = pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+    return batch if inside.all() else batch.filter(pa.array(inside))
+
+
+def _numbers(packed: Packed) -> Any:
+    return np.frombuffer(
+        packed.data, dtype=np.dtype(packed.kind.partition(":")[2]).newbyteorder("<")
+    )
+
+
+def _offsets(at: Any, zone: ZoneInfo) -> Any:
+    """Seconds east of UTC at each instant."""
+    quarters, place = np.unique(at // 900, return_inverse=True)
+    found = [
+        int((datetime.fromtimestamp(int(q) * 900, UTC).astimezone(zone).utcoffset() or _ZERO)
+            .total_seconds())
+        for q in quarters
+    ]  # fmt: skip
+    return np.array(found, dtype=np.int64)[place] if len(found) else np.zeros(0, dtype=np.int64)
+
+
+_ZERO = UTC.utcoffset(None)
+_NO_ID = UUID(int=0)
+
+
+def _ids(data: bytes, records: int) -> pa.Array:
+    return pa.array(
+        [
+            None if (one := UUID(bytes=data[n * 16 : n * 16 + 16])) == _NO_ID else str(one)
+            for n in range(records)
+        ],
+        type=pa.string(),
+    )
+
+
+def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Array:
+    if one.kind == "raw:16":
+        return _ids(one.data, records)
+    if name in _TIMES:
+        values = numbers[name].astype(np.int64)
+        missing = values < 0
+        return pa.array(at + values, mask=missing, type=pa.int64()).cast(_TYPES["instant"])
+    if name in ("is_call", "danger", "called_before"):
+        return pa.array(numbers[name] == 1, mask=numbers[name] < 0)
+    if name in numbers:
+        values = numbers[name].astype(np.int64)
+        return pa.array(values, mask=values < 0)
+    words = [NOT_RECORDED if w == NOT_SAID else None if w == NONE else w for w in one.words or []]
+    codes = _numbers(one).astype(np.int32)
+    if one.kind.startswith("word:"):
+        return pa.DictionaryArray.from_arrays(
+            pa.array(codes), pa.array(words, type=pa.string())
+        ).dictionary_decode()
+    flat = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(words, type=pa.string()))
+    ends = _numbers(Packed("", "words:u4", None, None, one.offsets or b""))
+    edges = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(edges), flat.dictionary_decode())
+
+
+# -- the data dictionary -------------------------------------------------------------------------
+
+
+def dictionary() -> list[tuple[str, str, str]]:
+    """Every column that a file may have: file, name, words."""
+    found = [("summary", name, definition(name).words) for name in NAMES]
+    found += [("summary", d.value, f"dimension, from the fact {COLUMN[d]}") for d in Dimension]
+    for file, parts in (("calls", ("call",)), ("records", ("call", "record"))):
+        found += [(file, column.name, column.words) for column in record_columns(parts)]
+    found += [("counsellors", name, words) for name, words in measures.STAFF_MEASURES.items()]
+    return found

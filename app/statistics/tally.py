@@ -1,0 +1,299 @@
+"""Counting: facts in, sums of groups out. Pure, besides numpy.
+
+A record lies in one period, by the local time of its line, and in one cell of the dimensions, or
+in several where a dimension gives it several values. Groups are kept by a number that is made of
+period and values; waits are kept as they are, so that percentiles are exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.statistics.columns import Block, Words
+from app.statistics.dimensions import Reader
+from app.statistics.measures import PERCENTILES, SUMS, Sums
+from app.statistics.periods import Cut
+
+# Columns of facts that sums are made of.
+CORE = (
+    "at", "is_call", "line", "outcome", "queued", "wait", "talk", "hold", "wrap", "offers",
+    "missed", "declined", "transfers", "returned", "danger", "called_before", "contact",
+    "closed_as", "urgency",
+)  # fmt: skip
+_OUTCOMES = {
+    "answered": "answered",
+    "abandoned_in_greeting": "abandoned_in_greeting",
+    "short_abandon": "short_abandons",
+    "abandoned_in_queue": "abandoned_in_queue",
+    "voicemail": "voice_messages",
+    "callback_requested": "callbacks_requested",
+    "transferred_out": "transferred_out",
+    "no_counsellor_on_duty": "no_counsellor",
+    "out_of_hours": "out_of_hours",
+    "blocked": "blocked",
+    "failed": "failed",
+    "lost": "lost",
+    "open": "not_ended",
+}
+Key = tuple[int, ...]
+_SPACE = 2_000_000
+_BITS = 24
+
+
+@dataclass
+class Group:
+    """What was counted of one period and one value of each dimension."""
+
+    sums: dict[str, int]
+    waits: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def percentile(self, of: str, share: float) -> float | int | None:
+        """By linear interpolation between the two nearest values."""
+        waits = self.waits.get(of)
+        if waits is None or not len(waits):
+            return None
+        place = (len(waits) - 1) * share
+        below = int(place)
+        low = int(waits[below])
+        high = int(waits[min(below + 1, len(waits) - 1)])
+        return low + (high - low) * (place - below)
+
+    def values(self, names: Any, formulas: dict[str, Callable[[Sums], Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in names:
+            if name in PERCENTILES:
+                found[name] = self.percentile(PERCENTILES[name].of, PERCENTILES[name].share)
+            else:
+                found[name] = formulas[name](self.sums)
+        return found
+
+
+def nothing() -> dict[str, int]:
+    return dict.fromkeys(SUMS, 0)
+
+
+class Records:
+    """The records of a block that lie in the window, with what is added up of each."""
+
+    def __init__(
+        self, block: Block, words: dict[str, Words], cuts: dict[str, Cut], line: str | None,
+        target: int,
+    ) -> None:  # fmt: skip
+        self.block = block
+        self._words = words
+        numbers = block.numbers
+        at = numbers["at"].astype(np.int64)
+        self.period = np.full(block.size, -1, dtype=np.int32)
+        lines = words["line"].list
+        fits = np.zeros(max(len(lines), 1), dtype=bool)
+        # Each line is cut in its own zone; lines of one zone at once.
+        by_cut: dict[int, tuple[Cut, list[int]]] = {}
+        for n, number in enumerate(lines):
+            fits[n] = line is None or number == line
+            one = cuts.get(number, cuts[""])
+            by_cut.setdefault(id(one), (one, []))[1].append(n)
+        codes = block.codes["line"]
+        for one, members in by_cut.values():
+            piece = np.searchsorted(np.array(one.edges), at, side="right") - 1
+            inside = (piece >= 0) & (piece < len(one.bucket))
+            if len(by_cut) > 1:
+                inside &= np.isin(codes, members)
+            bucket = np.array(one.bucket, dtype=np.int32)
+            self.period[inside] = bucket[piece[inside]]
+        if line is not None:
+            self.period[~fits[codes]] = -1
+        self._target = target
+        self.added = self._added()
+
+    def _is(self, name: str, *words: str) -> NDArray[np.bool_]:
+        known = self._words[name].numbers
+        wanted = [known[w] for w in words if w in known]
+        codes = self.block.codes[name]
+        if not wanted:
+            return np.zeros(len(codes), dtype=bool)
+        if len(wanted) == 1:
+            return np.asarray(codes == wanted[0])
+        return np.isin(codes, wanted)
+
+    def _added(self) -> dict[str, NDArray[Any]]:
+        """A column for each sum."""
+        n = self.block.numbers
+        is_call = n["is_call"] == 1
+        added: dict[str, NDArray[Any]] = {"calls": is_call, "entered": n["queued"] >= 0}
+        for outcome, name in _OUTCOMES.items():
+            added[name] = self._is("outcome", outcome)
+        answered = added["answered"]
+        left = added["abandoned_in_queue"] | added["short_abandons"]
+        wait = n["wait"]
+        waited = wait >= 0
+        in_time = waited & (wait <= self._target)
+        self.answered_wait, self.left_wait = answered & waited, left & waited
+        added["answered_in_time"] = answered & in_time
+        added["abandoned_in_time"] = left & in_time
+        added["wait_answered"] = np.where(self.answered_wait, wait, 0)
+        added["wait_abandoned"] = np.where(self.left_wait, wait, 0)
+        for name, column in (
+            ("talk", "talk"), ("hold", "hold"), ("wrap_up", "wrap"), ("offers", "offers"),
+            ("missed", "missed"), ("declined", "declined"), ("transfers", "transfers"),
+            ("returned", "returned"), ("danger", "danger"),
+        ):  # fmt: skip
+            added[name] = n[column]
+        for name in ("talk", "hold", "wrap_up"):
+            added[name] = np.where(answered, added[name], 0)
+        added["number_known"] = n["called_before"] >= 0
+        added["called_before"] = n["called_before"] == 1
+        there = ~self._is("contact", "-")
+        added["contacts"] = there
+        added["completed"] = self._is("contact", "complete")
+        added["non_counselling"] = there & ~self._is("closed_as", "-")
+        added["urgent"] = self._is("urgency", "immediate", "urgent")
+        added["call_contacts"] = there & is_call
+        added["answered_with_contact"] = there & answered
+        return added
+
+
+@dataclass
+class Tally:
+    """Adds block after block."""
+
+    readers: tuple[Reader, ...]
+    with_waits: bool = True
+    _sums: dict[Key, NDArray[np.int64]] = field(default_factory=dict)
+    _waits: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+    # The keys of waits are numbers of groups, which only grow.
+    _numbers: dict[Key, int] = field(default_factory=dict)
+
+    def add(self, records: Records) -> None:
+        """Count the records of a block."""
+        rows, codes = self._spread(records)
+        period = records.period[rows] if rows is not None else records.period
+        inside = period >= 0
+        rows = np.flatnonzero(inside) if rows is None else rows[inside]
+        if not len(rows):
+            return
+        parts = [period[inside].astype(np.int64), *(c[inside].astype(np.int64) for c in codes)]
+        sizes = [int(part.max()) + 1 for part in parts]
+        flat = parts[0]
+        for part, size in zip(parts[1:], sizes[1:], strict=True):
+            flat = flat * size + part
+        space = int(np.prod([float(size) for size in sizes]))
+        if space <= _SPACE:
+            seen = np.flatnonzero(np.bincount(flat, minlength=space))
+            place = np.zeros(space, dtype=np.int64)
+            place[seen] = np.arange(len(seen))
+            group = place[flat]
+        else:
+            seen, group = np.unique(flat, return_inverse=True)
+        keys = self._keys(seen, sizes)
+        whole = len(rows) == records.block.size and self._plain
+        self._add_sums(records, rows, group, keys, whole)
+        if self.with_waits:
+            numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
+            self._add_waits(records, rows, numbers[group])
+
+    @property
+    def _plain(self) -> bool:
+        return all(self.is_single(reader) for reader in self.readers)
+
+    @staticmethod
+    def is_single(reader: Reader) -> bool:
+        from app.statistics.dimensions import COLUMN
+        from app.statistics.facts import COLUMNS
+
+        return COLUMNS[COLUMN[reader.dimension]].kind == "word"
+
+    def _spread(self, records: Records) -> tuple[NDArray[np.int64] | None, list[NDArray[np.int32]]]:
+        """Record numbers (None: each once, in order) with the value of each dimension."""
+        rows: NDArray[np.int64] | None = None
+        codes: list[NDArray[np.int32]] = []
+        for reader in self.readers:
+            several, values = reader.read(records.block)
+            if several is None:
+                codes.append(values if rows is None else values[rows])
+            elif rows is None:
+                codes = [known[several] for known in codes]
+                codes.append(values)
+                rows = several
+            else:
+                rows, codes = _join(rows, codes, several, values, records.block.size)
+        return rows, codes
+
+    @staticmethod
+    def _keys(seen: NDArray[np.int64], sizes: list[int]) -> list[Key]:
+        rest = seen.copy()
+        parts: list[NDArray[np.int64]] = []
+        for size in reversed(sizes[1:]):
+            parts.append(rest % size)
+            rest = rest // size
+        parts.append(rest)
+        return list(zip(*(part.tolist() for part in reversed(parts)), strict=True))
+
+    def _add_sums(
+        self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64],
+        keys: list[Key], whole: bool,
+    ) -> None:  # fmt: skip
+        table = np.empty((len(SUMS), len(keys)), dtype=np.int64)
+        for n, name in enumerate(SUMS):
+            values = records.added[name]
+            chosen = values if whole else values[rows]
+            if len(keys) == 1:
+                table[n, 0] = int(chosen.sum(dtype=np.int64))
+            elif chosen.dtype == np.bool_:
+                table[n] = np.bincount(group[chosen], minlength=len(keys))
+            else:
+                weights = chosen.astype(np.float64)
+                table[n] = np.rint(np.bincount(group, weights=weights, minlength=len(keys)))
+        for n, key in enumerate(keys):
+            known = self._sums.get(key)
+            column = table[:, n]
+            self._sums[key] = column.copy() if known is None else known + column
+
+    def _add_waits(
+        self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64]
+    ) -> None:
+        wait = records.block.numbers["wait"]
+        for name, mask in (
+            ("wait_answered", records.answered_wait), ("wait_abandoned", records.left_wait),
+        ):  # fmt: skip
+            chosen = mask[rows]
+            values = wait[rows[chosen]].astype(np.int64)
+            packed = (group[chosen].astype(np.int64) << _BITS) | np.minimum(
+                values, (1 << _BITS) - 1
+            )
+            self._waits.setdefault(name, []).append(packed)
+
+    def groups(self) -> dict[Key, Group]:
+        """Everything that was counted, by period and values."""
+        found = {
+            key: Group(dict(zip(SUMS, sums.tolist(), strict=True)))
+            for key, sums in self._sums.items()
+        }
+        keys = list(self._numbers)
+        for name, parts in self._waits.items():
+            packed = np.concatenate(parts)
+            packed.sort()
+            group = packed >> _BITS
+            edges = np.searchsorted(group, np.arange(len(keys) + 1))
+            values = packed & ((1 << _BITS) - 1)
+            for n, key in enumerate(keys):
+                found[key].waits[name] = values[edges[n] : edges[n + 1]]
+        return found
+
+
+def _join(
+    rows: NDArray[np.int64], codes: list[NDArray[np.int32]], several: NDArray[np.int64],
+    values: NDArray[np.int32], size: int,
+) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:  # fmt: skip
+    """Every value of the one beside every value of the other, record by record."""
+    order = np.argsort(several, kind="stable")
+    several, values = several[order], values[order]
+    count = np.bincount(several, minlength=size)
+    begin = np.concatenate([[0], np.cumsum(count)[:-1]])
+    times = count[rows]
+    spread = np.repeat(np.arange(len(rows)), times)
+    within = np.arange(len(spread)) - np.repeat(np.cumsum(times) - times, times)
+    other = begin[rows[spread]] + within
+    return rows[spread], [*(known[spread] for known in codes), values[other]]

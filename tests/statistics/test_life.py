@@ -1,0 +1,183 @@
+"""Hundreds of random days, counted by the statistics and by a child with a pencil."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.jobs.transaction import transaction
+from app.statistics.days import days_to_keep, keep_days
+from app.statistics.dimensions import Dimension
+from app.statistics.measures import NAMES
+from app.statistics.periods import Period, Window
+from app.statistics.summary import OVERLAP, TOTAL, Asked, Summary, summarise
+from app.work import PROGRAM
+from tests.statistics import naive
+from tests.statistics.life import Life, lived, plan_day
+
+# From before the clocks change in spring until after they have in autumn, in three zones.
+BEGINS, DAYS = datetime(2026, 3, 24, tzinfo=UTC), 226
+FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
+PAIRS = list(
+    combinations(
+        ["line", "language", "counsellor", "place", "category", "age_band", "sex", "outcome",
+         "channel"], 2,
+    )
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lived_through(server: str) -> Iterator[str]:
+    """A database in which 226 days have been lived."""
+    name = "life"
+    url = server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
+        yield url
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_LIVES: dict[str, Life] = {}
+
+
+@pytest.fixture
+async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
+    if lived_through not in _LIVES:
+        one = await lived(lived_through, BEGINS, DAYS, calls=2.5, seed=7)
+        await one.work.session.close()
+        await one.ground.database.close()
+        _LIVES[lived_through] = one
+    one = _LIVES[lived_through]
+    one.ground.kept.pop("statistics", None)
+    yield one
+    await one.ground.database.close()
+
+
+async def summary_of(life: Life, asked: Asked) -> Summary:
+    async with transaction(life.ground, PROGRAM) as work:
+        work.now = life.now
+        return await summarise(work, asked)
+
+
+def expected(
+    ones: list[naive.Told], period: str | None, by: tuple[str, ...]
+) -> dict[tuple[str, tuple[str, ...]], dict[str, Any]]:
+    cells: dict[Any, list[naive.Told]] = defaultdict(list)
+    for one in ones:
+        label = naive.PERIODS[period](one) if period else ""
+        values: list[tuple[str, ...]] = [()]
+        for dimension in by:
+            values = [(*v, w) for v in values for w in naive.DIMENSIONS[dimension](one)]
+        for v in values:
+            cells[label, v].append(one)
+    return {key: naive.measured(found) for key, found in cells.items()}
+
+
+def check(summary: Summary, ones: list[naive.Told]) -> int:
+    """Every row and every measure; and that each table adds up."""
+    period = summary.asked.period.value if summary.asked.period else None
+    by = tuple(d.value for d in summary.asked.by)
+    cells = expected(ones, period, by)
+    totals = expected(ones, period, ())
+    seen = set()
+    for row in summary.rows:
+        figures = summary.figures(row)
+        if row.kind == "cell":
+            key = (row.period, row.values)
+            assert figures == cells[key], key
+            seen.add(key)
+        elif row.kind == TOTAL:
+            nothing = naive.measured([])
+            assert figures == totals.get((row.period, ()), nothing), row.period
+    assert seen == (set(cells) if by else set()), set(cells) ^ seen
+    counts = [n for n in NAMES if n in ("calls", "answered", "contacts", "offers", "missed_offers")]
+    for label in {row.period for row in summary.rows}:
+        rows = [row for row in summary.rows if row.period == label]
+        for name in counts:
+            parts = sum(summary.figures(r)[name] or 0 for r in rows if r.kind in ("cell", OVERLAP))
+            (total,) = [summary.figures(r)[name] for r in rows if r.kind == TOTAL]
+            assert not by or parts == total, (label, name)
+    whole = naive.measured(ones)
+    assert {n: whole[n] for n in counts} == {
+        n: v for n, v in _figures_of_total(summary).items() if n in counts
+    }
+    return len(summary.rows)
+
+
+def _figures_of_total(summary: Summary) -> dict[str, Any]:
+    from app.statistics.summary import figures
+
+    return figures(NAMES, summary.total)
+
+
+async def test_every_measure_in_every_period(life: Life, lived_through: str) -> None:
+    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    assert len(ones) > 500
+    whole = naive.measured(ones)
+    happened = ("answered", "short_abandons", "abandoned_in_queue", "voice_messages", "transfers",
+                "returned", "lost", "missed_offers", "declined_offers", "non_counselling",
+                "failed", "out_of_hours", "no_counsellor", "danger_calls")  # fmt: skip
+    assert all(whole[name] for name in happened), {n: whole[n] for n in happened}
+    window = Window(FIRST, LAST)
+    for period in (None, *Period):
+        rows = check(await summary_of(life, Asked(window, period)), ones)
+        assert rows >= 1
+    days = [r for r in (await summary_of(life, Asked(window, Period.DAY))).rows if r.kind == TOTAL]
+    assert len(days) == (LAST - FIRST).days > 200
+
+
+async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) -> None:
+    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    window = Window(FIRST, LAST)
+    for by in (*PAIRS, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
+        dimensions = tuple(Dimension(name) for name in by)
+        check(await summary_of(life, Asked(window, None, dimensions)), ones)
+    for period, by in (("month", ("category", "age_band")), ("weekday_hour", ("outcome",)),
+                       ("hour", ("line",)), ("week", ("sex", "counsellor"))):  # fmt: skip
+        dimensions = tuple(Dimension(name) for name in by)
+        check(await summary_of(life, Asked(window, Period(period), dimensions)), ones)
+
+
+async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:
+    told = naive.told(lived_through)
+    for line in ("+56211116111", "+61211116111"):
+        ones = [o for o in naive.within(told, FIRST, LAST) if o.line == line]
+        assert len(ones) > 50
+        for period in (Period.HOUR, Period.DAY, Period.WEEKDAY_HOUR):
+            check(await summary_of(life, Asked(Window(FIRST, LAST), period, line=line)), ones)
+
+
+async def test_kept_days_say_the_same_and_forget_what_changes(
+    life: Life, lived_through: str
+) -> None:
+    window = Window(FIRST, LAST)
+    asked = Asked(window, Period.DAY, (Dimension.PLACE, Dimension.COUNSELLOR))
+    kept = 0
+    while days := await days_to_keep(life.ground, life.now, 62):
+        made = await keep_days(life.ground, days, life.now)
+        kept += made
+        assert made
+    assert kept >= DAYS - 1
+    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    check(await summary_of(life, asked), ones)
+    # Life goes on, and with it come late facts about days long over.
+    life.work.opened = life.ground.database.sessions()
+    day = life.now
+    for n in range(6):
+        await plan_day(life, day + timedelta(days=n), 3)
+        await life.live(day + timedelta(days=n + 1))
+    await life.work.session.close()
+    again = naive.within(naive.told(lived_through), FIRST, LAST)
+    assert naive_places(again) != naive_places(ones), "something was restated"
+    check(await summary_of(life, asked), again)
+    with psycopg.connect(lived_through) as connection:
+        (left,) = connection.execute("SELECT count(*) FROM statistic_days").fetchone() or (0,)
+    assert left < kept
+
+
+def naive_places(ones: list[naive.Told]) -> dict[Any, set[str]]:
+    return {one.id: naive.DIMENSIONS["place"](one) for one in ones}
