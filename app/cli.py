@@ -22,6 +22,7 @@ from app import tables
 from app.calls import lines
 from app.calls.speech import LineScript
 from app.cli_agencies import agency_commands
+from app.cli_statistics import export_command, token_commands
 from app.clock import SystemClock
 from app.database import migrate as migrations
 from app.database.bus import Bus
@@ -52,12 +53,15 @@ staff_app = typer.Typer(no_args_is_help=True, help="Accounts.")
 line_app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
 shift_app = typer.Typer(no_args_is_help=True, help="The rota.")
 agency_app = agency_commands(lambda verb: _run(verb))
+token_app = token_commands(lambda verb: _run(verb))
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff_app, name="staff")
 app.add_typer(line_app, name="line")
 app.add_typer(shift_app, name="shift")
 app.add_typer(agency_app, name="agency")
 app.add_typer(audit_app, name="audit")
+app.add_typer(token_app, name="token")
+app.command("export")(export_command(lambda verb: _run(verb)))
 
 
 def main() -> None:
@@ -267,6 +271,7 @@ def add_staff(
     ] = "",
     skills: str = "",
     team: Annotated[str, typer.Option(help="whose supervisors read this person's records")] = "",
+    email: Annotated[str | None, typer.Option(help="where reports are announced")] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
@@ -293,6 +298,7 @@ def add_staff(
             lines=_words(line_numbers),
             skills=_words(skills),
             team=team,
+            email=email,
             password=password,
         )
         return str(staff.id)
@@ -314,6 +320,9 @@ def add_line(
     country: Annotated[str, typer.Option(help="two letters")] = "RS",
     languages: Annotated[str, typer.Option(help="the first is spoken if none is chosen")] = "sr,en",
     timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
+    practice: Annotated[
+        bool, typer.Option("--practice", help="for training: it is in no statistic")
+    ] = False,
 ) -> None:
     """Make a line."""
 
@@ -325,6 +334,7 @@ def add_line(
             country=country,
             languages=_words(languages),
             timezone=timezone,
+            practice=practice,
         )
         return str(line.id)
 

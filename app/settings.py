@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     wrap_up_seconds: int = Field(default=60, ge=0, le=3600)
     # A caller who gives up within so many seconds of waiting is a short abandon.
     short_abandon_seconds: int = Field(default=10, ge=0, le=60)
+    # A call that waited at most so many seconds was answered in time.
+    service_level_seconds: int = Field(default=20, ge=1, le=3600)
+    # What is published is published once for each of these periods.
+    public_period: Literal["year", "quarter", "month"] = "year"
     # After so many seconds a caller is offered to leave a voice message.
     long_wait_seconds: int = Field(default=120, ge=5, le=7200)
     # A counsellor at a browser is away when it was not heard of for so long, in seconds.

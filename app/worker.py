@@ -15,6 +15,8 @@ from app.log import log
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
 from app.routing.sweep import sweep
+from app.statistics.jobs import EVERY as NUMBERS_EVERY
+from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import duty
 from app.telephony import jobs as telephony_jobs
 from app.telephony.provider import Provider
@@ -46,12 +48,14 @@ class Worker:
             ("telephony", telephony_jobs.telephony_tasks()),
             ("contacts", contacts_tasks()),
             ("referrals", referrals_tasks()),
+            ("statistics", statistics_tasks()),
         )
         tasks = [
             asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
             asyncio.create_task(self._for_ever("matching", self._run_matching)),
             asyncio.create_task(self._for_ever("sweep", self._run_sweep)),
             asyncio.create_task(self._for_ever("stalled", self._run_hygiene)),
+            asyncio.create_task(self._for_ever("numbers", self._run_numbers)),
         ]
         try:
             yield self
@@ -115,6 +119,11 @@ class Worker:
             if second % _FORGOTTEN_EVERY == 0:
                 await self._busily(catch_forgotten(self._ground))
             await self._ground.clock.sleep(1)
+
+    async def _run_numbers(self) -> None:
+        while True:
+            await self._ground.clock.sleep(NUMBERS_EVERY)
+            await self._busily(look_round(self._ground))
 
     async def _busily(self, doing: Awaitable[object]) -> None:
         self.busy += 1

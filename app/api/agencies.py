@@ -1,19 +1,16 @@
 """The directory for programs, and the numbers of how agencies answer."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
 from app.api.referral_views import AgencyView, FoundView, agency_view, found_view
 from app.errors import Invalid
-from app.referrals import accountability, agencies, directory_csv
+from app.referrals import agencies, directory_csv
 from app.referrals.states import Service
 from app.staff.access import InWork, Requires, refuse_cross_site
-from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission
 
@@ -107,40 +104,6 @@ async def import_agencies(request: Request, work: InWork, staff: Uploads) -> dic
 async def make_secret(work: InWork, staff: Keeps, code: str) -> dict[str, str]:
     """A new secret for the agency's signed events. It is shown this once."""
     return {"secret": await agencies.set_webhook_secret(work, code)}
-
-
-@router.get("/statistics/referrals.{kind}")
-async def referral_statistics(
-    work: InWork,
-    staff: SeesNumbers,
-    kind: Literal["csv", "json"],
-    since: Annotated[datetime | None, Query(alias="from")] = None,
-    until: Annotated[datetime | None, Query(alias="to")] = None,
-) -> Response:
-    """How agencies answer: one line for each, and one for all."""
-    begins, ends = window(since, until, work.now)
-    rows = await accountability.accountability(work, begins, ends)
-    write_entry(work, "accountability exported", f"{begins.date()}/{ends.date()}", kind=kind)
-    if kind == "csv":
-        return _csv(accountability.write_csv(rows, begins, ends, work.now), "referrals")
-    body: dict[str, Any] = {
-        "from": begins, "to": ends, "as_of": work.now,
-        "definitions": accountability.DEFINITIONS, "rows": accountability.as_json(rows),
-    }  # fmt: skip
-    return Response(to_json(body), media_type="application/json")
-
-
-def window(
-    since: datetime | None, until: datetime | None, now: datetime
-) -> tuple[datetime, datetime]:
-    """A half-open window; without one, from the beginning until now. Raises Invalid."""
-    begins = since or datetime(2000, 1, 1, tzinfo=now.tzinfo)
-    ends = until or now
-    if begins.tzinfo is None or ends.tzinfo is None:
-        raise Invalid("Give instants with their zone.")
-    if begins >= ends:
-        raise Invalid("The window begins before it ends.")
-    return begins, ends
 
 
 def _csv(text: str, name: str) -> Response:

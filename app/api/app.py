@@ -16,6 +16,7 @@ from app.api import (
     operations,
     referrals,
     sessions,
+    statistics,
 )
 from app.database.engine import lost_a_race
 from app.errors import Refusal
@@ -55,6 +56,6 @@ def render(error: Exception) -> JSONResponse:
 
 def add_api(app: FastAPI) -> None:
     """The routers."""
-    for part in (sessions, calls, contacts, cases, referrals, agencies, events):
+    for part in (sessions, calls, contacts, cases, referrals, agencies, statistics, events):
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(operations.router)

@@ -56,9 +56,16 @@ class LineExists(Conflict):
 
 
 async def add_line(
-    work: Work, *, number: str, name: str, country: str, languages: list[str], timezone: str
+    work: Work,
+    *,
+    number: str,
+    name: str,
+    country: str,
+    languages: list[str],
+    timezone: str,
+    practice: bool = False,
 ) -> Line:
-    """Make a line. Raises Invalid, LineExists."""
+    """Make a line; one for practice is in no statistic. Raises Invalid, LineExists."""
     valid = e164(number)
     if valid is None:
         raise Invalid(f"{number} is not a phone number with + and country code.")
@@ -80,6 +87,7 @@ async def add_line(
         name=name,
         country=country.upper(),
         timezone=timezone,
+        practice=practice,
         created_at=work.now,
     )
     work.session.add(line)

@@ -26,7 +26,7 @@ from app.contacts.workflow import Workflow, read_workflow
 
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
-ELSEWHERE = ("protocol", "mapping")
+ELSEWHERE = ("protocol", "mapping", "facts", "report")
 KINDS = ("form", "tree", "workflow", "risk", "support", *ELSEWHERE)
 
 

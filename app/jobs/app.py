@@ -9,7 +9,7 @@ from app.database.engine import for_libpq
 POLL_SECONDS = 0.25
 # What waits for other people's servers has places of its own, so that it never holds up what
 # rings a phone or writes a breach: queues, with how many of their jobs run at once.
-PLACES = {"default": 16, "mail": 6, "outside": 6}
+PLACES = {"default": 16, "mail": 6, "outside": 6, "numbers": 1}
 QUEUES = {
     "referrals:send_mail": "mail",
     "referrals:mail_notice": "mail",
@@ -17,6 +17,10 @@ QUEUES = {
     "referrals:make_counterpart": "outside",
     "referrals:ask_counterpart": "outside",
     "referrals:end_counterpart": "outside",
+    # Long work on numbers, one after the other.
+    "statistics:make_export": "numbers",
+    "statistics:keep_days": "numbers",
+    "statistics:send_report": "numbers",
 }
 
 

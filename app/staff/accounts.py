@@ -73,12 +73,15 @@ async def add_staff(
     lines: list[str] | None = None,
     skills: list[str] | None = None,
     team: str = "",
+    email: str | None = None,
     password: str | None = None,
 ) -> Staff:
     """Make an account. Raises NameTaken, Invalid."""
     name = name.strip()
     if not re.fullmatch(r"[^\s][^\n\r\t]{0,79}", name):
         raise Invalid("A name has 1 to 80 characters and no line breaks.")
+    if email is not None and not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", email):
+        raise Invalid("That is not an e-mail address.")
     kind, address = read_endpoint(endpoint)
     if await work.session.scalar(select(Staff.id).where(Staff.name == name)):
         raise NameTaken()
@@ -94,6 +97,7 @@ async def add_staff(
         lines=lines or [],
         skills=skills or [],
         team=team.strip(),
+        email=email,
         created_at=work.now,
     )
     work.session.add(staff)

@@ -36,6 +36,12 @@ class Permission(StrEnum):
     KEEP_DIRECTORY = "keep_directory"
     # Numbers without identities.
     SEE_STATISTICS = "see_statistics"
+    # Numbers of single counsellors; requests for files about single calls and contacts, and the
+    # second person's word on them; releases and reports that are sent.
+    SEE_STAFF_STATISTICS = "see_staff_statistics"
+    EXPORT_RECORDS = "export_records"
+    APPROVE_EXPORTS = "approve_exports"
+    PUBLISH = "publish"
     # Everybody who is signed in: who am I, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
@@ -77,6 +83,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_DIRECTORY,
             _P.KEEP_DIRECTORY,
             _P.SEE_STATISTICS,
+            _P.SEE_STAFF_STATISTICS,
+            _P.EXPORT_RECORDS,
+            _P.APPROVE_EXPORTS,
         }
     ),
     # Numbers without identities: call facts, no messages, no talks.
@@ -89,6 +98,10 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_DIRECTORY,
             _P.KEEP_DIRECTORY,
             _P.SEE_STATISTICS,
+            _P.SEE_STAFF_STATISTICS,
+            _P.EXPORT_RECORDS,
+            _P.APPROVE_EXPORTS,
+            _P.PUBLISH,
         }
     ),
     Role.REFERRAL_OFFICER: frozenset(

@@ -139,6 +139,7 @@ COLUMNS: dict[str, Column] = {
         Column("role", "word", "profession of a professional who reports", "record"),
         Column("setting", "word", "where it happened", "record"),
         Column("categories", "words", "what it was about", "record"),
+        Column("children", "number", "children who were described", "record"),
         Column("ages", "words", "age of each child in years", "record"),
         Column("sexes", "words", "gender of each child, in the same order", "record"),
         Column("disabilities", "words", "disabilities of the children", "record"),
@@ -312,6 +313,7 @@ class _Answers:
     def read(self, there: bool, answers: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         children = _entries(answers, self._child)
+        found["children"] = len(children)
         found["ages"], found["sexes"] = [], []
         for child in children:
             found["ages"].append(self._age_of(child))

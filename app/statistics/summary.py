@@ -6,7 +6,7 @@ and the total is the calls and contacts of the window.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -316,6 +316,19 @@ async def labels_of(
             return {}
         case _:
             return _options(library, language)
+
+
+async def labeller(work: Work, zones: Zones, language: str = "en") -> Callable[[str, str], str]:
+    """Gives the values of any dimension their words."""
+    library = _library(work.ground)
+    labels = {str(d): await labels_of(work, library, zones, d, language) for d in Dimension}
+    framework = {n.code: label_in(n.label, language) for n, _ in library.framework.walk()}
+    labels["framework_category"] = labels["framework_group"] = framework
+
+    def label(dimension: str, value: str) -> str:
+        return labels.get(dimension, {}).get(value) or plain(value)
+
+    return label
 
 
 def _options(library: Library, language: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ The programs are solved by HiGHS.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import highspy
 import numpy as np
@@ -65,7 +66,7 @@ class _Attacker:
         self._tables = tables
         names = sorted(tables.hidden)
         self._place = {name: n for n, name in enumerate(names)}
-        self._solver = highspy.Highs()
+        self._solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
         self._solver.setOptionValue("threads", 1)
         # That a cell is hidden tells that it is not nought: noughts are shown.

@@ -3,7 +3,7 @@
 Everything that is exported, whatever the format, is one of these.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -142,7 +142,8 @@ _TIMES = {
 _SECONDS = {"wait": "wait_seconds", "talk": "talk_seconds", "hold": "hold_seconds",
             "wrap": "wrap_up_seconds"}  # fmt: skip
 _COUNTS = {"offers": "offers", "missed": "missed_offers", "declined": "declined_offers",
-           "transfers": "transfers", "returned": "returned_to_queue"}  # fmt: skip
+           "transfers": "transfers", "returned": "returned_to_queue",
+           "children": "children"}  # fmt: skip
 _NAMES = {
     "sexes": "sexes", "ages": "ages", "suggested": "suggested_urgency", "contact": "contact_state",
 }  # fmt: skip
@@ -185,10 +186,10 @@ def _said_words(words: str) -> str:
 
 
 def record_batch(
-    table: OutTable, records: int, packed: dict[str, Packed], zones: dict[str, ZoneInfo],
-    country: ZoneInfo, keep: tuple[int, int],
+    table: OutTable, records: int, packed: dict[str, Packed], zones: Mapping[str, ZoneInfo],
+    country: ZoneInfo, keep: dict[str, tuple[int, int]],
 ) -> pa.RecordBatch:  # fmt: skip
-    """The records of a day as they leave; `keep` cuts the first and last day of a window."""
+    """The records of a day as they leave; `keep` is the window of each line."""
     numbers = {n: _numbers(p) for n, p in packed.items() if p.kind.startswith("number")}
     at = numbers["at"].astype(np.int64)
     lines = packed["line"]
@@ -199,7 +200,8 @@ def record_batch(
         mask = codes == n
         zone = zones.get(number, country)
         local[mask] = at[mask] + _offsets(at[mask], zone)
-        inside[mask] = (at[mask] >= keep[0]) & (at[mask] < keep[1])
+        since, until = keep[number]
+        inside[mask] = (at[mask] >= since) & (at[mask] < until)
     arrays: list[pa.Array] = [
         _ids(packed["id"].data, records),
         pa.array(at, type=pa.int64()).cast(_TYPES["instant"]),

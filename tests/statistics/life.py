@@ -93,9 +93,8 @@ class Life:
             self.lines[number] = line.id
         practice = await add_line(
             self.work, number="+38111000000", name="Practice", country="RS", languages=["sr"],
-            timezone="Europe/Belgrade",
+            timezone="Europe/Belgrade", practice=True,
         )  # fmt: skip
-        practice.practice = True
         self.lines[practice.number] = practice.id
         for n in range(counsellors):
             self.staff.append(

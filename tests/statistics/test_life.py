@@ -95,8 +95,10 @@ def check(summary: Summary, ones: list[naive.Told]) -> int:
             assert figures == totals.get((row.period, ()), nothing), row.period
     assert seen == (set(cells) if by else set()), set(cells) ^ seen
     counts = [n for n in NAMES if n in ("calls", "answered", "contacts", "offers", "missed_offers")]
-    for label in {row.period for row in summary.rows}:
-        rows = [row for row in summary.rows if row.period == label]
+    by_period = defaultdict(list)
+    for row in summary.rows:
+        by_period[row.period].append(row)
+    for label, rows in by_period.items():
         for name in counts:
             parts = sum(summary.figures(r)[name] or 0 for r in rows if r.kind in ("cell", OVERLAP))
             (total,) = [summary.figures(r)[name] for r in rows if r.kind == TOTAL]

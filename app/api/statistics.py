@@ -1,0 +1,363 @@
+"""Numbers for people and programs: summaries, files, requests for files.
+
+A program comes with a bearer token of the scope `statistics`; a person with the cookie.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+
+from app.errors import Invalid, NotAllowed, NotSignedIn
+from app.staff.access import InWork, Requires, refuse_cross_site, signed_in
+from app.staff.models import ApiToken, Staff
+from app.staff.roles import Permission, may
+from app.staff.tokens import may_token, token_of
+from app.statistics import desk, planning, release, sending
+from app.statistics.dimensions import Dimension
+from app.statistics.making import (
+    PERSONAL,
+    Wanted,
+    file_name,
+    made,
+    note_export,
+    read_wanted,
+)
+from app.statistics.models import Export, ReportSchedule
+from app.statistics.summary import today
+from app.statistics.tables import dictionary
+from app.statistics.writers import FORMATS
+from app.work import Work
+
+router = APIRouter(tags=["statistics"])
+
+
+class Asker:
+    """A person or a program that may see numbers."""
+
+    def __init__(self, staff: Staff | None, token: ApiToken | None) -> None:
+        self.staff, self._token = staff, token
+
+    def may(self, permission: Permission) -> bool:
+        if self._token is not None:
+            return may_token(self._token, permission)
+        assert self.staff is not None
+        return may(self.staff.role, permission)
+
+
+class AsksNumbers:
+    """Lets through a cookie or a bearer token that may see statistics."""
+
+    async def __call__(self, request: Request, work: InWork) -> Asker:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if token:
+            if scheme.lower() != "bearer":
+                raise NotSignedIn("Send the token as: Authorization: Bearer TOKEN.")
+            asker = Asker(None, await token_of(work, token.strip()))
+        else:
+            refuse_cross_site(request, json_only=True)
+            asker = Asker(await signed_in(request, work), None)
+        if not asker.may(Permission.SEE_STATISTICS):
+            raise NotAllowed()
+        return asker
+
+
+Asks = Annotated[Asker, Depends(AsksNumbers(), scope="function")]
+SeesNumbers = Annotated[Staff, Depends(Requires(Permission.SEE_STATISTICS), scope="function")]
+Exports = Annotated[Staff, Depends(Requires(Permission.EXPORT_RECORDS), scope="function")]
+Approves = Annotated[Staff, Depends(Requires(Permission.APPROVE_EXPORTS), scope="function")]
+Publishes = Annotated[Staff, Depends(Requires(Permission.PUBLISH), scope="function")]
+
+From = Annotated[str | None, Query(alias="from", max_length=40)]
+To = Annotated[str | None, Query(alias="to", max_length=40)]
+By = Annotated[str, Query(max_length=200, description="period and dimensions, comma-separated")]
+
+
+def wanted_by(
+    work: Work, asker: Asker, what: str, since: str | None, until: str | None, kind: str,
+    line: str | None, by: str, names: str = "",
+) -> Wanted:  # fmt: skip
+    """What an address asks for. Without a window: the last thirty days. Raises Invalid."""
+    from app.statistics.periods import Period
+
+    end = today(work) + timedelta(days=1)
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    periods = [word for word in words if word in set(Period)]
+    if len(periods) > 1:
+        raise Invalid("Give one period at most.")
+    wanted = read_wanted(
+        what, since or (end - timedelta(days=30)).isoformat(), until or end.isoformat(), kind,
+        {
+            "period": periods[0] if periods else None,
+            "by": [word for word in words if word not in periods],
+            # A plus sign in an address is a space to whoever reads it.
+            "line": line.strip().replace(" ", "+") if line else None,
+            "measures": [n.strip() for n in names.split(",") if n.strip()] or None,
+        },
+    )  # fmt: skip
+    if line and wanted.line is not None and not wanted.line.startswith("+"):
+        raise Invalid("A line is its number with + and country code.")
+    check_staff(asker, wanted)
+    return wanted
+
+
+def check_staff(asker: Asker, wanted: Wanted) -> None:
+    """Numbers of single counsellors are not for everybody. Raises NotAllowed."""
+    single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
+    if single and not asker.may(Permission.SEE_STAFF_STATISTICS):
+        raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
+
+
+@router.get("/statistics/summary")
+async def summary(
+    work: InWork, asker: Asks, since: From = None, until: To = None,
+    line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
+    measures: Annotated[str, Query(max_length=1000)] = "",
+) -> Response:  # fmt: skip
+    """Any window, cut into periods and counted by at most two dimensions."""
+    wanted = wanted_by(work, asker, "summary", since, until, "json", line, by, measures)
+    return await _small(work, wanted)
+
+
+@router.get("/statistics/dictionary")
+async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
+    """Every column of every file: its name never changes."""
+    return [{"file": file, "column": name, "words": words} for file, name, words in dictionary()]
+
+
+@router.get("/statistics/planning")
+async def plan(
+    work: InWork, asker: Asks, line: Annotated[str | None, Query(max_length=20)] = None,
+    more: Annotated[int, Query(ge=-20, le=50)] = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """The coming week by half hours: expected calls, staff needed and rostered."""
+    wanted = wanted_by(work, asker, "summary", None, None, "json", line, "")
+    return planning.as_json(await planning.plan(work, line=wanted.line, more=more))
+
+
+@router.get("/statistics/public/{period}")
+async def public(work: InWork, asker: Asks, period: str) -> dict[str, Any]:
+    """What was published of a period: small numbers are hidden, and stay so."""
+    return release.as_json(await release.released(work, period))
+
+
+@router.post("/statistics/public/{period}")
+async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]:
+    """Publish a period that is over, once for ever."""
+    return release.as_json(await release.publish(work, period))
+
+
+@router.get("/statistics/{what}.{kind}")
+async def file(
+    request: Request, work: InWork, asker: Asks,
+    what: Literal["calls", "categories", "referrals", "summary", "counsellors"],
+    kind: Literal["csv", "xlsx", "json", "parquet"],
+    since: From = None, until: To = None,
+    line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
+) -> Response:  # fmt: skip
+    """A file at once. What can be long is streamed; a request for a file can be resumed."""
+    wanted = wanted_by(work, asker, what, since, until, kind, line, by)
+    if what != "calls":
+        return await _small(work, wanted)
+    note_export(work, wanted)
+    await work.let_go()
+    return StreamingResponse(
+        _streamed(request, wanted), media_type=FORMATS[kind], headers=_headers(file_name(wanted))
+    )
+
+
+async def _small(work: Work, wanted: Wanted) -> Response:
+    async with made(work, wanted) as one:
+        content = b"".join([piece async for piece in one.pieces(wanted.kind)])
+    note_export(work, wanted)
+    return Response(content, media_type=FORMATS[wanted.kind], headers=_headers(file_name(wanted)))
+
+
+async def _streamed(request: Request, wanted: Wanted) -> AsyncIterator[bytes]:
+    """In a unit of work of its own: the request's is over when the answer begins."""
+    from app.jobs.transaction import transaction
+    from app.work import PROGRAM
+
+    async with (
+        transaction(request.app.state.ground, PROGRAM, aside=True) as work,
+        made(work, wanted) as one,
+    ):
+        async for piece in one.pieces(wanted.kind):
+            yield piece
+
+
+def _headers(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+# -- reports that are sent ----------------------------------------------------------------------
+
+
+class WantedSchedule(BaseModel):
+    report: str = Field(max_length=40)
+    every: str = Field(max_length=10)
+    role: str = Field(max_length=30)
+
+
+class ScheduleView(BaseModel):
+    id: UUID
+    report: str
+    every: str
+    role: str
+    next_on: date
+
+
+def schedule_view(row: ReportSchedule) -> ScheduleView:
+    return ScheduleView(
+        id=row.id, report=row.report, every=row.every, role=row.role, next_on=row.next_on
+    )
+
+
+@router.get("/statistics/schedules")
+async def list_schedules(work: InWork, staff: SeesNumbers) -> list[ScheduleView]:
+    """Which reports are sent to whom."""
+    return [schedule_view(row) for row in await sending.schedules(work)]
+
+
+@router.post("/statistics/schedules", status_code=201)
+async def add_schedule(work: InWork, staff: Publishes, body: WantedSchedule) -> ScheduleView:
+    """Send a report to everybody of a role, whenever its period is over."""
+    return schedule_view(await sending.schedule(work, body.report, body.every, body.role))
+
+
+@router.post("/statistics/schedules/{schedule_id}/end", status_code=204)
+async def end_schedule(work: InWork, staff: Publishes, schedule_id: UUID) -> None:
+    """Send it no more."""
+    await sending.unschedule(work, schedule_id)
+
+
+# -- requests for files ------------------------------------------------------------------------
+
+
+class WantedFile(BaseModel):
+    what: str = Field(max_length=20)
+    since: str = Field(alias="from", max_length=40)
+    until: str = Field(alias="to", max_length=40)
+    format: str = Field(default="csv", max_length=10)
+    line: str | None = Field(default=None, max_length=20)
+    period: str | None = Field(default=None, max_length=20)
+    by: list[Annotated[str, Field(max_length=30)]] = Field(default_factory=list, max_length=2)
+    reason: str = Field(default="", max_length=2000)
+
+
+class ExportView(BaseModel):
+    id: UUID
+    what: str
+    format: str
+    begins: str
+    ends: str
+    state: str
+    personal: bool
+    asked_at: datetime
+    asked_by: str
+    mine: bool
+    reason: str
+    as_of: datetime | None
+    done: int
+    of: int
+    size: int | None
+    sha256: str | None
+    problem: str | None
+    expires_at: datetime | None
+
+
+def export_view(work: Work, staff: Staff, export: Export, name: str) -> ExportView:
+    return ExportView(
+        id=export.id, what=export.what, format=export.format, begins=export.begins,
+        ends=export.ends, state=export.state, personal=export.personal, asked_at=export.asked_at,
+        asked_by=name, mine=export.asked_by == staff.id,
+        reason=desk.reason_of(work, export) if export.personal else "", as_of=export.as_of,
+        done=export.done, of=export.of, size=export.size,
+        sha256=export.digest.hex() if export.digest else None, problem=export.problem,
+        expires_at=export.expires_at,
+    )  # fmt: skip
+
+
+@router.post("/statistics/exports", status_code=202)
+async def ask_for_file(work: InWork, staff: SeesNumbers, body: WantedFile) -> ExportView:
+    """Ask for a file. What holds single persons waits for a second person's word."""
+    wanted = read_wanted(
+        body.what, body.since, body.until, body.format,
+        {"period": body.period, "by": body.by, "line": body.line},
+    )  # fmt: skip
+    check_staff(Asker(staff, None), wanted)
+    if wanted.what in PERSONAL and not may(staff.role, Permission.EXPORT_RECORDS):
+        raise NotAllowed()
+    export = await desk.ask(work, staff, wanted, body.reason)
+    return export_view(work, staff, export, staff.name)
+
+
+@router.get("/statistics/exports")
+async def list_files(work: InWork, staff: SeesNumbers) -> list[ExportView]:
+    """One's own requests, and those that one may decide."""
+    return [export_view(work, staff, one, name) for one, name in await desk.exports_of(work, staff)]
+
+
+@router.get("/statistics/exports/{export_id}")
+async def get_file(work: InWork, staff: SeesNumbers, export_id: UUID) -> ExportView:
+    """How far it is."""
+    return export_view(work, staff, await desk.export_of(work, staff, export_id), "")
+
+
+@router.post("/statistics/exports/{export_id}/{word}")
+async def decide(
+    work: InWork, staff: Approves, export_id: UUID, word: Literal["approve", "refuse"]
+) -> ExportView:
+    """The second person's word: never on one's own request."""
+    export = await desk.decide(work, staff, export_id, approve=word == "approve")
+    return export_view(work, staff, export, "")
+
+
+@router.get("/statistics/exports/{export_id}/file")
+async def download(request: Request, work: InWork, staff: SeesNumbers, export_id: UUID) -> Response:
+    """The file, from any byte on (Range), for whoever asked for it."""
+    export = await desk.downloadable(work, staff, export_id)
+    assert export.size is not None
+    tag = f'"{export.digest.hex() if export.digest else export.id}"'
+    begin, end = read_range(request.headers.get("range"), export.size)
+    if request.headers.get("if-range") not in (None, tag):
+        begin, end = 0, export.size
+    headers = {
+        **_headers(desk.name_of(export)), "Accept-Ranges": "bytes", "ETag": tag,
+        "Content-Length": str(max(end - begin, 0)),
+    }  # fmt: skip
+    if begin >= export.size and export.size:
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{export.size}"})
+    partial = (begin, end) != (0, export.size)
+    if partial:
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{export.size}"
+    desk.note_download(work, export, begin)
+    ground = request.app.state.ground
+    return StreamingResponse(
+        desk.read_parts(ground, export.id, begin, end), status_code=206 if partial else 200,
+        media_type=desk.media_type(export), headers=headers,
+    )  # fmt: skip
+
+
+def read_range(text: str | None, size: int) -> tuple[int, int]:
+    """One range of bytes, half-open; everything where there is none that makes sense."""
+    unit, _, span = (text or "").partition("=")
+    first, dash, last = span.partition("-")
+    if unit.strip() != "bytes" or not dash or "," in span:
+        return 0, size
+    if not first.strip():
+        count = int(last) if last.strip().isdigit() else 0
+        return (max(size - count, 0), size) if count else (0, size)
+    if not first.strip().isdigit():
+        return 0, size
+    end = int(last) + 1 if last.strip().isdigit() else size
+    begin = int(first)
+    return (begin, min(end, size)) if end > begin else (0, size)
+
+
+__all__ = ["router", "to_json"]

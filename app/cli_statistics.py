@@ -1,0 +1,147 @@
+"""`helpline export …` and `helpline token …`."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.errors import BadSettings
+from app.staff import tokens
+from app.statistics import desk
+from app.statistics.making import PERSONAL, WHAT, Wanted, made, note_export, read_wanted
+from app.statistics.models import Export, ExportState
+from app.statistics.summary import today
+from app.statistics.tables import dictionary
+from app.work import Work
+
+Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
+
+
+def export_command(run: Run) -> Callable[..., None]:
+    """`helpline export`; `run` carries out a verb in a transaction of its own."""
+
+    def export(
+        what: Annotated[str, typer.Argument(help=f"{', '.join(WHAT)}, or dictionary")],
+        from_: Annotated[str, typer.Option("--from", help="date or instant; 30 days ago")] = "",
+        to: Annotated[str, typer.Option("--to", help="exclusive; after today")] = "",
+        format_: Annotated[str, typer.Option("--format", help="csv, xlsx, json, parquet")] = "",
+        output: Annotated[
+            Path | None, typer.Option(help="a file; - or none: standard output")
+        ] = None,
+        period: Annotated[str, typer.Option(help="day, month, weekday_hour, ...")] = "",
+        by: Annotated[str, typer.Option(help="at most two dimensions: line,outcome")] = "",
+        line: Annotated[str, typer.Option(help="+NUMBER; none means all")] = "",
+        request: Annotated[
+            str, typer.Option(help="records only: the id of an approved request")
+        ] = "",
+    ) -> None:
+        """Write numbers into a file; the window is half-open, in each line's own time zone."""
+        if what == "dictionary":
+            for file, name, words in dictionary():
+                print(f"{file}\t{name}\t{words}")
+            return
+        target = None if output is None or str(output) == "-" else output
+        kind = format_ or (target.suffix.lstrip(".") if target else "") or "csv"
+        if target is None and kind in ("xlsx", "parquet") and sys.stdout.isatty():
+            raise BadSettings(f"Give a file for {kind}: --output FILE.")
+
+        async def verb(work: Work) -> None:
+            end = today(work) + timedelta(days=1)
+            wanted = read_wanted(
+                what, from_ or (end - timedelta(days=30)).isoformat(), to or end.isoformat(), kind,
+                {
+                    "period": period, "line": line,
+                    "by": [word.strip() for word in by.split(",") if word.strip()],
+                },
+            )  # fmt: skip
+            if wanted.what in PERSONAL:
+                wanted = await _approved(work, request, kind)
+            await _write(work, wanted, target)
+
+        run(verb)
+
+    return export
+
+
+async def _approved(work: Work, request: str, kind: str) -> Wanted:
+    """What a second person has approved, and nothing else."""
+    try:
+        found = await work.session.get(Export, UUID(request)) if request else None
+    except ValueError:
+        found = None
+    allowed = (ExportState.APPROVED, ExportState.MAKING, ExportState.READY, ExportState.EXPIRED)
+    if found is None or not found.personal or found.state not in allowed:
+        raise BadSettings(
+            "Records are about single persons: ask for them on /reports with a reason, let a "
+            "second person approve it, and give the id of that request with --request."
+        )
+    approved = desk.wanted_of(found)
+    return read_wanted(approved.what, found.begins, found.ends, kind or found.format, found.options)
+
+
+async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:
+    """Into a file beside, which takes the name only when it is whole."""
+    part = target.with_name(target.name + ".part") if target else None
+    file = part.open("wb") if part else sys.stdout.buffer
+    if part:
+        os.chmod(part, 0o600)
+    try:
+        async with made(work, wanted) as one:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(
+                "{task.completed}/{task.total} days"), TimeRemainingColumn())  # fmt: skip
+            console = Console(stderr=True)
+            with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+                task = bar.add_task(wanted.what, total=one.table.of)
+                async for piece in one.pieces(wanted.kind):
+                    file.write(piece)
+                    bar.update(task, completed=one.progress["done"])
+        note_export(work, wanted, by="command line")
+        file.flush()
+        if part and target:
+            os.fsync(file.fileno())
+            file.close()
+            part.replace(target)
+    except BaseException:
+        if part:
+            file.close()
+            part.unlink(missing_ok=True)
+        raise
+    if target:
+        print(f"{target}: written", file=sys.stderr)
+
+
+def token_commands(run: Run) -> typer.Typer:
+    """Tokens for programs."""
+    app = typer.Typer(no_args_is_help=True, help="Tokens for programs that ask for numbers.")
+
+    @app.command("add")
+    def add(
+        name: str,
+        scopes: Annotated[str, typer.Option(help=", ".join(tokens.SCOPES))] = "statistics",
+        days: Annotated[int, typer.Option(help="for how long it is good")] = 365,
+    ) -> None:
+        """Make a token and print it, this once."""
+        wanted = [word.strip() for word in scopes.split(",") if word.strip()]
+        print(run(lambda work: tokens.add_token(work, name, wanted, days)))
+
+    @app.command("revoke")
+    def revoke(name: str) -> None:
+        """Take a token back."""
+        run(lambda work: tokens.revoke_token(work, name))
+
+    @app.command("list")
+    def list_all() -> None:
+        """All tokens: name, scopes, until when, used last, taken back."""
+        for one in run(tokens.list_tokens):
+            state = "taken back" if one.revoked_at else f"until {one.expires_at:%Y-%m-%d}"
+            used = f"used {one.used_at:%Y-%m-%d %H:%M}" if one.used_at else "never used"
+            print(f"{one.name}\t{','.join(one.scopes)}\t{state}\t{used}")
+
+    return app

@@ -1,0 +1,247 @@
+"""The pages of numbers: reports with charts and tables, any summary, files, planning."""
+
+import asyncio
+import base64
+from datetime import date, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.dashboard.records import page
+from app.errors import NotAllowed
+from app.staff.access import InWork, Requires
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, may
+from app.statistics import desk, planning, release, sending
+from app.statistics.dimensions import Dimension
+from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
+from app.statistics.measures import MEASURES, NAMES, definition
+from app.statistics.models import ExportState
+from app.statistics.periods import Period
+from app.statistics.printing import print_report
+from app.statistics.reports import Kind, Report, kind_of, kinds, show, window_of
+from app.statistics.summary import Asked, plain, summarise, today, zones_of
+from app.statistics.writers import FORMATS
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+SeesNumbers = Annotated[
+    Staff, Depends(Requires(Permission.SEE_STATISTICS, json_only=False), scope="function")
+]
+Publishes = Annotated[
+    Staff, Depends(Requires(Permission.PUBLISH, json_only=False), scope="function")
+]
+# Rows that a page shows; the file has them all.
+_MOST_ROWS = 1000
+_FIRST_CHOICE = (
+    "calls", "offered", "answered", "abandoned", "service_level", "asa", "wait_p90", "aht",
+    "contacts", "contacts_completed", "urgent_contacts",
+)  # fmt: skip
+
+
+@router.get("/reports")
+async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Response:
+    """What there is: reports, files, what is sent and published."""
+    lines = await zones_of(work)
+    return page(
+        request,
+        "reports.html",
+        staff=staff,
+        kinds=[kind for kind in kinds(work).values() if _may_see(staff, kind)],
+        exports=await desk.exports_of(work, staff),
+        reason_of=lambda export: desk.reason_of(work, export),
+        name_of=desk.name_of,
+        states=ExportState,
+        schedules=await sending.schedules(work),
+        roles=[role for role in Role if may(role, Permission.SEE_STATISTICS)],
+        releases=await release.releases(work),
+        public_period=work.settings.public_period,
+        what=[what for what in WHAT if _may_ask(staff, what)],
+        formats=list(FORMATS),
+        lines=lines.names,
+        since=(today(work) - timedelta(days=30)).isoformat(),
+        until=(today(work) + timedelta(days=1)).isoformat(),
+        personal=PERSONAL,
+    )
+
+
+def _may_see(staff: Staff, kind: Kind) -> bool:
+    return not kind.staff or may(staff.role, Permission.SEE_STAFF_STATISTICS)
+
+
+def _may_ask(staff: Staff, what: str) -> bool:
+    if what in PERSONAL:
+        return may(staff.role, Permission.EXPORT_RECORDS)
+    return what != "counsellors" or may(staff.role, Permission.SEE_STAFF_STATISTICS)
+
+
+@router.get("/reports/explore")
+async def explore_page(
+    request: Request,
+    work: InWork,
+    staff: SeesNumbers,
+    since: Annotated[str, Query(alias="from", max_length=40)] = "",
+    until: Annotated[str, Query(alias="to", max_length=40)] = "",
+    period: str = "",
+    by: str = "",
+    and_: Annotated[str, Query(alias="and")] = "",
+    line: str = "",
+) -> Response:
+    """Any window, by any period and two dimensions."""
+    day = today(work)
+    since = since or (day - timedelta(days=6)).isoformat()
+    until = until or (day + timedelta(days=1)).isoformat()
+    dimensions = read_by([word for word in (by, and_) if word])
+    if Dimension.COUNSELLOR in dimensions and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
+        raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
+    wanted = read_wanted("summary", since, until, "csv", {"line": line})
+    asked = Asked(
+        wanted.window, read_period(period), dimensions, wanted.line,
+        target=work.settings.service_level_seconds,
+    )  # fmt: skip
+    summary = await summarise(work, asked)
+    counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
+    return page(
+        request,
+        "explore.html",
+        staff=staff,
+        summary=summary,
+        rows=summary.rows[:_MOST_ROWS],
+        more=max(len(summary.rows) - _MOST_ROWS, 0),
+        names=[name for name in NAMES if name in _FIRST_CHOICE],
+        all_names=NAMES,
+        definition=definition,
+        show=show,
+        plain=plain,
+        periods=list(Period),
+        dimensions=[d for d in Dimension if _may_count(staff, d)],
+        lines=(await zones_of(work)).names,
+        since=since,
+        until=until,
+        period=period,
+        by=by,
+        and_=and_,
+        line=line,
+        counted=",".join(counted),
+    )
+
+
+def _may_count(staff: Staff, dimension: Dimension) -> bool:
+    return dimension is not Dimension.COUNSELLOR or may(staff.role, Permission.SEE_STAFF_STATISTICS)
+
+
+@router.get("/reports/planning")
+async def planning_page(
+    request: Request,
+    work: InWork,
+    staff: SeesNumbers,
+    line: str = "",
+    more: Annotated[int, Query(ge=-50, le=50)] = 0,
+) -> Response:
+    """The coming week: expected calls, staff needed, staff rostered; and what if."""
+    found = await planning.plan(work, line=line or None, more=more)
+    days: dict[str, list[planning.Slot]] = {}
+    for slot in found.slots:
+        days.setdefault(slot.local[:10], []).append(slot)
+    return page(
+        request,
+        "planning.html",
+        staff=staff,
+        plan=found,
+        days={date.fromisoformat(day): slots for day, slots in days.items()},
+        lines=(await zones_of(work)).names,
+        line=line,
+        more=more,
+    )
+
+
+@router.post("/reports/publish")
+async def publish(
+    work: InWork, staff: Publishes, period: Annotated[str, Form(max_length=10)]
+) -> Response:
+    """Publish a period, once for ever."""
+    await release.publish(work, period.strip())
+    return RedirectResponse(f"/reports/public/{period.strip()}", status_code=303)
+
+
+@router.get("/reports/public/{period}")
+async def public_page(request: Request, work: InWork, staff: SeesNumbers, period: str) -> Response:
+    """What was published of a period, as it was published."""
+    found = await release.released(work, period)
+    return page(request, "public.html", staff=staff, found=found, words=release.WORDS)
+
+
+@router.get("/reports/files/{export_id}")
+async def file_page(work: InWork, staff: SeesNumbers, export_id: UUID) -> Response:
+    """Where the link of a mail leads: the file, for whoever may have it."""
+    await desk.downloadable(work, staff, export_id)
+    return RedirectResponse(f"/api/v1/statistics/exports/{export_id}/file", status_code=303)
+
+
+@router.get("/reports/{name}.pdf")
+async def report_pdf(
+    request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
+) -> Response:
+    """The same on paper."""
+    report = await _counted(work, staff, name, day, line)
+    content = await print_report(report)
+    file = f"{report.name}-{report.window.begins}.pdf"
+    return Response(
+        content, media_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
+    )  # fmt: skip
+
+
+@router.get("/reports/{name}")
+async def report_page(
+    request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
+) -> Response:
+    """A report: charts, each with its table beside it, and what the numbers mean."""
+    report = await _counted(work, staff, name, day, line)
+    return page(
+        request,
+        "report.html",
+        staff=staff,
+        report=report,
+        kind=kind_of(work, name),
+        pictures=await asyncio.to_thread(_pictures, report),
+        before=_day_before(report.window.begins),
+        after=report.window.ends if _is_over(work, report.window.ends) else None,
+        line=line,
+        lines=(await zones_of(work)).names,
+        definition=MEASURES,
+    )
+
+
+def _is_over(work: Work, day: Any) -> bool:
+    return isinstance(day, date) and day < today(work)
+
+
+def _day_before(day: Any) -> date:
+    assert isinstance(day, date)
+    return day - timedelta(days=1)
+
+
+async def _counted(work: Work, staff: Staff, name: str, day: str, line: str) -> Report:
+    kind = kind_of(work, name)
+    if not _may_see(staff, kind):
+        raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
+    window = window_of(work, kind, day)
+    report = await kind.make(work, window, line or None)
+    write_entry(work, "report read", f"report:{name}:{window.words}")
+    return report
+
+
+def _pictures(report: Report) -> list[str | None]:
+    """The charts as addresses that hold the picture itself: no style of theirs is the page's."""
+    found: list[str | None] = []
+    for section in report.sections:
+        if section.chart is None:
+            found.append(None)
+            continue
+        encoded = base64.b64encode(section.chart.svg().encode()).decode()
+        found.append(f"data:image/svg+xml;base64,{encoded}")
+    return found

@@ -1,0 +1,83 @@
+"""Tokens for programs: each says what it may ask for, until when, and can be taken back."""
+
+import re
+import secrets
+from datetime import timedelta
+from uuid import uuid4
+
+from sqlalchemy import select, update
+
+from app.errors import Conflict, Invalid, NotFound, NotSignedIn
+from app.staff.audit import write_entry
+from app.staff.models import ApiToken
+from app.staff.roles import Permission
+from app.work import Actor, Work
+
+PREFIX = "hl_"
+# What a token may be for, and the permission that this is. Nothing that names a person.
+SCOPES: dict[str, frozenset[Permission]] = {
+    "statistics": frozenset({Permission.SEE_STATISTICS}),
+    "staff_statistics": frozenset({Permission.SEE_STATISTICS, Permission.SEE_STAFF_STATISTICS}),
+}
+_USED_EVERY = timedelta(minutes=5)
+
+
+async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
+    """Make a token; it is shown this once. Raises Invalid, Conflict."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}", name):
+        raise Invalid("A token's name has 1 to 60 letters, digits, spaces, dots and dashes.")
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise Invalid(f"A token is for one or more of: {', '.join(SCOPES)}.")
+    if not 1 <= days <= 400:
+        raise Invalid("A token is good for 1 to 400 days.")
+    if await work.session.scalar(select(ApiToken.id).where(ApiToken.name == name)):
+        raise Conflict("There is a token of that name already.")
+    token = PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken(
+        id=uuid4(), name=name, token_key=work.keys.session_key(token), scopes=sorted(set(scopes)),
+        created_at=work.now, expires_at=work.now + timedelta(days=days),
+    )  # fmt: skip
+    work.session.add(row)
+    await work.session.flush()
+    write_entry(work, "token made", str(row.id), scopes=row.scopes)
+    return token
+
+
+async def revoke_token(work: Work, name: str) -> None:
+    """Raises NotFound."""
+    found = await work.session.scalar(
+        update(ApiToken).where(ApiToken.name == name, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=work.now).returning(ApiToken.id)
+    )  # fmt: skip
+    if found is None:
+        raise NotFound("There is no such token, or it is taken back already.")
+    write_entry(work, "token taken back", str(found))
+
+
+async def list_tokens(work: Work) -> list[ApiToken]:
+    return list(await work.session.scalars(select(ApiToken).order_by(ApiToken.name)))
+
+
+async def token_of(work: Work, token: str) -> ApiToken:
+    """Whoever asks with this token; from then on the work is theirs. Raises NotSignedIn."""
+    found = await work.session.scalar(
+        select(ApiToken).where(
+            ApiToken.token_key == work.keys.session_key(token),
+            ApiToken.expires_at > work.now,
+            ApiToken.revoked_at.is_(None),
+        )
+    )
+    if found is None:
+        raise NotSignedIn()
+    work.actor = Actor("program", found.id, found.name, "token")
+    if found.used_at is None or found.used_at < work.now - _USED_EVERY:
+        await work.session.execute(
+            update(ApiToken).where(ApiToken.id == found.id).values(used_at=work.now)
+        )
+    return found
+
+
+def may_token(token: ApiToken, permission: Permission) -> bool:
+    """Whether one of the token's scopes holds the permission."""
+    return any(permission in SCOPES.get(scope, frozenset()) for scope in token.scopes)

@@ -1,0 +1,133 @@
+"""Charts as SVG, drawn on the server by Vega-Lite. Each stands beside the table it shows.
+
+Colours run from light to dark so that they say the same in grey; numbers stand in the table.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import vl_convert
+
+from app.statistics.periods import WEEKDAYS
+
+# A version that comes with the library, so that a chart does not change with it.
+_VERSION = "5.21"
+# In browsers the first that is there; on paper the one that the typesetter brings along.
+_FONT = "Libertinus Serif, serif"
+_BLUE, _ORANGE, _GREY = "#2a5d9c", "#b5541c", "#5c6670"
+_CONFIG = {
+    "font": _FONT, "background": "white", "view": {"stroke": None},
+    "axis": {"labelFontSize": 11, "titleFontSize": 12, "grid": True, "gridColor": "#e3e6e9"},
+    "legend": {"labelFontSize": 11, "titleFontSize": 12},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture, and the sentence that stands for it where it cannot be seen."""
+
+    spec: dict[str, Any]
+    words: str
+
+    def svg(self) -> str:
+        """Drawn; takes some forty milliseconds, so beside the event loop."""
+        spec = {"config": _CONFIG, **self.spec}
+        drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=_VERSION)
+        return drawn
+
+
+def heat_map(counts: dict[str, int], words: str) -> Chart:
+    """Calls by weekday and hour; keys are like `Monday 08`."""
+    values = [
+        {"day": day, "hour": f"{hour:02d}", "calls": counts.get(f"{day} {hour:02d}", 0)}
+        for day in WEEKDAYS
+        for hour in range(24)
+    ]
+    return Chart(
+        {
+            "data": {"values": values}, "width": 560, "height": 190,
+            "mark": {"type": "rect", "stroke": "white"},
+            "encoding": {
+                "x": {
+                    "field": "hour", "type": "ordinal", "title": "hour",
+                    "axis": {"labelAngle": 0},
+                },
+                "y": {"field": "day", "type": "ordinal", "title": None, "sort": list(WEEKDAYS)},
+                "color": {
+                    "field": "calls", "type": "quantitative", "title": "calls",
+                    "scale": {"scheme": "blues"},
+                },
+            },
+        },
+        words,
+    )  # fmt: skip
+
+
+def line(
+    points: list[tuple[str, float | None]], title: str, words: str, *,
+    share: bool = False, target: float | None = None,
+) -> Chart:  # fmt: skip
+    """Something over days or other periods; gaps stay gaps."""
+    values = [{"period": period, "value": value} for period, value in points]
+    y: dict[str, Any] = {"field": "value", "type": "quantitative", "title": title}
+    if share:
+        y |= {"axis": {"format": "%"}, "scale": {"domain": [0, 1]}}
+    step = max(len(points) // 12, 1)
+    shown = [period for n, (period, _) in enumerate(points) if n % step == 0]
+    x = {
+        "field": "period", "type": "ordinal", "title": None,
+        "axis": {"labelAngle": -40, "values": shown},
+    }  # fmt: skip
+    layers: list[dict[str, Any]] = [
+        {
+            "mark": {"type": "line", "point": True, "color": _BLUE},
+            "encoding": {"x": x, "y": y},
+        }
+    ]  # fmt: skip
+    if target is not None:
+        layers.append(
+            {
+                "mark": {"type": "rule", "strokeDash": [5, 4], "color": _ORANGE, "size": 2},
+                "encoding": {"y": {"datum": target}},
+            }
+        )
+    return Chart({"data": {"values": values}, "width": 560, "height": 190, "layer": layers}, words)
+
+
+def bars(rows: list[tuple[str, float]], title: str, words: str) -> Chart:
+    """Lying bars, in the order of the table, each with its number."""
+    values = [{"what": what, "n": n} for what, n in rows]
+    encoding = {
+        "y": {
+            "field": "what", "type": "nominal", "sort": None, "title": None,
+            "axis": {"labelLimit": 330},
+        },
+        "x": {"field": "n", "type": "quantitative", "title": title},
+    }  # fmt: skip
+    label = {"mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 11, "color": _GREY},
+             "encoding": {**encoding, "text": {"field": "n", "type": "quantitative"}}}  # fmt: skip
+    return Chart(
+        {
+            "data": {"values": values}, "width": 380, "height": {"step": 19},
+            "layer": [{"mark": {"type": "bar", "color": _BLUE}, "encoding": encoding}, label],
+        },
+        words,
+    )  # fmt: skip
+
+
+def columns(rows: list[tuple[str, float, str]], title: str, legend: str, words: str) -> Chart:
+    """Standing bars in two or more parts: label, number, part."""
+    values = [{"what": what, "n": n, "part": part} for what, n, part in rows]
+    return Chart(
+        {
+            "data": {"values": values}, "width": 560, "height": 190, "mark": "bar",
+            "encoding": {
+                "x": {"field": "what", "type": "ordinal", "sort": None, "title": None,
+                      "axis": {"labelAngle": -40}},
+                "y": {"field": "n", "type": "quantitative", "title": title},
+                "color": {"field": "part", "type": "nominal", "title": legend, "sort": None,
+                          "scale": {"range": [_BLUE, _ORANGE, "#9db7d5", _GREY]}},
+            },
+        },
+        words,
+    )  # fmt: skip

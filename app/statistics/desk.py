@@ -1,0 +1,270 @@
+"""Files that were asked for: approved by a second person where they hold single persons, made by
+a job, kept sealed in pieces for a week, downloaded from any byte on.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, func, or_, select, update
+
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.transaction import transaction
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.statistics.making import PERSONAL, Wanted, file_name, made, read_wanted
+from app.statistics.models import Export, ExportPart, ExportState
+from app.statistics.writers import FORMATS, PIECE
+from app.work import PROGRAM, Ground, Work
+
+# How long a file is kept.
+KEPT = timedelta(days=7)
+_S = ExportState
+_REASON = 10
+
+
+def _column(export_id: UUID) -> dict[str, Any]:
+    return {"table": "exports", "column": "reason_sealed", "row": export_id}
+
+
+def _part(part_id: UUID) -> dict[str, Any]:
+    return {"table": "export_parts", "column": "data_sealed", "row": part_id}
+
+
+async def ask(work: Work, staff: Staff, wanted: Wanted, reason: str = "") -> Export:
+    """Ask for a file. What holds single persons waits for a second person.
+
+    Raises Invalid, NotAllowed.
+    """
+    personal = wanted.what in PERSONAL
+    if personal and not may(staff.role, Permission.EXPORT_RECORDS):
+        raise NotAllowed("Only supervisors and administrators may ask for single records.")
+    if personal and len(reason.strip()) < _REASON:
+        raise Invalid(f"Say what it is needed for, in {_REASON} characters or more.")
+    export = Export(
+        id=uuid4(), what=wanted.what, format=wanted.kind,
+        begins=wanted.window.begins.isoformat(), ends=wanted.window.ends.isoformat(),
+        options=wanted.options, personal=personal, asked_by=staff.id, asked_at=work.now,
+        state=_S.ASKED if personal else _S.APPROVED,
+    )  # fmt: skip
+    if personal:
+        sealed = work.keys.seal(reason.strip()[:2000].encode(), **_column(export.id))
+        export.reason_sealed = sealed
+    work.session.add(export)
+    await work.session.flush()
+    write_entry(
+        work, "export asked for", f"export:{export.id}", what=wanted.what,
+        window=wanted.window.words, format=wanted.kind,
+    )  # fmt: skip
+    if not personal:
+        work.defer("statistics:make_export", export_id=str(export.id))
+    work.announce("exports")
+    return export
+
+
+async def decide(work: Work, staff: Staff, export_id: UUID, *, approve: bool) -> Export:
+    """The second person's word. Raises NotFound, NotAllowed, Conflict."""
+    export = await work.session.get(Export, export_id, with_for_update=True)
+    if export is None:
+        raise NotFound("There is no such request.")
+    if export.asked_by == staff.id:
+        raise NotAllowed("Somebody else has to decide: it is your own request.")
+    if export.state != _S.ASKED:
+        raise Conflict("It has been decided already.")
+    export.decided_by, export.decided_at = staff.id, work.now
+    export.state = _S.APPROVED if approve else _S.REFUSED
+    await work.session.flush()
+    write_entry(
+        work, "export approved" if approve else "export refused", f"export:{export.id}",
+        what=export.what,
+    )  # fmt: skip
+    if approve:
+        work.defer("statistics:make_export", export_id=str(export.id))
+    work.announce("exports")
+    return export
+
+
+def reason_of(work: Work, export: Export) -> str:
+    """What it is needed for, in the words of whoever asked."""
+    if export.reason_sealed is None:
+        return ""
+    return work.keys.open(export.reason_sealed, **_column(export.id)).decode()
+
+
+def _visible(staff: Staff) -> Any:
+    mine = or_(Export.asked_by == staff.id, Export.role == staff.role)
+    if may(staff.role, Permission.APPROVE_EXPORTS):
+        return or_(mine, Export.personal)
+    return mine
+
+
+async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Export, str]]:
+    """One's own requests, reports sent to one's role, and what one may decide; newest first."""
+    rows = await work.session.execute(
+        select(Export, func.coalesce(Staff.name, "by itself"))
+        .join(Staff, Staff.id == Export.asked_by, isouter=True)
+        .where(_visible(staff))
+        .order_by(Export.asked_at.desc())
+        .limit(limit)
+    )
+    return [(export, name) for export, name in rows]
+
+
+async def export_of(work: Work, staff: Staff, export_id: UUID) -> Export:
+    """Raises NotFound."""
+    export = await work.session.scalar(
+        select(Export).where(Export.id == export_id, _visible(staff))
+    )
+    if export is None:
+        raise NotFound("There is no such file.")
+    return export
+
+
+async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
+    """A file that is ready, for whoever asked for it or for whose role it was made.
+
+    Raises NotFound, NotAllowed, Conflict.
+    """
+    export = await export_of(work, staff, export_id)
+    if export.asked_by != staff.id and export.role != staff.role:
+        raise NotAllowed("Only whoever asked for it may have it.")
+    if export.state != _S.READY:
+        raise Conflict("The file is not ready.")
+    return export
+
+
+# -- making ------------------------------------------------------------------------------------
+
+
+async def make(ground: Ground, export_id: UUID) -> None:
+    """Make a file that was approved; the second time does nothing."""
+    async with transaction(ground, PROGRAM) as work:
+        export = await work.session.get(Export, export_id, with_for_update=True)
+        if export is None or export.state not in (_S.APPROVED, _S.MAKING):
+            return
+        export.state, export.as_of = _S.MAKING.value, work.now
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
+        now = work.now
+    try:
+        wanted = wanted_of(export)
+        async with transaction(ground, PROGRAM) as work, made(work, wanted) as one:
+            await _keep(ground, export_id, one.pieces(wanted.kind), one)
+    except Invalid as error:
+        async with transaction(ground, PROGRAM) as work:
+            await set_export(work, export_id, state=_S.FAILED, problem=error.detail)
+        return
+    async with transaction(ground, PROGRAM) as work:
+        await set_export(work, export_id, state=_S.READY, expires_at=now + KEPT)
+        write_entry(work, "export made", f"export:{export_id}", what=export.what)
+        work.announce("exports")
+
+
+def wanted_of(export: Export) -> Wanted:
+    """What was asked for."""
+    return read_wanted(export.what, export.begins, export.ends, export.format, export.options)
+
+
+async def clear_parts(ground: Ground, export_id: UUID) -> None:
+    """Forget what an interrupted try has kept."""
+    async with transaction(ground, PROGRAM) as work:
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
+
+
+async def keep_file(ground: Ground, export_id: UUID, content: bytes) -> None:
+    """Keep a file that was made at once."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    await _keep(ground, export_id, pieces(), None)
+
+
+async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], one: Any) -> None:
+    """Seal and keep a file piece by piece; each piece is committed by itself."""
+    held = bytearray()
+    digest = hashlib.sha256()
+    number = size = 0
+
+    async def flush_piece(data: bytes) -> None:
+        nonlocal number, size
+        async with transaction(ground, PROGRAM, aside=True) as work:
+            part_id = uuid4()
+            work.session.add(
+                ExportPart(
+                    export_id=export_id, number=number, begins_at=size, size=len(data), id=part_id,
+                    data_sealed=work.keys.seal(data, **_part(part_id)),
+                )
+            )  # fmt: skip
+            progress = {} if one is None else {"done": one.progress["done"], "of": one.table.of}
+            await set_export(work, export_id, **progress)
+        number, size = number + 1, size + len(data)
+
+    async for piece in pieces:
+        held += piece
+        digest.update(piece)
+        while len(held) >= PIECE:
+            await flush_piece(bytes(held[:PIECE]))
+            del held[:PIECE]
+    await flush_piece(bytes(held))
+    async with transaction(ground, PROGRAM, aside=True) as work:
+        await set_export(work, export_id, size=size, digest=digest.digest())
+
+
+async def set_export(work: Work, export_id: UUID, **values: Any) -> None:
+    """Say how far a file is."""
+    if values:
+        await work.session.execute(update(Export).where(Export.id == export_id).values(**values))
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+async def read_parts(ground: Ground, export_id: UUID, begin: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `begin` until before `end`, opened piece by piece."""
+    number = begin // PIECE
+    while begin < end:
+        async with ground.database.reading_sessions() as session:
+            part = await session.get(ExportPart, (export_id, number))
+        if part is None:
+            return
+        data = ground.keys.open(part.data_sealed, **_part(part.id))
+        inside = data[begin - part.begins_at : end - part.begins_at]
+        yield inside
+        begin += len(inside)
+        number += 1
+
+
+def note_download(work: Work, export: Export, begin: int) -> None:
+    """Written down before a byte is handed out."""
+    write_entry(
+        work, "export downloaded", f"export:{export.id}", what=export.what,
+        personal=export.personal, begins_at=begin,
+    )  # fmt: skip
+
+
+def name_of(export: Export) -> str:
+    if export.what not in ("summary", "categories", "referrals", "counsellors", "calls", "records"):
+        return f"{export.what}-{export.begins[:10]}.{export.format}"
+    return file_name(wanted_of(export))
+
+
+def media_type(export: Export) -> str:
+    return FORMATS.get(export.format, "application/pdf")
+
+
+async def expire(work: Work) -> int:
+    """Forget files whose time is over; the trail of who asked stays."""
+    rows = list(
+        await work.session.scalars(
+            select(Export.id).where(Export.state == _S.READY, Export.expires_at <= work.now)
+        )
+    )
+    if rows:
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id.in_(rows)))
+        await work.session.execute(
+            update(Export).where(Export.id.in_(rows)).values(state=_S.EXPIRED.value)
+        )
+    return len(rows)

@@ -1,0 +1,61 @@
+"""What is done beside the requests: keep days, make files, send reports, forget old files."""
+
+from uuid import UUID
+
+import psycopg
+from procrastinate import Blueprint, JobContext, RetryStrategy
+from sqlalchemy.exc import DBAPIError
+
+from app.jobs.transaction import transaction
+from app.referrals.mail import NotMailed
+from app.statistics import desk, sending
+from app.statistics.days import days_to_keep, keep_days
+from app.work import PROGRAM, Ground
+
+_RETRY = RetryStrategy(
+    max_attempts=50, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
+)
+_MAIL_RETRY = RetryStrategy(
+    max_attempts=12, exponential_wait=3,
+    retry_exceptions={DBAPIError, psycopg.Error, OSError, NotMailed},
+)  # fmt: skip
+# What is due is looked for every so many seconds.
+EVERY = 60
+# Days that one look keeps: after a long import there are more looks.
+_AT_ONCE = 31
+
+
+def statistics_tasks() -> Blueprint:
+    """The tasks of this area, for one job app."""
+    tasks = Blueprint()
+
+    @tasks.task(name="keep_days", retry=_RETRY, pass_context=True)
+    async def keep(context: JobContext) -> None:
+        ground: Ground = context.additional_context["ground"]
+        now = ground.clock.now()
+        while await keep_days(ground, await days_to_keep(ground, now), now):
+            pass
+
+    @tasks.task(name="make_export", retry=_RETRY, pass_context=True)
+    async def make_export(context: JobContext, export_id: str) -> None:
+        await desk.make(context.additional_context["ground"], UUID(export_id))
+
+    @tasks.task(name="send_report", retry=_RETRY, pass_context=True)
+    async def send_report(context: JobContext, export_id: str) -> None:
+        await sending.make_report(context.additional_context["ground"], UUID(export_id))
+
+    @tasks.task(name="announce_report", retry=_MAIL_RETRY, pass_context=True)
+    async def announce_report(context: JobContext, export_id: str, staff_id: str) -> None:
+        ground: Ground = context.additional_context["ground"]
+        await sending.announce(ground, UUID(export_id), UUID(staff_id))
+
+    return tasks
+
+
+async def look_round(ground: Ground) -> None:
+    """Every minute: days that are over, reports that are due, files whose time is over."""
+    now = ground.clock.now()
+    await keep_days(ground, await days_to_keep(ground, now, _AT_ONCE), now)
+    async with transaction(ground, PROGRAM) as work:
+        await sending.take_due(work)
+        await desk.expire(work)

@@ -1,0 +1,237 @@
+"""What can be exported, and how each is made: a table and its batches.
+
+`calls` holds call facts only: when a call came, how long it waited, how it ended. `records` holds
+what was said in the contacts beside it; that is about single persons, and needs an approval.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import Invalid
+from app.referrals import accountability
+from app.staff.audit import write_entry
+from app.statistics import reconcile
+from app.statistics.counsellors import room, room_table
+from app.statistics.days import days_of, reading
+from app.statistics.dimensions import Dimension
+from app.statistics.facts import COLUMNS
+from app.statistics.measures import NAMES
+from app.statistics.periods import BadWindow, Period, Window, read_window
+from app.statistics.summary import Asked, Zones, count, summarise, zones_of
+from app.statistics.tables import (
+    Batches,
+    OutColumn,
+    OutTable,
+    batch_of,
+    notes_of,
+    one_batch,
+    record_batch,
+    record_columns,
+    summary_table,
+)
+from app.statistics.writers import FORMATS, write
+from app.work import Work
+
+WHAT = ("summary", "categories", "referrals", "counsellors", "calls", "records")
+PERSONAL = frozenset({"records"})
+# Measures of contacts, for the file of categories.
+_OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_contacts", "calls")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An export as it is asked for."""
+
+    what: str
+    window: Window
+    kind: str = "csv"
+    period: Period | None = None
+    by: tuple[Dimension, ...] = ()
+    line: str | None = None
+    names: tuple[str, ...] = NAMES
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The rest, to be kept."""
+        return {
+            "period": self.period, "by": list(self.by), "line": self.line,
+            "measures": list(self.names) if self.names != NAMES else None,
+        }  # fmt: skip
+
+
+def read_wanted(
+    what: str, begins: str, ends: str, kind: str, options: dict[str, Any] | None = None
+) -> Wanted:
+    """From texts. Raises Invalid."""
+    given = options or {}
+    if what not in WHAT:
+        raise Invalid(f"There is no export {what[:40]!r}. There are: {', '.join(WHAT)}.")
+    if kind not in FORMATS:
+        raise Invalid(f"There is no format {kind[:40]!r}. There are: {', '.join(FORMATS)}.")
+    try:
+        window = read_window(begins, ends)
+    except BadWindow as error:
+        raise Invalid(str(error)) from None
+    names = tuple(given.get("measures") or NAMES)
+    return Wanted(
+        what, window, kind, read_period(given.get("period")), read_by(given.get("by") or []),
+        given.get("line") or None, names,
+    )  # fmt: skip
+
+
+def read_period(word: str | None) -> Period | None:
+    """Raises Invalid."""
+    if not word:
+        return None
+    if word not in set(Period):
+        raise Invalid(f"There is no period {word[:40]!r}. There are: {', '.join(Period)}.")
+    return Period(word)
+
+
+def read_by(words: list[str]) -> tuple[Dimension, ...]:
+    """Raises Invalid."""
+    for word in words:
+        if word not in set(Dimension):
+            known = ", ".join(Dimension)
+            raise Invalid(f"There is no dimension {word[:40]!r}. There are: {known}.")
+    return tuple(Dimension(word) for word in words)
+
+
+@dataclass
+class Made:
+    """A table that is ready to be written."""
+
+    table: OutTable
+    batches: Batches
+    # How many of the batches have been read, for whoever waits.
+    progress: dict[str, int] = field(default_factory=lambda: {"done": 0})
+
+    async def pieces(self, kind: str) -> AsyncIterator[bytes]:
+        """The file, piece by piece."""
+        async for piece in write(self.table, self._counted(), kind):
+            if piece:
+                yield piece
+
+    async def _counted(self) -> Batches:
+        async for batch in self.batches:
+            yield batch
+            self.progress["done"] += 1
+
+
+@asynccontextmanager
+async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
+    """Make a table while the context is open. Raises Invalid."""
+    match wanted.what:
+        case "summary" | "categories":
+            asked = _asked(work, wanted)
+            table, batch = summary_table(await summarise(work, asked))
+            yield Made(table, one_batch(batch))
+        case "referrals":
+            table, batch = await _referrals(work, wanted)
+            yield Made(table, one_batch(batch))
+        case "counsellors":
+            table, batch = room_table(await room(work, wanted.window))
+            yield Made(table, one_batch(batch))
+        case _:
+            async with _single(work, wanted) as one:
+                yield one
+
+
+def _asked(work: Work, wanted: Wanted) -> Asked:
+    by, names = wanted.by, wanted.names
+    if wanted.what == "categories":
+        if len(by) > 1:
+            raise Invalid("Categories can be counted by one dimension more.")
+        by = (Dimension.CATEGORY, *(d for d in by if d is not Dimension.CATEGORY))
+        names = _OF_CONTACTS
+    return Asked(
+        wanted.window, wanted.period, by, wanted.line, names,
+        target=work.settings.service_level_seconds,
+    )  # fmt: skip
+
+
+async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
+    zones = await zones_of(work)
+    since, until = wanted.window.instants(zones.country)
+    rows = await accountability.accountability(work, since, until)
+    columns = [
+        OutColumn("agency", "text", "code of the agency; `all` for all together"),
+        OutColumn("name", "text", "name of the agency"),
+        OutColumn("sector", "text", "sector of the agency"),
+    ]
+    for name, words in accountability.DEFINITIONS.items():
+        kind: Any = "number" if "seconds" in name else "whole"
+        columns.append(OutColumn(name, kind, words))
+    columns.append(OutColumn("rejections", "texts", "reasons of rejections, with their number"))
+    columns.append(OutColumn("outcomes", "texts", "outcomes of completed ones, with their number"))
+    table = OutTable(
+        "Referrals", columns,
+        [
+            f"offered from {since.isoformat()} to {until.isoformat()} (exclusive)",
+            f"as of {work.now.isoformat(timespec='seconds')}",
+        ],
+    )  # fmt: skip
+    out = [
+        [
+            row.agency, row.name, row.sector,
+            *(row.values[name] for name in accountability.DEFINITIONS),
+            [f"{word} {n}" for word, n in row.rejections.items()],
+            [f"{word} {n}" for word, n in row.outcomes.items()],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    return table, batch_of(table, out)
+
+
+@asynccontextmanager
+async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
+    """Single calls, or calls and contacts: a batch for each day."""
+    parts = ("call",) if wanted.what == "calls" else ("call", "record")
+    zones = await zones_of(work)
+    asked = Asked(wanted.window, line=wanted.line, target=work.settings.service_level_seconds)
+    columns = record_columns(parts)
+    async with reading(work.ground, work.now) as look:
+        summary = await count(look, zones, asked)
+        title = "Calls" if wanted.what == "calls" else "Calls and contacts"
+        table = OutTable(title, columns, notes_of(summary), reconcile.reconcile(summary.total.sums))
+        since, until = zones.widest(wanted.window, [wanted.line] if wanted.line else ())
+        table.of = len(list(days_of(since, until)))
+        names = [n for n, c in COLUMNS.items() if c.part in parts]
+
+        async def batches() -> Batches:
+            async for _, records, packed in look.each_day(since, until, names):
+                if records:
+                    yield _cut(table, records, packed, zones, wanted)
+
+        yield Made(table, batches())
+
+
+def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wanted) -> Any:
+    """The records of a day that lie in the window, of the wanted line."""
+    import pyarrow.compute as pc
+
+    keep: dict[str, tuple[int, int]] = {}
+    for number in packed["line"].words or []:
+        zone = zones.of_line.get(number, zones.country)
+        since, until = wanted.window.instants(zone)
+        keep[number] = int(since.timestamp()), int(until.timestamp())
+    batch = record_batch(table, records, packed, zones.of_line, zones.country, keep)
+    if wanted.what == "calls":
+        batch = batch.filter(batch.column(table.schema.get_field_index("is_call")))
+    if wanted.line is not None:
+        line = batch.column(table.schema.get_field_index("line"))
+        batch = batch.filter(pc.equal(line, wanted.line))
+    return batch
+
+
+def note_export(work: Work, wanted: Wanted, **more: Any) -> None:
+    """A line in the log: who took which numbers."""
+    subject = f"{wanted.what}:{wanted.window.words}"
+    write_entry(work, "statistics exported", subject, format=wanted.kind, **more)
+
+
+def file_name(wanted: Wanted) -> str:
+    begins, ends = (str(e)[:10] for e in (wanted.window.begins, wanted.window.ends))
+    return f"{wanted.what}-{begins}-{ends}.{wanted.kind}"

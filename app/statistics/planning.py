@@ -1,0 +1,249 @@
+"""How many counsellors the coming week needs, beside the rota.
+
+Forecast: for each half hour of a weekday the mean of the same half hour in the last eight weeks;
+a public holiday is taken like the holidays of the last year, or like a Sunday where there were
+none. Handling time and the share who give up are those of the same weeks. Staff by Erlang A with
+the patience of `facts.yaml`, beside it Erlang C; rostered staff from the rota.
+"""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import select
+
+from app.errors import Invalid
+from app.referrals.deadlines import is_open
+from app.referrals.library import protocols_of
+from app.routing import roster
+from app.routing.shifts import Duty, duties
+from app.staff.models import Staff
+from app.statistics.days import reading
+from app.statistics.erlang import Forecast, erlang_a, needed, with_shrinkage
+from app.statistics.facts import Planning
+from app.statistics.periods import day_begins
+from app.statistics.summary import zones_of
+from app.work import Work
+
+HALF_HOUR = 1800
+WEEKS = 8
+# Without any answered call: minutes of a counselling talk, as helplines of the region report.
+_AHT_UNKNOWN = 900.0
+_MOST_MORE = 50
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A half hour to come."""
+
+    begins: datetime
+    local: str
+    calls: float
+    aht: float
+    holiday: bool
+    rostered: int
+    # Counsellors who have to take calls, and whom to roster for it.
+    needed: int
+    to_roster: int
+    by_erlang_c: int
+    expected: Forecast
+
+    @property
+    def missing(self) -> int:
+        """How many to roster more (below nought: fewer would do)."""
+        return self.to_roster - self.rostered
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The coming week."""
+
+    slots: list[Slot]
+    as_of: datetime
+    zone: str
+    line: str | None
+    more: int
+    target: int
+    planning: Planning
+    words: tuple[str, ...]
+
+
+def words_of(planning: Planning, target: int) -> tuple[str, ...]:
+    """What the numbers mean."""
+    return (
+        f"calls: expected to enter the queue, the mean of the same half hour of the weekday in the "
+        f"last {WEEKS} weeks; on a public holiday, of the holidays of the last year",
+        f"needed: the fewest counsellors with whom {planning.target_share:.0%} of callers are "
+        f"answered within {target} s, by Erlang A with a patience of {planning.patience_seconds} s",
+        f"to roster: needed ÷ (1 − shrinkage of {planning.shrinkage:.0%}), rounded up",
+        "by Erlang C: the same where nobody ever gave up",
+        "expected: what callers meet with whoever is rostered, less the shrinkage",
+    )
+
+
+async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int = 0) -> Plan:
+    """The coming days from local midnight on, with `more` counsellors than rostered.
+
+    Raises Invalid.
+    """
+    if abs(more) > _MOST_MORE:
+        raise Invalid(f"At most {_MOST_MORE} more or fewer.")
+    zones = await zones_of(work)
+    if line is not None and line not in zones.of_line:
+        raise Invalid("There is no such line.")
+    zone = zones.of_line[line] if line else zones.country
+    today = work.now.astimezone(zone).date()
+    history = await _history(work, zone, today, line)
+    rota = await _rota(work, line)
+    first, last = day_begins(today, zone), day_begins(today + timedelta(days=days), zone)
+    on = [duty for shift in rota for duty in duties(shift, first, last)]
+    country = protocols_of(work.ground).current.country
+    target = work.settings.service_level_seconds
+    slots = await asyncio.to_thread(_slots, first, last, zone, history, on, country, target, more)
+    words = words_of(history.planning, target)
+    return Plan(slots, work.now, zone.key, line, more, target, history.planning, words)
+
+
+@dataclass
+class _History:
+    """What half hours of the past were like."""
+
+    by_slot: dict[tuple[int, int], float]
+    holidays: dict[int, float]
+    aht: float
+    planning: Planning
+
+
+async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) -> _History:
+    country = protocols_of(work.ground).current.country
+    since, until = day_begins(today - timedelta(days=366), zone), day_begins(today, zone)
+    recent = day_begins(today - timedelta(days=7 * WEEKS), zone)
+    entered: dict[date, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    handled = answered = 0
+    async with reading(work.ground, work.now) as look:
+        names = ["at", "line", "queued", "talk", "hold", "wrap", "outcome"]
+        async for block in look.blocks(since, until, names):
+            if not block.size:
+                continue
+            chosen = block.numbers["queued"] >= 0
+            at = block.numbers["at"].astype(np.int64)
+            chosen &= (at >= since.timestamp()) & (at < until.timestamp())
+            if line is not None:
+                chosen &= block.codes["line"] == look.words["line"].number(line)
+            for second in at[chosen].tolist():
+                local = datetime.fromtimestamp(second, UTC).astimezone(zone)
+                entered[local.date()][local.hour * 2 + local.minute // 30] += 1
+            talked = chosen & (at >= recent.timestamp())
+            talked &= block.codes["outcome"] == look.words["outcome"].number("answered")
+            answered += int(talked.sum())
+            for name in ("talk", "hold", "wrap"):
+                handled += int(block.numbers[name][talked].sum(dtype=np.int64))
+        planning = look.asked.planning
+    free = {day for day in _days(since, until, zone) if is_holiday(day, zone, country)}
+    weeks = [d for d in _days(recent, until, zone) if d not in free]
+    by_slot: dict[tuple[int, int], float] = {}
+    for weekday in range(7):
+        same = [d for d in weeks if d.weekday() == weekday]
+        for slot in range(48):
+            counts = [entered[d][slot] for d in same]
+            by_slot[weekday, slot] = sum(counts) / len(counts) if counts else 0.0
+    holidays = {
+        slot: sum(entered[d][slot] for d in free) / len(free) if free else by_slot[6, slot]
+        for slot in range(48)
+    }
+    aht = handled / answered if answered else _AHT_UNKNOWN
+    return _History(by_slot, holidays, aht, planning)
+
+
+def _days(since: datetime, until: datetime, zone: ZoneInfo) -> list[date]:
+    day, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+    return [day + timedelta(days=n) for n in range((last - day).days)]
+
+
+def is_holiday(day: date, zone: ZoneInfo, country: str | None) -> bool:
+    """Whether a day is a public holiday, by the calendar that the opening hours go by."""
+    noon = datetime.combine(day, time(12), zone)
+    return country is not None and is_open("PH 00:00-24:00", zone.key, country, noon)
+
+
+async def _rota(work: Work, line: str | None) -> list[Any]:
+    """The rota of those who may take calls of the line."""
+    shifts = await roster.all_shifts(work)
+    if line is None:
+        return shifts
+    rows = await work.session.execute(select(Staff.id, Staff.lines))
+    able = {staff_id for staff_id, lines in rows if not lines or line in lines}
+    return [shift for shift in shifts if shift.counsellor_id in able]
+
+
+def _slots(
+    first: datetime, last: datetime, zone: ZoneInfo, history: _History, on: list[Duty],
+    country: str | None, target: int, more: int,
+) -> list[Slot]:  # fmt: skip
+    found = []
+    at = first
+    known: dict[tuple[float, int], tuple[Forecast, int, Forecast]] = {}
+    holidays: dict[date, bool] = {}
+    while at < last:
+        local = at.astimezone(zone)
+        holiday = holidays.setdefault(local.date(), is_holiday(local.date(), zone, country))
+        slot = local.hour * 2 + local.minute // 30
+        calls = history.holidays[slot] if holiday else history.by_slot[local.weekday(), slot]
+        # Whoever begins or ends within the half hour counts for the part of it.
+        there = sum(_overlap(duty, at) for duty in on)
+        rostered = max(int(there + 0.5) + more, 0)
+        key = (round(calls, 6), rostered)
+        if key not in known:
+            known[key] = _work_out(calls, history, rostered, target)
+        best, by_c, expected = known[key]
+        found.append(
+            Slot(
+                at, local.isoformat(timespec="minutes"), calls, history.aht, holiday, rostered,
+                best.staff, with_shrinkage(best.staff, history.planning.shrinkage), by_c, expected,
+            )
+        )  # fmt: skip
+        at += timedelta(seconds=HALF_HOUR)
+    return found
+
+
+def _overlap(duty: Duty, at: datetime) -> float:
+    end = at + timedelta(seconds=HALF_HOUR)
+    shared = min(duty.end, end) - max(duty.start, at)
+    return max(shared.total_seconds(), 0.0) / HALF_HOUR
+
+
+def _work_out(
+    calls: float, history: _History, rostered: int, target: int
+) -> tuple[Forecast, int, Forecast]:
+    planning, aht = history.planning, history.aht
+    patience = float(planning.patience_seconds)
+    best = needed(calls, HALF_HOUR, aht, target, planning.target_share, patience)
+    plain = needed(calls, HALF_HOUR, aht, target, planning.target_share)
+    taking = int(rostered * (1 - planning.shrinkage) + 0.5) if rostered else 0
+    taking = max(taking, 1) if rostered else 0
+    expected = erlang_a(calls, HALF_HOUR, aht, taking, target, patience)
+    return best, plain.staff, expected
+
+
+def as_json(found: Plan) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "as_of": found.as_of, "time_zone": found.zone, "line": found.line, "more": found.more,
+        "target_seconds": found.target, "definitions": list(found.words),
+        "half_hours": [
+            {
+                "begins_at": slot.begins, "local": slot.local, "holiday": slot.holiday,
+                "calls": round(slot.calls, 3), "aht_seconds": round(slot.aht, 1),
+                "rostered": slot.rostered, "needed": slot.needed, "to_roster": slot.to_roster,
+                "needed_by_erlang_c": slot.by_erlang_c, "missing": slot.missing,
+                "expected_service_level": round(slot.expected.service_level, 4),
+                "expected_mean_wait_seconds": round(slot.expected.mean_wait, 1),
+                "expected_abandoned": round(slot.expected.abandoned, 4),
+            }
+            for slot in found.slots
+        ],
+    }  # fmt: skip

@@ -1,0 +1,58 @@
+"""A report on paper: Typst makes the pages, the charts are the same SVG as on the page."""
+
+import asyncio
+import json
+import re
+from datetime import UTC
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from app.statistics.reports import Report, Section
+
+_TEMPLATE = Path(__file__).parent / "data" / "report.typ"
+# Pixels of a chart to centimetres on paper.
+_CENTIMETRES = 0.0235
+_WIDTH = re.compile(r'<svg[^>]* width="([0-9.]+)"')
+
+
+@cache
+def _template() -> bytes:
+    return _TEMPLATE.read_bytes()
+
+
+async def print_report(report: Report) -> bytes:
+    """The PDF."""
+    return await asyncio.to_thread(_print, report)
+
+
+def _print(report: Report) -> bytes:
+    data = {
+        "title": report.title,
+        "window": report.window.words.replace("/", " – ") + " (exclusive)",
+        "as_of": f"as of {report.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "notes": report.notes,
+        "sections": [_section(section) for section in report.sections],
+        "definitions": report.definitions,
+    }
+    made: Any = typst.compile(_template(), sys_inputs={"data": json.dumps(data)})
+    assert isinstance(made, bytes)
+    return made
+
+
+def _section(section: Section) -> dict[str, Any]:
+    svg = section.chart.svg() if section.chart else None
+    found = _WIDTH.search(svg) if svg else None
+    grid = section.grid
+    return {
+        "title": section.title,
+        "words": section.words,
+        "chart": svg,
+        "alt": section.chart.words if section.chart else "",
+        "width": float(found[1]) * _CENTIMETRES if found else 17.4,
+        "columns": grid.columns if grid else [],
+        "rows": grid.rows if grid else [],
+        "foot": grid.foot if grid else [],
+    }

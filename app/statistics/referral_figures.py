@@ -1,0 +1,96 @@
+"""Referrals in numbers: by sector, urgency and outcome; times, breaches, separation prevented.
+
+A referral belongs to the period in which it was opened. Times are in seconds from the opening
+(or, for agencies, from the offer: see `referrals/accountability.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from app.referrals.states import LEFT, STAYED
+from app.work import Work
+
+WORDS = {
+    "opened": "referrals opened in the window",
+    "acknowledged": "of these, those that a person has acknowledged",
+    "median_seconds_to_acknowledge": "half were acknowledged within so many seconds of the opening",
+    "p90_seconds_to_acknowledge": "nine in ten of the acknowledged were, within so many seconds",
+    "seen": "of these, those in which somebody has seen the child",
+    "median_seconds_to_see_child": "half of the children seen were, within so many seconds of the "
+    "opening",
+    "p90_seconds_to_see_child": "nine in ten of the children seen were, within so many seconds",
+    "breaches": "clocks of these referrals that ran out",
+    "completed": "of these, those that the agency has completed",
+    "separation_risk": "of these, those in which a child might be separated from its family",
+    "separation_prevented": "of the completed of these, those in which the child stayed with its "
+    "family",
+    "separated": "of the completed of these, those in which the child was placed elsewhere",
+}
+_SQL = """
+WITH r AS (
+  SELECT r.*, coalesce(a.sector, 'nobody yet') AS sector,
+    (SELECT count(*) FROM clocks c WHERE c.referral_id = r.id AND c.breached_at IS NOT NULL)
+      AS breaches
+  FROM referrals r LEFT JOIN agencies a ON a.id = r.agency_id
+  WHERE r.opened_at >= :since AND r.opened_at < :until
+)
+SELECT {by} AS value, count(*) AS opened, count(acknowledged_at) AS acknowledged,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
+    AS median_seconds_to_acknowledge,
+  percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
+    AS p90_seconds_to_acknowledge,
+  count(seen_at) AS seen,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM seen_at - opened_at))
+    AS median_seconds_to_see_child,
+  percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM seen_at - opened_at))
+    AS p90_seconds_to_see_child,
+  coalesce(sum(breaches), 0)::bigint AS breaches,
+  count(completed_at) AS completed,
+  count(*) FILTER (WHERE separation_risk) AS separation_risk,
+  count(*) FILTER (WHERE separation_risk AND completed_at IS NOT NULL AND outcome = ANY(:stayed))
+    AS separation_prevented,
+  count(*) FILTER (WHERE separation_risk AND completed_at IS NOT NULL AND outcome = ANY(:left))
+    AS separated
+FROM r GROUP BY GROUPING SETS (({by}), ())
+ORDER BY grouping({by}), 1
+"""
+# What they can be counted by: fixed words, never an input.
+BY = {
+    "sector": "sector",
+    "urgency": "urgency",
+    "service": "service",
+    "outcome": "coalesce(outcome, 'not told')",
+    "state": "state",
+    "opened_how": "opened_how",
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One value, or all of them."""
+
+    value: str
+    numbers: dict[str, Any]
+
+
+async def referral_figures(
+    work: Work, since: datetime, until: datetime, by: str
+) -> tuple[list[Figures], Figures]:
+    """The figures by one thing, and those of all."""
+    sql = _SQL.format(by=BY[by])
+    values = {"since": since, "until": until, "stayed": sorted(STAYED), "left": sorted(LEFT)}
+    rows = (await work.session.execute(text(sql), values)).mappings().all()
+    found = [Figures(row["value"] or "all", {n: _plain(row[n]) for n in WORDS}) for row in rows]
+    if not found:
+        return [], Figures("all", dict.fromkeys(WORDS, 0))
+    return found[:-1], Figures("all", found[-1].numbers)
+
+
+def _plain(value: Any) -> int | float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return int(number) if number.is_integer() else round(number, 1)
