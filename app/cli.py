@@ -1,4 +1,7 @@
-"""The `helpline` command: composes the parts, and nothing else."""
+"""The `helpline` command: composes the parts, and nothing else.
+
+What only some commands need (server, worker, demo) is loaded by these: an export is small.
+"""
 
 import asyncio
 import contextlib
@@ -12,11 +15,9 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 
 from app import tables
 from app.calls import lines
@@ -25,20 +26,20 @@ from app.cli_agencies import agency_commands
 from app.cli_statistics import export_command, token_commands
 from app.clock import SystemClock
 from app.database import migrate as migrations
-from app.database.bus import Bus
 from app.database.embedded import EmbeddedPostgres
-from app.demo.stage import Server
 from app.errors import BadSettings, NotFound, Refusal
 from app.jobs.transaction import transaction
 from app.log import log, set_up_logging
-from app.main import make_app, make_ground
 from app.routing.roster import add_shift
 from app.settings import Settings, read_settings
 from app.staff import accounts
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
-from app.work import PROGRAM, Work
-from app.worker import Worker
+from app.work import PROGRAM, Work, make_ground
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
 
 T = TypeVar("T")
 Verb = Callable[[Work], Awaitable[T]]
@@ -111,8 +112,10 @@ def _words(text: str) -> list[str]:
 # -- server and worker -------------------------------------------------------------------
 
 
-def web_process() -> FastAPI:
+def web_process() -> "FastAPI":
     """One of several web processes; its parent has set up the database."""
+    from app.main import make_app
+
     settings = read_settings()
     set_up_logging(settings.log_level)
     _settle_memory()
@@ -127,6 +130,9 @@ def serve(
     no_worker: Annotated[bool, typer.Option("--no-worker", help="No job worker here.")] = False,
 ) -> None:
     """Run the web server, and a worker beside it unless told otherwise."""
+    from app.demo.stage import Server
+    from app.main import make_app
+
     os.environ.setdefault("HELPLINE_PUBLIC_URL", f"http://127.0.0.1:{port}")
     settings = read_settings()
     set_up_logging(settings.log_level)
@@ -152,7 +158,9 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def _uvicorn(application: FastAPI, host: str, port: int) -> uvicorn.Config:
+def _uvicorn(application: "FastAPI", host: str, port: int) -> "uvicorn.Config":
+    import uvicorn
+
     return uvicorn.Config(
         application,
         host=host,
@@ -167,6 +175,8 @@ def _uvicorn(application: FastAPI, host: str, port: int) -> uvicorn.Config:
 
 def _serve_many(settings: Settings, host: str, port: int, workers: int, no_worker: bool) -> None:
     """Several web processes, and one process for the jobs."""
+    import uvicorn
+
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
     stopping = threading.Event()
     keeper = threading.Thread(target=_keep_a_worker, args=(stopping,))
@@ -213,6 +223,9 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from app.database.bus import Bus
+    from app.worker import Worker
+
     ground = make_ground(settings)
     bus = Bus(ground.database.url)
     bus.on_topic(ground.memory.forget)
@@ -466,16 +479,20 @@ def demo(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="calls, contacts, referrals, or all")] = "all",
+    name: Annotated[
+        str, typer.Argument(help="calls, contacts, referrals, statistics, or all")
+    ] = "all",
 ) -> None:
     """Measure: one JSON line per measure."""
     from app.demo.bench import run_bench
     from app.demo.bench_records import run_records_bench
     from app.demo.bench_referrals import run_referrals_bench
+    from app.demo.bench_statistics import run_statistics_bench
 
     set_up_logging("ERROR")
     measures = {
-        "calls": run_bench, "contacts": run_records_bench, "referrals": run_referrals_bench
+        "calls": run_bench, "contacts": run_records_bench, "referrals": run_referrals_bench,
+        "statistics": run_statistics_bench,
     }  # fmt: skip
     if name not in ("all", *measures):
         raise BadSettings(f"There is no measure {name!r}. There are: {', '.join(measures)}, all.")

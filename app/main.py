@@ -14,32 +14,18 @@ from sqlalchemy.exc import TimeoutError as PoolFull
 from starlette.exceptions import HTTPException
 
 from app.api import app as api
-from app.clock import Clock, SystemClock
 from app.contacts import records
 from app.dashboard import app as dashboard
 from app.database.bus import Bus
-from app.database.engine import lost_a_race, open_database
+from app.database.engine import lost_a_race
 from app.errors import Refusal
 from app.jobs.transaction import transaction
-from app.privacy.keys import read_keys
 from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
-from app.settings import Settings
 from app.staff.access import make_limiter
 from app.telephony.webhooks import router as telephony
 from app.work import PROGRAM, Ground, Work
 from app.worker import Worker
-
-
-def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
-    """What a process stands on. `settings.database_url` must be set by now."""
-    assert settings.database_url is not None
-    return Ground(
-        settings=settings,
-        clock=clock or SystemClock(),
-        database=open_database(settings.database_url),
-        keys=read_keys(settings),
-    )
 
 
 def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.clock import Clock
-from app.database.engine import Database
+from app.clock import Clock, SystemClock
+from app.database.engine import Database, open_database
 from app.database.quick import Command
-from app.privacy.keys import Keys
+from app.privacy.keys import Keys, read_keys
 from app.settings import Settings
 
 
@@ -76,6 +76,17 @@ class Ground:
     memory: Memory = field(default_factory=Memory)
     # What an area makes once for the process, by the area's own name for it.
     kept: dict[str, Any] = field(default_factory=dict)
+
+
+def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
+    """What a process stands on. `settings.database_url` must be set by now."""
+    assert settings.database_url is not None
+    return Ground(
+        settings=settings,
+        clock=clock or SystemClock(),
+        database=open_database(settings.database_url),
+        keys=read_keys(settings),
+    )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from app.calls.lines import add_line
 from app.clock import Clock, SteppedClock
 from app.jobs.transaction import transaction
-from app.main import make_app, make_ground
+from app.main import make_app
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
 from app.practice.parties import Caller
@@ -33,7 +33,7 @@ from app.staff import accounts
 from app.staff.access import COOKIE
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.work import PROGRAM, Ground
+from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 TOKEN = "practice-token"

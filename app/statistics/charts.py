@@ -6,8 +6,6 @@ Colours run from light to dark so that they say the same in grey; numbers stand 
 from dataclasses import dataclass
 from typing import Any
 
-import vl_convert
-
 from app.statistics.periods import WEEKDAYS
 
 # A version that comes with the library, so that a chart does not change with it.
@@ -15,7 +13,7 @@ _VERSION = "5.21"
 # In browsers the first that is there; on paper the one that the typesetter brings along.
 _FONT = "Libertinus Serif, serif"
 _BLUE, _ORANGE, _GREY = "#2a5d9c", "#b5541c", "#5c6670"
-_CONFIG = {
+_CONFIG: dict[str, Any] = {
     "font": _FONT, "background": "white", "view": {"stroke": None},
     "axis": {"labelFontSize": 11, "titleFontSize": 12, "grid": True, "gridColor": "#e3e6e9"},
     "legend": {"labelFontSize": 11, "titleFontSize": 12},
@@ -31,6 +29,8 @@ class Chart:
 
     def svg(self) -> str:
         """Drawn; takes some forty milliseconds, so beside the event loop."""
+        import vl_convert
+
         spec = {"config": _CONFIG, **self.spec}
         drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=_VERSION)
         return drawn
@@ -46,6 +46,7 @@ def heat_map(counts: dict[str, int], words: str) -> Chart:
     return Chart(
         {
             "data": {"values": values}, "width": 560, "height": 190,
+            "config": {**_CONFIG, "axis": {**_CONFIG["axis"], "grid": False}},
             "mark": {"type": "rect", "stroke": "white"},
             "encoding": {
                 "x": {

@@ -20,12 +20,12 @@ from app.statistics.tables import OutColumn, OutTable, batch_of
 from app.work import Work
 
 _OFFERS = """
-SELECT counsellor_id, count(*) AS offers, count(connected_at) AS answered,
-  count(*) FILTER (WHERE state = 'missed') AS missed,
-  count(*) FILTER (WHERE state = 'declined') AS declined
+SELECT o.counsellor_id, count(*) AS offers, count(o.connected_at) AS answered,
+  count(*) FILTER (WHERE o.state = 'missed') AS missed,
+  count(*) FILTER (WHERE o.state = 'declined') AS declined
 FROM offers o JOIN calls c ON c.id = o.call_id LEFT JOIN lines l ON l.id = c.line_id
 WHERE o.opened_at >= %(since)s AND o.opened_at < %(until)s AND NOT coalesce(l.practice, false)
-GROUP BY counsellor_id
+GROUP BY o.counsellor_id
 """
 # Whoever was available for less is not compared with others.
 _AT_LEAST = 3600

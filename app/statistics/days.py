@@ -23,8 +23,9 @@ from app.work import Ground
 
 # A day is kept when it has been over for so long: by then its talks and wrap-ups are, too.
 REST = timedelta(hours=2)
-# Facts that are put together at once: about a month of a busy line.
-_AT_ONCE = 400_000
+# Facts that are put together at once, and days that are fetched at once.
+_AT_ONCE = 60_000
+_DAYS_AT_ONCE = 14
 _LOCK = 710007
 _EPOCH = date(2000, 1, 1)
 
@@ -73,8 +74,8 @@ class Reading:
     ) -> AsyncIterator[tuple[date, int, dict[str, Packed]]]:
         """Every day of a window (in UTC) with the wanted columns."""
         days = list(days_of(since, until))
-        for begin in range(0, len(days), 62):
-            some = days[begin : begin + 62]
+        for begin in range(0, len(days), _DAYS_AT_ONCE):
+            some = days[begin : begin + _DAYS_AT_ONCE]
             kept = await self._kept(some[0], some[-1], names)
             for day in some:
                 if day in kept:

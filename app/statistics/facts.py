@@ -39,6 +39,8 @@ class Band(Part):
 
 
 class Planning(Part):
+    # Nobody is rostered less while a line is open, however quiet it is.
+    at_least: int = Key(default=1, ge=0, le=100)
     shrinkage: float = Key(ge=0, lt=1)
     target_share: float = Key(gt=0, lt=1)
     patience_seconds: int = Key(ge=1, le=7200)

@@ -190,7 +190,10 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     """Single calls, or calls and contacts: a batch for each day."""
     parts = ("call",) if wanted.what == "calls" else ("call", "record")
     zones = await zones_of(work)
-    asked = Asked(wanted.window, line=wanted.line, target=work.settings.service_level_seconds)
+    asked = Asked(
+        wanted.window, line=wanted.line, measures=("calls",),
+        target=work.settings.service_level_seconds,
+    )  # fmt: skip
     columns = record_columns(parts)
     async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
@@ -202,10 +205,14 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
 
         async def batches() -> Batches:
             async for _, records, packed in look.each_day(since, until, names):
-                if records:
-                    yield _cut(table, records, packed, zones, wanted)
+                # One for each day, so that whoever waits sees how far it is.
+                yield _cut(table, records, packed, zones, wanted) if records else _none(table)
 
         yield Made(table, batches())
+
+
+def _none(table: OutTable) -> Any:
+    return batch_of(table, [])
 
 
 def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wanted) -> Any:

@@ -78,7 +78,8 @@ def words_of(planning: Planning, target: int) -> tuple[str, ...]:
         f"calls: expected to enter the queue, the mean of the same half hour of the weekday in the "
         f"last {WEEKS} weeks; on a public holiday, of the holidays of the last year",
         f"needed: the fewest counsellors with whom {planning.target_share:.0%} of callers are "
-        f"answered within {target} s, by Erlang A with a patience of {planning.patience_seconds} s",
+        f"answered within {target} s, by Erlang A with a patience of "
+        f"{planning.patience_seconds} s; at least {planning.at_least}",
         f"to roster: needed ÷ (1 − shrinkage of {planning.shrinkage:.0%}), rounded up",
         "by Erlang C: the same where nobody ever gave up",
         "expected: what callers meet with whoever is rostered, less the shrinkage",
@@ -186,7 +187,7 @@ def _slots(
 ) -> list[Slot]:  # fmt: skip
     found = []
     at = first
-    known: dict[tuple[float, int], tuple[Forecast, int, Forecast]] = {}
+    known: dict[tuple[float, int], tuple[int, int, Forecast]] = {}
     holidays: dict[date, bool] = {}
     while at < last:
         local = at.astimezone(zone)
@@ -203,7 +204,7 @@ def _slots(
         found.append(
             Slot(
                 at, local.isoformat(timespec="minutes"), calls, history.aht, holiday, rostered,
-                best.staff, with_shrinkage(best.staff, history.planning.shrinkage), by_c, expected,
+                best, with_shrinkage(best, history.planning.shrinkage), by_c, expected,
             )
         )  # fmt: skip
         at += timedelta(seconds=HALF_HOUR)
@@ -218,7 +219,7 @@ def _overlap(duty: Duty, at: datetime) -> float:
 
 def _work_out(
     calls: float, history: _History, rostered: int, target: int
-) -> tuple[Forecast, int, Forecast]:
+) -> tuple[int, int, Forecast]:
     planning, aht = history.planning, history.aht
     patience = float(planning.patience_seconds)
     best = needed(calls, HALF_HOUR, aht, target, planning.target_share, patience)
@@ -226,7 +227,7 @@ def _work_out(
     taking = int(rostered * (1 - planning.shrinkage) + 0.5) if rostered else 0
     taking = max(taking, 1) if rostered else 0
     expected = erlang_a(calls, HALF_HOUR, aht, taking, target, patience)
-    return best, plain.staff, expected
+    return max(best.staff, planning.at_least), max(plain.staff, planning.at_least), expected
 
 
 def as_json(found: Plan) -> dict[str, Any]:

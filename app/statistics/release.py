@@ -20,7 +20,7 @@ from app.statistics.models import PublicRelease
 from app.statistics.periods import Period, Window, whole_period
 from app.statistics.shapes import CountedShape, CountedTable, Shape
 from app.statistics.summary import labeller, today, zones_of
-from app.statistics.suppression import Equation, Tables, suppress
+from app.statistics.suppression import Equation, Tables, TooSmall, suppress
 from app.work import Work
 
 _COUNSELLING = {"closed_as": ["none"]}
@@ -114,7 +114,10 @@ async def releases(work: Work) -> list[PublicRelease]:
 
 def _hide(counted: CountedShape) -> list[dict[str, Any]]:
     tables = as_tables(counted.tables)
-    hidden = suppress(tables)
+    try:
+        hidden = suppress(tables)
+    except TooSmall as error:
+        raise Invalid(str(error)) from None
     return [_published(table, hidden) for table in counted.tables]
 
 

@@ -69,10 +69,11 @@ class _Attacker:
         self._solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
         self._solver.setOptionValue("threads", 1)
-        # That a cell is hidden tells that it is not nought: noughts are shown.
+        # As long as no nought is hidden, that a cell is hidden tells that it is none.
+        least = 1.0 if all(tables.cells[name] for name in names) else 0.0
         top = float(sum(tables.cells.values()) + 1)
         for _ in names:
-            self._solver.addVar(1.0, top)
+            self._solver.addVar(least, top)
         for one in tables.equations:
             if one.overlapping:
                 # No part is greater than the whole, and together they are not less.
@@ -117,11 +118,16 @@ def is_safe(low: int, high: int) -> bool:
     return high - low >= WIDTH and high >= SMALLEST
 
 
-def suppress(tables: Tables) -> set[str]:
-    """Hide cells until no small one can be worked out. Raises ValueError.
+class TooSmall(ValueError):
+    """So little is counted that whatever is shown of it gives something away."""
 
-    In each round one more cell is hidden in an equation of the small cell that is known best: the
-    smallest of those shown in it, besides noughts, so that as little as possible is lost.
+
+def suppress(tables: Tables) -> set[str]:
+    """Hide cells until no small one can be worked out. Raises ValueError, TooSmall.
+
+    In each round one more cell is hidden in an equation of each small cell that is known too
+    well: the smallest of those shown in it, so that as little as possible is lost. Noughts are
+    hidden only where nothing else is left.
     """
     tables.check()
     tables.hidden = {name for name, number in tables.cells.items() if is_small(number)}
@@ -130,26 +136,24 @@ def suppress(tables: Tables) -> set[str]:
     for one in tables.equations:
         for name in (one.whole, *one.parts):
             of_cell.setdefault(name, []).append(one)
-    while True:
-        open_ones = _known_too_well(tables, small)
-        if not open_ones:
-            return tables.hidden
-        found = False
-        for name in open_ones:
-            more = _next_to_hide(tables, of_cell.get(name, []))
-            if more is not None:
-                tables.hidden.add(more)
-                found = True
-        if not found:
-            # Nothing is left in their own equations: hide further off.
-            shown = [n for n in _shown(tables) if n not in tables.hidden]
-            if not shown:
-                return tables.hidden
-            tables.hidden.add(min(shown, key=lambda n: (tables.cells[n], n)))
+    while open_ones := _known_too_well(tables, small):
+        for least in (SMALLEST, 0):
+            more = {_next_to_hide(tables, of_cell.get(name, []), least) for name in open_ones}
+            more.discard(None)
+            if not more:
+                # Nothing is left in their own equations: hide further off.
+                shown = [n for n in _shown(tables, least) if n not in tables.hidden]
+                more = {min(shown, key=lambda n: (tables.cells[n], n))} if shown else set()
+            if more:
+                break
+        if not more:
+            raise TooSmall("There is too little to publish anything of it.")
+        tables.hidden |= {name for name in more if name is not None}
+    return tables.hidden
 
 
-def _shown(tables: Tables) -> Iterable[str]:
-    return (name for name, number in tables.cells.items() if number >= SMALLEST)
+def _shown(tables: Tables, least: int) -> Iterable[str]:
+    return (name for name, number in tables.cells.items() if number >= least)
 
 
 def _known_too_well(tables: Tables, small: set[str]) -> list[str]:
@@ -162,7 +166,7 @@ def _known_too_well(tables: Tables, small: set[str]) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _next_to_hide(tables: Tables, equations: Sequence[Equation]) -> str | None:
+def _next_to_hide(tables: Tables, equations: Sequence[Equation], least: int) -> str | None:
     """The smallest shown cell of the equation that hides least; a whole only after its parts."""
     best: tuple[int, int, int, str] | None = None
     for one in equations:
@@ -170,7 +174,7 @@ def _next_to_hide(tables: Tables, equations: Sequence[Equation]) -> str | None:
         hidden = sum(name in tables.hidden for name in names)
         for name in names:
             number = tables.cells[name]
-            if name not in tables.hidden and number >= SMALLEST:
+            if name not in tables.hidden and number >= least:
                 key = (hidden, int(name == one.whole), number, name)
                 best = min(best or key, key)
     return best[3] if best else None

@@ -8,9 +8,10 @@ from playwright.async_api import Page, expect
 
 from app.database.bus import EVERYTHING
 from app.demo.stage import LINE, Served, Stage, free_port
-from app.main import make_app, make_ground
+from app.main import make_app
 from app.practice.legs import Leg
 from app.staff.access import COOKIE
+from app.work import make_ground
 from tests.browser.conftest import CHROMIUM, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")

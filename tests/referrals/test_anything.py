@@ -18,7 +18,6 @@ from app.contacts.risk import Urgency
 from app.demo.stage import Stage
 from app.errors import Refusal
 from app.jobs.transaction import run_verb, transaction
-from app.main import make_ground
 from app.referrals import answering, climbing, consenting, desk, opening
 from app.referrals.consent import Basis, GivenBy, How, Scope
 from app.referrals.consenting import Agreed, Override
@@ -40,7 +39,7 @@ from app.referrals.states import (
 from app.referrals.trail import By, can
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
-from app.work import PROGRAM, Actor, Work
+from app.work import PROGRAM, Actor, Work, make_ground
 from tests.scenarios.helpline import add_agency
 
 Verb = Callable[[Work], Awaitable[Any]]

@@ -22,7 +22,6 @@ from app.contacts.models import Contact
 from app.contacts.saving import Change
 from app.contacts.states import Channel, NonCounselling, Source
 from app.jobs.transaction import flush
-from app.main import make_ground
 from app.routing import offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
@@ -30,7 +29,7 @@ from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.work import Actor, Ground, Work
+from app.work import Actor, Ground, Work, make_ground
 
 LINES = {
     "+38111116111": "Europe/Belgrade",

@@ -1,13 +1,11 @@
 """Hundreds of random days, counted by the statistics and by a child with a pencil."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import combinations
 from typing import Any
 
 import psycopg
-import pytest
 
 from app.jobs.transaction import transaction
 from app.statistics.days import days_to_keep, keep_days
@@ -17,10 +15,9 @@ from app.statistics.periods import Period, Window
 from app.statistics.summary import OVERLAP, TOTAL, Asked, Summary, summarise
 from app.work import PROGRAM
 from tests.statistics import naive
-from tests.statistics.life import Life, lived, plan_day
+from tests.statistics.conftest import DAYS
+from tests.statistics.life import Life, plan_day
 
-# From before the clocks change in spring until after they have in autumn, in three zones.
-BEGINS, DAYS = datetime(2026, 3, 24, tzinfo=UTC), 226
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
 PAIRS = list(
     combinations(
@@ -28,33 +25,6 @@ PAIRS = list(
          "channel"], 2,
     )
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def lived_through(server: str) -> Iterator[str]:
-    """A database in which 226 days have been lived."""
-    name = "life"
-    url = server.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
-        yield url
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-_LIVES: dict[str, Life] = {}
-
-
-@pytest.fixture
-async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
-    if lived_through not in _LIVES:
-        one = await lived(lived_through, BEGINS, DAYS, calls=2.5, seed=7)
-        await one.work.session.close()
-        await one.ground.database.close()
-        _LIVES[lived_through] = one
-    one = _LIVES[lived_through]
-    one.ground.kept.pop("statistics", None)
-    yield one
-    await one.ground.database.close()
 
 
 async def summary_of(life: Life, asked: Asked) -> Summary:

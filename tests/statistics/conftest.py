@@ -1,0 +1,45 @@
+"""A helpline on which hundreds of days have been lived, for whoever counts."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from app.clock import SteppedClock
+from app.demo.stage import Stage, stage_on
+from tests.statistics.life import Life, lived
+
+# From before the clocks change in spring until after they have in autumn, in three zones.
+BEGINS, DAYS = datetime(2026, 3, 24, tzinfo=UTC), 226
+_LIVES: dict[str, Life] = {}
+
+
+@pytest.fixture(scope="session")
+def lived_through(server: str) -> Iterator[str]:
+    """A database for these days; it is filled by the first who needs it."""
+    url = server.replace("/postgres?", "/life?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE life TEMPLATE template_helpline")
+        yield url
+        connection.execute("DROP DATABASE life WITH (FORCE)")
+
+
+@pytest.fixture
+async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
+    """The days, with a ground to count on."""
+    if lived_through not in _LIVES:
+        one = await lived(lived_through, BEGINS, DAYS, calls=2.5, seed=7)
+        await one.work.session.close()
+        _LIVES[lived_through] = one
+    one = _LIVES[lived_through]
+    one.ground.kept.pop("statistics", None)
+    yield one
+    await one.ground.database.close()
+
+
+@pytest.fixture
+async def house(life: Life, lived_through: str) -> AsyncIterator[Stage]:
+    """The whole program on the evening of the last of these days."""
+    async with stage_on(lived_through, clock=SteppedClock(life.now)) as stage:
+        yield stage

@@ -1,0 +1,339 @@
+"""Files: read back as a user would, equal to the pencil's count, and only for whom they are."""
+
+import csv
+import io
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx2
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff.roles import Role
+from app.staff.tokens import add_token, revoke_token
+from app.statistics.measures import NAMES
+from app.statistics.writers import safe
+from app.work import PROGRAM
+from tests.statistics import naive
+
+FIRST, LAST = "2026-03-26", "2026-11-03"
+WINDOW = f"from={FIRST}&to={LAST}"
+
+
+async def person(house: Stage, name: str, role: Role) -> Counsellor:
+    return await house.add_counsellor(f"{name} {id(house)}", role=role, shift=False, state=None)
+
+
+@pytest.fixture
+async def boss(house: Stage) -> Counsellor:
+    return await person(house, "boss", Role.ADMINISTRATOR)
+
+
+async def fetch(who: Counsellor, path: str) -> httpx2.Response:
+    answer = await who.ask("GET", path)
+    assert answer.status_code == 200, answer.text[:500]
+    return answer
+
+
+def read_csv(text: str) -> tuple[list[str], list[dict[str, str]]]:
+    lines = text.splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    return comments, list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def ones_of(url: str) -> list[naive.Told]:
+    return naive.within(naive.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
+
+
+async def test_a_summary_is_the_same_in_every_format(
+    house: Stage, boss: Counsellor, lived_through: str, tmp_path: Path
+) -> None:
+    path = f"/statistics/summary.{{}}?{WINDOW}&by=month,outcome"
+    comments, rows = read_csv((await fetch(boss, path.format("csv"))).text)
+    whole = json.loads((await fetch(boss, path.format("json"))).text)
+    (tmp_path / "s.parquet").write_bytes((await fetch(boss, path.format("parquet"))).content)
+    (tmp_path / "s.xlsx").write_bytes((await fetch(boss, path.format("xlsx"))).content)
+    parquet = pq.read_table(tmp_path / "s.parquet").to_pylist()
+    book = openpyxl.load_workbook(tmp_path / "s.xlsx")
+    sheet = list(book["Data"].values)
+    excel = [dict(zip(sheet[0], line, strict=True)) for line in sheet[1:]]
+    assert book["Data"].freeze_panes == "A2"
+    assert len(rows) == len(whole["rows"]) == len(parquet) == len(excel) > 60
+    assert whole["rows"] == parquet
+    ones = ones_of(lived_through)
+    for line, row, cells in zip(rows, parquet, excel, strict=True):
+        if row["row"] == "cell":
+            mine = [
+                one for one in ones
+                if (naive.PERIODS["month"](one) == row["period"] and one.outcome == row["outcome"])
+                or (one.outcome == "-" and row["outcome"] == "none"
+                    and naive.PERIODS["month"](one) == row["period"])
+            ]  # fmt: skip
+            assert {n: row[n] for n in NAMES} == naive.measured(mine), row["period"]
+        for name in NAMES:
+            value = row[name]
+            assert (line[name] == "") == (value is None)
+            if value is not None:
+                assert float(line[name]) == pytest.approx(value)
+                assert cells[name] == pytest.approx(value)
+    # Each measure's words stand in each file, and as of when.
+    for words in ("# asa: ASA (seconds): average speed of answer", "as of 2026-11-05"):
+        assert any(words in comment for comment in comments), words
+    assert whole["definitions"]["service_level"].startswith("Service level (share): formula 3")
+    definitions = {line[0]: line[1] for line in book["Definitions"].values}
+    assert definitions["rona"] == "RONA (share): missed offers ÷ offers"
+    field = pq.read_schema(tmp_path / "s.parquet").field("rona")
+    assert field.metadata[b"words"].decode() == definitions["rona"]
+
+
+async def test_single_calls_add_up_to_the_summary(
+    house: Stage, boss: Counsellor, lived_through: str, tmp_path: Path
+) -> None:
+    for kind in ("csv", "parquet", "json", "xlsx"):
+        answer = await fetch(boss, f"/statistics/calls.{kind}?{WINDOW}")
+        (tmp_path / f"calls.{kind}").write_bytes(answer.content)
+        assert f"calls-{FIRST}-{LAST}.{kind}" in answer.headers["content-disposition"]
+    connection = duckdb.connect()
+    counted = {}
+    for kind in ("csv", "parquet"):
+        counted[kind] = connection.sql(
+            "SELECT outcome, count(*), sum(wait_seconds), sum(talk_seconds), sum(offers),"
+            " min(arrived_at)::text, count(called_before), bool_or(danger)"
+            f" FROM '{tmp_path}/calls.{kind}' GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    assert counted["csv"] == counted["parquet"]
+    calls = [one for one in ones_of(lived_through) if one.is_call]
+    assert sum(row[1] for row in counted["csv"]) == len(calls)
+    answered = next(row for row in counted["csv"] if row[0] == "answered")
+    told = [one for one in calls if one.outcome == "answered"]
+    assert answered[3] == sum(one.talk for one in told)
+    assert answered[4] == sum(one.offers for one in told)
+    rows = json.loads((tmp_path / "calls.json").read_text())["rows"]
+    by_id = {row["id"]: row for row in rows}
+    for one in calls:
+        row = by_id[str(one.id)]
+        assert row["arrived_local"] == one.local.strftime("%Y-%m-%dT%H:%M:%S")
+        assert row["line"] == (None if one.line == "-" else one.line.replace("?", "not_recorded"))
+        assert (row["hold_seconds"], row["transfers"]) == (one.hold, one.transfers)
+        assert row["called_before"] == one.before
+    assert not any(name in rows[0] for name in ("place", "ages", "categories", "contact_id"))
+    sheet = openpyxl.load_workbook(tmp_path / "calls.xlsx")["Data"]
+    header = [cell.value for cell in sheet[1]]
+    second = sheet[2]
+    assert second[header.index("arrived_at")].is_date
+    assert isinstance(second[header.index("offers")].value, int)
+    assert isinstance(second[header.index("danger")].value, bool)
+
+
+async def test_calls_and_contacts_are_reconciled_to_nought(
+    house: Stage, boss: Counsellor, lived_through: str
+) -> None:
+    found = json.loads((await fetch(boss, f"/statistics/summary.json?{WINDOW}")).text)
+    lines = {line["words"]: line["number"] for line in found["reconciliation"]}
+    ones = ones_of(lived_through)
+    assert lines["Not explained"] == 0
+    assert lines["Answered calls"] == sum(one.outcome == "answered" for one in ones)
+    assert lines["Contacts"] == sum(one.contact is not None for one in ones)
+    others = [o for o in ones if o.is_call and o.contact and o.outcome != "answered"]
+    assert lines["plus contacts of calls that were not answered (voice messages)"] == len(others)
+    assert sum(list(lines.values())[:4]) == lines["Contacts"]
+
+
+def test_nothing_in_a_file_is_a_formula() -> None:
+    for text in ("=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "=", "--1"):
+        assert safe(text) == "'" + text
+    for text in ("+38111116111", "-5", "plain", "a=b", "", "−5"):
+        assert safe(text) == text
+
+
+async def test_a_name_that_is_a_formula_stays_a_name(
+    house: Stage, boss: Counsellor, tmp_path: Path
+) -> None:
+    async with transaction(house.ground, PROGRAM) as work:
+        from app.staff import accounts
+
+        await accounts.add_staff(work, name="=HYPERLINK(1)", role=Role.COUNSELLOR)
+    counsellor = await house.rows("SELECT id FROM staff WHERE name = '=HYPERLINK(1)'")
+    await house._watch.execute(
+        "INSERT INTO presence_changes (counsellor_id, at, before, after, cause)"
+        " VALUES (%s, %s, 'off_duty', 'break', ''), (%s, %s, 'break', 'off_duty', '')",
+        (counsellor[0]["id"], house.clock.now(), counsellor[0]["id"], house.clock.now()),
+    )
+    await house._watch.execute(
+        "UPDATE staff SET name = '=HYPERLINK(1)' WHERE id ="
+        " (SELECT counsellor_id FROM offers ORDER BY opened_at LIMIT 1)"
+        " AND NOT EXISTS (SELECT FROM staff WHERE name = '=HYPERLINK(1)')"
+    )
+    text = (await fetch(boss, f"/statistics/counsellors.csv?{WINDOW}")).text
+    content = (await fetch(boss, f"/statistics/counsellors.xlsx?{WINDOW}")).content
+    sheet = openpyxl.load_workbook(io.BytesIO(content))["Data"]
+    names = [row[1] for row in sheet.values]
+    assert "'=HYPERLINK(1)" not in names or '"\'=HYPERLINK(1)"' in text
+    assert "=HYPERLINK(1)" not in [n.strip() for n in text.replace('"', "").split(",")]
+
+
+# -- requests that need a second person --------------------------------------------------------
+
+
+RECORDS = {"what": "records", "from": FIRST, "to": LAST, "format": "csv",
+           "reason": "Yearly evaluation by the institute"}  # fmt: skip
+
+
+async def test_single_contacts_need_a_second_person_and_leave_a_trail(
+    house: Stage, boss: Counsellor, lived_through: str
+) -> None:
+    assert (await boss.ask("GET", f"/statistics/records.csv?{WINDOW}")).status_code == 422
+    short = await boss.ask("POST", "/statistics/exports", {**RECORDS, "reason": "because"})
+    assert (short.status_code, "what it is needed for" in short.text) == (422, True)
+    asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
+    assert asked["state"] == "asked"
+    path = f"/statistics/exports/{asked['id']}"
+    await house.settle()
+    assert (await boss.ask("GET", f"{path}/file")).status_code == 409
+    own = await boss.ask("POST", f"{path}/approve", {})
+    assert (own.status_code, "your own request" in own.text) == (403, True)
+    chief = await person(house, "chief", Role.SUPERVISOR)
+    listed = (await chief.ask("GET", "/statistics/exports")).json()
+    assert [e["reason"] for e in listed if e["id"] == asked["id"]] == [RECORDS["reason"]]
+    assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
+    await house.settle()
+    assert (await chief.ask("POST", f"{path}/refuse", {})).status_code == 409
+    # Whoever approves does not get it by that; nor does anybody else.
+    assert (await chief.ask("GET", f"{path}/file")).status_code == 403
+    auditor = await person(house, "auditor", Role.AUDITOR)
+    assert (await auditor.ask("GET", f"{path}/file")).status_code == 404
+    file = await fetch(boss, f"{path}/file")
+    _, rows = read_csv(file.text)
+    ones = ones_of(lived_through)
+    assert len(rows) == len(ones)
+    said = {row["contact_id"]: row for row in rows if row["contact_id"]}
+    for one in ones:
+        if one.contact:
+            row = said[str(one.contact["id"])]
+            codes = naive.DIMENSIONS["category"](one)
+            assert set(row["categories"].split(";")) == {
+                c.replace("?", "not_recorded") for c in codes
+            }
+    trail = await house.rows(
+        "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id", f"export:{asked['id']}"
+    )
+    assert [t["action"] for t in trail] == [
+        "export asked for", "export approved", "export made", "export downloaded",
+    ]  # fmt: skip
+    # Neither the reason nor the file can be read in the database.
+    for table in ("exports", "export_parts", "audit_entries"):
+        for row in await house.rows(f"SELECT t::text AS words FROM {table} t"):
+            assert "institute" not in row["words"]
+            assert "V-PHYSICAL" not in row["words"]
+    house.stepped.move_to(house.clock.now() + timedelta(days=8))
+    await house.settle()
+    await boss.sign_in()
+    assert (await boss.ask("GET", f"{path}/file")).status_code == 409
+    assert await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"]) == []
+
+
+async def test_a_refused_request_is_never_made(house: Stage, boss: Counsellor) -> None:
+    asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
+    other = await person(house, "other", Role.ADMINISTRATOR)
+    await other.ask("POST", f"/statistics/exports/{asked['id']}/refuse", {})
+    await house.settle()
+    again = await other.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})
+    assert again.status_code == 409
+    parts = await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"])
+    assert parts == []
+    officer = await person(house, "officer", Role.REFERRAL_OFFICER)
+    assert (await officer.ask("POST", "/statistics/exports", RECORDS)).status_code == 403
+
+
+async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsellor) -> None:
+    body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
+    asked = (await boss.ask("POST", "/statistics/exports", body)).json()
+    await house.settle()
+    path = f"/statistics/exports/{asked['id']}"
+    found = (await boss.ask("GET", path)).json()
+    assert (found["state"], found["done"]) == ("ready", found["of"])
+    whole = await fetch(boss, f"{path}/file")
+    assert len(whole.content) == found["size"]
+    import hashlib
+
+    assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
+    url = f"{house.settings.public_url}/api/v1{path}/file"
+    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+    for asked_for, begin, end in (
+        ("bytes=1000-", 1000, None), ("bytes=0-9", 0, 10), ("bytes=-7", -7, None),
+    ):  # fmt: skip
+        part = await house.client.get(url, headers={**cookie, "Range": asked_for})
+        assert (part.status_code, part.content) == (206, whole.content[begin:end]), asked_for
+    assert part.headers["etag"] == whole.headers["etag"]
+    other = {**cookie, "Range": "bytes=5-", "If-Range": '"something else"'}
+    assert (await house.client.get(url, headers=other)).status_code == 200
+    beyond = {**cookie, "Range": "bytes=99999999-"}
+    assert (await house.client.get(url, headers=beyond)).status_code == 416
+
+
+async def test_a_program_comes_with_a_token(house: Stage) -> None:
+    async with transaction(house.ground, PROGRAM) as work:
+        token = await add_token(work, "ministry", ["statistics"], 30)
+        staff = await add_token(work, "room", ["staff_statistics"], 30)
+    base = f"{house.settings.public_url}/api/v1/statistics"
+
+    async def ask(path: str, bearer: str) -> int:
+        answer = await house.client.get(base + path, headers={"Authorization": f"Bearer {bearer}"})
+        return answer.status_code
+
+    assert await ask(f"/summary?{WINDOW}&by=outcome", token) == 200
+    assert await ask(f"/calls.csv?{WINDOW}", token) == 200
+    assert await ask(f"/summary?{WINDOW}&by=counsellor", token) == 403
+    assert await ask(f"/summary?{WINDOW}&by=counsellor", staff) == 200
+    assert await ask("/summary", token[:-1]) == 401
+    assert await ask("/exports", token) == 401
+    rows = await house.rows("SELECT token_key::text AS k FROM api_tokens")
+    assert token not in str(rows)
+    async with transaction(house.ground, PROGRAM) as work:
+        await revoke_token(work, "ministry")
+    assert await ask("/summary", token) == 401
+    house.stepped.move_to(house.clock.now() + timedelta(days=31))
+    assert await ask("/summary", staff) == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/statistics/summary?by=colour", "There is no dimension"),
+        ("/statistics/summary?by=line,outcome,sex", "at most two"),
+        ("/statistics/summary?by=day,month", "one period"),
+        ("/statistics/summary?from=2026-13-01", "neither a date"),
+        ("/statistics/summary?from=2026-05-01&to=2026-04-01", "before it ends"),
+        ("/statistics/summary?from=1990-01-01&to=2026-01-01", "ten years"),
+        ("/statistics/summary?line=nonsense", "A line is its number"),
+        ("/statistics/summary?line=%2B38199999", "There is no line"),
+        ("/statistics/summary?measures=beauty", "There is no measure"),
+    ],
+)
+async def test_rubbish_is_refused_in_words(
+    house: Stage, boss: Counsellor, path: str, words: str
+) -> None:
+    answer = await boss.ask("GET", path)
+    assert (answer.status_code, words in answer.json()["detail"]) == (422, True), answer.text
+
+
+def test_the_dictionary_names_every_column() -> None:
+    from app.statistics.tables import dictionary, record_columns
+
+    entries = dictionary()
+    assert len({(file, name) for file, name, _ in entries}) == len(entries)
+    assert all(words.strip() for _, _, words in entries)
+    names = {name for file, name, _ in entries if file == "records"}
+    assert names == {column.name for column in record_columns(("call", "record"))}
+
+
+async def test_what_the_page_of_numbers_may_not_show(house: Stage) -> None:
+    officer: Any = await person(house, "officer2", Role.REFERRAL_OFFICER)
+    for path in ("/statistics/counsellors.csv", "/statistics/summary?by=counsellor"):
+        assert (await officer.ask("GET", path)).status_code == 403
