@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from app.errors import Invalid, NotAllowed, NotSignedIn
-from app.staff.access import InWork, Requires, refuse_cross_site, signed_in
+from app.staff.access import Guard, InWork, Requires, refuse_cross_site, signed_in
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
@@ -50,7 +50,7 @@ class Asker:
         return may(self.staff.role, permission)
 
 
-class AsksNumbers:
+class AsksNumbers(Guard):
     """Lets through a cookie or a bearer token that may see statistics."""
 
     async def __call__(self, request: Request, work: InWork) -> Asker:
@@ -62,12 +62,12 @@ class AsksNumbers:
         else:
             refuse_cross_site(request, json_only=True)
             asker = Asker(await signed_in(request, work), None)
-        if not asker.may(Permission.SEE_STATISTICS):
+        if not asker.may(self.permission):
             raise NotAllowed()
         return asker
 
 
-Asks = Annotated[Asker, Depends(AsksNumbers(), scope="function")]
+Asks = Annotated[Asker, Depends(AsksNumbers(Permission.SEE_STATISTICS), scope="function")]
 SeesNumbers = Annotated[Staff, Depends(Requires(Permission.SEE_STATISTICS), scope="function")]
 Exports = Annotated[Staff, Depends(Requires(Permission.EXPORT_RECORDS), scope="function")]
 Approves = Annotated[Staff, Depends(Requires(Permission.APPROVE_EXPORTS), scope="function")]
@@ -85,13 +85,13 @@ def wanted_by(
     """What an address asks for. Without a window: the last thirty days. Raises Invalid."""
     from app.statistics.periods import Period
 
-    end = today(work) + timedelta(days=1)
+    end = until or (today(work) + timedelta(days=1)).isoformat()
     words = [word.strip() for word in by.split(",") if word.strip()]
     periods = [word for word in words if word in set(Period)]
     if len(periods) > 1:
         raise Invalid("Give one period at most.")
     wanted = read_wanted(
-        what, since or (end - timedelta(days=30)).isoformat(), until or end.isoformat(), kind,
+        what, since or thirty_days_before(end), end, kind,
         {
             "period": periods[0] if periods else None,
             "by": [word for word in words if word not in periods],
@@ -104,6 +104,15 @@ def wanted_by(
         raise Invalid("A line is its number with + and country code.")
     check_staff(asker, wanted)
     return wanted
+
+
+def thirty_days_before(end: str) -> str:
+    """Where a window begins of which only the end is said."""
+    try:
+        edge = date.fromisoformat(end) if len(end) == 10 else datetime.fromisoformat(end)
+        return (edge - timedelta(days=30)).isoformat()
+    except (ValueError, OverflowError):
+        return end
 
 
 def check_staff(asker: Asker, wanted: Wanted) -> None:

@@ -108,11 +108,18 @@ async def heard(request: Request, work: Work, staff: Staff) -> None:
         await request.app.state.heard_of(work, staff.id)
 
 
-class Requires:
-    """A dependency that lets through whoever holds the permission."""
+class Guard:
+    """A dependency that lets through whoever holds the permission, however they prove it."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+
+class Requires(Guard):
+    """The same for people: they come with the cookie."""
 
     def __init__(self, permission: Permission, *, json_only: bool = True) -> None:
-        self.permission = permission
+        super().__init__(permission)
         self._json_only = json_only
 
     async def __call__(self, request: Request, work: InWork) -> Staff:

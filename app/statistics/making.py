@@ -164,8 +164,8 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     for name, words in accountability.DEFINITIONS.items():
         kind: Any = "number" if "seconds" in name else "whole"
         columns.append(OutColumn(name, kind, words))
-    columns.append(OutColumn("rejections", "texts", "reasons of rejections, with their number"))
-    columns.append(OutColumn("outcomes", "texts", "outcomes of completed ones, with their number"))
+    columns.append(OutColumn("rejections", "counts", "reasons of rejections, with their number"))
+    columns.append(OutColumn("outcomes", "counts", "outcomes of completed ones, with their number"))
     table = OutTable(
         "Referrals", columns,
         [
@@ -177,8 +177,8 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
         [
             row.agency, row.name, row.sector,
             *(row.values[name] for name in accountability.DEFINITIONS),
-            [f"{word} {n}" for word, n in row.rejections.items()],
-            [f"{word} {n}" for word, n in row.outcomes.items()],
+            list(row.rejections.items()),
+            list(row.outcomes.items()),
         ]
         for row in rows
     ]  # fmt: skip

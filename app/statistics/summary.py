@@ -312,7 +312,9 @@ async def labels_of(
             return {n.code: label_in(n.label, language) for n, _ in library.categories.walk()}
         case Dimension.PLACE | Dimension.REGION:
             return {n.code: label_in(n.label, language) for n, _ in library.places.walk()}
-        case Dimension.AGE_BAND | Dimension.OUTCOME | Dimension.CHANNEL | Dimension.LANGUAGE:
+        case Dimension.OUTCOME:
+            return {"open": "going on"}
+        case Dimension.AGE_BAND | Dimension.CHANNEL | Dimension.LANGUAGE:
             return {}
         case _:
             return _options(library, language)

@@ -19,7 +19,7 @@ from app.statistics.facts import COLUMNS
 from app.statistics.measures import NAMES, definition
 from app.statistics.summary import OVERLAP, Summary
 
-Kind = Literal["id", "text", "whole", "number", "instant", "wall", "texts", "yes_no"]
+Kind = Literal["id", "text", "whole", "number", "instant", "wall", "texts", "counts", "yes_no"]
 _TYPES: dict[Kind, pa.DataType] = {
     "id": pa.string(),
     "text": pa.string(),
@@ -28,6 +28,8 @@ _TYPES: dict[Kind, pa.DataType] = {
     "instant": pa.timestamp("s", tz="UTC"),
     "wall": pa.timestamp("s"),
     "texts": pa.list_(pa.string()),
+    # How often each word: an object of JSON, a map of Parquet, words in one cell elsewhere.
+    "counts": pa.map_(pa.string(), pa.int64()),
     "yes_no": pa.bool_(),
 }
 NOT_RECORDED = "not_recorded"

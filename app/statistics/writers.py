@@ -116,6 +116,8 @@ class CsvWriter:
         for column, array in zip(self._table.columns, batch.columns, strict=True):
             if column.kind in ("instant", "wall"):
                 arrays.append(_iso(array, zulu=column.kind == "instant"))
+            elif column.kind == "counts":
+                arrays.append(pa.array([_counted(v) for v in array.to_pylist()], pa.string()))
             elif column.kind == "texts":
                 arrays.append(_safe_array(_joined(array)))
             elif column.kind == "text":
@@ -181,6 +183,7 @@ class JsonWriter:
 
     def __init__(self, table: OutTable) -> None:
         self._table = table
+        self._counts = [c.name for c in table.columns if c.kind == "counts"]
         self._first = True
 
     def begin(self) -> bytes:
@@ -198,6 +201,8 @@ class JsonWriter:
         texts = []
         for row in batch.to_pylist():
             plain = {name: _plain(value) for name, value in row.items()}
+            for name in self._counts:
+                plain[name] = dict(plain[name] or ())
             texts.append(json.dumps(plain, ensure_ascii=False))
         if not texts:
             return b""
@@ -207,6 +212,11 @@ class JsonWriter:
 
     def end(self) -> AsyncIterator[bytes]:
         return _last(b"\n]}\n")
+
+
+def _counted(pairs: Any) -> str:
+    """Words with their numbers, for one cell."""
+    return "; ".join(f"{word} {n}" for word, n in pairs or ())
 
 
 def _plain(value: Any) -> Any:
@@ -312,6 +322,8 @@ class XlsxWriter:
         elif kind == "yes_no":
             self._sheet.write_boolean(self._row, n, value)
         else:
+            if kind == "counts":
+                value = _counted(value)
             text = ";".join(v for v in value if v) if kind == "texts" else value
             self._sheet.write_string(self._row, n, safe(text))
 

@@ -69,7 +69,7 @@ def bounds(
         for sign in (1.0, -1.0):
             solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
             solver.silent()
-            place = {n: solver.addVariable(lb=least) for n in names}
+            place = {n: solver.addVariable(lb=least, ub=1e5) for n in names}
             for parts, value in rows:
                 solver.addConstr(sum(f * place[n] for n, f in parts.items()) == value)
             for parts, value in at_most:

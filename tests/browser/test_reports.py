@@ -1,0 +1,105 @@
+"""Numbers in a real Chromium: reports with charts, any summary, a file that two let out."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from tests.browser.conftest import CHROMIUM, signed_in
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+PICTURES = os.environ.get("PICTURES")
+
+
+async def picture(page: Page, name: str) -> None:
+    """For whoever wants to look at it."""
+    if PICTURES:
+        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+
+
+async def ring(live: Stage) -> None:
+    """A talk, on the real clock."""
+    ana = await live.add_counsellor("ana")
+    leg = live.ring()
+    for _ in range(100):
+        if leg.heard:
+            break
+        await asyncio.sleep(0.1)
+    live.exchange.press(leg, "1")
+    for _ in range(100):
+        if await ana.offer():
+            break
+        await asyncio.sleep(0.1)
+    assert (await ana.accept()).status_code == 200
+    for _ in range(100):
+        if (await live.call_of(leg))["state"] == "connected":
+            (await ana.do("hang-up")).raise_for_status()
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("they do not talk")
+
+
+async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, page: Page) -> None:
+    await ring(live)
+    boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await signed_in(page, live, boss)
+    await page.get_by_role("link", name="Reports").click()
+    await expect(page.locator("#kinds li")).to_have_count(6)
+    today = live.clock.now().date().isoformat()
+    await page.goto(f"{live.settings.public_url}/reports/monthly?day={today}")
+    pictures = page.locator("figure img")
+    await expect(pictures.first).to_be_visible()
+    widths = await pictures.evaluate_all("all => all.map(one => one.naturalWidth)")
+    assert len(widths) >= 3
+    assert all(width > 100 for width in widths)
+    words = await pictures.evaluate_all("all => all.map(one => one.alt)")
+    assert all(words)
+    calls = page.locator("table.numbers").first.locator("tr", has_text="Calls").first
+    await expect(calls.locator("td").first).to_have_text("1")
+    await picture(page, "monthly")
+    await page.goto(live.settings.public_url + "/reports/explore")
+    await page.get_by_label("Cut into").select_option("day")
+    await page.get_by_label("By").select_option("outcome")
+    await page.get_by_role("button", name="Count").click()
+    row = page.locator("#summary tbody tr", has_text="answered")
+    await expect(row.locator("td").first).to_have_text("1")
+    await picture(page, "explore")
+    async with page.expect_download() as started:
+        await page.get_by_role("link", name="csv").click()
+    file = await (await started.value).path()
+    assert ",answered,answered,1," in Path(file).read_text().replace('"', "")
+    await page.goto(live.settings.public_url + "/reports/planning")
+    await page.get_by_label("What if").fill("2")
+    await page.get_by_role("button", name="Work out").click()
+    await expect(page.locator("#plan tbody tr")).to_have_count(7)
+    await picture(page, "planning")
+
+
+async def test_two_people_let_single_records_out(live: Stage, page: Page) -> None:
+    await ring(live)
+    boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    chief = await live.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
+    await signed_in(page, live, boss)
+    await page.goto(live.settings.public_url + "/reports")
+    await page.locator("select[name=what]").select_option("records")
+    await page.get_by_role("button", name="Ask for the file").click()
+    await expect(page.locator("#problem")).to_contain_text("what it is needed for")
+    await page.get_by_label("What for").fill("Evaluation by the institute")
+    await page.get_by_role("button", name="Ask for the file").click()
+    await expect(page.locator("#exports")).to_contain_text("waits for a second person")
+    await picture(page, "reports")
+    (asked,) = (await chief.ask("GET", "/statistics/exports")).json()
+    await chief.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})
+    for _ in range(50):
+        await page.reload()
+        if await page.get_by_role("link", name="Download").count():
+            break
+    async with page.expect_download() as started:
+        await page.get_by_role("link", name="Download").click()
+    path = await (await started.value).path()
+    lines = [line for line in Path(path).read_text().splitlines() if not line.startswith("#")]
+    assert len(lines) == 2

@@ -1,0 +1,288 @@
+"""Reports: the right figures, on a page, on paper, by mail; shapes as files; sums that hold."""
+
+import io
+import re
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+
+from app.clock import SteppedClock
+from app.contacts.datafile import BadDefinition
+from app.demo.stage import Counsellor, Stage, stage_on
+from app.jobs.transaction import transaction
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.statistics.reports import Report, kind_of, kinds, window_of
+from app.statistics.shapes import SHIPPED, shapes_in
+from app.work import PROGRAM
+from tests.scenarios.helpline import Mail
+from tests.statistics import naive
+from tests.statistics.life import Life
+
+APRIL = (date(2026, 4, 1), date(2026, 5, 1))
+
+
+async def report_of(life: Life, name: str, day: str) -> Report:
+    async with transaction(life.ground, PROGRAM) as work:
+        work.now = life.now
+        kind = kind_of(work, name)
+        return await kind.make(work, window_of(work, kind, day), None)
+
+
+def grid(report: Report, title: str) -> dict[str, list[str]]:
+    (found,) = [s.grid for s in report.sections if s.title == title]
+    assert found is not None
+    return {row[0]: row[1:] for row in found.rows}
+
+
+def number(text: str) -> int:
+    return int(text.replace("\u202f", ""))
+
+
+async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_through: str) -> None:
+    told = naive.told(lived_through)
+    ones = naive.within(told, *APRIL)
+    expected = naive.measured(ones)
+    report = await report_of(life, "monthly", "2026-04-17")
+    key = grid(report, "Key figures")
+    before = naive.measured(naive.within(told, date(2026, 3, 1), date(2026, 4, 1)))
+    for title, name in (("Calls", "calls"), ("Answered", "answered"), ("Contacts", "contacts"),
+                        ("Transfers", "transfers"), ("… shortly", "short_abandons")):  # fmt: skip
+        assert [number(n) for n in key[title]] == [expected[name], before[name]], title
+    assert key["Service level"][0] == f"{expected['service_level']:.1%}"
+    days = grid(report, "By day")
+    assert len(days) == 30
+    assert sum(number(row[0]) for row in days.values()) == expected["calls"]
+    heat = grid(report, "Calls by hour and weekday")
+    calls = Counter(f"{o.local:%A}" for o in ones if o.is_call)
+    assert {day: int(row[-1]) for day, row in heat.items()} == dict(calls)
+    waits = grid(report, "Waits")
+    left = expected["short_abandons"] + expected["abandoned_in_queue"]
+    assert [int(n) for n in waits["all"]] == [expected["answered"], left]
+    outcomes = grid(report, "Calls by outcome")
+    assert number(outcomes["Total"][0]) == expected["calls"]
+    about = grid(report, "Contacts by what it was about")
+    parts = [number(row[0]) for name, row in about.items() if name != "Total"]
+    assert sum(parts) == number(about["Total"][0]) == expected["contacts"]
+    assert grid(report, "Calls and contacts")["Not explained"] == ["0"]
+    # Every chart stands beside a table, and can be read without being seen.
+    drawn = [s for s in report.sections if s.chart is not None]
+    assert len(drawn) >= 5
+    assert all(s.grid is not None and len(s.chart.words) > 20 for s in drawn if s.chart)
+    assert all("<svg" in s.chart.svg() for s in drawn if s.chart)
+
+
+async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str) -> None:
+    report = await report_of(life, "md-notifications", "2026-06-01")
+    sums = grid(report, "Sums that have to hold")
+    assert len(sums) == 4
+    assert all(row[-1] == "holds" and row[0] == row[1] for row in sums.values())
+    children = [
+        (one, child)
+        for one in naive.within(naive.told(lived_through), date(2026, 1, 1), date(2027, 1, 1))
+        if one.contact and one.contact["closed_as"] is None
+        and "V" in naive.DIMENSIONS["category_group"](one)
+        and one.contact["kind"] in ("child", "about_child", "professional")
+        for child in naive._children(one)
+    ]  # fmt: skip
+    assert len(children) > 30
+    total = grid(report, "Notifications about children")["Notifications in total"]
+    assert int(total[0]) == len(children)
+    severest = grid(report, "By the most severe form")
+    sexual = sum("V-SEXUAL" in naive.DIMENSIONS["category"](one) for one, _ in children)
+    physical = sum(
+        "V-PHYSICAL" in (found := naive.DIMENSIONS["category"](one)) and "V-SEXUAL" not in found
+        for one, _ in children
+    )
+    assert [int(severest[n][0]) for n in ("sexual violence", "physical violence")] == [
+        sexual, physical,
+    ]  # fmt: skip
+    small = grid(report, "By age")["0 to 2 years"]
+    assert int(small[0]) == sum(child.get("age", 99) <= 2 for _, child in children)
+    # What is not recorded is not nought.
+    assert grid(report, "What a helpline does not record")["urban and rural"] == ["not recorded"]
+
+
+async def test_the_yearly_submission_has_every_category(life: Life, lived_through: str) -> None:
+    report = await report_of(life, "chi", "2026-06-01")
+    categories = grid(report, "Children by category of the framework and gender")
+    assert {"Physical violence", "Bullying", "Child abduction", "Sexual behaviours"} <= set(
+        categories
+    )
+    (columns,) = [s.grid.columns for s in report.sections
+                  if s.grid and s.title.startswith("Children by category")]  # fmt: skip
+    girls = columns.index("Girl") - 1
+    expected = sum(
+        child.get("gender") == "girl"
+        for one in naive.told(lived_through)
+        if one.contact and one.contact["closed_as"] is None and one.local.year == 2026
+        and "V-PHYSICAL" in naive.DIMENSIONS["category"](one)
+        for child in naive._children(one)
+    )  # fmt: skip
+    assert int(categories["Physical violence"][girls]) == expected > 0
+    assert grid(report, "Coverage of the mapping")["of these, counted in the framework"] == [
+        "100.0%"
+    ]
+
+
+async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path) -> None:
+    boss = await house.add_counsellor("reader of all", role=Role.ADMINISTRATOR, shift=False,
+                                      state=None)  # fmt: skip
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+    async with transaction(house.ground, PROGRAM) as work:
+        names = list(kinds(work))
+    assert {"daily", "monthly", "agencies", "chi", "md-notifications", "violence"} <= set(names)
+    for name in names:
+        url = f"{house.settings.public_url}/reports/{name}"
+        page = await house.client.get(f"{url}?day=2026-04-10", headers=headers)
+        assert page.status_code == 200, name
+        assert "What the numbers mean" in page.text
+        paper = await house.client.get(f"{url}.pdf?day=2026-04-10", headers=headers)
+        text = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(paper.content)).pages)
+        title = re.search(r"<h1>(.*?):", page.text)
+        assert title is not None
+        assert title[1].split("(")[0].strip()[:20] in text
+        assert "as of 2026-11-05" in text
+    for path in ("/reports", "/reports/explore?by=category&and=sex&period=month",
+                 "/reports/planning?more=2"):  # fmt: skip
+        page = await house.client.get(house.settings.public_url + path, headers=headers)
+        assert page.status_code == 200, path
+    for path in ("/reports/nothing", "/reports/monthly?day=yesterday", "/reports/explore?by=x",
+                 "/reports/explore?from=x", "/reports/planning?more=1000"):  # fmt: skip
+        page = await house.client.get(house.settings.public_url + path, headers=headers)
+        assert page.status_code in (404, 422), path
+    officer = await house.add_counsellor("an officer", role=Role.REFERRAL_OFFICER, shift=False,
+                                         state=None)  # fmt: skip
+    other = {"Cookie": "; ".join(f"{k}={v}" for k, v in officer._cookies.items())}
+    daily = await house.client.get(house.settings.public_url + "/reports/daily", headers=other)
+    assert daily.status_code == 403, "it holds numbers of single counsellors"
+
+
+# -- a country's own ---------------------------------------------------------------------------
+
+OWN = """
+report: schools
+version: 1
+title: {en: Contacts from schools}
+period: month
+source: our own
+tables:
+  - code: who
+    title: {en: By profession}
+    unit: contacts
+    where: {role: [teacher]}
+    rows:
+      - {code: all, label: {en: All}}
+      - {code: urgent, label: {en: Urgent}, where: {urgency: [immediate, urgent]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("role: [teacher]", "colour: [blue]", 8, "there is no dimension 'colour'"),
+        ("unit: contacts", "unit: cats", 10, "unit"),
+        ("    rows:", "    each: category\n    rows:", 8, "either rows or each"),
+        ("period: month", "period: week\nchecks: [{whole: who.none, parts: [who.all]}]", 6,
+         "there is no row 'who.none'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_shape_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str, line: int, words: str
+) -> None:
+    assert old in OWN
+    (tmp_path / "report-own.yaml").write_text(OWN.replace(old, new))
+    with pytest.raises(BadDefinition, match=re.escape(words)) as found:
+        shapes_in(tmp_path)
+    assert "report-own.yaml:" in str(found.value)
+
+
+def test_ages_may_overlap_only_where_it_is_said(tmp_path: Path) -> None:
+    text = OWN.replace("    rows:", "    each: category\n    ignored:").split("    ignored:")[0]
+    (tmp_path / "report-own.yaml").write_text(text)
+    with pytest.raises(BadDefinition, match="overlapping"):
+        shapes_in(tmp_path)
+
+
+async def test_a_country_adds_a_shape_as_a_file(
+    life: Life, lived_through: str, tmp_path: Path
+) -> None:
+    (tmp_path / "report-own.yaml").write_text(OWN)
+    async with (
+        stage_on(
+            lived_through, clock=SteppedClock(life.now), with_server=False, definitions_dir=tmp_path
+        ) as stage,
+        transaction(stage.ground, PROGRAM) as work,
+    ):
+        kind = kind_of(work, "schools")
+        report = await kind.make(work, window_of(work, kind, "2026-04-10"), None)
+    expected = sum(
+        one.contact is not None and naive.DIMENSIONS["role"](one) == {"teacher"}
+        for one in naive.within(naive.told(lived_through), *APRIL)
+    )
+    assert int(grid(report, "By profession")["All"][0]) == expected > 0
+    assert set(shapes_in(None)) == {p.stem.removeprefix("report-") for p in
+                                    SHIPPED.glob("report-*.yaml")}  # fmt: skip
+
+
+# -- by mail -------------------------------------------------------------------------------------
+
+
+async def with_mail(stage: Stage, who: Counsellor, address: str) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get(Staff, who.id)
+        assert staff is not None
+        staff.email = address
+
+
+async def visit(stage: Stage, who: Counsellor, path: str) -> Any:
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items())}
+    return await stage.client.get(stage.settings.public_url + path, headers=headers)
+
+
+async def test_a_report_is_sent_as_a_link_to_a_role(night: Stage, post: Mail) -> None:
+    boss = await night.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
+    await with_mail(night, chief, "chief@example.org")
+    await with_mail(night, boss, "boss@example.org")
+    wanted: dict[str, Any] = {"report": "daily", "every": "day", "role": "supervisor"}
+    made = await boss.ask("POST", "/statistics/schedules", wanted)
+    assert made.status_code == 201, made.text
+    assert made.json()["next_on"] == "2030-01-15"
+    for wrong, words in (
+        ({**wanted, "role": "counsellor"}, "may see numbers"),
+        ({**wanted, "role": "referral_officer"}, "single counsellors"),
+        ({**wanted, "report": "weather"}, "no such report"),
+        ({**wanted, "every": "hour"}, "every day, week"),
+        (wanted, "already"),
+    ):
+        assert words in (await boss.ask("POST", "/statistics/schedules", wrong)).text, words
+    night.ring()
+    await night.advance(5)
+    # Not before the morning after, and not twice.
+    night.stepped.move_to(night.clock.now() + timedelta(hours=25))
+    await night.advance(61)
+    assert post.to("chief@example.org") == []
+    night.stepped.move_to(night.clock.now() + timedelta(hours=6))
+    await night.advance(125)
+    (letter,) = post.to("chief@example.org")
+    assert post.to("boss@example.org") == []
+    assert "Daily room report, 2030-01-14 to 2030-01-15" in letter
+    assert "Plavi" not in letter
+    link = re.search(r"http://\S+(/reports/files/\S+)", letter)
+    assert link is not None
+    for who, status in ((chief, 303), (boss, 404)):
+        await who.sign_in()
+        answer = await visit(night, who, link[1])
+        assert answer.status_code == status
+    (file,) = (await chief.ask("GET", "/statistics/exports")).json()
+    assert (file["what"], file["state"], file["asked_by"]) == ("daily", "ready", "by itself")
+    answer = await visit(night, chief, f"/api/v1/statistics/exports/{file['id']}/file")
+    assert answer.content.startswith(b"%PDF")
+    schedule = made.json()["id"]
+    assert (await boss.ask("POST", f"/statistics/schedules/{schedule}/end", {})).status_code == 204
+    assert (await boss.ask("POST", f"/statistics/schedules/{schedule}/end", {})).status_code == 404
