@@ -155,6 +155,15 @@ async def public(work: InWork, asker: Asks, period: str) -> dict[str, Any]:
     return release.as_json(await release.released(work, period))
 
 
+@router.get("/statistics/public/{period}/csv")
+async def public_csv(work: InWork, asker: Asks, period: str) -> Response:
+    """The same as a file."""
+    content = release.as_csv(await release.released(work, period))
+    return Response(
+        content, media_type=FORMATS["csv"], headers=_headers(f"public-{period[:7]}.csv")
+    )
+
+
 @router.post("/statistics/public/{period}")
 async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]:
     """Publish a period that is over, once for ever."""

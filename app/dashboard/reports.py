@@ -22,7 +22,8 @@ from app.statistics.measures import MEASURES, NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
 from app.statistics.printing import print_report
-from app.statistics.reports import Kind, Report, kind_of, kinds, show, window_of
+from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
+from app.statistics.sections import show
 from app.statistics.summary import Asked, plain, summarise, today, zones_of
 from app.statistics.writers import FORMATS
 from app.work import Work

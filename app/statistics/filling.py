@@ -56,6 +56,7 @@ async def fill(
     line: str | None = None,
 ) -> CountedShape:  # fmt: skip
     """Count a report over a window, in each line's own time."""
+    zones.check(line)
     cuts = zones.cuts(window, None, line)
     since, until = zones.widest(window, [line] if line else ())
     translator = Translator(look.library, look.asked)

@@ -7,12 +7,13 @@ what was said in the contacts beside it; that is about single persons, and needs
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.errors import Invalid
 from app.referrals import accountability
 from app.staff.audit import write_entry
-from app.statistics import reconcile
+from app.statistics import reconcile, referral_figures
 from app.statistics.counsellors import room, room_table
 from app.statistics.days import days_of, reading
 from app.statistics.dimensions import Dimension
@@ -51,6 +52,8 @@ class Wanted:
     by: tuple[Dimension, ...] = ()
     line: str | None = None
     names: tuple[str, ...] = NAMES
+    # Of referrals: by what they are counted, instead of by agency.
+    referrals_by: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -58,6 +61,7 @@ class Wanted:
         return {
             "period": self.period, "by": list(self.by), "line": self.line,
             "measures": list(self.names) if self.names != NAMES else None,
+            "referrals_by": self.referrals_by,
         }  # fmt: skip
 
 
@@ -75,6 +79,13 @@ def read_wanted(
     except BadWindow as error:
         raise Invalid(str(error)) from None
     names = tuple(given.get("measures") or NAMES)
+    if what == "referrals":
+        words = list(given.get("by") or [])
+        by = given.get("referrals_by") or (words[0] if words else None)
+        if len(words) > 1 or (by is not None and by not in referral_figures.BY):
+            known = ", ".join(referral_figures.BY)
+            raise Invalid(f"Referrals are counted by agency, or by one of: {known}.")
+        return Wanted(what, window, kind, referrals_by=by)
     return Wanted(
         what, window, kind, read_period(given.get("period")), read_by(given.get("by") or []),
         given.get("line") or None, names,
@@ -155,6 +166,8 @@ def _asked(work: Work, wanted: Wanted) -> Asked:
 async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     zones = await zones_of(work)
     since, until = wanted.window.instants(zones.country)
+    if wanted.referrals_by is not None:
+        return await _referrals_by(work, since, until, wanted.referrals_by)
     rows = await accountability.accountability(work, since, until)
     columns = [
         OutColumn("agency", "text", "code of the agency; `all` for all together"),
@@ -185,11 +198,28 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     return table, batch_of(table, out)
 
 
+async def _referrals_by(
+    work: Work, since: datetime, until: datetime, by: str
+) -> tuple[OutTable, Any]:
+    found, total = await referral_figures.referral_figures(work, since, until, by)
+    columns = [OutColumn(by, "text", f"{by} of the referral; `all` for all together")]
+    for name, words in referral_figures.WORDS.items():
+        columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
+    notes = [
+        f"opened from {since.isoformat()} to {until.isoformat()} (exclusive)",
+        f"as of {work.now.isoformat(timespec='seconds')}",
+    ]
+    table = OutTable("Referrals", columns, notes)
+    rows = [[one.value, *one.numbers.values()] for one in found]
+    return table, batch_of(table, [*rows, ["all", *total.numbers.values()]])
+
+
 @asynccontextmanager
 async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     """Single calls, or calls and contacts: a batch for each day."""
     parts = ("call",) if wanted.what == "calls" else ("call", "record")
     zones = await zones_of(work)
+    zones.check(wanted.line)
     asked = Asked(
         wanted.window, line=wanted.line, measures=("calls",),
         target=work.settings.service_level_seconds,

@@ -94,8 +94,7 @@ async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int 
     if abs(more) > _MOST_MORE:
         raise Invalid(f"At most {_MOST_MORE} more or fewer.")
     zones = await zones_of(work)
-    if line is not None and line not in zones.of_line:
-        raise Invalid("There is no such line.")
+    zones.check(line)
     zone = zones.of_line[line] if line else zones.country
     today = work.now.astimezone(zone).date()
     history = await _history(work, zone, today, line)

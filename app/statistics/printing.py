@@ -10,7 +10,8 @@ from typing import Any
 
 import typst
 
-from app.statistics.reports import Report, Section
+from app.statistics.reports import Report
+from app.statistics.sections import Section
 
 _TEMPLATE = Path(__file__).parent / "data" / "report.typ"
 # Pixels of a chart to centimetres on paper.

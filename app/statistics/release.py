@@ -6,6 +6,8 @@ is hidden is hidden in all of them, and then attacked (`suppression.py`) before 
 """
 
 import asyncio
+import csv
+import io
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -21,6 +23,7 @@ from app.statistics.periods import Period, Window, whole_period
 from app.statistics.shapes import CountedShape, CountedTable, Shape
 from app.statistics.summary import labeller, today, zones_of
 from app.statistics.suppression import Equation, Tables, TooSmall, suppress
+from app.statistics.writers import safe
 from app.work import Work
 
 _COUNSELLING = {"closed_as": ["none"]}
@@ -199,6 +202,24 @@ WORDS = (
     "a child is counted in each of its groups of what it was about, so those rows add up to more",
     "contacts that were no counselling (silent, tests, wrong numbers, …) are not counted",
 )
+
+
+def as_csv(found: PublicRelease) -> str:
+    """The same as a file: one number a line; what is hidden is empty."""
+    out = io.StringIO()
+    for words in (f"Public figures of {found.period}", *WORDS):
+        out.write(f"# {words.replace('null', 'empty')}\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "unit", "row", "column", "number", "hidden"])
+    for table in found.tables:
+        total = {"label": f"All {table['unit']}", "numbers": table["total"]}
+        for row in [*table["rows"], total]:
+            for column, number in zip(table["columns"], row["numbers"], strict=True):
+                shown = "" if number is None else number
+                hidden = str(number is None).lower()
+                line = [table["title"], table["unit"], safe(row["label"]), safe(column)]
+                writer.writerow([*line, shown, hidden])
+    return out.getvalue()
 
 
 def as_json(found: PublicRelease) -> dict[str, Any]:

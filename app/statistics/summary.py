@@ -76,6 +76,12 @@ class Zones:
             **{number: by_zone[zone] for number, zone in self.of_line.items()},
         }
 
+    def check(self, line: str | None) -> None:
+        """Refuse a line that is not there. Raises Invalid."""
+        if line is not None and line not in self.of_line:
+            known = ", ".join(self.of_line) or "none"
+            raise Invalid(f"There is no line {line[:20]}. There are: {known}.")
+
     def widest(self, window: Window, only: Iterable[str] = ()) -> tuple[datetime, datetime]:
         """From the earliest beginning to the latest end of the window in any zone."""
         zones = {self.of_line[n] for n in only if n in self.of_line} or {
@@ -161,8 +167,7 @@ async def summarise(work: Work, asked: Asked) -> Summary:
     """Count. Raises Invalid."""
     check(asked)
     zones = await zones_of(work)
-    if asked.line is not None and asked.line not in zones.of_line:
-        raise Invalid(f"There is no line {asked.line[:20]}. There are: {_list(zones.of_line)}.")
+    zones.check(asked.line)
     limit = _limit(work.ground)
     async with limit, reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
@@ -170,10 +175,6 @@ async def summarise(work: Work, asked: Asked) -> Summary:
         work.defer("statistics:keep_days")
     await label(work, summary, zones)
     return summary
-
-
-def _list(words: Iterable[str]) -> str:
-    return ", ".join(words) or "none"
 
 
 def _limit(ground: Ground) -> asyncio.Semaphore:

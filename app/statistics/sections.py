@@ -1,0 +1,267 @@
+"""Sections of reports: a title, perhaps a chart, and the table beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.statistics import charts, promises, referral_figures
+from app.statistics.charts import Chart
+from app.statistics.counsellors import Room
+from app.statistics.dimensions import Dimension
+from app.statistics.measures import NAMES, definition
+from app.statistics.periods import Window
+from app.statistics.reconcile import reconcile
+from app.statistics.shapes import CountedTable
+from app.statistics.summary import TOTAL, Row, Summary, figures, plain, zones_of
+from app.work import Work
+
+# Key figures of the monthly and the daily report, in their order.
+KEY_FIGURES = (
+    "calls", "offered", "answered", "abandoned", "abandoned_in_greeting", "short_abandons",
+    "abandoned_in_queue", "abandonment", "service_level", "asa", "wait_median", "wait_p90",
+    "longest_wait", "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers",
+    "returned", "voice_messages", "callbacks_requested", "out_of_hours", "no_counsellor", "lost",
+    "danger_calls", "repeat_calls", "contacts", "contacts_completed", "non_counselling",
+    "urgent_contacts",
+)  # fmt: skip
+BY_HOUR = ("calls", "offered", "answered", "abandoned", "service_level", "asa", "longest_wait")
+_MOST_BARS = 20
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table in words; the first column names the row."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    # What stands below: sums, what is counted more than once.
+    foot: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    words: str = ""
+    chart: Chart | None = None
+    grid: Grid | None = None
+
+
+def show(name: str, value: float | int | None) -> str:
+    """A figure as people read it."""
+    if value is None:
+        return "–"
+    unit = definition(name).unit if name in NAMES else "calls"
+    if unit == "share":
+        return f"{value:.1%}"
+    if unit == "seconds":
+        return duration(value)
+    return f"{int(value):,}".replace(",", "\u202f")
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 120:
+        return (
+            f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+        )
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"
+
+
+def key_section(summary: Summary, before: Summary | None) -> Section:
+    now = figures(KEY_FIGURES, summary.total)
+    then = figures(KEY_FIGURES, before.total) if before is not None else {}
+    columns = ["", "now", *(["the period before"] if before is not None else [])]
+    rows = [
+        [definition(name).title, show(name, now[name]), *([show(name, then[name])] if then else [])]
+        for name in KEY_FIGURES
+    ]
+    return Section("Key figures", grid=Grid(columns, rows))
+
+
+def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart | None) -> Section:
+    totals = [row for row in summary.rows if row.kind == TOTAL]
+    rows = [
+        [row.period, *(show(name, summary.figures(row)[name]) for name in names)] for row in totals
+    ]
+    return Section(title, chart=chart, grid=Grid(["", *titles(names)], rows))
+
+
+def titles(names: tuple[str, ...]) -> list[str]:
+    return [definition(name).title.removeprefix("… ") for name in names]
+
+
+def heat(summary: Summary) -> Section:
+    counts = {r.period: summary.figures(r)["calls"] or 0 for r in summary.rows if r.kind == TOTAL}
+    whole = {key: int(value) for key, value in counts.items()}
+    rows = []
+    for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"):
+        numbers = [whole.get(f"{day} {hour:02d}", 0) for hour in range(24)]
+        rows.append([day, *(str(n) for n in numbers), str(sum(numbers))])
+    grid = Grid(["", *(f"{hour:02d}" for hour in range(24)), "all"], rows)
+    busiest = max(whole, key=lambda key: whole[key], default="")
+    most = whole.get(busiest, 0)
+    words = f"Calls by weekday and hour; the busiest is {busiest} o'clock, with {most}."
+    return Section("Calls by hour and weekday", chart=charts.heat_map(whole, words), grid=grid)
+
+
+# Classes of waits, in seconds: up to and with each.
+_CLASSES = (10, 20, 30, 60, 120, 180, 300, 600)
+
+
+def waits(summary: Summary) -> Section:
+    parts = []
+    for name, of in (("answered", "wait_answered"), ("abandoned", "wait_abandoned")):
+        waits = summary.total.waits.get(of)
+        values = waits.tolist() if waits is not None else []
+        parts.append((name, classed(values)))
+    labels = [*(f"≤ {limit} s" for limit in _CLASSES), f"> {_CLASSES[-1]} s"]
+    rows = [[label, *(str(counts[n]) for _, counts in parts)] for n, label in enumerate(labels)]
+    rows.append(["all", *(str(sum(counts)) for _, counts in parts)])
+    drawn = [
+        (labels[n], float(counts[n]), name) for name, counts in parts for n in range(len(labels))
+    ]
+    words = "Calls by how long they waited in the queue, answered and abandoned."
+    return Section(
+        "Waits",
+        chart=charts.columns(drawn, "calls", "", words),
+        grid=Grid(["waited", *(name for name, _ in parts)], rows),
+    )
+
+
+def classed(values: list[int]) -> list[int]:
+    counts = [0] * (len(_CLASSES) + 1)
+    for value in values:
+        place = next((n for n, limit in enumerate(_CLASSES) if value <= limit), len(_CLASSES))
+        counts[place] += 1
+    return counts
+
+
+def by_dimension(
+    summary: Summary, title: str, names: tuple[str, ...], *, drawn: str | None = None,
+    words: str = "",
+) -> Section:  # fmt: skip
+    """A table by one dimension, the greatest first; what is counted twice, and the total."""
+    (dimension,) = summary.asked.by
+    cells = [row for row in summary.rows if row.kind == "cell"]
+    cells.sort(key=lambda row: (-(summary.figures(row)[names[0]] or 0), row.values))
+    rest = [row for row in summary.rows if row.kind != "cell"]
+    rows = [figures_row(summary, dimension, row, names) for row in (*cells, *rest)]
+    chart = None
+    if drawn is not None:
+        values = [
+            (summary.label(dimension, row.values[0])[:60], float(summary.figures(row)[drawn] or 0))
+            for row in cells
+            if row.values[0] not in ("-",) and summary.figures(row)[drawn]
+        ][:_MOST_BARS]
+        if values:
+            chart = charts.bars(
+                values, definition(drawn).title.lower(), f"{title}: {words or drawn}"
+            )
+    return Section(title, words, chart, Grid(["", *titles(names)], rows))
+
+
+def figures_row(
+    summary: Summary, dimension: Dimension, row: Row, names: tuple[str, ...]
+) -> list[str]:
+    found = summary.figures(row)
+    return [summary.label(dimension, row.values[0]), *(show(name, found[name]) for name in names)]
+
+
+def reconciled(summary: Summary) -> Section:
+    rows = [[line.words, str(line.number)] for line in reconcile(summary.total.sums)]
+    return Section(
+        "Calls and contacts", "Why they are not the same number.", grid=Grid(["", ""], rows)
+    )
+
+
+async def referral_sections(work: Work, window: Window) -> list[Section]:
+    zones = await zones_of(work)
+    since, until = window.instants(zones.country)
+    sections = []
+    for by, title in (("sector", "Referrals by sector"), ("urgency", "Referrals by urgency"),
+                      ("outcome", "Referrals by outcome")):  # fmt: skip
+        found, total = await referral_figures.referral_figures(work, since, until, by)
+        columns = ["opened", "acknowledged", "to acknowledge: median", "9 in 10",
+                   "to see the child: median", "9 in 10", "breaches", "completed",
+                   "risk of separation", "prevented", "separated"]  # fmt: skip
+        rows = [[plain(one.value), *referral_numbers(one.numbers)] for one in (*found, total)]
+        drawn = [
+            (plain(one.value), round(one.numbers["median_seconds_to_acknowledge"] / 60, 1))
+            for one in found
+            if one.numbers["median_seconds_to_acknowledge"] is not None
+        ]
+        chart = None
+        if by == "sector" and drawn:
+            words = "Median minutes from the opening to the acknowledgement, by sector."
+            chart = charts.bars(drawn, "minutes to acknowledge, median", words)
+        sections.append(Section(title, chart=chart, grid=Grid(["", *columns], rows)))
+    return sections
+
+
+def referral_numbers(numbers: dict[str, Any]) -> list[str]:
+    return [
+        duration(value) if "seconds" in name else str(value)
+        for name, value in numbers.items()
+        if name != "seen"
+    ]
+
+
+async def promise_section(work: Work, window: Window) -> Section:
+    """Call-backs that were promised."""
+    zones = await zones_of(work)
+    found = await promises.promises(work, window, zones.country)
+    rows = [[words, str(found.numbers[name])] for name, words in promises.WORDS.items()]
+    return Section("Call-backs promised", grid=Grid(["", ""], rows))
+
+
+def room_section(found: Room) -> Section:
+    rows = []
+    for one in (*found.counsellors, found.all):
+        n = one.figures()
+        rows.append(
+            [
+                one.name, duration(n["signed_in"]), duration(n["available"]),
+                duration(n["handling"]), show("rona", n["occupancy"]),
+                show("rona", n["utilisation"]), str(one.offers), str(one.answered),
+                str(one.missed), str(one.declined), show("rona", n["rona"]),
+            ]
+        )  # fmt: skip
+    columns = ["", "signed in", "available", "handling", "occupancy", "utilisation", "offers",
+               "answered", "missed", "declined", "RONA"]  # fmt: skip
+    foot = [f"Fairness {found.fairness if found.fairness is not None else '–'}."]
+    foot += [f"Coverage of {line}: {share:.1%}." for line, share in found.coverage.items()]
+    return Section("Counsellors", grid=Grid(columns, rows, foot))
+
+
+def shape_section(table: CountedTable) -> Section:
+    rows = []
+    foot = []
+    for row in table.rows:
+        if row.not_recorded is not None:
+            rows.append([row.label, "not recorded", *[""] * (len(table.columns) - 1)])
+            foot.append(f"{row.label}: {row.not_recorded}.")
+        else:
+            rows.append([row.label, *(str(n) for n in row.numbers)])
+    if not any(row.not_recorded for row in table.rows):
+        rows.append([f"All {table.unit}", *(str(n) for n in table.total)])
+    if table.overlapping:
+        foot.append("One may be counted in several rows, so they add up to more than all.")
+    return Section(table.title, grid=Grid(["", *table.columns], rows, foot))
+
+
+def holds(holds: bool) -> str:
+    return "holds" if holds else "DOES NOT HOLD"
+
+
+def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section:
+    share = coverage.share
+    rows = [["categories recorded", str(coverage.counted)]]
+    rows.append(["of these, counted in the framework", "–" if share is None else f"{share:.1%}"])
+    rows += [
+        [f"counts as nothing: {label('category', code)}", str(n)]
+        for code, n in sorted(coverage.unmapped.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    return Section("Coverage of the mapping", grid=Grid(["", ""], rows))

@@ -1,0 +1,160 @@
+"""Counsellors' time, fairness and coverage against a count second by second; planning."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from app.clock import SteppedClock
+from app.demo.stage import MONDAY, Stage, stage_on
+from app.jobs.transaction import transaction
+from app.statistics.counsellors import room
+from app.statistics.days import days_to_keep, keep_days
+from app.statistics.erlang import needed
+from app.statistics.periods import Window
+from app.statistics.planning import is_holiday, plan
+from app.work import PROGRAM
+from tests.statistics import naive
+from tests.statistics.life import Life
+
+BELGRADE = ZoneInfo("Europe/Belgrade")
+
+
+def seconds_of(url: str, window: Window) -> tuple[dict[str, dict[str, int]], set[int]]:
+    """Every second of every counsellor, one by one; and the seconds in which somebody is there."""
+    since, until = (int(e.timestamp()) for e in window.instants(BELGRADE))
+    spent: dict[str, dict[str, int]] = {}
+    served: set[int] = set()
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        rows = connection.execute("SELECT * FROM presence_changes ORDER BY id").fetchall()
+    by_staff: dict[str, list[Any]] = {}
+    for row in rows:
+        by_staff.setdefault(str(row["counsellor_id"]), []).append(row)
+    for staff, changes in by_staff.items():
+        mine = spent.setdefault(staff, {})
+        ends = [*(naive.second(c["at"]) for c in changes[1:]), until]
+        for change, end in zip(changes, ends, strict=True):
+            state = change["after"]
+            for second in range(max(naive.second(change["at"]), since), min(end, until)):
+                mine[state] = mine.get(state, 0) + 1
+                if state in ("available", "offered", "on_call", "wrap_up"):
+                    served.add(second)
+    return spent, served
+
+
+async def test_time_fairness_and_coverage_second_by_second(life: Life, lived_through: str) -> None:
+    # A week with the night on which the clocks go back.
+    window = Window(date(2026, 10, 22), date(2026, 10, 29))
+    spent, served = seconds_of(lived_through, window)
+    since, until = window.instants(BELGRADE)
+    assert until - since == timedelta(days=7, hours=1)
+    for kept in (False, True):
+        if kept:
+            days = await days_to_keep(life.ground, life.now, 400)
+            await keep_days(life.ground, days, life.now)
+        async with transaction(life.ground, PROGRAM) as work:
+            work.now = life.now
+            found = await room(work, window)
+        rates = []
+        for one in found.counsellors:
+            mine = spent.get(one.id, {})
+            for state, seconds in one.seconds.items():
+                assert seconds == mine.get(state, 0), (one.name, state)
+            handling = mine.get("on_call", 0) + mine.get("wrap_up", 0)
+            idle = mine.get("available", 0) + mine.get("offered", 0)
+            if handling + idle:
+                expected = round(handling / (handling + idle), 6)
+                assert one.figures()["occupancy"] == expected
+            if mine.get("available", 0) >= 3600:
+                rates.append(one.offers * 3600 / mine["available"])
+        assert len(rates) == 4
+        jain = sum(rates) ** 2 / (len(rates) * sum(r * r for r in rates))
+        assert found.fairness == pytest.approx(jain, abs=1e-6)
+        share = len(served) / (until - since).total_seconds()
+        assert found.coverage["+38111116111"] == pytest.approx(share)
+        assert found.coverage["+56211116111"] < share, "one of them takes the first line only"
+    with psycopg.connect(lived_through) as connection:
+        offers = connection.execute(
+            "SELECT count(*) FROM offers o JOIN calls c ON c.id = o.call_id"
+            " JOIN lines l ON l.id = c.line_id"
+            " WHERE o.opened_at >= %s AND o.opened_at < %s AND NOT l.practice", (since, until),
+        ).fetchone()  # fmt: skip
+    assert offers is not None
+    assert abs(found.all.offers - offers[0]) <= 2, "calls to no line of ours may be offered, too"
+
+
+async def test_what_the_coming_week_needs(life: Life, lived_through: str) -> None:
+    async with (
+        stage_on(lived_through, clock=SteppedClock(life.now), with_server=False) as stage,
+        transaction(stage.ground, PROGRAM) as work,
+    ):
+        found = await plan(work)
+        more = await plan(work, more=2)
+    today = life.now.astimezone(BELGRADE).date()
+    assert len(found.slots) == 7 * 48
+    assert found.slots[0].begins == datetime.combine(
+        today, datetime.min.time(), BELGRADE
+    ).astimezone(UTC)
+    entered = [o for o in naive.told(lived_through) if o.is_call and o.queued is not None]
+    history = [today - timedelta(days=n) for n in range(1, 57)]
+    weeks = [d for d in history if not is_holiday(d, BELGRADE, "RS")]
+    for slot in found.slots[::7]:
+        local = slot.begins.astimezone(BELGRADE)
+        if slot.holiday:
+            continue
+        same = [d for d in weeks if d.weekday() == local.weekday()]
+        count = sum(
+            (at := o.at.astimezone(BELGRADE)).date() in same
+            and (at.hour, at.minute // 30) == (local.hour, local.minute // 30)
+            for o in entered
+        )
+        assert slot.calls == pytest.approx(count / len(same))
+        best = needed(slot.calls, 1800, slot.aht, 20, 0.8, 180).staff
+        assert slot.needed == max(best, 1)
+        assert slot.missing == slot.to_roster - slot.rostered
+    # Nobody is on the rota of this life: two more are two.
+    assert {s.rostered for s in found.slots} == {0}
+    assert {s.rostered for s in more.slots} == {2}
+    busy = max(range(336), key=lambda n: found.slots[n].calls)
+    assert found.slots[busy].expected.service_level < more.slots[busy].expected.service_level
+
+
+def test_holidays_of_the_country() -> None:
+    assert is_holiday(date(2027, 1, 7), BELGRADE, "RS")
+    assert not is_holiday(date(2027, 1, 12), BELGRADE, "RS")
+    assert not is_holiday(date(2027, 1, 7), BELGRADE, None)
+
+
+async def test_the_rota_stands_beside_the_need(stage: Stage) -> None:
+    await stage.add_counsellor(
+        "night", recurrence="FREQ=DAILY", starts_at=datetime(2030, 1, 1, 22).time(), minutes=480,
+        timezone="Europe/Belgrade", state=None,
+    )  # fmt: skip
+    boss = await stage.add_counsellor("day", recurrence="FREQ=WEEKLY;BYDAY=MO", minutes=720,
+                                      timezone="Europe/Belgrade", state=None,
+                                      starts_at=datetime(2030, 1, 1, 8).time())  # fmt: skip
+    async with transaction(stage.ground, PROGRAM) as work:
+        found = await plan(work)
+    assert boss.id
+    rostered = {s.local[:16]: s.rostered for s in found.slots}
+    assert rostered["2030-01-14T09:00"] == 1
+    assert rostered["2030-01-15T09:00"] == 0
+    assert rostered["2030-01-15T23:30"] == 1
+    assert found.slots[0].begins == MONDAY.replace(hour=23) - timedelta(days=1)
+
+
+async def test_a_practice_line_counts_nowhere(stage: Stage) -> None:
+    boss = await stage.add_counsellor("boss", shift=False, state=None)
+    stage.ring()
+    await stage.advance(3)
+    await stage._watch.execute("UPDATE staff SET role = 'administrator' WHERE name = 'boss'")
+    stage.ground.memory.forget("everything")
+    path = "/statistics/summary.json?from=2030-01-14&to=2030-01-15"
+    assert (await boss.ask("GET", path)).json()["rows"][0]["calls"] == 1
+    await stage._watch.execute("UPDATE lines SET practice = true")
+    assert (await boss.ask("GET", path)).json()["rows"][0]["calls"] == 0
+    calls = (await boss.ask("GET", "/statistics/calls.json?from=2030-01-14&to=2030-01-15")).json()
+    assert calls["rows"] == []
