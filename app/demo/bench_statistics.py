@@ -49,16 +49,24 @@ SUMMARIES: dict[str, dict[str, Any]] = {
 def run_statistics_bench(sizes: tuple[int, ...] = (1_000_000, 10_000_000)) -> None:
     """Fill, keep, measure, report; HELPLINE_BENCH_CALLS says how many calls instead."""
     chosen = os.environ.get("HELPLINE_BENCH_CALLS")
+    known: dict[str, float] = {}
     for size in (int(chosen),) if chosen else sizes:
         with (
             tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
             EmbeddedPostgres(Path(folder)) as server,
         ):
             migrate(server.url)
-            asyncio.run(_measure(server.url, size))
+            found = asyncio.run(_measure(server.url, size))
+        for name, seconds in found.items():
+            if name in known:
+                report(
+                    f"statistics: {name}, ten times the calls", seconds / known[name], None,
+                    "times the seconds", None,
+                )  # fmt: skip
+        known = found
 
 
-async def _measure(url: str, size: int) -> None:
+async def _measure(url: str, size: int) -> dict[str, float]:
     begun = time.monotonic()
     async with stage_on(url, clock=SteppedClock(NOW), with_server=False) as stage:
         await stage.add_line()
@@ -67,9 +75,10 @@ async def _measure(url: str, size: int) -> None:
     _say(f"{size} calls are in the tables", begun)
     await _keep(url, size)
     _say("their days are kept", begun)
-    await _summaries(url, size)
+    found = await _summaries(url, size)
     if size <= 1_000_000:
         await _exports(url, size)
+    return found
 
 
 def _say(words: str, begun: float) -> None:
@@ -206,7 +215,7 @@ async def _keep(url: str, size: int) -> None:
 # -- summaries -----------------------------------------------------------------------------------
 
 
-async def _summaries(url: str, size: int) -> None:
+async def _summaries(url: str, size: int) -> dict[str, float]:
     """In a process like a web process; the best of three, after one that warms nothing up."""
     answer = await asyncio.to_thread(_run_child, url, "summaries")
     rows = json.loads(answer.strip().splitlines()[-1])
@@ -216,6 +225,8 @@ async def _summaries(url: str, size: int) -> None:
             at_least=False,
         )  # fmt: skip
     report(f"statistics: {size} calls, most memory of a summary", rows["mb"], None, "MB", None)
+    found: dict[str, float] = rows["seconds"]
+    return found
 
 
 def _run_child(url: str, what: str, *more: str) -> str:

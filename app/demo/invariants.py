@@ -3,6 +3,7 @@
 Each check returns sentences about what is broken; an empty list is good news.
 """
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,10 @@ from app.practice.legs import Leg
 from app.practice.parties import Phone
 from app.routing import queue
 from app.staff.audit import verify_chains
+from app.statistics.dimensions import Dimension
+from app.statistics.periods import Period, Window
+from app.statistics.reconcile import reconcile
+from app.statistics.summary import Asked, summarise
 from app.work import PROGRAM
 
 # How long a caller may be alone in a conference: while the counsellor's line is found dead.
@@ -171,6 +176,7 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
         if leg is not None and leg.over and talked != (row["outcome"] == "answered"):
             found.append(f"9: talked is {talked}, and the record says {row['outcome']}")
     found += await _unwritten(stage)
+    found += await _wrong_numbers(stage)
     found += await _outliving_phones(stage)
     found += await _open_numbers(stage, list(inbound.values()))
     async with stage.ground.database.sessions() as session:
@@ -202,6 +208,30 @@ async def _unwritten(stage: Stage) -> list[str]:
             found.append(f"9: a call that was {row['outcome']} and its contact do not agree")
         if row["contact"] is not None and not row["readers"]:
             found.append("9: a contact that nobody reads")
+    return found
+
+
+async def _wrong_numbers(stage: Stage) -> list[str]:
+    """9: the statistics are the calls, by outcome and in sum, and nothing is left unexplained."""
+    today = stage.clock.now().date()
+    window = Window(today - timedelta(days=2), today + timedelta(days=2))
+    async with transaction(stage.ground, PROGRAM) as work:
+        asked = Asked(window, Period.HOUR, (Dimension.OUTCOME,))
+        summary = await summarise(work, asked)
+    counted = Counter[str]()
+    for row in summary.rows:
+        if row.kind == "cell" and row.group.sums["calls"]:
+            counted[row.values[0]] += row.group.sums["calls"]
+    rows = await stage.rows(
+        "SELECT coalesce(outcome, 'open') AS outcome, count(*) AS n FROM calls GROUP BY 1"
+    )
+    found = []
+    if dict(counted) != {row["outcome"]: row["n"] for row in rows}:
+        found.append("9: the statistics do not say what the calls say")
+    if summary.total.sums["calls"] != sum(counted.values()):
+        found.append("9: a total is not the sum of its rows")
+    if reconcile(summary.total.sums)[-1].number:
+        found.append("9: calls and contacts differ, and nothing explains it")
     return found
 
 

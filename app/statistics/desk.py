@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import transaction
@@ -153,12 +155,23 @@ async def make(ground: Ground, export_id: UUID) -> None:
         async with transaction(ground, PROGRAM) as work, made(work, wanted) as one:
             await _keep(ground, export_id, one.pieces(wanted.kind), one)
     except Invalid as error:
-        async with transaction(ground, PROGRAM) as work:
-            await set_export(work, export_id, state=_S.FAILED, problem=error.detail)
+        await _fail(ground, export_id, error.detail)
         return
+    except Exception as error:
+        # What another try may cure is tried again; anything else is said, and left.
+        if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+            await _fail(ground, export_id, "It could not be made. The log says why.")
+        raise
     async with transaction(ground, PROGRAM) as work:
         await set_export(work, export_id, state=_S.READY, expires_at=now + KEPT)
         write_entry(work, "export made", f"export:{export_id}", what=export.what)
+        work.announce("exports")
+
+
+async def _fail(ground: Ground, export_id: UUID, why: str) -> None:
+    async with transaction(ground, PROGRAM) as work:
+        await set_export(work, export_id, state=_S.FAILED, problem=why)
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
         work.announce("exports")
 
 

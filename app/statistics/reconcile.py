@@ -22,7 +22,7 @@ def reconcile(sums: Sums) -> list[Line]:
     return [
         Line("Answered calls", answered),
         Line("less answered calls without a contact", -without),
-        Line("plus contacts of calls that were not answered (voice messages)", others),
+        Line("plus contacts of calls that were not answered (voice messages) or go on", others),
         Line("plus contacts without a call (visits, letters, e-mail, …)", elsewhere),
         Line("Contacts", sums["contacts"]),
         Line("Not explained", sums["contacts"] - explained),
