@@ -24,7 +24,7 @@ from app.work import Ground
 # A day is kept when it has been over for so long: by then its talks and wrap-ups are, too.
 REST = timedelta(hours=2)
 # Facts that are put together at once, and days that are fetched at once.
-_AT_ONCE = 60_000
+AT_ONCE = 60_000
 _DAYS_AT_ONCE = 14
 _LOCK = 710007
 _EPOCH = date(2000, 1, 1)
@@ -45,7 +45,7 @@ class Reading:
     not_kept: list[date] = field(default_factory=list)
 
     async def blocks(
-        self, since: datetime, until: datetime, names: Iterable[str]
+        self, since: datetime, until: datetime, names: Iterable[str], at_once: int = AT_ONCE
     ) -> AsyncIterator[Block]:
         """The facts of a window, some days at a time; the days may begin before and end after."""
         wanted = list(names)
@@ -54,7 +54,7 @@ class Reading:
         async for _, records, columns in self.each_day(since, until, wanted):
             gathered.append((records, columns))
             size += records
-            if size >= _AT_ONCE:
+            if size >= at_once:
                 yield unpack(gathered, self.words)
                 gathered, size = [], 0
         if gathered:

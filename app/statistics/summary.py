@@ -21,7 +21,7 @@ from app.errors import Invalid
 from app.staff.models import Staff
 from app.statistics import measures
 from app.statistics.columns import NONE, NOT_SAID
-from app.statistics.days import Reading, reading
+from app.statistics.days import AT_ONCE, Reading, reading
 from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
 from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
@@ -207,7 +207,9 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
     cells = Tally(readers, with_waits)
     totals = Tally((), with_waits) if readers else None
     names = dict.fromkeys([*CORE, *(COLUMN[d] for d in asked.by)])
-    async for block in look.blocks(since, until, names):
+    # Fewer, larger blocks where percentiles are wanted: those who only sum have less memory.
+    at_once = 4 * AT_ONCE if with_waits else AT_ONCE
+    async for block in look.blocks(since, until, names, at_once):
         if block.size:
             await asyncio.to_thread(_add, block, words, cuts, asked, cells, totals)
     return await asyncio.to_thread(_finish, look, asked, cuts, readers, cells, totals)

@@ -39,6 +39,8 @@ _OUTCOMES = {
     "open": "not_ended",
 }
 Key = tuple[int, ...]
+# Each call has one outcome: they are counted together.
+_PLACE = {name: n for n, name in enumerate(_OUTCOMES.values())}
 _SPACE = 2_000_000
 _BITS = 24
 
@@ -123,10 +125,13 @@ class Records:
         n = self.block.numbers
         is_call = n["is_call"] == 1
         added: dict[str, NDArray[Any]] = {"calls": is_call, "entered": n["queued"] >= 0}
-        for outcome, name in _OUTCOMES.items():
-            added[name] = self._is("outcome", outcome)
-        answered = added["answered"]
-        left = added["abandoned_in_queue"] | added["short_abandons"]
+        known = self._words["outcome"].list
+        places = [_PLACE.get(_OUTCOMES.get(word, ""), len(_OUTCOMES)) for word in known]
+        self.outcomes = np.array(places, dtype=np.int64)[self.block.codes["outcome"]]
+        answered = self.outcomes == _PLACE["answered"]
+        left = (self.outcomes == _PLACE["abandoned_in_queue"]) | (
+            self.outcomes == _PLACE["short_abandons"]
+        )
         wait = n["wait"]
         waited = wait >= 0
         in_time = waited & (wait <= self._target)
@@ -161,9 +166,12 @@ class Tally:
 
     readers: tuple[Reader, ...]
     with_waits: bool = True
-    _sums: dict[Key, NDArray[np.int64]] = field(default_factory=dict)
+    # A column for each group.
+    _table: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((len(SUMS), 64), dtype=np.int64)
+    )
     _waits: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
-    # The keys of waits are numbers of groups, which only grow.
+    # Groups have numbers, which only grow.
     _numbers: dict[Key, int] = field(default_factory=dict)
 
     def add(self, records: Records) -> None:
@@ -189,9 +197,9 @@ class Tally:
             seen, group = np.unique(flat, return_inverse=True)
         keys = self._keys(seen, sizes)
         whole = len(rows) == records.block.size and self._plain
-        self._add_sums(records, rows, group, keys, whole)
+        numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
+        self._add_sums(records, rows, group, numbers, len(keys), whole)
         if self.with_waits:
-            numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
             self._add_waits(records, rows, numbers[group])
 
     @property
@@ -233,23 +241,34 @@ class Tally:
 
     def _add_sums(
         self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64],
-        keys: list[Key], whole: bool,
+        numbers: NDArray[np.int64], count: int, whole: bool,
     ) -> None:  # fmt: skip
-        table = np.empty((len(SUMS), len(keys)), dtype=np.int64)
+        """Add what is added up of each record to its group."""
+        table = np.zeros((len(SUMS), count), dtype=np.int64)
+        outcomes = records.outcomes if whole else records.outcomes[rows]
+        width = len(_OUTCOMES) + 1
+        by_outcome = np.bincount(group * width + outcomes, minlength=count * width)
         for n, name in enumerate(SUMS):
-            values = records.added[name]
-            chosen = values if whole else values[rows]
-            if len(keys) == 1:
-                table[n, 0] = int(chosen.sum(dtype=np.int64))
-            elif chosen.dtype == np.bool_:
-                table[n] = np.bincount(group[chosen], minlength=len(keys))
+            place = _PLACE.get(name)
+            if place is not None:
+                table[n] = by_outcome.reshape(count, width)[:, place]
+                continue
+            values = records.added[name] if whole else records.added[name][rows]
+            if count == 1:
+                table[n, 0] = int(values.sum(dtype=np.int64))
+                continue
+            # Most of what is added up is nought for most records.
+            some = np.flatnonzero(values)
+            if values.dtype == np.bool_:
+                table[n] = np.bincount(group[some], minlength=count)
             else:
-                weights = chosen.astype(np.float64)
-                table[n] = np.rint(np.bincount(group, weights=weights, minlength=len(keys)))
-        for n, key in enumerate(keys):
-            known = self._sums.get(key)
-            column = table[:, n]
-            self._sums[key] = column.copy() if known is None else known + column
+                weights = values[some].astype(np.float64)
+                table[n] = np.rint(np.bincount(group[some], weights=weights, minlength=count))
+        if self._table.shape[1] < len(self._numbers):
+            wider = np.zeros((len(SUMS), 2 * len(self._numbers)), dtype=np.int64)
+            wider[:, : self._table.shape[1]] = self._table
+            self._table = wider
+        self._table[:, numbers] += table
 
     def _add_waits(
         self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64]
@@ -268,8 +287,8 @@ class Tally:
     def groups(self) -> dict[Key, Group]:
         """Everything that was counted, by period and values."""
         found = {
-            key: Group(dict(zip(SUMS, sums.tolist(), strict=True)))
-            for key, sums in self._sums.items()
+            key: Group(dict(zip(SUMS, self._table[:, n].tolist(), strict=True)))
+            for key, n in self._numbers.items()
         }
         keys = list(self._numbers)
         for name, parts in self._waits.items():

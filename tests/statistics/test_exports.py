@@ -141,7 +141,9 @@ async def test_calls_and_contacts_are_reconciled_to_nought(
     assert lines["Answered calls"] == sum(one.outcome == "answered" for one in ones)
     assert lines["Contacts"] == sum(one.contact is not None for one in ones)
     others = [o for o in ones if o.is_call and o.contact and o.outcome != "answered"]
-    assert lines["plus contacts of calls that were not answered (voice messages) or go on"] == len(others)
+    assert lines["plus contacts of calls that were not answered (voice messages) or go on"] == len(
+        others
+    )
     assert sum(list(lines.values())[:4]) == lines["Contacts"]
 
 
