@@ -13,13 +13,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.errors import BadSettings
+from app.jobs.transaction import transaction
 from app.staff import tokens
 from app.statistics import desk
-from app.statistics.making import PERSONAL, WHAT, Wanted, made, note_export, read_wanted
-from app.statistics.models import Export, ExportState
+from app.statistics.making import (
+    PERSONAL,
+    WHAT,
+    Wanted,
+    data_dictionary,
+    made,
+    note_export,
+    read_wanted,
+)
 from app.statistics.summary import today
-from app.statistics.tables import dictionary
-from app.work import Work
+from app.work import PROGRAM, Work
 
 Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
 
@@ -38,13 +45,14 @@ def export_command(run: Run) -> Callable[..., None]:
         period: Annotated[str, typer.Option(help="day, month, weekday_hour, ...")] = "",
         by: Annotated[str, typer.Option(help="at most two dimensions: line,outcome")] = "",
         line: Annotated[str, typer.Option(help="+NUMBER; none means all")] = "",
+        report: Annotated[str, typer.Option(help="report only: which, for example chi")] = "",
         request: Annotated[
             str, typer.Option(help="records only: the id of an approved request")
         ] = "",
     ) -> None:
         """Write numbers into a file; the window is half-open, in each line's own time zone."""
         if what == "dictionary":
-            for file, name, words in dictionary():
+            for file, name, words in data_dictionary():
                 print(f"{file}\t{name}\t{words}")
             return
         target = None if output is None or str(output) == "-" else output
@@ -57,12 +65,12 @@ def export_command(run: Run) -> Callable[..., None]:
             wanted = read_wanted(
                 what, from_ or (end - timedelta(days=30)).isoformat(), to or end.isoformat(), kind,
                 {
-                    "period": period, "line": line,
+                    "period": period, "line": line, "report": report or None,
                     "by": [word.strip() for word in by.split(",") if word.strip()],
                 },
             )  # fmt: skip
             if wanted.what in PERSONAL:
-                wanted = await _approved(work, request, kind)
+                wanted = await _approved(work, request)
             await _write(work, wanted, target)
 
         run(verb)
@@ -70,20 +78,21 @@ def export_command(run: Run) -> Callable[..., None]:
     return export
 
 
-async def _approved(work: Work, request: str, kind: str) -> Wanted:
-    """What a second person has approved, and nothing else."""
+async def _approved(work: Work, request: str) -> Wanted:
+    """What a second person has approved, once, as it was approved; written down before a byte."""
     try:
-        found = await work.session.get(Export, UUID(request)) if request else None
+        export_id = UUID(request) if request else None
     except ValueError:
-        found = None
-    allowed = (ExportState.APPROVED, ExportState.MAKING, ExportState.READY, ExportState.EXPIRED)
-    if found is None or not found.personal or found.state not in allowed:
-        raise BadSettings(
-            "Records are about single persons: ask for them on /reports with a reason, let a "
-            "second person approve it, and give the id of that request with --request."
-        )
-    approved = desk.wanted_of(found)
-    return read_wanted(approved.what, found.begins, found.ends, kind or found.format, found.options)
+        export_id = None
+    if export_id is not None:
+        async with transaction(work.ground, PROGRAM, aside=True) as own:
+            export = await desk.use_approval(own, export_id)
+        if export is not None:
+            return desk.wanted_of(export)
+    raise BadSettings(
+        "Records are about single persons: ask for them on /reports with a reason, let a second "
+        "person approve it, and give the id of that request with --request. It is good for once."
+    )
 
 
 async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:

@@ -3,6 +3,7 @@
 A program comes with a bearer token of the scope `statistics`; a person with the cookie.
 """
 
+import re
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -11,17 +12,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
 from app.errors import Invalid, NotAllowed, NotSignedIn
 from app.staff.access import Guard, InWork, Requires, refuse_cross_site, signed_in
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
-from app.statistics import desk, planning, release, sending
+from app.statistics import desk, making, planning, release, sending
 from app.statistics.dimensions import Dimension
 from app.statistics.making import (
-    PERSONAL,
     Wanted,
     file_name,
     made,
@@ -30,7 +29,6 @@ from app.statistics.making import (
 )
 from app.statistics.models import Export, ReportSchedule
 from app.statistics.summary import today
-from app.statistics.tables import dictionary
 from app.statistics.writers import FORMATS
 from app.work import Work
 
@@ -42,6 +40,7 @@ class Asker:
 
     def __init__(self, staff: Staff | None, token: ApiToken | None) -> None:
         self.staff, self._token = staff, token
+        self.token_id = token.id if token is not None else None
 
     def may(self, permission: Permission) -> bool:
         if self._token is not None:
@@ -80,7 +79,7 @@ By = Annotated[str, Query(max_length=200, description="period and dimensions, co
 
 def wanted_by(
     work: Work, asker: Asker, what: str, since: str | None, until: str | None, kind: str,
-    line: str | None, by: str, names: str = "",
+    line: str | None, by: str, names: str = "", report: str | None = None,
 ) -> Wanted:  # fmt: skip
     """What an address asks for. Without a window: the last thirty days. Raises Invalid."""
     from app.statistics.periods import Period
@@ -98,6 +97,7 @@ def wanted_by(
             # A plus sign in an address is a space to whoever reads it.
             "line": line.strip().replace(" ", "+") if line else None,
             "measures": [n.strip() for n in names.split(",") if n.strip()] or None,
+            "staff": asker.may(Permission.SEE_STAFF_STATISTICS), "report": report,
         },
     )  # fmt: skip
     if line and wanted.line is not None and not wanted.line.startswith("+"):
@@ -136,7 +136,10 @@ async def summary(
 @router.get("/statistics/dictionary")
 async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
     """Every column of every file: its name never changes."""
-    return [{"file": file, "column": name, "words": words} for file, name, words in dictionary()]
+    return [
+        {"file": file, "column": name, "words": words}
+        for file, name, words in making.data_dictionary()
+    ]
 
 
 @router.get("/statistics/planning")
@@ -173,13 +176,16 @@ async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]
 @router.get("/statistics/{what}.{kind}")
 async def file(
     request: Request, work: InWork, asker: Asks,
-    what: Literal["calls", "categories", "referrals", "summary", "counsellors"],
+    what: Literal[
+        "calls", "categories", "referrals", "summary", "counsellors", "room", "report"
+    ],
     kind: Literal["csv", "xlsx", "json", "parquet"],
     since: From = None, until: To = None,
     line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
+    report: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:  # fmt: skip
     """A file at once. What can be long is streamed; a request for a file can be resumed."""
-    wanted = wanted_by(work, asker, what, since, until, kind, line, by)
+    wanted = wanted_by(work, asker, what, since, until, kind, line, by, report=report)
     if what != "calls":
         return await _small(work, wanted)
     note_export(work, wanted)
@@ -265,6 +271,7 @@ class WantedFile(BaseModel):
     line: str | None = Field(default=None, max_length=20)
     period: str | None = Field(default=None, max_length=20)
     by: list[Annotated[str, Field(max_length=30)]] = Field(default_factory=list, max_length=2)
+    report: str | None = Field(default=None, max_length=40)
     reason: str = Field(default="", max_length=2000)
 
 
@@ -289,11 +296,11 @@ class ExportView(BaseModel):
     expires_at: datetime | None
 
 
-def export_view(work: Work, staff: Staff, export: Export, name: str) -> ExportView:
+def export_view(work: Work, staff: Staff | None, export: Export, name: str) -> ExportView:
     return ExportView(
         id=export.id, what=export.what, format=export.format, begins=export.begins,
         ends=export.ends, state=export.state, personal=export.personal, asked_at=export.asked_at,
-        asked_by=name, mine=export.asked_by == staff.id,
+        asked_by=name, mine=staff is None or export.asked_by == staff.id,
         reason=desk.reason_of(work, export) if export.personal else "", as_of=export.as_of,
         done=export.done, of=export.of, size=export.size,
         sha256=export.digest.hex() if export.digest else None, problem=export.problem,
@@ -302,17 +309,18 @@ def export_view(work: Work, staff: Staff, export: Export, name: str) -> ExportVi
 
 
 @router.post("/statistics/exports", status_code=202)
-async def ask_for_file(work: InWork, staff: SeesNumbers, body: WantedFile) -> ExportView:
+async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportView:
     """Ask for a file. What holds single persons waits for a second person's word."""
     wanted = read_wanted(
         body.what, body.since, body.until, body.format,
-        {"period": body.period, "by": body.by, "line": body.line},
+        {
+            "period": body.period, "by": body.by, "line": body.line, "report": body.report,
+            "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
+        },
     )  # fmt: skip
-    check_staff(Asker(staff, None), wanted)
-    if wanted.what in PERSONAL and not may(staff.role, Permission.EXPORT_RECORDS):
-        raise NotAllowed()
-    export = await desk.ask(work, staff, wanted, body.reason)
-    return export_view(work, staff, export, staff.name)
+    check_staff(asker, wanted)
+    export = await desk.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
+    return export_view(work, asker.staff, export, work.actor.name)
 
 
 @router.get("/statistics/exports")
@@ -321,10 +329,17 @@ async def list_files(work: InWork, staff: SeesNumbers) -> list[ExportView]:
     return [export_view(work, staff, one, name) for one, name in await desk.exports_of(work, staff)]
 
 
+async def _own(work: Work, asker: Asker, export_id: UUID) -> Export:
+    if asker.staff is not None:
+        return await desk.export_of(work, asker.staff, export_id)
+    assert asker.token_id is not None
+    return await desk.export_of_token(work, asker.token_id, export_id)
+
+
 @router.get("/statistics/exports/{export_id}")
-async def get_file(work: InWork, staff: SeesNumbers, export_id: UUID) -> ExportView:
+async def get_file(work: InWork, asker: Asks, export_id: UUID) -> ExportView:
     """How far it is."""
-    return export_view(work, staff, await desk.export_of(work, staff, export_id), "")
+    return export_view(work, asker.staff, await _own(work, asker, export_id), "")
 
 
 @router.post("/statistics/exports/{export_id}/{word}")
@@ -337,20 +352,24 @@ async def decide(
 
 
 @router.get("/statistics/exports/{export_id}/file")
-async def download(request: Request, work: InWork, staff: SeesNumbers, export_id: UUID) -> Response:
+async def download(request: Request, work: InWork, asker: Asks, export_id: UUID) -> Response:
     """The file, from any byte on (Range), for whoever asked for it."""
-    export = await desk.downloadable(work, staff, export_id)
+    if asker.staff is not None:
+        export = await desk.downloadable(work, asker.staff, export_id)
+    else:
+        export = await _own(work, asker, export_id)
+        desk.check_ready(export)
     assert export.size is not None
     tag = f'"{export.digest.hex() if export.digest else export.id}"'
     begin, end = read_range(request.headers.get("range"), export.size)
     if request.headers.get("if-range") not in (None, tag):
         begin, end = 0, export.size
+    if begin >= export.size and export.size:
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{export.size}"})
     headers = {
         **_headers(desk.name_of(export)), "Accept-Ranges": "bytes", "ETag": tag,
         "Content-Length": str(max(end - begin, 0)),
     }  # fmt: skip
-    if begin >= export.size and export.size:
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{export.size}"})
     partial = (begin, end) != (0, export.size)
     if partial:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{export.size}"
@@ -362,20 +381,17 @@ async def download(request: Request, work: InWork, staff: SeesNumbers, export_id
     )  # fmt: skip
 
 
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
+
+
 def read_range(text: str | None, size: int) -> tuple[int, int]:
     """One range of bytes, half-open; everything where there is none that makes sense."""
-    unit, _, span = (text or "").partition("=")
-    first, dash, last = span.partition("-")
-    if unit.strip() != "bytes" or not dash or "," in span:
+    found = _RANGE.fullmatch(text or "")
+    if found is None or not (found[1] or found[2]):
         return 0, size
-    if not first.strip():
-        count = int(last) if last.strip().isdigit() else 0
-        return (max(size - count, 0), size) if count else (0, size)
-    if not first.strip().isdigit():
-        return 0, size
-    end = int(last) + 1 if last.strip().isdigit() else size
-    begin = int(first)
+    if not found[1]:
+        return max(size - int(found[2]), 0), size
+    begin, end = int(found[1]), int(found[2]) + 1 if found[2] else size
+    if begin >= size:
+        return begin, size
     return (begin, min(end, size)) if end > begin else (0, size)
-
-
-__all__ = ["router", "to_json"]

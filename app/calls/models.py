@@ -172,7 +172,11 @@ class RecordedEvent(Base):
     __tablename__ = "call_events"
     __table_args__ = (
         Index("ix_call_events_call_id", "call_id", "id"),
-        Index("ix_call_events_held", "call_id", postgresql_where=text("kind = 'hold'")),
+        Index(
+            "ix_call_events_held",
+            "call_id",
+            postgresql_where=text("kind IN ('hold', 'handed_over')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -144,15 +144,17 @@ async def planning_page(
 ) -> Response:
     """The coming week: expected calls, staff needed, staff rostered; and what if."""
     found = await planning.plan(work, line=line or None, more=more)
-    days: dict[str, list[planning.Slot]] = {}
+    # By the clock on the wall: where it goes back there are two in one place, or none.
+    days: dict[str, dict[str, list[planning.Slot]]] = {}
     for slot in found.slots:
-        days.setdefault(slot.local[:10], []).append(slot)
+        days.setdefault(slot.local[:10], {}).setdefault(slot.local[11:16], []).append(slot)
     return page(
         request,
         "planning.html",
         staff=staff,
         plan=found,
         days={date.fromisoformat(day): slots for day, slots in days.items()},
+        half_hours=[f"{n // 2:02d}:{n % 2 * 30:02d}" for n in range(48)],
         lines=(await zones_of(work)).names,
         line=line,
         more=more,

@@ -3,8 +3,6 @@
 A measure is over the approaches to an agency that were offered in a window (half-open).
 """
 
-import csv
-import io
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,7 +38,6 @@ DEFINITIONS = {
     "separation_prevented": "of these, those in which the child stayed with its family",
     "separated": "of these, those in which the child was placed elsewhere",
 }
-COLUMNS = ("agency", "name", "sector", *DEFINITIONS, "rejections", "outcomes")
 
 
 @dataclass
@@ -62,6 +59,7 @@ WITH mine AS (
          a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
          (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed
   FROM approaches a JOIN referrals r ON r.id = a.referral_id
+  WHERE NOT is_practice(r.call_id, r.contact_id)
 ), shown AS (
   SELECT * FROM mine WHERE offered_at >= :since AND offered_at < :until
 ), late AS (
@@ -103,6 +101,7 @@ ORDER BY grouping(g.code) DESC, g.code
 _REASONS = """
 SELECT g.code AS agency, a.reason AS word, count(*) AS n
 FROM approaches a JOIN agencies g ON g.id = a.agency_id
+JOIN referrals r ON r.id = a.referral_id AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND a.state = 'rejected'
 GROUP BY g.code, a.reason
 """
@@ -110,6 +109,7 @@ _OUTCOMES = """
 SELECT g.code AS agency, coalesce(r.outcome, 'not told') AS word, count(*) AS n
 FROM approaches a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND r.approach_id = a.id
+  AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND r.completed_at IS NOT NULL
 GROUP BY g.code, coalesce(r.outcome, 'not told')
 """
@@ -160,37 +160,3 @@ def _plain(value: Any) -> int | float | None:
         return None
     number = float(value)
     return int(number) if number.is_integer() else round(number, 1)
-
-
-def write_csv(rows: list[Row], since: datetime, until: datetime, made_at: datetime) -> str:
-    """The same as a file: definitions above, one line per agency, one column per measure."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(
-        [f"# offered from {since.isoformat()} to {until.isoformat()} (exclusive), "
-         f"as of {made_at.isoformat()}"]
-    )  # fmt: skip
-    for name, words in DEFINITIONS.items():
-        writer.writerow([f"# {name}: {words}"])
-    writer.writerow(COLUMNS)
-    for row in rows:
-        counted = [
-            "; ".join(f"{word} {n}" for word, n in words.items())
-            for words in (row.rejections, row.outcomes)
-        ]
-        values = ["" if row.values[n] is None else row.values[n] for n in DEFINITIONS]
-        # A name that begins like a formula stays a name.
-        name = "'" + row.name if row.name.startswith(("=", "+", "-", "@")) else row.name
-        writer.writerow([row.agency, name, row.sector, *values, *counted])
-    return file.getvalue()
-
-
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """The same for programs."""
-    return [
-        {
-            "agency": row.agency, "name": row.name, "sector": row.sector, **row.values,
-            "rejections": row.rejections, "outcomes": row.outcomes,
-        }
-        for row in rows
-    ]  # fmt: skip

@@ -251,6 +251,7 @@ class Approach(Base):
         one_of("reason", RejectionReason),
         UniqueConstraint("referral_id", "number"),
         Index("ix_approaches_agency_id", "agency_id", "offered_at"),
+        Index("ix_approaches_offered_at", "offered_at"),
     )
 
     id: Mapped[Identifier]

@@ -95,7 +95,8 @@ class PresenceChange(Base):
         one_of("before", PresenceState),
         one_of("after", PresenceState),
         Index("ix_presence_changes_counsellor_id", "counsellor_id", "id"),
-        Index("ix_presence_changes_at", "counsellor_id", "at"),
+        Index("ix_presence_changes_of", "counsellor_id", "at"),
+        Index("ix_presence_changes_at", "at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

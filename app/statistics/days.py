@@ -5,6 +5,8 @@ A kept day is a copy. Triggers throw it away in the transaction that changes wha
 alone, so that no change slips in between. What is not kept is counted from the record at once.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +18,9 @@ from psycopg.rows import tuple_row
 
 from app.contacts.library import Library
 from app.contacts.records import library_of
+from app.errors import TooMany
 from app.statistics.columns import Block, Packed, Words, unpack
-from app.statistics.facts import VERSION, Questions, day_bounds, facts_of, read_questions
+from app.statistics.facts import Questions, day_bounds, facts_of, read_questions, version_of
 from app.statistics.presence_time import time_columns
 from app.work import Ground
 
@@ -27,6 +30,10 @@ REST = timedelta(hours=2)
 AT_ONCE = 60_000
 _DAYS_AT_ONCE = 14
 _LOCK = 710007
+# Looks that one process takes at once; others wait their turn.
+_READINGS = 4
+# Seconds that somebody waits for a place.
+_PATIENCE = 30
 _EPOCH = date(2000, 1, 1)
 
 Connection = psycopg.AsyncConnection[Any]
@@ -41,8 +48,16 @@ class Reading:
     library: Library
     asked: Questions
     words: dict[str, Words] = field(default_factory=dict)
+
+    # Before this day there is nothing; None: there is nothing at all.
+    first: date | None = None
     # Days over that were not kept: somebody should keep them.
     not_kept: list[date] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        """By which way facts are made now."""
+        return version_of(self.asked, self.library.form_for("contact"))
 
     async def blocks(
         self, since: datetime, until: datetime, names: Iterable[str], at_once: int = AT_ONCE
@@ -73,16 +88,34 @@ class Reading:
         self, since: datetime, until: datetime, names: list[str]
     ) -> AsyncIterator[tuple[date, int, dict[str, Packed]]]:
         """Every day of a window (in UTC) with the wanted columns."""
-        days = list(days_of(since, until))
-        for begin in range(0, len(days), _DAYS_AT_ONCE):
-            some = days[begin : begin + _DAYS_AT_ONCE]
-            kept = await self._kept(some[0], some[-1], names)
-            for day in some:
-                if day in kept:
-                    yield day, *kept.pop(day)
-                else:
-                    records, columns = await self._count(day, names)
-                    yield day, records, columns
+        days = self.days(since, until)
+        chunks = [days[n : n + _DAYS_AT_ONCE] for n in range(0, len(days), _DAYS_AT_ONCE)]
+        coming: asyncio.Task[dict[date, tuple[int, dict[str, Packed]]]] | None = None
+        try:
+            for n, some in enumerate(chunks):
+                kept = await (coming or self._kept(some[0], some[-1], names))
+                # The next days are fetched while these are counted.
+                coming = None
+                if n + 1 < len(chunks):
+                    after = chunks[n + 1]
+                    coming = asyncio.create_task(self._kept(after[0], after[-1], names))
+                for day in some:
+                    if day in kept:
+                        yield day, *kept.pop(day)
+                    else:
+                        records, columns = await self._count(day, names)
+                        yield day, records, columns
+        finally:
+            if coming is not None and not coming.done():
+                coming.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await coming
+
+    def days(self, since: datetime, until: datetime) -> list[date]:
+        """The days in UTC of a window in which there may be something."""
+        if self.first is None:
+            return []
+        return list(days_of(max(since, day_bounds(self.first)[0]), until))
 
     async def _kept(
         self, first: date, last: date, names: list[str]
@@ -92,7 +125,7 @@ class Reading:
             "SELECT d.day, d.records, c.name, c.kind, c.words, c.offsets, c.data"
             " FROM statistic_days d JOIN statistic_columns c ON c.day = d.day"
             " WHERE d.day BETWEEN %s AND %s AND d.version = %s AND c.name = ANY(%s)",
-            (first, last, VERSION, names),
+            (first, last, self.version, names),
         )
         found: dict[date, tuple[int, dict[str, Packed]]] = {}
         async for day, records, name, kind, words, offsets, data in cursor:
@@ -118,6 +151,10 @@ class Reading:
         return records, {name: columns[name] for name in names}
 
 
+_FIRST = """
+SELECT (least((SELECT min(opened_at) FROM calls), (SELECT min(taken_at) FROM contacts),
+  (SELECT min(at) FROM presence_changes)) AT TIME ZONE 'UTC')::date
+"""
 _TIME = (
     "time_counsellor", "time_at", "time_available", "time_offered", "time_on_call",
     "time_wrap_up", "time_break", "time_away", "covered_line", "covered_at", "covered_seconds",
@@ -143,16 +180,34 @@ def is_over(day: date, now: datetime) -> bool:
 
 
 @asynccontextmanager
+async def _place(ground: Ground) -> AsyncIterator[None]:
+    """One of a few places in a process; who waits too long is told so. Raises TooMany."""
+    places: asyncio.Semaphore = ground.kept.setdefault("statistics", asyncio.Semaphore(_READINGS))
+    try:
+        await asyncio.wait_for(places.acquire(), _PATIENCE)
+    except TimeoutError:
+        raise TooMany("Many are counting just now. Try again in a minute.") from None
+    try:
+        yield
+    finally:
+        places.release()
+
+
+@asynccontextmanager
 async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
     """One look at the facts, in a snapshot of its own."""
     library = library_of(ground)
     asked = read_questions(ground.settings.definitions_dir)
-    async with await psycopg.AsyncConnection.connect(
-        ground.database.url, connect_timeout=3, application_name="helpline statistics"
-    ) as connection:
+    async with (
+        _place(ground),
+        await psycopg.AsyncConnection.connect(
+            ground.database.url, connect_timeout=3, application_name="helpline statistics"
+        ) as connection,
+    ):
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
-        yield Reading(connection, now, library, asked)
+        row = await (await connection.execute(_FIRST)).fetchone()
+        yield Reading(connection, now, library, asked, first=row[0] if row else None)
 
 
 async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
@@ -178,14 +233,17 @@ async def _keep(
 ) -> bool:
     row = await (
         await connection.execute(
-            "SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK, (day - _EPOCH).days)
+            # Alone with this day; together with other days, but not with who forgets them all.
+            "SELECT pg_try_advisory_xact_lock(%s, %s) AND pg_try_advisory_xact_lock_shared(%s, -1)",
+            (_LOCK, (day - _EPOCH).days, _LOCK),
         )
     ).fetchone()
     if row is None or not row[0]:
         return False
     known = await connection.execute("SELECT version FROM statistic_days WHERE day = %s", (day,))
     found = await known.fetchone()
-    if found is not None and found[0] == VERSION:
+    version = version_of(asked, library.form_for("contact"))
+    if found is not None and found[0] == version:
         return False
     await connection.execute("DELETE FROM statistic_days WHERE day = %s", (day,))
     since, until = day_bounds(day)
@@ -193,7 +251,7 @@ async def _keep(
     columns |= await time_columns(connection, since, until, now)
     await connection.execute(
         "INSERT INTO statistic_days (day, made_at, records, version) VALUES (%s, %s, %s, %s)",
-        (day, now, records, VERSION),
+        (day, now, records, version),
     )
     async with connection.cursor() as cursor:
         await cursor.executemany(
@@ -206,6 +264,8 @@ async def _keep(
 
 async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[date]:
     """Days with something in them that are over and not kept, the newest first."""
+    asked = read_questions(ground.settings.definitions_dir)
+    version = version_of(asked, library_of(ground).form_for("contact"))
     async with await psycopg.AsyncConnection.connect(ground.database.url) as connection:
         rows = await connection.execute(
             "WITH first AS (SELECT least((SELECT min(opened_at) FROM calls),"
@@ -216,6 +276,6 @@ async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[d
             " WHERE NOT EXISTS (SELECT FROM statistic_days k WHERE k.day = d::date"
             "   AND k.version = %(version)s)"
             " ORDER BY d DESC LIMIT %(limit)s",
-            {"now": now, "version": VERSION, "limit": limit},
+            {"now": now, "version": version, "limit": limit},
         )
         return [row[0] for row in await rows.fetchall() if is_over(row[0], now)]

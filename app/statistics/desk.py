@@ -17,7 +17,7 @@ from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.statistics.making import PERSONAL, Wanted, file_name, made, read_wanted
+from app.statistics.making import PERSONAL, WHAT, Wanted, file_name, made, read_wanted
 from app.statistics.models import Export, ExportPart, ExportState
 from app.statistics.writers import FORMATS, PIECE
 from app.work import PROGRAM, Ground, Work
@@ -36,20 +36,23 @@ def _part(part_id: UUID) -> dict[str, Any]:
     return {"table": "export_parts", "column": "data_sealed", "row": part_id}
 
 
-async def ask(work: Work, staff: Staff, wanted: Wanted, reason: str = "") -> Export:
+async def ask(
+    work: Work, staff: Staff | None, wanted: Wanted, reason: str = "", *, token: UUID | None = None
+) -> Export:
     """Ask for a file. What holds single persons waits for a second person.
 
     Raises Invalid, NotAllowed.
     """
     personal = wanted.what in PERSONAL
-    if personal and not may(staff.role, Permission.EXPORT_RECORDS):
+    if personal and (staff is None or not may(staff.role, Permission.EXPORT_RECORDS)):
         raise NotAllowed("Only supervisors and administrators may ask for single records.")
     if personal and len(reason.strip()) < _REASON:
         raise Invalid(f"Say what it is needed for, in {_REASON} characters or more.")
     export = Export(
         id=uuid4(), what=wanted.what, format=wanted.kind,
         begins=wanted.window.begins.isoformat(), ends=wanted.window.ends.isoformat(),
-        options=wanted.options, personal=personal, asked_by=staff.id, asked_at=work.now,
+        options=wanted.options, token_id=token, personal=personal,
+        asked_by=staff.id if staff is not None else None, asked_at=work.now,
         state=_S.ASKED if personal else _S.APPROVED,
     )  # fmt: skip
     if personal:
@@ -125,6 +128,16 @@ async def export_of(work: Work, staff: Staff, export_id: UUID) -> Export:
     return export
 
 
+async def export_of_token(work: Work, token: UUID, export_id: UUID) -> Export:
+    """What a program has asked for, and nothing else. Raises NotFound."""
+    export = await work.session.scalar(
+        select(Export).where(Export.id == export_id, Export.token_id == token)
+    )
+    if export is None:
+        raise NotFound("There is no such file.")
+    return export
+
+
 async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
     """A file that is ready, for whoever asked for it or for whose role it was made.
 
@@ -133,8 +146,29 @@ async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
     export = await export_of(work, staff, export_id)
     if export.asked_by != staff.id and export.role != staff.role:
         raise NotAllowed("Only whoever asked for it may have it.")
+    if export.personal and not may(staff.role, Permission.EXPORT_RECORDS):
+        raise NotAllowed()
+    check_ready(export)
+    return export
+
+
+def check_ready(export: Export) -> None:
+    """Raises Conflict."""
     if export.state != _S.READY:
         raise Conflict("The file is not ready.")
+
+
+async def use_approval(work: Work, export_id: UUID) -> Export | None:
+    """Take an approved file out on the command line: written down, and good for this once."""
+    export = await work.session.get(Export, export_id, with_for_update=True)
+    if export is None or not export.personal or export.state not in (_S.APPROVED, _S.READY):
+        return None
+    write_entry(
+        work, "export downloaded", f"export:{export.id}", what=export.what, personal=True,
+        by="command line",
+    )  # fmt: skip
+    export.state = _S.EXPIRED.value
+    await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
     return export
 
 
@@ -259,7 +293,7 @@ def note_download(work: Work, export: Export, begin: int) -> None:
 
 
 def name_of(export: Export) -> str:
-    if export.what not in ("summary", "categories", "referrals", "counsellors", "calls", "records"):
+    if export.what not in WHAT:
         return f"{export.what}-{export.begins[:10]}.{export.format}"
     return file_name(wanted_of(export))
 

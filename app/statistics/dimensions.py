@@ -96,9 +96,14 @@ class Reader:
         several = block.several[name]
         codes = numbers[several.code]
         # A record with two categories of one group is once in that group.
-        pair = several.record * max(len(self.values.numbers), 1) + codes
+        alone = np.bincount(several.record, minlength=block.size)[several.record] == 1
+        if alone.all():
+            return several.record, codes
+        more = np.flatnonzero(~alone)
+        pair = several.record[more] * max(len(self.values.numbers), 1) + codes[more]
         _, first = np.unique(pair, return_index=True)
-        return several.record[first], codes[first]
+        keep = np.sort(np.concatenate([np.flatnonzero(alone), more[first]]))
+        return several.record[keep], codes[keep]
 
 
 def reader_of(

@@ -4,7 +4,8 @@ Made from the record in one question a day. Nothing is added: what was not said 
 not there at all is "-". All instants are cut to whole seconds before they are subtracted.
 """
 
-from collections.abc import Iterable
+import asyncio
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,14 +17,14 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from pydantic import Field as Key
 
-from app.contacts.datafile import BadDefinition, Part, read_model
+from app.contacts.datafile import Part, read_model
 from app.contacts.forms import Form
 from app.contacts.library import Library, text_of
 from app.contacts.library import load as load_definitions
 from app.statistics.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
 
-# Raised when facts are made in another way, so that kept ones are made anew.
-VERSION = 1
+# Raised when facts are made in another way.
+_WAY = 1
 SHIPPED = Path(__file__).parent / "data"
 
 
@@ -54,7 +55,6 @@ class Questions(Part):
     questions: dict[str, str]
     no_disability: list[str] = Key(default_factory=list)
     age_bands: list[Band] = Key(min_length=1)
-    violence: str
     planning: Planning
 
     def band_of(self, age: str) -> str:
@@ -62,6 +62,12 @@ class Questions(Part):
         if not age.isdigit():
             return age
         return next((b.code for b in self.age_bands if b.holds(int(age))), NOT_SAID)
+
+
+def version_of(asked: Questions, form: Form) -> int:
+    """By which way facts are made: kept ones that were made in another are made anew."""
+    text = f"{_WAY} {asked.model_dump_json()} {form.form} {form.version}"
+    return zlib.crc32(text.encode()) & 0x7FFFFFFF
 
 
 # Facts that are asked by a question of the form: one answer, or several.
@@ -100,8 +106,8 @@ class Column:
     name: str
     kind: Kind
     words: str
-    # call: also told without what was said in the contact; record: only with an approval.
-    part: Literal["call", "record"] = "call"
+    # call: for all who see numbers; staff: who may see single counsellors; record: approved only.
+    part: Literal["call", "staff", "record"] = "call"
 
 
 COLUMNS: dict[str, Column] = {
@@ -128,7 +134,7 @@ COLUMNS: dict[str, Column] = {
         Column("returned", "number", "returns to the queue after a lost line"),
         Column("danger", "number", "1 if the danger key was pressed"),
         Column("called_before", "number", "1 if the number had rung before, 0 if not, -1 unknown"),
-        Column("counsellor", "word", "who talked last in the call, or owns the contact"),
+        Column("counsellor", "word", "who talked last, or owns the contact", "staff"),
         Column("channel", "word", "by which way they were in contact"),
         Column("contact", "word", "state of the contact", "record"),
         Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
@@ -181,6 +187,9 @@ WITH c AS (
     LIMIT 1
   ) w ON true
   GROUP BY o.call_id
+), moved AS (
+  SELECT c.id, count(*) AS transfers FROM c JOIN call_events e ON e.call_id = c.id
+    AND e.kind = 'handed_over' GROUP BY c.id
 ), held AS (
   SELECT DISTINCT c.id FROM c JOIN call_events e ON e.call_id = c.id AND e.kind = 'hold'
 ), h AS (
@@ -197,17 +206,21 @@ SELECT c.id, c.at_s, 1 AS is_call, coalesce(c.line, '?') AS line, c.language,
   coalesce(o.declined, 0) AS declined, coalesce(o.talks, 0) AS talks,
   o.together::bigint AS together, coalesce(h.hold, 0)::bigint AS hold,
   coalesce(o.wrap, 0)::bigint AS wrap, c.returned, c.danger,
+  coalesce(moved.transfers, 0) AS transfers,
   CASE WHEN c.caller_key IS NULL THEN NULL ELSE EXISTS (
-    SELECT FROM calls e WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
+    SELECT FROM calls e LEFT JOIN lines el ON el.id = e.line_id
+    WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
+      AND NOT coalesce(el.practice, false)
   ) END AS called_before, o.counsellor_id,
   k.id AS contact_id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency,
   k.urgency_suggested, k.answers
 FROM c LEFT JOIN o ON o.call_id = c.id LEFT JOIN h ON h.call_id = c.id
+LEFT JOIN moved ON moved.id = c.id
 LEFT JOIN contacts k ON k.call_id = c.id
 UNION ALL
 SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, '-', NULL, '-', '-', NULL, NULL,
-  NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, NULL, k.owner_id, k.id, k.state, k.channel, k.closed_as,
-  k.kind, k.place, k.urgency, k.urgency_suggested, k.answers
+  NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, NULL, k.owner_id, k.id, k.state, k.channel,
+  k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.answers
 FROM contacts k WHERE k.call_id IS NULL AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
 ORDER BY 2, 1
 """
@@ -221,16 +234,18 @@ async def facts_of(
     """The facts of a stretch of time: how many records, and their columns."""
     cursor = connection.cursor(row_factory=namedtuple_row, binary=True)
     await cursor.execute(_SQL, {"since": since, "until": until})
+    rows = await cursor.fetchall()
+    # Beside the event loop: a busy day has thousands of rows, and callers must not wait for them.
+    packed = await asyncio.to_thread(_packed, rows, _Answers(library.form_for("contact"), asked))
+    return len(rows), packed
+
+
+def _packed(rows: list[Any], reader: "_Answers") -> dict[str, Packed]:
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    reader = _Answers(library.form_for("contact"), asked)
-    records = 0
-    async for row in cursor:
-        records += 1
+    for row in rows:
         for name, value in _fact(row, reader).items():
             columns[name].append(value)
-    return records, {
-        name: pack(name, column.kind, columns[name]) for name, column in COLUMNS.items()
-    }
+    return {name: pack(name, column.kind, columns[name]) for name, column in COLUMNS.items()}
 
 
 def day_bounds(day: Any) -> tuple[datetime, datetime]:
@@ -272,8 +287,7 @@ def _fact(row: Any, reader: "_Answers") -> dict[str, Any]:
         "offers": row.offers,
         "missed": row.missed,
         "declined": row.declined,
-        # The talks after the first one that did not follow a return to the queue.
-        "transfers": max(row.talks - 1 - row.returned, 0),
+        "transfers": row.transfers,
         "returned": row.returned,
         "danger": int(row.danger),
         "called_before": MISSING if row.called_before is None else int(row.called_before),
@@ -371,6 +385,3 @@ def _entries(answers: dict[str, Any], section: str) -> list[dict[str, Any]]:
         for _, entry in sorted(found.items(), key=lambda one: (one[1].get("", 100_000), one[0]))
         if any(key for key in entry)
     ]
-
-
-__all__ = ["COLUMNS", "BadDefinition", "Iterable", "facts_of", "read_questions"]

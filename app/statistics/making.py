@@ -4,6 +4,7 @@
 what was said in the contacts beside it; that is about single persons, and needs an approval.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,17 +16,23 @@ from app.referrals import accountability
 from app.staff.audit import write_entry
 from app.statistics import reconcile, referral_figures
 from app.statistics.counsellors import room, room_table
-from app.statistics.days import days_of, reading
+from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
 from app.statistics.facts import COLUMNS
-from app.statistics.measures import NAMES
+from app.statistics.measures import NAMES, definition
 from app.statistics.periods import BadWindow, Period, Window, read_window
-from app.statistics.summary import Asked, Zones, count, summarise, zones_of
+from app.statistics.recorded import recorded_contacts
+from app.statistics.room_table import COLUMNS as room_columns
+from app.statistics.room_table import room_measures
+from app.statistics.shape_table import COLUMNS as shape_columns
+from app.statistics.shape_table import shape_table
+from app.statistics.summary import Asked, Zones, count, let_go, summarise, zones_of
 from app.statistics.tables import (
     Batches,
     OutColumn,
     OutTable,
     batch_of,
+    dictionary,
     notes_of,
     one_batch,
     record_batch,
@@ -35,7 +42,9 @@ from app.statistics.tables import (
 from app.statistics.writers import FORMATS, write
 from app.work import Work
 
-WHAT = ("summary", "categories", "referrals", "counsellors", "calls", "records")
+WHAT = (
+    "summary", "categories", "referrals", "counsellors", "room", "report", "calls", "records",
+)  # fmt: skip
 PERSONAL = frozenset({"records"})
 # Measures of contacts, for the file of categories.
 _OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_contacts", "calls")
@@ -54,6 +63,10 @@ class Wanted:
     names: tuple[str, ...] = NAMES
     # Of referrals: by what they are counted, instead of by agency.
     referrals_by: str | None = None
+    # Of reports: which shape.
+    report: str | None = None
+    # Whether whoever asks may see numbers of single counsellors.
+    staff: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -61,7 +74,8 @@ class Wanted:
         return {
             "period": self.period, "by": list(self.by), "line": self.line,
             "measures": list(self.names) if self.names != NAMES else None,
-            "referrals_by": self.referrals_by,
+            "referrals_by": self.referrals_by, "staff": self.staff,
+            "report": self.report,
         }  # fmt: skip
 
 
@@ -79,6 +93,7 @@ def read_wanted(
     except BadWindow as error:
         raise Invalid(str(error)) from None
     names = tuple(given.get("measures") or NAMES)
+    _refuse_unheard(what, given)
     if what == "referrals":
         words = list(given.get("by") or [])
         by = given.get("referrals_by") or (words[0] if words else None)
@@ -88,8 +103,22 @@ def read_wanted(
         return Wanted(what, window, kind, referrals_by=by)
     return Wanted(
         what, window, kind, read_period(given.get("period")), read_by(given.get("by") or []),
-        given.get("line") or None, names,
+        given.get("line") or None, names, report=given.get("report"),
+        staff=given.get("staff", True),
     )  # fmt: skip
+
+
+def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
+    """What would be asked for and not heeded is refused. Raises Invalid."""
+    heeds = {
+        "referrals": ("by",), "counsellors": (), "room": (), "report": ("line",),
+        "calls": ("line",), "records": ("line",),
+    }.get(what)  # fmt: skip
+    if heeds is None:
+        return
+    for option in ("line", "period", "by"):
+        if given.get(option) and option not in heeds:
+            raise Invalid(f"{what} cannot be taken by {option}: leave that out.")
 
 
 def read_period(word: str | None) -> Period | None:
@@ -137,13 +166,20 @@ async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     match wanted.what:
         case "summary" | "categories":
             asked = _asked(work, wanted)
-            table, batch = summary_table(await summarise(work, asked))
+            summary = await summarise(work, asked)
+            table, batch = await asyncio.to_thread(summary_table, summary)
             yield Made(table, one_batch(batch))
         case "referrals":
             table, batch = await _referrals(work, wanted)
             yield Made(table, one_batch(batch))
         case "counsellors":
             table, batch = room_table(await room(work, wanted.window))
+            yield Made(table, one_batch(batch))
+        case "room":
+            table, batch = await room_measures(work, wanted.window)
+            yield Made(table, one_batch(batch))
+        case "report":
+            table, batch = await shape_table(work, wanted.report, wanted.window, wanted.line)
             yield Made(table, one_batch(batch))
         case _:
             async with _single(work, wanted) as one:
@@ -169,16 +205,7 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     if wanted.referrals_by is not None:
         return await _referrals_by(work, since, until, wanted.referrals_by)
     rows = await accountability.accountability(work, since, until)
-    columns = [
-        OutColumn("agency", "text", "code of the agency; `all` for all together"),
-        OutColumn("name", "text", "name of the agency"),
-        OutColumn("sector", "text", "sector of the agency"),
-    ]
-    for name, words in accountability.DEFINITIONS.items():
-        kind: Any = "number" if "seconds" in name else "whole"
-        columns.append(OutColumn(name, kind, words))
-    columns.append(OutColumn("rejections", "counts", "reasons of rejections, with their number"))
-    columns.append(OutColumn("outcomes", "counts", "outcomes of completed ones, with their number"))
+    columns = _agency_columns()
     table = OutTable(
         "Referrals", columns,
         [
@@ -196,6 +223,19 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
         for row in rows
     ]  # fmt: skip
     return table, batch_of(table, out)
+
+
+def _agency_columns() -> list[OutColumn]:
+    columns = [
+        OutColumn("agency", "text", "code of the agency; `all` for all together"),
+        OutColumn("name", "text", "name of the agency"),
+        OutColumn("sector", "text", "sector of the agency"),
+    ]
+    for name, words in accountability.DEFINITIONS.items():
+        columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
+    columns.append(OutColumn("rejections", "counts", "reasons of rejections, with their number"))
+    columns.append(OutColumn("outcomes", "counts", "outcomes of completed ones, with their number"))
+    return columns
 
 
 async def _referrals_by(
@@ -217,9 +257,12 @@ async def _referrals_by(
 @asynccontextmanager
 async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     """Single calls, or calls and contacts: a batch for each day."""
-    parts = ("call",) if wanted.what == "calls" else ("call", "record")
+    parts: tuple[str, ...] = ("call", "staff") if wanted.staff else ("call",)
+    if wanted.what == "records":
+        parts = ("call", "staff", "record")
     zones = await zones_of(work)
     zones.check(wanted.line)
+    await let_go(work)
     asked = Asked(
         wanted.window, line=wanted.line, measures=("calls",),
         target=work.settings.service_level_seconds,
@@ -227,16 +270,27 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     columns = record_columns(parts)
     async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
+        summary.recorded = await recorded_contacts(
+            look, wanted.window, zones.country, zones.of_line, wanted.line
+        )
         title = "Calls" if wanted.what == "calls" else "Calls and contacts"
-        table = OutTable(title, columns, notes_of(summary), reconcile.reconcile(summary.total.sums))
+        table = OutTable(
+            title,
+            columns,
+            notes_of(summary),
+            reconcile.reconcile(summary.total.sums, summary.recorded),
+        )
         since, until = zones.widest(wanted.window, [wanted.line] if wanted.line else ())
-        table.of = len(list(days_of(since, until)))
+        table.of = max(len(look.days(since, until)), 1)
         names = [n for n, c in COLUMNS.items() if c.part in parts]
 
         async def batches() -> Batches:
             async for _, records, packed in look.each_day(since, until, names):
                 # One for each day, so that whoever waits sees how far it is.
-                yield _cut(table, records, packed, zones, wanted) if records else _none(table)
+                if records:
+                    yield await asyncio.to_thread(_cut, table, records, packed, zones, wanted)
+                else:
+                    yield _none(table)
 
         yield Made(table, batches())
 
@@ -263,6 +317,24 @@ def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wante
     return batch
 
 
+def data_dictionary() -> list[tuple[str, str, str]]:
+    """Every column that a file may have: file, name, words."""
+    more = {
+        "room": room_columns, "report": shape_columns,
+        "referrals": [
+            *_agency_columns(),
+            *(OutColumn(by, "text", "with --by: the referral's") for by in referral_figures.BY),
+            *(
+                OutColumn(name, "text", words)
+                for name, words in referral_figures.WORDS.items()
+                if name not in accountability.DEFINITIONS
+            ),
+        ],
+        "categories": [OutColumn(n, "text", definition(n).words) for n in _OF_CONTACTS],
+    }  # fmt: skip
+    return dictionary(more)
+
+
 def note_export(work: Work, wanted: Wanted, **more: Any) -> None:
     """A line in the log: who took which numbers."""
     subject = f"{wanted.what}:{wanted.window.words}"
@@ -271,4 +343,4 @@ def note_export(work: Work, wanted: Wanted, **more: Any) -> None:
 
 def file_name(wanted: Wanted) -> str:
     begins, ends = (str(e)[:10] for e in (wanted.window.begins, wanted.window.ends))
-    return f"{wanted.what}-{begins}-{ends}.{wanted.kind}"
+    return f"{wanted.report or wanted.what}-{begins}-{ends}.{wanted.kind}"

@@ -54,6 +54,8 @@ SUMS: dict[str, str] = {
     "urgent": "of these, those whose urgency is immediate or urgent",
     "call_contacts": "contacts that belong to a call",
     "answered_with_contact": "answered calls that have a contact",
+    "message_contacts": "contacts of calls whose outcome is voicemail",
+    "open_contacts": "contacts of calls that go on at the moment of counting",
 }
 
 
@@ -232,11 +234,6 @@ NAMES = (*MEASURES, *PERCENTILES)
 def definition(name: str) -> Measure | Percentile:
     """A measure by its name. Raises KeyError."""
     return MEASURES.get(name) or PERCENTILES[name]
-
-
-def values_of(sums: Sums) -> dict[str, float | int | None]:
-    """All measures that follow from sums."""
-    return {name: measure.formula(sums) for name, measure in MEASURES.items()}
 
 
 def rounded(value: float | int | None) -> float | int | None:

@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
@@ -74,6 +74,8 @@ class Export(Base):
     personal: Mapped[bool]
     # Empty: a report that is sent by itself, to everybody of `role`.
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # A program that asked, by its token.
+    token_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_tokens.id"))
     asked_at: Mapped[datetime]
     reason_sealed: Mapped[Sealed | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
@@ -125,8 +127,17 @@ class PublicRelease(Base):
     difference what each of them hides."""
 
     __tablename__ = "public_releases"
+    __table_args__ = (
+        # Periods that overlap would tell by their difference what each of them hides.
+        ExcludeConstraint(
+            (text("daterange(begins_on, ends_on)"), "&&"), name="ex_public_releases_period"
+        ),
+    )
 
     period: Mapped[str] = mapped_column(primary_key=True)
+    begins_on: Mapped[date] = mapped_column(Date)
+    # Exclusive.
+    ends_on: Mapped[date] = mapped_column(Date)
     made_at: Mapped[datetime]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     tables: Mapped[Any] = mapped_column(JSONB)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from app.errors import Invalid
 from app.routing.shifts import first_instant
 
 # Every zone's offset is a multiple of this, so every local period is made of whole ones.
@@ -19,9 +20,12 @@ QUARTER_HOUR = timedelta(minutes=15)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # Periods of a window, at the most: a year of quarter-hours fits.
 MOST_PERIODS = 40_000
+# The length of a window, at the most.
+LONGEST = timedelta(days=3700)
+_FIRST_YEAR, _LAST_YEAR = 1971, 2200
 
 
-class BadWindow(Exception):
+class BadWindow(Invalid):
     """The window or the period is not usable; the text says what to give."""
 
 
@@ -48,6 +52,8 @@ class Window:
         since, until = (_instant(edge, zone) for edge in (self.begins, self.ends))
         if since >= until:
             raise BadWindow("The window must begin before it ends.")
+        if until - since > LONGEST:
+            raise BadWindow("A window is at most ten years.")
         return since, until
 
     @property
@@ -84,13 +90,18 @@ def read_window(begins: str, ends: str) -> Window:
 def _read_edge(text: str) -> date | datetime:
     try:
         if len(text) == 10:
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
+            if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+                raise BadWindow(f"A year is one from {_FIRST_YEAR} to {_LAST_YEAR}.")
+            return day
         edge = datetime.fromisoformat(text)
     except ValueError:
         raise BadWindow(
             f"{text[:40]!r} is neither a date like 2026-03-01 nor an instant like "
             "2026-03-01T08:00:00+01:00."
         ) from None
+    if not _FIRST_YEAR <= edge.year <= _LAST_YEAR:
+        raise BadWindow(f"A year is one from {_FIRST_YEAR} to {_LAST_YEAR}.")
     if edge.tzinfo is None:
         raise BadWindow("Give an instant with its zone, like 2026-03-01T08:00:00+01:00.")
     if edge.astimezone(UTC).timestamp() % QUARTER_HOUR.total_seconds():

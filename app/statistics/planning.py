@@ -134,17 +134,19 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
             chosen &= (at >= since.timestamp()) & (at < until.timestamp())
             if line is not None:
                 chosen &= block.codes["line"] == look.words["line"].number(line)
-            for second in at[chosen].tolist():
-                local = datetime.fromtimestamp(second, UTC).astimezone(zone)
-                entered[local.date()][local.hour * 2 + local.minute // 30] += 1
+            await asyncio.to_thread(_count_half_hours, at[chosen].tolist(), zone, entered)
             talked = chosen & (at >= recent.timestamp())
             talked &= block.codes["outcome"] == look.words["outcome"].number("answered")
             answered += int(talked.sum())
             for name in ("talk", "hold", "wrap"):
                 handled += int(block.numbers[name][talked].sum(dtype=np.int64))
         planning = look.asked.planning
-    free = {day for day in _days(since, until, zone) if is_holiday(day, zone, country)}
-    weeks = [d for d in _days(recent, until, zone) if d not in free]
+    # Days before the line was there say nothing of it.
+    first = min(entered, default=today)
+    free = {
+        day for day in _days(since, until, zone) if day >= first and is_holiday(day, zone, country)
+    }
+    weeks = [d for d in _days(recent, until, zone) if d >= first and d not in free]
     by_slot: dict[tuple[int, int], float] = {}
     for weekday in range(7):
         same = [d for d in weeks if d.weekday() == weekday]
@@ -157,6 +159,14 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
     }
     aht = handled / answered if answered else _AHT_UNKNOWN
     return _History(by_slot, holidays, aht, planning)
+
+
+def _count_half_hours(
+    seconds: list[int], zone: ZoneInfo, entered: dict[date, dict[int, int]]
+) -> None:
+    for second in seconds:
+        local = datetime.fromtimestamp(second, UTC).astimezone(zone)
+        entered[local.date()][local.hour * 2 + local.minute // 30] += 1
 
 
 def _days(since: datetime, until: datetime, zone: ZoneInfo) -> list[date]:

@@ -4,7 +4,7 @@ A quarter-hour of UTC lies wholly in one local period, whatever the zone.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,18 @@ SELECT l.number, s.id FROM lines l JOIN staff s
 WHERE NOT l.practice AND EXISTS (SELECT FROM presence_changes p WHERE p.counsellor_id = s.id)
 """
 
+# Time that went into practice: from the offer to the end of the wrap-up after it.
+_PRACTICE = """
+SELECT o.counsellor_id, floor(extract(epoch FROM o.opened_at))::bigint,
+  floor(extract(epoch FROM coalesce(
+    (SELECT n.at FROM presence_changes p JOIN presence_changes n
+      ON n.counsellor_id = p.counsellor_id AND n.id > p.id
+      WHERE o.connected_at IS NOT NULL AND p.counsellor_id = o.counsellor_id
+        AND p.at = o.released_at AND p.after = 'wrap_up' ORDER BY n.id LIMIT 1),
+    o.released_at, %(until)s)))::bigint
+FROM offers o JOIN calls c ON c.id = o.call_id JOIN lines l ON l.id = c.line_id
+WHERE l.practice AND o.opened_at < %(until)s AND coalesce(o.released_at, %(until)s) >= %(before)s
+"""
 Stretch = tuple[int, int, str]
 
 
@@ -41,7 +53,7 @@ async def time_columns(
     connection: psycopg.AsyncConnection[Any], since: datetime, until: datetime, now: datetime
 ) -> dict[str, Packed]:
     """The columns of a day: what nobody has lived through yet is not counted."""
-    values = {"since": since, "until": until}
+    values = {"since": since, "until": until, "before": since - timedelta(days=1)}
     begin = int(since.timestamp())
     end = min(int(until.timestamp()), max(int(now.timestamp()), begin))
     before = await (await connection.execute(_BEFORE, values)).fetchall()
@@ -49,8 +61,14 @@ async def time_columns(
     changes: dict[UUID, list[tuple[int, str]]] = {}
     for counsellor, at, after in await (await connection.execute(_CHANGES, values)).fetchall():
         changes.setdefault(counsellor, []).append((int(at), after))
+    practice: dict[UUID, list[tuple[int, int]]] = {}
+    for counsellor, from_, to in await (await connection.execute(_PRACTICE, values)).fetchall():
+        practice.setdefault(counsellor, []).append((from_, to))
     stretches = {
-        counsellor: _stretches(state, changes.get(counsellor, []), begin, end)
+        counsellor: without(
+            _stretches(state, changes.get(counsellor, []), begin, end),
+            practice.get(counsellor, []),
+        )
         for counsellor, state in states.items()
         if state is not None or counsellor in changes
     }
@@ -132,6 +150,19 @@ def _of_lines(
         "covered_at": pack("covered_at", "number", when),
         "covered_seconds": pack("covered_seconds", "number", seconds),
     }
+
+
+def without(stretches: list[Stretch], practice: list[tuple[int, int]]) -> list[Stretch]:
+    """Stretches less what went into practice."""
+    for since, until in practice:
+        left: list[Stretch] = []
+        for begin, end, state in stretches:
+            if begin < min(since, end):
+                left.append((begin, min(since, end), state))
+            if max(until, begin) < end:
+                left.append((max(until, begin), end, state))
+        stretches = sorted(set(left))
+    return stretches
 
 
 def union(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:

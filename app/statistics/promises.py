@@ -28,7 +28,9 @@ SELECT count(*) AS callbacks_due,
     AS callbacks_late,
   count(*) FILTER (WHERE done_at IS NOT NULL AND result <> 'done') AS callbacks_not_reached,
   count(*) FILTER (WHERE done_at IS NULL) AS callbacks_open
-FROM follow_ups WHERE about = 'call_back' AND due_on >= :first AND due_on < :last
+FROM follow_ups f WHERE about = 'call_back' AND due_on >= :first AND due_on < :last
+  AND NOT EXISTS (SELECT FROM case_contacts k WHERE k.case_id = f.case_id
+    AND is_practice(NULL, k.contact_id))
 """
 
 

@@ -12,18 +12,34 @@ class Line(NamedTuple):
     number: int
 
 
-def reconcile(sums: Sums) -> list[Line]:
-    """From answered calls to contacts, step by step, and what is left unexplained."""
+def reconcile(sums: Sums, recorded: int | None = None) -> list[Line]:
+    """From answered calls to contacts, step by step.
+
+    `recorded` is how many contacts the record itself holds, counted apart from the statistics;
+    with it stands what is left unexplained.
+    """
     answered = sums["answered"]
     without = answered - sums["answered_with_contact"]
-    others = sums["call_contacts"] - sums["answered_with_contact"]
     elsewhere = sums["contacts"] - sums["call_contacts"]
-    explained = answered - without + others + elsewhere
-    return [
+    messages, going_on = sums["message_contacts"], sums["open_contacts"]
+    others = sums["call_contacts"] - sums["answered_with_contact"] - messages - going_on
+    lines = [
         Line("Answered calls", answered),
         Line("less answered calls without a contact", -without),
-        Line("plus contacts of calls that were not answered (voice messages) or go on", others),
+        Line("plus contacts of voice messages", messages),
+        Line("plus contacts of calls that go on", going_on),
+        Line("plus contacts of calls with another outcome", others),
         Line("plus contacts without a call (visits, letters, e-mail, …)", elsewhere),
         Line("Contacts", sums["contacts"]),
-        Line("Not explained", sums["contacts"] - explained),
     ]
+    if recorded is not None:
+        lines.append(Line("Contacts in the record, counted by themselves", recorded))
+        lines.append(Line("Not explained", recorded - sums["contacts"]))
+    return lines
+
+
+def unexplained(lines: list[Line]) -> int:
+    """What the steps do not explain, and the record does not say."""
+    steps = [line.number for line in lines[:6]]
+    whole = {line.words: line.number for line in lines}
+    return abs(sum(steps) - whole["Contacts"]) + abs(whole.get("Not explained", 0))

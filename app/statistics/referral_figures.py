@@ -36,6 +36,7 @@ WITH r AS (
       AS breaches
   FROM referrals r LEFT JOIN agencies a ON a.id = r.agency_id
   WHERE r.opened_at >= :since AND r.opened_at < :until
+    AND NOT is_practice(r.call_id, r.contact_id)
 )
 SELECT {by} AS value, count(*) AS opened, count(acknowledged_at) AS acknowledged,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))

@@ -8,6 +8,7 @@ is hidden is hidden in all of them, and then attacked (`suppression.py`) before 
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -16,16 +17,17 @@ from sqlalchemy import select
 
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
-from app.statistics.days import reading
+from app.statistics.days import REST, reading
 from app.statistics.filling import fill
 from app.statistics.models import PublicRelease
 from app.statistics.periods import Period, Window, whole_period
 from app.statistics.shapes import CountedShape, CountedTable, Shape
-from app.statistics.summary import labeller, today, zones_of
+from app.statistics.summary import labeller, zones_of
 from app.statistics.suppression import Equation, Tables, TooSmall, suppress
 from app.statistics.writers import safe
 from app.work import Work
 
+_NOT_RECORDED = "not_recorded"
 _COUNSELLING = {"closed_as": ["none"]}
 
 
@@ -65,8 +67,17 @@ _MARGINS = {
 }  # fmt: skip
 
 
+_NAMES = {
+    "year": re.compile("[0-9]{4}"),
+    "quarter": re.compile("[0-9]{4}-Q[1-4]"),
+    "month": re.compile("[0-9]{4}-[0-9]{2}"),
+}
+
+
 def read_public_period(text: str, kind: str) -> Window:
     """The window of a period: 2026, 2026-Q1 or 2026-03, as the settings say. Raises Invalid."""
+    if _NAMES[kind].fullmatch(text) is None:
+        text = ""
     try:
         if kind == "year" and len(text) == 4:
             return whole_period(Period.YEAR, date(int(text), 1, 1))
@@ -85,16 +96,28 @@ async def publish(work: Work, period: str) -> PublicRelease:
     window = read_public_period(period, work.settings.public_period)
     if await work.session.get(PublicRelease, period) is not None:
         raise Conflict("This period is published, and what is published does not change.")
+    assert isinstance(window.begins, date)
     assert isinstance(window.ends, date)
-    if window.ends > today(work):
-        raise Invalid("This period is not over.")
+    overlapping = select(PublicRelease.period).where(
+        PublicRelease.begins_on < window.ends, PublicRelease.ends_on > window.begins
+    )
+    if (other := await work.session.scalar(overlapping)) is not None:
+        raise Conflict(f"It overlaps with {other}, which is published: the difference would tell.")
     zones = await zones_of(work)
+    # Over on every line, with the talks that began in it.
+    if zones.widest(window)[1] + REST > work.now:
+        raise Invalid("This period is not over.")
     label = await labeller(work, zones)
     async with reading(work.ground, work.now) as look:
         counted = await fill(look, zones, SHAPE, window, label)
     content = await asyncio.to_thread(_hide, counted)
     found = PublicRelease(
-        period=period, made_at=work.now, made_by=work.actor.staff_id, tables=content
+        period=period,
+        begins_on=window.begins,
+        ends_on=window.ends,
+        made_at=work.now,
+        made_by=work.actor.staff_id,
+        tables=content,
     )
     work.session.add(found)
     await work.session.flush()
@@ -140,9 +163,23 @@ def as_tables(counted: Iterable[CountedTable]) -> Tables:
     """All published tables as cells and the equations that hold between them."""
     cells: dict[str, int] = {}
     equations: dict[str, Equation] = {}
+    latent: set[str] = set()
 
     def add(whole: str, parts: list[str], overlapping: bool = False) -> None:
         equations[f"{whole}<{'+'.join(parts)}"] = Equation(whole, tuple(parts), overlapping)
+
+    def of_rows(whole: str, parts: dict[str, str], table: CountedTable) -> None:
+        """Rows of a table: they add up, or cover what is left when nothing was recorded."""
+        if not table.overlapping:
+            add(whole, list(parts.values()))
+            return
+        # Who is in "not recorded" is in no other row: the others cover the rest.
+        nothing = parts.pop(_NOT_RECORDED, None)
+        said = f"{whole}|said"
+        cells[said] = cells[whole] - (cells[nothing] if nothing is not None else 0)
+        latent.add(said)
+        add(whole, [said, *([nothing] if nothing is not None else [])])
+        add(said, list(parts.values()), overlapping=True)
 
     for table in counted:
         columns = _columns(table)
@@ -157,16 +194,16 @@ def as_tables(counted: Iterable[CountedTable]) -> Tables:
                     _cell(table, row.code, None),
                     [_cell(table, row.code, column) for column in columns],
                 )
-        add(total, [_cell(table, row.code, None) for row in table.rows], table.overlapping)
+        rows = [row.code for row in table.rows]
+        of_rows(total, {code: _cell(table, code, None) for code in rows}, table)
         for n, column in enumerate(columns):
             margin = f"{table.unit}|{_MARGINS[table.code][1]}={column}"
             cells[margin] = table.total[n]
-            parts = [_cell(table, row.code, column) for row in table.rows]
-            add(margin, parts, table.overlapping)
+            of_rows(margin, {code: _cell(table, code, column) for code in rows}, table)
         if columns:
             names = [f"{table.unit}|{_MARGINS[table.code][1]}={column}" for column in columns]
             add(total, names)
-    return Tables(cells, list(equations.values()))
+    return Tables(cells, list(equations.values()), latent=latent)
 
 
 def _published(table: CountedTable, hidden: set[str]) -> dict[str, Any]:
@@ -198,6 +235,8 @@ def _published(table: CountedTable, hidden: set[str]) -> dict[str, Any]:
 
 
 WORDS = (
+    "calls: every inbound ring that was no practice; contacts: records of talks, letters, visits; "
+    "children: those who were described in them, each by itself",
     "null: hidden, because it is from 1 to 4 or would give away a number that is",
     "a child is counted in each of its groups of what it was about, so those rows add up to more",
     "contacts that were no counselling (silent, tests, wrong numbers, …) are not counted",

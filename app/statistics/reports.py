@@ -17,9 +17,17 @@ from app.statistics import sections as part
 from app.statistics.counsellors import room
 from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
+from app.statistics.facts import read_questions
 from app.statistics.filling import fill
 from app.statistics.measures import MEASURES, definition
-from app.statistics.periods import BadWindow, Period, Window, last_whole, whole_period
+from app.statistics.periods import (
+    BadWindow,
+    Period,
+    Window,
+    last_whole,
+    read_window,
+    whole_period,
+)
 from app.statistics.sections import Grid, Section, duration
 from app.statistics.shapes import Shape, shapes_in
 from app.statistics.summary import (
@@ -68,7 +76,11 @@ def kinds(work: Work) -> dict[str, Kind]:
     }
     for shape in shapes_in(work.settings.definitions_dir).values():
         found[shape.report] = Kind(
-            shape.report, label_in(shape.title, "en"), Period(shape.period), _of_shape(shape)
+            shape.report,
+            label_in(shape.title, "en"),
+            Period(shape.period),
+            _of_shape(shape),
+            staff="counsellor" in shape.dimensions(),
         )
     return found
 
@@ -86,7 +98,9 @@ def window_of(work: Work, kind: Kind, day: str | None) -> Window:
     if not day:
         return last_whole(kind.period, today(work))
     try:
-        return whole_period(kind.period, date.fromisoformat(day))
+        chosen = read_window(day, (date.fromisoformat(day) + timedelta(days=1)).isoformat())
+        assert isinstance(chosen.begins, date)
+        return whole_period(kind.period, chosen.begins)
     except (ValueError, OverflowError, BadWindow):
         raise NotFound("There is no such day.") from None
 
@@ -115,7 +129,7 @@ def _asked(work: Work, window: Window, line: str | None, **more: Any) -> Asked:
 
 
 async def _daily(work: Work, window: Window, line: str | None) -> Report:
-    hours = await summarise(work, _asked(work, window, line, period=Period.HOUR))
+    hours = await summarise(work, _asked(work, window, line, period=Period.HOUR), reconciled=True)
     outcomes = await summarise(work, _asked(work, window, line, by=(Dimension.OUTCOME,)))
     totals = [row for row in hours.rows if row.kind == TOTAL]
     drawn = [
@@ -125,13 +139,14 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
     ]
     chart = charts.columns(drawn, "calls", "", "Answered and abandoned calls by hour.")
     found = await room(work, window)
+    all_lines = " (all lines)" if line else ""
     sections = [
         part.key_section(hours, None),
         part.by_period(hours, part.BY_HOUR, "By hour", chart),
         part.by_dimension(outcomes, "By outcome", ("calls",)),
-        part.room_section(found),
-        await part.promise_section(work, window),
-        *(await part.referral_sections(work, window)),
+        part.named(part.room_section(found), all_lines),
+        part.named(await part.promise_section(work, window), all_lines),
+        *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
         part.reconciled(hours),
     ]
     more = [*measures.STAFF_MEASURES.items(), ("fairness", measures.FAIRNESS_WORDS),
@@ -154,7 +169,7 @@ _MORE = (
 
 
 async def _monthly(work: Work, window: Window, line: str | None) -> Report:
-    days = await summarise(work, _asked(work, window, line, period=Period.DAY))
+    days = await summarise(work, _asked(work, window, line, period=Period.DAY), reconciled=True)
     before = await summarise(work, _asked(work, _before(window), line))
     heat = await summarise(work, _asked(work, window, line, period=Period.WEEKDAY_HOUR))
 
@@ -166,9 +181,10 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     ]
     level = charts.line(
         points, "service level", "Service level by day; the dashed line is the target.",
-        share=True, target=0.8,
+        share=True, target=read_questions(work.settings.definitions_dir).planning.target_share,
     )  # fmt: skip
     contact = ("contacts", "contacts_completed", "urgent_contacts")
+    all_lines = " (all lines)" if line else ""
     sections = [
         part.key_section(days, before),
         part.by_period(days, part.BY_HOUR, "By day", level),
@@ -193,8 +209,8 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
             part.by_dimension(await by(dimension), f"Contacts by {words}", contact)
             for dimension, words in _MORE
         ],
-        await part.promise_section(work, window),
-        *(await part.referral_sections(work, window)),
+        part.named(await part.promise_section(work, window), all_lines),
+        *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
         part.reconciled(days),
     ]  # fmt: skip
     return Report(
@@ -204,8 +220,13 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
 
 
 def _before(window: Window) -> Window:
+    """The period of the same kind before this one."""
     assert isinstance(window.begins, date)
-    return whole_period(Period.MONTH, window.begins - timedelta(days=1))
+    for period in (Period.DAY, Period.WEEK, Period.MONTH, Period.QUARTER, Period.YEAR):
+        if whole_period(period, window.begins) == window:
+            return whole_period(period, window.begins - timedelta(days=1))
+    assert isinstance(window.ends, date)
+    return Window(window.begins - (window.ends - window.begins), window.begins)
 
 
 async def _agencies(work: Work, window: Window, line: str | None) -> Report:
@@ -228,10 +249,11 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
                      for words in (row.rejections, row.outcomes))]
         for row in found
     ]  # fmt: skip
+    all_lines = " (all lines)" if line else ""
     sections = [
         Section("How agencies answer", grid=Grid(columns, rows)),
         Section("Why rejected, and outcomes", grid=Grid(["", "rejections", "outcomes"], why)),
-        *(await part.referral_sections(work, window)),
+        *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
     ]
     return Report(
         "agencies", "How agencies answer", window, work.now, _notes(work, window, None), sections,

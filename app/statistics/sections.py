@@ -1,7 +1,7 @@
 """Sections of reports: a title, perhaps a chart, and the table beside it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.statistics import charts, promises, referral_figures
@@ -44,6 +44,11 @@ class Section:
     words: str = ""
     chart: Chart | None = None
     grid: Grid | None = None
+
+
+def named(section: Section, more: str) -> Section:
+    """The section with something added to its title: it counts more than the rest."""
+    return replace(section, title=section.title + more)
 
 
 def show(name: str, value: float | int | None) -> str:
@@ -171,7 +176,9 @@ def figures_row(
 
 
 def reconciled(summary: Summary) -> Section:
-    rows = [[line.words, str(line.number)] for line in reconcile(summary.total.sums)]
+    rows = [
+        [line.words, str(line.number)] for line in reconcile(summary.total.sums, summary.recorded)
+    ]
     return Section(
         "Calls and contacts", "Why they are not the same number.", grid=Grid(["", ""], rows)
     )
@@ -250,10 +257,6 @@ def shape_section(table: CountedTable) -> Section:
     if table.overlapping:
         foot.append("One may be counted in several rows, so they add up to more than all.")
     return Section(table.title, grid=Grid(["", *table.columns], rows, foot))
-
-
-def holds(holds: bool) -> str:
-    return "holds" if holds else "DOES NOT HOLD"
 
 
 def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section:

@@ -8,7 +8,7 @@ and the total is the calls and contacts of the window.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,15 +25,14 @@ from app.statistics.days import AT_ONCE, Reading, reading
 from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
 from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
+from app.statistics.recorded import recorded_contacts
 from app.statistics.tally import CORE, Group, Key, Records, Tally, nothing
 from app.work import Ground, Work
 
 TOTAL, OVERLAP = "total", "counted more than once"
 _OVERLAP_WORDS = "Counted more than once"
-# Summaries that one process counts at once.
-_AT_ONCE = 2
 # Cells of one table, at the most.
-MOST_CELLS = 200_000
+MOST_CELLS = 60_000
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,8 @@ class Summary:
     rows: list[Row]
     total: Group
     labels: dict[Dimension, dict[str, str]] = field(default_factory=dict)
+    # Contacts that the record holds, where they were counted by themselves.
+    recorded: int | None = None
     zone: str = ""
 
     def figures(self, row: Row) -> dict[str, float | int | None]:
@@ -163,23 +164,22 @@ def _library(ground: Ground) -> Library:
     return library_of(ground)
 
 
-async def summarise(work: Work, asked: Asked) -> Summary:
-    """Count. Raises Invalid."""
+async def summarise(work: Work, asked: Asked, *, reconciled: bool = False) -> Summary:
+    """Count; `reconciled` also counts contacts in the record itself. Raises Invalid."""
     check(asked)
     zones = await zones_of(work)
     zones.check(asked.line)
-    limit = _limit(work.ground)
-    async with limit, reading(work.ground, work.now) as look:
+    await let_go(work)
+    async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
+        if reconciled:
+            summary.recorded = await recorded_contacts(
+                look, asked.window, zones.country, zones.of_line, asked.line
+            )
     if look.not_kept:
         work.defer("statistics:keep_days")
     await label(work, summary, zones)
     return summary
-
-
-def _limit(ground: Ground) -> asyncio.Semaphore:
-    found: asyncio.Semaphore = ground.kept.setdefault("statistics", asyncio.Semaphore(_AT_ONCE))
-    return found
 
 
 def check(asked: Asked) -> None:
@@ -191,6 +191,12 @@ def check(asked: Asked) -> None:
         raise Invalid(f"There is no measure {unknown[0][:40]!r}. There are: {', '.join(NAMES)}.")
 
 
+async def let_go(work: Work) -> None:
+    """Hold no connection of the requests' pool while something long is counted."""
+    if work.opener is not None:
+        await work.let_go()
+
+
 async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
     """Count one look at the facts; the numbers are worked out beside the event loop."""
     try:
@@ -198,8 +204,6 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
         since, until = zones.widest(asked.window, [asked.line] if asked.line else ())
     except BadWindow as error:
         raise Invalid(str(error)) from None
-    if until - since > timedelta(days=3700):
-        raise Invalid("A window is at most ten years.")
     words = look.words
     tree, places = look.library.categories, look.library.places
     readers = tuple(reader_of(d, words, tree, places, look.asked) for d in asked.by)
@@ -233,9 +237,10 @@ def _finish(
         raise Invalid(f"That is more than {MOST_CELLS} rows. Take longer periods or one dimension.")
     sums = totals.groups() if totals is not None else found
     labels = cuts[""].labels
-    total = _together(sums.values())
     if asked.period is None:
-        total = sums.get((0,), total)
+        total = sums.get((0,)) or Group(nothing())
+    else:
+        total = _together(sums.values())
     rows = list(_rows(asked, readers, found, sums, labels))
     summary = Summary(asked, look.now, rows, total)
     summary.zone = look.library.country.timezone

@@ -42,6 +42,8 @@ class Tables:
     cells: dict[str, int]
     equations: list[Equation]
     hidden: set[str] = field(default_factory=set)
+    # What is in no table and follows from what is: nobody shows it, anybody can work it out.
+    latent: set[str] = field(default_factory=set)
 
     def check(self) -> None:
         """Raises ValueError where an equation does not hold: such tables are not published."""
@@ -64,16 +66,16 @@ class _Attacker:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        names = sorted(tables.hidden)
+        names = sorted(tables.hidden | tables.latent)
         self._place = {name: n for n, name in enumerate(names)}
         self._solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
         self._solver.setOptionValue("threads", 1)
         # As long as no nought is hidden, that a cell is hidden tells that it is none.
-        least = 1.0 if all(tables.cells[name] for name in names) else 0.0
+        least = 1.0 if all(tables.cells[name] for name in tables.hidden) else 0.0
         top = float(sum(tables.cells.values()) + 1)
-        for _ in names:
-            self._solver.addVar(least, top)
+        for name in names:
+            self._solver.addVar(least if name in tables.hidden else 0.0, top)
         for one in tables.equations:
             if one.overlapping:
                 # No part is greater than the whole, and together they are not less.
@@ -130,7 +132,11 @@ def suppress(tables: Tables) -> set[str]:
     hidden only where nothing else is left.
     """
     tables.check()
-    tables.hidden = {name for name, number in tables.cells.items() if is_small(number)}
+    tables.hidden = {
+        name
+        for name, number in tables.cells.items()
+        if is_small(number) and name not in tables.latent
+    }
     small = set(tables.hidden)
     of_cell: dict[str, list[Equation]] = {}
     for one in tables.equations:
@@ -153,7 +159,11 @@ def suppress(tables: Tables) -> set[str]:
 
 
 def _shown(tables: Tables, least: int) -> Iterable[str]:
-    return (name for name, number in tables.cells.items() if number >= least)
+    return (
+        name
+        for name, number in tables.cells.items()
+        if number >= least and name not in tables.latent
+    )
 
 
 def _known_too_well(tables: Tables, small: set[str]) -> list[str]:
@@ -174,7 +184,7 @@ def _next_to_hide(tables: Tables, equations: Sequence[Equation], least: int) -> 
         hidden = sum(name in tables.hidden for name in names)
         for name in names:
             number = tables.cells[name]
-            if name not in tables.hidden and number >= least:
+            if name not in tables.hidden | tables.latent and number >= least:
                 key = (hidden, int(name == one.whole), number, name)
                 best = min(best or key, key)
     return best[3] if best else None

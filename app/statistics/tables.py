@@ -118,7 +118,12 @@ def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
         one = definition(name)
         kind: Kind = "number" if one.unit in ("seconds", "share") else "whole"
         columns.append(OutColumn(name, kind, f"{one.title} ({one.unit}): {one.words}"))
-    table = OutTable("Summary", columns, notes_of(summary), reconcile.reconcile(summary.total.sums))
+    table = OutTable(
+        "Summary",
+        columns,
+        notes_of(summary),
+        reconcile.reconcile(summary.total.sums, summary.recorded),
+    )
     rows = []
     for row in summary.rows:
         values: list[Any] = [row.period, row.kind]
@@ -284,11 +289,12 @@ def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Ar
 # -- the data dictionary -------------------------------------------------------------------------
 
 
-def dictionary() -> list[tuple[str, str, str]]:
+def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, str]]:
     """Every column that a file may have: file, name, words."""
     found = [("summary", name, definition(name).words) for name in NAMES]
     found += [("summary", d.value, f"dimension, from the fact {COLUMN[d]}") for d in Dimension]
-    for file, parts in (("calls", ("call",)), ("records", ("call", "record"))):
+    for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):
         found += [(file, column.name, column.words) for column in record_columns(parts)]
     found += [("counsellors", name, words) for name, words in measures.STAFF_MEASURES.items()]
+    found += [(file, c.name, c.words) for file, columns in more.items() for c in columns]
     return found

@@ -5,7 +5,6 @@ in several where a dimension gives it several values. Groups are kept by a numbe
 period and values; waits are kept as they are, so that percentiles are exact.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.statistics.columns import Block, Words
 from app.statistics.dimensions import Reader
-from app.statistics.measures import PERCENTILES, SUMS, Sums
+from app.statistics.measures import SUMS
 from app.statistics.periods import Cut
 
 # Columns of facts that sums are made of.
@@ -42,6 +41,9 @@ Key = tuple[int, ...]
 # Each call has one outcome: they are counted together.
 _PLACE = {name: n for n, name in enumerate(_OUTCOMES.values())}
 _SPACE = 2_000_000
+# Waits below so many seconds are counted by the second where there are few groups.
+_SHORT = 4096
+_FEW = 512
 _BITS = 24
 
 
@@ -62,15 +64,6 @@ class Group:
         low = int(waits[below])
         high = int(waits[min(below + 1, len(waits) - 1)])
         return low + (high - low) * (place - below)
-
-    def values(self, names: Any, formulas: dict[str, Callable[[Sums], Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name in names:
-            if name in PERCENTILES:
-                found[name] = self.percentile(PERCENTILES[name].of, PERCENTILES[name].share)
-            else:
-                found[name] = formulas[name](self.sums)
-        return found
 
 
 def nothing() -> dict[str, int]:
@@ -157,6 +150,8 @@ class Records:
         added["urgent"] = self._is("urgency", "immediate", "urgent")
         added["call_contacts"] = there & is_call
         added["answered_with_contact"] = there & answered
+        added["message_contacts"] = there & (self.outcomes == _PLACE["voice_messages"])
+        added["open_contacts"] = there & (self.outcomes == _PLACE["not_ended"])
         return added
 
 
@@ -171,6 +166,8 @@ class Tally:
         default_factory=lambda: np.zeros((len(SUMS), 64), dtype=np.int64)
     )
     _waits: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+    # By group and second; what is longer is kept as it is, like everything of many groups.
+    _seconds: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     # Groups have numbers, which only grow.
     _numbers: dict[Key, int] = field(default_factory=dict)
 
@@ -279,9 +276,19 @@ class Tally:
         ):  # fmt: skip
             chosen = mask[rows]
             values = wait[rows[chosen]].astype(np.int64)
-            packed = (group[chosen].astype(np.int64) << _BITS) | np.minimum(
-                values, (1 << _BITS) - 1
-            )
+            of_group = group[chosen].astype(np.int64)
+            if not self.readers and len(self._numbers) <= _FEW:
+                short = values < _SHORT
+                counts = np.bincount(of_group[short] * _SHORT + values[short])
+                known = self._seconds.get(name)
+                if known is None or len(known) < len(counts):
+                    grown = np.zeros(max(len(counts), len(self._numbers) * _SHORT), dtype=np.int64)
+                    if known is not None:
+                        grown[: len(known)] = known
+                    self._seconds[name] = known = grown
+                known[: len(counts)] += counts
+                values, of_group = values[~short], of_group[~short]
+            packed = (of_group << _BITS) | np.minimum(values, (1 << _BITS) - 1)
             self._waits.setdefault(name, []).append(packed)
 
     def groups(self) -> dict[Key, Group]:
@@ -297,9 +304,16 @@ class Tally:
             group = packed >> _BITS
             edges = np.searchsorted(group, np.arange(len(keys) + 1))
             values = packed & ((1 << _BITS) - 1)
+            counts = self._seconds.get(name, np.zeros(0, dtype=np.int64))
             for n, key in enumerate(keys):
-                found[key].waits[name] = values[edges[n] : edges[n + 1]]
+                short = np.repeat(np.arange(_SHORT), _padded(counts[n * _SHORT : (n + 1) * _SHORT]))
+                longer = values[edges[n] : edges[n + 1]]
+                found[key].waits[name] = np.concatenate([short, longer]) if len(short) else longer
         return found
+
+
+def _padded(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.pad(counts, (0, _SHORT - len(counts)))
 
 
 def _join(

@@ -4,12 +4,13 @@ A text that a spreadsheet could take for a formula gets an apostrophe in front; 
 with a sign does not, since nothing can be computed by it.
 """
 
+import asyncio
 import csv
 import io
 import json
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,16 +50,18 @@ class Writer(Protocol):
 
     def begin(self) -> bytes: ...
     def batch(self, batch: pa.RecordBatch) -> bytes: ...
-    def end(self) -> AsyncIterator[bytes]: ...
+    def end(self) -> Iterator[bytes]: ...
 
 
 async def write(table: OutTable, batches: Batches, kind: str) -> AsyncIterator[bytes]:
     """The file, piece by piece; one piece for each batch, so that progress can be told."""
-    writer = _WRITERS[kind](table)
-    yield writer.begin()
+    # Beside the event loop: a busy day takes half a second, and callers must not wait for it.
+    writer = await asyncio.to_thread(_WRITERS[kind], table)
+    yield await asyncio.to_thread(writer.begin)
     async for batch in batches:
-        yield writer.batch(batch)
-    async for piece in writer.end():
+        yield await asyncio.to_thread(writer.batch, batch)
+    pieces = await asyncio.to_thread(writer.end)
+    while piece := await asyncio.to_thread(next, pieces, b""):
         yield piece
 
 
@@ -80,10 +83,6 @@ class _Buffer(io.RawIOBase):
         held = bytes(self._held)
         self._held.clear()
         return held
-
-
-async def _last(piece: bytes) -> AsyncIterator[bytes]:
-    yield piece
 
 
 class CsvWriter:
@@ -117,7 +116,8 @@ class CsvWriter:
             if column.kind in ("instant", "wall"):
                 arrays.append(_iso(array, zulu=column.kind == "instant"))
             elif column.kind == "counts":
-                arrays.append(pa.array([_counted(v) for v in array.to_pylist()], pa.string()))
+                words = [safe(_counted(v)) for v in array.to_pylist()]
+                arrays.append(pa.array(words, pa.string()))
             elif column.kind == "texts":
                 arrays.append(_safe_array(_joined(array)))
             elif column.kind == "text":
@@ -128,8 +128,8 @@ class CsvWriter:
         pa_csv.write_csv(ready, self._buffer, self._options)
         return self._buffer.take()
 
-    def end(self) -> AsyncIterator[bytes]:
-        return _last(b"")
+    def end(self) -> Iterator[bytes]:
+        return iter(())
 
 
 _DAY = 86_400
@@ -210,8 +210,8 @@ class JsonWriter:
         self._first = False
         return (lead + ",\n".join(texts)).encode()
 
-    def end(self) -> AsyncIterator[bytes]:
-        return _last(b"\n]}\n")
+    def end(self) -> Iterator[bytes]:
+        return iter((b"\n]}\n",))
 
 
 def _counted(pairs: Any) -> str:
@@ -260,10 +260,10 @@ class ParquetWriter:
             self._held, self._rows = [], 0
         return self._buffer.take()
 
-    def end(self) -> AsyncIterator[bytes]:
+    def end(self) -> Iterator[bytes]:
         piece = self._flush()
         self._writer.close()
-        return _last(piece + self._buffer.take())
+        return iter((piece + self._buffer.take(),))
 
 
 class XlsxWriter:
@@ -327,7 +327,7 @@ class XlsxWriter:
             text = ";".join(v for v in value if v) if kind == "texts" else value
             self._sheet.write_string(self._row, n, safe(text))
 
-    async def end(self) -> AsyncIterator[bytes]:
+    def end(self) -> Iterator[bytes]:
         bold = self._book.add_format({"bold": True})
         about = self._book.add_worksheet("Definitions")
         about.set_column(0, 0, 32)

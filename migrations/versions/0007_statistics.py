@@ -33,6 +33,12 @@ _TRIGGERS = [
       IF TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR NEW.opened_at <> OLD.opened_at) THEN
         PERFORM forget_statistics(NEW.opened_at);
       END IF;
+      -- A ring that is heard of late makes later ones of its number repeated ones.
+      IF TG_OP = 'INSERT' AND NEW.caller_key IS NOT NULL THEN
+        DELETE FROM statistic_days WHERE day IN (
+          SELECT (c.opened_at AT TIME ZONE 'UTC')::date FROM calls c
+          WHERE c.caller_key = NEW.caller_key AND c.opened_at > NEW.opened_at);
+      END IF;
       RETURN NULL;
     END $$
     """,
@@ -75,16 +81,39 @@ _TRIGGERS = [
     """
     CREATE FUNCTION statistics_of_line() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      IF NEW.practice <> OLD.practice THEN DELETE FROM statistic_days; END IF;
+      IF NEW.practice <> OLD.practice THEN
+        PERFORM pg_advisory_xact_lock(710007, -1);
+        DELETE FROM statistic_days;
+      END IF;
       RETURN NULL;
     END $$
     """,
+    # Who may take which line decides when a line was covered.
+    """
+    CREATE FUNCTION statistics_of_staff() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NEW.lines <> OLD.lines THEN
+        PERFORM pg_advisory_xact_lock(710007, -1);
+        DELETE FROM statistic_days;
+      END IF;
+      RETURN NULL;
+    END $$
+    """,
+    # Whether a call, or the call of a contact, was on a line for practice.
+    """
+    CREATE FUNCTION is_practice(call uuid, contact uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+      SELECT EXISTS (SELECT FROM calls c JOIN lines l ON l.id = c.line_id
+        WHERE l.practice AND c.id = coalesce(call, (SELECT call_id FROM contacts WHERE id = contact)))
+    $$
+    """,
+    "CREATE TRIGGER statistics AFTER UPDATE ON staff"
+    " FOR EACH ROW EXECUTE FUNCTION statistics_of_staff()",
     "CREATE TRIGGER statistics AFTER INSERT OR UPDATE OR DELETE ON calls"
     " FOR EACH ROW EXECUTE FUNCTION statistics_of_call()",
     "CREATE TRIGGER statistics AFTER INSERT OR UPDATE OR DELETE ON offers"
     " FOR EACH ROW EXECUTE FUNCTION statistics_of_part()",
     "CREATE TRIGGER statistics AFTER INSERT ON call_events FOR EACH ROW"
-    " WHEN (NEW.kind IN ('hold', 'resume')) EXECUTE FUNCTION statistics_of_part()",
+    " WHEN (NEW.kind IN ('hold', 'resume', 'handed_over')) EXECUTE FUNCTION statistics_of_part()",
     "CREATE TRIGGER statistics AFTER INSERT OR UPDATE OR DELETE ON contacts"
     " FOR EACH ROW EXECUTE FUNCTION statistics_of_contact()",
     "CREATE TRIGGER statistics AFTER INSERT ON presence_changes"
@@ -112,9 +141,11 @@ def upgrade() -> None:
     op.create_index("ix_calls_caller_key", "calls", ["caller_key", "opened_at"])
     op.create_index(
         "ix_call_events_held", "call_events", ["call_id"],
-        postgresql_where=sa.text("kind = 'hold'"),
+        postgresql_where=sa.text("kind IN ('hold', 'handed_over')"),
     )  # fmt: skip
-    op.create_index("ix_presence_changes_at", "presence_changes", ["counsellor_id", "at"])
+    op.create_index("ix_presence_changes_of", "presence_changes", ["counsellor_id", "at"])
+    op.create_index("ix_presence_changes_at", "presence_changes", ["at"])
+    op.create_index("ix_approaches_offered_at", "approaches", ["offered_at"])
     op.create_index("ix_contacts_taken_at", "contacts", ["taken_at"])
     op.create_index(
         "ix_offers_talks", "offers", ["counsellor_id", "released_at"],
@@ -174,6 +205,12 @@ def upgrade() -> None:
         _staff("exports", "asked_by"),
         _instant("asked_at"),
         sa.Column("reason_sealed", postgresql.BYTEA(), nullable=True),
+        sa.Column(
+            "token_id",
+            sa.UUID(),
+            sa.ForeignKey("api_tokens.id", name="fk_exports_token_id"),
+            nullable=True,
+        ),
         _staff("exports", "decided_by"),
         _instant("decided_at", nullable=True),
         _instant("as_of", nullable=True),
@@ -234,8 +271,13 @@ def upgrade() -> None:
         sa.Column("period", sa.Text(), nullable=False),
         _instant("made_at"),
         _staff("public_releases", "made_by"),
+        sa.Column("begins_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
         sa.Column("tables", postgresql.JSONB(), nullable=False),
         sa.PrimaryKeyConstraint("period", name="pk_public_releases"),
+        postgresql.ExcludeConstraint(
+            (sa.text("daterange(begins_on, ends_on)"), "&&"), name="ex_public_releases_period"
+        ),
     )
     op.execute(_FORGET)
     for statement in _TRIGGERS:
@@ -247,9 +289,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("calls", "offers", "call_events", "contacts", "presence_changes", "lines"):
+    for table in (
+        "calls",
+        "offers",
+        "call_events",
+        "contacts",
+        "presence_changes",
+        "lines",
+        "staff",
+    ):
         op.execute(f"DROP TRIGGER statistics ON {table}")
-    for function in ("call", "part", "contact", "presence", "line"):
+    op.execute("DROP FUNCTION is_practice(uuid, uuid)")
+    for function in ("call", "part", "contact", "presence", "line", "staff"):
         op.execute(f"DROP FUNCTION statistics_of_{function}()")
     op.execute("DROP FUNCTION forget_statistics(timestamptz)")
     for table in (
@@ -260,6 +311,7 @@ def downgrade() -> None:
     for table, index in (
         ("offers", "ix_offers_opened_at"), ("offers", "ix_offers_talks"),
         ("contacts", "ix_contacts_taken_at"), ("presence_changes", "ix_presence_changes_at"),
+        ("presence_changes", "ix_presence_changes_of"), ("approaches", "ix_approaches_offered_at"),
         ("call_events", "ix_call_events_held"), ("calls", "ix_calls_caller_key"),
     ):  # fmt: skip
         op.drop_index(index, table)

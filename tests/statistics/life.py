@@ -371,6 +371,9 @@ def _hand_over(call_id: UUID, offer_id: UUID) -> Step:
             life.work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(to.id)
         )
         await contacts.open_for_call(life.work, call, to.id)
+        if life.dice.random() < 0.3:
+            # The second line is lost, too, and whoever takes the call then is no hand-over.
+            life.later(life.dice.uniform(1, 4), _lose(call_id, new.id))
 
     return step
 

@@ -82,7 +82,7 @@ def told(database: str) -> list[Told]:
                 if one.contact is not None:
                     one.channel = one.contact["channel"]
                 found.append(one)
-            if known:
+            if known and not (line is not None and line["practice"]):
                 rung.add(known)
         found += [_visited(contact) for contact in contacts if contact["call_id"] is None]
     return found
@@ -105,7 +105,6 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
     held_since: int | None = None
     owner: dict[str, str] = {}
     talking = ""
-    came_back = False
     for event in events:
         at, kind, detail = second(event["at"]), event["kind"], event["detail"]
         if kind == "enter_queue":
@@ -121,7 +120,7 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
             one.declined += detail["offer"] == "declined"
         elif kind == "connect":
             one.answered = at if one.answered is None else one.answered
-            one.counsellor, talks_since, came_back = talking, at, False
+            one.counsellor, talks_since = talking, at
         elif kind == "hold":
             held_since = at
         elif kind == "resume" and held_since is not None:
@@ -129,7 +128,7 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
             held_since = None
         elif kind == "handed_over":
             assert talks_since is not None
-            one.transfers += not came_back
+            one.transfers += 1
             one.offers += 1
             talks.append((talks_since, at))
             one.spoken.append((one.counsellor, event["at"]))
@@ -143,7 +142,6 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
                 one.spoken.append((one.counsellor, event["at"]))
                 talks_since = None
             one.returned += kind == "counsellor_lost"
-            came_back = True
             if kind == "end":
                 one.ended, one.outcome = at, detail["outcome"]
         elif kind == "outcome_restated":

@@ -257,7 +257,7 @@ async def test_what_is_published_gives_no_small_number_away(house: Stage) -> Non
         headers={"Cookie": "; ".join(f"{k}={v}" for k, v in auditor._cookies.items())},
     )
     assert page.status_code == 200
-    assert page.text.count("<td>·</td>") == len(shown_not(tables))
+    assert page.text.count(">hidden</span>") == len(shown_not(tables))
 
 
 def test_the_name_of_a_public_period() -> None:
