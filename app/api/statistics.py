@@ -3,6 +3,7 @@
 A program comes with a bearer token of the scope `statistics`; a person with the cookie.
 """
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -12,14 +13,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
 
-from app.errors import Invalid, NotAllowed, NotSignedIn
+from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
 from app.staff.access import Guard, InWork, Requires, refuse_cross_site, signed_in
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
 from app.statistics import desk, making, planning, release, sending
 from app.statistics.dimensions import Dimension
+from app.statistics.fineness import check_fineness, check_report
 from app.statistics.making import (
     Wanted,
     file_name,
@@ -102,7 +105,7 @@ def wanted_by(
     )  # fmt: skip
     if line and wanted.line is not None and not wanted.line.startswith("+"):
         raise Invalid("A line is its number with + and country code.")
-    check_staff(asker, wanted)
+    check_asked(asker, wanted)
     return wanted
 
 
@@ -115,8 +118,18 @@ def thirty_days_before(end: str) -> str:
         return end
 
 
-def check_staff(asker: Asker, wanted: Wanted) -> None:
-    """Numbers of single counsellors are not for everybody. Raises NotAllowed."""
+def check_asked(asker: Asker, wanted: Wanted) -> None:
+    """Who may not read records sees no single contact, nor everybody single counsellors.
+
+    Raises NotAllowed.
+    """
+    if not asker.may(Permission.READ_TEAM_RECORDS):
+        by = wanted.by
+        if wanted.what == "categories":
+            by = (Dimension.CATEGORY, *by)
+        check_fineness(wanted.window, wanted.period, by)
+        if wanted.what == "report":
+            check_report(wanted.window)
     single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
     if single and not asker.may(Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
@@ -188,11 +201,7 @@ async def file(
     wanted = wanted_by(work, asker, what, since, until, kind, line, by, report=report)
     if what != "calls":
         return await _small(work, wanted)
-    note_export(work, wanted)
-    await work.let_go()
-    return StreamingResponse(
-        _streamed(request, wanted), media_type=FORMATS[kind], headers=_headers(file_name(wanted))
-    )
+    return await _streamed(request, work, wanted)
 
 
 async def _small(work: Work, wanted: Wanted) -> Response:
@@ -202,17 +211,41 @@ async def _small(work: Work, wanted: Wanted) -> Response:
     return Response(content, media_type=FORMATS[wanted.kind], headers=_headers(file_name(wanted)))
 
 
-async def _streamed(request: Request, wanted: Wanted) -> AsyncIterator[bytes]:
-    """In a unit of work of its own: the request's is over when the answer begins."""
-    from app.jobs.transaction import transaction
-    from app.work import PROGRAM
+# Long files that one process sends at once: a slow reader keeps its place.
+_STREAMS = 2
 
-    async with (
-        transaction(request.app.state.ground, PROGRAM, aside=True) as work,
-        made(work, wanted) as one,
-    ):
-        async for piece in one.pieces(wanted.kind):
-            yield piece
+
+async def _streamed(request: Request, work: Work, wanted: Wanted) -> Response:
+    """Begun before the answer is: what is refused is refused in words. Raises TooMany."""
+    kept = request.app.state.ground.kept
+    if kept.get("streams", 0) >= _STREAMS:
+        raise TooMany("Others are taking long files just now. Ask for the file on /reports.")
+    kept["streams"] = kept.get("streams", 0) + 1
+    stack = contextlib.AsyncExitStack()
+
+    async def leave() -> None:
+        kept["streams"] -= 1
+
+    stack.push_async_callback(leave)
+    try:
+        one = await stack.enter_async_context(made(work, wanted))
+        pieces = one.pieces(wanted.kind)
+        first = await anext(pieces)
+    except BaseException:
+        await stack.aclose()
+        raise
+    note_export(work, wanted)
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        async with stack:
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    return StreamingResponse(
+        all_of_it(), media_type=FORMATS[wanted.kind], headers=_headers(file_name(wanted)),
+        background=BackgroundTask(stack.aclose),
+    )  # fmt: skip
 
 
 def _headers(name: str) -> dict[str, str]:
@@ -318,7 +351,7 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
             "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
         },
     )  # fmt: skip
-    check_staff(asker, wanted)
+    check_asked(asker, wanted)
     export = await desk.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
     return export_view(work, asker.staff, export, work.actor.name)
 

@@ -17,13 +17,15 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics import desk, planning, release, sending
 from app.statistics.dimensions import Dimension
+from app.statistics.fineness import check_fineness
 from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
-from app.statistics.measures import MEASURES, NAMES, definition
+from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
 from app.statistics.printing import print_report
 from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.sections import show
+from app.statistics.shapes import shapes_in
 from app.statistics.summary import Asked, plain, summarise, today, zones_of
 from app.statistics.writers import FORMATS
 from app.work import Work
@@ -60,7 +62,7 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         roles=[role for role in Role if may(role, Permission.SEE_STATISTICS)],
         releases=await release.releases(work),
         public_period=work.settings.public_period,
-        what=[what for what in WHAT if _may_ask(staff, what)],
+        what=[what for what in WHAT if what != "report" and _may_ask(staff, what)],
         formats=list(FORMATS),
         lines=lines.names,
         since=(today(work) - timedelta(days=30)).isoformat(),
@@ -103,6 +105,8 @@ async def explore_page(
         wanted.window, read_period(period), dimensions, wanted.line,
         target=work.settings.service_level_seconds,
     )  # fmt: skip
+    if not may(staff.role, Permission.READ_TEAM_RECORDS):
+        check_fineness(asked.window, asked.period, asked.by)
     summary = await summarise(work, asked)
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(
@@ -215,7 +219,7 @@ async def report_page(
         after=report.window.ends if _is_over(work, report.window.ends) else None,
         line=line,
         lines=(await zones_of(work)).names,
-        definition=MEASURES,
+        is_shape=name in shapes_in(work.settings.definitions_dir),
     )
 
 

@@ -4,6 +4,7 @@ a job, kept sealed in pieces for a week, downloaded from any byte on.
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.statistics.dimensions import Dimension
 from app.statistics.making import PERSONAL, WHAT, Wanted, file_name, made, read_wanted
 from app.statistics.models import Export, ExportPart, ExportState
 from app.statistics.writers import FORMATS, PIECE
@@ -146,10 +148,22 @@ async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
     export = await export_of(work, staff, export_id)
     if export.asked_by != staff.id and export.role != staff.role:
         raise NotAllowed("Only whoever asked for it may have it.")
+    # A role may have changed since.
     if export.personal and not may(staff.role, Permission.EXPORT_RECORDS):
+        raise NotAllowed()
+    if names_counsellors(export) and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed()
     check_ready(export)
     return export
+
+
+def names_counsellors(export: Export) -> bool:
+    """Whether single counsellors are in it."""
+    if export.what not in WHAT:
+        return False
+    wanted = wanted_of(export)
+    single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
+    return single or (wanted.what == "calls" and wanted.staff)
 
 
 def check_ready(export: Export) -> None:
@@ -175,8 +189,28 @@ async def use_approval(work: Work, export_id: UUID) -> Export | None:
 # -- making ------------------------------------------------------------------------------------
 
 
+@asynccontextmanager
+async def alone_with(ground: Ground, export_id: UUID) -> AsyncIterator[bool]:
+    """Whether nobody else makes this file just now; a process that dies lets go of it."""
+    async with await psycopg.AsyncConnection.connect(
+        ground.database.url, autocommit=True, connect_timeout=3, application_name="helpline export"
+    ) as connection:
+        row = await (
+            await connection.execute(
+                "SELECT pg_try_advisory_lock(hashtextextended(%s, 710008))", (str(export_id),)
+            )
+        ).fetchone()
+        yield bool(row and row[0])
+
+
 async def make(ground: Ground, export_id: UUID) -> None:
-    """Make a file that was approved; the second time does nothing."""
+    """Make a file that was approved; the second time, or beside another run, does nothing."""
+    async with alone_with(ground, export_id) as alone:
+        if alone:
+            await _make(ground, export_id)
+
+
+async def _make(ground: Ground, export_id: UUID) -> None:
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id, with_for_update=True)
         if export is None or export.state not in (_S.APPROVED, _S.MAKING):
@@ -189,12 +223,12 @@ async def make(ground: Ground, export_id: UUID) -> None:
         async with transaction(ground, PROGRAM) as work, made(work, wanted) as one:
             await _keep(ground, export_id, one.pieces(wanted.kind), one)
     except Invalid as error:
-        await _fail(ground, export_id, error.detail)
+        await fail(ground, export_id, error.detail)
         return
     except Exception as error:
         # What another try may cure is tried again; anything else is said, and left.
         if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
-            await _fail(ground, export_id, "It could not be made. The log says why.")
+            await fail(ground, export_id, "It could not be made. The log says why.")
         raise
     async with transaction(ground, PROGRAM) as work:
         await set_export(work, export_id, state=_S.READY, expires_at=now + KEPT)
@@ -202,7 +236,8 @@ async def make(ground: Ground, export_id: UUID) -> None:
         work.announce("exports")
 
 
-async def _fail(ground: Ground, export_id: UUID, why: str) -> None:
+async def fail(ground: Ground, export_id: UUID, why: str) -> None:
+    """Say that a file could not be made, and forget what there is of it."""
     async with transaction(ground, PROGRAM) as work:
         await set_export(work, export_id, state=_S.FAILED, problem=why)
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))

@@ -323,7 +323,11 @@ def data_dictionary() -> list[tuple[str, str, str]]:
         "room": room_columns, "report": shape_columns,
         "referrals": [
             *_agency_columns(),
-            *(OutColumn(by, "text", "with --by: the referral's") for by in referral_figures.BY),
+            *(
+                OutColumn(by, "text", "with --by: the referral's")
+                for by in referral_figures.BY
+                if by != "sector"
+            ),
             *(
                 OutColumn(name, "text", words)
                 for name, words in referral_figures.WORDS.items()

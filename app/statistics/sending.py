@@ -7,7 +7,9 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
+import psycopg
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from app.contacts.records import library_of
 from app.errors import Conflict, Invalid, NotFound
@@ -106,6 +108,18 @@ async def take_due(work: Work) -> int:
 
 async def make_report(ground: Ground, export_id: UUID) -> None:
     """Make a report that is due, keep it sealed, and announce it; twice is once."""
+    async with desk.alone_with(ground, export_id) as alone:
+        if not alone:
+            return
+        try:
+            await _make_report(ground, export_id)
+        except Exception as error:
+            if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+                await desk.fail(ground, export_id, "It could not be made. The log says why.")
+            raise
+
+
+async def _make_report(ground: Ground, export_id: UUID) -> None:
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id, with_for_update=True)
         if export is None or export.state not in (ExportState.APPROVED, ExportState.MAKING):

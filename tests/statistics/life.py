@@ -157,7 +157,7 @@ async def _ring(life: Life) -> None:
     line_id = life.lines[number] if dice.random() < 0.98 else None
     call, _ = await record.open_call(
         life.work, provider_sid=f"CA{uuid4().hex}", raw_from=caller, line_id=line_id,
-        greeted=dice.random() < 0.97,
+        greeted=dice.random() < 0.85,
     )  # fmt: skip
     await record.record(life.work, call, "ring")
     call_id = call.id

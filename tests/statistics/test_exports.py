@@ -1,11 +1,14 @@
 """Files: read back as a user would, equal to the pencil's count, and only for whom they are."""
 
+import asyncio
 import csv
+import hashlib
 import io
 import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import httpx2
@@ -13,10 +16,12 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from app.api.statistics import read_range
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
+from app.statistics import desk
 from app.statistics.measures import NAMES, SUMS
 from app.statistics.reconcile import reconcile, unexplained
 from app.statistics.writers import safe
@@ -262,8 +267,6 @@ async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsel
     assert (found["state"], found["done"]) == ("ready", found["of"])
     whole = await fetch(boss, f"{path}/file")
     assert len(whole.content) == found["size"]
-    import hashlib
-
     assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
     url = f"{house.settings.public_url}/api/v1{path}/file"
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
@@ -350,6 +353,95 @@ def test_the_dictionary_names_every_column() -> None:
     assert all(words.strip() for _, _, words in entries)
     names = {name for file, name, _ in entries if file == "records"}
     assert names == {column.name for column in record_columns(("call", "staff", "record"))}
+
+
+async def test_no_single_contact_is_put_together_from_tables(house: Stage) -> None:
+    """Whoever may not read records counts what was said by days, and two facts by months."""
+    boss = await person(house, "admin of days", Role.ADMINISTRATOR)
+    chief = await person(house, "chief of days", Role.SUPERVISOR)
+    day = "from=2026-05-01&to=2026-05-02"
+    month = "from=2026-05-01&to=2026-06-01"
+    for query, allowed in (
+        (f"{day}&by=quarter_hour,category", False),
+        (f"{day}&by=hour,place", False),
+        ("from=2026-05-01T08:00:00Z&to=2026-05-01T09:00:00Z&by=category", False),
+        (f"{day}&by=category", True),
+        (f"{day}&by=category,sex", False),
+        (f"{month}&by=day,category,sex", False),
+        (f"{month}&by=category,sex", True),
+        (f"{month}&by=month,place,age_band", True),
+        (f"{day}&by=quarter_hour,outcome", True),
+        (f"{month}&by=day,category,line", True),
+    ):
+        status = (await boss.ask("GET", f"/statistics/summary?{query}")).status_code
+        assert status == (200 if allowed else 403), query
+        assert (await chief.ask("GET", f"/statistics/summary?{query}")).status_code == 200
+    report = "/statistics/report.csv?report=violence&"
+    assert (await boss.ask("GET", report + day)).status_code == 403
+    assert (await boss.ask("GET", report + month)).status_code == 200
+    assert (await boss.ask("GET", f"/statistics/room.json?{month}")).status_code == 200
+    page = f"{house.settings.public_url}/reports/explore?{day}&period=hour&by=category"
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+    assert (await house.client.get(page, headers=headers)).status_code == 403
+
+
+async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
+    house: Stage, boss: Counsellor
+) -> None:
+    for path in (
+        "/statistics/summary?from=0001-01-01&to=0001-01-02",
+        "/statistics/summary?from=9999-12-30&to=9999-12-31",
+        "/statistics/counsellors.csv?from=1500-01-01&to=2026-11-03",
+        "/statistics/referrals.csv?from=2026-05-01T23:00:00%2B00:00&to=2026-05-02",
+        "/statistics/calls.csv?from=1990-01-01&to=2026-01-01",
+        "/statistics/calls.csv?from=2026-05-01&to=2026-05-02&line=%2B38199999",
+        "/statistics/referrals.csv?by=sector&line=%2B38111116111",
+        "/statistics/counsellors.csv?by=day",
+        "/statistics/report.csv?report=weather&from=2026-05-01&to=2026-06-01",
+    ):
+        answer = await boss.ask("GET", path)
+        assert answer.status_code == 422, (path, answer.status_code)
+    for number in range(5):
+        # A place for a long file is given back, whatever became of it.
+        answer = await boss.ask("GET", "/statistics/calls.csv?from=2026-05-01&to=2026-05-02")
+        assert answer.status_code == 200, number
+    for path in ("/reports/monthly?day=0001-01-15", "/reports/daily?day=9999-12-31"):
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+        page = await house.client.get(house.settings.public_url + path, headers=headers)
+        assert page.status_code in (404, 422)
+    assert read_range("bytes=\u00b2-", 10) == (0, 10)
+    assert read_range("bytes=" + "9" * 5000 + "-", 10) == (0, 10)
+    assert read_range("bytes=3-5", 10) == (3, 6)
+    assert read_range("bytes=20-", 10) == (20, 10)
+    impossible = {"what": "counsellors", "format": "csv", "to": "2026-05-02",
+                  "from": "2026-05-01T23:00:00+00:00"}  # fmt: skip
+    asked = (await boss.ask("POST", "/statistics/exports", impossible)).json()
+    await house.settle()
+    found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
+    assert (found["state"], "before it ends" in found["problem"]) == ("failed", True)
+
+
+async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
+    body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
+    asked = (await boss.ask("POST", "/statistics/exports", body)).json()
+    await asyncio.gather(*(desk.make(house.ground, UUID(asked["id"])) for _ in range(3)))
+    await house.settle()
+    whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
+    found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
+    assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
+    assert len(json.loads(whole.content)["rows"]) > 300
+
+
+async def test_whoever_loses_the_role_loses_the_file(house: Stage, boss: Counsellor) -> None:
+    chief = await person(house, "leaving", Role.SUPERVISOR)
+    asked = (await chief.ask("POST", "/statistics/exports", RECORDS)).json()
+    await boss.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})
+    await house.settle()
+    path = f"/statistics/exports/{asked['id']}/file"
+    assert (await chief.ask("GET", path)).status_code == 200
+    await house._watch.execute("UPDATE staff SET role = 'auditor' WHERE id = %s", (chief.id,))
+    house.ground.memory.forget("everything")
+    assert (await chief.ask("GET", path)).status_code == 403
 
 
 async def test_what_the_page_of_numbers_may_not_show(house: Stage) -> None:

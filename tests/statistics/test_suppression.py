@@ -216,6 +216,11 @@ def published_rows(tables: list[dict[str, Any]]) -> tuple[list[Row], list[Row], 
     rows = [row_of([(whole, -1), *((p, 1) for p in parts)]) for whole, parts in equal]
     at_most = [row_of([(p, 1), (whole, -1)]) for whole, parts in cover for p in parts]
     at_most += [row_of([(whole, 1), *((p, -1) for p in parts)]) for whole, parts in cover]
+    # Whoever is in "not recorded" is in no other group.
+    for whole, parts in cover:
+        nothing = next((p for p in parts if "/group:not recorded" in p), None)
+        if nothing is not None:
+            at_most += [row_of([(p, 1), (nothing, 1), (whole, -1)]) for p in parts if p != nothing]
     return [r for r in rows if r[0]], [r for r in at_most if r[0]], hidden
 
 
