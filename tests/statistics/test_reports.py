@@ -147,7 +147,8 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
         assert title is not None
         assert title[1].split("(")[0].strip()[:20] in text
         assert f"as of {house.clock.now():%Y-%m-%d}" in text
-    for path in ("/reports", "/reports/explore?from=2026-04-01&to=2026-06-01&by=category&and=sex&period=month",
+    window = "from=2026-04-01&to=2026-06-01"
+    for path in ("/reports", f"/reports/explore?{window}&by=category&and=sex&period=month",
                  "/reports/planning?more=2"):  # fmt: skip
         page = await house.client.get(house.settings.public_url + path, headers=headers)
         assert page.status_code == 200, path
