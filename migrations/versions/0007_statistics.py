@@ -103,7 +103,8 @@ _TRIGGERS = [
     """
     CREATE FUNCTION is_practice(call uuid, contact uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
       SELECT EXISTS (SELECT FROM calls c JOIN lines l ON l.id = c.line_id
-        WHERE l.practice AND c.id = coalesce(call, (SELECT call_id FROM contacts WHERE id = contact)))
+        WHERE l.practice
+          AND c.id = coalesce(call, (SELECT call_id FROM contacts WHERE id = contact)))
     $$
     """,
     "CREATE TRIGGER statistics AFTER UPDATE ON staff"
