@@ -31,6 +31,7 @@ from app.statistics.making import (
     read_wanted,
 )
 from app.statistics.models import Export, ReportSchedule
+from app.statistics.periods import Period
 from app.statistics.summary import today
 from app.statistics.writers import FORMATS
 from app.work import Work
@@ -85,8 +86,6 @@ def wanted_by(
     line: str | None, by: str, names: str = "", report: str | None = None,
 ) -> Wanted:  # fmt: skip
     """What an address asks for. Without a window: the last thirty days. Raises Invalid."""
-    from app.statistics.periods import Period
-
     end = until or (today(work) + timedelta(days=1)).isoformat()
     words = [word.strip() for word in by.split(",") if word.strip()]
     periods = [word for word in words if word in set(Period)]

@@ -12,10 +12,12 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from sqlalchemy import select
 
 from app.calls.models import Line
 from app.contacts.library import Library
+from app.contacts.records import library_of
 from app.contacts.trees import label_in
 from app.errors import Invalid
 from app.staff.models import Staff
@@ -27,7 +29,7 @@ from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
 from app.statistics.recorded import recorded_contacts
 from app.statistics.tally import CORE, Group, Key, Records, Tally, nothing
-from app.work import Ground, Work
+from app.work import Work
 
 TOTAL, OVERLAP = "total", "counted more than once"
 _OVERLAP_WORDS = "Counted more than once"
@@ -149,19 +151,13 @@ async def zones_of(work: Work) -> Zones:
     rows = (
         await work.session.execute(select(Line.number, Line.timezone, Line.name, Line.practice))
     ).all()
-    country = ZoneInfo(_library(work.ground).country.timezone)
+    country = ZoneInfo(library_of(work.ground).country.timezone)
     lines = [row for row in rows if not row[3]]
     return Zones(
         country,
         {number: ZoneInfo(zone) for number, zone, _, _ in lines},
         {number: name for number, _, name, _ in lines},
     )
-
-
-def _library(ground: Ground) -> Library:
-    from app.contacts.records import library_of
-
-    return library_of(ground)
 
 
 async def summarise(work: Work, asked: Asked, *, reconciled: bool = False) -> Summary:
@@ -249,8 +245,6 @@ def _finish(
 
 def _together(groups: Iterable[Group]) -> Group:
     """The sum of groups that share no record."""
-    import numpy as np
-
     groups = list(groups)
     sums = nothing()
     for group in groups:
@@ -301,7 +295,7 @@ def _overlap(total: Group, cells: list[Group]) -> Group | None:
 
 async def label(work: Work, summary: Summary, zones: Zones, language: str = "en") -> None:
     """Give the values of a summary their words."""
-    library = _library(work.ground)
+    library = library_of(work.ground)
     for dimension in summary.asked.by:
         summary.labels[dimension] = await labels_of(work, library, zones, dimension, language)
 
@@ -330,7 +324,7 @@ async def labels_of(
 
 async def labeller(work: Work, zones: Zones, language: str = "en") -> Callable[[str, str], str]:
     """Gives the values of any dimension their words."""
-    library = _library(work.ground)
+    library = library_of(work.ground)
     labels = {str(d): await labels_of(work, library, zones, d, language) for d in Dimension}
     framework = {n.code: label_in(n.label, language) for n, _ in library.framework.walk()}
     labels["framework_category"] = labels["framework_group"] = framework
@@ -353,5 +347,5 @@ def _options(library: Library, language: str) -> dict[str, str]:
 
 def today(work: Work) -> date:
     """The local day of the helpline."""
-    zone = ZoneInfo(_library(work.ground).country.timezone)
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
     return work.now.astimezone(zone).date()

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.statistics.columns import Block, Words
-from app.statistics.dimensions import Reader
+from app.statistics.dimensions import COLUMN, Reader
+from app.statistics.facts import COLUMNS
 from app.statistics.measures import SUMS
 from app.statistics.periods import Cut
 
@@ -205,9 +206,6 @@ class Tally:
 
     @staticmethod
     def is_single(reader: Reader) -> bool:
-        from app.statistics.dimensions import COLUMN
-        from app.statistics.facts import COLUMNS
-
         return COLUMNS[COLUMN[reader.dimension]].kind == "word"
 
     def _spread(self, records: Records) -> tuple[NDArray[np.int64] | None, list[NDArray[np.int32]]]:
