@@ -75,6 +75,10 @@ COLUMN: dict[Dimension, str] = {
 }
 
 
+# Two entries of a record may have one value: two girls, two categories of one group.
+_REPEATED = (Dimension.AGE_BAND, Dimension.SEX, Dimension.CATEGORY_GROUP)
+
+
 @dataclass
 class Reader:
     """Gives each record its values of one dimension."""
@@ -95,6 +99,8 @@ class Reader:
             return None, numbers[block.codes[name]]
         several = block.several[name]
         codes = numbers[several.code]
+        if self.dimension not in _REPEATED:
+            return several.record, codes
         # A record with two categories of one group is once in that group.
         alone = np.bincount(several.record, minlength=block.size)[several.record] == 1
         if alone.all():

@@ -110,6 +110,8 @@ async def publish(work: Work, period: str) -> PublicRelease:
     label = await labeller(work, zones)
     async with reading(work.ground, work.now) as look:
         counted = await fill(look, zones, SHAPE, window, label)
+    if not any(table.total[-1] for table in counted.tables):
+        raise Invalid("There is nothing in that period to publish.")
     content = await asyncio.to_thread(_hide, counted)
     found = PublicRelease(
         period=period,

@@ -20,7 +20,8 @@ KEY_FIGURES = (
     "calls", "offered", "answered", "abandoned", "abandoned_in_greeting", "short_abandons",
     "abandoned_in_queue", "abandonment", "service_level", "asa", "wait_median", "wait_p90",
     "longest_wait", "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers",
-    "returned", "voice_messages", "callbacks_requested", "out_of_hours", "no_counsellor", "lost",
+    "returned", "voice_messages", "callbacks_requested", "transferred_out", "out_of_hours",
+    "no_counsellor", "blocked", "failed", "lost", "not_ended",
     "danger_calls", "repeat_calls", "contacts", "contacts_completed", "non_counselling",
     "urgent_contacts",
 )  # fmt: skip
@@ -86,10 +87,16 @@ def key_section(summary: Summary, before: Summary | None) -> Section:
     return Section("Key figures", grid=Grid(columns, rows))
 
 
+def _when(period: str) -> str:
+    """A period as it stands in a table: of an hour the time of day, with its offset."""
+    return period[11:] if "T" in period else period
+
+
 def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart | None) -> Section:
     totals = [row for row in summary.rows if row.kind == TOTAL]
     rows = [
-        [row.period, *(show(name, summary.figures(row)[name]) for name in names)] for row in totals
+        [_when(row.period), *(show(name, summary.figures(row)[name]) for name in names)]
+        for row in totals
     ]
     return Section(title, chart=chart, grid=Grid(["", *titles(names)], rows))
 

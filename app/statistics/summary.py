@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -211,17 +210,12 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
     at_once = 4 * AT_ONCE if with_waits else AT_ONCE
     async for block in look.blocks(since, until, names, at_once):
         if block.size:
-            await asyncio.to_thread(_add, block, words, cuts, asked, cells, totals)
+            records = await asyncio.to_thread(Records, block, words, cuts, asked.line, asked.target)
+            # Cells and totals know nothing of one another.
+            await asyncio.gather(
+                *(asyncio.to_thread(one.add, records) for one in (cells, totals) if one)
+            )
     return await asyncio.to_thread(_finish, look, asked, cuts, readers, cells, totals)
-
-
-def _add(
-    block: Any, words: Any, cuts: dict[str, Cut], asked: Asked, cells: Tally, totals: Tally | None
-) -> None:
-    records = Records(block, words, cuts, asked.line, asked.target)
-    cells.add(records)
-    if totals is not None:
-        totals.add(records)
 
 
 def _finish(

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.statistics.columns import Block, Words
-from app.statistics.dimensions import COLUMN, Reader
-from app.statistics.facts import COLUMNS
+from app.statistics.dimensions import Reader
 from app.statistics.measures import SUMS
 from app.statistics.periods import Cut
 
@@ -194,19 +193,19 @@ class Tally:
         else:
             seen, group = np.unique(flat, return_inverse=True)
         keys = self._keys(seen, sizes)
-        whole = len(rows) == records.block.size and self._plain
         numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
-        self._add_sums(records, rows, group, numbers, len(keys), whole)
+        # Most records are in one cell: those are added as they stand, only the rest is looked up.
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        if len(first) == records.block.size:
+            self._add_sums(records, rows, group[first], numbers, len(keys), True)
+            if len(first) < len(rows):
+                more = np.ones(len(rows), dtype=bool)
+                more[first] = False
+                self._add_sums(records, rows[more], group[more], numbers, len(keys), False)
+        else:
+            self._add_sums(records, rows, group, numbers, len(keys), False)
         if self.with_waits:
             self._add_waits(records, rows, numbers[group])
-
-    @property
-    def _plain(self) -> bool:
-        return all(self.is_single(reader) for reader in self.readers)
-
-    @staticmethod
-    def is_single(reader: Reader) -> bool:
-        return COLUMNS[COLUMN[reader.dimension]].kind == "word"
 
     def _spread(self, records: Records) -> tuple[NDArray[np.int64] | None, list[NDArray[np.int32]]]:
         """Record numbers (None: each once, in order) with the value of each dimension."""
@@ -214,7 +213,8 @@ class Tally:
         codes: list[NDArray[np.int32]] = []
         for reader in self.readers:
             several, values = reader.read(records.block)
-            if several is None:
+            if several is None or len(several) == records.block.size:
+                # One value each: every record has at least one.
                 codes.append(values if rows is None else values[rows])
             elif rows is None:
                 codes = [known[several] for known in codes]
@@ -318,9 +318,10 @@ def _join(
     rows: NDArray[np.int64], codes: list[NDArray[np.int32]], several: NDArray[np.int64],
     values: NDArray[np.int32], size: int,
 ) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:  # fmt: skip
-    """Every value of the one beside every value of the other, record by record."""
-    order = np.argsort(several, kind="stable")
-    several, values = several[order], values[order]
+    """Every value of the one beside every value of the other, record by record.
+
+    Both come in the order of the records.
+    """
     count = np.bincount(several, minlength=size)
     begin = np.concatenate([[0], np.cumsum(count)[:-1]])
     times = count[rows]
