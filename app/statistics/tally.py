@@ -41,9 +41,9 @@ Key = tuple[int, ...]
 # Each call has one outcome: they are counted together.
 _PLACE = {name: n for n, name in enumerate(_OUTCOMES.values())}
 _SPACE = 2_000_000
-# Waits below so many seconds are counted by the second where there are few groups.
-_SHORT = 4096
-_FEW = 512
+# Waits below so many seconds are counted by the second, where there are so few groups.
+_SHORT = 512
+_FEW = 4096
 _BITS = 24
 
 
@@ -275,7 +275,7 @@ class Tally:
             chosen = mask[rows]
             values = wait[rows[chosen]].astype(np.int64)
             of_group = group[chosen].astype(np.int64)
-            if not self.readers and len(self._numbers) <= _FEW:
+            if len(self._numbers) <= _FEW:
                 short = values < _SHORT
                 counts = np.bincount(of_group[short] * _SHORT + values[short])
                 known = self._seconds.get(name)
@@ -306,7 +306,11 @@ class Tally:
             for n, key in enumerate(keys):
                 short = np.repeat(np.arange(_SHORT), _padded(counts[n * _SHORT : (n + 1) * _SHORT]))
                 longer = values[edges[n] : edges[n + 1]]
-                found[key].waits[name] = np.concatenate([short, longer]) if len(short) else longer
+                waits = np.concatenate([short, longer]) if len(short) else longer
+                if len(short) and len(longer) and longer[0] < _SHORT:
+                    # The groups became too many on the way.
+                    waits.sort()
+                found[key].waits[name] = waits
         return found
 
 
