@@ -1,0 +1,99 @@
+"""Kept days are thrown away by whatever changes what they count; releases never overlap."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.contacts.library import load
+from app.demo.stage import Stage
+from app.errors import Invalid
+from app.statistics.days import days_to_keep, keep_days
+from app.statistics.facts import SHIPPED, read_questions, version_of
+from app.statistics.release import read_public_period
+
+
+async def kept(stage: Stage) -> int:
+    (row,) = await stage.rows("SELECT count(*) AS n FROM statistic_days")
+    return int(row["n"])
+
+
+async def keep(stage: Stage) -> int:
+    now = stage.clock.now() + timedelta(days=2)
+    await keep_days(stage.ground, await days_to_keep(stage.ground, now), now)
+    return await kept(stage)
+
+
+async def test_every_change_of_the_record_forgets_its_day(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await ana.ask("POST", "/contacts", {"channel": "email"})
+    leg = stage.ring()
+    await stage.advance(3)
+    stage.exchange.press(leg, "1")
+    await stage.advance(2)
+    await ana.accept()
+    await stage.advance(3)
+    await ana.do("hang-up")
+    await stage.advance(60)
+    whole = await keep(stage)
+    assert whole > 0
+    day = "2030-01-14"
+    for change in (
+        "UPDATE calls SET danger = true",
+        "UPDATE offers SET released_at = released_at",
+        "UPDATE contacts SET revision = revision",
+        "INSERT INTO presence_changes (counsellor_id, at, before, after, cause)"
+        " SELECT id, '2030-01-14T10:00:00Z', 'break', 'available', '' FROM staff",
+        "INSERT INTO call_events (call_id, kind, source, at, detail, previous, hash)"
+        " SELECT id, 'hold', 'person', opened_at, '{}', '', '' FROM calls",
+        "UPDATE staff SET lines = '{+38111116111}'",
+        "UPDATE lines SET practice = true",
+        "UPDATE lines SET practice = false",
+    ):
+        assert await keep(stage) == whole, change
+        await stage._watch.execute(change)
+        left = await stage.rows("SELECT FROM statistic_days WHERE day = %s", day)
+        assert left == [], change
+    # What changes nothing that is counted leaves them alone.
+    assert await keep(stage) == whole
+    await stage._watch.execute("UPDATE staff SET email = 'ana@example.org'")
+    assert await kept(stage) == whole
+
+
+async def test_a_ring_heard_of_late_makes_later_ones_repeated(stage: Stage) -> None:
+    stage.ring("+381641234567")
+    await stage.advance(3)
+    assert await keep(stage) > 0
+    await stage._watch.execute(
+        "INSERT INTO calls (id, provider_sid, state, outcome, caller_kind, caller_number_sealed,"
+        " caller_key, opened_at, heard_at, ended_at) SELECT gen_random_uuid(), 'late', 'ended',"
+        " 'lost', 'e164', caller_number_sealed, caller_key, opened_at - interval '3 days',"
+        " opened_at, opened_at FROM calls"
+    )
+    assert await stage.rows("SELECT FROM statistic_days WHERE day = '2030-01-14'") == []
+
+
+def test_another_way_of_making_facts_is_another_version(tmp_path: Path) -> None:
+    form = load(None).form_for("contact")
+    text = (SHIPPED / "facts.yaml").read_text()
+    (tmp_path / "facts.yaml").write_text(text.replace("incident.where", "incident.duration"))
+    asked = read_questions(tmp_path)
+    assert version_of(asked, form) != version_of(read_questions(None), form)
+
+
+async def test_releases_never_overlap(stage: Stage) -> None:
+    insert = (
+        "INSERT INTO public_releases (period, begins_on, ends_on, made_at, tables)"
+        " VALUES (%s, %s, %s, now(), '[]')"
+    )
+    await stage._watch.execute(insert, ("2026-03", "2026-03-01", "2026-04-01"))
+    await stage._watch.execute(insert, ("2026-04", "2026-04-01", "2026-05-01"))
+    with pytest.raises(psycopg.errors.ExclusionViolation):
+        await stage._watch.execute(insert, ("2026", "2026-01-01", "2027-01-01"))
+
+
+@pytest.mark.parametrize("text", ["２０２６", "٢٠٢٦", "+2026", " 2026", "2026 "])
+def test_a_period_has_one_spelling(text: str) -> None:
+    with pytest.raises(Invalid):
+        read_public_period(text, "year")
