@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["number", "word", "words", "raw"]
-Ints = NDArray[np.integer[Any]]
 
 # Nothing was said of a contact that is there; there is no contact (or no counsellor) at all.
 NOT_SAID, NONE = "?", "-"

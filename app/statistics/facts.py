@@ -86,14 +86,21 @@ def read_questions(folder: Path | None = None) -> Questions:
         if fact not in (*ONE, *SEVERAL):
             raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
         if not _is_asked(form, place):
-            raise lines.refuse(("questions", fact), f"the form has no question {place!r}")
+            raise lines.refuse(
+                ("questions", fact),
+                f"the form has no question {place!r} with answers to choose from",
+            )
     return questions
 
 
 def _is_asked(form: Form, place: str) -> bool:
     section, _, field = place.partition(".")
     found = form.section(section)
-    return found is not None and any(f.code == field for f in found.fields)
+    # Chosen answers only: what somebody wrote is in no statistic.
+    return found is not None and any(
+        f.code == field and f.type in ("choice", "choices", "yes_no") and not f.personal
+        for f in found.fields
+    )
 
 
 # -- columns -----------------------------------------------------------------------------------

@@ -280,6 +280,7 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
             notes_of(summary),
             reconcile.reconcile(summary.total.sums, summary.recorded),
         )
+        table.sealed = wanted.what in PERSONAL
         since, until = zones.widest(wanted.window, [wanted.line] if wanted.line else ())
         table.of = max(len(look.days(since, until)), 1)
         names = [n for n, c in COLUMNS.items() if c.part in parts]

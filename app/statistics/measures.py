@@ -243,7 +243,6 @@ def rounded(value: float | int | None) -> float | int | None:
 
 # -- of counsellors ------------------------------------------------------------------------------
 
-WORKING = ("on_call", "wrap_up")
 SIGNED_IN = ("available", "offered", "on_call", "wrap_up", "break", "away")
 
 STAFF_MEASURES: dict[str, str] = {

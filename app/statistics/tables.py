@@ -53,6 +53,8 @@ class OutTable:
     # Lines for people: the window, as of when, which target.
     notes: list[str]
     reconciliation: list[reconcile.Line] = field(default_factory=list)
+    # About single persons: no byte of it is on the disk in clear.
+    sealed: bool = False
     # How many batches there will be, for whoever waits.
     of: int = 1
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,14 +43,6 @@ PIECE = 1 << 20
 def safe(text: str) -> str:
     """The text, so that no spreadsheet computes anything by it."""
     return "'" + text if _FORMULA.match(text) and not _NUMBER.match(text) else text
-
-
-class Writer(Protocol):
-    """Takes batches and gives bytes."""
-
-    def begin(self) -> bytes: ...
-    def batch(self, batch: pa.RecordBatch) -> bytes: ...
-    def end(self) -> Iterator[bytes]: ...
 
 
 async def write(table: OutTable, batches: Batches, kind: str) -> AsyncIterator[bytes]:
@@ -275,11 +267,13 @@ class XlsxWriter:
         self._table = table
         self._folder = tempfile.TemporaryDirectory(prefix="hl")
         self._path = Path(self._folder.name) / "file.xlsx"
+        self._memory = io.BytesIO()
         self._book = xlsxwriter.Workbook(
-            str(self._path), {"constant_memory": True, "tmpdir": self._folder.name,
-                              "strings_to_formulas": False, "strings_to_urls": False,
-                              "strings_to_numbers": False,
-                              "default_date_format": "yyyy-mm-dd hh:mm:ss"},
+            self._memory if table.sealed else str(self._path),
+            {"constant_memory": not table.sealed, "in_memory": table.sealed,
+             "tmpdir": self._folder.name,
+             "strings_to_formulas": False, "strings_to_urls": False,
+             "strings_to_numbers": False, "default_date_format": "yyyy-mm-dd hh:mm:ss"},
         )  # fmt: skip
         self._sheet = self._book.add_worksheet("Data")
         self._formats = {
@@ -348,7 +342,8 @@ class XlsxWriter:
             if number is not None:
                 more.write_number(n, 1, number)
         self._book.close()
-        with self._path.open("rb") as file:
+        self._memory.seek(0)
+        with self._memory if self._table.sealed else self._path.open("rb") as file:
             while piece := file.read(PIECE):
                 yield piece
         self._folder.cleanup()

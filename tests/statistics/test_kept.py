@@ -1,17 +1,23 @@
 """Kept days are thrown away by whatever changes what they count; releases never overlap."""
 
+import io
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import openpyxl
 import psycopg
 import pytest
 
+from app.contacts.datafile import BadDefinition
 from app.contacts.library import load
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.statistics.days import days_to_keep, keep_days
 from app.statistics.facts import SHIPPED, read_questions, version_of
 from app.statistics.release import read_public_period
+from app.statistics.tables import Batches, OutColumn, OutTable, batch_of
+from app.statistics.writers import write
 
 
 async def kept(stage: Stage) -> int:
@@ -80,6 +86,28 @@ def test_another_way_of_making_facts_is_another_version(tmp_path: Path) -> None:
     (tmp_path / "facts.yaml").write_text(text.replace("incident.where", "incident.duration"))
     asked = read_questions(tmp_path)
     assert version_of(asked, form) != version_of(read_questions(None), form)
+
+
+@pytest.mark.parametrize("place", ["contact.headline", "child.name", "incident.account", "no.such"])
+def test_what_somebody_wrote_is_no_fact(tmp_path: Path, place: str) -> None:
+    text = (SHIPPED / "facts.yaml").read_text()
+    (tmp_path / "facts.yaml").write_text(text.replace("incident.where", place))
+    with pytest.raises(BadDefinition, match="answers to choose from"):
+        read_questions(tmp_path)
+
+
+async def test_single_records_never_touch_the_disk() -> None:
+    table = OutTable("Records", [OutColumn("a", "text", "a")], [], sealed=True)
+    seen: list[str] = []
+
+    async def batches() -> Batches:
+        yield batch_of(table, [["V-PHYSICAL"]] * 1000)
+        seen.extend(str(p) for p in Path(tempfile.gettempdir()).glob("hl*/*"))
+
+    content = b"".join([piece async for piece in write(table, batches(), "xlsx")])
+    assert not [p for p in seen if p.endswith(("file.xlsx", "core")) or "tmp" in Path(p).name]
+    sheet = openpyxl.load_workbook(io.BytesIO(content))["Data"]
+    assert sheet.max_row == 1001
 
 
 async def test_releases_never_overlap(stage: Stage) -> None:
