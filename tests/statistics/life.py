@@ -477,16 +477,19 @@ async def _write_more(life: Life) -> None:
         select(Contact.id).where(Contact.state == "complete").order_by(Contact.taken_at.desc())
         .limit(20)
     )  # fmt: skip
-    found = sorted(rows, key=str)
-    if not found:
-        return
-    contact = await life.work.session.get(Contact, life.dice.choice(found))
+    found = list(rows)
+    if found:
+        await say_another_place(life, life.dice.choice(found), life.dice.choice(PLACES))
+
+
+async def say_another_place(life: Life, contact_id: UUID, place: str) -> None:
+    """A completed contact is opened again, and says that it was somewhere else."""
+    contact = await life.work.session.get(Contact, contact_id)
     assert contact is not None
     owner = await life.work.session.get(Staff, contact.owner_id)
     assert owner is not None
     life.work.actor = Actor("person", owner.id)
     await contacts.reopen(life.work, owner, contact.id, "more was said")
-    place = life.dice.choice(PLACES)
     seen = contact.versions.get("contact.place", 0)
     await contacts.save(life.work, owner, contact.id, [Change("contact.place", place, seen)])
     if life.dice.random() < 0.6:

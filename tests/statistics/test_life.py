@@ -6,7 +6,9 @@ from itertools import combinations
 from typing import Any
 
 import psycopg
+from sqlalchemy import select
 
+from app.contacts.models import Contact
 from app.jobs.transaction import transaction
 from app.statistics.days import days_to_keep, keep_days
 from app.statistics.dimensions import Dimension
@@ -16,7 +18,7 @@ from app.statistics.summary import OVERLAP, TOTAL, Asked, Summary, summarise
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.conftest import DAYS
-from tests.statistics.life import Life, plan_day
+from tests.statistics.life import Life, plan_day, say_another_place
 
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
 PAIRS = list(
@@ -142,6 +144,11 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     for n in range(6):
         await plan_day(life, day + timedelta(days=n), 3)
         await life.live(day + timedelta(days=n + 1))
+    # What the dice restate may be the same place again: here it is another one, for certain.
+    ended = select(Contact).where(Contact.state == "complete", Contact.place == "RS-08")
+    old = (await life.work.session.scalars(ended.where(Contact.taken_at < LAST).limit(1))).one()
+    await say_another_place(life, old.id, "RS-BG")
+    await life.commit()
     await life.work.session.close()
     again = naive.within(naive.told(lived_through), FIRST, LAST)
     assert naive_places(again) != naive_places(ones), "something was restated"
