@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -23,6 +22,7 @@ from app import tables
 from app.calls import lines
 from app.calls.speech import LineScript
 from app.cli_agencies import agency_commands
+from app.cli_roster import shift_commands
 from app.cli_statistics import export_command, token_commands
 from app.clock import SystemClock
 from app.database import migrate as migrations
@@ -30,7 +30,6 @@ from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings, NotFound, Refusal
 from app.jobs.transaction import transaction
 from app.log import log, set_up_logging
-from app.routing.roster import add_shift
 from app.settings import Settings, read_settings
 from app.staff import accounts
 from app.staff.audit import verify_chains
@@ -52,7 +51,7 @@ app = typer.Typer(
 )
 staff_app = typer.Typer(no_args_is_help=True, help="Accounts.")
 line_app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
-shift_app = typer.Typer(no_args_is_help=True, help="The rota.")
+shift_app = shift_commands(lambda verb: _run(verb))
 agency_app = agency_commands(lambda verb: _run(verb))
 token_app = token_commands(lambda verb: _run(verb))
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
@@ -379,58 +378,17 @@ def set_prompt(
     _run(verb)
 
 
-@shift_app.command("add")
-def add_shift_command(
-    name: str,
-    always: Annotated[bool, typer.Option("--always")] = False,
-    rrule: Annotated[str | None, typer.Option(help="FREQ=WEEKLY;BYDAY=MO,TU,WE")] = None,
-    from_: Annotated[str, typer.Option("--from", help="wall-clock time, HH:MM")] = "00:00",
-    until: Annotated[str, typer.Option("--until", help="wall-clock time, HH:MM")] = "24:00",
-    timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
-    first_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; today if left out")] = None,
-    last_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+@line_app.command("hours")
+def set_hours(
+    number: str,
+    hours: Annotated[str, typer.Argument(help="24/7, or Mo-Fr 08:00-20:00; PH off")],
 ) -> None:
-    """Put somebody on the rota: always, or on the days of a rule from one time to another."""
-    if always == (rrule is not None):
-        raise BadSettings("Give either --always or --rrule.")
-    start, end = _minutes("--from", from_), _minutes("--until", until)
-    length = end - start if end > start else end - start + 1440
+    """Say when somebody should be there: what the rota leaves open then is a hole in it."""
 
-    async def verb(work: Work) -> str:
-        staff = await accounts.find_by_name(work.session, name)
-        if staff is None:
-            raise NotFound(f"There is no account {name!r}. Add it with: helpline staff add")
-        shift = await add_shift(
-            work,
-            staff,
-            recurrence=rrule,
-            starts_at=time(start // 60 % 24, start % 60),
-            minutes=length,
-            timezone=timezone,
-            first_on=_day("--first-on", first_on),
-            last_on=_day("--last-on", last_on),
-        )
-        return str(shift.id)
+    async def verb(work: Work) -> None:
+        await lines.set_opening_hours(work, await _line(work, number), hours)
 
-    print(_run(verb))
-
-
-def _minutes(option: str, text: str) -> int:
-    hours, _, minutes = text.partition(":")
-    if hours.isdigit() and minutes.isdigit() and len(minutes) == 2:
-        total = int(hours) * 60 + int(minutes)
-        if total <= 1440 and int(minutes) < 60:
-            return total
-    raise BadSettings(f"{option} {text!r} is not a time of day. Write it like 22:00.")
-
-
-def _day(option: str, text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadSettings(f"{option} {text!r} is not a date. Write it like 2026-12-01.") from None
+    _run(verb)
 
 
 @audit_app.command("verify")

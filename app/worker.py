@@ -14,6 +14,9 @@ from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.log import log
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
+from app.routing.coverage import EVERY as COVERAGE_EVERY
+from app.routing.coverage import look_over
+from app.routing.jobs import routing_tasks
 from app.routing.sweep import sweep
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
@@ -48,6 +51,7 @@ class Worker:
             ("telephony", telephony_jobs.telephony_tasks()),
             ("contacts", contacts_tasks()),
             ("referrals", referrals_tasks()),
+            ("routing", routing_tasks()),
             ("statistics", statistics_tasks()),
         )
         tasks = [
@@ -56,6 +60,7 @@ class Worker:
             asyncio.create_task(self._for_ever("sweep", self._run_sweep)),
             asyncio.create_task(self._for_ever("stalled", self._run_hygiene)),
             asyncio.create_task(self._for_ever("numbers", self._run_numbers)),
+            asyncio.create_task(self._for_ever("coverage", self._run_coverage)),
         ]
         try:
             yield self
@@ -124,6 +129,11 @@ class Worker:
         while True:
             await self._ground.clock.sleep(NUMBERS_EVERY)
             await self._busily(look_round(self._ground))
+
+    async def _run_coverage(self) -> None:
+        while True:
+            await self._ground.clock.sleep(COVERAGE_EVERY)
+            await self._busily(look_over(self._ground))
 
     async def _busily(self, doing: Awaitable[object]) -> None:
         self.busy += 1

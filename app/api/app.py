@@ -15,6 +15,7 @@ from app.api import (
     events,
     operations,
     referrals,
+    roster,
     sessions,
     statistics,
 )
@@ -56,6 +57,7 @@ def render(error: Exception) -> JSONResponse:
 
 def add_api(app: FastAPI) -> None:
     """The routers."""
-    for part in (sessions, calls, contacts, cases, referrals, agencies, statistics, events):
+    parts = (sessions, calls, contacts, cases, referrals, agencies, roster, statistics, events)
+    for part in parts:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(operations.router)

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.calls.hours import read_hours
 from app.calls.models import Line, LineLanguage, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.errors import Conflict, Invalid
@@ -108,6 +109,19 @@ async def add_line(
     write_entry(work, "line added", str(line.id), languages=languages)
     work.announce("lines")
     return line
+
+
+async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
+    """When somebody should be there to take calls of a line. Raises Invalid."""
+    try:
+        read_hours(hours, line.timezone, line.country)
+    except ValueError as error:
+        raise Invalid(f"{error}.") from None
+    await work.session.execute(
+        update(Line).where(Line.id == line.id).values(opening_hours=hours.strip())
+    )
+    write_entry(work, "line hours set", str(line.id), hours=hours.strip())
+    work.announce("lines")
 
 
 def check_language(language: str) -> None:

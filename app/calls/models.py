@@ -26,6 +26,8 @@ class Line(Base):
     country: Mapped[str]
     timezone: Mapped[str]
     danger_digit: Mapped[str] = mapped_column(server_default="9")
+    # When somebody should be there, as OpenStreetMap writes opening hours.
+    opening_hours: Mapped[str] = mapped_column(server_default="24/7")
     active: Mapped[bool] = mapped_column(server_default="true")
     # For training: what happens on it is in no statistic.
     practice: Mapped[bool] = mapped_column(server_default="false")

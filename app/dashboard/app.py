@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.dashboard import agency_page, pages, records, referrals, reports
+from app.dashboard import agency_page, pages, records, referrals, reports, roster
 from app.dashboard.templating import templates
 from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
@@ -42,6 +42,7 @@ def add_dashboard(app: FastAPI) -> None:
     app.include_router(referrals.router)
     app.include_router(agency_page.router)
     app.include_router(reports.router)
+    app.include_router(roster.router)
     app.include_router(records.router)
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")

@@ -10,7 +10,7 @@ from app.calls import lines, messages, queries
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import NonCounselling
-from app.dashboard import records, referrals, views
+from app.dashboard import records, referrals, roster, views
 from app.dashboard.templating import templates
 from app.errors import NotFound, Refusal
 from app.referrals.opening import refer_urgently
@@ -91,6 +91,8 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
         values |= await _desk_values(request, work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
         values["waiting"] = await _waiting(work)
+    if may(staff.role, Permission.PLAN_ROSTER):
+        values |= await roster.alarm_values(work)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values["messages"] = await _messages(work)
     if may(staff.role, Permission.READ_RECORDS):

@@ -32,7 +32,7 @@ from app.settings import Settings
 from app.staff import accounts
 from app.staff.access import COOKIE
 from app.staff.models import Staff
-from app.staff.roles import Role
+from app.staff.roles import Permission, Role, may
 from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
@@ -315,7 +315,7 @@ class Stage:
                 lines=lines,
                 languages=[part for part in languages.split(",") if part],
             )
-            if shift:
+            if shift and may(role, Permission.TAKE_CALLS):
                 await add_shift(work, staff, recurrence=recurrence, **shift_values)
         self.ground.memory.forget("everything")
         counsellor = Counsellor(self, staff)

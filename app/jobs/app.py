@@ -13,6 +13,7 @@ PLACES = {"default": 16, "mail": 6, "outside": 6, "numbers": 1}
 QUEUES = {
     "referrals:send_mail": "mail",
     "referrals:mail_notice": "mail",
+    "routing:mail_alarm": "mail",
     "referrals:deliver": "outside",
     "referrals:make_counterpart": "outside",
     "referrals:ask_counterpart": "outside",

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from app.calls.hours import read_hours
 from app.contacts.records import library_of
 from app.errors import Invalid, NotFound
 from app.privacy.numbers import e164
-from app.referrals.deadlines import read_hours
 from app.referrals.finding import Answer, Candidate, Sought, find
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, DutyPhone, Mandate

@@ -8,11 +8,12 @@ really pass, so that a day of 23 or 25 hours counts what it has.
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from opening_hours import OpeningHours, State
+from opening_hours import State
+
+from app.calls.hours import read_hours
 
 Counts = Literal["elapsed", "working"]
 
@@ -34,33 +35,6 @@ def read_duration(text: str) -> timedelta:
     if not duration:
         raise ValueError("a duration is longer than nothing")
     return duration
-
-
-@lru_cache(maxsize=4096)
-def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
-    """Opening hours of a place. Raises ValueError with what is wrong."""
-    try:
-        zone = ZoneInfo(timezone)
-    except (ValueError, OSError, KeyError):
-        raise ValueError(f"{timezone!r} is not an IANA time zone") from None
-    try:
-        return OpeningHours(
-            text, timezone=zone, country=country, auto_country=False, auto_timezone=False
-        )
-    except Exception as error:  # the library's own errors have no common base
-        words = " ".join(str(error).split())
-        raise ValueError(
-            f"{text!r} are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7` "
-            f"({words[:120]})"
-        ) from None
-
-
-def is_open(text: str, timezone: str, country: str | None, at: datetime) -> bool:
-    """Whether a place is open at an instant; without hours it always is."""
-    if not text.strip():
-        return True
-    hours = read_hours(text, timezone, country)
-    return bool(hours.is_open(at.astimezone(ZoneInfo(timezone))))
 
 
 def due_at(

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.referrals.deadlines import is_open
+from app.calls.hours import is_open
 from app.referrals.states import HOUSE, Sector
 
 

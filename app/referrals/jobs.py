@@ -17,17 +17,17 @@ from app.calls.models import Call
 from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
-from app.referrals import clocks, counterparts, delivery
-from app.referrals.agencies import house_address
-from app.referrals.climbing import breached, climb_on, is_needed, note_result
-from app.referrals.library import protocols_of
-from app.referrals.mail import (
+from app.mail import (
     MailRefused,
     MailUncertain,
     NotMailed,
     read_smtp_url,
     send_mail,
 )
+from app.referrals import clocks, counterparts, delivery
+from app.referrals.agencies import house_address
+from app.referrals.climbing import breached, climb_on, is_needed, note_result
+from app.referrals.library import protocols_of
 from app.referrals.models import Clock, Notice, Referral, Rung
 from app.referrals.opening import refer_unanswered
 from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits

@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from app.calls.hours import read_hours
 from app.contacts.datafile import BadDefinition, Lines, Part, read_model
 from app.contacts.forms import Form
 from app.contacts.risk import Urgency
 from app.contacts.trees import Code, Labels, Language, check_labels
 from app.referrals.consent import Basis
-from app.referrals.deadlines import due_at, read_duration, read_hours
+from app.referrals.deadlines import due_at, read_duration
 from app.referrals.ladder import AT_LEAST, Step, StepKind
 from app.referrals.states import HOUSE, ClockKind, Service
 

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 
+from app.calls.hours import is_open
 from app.errors import TooMany
-from app.referrals.deadlines import is_open
 from app.referrals.models import (
     Agency,
     Approach,

@@ -44,7 +44,8 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
     ).one_or_none()
     present = await roster.on_shift(work)
     offer, call, line = row if row is not None else (None, None, None)
-    return Desk(presence, present.get(staff.id), offer, call, line or "")
+    on = present.get(staff.id)
+    return Desk(presence, on.until if on else None, offer, call, line or "")
 
 
 async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:

@@ -1,12 +1,14 @@
-"""The rota, the counsellors' presence, and the offers."""
+"""The rota and its alarms, the counsellors' presence, and the offers."""
 
 from datetime import date, datetime, time
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -14,7 +16,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, one_of
+from app.database.base import Base, Identifier, KeyedHash, one_of
+from app.routing.rota import ChangeKind
+from app.routing.shifts import Layer, OnHolidays
 
 
 class PresenceState(StrEnum):
@@ -45,6 +49,8 @@ class ShiftRow(Base):
 
     __tablename__ = "shifts"
     __table_args__ = (
+        one_of("layer", Layer),
+        one_of("on_holidays", OnHolidays),
         CheckConstraint("minutes > 0 AND minutes <= 1440", name="minutes"),
         CheckConstraint("last_on IS NULL OR last_on >= first_on", name="last_on"),
     )
@@ -59,7 +65,93 @@ class ShiftRow(Base):
     timezone: Mapped[str]
     first_on: Mapped[date]
     last_on: Mapped[date | None]
+    layer: Mapped[str] = mapped_column(server_default="primary")
+    on_holidays: Mapped[str] = mapped_column(server_default="works")
+    except_on: Mapped[list[date]] = mapped_column(ARRAY(Date), server_default="{}")
     created_at: Mapped[datetime]
+
+
+class RotaChange(Base):
+    """An absence, an extra stretch or a swap; see `rota.py` for what they mean.
+
+    A swap that somebody asks a colleague for is in force once the colleague has agreed.
+    """
+
+    __tablename__ = "rota_changes"
+    __table_args__ = (
+        one_of("kind", ChangeKind),
+        one_of("layer", Layer),
+        one_of("state", ("asked", "in_force", "refused", "withdrawn")),
+        CheckConstraint("from_at < until_at", name="until_at"),
+        CheckConstraint("(kind = 'swap') = (instead_id IS NOT NULL)", name="instead"),
+        CheckConstraint("instead_id <> counsellor_id", name="somebody_else"),
+        Index("ix_rota_changes_until_at", "until_at"),
+    )
+
+    id: Mapped[Identifier]
+    kind: Mapped[str]
+    counsellor_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    instead_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    layer: Mapped[str] = mapped_column(server_default="primary")
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    made_at: Mapped[datetime]
+    # When it came into force or was refused or withdrawn: the order in which changes count.
+    settled_at: Mapped[datetime | None]
+
+
+class Holiday(Base):
+    """A day that is one of ours besides the country's, or one of the country's that is none."""
+
+    __tablename__ = "holidays"
+
+    on: Mapped[date] = mapped_column("held_on", primary_key=True)
+    name: Mapped[str]
+    free: Mapped[bool] = mapped_column(server_default="true")
+
+
+class CoverageAlarm(Base):
+    """Supervisors were told that nobody covers a line in a language for a while."""
+
+    __tablename__ = "coverage_alarms"
+    __table_args__ = (
+        one_of("kind", ("ahead", "begun")),
+        Index("ix_coverage_alarms_until_at", "until_at"),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    kind: Mapped[str]
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime]
+    told_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]
+    seen_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class CalendarFeed(Base):
+    """A secret address at which somebody's own calendar is read; it can be taken back."""
+
+    __tablename__ = "calendar_feeds"
+    __table_args__ = (
+        Index(
+            "uq_calendar_feeds_staff_id",
+            "staff_id",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    token_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class Presence(Base):

@@ -1,27 +1,34 @@
 """The rota as kept in the database: shifts are added, and asked who is there."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrulestr
-from sqlalchemy import select
+from sqlalchemy import func, select, union_all
 
+from app.calls import lines
+from app.calls.hours import is_holiday
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
 from app.errors import Invalid
-from app.routing import shifts
+from app.routing import rota, shifts
 from app.routing.matching import Free, may_take
 from app.routing.matching import Waiting as WaitingCaller
-from app.routing.models import Presence, PresenceState, ShiftRow
+from app.routing.models import Holiday, Presence, PresenceState, RotaChange, ShiftRow
 from app.staff.audit import write_entry
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.work import Work
 
 # A process believes what it knows of the rota for so long at most; a change of the
 # rota tells it at once over the bus.
 _BELIEVED = timedelta(seconds=10)
+# Changes that ended longer ago say nothing of what is asked for.
+_LOOKED_BACK = timedelta(days=8)
 # And what it knows of presences, which change all the time, for so long.
 _BELIEVED_PRESENCE = timedelta(seconds=1)
 
@@ -36,6 +43,9 @@ async def add_shift(
     timezone: str = "UTC",
     first_on: date | None = None,
     last_on: date | None = None,
+    layer: shifts.Layer = shifts.Layer.PRIMARY,
+    on_holidays: shifts.OnHolidays = shifts.OnHolidays.WORKS,
+    except_on: Iterable[date] = (),
 ) -> ShiftRow:
     """Add a recurrence to somebody's rota; None means always. Raises Invalid."""
     try:
@@ -45,6 +55,11 @@ async def add_shift(
     if not 0 < minutes <= 1440:
         raise Invalid("A shift is longer than nothing and at most 24 hours.")
     recurrence = check_recurrence(recurrence) if recurrence is not None else None
+    begins = first_on or work.now.astimezone(zone).date()
+    if last_on is not None and last_on < begins:
+        raise Invalid("The last day of a shift comes after its first.")
+    if not may(staff.role, Permission.TAKE_CALLS):
+        raise Invalid(f"{staff.name} takes no calls, and cannot be on the rota.")
     row = ShiftRow(
         id=uuid4(),
         counsellor_id=staff.id,
@@ -52,13 +67,18 @@ async def add_shift(
         starts_at=starts_at,
         minutes=minutes,
         timezone=timezone,
-        first_on=first_on or work.now.astimezone(zone).date(),
+        first_on=begins,
         last_on=last_on,
+        layer=layer.value,
+        on_holidays=on_holidays.value,
+        except_on=sorted(set(except_on)),
         created_at=work.now,
     )
     work.session.add(row)
     await work.session.flush()
-    write_entry(work, "shift added", str(staff.id), recurrence=recurrence or "always")
+    write_entry(
+        work, "shift added", str(staff.id), shift=str(row.id), recurrence=recurrence or "always"
+    )
     work.announce("roster")
     return row
 
@@ -84,40 +104,91 @@ def check_recurrence(text: str) -> str:
     return rule
 
 
-async def all_shifts(work: Work) -> list[shifts.Shift]:
+async def rota_of(work: Work) -> rota.Rota:
     """The rota of all active counsellors, as plain values."""
-    known: list[shifts.Shift] | None = work.ground.memory.recall("roster", "shifts", work.now)
+    known: rota.Rota | None = work.ground.memory.recall("roster", "rota", work.now)
     if known is not None:
         return known
     rows = await work.session.scalars(
         select(ShiftRow).join(Staff, Staff.id == ShiftRow.counsellor_id).where(Staff.active)
     )
-    found = [
-        shifts.Shift(
-            counsellor_id=row.counsellor_id,
-            recurrence=row.recurrence,
-            starts_at=row.starts_at,
-            minutes=row.minutes,
-            timezone=row.timezone,
-            first_on=row.first_on,
-            last_on=row.last_on,
-        )
-        for row in rows
-    ]
-    work.ground.memory.keep("roster", "shifts", found, work.now + _BELIEVED)
+    changed = await work.session.scalars(
+        select(RotaChange)
+        .join(Staff, Staff.id == func.coalesce(RotaChange.instead_id, RotaChange.counsellor_id))
+        .where(
+            RotaChange.state == "in_force", RotaChange.until_at > work.now - _LOOKED_BACK,
+            Staff.active,
+        ).order_by(RotaChange.settled_at, RotaChange.id)
+    )  # fmt: skip
+    found = rota.Rota(
+        tuple(shift_of(row) for row in rows),
+        tuple(change_of(row) for row in changed),
+        await holidays_of(work),
+    )
+    work.ground.memory.keep("roster", "rota", found, work.now + _BELIEVED)
     return found
 
 
-async def on_shift(work: Work) -> dict[UUID, datetime]:
+def shift_of(row: ShiftRow) -> shifts.Shift:
+    return shifts.Shift(
+        counsellor_id=row.counsellor_id,
+        recurrence=row.recurrence,
+        starts_at=row.starts_at,
+        minutes=row.minutes,
+        timezone=row.timezone,
+        first_on=row.first_on,
+        last_on=row.last_on,
+        layer=shifts.Layer(row.layer),
+        on_holidays=shifts.OnHolidays(row.on_holidays),
+        except_on=frozenset(row.except_on),
+        id=row.id,
+    )
+
+
+def change_of(row: RotaChange) -> rota.Change:
+    return rota.Change(
+        kind=rota.ChangeKind(row.kind),
+        counsellor_id=row.counsellor_id,
+        start=row.from_at,
+        end=row.until_at,
+        layer=shifts.Layer(row.layer),
+        instead_id=row.instead_id,
+    )
+
+
+async def holidays_of(work: Work) -> frozenset[date]:
+    """Public holidays of the helpline's country from last year to the year after next, and
+    what was said of single days."""
+    line = await lines.any_line(work)
+    if line is None:
+        return frozenset()
+    year = work.now.year
+    days = {
+        day
+        for y in range(year - 1, year + 3)
+        for day in country_holidays(line.country, line.timezone, y)
+    }
+    for row in await work.session.scalars(select(Holiday)):
+        (days.add if row.free else days.discard)(row.on)
+    return frozenset(days)
+
+
+@lru_cache(maxsize=64)
+def country_holidays(country: str, timezone: str, year: int) -> tuple[date, ...]:
+    """The public holidays of a country in one year."""
+    zone, first = ZoneInfo(timezone), date(year, 1, 1)
+    days = (first + timedelta(days=n) for n in range(366))
+    return tuple(d for d in days if d.year == year and is_holiday(d, zone, country))
+
+
+async def on_shift(work: Work) -> dict[UUID, rota.OnShift]:
     """Who is on shift now, and until when. Worked out again at every edge of a shift."""
-    known: dict[UUID, datetime] | None = work.ground.memory.recall("roster", "duty", work.now)
+    known: dict[UUID, rota.OnShift] | None = work.ground.memory.recall("roster", "duty", work.now)
     if known is not None:
         return known
-    rota = await all_shifts(work)
-    present = shifts.on_duty(rota, work.now)
-    work.ground.memory.keep(
-        "roster", "duty", present, shifts.next_change(rota, work.now, _BELIEVED)
-    )
+    found = await rota_of(work)
+    present = rota.on_duty(found, work.now)
+    work.ground.memory.keep("roster", "duty", present, rota.next_change(found, work.now, _BELIEVED))
     return present
 
 
@@ -141,8 +212,7 @@ async def staffing(work: Work, line: LineScript, language: str, *, danger: bool)
         return Staffing(None, None)
     if any(c in present for c in able):
         return Staffing(Unstaffed.NO_COUNSELLOR_ON_DUTY, None)
-    rota = [s for s in await all_shifts(work) if s.counsellor_id in able]
-    upcoming = shifts.next_duty(rota, work.now)
+    upcoming = rota.next_duty((await rota_of(work)).of(able), work.now, able)
     return Staffing(Unstaffed.OUT_OF_HOURS, upcoming.start if upcoming else None)
 
 
@@ -156,7 +226,16 @@ _COUNSELLORS = (
         Presence.heartbeat_at,
     )
     .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
-    .where(Staff.active, Staff.id.in_(select(ShiftRow.counsellor_id)))
+    .where(
+        Staff.active,
+        Staff.id.in_(
+            union_all(
+                select(ShiftRow.counsellor_id),
+                select(RotaChange.counsellor_id),
+                select(RotaChange.instead_id).where(RotaChange.instead_id.is_not(None)),
+            )
+        ),
+    )
 )
 
 
@@ -172,11 +251,16 @@ async def _counsellors(work: Work) -> list[tuple[Free, bool]]:
     stale = work.now - timedelta(seconds=work.settings.heartbeat_seconds)
     rows = await work.session.execute(_COUNSELLORS)
     found = []
-    for staff_id, languages, lines, endpoint, state, heartbeat_at in rows:
+    for staff_id, languages, numbers, endpoint, state, heartbeat_at in rows:
         there = state is not None and state != PresenceState.OFF_DUTY
         if state == PresenceState.AWAY:
             there = endpoint == "browser" and heartbeat_at > stale
-        free = Free(staff_id, work.now, frozenset(languages), frozenset(lines))
+        free = Free(staff_id, work.now, frozenset(languages), frozenset(numbers))
         found.append((free, there))
     work.ground.memory.keep("presence", "all", found, work.now + _BELIEVED_PRESENCE)
     return found
+
+
+def local_day(work: Work, timezone: str) -> date:
+    """Today, where a shift is."""
+    return work.now.astimezone(ZoneInfo(timezone)).date()

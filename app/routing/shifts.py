@@ -1,4 +1,4 @@
-"""Who is on shift at an instant. Pure: wall-clock recurrences in, instants out.
+"""Shifts as recurrences, and the stretches of duty that follow from them. Pure.
 
 Rules for the nights when the clocks change: a shift starts at the first
 occurrence of its wall-clock time and ends at the last, so an ambiguous hour is
@@ -6,18 +6,39 @@ covered twice and never left out; a time that does not exist is the first
 instant after the gap.
 """
 
-from collections.abc import Iterable, Iterator
+from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrule, rruleset, rrulestr
+from dateutil.rrule import rrulestr
 
-# How far ahead the next shift is looked for.
-HORIZON = timedelta(days=62)
-_ALWAYS_UNTIL = datetime(9999, 1, 1, tzinfo=UTC)
+ALWAYS_UNTIL = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class Layer(StrEnum):
+    """Who is asked when: the first at once, the others as the wait grows."""
+
+    PRIMARY = "primary"
+    BACKUP = "backup"
+    SUPERVISOR = "supervisor"
+    # A phone that somebody carries; it rings whether or not they have signed in.
+    ON_CALL = "on_call"
+
+
+RANK = {layer: rank for rank, layer in enumerate(Layer)}
+
+
+class OnHolidays(StrEnum):
+    """What a public holiday means for a shift."""
+
+    WORKS = "works"
+    OFF = "off"
+    ONLY = "only"
 
 
 @dataclass(frozen=True)
@@ -25,7 +46,7 @@ class Shift:
     """When somebody works: on the days of a recurrence, from a wall-clock time, for a while.
 
     `recurrence` is an RFC 5545 rule without a start, or None for always.
-    `minutes` is the length on the wall clock.
+    `minutes` is the length on the wall clock. `except_on` are days that are left out.
     """
 
     counsellor_id: UUID
@@ -35,6 +56,10 @@ class Shift:
     timezone: str
     first_on: date
     last_on: date | None = None
+    layer: Layer = Layer.PRIMARY
+    on_holidays: OnHolidays = OnHolidays.WORKS
+    except_on: frozenset[date] = frozenset()
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,8 @@ class Duty:
     counsellor_id: UUID
     start: datetime
     end: datetime
+    layer: Layer = Layer.PRIMARY
+    shift_id: UUID | None = None
 
 
 def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -78,67 +105,67 @@ def _after_the_gap(wall: datetime, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
-@lru_cache(maxsize=4096)
-def _days(recurrence: str, first_on: date) -> rrule | rruleset:
-    return rrulestr(recurrence, dtstart=datetime.combine(first_on, time()), cache=False)
+@lru_cache(maxsize=65_536)
+def _days_of_month(recurrence: str, first_on: date, year: int, month: int) -> tuple[date, ...]:
+    """The days of a rule in one month."""
+    first, last = date(year, month, 1), date(year, month, monthrange(year, month)[1])
+    begins = first_on
+    if _goes_by_the_calendar(recurrence):
+        # Where a rule begins says nothing of its days then: years need not be counted through.
+        begins = max(first_on, first)
+    if begins > last:
+        return ()
+    rule = rrulestr(recurrence, dtstart=datetime.combine(begins, time()))
+    days = rule.between(datetime.combine(first, time()), datetime.combine(last, time()), inc=True)
+    return tuple(day.date() for day in days)
 
 
-def duties(shift: Shift, since: datetime, until: datetime) -> Iterator[Duty]:
-    """The stretches of a shift that touch `[since, until)`, in order."""
+def _goes_by_the_calendar(recurrence: str) -> bool:
+    rule = recurrence.upper()
+    counted = any(word in rule for word in ("COUNT", "INTERVAL", "BYSETPOS"))
+    return not counted and ("FREQ=DAILY" in rule or ("FREQ=WEEKLY" in rule and "BYDAY" in rule))
+
+
+def days_of(shift: Shift, since: date, until: date) -> Iterator[date]:
+    """The days from `since` to `until`, both included, on which a shift begins by its rule."""
     if shift.recurrence is None:
-        start = first_instant(datetime.combine(shift.first_on, time()), ZoneInfo(shift.timezone))
-        if start < until:
-            yield Duty(shift.counsellor_id, start, _ALWAYS_UNTIL)
         return
+    year, month = since.year, since.month
+    while (year, month) <= (until.year, until.month):
+        for day in _days_of_month(shift.recurrence, shift.first_on, year, month):
+            if since <= day <= until and (shift.last_on is None or day <= shift.last_on):
+                yield day
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+def duties(
+    shift: Shift, since: datetime, until: datetime, holidays: frozenset[date] = frozenset()
+) -> Iterator[Duty]:
+    """The stretches of a shift that touch `[since, until)`, in order."""
     zone = ZoneInfo(shift.timezone)
+    if shift.recurrence is None:
+        start = first_instant(datetime.combine(shift.first_on, time()), zone)
+        end = ALWAYS_UNTIL
+        if shift.last_on is not None:
+            end = last_instant(datetime.combine(shift.last_on, time()) + timedelta(days=1), zone)
+        if start < until and end > since:
+            yield Duty(shift.counsellor_id, start, end, shift.layer, shift.id)
+        return
     length = timedelta(minutes=shift.minutes)
     # Days are listed by their midnight, so a day's margin for the time of day and another
     # for the zone's offset, on each side.
-    from_day = (since - length - timedelta(days=2)).replace(tzinfo=None)
-    to_day = (until + timedelta(days=2)).replace(tzinfo=None)
-    days = _days(shift.recurrence, shift.first_on).between(from_day, to_day, inc=True)
-    for day in days:
-        if shift.last_on is not None and day.date() > shift.last_on:
-            return
-        wall = datetime.combine(day.date(), shift.starts_at)
-        duty = Duty(
-            shift.counsellor_id,
-            first_instant(wall, zone),
-            last_instant(wall + length, zone),
-        )
-        if duty.start < until and duty.end > since:
-            yield duty
+    from_day = (since - length - timedelta(days=2)).date()
+    to_day = (until + timedelta(days=2)).date()
+    for day in days_of(shift, from_day, to_day):
+        if day in shift.except_on or not _works_on(shift, day in holidays):
+            continue
+        wall = datetime.combine(day, shift.starts_at)
+        start, end = first_instant(wall, zone), last_instant(wall + length, zone)
+        if start < until and end > since:
+            yield Duty(shift.counsellor_id, start, end, shift.layer, shift.id)
 
 
-def on_duty(shifts: Iterable[Shift], at: datetime) -> dict[UUID, datetime]:
-    """Who is on shift at an instant, and until when at the latest known."""
-    present: dict[UUID, datetime] = {}
-    for shift in shifts:
-        for duty in duties(shift, at, at + timedelta(microseconds=1)):
-            known = present.get(shift.counsellor_id, duty.end)
-            present[shift.counsellor_id] = max(known, duty.end)
-    return present
-
-
-def next_duty(shifts: Iterable[Shift], after: datetime) -> Duty | None:
-    """The first stretch of duty that begins after an instant, within the horizon."""
-    upcoming = (
-        duty
-        for shift in shifts
-        for duty in duties(shift, after, after + HORIZON)
-        if duty.start > after
-    )
-    return min(upcoming, key=lambda duty: duty.start, default=None)
-
-
-def next_change(shifts: Iterable[Shift], after: datetime, within: timedelta) -> datetime:
-    """The next instant, at most `within` ahead, at which somebody starts or ends."""
-    horizon = after + within
-    edges = (
-        edge
-        for shift in shifts
-        for duty in duties(shift, after, horizon)
-        for edge in (duty.start, duty.end)
-        if after < edge < horizon
-    )
-    return min(edges, default=horizon)
+def _works_on(shift: Shift, holiday: bool) -> bool:
+    if shift.on_holidays is OnHolidays.WORKS:
+        return True
+    return holiday == (shift.on_holidays is OnHolidays.ONLY)

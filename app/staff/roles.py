@@ -18,6 +18,9 @@ class Permission(StrEnum):
     SEE_ALL_CALLS = "see_all_calls"
     END_ANY_CALL = "end_any_call"
     HEAR_MESSAGES = "hear_messages"
+    # The rota: who is on duty when; and deciding it.
+    SEE_ROSTER = "see_roster"
+    PLAN_ROSTER = "plan_roster"
     READ_LOG = "read_log"
     # Contacts and cases: one's own and those one was let into; a supervisor's whole team.
     READ_RECORDS = "read_records"
@@ -53,6 +56,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SIGNED_IN,
             _P.TAKE_CALLS,
             _P.SEE_QUEUE,
+            _P.SEE_ROSTER,
             _P.SEE_OWN_CALLS,
             _P.HEAR_MESSAGES,
             _P.READ_RECORDS,
@@ -71,6 +75,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_OWN_CALLS,
             _P.SEE_ALL_CALLS,
             _P.END_ANY_CALL,
+            _P.SEE_ROSTER,
+            _P.PLAN_ROSTER,
             _P.HEAR_MESSAGES,
             _P.READ_RECORDS,
             _P.READ_TEAM_RECORDS,
@@ -93,6 +99,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         {
             _P.SIGNED_IN,
             _P.SEE_QUEUE,
+            _P.SEE_ROSTER,
+            _P.PLAN_ROSTER,
             _P.SEE_ALL_CALLS,
             _P.SEE_DEFINITIONS,
             _P.SEE_DIRECTORY,

@@ -7,7 +7,7 @@ from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
 from app.jobs.transaction import transaction
-from app.referrals.mail import NotMailed
+from app.mail import NotMailed
 from app.statistics import desk, sending
 from app.statistics.days import days_to_keep, keep_days
 from app.work import PROGRAM, Ground

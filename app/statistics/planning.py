@@ -9,18 +9,19 @@ the patience of `facts.yaml`, beside it Erlang C; rostered staff from the rota.
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import select
 
+from app.calls.hours import is_holiday
 from app.errors import Invalid
-from app.referrals.deadlines import is_open
 from app.referrals.library import protocols_of
 from app.routing import roster
-from app.routing.shifts import Duty, duties
+from app.routing.rota import stretches
+from app.routing.shifts import Duty, Layer
 from app.staff.models import Staff
 from app.statistics.days import reading
 from app.statistics.erlang import Forecast, erlang_a, needed, with_shrinkage
@@ -98,9 +99,8 @@ async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int 
     zone = zones.of_line[line] if line else zones.country
     today = work.now.astimezone(zone).date()
     history = await _history(work, zone, today, line)
-    rota = await _rota(work, line)
     first, last = day_begins(today, zone), day_begins(today + timedelta(days=days), zone)
-    on = [duty for shift in rota for duty in duties(shift, first, last)]
+    on = await _duties(work, line, first, last)
     country = protocols_of(work.ground).current.country
     target = work.settings.service_level_seconds
     slots = await asyncio.to_thread(_slots, first, last, zone, history, on, country, target, more)
@@ -174,20 +174,18 @@ def _days(since: datetime, until: datetime, zone: ZoneInfo) -> list[date]:
     return [day + timedelta(days=n) for n in range((last - day).days)]
 
 
-def is_holiday(day: date, zone: ZoneInfo, country: str | None) -> bool:
-    """Whether a day is a public holiday, by the calendar that the opening hours go by."""
-    noon = datetime.combine(day, time(12), zone)
-    return country is not None and is_open("PH 00:00-24:00", zone.key, country, noon)
-
-
-async def _rota(work: Work, line: str | None) -> list[Any]:
-    """The rota of those who may take calls of the line."""
-    shifts = await roster.all_shifts(work)
+async def _duties(work: Work, line: str | None, first: datetime, last: datetime) -> list[Duty]:
+    """The duty of those who may take calls of the line at once."""
+    found = [
+        duty
+        for duty in stretches(await roster.rota_of(work), first, last)
+        if duty.layer is Layer.PRIMARY
+    ]
     if line is None:
-        return shifts
+        return found
     rows = await work.session.execute(select(Staff.id, Staff.lines))
     able = {staff_id for staff_id, lines in rows if not lines or line in lines}
-    return [shift for shift in shifts if shift.counsellor_id in able]
+    return [duty for duty in found if duty.counsellor_id in able]
 
 
 def _slots(

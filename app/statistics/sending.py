@@ -15,7 +15,7 @@ from app.contacts.records import library_of
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import transaction
 from app.log import log
-from app.referrals.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
+from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may

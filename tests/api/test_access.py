@@ -130,6 +130,17 @@ API = [
     ("POST", f"/referrals/{NIL}/take", Permission.SEE_CLOCKS),
     ("POST", f"/notices/{NIL}/seen", Permission.SEE_REFERRALS),
     ("POST", f"/deliveries/{NIL}/again", Permission.SEE_CLOCKS),
+    ("GET", "/roster", Permission.SEE_ROSTER),
+    ("POST", "/roster/shifts", Permission.PLAN_ROSTER),
+    ("POST", f"/roster/shifts/{NIL}/end", Permission.PLAN_ROSTER),
+    ("POST", f"/roster/shifts/{NIL}/leave-out", Permission.PLAN_ROSTER),
+    ("POST", "/roster/changes", Permission.SEE_ROSTER),
+    ("POST", f"/roster/changes/{NIL}/agree", Permission.SEE_ROSTER),
+    ("POST", "/roster/holidays", Permission.PLAN_ROSTER),
+    ("POST", "/roster/holidays/clear", Permission.PLAN_ROSTER),
+    ("POST", f"/roster/alarms/{NIL}/seen", Permission.PLAN_ROSTER),
+    ("GET", "/roster.ics", Permission.PLAN_ROSTER),
+    ("POST", "/roster/import", Permission.PLAN_ROSTER),
     ("GET", "/agencies", Permission.SEE_DIRECTORY),
     ("GET", "/agencies.csv", Permission.KEEP_DIRECTORY),
     ("POST", "/agencies/match", Permission.SEE_DIRECTORY),
@@ -178,6 +189,8 @@ PAGES = [
     ("/supervisor/clocks", Permission.SEE_CLOCKS),
     ("/board/referrals", Permission.SEE_REFERRALS),
     ("/agencies", Permission.SEE_DIRECTORY),
+    ("/roster", Permission.SEE_ROSTER),
+    ("/board/alarms", Permission.PLAN_ROSTER),
 ]
 
 

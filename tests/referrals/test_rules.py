@@ -13,6 +13,7 @@ import standardwebhooks
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.calls.hours import is_open
 from app.contacts.datafile import BadDefinition
 from app.contacts.library import load as load_forms
 from app.contacts.risk import Urgency
@@ -25,7 +26,7 @@ from app.referrals.consent import (
     fields_for,
     ground_for,
 )
-from app.referrals.deadlines import due_at, is_open, read_duration
+from app.referrals.deadlines import due_at, read_duration
 from app.referrals.finding import Candidate, Sought, find
 from app.referrals.ladder import Act, Around, Position, Step, StepKind, climb
 from app.referrals.library import SHIPPED, load

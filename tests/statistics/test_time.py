@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from app.calls.hours import is_holiday
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage, stage_on
 from app.jobs.transaction import transaction
@@ -15,7 +16,7 @@ from app.statistics.counsellors import room
 from app.statistics.days import days_to_keep, keep_days
 from app.statistics.erlang import needed
 from app.statistics.periods import Window
-from app.statistics.planning import is_holiday, plan
+from app.statistics.planning import plan
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.life import Life

@@ -69,7 +69,7 @@ const takeIn = async (form) => {
   problem();
   const answer = await fetch(form.dataset.csv, {
     method: "POST",
-    headers: { "Content-Type": "text/csv" },
+    headers: { "Content-Type": form.dataset.kind ?? "text/csv" },
     body: form.elements.file.files[0],
   });
   await then(answer);

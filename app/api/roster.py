@@ -1,0 +1,252 @@
+"""The rota for programs and its page."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from app.calls import lines
+from app.errors import Invalid
+from app.routing import calendars, changes, coverage, roster, rota
+from app.routing.rota import ChangeKind
+from app.routing.shifts import Layer, OnHolidays, first_instant, last_instant
+from app.staff.access import InWork, Requires, refuse_cross_site
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.work import Work
+
+router = APIRouter(tags=["roster"])
+Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER), scope="function")]
+Plans = Annotated[Staff, Depends(Requires(Permission.PLAN_ROSTER), scope="function")]
+Uploads = Annotated[
+    Staff, Depends(Requires(Permission.PLAN_ROSTER, json_only=False), scope="function")
+]
+Text = Annotated[str, Field(max_length=300)]
+Weekday = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+_LARGEST = 5 * 1024 * 1024
+_LONGEST = timedelta(days=100)
+
+
+class DutyView(BaseModel):
+    counsellor_id: UUID
+    layer: Layer
+    begins_at: datetime
+    ends_at: datetime
+    shift_id: UUID | None
+
+
+class HoleView(BaseModel):
+    begins_at: datetime
+    ends_at: datetime
+
+
+class CoverageView(BaseModel):
+    line: str
+    number: str
+    language: str
+    uncovered_minutes: int
+    holes: list[HoleView]
+
+
+class RosterView(BaseModel):
+    duties: list[DutyView]
+    coverage: list[CoverageView]
+
+
+class ShiftIn(BaseModel):
+    staff_id: UUID
+    # Either a rule or the days of the week.
+    recurrence: Text | None = None
+    days: list[Weekday] = Field(default=[], max_length=7)
+    begins: time
+    ends: time
+    layer: Layer = Layer.PRIMARY
+    on_holidays: OnHolidays = OnHolidays.WORKS
+    first_on: date | None = None
+    last_on: date | None = None
+    timezone: Text | None = None
+
+    def rule(self) -> str:
+        if (self.recurrence is None) == (not self.days):
+            raise Invalid("Choose the days of the week, or write a rule; one of the two.")
+        return self.recurrence or f"FREQ=WEEKLY;BYDAY={','.join(self.days)}"
+
+    def minutes(self) -> int:
+        begin = self.begins.hour * 60 + self.begins.minute
+        end = self.ends.hour * 60 + self.ends.minute
+        # The same time twice is a whole day.
+        return end - begin if end > begin else end - begin + 1440
+
+
+class Ending(BaseModel):
+    last_on: date | None = None
+
+
+class Day(BaseModel):
+    day: date
+
+
+class HolidayIn(BaseModel):
+    day: date
+    name: Text
+    free: bool = True
+
+
+class ChangeIn(BaseModel):
+    kind: ChangeKind
+    staff_id: UUID
+    instead_id: UUID | None = None
+    # With a zone instants; without, the time on the wall of the helpline.
+    from_at: datetime
+    until_at: datetime
+    layer: Layer = Layer.PRIMARY
+    reason: Text = ""
+
+
+async def home_zone(work: Work) -> ZoneInfo:
+    """Where the helpline is: the zone of its oldest line."""
+    line = await lines.any_line(work)
+    return ZoneInfo(line.timezone if line else "UTC")
+
+
+@router.get("/roster")
+async def read_roster(
+    work: InWork, staff: Sees, begins: date | None = None, ends: date | None = None
+) -> RosterView:
+    """Who is on duty from one day until before another (a week if left out), and what nobody
+    covers."""
+    zone = await home_zone(work)
+    first = begins or work.now.astimezone(zone).date()
+    last = ends or first + timedelta(days=7)
+    if not timedelta() < last - first <= _LONGEST:
+        raise Invalid("Ask for one to a hundred days.")
+    since = first_instant(datetime.combine(first, time()), zone)
+    until = first_instant(datetime.combine(last, time()), zone)
+    found = rota.stretches(await roster.rota_of(work), since, until)
+    return RosterView(
+        duties=[
+            DutyView(
+                counsellor_id=d.counsellor_id, layer=d.layer, begins_at=max(d.start, since),
+                ends_at=min(d.end, until), shift_id=d.shift_id,
+            ) for d in found
+        ],
+        coverage=[
+            CoverageView(
+                line=c.line, number=c.number, language=c.language,
+                uncovered_minutes=int(c.missing.total_seconds() // 60),
+                holes=[HoleView(begins_at=b, ends_at=e) for b, e in c.holes],
+            ) for c in await coverage.coverage(work, since, until)
+        ],
+    )  # fmt: skip
+
+
+@router.post("/roster/shifts", status_code=201)
+async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID]:
+    """Put somebody on the rota."""
+    row = await roster.add_shift(
+        work, await changes.taker(work, body.staff_id), recurrence=body.rule(),
+        starts_at=body.begins.replace(second=0, microsecond=0, tzinfo=None),
+        minutes=body.minutes(), timezone=body.timezone or (await home_zone(work)).key,
+        first_on=body.first_on, last_on=body.last_on, layer=body.layer,
+        on_holidays=body.on_holidays,
+    )  # fmt: skip
+    return {"id": row.id}
+
+
+@router.post("/roster/shifts/{shift_id}/end", status_code=204)
+async def end_shift(work: InWork, staff: Plans, shift_id: UUID, body: Ending) -> None:
+    """The shift begins for the last time on a day, or never again."""
+    await changes.end_shift(work, shift_id, body.last_on)
+
+
+@router.post("/roster/shifts/{shift_id}/leave-out", status_code=204)
+async def leave_out(work: InWork, staff: Plans, shift_id: UUID, body: Day) -> None:
+    """The shift does not begin on one day."""
+    await changes.leave_out(work, shift_id, body.day)
+
+
+@router.post("/roster/changes", status_code=201)
+async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, object]:
+    """An absence, an extra stretch, or a swap, which a counsellor asks a colleague for."""
+    zone = await home_zone(work)
+    begins = _instant(body.from_at, zone, first_instant)
+    ends = _instant(body.until_at, zone, last_instant)
+    match body.kind:
+        case ChangeKind.ABSENCE:
+            row = await changes.be_absent(work, staff, body.staff_id, begins, ends, body.reason)
+        case ChangeKind.EXTRA:
+            row = await changes.add_extra(
+                work, staff, body.staff_id, begins, ends, body.layer, body.reason
+            )
+        case ChangeKind.SWAP:
+            if body.instead_id is None:
+                raise Invalid("Say who takes over.")
+            row = await changes.swap(
+                work, staff, body.staff_id, body.instead_id, begins, ends, body.reason
+            )
+    return {"id": row.id, "state": row.state}
+
+
+def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:
+    if at.tzinfo is not None:
+        return at
+    assert callable(of_wall)
+    instant: datetime = of_wall(at.replace(microsecond=0), zone)
+    return instant
+
+
+@router.post("/roster/changes/{change_id}/{answer}", status_code=204)
+async def answer_change(
+    work: InWork, staff: Sees, change_id: UUID, answer: Literal["agree", "refuse", "withdraw"]
+) -> None:
+    """Agree to a swap or refuse it; take a change back."""
+    if answer == "withdraw":
+        await changes.withdraw(work, staff, change_id)
+    else:
+        await changes.answer_swap(work, staff, change_id, answer == "agree")
+
+
+@router.post("/roster/holidays", status_code=204)
+async def set_holiday(work: InWork, staff: Plans, body: HolidayIn) -> None:
+    """A day that is a holiday, or one of the country's that is none."""
+    await changes.set_holiday(work, body.day, body.name, free=body.free)
+
+
+@router.post("/roster/holidays/clear", status_code=204)
+async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
+    """Go by the country's calendar again."""
+    await changes.clear_holiday(work, body.day)
+
+
+@router.post("/roster/alarms/{alarm_id}/seen", status_code=204)
+async def see_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
+    """Somebody takes care of a hole in the rota."""
+    await coverage.see_alarm(work, staff, alarm_id)
+
+
+@router.get("/roster.ics")
+async def export_roster(work: InWork, staff: Plans) -> Response:
+    """The whole rota as iCalendar, which can be taken in again."""
+    return Response(
+        await calendars.export_rota(work),
+        media_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="rota.ics"'},
+    )
+
+
+@router.post("/roster/import")
+async def import_roster(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
+    """A file as the body (text/calendar); all of it or, with what is wrong, nothing."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/calendar":
+        raise Invalid("Send the file as text/calendar.")
+    refuse_cross_site(request, json_only=True)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST:
+            raise Invalid("The file has more than 5 MB.")
+    shifts, changed = await calendars.import_rota(work, bytes(body))
+    return {"shifts": shifts, "changes": changed}

@@ -1,0 +1,64 @@
+"""Opening hours, as OpenStreetMap writes them (`Mo-Fr 08:00-16:00; PH off`). Pure.
+
+Read by the library of that name, which knows the public holidays of the country.
+"""
+
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from opening_hours import OpeningHours, State
+
+ALWAYS = "24/7"
+_HOLIDAYS = "PH 00:00-24:00"
+
+
+@lru_cache(maxsize=4096)
+def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
+    """Opening hours of a place. Raises ValueError with what is wrong."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{timezone!r} is not an IANA time zone") from None
+    try:
+        return OpeningHours(
+            text, timezone=zone, country=country, auto_country=False, auto_timezone=False
+        )
+    except Exception as error:  # the library's own errors have no common base
+        words = " ".join(str(error).split())
+        raise ValueError(
+            f"{text!r} are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7` "
+            f"({words[:120]})"
+        ) from None
+
+
+def is_open(text: str, timezone: str, country: str | None, at: datetime) -> bool:
+    """Whether a place is open at an instant; without hours it always is."""
+    if not text.strip():
+        return True
+    hours = read_hours(text, timezone, country)
+    return bool(hours.is_open(at.astimezone(ZoneInfo(timezone))))
+
+
+def is_holiday(day: date, zone: ZoneInfo, country: str | None) -> bool:
+    """Whether a day is a public holiday of the country."""
+    noon = datetime.combine(day, time(12), zone)
+    return country is not None and is_open(_HOLIDAYS, zone.key, country, noon)
+
+
+def open_stretches(
+    text: str, timezone: str, country: str | None, since: datetime, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """The parts of `[since, until)` in which a place is open, in UTC and in order."""
+    if text.strip() in ("", ALWAYS):
+        return [(since, until)] if since < until else []
+    zone = ZoneInfo(timezone)
+    found = []
+    for begins, ends, state, _ in read_hours(text, timezone, country).intervals(
+        since.astimezone(zone), until.astimezone(zone)
+    ):
+        begin = max(begins.astimezone(UTC), since)
+        end = min(ends.astimezone(UTC), until)
+        if state == State.OPEN and begin < end:
+            found.append((begin, end))
+    return found

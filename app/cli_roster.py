@@ -1,0 +1,114 @@
+"""`helpline shift …`: the rota from the command line."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.errors import BadSettings, NotFound
+from app.routing import calendars, changes
+from app.routing.roster import add_shift
+from app.routing.shifts import Layer, OnHolidays
+from app.staff import accounts
+from app.work import Work
+
+Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
+
+
+def shift_commands(run: Run) -> typer.Typer:
+    """The commands; `run` carries out a verb in a transaction of its own."""
+    app = typer.Typer(no_args_is_help=True, help="The rota.")
+
+    @app.command("add")
+    def add(
+        name: str,
+        always: Annotated[bool, typer.Option("--always")] = False,
+        rrule: Annotated[str | None, typer.Option(help="FREQ=WEEKLY;BYDAY=MO,TU,WE")] = None,
+        from_: Annotated[str, typer.Option("--from", help="wall-clock time, HH:MM")] = "00:00",
+        until: Annotated[str, typer.Option("--until", help="wall-clock time, HH:MM")] = "24:00",
+        timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
+        first_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; today if not said")] = None,
+        last_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+        layer: Annotated[Layer, typer.Option(help="who is asked when")] = Layer.PRIMARY,
+        on_holidays: Annotated[
+            OnHolidays, typer.Option(help="what a public holiday means for it")
+        ] = OnHolidays.WORKS,
+    ) -> None:
+        """Put somebody on the rota: always, or on the days of a rule from one time to another."""
+        if always == (rrule is not None):
+            raise BadSettings("Give either --always or --rrule.")
+        start, end = _minutes("--from", from_), _minutes("--until", until)
+        length = end - start if end > start else end - start + 1440
+
+        async def verb(work: Work) -> str:
+            staff = await accounts.find_by_name(work.session, name)
+            if staff is None:
+                raise NotFound(f"There is no account {name!r}. Add it with: helpline staff add")
+            shift = await add_shift(
+                work,
+                staff,
+                recurrence=rrule,
+                starts_at=time(start // 60 % 24, start % 60),
+                minutes=length,
+                timezone=timezone,
+                first_on=_day("--first-on", first_on),
+                last_on=_day("--last-on", last_on),
+                layer=layer,
+                on_holidays=on_holidays,
+            )
+            return str(shift.id)
+
+        print(run(verb))
+
+    @app.command("import")
+    def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+        """Take in a rota as iCalendar: all of the file, or nothing."""
+        shifts, changed = run(lambda work: calendars.import_rota(work, file.read_bytes()))
+        print(f"{shifts} shifts and {changed} changes were taken in.")
+
+    @app.command("export")
+    def give_out(
+        output: Annotated[Path | None, typer.Option(help="standard output if left out")] = None,
+    ) -> None:
+        """Give out the rota as iCalendar."""
+        content = run(calendars.export_rota)
+        if output is None:
+            sys.stdout.buffer.write(content)
+        else:
+            output.write_bytes(content)
+
+    @app.command("holiday")
+    def holiday(
+        day: Annotated[str, typer.Argument(help="YYYY-MM-DD")],
+        name: str,
+        works: Annotated[
+            bool, typer.Option("--works", help="a holiday of the country that is none for us")
+        ] = False,
+    ) -> None:
+        """Say that a day is a holiday, or that one of the country's is none."""
+        when = _day("DAY", day)
+        assert when is not None
+        run(lambda work: changes.set_holiday(work, when, name, free=not works))
+
+    return app
+
+
+def _minutes(option: str, text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    if hours.isdigit() and minutes.isdigit() and len(minutes) == 2:
+        total = int(hours) * 60 + int(minutes)
+        if total <= 1440 and int(minutes) < 60:
+            return total
+    raise BadSettings(f"{option} {text!r} is not a time of day. Write it like 22:00.")
+
+
+def _day(option: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadSettings(f"{option} {text!r} is not a date. Write it like 2026-12-01.") from None

@@ -1,0 +1,302 @@
+"""The page of the rota: a week of it, its holes, and everything that changes it."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy import select
+
+from app.calls import lines
+from app.dashboard.templating import templates
+from app.dashboard.views import language_words
+from app.errors import Invalid
+from app.routing import calendars, changes, coverage, roster, rota
+from app.routing.models import Holiday, RotaChange, ShiftRow
+from app.routing.rota import Span
+from app.routing.shifts import Duty, Layer, OnHolidays, first_instant
+from app.staff.access import InWork, Public, Requires
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER, json_only=False), scope="function")]
+Plans = Annotated[
+    Staff, Depends(Requires(Permission.PLAN_ROSTER, json_only=False), scope="function")
+]
+_CALENDAR = [Depends(Public("the secret in the address is what lets one in"))]
+LAYER_WORDS = {
+    Layer.PRIMARY: "",
+    Layer.BACKUP: "backup",
+    Layer.SUPERVISOR: "supervisor on call",
+    Layer.ON_CALL: "on-call phone",
+}
+_CHANGE_WORDS = {"absence": "is absent", "extra": "comes in", "swap": "is replaced"}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a day on which somebody works, or nobody does."""
+
+    words: str
+    layer: str
+    # The instants of the whole, for whoever changes it.
+    begins: str
+    ends: str
+
+
+@dataclass(frozen=True)
+class Person:
+    id: UUID
+    name: str
+    days: list[list[Stretch]]
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    line: str
+    language: str
+    days: list[list[Stretch]]
+    weeks_missing: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    id: UUID
+    words: str
+    when: str
+    reason: str
+    state: str
+    may_answer: bool
+    may_withdraw: bool
+
+
+@dataclass(frozen=True)
+class ShiftLine:
+    id: UUID
+    name: str
+    days: str
+    times: str
+    layer: str
+    holidays: str
+    first_on: date
+    last_on: date | None
+    left_out: str
+
+
+@router.get("/roster")
+async def roster_page(
+    request: Request, work: InWork, staff: Sees, week: str | None = None
+) -> Response:
+    """A week of the rota, from Monday."""
+    zone = await _zone(work)
+    monday = _monday(week, work.now.astimezone(zone).date())
+    values = await _week_values(work, staff, monday, zone)
+    values |= await _planning_values(work, staff, monday, zone)
+    return templates.TemplateResponse(request, "roster.html", {**values, "staff": staff})
+
+
+@router.get("/board/alarms")
+async def alarms_fragment(request: Request, work: InWork, staff: Plans) -> Response:
+    values = await alarm_values(work)
+    return templates.TemplateResponse(request, "fragments/alarms.html", {**values, "staff": staff})
+
+
+async def alarm_values(work: Work) -> dict[str, Any]:
+    """Holes in the rota that nobody has seen yet."""
+    return {
+        "alarms": [
+            (alarm, f"{line}, {language_words(alarm.language)}",
+             _span_words((alarm.from_at, alarm.until_at), ZoneInfo(zone)))
+            for alarm, line, zone in await coverage.open_alarms(work)
+        ]
+    }  # fmt: skip
+
+
+@router.post("/roster/feed")
+async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
+    """A new secret address of one's own calendar; it is shown this once."""
+    token = await calendars.make_feed(work, staff)
+    address = f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
+    values = {"address": address, "feed": True, "staff": staff}
+    return templates.TemplateResponse(request, "fragments/feed.html", values)
+
+
+@router.post("/roster/feed/revoke")
+async def revoke_feed(request: Request, work: InWork, staff: Sees) -> Response:
+    """The address is worth nothing from now on."""
+    await calendars.revoke_feed(work, staff)
+    values = {"address": "", "feed": False, "staff": staff}
+    return templates.TemplateResponse(request, "fragments/feed.html", values)
+
+
+@router.get("/calendar/{token}.ics", dependencies=_CALENDAR)
+async def own_calendar(work: InWork, token: str) -> Response:
+    """Somebody's own duty, for a calendar program."""
+    return Response(
+        await calendars.read_feed(work, token), media_type="text/calendar; charset=utf-8"
+    )
+
+
+# -- values ------------------------------------------------------------------------------
+
+
+async def _zone(work: Work) -> ZoneInfo:
+    line = await lines.any_line(work)
+    return ZoneInfo(line.timezone if line else "UTC")
+
+
+def _monday(week: str | None, today: date) -> date:
+    try:
+        day = date.fromisoformat(week) if week else today
+    except ValueError:
+        raise Invalid("A week is named by one of its days, for example 2026-12-01.") from None
+    if not 2000 < day.year < 2100:
+        raise Invalid("That week is too far away.")
+    return day - timedelta(days=day.weekday())
+
+
+async def _week_values(work: Work, staff: Staff, monday: date, zone: ZoneInfo) -> dict[str, Any]:
+    days = [monday + timedelta(days=n) for n in range(7)]
+    edges = [first_instant(datetime.combine(d, time()), zone) for d in (*days, days[-1] + _DAY)]
+    found = await roster.rota_of(work)
+    by_person: dict[UUID, list[Duty]] = defaultdict(list)
+    for duty in rota.stretches(found, edges[0], edges[-1]):
+        by_person[duty.counsellor_id].append(duty)
+    takers = await changes.takers(work)
+    weeks = await coverage.coverage(work, work.now, work.now + coverage.LOOKED_AHEAD)
+    return {
+        "days": [(day, day in found.holidays, day == work.now.astimezone(zone).date())
+                 for day in days],
+        "before": monday - 7 * _DAY, "after": monday + 7 * _DAY, "monday": monday,
+        "zone": zone.key,
+        "people": [
+            Person(one.id, one.name, _by_day(
+                [((d.start, d.end), LAYER_WORDS[d.layer]) for d in by_person[one.id]], edges, zone))
+            for one in takers
+        ],
+        "uncovered": [
+            Uncovered(c.line, language_words(c.language),
+                      _by_day([(hole, "") for hole in c.holes], edges, zone),
+                      _hours(later.missing))
+            for c, later in zip(
+                await coverage.coverage(work, edges[0] - 2 * _DAY, edges[-1] + 2 * _DAY), weeks, strict=True)
+        ],
+        "may_plan": may(staff.role, Permission.PLAN_ROSTER),
+        "takers": takers,
+        "takes_calls": may(staff.role, Permission.TAKE_CALLS),
+    }  # fmt: skip
+
+
+_DAY = timedelta(days=1)
+
+
+def _by_day(
+    spans: list[tuple[Span, str]], edges: list[datetime], zone: ZoneInfo
+) -> list[list[Stretch]]:
+    """Each stretch on the days that it touches."""
+    return [
+        [
+            Stretch(_part_words(begin, end, since, until, zone), layer,
+                    begin.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes"),
+                    end.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
+                    if end.year < 9000 else "")
+            for (begin, end), layer in spans if begin < until and end > since
+        ]
+        for since, until in pairwise(edges)
+    ]  # fmt: skip
+
+
+def _part_words(
+    begin: datetime, end: datetime, since: datetime, until: datetime, zone: ZoneInfo
+) -> str:
+    from_ = "…" if begin < since else f"{begin.astimezone(zone):%H:%M}"
+    to = "…" if end > until else "24:00" if end == until else f"{end.astimezone(zone):%H:%M}"
+    return "all day" if from_ in ("…", "00:00") and to in ("…", "24:00") else f"{from_}–{to}"
+
+
+def _span_words(span: Span, zone: ZoneInfo) -> str:
+    begin, end = (at.astimezone(zone) for at in span)
+    until = f"{end:%H:%M}" if end.date() == begin.date() else f"{end:%a %d %b %H:%M}"
+    return f"{begin:%a %d %b %H:%M} to {until}"
+
+
+def _hours(missing: timedelta) -> str:
+    minutes = int(missing.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes else "nothing"
+
+
+async def _planning_values(
+    work: Work, staff: Staff, monday: date, zone: ZoneInfo
+) -> dict[str, Any]:
+    begins = first_instant(datetime.combine(monday, time()), zone)
+    ends = first_instant(datetime.combine(monday + 7 * _DAY, time()), zone)
+    names = {one.id: one.name for one in await changes.takers(work)}
+    plans = may(staff.role, Permission.PLAN_ROSTER)
+    asked = await changes.asked_of(work, staff)
+    there = await changes.changes_between(work, begins, ends)
+    known = {row.id for row in there}
+    rows = there + [row for row in asked if row.id not in known]
+    values: dict[str, Any] = {
+        "changes": [_change_row(row, staff, names, zone, work.now) for row in rows],
+        "feed": await calendars.feed_of(work, staff) is not None,
+        "address": "",
+        "layers": [(layer.value, LAYER_WORDS[layer] or "first to be asked") for layer in Layer],
+        "holiday_rules": [rule.value for rule in OnHolidays],
+        **await alarm_values(work),
+    }
+    if plans:
+        values["shifts"] = await _shift_lines(work, names)
+        said = await work.session.scalars(
+            select(Holiday).where(Holiday.on >= monday).order_by(Holiday.on)
+        )
+        values["holidays"] = list(said)
+    return values
+
+
+def _change_row(
+    row: RotaChange, staff: Staff, names: dict[UUID, str], zone: ZoneInfo, now: datetime
+) -> ChangeRow:
+    plans = may(staff.role, Permission.PLAN_ROSTER)
+    words = f"{names.get(row.counsellor_id, '?')} {_CHANGE_WORDS[row.kind]}"
+    if row.instead_id is not None:
+        words += f" by {names.get(row.instead_id, '?')}"
+    layer = LAYER_WORDS[Layer(row.layer)]
+    asked = row.state == "asked"
+    own = row.made_by == staff.id and (row.kind == "absence" or asked)
+    # Why somebody is absent is between them and whoever plans.
+    mine = staff.id in (row.counsellor_id, row.instead_id)
+    return ChangeRow(
+        row.id, words + (f" ({layer})" if layer else ""),
+        _span_words((row.from_at, row.until_at), zone),
+        row.reason if plans or mine else "", "asked, not agreed yet" if asked else "",
+        may_answer=asked and (row.instead_id == staff.id or plans),
+        may_withdraw=(own or plans) and row.until_at > now,
+    )  # fmt: skip
+
+
+async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
+    rows = await work.session.scalars(select(ShiftRow).order_by(ShiftRow.created_at, ShiftRow.id))
+    return [
+        ShiftLine(
+            row.id, names[row.counsellor_id], row.recurrence or "always", _times(row),
+            LAYER_WORDS[Layer(row.layer)],
+            "" if row.on_holidays == "works" else f"holidays: {row.on_holidays}",
+            row.first_on, row.last_on, ", ".join(f"{day:%d %b}" for day in row.except_on),
+        )
+        for row in rows
+        if row.counsellor_id in names
+        and not (row.last_on and row.last_on < roster.local_day(work, row.timezone))
+    ]  # fmt: skip
+
+
+def _times(row: ShiftRow) -> str:
+    if row.recurrence is None:
+        return ""
+    end = (datetime.combine(row.first_on, row.starts_at) + timedelta(minutes=row.minutes)).time()
+    return f"{row.starts_at:%H:%M}–{end:%H:%M} {row.timezone}"

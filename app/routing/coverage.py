@@ -1,0 +1,165 @@
+"""Coverage: when nobody on the rota could take a call of a line in a language, and who is told."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+
+from app.calls.hours import open_stretches
+from app.calls.models import Line, LineLanguage
+from app.errors import NotFound
+from app.jobs.transaction import transaction
+from app.routing import roster, rota
+from app.routing.models import CoverageAlarm
+from app.routing.rota import Span
+from app.routing.shifts import Layer
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import PROGRAM, Ground, Work
+
+# The weeks that are looked at, and how far ahead supervisors are told: a day is the least, and
+# a look that is late must not make it less.
+LOOKED_AHEAD = timedelta(days=28)
+TOLD_AHEAD = timedelta(hours=48)
+# The rota is looked over every so many seconds.
+EVERY = 60
+_LOCK = 710008
+# Stretches by which a line is covered at once; the others are asked as the wait grows.
+COVERING = frozenset({Layer.PRIMARY, Layer.BACKUP})
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """A line in a language: when somebody should be there and nobody is."""
+
+    line_id: UUID
+    line: str
+    number: str
+    timezone: str
+    language: str
+    holes: tuple[Span, ...]
+    wanted: timedelta
+
+    @property
+    def missing(self) -> timedelta:
+        return sum((end - begin for begin, end in self.holes), timedelta())
+
+
+async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverage]:
+    """Every active line in every language, between two instants."""
+    found = await roster.rota_of(work)
+    duties = [d for d in rota.stretches(found, since, until) if d.layer in COVERING]
+    takers = {
+        staff_id: (frozenset(languages), frozenset(numbers))
+        for staff_id, languages, numbers in await work.session.execute(
+            select(Staff.id, Staff.languages, Staff.lines).where(Staff.active)
+        )
+    }
+    rows = await work.session.execute(
+        select(Line, LineLanguage.language)
+        .join(LineLanguage, LineLanguage.line_id == Line.id)
+        .where(Line.active, Line.practice.is_(False))
+        .order_by(Line.name, LineLanguage.position)
+    )
+    result = []
+    for line, language in rows:
+        able = {
+            who
+            for who, (languages, numbers) in takers.items()
+            if (not languages or language in languages) and (not numbers or line.number in numbers)
+        }
+        wanted = open_stretches(line.opening_hours, line.timezone, line.country, since, until)
+        covered = [(d.start, d.end) for d in duties if d.counsellor_id in able]
+        result.append(
+            Coverage(
+                line.id, line.name, line.number, line.timezone, language,
+                tuple(rota.holes(wanted, covered)),
+                sum((end - begin for begin, end in wanted), timedelta()),
+            )
+        )  # fmt: skip
+    return result
+
+
+async def look_over(ground: Ground) -> None:
+    """Tell supervisors of holes that begin within two days, and again when one begins."""
+    async with transaction(ground, PROGRAM) as work:
+        # Two workers that look at once would tell it twice.
+        if await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+            await _look_over(work)
+
+
+async def _look_over(work: Work) -> int:
+    # From some days ago, so that a hole that has begun keeps its beginning.
+    since, until = work.now - timedelta(days=3), work.now + LOOKED_AHEAD
+    told = list(
+        await work.session.scalars(select(CoverageAlarm).where(CoverageAlarm.until_at > since))
+    )
+    count = 0
+    for one in await coverage(work, since, until):
+        for begin, end in one.holes:
+            if end <= work.now or begin > work.now + TOLD_AHEAD:
+                continue
+            kind = "begun" if begin <= work.now else "ahead"
+            if any(_knows(alarm, one, kind, begin, end, until) for alarm in told):
+                continue
+            row = CoverageAlarm(
+                id=uuid4(), line_id=one.line_id, language=one.language, kind=kind, from_at=begin,
+                until_at=end, told_at=work.now,
+            )  # fmt: skip
+            work.session.add(row)
+            await work.session.flush()
+            for staff in await supervisors(work):
+                if staff.email:
+                    work.defer("routing:mail_alarm", alarm_id=str(row.id), staff_id=str(staff.id))
+            count += 1
+    if count:
+        work.announce("alarms")
+    return count
+
+
+def _knows(
+    alarm: CoverageAlarm, one: Coverage, kind: str, begin: datetime, end: datetime, until: datetime
+) -> bool:
+    """Whether an alarm says all of a hole. What was told once and has become less is not told
+    again; where nobody comes within the weeks that are looked at, its end is not known."""
+    if (alarm.line_id, alarm.language, alarm.kind) != (one.line_id, one.language, kind):
+        return False
+    open_end = end == until and alarm.until_at > begin
+    return alarm.from_at <= begin and (alarm.until_at >= end or open_end)
+
+
+async def supervisors(work: Work) -> list[Staff]:
+    """Who answers for the rota during the day."""
+    rows = await work.session.scalars(select(Staff).where(Staff.active).order_by(Staff.name))
+    return [
+        staff
+        for staff in rows
+        if may(staff.role, Permission.PLAN_ROSTER) and may(staff.role, Permission.TAKE_CALLS)
+    ]
+
+
+async def open_alarms(work: Work) -> list[tuple[CoverageAlarm, str, str]]:
+    """Alarms that nobody has seen yet and whose time is not over, with line and time zone."""
+    rows = await work.session.execute(
+        select(CoverageAlarm, Line.name, Line.timezone)
+        .join(Line, Line.id == CoverageAlarm.line_id)
+        .where(CoverageAlarm.seen_at.is_(None), CoverageAlarm.until_at > work.now)
+        .order_by(CoverageAlarm.from_at, CoverageAlarm.kind)
+    )
+    return [(alarm, name, zone) for alarm, name, zone in rows]
+
+
+async def see_alarm(work: Work, staff: Staff, alarm_id: UUID) -> None:
+    """Somebody takes care of it; twice is once. Raises NotFound."""
+    found = await work.session.scalar(
+        update(CoverageAlarm)
+        .where(CoverageAlarm.id == alarm_id)
+        .values(seen_at=work.now, seen_by=staff.id)
+        .returning(CoverageAlarm.id)
+    )
+    if found is None:
+        raise NotFound("There is no such alarm.")
+    write_entry(work, "coverage alarm seen", str(alarm_id))
+    work.announce("alarms")
