@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -30,6 +31,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings, NotFound, Refusal
 from app.jobs.transaction import transaction
 from app.log import log, set_up_logging
+from app.routing import people
 from app.settings import Settings, read_settings
 from app.staff import accounts
 from app.staff.audit import verify_chains
@@ -281,7 +283,10 @@ def add_staff(
     line_numbers: Annotated[
         str, typer.Option("--lines", help="numbers, comma-separated; none means every line")
     ] = "",
-    skills: str = "",
+    skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
+    training: Annotated[
+        bool, typer.Option("--training", help="takes calls only while a supervisor is there")
+    ] = False,
     team: Annotated[str, typer.Option(help="whose supervisors read this person's records")] = "",
     email: Annotated[str | None, typer.Option(help="where reports are announced")] = None,
     password_stdin: Annotated[
@@ -301,6 +306,7 @@ def add_staff(
             lines.check_language(language)
         for number in _words(line_numbers):
             await _line(work, number)
+        people.check_skills(_words(skills))
         staff = await accounts.add_staff(
             work,
             name=name,
@@ -309,6 +315,7 @@ def add_staff(
             languages=_words(languages),
             lines=_words(line_numbers),
             skills=_words(skills),
+            training=training,
             team=team,
             email=email,
             password=password,
@@ -323,6 +330,84 @@ async def _line(work: Work, number: str) -> LineScript:
     if line is None:
         raise NotFound(f"There is no line {number}. Add it with: helpline line add {number}")
     return line
+
+
+@staff_app.command("change")
+def change_staff(
+    name: str,
+    languages: Annotated[str | None, typer.Option(help="'' means every language")] = None,
+    line_numbers: Annotated[
+        str | None, typer.Option("--lines", help="numbers; '' means every line")
+    ] = None,
+    skills: Annotated[str | None, typer.Option(help="violence,lgbt:2")] = None,
+    training: Annotated[
+        bool | None,
+        typer.Option("--training/--trained", help="takes calls only while a supervisor is there"),
+    ] = None,
+    active: Annotated[bool | None, typer.Option("--active/--inactive")] = None,
+) -> None:
+    """Change what somebody can take; what is left out stays."""
+
+    async def verb(work: Work) -> None:
+        await people.change_staff(
+            work,
+            name,
+            languages=None if languages is None else _words(languages),
+            line_numbers=None if line_numbers is None else _words(line_numbers),
+            skills=None if skills is None else _words(skills),
+            training=training,
+            active=active,
+        )
+
+    _run(verb)
+
+
+_SECONDS = "seconds from the caller's arrival"
+
+
+@line_app.command("plan")
+def line_plan(
+    number: str,
+    backup_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    supervisor_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    on_call_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    any_skill_after: Annotated[
+        int | None, typer.Option(help="from then on the line's skills are not asked for")
+    ] = None,
+    preferred_for: Annotated[
+        int | None, typer.Option(help="seconds that a caller waits for whom they asked for")
+    ] = None,
+    partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    partner_number: Annotated[
+        str | None, typer.Option(help="+NUMBER of another service; '' for none")
+    ] = None,
+    ring_at_once: Annotated[int | None, typer.Option(help="for a child in danger")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="seconds that its callers are ahead of others")
+    ] = None,
+    skills: Annotated[str | None, typer.Option(help="what its calls need: violence,lgbt:2")] = None,
+) -> None:
+    """Show a line's plan, or change it: whom a longer wait opens, and what its calls need."""
+
+    async def verb(work: Work) -> str:
+        line = await _line(work, number)
+        plan = await people.change_plan(
+            work,
+            line,
+            backup_after=backup_after,
+            supervisor_after=supervisor_after,
+            on_call_after=on_call_after,
+            any_skill_after=any_skill_after,
+            preferred_for=preferred_for,
+            partner_after=partner_after,
+            partner_number=partner_number,
+            ring_at_once=ring_at_once,
+            priority=priority,
+            skills=None if skills is None else people.check_skills(_words(skills)),
+        )
+        return json.dumps(asdict(plan))
+
+    print(_run(verb))
 
 
 @line_app.command("add")

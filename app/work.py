@@ -96,6 +96,11 @@ class DeferredJob:
     delay: timedelta | None = None
 
 
+# What is changed seldom and looked at right afterwards by whoever has changed it: not even the
+# bus is waited for.
+AT_ONCE = frozenset({"roster", "lines"})
+
+
 @dataclass
 class Work:
     """One unit of work: a session in a transaction, the instant, and who acts.
@@ -111,6 +116,7 @@ class Work:
     # How a session is had by whoever needs one; many requests need none.
     opener: Callable[[], AsyncSession] | None = None
     topics: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
     jobs: list[DeferredJob] = field(default_factory=list)
     # Rows to be written just before the commit, together; what takes a lock that everybody
     # wants goes last.
@@ -157,6 +163,12 @@ class Work:
             wanted.clear()
         if self.opened is not None:
             await self.opened.rollback()
+
+    def forget_changed(self) -> None:
+        """After the commit: whoever asks this process next sees what has been changed."""
+        for topic in self.changed:
+            self.ground.memory.forget(topic)
+        self.changed.clear()
 
     def announce(self, *topics: str) -> None:
         """Tell the live pages and the matcher, on commit, that this has changed."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from string import Formatter
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -238,4 +239,32 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         danger_digit=line.danger_digit,
         languages=tuple(Spoken(s.language, s.digit, s.locale, s.voice) for s in languages),
         prompts=prompts,
+        plan=line.plan,
+        practice=line.practice,
     )
+
+
+class CallRules(NamedTuple):
+    """What routing has to know of a line."""
+
+    number: str
+    plan: dict[str, Any]
+    practice: bool
+
+
+async def call_rules(work: Work) -> dict[UUID, CallRules]:
+    """All lines, also those that take no new calls: somebody may still wait on them."""
+    known: dict[UUID, CallRules] | None = work.ground.memory.recall("lines", "rules", work.now)
+    if known is not None:
+        return known
+    rows = await work.session.execute(select(Line.id, Line.number, Line.plan, Line.practice))
+    found = {id_: CallRules(number, plan, practice) for id_, number, plan, practice in rows}
+    work.ground.memory.keep("lines", "rules", found, work.now + timedelta(seconds=30))
+    return found
+
+
+async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
+    """Keep a checked plan with its line."""
+    await work.session.execute(update(Line).where(Line.id == line.id).values(plan=plan))
+    write_entry(work, "line plan set", str(line.id), plan=plan)
+    work.announce("lines")

@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,6 +40,8 @@ class Line(Base):
     # When somebody should be there, as OpenStreetMap writes opening hours.
     opening_hours: Mapped[str] = mapped_column(server_default="24/7")
     active: Mapped[bool] = mapped_column(server_default="true")
+    # Whom a longer wait opens, and what a call needs; see `app/routing/plan.py`.
+    plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # For training: what happens on it is in no statistic.
     practice: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
@@ -99,6 +112,19 @@ class Call(Base):
         ),
         CheckConstraint("caller_kind <> 'withheld' OR caller_key IS NULL", name="withheld"),
         Index("ix_calls_live", "state", postgresql_where=text("state <> 'ended'")),
+        Index(
+            "ix_calls_waiting",
+            "line_id",
+            "language",
+            "ranked_at",
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "ix_calls_in_danger",
+            "ranked_at",
+            postgresql_where=text("danger AND state IN ('queued', 'offered')"),
+        ),
         Index("ix_calls_opened_at", "opened_at"),
         Index("ix_calls_caller_key", "caller_key", "opened_at"),
     )
@@ -112,6 +138,12 @@ class Call(Base):
     danger: Mapped[bool] = mapped_column(server_default="false")
     # Seconds of waiting that the call has ahead of others.
     priority: Mapped[int] = mapped_column(server_default="0")
+    # Arrival less priority, kept by the database: whoever is first by it is served first.
+    ranked_at: Mapped[datetime | None]
+    # What the call needs besides its line's skills; whom the caller asked for, and never wants.
+    wanted_skills: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    preferred_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    excluded_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     caller_kind: Mapped[str]
     caller_number_sealed: Mapped[Sealed | None]
     caller_key: Mapped[KeyedHash | None]

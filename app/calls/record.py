@@ -61,6 +61,8 @@ _BEGINS_WITH = {
     "returned": 0,
     "messages": 0,
     "event_count": 0,
+    "wanted_skills": [],
+    "excluded_ids": [],
 }
 
 

@@ -1,6 +1,8 @@
 """A line with everything that it says, as plain values. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 # Whom to ring in danger when nobody of us is there, as it is spoken.
@@ -38,6 +40,9 @@ class LineScript:
     danger_digit: str
     languages: tuple[Spoken, ...]
     prompts: dict[tuple[str, str], PromptText]
+    # Whom a longer wait opens; see `app/routing/plan.py`.
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    practice: bool = False
 
     @property
     def emergency(self) -> str:

@@ -28,6 +28,8 @@ TRANSITIONS: dict[tuple[CallState, CallEvent], CallState] = {
     (S.GREETING, E.ENTER_QUEUE): S.QUEUED,
     (S.QUEUED, E.LEAVE_QUEUE): S.GREETING,
     (S.QUEUED, E.OFFER): S.OFFERED,
+    # A child in danger is held out to several at once.
+    (S.OFFERED, E.OFFER): S.OFFERED,
     (S.OFFERED, E.OFFER_ENDED): S.QUEUED,
     (S.OFFERED, E.CONNECT): S.CONNECTED,
     (S.OFFERED, E.COUNSELLOR_LOST): S.QUEUED,

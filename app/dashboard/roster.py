@@ -170,6 +170,7 @@ async def _week_values(work: Work, staff: Staff, monday: date, zone: ZoneInfo) -
         by_person[duty.counsellor_id].append(duty)
     takers = await changes.takers(work)
     weeks = await coverage.coverage(work, work.now, work.now + coverage.LOOKED_AHEAD)
+    this_week = await coverage.coverage(work, edges[0] - 2 * _DAY, edges[-1] + 2 * _DAY)
     return {
         "days": [(day, day in found.holidays, day == work.now.astimezone(zone).date())
                  for day in days],
@@ -184,8 +185,7 @@ async def _week_values(work: Work, staff: Staff, monday: date, zone: ZoneInfo) -
             Uncovered(c.line, language_words(c.language),
                       _by_day([(hole, "") for hole in c.holes], edges, zone),
                       _hours(later.missing))
-            for c, later in zip(
-                await coverage.coverage(work, edges[0] - 2 * _DAY, edges[-1] + 2 * _DAY), weeks, strict=True)
+            for c, later in zip(this_week, weeks, strict=True)
         ],
         "may_plan": may(staff.role, Permission.PLAN_ROSTER),
         "takers": takers,

@@ -302,6 +302,8 @@ class Stage:
         recurrence: str | None = None,
         shift: bool = True,
         lines: list[str] | None = None,
+        skills: list[str] | None = None,
+        training: bool = False,
         state: str | None = "available",
         **shift_values: Any,
     ) -> Counsellor:
@@ -313,6 +315,8 @@ class Stage:
                 role=role,
                 endpoint=endpoint,
                 lines=lines,
+                skills=skills,
+                training=training,
                 languages=[part for part in languages.split(",") if part],
             )
             if shift and may(role, Permission.TAKE_CALLS):

@@ -13,7 +13,7 @@ from app.database.bus import CHANNEL
 from app.database.engine import lost_a_race
 from app.database.quick import send
 from app.jobs.app import QUEUES
-from app.work import Actor, DeferredJob, Ground, Work
+from app.work import AT_ONCE, Actor, DeferredJob, Ground, Work
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> A
         work = Work(session, ground.clock.now(), actor, ground)
         yield work
         await flush(work)
+    work.forget_changed()
 
 
 async def send_rows(work: Work) -> None:
@@ -73,6 +74,7 @@ async def flush(work: Work) -> None:
 
 
 def _written(work: Work) -> None:
+    work.changed |= work.topics & AT_ONCE
     for written in (work.topics, work.rows, work.chained, work.last_rows):
         written.clear()
 

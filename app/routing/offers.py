@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import aliased
 
 from app.calls import record
 from app.calls.models import Call, Leg
@@ -16,12 +17,9 @@ from app.calls.states import CallEvent, CallState
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
+from app.routing.plan import RETURNED_PRIORITY
 from app.staff.models import Staff
 from app.work import Work
-
-# Seconds of waiting that a caller has ahead of the others.
-DANGER_PRIORITY = 3600
-RETURNED_PRIORITY = 7200
 
 # Calls in a row that may be missed before a counsellor is set away.
 MISSES_BROWSER = 1
@@ -46,6 +44,9 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
         expires_at=work.now + timedelta(seconds=work.settings.offer_seconds),
     )
     work.session.add(offer)
+    if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
+        # A phone on call rings without its owner having signed in, and leaves them signed out.
+        presence.after_call = PresenceState.OFF_DUTY.value
     await presences.set_presence(work, presence, PresenceState.OFFERED, "offer")
     await record.move(
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
@@ -95,7 +96,7 @@ async def accept_offer(
     """
     won = await work.session.scalar(
         update(Offer)
-        .where(Offer.id == offer.id, Offer.state == OfferState.OPEN)
+        .where(Offer.id == offer.id, Offer.state == OfferState.OPEN, ~_taken(offer.call_id))
         .values(
             state=OfferState.ACCEPTED,
             accepted_at=work.now,
@@ -105,7 +106,7 @@ async def accept_offer(
         .execution_options(synchronize_session="fetch")
     )
     if won is None:
-        if offer.released_at is None:
+        if offer.released_at is None and offer.state != OfferState.OPEN:
             return
         raise OfferNoLongerOpen()
     await record.record(
@@ -118,6 +119,20 @@ async def accept_offer(
     if legs is None:
         _want_leg(work, offer, "telephony:join_counsellor")
     work.announce(f"offers:{offer.counsellor_id}", "queue")
+
+
+def _taken(call_id: UUID) -> ColumnElement[bool]:
+    """Whether another offer of the call has been accepted. The call is locked by whoever asks."""
+    other = aliased(Offer)
+    return (
+        select(other.id)
+        .where(
+            other.call_id == call_id,
+            other.released_at.is_(None),
+            other.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
+        )
+        .exists()
+    )
 
 
 async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "board") -> None:
@@ -168,7 +183,10 @@ async def _release(work: Work, call: Call, offer: Offer, state: OfferState, caus
     offer.state, offer.released_at = state.value, work.now
     await end_legs(work, offer.id)
     detail: dict[str, Any] = {"offer_id": str(offer.id), "offer": state.value, "cause": cause}
-    if CallState(call.state) is CallState.OFFERED:
+    others = select(Offer.id).where(
+        Offer.call_id == call.id, Offer.id != offer.id, Offer.released_at.is_(None)
+    )
+    if CallState(call.state) is CallState.OFFERED and await work.session.scalar(others) is None:
         await record.move(work, call, CallEvent.OFFER_ENDED, **detail)
     else:
         await record.record(work, call, "offer_ended", **detail)
@@ -198,7 +216,30 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
         return
     if await record.connect(work, call, at=at):
         offer.state, offer.connected_at = OfferState.CONNECTED.value, at
+        await _withdraw_others(work, call, offer)
         work.announce(f"offers:{offer.counsellor_id}", f"presence:{offer.counsellor_id}")
+
+
+async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
+    """Where a call rang at several, the others stop only now: whoever took it might have been
+    lost on the way in."""
+    others = await work.session.scalars(
+        select(Offer)
+        .where(Offer.call_id == call.id, Offer.id != taken.id, Offer.released_at.is_(None))
+        .order_by(Offer.counsellor_id)
+    )
+    for other in others.all():
+        await withdraw_offer(work, call, other, "somebody else took it")
+
+
+async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
+    """An offer that is still open ends without anybody's fault."""
+    if offer.state != OfferState.OPEN or offer.released_at is not None:
+        return
+    await _let_go(work, offer, cause)
+    await record.record(
+        work, call, "offer_ended", offer_id=str(offer.id), offer=offer.state, cause=cause
+    )
 
 
 async def lose_counsellor(
@@ -257,7 +298,7 @@ async def end_call(
         await _let_go(work, offer)
 
 
-async def _let_go(work: Work, offer: Offer) -> None:
+async def _let_go(work: Work, offer: Offer, cause: str = "the caller is gone") -> None:
     talked = offer.state == OfferState.CONNECTED
     if not talked:
         offer.state = OfferState.WITHDRAWN.value
@@ -268,7 +309,7 @@ async def _let_go(work: Work, offer: Offer) -> None:
         if talked:
             await presences.start_wrap_up(work, presence, "the call has ended")
         else:
-            await presences.set_free(work, presence, "the caller is gone", rested=True)
+            await presences.set_free(work, presence, cause, rested=True)
     work.announce(f"offers:{offer.counsellor_id}")
 
 
@@ -334,7 +375,7 @@ async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
         await work.session.scalars(
             select(Offer)
             .where(Offer.call_id == call_id, Offer.released_at.is_(None))
-            .order_by(Offer.opened_at.desc())
+            .order_by((Offer.state == OfferState.OPEN), Offer.opened_at.desc())
         )
     ).first()
 

@@ -22,19 +22,24 @@ async def lock_presence(work: Work, counsellor_id: UUID) -> Presence:
     """
     found = await _locked(work, counsellor_id)
     if found is None:
-        await work.session.execute(
-            pg_insert(Presence)
-            .values(
-                counsellor_id=counsellor_id,
-                since=work.now,
-                idle_since=work.now,
-                heartbeat_at=work.now,
-            )
-            .on_conflict_do_nothing()
-        )
+        await ensure_presence(work, counsellor_id)
         found = await _locked(work, counsellor_id)
     assert found is not None
     return found
+
+
+async def ensure_presence(work: Work, counsellor_id: UUID) -> None:
+    """A row for somebody who has never signed in."""
+    await work.session.execute(
+        pg_insert(Presence)
+        .values(
+            counsellor_id=counsellor_id,
+            since=work.now,
+            idle_since=work.now,
+            heartbeat_at=work.now,
+        )
+        .on_conflict_do_nothing()
+    )
 
 
 async def _locked(work: Work, counsellor_id: UUID) -> Presence | None:

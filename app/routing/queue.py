@@ -1,23 +1,34 @@
 """The queue: who waits, and matching, which runs after every commit that could matter."""
 
-from datetime import datetime
+import itertools
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, func, or_, select, true, union_all
 
-from app.calls.models import Call, Line
+from app.calls import lines
+from app.calls.models import Call, Line, LineLanguage
 from app.calls.states import CallState
 from app.jobs.transaction import transaction
 from app.routing import roster
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer
+from app.routing.plan import Plan, read_plan, read_skills
+from app.routing.presence import ensure_presence
+from app.routing.shifts import Layer
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
-# So many callers are looked at in one run, best first; the rest the next run sees.
-_LOOKED_AT = 200
+# So many callers of a line and language are looked at in one page, at the most.
+_LARGEST_PAGE = 500
+_USUAL = Plan()
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+# Whose phone is on call need not have signed in.
+_NOT_SIGNED_IN = [PresenceState.OFF_DUTY, PresenceState.AWAY]
 
 
 class WaitingCall(NamedTuple):
@@ -39,7 +50,7 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
         select(Call, Line.name)
         .join(Line, Line.id == Call.line_id, isouter=True)
         .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
-        .order_by(_SCORE.desc(), Call.queued_at, Call.id)
+        .order_by(Call.ranked_at, Call.id)
         .limit(500)
     )
     return [
@@ -57,15 +68,12 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
     ]
 
 
-# Everybody has waited until the same now, so wait + priority compares like this.
-_SCORE = Call.priority - func.extract("epoch", Call.queued_at)
-
-
+# Everybody has waited until the same now, so wait + priority compares like arrival - priority.
 _AHEAD = select(func.count()).where(
     Call.state == CallState.QUEUED,
     Call.line_id.is_not_distinct_from(bindparam("line_id", type_=Uuid())),
     Call.id != bindparam("call_id"),
-    bindparam("mine") < _SCORE,
+    Call.ranked_at < bindparam("mine"),
 )
 
 
@@ -73,7 +81,7 @@ async def callers_ahead(work: Work, call: Call) -> int:
     """How many waiting callers will be served before this one."""
     assert call.queued_at is not None
     values = {
-        "mine": call.priority - call.queued_at.timestamp(),
+        "mine": call.queued_at - timedelta(seconds=call.priority),
         "line_id": call.line_id,
         "call_id": call.id,
     }
@@ -81,88 +89,182 @@ async def callers_ahead(work: Work, call: Call) -> int:
 
 
 async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
-    """Who should be offered to whom at this instant."""
+    """Who should be offered to whom at this instant.
+
+    Callers are looked at a page at a time, the best of each line and language first; there is
+    a next page only while somebody is still free, so that a long queue costs no more than a
+    short one, and nobody in it is overlooked.
+    """
     counsellors = await _free_counsellors(work)
-    return pair(await _callers(work), counsellors, work.now) if counsellors else []
+    if not counsellors:
+        return []
+    room = await roster.room(work)
+    pairs: list[tuple[Waiting, Free]] = []
+    size = min(max(8, 2 * len(counsellors)), _LARGEST_PAGE)
+    for page in itertools.count():
+        taken = {free.counsellor_id for _, free in pairs}
+        left = [c for c in counsellors if c.counsellor_id not in taken]
+        if not left:
+            break
+        callers, more = await _callers(work, left, size, page)
+        pairs += pair(callers, left, work.now, room)
+        if not more:
+            break
+    return pairs
 
 
 async def match_once(work: Work) -> int:
     """Offer the best callers to the best free counsellors; the answer is how many."""
     offered = 0
     for caller, counsellor in await pairs_now(work):
-        offered += await _claim(work, caller.call_id, counsellor.counsellor_id)
+        offered += await _claim(work, caller, counsellor)
     return offered
 
 
 # Made once: these run after every commit that could matter.
-_CALLERS = (
-    select(Call.id, Line.number, Call.language, Call.queued_at, Call.priority, Call.danger)
-    .join(Line, Line.id == Call.line_id, isouter=True)
-    .where(Call.state == CallState.QUEUED)
-    .order_by(_SCORE.desc(), Call.queued_at)
-    .limit(_LOOKED_AT)
-)
-_FREE = (
-    select(Staff.id, Presence.idle_since, Staff.languages, Staff.lines)
-    .join(Presence, Presence.counsellor_id == Staff.id)
-    .where(Presence.state == PresenceState.AVAILABLE, Staff.active)
-)
-
-
-async def _callers(work: Work) -> list[Waiting]:
-    rows = (await work.session.execute(_CALLERS)).all()
-    asked = await _asked_in_vain(work, [row[0] for row in rows]) if rows else {}
-    return [
-        Waiting(id_, number or "", language or "", queued_at, priority, danger, asked.get(id_, {}))
-        for id_, number, language, queued_at, priority, danger in rows
-        if queued_at is not None
-    ]
-
-
-async def _asked_in_vain(work: Work, calls: list[UUID]) -> dict[UUID, dict[UUID, datetime]]:
-    rows = await work.session.execute(
-        select(Offer.call_id, Offer.counsellor_id, func.max(Offer.released_at))
-        .where(
-            Offer.call_id.in_(calls),
-            Offer.state.in_((OfferState.DECLINED, OfferState.MISSED)),
-        )
-        .group_by(Offer.call_id, Offer.counsellor_id)
+_SHOWN = (
+    Call.id, Call.line_id, Call.language, Call.queued_at, Call.priority, Call.danger,
+    Call.wanted_skills, Call.preferred_id, Call.excluded_ids,
+)  # fmt: skip
+_OF_CLASS = (
+    select(*_SHOWN)
+    .where(
+        Call.state == CallState.QUEUED,
+        Call.danger.is_(False),
+        Call.line_id == LineLanguage.line_id,
+        Call.language == LineLanguage.language,
     )
+    .order_by(Call.ranked_at, Call.id)
+    .limit(bindparam("size"))
+    .offset(bindparam("offset"))
+    .lateral("waiting")
+)
+_CLASSES = (
+    select(*_OF_CLASS.c)
+    .select_from(LineLanguage)
+    .join(_OF_CLASS, true())
+    .where(LineLanguage.line_id == any_(bindparam("lines")))
+)
+# What rang on a number that we do not know, and children in danger: few, and all of them.
+_UNKNOWN_LINE = select(*_SHOWN).where(
+    Call.state == CallState.QUEUED, Call.danger.is_(False), Call.line_id.is_(None)
+)
+_IN_DANGER = select(*_SHOWN).where(
+    Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.danger.is_(True)
+)
+_FIRST_PAGE = union_all(_CLASSES, _UNKNOWN_LINE, _IN_DANGER)
+_FREE = (
+    select(Staff.id, Presence.idle_since, Presence.state)
+    .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
+    .where(
+        Staff.active,
+        or_(
+            Presence.state == PresenceState.AVAILABLE,
+            and_(
+                Staff.id == any_(bindparam("on_call", type_=ARRAY(Uuid))),
+                or_(Presence.state.is_(None), Presence.state.in_(_NOT_SIGNED_IN)),
+            ),
+        ),
+    )
+)
+
+
+async def _callers(
+    work: Work, counsellors: list[Free], size: int, page: int
+) -> tuple[list[Waiting], bool]:
+    """A page of those who wait on lines that one of these takes; and whether there are more."""
+    known = await lines.call_rules(work)
+    wanted = [
+        line_id
+        for line_id, rules in known.items()
+        if any(not c.lines or rules.number in c.lines for c in counsellors)
+    ]
+    values = {"size": size, "offset": size * page, "lines": wanted}
+    rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
+    of_class = Counter((row.line_id, row.language) for row in rows if not row.danger)
+    more = any(count == size for count in of_class.values())
+    asked, ringing, accepted = await _offers_of(work, [row.id for row in rows])
+    plans: dict[UUID | None, Plan] = {
+        line_id: read_plan(rules.plan) for line_id, rules in known.items()
+    }
+    found = []
+    for row in rows:
+        if row.queued_at is None or row.id in accepted:
+            continue
+        rules, plan = known.get(row.line_id), plans.get(row.line_id, _USUAL)
+        found.append(
+            Waiting(
+                row.id, rules.number if rules else "", row.language or "", row.queued_at,
+                row.priority, row.danger, asked.get(row.id, {}),
+                {**plan.skills, **read_skills(row.wanted_skills)}, row.preferred_id,
+                frozenset(row.excluded_ids), frozenset(ringing.get(row.id, ())),
+                rules.practice if rules else False, plan,
+            )
+        )  # fmt: skip
+    return found, more
+
+
+async def _offers_of(
+    work: Work, calls: list[UUID]
+) -> tuple[dict[UUID, dict[UUID, datetime]], dict[UUID, set[UUID]], set[UUID]]:
+    """Whom each call was offered to in vain and when, to whom it rings, and which are taken."""
     asked: dict[UUID, dict[UUID, datetime]] = {}
-    for call_id, counsellor_id, when in rows:
-        if when is not None:
-            asked.setdefault(call_id, {})[counsellor_id] = when
-    return asked
+    ringing: dict[UUID, set[UUID]] = {}
+    accepted: set[UUID] = set()
+    if not calls:
+        return asked, ringing, accepted
+    rows = await work.session.execute(_OFFERS, {"calls": calls})
+    for call_id, counsellor_id, state, released_at in rows:
+        if released_at is None:
+            ringing.setdefault(call_id, set()).add(counsellor_id)
+            if state != OfferState.OPEN:
+                accepted.add(call_id)
+        elif state in (OfferState.DECLINED, OfferState.MISSED):
+            mine = asked.setdefault(call_id, {})
+            mine[counsellor_id] = max(released_at, mine.get(counsellor_id, released_at))
+    return asked, ringing, accepted
+
+
+_OFFERS = select(Offer.call_id, Offer.counsellor_id, Offer.state, Offer.released_at).where(
+    Offer.call_id == any_(bindparam("calls", type_=ARRAY(Uuid)))
+)
 
 
 async def _free_counsellors(work: Work) -> list[Free]:
-    rows = (await work.session.execute(_FREE)).all()
-    present = await roster.on_shift(work) if rows else {}
+    present = await roster.on_shift(work)
+    on_call = [who for who, on in present.items() if on.layer is Layer.ON_CALL]
+    rows = (await work.session.execute(_FREE, {"on_call": on_call})).all()
+    if not rows:
+        return []
+    people = await roster.people(work)
     return [
-        Free(staff_id, idle_since, frozenset(languages), frozenset(lines))
-        for staff_id, idle_since, languages, lines in rows
-        if staff_id in present
+        replace(people[staff_id].free, idle_since=idle or _LONG_AGO, layer=present[staff_id].layer)
+        for staff_id, idle, _ in rows
+        if staff_id in present and staff_id in people
     ]
 
 
-async def _claim(work: Work, call_id: UUID, counsellor_id: UUID) -> bool:
+async def _claim(work: Work, caller: Waiting, counsellor: Free) -> bool:
     """Lock both if nobody else holds them and both are still what they were."""
     call = await work.session.scalar(
         select(Call)
-        .where(Call.id == call_id, Call.state == CallState.QUEUED)
+        .where(Call.id == caller.call_id, Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
     if call is None:
         return False
+    if call.state == CallState.OFFERED and not await _may_ring_more(work, call, caller.plan):
+        return False
+    states = [PresenceState.AVAILABLE]
+    if counsellor.layer is Layer.ON_CALL:
+        states += _NOT_SIGNED_IN
+        await ensure_presence(work, counsellor.counsellor_id)
     row = (
         await work.session.execute(
             select(Presence, Staff)
             .join(Staff, Staff.id == Presence.counsellor_id)
-            .where(
-                Presence.counsellor_id == counsellor_id,
-                Presence.state == PresenceState.AVAILABLE,
-            )
+            .where(Presence.counsellor_id == counsellor.counsellor_id, Presence.state.in_(states))
             .with_for_update(skip_locked=True, of=Presence)
             .execution_options(populate_existing=True)
         )
@@ -172,6 +274,17 @@ async def _claim(work: Work, call_id: UUID, counsellor_id: UUID) -> bool:
     presence, staff = row
     await open_offer(work, call, staff, presence)
     return True
+
+
+async def _may_ring_more(work: Work, call: Call, plan: Plan) -> bool:
+    """Whether a call that rings already may ring at one more: in danger, until it is taken."""
+    if not call.danger:
+        return False
+    states = await work.session.scalars(
+        select(Offer.state).where(Offer.call_id == call.id, Offer.released_at.is_(None))
+    )
+    found = list(states)
+    return all(state == OfferState.OPEN for state in found) and len(found) < plan.ring_at_once
 
 
 async def match(ground: Ground) -> int:

@@ -1,6 +1,7 @@
 """The rota as kept in the database: shifts are added, and asked who is there."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.rrule import rrulestr
-from sqlalchemy import func, select, union_all
+from sqlalchemy import func, select
 
 from app.calls import lines
 from app.calls.hours import is_holiday
@@ -16,12 +17,13 @@ from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
 from app.errors import Invalid
 from app.routing import rota, shifts
-from app.routing.matching import Free, may_take
-from app.routing.matching import Waiting as WaitingCaller
+from app.routing.matching import Free, Room, Waiting, could_take
 from app.routing.models import Holiday, Presence, PresenceState, RotaChange, ShiftRow
+from app.routing.plan import read_plan, read_skills
+from app.routing.shifts import Layer
 from app.staff.audit import write_entry
 from app.staff.models import Staff
-from app.staff.roles import Permission, may
+from app.staff.roles import Permission, Role, may
 from app.work import Work
 
 # A process believes what it knows of the rota for so long at most; a change of the
@@ -29,6 +31,8 @@ from app.work import Work
 _BELIEVED = timedelta(seconds=10)
 # Changes that ended longer ago say nothing of what is asked for.
 _LOOKED_BACK = timedelta(days=8)
+# Longer than any limit of a line's plan: who could be asked sooner or later.
+_ANY_WAIT = timedelta(days=2)
 # And what it knows of presences, which change all the time, for so long.
 _BELIEVED_PRESENCE = timedelta(seconds=1)
 
@@ -60,6 +64,8 @@ async def add_shift(
         raise Invalid("The last day of a shift comes after its first.")
     if not may(staff.role, Permission.TAKE_CALLS):
         raise Invalid(f"{staff.name} takes no calls, and cannot be on the rota.")
+    if layer is shifts.Layer.ON_CALL and staff.endpoint_kind == "browser":
+        raise Invalid(f"{staff.name} has no phone that could ring while they are away.")
     row = ShiftRow(
         id=uuid4(),
         counsellor_id=staff.id,
@@ -199,66 +205,109 @@ class Staffing(NamedTuple):
     resumes_at: datetime | None
 
 
-async def staffing(work: Work, line: LineScript, language: str, *, danger: bool) -> Staffing:
+async def staffing(
+    work: Work,
+    line: LineScript,
+    language: str,
+    *,
+    danger: bool,
+    excluded: Iterable[UUID] = (),
+) -> Staffing:
     """Ask the rota and the presences about a caller of this line and language."""
-    probe = WaitingCaller(UUID(int=0), line.number, language, work.now, danger=danger)
-    present = await on_shift(work)
+    probe = Waiting(
+        UUID(int=0), line.number, language, work.now - _ANY_WAIT, danger=danger,
+        excluded=frozenset(excluded), practice=line.practice, plan=read_plan(line.plan),
+    )  # fmt: skip
+    present, everybody = await on_shift(work), await people(work)
+    # Whoever is in training is on the rota, and counts as nobody while they are alone.
+    now = await room(work)
     able = {
-        counsellor.counsellor_id: state
-        for counsellor, state in await _counsellors(work)
-        if may_take(counsellor, probe, work.now)
+        who: person
+        for who, person in everybody.items()
+        if could_take(person.free, probe, work.now, now)
     }
-    if any(c in present and state for c, state in able.items()):
+    on = [who for who in able if who in present]
+    if any(able[who].there or present[who].layer is Layer.ON_CALL for who in on):
         return Staffing(None, None)
-    if any(c in present for c in able):
+    if on:
         return Staffing(Unstaffed.NO_COUNSELLOR_ON_DUTY, None)
     upcoming = rota.next_duty((await rota_of(work)).of(able), work.now, able)
     return Staffing(Unstaffed.OUT_OF_HOURS, upcoming.start if upcoming else None)
 
 
-_COUNSELLORS = (
+class Person(NamedTuple):
+    """Somebody with a rota: what they can take, and whether they have signed in for duty."""
+
+    free: Free
+    there: bool
+    supervises: bool
+
+
+_PEOPLE = (
     select(
         Staff.id,
         Staff.languages,
         Staff.lines,
+        Staff.skills,
+        Staff.training,
+        Staff.role,
         Staff.endpoint_kind,
         Presence.state,
         Presence.heartbeat_at,
     )
     .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
     .where(
-        Staff.active,
-        Staff.id.in_(
-            union_all(
-                select(ShiftRow.counsellor_id),
-                select(RotaChange.counsellor_id),
-                select(RotaChange.instead_id).where(RotaChange.instead_id.is_not(None)),
-            )
-        ),
+        Staff.active, Staff.role.in_([role for role in Role if may(role, Permission.TAKE_CALLS)])
     )
 )
 
 
-async def _counsellors(work: Work) -> list[tuple[Free, bool]]:
-    """All active accounts with a rota, and whether each has signed in for duty.
+async def people(work: Work) -> dict[UUID, Person]:
+    """Everybody who takes calls, and whether they have signed in for duty.
 
     Somebody on a break or writing up counts: they come back. Somebody who was set
     away does not once their browser has fallen silent.
     """
-    known: list[tuple[Free, bool]] | None = work.ground.memory.recall("presence", "all", work.now)
+    known: dict[UUID, Person] | None = work.ground.memory.recall("presence", "all", work.now)
     if known is not None:
         return known
     stale = work.now - timedelta(seconds=work.settings.heartbeat_seconds)
-    rows = await work.session.execute(_COUNSELLORS)
-    found = []
-    for staff_id, languages, numbers, endpoint, state, heartbeat_at in rows:
-        there = state is not None and state != PresenceState.OFF_DUTY
-        if state == PresenceState.AWAY:
-            there = endpoint == "browser" and heartbeat_at > stale
-        free = Free(staff_id, work.now, frozenset(languages), frozenset(numbers))
-        found.append((free, there))
+    found = {}
+    for row in await work.session.execute(_PEOPLE):
+        there = row.state is not None and row.state != PresenceState.OFF_DUTY
+        if row.state == PresenceState.AWAY:
+            there = row.endpoint_kind == "browser" and row.heartbeat_at > stale
+        free = Free(
+            row.id, work.now, frozenset(row.languages), frozenset(row.lines),
+            _skills(row.skills), training=row.training,
+        )  # fmt: skip
+        supervises = (
+            there
+            and may(row.role, Permission.SUPERVISE)
+            and row.state not in (PresenceState.AWAY, PresenceState.BREAK)
+        )
+        found[row.id] = Person(free, there, supervises)
     work.ground.memory.keep("presence", "all", found, work.now + _BELIEVED_PRESENCE)
     return found
+
+
+def _skills(words: list[str]) -> dict[str, int]:
+    try:
+        return read_skills(words)
+    except ValueError:
+        # Written before skills had levels, in whatever words.
+        return {}
+
+
+async def room(work: Work) -> Room:
+    """Who is there on shift just now, and whether anybody supervises."""
+    present, everybody = await on_shift(work), await people(work)
+    there = tuple(
+        replace(everybody[who].free, layer=on.layer)
+        for who, on in present.items()
+        if who in everybody and (everybody[who].there or on.layer is Layer.ON_CALL)
+    )
+    return Room(there, any(person.supervises for person in everybody.values()))
 
 
 def local_day(work: Work, timezone: str) -> date:

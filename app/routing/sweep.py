@@ -17,7 +17,8 @@ from app.database.quick import Question
 from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.routing import presence as presences
-from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.routing.models import Offer, OfferState, Presence, PresenceState, ShiftRow
+from app.routing.shifts import Layer
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
@@ -79,7 +80,10 @@ _DUE = union_all(
     # Somebody waits and somebody is free: worth a run of matching.
     select(literal("match"), literal(UUID(int=0))).where(
         exists().where(Call.state == CallState.QUEUED),
-        exists().where(Presence.state == PresenceState.AVAILABLE),
+        or_(
+            exists().where(Presence.state == PresenceState.AVAILABLE),
+            exists().where(ShiftRow.layer == Layer.ON_CALL),
+        ),
     ),
 ).limit(_AT_MOST)
 _QUESTION = Question(_DUE)

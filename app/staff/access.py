@@ -47,6 +47,7 @@ async def finished(work: Work) -> AsyncIterator[None]:
         await flush(work)
         if work.opened is not None:
             await work.opened.commit()
+        work.forget_changed()
     finally:
         # What was not committed is rolled back by it.
         if work.opened is not None:

@@ -34,7 +34,10 @@ class Staff(Base):
     # Empty means: every language, every line.
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
     lines: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    # `name` or `name:level`.
     skills: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # Takes calls only while a supervisor is there.
+    training: Mapped[bool] = mapped_column(server_default="false")
     # Supervisors read what their own team wrote; a helpline without teams is one team.
     team: Mapped[str] = mapped_column(server_default="")
     # Where reports are announced; never anything else.

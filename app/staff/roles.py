@@ -17,6 +17,8 @@ class Permission(StrEnum):
     SEE_OWN_CALLS = "see_own_calls"
     SEE_ALL_CALLS = "see_all_calls"
     END_ANY_CALL = "end_any_call"
+    # To be there for those in training, to listen in, to whisper, to join.
+    SUPERVISE = "supervise"
     HEAR_MESSAGES = "hear_messages"
     # The rota: who is on duty when; and deciding it.
     SEE_ROSTER = "see_roster"
@@ -75,6 +77,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_OWN_CALLS,
             _P.SEE_ALL_CALLS,
             _P.END_ANY_CALL,
+            _P.SUPERVISE,
             _P.SEE_ROSTER,
             _P.PLAN_ROSTER,
             _P.HEAR_MESSAGES,

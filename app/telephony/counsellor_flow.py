@@ -67,6 +67,7 @@ async def take(
             answer = {"kind": "join_counsellor", "offer_id": str(offer_id)}
         except offers.OfferNoLongerOpen:
             answer = {"kind": "taken"}
+            await offers.withdraw_offer(work, call, offer, "somebody else took it")
     elif attempt < _WHISPERS and offer.released_at is None:
         answer = {"kind": "whisper", "attempt": attempt}
         await offers.phone_lifted(work, offer)

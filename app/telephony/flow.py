@@ -16,6 +16,7 @@ from app.errors import NotAllowed, NotFound
 from app.referrals.library import protocols_of
 from app.routing import offers, queue, roster
 from app.routing.models import OfferState
+from app.routing.plan import DANGER_PRIORITY
 from app.telephony.script import (
     MENU_ATTEMPTS,
     MESSAGE_DIGIT,
@@ -171,7 +172,7 @@ async def admit(
             call,
             language=language,
             danger=danger,
-            priority=offers.DANGER_PRIORITY if danger or call.danger else 0,
+            priority=DANGER_PRIORITY if danger or call.danger else 0,
             delivery=delivery,
             answer=answer,
         )
@@ -285,7 +286,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         if danger:
             call.danger = True
             _watch_danger(work, call)
-            call.priority = max(call.priority, offers.DANGER_PRIORITY)
+            call.priority = max(call.priority, DANGER_PRIORITY)
             work.announce("queue")
         await record.record(
             work,

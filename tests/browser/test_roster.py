@@ -27,8 +27,8 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
         await shift.get_by_label("Who").select_option(label=name)
         await shift.get_by_label("From").fill(begins)
         await shift.get_by_label("Until").fill(ends)
-        for day in ("MO", "TU", "WE", "TH", "FR", "SA", "SU"):
-            await shift.get_by_label(day, exact=True).check()
+        for weekday in ("MO", "TU", "WE", "TH", "FR", "SA", "SU"):
+            await shift.get_by_label(weekday, exact=True).check()
         await shift.get_by_role("button", name="Add").click()
         await expect(page.locator("#shifts")).to_contain_text(name)
         await expect(page.locator("#week tr", has_text=name)).to_contain_text(f"{begins}–{ends}")

@@ -1,10 +1,13 @@
+import itertools
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.matching import COOL_OFF, Free, Waiting, may_take, pair
+from app.routing.matching import COOL_OFF, Free, Room, Waiting, may_take, open_layers, pair
+from app.routing.plan import Plan
+from app.routing.shifts import Layer
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -76,4 +79,106 @@ def test_nobody_waits_while_somebody_could_take_them(
     for one in callers:
         for other in counsellors:
             if one.call_id not in taken and other.counsellor_id not in busy:
-                assert not may_take(other, one, NOW)
+                assert not may_take(other, one, NOW, Room(tuple(counsellors)), list(Layer))
+
+
+def test_skills_have_levels_and_are_not_asked_for_for_ever() -> None:
+    skilled, some, none = (free(skills={"violence": n}) for n in (3, 1, 0))
+    needs = {"skills": {"violence": 2}}
+    room = Room((skilled, some, none))
+    assert pair([caller(5, **needs)], [none, some, skilled], NOW)[0][1] is skilled
+    assert pair([caller(5, **needs)], [none, some], NOW, room) == []
+    assert pair([caller(60, **needs)], [none, some], NOW, room) != []
+    assert pair([caller(5, danger=True, **needs)], [none], NOW, room) != []
+
+
+def test_a_longer_wait_opens_layer_after_layer() -> None:
+    crew = {layer: free(layer=layer) for layer in Layer}
+    room = Room(tuple(crew.values()))
+    for waited, layers in ((29, 1), (30, 2), (59, 2), (60, 3), (119, 3), (120, 4)):
+        assert open_layers(caller(waited), NOW, room) == frozenset(list(Layer)[:layers])
+    # The first layer is busy: nobody of the second is asked before its time.
+    others = [crew[Layer.BACKUP], crew[Layer.SUPERVISOR]]
+    assert pair([caller(29)], others, NOW, room) == []
+    patient = caller(30)
+    assert pair([patient], others, NOW, room) == [(patient, crew[Layer.BACKUP])]
+    # A layer in which nobody is there for the caller is not waited for.
+    alone = Room((crew[Layer.SUPERVISOR], crew[Layer.ON_CALL]))
+    fresh = caller(0)
+    assert pair([fresh], [crew[Layer.SUPERVISOR]], NOW, alone) != []
+    assert pair([fresh], [crew[Layer.ON_CALL]], NOW, alone) == []
+    # In danger all are asked at once, the first layer first.
+    assert pair([caller(0, danger=True)], [crew[Layer.ON_CALL]], NOW, room) != []
+
+
+def test_in_danger_several_ring_at_once_after_everybody_else() -> None:
+    danger, other = caller(1, danger=True, priority=3600), caller(20)
+    room = [free(n) for n in (50, 40, 30, 20, 10)]
+    found = pair([other, danger], room, NOW)
+    assert [c for c, _ in found] == [danger, other, danger, danger]
+    assert len({f.counsellor_id for _, f in found}) == 4
+    # It rings at two already: one more.
+    ringing = caller(1, danger=True, ringing=frozenset({f.counsellor_id for f in room[:2]}))
+    assert [f for _, f in pair([ringing], room, NOW)] == [room[2]]
+    assert len(pair([caller(danger=True, plan=Plan(ring_at_once=1))], room, NOW)) == 1
+
+
+def test_whom_a_caller_wants_and_never_wants() -> None:
+    liked, other = free(1), free(900)
+    room = Room((liked, other))
+    wants = caller(5, preferred=liked.counsellor_id)
+    assert pair([wants], [other, liked], NOW, room) == [(wants, liked)]
+    # She talks: the caller waits for her, for as long as the plan says.
+    assert pair([wants], [other], NOW, room) == []
+    assert pair([caller(60, preferred=liked.counsellor_id)], [other], NOW, room) != []
+    # She is not there at all, or has been asked in vain.
+    assert pair([wants], [other], NOW, Room((other,))) != []
+    asked = caller(5, preferred=liked.counsellor_id, asked={liked.counsellor_id: NOW})
+    assert pair([asked], [other], NOW, room) != []
+    never = frozenset({other.counsellor_id})
+    for danger in (False, True):
+        assert pair([caller(900, excluded=never, danger=danger)], [other], NOW, room) == []
+
+
+def test_who_is_in_training_needs_a_supervisor() -> None:
+    new = free(training=True)
+    for supervised in (False, True):
+        room = Room((new,), supervised=supervised)
+        assert bool(pair([caller()], [new], NOW, room)) == supervised
+        assert bool(pair([caller(danger=True)], [new], NOW, room)) == supervised
+        assert pair([caller(practice=True)], [new], NOW, room) != []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    stream=st.lists(
+        st.tuples(st.integers(1, 40), st.sampled_from([0, 60, 120, 240, -60])),
+        min_size=1, max_size=20,
+    ),
+    every=st.integers(1, 30),
+    priority=st.sampled_from([-60, 0, 60]),
+)  # fmt: skip
+def test_nobody_starves(stream: list[tuple[int, int]], every: int, priority: int) -> None:
+    """A caller is reached, however many more urgent ones come, if somebody is free again and
+    again: whoever arrives later than the difference of the priorities cannot overtake them.
+
+    One counsellor is free every so many seconds; others come at any pace, without end.
+    """
+    patient = Waiting(uuid4(), "+1", "sr", NOW, priority)
+    waiting, came = [patient], itertools.cycle(stream)
+    due, urgency = next(came)
+    ahead = turns = at = 0
+    while patient in waiting:
+        at += every
+        while due <= at:
+            waiting.append(Waiting(uuid4(), "+1", "sr", NOW + timedelta(seconds=due), urgency))
+            ahead += urgency - due > priority
+            gap, urgency = next(came)
+            due += gap
+        now = NOW + timedelta(seconds=at)
+        ((taken, _),) = pair(waiting, [Free(uuid4(), now)], now)
+        waiting.remove(taken)
+        turns += 1
+        assert turns <= ahead + 1, "somebody overtook who could not"
+    # However many they are, they come within that time.
+    assert ahead <= 240 - priority

@@ -1,0 +1,100 @@
+"""A line's plan: whom a longer wait opens, and what a call of the line needs. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from app.routing.shifts import Layer
+
+# Seconds of waiting that a caller has ahead of the others, or is behind them.
+DANGER_PRIORITY = 3600
+RETURNED_PRIORITY = 7200
+URGENT_REFERRAL_PRIORITY = 1800
+AT_RISK_PRIORITY = 900
+TEST_CALLER_PRIORITY = -900
+_LONGEST = 86_400
+_SKILL = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Seconds from the caller's first arrival; they never lose their place by it.
+
+    `partner_number` is rung after `partner_after`, and the caller goes there; without a
+    number nobody does. `preferred_for` is how long a caller waits for the counsellor whom
+    they asked for. `priority` is added to every call of the line. `skills` are what a call
+    of the line needs, each with its least level.
+    """
+
+    backup_after: int = 30
+    supervisor_after: int = 60
+    on_call_after: int = 120
+    any_skill_after: int = 60
+    preferred_for: int = 60
+    partner_after: int = 300
+    partner_number: str | None = None
+    ring_at_once: int = 3
+    priority: int = 0
+    skills: Mapping[str, int] = field(default_factory=dict)
+
+    def opens_after(self, layer: Layer) -> int:
+        """From which second on a layer is asked."""
+        return {
+            Layer.PRIMARY: 0,
+            Layer.BACKUP: self.backup_after,
+            Layer.SUPERVISOR: self.supervisor_after,
+            Layer.ON_CALL: self.on_call_after,
+        }[layer]
+
+    def stage(self, waited: float) -> int:
+        """How many of the limits a wait has passed; between two of them nothing changes."""
+        limits = (
+            self.backup_after, self.supervisor_after, self.on_call_after, self.any_skill_after,
+        )  # fmt: skip
+        return sum(waited >= limit for limit in limits)
+
+    def next_limit(self, waited: float) -> float | None:
+        """The next second of waiting at which somebody else may be asked."""
+        limits = (
+            self.backup_after, self.supervisor_after, self.on_call_after, self.any_skill_after,
+            self.preferred_for,
+        )  # fmt: skip
+        return min((limit for limit in limits if limit > waited), default=None)
+
+
+def read_skills(words: list[str]) -> dict[str, int]:
+    """Skills as `name` or `name:level`, levels 1 to 9. Raises ValueError."""
+    found = {}
+    for word in words:
+        name, _, level = word.strip().partition(":")
+        if not _SKILL.fullmatch(name) or (level and level not in "123456789"):
+            raise ValueError(
+                f"{word!r} is not a skill. Write small letters, and a level from 1 to 9 after a "
+                "colon if there are levels: violence or lgbt:2."
+            )
+        found[name] = int(level or 1)
+    return found
+
+
+def read_plan(kept: Mapping[str, Any]) -> Plan:
+    """A plan as it is kept with its line; what is not said is as usual."""
+    known = {one.name for one in fields(Plan)}
+    return Plan(**{name: value for name, value in kept.items() if name in known})
+
+
+def check_plan(plan: Plan) -> dict[str, Any]:
+    """The plan as it is kept. Raises ValueError with what is wrong."""
+    kept = asdict(plan)
+    for name, value in kept.items():
+        if name.endswith(("_after", "_for")) and not 0 <= value <= _LONGEST:
+            raise ValueError(f"{name.replace('_', ' ')} is 0 to {_LONGEST} seconds")
+    if not plan.backup_after <= plan.supervisor_after <= plan.on_call_after:
+        raise ValueError("backup, supervisor and on-call phone are asked in this order")
+    if not 1 <= plan.ring_at_once <= 10:
+        raise ValueError("one to ten phones ring at once")
+    if not -_LONGEST <= plan.priority <= _LONGEST:
+        raise ValueError(f"a priority is at most {_LONGEST} seconds either way")
+    read_skills([f"{name}:{level}" for name, level in plan.skills.items()])
+    usual = asdict(Plan())
+    return {name: value for name, value in kept.items() if value != usual[name]}
