@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     heartbeat_seconds: int = Field(default=90, ge=15, le=600)
     # Without a word from the provider for so long, in seconds, we ask it.
     silence_seconds: int = Field(default=120, ge=10, le=3600)
+    # The numbers of callers are forgotten so many days after their call.
+    number_retention_days: int = Field(default=365, ge=1, le=3650)
     # A country's own forms, trees and workflows, beside the shipped ones.
     definitions_dir: Path | None = None
     # The largest document of a case, in megabytes.

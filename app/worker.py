@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import psycopg
 from procrastinate import App
 
+from app.calls.callers import forget_numbers
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import EVERYTHING, Bus
 from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
@@ -134,6 +135,7 @@ class Worker:
         while True:
             await self._ground.clock.sleep(COVERAGE_EVERY)
             await self._busily(look_over(self._ground))
+            await self._busily(forget_numbers(self._ground))
 
     async def _busily(self, doing: Awaitable[object]) -> None:
         self.busy += 1

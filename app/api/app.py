@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from app.api import (
     agencies,
+    callers,
     calls,
     cases,
     contacts,
@@ -57,7 +58,18 @@ def render(error: Exception) -> JSONResponse:
 
 def add_api(app: FastAPI) -> None:
     """The routers."""
-    parts = (sessions, calls, contacts, cases, referrals, agencies, roster, statistics, events)
+    parts = (
+        sessions,
+        calls,
+        callers,
+        contacts,
+        cases,
+        referrals,
+        agencies,
+        roster,
+        statistics,
+        events,
+    )
     for part in parts:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(operations.router)

@@ -50,6 +50,13 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "goodbye": frozenset(),
     "whisper": frozenset({"line", "digit"}),
     "taken": frozenset(),
+    "blocked": frozenset({"digit", "emergency"}),
+    "ask_for_last": frozenset({"digit"}),
+    "wish_kept": frozenset(),
+    "duty_menu": frozenset({"available", "break", "off", "line"}),
+    "duty_available": frozenset(),
+    "duty_break": frozenset(),
+    "duty_off": frozenset(),
 }
 
 

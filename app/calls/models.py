@@ -107,8 +107,14 @@ class Call(Base):
             name="queued_at",
         ),
         CheckConstraint("state <> 'connected' OR answered_at IS NOT NULL", name="answered_at"),
+        # A number can be forgotten, and its hash kept.
         CheckConstraint(
-            "(caller_number_sealed IS NULL) = (caller_key IS NULL)", name="caller_number"
+            "caller_number_sealed IS NULL OR caller_key IS NOT NULL", name="caller_number"
+        ),
+        Index(
+            "ix_calls_numbers",
+            "ended_at",
+            postgresql_where=text("caller_number_sealed IS NOT NULL"),
         ),
         CheckConstraint("caller_kind <> 'withheld' OR caller_key IS NULL", name="withheld"),
         Index("ix_calls_live", "state", postgresql_where=text("state <> 'ended'")),
@@ -155,6 +161,8 @@ class Call(Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str | None]
+    # The caller was flagged: told so, and let through with the danger digit only.
+    blocked: Mapped[bool] = mapped_column(server_default="false")
     # The provider itself could not tell how it ended.
     lost: Mapped[bool] = mapped_column(server_default="false")
     unstaffed: Mapped[str | None]
@@ -223,6 +231,45 @@ class RecordedEvent(Base):
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     previous: Mapped[KeyedHash]
     hash: Mapped[KeyedHash]
+
+
+class CallerFlag(Base):
+    """Something that whoever takes the next call of a number has to know; it expires."""
+
+    __tablename__ = "caller_flags"
+    __table_args__ = (
+        one_of("kind", ("blocked", "at_risk", "test_caller")),
+        CheckConstraint("expires_at > made_at", name="expires_at"),
+        Index("ix_caller_flags_caller_key", "caller_key"),
+    )
+
+    id: Mapped[Identifier]
+    caller_key: Mapped[KeyedHash]
+    kind: Mapped[str]
+    reason_sealed: Mapped[Sealed]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class CallerWish(Base):
+    """Whom a caller asked for, or never wants to talk with again."""
+
+    __tablename__ = "caller_wishes"
+    __table_args__ = (
+        one_of("wish", ("prefer", "never")),
+        Index("ix_caller_wishes_caller_key", "caller_key"),
+    )
+
+    id: Mapped[Identifier]
+    caller_key: Mapped[KeyedHash]
+    counsellor_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    wish: Mapped[str]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class VoiceMessage(Base):

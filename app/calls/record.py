@@ -61,6 +61,7 @@ _BEGINS_WITH = {
     "returned": 0,
     "messages": 0,
     "event_count": 0,
+    "blocked": False,
     "wanted_skills": [],
     "excluded_ids": [],
 }
@@ -339,6 +340,7 @@ def settle_outcome(work: Work, call: Call) -> None:
         unstaffed=Unstaffed(call.unstaffed) if call.unstaffed else None,
         has_message=call.messages > 0,
         lost=call.lost,
+        blocked=call.blocked,
     )
     short = timedelta(seconds=work.settings.short_abandon_seconds)
     call.outcome = outcome_of(facts, short_abandon=short).value

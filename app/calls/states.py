@@ -74,6 +74,7 @@ class CallFacts:
     unstaffed: Unstaffed | None
     has_message: bool
     lost: bool  # the provider itself could not tell
+    blocked: bool = False  # the caller was flagged, and heard so
 
 
 def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
@@ -88,6 +89,8 @@ def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
         return Outcome.VOICEMAIL
     if facts.lost:
         return Outcome.LOST
+    if facts.blocked and facts.queued_at is None:
+        return Outcome.BLOCKED
     if facts.unstaffed is not None:
         return Outcome(facts.unstaffed.value)
     if facts.queued_at is not None:

@@ -439,6 +439,28 @@ async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | N
     return found
 
 
+async def earlier_of_caller(work: Work, staff: Staff, call: Call) -> tuple[list[Contact], int]:
+    """Earlier contacts of a call's number: those that the person may read, newest first, and
+    how many there are besides."""
+    if call.caller_key is None:
+        return [], 0
+    of_caller = Contact.call_id.in_(
+        select(Call.id).where(Call.caller_key == call.caller_key, Call.opened_at < call.opened_at)
+    )
+    rows = await work.session.scalars(
+        select(Contact)
+        .where(of_caller, reads_contact(staff))
+        .order_by(Contact.taken_at.desc())
+        .limit(5)
+    )
+    mine = select(func.count()).select_from(Contact).where(of_caller, reads_contact(staff))
+    everything = await work.session.scalar(
+        select(func.count()).select_from(Contact).where(of_caller)
+    )
+    readable = await work.session.scalar(mine)
+    return list(rows), (everything or 0) - (readable or 0)
+
+
 async def counts_since(work: Work, staff: Staff, since: datetime) -> dict[str, int]:
     """How many contacts the person may read were closed how, since an instant."""
     closed = func.coalesce(Contact.closed_as, Contact.state)

@@ -6,7 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.calls import lines, messages, queries
+from app.calls import callers, lines, messages, queries
+from app.calls.callers import FlagKind, NumberReason
+from app.calls.models import Call
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import NonCounselling
@@ -113,7 +115,23 @@ async def _desk_values(request: Request, work: Work, staff: Staff) -> dict[str, 
         limit=work.settings.offer_seconds,
     )
     call_id = shown.call.call_id if shown.call else None
-    return {"desk": shown, **await referrals.desk_values(request, work, staff, call_id, contact)}
+    caller = None
+    if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
+        caller = await _caller(work, staff, found.call)
+    return {
+        "desk": shown,
+        "caller": caller,
+        **await referrals.desk_values(request, work, staff, call_id, contact),
+    }
+
+
+async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | None:
+    """What is known of whoever rings or talks: that, how often, and what one may read of it."""
+    history = await callers.history(work, call)
+    if not history.calls and not history.flags:
+        return None
+    readable, others = await contacts.earlier_of_caller(work, staff, call)
+    return views.caller_card(history, readable, others)
 
 
 async def _waiting(work: Work) -> list[views.WaitingRow]:
@@ -281,11 +299,19 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     write_entry(work, "call record read", str(call_id))
     contact_id = await contacts.contact_of_call(work, staff, call_id)
     values = await records.contact_values(request, work, staff, contact_id) if contact_id else {}
+    knows = may(staff.role, Permission.KNOW_CALLERS)
+    if knows:
+        values["history"] = await callers.history(work, call)
+        values["flags"] = await callers.flags_of(work, call)
+        values["wishes"] = await callers.wishes_of(work, call)
     return _page(
         request,
         "call.html",
         **{**values, "staff": staff},
         call=call,
+        knows=knows,
+        number_reasons=[reason.value for reason in NumberReason],
+        flag_kinds=[kind.value for kind in FlagKind],
         line=line.name if line else "a number that is not ours",
         call_language=views.language_words(call.language),
         call_events=await queries.events_of(work, call),

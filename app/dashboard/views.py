@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.calls.callers import History
 from app.calls.models import VoiceMessage
 from app.contacts.models import Contact
 from app.routing.desk import Desk
@@ -80,6 +81,17 @@ class DeskView:
 
 
 @dataclass(frozen=True)
+class CallerCard:
+    """What is known of a caller: never who, and never a reason."""
+
+    before: str
+    last: str | None
+    flags: list[str]
+    contacts: list[tuple[UUID, str, str]]
+    others: int
+
+
+@dataclass(frozen=True)
 class WaitingRow:
     line: str
     language: str
@@ -95,6 +107,15 @@ class MessageRow:
     at: str
     seconds: int
     ready: bool
+
+
+def caller_card(history: History, readable: list[Contact], others: int) -> CallerCard:
+    times = "once" if history.calls == 1 else f"{history.calls} times"
+    return CallerCard(
+        times if history.calls else "", history.last_at.isoformat() if history.last_at else None,
+        [flag.value.replace("_", " ") for flag in sorted(history.flags)],
+        [(c.id, c.code, c.headline or "") for c in readable], others,
+    )  # fmt: skip
 
 
 def language_words(code: str | None) -> str:

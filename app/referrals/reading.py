@@ -6,9 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import aliased
 
+from app.calls.models import Call
 from app.contacts.models import CaseContact, Contact, RecordEvent
 from app.contacts.records import Opened, events_of, open_record
+from app.contacts.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
 from app.referrals.disclosures import disclosures_of
@@ -300,3 +303,23 @@ async def counts(work: Work, staff: Staff) -> dict[str, int]:
         "open": await work.session.scalar(open_) or 0,
         "overdue": await work.session.scalar(overdue) or 0,
     }
+
+
+async def has_open_urgent_referral(work: Work, call: Call) -> bool:
+    """Whether something is urgent and not done yet for whoever rings from this number."""
+    earlier = aliased(Call)
+    return bool(
+        await work.session.scalar(
+            select(
+                select(Referral.id)
+                .join(earlier, earlier.id == Referral.call_id)
+                .where(
+                    earlier.caller_key == call.caller_key,
+                    earlier.id != call.id,
+                    Referral.urgency.in_((Urgency.IMMEDIATE, Urgency.URGENT)),
+                    Referral.state.not_in(OVER),
+                )
+                .exists()
+            )
+        )
+    )

@@ -88,6 +88,24 @@ async def callers_ahead(work: Work, call: Call) -> int:
     return (await work.session.scalar(_AHEAD, values)) or 0
 
 
+async def last_counsellor(work: Work, call: Call) -> UUID | None:
+    """Whom this number talked with last, if they are on shift and the caller does not refuse
+    them."""
+    if call.caller_key is None:
+        return None
+    earlier = select(Call.id).where(Call.caller_key == call.caller_key, Call.id != call.id)
+    found: UUID | None = await work.session.scalar(
+        select(Offer.counsellor_id)
+        .where(Offer.call_id.in_(earlier), Offer.connected_at.is_not(None))
+        .order_by(Offer.connected_at.desc())
+        .limit(1)
+    )
+    if found is None or found in call.excluded_ids:
+        return None
+    there = {free.counsellor_id for free in (await roster.room(work)).there}
+    return found if found in there else None
+
+
 async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
     """Who should be offered to whom at this instant.
 

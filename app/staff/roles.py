@@ -20,6 +20,8 @@ class Permission(StrEnum):
     # To be there for those in training, to listen in, to whisper, to join.
     SUPERVISE = "supervise"
     HEAR_MESSAGES = "hear_messages"
+    # Flags and wishes of callers of calls that one may read, and opening their numbers.
+    KNOW_CALLERS = "know_callers"
     # The rota: who is on duty when; and deciding it.
     SEE_ROSTER = "see_roster"
     PLAN_ROSTER = "plan_roster"
@@ -61,6 +63,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_ROSTER,
             _P.SEE_OWN_CALLS,
             _P.HEAR_MESSAGES,
+            _P.KNOW_CALLERS,
             _P.READ_RECORDS,
             _P.WRITE_CONTACTS,
             _P.WRITE_CASES,
@@ -80,6 +83,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SUPERVISE,
             _P.SEE_ROSTER,
             _P.PLAN_ROSTER,
+            _P.KNOW_CALLERS,
             _P.HEAR_MESSAGES,
             _P.READ_RECORDS,
             _P.READ_TEAM_RECORDS,

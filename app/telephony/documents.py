@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from fastapi import Response
+from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 from app.settings import Settings
@@ -25,6 +26,14 @@ def twiml(steps: Iterable[script.Step], settings: Settings) -> str:
     for step in steps:
         _add(response, step, settings)
     return str(response)
+
+
+def message_document(words: str) -> Response:
+    """The answer to a text message; without words, none."""
+    response = MessagingResponse()
+    if words:
+        response.message(words)
+    return Response(str(response), media_type="text/xml")
 
 
 def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) -> None:

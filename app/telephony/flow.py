@@ -7,17 +7,27 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls import lines, record
+from app.calls import callers, lines, record
+from app.calls.callers import FlagKind
 from app.calls.models import Call, RecordedEvent, VoiceMessage
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, LegStatus, is_over, read_leg_status
 from app.errors import NotAllowed, NotFound
 from app.referrals.library import protocols_of
-from app.routing import offers, queue, roster
+from app.referrals.reading import has_open_urgent_referral
+from app.routing import offers, own_phones, queue, roster
 from app.routing.models import OfferState
-from app.routing.plan import DANGER_PRIORITY
+from app.routing.plan import (
+    AT_RISK_PRIORITY,
+    DANGER_PRIORITY,
+    TEST_CALLER_PRIORITY,
+    URGENT_REFERRAL_PRIORITY,
+    read_plan,
+)
+from app.routing.queue import last_counsellor
 from app.telephony.script import (
+    LAST_DIGIT,
     MENU_ATTEMPTS,
     MESSAGE_DIGIT,
     Answer,
@@ -99,6 +109,8 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
     speaks = line or await lines.any_line(work)
     scene = Scene(speaks, call.id, call.language, work.now) if speaks else None
     answer: Answer = {"kind": "menu", "attempt": 0} if scene else {"kind": "trouble"}
+    if fresh and scene is not None:
+        answer = await _welcome(work, call, signed, scene.line)
     if not call.greeted:
         # The end overtook the beginning.
         call.greeted = True
@@ -113,6 +125,42 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         language=None,
     )
     return answer, scene
+
+
+async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> Answer:
+    """What is known of whoever rings decides what they hear first, and where they stand."""
+    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    if staff_id is not None:
+        # A counsellor: theirs is no call of a child, unless they stay on the line.
+        return {"kind": "duty_menu", "n": 1}
+    known = await callers.known(work, call)
+    plan = read_plan(line.plan)
+    call.priority = plan.priority
+    if FlagKind.AT_RISK in known.flags:
+        call.priority += AT_RISK_PRIORITY
+    if FlagKind.TEST_CALLER in known.flags:
+        call.priority += TEST_CALLER_PRIORITY
+    if known.before and await has_open_urgent_referral(work, call):
+        call.priority += URGENT_REFERRAL_PRIORITY
+    call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
+    if FlagKind.BLOCKED in known.flags:
+        call.blocked = True
+        return {"kind": "blocked", "n": 1}
+    return {"kind": "menu", "attempt": 0}
+
+
+def blocked(digits: str | None) -> Decision:
+    """A caller who was flagged pressed a key, or none: in danger everybody is let through."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if digits == line.danger_digit:
+            language = call.language or line.languages[0].language
+            return await admit(work, call, delivery, line, language=language, danger=True)
+        answer: Answer = {"kind": "goodbye"}
+        await record.record(work, call, "blocked", delivery=delivery, answer=answer)
+        return answer
+
+    return decision
 
 
 def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
@@ -161,7 +209,9 @@ async def admit(
     state = CallState(call.state)
     if state is not CallState.GREETING:
         return await _carry_on(work, call, delivery)
-    found = await roster.staffing(work, line, language, danger=danger or call.danger)
+    found = await roster.staffing(
+        work, line, language, danger=danger or call.danger, excluded=call.excluded_ids
+    )
     if found.unstaffed is None:
         call.unstaffed = None
         if danger or call.danger:
@@ -172,7 +222,7 @@ async def admit(
             call,
             language=language,
             danger=danger,
-            priority=DANGER_PRIORITY if danger or call.danger else 0,
+            priority=DANGER_PRIORITY if danger or call.danger else call.priority,
             delivery=delivery,
             answer=answer,
         )
@@ -238,7 +288,9 @@ def wait(entry: int, step: int) -> Decision:
             answer = {"kind": "goodbye"}
         elif state is CallState.QUEUED:
             language = call.language or line.languages[0].language
-            found = await roster.staffing(work, line, language, danger=call.danger)
+            found = await roster.staffing(
+                work, line, language, danger=call.danger, excluded=call.excluded_ids
+            )
             if found.unstaffed is not None:
                 call.unstaffed = found.unstaffed.value
                 answer = {"kind": "leave"}
@@ -253,6 +305,8 @@ def wait(entry: int, step: int) -> Decision:
                 )
                 return answer
             assert call.queued_at is not None
+            if step == 0 and call.preferred_id is None and await last_counsellor(work, call):
+                answer["last"] = True
             answer["ahead"] = await queue.callers_ahead(work, call)
             waited = work.now - call.queued_at
             if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
@@ -281,6 +335,14 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
                 cause="wants to leave a message",
                 language=call.language,
             )
+            return answer
+        if digits == LAST_DIGIT and (last := await last_counsellor(work, call)):
+            call.preferred_id = last
+            answer["wish"] = True
+            await record.record(
+                work, call, "asked_for_last", delivery=delivery, answer=answer,
+                counsellor_id=str(last), language=call.language,
+            )  # fmt: skip
             return answer
         danger = digits == line.danger_digit
         if danger:

@@ -21,6 +21,10 @@ Answer = dict[str, Any]
 
 TAKE_DIGIT = "1"
 MESSAGE_DIGIT = "1"
+# While waiting: for the counsellor of the last time.
+LAST_DIGIT = "2"
+# For counsellors who ring their own line.
+DUTY_DIGITS = {"1": "available", "2": "break", "3": "off_duty"}
 # A menu is asked so often before the line's first language is taken.
 MENU_ATTEMPTS = 3
 WAITING_ROOM = "waiting"
@@ -180,8 +184,13 @@ def _wait(answer: Answer, scene: Scene) -> list[Step]:
     elif ahead is not None:
         spoken += scene.say("wait_place", ahead=ahead)
     following = call_path(scene.call_id, "wait", n=f"{entry}.{step + 1}")
+    if answer.get("wish"):
+        spoken = list(scene.say("wish_kept"))
+    if answer.get("last"):
+        spoken += scene.say("ask_for_last", digit=LAST_DIGIT)
     if answer.get("long"):
         spoken += scene.say("long_wait", digit=MESSAGE_DIGIT)
+    if answer.get("long") or answer.get("last"):
         choice = call_path(scene.call_id, "choice", n=f"{entry}.{step}")
         return [Ask(spoken, choice, seconds=8, silence_too=False), GoTo(following)]
     return [*spoken, Pause(10), GoTo(following)]
@@ -273,6 +282,26 @@ def _silence(answer: Answer, scene: Scene) -> list[Step]:
     return [Pause(20), GoTo(offer_path(scene.offer_id, "hold"))]
 
 
+def _blocked(answer: Answer, scene: Scene) -> list[Step]:
+    """Said to a caller who was flagged. Whoever is in danger is let through all the same."""
+    spoken: list[Say | PlayFile | Pause] = list(scene.say("blocked", digit=scene.line.danger_digit))
+    then = call_path(scene.call_id, "blocked", n=int(answer["n"]))
+    return [Ask(spoken, then, seconds=8), GoTo(then)]
+
+
+def _duty_menu(answer: Answer, scene: Scene) -> list[Step]:
+    """A counsellor rings the own line: what they do; or, in silence, what everybody hears."""
+    keys = {"available": "1", "break": "2", "off": "3"}
+    spoken: list[Say | PlayFile | Pause] = list(scene.say("duty_menu", **keys))
+    then = call_path(scene.call_id, "duty", n=int(answer["n"]))
+    return [Ask(spoken, then, seconds=8), GoTo(then)]
+
+
+def _duty_set(answer: Answer, scene: Scene) -> list[Step]:
+    key = {"available": "duty_available", "break": "duty_break"}.get(answer["state"], "duty_off")
+    return [*scene.say(key), *scene.say("goodbye"), HangUp()]
+
+
 def _nothing(answer: Answer, scene: Scene) -> list[Step]:
     return []
 
@@ -291,6 +320,9 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "goodbye": _goodbye,
     "hang_up": _hang_up,
     "nothing": _nothing,
+    "blocked": _blocked,
+    "duty_menu": _duty_menu,
+    "duty_set": _duty_set,
     "hold": _hold,
     "silence": _silence,
 }

@@ -13,8 +13,8 @@ from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import counsellor_flow, duty, flow, script
-from app.telephony.documents import document
+from app.telephony import counsellor_flow, duty, flow, own_phone, script
+from app.telephony.documents import document, message_document
 from app.telephony.script import Answer, Scene, Step
 from app.telephony.signature import Signed, SignedRequest, read_number
 from app.work import PROGRAM, PROVIDER, Ground, Work
@@ -152,6 +152,38 @@ async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
     digits = signed.fields.get("Digits")
     key = f"menu:{call_id}:{n}" + (":again" if again and digits is None else "")
     return await _decide(request, signed, call_id, key, flow.menu(digits, n, asked_again=again))
+
+
+@router.post("/calls/{call_id}/blocked")
+async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """A caller who was flagged pressed the danger digit, or nothing."""
+    n = _number(request.query_params.get("n"), 1)
+    digits = signed.fields.get("Digits")
+    return await _decide(request, signed, call_id, f"blocked:{call_id}:{n}", flow.blocked(digits))
+
+
+@router.post("/calls/{call_id}/duty")
+async def duty_key(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """A counsellor with a phone says what they are doing."""
+    n = _number(request.query_params.get("n"), 1)
+    digits = signed.fields.get("Digits")
+    decision = own_phone.duty_key(signed.fields.get("From"), digits)
+    return await _decide(request, signed, call_id, f"duty:{call_id}:{n}", decision)
+
+
+@router.post("/sms")
+async def sms(request: Request, signed: SignedRequest) -> Response:
+    """Somebody writes to a line: a counsellor's word of what they do, or a child's."""
+    ground = ground_of(request)
+    try:
+        words = await _in_time(
+            run_verb(ground, PROVIDER, lambda work: own_phone.text_message(work, signed))
+        )
+    except Exception as error:
+        log().error("a text failed", area="telephony", exception_type=type(error).__name__)
+        # The provider sends it again.
+        return Response(status_code=503)
+    return message_document(words)
 
 
 def _entry_and_step(request: Request) -> tuple[int, int]:

@@ -102,6 +102,19 @@ const print = async (form) => {
   save(await answer.blob(), "case.pdf");
 };
 
+// What is opened stands on the page until it is left, and nowhere else.
+const reveal = async (form) => {
+  problem();
+  const answer = await fetch(form.dataset.number, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(values(form)),
+  });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) return problem(body.detail ?? "That did not work. Try again.");
+  form.querySelector("output").textContent = body.number;
+};
+
 // A second click while the first is under way is not a second wish.
 const once = async (button, act) => {
   if (button?.disabled) return;
@@ -126,6 +139,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   const act = form.dataset.json ? () => send(form.dataset.json, values(form), form.dataset.then)
     : form.dataset.upload ? () => upload(form)
+      : form.dataset.number ? () => reveal(form)
       : form.dataset.print ? () => print(form)
         : form.dataset.csv ? () => takeIn(form) : null;
   if (!act) return;

@@ -1,0 +1,114 @@
+"""What is known of the caller of a call that one may read."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from app.calls import callers, queries
+from app.calls.callers import FlagKind, NumberReason, WishKind
+from app.calls.models import Call
+from app.errors import NotFound
+from app.routing import desk
+from app.staff.access import InWork, Requires
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.work import Work
+
+router = APIRouter(tags=["callers"])
+Knows = Annotated[Staff, Depends(Requires(Permission.KNOW_CALLERS), scope="function")]
+Words = Annotated[str, Field(max_length=1000)]
+
+
+class FlagIn(BaseModel):
+    kind: FlagKind
+    reason: Words
+    hours: int = Field(ge=1, le=9600)
+
+
+class FlagView(BaseModel):
+    id: UUID
+    kind: FlagKind
+    reason: str
+    made_at: datetime
+    expires_at: datetime
+
+
+class WishIn(BaseModel):
+    wish: Literal["prefer", "never", "none"]
+    # Whoever asks, if left out.
+    counsellor_id: UUID | None = None
+
+
+class WishView(BaseModel):
+    wish: WishKind
+    counsellor: str
+
+
+class CallerView(BaseModel):
+    linked: bool
+    calls_before: int
+    last_at: datetime | None
+    flags: list[FlagView]
+    wishes: list[WishView]
+
+
+class NumberIn(BaseModel):
+    reason: NumberReason
+
+
+async def _call(work: Work, staff: Staff, call_id: UUID) -> Call:
+    readable = queries.readable_calls(staff, desk.own_calls(staff))
+    return await queries.readable_call(work, readable, call_id)
+
+
+@router.get("/calls/{call_id}/caller")
+async def get_caller(work: InWork, staff: Knows, call_id: UUID) -> CallerView:
+    """That the number has rung before, its flags with their reasons, and its wishes."""
+    call = await _call(work, staff, call_id)
+    found = await callers.history(work, call)
+    return CallerView(
+        linked=call.caller_key is not None, calls_before=found.calls, last_at=found.last_at,
+        flags=[
+            FlagView(id=f.id, kind=f.kind, reason=f.reason, made_at=f.made_at,
+                     expires_at=f.expires_at)
+            for f in await callers.flags_of(work, call)
+        ],
+        wishes=[WishView(wish=w, counsellor=n) for w, n in await callers.wishes_of(work, call)],
+    )  # fmt: skip
+
+
+@router.post("/calls/{call_id}/flags", status_code=201)
+async def flag(work: InWork, staff: Knows, call_id: UUID, body: FlagIn) -> dict[str, UUID]:
+    """Flag the caller: it expires by itself."""
+    call = await _call(work, staff, call_id)
+    lasts = timedelta(hours=body.hours)
+    return {"id": await callers.flag_caller(work, staff, call, body.kind, body.reason, lasts)}
+
+
+@router.post("/calls/{call_id}/flags/{flag_id}/lift", status_code=204)
+async def lift(work: InWork, staff: Knows, call_id: UUID, flag_id: UUID) -> None:
+    """Lift a flag before it expires."""
+    await callers.lift_flag(work, staff, await _call(work, staff, call_id), flag_id)
+
+
+@router.post("/calls/{call_id}/wishes", status_code=204)
+async def wish(work: InWork, staff: Knows, call_id: UUID, body: WishIn) -> None:
+    """The caller asks for somebody, or never to talk with them again, or for nobody any more."""
+    call = await _call(work, staff, call_id)
+    if body.wish == "none":
+        await callers.end_wishes(work, call)
+        return
+    who = body.counsellor_id or staff.id
+    if await work.session.get(Staff, who) is None:
+        raise NotFound("There is no such counsellor.")
+    await callers.wish(work, call, who, WishKind(body.wish))
+
+
+@router.post("/calls/{call_id}/number")
+async def number(work: InWork, staff: Knows, call_id: UUID, body: NumberIn) -> dict[str, str]:
+    """The caller's number, for a reason that is logged first."""
+    call = await _call(work, staff, call_id)
+    return {"number": await callers.open_number(work, call, body.reason)}

@@ -1,0 +1,289 @@
+"""Known callers: that a number has rung before, what was said of it, and whom it wants.
+
+A number is known by its keyed hash only. Who withholds it has none, and is neither linked nor
+flagged. The number itself is sealed, opened with a logged reason, and forgotten after a while.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    BindParameter,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
+
+from app.calls.models import Call, CallerFlag, CallerWish
+from app.errors import Invalid, NotAllowed, NotFound
+from app.jobs.transaction import transaction
+from app.staff.audit import write_entry, write_reading
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import PROGRAM, Ground, Work
+
+# A counsellor may block somebody for so long; longer needs a supervisor.
+_OWN_BLOCK = timedelta(hours=24)
+_LONGEST = timedelta(days=400)
+_LONGEST_REASON = 500
+# Numbers that are old enough are forgotten so many at a time.
+_AT_ONCE = 1000
+
+
+class FlagKind(StrEnum):
+    BLOCKED = "blocked"
+    AT_RISK = "at_risk"
+    TEST_CALLER = "test_caller"
+
+
+class WishKind(StrEnum):
+    PREFER = "prefer"
+    NEVER = "never"
+
+
+class NumberReason(StrEnum):
+    """Why a number is opened: words of a list, since a log must not say anything of a child."""
+
+    DANGER = "danger"
+    CALL_BACK = "call_back"
+    BY_LAW = "by_law"
+    COMPLAINT = "complaint"
+    TECHNICAL = "technical"
+
+
+class NoNumber(NotFound):
+    default = "The caller withheld the number, or it has been forgotten: nothing can be linked."
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a caller when they ring."""
+
+    flags: frozenset[FlagKind] = frozenset()
+    prefers: UUID | None = None
+    never: frozenset[UUID] = frozenset()
+    before: bool = False
+
+
+_NOW: BindParameter[datetime] = bindparam("now")
+_KEY: BindParameter[bytes] = bindparam("key")
+_KNOWN = union_all(
+    select(literal("flag"), CallerFlag.kind, cast(null(), Uuid)).where(
+        CallerFlag.caller_key == _KEY, CallerFlag.lifted_at.is_(None), CallerFlag.expires_at > _NOW
+    ),
+    select(literal("wish"), CallerWish.wish, CallerWish.counsellor_id).where(
+        CallerWish.caller_key == _KEY, CallerWish.ended_at.is_(None)
+    ),
+    select(literal("before"), literal(""), cast(null(), Uuid)).where(
+        select(Call.id).where(Call.caller_key == _KEY, Call.id != bindparam("call_id")).exists()
+    ),
+)
+
+
+async def known(work: Work, call: Call) -> Known:
+    """What is known of whoever rings; nothing of somebody who withholds the number."""
+    if call.caller_key is None:
+        return Known()
+    values = {"key": call.caller_key, "now": work.now, "call_id": call.id}
+    rows = (await work.session.execute(_KNOWN, values)).all()
+    prefers = [who for what, wish, who in rows if what == "wish" and wish == WishKind.PREFER]
+    return Known(
+        frozenset(FlagKind(kind) for what, kind, _ in rows if what == "flag"),
+        prefers[-1] if prefers else None,
+        frozenset(who for what, wish, who in rows if what == "wish" and wish == WishKind.NEVER),
+        any(what == "before" for what, _, _ in rows),
+    )
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag as it is shown to who may see it."""
+
+    id: UUID
+    kind: FlagKind
+    reason: str
+    made_at: datetime
+    expires_at: datetime
+    made_by: UUID | None
+
+
+@dataclass(frozen=True)
+class History:
+    """That a number has rung before: how often, and when last."""
+
+    calls: int
+    last_at: datetime | None
+    flags: frozenset[FlagKind]
+
+
+async def history(work: Work, call: Call) -> History:
+    """What whoever takes the call is shown at once: no reasons, no contents."""
+    if call.caller_key is None:
+        return History(0, None, frozenset())
+    count, last = (
+        await work.session.execute(
+            select(func.count(), func.max(Call.opened_at)).where(
+                Call.caller_key == call.caller_key, Call.opened_at < call.opened_at
+            )
+        )
+    ).one()
+    return History(count, last, (await known(work, call)).flags)
+
+
+async def flags_of(work: Work, call: Call) -> list[Flag]:
+    """The flags in force of the caller of a readable call; reading them is logged."""
+    if call.caller_key is None:
+        return []
+    rows = await work.session.scalars(
+        select(CallerFlag)
+        .where(
+            CallerFlag.caller_key == call.caller_key, CallerFlag.lifted_at.is_(None),
+            CallerFlag.expires_at > work.now,
+        ).order_by(CallerFlag.made_at)
+    )  # fmt: skip
+    found = list(rows)
+    if found:
+        await write_reading(work, "caller flags read", str(call.id))
+    return [
+        Flag(
+            row.id, FlagKind(row.kind),
+            work.keys.open(
+                row.reason_sealed, table="caller_flags", column="reason_sealed", row=row.id
+            ).decode(),
+            row.made_at, row.expires_at, row.made_by,
+        )
+        for row in found
+    ]  # fmt: skip
+
+
+async def flag_caller(
+    work: Work, staff: Staff, call: Call, kind: FlagKind, reason: str, lasts: timedelta
+) -> UUID:
+    """Flag whoever made a readable call. It expires by itself.
+
+    Raises NoNumber, Invalid, NotAllowed.
+    """
+    if call.caller_key is None:
+        raise NoNumber()
+    reason = " ".join(reason.split())
+    if not 5 <= len(reason) <= _LONGEST_REASON:
+        raise Invalid(f"Write why, in 5 to {_LONGEST_REASON} characters.")
+    if not timedelta() < lasts <= _LONGEST:
+        raise Invalid("A flag lasts from an hour to 400 days.")
+    long = kind is FlagKind.BLOCKED and lasts > _OWN_BLOCK
+    if long and not may(staff.role, Permission.SUPERVISE):
+        raise NotAllowed("Only a supervisor blocks somebody for more than 24 hours.")
+    flag_id = uuid4()
+    work.session.add(
+        CallerFlag(
+            id=flag_id, caller_key=call.caller_key, kind=kind.value,
+            reason_sealed=work.keys.seal(
+                reason.encode(), table="caller_flags", column="reason_sealed", row=flag_id
+            ),
+            made_by=staff.id, made_at=work.now, expires_at=work.now + lasts,
+        )
+    )  # fmt: skip
+    await work.session.flush()
+    write_entry(work, f"caller flagged: {kind.value}", str(call.id), flag=str(flag_id),
+                until=(work.now + lasts).isoformat())  # fmt: skip
+    work.announce("calls")
+    return flag_id
+
+
+async def lift_flag(work: Work, staff: Staff, call: Call, flag_id: UUID) -> None:
+    """A flag is lifted before it expires. Raises NotFound, NotAllowed."""
+    flag = await work.session.get(CallerFlag, flag_id, with_for_update=True)
+    if flag is None or flag.caller_key != call.caller_key or flag.lifted_at is not None:
+        raise NotFound("There is no such flag, or it is lifted already.")
+    if flag.made_by != staff.id and not may(staff.role, Permission.SUPERVISE):
+        raise NotAllowed("Only whoever set a flag, or a supervisor, lifts it.")
+    flag.lifted_at, flag.lifted_by = work.now, staff.id
+    write_entry(work, "caller flag lifted", str(call.id), flag=str(flag_id))
+    work.announce("calls")
+
+
+async def wish(work: Work, call: Call, counsellor_id: UUID, kind: WishKind) -> None:
+    """The caller asked for somebody, or never to talk with them again; the last word counts.
+
+    Raises NoNumber.
+    """
+    if call.caller_key is None:
+        raise NoNumber()
+    mine = update(CallerWish).where(
+        CallerWish.caller_key == call.caller_key, CallerWish.ended_at.is_(None)
+    )
+    same = CallerWish.counsellor_id == counsellor_id
+    if kind is WishKind.PREFER:
+        same = same | (CallerWish.wish == WishKind.PREFER.value)
+    await work.session.execute(mine.where(same).values(ended_at=work.now))
+    work.session.add(
+        CallerWish(
+            id=uuid4(), caller_key=call.caller_key, counsellor_id=counsellor_id, wish=kind.value,
+            made_by=work.actor.staff_id, made_at=work.now,
+        )
+    )  # fmt: skip
+    await work.session.flush()
+    write_entry(work, f"caller's wish: {kind.value}", str(call.id), counsellor=str(counsellor_id))
+
+
+async def end_wishes(work: Work, call: Call) -> None:
+    """Whoever is free, again."""
+    await work.session.execute(
+        update(CallerWish)
+        .where(CallerWish.caller_key == call.caller_key, CallerWish.ended_at.is_(None))
+        .values(ended_at=work.now)
+    )
+    write_entry(work, "caller's wishes ended", str(call.id))
+
+
+async def wishes_of(work: Work, call: Call) -> list[tuple[WishKind, str]]:
+    """What the caller of a readable call wishes: words and names."""
+    rows = await work.session.execute(
+        select(CallerWish.wish, Staff.name)
+        .join(Staff, Staff.id == CallerWish.counsellor_id)
+        .where(CallerWish.caller_key == call.caller_key, CallerWish.ended_at.is_(None))
+        .order_by(CallerWish.made_at)
+    )
+    return [(WishKind(kind), name) for kind, name in rows]
+
+
+async def open_number(work: Work, call: Call, reason: NumberReason) -> str:
+    """The number of a readable call, opened for a reason that is logged first. Raises NoNumber."""
+    if call.caller_number_sealed is None:
+        raise NoNumber()
+    await write_reading(work, "caller's number opened", str(call.id), reason=reason.value)
+    return work.keys.open(
+        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+    ).decode()
+
+
+async def forget_numbers(ground: Ground) -> int:
+    """Numbers whose retention time is over are forgotten; that they rang before is not."""
+    before = ground.clock.now() - timedelta(days=ground.settings.number_retention_days)
+    async with transaction(ground, PROGRAM) as work:
+        old = (
+            select(Call.id)
+            .where(Call.ended_at < before, Call.caller_number_sealed.is_not(None))
+            .order_by(Call.ended_at)
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+        gone = await work.session.execute(
+            update(Call)
+            .where(Call.id.in_(old.scalar_subquery()))
+            .values(caller_number_sealed=None)
+            .returning(Call.id)
+            .execution_options(synchronize_session=False)
+        )
+        count = len(gone.all())
+        if count:
+            write_entry(work, "numbers forgotten", "calls", count=count)
+    return count

@@ -1,0 +1,28 @@
+"""Counsellors' own phones: who has nothing else says by it what they are doing."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.privacy.numbers import e164
+from app.staff.models import Staff
+from app.work import Work
+
+_BELIEVED = timedelta(seconds=10)
+
+
+async def owner_of(work: Work, number: str | None) -> UUID | None:
+    """The active counsellor whose only phone this is, if it is one's."""
+    valid = e164(number or "")
+    if valid is None:
+        return None
+    memory = work.ground.memory
+    known: dict[str, UUID] | None = memory.recall("roster", "phones", work.now)
+    if known is None:
+        rows = await work.session.execute(
+            select(Staff.endpoint, Staff.id).where(Staff.active, Staff.endpoint_kind == "phone")
+        )
+        known = {endpoint: staff_id for endpoint, staff_id in rows if endpoint}
+        memory.keep("roster", "phones", known, work.now + _BELIEVED)
+    return known.get(valid)

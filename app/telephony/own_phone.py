@@ -1,0 +1,89 @@
+"""Counsellors who have nothing but a phone: they ring their line, or write to it."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.calls import lines, record
+from app.calls.models import Call, Line
+from app.calls.record import Delivery
+from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
+from app.routing import offers, own_phones
+from app.routing.models import PresenceState
+from app.staff.models import Staff
+from app.telephony.flow import Decision
+from app.telephony.script import DUTY_DIGITS, Answer
+from app.telephony.signature import Signed
+from app.work import Work
+
+# What counts as a counsellor's word, in the languages that are shipped; the first letter would
+# be too little, since whoever mistypes must not be taken off duty.
+WORDS = {
+    "available": "available", "on": "available", "in": "available", "1": "available",
+    "tu sam": "available", "dostupna": "available", "dostupan": "available",
+    "break": "break", "pause": "break", "pauza": "break", "2": "break",
+    "off": "off_duty", "out": "off_duty", "off duty": "off_duty", "3": "off_duty",
+    "kraj": "off_duty", "van smene": "off_duty",
+}  # fmt: skip
+# Their calls about duty are records, on a line that is in no statistic.
+_DUTY_LINE = "staff"
+
+
+def duty_key(number: str | None, digits: str | None) -> Decision:
+    """The key of a counsellor who rings their own line; in silence they are a caller like any."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        state = DUTY_DIGITS.get(digits or "")
+        staff_id = await own_phones.owner_of(work, number)
+        if state is None or staff_id is None:
+            answer: Answer = {"kind": "menu", "attempt": 0}
+            await record.record(work, call, "duty_not_said", delivery=delivery, answer=answer)
+            return answer
+        staff = await work.session.get(Staff, staff_id)
+        assert staff is not None
+        answer = {"kind": "duty_set", "state": state}
+        await record.record(work, call, "duty_said", delivery=delivery, answer=answer, said=state)
+        call.line_id = await _duty_line(work, line)
+        await offers.choose_presence(work, staff, PresenceState(state))
+        return answer
+
+    return decision
+
+
+async def _duty_line(work: Work, line: LineScript) -> UUID:
+    """A line for training's sake, made when the first counsellor says something."""
+    found = await work.session.scalar(select(Line.id).where(Line.number == _DUTY_LINE))
+    if found is not None:
+        return found
+    made = Line(
+        id=uuid4(), number=_DUTY_LINE, name="Counsellors about their duty",
+        country=line.country, timezone=line.timezone, practice=True, active=False,
+        created_at=work.now,
+    )  # fmt: skip
+    work.session.add(made)
+    await work.session.flush()
+    return made.id
+
+
+async def text_message(work: Work, signed: Signed) -> str:
+    """A text to a line: a counsellor's is carried out and answered, anybody else hears to ring.
+
+    Nothing of what was written is kept: a child's words in a text are not what they thought
+    somebody would read at once, and no counsellor sees them.
+    """
+    line = await lines.line_of_number(work, signed.fields.get("To")) or await lines.any_line(work)
+    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    staff = await work.session.get(Staff, staff_id) if staff_id else None
+    if staff is None:
+        number = line.number if line else ""
+        emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
+        return (
+            f"Nobody reads messages here. Please ring {number}; in danger ring {emergency}. "
+            f"Ovde niko ne čita poruke. Pozovi {number}; u opasnosti pozovi {emergency}."
+        )
+    word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
+    state = WORDS.get(word)
+    if state is None:
+        return "Write AVAILABLE, BREAK or OFF."
+    await offers.choose_presence(work, staff, PresenceState(state))
+    return f"You are {state.replace('_', ' ')} now."
