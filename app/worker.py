@@ -21,7 +21,7 @@ from app.routing.jobs import routing_tasks
 from app.routing.sweep import sweep
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
-from app.telephony import duty
+from app.telephony import duty, party_flow
 from app.telephony import jobs as telephony_jobs
 from app.telephony.provider import Provider
 from app.work import Ground
@@ -31,7 +31,7 @@ _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
 _FORGOTTEN_EVERY = 10
 # What is imported to be run as a job.
-JOBS = (duty,)
+JOBS = (duty, party_flow)
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 

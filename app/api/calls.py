@@ -1,10 +1,11 @@
 """The queue, the offers, the live call, and the call records."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Select, select
 
 from app.api.views import (
@@ -12,21 +13,36 @@ from app.api.views import (
     CallView,
     EventView,
     OfferView,
+    PartyView,
+    TalkView,
     Waiting,
     call_view,
     event_view,
+    party_view,
+    talk_view,
 )
-from app.calls import messages, queries
+from app.calls import messages, queries, record
 from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
-from app.routing import desk, offers, queue
-from app.staff.access import HearsMessages, InWork, SeesQueue, SignedIn, TakesCalls
+from app.routing import company, desk, offers, parties, queue
+from app.routing.company import Mode
+from app.staff import accounts
+from app.staff.access import (
+    HearsMessages,
+    InWork,
+    Requires,
+    SeesQueue,
+    SignedIn,
+    TakesCalls,
+)
 from app.staff.audit import write_entry
 from app.staff.models import Staff
+from app.staff.roles import Permission
 from app.work import Work
 
 router = APIRouter(tags=["calls"])
+Supervises = Annotated[Staff, Depends(Requires(Permission.SUPERVISE), scope="function")]
 
 
 @router.get("/queue")
@@ -159,6 +175,128 @@ async def resume(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
 async def hang_up(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """End the talk. Only a call that is connected can be ended by a person of ours."""
     await desk.end_talk(work, staff, call_id)
+
+
+class TransferIn(BaseModel):
+    # One of the three; a skill is always cold.
+    counsellor_id: UUID | None = None
+    number: Annotated[str, Field(max_length=40)] | None = None
+    skills: list[Annotated[str, Field(max_length=60)]] = Field(default=[], max_length=10)
+    warm: bool = True
+
+
+class AddIn(BaseModel):
+    number: Annotated[str, Field(max_length=40)]
+    role: Annotated[str, Field(max_length=40)] = "other"
+
+
+@router.post("/calls/{call_id}/transfer", status_code=202)
+async def transfer(
+    work: InWork, staff: TakesCalls, call_id: UUID, body: TransferIn
+) -> dict[str, UUID | None]:
+    """To a colleague, a skill or somebody outside. Warm: the caller is held while the two talk.
+
+    Nothing is lost if they cannot be reached: the talk goes on.
+    """
+    call = await desk.lock_in_hand(work, staff, call_id)
+    if body.skills:
+        if body.counsellor_id is not None or body.number is not None:
+            raise Invalid("Choose a colleague, a number or a skill; one of the three.")
+        await parties.to_skill(work, staff, call, body.skills)
+        return {"party_id": None}
+    ask = parties.consult if body.warm else parties.transfer
+    party = await ask(work, staff, call, staff_id=body.counsellor_id, number=body.number)
+    return {"party_id": party.id}
+
+
+@router.post("/calls/{call_id}/add", status_code=202)
+async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> dict[str, UUID]:
+    """A third party by phone: police, outreach, an interpreter. They press 1 and are in."""
+    call = await desk.lock_in_hand(work, staff, call_id)
+    party = await parties.add_third_party(work, staff, call, body.number, body.role)
+    return {"party_id": party.id}
+
+
+@router.get("/calls/{call_id}/parties")
+async def who_is_in(work: InWork, staff: TakesCalls, call_id: UUID) -> list[PartyView]:
+    """Who else rings or is in the talk."""
+    call = await desk.lock_in_hand(work, staff, call_id)
+    found = await company.live_parties(work, call.id)
+    names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
+    return [party_view(p, names) for p in found if p.owner_offer_id is None]
+
+
+@router.post("/calls/{call_id}/parties/{party_id}/{action}", status_code=204)
+async def change_party(
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    party_id: UUID,
+    action: Literal["complete", "together", "drop"],
+) -> None:
+    """Hand the talk over to them; talk all together; or drop them."""
+    if action == "drop":
+        call = await record.lock_call(work, call_id)
+        await parties.drop(work, staff, call, party_id)
+        return
+    call = await desk.lock_in_hand(work, staff, call_id)
+    if action == "complete":
+        await parties.complete(work, staff, call, party_id)
+    else:
+        await parties.together(work, call)
+
+
+@router.post("/calls/{call_id}/mute", status_code=204)
+async def mute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
+    """The counsellor is not heard."""
+    await _mute(work, staff, call_id, True)
+
+
+@router.post("/calls/{call_id}/unmute", status_code=204)
+async def unmute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
+    """The counsellor is heard again."""
+    await _mute(work, staff, call_id, False)
+
+
+async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
+    call = await desk.lock_in_hand(work, staff, call_id)
+    await offers.set_mute(work, call, await parties.talk_of(work, call), muted)
+
+
+@router.post("/calls/{call_id}/panic")
+async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
+    """Call a supervisor into the talk, now. Says whether one is rung."""
+    call = await desk.lock_in_hand(work, staff, call_id)
+    return {"rings": await parties.panic(work, staff, call)}
+
+
+@router.get("/talks")
+async def talks(work: InWork, staff: Supervises) -> list[TalkView]:
+    """The talks that are going on."""
+    return [talk_view(one, work.now) for one in await desk.live_talks(work)]
+
+
+async def _supervise(work: Work, staff: Staff, call_id: UUID, mode: Mode) -> dict[str, UUID]:
+    call = await record.lock_call(work, call_id)
+    return {"party_id": (await parties.supervise(work, staff, call, mode)).id}
+
+
+@router.post("/calls/{call_id}/listen", status_code=202)
+async def listen(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
+    """A supervisor hears both and is heard by nobody."""
+    return await _supervise(work, staff, call_id, Mode.LISTEN)
+
+
+@router.post("/calls/{call_id}/whisper", status_code=202)
+async def whisper(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
+    """A supervisor is heard by the counsellor only."""
+    return await _supervise(work, staff, call_id, Mode.WHISPER)
+
+
+@router.post("/calls/{call_id}/barge", status_code=202)
+async def barge(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
+    """A supervisor talks with both."""
+    return await _supervise(work, staff, call_id, Mode.TALK)
 
 
 @router.get("/voice-messages/{message_id}")

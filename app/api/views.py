@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from app.calls.models import Call, RecordedEvent
+from app.routing.company import Party
+from app.routing.desk import Talk
 
 
 class Problem(BaseModel):
@@ -130,3 +132,42 @@ def event_view(event: RecordedEvent) -> EventView:
     return EventView(
         id=event.id, kind=event.kind, source=event.source, at=event.at, detail=event.detail
     )
+
+
+class PartyView(BaseModel):
+    """Somebody else in a talk: never a number."""
+
+    id: UUID
+    purpose: str
+    mode: str
+    state: str
+    who: str
+
+
+def party_view(party: Party, names: dict[UUID, str]) -> PartyView:
+    who = names.get(party.staff_id, "") if party.staff_id else party.role or "other"
+    return PartyView(
+        id=party.id, purpose=party.purpose, mode=party.mode, state=party.state, who=who
+    )
+
+
+class TalkView(BaseModel):
+    """A talk that is going on, for whoever supervises."""
+
+    call_id: UUID
+    line: str
+    counsellor: str
+    training: bool
+    danger: bool
+    held: bool
+    panic: bool
+    seconds: int
+
+
+def talk_view(talk: Talk, now: datetime) -> TalkView:
+    since = talk.since or now
+    return TalkView(
+        call_id=talk.call.id, line=talk.line, counsellor=talk.counsellor, training=talk.training,
+        danger=talk.call.danger, held=talk.call.held_at is not None, panic=talk.panic,
+        seconds=max(0, int((now - since).total_seconds())),
+    )  # fmt: skip

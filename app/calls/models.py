@@ -170,6 +170,8 @@ class Call(Base):
     # Voice messages that this caller has left.
     messages: Mapped[int] = mapped_column(server_default="0")
     held_at: Mapped[datetime | None]
+    # The party outside with whom the caller is alone since we left; see `app/routing/company.py`.
+    handed_to: Mapped[UUID | None]
     # The provider's last word on this call, and when we last asked for one.
     heard_at: Mapped[datetime]
     asked_at: Mapped[datetime | None]
@@ -191,6 +193,8 @@ class Leg(Base):
     id: Mapped[Identifier]
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     offer_id: Mapped[UUID] = mapped_column(index=True)
+    # Of somebody besides caller and counsellor; see `app/routing/company.py`.
+    party_id: Mapped[UUID | None] = mapped_column(index=True)
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
     sending: Mapped[str] = mapped_column(server_default="wanted")
     sent_at: Mapped[datetime | None]

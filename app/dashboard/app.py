@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.dashboard import agency_page, pages, records, referrals, reports, roster
+from app.dashboard import agency_page, pages, records, referrals, reports, roster, talks
 from app.dashboard.templating import templates
 from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
@@ -38,6 +38,7 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 def add_dashboard(app: FastAPI) -> None:
     """Pages, fragments and static files."""
     app.include_router(pages.router)
+    app.include_router(talks.router)
     # Its pages are more than one path, before "/{what}/found" takes them all.
     app.include_router(referrals.router)
     app.include_router(agency_page.router)

@@ -8,11 +8,10 @@ from starlette.responses import RedirectResponse
 
 from app.calls import callers, lines, messages, queries
 from app.calls.callers import FlagKind, NumberReason
-from app.calls.models import Call
 from app.contacts import contacts
-from app.contacts.models import Contact
 from app.contacts.states import NonCounselling
-from app.dashboard import records, referrals, roster, views
+from app.dashboard import records, referrals, roster, talks, views
+from app.dashboard.desk_values import contact_at_hand, desk_fragment, desk_values
 from app.dashboard.templating import templates
 from app.errors import NotFound, Refusal
 from app.referrals.opening import refer_urgently
@@ -90,11 +89,13 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     """The board of whoever is signed in: only the parts that the role may see."""
     values: dict[str, Any] = {"staff": staff}
     if may(staff.role, Permission.TAKE_CALLS):
-        values |= await _desk_values(request, work, staff)
+        values |= await desk_values(request, work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
         values["waiting"] = await _waiting(work)
     if may(staff.role, Permission.PLAN_ROSTER):
         values |= await roster.alarm_values(work)
+    if may(staff.role, Permission.SUPERVISE):
+        values |= await talks.talks_values(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values["messages"] = await _messages(work)
     if may(staff.role, Permission.READ_RECORDS):
@@ -102,36 +103,6 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.SEE_REFERRALS):
         values |= await referrals.notices_values(work, staff)
     return _page(request, "board.html", **values)
-
-
-async def _desk_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
-    found = await desk.desk_of(work, staff)
-    contact = await _contact_at_hand(work, staff, found)
-    shown = views.desk_view(
-        found,
-        contact,
-        work.now,
-        on_phone=staff.endpoint_kind != "browser",
-        limit=work.settings.offer_seconds,
-    )
-    call_id = shown.call.call_id if shown.call else None
-    caller = None
-    if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
-        caller = await _caller(work, staff, found.call)
-    return {
-        "desk": shown,
-        "caller": caller,
-        **await referrals.desk_values(request, work, staff, call_id, contact),
-    }
-
-
-async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | None:
-    """What is known of whoever rings or talks: that, how often, and what one may read of it."""
-    history = await callers.history(work, call)
-    if not history.calls and not history.flags:
-        return None
-    readable, others = await contacts.earlier_of_caller(work, staff, call)
-    return views.caller_card(history, readable, others)
 
 
 async def _waiting(work: Work) -> list[views.WaitingRow]:
@@ -142,15 +113,9 @@ async def _messages(work: Work) -> list[views.MessageRow]:
     return [views.message_row(m) for m in await queries.open_messages(work)]
 
 
-async def _desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
-    await work.session.flush()
-    values = await _desk_values(request, work, staff)
-    return _page(request, "fragments/desk.html", **values, staff=staff, notice=notice)
-
-
 @router.get("/board/desk")
-async def desk_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
-    return await _desk_fragment(request, work, staff)
+async def own_desk(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    return await desk_fragment(request, work, staff)
 
 
 @router.get("/board/queue")
@@ -173,7 +138,7 @@ async def choose_presence(
     request: Request, work: InWork, staff: TakesCalls, state: str
 ) -> Response:
     await offers.choose_presence_by_name(work, staff, state)
-    return await _desk_fragment(request, work, staff)
+    return await desk_fragment(request, work, staff)
 
 
 @router.post("/board/offers/{offer_id}/{answer}")
@@ -194,7 +159,7 @@ async def answer_offer(
             await offers.decline_offer(work, call, offer)
     except Refusal as refusal:
         notice = refusal.detail
-    return await _desk_fragment(request, work, staff, notice)
+    return await desk_fragment(request, work, staff, notice)
 
 
 @router.post("/board/calls/{call_id}/urgent")
@@ -215,27 +180,7 @@ async def urgent(
     except Refusal as refusal:
         await work.undo()
         notice = refusal.detail
-    return await _desk_fragment(request, work, staff, notice)
-
-
-@router.post("/board/calls/{call_id}/{action}")
-async def act_on_call(
-    request: Request,
-    work: InWork,
-    staff: TakesCalls,
-    call_id: UUID,
-    action: Literal["hold", "resume", "hang-up"],
-) -> Response:
-    """Hold, resume or hang up the talk in hand."""
-    notice = ""
-    try:
-        if action == "hang-up":
-            await desk.end_talk(work, staff, call_id)
-        else:
-            await desk.set_hold(work, staff, call_id, action == "hold")
-    except Refusal as refusal:
-        notice = refusal.detail
-    return await _desk_fragment(request, work, staff, notice)
+    return await desk_fragment(request, work, staff, notice)
 
 
 @router.post("/board/contacts/{contact_id}/close/{reason}")
@@ -247,7 +192,7 @@ async def close_contact(
     notice = ""
     try:
         found = await desk.desk_of(work, staff)
-        contact = await _contact_at_hand(work, staff, found)
+        contact = await contact_at_hand(work, staff, found)
         if contact is None or contact.id != contact_id:
             raise NotFound("That contact is closed, or not at hand any more.")
         await contacts.check_closable(work, contact)
@@ -259,13 +204,7 @@ async def close_contact(
         await offers.end_wrap_up(work, staff)
     except Refusal as refusal:
         notice = refusal.detail
-    return await _desk_fragment(request, work, staff, notice)
-
-
-async def _contact_at_hand(work: Work, staff: Staff, found: desk.Desk) -> Contact | None:
-    """The contact of the call in hand, or in wrap-up that of the call that has just ended."""
-    call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
-    return await contacts.at_hand(work, staff, call_id) if call_id else None
+    return await desk_fragment(request, work, staff, notice)
 
 
 # -- voice messages ----------------------------------------------------------------------

@@ -54,6 +54,7 @@ class CallCard:
     danger: bool
     connected: bool
     held: bool
+    muted: bool
     seconds: int
 
 
@@ -190,6 +191,7 @@ def _call_card(desk: Desk, now: datetime) -> CallCard:
         danger=call.danger,
         connected=connected,
         held=call.held_at is not None,
+        muted=offer.muted_at is not None,
         seconds=_seconds(offer.connected_at if connected else offer.accepted_at, now),
     )
 

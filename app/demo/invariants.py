@@ -89,7 +89,8 @@ _ALWAYS = (
     (
         "SELECT c.id, c.state FROM calls c LEFT JOIN offers o"
         " ON o.call_id = c.id AND o.released_at IS NULL"
-        " WHERE (c.state IN ('offered', 'connected')) <> (o.id IS NOT NULL)",
+        " WHERE (c.state IN ('offered', 'connected') AND c.handed_to IS NULL)"
+        " <> (o.id IS NOT NULL)",
         "3: call state and offer do not agree",
     ),
     (

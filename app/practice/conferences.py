@@ -114,6 +114,18 @@ class Conferences:
             if not held:
                 self._stop_waiting(participant)
 
+    def take_part(
+        self, conference: Conference, participant: Participant, muted: bool, coaches: str | None
+    ) -> None:
+        """Heard by all, by nobody, or by one leg of the conference."""
+        if coaches is not None and coaches not in conference.participants:
+            self._exchange.faults.append("somebody coaches a leg that is not in the conference")
+        if participant.muted != muted:
+            participant.muted = muted
+            self._tell(conference, f"participant-{'' if muted else 'un'}mute", participant)
+        participant.coaches = coaches
+        self._note_talk(conference)
+
     def _out(self, conference: Conference, participant: Participant, reason: str) -> None:
         self._stop_waiting(participant)
         now = self._exchange.clock.now()
@@ -131,7 +143,11 @@ class Conferences:
 
     def _note_talk(self, conference: Conference) -> None:
         talking = (
-            frozenset(sid for sid, p in conference.participants.items() if not p.held)
+            frozenset(
+                sid
+                for sid, p in conference.participants.items()
+                if not p.held and p.coaches is None
+            )
             if conference.status == "in-progress"
             else frozenset()
         )
@@ -160,7 +176,7 @@ class Conferences:
                 ("CallSid", participant.leg.sid),
                 ("Muted", str(participant.muted).lower()),
                 ("Hold", str(participant.held).lower()),
-                ("Coaching", "false"),
+                ("Coaching", str(participant.coaches is not None).lower()),
                 ("EndConferenceOnExit", str(participant.ends_on_exit).lower()),
                 ("StartConferenceOnEnter", str(participant.starts_on_enter).lower()),
                 ("ParticipantLabel", participant.label),

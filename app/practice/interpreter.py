@@ -330,6 +330,8 @@ class Interpreter:
                 events=frozenset(noun.get("statusCallbackEvent", "start end").split(" ")),
                 wait_url=noun.get("waitUrl"),
                 star=verb.flag("hangupOnStar", False),
+                muted=noun.flag("muted", False),
+                coaches=noun.get("coach") or None,
             )
         if self._leg.over:
             return None
@@ -346,10 +348,14 @@ class Interpreter:
         events: frozenset[str],
         wait_url: str,
         star: bool = False,
+        muted: bool = False,
+        coaches: str | None = None,
     ) -> None:
         """Be in a conference until out of it."""
         conference = self._x.conferences.open(name, callback, events)
-        participant = Participant(self._leg, label, ends, starts)
+        participant = Participant(self._leg, label, ends, starts, muted=muted, coaches=coaches)
+        if coaches is not None and coaches not in conference.participants:
+            self._x.faults.append("somebody coaches a leg that is not in the conference")
         self._x.conferences.join(conference, participant)
         if conference.status == "init" and wait_url:
             participant.wait_program = self._x.spawn(self.play_to(wait_url))

@@ -290,6 +290,8 @@ class _Face:
                 callback=fields.get("ConferenceStatusCallback", [""])[0] or None,
                 events=frozenset(fields.get("ConferenceStatusCallbackEvent", ["start", "end"])),
                 wait_url=fields.get("WaitUrl", [""])[0],
+                muted=fields.get("Muted", ["false"])[0] == "true",
+                coaches=fields.get("CallSidToCoach", [""])[0] or None,
             )
             await self._x.end_leg(leg, "completed", "api")
 
@@ -318,6 +320,15 @@ class _Face:
     async def update_participant(self, request: Request) -> Response:
         fields = await self._form(request)
         conference, participant = self._participant(request)
+        if "Muted" in fields or "Coaching" in fields:
+            muted = fields.get("Muted", [str(participant.muted).lower()])[0] == "true"
+            coaching = fields.get("Coaching", ["false"])[0] == "true"
+            coached = fields.get("CallSidToCoach", [""])[0]
+            if coaching and not coached:
+                raise RestError(400, 20001, "Coaching needs CallSidToCoach")
+            self._x.conferences.take_part(
+                conference, participant, muted, coached if coaching else None
+            )
         hold = fields.get("Hold", [""])[0]
         if hold:
             self._x.conferences.hold(conference, participant, hold == "true")
@@ -502,6 +513,8 @@ class _Face:
         return {
             **body,
             "muted": p.muted,
+            "coaching": p.coaches is not None,
+            "call_sid_to_coach": p.coaches,
             "hold": p.held,
             "end_conference_on_exit": p.ends_on_exit,
             "start_conference_on_enter": p.starts_on_enter,

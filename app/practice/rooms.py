@@ -34,6 +34,8 @@ class Participant:
     ends_on_exit: bool
     starts_on_enter: bool
     muted: bool = False
+    # The leg that alone hears them, if they coach.
+    coaches: str | None = None
     held: bool = False
     joined_at: datetime | None = None
     # Set when the participant is out, with the word of the protocol for why.

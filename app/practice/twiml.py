@@ -52,6 +52,7 @@ ATTRIBUTES: dict[str, set[str]] = {
         "hangupOnStar",
     },
     "Conference": {
+        "coach",
         "muted",
         "beep",
         "startConferenceOnEnter",

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from app.calls import record
-from app.calls.models import Call, Line
+from app.calls.models import Call, Line, RecordedEvent
 from app.calls.states import CallState
 from app.errors import Conflict, NotFound
 from app.routing import offers, roster
@@ -82,6 +82,51 @@ async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
     )
     if await work.session.scalar(mine) is None:
         raise NotFound("There is no such call in your hands.")
+
+
+async def lock_in_hand(work: Work, staff: Staff, call_id: UUID) -> Call:
+    """The call that somebody holds now, locked; a supervisor may act on any. Raises NotFound."""
+    await call_in_hand(work, staff, call_id)
+    return await record.lock_call(work, call_id)
+
+
+class Talk(NamedTuple):
+    """A talk that is going on, for whoever supervises."""
+
+    call: Call
+    line: str
+    counsellor: str
+    training: bool
+    since: datetime | None
+    panic: bool
+
+
+async def live_talks(work: Work) -> list[Talk]:
+    """All talks, those in which somebody called for help first, then the longest."""
+    rows = await work.session.execute(
+        select(Call, Line.name, Staff.name, Staff.training, Offer.connected_at)
+        .join(Offer, Offer.call_id == Call.id)
+        .join(Staff, Staff.id == Offer.counsellor_id)
+        .join(Line, Line.id == Call.line_id, isouter=True)
+        .where(
+            Call.state == CallState.CONNECTED, Offer.released_at.is_(None),
+            Offer.state == OfferState.CONNECTED,
+        ).order_by(Offer.connected_at)
+    )  # fmt: skip
+    found = rows.all()
+    ids = [row[0].id for row in found]
+    cried = set(
+        await work.session.scalars(
+            select(RecordedEvent.call_id).where(
+                RecordedEvent.call_id.in_(ids), RecordedEvent.kind == "panic"
+            )
+        )
+    )
+    talks = [
+        Talk(call, line or "", name, training, since, call.id in cried)
+        for call, line, name, training, since in found
+    ]
+    return sorted(talks, key=lambda talk: not talk.panic)
 
 
 async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:

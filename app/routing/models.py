@@ -245,6 +245,9 @@ class Offer(Base):
     accepted_at: Mapped[datetime | None]
     connected_at: Mapped[datetime | None]
     released_at: Mapped[datetime | None]
+    # The talk was handed over: it goes on in the conference of the offer by which it began.
+    room_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"), index=True)
+    muted_at: Mapped[datetime | None]
     # The conference of this offer: an opaque name, and the provider's own id of it.
     conference_sid: Mapped[str | None] = mapped_column(index=True)
     # The counsellor is in and the caller was asked for; the counsellor says the talk is over.
@@ -252,3 +255,8 @@ class Offer(Base):
     finished_at: Mapped[datetime | None]
     # When the provider was asked whether the two are connected.
     asked_at: Mapped[datetime | None]
+
+    @property
+    def room(self) -> UUID:
+        """The name of the conference."""
+        return self.room_id or self.id

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import aliased
 
 from app.calls import record
@@ -15,7 +15,9 @@ from app.calls.models import Call, Leg
 from app.calls.record import Delivery
 from app.calls.states import CallEvent, CallState
 from app.errors import Conflict, Invalid, NotFound
+from app.routing import company
 from app.routing import presence as presences
+from app.routing.company import Mode, Party, PartyState
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.plan import RETURNED_PRIORITY
 from app.staff.models import Staff
@@ -220,6 +222,114 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
         work.announce(f"offers:{offer.counsellor_id}", f"presence:{offer.counsellor_id}")
 
 
+async def hand_over(work: Work, call: Call, offer: Offer, party: Party) -> Offer:
+    """A colleague who is in the conference has the talk from now on, with its record.
+
+    The one is released in the same transaction in which the other holds the call.
+    """
+    assert party.staff_id is not None
+    await _leave_talk(work, call, offer, "handed over")
+    new = Offer(
+        id=uuid4(), call_id=call.id, counsellor_id=party.staff_id,
+        state=OfferState.CONNECTED.value, opened_at=work.now, expires_at=work.now,
+        accepted_at=work.now, connected_at=work.now, room_id=offer.room,
+        conference_sid=offer.conference_sid,
+    )  # fmt: skip
+    await work.session.flush()
+    work.session.add(new)
+    await work.session.flush()
+    party.owner_offer_id = new.id
+    party.mode = Mode.TALK.value
+    await work.session.execute(
+        update(Leg)
+        .where(Leg.call_id == call.id, Leg.party_id.is_not(None), Leg.ended_at.is_(None))
+        .values(offer_id=new.id)
+        .execution_options(synchronize_session="fetch")
+    )
+    presence = await presences.lock_presence(work, party.staff_id)
+    await presences.set_presence(work, presence, PresenceState.ON_CALL, "took over a talk")
+    await record.record(
+        work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(new.counsellor_id),
+        party_id=str(party.id), before=str(offer.id),
+    )  # fmt: skip
+    work.defer("telephony:set_party_mode", party_id=str(party.id))
+    work.defer("telephony:follow_call", call_id=str(call.id))
+    work.announce(f"offers:{new.counsellor_id}", f"presence:{new.counsellor_id}", "talks")
+    if call.held_at is not None:
+        await set_hold(work, call, False)
+    return new
+
+
+async def hand_outside(work: Work, call: Call, offer: Offer, party: Party) -> None:
+    """The caller goes on with somebody outside; if they leave, the caller comes back to us."""
+    if call.held_at is not None:
+        await set_hold(work, call, False)
+    await _leave_talk(work, call, offer, "handed to somebody outside")
+    call.handed_to = party.id
+    await record.record(
+        work, call, "handed_outside", party_id=str(party.id), role=party.role,
+        before=str(offer.id),
+    )  # fmt: skip
+    work.announce("talks")
+
+
+async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
+    """A counsellor leaves a talk that goes on without them."""
+    offer.released_at = work.now
+    own = select(Party.id).where(Party.owner_offer_id == offer.id)
+    legs = await work.session.scalars(
+        select(Leg).where(
+            Leg.offer_id == offer.id, Leg.ended_at.is_(None),
+            or_(Leg.party_id.is_(None), Leg.party_id.in_(own)),
+        )
+    )  # fmt: skip
+    for leg in legs.all():
+        leg.end_wanted = True
+        work.defer("telephony:end_leg", leg_id=str(leg.id))
+    mine = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
+    if mine is not None:
+        mine.state, mine.left_at = PartyState.LEFT.value, work.now
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    if presence.state == PresenceState.ON_CALL:
+        await presences.start_wrap_up(work, presence, cause)
+    work.announce(f"offers:{offer.counsellor_id}", "calls")
+
+
+async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
+    """The counsellor sends the caller on: to the front of the queue, told that it goes on."""
+    await _leave_talk(work, call, offer, cause)
+    await company.send_away(work, call, cause)
+    await _to_the_front(work, call, cause, offer_id=str(offer.id), transferred=True)
+
+
+async def come_back(work: Work, call: Call, cause: str) -> None:
+    """Whoever outside had the caller is gone: the caller is ours again, and first."""
+    await company.send_away(work, call, cause)
+    await _to_the_front(work, call, cause)
+
+
+async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> None:
+    call.entries += 1
+    call.held_at = call.handed_to = None
+    call.priority = max(call.priority, RETURNED_PRIORITY)
+    await record.move(work, call, CallEvent.COUNSELLOR_LOST, cause=cause, **detail)
+    work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+
+
+async def _who_is_there(work: Work, call: Call) -> Party | None:
+    """A colleague in the talk who can go on with the caller when the counsellor drops out."""
+    found: Party | None = await work.session.scalar(
+        select(Party)
+        .where(
+            Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_not(None),
+            Party.owner_offer_id.is_(None),
+        )
+        .order_by(Party.mode != Mode.TALK.value, Party.joined_at)
+        .limit(1)
+    )  # fmt: skip
+    return found
+
+
 async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
     """Where a call rang at several, the others stop only now: whoever took it might have been
     lost on the way in."""
@@ -255,8 +365,15 @@ async def lose_counsellor(
     if offer.state != OfferState.CONNECTED:
         await miss_offer(work, call, offer, cause, fetch_caller=fetch_caller)
         return
+    heir = await _who_is_there(work, call) if fetch_caller else None
+    if heir is not None:
+        await record.record(work, call, "counsellor_dropped_out", offer_id=str(offer.id),
+                            cause=cause)  # fmt: skip
+        await hand_over(work, call, offer, heir)
+        return
     offer.released_at = work.now
     await end_legs(work, offer.id)
+    await company.send_away(work, call, cause)
     call.returned += 1
     call.entries += 1
     call.held_at = None
@@ -284,6 +401,9 @@ async def end_call(
     lost: bool = False,
 ) -> None:
     """The caller is gone, or the talk is over: everything the call held is released now."""
+    if call.handed_to is not None or CallState(call.state) is CallState.CONNECTED:
+        await company.send_away(work, call, "the call has ended")
+        call.handed_to = None
     # Only a call that is offered or connected holds anything.
     holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
     await record.end_call(
@@ -292,7 +412,9 @@ async def end_call(
     if not holds:
         return
     held = await work.session.scalars(
-        select(Offer).where(Offer.call_id == call.id, Offer.released_at.is_(None))
+        select(Offer)
+        .where(Offer.call_id == call.id, Offer.released_at.is_(None))
+        .order_by(Offer.counsellor_id)
     )
     for offer in held.all():
         await _let_go(work, offer)
@@ -389,4 +511,16 @@ async def set_hold(work: Work, call: Call, held: bool) -> None:
     call.held_at = work.now if held else None
     await record.record(work, call, "hold" if held else "resume")
     work.defer("telephony:set_hold", call_id=str(call.id))
+    work.announce("calls")
+
+
+async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
+    """The counsellor is not heard until they say so; the provider is told after the commit."""
+    if CallState(call.state) is not CallState.CONNECTED:
+        raise Conflict("Only in a talk can somebody be muted.")
+    if (offer.muted_at is not None) == muted:
+        return
+    offer.muted_at = work.now if muted else None
+    await record.record(work, call, "muted" if muted else "unmuted", offer_id=str(offer.id))
+    work.defer("telephony:set_mute", offer_id=str(offer.id))
     work.announce("calls")

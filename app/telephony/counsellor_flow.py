@@ -13,7 +13,9 @@ from app.calls.record import Delivery
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status, supersedes
 from app.contacts import contacts
 from app.routing import offers
+from app.routing.company import Party, label_of
 from app.routing.models import Offer, OfferState
+from app.telephony import beside
 from app.telephony.flow import delivery_of, scene_of
 from app.telephony.script import TAKE_DIGIT, Answer, Scene
 from app.telephony.signature import Signed, read_number
@@ -138,7 +140,8 @@ async def apply_leg_status(
     if leg.provider_sid is None and sid:
         # The callback was faster than the answer to our own request.
         leg.provider_sid, leg.sending = sid, "sent"
-    if not is_over(status) and (leg.end_wanted or offer.released_at is not None):
+    over = offer.released_at is not None and leg.party_id is None
+    if not is_over(status) and (leg.end_wanted or over):
         # It was given up, or is no longer wanted, and lives: it must not ring on.
         leg.end_wanted, leg.ended_at = True, None
         work.defer("telephony:end_leg", leg_id=str(leg.id))
@@ -151,6 +154,9 @@ async def apply_leg_status(
     if not is_over(status):
         return
     leg.ended_at = at
+    if leg.party_id is not None:
+        await beside.party_leg_over(work, call, leg, status)
+        return
     code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
     leg.sip_code = read_number(code)
     if offer.released_at is None and offer.finished_at is None:
@@ -161,7 +167,7 @@ async def apply_leg_status(
 
 
 @dataclass
-class Party:
+class Side:
     """One side of a conference, as its events tell."""
 
     joined_at: datetime | None = None
@@ -173,8 +179,8 @@ class Party:
 class Conference:
     """What the events of a conference amount to, in the provider's order."""
 
-    caller: Party
-    counsellor: Party
+    caller: Side
+    counsellor: Side
 
     @property
     def both_at(self) -> datetime | None:
@@ -184,12 +190,14 @@ class Conference:
         return max(self.caller.joined_at, self.counsellor.joined_at)
 
 
-def fold(events: list[RecordedEvent]) -> Conference:
-    """Read the events in the provider's order: in whichever order they came, the same."""
-    conference = Conference(Party(), Party())
+def fold(events: list[RecordedEvent], mine: str = "counsellor") -> Conference:
+    """Read the events in the provider's order: in whichever order they came, the same.
+
+    `mine` is the label of whoever has the talk; others are neither caller nor counsellor.
+    """
+    conference = Conference(Side(), Side())
     for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
-        if event.detail["party"] == DUTY:
-            # A third party is neither.
+        if event.detail["party"] not in ("caller", mine):
             continue
         party = conference.caller if event.detail["party"] == "caller" else conference.counsellor
         if event.kind == "participant-join":
@@ -215,8 +223,9 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     if sid and offer.conference_sid is None:
         offer.conference_sid = sid
     party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
-    if fields.get("ParticipantLabel") == DUTY:
-        party = DUTY
+    label = fields.get("ParticipantLabel", "")[:60]
+    if label == DUTY or label.startswith("party-"):
+        party = label
     await record.record(
         work,
         call,
@@ -227,8 +236,17 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
         party=party,
         sequence=read_number(sequence) or 0,
     )
-    if kind in ("participant-join", "participant-leave"):
-        await _apply_conference(work, call, offer)
+    if kind not in ("participant-join", "participant-leave"):
+        return
+    if party.startswith("party-"):
+        seen = fold(await _events_of(work, offer), party).counsellor
+        await beside.party_event(work, call, party, seen.present)
+    # The talk may have been handed over since: then it is in this conference all the same.
+    live = await offers.live_offer_of_call(work, call.id)
+    if live is not None and live.room == offer.id and live.id != offer.id:
+        _, offer = await offers.lock_offer(work, live.id)
+        offer.conference_sid = offer.conference_sid or sid
+    await _apply_conference(work, call, offer)
 
 
 async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
@@ -240,14 +258,26 @@ async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None
 
 async def conference_of(work: Work, offer: Offer) -> Conference:
     """What is known of the conference of an offer."""
+    return fold(await _events_of(work, offer), await label_of_owner(work, offer))
+
+
+async def label_of_owner(work: Work, offer: Offer) -> str:
+    """What whoever has the talk is called in its conference."""
+    if offer.room_id is None:
+        return "counsellor"
+    party = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
+    return label_of(party) if party is not None else "counsellor"
+
+
+async def _events_of(work: Work, offer: Offer) -> list[RecordedEvent]:
     events = await work.session.scalars(
         select(RecordedEvent).where(
             RecordedEvent.call_id == offer.call_id,
             RecordedEvent.kind.in_(("participant-join", "participant-leave")),
-            RecordedEvent.detail["offer_id"].astext == str(offer.id),
+            RecordedEvent.detail["offer_id"].astext == str(offer.room),
         )
     )
-    return fold(list(events))
+    return list(events)
 
 
 async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:

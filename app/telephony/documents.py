@@ -87,9 +87,13 @@ def _join(step: script.Join, settings: Settings) -> Dial:
     dial = Dial(
         action=public(settings, step.then), **({"hangup_on_star": True} if step.star_ends else {})
     )
+    part: dict[str, object] = {"muted": True} if step.muted else {}
+    if step.coach:
+        part["coach"] = step.coach
     dial.conference(
         str(step.offer_id),
         participant_label=step.label,
+        **part,
         beep="false",
         start_conference_on_enter=True,
         end_conference_on_exit=step.ends_for_all,

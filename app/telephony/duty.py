@@ -346,7 +346,7 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
         return None
     return [
         _say(rung, "joined"),
-        Join(offer.id, "duty", duty_path(rung.id, "left"), ends_for_all=False, star_ends=False),
+        Join(offer.room, "duty", duty_path(rung.id, "left"), ends_for_all=False, star_ends=False),
     ]
 
 

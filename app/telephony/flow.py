@@ -413,6 +413,8 @@ def returned(entry: int) -> Decision:
             return await admit(work, call, delivery, line, language=language, danger=call.danger)
         else:
             answer = {"kind": "enqueue", "entry": entry, "returned": call.returned > 0}
+            if await was_transferred(work, call):
+                answer = {"kind": "enqueue", "entry": entry, "transferred": True}
         await record.record(
             work,
             call,
@@ -425,6 +427,17 @@ def returned(entry: int) -> Decision:
         return answer
 
     return decision
+
+
+async def was_transferred(work: Work, call: Call) -> bool:
+    """Whether the caller came back last because they were sent on, and not by a dropped line."""
+    detail = await work.session.scalar(
+        select(RecordedEvent.detail)
+        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == "counsellor_lost")
+        .order_by(RecordedEvent.id.desc())
+        .limit(1)
+    )
+    return bool(detail and detail.get("transferred"))
 
 
 # -- the talk ----------------------------------------------------------------------------
@@ -442,7 +455,7 @@ def bridge(offer_id: UUID) -> Decision:
             and offer.released_at is None
             and offer.state in (OfferState.ACCEPTED, OfferState.CONNECTED)
         ):
-            answer = {"kind": "join", "offer_id": str(offer_id)}
+            answer = {"kind": "join", "offer_id": str(offer.room)}
         else:
             # The counsellor is gone again: back to the waiting room.
             call.entries += 1

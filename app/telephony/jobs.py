@@ -23,10 +23,17 @@ from app.calls.states import CallState, is_over, read_leg_status
 from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals.models import Rung
-from app.routing import offers
+from app.routing import offers, parties
+from app.routing.company import LIVE, Mode, Party
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
-from app.telephony.counsellor_flow import DUTY, apply_leg_status, conference_of, connect
+from app.telephony import beside
+from app.telephony.counsellor_flow import (
+    apply_leg_status,
+    conference_of,
+    connect,
+    label_of_owner,
+)
 from app.telephony.provider import (
     NOT_IN_PROGRESS,
     Provider,
@@ -40,6 +47,8 @@ from app.work import PROGRAM, Ground, Work
 
 # After so many times "not there" a recording is absent.
 _MISSING = 8
+# Somebody who is asked into a talk is rung for so many seconds.
+_PARTY_RINGS = 30
 # How often the provider is asked about a leg whose answer did not come.
 ASKS = 4
 
@@ -104,7 +113,7 @@ def parts_of(context: JobContext) -> Parts:
 
 
 async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | None:
-    """Lock a leg that is still wanted; None if there is nothing to do any more."""
+    """Lock a leg with its call and offer; None if there is no such leg."""
     leg = await work.session.get(Leg, UUID(leg_id))
     if leg is None:
         return None
@@ -126,9 +135,11 @@ async def _mark_sending(parts: Parts, leg_id: str) -> dict[str, Any] | None:
             return {"settle": True}
         if leg.sending != "wanted":
             return None
-        if offer.released_at is not None or leg.end_wanted:
+        if (offer.released_at is not None and leg.party_id is None) or leg.end_wanted:
             leg.sending, leg.ended_at = "failed", work.now
             return None
+        if leg.party_id is not None:
+            return await _mark_party(work, call, leg)
         line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
         leg.sending, leg.sent_at = "sending", work.now
         left = (offer.expires_at - work.now).total_seconds()
@@ -138,6 +149,18 @@ async def _mark_sending(parts: Parts, leg_id: str) -> dict[str, Any] | None:
             "seconds": max(5, min(60, int(left))),
             "offer_id": offer.id,
         }
+
+
+async def _mark_party(work: Work, call: Call, leg: Leg) -> dict[str, Any] | None:
+
+    party = await work.session.get(Party, leg.party_id)
+    if party is None or party.state not in LIVE or CallState(call.state) is CallState.ENDED:
+        leg.sending, leg.ended_at = "failed", work.now
+        return None
+    to, from_ = await beside.address_of(work, party)
+    coach = await beside.counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
+    leg.sending, leg.sent_at = "sending", work.now
+    return {"to": to, "from_": from_, "seconds": _PARTY_RINGS, "party": party, "coach": coach}
 
 
 async def _note_sent(parts: Parts, leg_id: str, sid: str) -> None:
@@ -161,7 +184,10 @@ async def _note_not_sent(parts: Parts, leg_id: str, cause: str) -> None:
         leg, call, offer, _ = begun
         if leg.provider_sid is None:
             leg.sending, leg.ended_at = "failed", work.now
-            await offers.miss_offer(work, call, offer, cause)
+            if leg.party_id is None:
+                await offers.miss_offer(work, call, offer, cause)
+            elif party := await work.session.get(Party, leg.party_id):
+                await parties.gone(work, call, party, cause)
 
 
 async def _back_to_wanted(parts: Parts, leg_id: str) -> None:
@@ -186,7 +212,7 @@ async def ring_counsellor(context: JobContext, leg_id: str) -> None:
             seconds=what["seconds"],
         )
 
-    await _make_leg(context, leg_id, send)
+    await make_leg(context, leg_id, send)
 
 
 @task("join_counsellor")
@@ -207,10 +233,10 @@ async def join_counsellor(context: JobContext, leg_id: str) -> None:
             seconds=what["seconds"],
         )
 
-    await _make_leg(context, leg_id, send)
+    await make_leg(context, leg_id, send)
 
 
-async def _make_leg(context: JobContext, leg_id: str, send: Any) -> None:
+async def make_leg(context: JobContext, leg_id: str, send: Any) -> None:
     parts = parts_of(context)
     what = await _mark_sending(parts, leg_id)
     if what is None:
@@ -251,6 +277,10 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
         assert begun is not None
         leg, _, _offer, staff = begun
         to = staff.endpoint or f"client:{staff.identity}"
+        if leg.party_id is not None:
+            party = await work.session.get(Party, leg.party_id)
+            assert party is not None
+            to, _ = await beside.address_of(work, party)
         leg.asks += 1
         asks = leg.asks
         assert leg.sent_at is not None
@@ -374,7 +404,7 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.released_at is not None:
             return
-        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.id)
+        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.room)
     conference_sid = conference_sid or await parts.provider.find_conference(name)
     inside = await parts.provider.participants(conference_sid) if conference_sid else {}
     async with parts.work() as work:
@@ -424,7 +454,7 @@ async def set_hold(context: JobContext, call_id: str) -> None:
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is None or CallState(call.state) is not CallState.CONNECTED:
             return
-        sid, held, offer_id = call.provider_sid, call.held_at is not None, offer.id
+        sid, held, offer_id = call.provider_sid, call.held_at is not None, offer.room
         conference_sid = offer.conference_sid
     conference_sid = conference_sid or await parts.provider.find_conference(str(offer_id))
     try:
@@ -457,9 +487,8 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
         if CallState(call.state) is CallState.ENDED:
             return
         sid = call.provider_sid
-        offer = await offers.live_offer_of_call(work, call.id)
-        talking = CallState(call.state) is CallState.CONNECTED and offer is not None
-        conference_sid = offer.conference_sid if offer else None
+        talking = CallState(call.state) is CallState.CONNECTED
+        conference_sid = await _room_of(work, call)
         legs = {
             leg.id: leg.provider_sid
             for leg in await work.session.scalars(
@@ -493,6 +522,17 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
         await _put_right(work, call, inside, sid)
 
 
+async def _room_of(work: Work, call: Call) -> str | None:
+    """The provider's id of the conference in which a call is."""
+    found: str | None = await work.session.scalar(
+        select(Offer.conference_sid)
+        .where(Offer.call_id == call.id, Offer.conference_sid.is_not(None))
+        .order_by(Offer.opened_at.desc())
+        .limit(1)
+    )
+    return found
+
+
 async def _note_legs(work: Work, told: dict[UUID, Any]) -> None:
     for leg_id, found in told.items():
         status = read_leg_status(found.status) if found else None
@@ -510,9 +550,13 @@ async def _put_right(work: Work, call: Call, inside: dict[str, str] | None, sid:
     state = CallState(call.state)
     offer = await offers.live_offer_of_call(work, call.id)
     if state is CallState.CONNECTED and offer is not None and inside is not None:
-        others = [other for other, label in inside.items() if other != sid and label != DUTY]
-        if sid not in inside or not others:
+        mine = await label_of_owner(work, offer)
+        there = any(label in (mine, "") for other, label in inside.items() if other != sid)
+        if sid not in inside or not there:
             await offers.lose_counsellor(work, call, offer, "found alone")
+    elif state is CallState.CONNECTED and offer is None and inside is not None:
+        if not any(label == f"party-{call.handed_to}" for label in inside.values()):
+            await offers.come_back(work, call, "found alone")
     elif state in (CallState.QUEUED, CallState.OFFERED) and (
         offer is None or offer.state == OfferState.OPEN
     ):

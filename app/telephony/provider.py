@@ -186,9 +186,12 @@ class Provider:
         conference_told: str,
         hold: str,
         seconds: int,
+        muted: bool = False,
+        coach: str | None = None,
     ) -> str:
-        """Ring somebody straight into a conference."""
+        """Ring somebody straight into a conference; `coach` is the leg that alone hears them."""
         s = self._settings
+        more = {"coaching": True, "call_sid_to_coach": coach} if coach else {}
 
         def ask(client: Client) -> str:
             participant = client.conferences(conference).participants.create(
@@ -196,6 +199,7 @@ class Provider:
                 from_=from_,
                 label=label,
                 timeout=seconds,
+                muted=muted,
                 beep="false",
                 early_media=False,
                 start_conference_on_enter=True,
@@ -205,6 +209,7 @@ class Provider:
                 status_callback_event=LEG_EVENTS,
                 conference_status_callback=callback(s, conference_told),
                 conference_status_callback_event=["start", "end", "join", "leave", "hold", "mute"],
+                **more,
             )
             return str(participant.call_sid)
 
@@ -231,6 +236,19 @@ class Provider:
                 c.conferences(conference_sid)
                 .participants(sid)
                 .update(hold=held, hold_url=url, hold_method="POST")
+            )
+        )
+
+    async def set_part(
+        self, conference_sid: str, sid: str, *, muted: bool, coach: str | None = None
+    ) -> None:
+        """How somebody takes part in a conference: heard by all, by nobody, or by one leg."""
+        coaching = {"coaching": coach is not None}
+        if coach is not None:
+            coaching["call_sid_to_coach"] = coach  # type: ignore[assignment]
+        await self._ask(
+            lambda c: (
+                c.conferences(conference_sid).participants(sid).update(muted=muted, **coaching)
             )
         )
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time
 
 from app.calls.speech import LineScript, Spoken
-from app.telephony.urls import call_path, offer_path
+from app.telephony.urls import call_path, offer_path, party_path
 
 Answer = dict[str, Any]
 
@@ -96,13 +96,16 @@ class RecordMessage:
 
 @dataclass(frozen=True)
 class Join:
-    """Into the conference of an offer."""
+    """Into a conference: that of the offer by which the talk began."""
 
     offer_id: UUID
     label: str
     then: str
     ends_for_all: bool
     star_ends: bool
+    muted: bool = False
+    # The leg that alone hears them.
+    coach: str | None = None
 
 
 Step = Say | PlayFile | Pause | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join
@@ -161,6 +164,8 @@ def _menu(answer: Answer, scene: Scene) -> list[Step]:
 def _enqueue(answer: Answer, scene: Scene) -> list[Step]:
     entry = int(answer["entry"])
     said: list[Step] = list(scene.say("returned")) if answer.get("returned") else []
+    if answer.get("transferred"):
+        said = list(scene.say("transferred"))
     return [
         *said,
         Wait(
@@ -254,6 +259,26 @@ def _whisper(answer: Answer, scene: Scene) -> list[Step]:
     return [Ask(said, then, seconds=5), GoTo(then)]
 
 
+def _party_whisper(answer: Answer, scene: Scene) -> list[Step]:
+    """Somebody is asked into a talk; nothing of the child is said before they are."""
+    then = party_path(answer["party_id"], "pressed", n=int(answer["attempt"]) + 1)
+    key = "ask_outside" if answer.get("outside") else "ask_colleague"
+    said: list[Say | PlayFile | Pause] = list(scene.say(key, digit=TAKE_DIGIT))
+    return [Ask(said, then, seconds=5), GoTo(then)]
+
+
+def _join_party(answer: Answer, scene: Scene) -> list[Step]:
+    left = party_path(answer["party_id"], "left")
+    return [
+        Join(
+            UUID(answer["room_id"]), f"party-{answer['party_id']}", then=left,
+            ends_for_all=False, star_ends=True, muted=bool(answer.get("muted")),
+            coach=answer.get("coach"),
+        ),
+        HangUp(),
+    ]  # fmt: skip
+
+
 def _taken(answer: Answer, scene: Scene) -> list[Step]:
     return [*scene.say("taken"), HangUp()]
 
@@ -316,6 +341,8 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "join_counsellor": _join_counsellor,
     "whisper": _whisper,
     "taken": _taken,
+    "party_whisper": _party_whisper,
+    "join_party": _join_party,
     "go_to": _go_to,
     "goodbye": _goodbye,
     "hang_up": _hang_up,

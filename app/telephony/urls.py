@@ -22,6 +22,10 @@ def duty_path(rung_id: UUID | str, step: str, **query: object) -> str:
     return _path(f"/telephony/duty/{rung_id}/{step}", query)
 
 
+def party_path(party_id: UUID | str, step: str, **query: object) -> str:
+    return _path(f"/telephony/parties/{party_id}/{step}", query)
+
+
 def message_path(rung_id: UUID | str) -> str:
     return f"/telephony/messages/{rung_id}/status"
 

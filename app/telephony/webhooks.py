@@ -13,7 +13,7 @@ from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import counsellor_flow, duty, flow, own_phone, script
+from app.telephony import counsellor_flow, duty, flow, own_phone, party_flow, script
 from app.telephony.documents import document, message_document
 from app.telephony.script import Answer, Scene, Step
 from app.telephony.signature import Signed, SignedRequest, read_number
@@ -322,6 +322,38 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
 async def leg_status(request: Request, signed: SignedRequest, leg_id: UUID) -> Response:
     """Progress of a counsellor's leg."""
     return await _note(request, lambda work: counsellor_flow.leg_status(work, leg_id, signed))
+
+
+# -- who else is in a talk ---------------------------------------------------------------
+
+
+@router.post("/parties/{party_id}/lifted")
+async def party_lifted(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
+    """Somebody who is asked into a talk has lifted the phone."""
+    return await _beside(request, lambda work: party_flow.lifted(work, party_id, signed))
+
+
+@router.post("/parties/{party_id}/pressed")
+async def party_pressed(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
+    """They pressed a key, or none."""
+    n = _number(request.query_params.get("n"), 1)
+    return await _beside(request, lambda work: party_flow.pressed(work, party_id, signed, n))
+
+
+@router.post("/parties/{party_id}/left")
+async def party_left(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
+    """They are out of the conference."""
+    return await _beside(request, lambda work: party_flow.left(work, party_id, signed))
+
+
+async def _beside(request: Request, asked: Asked) -> Response:
+    """What somebody hears who is no caller: what fails is asked again a few seconds later."""
+
+    async def steps(work: Work) -> list[Step]:
+        answer, scene = await asked(work)
+        return script.steps_for(answer, scene) if scene is not None else [script.HangUp()]
+
+    return await _tell(request, steps)
 
 
 # -- duty phones -------------------------------------------------------------------------

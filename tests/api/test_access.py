@@ -68,6 +68,16 @@ API = [
     ("GET", "/calls", Permission.SIGNED_IN),
     ("POST", "/offers/00000000-0000-4000-8000-000000000000/accept", Permission.TAKE_CALLS),
     ("POST", "/calls/00000000-0000-4000-8000-000000000000/hang-up", Permission.TAKE_CALLS),
+    *(
+        ("POST", f"/calls/{NIL}/{verb}", Permission.TAKE_CALLS)
+        for verb in ("transfer", "add", "mute", "unmute", "panic", f"parties/{NIL}/drop")
+    ),
+    ("GET", f"/calls/{NIL}/parties", Permission.TAKE_CALLS),
+    *(
+        ("POST", f"/calls/{NIL}/{verb}", Permission.SUPERVISE)
+        for verb in ("listen", "whisper", "barge")
+    ),
+    ("GET", "/talks", Permission.SUPERVISE),
     ("GET", "/voice-messages/00000000-0000-4000-8000-000000000000", Permission.HEAR_MESSAGES),
     ("GET", f"/calls/{NIL}/caller", Permission.KNOW_CALLERS),
     ("POST", f"/calls/{NIL}/flags", Permission.KNOW_CALLERS),
@@ -196,6 +206,8 @@ PAGES = [
     ("/agencies", Permission.SEE_DIRECTORY),
     ("/roster", Permission.SEE_ROSTER),
     ("/board/alarms", Permission.PLAN_ROSTER),
+    ("/board/talks", Permission.SUPERVISE),
+    (f"/board/calls/{NIL}/ask", Permission.TAKE_CALLS),
 ]
 
 

@@ -4,11 +4,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.browser.conftest import signed_in
+from tests.browser.conftest import CHROMIUM, signed_in
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page: Page) -> None:

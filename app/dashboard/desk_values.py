@@ -1,0 +1,78 @@
+"""What a counsellor's own part of the board shows."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, Response
+
+from app.calls import callers
+from app.calls.models import Call
+from app.contacts import contacts
+from app.contacts.models import Contact
+from app.dashboard import referrals, views
+from app.dashboard.templating import templates
+from app.routing import company, desk
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+
+async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
+    found = await desk.desk_of(work, staff)
+    contact = await contact_at_hand(work, staff, found)
+    shown = views.desk_view(
+        found,
+        contact,
+        work.now,
+        on_phone=staff.endpoint_kind != "browser",
+        limit=work.settings.offer_seconds,
+    )
+    call_id = shown.call.call_id if shown.call else None
+    caller = None
+    if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
+        caller = await _caller(work, staff, found.call)
+    talking = call_id if shown.call and shown.call.connected else None
+    return {
+        **await talk_values(work, talking),
+        "desk": shown,
+        "caller": caller,
+        **await referrals.desk_values(request, work, staff, call_id, contact),
+    }
+
+
+async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | None:
+    """What is known of whoever rings or talks: that, how often, and what one may read of it."""
+    history = await callers.history(work, call)
+    if not history.calls and not history.flags:
+        return None
+    readable, others = await contacts.earlier_of_caller(work, staff, call)
+    return views.caller_card(history, readable, others)
+
+
+async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+    await work.session.flush()
+    values = await desk_values(request, work, staff)
+    return templates.TemplateResponse(
+        request, "fragments/desk.html", {**values, "staff": staff, "notice": notice}
+    )
+
+
+async def contact_at_hand(work: Work, staff: Staff, found: desk.Desk) -> Contact | None:
+    """The contact of the call in hand, or in wrap-up that of the call that has just ended."""
+    call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
+    return await contacts.at_hand(work, staff, call_id) if call_id else None
+
+
+async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:
+    """Who else is in a talk."""
+    if call_id is None:
+        return {"parties": []}
+    found = [p for p in await company.live_parties(work, call_id) if p.owner_offer_id is None]
+    names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
+    return {
+        "parties": [
+            (p, names.get(p.staff_id, "") if p.staff_id else (p.role or "other").replace("_", " "))
+            for p in found
+        ],
+    }

@@ -1,0 +1,198 @@
+"""What is done in a talk from the board: ask somebody in, hand over, drop, listen, panic."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from sqlalchemy import select
+
+from app.calls import record
+from app.dashboard.desk_values import desk_fragment
+from app.dashboard.templating import templates
+from app.errors import Invalid, Refusal
+from app.routing import company, desk, offers, parties
+from app.routing.company import ROLES, Mode
+from app.routing.models import Presence, PresenceState
+from app.staff.access import InWork, Requires
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+TakesCalls = Annotated[
+    Staff, Depends(Requires(Permission.TAKE_CALLS, json_only=False), scope="function")
+]
+Supervises = Annotated[
+    Staff, Depends(Requires(Permission.SUPERVISE, json_only=False), scope="function")
+]
+Text = Annotated[str, Form(max_length=80)]
+
+
+@router.get("/board/calls/{call_id}/ask")
+async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
+    """Whom one could ask into the talk, just now."""
+    await desk.call_in_hand(work, staff, call_id)
+    rows = await work.session.scalars(
+        select(Staff)
+        .join(Presence, Presence.counsellor_id == Staff.id)
+        .where(
+            Staff.active, Staff.id != staff.id,
+            Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRAP_UP)),
+        ).order_by(Staff.name)
+    )  # fmt: skip
+    values = {
+        "call_id": call_id, "roles": ROLES,
+        "colleagues": [one for one in rows if may(one.role, Permission.TAKE_CALLS)],
+    }  # fmt: skip
+    return templates.TemplateResponse(request, "fragments/ask.html", values)
+
+
+@router.post("/board/calls/{call_id}/ask")
+async def ask(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    how: Annotated[Literal["warm", "cold", "third_party", "skill"], Form()],
+    who: Text = "",
+    number: Text = "",
+    role: Text = "other",
+    skills: Text = "",
+) -> Response:
+    """Ask somebody into the talk, or send the caller on."""
+
+    async def verb() -> None:
+        call = await desk.lock_in_hand(work, staff, call_id)
+        staff_id, outside = _colleague(who), number.strip() or None
+        match how:
+            case "skill":
+                await parties.to_skill(work, staff, call, skills.split(","))
+            case "third_party":
+                await parties.add_third_party(work, staff, call, number, role)
+            case "warm":
+                await parties.consult(work, staff, call, staff_id=staff_id, number=outside)
+            case "cold":
+                await parties.transfer(work, staff, call, staff_id=staff_id, number=outside)
+
+    return await _said(request, work, staff, verb)
+
+
+def _colleague(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise Invalid("Choose a colleague of the list.") from None
+
+
+@router.post("/board/calls/{call_id}/parties/{party_id}/{action}")
+async def change(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    party_id: UUID,
+    action: Literal["complete", "together", "drop"],
+) -> Response:
+    """Hand the talk over, talk all together, or drop somebody."""
+
+    async def verb() -> None:
+        call = await desk.lock_in_hand(work, staff, call_id)
+        match action:
+            case "complete":
+                await parties.complete(work, staff, call, party_id)
+            case "together":
+                await parties.together(work, call)
+            case "drop":
+                await parties.drop(work, staff, call, party_id)
+
+    return await _said(request, work, staff, verb)
+
+
+@router.post("/board/calls/{call_id}/{action}")
+async def mute_or_panic(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    action: Literal["mute", "unmute", "panic", "hold", "resume", "hang-up"],
+) -> Response:
+    """Hold, resume, mute, hang up, or call a supervisor in."""
+    rings = True
+
+    async def verb() -> None:
+        nonlocal rings
+        if action == "hang-up":
+            await desk.end_talk(work, staff, call_id)
+            return
+        if action in ("hold", "resume"):
+            await desk.set_hold(work, staff, call_id, action == "hold")
+            return
+        call = await desk.lock_in_hand(work, staff, call_id)
+        if action == "panic":
+            rings = await parties.panic(work, staff, call)
+        else:
+            talk = await parties.talk_of(work, call)
+            await offers.set_mute(work, call, talk, action == "mute")
+
+    nobody = "No supervisor is there. All who supervise see on their boards that you need one."
+    return await _said(request, work, staff, verb, lambda: "" if rings else nobody)
+
+
+async def _said(
+    request: Request, work: Work, staff: Staff, verb: Any, then: Any = lambda: ""
+) -> Response:
+    """The desk as it is afterwards; what is refused stands on it."""
+    try:
+        await verb()
+        notice = then()
+    except Refusal as refusal:
+        await work.undo()
+        notice = refusal.detail
+    return await desk_fragment(request, work, staff, notice)
+
+
+# -- for whoever supervises --------------------------------------------------------------------
+
+
+async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """The talks that go on, and how one takes part in them."""
+    talks = await desk.live_talks(work)
+    mine: dict[UUID, company.Party] = {}
+    for talk in talks:
+        for party in await company.live_parties(work, talk.call.id):
+            if party.staff_id == staff.id and party.owner_offer_id is None:
+                mine[talk.call.id] = party
+    return {"talks": [(talk, mine.get(talk.call.id)) for talk in talks], "now": work.now}
+
+
+@router.get("/board/talks")
+async def talks_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+    values = await talks_values(work, staff)
+    return templates.TemplateResponse(request, "fragments/talks.html", {**values, "staff": staff})
+
+
+@router.post("/board/talks/{call_id}/{mode}")
+async def supervise(
+    request: Request,
+    work: InWork,
+    staff: Supervises,
+    call_id: UUID,
+    mode: Literal["listen", "whisper", "barge", "leave"],
+) -> Response:
+    """Listen, whisper, join, or leave again."""
+    notice = ""
+    try:
+        call = await record.lock_call(work, call_id)
+        if mode == "leave":
+            for party in await company.live_parties(work, call_id):
+                if party.staff_id == staff.id:
+                    await parties.drop(work, staff, call, party.id)
+        else:
+            chosen = Mode.TALK if mode == "barge" else Mode(mode)
+            await parties.supervise(work, staff, call, chosen)
+    except Refusal as refusal:
+        await work.undo()
+        notice = refusal.detail
+    await work.session.flush()
+    values = {**await talks_values(work, staff), "staff": staff, "notice": notice}
+    return templates.TemplateResponse(request, "fragments/talks.html", values)

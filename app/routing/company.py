@@ -1,0 +1,140 @@
+"""Who else is in a talk: colleagues, third parties by phone, supervisors who listen."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.calls import record
+from app.calls.models import Call, Leg
+from app.database.base import Base, Identifier, Sealed, one_of
+from app.routing import presence as presences
+from app.routing.models import Presence, PresenceState
+from app.work import Work
+
+
+class Purpose(StrEnum):
+    CONSULT = "consult"  # the caller is held; then together, then it may be handed over
+    TRANSFER = "transfer"  # it is handed over as soon as they are in
+    THIRD_PARTY = "third_party"  # police, outreach, an interpreter: stays beside us
+    SUPERVISE = "supervise"  # listens, whispers or joins
+    PANIC = "panic"  # a supervisor whom the counsellor called in
+
+
+class Mode(StrEnum):
+    TALK = "talk"
+    LISTEN = "listen"  # hears both, is heard by nobody
+    WHISPER = "whisper"  # is heard by the counsellor only
+
+
+class PartyState(StrEnum):
+    RINGING = "ringing"
+    IN = "in"
+    LEFT = "left"
+    FAILED = "failed"
+
+
+LIVE = (PartyState.RINGING, PartyState.IN)
+# What a third party is; the only thing that is said of them in a log.
+ROLES = ("police", "mobile_outreach", "interpreter", "social_welfare", "medical", "other")
+# Why somebody who helps in a talk is on a break for so long.
+HELPING = "helps in a talk"
+
+
+class Party(Base):
+    """Somebody besides caller and counsellor; in the conference of the offer `room_id`."""
+
+    __tablename__ = "parties"
+    __table_args__ = (
+        one_of("purpose", Purpose),
+        one_of("mode", Mode),
+        one_of("state", PartyState),
+        CheckConstraint(
+            "role IS NULL OR role IN (" + ", ".join(f"'{r}'" for r in ROLES) + ")", name="role"
+        ),
+        CheckConstraint("(staff_id IS NULL) = (number_sealed IS NOT NULL)", name="who"),
+        Index("ix_parties_call_id", "call_id"),
+        Index(
+            "uq_parties_staff_live",
+            "staff_id",
+            unique=True,
+            postgresql_where=text("state IN ('ringing', 'in')"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
+    room_id: Mapped[UUID] = mapped_column(ForeignKey("offers.id"))
+    purpose: Mapped[str]
+    mode: Mapped[str] = mapped_column(server_default="talk")
+    state: Mapped[str] = mapped_column(server_default="ringing")
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    number_sealed: Mapped[Sealed | None]
+    role: Mapped[str | None]
+    asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    wanted_at: Mapped[datetime]
+    joined_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    # The talk is theirs: by this offer.
+    owner_offer_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"))
+
+
+def label_of(party: Party) -> str:
+    """What the provider calls them in the conference: opaque."""
+    return f"party-{party.id}"
+
+
+async def live_parties(work: Work, call_id: UUID) -> list[Party]:
+    """Everybody who rings or is in, besides caller and counsellor."""
+    rows = await work.session.scalars(
+        select(Party)
+        .where(Party.call_id == call_id, Party.state.in_(LIVE))
+        .order_by(Party.wanted_at, Party.id)
+    )
+    return list(rows)
+
+
+async def send_away(work: Work, call: Call, cause: str) -> None:
+    """The talk is over or the conference is left: nobody stays in it, and no phone rings on."""
+    for party in await live_parties(work, call.id):
+        await end_party(work, call, party, cause)
+
+
+async def end_party(work: Work, call: Call, party: Party, cause: str) -> None:
+    """They are out, or will be: their leg is to be ended, and they are free for calls again."""
+    if party.state not in LIVE:
+        return
+    was_in = party.state == PartyState.IN
+    party.state = (PartyState.LEFT if was_in else PartyState.FAILED).value
+    party.left_at = work.now
+    legs = await work.session.scalars(
+        select(Leg).where(Leg.party_id == party.id, Leg.ended_at.is_(None))
+    )
+    for leg in legs.all():
+        leg.end_wanted = True
+        work.defer("telephony:end_leg", leg_id=str(leg.id))
+    await record.record(
+        work, call, "party_left" if was_in else "party_failed", party_id=str(party.id),
+        purpose=party.purpose, cause=cause,
+    )  # fmt: skip
+    await release(work, party)
+    work.announce("calls", "talks")
+
+
+async def release(work: Work, party: Party) -> None:
+    """A colleague who helped is available again, unless the talk is theirs or they went away."""
+    if party.staff_id is None or party.owner_offer_id is not None:
+        return
+    presence = await presences.lock_presence(work, party.staff_id)
+    if presence.state == PresenceState.BREAK and presence.cause == HELPING:
+        await presences.set_free(work, presence, "helped in a talk", rested=True)
+
+
+async def engage(work: Work, staff_id: UUID) -> Presence:
+    """A colleague helps: no call is offered to them meanwhile."""
+    presence = await presences.lock_presence(work, staff_id)
+    if presence.state in (PresenceState.AVAILABLE, PresenceState.WRAP_UP):
+        await presences.set_presence(work, presence, PresenceState.BREAK, HELPING)
+    return presence

@@ -1,0 +1,74 @@
+"""Who is beside caller and counsellor, as their legs and the conference tell."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import lines
+from app.calls.models import Call, Leg
+from app.calls.states import LegStatus
+from app.routing import offers, parties
+from app.routing.company import Party
+from app.routing.models import Offer
+from app.staff.models import Staff
+from app.work import Work
+
+
+async def counsellor_sid(work: Work, call: Call) -> str | None:
+    """The leg of whoever has the talk: whom a whisper goes to."""
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is None:
+        return None
+    owner = await work.session.scalar(select(Party.id).where(Party.owner_offer_id == offer.id))
+    found: str | None = await work.session.scalar(
+        select(Leg.provider_sid).where(
+            Leg.offer_id == offer.id, Leg.ended_at.is_(None), Leg.provider_sid.is_not(None),
+            Leg.party_id.is_not_distinct_from(owner),
+        )
+    )  # fmt: skip
+    return found
+
+
+async def party_leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
+    """Their leg has ended."""
+    assert leg.party_id is not None
+    party = await work.session.get(Party, leg.party_id, with_for_update=True)
+    assert party is not None
+    if party.owner_offer_id is not None:
+        offer = await work.session.get(Offer, party.owner_offer_id, with_for_update=True)
+        if offer is not None and offer.released_at is None and offer.finished_at is None:
+            await offers.lose_counsellor(work, call, offer, f"leg {status.value}")
+        return
+    await parties.gone(work, call, party, f"leg {status.value}")
+
+
+async def party_event(work: Work, call: Call, label: str, present: bool) -> None:
+    """The conference tells that somebody besides the two is in or out."""
+    try:
+        party_id = UUID(label.removeprefix("party-"))
+    except ValueError:
+        return
+    party = await work.session.get(Party, party_id, with_for_update=True)
+    if party is None or party.call_id != call.id:
+        return
+    if present:
+        await parties.joined(work, call, party)
+    elif party.joined_at is not None and party.owner_offer_id is None:
+        await parties.gone(work, call, party, "left the conference")
+
+
+async def address_of(work: Work, party: Party) -> tuple[str, str]:
+    """Where somebody is rung, and from which number."""
+    call = await work.session.get(Call, party.call_id)
+    line = await lines.line_of_id(work, call.line_id if call else None)
+    line = line or await lines.any_line(work)
+    if party.staff_id is not None:
+        staff = await work.session.get(Staff, party.staff_id)
+        assert staff is not None
+        to = staff.endpoint or f"client:{staff.identity}"
+    else:
+        assert party.number_sealed is not None
+        to = work.keys.open(
+            party.number_sealed, table="parties", column="number_sealed", row=party.id
+        ).decode()
+    return to, line.number if line else ""
