@@ -23,6 +23,8 @@ from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import duty, party_flow
 from app.telephony import jobs as telephony_jobs
+from app.telephony.hygiene import EVERY as COMPARED_EVERY
+from app.telephony.hygiene import look_after
 from app.telephony.provider import Provider
 from app.work import Ground
 
@@ -62,6 +64,7 @@ class Worker:
             asyncio.create_task(self._for_ever("stalled", self._run_hygiene)),
             asyncio.create_task(self._for_ever("numbers", self._run_numbers)),
             asyncio.create_task(self._for_ever("coverage", self._run_coverage)),
+            asyncio.create_task(self._for_ever("comparison", self._run_comparison)),
         ]
         try:
             yield self
@@ -136,6 +139,12 @@ class Worker:
             await self._ground.clock.sleep(COVERAGE_EVERY)
             await self._busily(look_over(self._ground))
             await self._busily(forget_numbers(self._ground))
+
+    async def _run_comparison(self) -> None:
+        while True:
+            await self._ground.clock.sleep(COMPARED_EVERY)
+            if self._ground.settings.twilio_account_sid:
+                await self._busily(look_after(self._ground))
 
     async def _busily(self, doing: Awaitable[object]) -> None:
         self.busy += 1

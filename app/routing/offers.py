@@ -150,22 +150,43 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
         await presences.set_free(work, presence, "declined")
 
 
+async def _never_rang(work: Work, offer: Offer) -> bool:
+    """Whether the provider has not taken a leg of this offer up to now: an outage, then."""
+    legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
+    unsent = [leg for leg in legs if leg.provider_sid is None and leg.sending != "failed"]
+    return bool(legs) and len(unsent) == len(legs)
+
+
 async def miss_offer(
-    work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
+    work: Work,
+    call: Call,
+    offer: Offer,
+    cause: str,
+    *,
+    fetch_caller: bool = True,
+    our_fault: bool = False,
 ) -> None:
     """Nobody took it, or the phone could not be reached: on to the next counsellor.
 
-    After too many in a row the counsellor is away, until they say otherwise.
+    After too many in a row the counsellor is away, until they say otherwise. Where the fault
+    was ours or the provider's (`our_fault`: nobody looked after it in time) nobody has missed
+    anything, and the same counsellor is asked again as soon as that is possible.
     """
     if offer.released_at is not None or offer.state == OfferState.CONNECTED:
         return
     was_accepted = offer.state == OfferState.ACCEPTED
-    await _release(work, call, offer, OfferState.MISSED, cause)
+    excused = our_fault or await _never_rang(work, offer)
+    ended = OfferState.WITHDRAWN if excused else OfferState.MISSED
+    await _release(work, call, offer, ended, cause)
     if fetch_caller and offer.move_wanted_at is not None:
         # The caller may have been moved to a conference in which nobody is any more.
         call.entries += 1
         work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
+    if excused:
+        if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
+            await presences.set_free(work, presence, "the call could not be rung", rested=True)
+        return
     presence.missed += 1
     endpoint = await work.session.scalar(
         select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)

@@ -25,6 +25,9 @@ from app.work import PROGRAM, Ground, Work
 _AT_MOST = 500
 # How long the provider may take to say whether two are connected.
 _ANSWER_TIME = timedelta(seconds=5)
+_UNSEEN = timedelta(seconds=5)
+# A presence that says a call is held, and holds none, is put right after so long.
+_STUCK = timedelta(seconds=30)
 
 
 async def sweep(ground: Ground) -> int:
@@ -37,6 +40,7 @@ async def sweep(ground: Ground) -> int:
         "wrap_up": _end_wrap_up,
         "stale": _set_away,
         "silent": _ask_the_provider,
+        "stuck": _free_stuck,
     }
     for kind, row_id in due:
         if kind == "match":
@@ -56,6 +60,7 @@ def _on(
 _NOW: BindParameter[datetime] = bindparam("now")
 _SILENT: BindParameter[datetime] = bindparam("silent")
 _STALE: BindParameter[datetime] = bindparam("stale")
+_STUCK_SINCE: BindParameter[datetime] = bindparam("stuck_since")
 _DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
@@ -71,6 +76,11 @@ _DUE = union_all(
         Presence.state == PresenceState.AVAILABLE,
         Presence.heartbeat_at < _STALE,
         Staff.endpoint_kind == "browser",
+    ),
+    select(literal("stuck"), Presence.counsellor_id).where(
+        or_(Presence.state == PresenceState.OFFERED, Presence.state == PresenceState.ON_CALL),
+        Presence.since < _STUCK_SINCE,
+        ~exists().where(Offer.counsellor_id == Presence.counsellor_id, Offer.released_at.is_(None)),
     ),
     select(literal("silent"), Call.id).where(
         Call.state != CallState.ENDED,
@@ -96,6 +106,7 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
         now=now,
         silent=now - timedelta(seconds=settings.silence_seconds),
         stale=now - timedelta(seconds=settings.heartbeat_seconds),
+        stuck_since=now - _STUCK,
     )
     return [(row["kind"], row["row_id"]) for row in rows]
 
@@ -111,9 +122,11 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
         offer.expires_at = work.now + _ANSWER_TIME
         work.defer("telephony:settle_connection", offer_id=str(offer.id))
         return
-    await offers.miss_offer(
-        work, call, offer, "not connected in time" if accepted else "not taken in time"
-    )
+    # Somebody looks every second. What is found later than this was not looked after: our
+    # worker or database was away, and nobody could have taken it.
+    unseen = not accepted and work.now - offer.expires_at > _UNSEEN
+    cause = "not connected in time" if accepted else "not taken in time"
+    await offers.miss_offer(work, call, offer, cause, our_fault=unseen)
 
 
 async def _end_wrap_up(work: Work, counsellor_id: UUID) -> None:
@@ -131,6 +144,14 @@ async def _set_away(work: Work, counsellor_id: UUID) -> None:
         await presences.set_presence(
             work, presence, PresenceState.AWAY, "your browser was not heard of"
         )
+
+
+async def _free_stuck(work: Work, counsellor_id: UUID) -> None:
+    """Nobody stays busy with a call that is not there, however that came about."""
+    presence = await presences.lock_presence(work, counsellor_id)
+    busy = presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL)
+    if busy and await offers.held_offer(work, counsellor_id) is None:
+        await presences.set_free(work, presence, "no call was held any more")
 
 
 async def _ask_the_provider(work: Work, call_id: UUID) -> None:

@@ -305,12 +305,13 @@ def wait(entry: int, step: int) -> Decision:
                 )
                 return answer
             assert call.queued_at is not None
-            if step == 0 and call.preferred_id is None and await last_counsellor(work, call):
-                answer["last"] = True
             answer["ahead"] = await queue.callers_ahead(work, call)
             waited = work.now - call.queued_at
             if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
                 answer["long"] = True
+        waits = state in (CallState.QUEUED, CallState.OFFERED)
+        if waits and step == 0 and call.preferred_id is None and await last_counsellor(work, call):
+            answer["last"] = True
         await record.record(
             work, call, "wait", delivery=delivery, answer=answer, language=call.language
         )

@@ -56,19 +56,30 @@ ASKS = 4
 class BackOff(BaseRetryStrategy):
     """Again after 0.25, 0.5, 1, 2 ... at most 60 seconds and a random half more, or as the
     provider says; and for as long as it takes. Each run looks first whether it is still wanted:
-    a phone that must not ring on is ended after an outage of whatever length.
+    a phone that must not ring on is ended after an outage of whatever length. Where somebody
+    waits for it (`longest`, in seconds), it is tried more often.
     """
+
+    def __init__(self, longest: float = 60.0) -> None:
+        self._longest = longest
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         passing = (TryAgain, Uncertain, DBAPIError, psycopg.Error, OSError)
         if not isinstance(exception, passing):
             return None
-        wait = min(0.25 * 2 ** min(job.attempts, 10), 60.0)
+        wait = min(0.25 * 2 ** min(job.attempts, 10), self._longest)
         after = min(getattr(exception, "after", 0.0), 10.0)
         # Jitter, so that a storm of refusals does not come back as one.
         wait = max(wait, after) * (1 + random.random() / 2)
         return RetryDecision(retry_in={"milliseconds": int(wait * 1000)})
 
+
+# A caller waits for these: after an outage they go on within seconds.
+_AWAITED = frozenset(
+    {"ring_counsellor", "join_counsellor", "ring_party", "move_caller", "return_caller",
+     "settle_connection", "settle_finish", "set_hold"}
+)  # fmt: skip
+_SOON = 2.0
 
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
 
@@ -90,7 +101,8 @@ def telephony_tasks() -> Blueprint:
     """The jobs of this edge, for one job app; an app of its own changes them."""
     tasks = Blueprint()
     for name, function in _FUNCTIONS.items():
-        tasks.task(name=name, retry=BackOff(), pass_context=True)(function)
+        retry = BackOff(_SOON) if name in _AWAITED else BackOff()
+        tasks.task(name=name, retry=retry, pass_context=True)(function)
     return tasks
 
 
@@ -281,18 +293,22 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
             party = await work.session.get(Party, leg.party_id)
             assert party is not None
             to, _ = await beside.address_of(work, party)
-        leg.asks += 1
-        asks = leg.asks
         assert leg.sent_at is not None
         since = leg.sent_at - timedelta(seconds=2)
         known = await known_sids(work, since)
     sid = await parts.provider.find_leg(to=to, since=since, known=known)
     if sid is not None:
         await _note_sent(parts, leg_id, sid)
-    elif asks < ASKS:
+        return
+    # Only an answer counts: while the provider says nothing at all, it is asked again.
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        assert begun is not None
+        begun[0].asks += 1
+        asks = begun[0].asks
+    if asks < ASKS:
         raise Uncertain("no trace of the leg yet")
-    else:
-        await _note_not_sent(parts, leg_id, "could not be rung")
+    await _note_not_sent(parts, leg_id, "could not be rung")
 
 
 @task("end_leg")

@@ -58,6 +58,18 @@ class ProviderCall:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True)
+class LiveLeg:
+    """A leg that the provider says is alive. The numbers are never logged."""
+
+    sid: str
+    status: str
+    inbound: bool
+    to: str
+    from_: str
+    since: datetime
+
+
 class _Http(TwilioHttpClient):  # type: ignore[misc]
     """Sends to the base address of the settings, and remembers how long to wait."""
 
@@ -267,6 +279,25 @@ class Provider:
             raise
         ended_at = call.end_time if isinstance(call.end_time, datetime) else None
         return ProviderCall(str(call.status), ended_at)
+
+    async def live_legs(self) -> list[LiveLeg]:
+        """Everything that rings or talks on our account now, the newest thousand of each."""
+
+        def ask(client: Client) -> list[LiveLeg]:
+            found = []
+            for status in ("ringing", "in-progress"):
+                for leg in client.calls.list(status=status, limit=1000, page_size=1000):
+                    since = leg.start_time or leg.date_created
+                    if isinstance(since, datetime):
+                        found.append(
+                            LiveLeg(
+                                str(leg.sid), str(leg.status), str(leg.direction) == "inbound",
+                                str(leg.to), str(getattr(leg, "_from", "") or ""), since,
+                            )
+                        )  # fmt: skip
+            return found
+
+        return await self._ask(ask)
 
     async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
         """The one leg to somebody that was begun since then and is not known yet."""

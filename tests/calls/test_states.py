@@ -28,6 +28,7 @@ def test_the_whole_grid_of_a_call() -> None:
         ("greeting", "enter_queue"): "queued",
         ("queued", "leave_queue"): "greeting",
         ("queued", "offer"): "offered",
+        ("offered", "offer"): "offered",
         ("offered", "offer_ended"): "queued",
         ("offered", "connect"): "connected",
         ("offered", "counsellor_lost"): "queued",

@@ -1,0 +1,207 @@
+"""What we believe and what is: compared every minute, and put right after asking."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from app.clock import SystemClock
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import LINE, Stage, stage_on
+from app.practice.legs import Leg
+from app.practice.parties import Caller, Phone
+from tests.scenarios.test_main_job import talk
+from tests.scenarios.test_matching import rings_at
+from tests.scenarios.test_rota import waits
+
+
+def leg_of(stage: Stage, **values: object) -> Leg:
+    """A leg at the provider of which nobody has told us."""
+    known: dict[str, object] = {
+        "sid": stage.exchange.sids.new("CA"), "account": stage.exchange.account_sid,
+        "from_": "+381641239999", "to": LINE, "direction": "inbound", "party": Caller(),
+        "created_at": stage.clock.now(), "status": "in-progress",
+        "answered_at": stage.clock.now(),
+    }  # fmt: skip
+    leg = Leg(**{**known, **values})  # type: ignore[arg-type]
+    stage.exchange.legs[leg.sid] = leg
+    return leg
+
+
+async def test_a_call_that_we_never_heard_of_is_opened_and_greeted(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    number = stage.exchange.numbers[LINE]
+    leg = leg_of(stage, status_callback=number.status_callback)
+    await stage.advance(110)
+    assert leg.has_heard("Dobio si Plavi telefon")
+    call = await stage.call_of(leg)
+    assert call["opened_at"] == leg.created_at.replace(microsecond=0), "as of when it rang"
+    await ana.be("available")
+    stage.exchange.press(leg, "1")
+    await stage.advance(2)
+    assert await rings_at(stage, ana) == ["ana"]
+    await ana.accept()
+    await stage.advance(3)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(35)
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+
+
+async def test_a_ring_on_somebody_elses_number_is_left_alone(stage: Stage) -> None:
+    leg = leg_of(stage, to="+38111999999")
+    theirs = leg_of(stage, direction="outbound-api", from_="+38111999999", to="+381641110000")
+    await stage.advance(180)
+    assert await stage.rows("SELECT 1 FROM calls") == []
+    assert not leg.over
+    assert not theirs.over
+
+
+async def test_a_ghost_is_asked_about_before_it_is_lost(stage: Stage) -> None:
+    await stage.add_counsellor("ana", state=None)
+    boris = await stage.add_counsellor("boris")
+    leg = await waits(stage)
+    await boris.decline()
+    del stage.exchange.legs[leg.sid]
+    assert leg.program is not None
+    leg.program.cancel()
+    await stage.advance(115)
+    (row,) = await stage.rows("SELECT outcome, ended_by FROM calls")
+    assert row == {"outcome": "lost", "ended_by": "program"}
+    assert await boris.presence() in ("available", "away")
+
+
+async def test_a_live_talk_is_never_ended_by_a_list_that_leaves_it_out(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    page = stage.exchange.legs
+    stage.exchange.legs = {}
+    await asyncio.sleep(0)
+    stage.exchange.legs = page
+    await stage.advance(400)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_leg_that_rings_for_nobody_is_ended(stage: Stage) -> None:
+    orphan = leg_of(
+        stage, direction="outbound-api", from_=LINE, to="+38164999001", party=Phone(),
+        status="ringing", answered_at=None,
+    )  # fmt: skip
+    await stage.advance(40)
+    assert not orphan.over, "it may still be on its way"
+    await stage.advance(80)
+    assert orphan.over
+
+
+async def test_nobody_stays_busy_with_a_call_that_is_not_there(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    boris = await stage.add_counsellor("boris")
+    await stage.rows(
+        "UPDATE presences SET state = 'on_call' WHERE counsellor_id = %s RETURNING 1", ana.id
+    )
+    await stage.rows(
+        "UPDATE presences SET state = 'break', cause = 'helps in a talk'"
+        " WHERE counsellor_id = %s RETURNING 1", boris.id,
+    )  # fmt: skip
+    await stage.advance(110)
+    # Nothing was heard of their browsers meanwhile.
+    assert await ana.presence() in ("available", "away")
+    assert await boris.presence() in ("available", "away")
+
+
+async def test_an_offer_that_nobody_looked_after_is_nobodys_miss(stage: Stage) -> None:
+    """The server was away for a minute: the counsellor was there, and is asked again at once."""
+    ana = await stage.add_counsellor("ana")
+    leg = await waits(stage)
+    assert await rings_at(stage, ana) == ["ana"]
+    await stage.stop_server()
+    # A minute in which no worker of ours runs; the caller hears what they last heard.
+    stage.stepped._now += timedelta(seconds=60)
+    await stage.start_server()
+    await stage.settle()
+    await stage.advance(2)
+    assert await rings_at(stage, ana) == ["ana"]
+    states = [
+        row["state"] for row in await stage.rows("SELECT state FROM offers ORDER BY opened_at")
+    ]
+    assert states == ["withdrawn", "open"]
+    call = await stage.call_of(leg)
+    assert call["queued_at"] is not None
+    await ana.accept()
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["state"] == "connected"
+
+
+@pytest.fixture
+async def real(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    """The helpline on the real clock, with short limits."""
+    async with stage_on(
+        database, clock=SystemClock(), wrap_up_seconds=0, offer_seconds=5, connect_seconds=5
+    ) as made:
+        await made.add_line()
+        yield made
+
+
+@pytest.mark.parametrize("trouble", ["refuse", "fail"])
+async def test_a_provider_that_refuses_everything_for_a_while(real: Stage, trouble: str) -> None:
+    """429 or 500 for longer than an offer lives: nobody is set away, and all go on afterwards."""
+    stage = real
+    stage.exchange.phones["+38164999001"] = Phone(picks_up=0.2, press_after=0.2)
+    vera = await stage.add_counsellor("vera", endpoint="+38164999001")
+    ana = await stage.add_counsellor("ana")
+    talking = stage.ring("+381641110000")
+    await until(lambda: bool(talking.heard))
+    stage.exchange.press(talking, "1")
+    first = await offered(stage, ana, vera)
+    if first is ana:
+        await ana.accept()
+    await until(lambda: stage.exchange.conferences.of_leg(talking) is not None)
+
+    stage.exchange.knobs.turn(trouble, "", times=None)  # type: ignore[arg-type]
+    waiting = stage.ring("+381641110001")
+    await until(lambda: bool(waiting.heard))
+    stage.exchange.press(waiting, "1")
+    for _ in range(13):
+        await asyncio.sleep(1)
+        for who in (ana, vera):
+            if (offer := await who.offer()) and offer["state"] == "open" and who is ana:
+                await who.ask("POST", f"/offers/{offer['id']}/accept")
+    before = (await stage.call_of(waiting))["queued_at"]
+    stage.exchange.knobs.reset()
+
+    async def connected() -> bool:
+        for who in (ana, vera):
+            if (offer := await who.offer()) and offer["state"] == "open" and who is ana:
+                await who.ask("POST", f"/offers/{offer['id']}/accept")
+        return stage.exchange.conferences.of_leg(waiting) is not None
+
+    for _ in range(300):
+        if await connected():
+            break
+        await asyncio.sleep(0.1)
+    assert stage.exchange.conferences.of_leg(waiting) is not None
+    assert stage.exchange.conferences.of_leg(talking) is not None, "the talk goes on"
+    assert (await stage.call_of(waiting))["queued_at"] == before
+    presences = await stage.rows("SELECT state, missed FROM presences")
+    assert all(row["state"] == "on_call" and row["missed"] == 0 for row in presences), presences
+
+
+async def until(truth: object) -> None:
+    assert callable(truth)
+    for _ in range(200):
+        if truth():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("did not happen")
+
+
+async def offered(stage: Stage, *crew: object) -> object:
+    for _ in range(200):
+        for who in crew:
+            if await who.offer() is not None:  # type: ignore[attr-defined]
+                return who
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing was offered")
