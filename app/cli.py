@@ -523,19 +523,20 @@ def demo(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="calls, contacts, referrals, statistics, or all")
+        str, typer.Argument(help="calls, contacts, referrals, routing, statistics, or all")
     ] = "all",
 ) -> None:
     """Measure: one JSON line per measure."""
     from app.demo.bench import run_bench
     from app.demo.bench_records import run_records_bench
     from app.demo.bench_referrals import run_referrals_bench
+    from app.demo.bench_routing import run_routing_bench
     from app.demo.bench_statistics import run_statistics_bench
 
     set_up_logging("ERROR")
     measures = {
         "calls": run_bench, "contacts": run_records_bench, "referrals": run_referrals_bench,
-        "statistics": run_statistics_bench,
+        "routing": run_routing_bench, "statistics": run_statistics_bench,
     }  # fmt: skip
     if name not in ("all", *measures):
         raise BadSettings(f"There is no measure {name!r}. There are: {', '.join(measures)}, all.")

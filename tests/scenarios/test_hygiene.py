@@ -33,11 +33,10 @@ async def test_a_call_that_we_never_heard_of_is_opened_and_greeted(stage: Stage)
     ana = await stage.add_counsellor("ana")
     number = stage.exchange.numbers[LINE]
     leg = leg_of(stage, status_callback=number.status_callback)
-    await stage.advance(110)
+    await stage.advance(63)
     assert leg.has_heard("Dobio si Plavi telefon")
     call = await stage.call_of(leg)
     assert call["opened_at"] == leg.created_at.replace(microsecond=0), "as of when it rang"
-    await ana.be("available")
     stage.exchange.press(leg, "1")
     await stage.advance(2)
     assert await rings_at(stage, ana) == ["ana"]

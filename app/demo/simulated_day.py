@@ -1,0 +1,92 @@
+"""A day of calls through the real matching on a stepped clock: nothing but arrivals and talks.
+
+Callers come at random (a Poisson process), talks last an exponential time, impatient callers give
+up after an exponential time; the same assumptions as Erlang's, so the waits have to be his. The
+matching is that of `app/routing/matching.py`, run after every event as the worker runs it.
+"""
+
+import heapq
+import itertools
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from app.routing.matching import Free, Room, Waiting, pair
+
+BEGINS = datetime(2030, 1, 14, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What became of the callers. Waits in seconds."""
+
+    calls: int
+    gave_up: int
+    # Of all callers, those who gave up too: the mean that Erlang's formulas give.
+    mean_wait: float
+    # The longest that somebody waited while a counsellor was free, before they were paired.
+    longest_overlooked: float
+    # How evenly the calls fell to the counsellors (Jain): 1 is the same to each.
+    fairness: float
+
+    @property
+    def abandoned(self) -> float:
+        return self.gave_up / self.calls
+
+
+def simulate(
+    calls_per_hour: float,
+    aht: float,
+    staff: int,
+    *,
+    calls: int,
+    patience: float | None = None,
+    seed: int = 1,
+) -> Simulated:
+    """Let so many callers come, and count how long they wait."""
+    dice = random.Random(seed)
+    crew = [uuid4() for _ in range(staff)]
+    free: dict[UUID, Free] = {who: Free(who, BEGINS) for who in crew}
+    room = Room(tuple(free.values()))
+    waiting: dict[UUID, Waiting] = {}
+    order = itertools.count()
+    events: list[tuple[float, int, str, UUID]] = [(0.0, next(order), "rings", uuid4())]
+    came = gave_up = 0
+    waited = overlooked = 0.0
+    taken = dict.fromkeys(crew, 0)
+    while events:
+        at, _, what, who = heapq.heappop(events)
+        now = BEGINS + timedelta(seconds=at)
+        match what:
+            case "rings":
+                came += 1
+                waiting[who] = Waiting(who, "+1", "sr", now)
+                if patience is not None:
+                    tired = at + dice.expovariate(1 / patience)
+                    heapq.heappush(events, (tired, next(order), "tires", who))
+                if came < calls:
+                    following = at + dice.expovariate(calls_per_hour / 3600)
+                    heapq.heappush(events, (following, next(order), "rings", uuid4()))
+            case "tires":
+                caller = waiting.pop(who, None)
+                if caller is not None:
+                    gave_up += 1
+                    waited += caller.waited(now)
+            case "ends":
+                free[who] = Free(who, now)
+        if waiting and free:
+            # Best first, as the database hands them over: no more than can be paired.
+            first = itertools.islice(waiting.values(), len(free))
+            for caller, counsellor in pair(list(first), list(free.values()), now, room):
+                del waiting[caller.call_id], free[counsellor.counsellor_id]
+                waited += caller.waited(now)
+                taken[counsellor.counsellor_id] += 1
+                ends = at + dice.expovariate(1 / aht)
+                heapq.heappush(events, (ends, next(order), "ends", counsellor.counsellor_id))
+        if waiting and free:
+            # Somebody waits although somebody is free: until the next event, at least.
+            overlooked = max(overlooked, (events[0][0] if events else at) - at)
+    shares = list(taken.values())
+    fairness = sum(shares) ** 2 / (len(shares) * sum(n * n for n in shares))
+    return Simulated(came, gave_up, waited / came, overlooked, fairness)

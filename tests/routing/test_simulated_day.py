@@ -1,0 +1,29 @@
+"""Days of calls through the real matching wait as long as Erlang says they have to."""
+
+import pytest
+
+from app.demo.simulated_day import simulate
+from app.statistics.erlang import erlang_a, erlang_c
+
+AHT = 180.0
+
+
+@pytest.mark.parametrize(("staff", "load"), [(5, 3.5), (12, 9.0)])
+def test_patient_callers_wait_as_erlang_c_has_it(staff: int, load: float) -> None:
+    rate = load * 3600 / AHT
+    day = simulate(rate, AHT, staff, calls=150_000)
+    wanted = erlang_c(rate, 3600, AHT, staff, 20)
+    assert wanted is not None
+    assert day.mean_wait == pytest.approx(wanted.mean_wait, rel=0.05)
+    assert day.longest_overlooked <= 1, "somebody waited though somebody was free"
+    assert day.fairness > 0.99
+
+
+def test_impatient_callers_wait_and_give_up_as_erlang_a_has_it() -> None:
+    rate = 10 * 3600 / AHT
+    for staff in (8, 12):
+        day = simulate(rate, AHT, staff, calls=60_000, patience=120)
+        wanted = erlang_a(rate, 3600, AHT, staff, 20, 120)
+        assert day.mean_wait == pytest.approx(wanted.mean_wait, rel=0.05)
+        assert day.abandoned == pytest.approx(wanted.abandoned, rel=0.05)
+        assert day.longest_overlooked <= 1
