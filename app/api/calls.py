@@ -304,3 +304,15 @@ async def voice_message(work: InWork, staff: HearsMessages, message_id: UUID) ->
     """The audio of a voice message; opening it is logged."""
     audio, kind = await messages.open_message(work, message_id)
     return Response(audio, media_type=kind, headers={"Cache-Control": "no-store"})
+
+
+@router.post("/voice-messages/{message_id}/take", status_code=204)
+async def take_message(work: InWork, staff: HearsMessages, message_id: UUID) -> None:
+    """I answer for it from now on."""
+    await messages.take(work, message_id, staff.id)
+
+
+@router.post("/voice-messages/{message_id}/done", status_code=204)
+async def message_done(work: InWork, staff: HearsMessages, message_id: UUID) -> None:
+    """It was listened to, and what it needs is done."""
+    await messages.mark_heard(work, message_id)

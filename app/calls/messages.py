@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.calls.models import VoiceMessage
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.staff.audit import write_entry, write_reading
 from app.work import Work
 
@@ -23,6 +23,19 @@ async def open_message(work: Work, message_id: UUID) -> tuple[bytes, str]:
     return audio, message.audio_type or "audio/mpeg"
 
 
+async def take(work: Work, message_id: UUID, owner_id: UUID) -> None:
+    """Somebody answers for a message from now on. Raises NotFound, Conflict when it is done."""
+    message = await work.session.get(VoiceMessage, message_id, with_for_update=True)
+    if message is None or message.state == "absent":
+        raise NotFound("There is no such message.")
+    if message.heard_at is not None:
+        raise Conflict("Somebody has listened to it, and it is done.")
+    if message.owner_id != owner_id:
+        message.owner_id = owner_id
+        write_entry(work, "voice message taken", str(message_id), owner=str(owner_id))
+        work.announce("messages")
+
+
 async def mark_heard(work: Work, message_id: UUID) -> None:
     """Somebody has listened to it and takes care of it. Raises NotFound."""
     message = await work.session.get(VoiceMessage, message_id, with_for_update=True)
@@ -30,5 +43,6 @@ async def mark_heard(work: Work, message_id: UUID) -> None:
         raise NotFound("There is no such message.")
     if message.heard_at is None:
         message.heard_at, message.heard_by = work.now, work.actor.staff_id
+        message.owner_id = message.owner_id or work.actor.staff_id
         write_entry(work, "voice message done", str(message_id))
         work.announce("messages")

@@ -294,5 +294,8 @@ class VoiceMessage(Base):
     audio_type: Mapped[str | None]
     created_at: Mapped[datetime]
     provider_deleted_at: Mapped[datetime | None]
+    # Who answers for it, from the moment it is here until it is done.
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When it was listened to, and done.
     heard_at: Mapped[datetime | None]
     heard_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

@@ -110,7 +110,9 @@ async def _waiting(work: Work) -> list[views.WaitingRow]:
 
 
 async def _messages(work: Work) -> list[views.MessageRow]:
-    return [views.message_row(m) for m in await queries.open_messages(work)]
+    found = await queries.open_messages(work)
+    names = await accounts.names_of(work, {m.owner_id for m in found if m.owner_id})
+    return [views.message_row(m, names, work.now) for m in found]
 
 
 @router.get("/board/desk")
@@ -215,6 +217,16 @@ async def message_audio(work: InWork, staff: HearsMessages, message_id: UUID) ->
     """The audio; opening it is logged."""
     audio, kind = await messages.open_message(work, message_id)
     return Response(audio, media_type=kind)
+
+
+@router.post("/board/messages/{message_id}/take")
+async def take_message(
+    request: Request, work: InWork, staff: HearsMessages, message_id: UUID
+) -> Response:
+    """Somebody answers for a message from now on."""
+    await messages.take(work, message_id, staff.id)
+    await work.session.flush()
+    return await messages_fragment(request, work, staff)
 
 
 @router.post("/board/messages/{message_id}/done")

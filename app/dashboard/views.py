@@ -108,6 +108,9 @@ class MessageRow:
     at: str
     seconds: int
     ready: bool
+    # Whose task it is, and for how many seconds it has waited.
+    owner: str
+    waits: int
 
 
 def caller_card(history: History, readable: list[Contact], others: int) -> CallerCard:
@@ -208,11 +211,13 @@ def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
     )
 
 
-def message_row(message: VoiceMessage) -> MessageRow:
+def message_row(message: VoiceMessage, names: dict[UUID, str], now: datetime) -> MessageRow:
     return MessageRow(
         id=message.id,
         call_id=message.call_id,
         at=message.created_at.isoformat(),
         seconds=message.seconds or 0,
         ready=message.state == "imported",
+        owner=names.get(message.owner_id, "") if message.owner_id else "",
+        waits=_seconds(message.created_at, now),
     )

@@ -149,7 +149,9 @@ async def _rounds(
         sent += 1
 
     event.listen(engine, "before_cursor_execute", count)
-    times, floors, statements = [], [], []
+    times: list[float] = []
+    floors: list[float] = []
+    statements: list[int] = []
     try:
         for n in itertools.count():
             if len(times) == ROUNDS:

@@ -5,6 +5,7 @@ before it is sent; if its answer does not come, the next run asks the provider
 what became of it, and never sends it again.
 """
 
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -20,9 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from app.calls import lines, record
 from app.calls.models import Call, Leg, RecordedEvent, VoiceMessage
 from app.calls.states import CallState, is_over, read_leg_status
+from app.errors import NotFound
 from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals.models import Rung
+from app.referrals.opening import pick_owner
 from app.routing import offers, parties
 from app.routing.company import LIVE, Mode, Party
 from app.routing.models import Offer, OfferState
@@ -634,6 +637,9 @@ async def _note_message(parts: Parts, message_id: str, audio: bytes | None) -> N
                 audio, table="voice_messages", column="audio_sealed", row=message.id
             )
             message.audio_type, message.state = "audio/mpeg", "imported"
+            # A task from the first moment: somebody answers for it until it is done.
+            with contextlib.suppress(NotFound):
+                message.owner_id = message.owner_id or (await pick_owner(work)).id
             await record.record(work, call, "message_imported")
         await record.restate(work, call, "the voice message was fetched")
         work.announce("messages")

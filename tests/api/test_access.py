@@ -79,6 +79,8 @@ API = [
     ),
     ("GET", "/talks", Permission.SUPERVISE),
     ("GET", "/voice-messages/00000000-0000-4000-8000-000000000000", Permission.HEAR_MESSAGES),
+    ("POST", f"/voice-messages/{NIL}/take", Permission.HEAR_MESSAGES),
+    ("POST", f"/voice-messages/{NIL}/done", Permission.HEAR_MESSAGES),
     ("GET", f"/calls/{NIL}/caller", Permission.KNOW_CALLERS),
     ("POST", f"/calls/{NIL}/flags", Permission.KNOW_CALLERS),
     ("POST", f"/calls/{NIL}/flags/{NIL}/lift", Permission.KNOW_CALLERS),

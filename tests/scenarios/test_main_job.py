@@ -6,6 +6,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.practice.parties import Phone
+from app.staff.roles import Role
 
 
 async def talk(
@@ -282,3 +283,22 @@ async def test_two_lines_with_counsellors_of_their_own(stage: Stage) -> None:
     offered = (await stage.rows("SELECT counsellor_id FROM offers"))[0]["counsellor_id"]
     assert offered == other.id
     assert leg.has_heard("This is Missing children")
+
+
+async def test_a_voice_message_is_a_task_with_an_owner_until_it_is_done(stage: Stage) -> None:
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    leg = stage.ring("+381641110001")
+    leg.party.message_seconds = 9  # type: ignore[union-attr]
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(40)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(2)
+    (message,) = await stage.rows("SELECT id, owner_id FROM voice_messages")
+    assert message["owner_id"] == chief.id, "somebody answers for it from the first moment"
+    ana = await stage.add_counsellor("ana")
+    assert (await ana.ask("POST", f"/voice-messages/{message['id']}/take")).status_code == 204
+    (message,) = await stage.rows("SELECT id, owner_id, heard_at FROM voice_messages")
+    assert (message["owner_id"], message["heard_at"]) == (ana.id, None)
+    assert (await ana.ask("POST", f"/voice-messages/{message['id']}/done")).status_code == 204
+    assert (await chief.ask("POST", f"/voice-messages/{message['id']}/take")).status_code == 409
