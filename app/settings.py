@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     silence_seconds: int = Field(default=120, ge=10, le=3600)
     # The numbers of callers are forgotten so many days after their call.
     number_retention_days: int = Field(default=365, ge=1, le=3650)
+    # The number that call-backs show, if not that of the line: one that nobody at home knows.
+    callback_from: str | None = None
     # A country's own forms, trees and workflows, beside the shipped ones.
     definitions_dir: Path | None = None
     # The largest document of a case, in megabytes.

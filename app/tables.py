@@ -4,6 +4,7 @@ from app.calls import models as calls
 from app.contacts import models as contacts
 from app.database.base import Base
 from app.referrals import models as referrals
+from app.routing import callbacks
 from app.routing import company as talks
 from app.routing import models as routing
 from app.staff import models as staff
@@ -11,4 +12,14 @@ from app.statistics import models as statistics
 
 metadata = Base.metadata
 
-__all__ = ["calls", "contacts", "metadata", "referrals", "routing", "staff", "statistics", "talks"]
+__all__ = [
+    "callbacks",
+    "calls",
+    "contacts",
+    "metadata",
+    "referrals",
+    "routing",
+    "staff",
+    "statistics",
+    "talks",
+]

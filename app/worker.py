@@ -15,13 +15,14 @@ from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.log import log
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
+from app.routing.callbacks import open_due
 from app.routing.coverage import EVERY as COVERAGE_EVERY
 from app.routing.coverage import look_over
 from app.routing.jobs import routing_tasks
 from app.routing.sweep import sweep
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
-from app.telephony import duty, party_flow
+from app.telephony import call_back, duty, party_flow
 from app.telephony import jobs as telephony_jobs
 from app.telephony.hygiene import EVERY as COMPARED_EVERY
 from app.telephony.hygiene import look_after
@@ -33,7 +34,7 @@ _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
 _FORGOTTEN_EVERY = 10
 # What is imported to be run as a job.
-JOBS = (duty, party_flow)
+JOBS = (call_back, duty, party_flow)
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
@@ -138,6 +139,7 @@ class Worker:
         while True:
             await self._ground.clock.sleep(COVERAGE_EVERY)
             await self._busily(look_over(self._ground))
+            await self._busily(open_due(self._ground))
             await self._busily(forget_numbers(self._ground))
 
     async def _run_comparison(self) -> None:

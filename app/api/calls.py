@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Select, select
 
 from app.api.views import (
+    CallbackView,
     CallPage,
     CallView,
     EventView,
@@ -17,6 +18,7 @@ from app.api.views import (
     TalkView,
     Waiting,
     call_view,
+    callback_view,
     event_view,
     party_view,
     talk_view,
@@ -25,7 +27,7 @@ from app.calls import messages, queries, record
 from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
-from app.routing import company, desk, offers, parties, queue
+from app.routing import callbacks, company, desk, offers, parties, queue
 from app.routing.company import Mode
 from app.staff import accounts
 from app.staff.access import (
@@ -297,6 +299,42 @@ async def whisper(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, U
 async def barge(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
     """A supervisor talks with both."""
     return await _supervise(work, staff, call_id, Mode.TALK)
+
+
+class CallbackIn(BaseModel):
+    since: datetime = Field(alias="from")
+    until: datetime
+    who: callbacks.Who = callbacks.Who.CALLER
+    # That the caller has said so.
+    safe: bool
+
+
+@router.post("/calls/{call_id}/callback", status_code=201)
+async def agree_callback(
+    work: InWork, staff: TakesCalls, call_id: UUID, body: CallbackIn
+) -> dict[str, UUID]:
+    """The caller wants to be called back: when, who may answer, and that it is safe."""
+    await queries.readable_call(work, _readable(staff), call_id)
+    for at in (body.since, body.until):
+        if at.tzinfo is None:
+            raise Invalid("Give instants with their zone, for example 2026-11-24T08:00:00+01:00.")
+    call = await record.lock_call(work, call_id)
+    window = (body.since, body.until)
+    return {"id": (await callbacks.agree(work, call, body.who, window, safe=body.safe)).id}
+
+
+@router.get("/callbacks")
+async def list_callbacks(work: InWork, staff: TakesCalls) -> list[CallbackView]:
+    """Whom we have promised to call back, the next first."""
+    return [
+        callback_view(row, line, work.now) for row, line, _ in await callbacks.open_callbacks(work)
+    ]
+
+
+@router.post("/callbacks/{callback_id}/cancel", status_code=204)
+async def cancel_callback(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
+    """A person ends it: it is not made (any more)."""
+    await callbacks.cancel(work, staff, callback_id)
 
 
 @router.get("/voice-messages/{message_id}")

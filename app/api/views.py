@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from app.calls.models import Call, RecordedEvent
+from app.routing.callbacks import Callback
 from app.routing.company import Party
 from app.routing.desk import Talk
 
@@ -170,4 +171,29 @@ def talk_view(talk: Talk, now: datetime) -> TalkView:
         call_id=talk.call.id, line=talk.line, counsellor=talk.counsellor, training=talk.training,
         danger=talk.call.danger, held=talk.call.held_at is not None, panic=talk.panic,
         seconds=max(0, int((now - since).total_seconds())),
+    )  # fmt: skip
+
+
+class CallbackView(BaseModel):
+    """A call-back that is promised: never a number."""
+
+    id: UUID
+    call_id: UUID
+    line: str
+    language: str
+    who: str
+    state: str
+    tries: int
+    window_from: datetime
+    window_until: datetime
+    next_at: datetime
+    waiting_seconds: int
+
+
+def callback_view(row: Callback, line: str, now: datetime) -> CallbackView:
+    return CallbackView(
+        id=row.id, call_id=row.call_id, line=line, language=row.language, who=row.who,
+        state=row.state, tries=row.tries, window_from=row.window_from,
+        window_until=row.window_until, next_at=row.next_at,
+        waiting_seconds=max(0, int((now - row.agreed_at).total_seconds())),
     )  # fmt: skip

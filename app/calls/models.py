@@ -23,6 +23,7 @@ from app.calls.states import CallState, LegStatus, Outcome, Unstaffed
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 
 CALLER_KINDS = ("e164", "client", "sip", "withheld", "other")
+DIRECTIONS = ("inbound", "outbound")
 ENDED_BY = ("caller", "counsellor", "program", "provider")
 
 
@@ -89,7 +90,8 @@ class Prompt(Base):
 
 
 class Call(Base):
-    """One inbound ring. `provider_sid` is unique: a ring is one row, however often told."""
+    """One inbound ring, or a call-back of ours. `provider_sid` is unique: a ring is one row,
+    however often told."""
 
     __tablename__ = "calls"
     __table_args__ = (
@@ -100,6 +102,7 @@ class Call(Base):
         one_of("caller_kind", CALLER_KINDS),
         one_of("unstaffed", Unstaffed),
         one_of("ended_by", ENDED_BY),
+        one_of("direction", DIRECTIONS),
         CheckConstraint("(state = 'ended') = (outcome IS NOT NULL)", name="ended_outcome"),
         CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended_at"),
         CheckConstraint(
@@ -161,6 +164,13 @@ class Call(Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str | None]
+    # Outbound: a call-back that we make; it counts in no number of calls.
+    direction: Mapped[str] = mapped_column(server_default="inbound")
+    callback_id: Mapped[UUID | None] = mapped_column(index=True)
+    # When the provider was asked to ring whom we call back: committed before it is asked.
+    rung_at: Mapped[datetime | None]
+    # The caller wants to be called back.
+    asked_back: Mapped[bool] = mapped_column(server_default="false")
     # The caller was flagged: told so, and let through with the danger digit only.
     blocked: Mapped[bool] = mapped_column(server_default="false")
     # The provider itself could not tell how it ended.

@@ -62,6 +62,8 @@ _BEGINS_WITH = {
     "messages": 0,
     "event_count": 0,
     "blocked": False,
+    "direction": "inbound",
+    "asked_back": False,
     "wanted_skills": [],
     "excluded_ids": [],
 }
@@ -341,6 +343,8 @@ def settle_outcome(work: Work, call: Call) -> None:
         has_message=call.messages > 0,
         lost=call.lost,
         blocked=call.blocked,
+        asked_back=call.asked_back,
+        outbound=call.direction == "outbound",
     )
     short = timedelta(seconds=work.settings.short_abandon_seconds)
     call.outcome = outcome_of(facts, short_abandon=short).value

@@ -75,6 +75,8 @@ class CallFacts:
     has_message: bool
     lost: bool  # the provider itself could not tell
     blocked: bool = False  # the caller was flagged, and heard so
+    asked_back: bool = False  # the caller wants to be called back
+    outbound: bool = False  # we rang
 
 
 def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
@@ -85,8 +87,12 @@ def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
     """
     if facts.answered_at is not None:
         return Outcome.ANSWERED
+    if facts.outbound:
+        return Outcome.FAILED
     if facts.has_message:
         return Outcome.VOICEMAIL
+    if facts.asked_back:
+        return Outcome.CALLBACK_REQUESTED
     if facts.lost:
         return Outcome.LOST
     if facts.blocked and facts.queued_at is None:

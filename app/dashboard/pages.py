@@ -16,7 +16,7 @@ from app.dashboard.templating import templates
 from app.errors import NotFound, Refusal
 from app.referrals.opening import refer_urgently
 from app.referrals.states import Service
-from app.routing import desk, offers, presence, queue
+from app.routing import callbacks, desk, offers, presence, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
@@ -98,6 +98,8 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
         values |= await talks.talks_values(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values["messages"] = await _messages(work)
+    if may(staff.role, Permission.TAKE_CALLS):
+        values["callbacks"] = await _callbacks(work)
     if may(staff.role, Permission.READ_RECORDS):
         values |= await records.tasks_values(work, staff)
     if may(staff.role, Permission.SEE_REFERRALS):
@@ -107,6 +109,13 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
 
 async def _waiting(work: Work) -> list[views.WaitingRow]:
     return [views.waiting_row(call, work.now) for call in await queue.waiting_calls(work)]
+
+
+async def _callbacks(work: Work) -> list[views.CallbackRow]:
+    return [
+        views.callback_row(row, line, zone, work.now)
+        for row, line, zone in await callbacks.open_callbacks(work)
+    ]
 
 
 async def _messages(work: Work) -> list[views.MessageRow]:
@@ -123,6 +132,11 @@ async def own_desk(request: Request, work: InWork, staff: TakesCalls) -> Respons
 @router.get("/board/queue")
 async def queue_fragment(request: Request, work: InWork, staff: SeesQueue) -> Response:
     return _page(request, "fragments/queue.html", waiting=await _waiting(work))
+
+
+@router.get("/board/callbacks")
+async def callbacks_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    return _page(request, "fragments/callbacks.html", callbacks=await _callbacks(work))
 
 
 @router.get("/board/messages")

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app.calls.callers import History
 from app.calls.models import VoiceMessage
 from app.contacts.models import Contact
+from app.routing.callbacks import Callback
 from app.routing.desk import Desk
 from app.routing.models import OfferState, PresenceState
 from app.routing.queue import WaitingCall
@@ -40,6 +42,8 @@ class OfferCard:
     language: str
     danger: bool
     returned: bool
+    # A call-back: whom we ring once somebody takes it.
+    back: bool
     waited: int
     seconds_left: int
     limit: int
@@ -175,6 +179,7 @@ def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferC
         language=language_words(call.language),
         danger=call.danger,
         returned=call.returned > 0,
+        back=call.direction == "outbound",
         waited=_seconds(call.queued_at, now),
         seconds_left=max(0, int((offer.expires_at - now).total_seconds())),
         limit=limit,
@@ -202,6 +207,8 @@ def _call_card(desk: Desk, now: datetime) -> CallCard:
 def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
     """A caller who waits. The priority is said in words: colour is never the only sign."""
     priority = "in danger" if call.danger else "was cut off" if call.returned else ""
+    if call.back:
+        priority = "call-back"
     return WaitingRow(
         line=call.line,
         language=language_words(call.language),
@@ -209,6 +216,34 @@ def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
         priority=priority,
         being_offered=call.being_offered,
     )
+
+
+@dataclass(frozen=True)
+class CallbackRow:
+    """A call-back that is promised: when, and for how many seconds it has been."""
+
+    id: UUID
+    call_id: UUID
+    line: str
+    language: str
+    when: str
+    only: bool
+    tries: int
+    trying: bool
+    given_up: bool
+    late: bool
+    waits: int
+
+
+def callback_row(row: Callback, line: str, zone: str, now: datetime) -> CallbackRow:
+    begin, end = (at.astimezone(ZoneInfo(zone)) for at in (row.window_from, row.window_until))
+    until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a %d %b %H:%M}"
+    return CallbackRow(
+        row.id, row.call_id, line, language_words(row.language),
+        f"{begin:%a %d %b %H:%M}–{until}", row.who == "caller", row.tries,
+        row.state == "trying", row.state == "given_up", row.window_until < now,
+        _seconds(row.agreed_at, now),
+    )  # fmt: skip
 
 
 def message_row(message: VoiceMessage, names: dict[UUID, str], now: datetime) -> MessageRow:

@@ -166,7 +166,10 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
     found = await broken_now(stage)
     found += broken_on_the_phone(stage)
     inbound = {leg.sid: leg for leg in stage.exchange.legs.values() if leg.direction == "inbound"}
-    rows = {row["provider_sid"]: row for row in await stage.rows("SELECT * FROM calls")}
+    rows = {
+        row["provider_sid"]: row
+        for row in await stage.rows("SELECT * FROM calls WHERE direction = 'inbound'")
+    }
     if set(rows) != set(inbound):
         found.append(f"1: {len(inbound)} rings, {len(rows)} rows")
     for sid, row in rows.items():
@@ -225,7 +228,8 @@ async def _wrong_numbers(stage: Stage) -> list[str]:
             counted[row.values[0]] += row.group.sums["calls"]
     rows = await stage.rows(
         "SELECT coalesce(c.outcome, 'open') AS outcome, count(*) AS n FROM calls c"
-        " LEFT JOIN lines l ON l.id = c.line_id WHERE NOT coalesce(l.practice, false) GROUP BY 1"
+        " LEFT JOIN lines l ON l.id = c.line_id WHERE NOT coalesce(l.practice, false)"
+        " AND c.direction = 'inbound' GROUP BY 1"
     )
     found = []
     if dict(counted) != {row["outcome"]: row["n"] for row in rows}:
@@ -253,6 +257,7 @@ async def _outliving_phones(stage: Stage) -> list[str]:
         row["provider_sid"]
         for row in await stage.rows(
             "SELECT provider_sid FROM legs UNION SELECT provider_sid FROM rungs"
+            " UNION SELECT provider_sid FROM calls"
         )
     }
     found += [

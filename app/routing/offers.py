@@ -425,6 +425,8 @@ async def end_call(
     if call.handed_to is not None or CallState(call.state) is CallState.CONNECTED:
         await company.send_away(work, call, "the call has ended")
         call.handed_to = None
+    if call.callback_id is not None and CallState(call.state) is not CallState.ENDED:
+        work.defer("telephony:callback_over", call_id=str(call.id))
     # Only a call that is offered or connected holds anything.
     holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
     await record.end_call(

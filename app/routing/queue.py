@@ -40,6 +40,7 @@ class WaitingCall(NamedTuple):
     priority: int
     danger: bool
     returned: bool
+    back: bool
     being_offered: bool
     queued_at: datetime
 
@@ -61,6 +62,7 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
             priority=call.priority,
             danger=call.danger,
             returned=call.returned > 0,
+            back=call.direction == "outbound",
             being_offered=call.state == CallState.OFFERED,
             queued_at=call.queued_at or call.opened_at,
         )

@@ -85,6 +85,7 @@ _DUE = union_all(
     select(literal("silent"), Call.id).where(
         Call.state != CallState.ENDED,
         Call.heard_at < _SILENT,
+        ~Call.provider_sid.like("callback-%"),
         (Call.asked_at.is_(None)) | (Call.asked_at < _SILENT),
     ),
     # Somebody waits and somebody is free: worth a run of matching.

@@ -25,6 +25,7 @@ SELECT o.counsellor_id, count(*) AS offers, count(o.connected_at) AS answered,
   count(*) FILTER (WHERE o.state = 'declined') AS declined
 FROM offers o JOIN calls c ON c.id = o.call_id LEFT JOIN lines l ON l.id = c.line_id
 WHERE o.opened_at >= %(since)s AND o.opened_at < %(until)s AND NOT coalesce(l.practice, false)
+  AND c.direction = 'inbound'
 GROUP BY o.counsellor_id
 """
 # Whoever was available for less is not compared with others.

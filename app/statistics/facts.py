@@ -175,6 +175,7 @@ WITH c AS (
     floor(extract(epoch FROM c.ended_at))::bigint AS ended_s
   FROM calls c LEFT JOIN lines l ON l.id = c.line_id
   WHERE c.opened_at >= %(since)s AND c.opened_at < %(until)s AND NOT coalesce(l.practice, false)
+    AND c.direction = 'inbound'
 ), o AS (
   SELECT o.call_id, count(*) AS offers, count(*) FILTER (WHERE o.state = 'missed') AS missed,
     count(*) FILTER (WHERE o.state = 'declined') AS declined,
@@ -217,7 +218,7 @@ SELECT c.id, c.at_s, 1 AS is_call, coalesce(c.line, '?') AS line, c.language,
   CASE WHEN c.caller_key IS NULL THEN NULL ELSE EXISTS (
     SELECT FROM calls e LEFT JOIN lines el ON el.id = e.line_id
     WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
-      AND NOT coalesce(el.practice, false)
+      AND NOT coalesce(el.practice, false) AND e.direction = 'inbound'
   ) END AS called_before, o.counsellor_id,
   k.id AS contact_id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency,
   k.urgency_suggested, k.answers
@@ -228,7 +229,9 @@ UNION ALL
 SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, '-', NULL, '-', '-', NULL, NULL,
   NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, NULL, k.owner_id, k.id, k.state, k.channel,
   k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.answers
-FROM contacts k WHERE k.call_id IS NULL AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
+FROM contacts k LEFT JOIN calls b ON b.id = k.call_id
+WHERE (k.call_id IS NULL OR b.direction = 'outbound')
+  AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
 ORDER BY 2, 1
 """
 

@@ -1,7 +1,7 @@
 """Call-backs that were promised, and whether they were kept.
 
-A promise is a follow-up of a case about calling back. It belongs to the day on which it was due
-and is kept when it was done by the end of that day, in the country's zone.
+A promise is a follow-up of a case about calling back, or a call-back that a caller asked for (due
+by the end of the time agreed; those replaced or cancelled are none). It belongs to the day it was due, and is kept when it was done by the end of that day, in the country's zone.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,24 @@ WORDS = {
     "callbacks_open": "of these, those nobody has done yet",
 }
 _SQL = """
+WITH promised AS (
+  SELECT f.due_on, f.done_at, f.result = 'done' AS reached FROM follow_ups f
+  WHERE f.about = 'call_back' AND NOT EXISTS (SELECT FROM case_contacts k
+    WHERE k.case_id = f.case_id AND is_practice(NULL, k.contact_id))
+  UNION ALL
+  SELECT (b.window_until AT TIME ZONE :zone)::date, b.done_at, b.state = 'reached'
+  FROM callbacks b JOIN lines l ON l.id = b.line_id
+  WHERE b.state <> 'cancelled' AND NOT l.practice
+)
 SELECT count(*) AS callbacks_due,
-  count(*) FILTER (WHERE result = 'done' AND (done_at AT TIME ZONE :zone)::date <= due_on)
+  count(*) FILTER (WHERE reached AND (done_at AT TIME ZONE :zone)::date <= due_on)
     AS callbacks_kept,
-  count(*) FILTER (WHERE result = 'done' AND (done_at AT TIME ZONE :zone)::date > due_on)
+  count(*) FILTER (WHERE reached AND (done_at AT TIME ZONE :zone)::date > due_on)
     AS callbacks_late,
-  count(*) FILTER (WHERE done_at IS NOT NULL AND result <> 'done') AS callbacks_not_reached,
+  count(*) FILTER (WHERE done_at IS NOT NULL AND NOT coalesce(reached, false))
+    AS callbacks_not_reached,
   count(*) FILTER (WHERE done_at IS NULL) AS callbacks_open
-FROM follow_ups f WHERE about = 'call_back' AND due_on >= :first AND due_on < :last
-  AND NOT EXISTS (SELECT FROM case_contacts k WHERE k.case_id = f.case_id
-    AND is_practice(NULL, k.contact_id))
+FROM promised WHERE due_on >= :first AND due_on < :last
 """
 
 

@@ -13,6 +13,7 @@ from app.calls.record import Delivery
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status, supersedes
 from app.contacts import contacts
 from app.routing import offers
+from app.routing.callbacks import NOT_RUNG, settle_by_talk
 from app.routing.company import Party, label_of
 from app.routing.models import Offer, OfferState
 from app.telephony import beside
@@ -224,6 +225,11 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
         offer.conference_sid = sid
     party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
     label = fields.get("ParticipantLabel", "")[:60]
+    if call.direction == "outbound" and label == "caller":
+        # Whom we ring is the caller; their leg may tell of itself before we know its id.
+        party = "caller"
+        if call.provider_sid.startswith(NOT_RUNG) and signed.call_sid:
+            call.provider_sid = signed.call_sid
     if label == DUTY or label.startswith("party-"):
         party = label
     await record.record(
@@ -253,6 +259,7 @@ async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None
     """Both are in: they talk, and the record of what is said is open."""
     await offers.connect_offer(work, call, offer, at=at)
     if offer.state == OfferState.CONNECTED and offer.released_at is None:
+        await settle_by_talk(work, call)
         await contacts.open_for_call(work, call, offer.counsellor_id)
 
 

@@ -17,6 +17,7 @@ from app.errors import NotAllowed, NotFound
 from app.referrals.library import protocols_of
 from app.referrals.reading import has_open_urgent_referral
 from app.routing import offers, own_phones, queue, roster
+from app.routing.callbacks import Slot, Who, agree, can_be_called, window_of
 from app.routing.models import OfferState
 from app.routing.plan import (
     AT_RISK_PRIORITY,
@@ -27,6 +28,7 @@ from app.routing.plan import (
 )
 from app.routing.queue import last_counsellor
 from app.telephony.script import (
+    CALLBACK_DIGIT,
     LAST_DIGIT,
     MENU_ATTEMPTS,
     MESSAGE_DIGIT,
@@ -233,6 +235,8 @@ async def admit(
         # Nobody of us is there: others are asked to act at once.
         work.defer("referrals:danger_unanswered", call_id=str(call.id))
     answer = {"kind": "message", "n": _visit(call), "reason": found.unstaffed.value}
+    if can_be_called(call) and not call.asked_back:
+        answer["callback"] = True
     if found.resumes_at is not None:
         answer["resumes_at"] = found.resumes_at.isoformat()
     await record.record(
@@ -309,6 +313,7 @@ def wait(entry: int, step: int) -> Decision:
             waited = work.now - call.queued_at
             if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
                 answer["long"] = True
+                answer["callback"] = can_be_called(call) and not call.asked_back
         waits = state in (CallState.QUEUED, CallState.OFFERED)
         if waits and step == 0 and call.preferred_id is None and await last_counsellor(work, call):
             answer["last"] = True
@@ -337,6 +342,13 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
                 language=call.language,
             )
             return answer
+        if digits == CALLBACK_DIGIT and can_be_called(call):
+            answer = {"kind": "callback", "question": "safe", "n": f"{entry}.{step + 1}"}
+            await record.record(
+                work, call, "asks_for_callback", delivery=delivery, answer=answer,
+                language=call.language,
+            )  # fmt: skip
+            return answer
         if digits == LAST_DIGIT and (last := await last_counsellor(work, call)):
             call.preferred_id = last
             answer["wish"] = True
@@ -359,6 +371,45 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
             answer=answer,
             language=call.language,
         )
+        return answer
+
+    return decision
+
+
+def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
+    """Safe to call? Who may answer? When? Only with a yes to the first is anybody called back."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        entry, _, step = n.partition(".")
+        onward: Answer = {"kind": "wait", "entry": int(entry or 0), "step": int(step or 0)}
+        if CallState(call.state) is CallState.GREETING:
+            onward = {"kind": "message", "n": _visit(call), "reason": None}
+        elif CallState(call.state) is CallState.ENDED:
+            onward = {"kind": "goodbye"}
+        answer: Answer = {"kind": "callback", "n": n}
+        match question:
+            case "wanted" if digits == CALLBACK_DIGIT and can_be_called(call):
+                answer["question"] = "safe"
+            case "safe" if digits == "1":
+                answer["question"] = "who"
+            case "who":
+                # Silence is taken for the narrower.
+                answer |= {"question": "when", "who": "anyone" if digits == "2" else "caller"}
+            case "when" if can_be_called(call):
+                slot = {"2": Slot.EVENING, "3": Slot.TOMORROW}.get(digits or "", Slot.SOON)
+                window = window_of(slot, work.now, line.timezone)
+                chosen = Who.ANYONE if who == "anyone" else Who.CALLER
+                await agree(work, call, chosen, window, safe=True)
+                answer = {**onward, "said": "callback_kept", "from": window[0].isoformat(),
+                          "until": window[1].isoformat()}  # fmt: skip
+            case "wanted":
+                answer = onward
+            case _:
+                answer = {**onward, "said": "callback_not"}
+        await record.record(
+            work, call, "callback_asked", delivery=delivery, answer=answer, question=question,
+            language=call.language,
+        )  # fmt: skip
         return answer
 
     return decision

@@ -85,7 +85,9 @@ async def _ask_about_ghosts(parts: Parts, alive: dict[str, LiveLeg]) -> None:
     async with parts.work() as work:
         rows = await work.session.execute(
             select(Call.id, Call.provider_sid).where(
-                Call.state != CallState.ENDED, Call.opened_at < work.now - _GRACE
+                Call.state != CallState.ENDED,
+                Call.opened_at < work.now - _GRACE,
+                ~Call.provider_sid.like("callback-%"),
             )
         )
         for call_id, sid in rows:
@@ -111,6 +113,13 @@ async def _end_orphans(parts: Parts, alive: dict[str, LiveLeg]) -> None:
         rungs = set(
             await work.session.scalars(
                 select(Rung.provider_sid).where(Rung.provider_sid.in_(list(ours)))
+            )
+        )
+        rungs |= set(
+            await work.session.scalars(
+                select(Call.provider_sid).where(
+                    Call.provider_sid.in_(list(ours)), Call.state != CallState.ENDED
+                )
             )
         )
         # Sent, and the answer is still being looked for: it may be one of these.

@@ -281,7 +281,8 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
     legs = select(Leg.provider_sid).where(Leg.provider_sid.is_not(None), Leg.created_at >= begun)
     rungs = select(Rung.provider_sid).where(Rung.provider_sid.is_not(None), Rung.wanted_at >= begun)
     rows = await work.session.scalars(legs.union(rungs))
-    return {sid for sid in rows if sid}
+    ours = select(Call.provider_sid).where(Call.direction == "outbound", Call.opened_at >= begun)
+    return {sid for sid in (*rows, *(await work.session.scalars(ours))) if sid}
 
 
 async def _settle_leg(context: JobContext, leg_id: str) -> None:
@@ -348,6 +349,9 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
             or CallState(call.state) is CallState.ENDED
             or seen.caller.joined_at is not None
         ):
+            return
+        if call.direction == "outbound" and seen.caller.joined_at is None:
+            work.defer("telephony:ring_back", call_id=str(call.id), offer_id=offer_id)
             return
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
         arrived = await record.earlier_answer(work, f"bridge:{offer.id}:")

@@ -200,8 +200,12 @@ class Provider:
         seconds: int,
         muted: bool = False,
         coach: str | None = None,
+        ends: bool = False,
     ) -> str:
-        """Ring somebody straight into a conference; `coach` is the leg that alone hears them."""
+        """Ring somebody straight into a conference; `coach` is the leg that alone hears them.
+
+        `ends`: when they leave, the conference is over for all.
+        """
         s = self._settings
         more = {"coaching": True, "call_sid_to_coach": coach} if coach else {}
 
@@ -215,7 +219,7 @@ class Provider:
                 beep="false",
                 early_media=False,
                 start_conference_on_enter=True,
-                end_conference_on_exit=False,
+                end_conference_on_exit=ends,
                 wait_url=public(s, hold),
                 status_callback=callback(s, told),
                 status_callback_event=LEG_EVENTS,

@@ -23,6 +23,7 @@ TAKE_DIGIT = "1"
 MESSAGE_DIGIT = "1"
 # While waiting: for the counsellor of the last time.
 LAST_DIGIT = "2"
+CALLBACK_DIGIT = "3"
 # For counsellors who ring their own line.
 DUTY_DIGITS = {"1": "available", "2": "break", "3": "off_duty"}
 # A menu is asked so often before the line's first language is taken.
@@ -189,16 +190,41 @@ def _wait(answer: Answer, scene: Scene) -> list[Step]:
     elif ahead is not None:
         spoken += scene.say("wait_place", ahead=ahead)
     following = call_path(scene.call_id, "wait", n=f"{entry}.{step + 1}")
+    if answer.get("said"):
+        spoken = _said(answer, scene)
     if answer.get("wish"):
         spoken = list(scene.say("wish_kept"))
     if answer.get("last"):
         spoken += scene.say("ask_for_last", digit=LAST_DIGIT)
     if answer.get("long"):
         spoken += scene.say("long_wait", digit=MESSAGE_DIGIT)
+        if answer.get("callback"):
+            spoken += scene.say("offer_callback", digit=CALLBACK_DIGIT)
     if answer.get("long") or answer.get("last"):
         choice = call_path(scene.call_id, "choice", n=f"{entry}.{step}")
         return [Ask(spoken, choice, seconds=8, silence_too=False), GoTo(following)]
     return [*spoken, Pause(10), GoTo(following)]
+
+
+def _said(answer: Answer, scene: Scene) -> list[Say | PlayFile | Pause]:
+    """What became of the wish to be called back."""
+    values = {}
+    if "from" in answer:
+        zone, language = scene.line.timezone, scene.speaker.language
+        values = {
+            key: speak_instant(datetime.fromisoformat(answer[key]), scene.now, zone, language)
+            for key in ("from", "until")
+        }
+    return list(scene.say(answer["said"], **values))
+
+
+def _callback(answer: Answer, scene: Scene) -> list[Step]:
+    """One of the three questions; silence leads on, and to no call where it is about safety."""
+    question = answer["question"]
+    key = {"safe": "callback_safe", "who": "callback_who", "when": "callback_when"}[question]
+    asked = {"q": question, "n": answer["n"], "w": answer.get("who", "caller")}
+    then = call_path(scene.call_id, "callback", **asked)
+    return [Ask(list(scene.say(key)), then, seconds=8), GoTo(then)]
 
 
 def _leave(answer: Answer, scene: Scene) -> list[Step]:
@@ -223,6 +249,14 @@ def _message(answer: Answer, scene: Scene) -> list[Step]:
         said += scene.say("out_of_hours_unknown")
     elif reason == "no_counsellor_on_duty":
         said += scene.say("no_counsellor_on_duty")
+    if answer.get("said"):
+        said += _said(answer, scene)
+    if answer.get("callback"):
+        offer: list[Say | PlayFile | Pause] = list(
+            scene.say("offer_callback", digit=CALLBACK_DIGIT)
+        )
+        choice = call_path(scene.call_id, "callback", q="wanted", n="0.0", w="caller")
+        said.append(Ask(offer, choice, seconds=4, silence_too=False))
     said += scene.say("leave_message")
     then = call_path(scene.call_id, "message", n=n)
     return [
@@ -348,6 +382,7 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "hang_up": _hang_up,
     "nothing": _nothing,
     "blocked": _blocked,
+    "callback": _callback,
     "duty_menu": _duty_menu,
     "duty_set": _duty_set,
     "hold": _hold,

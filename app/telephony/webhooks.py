@@ -13,7 +13,7 @@ from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import counsellor_flow, duty, flow, own_phone, party_flow, script
+from app.telephony import call_back, counsellor_flow, duty, flow, own_phone, party_flow, script
 from app.telephony.documents import document, message_document
 from app.telephony.script import Answer, Scene, Step
 from app.telephony.signature import Signed, SignedRequest, read_number
@@ -160,6 +160,25 @@ async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Res
     n = _number(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     return await _decide(request, signed, call_id, f"blocked:{call_id}:{n}", flow.blocked(digits))
+
+
+@router.post("/calls/{call_id}/callback")
+async def callback_question(
+    request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = "caller"
+) -> Response:
+    """An answer to one of the questions about a call-back."""
+    question = q if q in ("wanted", "safe", "who", "when") else "safe"
+    entry, _, step = n.partition(".")
+    place = f"{_number(entry)}.{_number(step)}"
+    key = f"callback:{call_id}:{place}:{question}"
+    decision = flow.callback(signed.fields.get("Digits"), place, question, w)
+    return await _decide(request, signed, call_id, key, decision)
+
+
+@router.post("/back/{call_id}/status")
+async def called_back(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """Progress of the leg to somebody whom we call back."""
+    return await _note(request, lambda work: call_back.leg_status(work, call_id, signed))
 
 
 @router.post("/calls/{call_id}/duty")

@@ -80,6 +80,9 @@ API = [
     ("GET", "/talks", Permission.SUPERVISE),
     ("GET", "/voice-messages/00000000-0000-4000-8000-000000000000", Permission.HEAR_MESSAGES),
     ("POST", f"/voice-messages/{NIL}/take", Permission.HEAR_MESSAGES),
+    ("GET", "/callbacks", Permission.TAKE_CALLS),
+    ("POST", f"/callbacks/{NIL}/cancel", Permission.TAKE_CALLS),
+    ("POST", f"/calls/{NIL}/callback", Permission.TAKE_CALLS),
     ("POST", f"/voice-messages/{NIL}/done", Permission.HEAR_MESSAGES),
     ("GET", f"/calls/{NIL}/caller", Permission.KNOW_CALLERS),
     ("POST", f"/calls/{NIL}/flags", Permission.KNOW_CALLERS),
@@ -209,6 +212,7 @@ PAGES = [
     ("/roster", Permission.SEE_ROSTER),
     ("/board/alarms", Permission.PLAN_ROSTER),
     ("/board/talks", Permission.SUPERVISE),
+    ("/board/callbacks", Permission.TAKE_CALLS),
     (f"/board/calls/{NIL}/ask", Permission.TAKE_CALLS),
 ]
 

@@ -1,0 +1,303 @@
+"""Call-backs: only on the caller's own wish, where it is safe, in the time that they chose.
+
+When the time has come a call of our own is put into the queue; a counsellor takes it like any
+other, and only then, when somebody is there to talk, the caller's phone rings. At most three times.
+"""
+
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.calls import record
+from app.calls.models import Call, Line
+from app.calls.states import CallEvent, CallState
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.transaction import transaction
+from app.routing import offers
+from app.routing.plan import CALLBACK_PRIORITY
+from app.routing.shifts import first_instant, last_instant
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.work import PROGRAM, Ground, Work
+
+TRIES = 3
+# Between two tries on one day.
+_PAUSE = timedelta(minutes=20)
+# A call of ours that no counsellor takes for so long goes back until later.
+_IN_QUEUE = timedelta(minutes=30)
+_LONGEST = timedelta(days=30)
+# What stands for the provider's id until the caller's phone is rung.
+NOT_RUNG = "callback-"
+
+
+class CallbackState(StrEnum):
+    AGREED = "agreed"
+    TRYING = "trying"
+    REACHED = "reached"
+    GIVEN_UP = "given_up"  # three times in vain: somebody of us looks at it
+    CANCELLED = "cancelled"
+
+
+class Who(StrEnum):
+    """Who may answer: with anybody else the counsellor says nothing of us."""
+
+    CALLER = "caller"
+    ANYONE = "anyone"
+
+
+class Slot(StrEnum):
+    """The times that a caller can choose by key."""
+
+    SOON = "soon"
+    EVENING = "evening"
+    TOMORROW = "tomorrow"
+
+
+class Callback(Base):
+    """A promise to call somebody back; the number is forgotten when it is kept or given up."""
+
+    __tablename__ = "callbacks"
+    __table_args__ = (
+        one_of("state", CallbackState),
+        one_of("who", Who),
+        CheckConstraint("window_from < window_until", name="window"),
+        Index("ix_callbacks_next_at", "next_at", postgresql_where=text("state = 'agreed'")),
+        Index("ix_callbacks_caller_key", "caller_key"),
+        Index(
+            "uq_callbacks_caller_key_open",
+            "caller_key",
+            unique=True,
+            postgresql_where=text("state IN ('agreed', 'trying')"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    # The call in which it was asked for.
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), index=True)
+    caller_key: Mapped[KeyedHash]
+    number_sealed: Mapped[Sealed | None]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    language: Mapped[str]
+    who: Mapped[str]
+    window_from: Mapped[datetime]
+    window_until: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default="agreed")
+    tries: Mapped[int] = mapped_column(server_default="0")
+    next_at: Mapped[datetime]
+    agreed_at: Mapped[datetime]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+OPEN = (CallbackState.AGREED, CallbackState.TRYING)
+
+
+def window_of(slot: Slot, now: datetime, timezone: str) -> tuple[datetime, datetime]:
+    """From when until when: soon is three hours, the evening 18 to 21, tomorrow 14 to 18."""
+    zone = ZoneInfo(timezone)
+    today = now.astimezone(zone).date()
+    match slot:
+        case Slot.SOON:
+            return now, now + timedelta(hours=3)
+        case Slot.EVENING:
+            day, begins, ends = today, time(18), time(21)
+            if now.astimezone(zone).time() >= time(20, 30):
+                day += timedelta(days=1)
+        case Slot.TOMORROW:
+            day, begins, ends = today + timedelta(days=1), time(14), time(18)
+    first = first_instant(datetime.combine(day, begins), zone)
+    return max(first, now), last_instant(datetime.combine(day, ends), zone)
+
+
+def can_be_called(call: Call) -> bool:
+    """Whether there is a number: withheld callers are never called back."""
+    return call.caller_kind == "e164" and call.caller_number_sealed is not None
+
+
+async def agree(
+    work: Work, call: Call, who: Who, window: tuple[datetime, datetime], *, safe: bool
+) -> Callback:
+    """The caller wants to be called back; a later wish of the same number replaces the earlier.
+
+    Raises Invalid, Conflict.
+    """
+    if not safe:
+        raise Invalid("Ask whether it is safe to call; without a yes nobody is called back.")
+    if not can_be_called(call) or call.line_id is None:
+        raise Conflict("The number was withheld, or has been forgotten.")
+    begins, ends = window
+    if not begins < ends or ends <= work.now or begins > work.now + _LONGEST:
+        raise Invalid("Choose a time within the next thirty days, with an end after its beginning.")
+    assert call.caller_key is not None
+    assert call.caller_number_sealed is not None
+    number = work.keys.open(
+        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+    )
+    await work.session.execute(
+        update(Callback)
+        .where(Callback.caller_key == call.caller_key, Callback.state == CallbackState.AGREED)
+        .values(state=CallbackState.CANCELLED.value, done_at=work.now, number_sealed=None)
+    )
+    row_id = uuid4()
+    row = Callback(
+        id=row_id, call_id=call.id, caller_key=call.caller_key,
+        number_sealed=work.keys.seal(
+            number, table="callbacks", column="number_sealed", row=row_id
+        ),
+        line_id=call.line_id, language=call.language or "", who=who.value, window_from=begins,
+        window_until=ends, state=CallbackState.AGREED.value, tries=0,
+        next_at=max(begins, work.now), agreed_at=work.now, made_by=work.actor.staff_id,
+    )  # fmt: skip
+    work.session.add(row)
+    await work.session.flush()
+    call.asked_back = True
+    await record.record(work, call, "callback_agreed", callback_id=str(row_id), who=who.value,
+                        window_from=begins.isoformat(), window_until=ends.isoformat())  # fmt: skip
+    await record.restate(work, call, "a call-back was agreed")
+    work.announce("callbacks")
+    return row
+
+
+async def open_due(ground: Ground) -> int:
+    """Put what is due into the queue; the answer is how much that was."""
+    async with transaction(ground, PROGRAM) as work:
+        rows = await work.session.scalars(
+            select(Callback)
+            .where(Callback.state == CallbackState.AGREED, Callback.next_at <= work.now)
+            .order_by(Callback.next_at)
+            .limit(100)
+            .with_for_update(skip_locked=True)
+        )
+        due = list(rows.all())
+        for row in due:
+            if row.window_until <= work.now:
+                # Nobody of us was there in the time that was agreed: the same time tomorrow.
+                _later(row, work.now)
+                continue
+            await _put_in_queue(work, row)
+        stale = await work.session.scalars(
+            select(Call.id).where(
+                Call.direction == "outbound", Call.state == CallState.QUEUED,
+                Call.provider_sid.like(NOT_RUNG + "%"), Call.queued_at < work.now - _IN_QUEUE,
+            )
+        )  # fmt: skip
+        late = list(stale)
+    for call_id in late:
+        async with transaction(ground, PROGRAM) as work:
+            call = await record.lock_call(work, call_id)
+            if CallState(call.state) is CallState.QUEUED:
+                await offers.end_call(work, call, ended_by="program")
+    return len(due)
+
+
+async def _put_in_queue(work: Work, row: Callback) -> None:
+    assert row.number_sealed is not None
+    number = work.keys.open(
+        row.number_sealed, table="callbacks", column="number_sealed", row=row.id
+    )
+    call_id = uuid4()
+    call = Call(
+        id=call_id, provider_sid=f"{NOT_RUNG}{call_id}", line_id=row.line_id,
+        state=CallState.GREETING.value, language=row.language, caller_kind="e164",
+        caller_key=row.caller_key,
+        caller_number_sealed=work.keys.seal(
+            number, table="calls", column="caller_number_sealed", row=call_id
+        ),
+        direction="outbound", callback_id=row.id, opened_at=work.now, queued_at=work.now,
+        heard_at=work.now, entries=1, priority=CALLBACK_PRIORITY,
+    )  # fmt: skip
+    work.session.add(call)
+    await work.session.flush()
+    await work.session.refresh(call)
+    await record.move(work, call, CallEvent.ENTER_QUEUE, language=row.language)
+    row.state = CallbackState.TRYING.value
+    work.announce("callbacks")
+
+
+def _later(row: Callback, now: datetime) -> None:
+    """The same time on the next day on which it is still to come."""
+    while row.window_until <= now:
+        row.window_from += timedelta(days=1)
+        row.window_until += timedelta(days=1)
+    row.next_at = max(row.window_from, now)
+
+
+async def after_try(work: Work, call: Call) -> None:
+    """A call of ours is over: kept, tried again, or given up."""
+    if call.callback_id is None:
+        return
+    row = await work.session.get(Callback, call.callback_id, with_for_update=True)
+    if row is None or row.state != CallbackState.TRYING:
+        return
+    rung = not call.provider_sid.startswith(NOT_RUNG)
+    row.tries += rung
+    if call.answered_at is not None:
+        await _close(work, row, CallbackState.REACHED)
+    elif row.tries >= TRIES:
+        await _close(work, row, CallbackState.GIVEN_UP)
+    else:
+        row.state = CallbackState.AGREED.value
+        row.next_at = work.now + _PAUSE
+        if row.next_at >= row.window_until:
+            _later(row, row.window_until)
+    work.announce("callbacks")
+
+
+async def _close(work: Work, row: Callback, state: CallbackState) -> None:
+    row.state, row.done_at, row.done_by = state.value, work.now, work.actor.staff_id
+    row.number_sealed = None
+    work.announce("callbacks")
+
+
+async def settle_by_talk(work: Work, call: Call) -> None:
+    """The caller rang by themselves and talks: nobody needs to call them back."""
+    if call.caller_key is None or call.direction == "outbound":
+        return
+    row = await work.session.scalar(
+        select(Callback)
+        .where(Callback.caller_key == call.caller_key, Callback.state == CallbackState.AGREED)
+        .with_for_update(skip_locked=True)
+    )
+    if row is not None:
+        await _close(work, row, CallbackState.REACHED)
+        await record.record(work, call, "callback_not_needed", callback_id=str(row.id))
+
+
+async def cancel(work: Work, staff: Staff, callback_id: UUID) -> None:
+    """A person ends a call-back that is not made (any more). Raises NotFound, Conflict."""
+    row = await work.session.get(Callback, callback_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such call-back.")
+    if row.state == CallbackState.TRYING:
+        raise Conflict("It is being made just now.")
+    if row.state not in (CallbackState.AGREED, CallbackState.GIVEN_UP) or row.done_by is not None:
+        raise Conflict("It is done already.")
+    given_up = row.state == CallbackState.GIVEN_UP
+    await _close(work, row, CallbackState.GIVEN_UP if given_up else CallbackState.CANCELLED)
+    write_entry(work, "call-back ended", str(callback_id), state=row.state)
+
+
+async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
+    """Those that are not done, and those given up that nobody has looked at; line and zone."""
+    rows = await work.session.execute(
+        select(Callback, Line.name, Line.timezone)
+        .join(Line, Line.id == Callback.line_id)
+        .where(
+            Callback.state.in_(OPEN)
+            | ((Callback.state == CallbackState.GIVEN_UP) & Callback.done_by.is_(None))
+        )
+        .order_by(Callback.next_at)
+        .limit(200)
+    )
+    return [(row, line, zone) for row, line, zone in rows]
+
+
+async def of_call(work: Work, call: Call) -> Callback | None:
+    """The call-back that a call of ours is made for."""
+    return await work.session.get(Callback, call.callback_id) if call.callback_id else None

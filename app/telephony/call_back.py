@@ -1,0 +1,118 @@
+"""Calling somebody back: their phone rings only when a counsellor is there to talk."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from procrastinate import JobContext
+
+from app.calls import lines, record
+from app.calls.models import Call
+from app.calls.record import Delivery
+from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.log import log
+from app.routing import callbacks, offers
+from app.routing.callbacks import NOT_RUNG
+from app.telephony.flow import delivery_of
+from app.telephony.jobs import known_sids, parts_of, task
+from app.telephony.provider import Refused, TryAgain
+from app.telephony.signature import Signed
+from app.telephony.urls import offer_path
+from app.work import Work
+
+_RINGS = 30
+_ANSWERS_WITHIN = timedelta(seconds=_RINGS + 20)
+
+
+@task("ring_back")
+async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
+    """Ring the caller into the conference in which the counsellor waits. Sent once."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or CallState(call.state) is not CallState.OFFERED:
+            return
+        if not call.provider_sid.startswith(NOT_RUNG) or call.caller_number_sealed is None:
+            return
+        number = work.keys.open(
+            call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+        ).decode()
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        asked, since = call.rung_at is not None, call.rung_at or work.now
+        call.rung_at = call.rung_at or work.now
+        # Their phone rings longer than a caller needs who is on the line already.
+        offer.expires_at = max(offer.expires_at, call.rung_at + _ANSWERS_WITHIN)
+        known = await known_sids(work, since - timedelta(seconds=2))
+        name = str(offer.room)
+    if asked:
+        # The answer to the request did not come: it is looked for, and never sent again.
+        since -= timedelta(seconds=2)
+        sid = await parts.provider.find_leg(to=number, since=since, known=known)
+        if sid is not None:
+            await _learn(parts.work, call_id, sid)
+        return
+    try:
+        sid = await parts.provider.add_participant(
+            name, to=number, from_=parts.ground.settings.callback_from or line_number(line),
+            label="caller", told=f"/telephony/back/{call_id}/status",
+            conference_told=offer_path(name, "conference"), hold=offer_path(name, "hold"),
+            seconds=_RINGS, ends=True,
+        )  # fmt: skip
+    except TryAgain:
+        async with parts.work() as work:
+            (await record.lock_call(work, UUID(call_id))).rung_at = None
+        raise
+    except Refused as error:
+        log().warning("the provider refused a call-back", area="telephony", code=error.code)
+        async with parts.work() as work:
+            call = await record.lock_call(work, UUID(call_id))
+            # It counts as a try: a number that cannot be rung is not rung for ever.
+            call.provider_sid = f"refused-{call.id}"
+            await offers.end_call(work, call, ended_by="provider")
+        return
+    await _learn(parts.work, call_id, sid)
+
+
+def line_number(line: object) -> str:
+    return str(getattr(line, "number", ""))
+
+
+async def _learn(work_of: object, call_id: str, sid: str) -> None:
+    assert callable(work_of)
+    async with work_of() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if call.provider_sid.startswith(NOT_RUNG):
+            call.provider_sid = sid
+        if CallState(call.state) is CallState.ENDED:
+            work.defer("telephony:end_caller", call_id=call_id)
+
+
+async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
+    """How the leg to the caller goes: any subset of the statuses, in any order."""
+    status = read_leg_status(signed.fields.get("CallStatus"))
+    if status is None:
+        return
+    key = f"back:{call_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
+    call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
+    if earlier is not None or call.direction != "outbound":
+        return
+    delivery: Delivery = delivery_of(signed, key)
+    if call.provider_sid.startswith(NOT_RUNG) and signed.call_sid:
+        call.provider_sid = signed.call_sid
+    if signed.call_sid != call.provider_sid:
+        return
+    await record.record(work, call, f"caller_{status.value}", delivery=delivery)
+    if not is_over(status):
+        if CallState(call.state) is CallState.ENDED:
+            work.defer("telephony:end_caller", call_id=str(call_id))
+        return
+    at = delivery.happened_at(work.now, not_before=call.opened_at)
+    by = "caller" if status is LegStatus.COMPLETED else "provider"
+    await offers.end_call(work, call, ended_by=by, at=at)
+
+
+@task("callback_over")
+async def callback_over(context: JobContext, call_id: str) -> None:
+    """A call of ours is over: the promise is kept, or tried again, or given up."""
+    async with parts_of(context).work() as work:
+        call: Call = await record.lock_call(work, UUID(call_id))
+        await callbacks.after_try(work, call)
