@@ -1,7 +1,8 @@
 """Call-backs that were promised, and whether they were kept.
 
 A promise is a follow-up of a case about calling back, or a call-back that a caller asked for (due
-by the end of the time agreed; those replaced or cancelled are none). It belongs to the day it was due, and is kept when it was done by the end of that day, in the country's zone.
+by the end of the time agreed; those replaced or cancelled are none). It belongs to the day on
+which it was due, and is kept when it was done by the end of that day, in the country's zone.
 """
 
 from dataclasses import dataclass
