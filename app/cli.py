@@ -377,6 +377,10 @@ def line_plan(
     preferred_for: Annotated[
         int | None, typer.Option(help="seconds that a caller waits for whom they asked for")
     ] = None,
+    partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    partner_number: Annotated[
+        str | None, typer.Option(help="+NUMBER of another service; '' for none")
+    ] = None,
     ring_at_once: Annotated[int | None, typer.Option(help="for a child in danger")] = None,
     priority: Annotated[
         int | None, typer.Option(help="seconds that its callers are ahead of others")
@@ -395,6 +399,8 @@ def line_plan(
             on_call_after=on_call_after,
             any_skill_after=any_skill_after,
             preferred_for=preferred_for,
+            partner_after=partner_after,
+            partner_number=partner_number,
             ring_at_once=ring_at_once,
             priority=priority,
             skills=None if skills is None else people.check_skills(_words(skills)),

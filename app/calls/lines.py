@@ -54,6 +54,8 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "ask_colleague": frozenset({"line", "digit"}),
     "ask_outside": frozenset({"line", "digit"}),
     "blocked": frozenset({"digit", "emergency"}),
+    "partner": frozenset(),
+    "partner_ask": frozenset({"line", "digit"}),
     "offer_callback": frozenset({"digit"}),
     "callback_safe": frozenset(),
     "callback_who": frozenset(),

@@ -169,6 +169,9 @@ class Call(Base):
     callback_id: Mapped[UUID | None] = mapped_column(index=True)
     # When the provider was asked to ring whom we call back: committed before it is asked.
     rung_at: Mapped[datetime | None]
+    # When a partner was last rung for the caller, and when one took them.
+    partner_at: Mapped[datetime | None]
+    transferred_at: Mapped[datetime | None]
     # The caller wants to be called back.
     asked_back: Mapped[bool] = mapped_column(server_default="false")
     # The caller was flagged: told so, and let through with the danger digit only.

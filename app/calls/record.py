@@ -345,6 +345,7 @@ def settle_outcome(work: Work, call: Call) -> None:
         blocked=call.blocked,
         asked_back=call.asked_back,
         outbound=call.direction == "outbound",
+        transferred_out=call.transferred_at is not None,
     )
     short = timedelta(seconds=work.settings.short_abandon_seconds)
     call.outcome = outcome_of(facts, short_abandon=short).value

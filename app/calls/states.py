@@ -77,6 +77,7 @@ class CallFacts:
     blocked: bool = False  # the caller was flagged, and heard so
     asked_back: bool = False  # the caller wants to be called back
     outbound: bool = False  # we rang
+    transferred_out: bool = False  # a partner took it
 
 
 def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
@@ -87,6 +88,8 @@ def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
     """
     if facts.answered_at is not None:
         return Outcome.ANSWERED
+    if facts.transferred_out:
+        return Outcome.TRANSFERRED_OUT
     if facts.outbound:
         return Outcome.FAILED
     if facts.has_message:

@@ -263,7 +263,7 @@ async def _outliving_phones(stage: Stage) -> list[str]:
     found += [
         "5: a phone was rung that no row knows of"
         for leg in stage.exchange.legs.values()
-        if leg.direction != "inbound" and leg.sid not in known
+        if leg.direction == "outbound-api" and leg.sid not in known
     ]
     return found
 

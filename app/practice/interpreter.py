@@ -307,6 +307,8 @@ class Interpreter:
 
     async def _dial(self, verb: Verb) -> Next | None:
         noun, action = verb.children[0], verb.get("action")
+        if noun.name == "Number":
+            return await self._dial_number(verb, noun)
         began = self._clock.now()
 
         def dialled() -> Fields:
@@ -334,6 +336,59 @@ class Interpreter:
                 coaches=noun.get("coach") or None,
             )
         if self._leg.over:
+            return None
+        return Next(action, dialled()) if action else None
+
+    async def _dial_number(self, verb: Verb, noun: Verb) -> Next | None:
+        """Ring one number; whoever lifts it hears the noun's document first, and if that runs
+        out without hanging up, the two are connected."""
+        leg, action = self._leg, verb.get("action")
+        child = Leg(
+            sid=self._x.sids.new("CA"), account=leg.account,
+            from_=verb.get("callerId") or leg.from_, to=noun.text, direction="outbound-dial",
+            party=self._x.phone_at(noun.text), created_at=self._clock.now(),
+            timeout=float(verb.get("timeout", "30")),
+        )  # fmt: skip
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        bridged_at: list[Any] = []
+
+        async def ended() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        async def lifted() -> None:
+            screen = Interpreter(self._x, child)
+            following = Next(noun.get("url")) if noun.get("url") else None
+            while following is not None:
+                document = await screen._fetch(following)
+                if document is None:
+                    await self._x.end_leg(child, "completed", "error")
+                    return
+                following = await screen.execute(document.verbs, document.url)
+                if child.over:
+                    return
+            bridged_at.append(self._clock.now())
+            leg.story.append((self._clock.now(), "talks with a number that was dialled"))
+
+        async def hung_up() -> None:
+            await self._x.end_leg(child, "completed" if child.answered_at else "canceled", "api")
+            await self._tell_action(action, dialled())
+
+        def dialled() -> Fields:
+            status = "completed" if bridged_at else child.status
+            if not bridged_at and status == "completed":
+                status = "no-answer"
+            fields = [("DialCallSid", child.sid), ("DialCallStatus", status)]
+            if bridged_at:
+                seconds = int((self._clock.now() - bridged_at[0]).total_seconds())
+                fields.append(("DialCallDuration", str(seconds)))
+            return fields
+
+        child.on_hang_up.append(ended)
+        self._x.ring_out(child, lifted)
+        with self._hooks(hang_up=hung_up, redirect=hung_up):
+            await over
+        if leg.over:
             return None
         return Next(action, dialled()) if action else None
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.practice.parties import Caller, Heard, Phone
 
-Direction = Literal["inbound", "outbound-api"]
+Direction = Literal["inbound", "outbound-api", "outbound-dial"]
 Ending = Literal["party", "hangup", "ran_out", "api", "error", "rejected", "never_answered"]
 
 TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})

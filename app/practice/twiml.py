@@ -50,7 +50,9 @@ ATTRIBUTES: dict[str, set[str]] = {
         "timeLimit",
         "callerId",
         "hangupOnStar",
+        "answerOnBridge",
     },
+    "Number": {"url", "method"},
     "Conference": {
         "coach",
         "muted",
@@ -81,7 +83,7 @@ CHILDREN: dict[str, set[str]] = {
         "Dial",
     },
     "Gather": {"Say", "Play", "Pause"},
-    "Dial": {"Conference"},
+    "Dial": {"Conference", "Number"},
 }
 # What may be said to somebody in a waiting room, and to somebody alone in a conference.
 IN_QUEUE = {"Say", "Play", "Pause", "Hangup", "Redirect", "Leave", "Gather"}
@@ -102,6 +104,7 @@ _FLAGS = {
     "startConferenceOnEnter",
     "endConferenceOnExit",
     "hangupOnStar",
+    "answerOnBridge",
     "muted",
     "playBeep",
     "bargeIn",
@@ -218,4 +221,6 @@ def _check_verb(verb: Verb) -> None:
     if verb.name == "Conference" and not 1 <= len(verb.text) <= 128:
         raise BadDocument(12200, "a conference's name has 1 to 128 characters")
     if verb.name == "Dial" and len(verb.children) != 1:
-        raise BadDocument(12200, "a Dial joins one conference")
+        raise BadDocument(12200, "a Dial joins one conference or rings one number")
+    if verb.name == "Number" and not re.match(r"\+[1-9]\d{6,14}$", verb.text):
+        raise BadDocument(13223, "a Number is written with + and country code")

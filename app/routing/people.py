@@ -6,6 +6,7 @@ from typing import Any
 from app.calls import lines
 from app.calls.speech import LineScript
 from app.errors import Invalid, NotFound
+from app.privacy.numbers import e164
 from app.routing.plan import Plan, check_plan, read_plan, read_skills
 from app.staff import accounts
 from app.staff.audit import write_entry
@@ -60,6 +61,11 @@ def check_skills(words: list[str]) -> dict[str, int]:
 async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
     """Change a line's plan; what is None stays. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
+    number = known.get("partner_number")
+    if number is not None:
+        known["partner_number"] = e164(number) if number else None
+        if number and known["partner_number"] is None:
+            raise Invalid(f"{number} is not a phone number with + and country code.")
     plan = replace(read_plan(line.plan), **known)
     try:
         await lines.set_plan(work, line, check_plan(plan))

@@ -22,7 +22,8 @@ _SKILL = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 class Plan:
     """Seconds from the caller's first arrival; they never lose their place by it.
 
-    `preferred_for` is how long a caller waits for the counsellor whom
+    `partner_number` is that of another service: rung after `partner_after`, or at once where
+    nobody of ours is on duty. `preferred_for` is how long a caller waits for the counsellor whom
     they asked for. `priority` is added to every call of the line. `skills` are what a call
     of the line needs, each with its least level.
     """
@@ -32,6 +33,8 @@ class Plan:
     on_call_after: int = 120
     any_skill_after: int = 60
     preferred_for: int = 60
+    partner_after: int = 300
+    partner_number: str | None = None
     ring_at_once: int = 3
     priority: int = 0
     skills: Mapping[str, int] = field(default_factory=dict)

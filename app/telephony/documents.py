@@ -75,6 +75,13 @@ def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) 
                 recording_status_callback=callback(settings, step.told),
                 recording_status_callback_event="completed absent",
             )
+        case script.Ring():
+            dial = Dial(
+                action=public(settings, step.then), timeout=step.seconds, caller_id=step.shows,
+                answer_on_bridge=True,
+            )  # fmt: skip
+            dial.number(step.number, url=public(settings, step.screen))
+            parent.append(dial)
         case script.Join():
             parent.append(_join(step, settings))
 

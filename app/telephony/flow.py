@@ -32,6 +32,7 @@ from app.telephony.script import (
     LAST_DIGIT,
     MENU_ATTEMPTS,
     MESSAGE_DIGIT,
+    TAKE_DIGIT,
     Answer,
     Scene,
 )
@@ -231,6 +232,13 @@ async def admit(
         return answer
     call.unstaffed = found.unstaffed.value
     call.danger = call.danger or danger
+    if partner_is_due(work, call, line, at_once=True):
+        call.partner_at = work.now
+        answer = {"kind": "partner", "n": _visit(call)}
+        await record.record(
+            work, call, "partner_rung", delivery=delivery, answer=answer, language=language
+        )
+        return answer
     if call.danger:
         # Nobody of us is there: others are asked to act at once.
         work.defer("referrals:danger_unanswered", call_id=str(call.id))
@@ -249,6 +257,66 @@ async def admit(
         danger=call.danger,
     )
     return answer
+
+
+# A partner who did not answer is not rung again for the same caller for so long.
+_PARTNER_REST = timedelta(minutes=10)
+
+
+def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = False) -> bool:
+    """Whether the caller is to go on to the line's partner, if they take them."""
+    plan = read_plan(line.plan)
+    if plan.partner_number is None:
+        return False
+    if call.partner_at is not None and work.now - call.partner_at < _PARTNER_REST:
+        return False
+    waited = (work.now - (call.queued_at or work.now)).total_seconds()
+    return at_once or waited >= plan.partner_after
+
+
+def partner_left(signed: Signed) -> Decision:
+    """The partner is out of it: they talked, or nobody took the caller, who is ours again."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if caller_is_gone(signed):
+            nothing: Answer = {"kind": "nothing"}
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            return nothing
+        if call.transferred_at is not None:
+            answer: Answer = {"kind": "goodbye"}
+            await record.record(
+                work, call, "partner_left", delivery=delivery, answer=answer,
+                language=call.language,
+            )  # fmt: skip
+            return answer
+        language = call.language or line.languages[0].language
+        return await admit(work, call, delivery, line, language=language, danger=call.danger)
+
+    return decision
+
+
+async def partner_asked(
+    work: Work, call_id: UUID, signed: Signed, attempt: int
+) -> tuple[Answer, Scene | None]:
+    """The partner's phone was lifted, by a person or by a machine: 1 takes the caller."""
+    call = await record.lock_call(work, call_id)
+    scene = await scene_of(work, call)
+    key = f"partner:{call_id}:{signed.call_sid}:{attempt}"
+    event = await record.earlier_answer(work, key)
+    if event is not None and event.answer is not None:
+        return event.answer, scene
+    answer: Answer = {"kind": "hang_up"}
+    if CallState(call.state) is CallState.GREETING:
+        if attempt and signed.fields.get("Digits") == TAKE_DIGIT:
+            call.transferred_at = work.now
+            answer = {"kind": "nothing"}
+        elif attempt < 2:
+            answer = {"kind": "partner_ask", "attempt": attempt}
+    await record.record(
+        work, call, "partner_asked", delivery=delivery_of(signed, key), answer=answer,
+        taken=call.transferred_at is not None,
+    )  # fmt: skip
+    return answer, scene
 
 
 def _watch_danger(work: Work, call: Call) -> None:
@@ -309,6 +377,14 @@ def wait(entry: int, step: int) -> Decision:
                 )
                 return answer
             assert call.queued_at is not None
+            if partner_is_due(work, call, line):
+                answer = {"kind": "leave"}
+                await record.move(
+                    work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer,
+                    cause="partner", language=call.language,
+                )  # fmt: skip
+                call.unstaffed = None
+                return answer
             answer["ahead"] = await queue.callers_ahead(work, call)
             waited = work.now - call.queued_at
             if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
@@ -426,6 +502,9 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         state = CallState(call.state)
         if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
             answer: Answer = {"kind": "nothing"}
+        elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
+            call.partner_at = work.now
+            answer = {"kind": "partner", "n": _visit(call)}
         elif result == "leave" and state is CallState.GREETING:
             answer = {"kind": "message", "n": _visit(call), "reason": call.unstaffed}
             if call.unstaffed == "out_of_hours":
@@ -452,6 +531,17 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         return answer
 
     return decision
+
+
+async def _to_partner(work: Work, call: Call) -> bool:
+    """Whether the caller has left the waiting room for the partner."""
+    detail = await work.session.scalar(
+        select(RecordedEvent.detail)
+        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == "leave_queue")
+        .order_by(RecordedEvent.id.desc())
+        .limit(1)
+    )
+    return bool(detail and detail.get("cause") == "partner")
 
 
 def returned(entry: int) -> Decision:

@@ -54,7 +54,7 @@ async def _open_unheard(parts: Parts, alive: dict[str, LiveLeg]) -> None:
         rung = [
             leg
             for leg in alive.values()
-            if leg.inbound and leg.to in numbers and work.now - leg.since >= _GRACE
+            if leg.direction == "inbound" and leg.to in numbers and work.now - leg.since >= _GRACE
         ]
         sids = [leg.sid for leg in rung]
         known = set(
@@ -102,7 +102,9 @@ async def _end_orphans(parts: Parts, alive: dict[str, LiveLeg]) -> None:
         ours = {
             sid: leg
             for sid, leg in alive.items()
-            if not leg.inbound and leg.from_ in numbers and work.now - leg.since >= _GRACE
+            if leg.direction == "outbound-api"
+            and leg.from_ in numbers
+            and work.now - leg.since >= _GRACE
         }
         legs = {
             leg.provider_sid: leg

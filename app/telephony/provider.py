@@ -64,7 +64,8 @@ class LiveLeg:
 
     sid: str
     status: str
-    inbound: bool
+    # `inbound`, `outbound-api` (we asked for it) or `outbound-dial` (a document of ours rings it).
+    direction: str
     to: str
     from_: str
     since: datetime
@@ -295,7 +296,7 @@ class Provider:
                     if isinstance(since, datetime):
                         found.append(
                             LiveLeg(
-                                str(leg.sid), str(leg.status), str(leg.direction) == "inbound",
+                                str(leg.sid), str(leg.status), str(leg.direction),
                                 str(leg.to), str(getattr(leg, "_from", "") or ""), since,
                             )
                         )  # fmt: skip

@@ -109,7 +109,18 @@ class Join:
     coach: str | None = None
 
 
-Step = Say | PlayFile | Pause | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join
+@dataclass(frozen=True)
+class Ring:
+    """Ring a number; whoever lifts it hears `screen` first."""
+
+    number: str
+    screen: str
+    then: str
+    shows: str
+    seconds: int = 30
+
+
+Step = Say | PlayFile | Pause | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join | Ring
 
 
 @dataclass(frozen=True)
@@ -361,6 +372,21 @@ def _duty_set(answer: Answer, scene: Scene) -> list[Step]:
     return [*scene.say(key), *scene.say("goodbye"), HangUp()]
 
 
+def _partner(answer: Answer, scene: Scene) -> list[Step]:
+    """On to a partner, if they take the caller; otherwise back to us, in the old place."""
+    n = int(answer["n"])
+    number = str(scene.line.plan.get("partner_number", ""))
+    then = call_path(scene.call_id, "partner-left", n=n)
+    ask = call_path(scene.call_id, "partner", n=0)
+    return [*scene.say("partner"), Ring(number, ask, then, scene.line.number), GoTo(then)]
+
+
+def _partner_ask(answer: Answer, scene: Scene) -> list[Step]:
+    then = call_path(scene.call_id, "partner", n=int(answer["attempt"]) + 1)
+    said: list[Say | PlayFile | Pause] = list(scene.say("partner_ask", digit=TAKE_DIGIT))
+    return [Ask(said, then, seconds=6), GoTo(then)]
+
+
 def _nothing(answer: Answer, scene: Scene) -> list[Step]:
     return []
 
@@ -382,6 +408,8 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "hang_up": _hang_up,
     "nothing": _nothing,
     "blocked": _blocked,
+    "partner": _partner,
+    "partner_ask": _partner_ask,
     "callback": _callback,
     "duty_menu": _duty_menu,
     "duty_set": _duty_set,

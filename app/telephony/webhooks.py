@@ -175,6 +175,21 @@ async def callback_question(
     return await _decide(request, signed, call_id, key, decision)
 
 
+@router.post("/calls/{call_id}/partner")
+async def partner(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """What a partner hears who lifts the phone, and what they press."""
+    n = _number(request.query_params.get("n"))
+    return await _beside(request, lambda work: flow.partner_asked(work, call_id, signed, n))
+
+
+@router.post("/calls/{call_id}/partner-left")
+async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """The partner hung up, or did not take the caller."""
+    n = _number(request.query_params.get("n"))
+    decision = flow.partner_left(signed)
+    return await _decide(request, signed, call_id, f"partner-left:{call_id}:{n}", decision)
+
+
 @router.post("/back/{call_id}/status")
 async def called_back(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Progress of the leg to somebody whom we call back."""

@@ -1,6 +1,7 @@
 """Call-backs on the caller's own wish: in the time that they chose, at most three tries.
 
 Their phone rings only when a counsellor is there; the call that we make is in no number of calls.
+And a partner who may take a caller for whom nobody of ours is free.
 """
 
 from uuid import uuid4
@@ -15,6 +16,8 @@ depends_on = None
 
 PROMPTS = {
     "en": {
+        "partner": "We are trying to reach somebody of another service for you. Please hold.",
+        "partner_ask": "A caller of {line} is waiting. To take the call, press {digit}.",
         "offer_callback": "To be called back, press {digit}.",
         "callback_safe": (
             "Is it safe for you if we ring this number? Press 1 for yes. If not, press 2: then we "
@@ -32,6 +35,8 @@ PROMPTS = {
         "callback_not": "Then we will not ring you. Please stay on the line.",
     },
     "sr": {
+        "partner": "Pokušavamo da dobijemo nekoga iz druge službe za tebe. Ostani na vezi.",
+        "partner_ask": "Čeka poziv za {line}. Da ga preuzmete, pritisnite {digit}.",
         "offer_callback": "Ako želiš da te pozovemo, pritisni {digit}.",
         "callback_safe": (
             "Da li je za tebe bezbedno da pozovemo ovaj broj? Za da pritisni 1. Ako nije, "
@@ -69,7 +74,8 @@ def upgrade() -> None:
     )
     op.add_column("calls", sa.Column("callback_id", sa.Uuid(), nullable=True))
     op.create_index("ix_calls_callback_id", "calls", ["callback_id"])
-    op.add_column("calls", _instant("rung_at", nullable=True))
+    for name in ("rung_at", "partner_at", "transferred_at"):
+        op.add_column("calls", _instant(name, nullable=True))
     op.add_column(
         "calls", sa.Column("asked_back", sa.Boolean(), nullable=False, server_default="false")
     )
@@ -132,5 +138,7 @@ def downgrade() -> None:
     op.drop_table("callbacks")
     op.drop_constraint(op.f("ck_calls_direction"), "calls", type_="check")
     op.drop_index("ix_calls_callback_id", "calls")
-    for column in ("asked_back", "rung_at", "callback_id", "direction"):
+    for column in (
+        "asked_back", "transferred_at", "partner_at", "rung_at", "callback_id", "direction",
+    ):  # fmt: skip
         op.drop_column("calls", column)
