@@ -30,6 +30,8 @@ class Guest:
     talks_for: float = 90
     number: str = "+381641234500"
     message_seconds: int = 0
+    # What they press when they hear these words.
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -99,6 +101,15 @@ def guest_list(seed: int) -> list[Guest]:
         Guest(
             HOUR - 380, "is in danger and finds nobody", digit="9", leaves_after=60,
             number="+381641234592",
+        )
+    )  # fmt: skip
+    guests.append(
+        Guest(
+            HOUR - 360, "asks to be called back", leaves_after=20, number="+381641234593",
+            answers=(
+                ("pozovemo, pritisni 3", "3"), ("bezbedno", "1"), ("samo ti smeš", "1"),
+                ("Što pre možemo", "3"), ("Pozvaćemo te", ""),
+            ),
         )
     )  # fmt: skip
     return guests
@@ -176,6 +187,12 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
     if guest.digit is not None:
         await clock.sleep(1.5)
         exchange.press(leg, guest.digit)
+    for words, key in guest.answers:
+        for _ in range(60):
+            if leg.has_heard(words):
+                break
+            await clock.sleep(1)
+        exchange.press(leg, key)
     if guest.leaves_after is not None:
         await clock.sleep(guest.leaves_after)
         await exchange.hang_up(leg)
