@@ -237,7 +237,7 @@ class Stage:
                 " SELECT EXISTS (SELECT FROM due) OR EXISTS (SELECT FROM procrastinate_jobs"
                 " WHERE status = 'doing' OR status = 'todo'"
                 " AND (scheduled_at IS NULL OR scheduled_at <= now())),"
-                " EXISTS (SELECT FROM calls WHERE state = 'queued')"
+                " EXISTS (SELECT FROM calls WHERE state = 'queued' OR state = 'offered' AND danger)"
                 " AND EXISTS (SELECT FROM presences WHERE state = 'available')",
                 (self.clock.now(),),
             )

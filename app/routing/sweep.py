@@ -90,7 +90,11 @@ _DUE = union_all(
     ),
     # Somebody waits and somebody is free: worth a run of matching.
     select(literal("match"), literal(UUID(int=0))).where(
-        exists().where(Call.state == CallState.QUEUED),
+        or_(
+            exists().where(Call.state == CallState.QUEUED),
+            # It may ring at more of us.
+            exists().where(Call.state == CallState.OFFERED, Call.danger),
+        ),
         or_(
             exists().where(Presence.state == PresenceState.AVAILABLE),
             exists().where(ShiftRow.layer == Layer.ON_CALL),

@@ -1,6 +1,6 @@
 """Every document that we can hand out, read as strictly as the provider would."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -24,7 +24,7 @@ LINE = LineScript(
     id=UUID(int=3), number="+38111116111", name="Plavi telefon", country="RS",
     timezone="Europe/Belgrade", danger_digit="9",
     languages=(Spoken("sr", "1", "sr-RS", None), Spoken("en", "2", "en-GB", None)),
-    prompts=TEXTS,
+    prompts=TEXTS, plan={"partner_number": "+38111222333"},
 )  # fmt: skip
 ANSWERS: list[script.Answer] = [
     {"kind": "menu", "attempt": 0},
@@ -51,6 +51,38 @@ ANSWERS: list[script.Answer] = [
     {"kind": "nothing"},
     {"kind": "hold"},
     {"kind": "silence"},
+    {"kind": "enqueue", "entry": 2, "transferred": True},
+    {"kind": "wait", "entry": 1, "step": 0, "ahead": 0, "last": True},
+    {"kind": "wait", "entry": 1, "step": 1, "wish": True},
+    {"kind": "wait", "entry": 1, "step": 4, "ahead": 1, "long": True, "callback": True},
+    {"kind": "wait", "entry": 1, "step": 5, "said": "callback_not"},
+    {
+        "kind": "wait",
+        "entry": 1,
+        "step": 5,
+        "said": "callback_kept",
+        "from": NOW.isoformat(),
+        "until": (NOW + timedelta(hours=3)).isoformat(),
+    },
+    {"kind": "message", "n": 2, "reason": None, "callback": True},
+    {"kind": "callback", "question": "safe", "n": "1.5"},
+    {"kind": "callback", "question": "who", "n": "1.5"},
+    {"kind": "callback", "question": "when", "n": "1.5", "who": "anyone"},
+    {"kind": "partner", "n": 3},
+    {"kind": "partner_ask", "attempt": 0},
+    {"kind": "blocked", "n": 1},
+    {"kind": "duty_menu", "n": 1},
+    {"kind": "duty_set", "state": "break"},
+    {"kind": "party_whisper", "party_id": str(OFFER), "attempt": 0, "outside": True},
+    {"kind": "party_whisper", "party_id": str(OFFER), "attempt": 1},
+    {
+        "kind": "join_party",
+        "party_id": str(CALL),
+        "room_id": str(OFFER),
+        "muted": True,
+        "coach": None,
+    },
+    {"kind": "join_party", "party_id": str(CALL), "room_id": str(OFFER), "coach": "CA1"},
 ]
 
 
@@ -73,7 +105,7 @@ def test_documents_are_right(answer: script.Answer, language: str | None) -> Non
 def test_only_a_finished_talk_or_a_counsellors_phone_is_hung_up(answer: script.Answer) -> None:
     scene = script.Scene(LINE, CALL, "sr", NOW, OFFER)
     body = twiml(script.steps_for(answer, scene), SETTINGS)
-    may_end = {"goodbye", "hang_up", "taken", "join_counsellor"}
+    may_end = {"goodbye", "hang_up", "taken", "join_counsellor", "join_party", "duty_set"}
     assert ("<Hangup" in body) == (answer["kind"] in may_end)
     # Everything else leads on: nothing of the caller's ends in silence.
     leads_on = ("<Redirect", "<Enqueue", "<Leave", "<Hangup")
