@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     BindParameter,
+    LargeBinary,
     Uuid,
     bindparam,
     cast,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from app.calls.models import Call, CallerFlag, CallerWish
+from app.database.quick import Question
 from app.errors import Invalid, NotAllowed, NotFound
 from app.jobs.transaction import transaction
 from app.staff.audit import write_entry, write_reading
@@ -74,26 +76,38 @@ class Known:
 
 
 _NOW: BindParameter[datetime] = bindparam("now")
-_KEY: BindParameter[bytes] = bindparam("key")
+_KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
+# Made once: every ring asks it.
 _KNOWN = union_all(
-    select(literal("flag"), CallerFlag.kind, cast(null(), Uuid)).where(
+    select(
+        literal("flag").label("what"),
+        CallerFlag.kind.label("word"),
+        cast(null(), Uuid).label("who"),
+    ).where(
         CallerFlag.caller_key == _KEY, CallerFlag.lifted_at.is_(None), CallerFlag.expires_at > _NOW
     ),
     select(literal("wish"), CallerWish.wish, CallerWish.counsellor_id).where(
         CallerWish.caller_key == _KEY, CallerWish.ended_at.is_(None)
     ),
     select(literal("before"), literal(""), cast(null(), Uuid)).where(
-        select(Call.id).where(Call.caller_key == _KEY, Call.id != bindparam("call_id")).exists()
+        select(Call.id)
+        .where(Call.caller_key == _KEY, Call.id != bindparam("call_id", type_=Uuid()))
+        .exists()
     ),
 )
+_KNOWN_QUESTION = Question(_KNOWN)
 
 
 async def known(work: Work, call: Call) -> Known:
     """What is known of whoever rings; nothing of somebody who withholds the number."""
     if call.caller_key is None:
         return Known()
-    values = {"key": call.caller_key, "now": work.now, "call_id": call.id}
-    rows = (await work.session.execute(_KNOWN, values)).all()
+    rows = [
+        (row["what"], row["word"], row["who"])
+        for row in await work.ground.database.quick.rows(
+            _KNOWN_QUESTION, key=call.caller_key, now=work.now, call_id=call.id
+        )
+    ]
     prefers = [who for what, wish, who in rows if what == "wish" and wish == WishKind.PREFER]
     return Known(
         frozenset(FlagKind(kind) for what, kind, _ in rows if what == "flag"),

@@ -5,13 +5,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    LargeBinary,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from app.calls.models import Call
 from app.contacts.models import CaseContact, Contact, RecordEvent
 from app.contacts.records import Opened, events_of, open_record
 from app.contacts.risk import Urgency
+from app.database.quick import Question
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
 from app.referrals.disclosures import disclosures_of
@@ -305,21 +316,26 @@ async def counts(work: Work, staff: Staff) -> dict[str, int]:
     }
 
 
+# Made once, since many rings ask it. Of the last calls: somebody may ring a thousand times.
+_CALLER: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
+_LATEST = (
+    select(Call.id)
+    .where(Call.caller_key == _CALLER, Call.id != bindparam("call_id", type_=Uuid()))
+    .order_by(Call.opened_at.desc())
+    .limit(50)
+)
+_URGENT = Question(
+    select(Referral.id)
+    .where(
+        Referral.call_id.in_(_LATEST.scalar_subquery()),
+        or_(Referral.urgency == Urgency.IMMEDIATE, Referral.urgency == Urgency.URGENT),
+        and_(*(Referral.state != state for state in sorted(OVER))),
+    )
+    .limit(1)
+)
+
+
 async def has_open_urgent_referral(work: Work, call: Call) -> bool:
     """Whether something is urgent and not done yet for whoever rings from this number."""
-    earlier = aliased(Call)
-    return bool(
-        await work.session.scalar(
-            select(
-                select(Referral.id)
-                .join(earlier, earlier.id == Referral.call_id)
-                .where(
-                    earlier.caller_key == call.caller_key,
-                    earlier.id != call.id,
-                    Referral.urgency.in_((Urgency.IMMEDIATE, Urgency.URGENT)),
-                    Referral.state.not_in(OVER),
-                )
-                .exists()
-            )
-        )
-    )
+    quick = work.ground.database.quick
+    return bool(await quick.rows(_URGENT, key=call.caller_key, call_id=call.id))

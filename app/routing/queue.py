@@ -7,11 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, func, or_, select, true, union_all
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    LargeBinary,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from app.calls import lines
 from app.calls.models import Call, Line, LineLanguage
 from app.calls.states import CallState
+from app.database.quick import Question
 from app.jobs.transaction import transaction
 from app.routing import roster
 from app.routing.matching import Free, Waiting, pair
@@ -90,22 +104,34 @@ async def callers_ahead(work: Work, call: Call) -> int:
     return (await work.session.scalar(_AHEAD, values)) or 0
 
 
+# Of the last talks: somebody may ring a thousand times.
+_KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
+_LATEST = (
+    select(Call.id)
+    .where(Call.caller_key == _KEY, Call.id != bindparam("call_id", type_=Uuid()))
+    .order_by(Call.opened_at.desc())
+    .limit(20)
+)
+_LAST_TALK = Question(
+    select(Offer.counsellor_id)
+    .where(Offer.call_id.in_(_LATEST.scalar_subquery()), Offer.connected_at.is_not(None))
+    .order_by(Offer.connected_at.desc())
+    .limit(1)
+)
+
+
 async def last_counsellor(work: Work, call: Call) -> UUID | None:
     """Whom this number talked with last, if they are on shift and the caller does not refuse
     them."""
     if call.caller_key is None:
         return None
-    earlier = select(Call.id).where(Call.caller_key == call.caller_key, Call.id != call.id)
-    found: UUID | None = await work.session.scalar(
-        select(Offer.counsellor_id)
-        .where(Offer.call_id.in_(earlier), Offer.connected_at.is_not(None))
-        .order_by(Offer.connected_at.desc())
-        .limit(1)
-    )
-    if found is None or found in call.excluded_ids:
-        return None
     there = {free.counsellor_id for free in (await roster.room(work)).there}
-    return found if found in there else None
+    if not there:
+        return None
+    quick = work.ground.database.quick
+    rows = await quick.rows(_LAST_TALK, key=call.caller_key, call_id=call.id)
+    found: UUID | None = rows[0]["counsellor_id"] if rows else None
+    return found if found in there and found not in call.excluded_ids else None
 
 
 async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
