@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 from app.calls import callers, queries
 from app.calls.callers import FlagKind, NumberReason, WishKind
 from app.calls.models import Call
-from app.errors import NotFound
+from app.errors import NotAllowed, NotFound
 from app.routing import desk
 from app.staff.access import InWork, Requires
 from app.staff.models import Staff
-from app.staff.roles import Permission
+from app.staff.roles import Permission, may
 from app.work import Work
 
 router = APIRouter(tags=["callers"])
@@ -102,6 +102,8 @@ async def wish(work: InWork, staff: Knows, call_id: UUID, body: WishIn) -> None:
         await callers.end_wishes(work, call)
         return
     who = body.counsellor_id or staff.id
+    if who != staff.id and not may(staff.role, Permission.SUPERVISE):
+        raise NotAllowed("Only a supervisor writes down what a caller wishes of a colleague.")
     if await work.session.get(Staff, who) is None:
         raise NotFound("There is no such counsellor.")
     await callers.wish(work, call, who, WishKind(body.wish))

@@ -119,8 +119,8 @@ async def read_roster(
     """Who is on duty from one day until before another (a week if left out), and what nobody
     covers."""
     zone = await home_zone(work)
-    first = begins or work.now.astimezone(zone).date()
-    last = ends or first + timedelta(days=7)
+    first = roster.check_day(begins or work.now.astimezone(zone).date())
+    last = roster.check_day(ends or first + timedelta(days=7))
     if not timedelta() < last - first <= _LONGEST:
         raise Invalid("Ask for one to a hundred days.")
     since = first_instant(datetime.combine(first, time()), zone)
@@ -191,6 +191,7 @@ async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, obj
 
 
 def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:
+    roster.check_day(at.date())
     if at.tzinfo is not None:
         return at
     assert callable(of_wall)

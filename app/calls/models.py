@@ -151,6 +151,7 @@ class Call(Base):
     ranked_at: Mapped[datetime | None]
     # What the call needs besides its line's skills; whom the caller asked for, and never wants.
     wanted_skills: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    wanted_skills_at: Mapped[datetime | None]
     preferred_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     excluded_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     caller_kind: Mapped[str]

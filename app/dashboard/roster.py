@@ -29,6 +29,9 @@ Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER, json_only=False)
 Plans = Annotated[
     Staff, Depends(Requires(Permission.PLAN_ROSTER, json_only=False), scope="function")
 ]
+SignedIn = Annotated[
+    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
+]
 _CALENDAR = [Depends(Public("the secret in the address is what lets one in"))]
 LAYER_WORDS = {
     Layer.PRIMARY: "",
@@ -128,7 +131,7 @@ async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
 
 
 @router.post("/roster/feed/revoke")
-async def revoke_feed(request: Request, work: InWork, staff: Sees) -> Response:
+async def revoke_feed(request: Request, work: InWork, staff: SignedIn) -> Response:
     """The address is worth nothing from now on."""
     await calendars.revoke_feed(work, staff)
     values = {"address": "", "feed": False, "staff": staff}

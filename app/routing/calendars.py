@@ -20,6 +20,7 @@ from app.routing.rota import ChangeKind
 from app.routing.shifts import Layer, OnHolidays, Shift, days_of
 from app.staff.audit import write_entry
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.work import Work
 
 # Ids of events that other programs made become ours by this name.
@@ -150,7 +151,9 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
         raise Invalid("The file is larger than 5 MB.")
     try:
         calendar = Calendar.from_ical(content)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, OSError,
+    ) as error:  # fmt: skip
         raise Invalid(f"That is no iCalendar file: {' '.join(str(error).split())[:200]}") from None
     events = [part for part in calendar.walk() if part.name == "VEVENT"]
     if not events or len(events) > _MOST_EVENTS:
@@ -163,6 +166,15 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
     for shift in found.shifts.values():
         await work.session.merge(shift)
     for change in found.changes.values():
+        known = await work.session.get(RotaChange, change.id)
+        if known is not None:
+            # Why somebody is absent, and who said so, is not in a file, and stays.
+            change.reason, change.made_by, change.made_at = (
+                known.reason,
+                known.made_by,
+                known.made_at,
+            )
+            change.settled_at = known.settled_at or change.settled_at
         await work.session.merge(change)
     await work.session.flush()
     write_entry(work, "rota imported", "rota", shifts=len(found.shifts), changes=len(found.changes))
@@ -179,7 +191,9 @@ async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
     for n, event in sorted(enumerate(events, 1), key=lambda e: "RECURRENCE-ID" in e[1]):
         try:
             _read_event(work, event, staff, home, found)
-        except (Invalid, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            Invalid, ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError,
+        ) as error:  # fmt: skip
             what = str(event.get("summary", ""))[:60]
             found.problems.append(f"event {n} ({what}): {' '.join(str(error).split())[:200]}")
     return found
@@ -207,6 +221,11 @@ def _read_event(
     if rule is not None and "RECURRENCE-ID" not in event:
         found.shifts[row_id] = _shift(work, event, row_id, who, start, end, zone, layer)
         return
+    if _instant(end, zone) <= work.now:
+        # It is over: the rota of the past is not changed.
+        return
+    changes.check_span(work, _instant(start, zone), _instant(end, zone))
+    _check_layer(who, layer)
     instead = _who(event, "x-helpline-instead", staff).id if kind == "swap" else None
     if kind and kind not in set(ChangeKind):
         raise Invalid(f"{kind!r} is not absence, extra or swap")
@@ -236,6 +255,9 @@ def _span_of(event: Part, home: ZoneInfo) -> tuple[datetime, datetime, ZoneInfo]
     if begins is None:
         raise Invalid("it has no beginning")
     start = begins.dt
+    if "TZID" in begins.params and getattr(start, "tzinfo", None) is None:
+        raise Invalid(f"its time zone {begins.params['TZID']!r} is not known"[:120])
+    roster.check_day(start.date() if isinstance(start, datetime) else start)
     zone = _zone_of(start, home)
     if not isinstance(start, datetime):
         start = datetime.combine(start, time())
@@ -272,6 +294,11 @@ def _who(event: Part, prop: str, staff: dict[str, Staff]) -> Staff:
     if name not in staff:
         raise Invalid(f"there is nobody called {name!r} who takes calls")
     return staff[name]
+
+
+def _check_layer(who: Staff, layer: Layer) -> None:
+    if layer is Layer.ON_CALL and who.endpoint_kind == "browser":
+        raise Invalid(f"{who.name} has no phone that could ring while they are away")
 
 
 def _layer_of(event: Part) -> Layer:
@@ -323,6 +350,10 @@ def _shift(
     if holidays not in set(OnHolidays):
         raise Invalid(f"{holidays!r} is not works, off or only")
     always = "x-helpline-always" in event
+    _check_layer(who, layer)
+    for day in (start.date(), *([last_on] if last_on else []), *days):
+        roster.check_day(day)
+    roster.check_zone(zone.key)
     if last_on is not None and last_on < start.date():
         raise Invalid("it ends before it begins")
     return ShiftRow(
@@ -385,7 +416,7 @@ async def read_feed(work: Work, token: str) -> bytes:
             )
         )
     ).one_or_none()  # fmt: skip
-    if row is None:
+    if row is None or not may(row[1].role, Permission.SEE_ROSTER):
         raise NotFound("There is no such calendar. Make a new address on the page of the rota.")
     feed, staff = row
     if feed.read_at is None or work.now - feed.read_at >= _READ_EVERY:

@@ -136,6 +136,20 @@ async def agree(
         raise Invalid("Choose a time within the next thirty days, with an end after its beginning.")
     assert call.caller_key is not None
     assert call.caller_number_sealed is not None
+    making = await work.session.scalar(
+        select(Callback)
+        .where(Callback.caller_key == call.caller_key, Callback.state == CallbackState.TRYING)
+        .with_for_update()
+    )
+    if making is not None:
+        # An earlier one is being made: if that does not reach them, the new wish counts.
+        making.who, making.window_from, making.window_until = who.value, begins, ends
+        call.asked_back = True
+        await record.record(work, call, "callback_agreed", callback_id=str(making.id),
+                            who=who.value)  # fmt: skip
+        await record.restate(work, call, "a call-back was agreed")
+        work.announce("callbacks")
+        return making
     number = work.keys.open(
         call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
     )
@@ -261,10 +275,12 @@ async def settle_by_talk(work: Work, call: Call) -> None:
         return
     row = await work.session.scalar(
         select(Callback)
-        .where(Callback.caller_key == call.caller_key, Callback.state == CallbackState.AGREED)
+        .where(Callback.caller_key == call.caller_key, Callback.state.in_(OPEN))
         .with_for_update(skip_locked=True)
     )
     if row is not None:
+        if row.state == CallbackState.TRYING:
+            work.defer("telephony:callback_not_needed", callback_id=str(row.id))
         await _close(work, row, CallbackState.REACHED)
         await record.record(work, call, "callback_not_needed", callback_id=str(row.id))
 

@@ -36,7 +36,13 @@ async def takers(work: Work) -> list[Staff]:
     return [staff for staff in rows if may(staff.role, Permission.TAKE_CALLS)]
 
 
-def _check_span(work: Work, from_at: datetime, until_at: datetime) -> None:
+_FURTHEST = timedelta(days=3 * 366)
+
+
+def check_span(work: Work, from_at: datetime, until_at: datetime) -> None:
+    """A stretch of time that a change may have. Raises Invalid."""
+    if not from_at.year > 2000 or until_at - work.now > _FURTHEST:
+        raise Invalid("A change of the rota lies within three years.")
     if not from_at < until_at:
         raise Invalid("The end comes after the beginning.")
     if until_at - from_at > _LONGEST:
@@ -65,7 +71,7 @@ async def be_absent(
     work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime, reason: str = ""
 ) -> RotaChange:
     """Somebody is not there: their own word, or the planner's. Raises Invalid, NotAllowed."""
-    _check_span(work, from_at, until_at)
+    check_span(work, from_at, until_at)
     _check_may(by, staff_id)
     await taker(work, staff_id)
     return await _add(
@@ -83,7 +89,7 @@ async def add_extra(
     layer: Layer = Layer.PRIMARY, reason: str = "",
 ) -> RotaChange:  # fmt: skip
     """One stretch of duty besides the shifts. Raises Invalid, NotAllowed, NotFound."""
-    _check_span(work, from_at, until_at)
+    check_span(work, from_at, until_at)
     if not may(by.role, Permission.PLAN_ROSTER):
         raise NotAllowed("Only whoever plans the rota adds to it.")
     await taker(work, staff_id)
@@ -106,7 +112,7 @@ async def swap(
     The planner's word is in force at once; a counsellor's waits until the colleague agrees.
     Raises Invalid, NotAllowed, NotFound.
     """
-    _check_span(work, from_at, until_at)
+    check_span(work, from_at, until_at)
     _check_may(by, staff_id)
     staff = await taker(work, staff_id)
     await taker(work, instead_id)
@@ -210,6 +216,8 @@ async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
     if row is None:
         raise NotFound("There is no such shift.")
     today = roster.local_day(work, row.timezone)
+    if last_on is not None:
+        roster.check_day(last_on)
     last = last_on if last_on is not None else today - timedelta(days=1)
     if last < today - timedelta(days=1):
         raise Invalid("The rota of the past is not changed.")
@@ -241,6 +249,7 @@ async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
 
 async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) -> None:
     """Make a day a holiday, or one of the country's a working day. Raises Invalid."""
+    roster.check_day(day)
     name = " ".join(name.split())
     if not 1 <= len(name) <= 80:
         raise Invalid("A holiday has a name of 1 to 80 characters.")

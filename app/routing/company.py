@@ -133,8 +133,21 @@ async def release(work: Work, party: Party) -> None:
 
 
 async def engage(work: Work, staff_id: UUID) -> Presence:
-    """A colleague helps: no call is offered to them meanwhile."""
+    """A colleague helps: no call is offered to them meanwhile. The presence is locked."""
     presence = await presences.lock_presence(work, staff_id)
-    if presence.state in (PresenceState.AVAILABLE, PresenceState.WRAP_UP):
+    if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
+        # A phone on call would ring all the same; afterwards they are off duty again.
+        presence.after_call = PresenceState.OFF_DUTY.value
+    if presence.state not in (PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.BREAK):
         await presences.set_presence(work, presence, PresenceState.BREAK, HELPING)
     return presence
+
+
+async def helps(work: Work, staff_id: UUID) -> bool:
+    """Whether somebody rings into, or is in, a talk that is not theirs."""
+    found = await work.session.scalar(
+        select(Party.id).where(
+            Party.staff_id == staff_id, Party.state.in_(LIVE), Party.owner_offer_id.is_(None)
+        )
+    )
+    return found is not None

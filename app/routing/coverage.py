@@ -54,7 +54,9 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
     takers = {
         staff_id: (frozenset(languages), frozenset(numbers))
         for staff_id, languages, numbers in await work.session.execute(
-            select(Staff.id, Staff.languages, Staff.lines).where(Staff.active)
+            select(Staff.id, Staff.languages, Staff.lines).where(
+                Staff.active, Staff.role.in_(roster.TAKERS)
+            )
         )
     }
     rows = await work.session.execute(

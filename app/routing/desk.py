@@ -86,8 +86,10 @@ async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
 
 async def lock_in_hand(work: Work, staff: Staff, call_id: UUID) -> Call:
     """The call that somebody holds now, locked; a supervisor may act on any. Raises NotFound."""
+    # Locked first: whoever had it a moment ago may have handed it over since.
+    call = await record.lock_call(work, call_id)
     await call_in_hand(work, staff, call_id)
-    return await record.lock_call(work, call_id)
+    return call
 
 
 class Talk(NamedTuple):
@@ -134,8 +136,7 @@ async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
 
     Raises NotFound, Conflict.
     """
-    await call_in_hand(work, staff, call_id)
-    call = await record.lock_call(work, call_id)
+    call = await lock_in_hand(work, staff, call_id)
     if CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED):
         raise Conflict("A caller who waits is not hung up on.")
     await offers.hang_up(work, call)
@@ -143,5 +144,4 @@ async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
 
 async def set_hold(work: Work, staff: Staff, call_id: UUID, held: bool) -> None:
     """Hold or resume the talk in hand. Raises NotFound, Conflict."""
-    await call_in_hand(work, staff, call_id)
-    await offers.set_hold(work, await record.lock_call(work, call_id), held)
+    await offers.set_hold(work, await lock_in_hand(work, staff, call_id), held)

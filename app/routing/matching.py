@@ -32,12 +32,19 @@ class Waiting:
     preferred: UUID | None = None
     excluded: frozenset[UUID] = frozenset()
     ringing: frozenset[UUID] = frozenset()
+    # Since when skills are asked for: from arrival, or since they were sent on for them.
+    skills_since: datetime | None = None
     practice: bool = False
     plan: Plan = _ANY_LINE
 
     def waited(self, now: datetime) -> float:
         """Seconds since the first arrival in the queue."""
         return (now - self.queued_at).total_seconds()
+
+    def any_will_do(self, now: datetime) -> bool:
+        """Whether skills have been waited for long enough."""
+        since = self.skills_since or self.queued_at
+        return (now - since).total_seconds() >= self.plan.any_skill_after
 
     def score(self, now: datetime) -> float:
         """Seconds waited plus priority in seconds; the highest goes first."""
@@ -93,7 +100,7 @@ def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> 
     if not speaks(counsellor, caller.language):
         return False
     skilled = has_skills(counsellor, caller.skills)
-    return skilled or caller.waited(now) >= caller.plan.any_skill_after
+    return skilled or caller.any_will_do(now)
 
 
 def open_layers(caller: Waiting, now: datetime, room: Room) -> frozenset[Layer]:
@@ -209,7 +216,7 @@ def _layers(
     skills = tuple(sorted(caller.skills.items()))
     key = (
         caller.line, caller.language, caller.danger, skills, caller.excluded, caller.practice,
-        stage, id(caller.plan),
+        stage, caller.any_will_do(now), id(caller.plan),
     )  # fmt: skip
     if key not in known:
         known[key] = open_layers(caller, now, room)

@@ -17,7 +17,7 @@ from app.calls.states import CallEvent, CallState
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import company
 from app.routing import presence as presences
-from app.routing.company import Mode, Party, PartyState
+from app.routing.company import Mode, Party, PartyState, Purpose
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.plan import RETURNED_PRIORITY
 from app.staff.models import Staff
@@ -273,7 +273,7 @@ async def hand_over(work: Work, call: Call, offer: Offer, party: Party) -> Offer
         work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(new.counsellor_id),
         party_id=str(party.id), before=str(offer.id),
     )  # fmt: skip
-    work.defer("telephony:set_party_mode", party_id=str(party.id))
+    await _only(work, call, party)
     work.defer("telephony:follow_call", call_id=str(call.id))
     work.announce(f"offers:{new.counsellor_id}", f"presence:{new.counsellor_id}", "talks")
     if call.held_at is not None:
@@ -287,11 +287,23 @@ async def hand_outside(work: Work, call: Call, offer: Offer, party: Party) -> No
         await set_hold(work, call, False)
     await _leave_talk(work, call, offer, "handed to somebody outside")
     call.handed_to = party.id
+    await _only(work, call, party)
     await record.record(
         work, call, "handed_outside", party_id=str(party.id), role=party.role,
         before=str(offer.id),
     )  # fmt: skip
     work.announce("talks")
+
+
+async def _only(work: Work, call: Call, taken: Party) -> None:
+    """Whoever else was asked to take the talk is not needed; who whispers does so to whoever has
+    it now."""
+    for other in await company.live_parties(work, call.id):
+        asked = other.purpose in (Purpose.TRANSFER, Purpose.CONSULT)
+        if other.id != taken.id and asked and other.state == PartyState.RINGING:
+            await company.end_party(work, call, other, "somebody else took it")
+        elif other.id == taken.id or other.mode != Mode.TALK:
+            work.defer("telephony:set_party_mode", party_id=str(other.id))
 
 
 async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
@@ -335,6 +347,9 @@ async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> No
     call.priority = max(call.priority, RETURNED_PRIORITY)
     await record.move(work, call, CallEvent.COUNSELLOR_LOST, cause=cause, **detail)
     work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+    if call.danger:
+        # A child in danger waits again.
+        work.defer("referrals:watch_danger", call_id=str(call.id))
 
 
 async def _who_is_there(work: Work, call: Call) -> Party | None:
@@ -344,6 +359,7 @@ async def _who_is_there(work: Work, call: Call) -> Party | None:
         .where(
             Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_not(None),
             Party.owner_offer_id.is_(None),
+            Party.staff_id.not_in(select(Offer.counsellor_id).where(Offer.released_at.is_(None))),
         )
         .order_by(Party.mode != Mode.TALK.value, Party.joined_at)
         .limit(1)
@@ -474,6 +490,11 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         if offer.state == OfferState.OPEN:
             await decline_offer(work, call, offer, by="own choice")
     presence = await presences.lock_presence(work, staff.id)
+    if presence.cause == company.HELPING and await company.helps(work, staff.id):
+        # In a colleague's talk: what they choose is for afterwards.
+        presence.heartbeat_at = work.now
+        presence.after_call = None if choice is PresenceState.AVAILABLE else choice.value
+        return presence
     if presence.state == PresenceState.OFFERED:
         presence.heartbeat_at = work.now
         if choice is not PresenceState.AVAILABLE:

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.privacy.numbers import e164
+from app.routing.roster import TAKERS
 from app.staff.models import Staff
 from app.work import Work
 
@@ -21,7 +22,9 @@ async def owner_of(work: Work, number: str | None) -> UUID | None:
     known: dict[str, UUID] | None = memory.recall("roster", "phones", work.now)
     if known is None:
         rows = await work.session.execute(
-            select(Staff.endpoint, Staff.id).where(Staff.active, Staff.endpoint_kind == "phone")
+            select(Staff.endpoint, Staff.id).where(
+                Staff.active, Staff.endpoint_kind == "phone", Staff.role.in_(TAKERS)
+            )
         )
         known = {endpoint: staff_id for endpoint, staff_id in rows if endpoint}
         memory.keep("roster", "phones", known, work.now + _BELIEVED)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.calls import record
-from app.calls.models import Call, Leg
+from app.calls.models import Call, Leg, Line
 from app.calls.states import CallState
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.privacy.numbers import e164
@@ -60,6 +60,8 @@ async def _invite(
     party_id = uuid4()
     sealed = None
     if number is not None:
+        if await work.session.scalar(select(Line.id).where(Line.number == number)):
+            raise Invalid("That is a number of ours.")
         sealed = work.keys.seal(
             number.encode(), table="parties", column="number_sealed", row=party_id
         )
@@ -74,7 +76,10 @@ async def _invite(
     except IntegrityError:
         raise Busy("They are asked into a talk already.") from None
     if staff is not None:
-        await company.engage(work, staff.id)
+        presence = await company.engage(work, staff.id)
+        if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
+            # A call came between our look and our lock.
+            raise Busy()
     leg = Leg(
         id=uuid4(), call_id=call.id, offer_id=talk.room, party_id=party.id, created_at=work.now
     )
@@ -144,6 +149,7 @@ async def to_skill(work: Work, by: Staff, call: Call, skills: list[str]) -> None
         raise Invalid("Say which skill.")
     talk = await talk_of(work, call)
     call.wanted_skills = [f"{name}:{level}" for name, level in wanted.items()]
+    call.wanted_skills_at = work.now
     await offers.send_back(work, call, talk, "transferred to a skill")
 
 
@@ -161,18 +167,21 @@ async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Party:
         raise Conflict("It is your own talk.")
     for party in await company.live_parties(work, call.id):
         if party.staff_id == by.id:
-            if party.mode != mode.value:
-                party.mode = mode.value
-                await record.record(
-                    work, call, "party_mode", party_id=str(party.id), mode=mode.value
-                )
-                work.defer("telephony:set_party_mode", party_id=str(party.id))
-                work.announce("talks")
+            await _set_mode(work, call, party, mode)
             return party
     presence = await work.session.get(Presence, by.id, populate_existing=True)
     if presence is not None and presence.state in (PresenceState.ON_CALL, PresenceState.OFFERED):
         raise Busy("You hold a call yourself.")
     return await _invite(work, by, call, Purpose.SUPERVISE, staff=by, mode=mode)
+
+
+async def _set_mode(work: Work, call: Call, party: Party, mode: Mode) -> None:
+    if party.mode != mode.value:
+        party.mode = mode.value
+        await record.record(work, call, "party_mode", party_id=str(party.id), mode=mode.value)
+        work.announce("talks")
+    # Also where the row says so already: whether the provider knows is not certain.
+    work.defer("telephony:set_party_mode", party_id=str(party.id))
 
 
 async def panic(work: Work, by: Staff, call: Call) -> bool:
@@ -187,37 +196,44 @@ async def panic(work: Work, by: Staff, call: Call) -> bool:
 
 
 async def _ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool:
-    tried = set(
-        await work.session.scalars(
-            select(Party.staff_id).where(
-                Party.call_id == call.id,
-                Party.purpose == Purpose.PANIC,
-                Party.staff_id.is_not(None),
-            )
-        )
+    """Never raises: whoever cannot be asked is passed over."""
+    talk = await offers.live_offer_of_call(work, call.id)
+    if talk is None or talk.state != OfferState.CONNECTED:
+        return False
+    for party in await company.live_parties(work, call.id):
+        if party.purpose == Purpose.SUPERVISE and party.staff_id is not None:
+            # One is here already: now they are heard.
+            await _set_mode(work, call, party, Mode.TALK)
+            return True
+    tried = select(Party.staff_id).where(
+        Party.call_id == call.id, Party.purpose == Purpose.PANIC, Party.staff_id.is_not(None)
     )
+    engaged = select(Party.staff_id).where(Party.state.in_(LIVE), Party.staff_id.is_not(None))
     present = await roster.on_shift(work)
-    talk = await talk_of(work, call)
     rows = await work.session.execute(
         select(Staff, Presence.state)
         .join(Presence, Presence.counsellor_id == Staff.id)
         .where(
             Staff.active,
+            Staff.id != talk.counsellor_id,
+            Staff.id.not_in(tried),
+            Staff.id.not_in(engaged),
             Presence.state.in_(
                 (PresenceState.AVAILABLE, PresenceState.WRAP_UP, PresenceState.BREAK)
             ),
         )
-        .order_by(Staff.name)
     )
     able = [
         (state != PresenceState.AVAILABLE, staff.id not in present, staff.name, staff)
         for staff, state in rows
         if may(staff.role, Permission.SUPERVISE)
-        and staff.id not in tried
-        and staff.id != talk.counsellor_id
     ]
     for _, _, _, staff in sorted(able, key=lambda one: one[:3]):
-        await _invite(work, by, call, Purpose.PANIC, staff=staff)
+        try:
+            async with work.session.begin_nested():
+                await _invite(work, by, call, Purpose.PANIC, staff=staff)
+        except Conflict:
+            continue
         return True
     await record.record(work, call, "panic_unanswered")
     return False
@@ -246,8 +262,24 @@ async def joined(work: Work, call: Call, party: Party) -> None:
     work.announce("calls", "talks")
     if CallState(call.state) is not CallState.CONNECTED:
         await company.end_party(work, call, party, "the talk is over")
-    elif party.purpose == Purpose.TRANSFER:
+        return
+    if party.staff_id is not None:
+        # How they take part may have been changed while they were rung.
+        work.defer("telephony:set_party_mode", party_id=str(party.id))
+    if party.purpose != Purpose.TRANSFER:
+        return
+    talk = await offers.live_offer_of_call(work, call.id)
+    if talk is None or talk.counsellor_id != party.asked_by or await _holds_another(work, party):
+        await company.end_party(work, call, party, "the talk is somebody else's by now")
+    else:
         await _hand_over(work, call, party)
+
+
+async def _holds_another(work: Work, party: Party) -> bool:
+    """Whether somebody has taken another call, and cannot have this one, too."""
+    if party.staff_id is None:
+        return False
+    return await offers.held_offer(work, party.staff_id) is not None
 
 
 async def gone(work: Work, call: Call, party: Party, cause: str) -> None:
@@ -279,6 +311,8 @@ async def complete(work: Work, by: Staff, call: Call, party_id: UUID) -> None:
 
 async def _hand_over(work: Work, call: Call, party: Party) -> None:
     talk = await talk_of(work, call)
+    if await _holds_another(work, party):
+        raise Busy("They hold another call.")
     if party.staff_id is not None:
         await offers.hand_over(work, call, talk, party)
     else:

@@ -4,12 +4,13 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     BindParameter,
+    CompoundSelect,
     LargeBinary,
     Uuid,
     and_,
@@ -170,7 +171,7 @@ async def match_once(work: Work) -> int:
 # Made once: these run after every commit that could matter.
 _SHOWN = (
     Call.id, Call.line_id, Call.language, Call.queued_at, Call.priority, Call.danger,
-    Call.wanted_skills, Call.preferred_id, Call.excluded_ids,
+    Call.wanted_skills, Call.wanted_skills_at, Call.preferred_id, Call.excluded_ids,
 )  # fmt: skip
 _OF_CLASS = (
     select(*_SHOWN)
@@ -198,7 +199,7 @@ _UNKNOWN_LINE = select(*_SHOWN).where(
 _IN_DANGER = select(*_SHOWN).where(
     Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.danger.is_(True)
 )
-_FIRST_PAGE = union_all(_CLASSES, _UNKNOWN_LINE, _IN_DANGER)
+_FIRST_PAGE: CompoundSelect[Any] = union_all(_CLASSES, _UNKNOWN_LINE, _IN_DANGER)
 _FREE = (
     select(Staff.id, Presence.idle_since, Presence.state)
     .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
@@ -244,6 +245,7 @@ async def _callers(
                 row.priority, row.danger, asked.get(row.id, {}),
                 {**plan.skills, **read_skills(row.wanted_skills)}, row.preferred_id,
                 frozenset(row.excluded_ids), frozenset(ringing.get(row.id, ())),
+                row.wanted_skills_at,
                 rules.practice if rules else False, plan,
             )
         )  # fmt: skip

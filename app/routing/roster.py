@@ -1,12 +1,13 @@
 """The rota as kept in the database: shifts are added, and asked who is there."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.rrule import rrulestr
 from sqlalchemy import func, select
@@ -16,6 +17,7 @@ from app.calls.hours import is_holiday
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
 from app.errors import Invalid
+from app.log import log
 from app.routing import rota, shifts
 from app.routing.matching import Free, Room, Waiting, could_take
 from app.routing.models import Holiday, Presence, PresenceState, RotaChange, ShiftRow
@@ -26,6 +28,8 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import Work
 
+# Whoever may be on duty.
+TAKERS = [role.value for role in Role if may(role, Permission.TAKE_CALLS)]
 # A process believes what it knows of the rota for so long at most; a change of the
 # rota tells it at once over the bus.
 _BELIEVED = timedelta(seconds=10)
@@ -52,14 +56,13 @@ async def add_shift(
     except_on: Iterable[date] = (),
 ) -> ShiftRow:
     """Add a recurrence to somebody's rota; None means always. Raises Invalid."""
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise Invalid(f"{timezone} is not a time zone. Write one like Europe/Belgrade.") from None
+    zone = check_zone(timezone)
     if not 0 < minutes <= 1440:
         raise Invalid("A shift is longer than nothing and at most 24 hours.")
     recurrence = check_recurrence(recurrence) if recurrence is not None else None
-    begins = first_on or work.now.astimezone(zone).date()
+    begins = check_day(first_on or work.now.astimezone(zone).date())
+    if last_on is not None:
+        check_day(last_on)
     if last_on is not None and last_on < begins:
         raise Invalid("The last day of a shift comes after its first.")
     if not may(staff.role, Permission.TAKE_CALLS):
@@ -89,25 +92,82 @@ async def add_shift(
     return row
 
 
+# The rota is of this century: what lies outside is a slip, and nothing could count with it.
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
+_WEEKDAY = r"(?:MO|TU|WE|TH|FR|SA|SU)"
+_PARTS = {
+    "FREQ": r"DAILY|WEEKLY|MONTHLY|YEARLY",
+    "INTERVAL": r"[1-9]\d?",
+    "COUNT": r"[1-9]\d{0,2}",
+    "UNTIL": r"20\d{6}(?:T\d{6}Z?)?",
+    "WKST": _WEEKDAY,
+    "BYDAY": rf"[+-]?[1-5]?{_WEEKDAY}(?:,[+-]?[1-5]?{_WEEKDAY}){{0,20}}",
+    "BYMONTHDAY": r"-?(?:[1-9]|[12]\d|3[01])(?:,-?(?:[1-9]|[12]\d|3[01])){0,30}",
+    "BYMONTH": r"(?:[1-9]|1[0-2])(?:,(?:[1-9]|1[0-2])){0,11}",
+    "BYSETPOS": r"-?[1-5](?:,-?[1-5]){0,4}",
+}
+
+
+def check_day(day: date) -> date:
+    """A day of the rota. Raises Invalid for one that is too far away."""
+    if not _FIRST_DAY <= day < _LAST_DAY:
+        raise Invalid(
+            "A day of the rota lies between 2000 and 2100; leave out an end if it has none."
+        )
+    return day
+
+
+def check_zone(name: str) -> ZoneInfo:
+    """Raises Invalid for what is not a time zone of the IANA."""
+    if name not in _zones():
+        raise Invalid(f"{name[:60]!r} is not a time zone. Write one like Europe/Belgrade.")
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def check_recurrence(text: str) -> str:
-    """A recurrence rule by days, without its own start or time of day. Raises Invalid."""
-    rule = text.strip().removeprefix("RRULE:")
-    problem = None
-    if any(word in rule.upper() for word in ("DTSTART", "BYHOUR", "BYMINUTE", "BYSECOND", "\n")):
-        problem = "give the time of day with --from and --until, and the first day with --first-on"
-    elif any(f in rule.upper() for f in ("FREQ=HOURLY", "FREQ=MINUTELY", "FREQ=SECONDLY")):
-        problem = "a shift recurs by days, weeks, months or years"
-    else:
-        try:
-            rrulestr(rule, dtstart=datetime(2024, 1, 1))  # noqa: DTZ001
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            problem = str(error)
+    """A recurrence rule by days, without its own start or time of day. Raises Invalid.
+
+    Only what has a meaning for shifts is let in, and it is tried over five years: a rule that
+    never comes, or that nobody can work out, would stop whoever asks the rota.
+    """
+    rule = text.strip().removeprefix("RRULE:").upper()
+    problem = _trouble_with(rule)
     if problem:
         raise Invalid(
-            f"{text!r} is not a usable recurrence rule: {problem}. "
+            f"{text[:200]!r} is not a usable recurrence rule: {problem}. "
             "Write one like FREQ=WEEKLY;BYDAY=MO,TU,WE."
         )
     return rule
+
+
+@lru_cache(maxsize=4096)
+def _trouble_with(rule: str) -> str:
+    parts = [part.partition("=") for part in rule.split(";")]
+    known = {name: value for name, _, value in parts}
+    if any(word in known for word in ("DTSTART", "BYHOUR", "BYMINUTE", "BYSECOND")):
+        return "give the time of day with --from and --until, and the first day with --first-on"
+    if known.get("FREQ") in ("HOURLY", "MINUTELY", "SECONDLY"):
+        return "a shift recurs by days, weeks, months or years"
+    for name, _, value in parts:
+        if name not in _PARTS or not re.fullmatch(_PARTS[name], value):
+            return f"{name[:20]}={value[:40]} is not understood"
+    if "FREQ" not in known or len(known) != len(parts) or {"COUNT", "UNTIL"} <= set(known):
+        return "it needs one FREQ, each part once, and not both COUNT and UNTIL"
+    if "BYSETPOS" in known and known["FREQ"] in ("DAILY", "WEEKLY"):
+        return "BYSETPOS is for months and years"
+    # Without its own end, within five years: does it ever come?
+    bare = ";".join(f"{n}={v}" for n, _, v in parts if n not in ("COUNT", "UNTIL"))
+    start = datetime(2024, 1, 1)  # noqa: DTZ001
+    try:
+        found = rrulestr(f"{bare};UNTIL=20281231T000000", dtstart=start)
+        return "" if next(iter(found), None) is not None else "it never comes"
+    except Exception as error:  # the library raises all kinds of them
+        return str(error)[:100]
 
 
 async def rota_of(work: Work) -> rota.Rota:
@@ -116,23 +176,33 @@ async def rota_of(work: Work) -> rota.Rota:
     if known is not None:
         return known
     rows = await work.session.scalars(
-        select(ShiftRow).join(Staff, Staff.id == ShiftRow.counsellor_id).where(Staff.active)
+        select(ShiftRow)
+        .join(Staff, Staff.id == ShiftRow.counsellor_id)
+        .where(Staff.active, Staff.role.in_(TAKERS))
     )
     changed = await work.session.scalars(
         select(RotaChange)
         .join(Staff, Staff.id == func.coalesce(RotaChange.instead_id, RotaChange.counsellor_id))
         .where(
             RotaChange.state == "in_force", RotaChange.until_at > work.now - _LOOKED_BACK,
-            Staff.active,
+            Staff.active, Staff.role.in_(TAKERS),
         ).order_by(RotaChange.settled_at, RotaChange.id)
     )  # fmt: skip
     found = rota.Rota(
-        tuple(shift_of(row) for row in rows),
+        tuple(shift_of(row) for row in rows if _usable(row)),
         tuple(change_of(row) for row in changed),
         await holidays_of(work),
     )
     work.ground.memory.keep("roster", "rota", found, work.now + _BELIEVED)
     return found
+
+
+def _usable(row: ShiftRow) -> bool:
+    """One shift that nobody can work out must not stop the rota of all others."""
+    trouble = _trouble_with(row.recurrence.upper()) if row.recurrence is not None else ""
+    if trouble:
+        log().error("a shift is left out of the rota", area="routing", shift_id=str(row.id))
+    return not trouble
 
 
 def shift_of(row: ShiftRow) -> shifts.Shift:

@@ -115,7 +115,11 @@ def _days_of_month(recurrence: str, first_on: date, year: int, month: int) -> tu
         begins = max(first_on, first)
     if begins > last:
         return ()
-    rule = rrulestr(recurrence, dtstart=datetime.combine(begins, time()))
+    start = datetime.combine(begins, time())
+    if "COUNT" not in recurrence.upper() and "UNTIL" not in recurrence.upper():
+        # Never further than this month, whatever the rule.
+        recurrence += f";UNTIL={last:%Y%m%d}T000000"
+    rule = rrulestr(recurrence, dtstart=start)
     days = rule.between(datetime.combine(first, time()), datetime.combine(last, time()), inc=True)
     return tuple(day.date() for day in days)
 

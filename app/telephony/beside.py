@@ -8,7 +8,7 @@ from app.calls import lines
 from app.calls.models import Call, Leg
 from app.calls.states import LegStatus
 from app.routing import offers, parties
-from app.routing.company import Party
+from app.routing.company import Mode, Party
 from app.routing.models import Offer
 from app.staff.models import Staff
 from app.work import Work
@@ -27,6 +27,11 @@ async def counsellor_sid(work: Work, call: Call) -> str | None:
         )
     )  # fmt: skip
     return found
+
+
+def is_muted(party: Party, coach: str | None) -> bool:
+    """Whether nobody is to hear them: who listens, and who whispers to nobody."""
+    return party.mode == Mode.LISTEN or (party.mode == Mode.WHISPER and coach is None)
 
 
 async def party_leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:

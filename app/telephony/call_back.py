@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from procrastinate import JobContext
+from sqlalchemy import select
 
 from app.calls import lines, record
 from app.calls.models import Call
@@ -12,6 +13,7 @@ from app.calls.states import CallState, LegStatus, is_over, read_leg_status
 from app.log import log
 from app.routing import callbacks, offers
 from app.routing.callbacks import NOT_RUNG
+from app.routing.models import OfferState
 from app.telephony.flow import delivery_of
 from app.telephony.jobs import known_sids, parts_of, task
 from app.telephony.provider import Refused, TryAgain
@@ -104,10 +106,38 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
     if not is_over(status):
         if CallState(call.state) is CallState.ENDED:
             work.defer("telephony:end_caller", call_id=str(call_id))
+        elif status is LegStatus.IN_PROGRESS:
+            await _not_alone(work, call)
         return
     at = delivery.happened_at(work.now, not_before=call.opened_at)
     by = "caller" if status is LegStatus.COMPLETED else "provider"
     await offers.end_call(work, call, ended_by=by, at=at)
+
+
+async def _not_alone(work: Work, call: Call) -> None:
+    """They answer, and the counsellor is gone by now: the waiting room, and first."""
+    offer = await offers.live_offer_of_call(work, call.id)
+    waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
+    if waits and (offer is None or offer.state == OfferState.OPEN):
+        call.entries += 1
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+
+
+@task("callback_not_needed")
+async def callback_not_needed(context: JobContext, callback_id: str) -> None:
+    """They rang by themselves: a call of ours that is not rung yet is taken out of the queue."""
+    async with parts_of(context).work() as work:
+        call_id = await work.session.scalar(
+            select(Call.id).where(
+                Call.callback_id == UUID(callback_id), Call.state != CallState.ENDED,
+                Call.provider_sid.like(NOT_RUNG + "%"),
+            )
+        )  # fmt: skip
+        if call_id is None:
+            return
+        call = await record.lock_call(work, call_id)
+        if call.provider_sid.startswith(NOT_RUNG):
+            await offers.end_call(work, call, ended_by="program")
 
 
 @task("callback_over")

@@ -235,6 +235,9 @@ async def admit(
     if partner_is_due(work, call, line, at_once=True):
         call.partner_at = work.now
         answer = {"kind": "partner", "n": _visit(call)}
+        if call.danger:
+            # If the partner does not take them, others are asked to act.
+            _watch_danger(work, call)
         await record.record(
             work, call, "partner_rung", delivery=delivery, answer=answer, language=language
         )
@@ -282,13 +285,8 @@ def partner_left(signed: Signed) -> Decision:
             nothing: Answer = {"kind": "nothing"}
             await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
             return nothing
-        if call.transferred_at is not None:
-            answer: Answer = {"kind": "goodbye"}
-            await record.record(
-                work, call, "partner_left", delivery=delivery, answer=answer,
-                language=call.language,
-            )  # fmt: skip
-            return answer
+        # Whether the partner has ended the talk, or their line broke, nobody can tell: whoever
+        # stays on the line is ours again, and not hung up on.
         language = call.language or line.languages[0].language
         return await admit(work, call, delivery, line, language=language, danger=call.danger)
 

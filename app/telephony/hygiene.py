@@ -1,7 +1,6 @@
 """Once a minute: is what we believe what the provider sees? Nothing is ended without asking."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from procrastinate import JobContext
 from sqlalchemy import select
@@ -12,7 +11,7 @@ from app.calls.states import CallState, is_over, read_leg_status
 from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals.models import Rung
-from app.routing import company
+from app.routing import company, parties
 from app.routing import presence as presences
 from app.routing.company import HELPING, LIVE, Party
 from app.routing.models import Presence, PresenceState
@@ -153,30 +152,30 @@ async def _is_over(work: Work, leg: Leg) -> bool:
 
 
 async def _free_helpers(parts: Parts) -> None:
-    """Whoever helped in a talk that is over is available again."""
+    """Whoever helped in a talk that is over is available again. One lock after the other."""
     async with parts.work() as work:
         helping = select(Party.staff_id).where(Party.state.in_(LIVE), Party.staff_id.is_not(None))
-        stuck = await work.session.scalars(
-            select(Presence.counsellor_id).where(
-                Presence.state == PresenceState.BREAK, Presence.cause == HELPING,
-                Presence.since < work.now - _GRACE, Presence.counsellor_id.not_in(helping),
+        stuck = list(
+            await work.session.scalars(
+                select(Presence.counsellor_id).where(
+                    Presence.state == PresenceState.BREAK, Presence.cause == HELPING,
+                    Presence.since < work.now - _GRACE, Presence.counsellor_id.not_in(helping),
+                )
             )
         )  # fmt: skip
-        for counsellor_id in stuck.all():
-            await _free(work, counsellor_id)
-        over = await work.session.execute(
-            select(Party.id, Party.call_id)
-            .join(Call, Call.id == Party.call_id)
-            .where(Party.state.in_(LIVE), Call.state == CallState.ENDED)
+        over = list(
+            await work.session.scalars(
+                select(Party.id)
+                .join(Call, Call.id == Party.call_id)
+                .where(Party.state.in_(LIVE), Call.state == CallState.ENDED)
+            )
         )
-        for party_id, call_id in over.all():
-            call = await record.lock_call(work, call_id)
-            party = await work.session.get(Party, party_id)
-            if party is not None:
-                await company.end_party(work, call, party, "the call has ended")
-
-
-async def _free(work: Work, counsellor_id: UUID) -> None:
-    presence = await presences.lock_presence(work, counsellor_id)
-    if presence.state == PresenceState.BREAK and presence.cause == HELPING:
-        await presences.set_free(work, presence, "helped in a talk", rested=True)
+    for counsellor_id in stuck:
+        async with parts.work() as work:
+            presence = await presences.lock_presence(work, counsellor_id)
+            if presence.state == PresenceState.BREAK and presence.cause == HELPING:
+                await presences.set_free(work, presence, "helped in a talk", rested=True)
+    for party_id in over:
+        async with parts.work() as work:
+            call, party = await parties.lock_party(work, party_id)
+            await company.end_party(work, call, party, "the call has ended")

@@ -20,13 +20,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.calls import lines, record
 from app.calls.models import Call, Leg, RecordedEvent, VoiceMessage
-from app.calls.states import CallState, is_over, read_leg_status
+from app.calls.states import CallState, LegStatus, is_over, read_leg_status
 from app.errors import NotFound
 from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals.models import Rung
 from app.referrals.opening import pick_owner
 from app.routing import offers, parties
+from app.routing.callbacks import NOT_RUNG
 from app.routing.company import LIVE, Mode, Party
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
@@ -175,7 +176,10 @@ async def _mark_party(work: Work, call: Call, leg: Leg) -> dict[str, Any] | None
     to, from_ = await beside.address_of(work, party)
     coach = await beside.counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
     leg.sending, leg.sent_at = "sending", work.now
-    return {"to": to, "from_": from_, "seconds": _PARTY_RINGS, "party": party, "coach": coach}
+    return {
+        "to": to, "from_": from_, "seconds": _PARTY_RINGS, "party": party, "coach": coach,
+        "muted": beside.is_muted(party, coach),
+    }  # fmt: skip
 
 
 async def _note_sent(parts: Parts, leg_id: str, sid: str) -> None:
@@ -350,7 +354,8 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
             or seen.caller.joined_at is not None
         ):
             return
-        if call.direction == "outbound" and seen.caller.joined_at is None:
+        if call.provider_sid.startswith(NOT_RUNG):
+            # A call-back: somebody is there to talk now, and the caller's phone may ring.
             work.defer("telephony:ring_back", call_id=str(call.id), offer_id=offer_id)
             return
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
@@ -474,8 +479,14 @@ async def set_hold(context: JobContext, call_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
+        if CallState(call.state) is not CallState.CONNECTED:
+            return
         offer = await offers.live_offer_of_call(work, call.id)
-        if offer is None or CallState(call.state) is not CallState.CONNECTED:
+        if offer is None:
+            # We have left: the caller is with somebody outside, where the talk began.
+            party = await work.session.get(Party, call.handed_to) if call.handed_to else None
+            offer = await work.session.get(Offer, party.room_id) if party else None
+        if offer is None:
             return
         sid, held, offer_id = call.provider_sid, call.held_at is not None, offer.room
         conference_sid = offer.conference_sid
@@ -542,7 +553,7 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
             return
         call.heard_at = work.now
         await record.record(work, call, "asked_the_provider", status=found.status)
-        await _put_right(work, call, inside, sid)
+        await _put_right(work, call, inside, sid, in_progress=status is LegStatus.IN_PROGRESS)
 
 
 async def _room_of(work: Work, call: Call) -> str | None:
@@ -568,7 +579,9 @@ async def _note_legs(work: Work, told: dict[UUID, Any]) -> None:
             await apply_leg_status(work, call, offer, leg, over, leg.provider_sid or "")
 
 
-async def _put_right(work: Work, call: Call, inside: dict[str, str] | None, sid: str) -> None:
+async def _put_right(
+    work: Work, call: Call, inside: dict[str, str] | None, sid: str, *, in_progress: bool
+) -> None:
     """The caller is alive at the provider: make sure that they are not alone in silence."""
     state = CallState(call.state)
     offer = await offers.live_offer_of_call(work, call.id)
@@ -580,8 +593,10 @@ async def _put_right(work: Work, call: Call, inside: dict[str, str] | None, sid:
     elif state is CallState.CONNECTED and offer is None and inside is not None:
         if not any(label == f"party-{call.handed_to}" for label in inside.values()):
             await offers.come_back(work, call, "found alone")
-    elif state in (CallState.QUEUED, CallState.OFFERED) and (
-        offer is None or offer.state == OfferState.OPEN
+    elif (
+        in_progress
+        and state in (CallState.QUEUED, CallState.OFFERED)
+        and (offer is None or offer.state == OfferState.OPEN)
     ):
         # A waiting caller asks us for the next words every few seconds; this one does not.
         last = await work.session.scalar(

@@ -1,5 +1,6 @@
 """Counsellors who have nothing but a phone: they ring their line, or write to it."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -25,6 +26,7 @@ WORDS = {
     "off": "off_duty", "out": "off_duty", "off duty": "off_duty", "3": "off_duty",
     "kraj": "off_duty", "van smene": "off_duty",
 }  # fmt: skip
+_TOLD_ONCE = timedelta(hours=1)
 # Their calls about duty are records, on a line that is in no statistic.
 _DUTY_LINE = "staff"
 
@@ -85,5 +87,9 @@ async def text_message(work: Work, signed: Signed) -> str:
     state = WORDS.get(word)
     if state is None:
         return "Write AVAILABLE, BREAK or OFF."
-    await offers.choose_presence(work, staff, PresenceState(state))
+    sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
+    if memory.recall("texts", sid, work.now) is None:
+        # Not again when the provider delivers the same text twice.
+        memory.keep("texts", sid, True, work.now + _TOLD_ONCE)
+        await offers.choose_presence(work, staff, PresenceState(state))
     return f"You are {state.replace('_', ' ')} now."

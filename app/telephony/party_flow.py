@@ -16,7 +16,7 @@ from app.contacts import contacts
 from app.routing import offers, parties
 from app.routing.company import LIVE, Mode, Party, label_of
 from app.routing.models import Offer
-from app.telephony.beside import counsellor_sid
+from app.telephony.beside import counsellor_sid, is_muted
 from app.telephony.flow import delivery_of, scene_of
 from app.telephony.jobs import make_leg, parts_of, task
 from app.telephony.provider import Refused
@@ -43,7 +43,7 @@ async def ring_party(context: JobContext, leg_id: str) -> None:
                 str(party.room_id), to=what["to"], from_=what["from_"], label=label_of(party),
                 told=leg_path(leg_id), conference_told=offer_path(party.room_id, "conference"),
                 hold=offer_path(party.room_id, "hold"), seconds=what["seconds"],
-                muted=party.mode == Mode.LISTEN, coach=what["coach"],
+                muted=what["muted"], coach=what["coach"],
             )  # fmt: skip
         return await parts.provider.ring_leg(
             to=what["to"], from_=what["from_"], document=party_path(party.id, "lifted"),
@@ -64,7 +64,7 @@ async def set_party_mode(context: JobContext, party_id: str) -> None:
         if sid is None or party.joined_at is None or party.state not in LIVE or room is None:
             return
         coach = await counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
-        muted, conference = party.mode == Mode.LISTEN, room.conference_sid
+        muted, conference = is_muted(party, coach), room.conference_sid
     conference = conference or await parts.provider.find_conference(str(party.room_id))
     if conference is not None:
         await parts.provider.set_part(conference, sid, muted=muted, coach=coach)
@@ -141,7 +141,7 @@ async def _asked(
         coach = await counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
         answer = {
             "kind": "join_party", "party_id": str(party.id), "room_id": str(party.room_id),
-            "muted": party.mode == Mode.LISTEN, "coach": coach,
+            "muted": is_muted(party, coach), "coach": coach,
         }  # fmt: skip
     elif wanted and attempt < _WHISPERS:
         answer = {"kind": "party_whisper", "party_id": str(party.id), "attempt": attempt,

@@ -74,7 +74,7 @@ def upgrade() -> None:
     )
     op.add_column("calls", sa.Column("callback_id", sa.Uuid(), nullable=True))
     op.create_index("ix_calls_callback_id", "calls", ["callback_id"])
-    for name in ("rung_at", "partner_at", "transferred_at"):
+    for name in ("rung_at", "partner_at", "transferred_at", "wanted_skills_at"):
         op.add_column("calls", _instant(name, nullable=True))
     op.add_column(
         "calls", sa.Column("asked_back", sa.Boolean(), nullable=False, server_default="false")
@@ -139,6 +139,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_calls_direction"), "calls", type_="check")
     op.drop_index("ix_calls_callback_id", "calls")
     for column in (
-        "asked_back", "transferred_at", "partner_at", "rung_at", "callback_id", "direction",
+        "asked_back", "wanted_skills_at", "transferred_at", "partner_at", "rung_at", "callback_id",
+        "direction",
     ):  # fmt: skip
         op.drop_column("calls", column)
