@@ -28,7 +28,7 @@ _FOREIGN = UUID("5d1c7f62-3a0e-4a39-9d5e-8b3a6f4c2e11")
 # A component: the library types its values as anything at all.
 Part = Any
 _OURS = "@helpline"
-_MOST_BYTES, _MOST_EVENTS = 5_000_000, 5_000
+_MOST_BYTES, _MOST_EVENTS, _LONGEST_LINE = 5_000_000, 5_000, 20_000
 _FEED_BACK, _FEED_AHEAD = timedelta(days=30), timedelta(days=180)
 _READ_EVERY = timedelta(hours=1)
 
@@ -149,6 +149,8 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
     """
     if len(content) > _MOST_BYTES:
         raise Invalid("The file is larger than 5 MB.")
+    if any(len(line) > _LONGEST_LINE for line in content.splitlines()):
+        raise Invalid("A line of the file is longer than 20,000 characters.")
     try:
         calendar = Calendar.from_ical(content)
     except (

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing import roster, rota
@@ -36,6 +36,8 @@ async def takers(work: Work) -> list[Staff]:
     return [staff for staff in rows if may(staff.role, Permission.TAKE_CALLS)]
 
 
+# Of one person, to come. Each makes the rota of everybody longer to work out.
+_MOST = 100
 _FURTHEST = timedelta(days=3 * 366)
 
 
@@ -57,6 +59,13 @@ def _check_may(by: Staff, about: UUID) -> None:
 
 
 async def _add(work: Work, row: RotaChange) -> RotaChange:
+    open_ones = select(func.count()).where(
+        RotaChange.counsellor_id == row.counsellor_id,
+        RotaChange.state.in_(("asked", "in_force")),
+        RotaChange.until_at > work.now,
+    )
+    if (await work.session.scalar(open_ones) or 0) >= _MOST:
+        raise Conflict(f"{_MOST} changes are to come already. Take some back, or end a shift.")
     work.session.add(row)
     await work.session.flush()
     write_entry(

@@ -7,7 +7,7 @@ from twilio.twiml import voice_response as sdk
 
 from app.practice.twiml import ATTRIBUTES, CHILDREN, IN_QUEUE, BadDocument, parse
 
-PARENTS = {"Conference": sdk.Dial}
+PARENTS = {"Conference": sdk.Dial, "Number": sdk.Dial}
 
 
 def camel(name: str) -> str:
