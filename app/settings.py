@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     field_keys: str | None = None
 
+    # What the telephony provider can do. Somleng has neither queue nor conference: there the
+    # caller's own leg dials the counsellor.
+    telephony_platform: Literal["twilio", "somleng"] = "twilio"
     twilio_account_sid: str | None = None
     twilio_auth_token: str | None = None
     twilio_previous_auth_token: str | None = None
@@ -72,6 +75,15 @@ class Settings(BaseSettings):
     @property
     def in_production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def has_conferences(self) -> bool:
+        """Whether several can talk together, be held, muted and listened to."""
+        return self.telephony_platform == "twilio"
+
+    def can_ring(self, endpoint_kind: str) -> bool:
+        """Whether a call can be brought to such a phone of a counsellor."""
+        return self.has_conferences or endpoint_kind in ("phone", "sip")
 
     @property
     def public_origin(self) -> str:
@@ -129,6 +141,11 @@ def check_settings(settings: Settings) -> None:
         raise BadSettings(
             "HELPLINE_SECRET_KEY is shorter than 32 characters. Make one with: "
             'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    if not settings.has_conferences and not settings.twilio_api_base_url:
+        raise BadSettings(
+            "HELPLINE_TWILIO_API_BASE_URL must be the address of your Somleng server, for example "
+            "https://api.somleng.org: HELPLINE_TELEPHONY_PLATFORM is somleng."
         )
     if settings.in_production:
         _check_production(settings)

@@ -208,7 +208,7 @@ async def transfer(
         return {"party_id": None}
     ask = parties.consult if body.warm else parties.transfer
     party = await ask(work, staff, call, staff_id=body.counsellor_id, number=body.number)
-    return {"party_id": party.id}
+    return {"party_id": party.id if party else None}
 
 
 @router.post("/calls/{call_id}/add", status_code=202)

@@ -200,7 +200,7 @@ class Leg(Base):
     __tablename__ = "legs"
     __table_args__ = (
         one_of("status", LegStatus),
-        one_of("sending", ("wanted", "sending", "sent", "failed")),
+        one_of("sending", ("wanted", "sending", "sent", "failed", "dialled")),
         Index("ix_legs_live", "call_id", postgresql_where=text("ended_at IS NULL")),
     )
 
@@ -210,6 +210,7 @@ class Leg(Base):
     # Of somebody besides caller and counsellor; see `app/routing/company.py`.
     party_id: Mapped[UUID | None] = mapped_column(index=True)
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
+    # `dialled`: not asked for by us; the caller's own leg dials it, see `telephony/dialling.py`.
     sending: Mapped[str] = mapped_column(server_default="wanted")
     sent_at: Mapped[datetime | None]
     status: Mapped[str | None]

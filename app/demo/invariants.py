@@ -192,7 +192,7 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
 
 def _talked(stage: Stage, leg: Leg) -> bool:
     """Whether the exchange had this caller in a started conference with somebody."""
-    return any(
+    return bool(leg.bridges) or any(
         leg.sid in talking and len(talking) > 1
         for conference in stage.exchange.conferences.all.values()
         for _, talking in conference.talks

@@ -9,7 +9,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx2
@@ -25,6 +25,7 @@ from app.main import make_app
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
 from app.practice.parties import Caller
+from app.practice.profiles import PROFILES
 from app.practice.rest import rest_app
 from app.routing import queue
 from app.routing.roster import add_shift
@@ -36,6 +37,7 @@ from app.staff.roles import Permission, Role, may
 from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
+SOMLENG_ACCOUNT = "74d3ff4f-8ec2-4f9c-9d9a-1f2c1b7d0d2e"
 TOKEN = "practice-token"
 LINE = "+38111116111"
 # In the future, so that a job that is due by the stage's clock is never due by accident.
@@ -154,7 +156,9 @@ class Stage:
 
     def __init__(self, settings: Settings, clock: Clock, seed: int) -> None:
         self.settings, self.clock = settings, clock
-        self.exchange = Exchange(clock, ACCOUNT, TOKEN, seed)
+        profile = PROFILES[settings.telephony_platform]
+        account = settings.twilio_account_sid or ACCOUNT
+        self.exchange = Exchange(clock, account, TOKEN, seed, profile)
         # One for all: making a client costs more than a request.
         self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
         self.ground: Ground
@@ -353,6 +357,7 @@ async def stage_on(
     clock: Clock | None = None,
     seed: int = 1,
     with_server: bool = True,
+    platform: Literal["twilio", "somleng"] = "twilio",
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """A running stage on a migrated database."""
@@ -362,7 +367,8 @@ async def stage_on(
         public_url=f"http://127.0.0.1:{port}",
         secret_key="practice-secret-key-practice-secret-key",
         field_keys="1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-        twilio_account_sid=ACCOUNT,
+        telephony_platform=platform,
+        twilio_account_sid=ACCOUNT if platform == "twilio" else SOMLENG_ACCOUNT,
         twilio_auth_token=TOKEN,
         twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
         twilio_timeout=settings.pop("twilio_timeout", 0.5),

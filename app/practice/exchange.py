@@ -13,6 +13,7 @@ from app.practice.interpreter import Interpreter
 from app.practice.knobs import Knobs
 from app.practice.legs import Ending, Leg
 from app.practice.parties import Caller, Heard, Phone
+from app.practice.profiles import TWILIO, Profile
 from app.practice.rooms import Message, Recording, Room
 from app.practice.webhooks import Sender
 from app.practice.wire import Fields, Sids, rfc2822
@@ -36,15 +37,22 @@ class Number:
 class Exchange:
     """One account. `faults` collects everything that the real provider would complain of."""
 
-    def __init__(self, clock: Clock, account_sid: str, auth_token: str, seed: int = 1) -> None:
-        self.clock = clock
+    def __init__(
+        self,
+        clock: Clock,
+        account_sid: str,
+        auth_token: str,
+        seed: int = 1,
+        profile: Profile = TWILIO,
+    ) -> None:
+        self.clock, self.profile = clock, profile
         self.account_sid, self.auth_token = account_sid, auth_token
         self.knobs = Knobs()
         self.faults: list[str] = []
-        self.sender = Sender(auth_token, self.knobs, self.faults)
+        self.sender = Sender(auth_token, self.knobs, self.faults, profile)
         # What the REST interface was asked and answered: method, path, form, status, body.
         self.asked: list[tuple[str, str, dict[str, list[str]], int, Any]] = []
-        self.sids = Sids(seed)
+        self.sids = Sids(seed, uuids=profile.uuids)
         self.numbers: dict[str, Number] = {}
         self.phones: dict[str, Phone] = {}
         self.legs: dict[str, Leg] = {}
@@ -90,7 +98,7 @@ class Exchange:
             created_at=self.clock.now(),
             status="ringing",
             status_callback=number.status_callback,
-            fallback_url=number.fallback_url,
+            fallback_url=number.fallback_url if self.profile.second_chances else None,
         )
         self.legs[leg.sid] = leg
         leg.program = self.spawn(Interpreter(self, leg).run(number.voice_url))
@@ -126,7 +134,7 @@ class Exchange:
         leg.story.append((self.clock.now(), f"is {status}"))
         event = _EVENT_OF.get(status, "completed")
         sequence, leg.sequence = leg.sequence, leg.sequence + 1
-        if leg.direction == "inbound" and event != "completed":
+        if event != "completed" and (leg.direction == "inbound" or not self.profile.progress):
             return
         if leg.status_callback and event in leg.status_events:
             self.call_back(leg.status_callback, self._status_fields(leg, sequence), status)
@@ -136,7 +144,7 @@ class Exchange:
             *self.leg_fields(leg),
             ("Timestamp", rfc2822(self.clock.now())),
             ("CallbackSource", "call-progress-events"),
-            ("SequenceNumber", str(sequence)),
+            ("SequenceNumber", str(sequence) if self.profile.progress else "0"),
         ]
         if leg.over:
             fields += [
@@ -161,7 +169,7 @@ class Exchange:
             ("ApiVersion", "2010-04-01"),
             ("Direction", leg.direction),
         ]
-        if leg.direction == "inbound":
+        if leg.direction == "inbound" and self.profile.rooms:
             fields.append(("CallToken", "{}"))
             for side in ("From", "To", "Caller", "Called"):
                 fields += [(side + part, "") for part in _GEO[:3]]
@@ -249,7 +257,7 @@ class Exchange:
         if phone.unreachable:
             await self.end_leg(leg, "failed", "never_answered")
             return
-        if phone.busy:
+        if phone.busy or self._talks(phone):
             await self.end_leg(leg, "busy", "never_answered")
             return
         await self.clock.sleep(0.2)
@@ -263,6 +271,12 @@ class Exchange:
         await self.clock.sleep(phone.picks_up)
         self.answer(leg)
         await then()
+
+    def _talks(self, phone: Phone) -> bool:
+        """Whether somebody talks on it already, and it takes one call at a time."""
+        return self.profile.one_call_per_phone and any(
+            leg.party is phone and leg.answered_at and not leg.over for leg in self.legs.values()
+        )
 
     def drop_later(self, leg: Leg, seconds: float) -> None:
         """The phone dies in mid-talk."""

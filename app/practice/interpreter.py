@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.practice.legs import Leg
+from app.practice.legs import Bridge, Leg
 from app.practice.parties import Caller, Phone
 from app.practice.rooms import Participant, Room, Waiting
 from app.practice.twiml import IN_CONFERENCE_WAIT, IN_QUEUE, Verb
@@ -94,6 +94,8 @@ class Interpreter:
             case "Gather":
                 return await self._gather(verb, url)
             case "Redirect":
+                if self._x.profile.redirect_pause:
+                    await self._clock.sleep(self._x.profile.redirect_pause)
                 return Next(verb.text or url)
             case "Hangup":
                 await self._x.end_leg(self._leg, "completed", "hangup")
@@ -125,9 +127,11 @@ class Interpreter:
             self._x.spawn(self._press_later(leg.party))
         digits = await self._digits(verb)
         action = verb.get("action") or url
-        if digits or verb.flag("actionOnEmptyResult", False):
-            return Next(action, [("Digits", digits), ("FinishedOnKey", "")])
-        return None
+        if not digits and not verb.flag("actionOnEmptyResult", False):
+            return None
+        if not self._x.profile.second_chances:
+            return Next(action, [("Digits", digits)] if digits else [])
+        return Next(action, [("Digits", digits), ("FinishedOnKey", "")])
 
     async def _press_later(self, phone: Phone) -> None:
         await self._clock.sleep(phone.press_after)
@@ -182,23 +186,27 @@ class Interpreter:
         leg.story.append((self._clock.now(), "hears the tone"))
         action = verb.get("action") or url
         began = self._clock.now()
+        # Elsewhere silence is a recording, too, no action tells of keys, and none is asked for
+        # once the caller has hung up.
+        tells = self._x.profile.second_chances
 
         async def cut_off() -> None:
             said = min(int((self._clock.now() - began).total_seconds()), spoken)
             if said >= 1:
                 fields = self._keep(verb, said)
-                await self._tell_action(action, [*fields, ("Digits", "hangup")])
+                if tells:
+                    await self._tell_action(action, [*fields, ("Digits", "hangup")])
 
         with self._hooks(hang_up=cut_off):
             if spoken <= 0:
                 await self._clock.sleep(float(verb.get("timeout", "5")))
-                return None
+                return None if tells else Next(action, self._keep(verb, 0))
             caller.message_seconds = 0
             await self._clock.sleep(spoken)
         fields = self._keep(verb, spoken)
         if caller.hangs_up_after_message:
             self._x.spawn(self._hang_up_soon())
-        return Next(action, [*fields, ("Digits", "#")])
+        return Next(action, [*fields, ("Digits", "#")] if tells else fields)
 
     async def _hang_up_soon(self) -> None:
         await self._clock.sleep(1)
@@ -209,9 +217,9 @@ class Interpreter:
         base = f"https://api.twilio.com/2010-04-01/Accounts/{self._leg.account}"
         fields = [
             ("RecordingUrl", f"{base}/Recordings/{recording.sid}"),
-            ("RecordingSid", recording.sid),
             ("RecordingDuration", str(seconds)),
         ]
+        named = [*fields, ("RecordingSid", recording.sid)]
         told = verb.get("recordingStatusCallback")
         if told and "completed" in verb.get("recordingStatusCallbackEvent", "completed"):
             self._x.call_back(
@@ -219,14 +227,14 @@ class Interpreter:
                 [
                     ("AccountSid", self._leg.account),
                     ("CallSid", self._leg.sid),
-                    *fields,
+                    *named,
                     ("RecordingStatus", "completed"),
                     ("RecordingChannels", "1"),
                     ("RecordingSource", "RecordVerb"),
                 ],
                 "recording",
             )
-        return fields
+        return named if self._x.profile.second_chances else fields
 
     async def _tell_action(self, action: str, extra: Fields) -> None:
         """An action requested when the leg is over: its answer is not executed."""
@@ -307,7 +315,7 @@ class Interpreter:
 
     async def _dial(self, verb: Verb) -> Next | None:
         noun, action = verb.children[0], verb.get("action")
-        if noun.name == "Number":
+        if noun.name in ("Number", "Sip"):
             return await self._dial_number(verb, noun)
         began = self._clock.now()
 
@@ -350,7 +358,6 @@ class Interpreter:
             timeout=float(verb.get("timeout", "30")),
         )  # fmt: skip
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        bridged_at: list[Any] = []
 
         async def ended() -> None:
             if not over.done():
@@ -367,22 +374,31 @@ class Interpreter:
                 following = await screen.execute(document.verbs, document.url)
                 if child.over:
                     return
-            bridged_at.append(self._clock.now())
+            leg.bridges.append(Bridge(child, self._clock.now()))
             leg.story.append((self._clock.now(), "talks with a number that was dialled"))
+            phone = child.party
+            if isinstance(phone, Phone) and phone.drops_after is not None and phone.drops > 0:
+                phone.drops -= 1
+                self._x.drop_later(child, phone.drops_after)
 
         async def hung_up() -> None:
             await self._x.end_leg(child, "completed" if child.answered_at else "canceled", "api")
-            await self._tell_action(action, dialled())
+            said = dialled()
+            if self._x.profile.second_chances:
+                await self._tell_action(action, said)
 
         def dialled() -> Fields:
-            status = "completed" if bridged_at else child.status
-            if not bridged_at and status == "completed":
-                status = "no-answer"
-            fields = [("DialCallSid", child.sid), ("DialCallStatus", status)]
-            if bridged_at:
-                seconds = int((self._clock.now() - bridged_at[0]).total_seconds())
-                fields.append(("DialCallDuration", str(seconds)))
-            return fields
+            bridge = next((b for b in leg.bridges if b.other is child), None)
+            if bridge is not None:
+                bridge.until = bridge.until or self._clock.now()
+                seconds = int((bridge.until - bridge.since).total_seconds())
+                talked = ("DialCallDuration", str(seconds))
+                return [("DialCallSid", child.sid), ("DialCallStatus", "completed"), talked]
+            # Lifted, and never connected: the screening said no.
+            status = "no-answer" if child.status in ("completed", "canceled") else child.status
+            if not self._x.profile.second_chances:
+                return [("DialCallStatus", status)]
+            return [("DialCallSid", child.sid), ("DialCallStatus", status)]
 
         child.on_hang_up.append(ended)
         self._x.ring_out(child, lifted)
@@ -390,7 +406,8 @@ class Interpreter:
             await over
         if leg.over:
             return None
-        return Next(action, dialled()) if action else None
+        said = dialled()
+        return Next(action, said) if action else None
 
     async def confer(
         self,

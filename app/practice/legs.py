@@ -15,6 +15,13 @@ TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 
 @dataclass
+class Bridge:
+    other: "Leg"
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass
 class Leg:
     sid: str
     account: str
@@ -43,10 +50,17 @@ class Leg:
     timeout: float = 60.0
     answered_by: str | None = None
     label: str = ""
+    # With whom a `<Dial>` of a number has connected it: since when, until when, and the other leg.
+    bridges: list["Bridge"] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def talks_with(self) -> "Leg | None":
+        """Whom a dialled number has brought, while they talk."""
+        return next((b.other for b in self.bridges if b.until is None), None)
 
     @property
     def heard(self) -> list[Heard]:

@@ -2,13 +2,15 @@
 
 import asyncio
 import base64
+import io
 import json
+import wave
 from datetime import datetime
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.practice.exchange import Exchange
@@ -25,6 +27,20 @@ _DETECTING = 2.0
 SILENT_MP3 = (b"\xff\xfb\x90\x00" + b"\x00" * 413) * 4
 
 
+def _silent_wav() -> bytes:
+    """A tenth of a second: 8 kHz, 16 bit, one channel."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(b"\x00\x00" * 800)
+    return made.getvalue()
+
+
+SILENT_WAV = _silent_wav()
+
+
 class RestError(Exception):
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -34,38 +50,45 @@ class RestError(Exception):
 def rest_app(exchange: Exchange) -> Starlette:
     """The interface as an application, to be served over real HTTP."""
     face = _Face(exchange)
+    calls, one_call = f"{_ROOT}/Calls.json", f"{_ROOT}/Calls/{{sid}}.json"
+    conferences, one_conference = f"{_ROOT}/Conferences.json", f"{_ROOT}/Conferences/{{name}}.json"
+    participants = f"{_ROOT}/Conferences/{{name}}/Participants.json"
+    one_participant = f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json"
+    recording = f"{_ROOT}/Recordings/{{sid}}"
     routes = [
-        (f"{_ROOT}/Calls.json", face.create_call, ["POST"]),
-        (f"{_ROOT}/Calls.json", face.list_calls, ["GET"]),
-        (f"{_ROOT}/Calls/{{sid}}.json", face.fetch_call, ["GET"]),
-        (f"{_ROOT}/Calls/{{sid}}.json", face.update_call, ["POST"]),
-        (f"{_ROOT}/Calls/{{sid}}.json", face.delete_call, ["DELETE"]),
-        (f"{_ROOT}/Conferences.json", face.list_conferences, ["GET"]),
-        (f"{_ROOT}/Conferences/{{name}}.json", face.fetch_conference, ["GET"]),
-        (f"{_ROOT}/Conferences/{{name}}.json", face.update_conference, ["POST"]),
-        (f"{_ROOT}/Conferences/{{name}}/Participants.json", face.add_participant, ["POST"]),
-        (f"{_ROOT}/Conferences/{{name}}/Participants.json", face.list_participants, ["GET"]),
-        (f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json", face.participant, ["GET"]),
-        (
-            f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json",
-            face.update_participant,
-            ["POST"],
-        ),
-        (
-            f"{_ROOT}/Conferences/{{name}}/Participants/{{sid}}.json",
-            face.remove_participant,
-            ["DELETE"],
-        ),
+        (calls, face.create_call, ["POST"]),
+        (calls, face.list_calls, ["GET"]),
+        (one_call, face.fetch_call, ["GET"]),
+        (one_call, face.update_call, ["POST"]),
         (f"{_ROOT}/Messages.json", face.create_message, ["POST"]),
         (f"{_ROOT}/Messages.json", face.list_messages, ["GET"]),
         (f"{_ROOT}/Messages/{{sid}}.json", face.fetch_message, ["GET"]),
-        (f"{_ROOT}/Recordings/{{sid}}.json", face.fetch_recording, ["GET"]),
-        (f"{_ROOT}/Recordings/{{sid}}.json", face.delete_recording, ["DELETE"]),
-        (f"{_ROOT}/Recordings/{{sid}}.mp3", face.audio, ["GET"]),
+        (f"{recording}.json", face.fetch_recording, ["GET"]),
     ]
-    return Starlette(
-        routes=[Route(path, face.guarded(f), methods=methods) for path, f, methods in routes]
-    )
+    if exchange.profile.rooms:
+        routes += [
+            (one_call, face.delete_call, ["DELETE"]),
+            (conferences, face.list_conferences, ["GET"]),
+            (one_conference, face.fetch_conference, ["GET"]),
+            (one_conference, face.update_conference, ["POST"]),
+            (participants, face.add_participant, ["POST"]),
+            (participants, face.list_participants, ["GET"]),
+            (one_participant, face.participant, ["GET"]),
+            (one_participant, face.update_participant, ["POST"]),
+            (one_participant, face.remove_participant, ["DELETE"]),
+            (f"{recording}.json", face.delete_recording, ["DELETE"]),
+            (f"{recording}.mp3", face.audio, ["GET"]),
+        ]
+    else:
+        everything = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        routes += [
+            (f"{recording}.wav", face.where_audio_is, ["GET"]),
+            (f"{_ROOT}/{{rest:path}}", face.unknown, everything),
+        ]
+    served = [Route(path, face.guarded(f), methods=methods) for path, f, methods in routes]
+    if not exchange.profile.rooms:
+        served.append(Route("/storage/{sid}", face.stored_audio))
+    return Starlette(routes=served)
 
 
 class _Face:
@@ -138,9 +161,17 @@ class _Face:
                 self._check_url(name, values[0])
         return fields
 
+    def _check_known(self, fields: dict[str, list[str]], known: frozenset[str] | None) -> None:
+        unknown = set(fields) - known if known is not None else set()
+        if unknown:
+            self._x.faults.append(f"{self._x.profile.name} does not know {sorted(unknown)}")
+            raise RestError(400, 20001, f"Unknown parameters: {', '.join(sorted(unknown))}")
+
     def _check_url(self, name: str, value: str) -> None:
         try:
             read_overrides(value)
+            if "#" in value and not self._x.profile.second_chances:
+                raise ValueError("a fragment that nobody heeds")
         except ValueError as error:
             self._x.faults.append(f"{name}: {error}")
             raise RestError(400, 21205, f"{name} is not a valid URL") from None
@@ -149,6 +180,7 @@ class _Face:
 
     async def create_call(self, request: Request) -> Response:
         fields = await self._form(request, "To", "From")
+        self._check_known(fields, self._x.profile.creates)
         if "Url" not in fields and "Twiml" not in fields:
             raise RestError(400, 21205, "Url or Twiml is required")
         leg = self._new_leg(fields)
@@ -174,7 +206,8 @@ class _Face:
         to, from_ = fields["To"][0], fields["From"][0]
         if from_ not in self._x.numbers and not from_.startswith("client:"):
             raise RestError(400, 21210, "The source phone number is not yet verified")
-        if not to.startswith(("+", "client:", "sip:", "sips:")):
+        known = ("+", "client:", "sip:", "sips:") if self._x.profile.rooms else ("+",)
+        if not to.startswith(known):
             raise RestError(400, 21211, "The 'To' phone number is not a valid number")
         events = fields.get("StatusCallbackEvent", ["completed"])
         unknown = set(events) - {"initiated", "ringing", "answered", "completed"}
@@ -200,7 +233,7 @@ class _Face:
         return leg
 
     async def list_calls(self, request: Request) -> Response:
-        query = request.query_params
+        query = request.query_params if self._x.profile.filters else {}
         legs = [
             leg
             for leg in self._x.legs.values()
@@ -223,6 +256,7 @@ class _Face:
 
     async def update_call(self, request: Request) -> Response:
         leg, fields = self._leg(request), await self._form(request)
+        self._check_known(fields, self._x.profile.updates)
         status, url = fields.get("Status", [""])[0], fields.get("Url", [""])[0]
         if status and status not in ("canceled", "completed"):
             raise RestError(400, 21218, "Invalid Status")
@@ -432,11 +466,28 @@ class _Face:
         return Response(status_code=204)
 
     async def audio(self, request: Request) -> Response:
+        self._there(request)
+        return Response(SILENT_MP3, media_type="audio/mpeg")
+
+    def _there(self, request: Request) -> Recording:
         recording = self._recording(request)
         if recording.missing > 0:
             recording.missing -= 1
             raise RestError(404, 20404, "The requested resource was not found")
-        return Response(SILENT_MP3, media_type="audio/mpeg")
+        return recording
+
+    async def where_audio_is(self, request: Request) -> Response:
+        """Somleng keeps audio elsewhere, and says where: nobody signs in there."""
+        return RedirectResponse(f"/storage/{self._there(request).sid}", 302)
+
+    async def stored_audio(self, request: Request) -> Response:
+        return Response(SILENT_WAV, media_type="audio/x-wav")
+
+    async def unknown(self, request: Request) -> Response:
+        """What the platform does not have, and nobody should ask it for."""
+        what = f"{request.method} {request.url.path}"
+        self._x.faults.append(f"{self._x.profile.name} does not have {what}")
+        raise RestError(404, 20404, "The requested resource was not found")
 
     # -- bodies ---------------------------------------------------------------------------
 
@@ -461,6 +512,8 @@ class _Face:
     def _call(self, leg: Leg) -> dict[str, Any]:
         uri = f"{self._base}/Calls/{leg.sid}"
         status = "queued" if leg.status == "initiated" else leg.status
+        # Where there are no progress callbacks, times stand there once the leg has ended.
+        timed = self._x.profile.progress or leg.over
         return {
             "sid": leg.sid,
             "account_sid": leg.account,
@@ -474,7 +527,7 @@ class _Face:
             "answered_by": leg.answered_by,
             "date_created": rfc2822(leg.created_at),
             "date_updated": rfc2822(leg.created_at),
-            "start_time": rfc2822(leg.answered_at) if leg.answered_at else None,
+            "start_time": rfc2822(leg.answered_at) if leg.answered_at and timed else None,
             "end_time": rfc2822(leg.ended_at) if leg.ended_at else None,
             "duration": str(leg.seconds) if leg.ended_at else None,
             "price": None,

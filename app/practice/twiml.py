@@ -4,87 +4,10 @@ import re
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from app.practice.profiles import TWILIO, Profile
+
 LARGEST = 64 * 1024
 
-_SAY = {"voice", "language", "loop"}
-
-# What each element may carry and hold. Only what the exchange executes is listed:
-# anything else in a document is reported.
-ATTRIBUTES: dict[str, set[str]] = {
-    "Response": set(),
-    "Say": _SAY,
-    "Play": {"loop", "digits"},
-    "Pause": {"length"},
-    "Gather": {
-        "action",
-        "method",
-        "input",
-        "timeout",
-        "finishOnKey",
-        "numDigits",
-        "actionOnEmptyResult",
-        "language",
-        "bargeIn",
-    },
-    "Redirect": {"method"},
-    "Hangup": set(),
-    "Leave": set(),
-    "Reject": {"reason"},
-    "Record": {
-        "action",
-        "method",
-        "timeout",
-        "finishOnKey",
-        "maxLength",
-        "playBeep",
-        "trim",
-        "recordingStatusCallback",
-        "recordingStatusCallbackMethod",
-        "recordingStatusCallbackEvent",
-    },
-    "Enqueue": {"action", "method", "waitUrl", "waitUrlMethod", "maxQueueSize"},
-    "Dial": {
-        "action",
-        "method",
-        "timeout",
-        "timeLimit",
-        "callerId",
-        "hangupOnStar",
-        "answerOnBridge",
-    },
-    "Number": {"url", "method"},
-    "Conference": {
-        "coach",
-        "muted",
-        "beep",
-        "startConferenceOnEnter",
-        "endConferenceOnExit",
-        "participantLabel",
-        "waitUrl",
-        "waitMethod",
-        "maxParticipants",
-        "statusCallback",
-        "statusCallbackEvent",
-        "statusCallbackMethod",
-    },
-}
-CHILDREN: dict[str, set[str]] = {
-    "Response": {
-        "Say",
-        "Play",
-        "Pause",
-        "Gather",
-        "Redirect",
-        "Hangup",
-        "Leave",
-        "Reject",
-        "Record",
-        "Enqueue",
-        "Dial",
-    },
-    "Gather": {"Say", "Play", "Pause"},
-    "Dial": {"Conference", "Number"},
-}
 # What may be said to somebody in a waiting room, and to somebody alone in a conference.
 IN_QUEUE = {"Say", "Play", "Pause", "Hangup", "Redirect", "Leave", "Gather"}
 IN_CONFERENCE_WAIT = {"Say", "Play", "Pause", "Redirect"}
@@ -150,8 +73,10 @@ class Verb:
         return self.attributes.get(name, "true" if default else "false") == "true"
 
 
-def parse(body: bytes, content_type: str, allowed: set[str] | None = None) -> list[Verb]:
-    """The verbs of a document. Raises BadDocument."""
+def parse(
+    body: bytes, content_type: str, allowed: set[str] | None = None, profile: Profile = TWILIO
+) -> list[Verb]:
+    """The verbs of a document, as a platform reads it. Raises BadDocument."""
     kind = content_type.split(";")[0].strip().lower()
     if kind not in ("text/xml", "application/xml", "text/html"):
         raise BadDocument(12300, f"content type {kind or 'missing'}")
@@ -167,7 +92,7 @@ def parse(body: bytes, content_type: str, allowed: set[str] | None = None) -> li
         raise BadDocument(12100, str(error)) from None
     if root.tag != "Response":
         raise BadDocument(12102, f"root {root.tag}")
-    verbs = _read(root).children
+    verbs = _read(root, profile).children
     for position, verb in enumerate(verbs):
         if allowed is not None and verb.name not in allowed:
             raise BadDocument(12200, f"{verb.name} is not allowed here")
@@ -176,29 +101,29 @@ def parse(body: bytes, content_type: str, allowed: set[str] | None = None) -> li
     return list(verbs)
 
 
-def _read(element: ElementTree.Element) -> Verb:
+def _read(element: ElementTree.Element, profile: Profile) -> Verb:
     name = element.tag
-    if name not in ATTRIBUTES:
+    if name not in profile.attributes:
         raise BadDocument(12200, f"unknown element {name}")
     for attribute, value in element.attrib.items():
-        _check_attribute(name, attribute, value)
+        _check_attribute(profile, name, attribute, value)
     text = (element.text or "").strip()
     if text and name in ("Response", "Gather", "Dial", "Pause", "Hangup", "Leave", "Record"):
         raise BadDocument(12200, f"stray text in {name}")
     children = []
     for child in element:
-        if child.tag not in CHILDREN.get(name, set()):
+        if child.tag not in profile.children.get(name, frozenset()):
             raise BadDocument(13320 if name == "Gather" else 12200, f"{child.tag} inside {name}")
         if child.tail and child.tail.strip():
             raise BadDocument(12200, f"stray text in {name}")
-        children.append(_read(child))
+        children.append(_read(child, profile))
     verb = Verb(name, dict(element.attrib), text, tuple(children))
     _check_verb(verb)
     return verb
 
 
-def _check_attribute(name: str, attribute: str, value: str) -> None:
-    if attribute not in ATTRIBUTES[name]:
+def _check_attribute(profile: Profile, name: str, attribute: str, value: str) -> None:
+    if attribute not in profile.attributes[name]:
         raise BadDocument(12200, f"unknown attribute {attribute} of {name}")
     if attribute in _URLS and value and not re.match(r"https?://[^\s/_]+[^\s]*$", value):
         raise BadDocument(11100, f"{attribute} of {name} is not an absolute address")
@@ -224,3 +149,5 @@ def _check_verb(verb: Verb) -> None:
         raise BadDocument(12200, "a Dial joins one conference or rings one number")
     if verb.name == "Number" and not re.match(r"\+[1-9]\d{6,14}$", verb.text):
         raise BadDocument(13223, "a Number is written with + and country code")
+    if verb.name == "Sip" and not re.match(r"sips?:[^\s@]+@[^\s@]+$", verb.text):
+        raise BadDocument(13224, "a Sip address is written as sip:user@host")

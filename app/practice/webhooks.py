@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote_plus, urljoin, urlsplit
 from uuid import uuid4
 
 import httpx2
 
 from app.practice.knobs import Knobs
+from app.practice.profiles import TWILIO, Profile
 from app.practice.twiml import BadDocument, Verb, parse
 from app.practice.wire import Fields, Overrides, read_overrides, sign
 
@@ -34,8 +35,10 @@ class Answered:
 class Sender:
     """Sends the exchange's webhooks. Faults that a document has are told to `report`."""
 
-    def __init__(self, token: str, knobs: Knobs, report: "list[str]") -> None:
-        self.token = token
+    def __init__(
+        self, token: str, knobs: Knobs, report: "list[str]", profile: Profile = TWILIO
+    ) -> None:
+        self.token, self._profile = token, profile
         self._knobs = knobs
         self._report = report
         self._client = httpx2.AsyncClient(
@@ -67,11 +70,14 @@ class Sender:
             repeat, _ = await self._deliver(url, fields, dict(cookies), token, method)
             if repeat.content != answer.content:
                 self._report.append(f"a repeat was answered differently: {urlsplit(url).path}")
-        if answer.status_code >= 400:
+        # Without a second address the body is read, whatever the status says.
+        if answer.status_code >= 400 and self._profile.second_chances:
             raise Unanswered(11200, where, f"status {answer.status_code}")
         try:
             kind = answer.headers.get("content-type", "")
-            return Answered(parse(answer.content, kind, allowed), where, answer.content)
+            return Answered(
+                parse(answer.content, kind, allowed, self._profile), where, answer.content
+            )
         except BadDocument as error:
             self._report.append(f"bad TwiML from {urlsplit(where).path}: {error}")
             raise Unanswered(error.code, where, str(error)) from None
@@ -95,6 +101,11 @@ class Sender:
         except ValueError as error:
             self._report.append(str(error))
             raise Unanswered(11100, url, str(error)) from None
+        if not self._profile.second_chances:
+            if "#" in url:
+                # It would be signed with the fragment, and nobody heeds it.
+                self._report.append(f"a fragment in an address: {url}")
+            wishes = replace(wishes, retries=0)
         self.under_way += 1
         try:
             async with asyncio.timeout(15 if wishes.total >= 15 else wishes.total):
@@ -149,10 +160,10 @@ class Sender:
             headers = {
                 "User-Agent": _AGENT,
                 "Accept": "*/*",
-                "X-Home-Region": "us1",
-                "I-Twilio-Idempotency-Token": token,
                 "X-Twilio-Signature": sign(self.token, address, fields if method == "POST" else []),
             }
+            if self._profile.second_chances:
+                headers |= {"X-Home-Region": "us1", "I-Twilio-Idempotency-Token": token}
             if cookies:
                 headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in cookies.items())
             if self.keep_sent:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 Fields = list[tuple[str, str]]
 
@@ -27,11 +28,13 @@ def rfc2822(at: datetime) -> str:
 class Sids:
     """Ids in the provider's form, from a generator of their own."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, *, uuids: bool = False) -> None:
         self._random = random.Random(seed)
+        self._uuids = uuids
 
     def new(self, prefix: str) -> str:
-        return f"{prefix}{self._random.getrandbits(128):032x}"
+        bits = self._random.getrandbits(128)
+        return str(UUID(int=bits, version=4)) if self._uuids else f"{prefix}{bits:032x}"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from app.routing.company import Mode, Party, PartyState, Purpose
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.plan import RETURNED_PRIORITY
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.work import Work
 
 # Calls in a row that may be missed before a counsellor is set away.
@@ -31,8 +32,21 @@ MISSES_PHONE = 3
 _LISTENING = timedelta(seconds=15)
 
 
+class NotOnThisPlatform(Conflict):
+    default = (
+        "Your telephone platform has no conferences: nobody can be held, muted, listened to or "
+        "asked into a talk there. You can hand the caller over to a colleague or a skill."
+    )
+
+
 class OfferNoLongerOpen(Conflict):
     default = "The call has already been taken, or the caller is gone."
+
+
+def needs_conference(work: Work) -> None:
+    """Raises NotOnThisPlatform where only two can talk together."""
+    if not work.settings.has_conferences:
+        raise NotOnThisPlatform()
 
 
 async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -> Offer:
@@ -53,7 +67,8 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
     await record.move(
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
     )
-    if staff.endpoint_kind != "browser":
+    rung = ("client", "phone", "sip") if work.settings.has_conferences else ("phone",)
+    if staff.endpoint_kind in rung:
         _want_leg(work, offer, "telephony:ring_counsellor")
     work.announce(f"offers:{staff.id}")
     return offer
@@ -118,7 +133,11 @@ async def accept_offer(
     presence.missed = 0
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
     legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
-    if legs is None:
+    if not work.settings.has_conferences:
+        if by == "board":
+            # The caller's own leg dials them: their phone has to be free for it.
+            await end_legs(work, offer.id)
+    elif legs is None:
         _want_leg(work, offer, "telephony:join_counsellor")
     work.announce(f"offers:{offer.counsellor_id}", "queue")
 
@@ -153,7 +172,8 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
 async def _never_rang(work: Work, offer: Offer) -> bool:
     """Whether the provider has not taken a leg of this offer up to now: an outage, then."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
-    unsent = [leg for leg in legs if leg.provider_sid is None and leg.sending != "failed"]
+    made = ("wanted", "sending", "sent")
+    unsent = [leg for leg in legs if leg.provider_sid is None and leg.sending in made]
     return bool(legs) and len(unsent) == len(legs)
 
 
@@ -330,6 +350,9 @@ async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
 
 async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
     """The counsellor sends the caller on: to the front of the queue, told that it goes on."""
+    if call.direction == "outbound":
+        # Without a conference their leg hangs on the counsellor's.
+        needs_conference(work)
     await _leave_talk(work, call, offer, cause)
     await company.send_away(work, call, cause)
     await _to_the_front(work, call, cause, offer_id=str(offer.id), transferred=True)
@@ -489,6 +512,12 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         call, offer = await lock_offer(work, held.id)
         if offer.state == OfferState.OPEN:
             await decline_offer(work, call, offer, by="own choice")
+    rung = work.settings.can_ring(staff.endpoint_kind)
+    if choice is PresenceState.AVAILABLE and not rung and not may(staff.role, Permission.SUPERVISE):
+        raise Conflict(
+            "Your telephone platform cannot ring a browser. Ask your administrator to give you a "
+            "phone number or a SIP address."
+        )
     presence = await presences.lock_presence(work, staff.id)
     if presence.cause == company.HELPING and await company.helps(work, staff.id):
         # In a colleague's talk: what they choose is for afterwards.
@@ -552,6 +581,8 @@ async def set_hold(work: Work, call: Call, held: bool) -> None:
         raise Conflict("Only a call that is connected can be held or resumed.")
     if (call.held_at is not None) == held:
         return
+    if held:
+        needs_conference(work)
     call.held_at = work.now if held else None
     await record.record(work, call, "hold" if held else "resume")
     work.defer("telephony:set_hold", call_id=str(call.id))
@@ -564,6 +595,7 @@ async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
         raise Conflict("Only in a talk can somebody be muted.")
     if (offer.muted_at is not None) == muted:
         return
+    needs_conference(work)
     offer.muted_at = work.now if muted else None
     await record.record(work, call, "muted" if muted else "unmuted", offer_id=str(offer.id))
     work.defer("telephony:set_mute", offer_id=str(offer.id))

@@ -55,6 +55,7 @@ async def _invite(
     mode: Mode = Mode.TALK,
 ) -> Party:
     talk = await talk_of(work, call)
+    offers.needs_conference(work)
     if len(await company.live_parties(work, call.id)) >= _MOST:
         raise Conflict(f"At most {_MOST} others are in a talk.")
     party_id = uuid4()
@@ -125,8 +126,17 @@ async def consult(
 
 async def transfer(
     work: Work, by: Staff, call: Call, *, staff_id: UUID | None = None, number: str | None = None
-) -> Party:
-    """Cold transfer: the talk goes on until the other is in, and then is theirs."""
+) -> Party | None:
+    """Cold transfer: the talk goes on until the other is in, and then is theirs.
+
+    Without conferences the caller goes to the front of the queue, for them first; then there
+    is no party.
+    """
+    if not work.settings.has_conferences and staff_id is not None and number is None:
+        talk = await talk_of(work, call)
+        call.preferred_id = (await _colleague(work, talk, staff_id)).id
+        await offers.send_back(work, call, talk, "transferred to a colleague")
+        return None
     return await _ask(work, by, call, Purpose.TRANSFER, staff_id, number)
 
 

@@ -288,7 +288,7 @@ async def _free_counsellors(work: Work) -> list[Free]:
     return [
         replace(people[staff_id].free, idle_since=idle or _LONG_AGO, layer=present[staff_id].layer)
         for staff_id, idle, _ in rows
-        if staff_id in present and staff_id in people
+        if staff_id in present and staff_id in people and people[staff_id].reachable
     ]
 
 

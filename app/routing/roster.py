@@ -311,6 +311,8 @@ class Person(NamedTuple):
     free: Free
     there: bool
     supervises: bool
+    # Whether the telephone platform can bring a call to them.
+    reachable: bool
 
 
 _PEOPLE = (
@@ -344,19 +346,21 @@ async def people(work: Work) -> dict[UUID, Person]:
     stale = work.now - timedelta(seconds=work.settings.heartbeat_seconds)
     found = {}
     for row in await work.session.execute(_PEOPLE):
-        there = row.state is not None and row.state != PresenceState.OFF_DUTY
+        signed_in = row.state is not None and row.state != PresenceState.OFF_DUTY
+        there = signed_in
         if row.state == PresenceState.AWAY:
             there = row.endpoint_kind == "browser" and row.heartbeat_at > stale
         free = Free(
             row.id, work.now, frozenset(row.languages), frozenset(row.lines),
             _skills(row.skills), training=row.training,
         )  # fmt: skip
+        reachable = work.settings.can_ring(row.endpoint_kind)
         supervises = (
-            there
+            signed_in
             and may(row.role, Permission.SUPERVISE)
             and row.state not in (PresenceState.AWAY, PresenceState.BREAK)
         )
-        found[row.id] = Person(free, there, supervises)
+        found[row.id] = Person(free, there and reachable, supervises, reachable)
     work.ground.memory.keep("presence", "all", found, work.now + _BELIEVED_PRESENCE)
     return found
 

@@ -17,12 +17,12 @@ from app.routing.models import OfferState
 from app.telephony.flow import delivery_of
 from app.telephony.jobs import known_sids, parts_of, task
 from app.telephony.provider import Refused, TryAgain
+from app.telephony.script import RINGS_BACK
 from app.telephony.signature import Signed
 from app.telephony.urls import offer_path
 from app.work import Work
 
-_RINGS = 30
-_ANSWERS_WITHIN = timedelta(seconds=_RINGS + 20)
+_ANSWERS_WITHIN = timedelta(seconds=RINGS_BACK + 20)
 
 
 @task("ring_back")
@@ -57,7 +57,7 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
             name, to=number, from_=parts.ground.settings.callback_from or line_number(line),
             label="caller", told=f"/telephony/back/{call_id}/status",
             conference_told=offer_path(name, "conference"), hold=offer_path(name, "hold"),
-            seconds=_RINGS, ends=True,
+            seconds=RINGS_BACK, ends=True,
         )  # fmt: skip
     except TryAgain:
         async with parts.work() as work:

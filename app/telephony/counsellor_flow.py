@@ -16,7 +16,7 @@ from app.routing import offers
 from app.routing.callbacks import NOT_RUNG, settle_by_talk
 from app.routing.company import Party, label_of
 from app.routing.models import Offer, OfferState
-from app.telephony import beside
+from app.telephony import beside, dialling
 from app.telephony.flow import delivery_of, scene_of
 from app.telephony.script import TAKE_DIGIT, Answer, Scene
 from app.telephony.signature import Signed, read_number
@@ -61,13 +61,19 @@ async def take(
     key = f"answer:{offer_id}:{attempt}"
     answer = await _earlier(work, key)
     if answer is not None:
-        return answer, await scene_of(work, call, offer_id)
+        scene = await scene_of(work, call, offer_id)
+        return answer, await dialling.with_address(work, answer, scene)
     delivery = delivery_of(signed, key)
     detail: dict[str, Any] = {"offer_id": str(offer_id)}
     if signed.fields.get("Digits") == TAKE_DIGIT:
         try:
             await offers.accept_offer(work, call, offer, by="phone")
             answer = {"kind": "join_counsellor", "offer_id": str(offer_id)}
+            if not work.settings.has_conferences:
+                # Their phone has to be free for the caller's leg to dial it.
+                answer = {"kind": "rings_again"}
+                if call.direction == "outbound":
+                    answer = dialling.dial_back(work, call, offer)
         except offers.OfferNoLongerOpen:
             answer = {"kind": "taken"}
             await offers.withdraw_offer(work, call, offer, "somebody else took it")
@@ -79,7 +85,8 @@ async def take(
         if offer.state == OfferState.OPEN:
             await offers.miss_offer(work, call, offer, "nobody pressed a key")
     await record.record(work, call, "key_asked_for", delivery=delivery, answer=answer, **detail)
-    return answer, await scene_of(work, call, offer_id)
+    scene = await scene_of(work, call, offer_id)
+    return answer, await dialling.with_address(work, answer, scene)
 
 
 async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
@@ -155,6 +162,13 @@ async def apply_leg_status(
     if not is_over(status):
         return
     leg.ended_at = at
+    pressed_1 = offer.state != OfferState.OPEN and leg.sending != "dialled"
+    if pressed_1 and not work.settings.has_conferences:
+        # The phone is free, and rings again with the caller. A call-back is dialled by it, and
+        # over with it.
+        if call.direction == "outbound" and offer.released_at is None:
+            await offers.end_call(work, call, ended_by="counsellor", at=at)
+        return
     if leg.party_id is not None:
         await beside.party_leg_over(work, call, leg, status)
         return

@@ -1,6 +1,7 @@
 """Steps as TwiML, built with the provider's SDK. Absolute addresses, nothing personal."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import Response
@@ -13,6 +14,8 @@ from app.telephony.urls import callback, offer_path, public
 
 # One string: the builder would print a list as Python does.
 _CONFERENCE_EVENTS = "start end join leave hold mute"
+# Without a waiting room: a caller for whom somebody is there by now is not to wait much longer.
+_ASKS_AGAIN_AFTER = 4
 
 
 def document(steps: Iterable[script.Step], settings: Settings) -> Response:
@@ -23,9 +26,35 @@ def document(steps: Iterable[script.Step], settings: Settings) -> Response:
 def twiml(steps: Iterable[script.Step], settings: Settings) -> str:
     """The TwiML of these steps."""
     response = VoiceResponse()
-    for step in steps:
+    for step in steps if settings.has_conferences else _plain(list(steps)):
         _add(response, step, settings)
     return str(response)
+
+
+def _plain(steps: list[script.Step]) -> list[script.Step]:
+    """The same for a platform without pause and waiting room.
+
+    Who waits is asked what they press, in silence: that takes as long, and when it has run out
+    the platform asks us again.
+    """
+    made: list[script.Step] = []
+    for step, following in zip(steps, [*steps[1:], None], strict=False):
+        match step:
+            case script.Pause():
+                if isinstance(following, script.GoTo):
+                    seconds = min(step.seconds, _ASKS_AGAIN_AFTER)
+                    made.append(script.Ask([], following.path, seconds))
+            case script.Ask():
+                words: list[script.Say | script.PlayFile | script.Pause]
+                words = [part for part in step.spoken if not isinstance(part, script.Pause)]
+                made.append(replace(step, spoken=words))
+            case script.Wait():
+                made.append(script.GoTo(step.hears))
+            case script.Leave():
+                made.append(script.GoTo(step.then))
+            case _:
+                made.append(step)
+    return made
 
 
 def message_document(words: str) -> Response:
@@ -67,27 +96,36 @@ def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) 
         case script.HangUp():
             parent.hangup()
         case script.RecordMessage():
+            events = {"recording_status_callback_event": "completed absent"}
             parent.record(
                 action=public(settings, step.then),
                 max_length=script.LONGEST_MESSAGE,
                 timeout=5,
                 finish_on_key="#",
                 recording_status_callback=callback(settings, step.told),
-                recording_status_callback_event="completed absent",
+                **(events if settings.has_conferences else {}),
             )
         case script.Ring():
-            dial = Dial(
-                action=public(settings, step.then), timeout=step.seconds, caller_id=step.shows,
-                answer_on_bridge=True,
-            )  # fmt: skip
-            dial.number(step.number, url=public(settings, step.screen))
-            parent.append(dial)
+            parent.append(_ring(step, settings))
         case script.Join():
             parent.append(_join(step, settings))
 
 
 def prompt_path(recording: UUID) -> str:
     return f"/telephony/prompts/{recording}"
+
+
+def _ring(step: script.Ring, settings: Settings) -> Dial:
+    screened = settings.has_conferences
+    dial = Dial(
+        action=public(settings, step.then), timeout=step.seconds, caller_id=step.shows,
+        **({"answer_on_bridge": True} if screened else {}),
+    )  # fmt: skip
+    if step.number.startswith(("sip:", "sips:")):
+        dial.sip(step.number)
+    else:
+        dial.number(step.number, **({"url": public(settings, step.screen)} if screened else {}))
+    return dial
 
 
 def _join(step: script.Join, settings: Settings) -> Dial:

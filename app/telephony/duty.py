@@ -340,6 +340,8 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
     """Into the live talk, if the counsellor wanted that and the child is still there."""
     if rung.result != RungResult.ACKNOWLEDGED or not referral.warm or rung.approach_id is None:
         return None
+    if not work.settings.has_conferences:
+        return None
     talk = await live_talk(work, referral)
     offer = await offers.live_offer_of_call(work, talk.id) if talk else None
     if offer is None:

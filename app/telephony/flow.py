@@ -27,6 +27,7 @@ from app.routing.plan import (
     read_plan,
 )
 from app.routing.queue import last_counsellor
+from app.telephony import dialling
 from app.telephony.script import (
     CALLBACK_DIGIT,
     LAST_DIGIT,
@@ -76,11 +77,12 @@ async def decide(
         raise NotThisCall()
     scene = await scene_of(work, call)
     if earlier is not None and earlier.answer is not None:
-        return earlier.answer, _as_it_was(scene, earlier)
+        scene = _as_it_was(scene, earlier)
+        return earlier.answer, await dialling.with_address(work, earlier.answer, scene)
     if scene is None:
         return {"kind": "trouble"}, None
     answer = await decision(work, call, delivery_of(signed, key), scene.line)
-    return answer, await scene_of(work, call)
+    return answer, await dialling.with_address(work, answer, await scene_of(work, call))
 
 
 def _as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
@@ -233,8 +235,7 @@ async def admit(
     call.unstaffed = found.unstaffed.value
     call.danger = call.danger or danger
     if partner_is_due(work, call, line, at_once=True):
-        call.partner_at = work.now
-        answer = {"kind": "partner", "n": _visit(call)}
+        answer = _on_to_partner(work, call)
         if call.danger:
             # If the partner does not take them, others are asked to act.
             _watch_danger(work, call)
@@ -277,10 +278,20 @@ def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = 
     return at_once or waited >= plan.partner_after
 
 
+def _on_to_partner(work: Work, call: Call) -> Answer:
+    call.partner_at = work.now
+    if not work.settings.has_conferences:
+        # Nobody screens their phone there, and nobody tells that it was lifted.
+        work.defer("telephony:watch_partner", delay=dialling.LOOKS_EVERY, call_id=str(call.id))
+    return {"kind": "partner", "n": _visit(call)}
+
+
 def partner_left(signed: Signed) -> Decision:
     """The partner is out of it: they talked, or nobody took the caller, who is ours again."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if not work.settings.has_conferences and call.transferred_at is None:
+            dialling.note_partner(work, call, signed.fields)
         if caller_is_gone(signed):
             nothing: Answer = {"kind": "nothing"}
             await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
@@ -353,9 +364,15 @@ def wait(entry: int, step: int) -> Decision:
         state = CallState(call.state)
         answer: Answer = {"kind": "wait", "entry": entry, "step": step}
         if state is CallState.GREETING:
-            answer = {"kind": "leave"}
+            answer = {"kind": "leave", "entry": entry}
         elif state is CallState.ENDED:
             answer = {"kind": "goodbye"}
+        elif dial := await dialling.dial_now(work, call):
+            await record.record(
+                work, call, "dial", delivery=delivery, answer=dial, language=call.language,
+                offer_id=dial["offer_id"],
+            )  # fmt: skip
+            return dial
         elif state is CallState.QUEUED:
             language = call.language or line.languages[0].language
             found = await roster.staffing(
@@ -363,7 +380,7 @@ def wait(entry: int, step: int) -> Decision:
             )
             if found.unstaffed is not None:
                 call.unstaffed = found.unstaffed.value
-                answer = {"kind": "leave"}
+                answer = {"kind": "leave", "entry": entry}
                 await record.move(
                     work,
                     call,
@@ -376,7 +393,7 @@ def wait(entry: int, step: int) -> Decision:
                 return answer
             assert call.queued_at is not None
             if partner_is_due(work, call, line):
-                answer = {"kind": "leave"}
+                answer = {"kind": "leave", "entry": entry}
                 await record.move(
                     work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer,
                     cause="partner", language=call.language,
@@ -405,7 +422,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         answer: Answer = {"kind": "wait", "entry": entry, "step": step + 1}
         if digits == MESSAGE_DIGIT and CallState(call.state) is CallState.QUEUED:
-            answer = {"kind": "leave"}
+            answer = {"kind": "leave", "entry": entry}
             await record.move(
                 work,
                 call,
@@ -501,8 +518,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
             answer: Answer = {"kind": "nothing"}
         elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
-            call.partner_at = work.now
-            answer = {"kind": "partner", "n": _visit(call)}
+            answer = _on_to_partner(work, call)
         elif result == "leave" and state is CallState.GREETING:
             answer = {"kind": "message", "n": _visit(call), "reason": call.unstaffed}
             if call.unstaffed == "out_of_hours":
@@ -659,6 +675,8 @@ def message_left(signed: Signed) -> Decision:
     """A voice message was spoken; thanks, and room for more. We do not hang up."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if _is_silence(work, signed):
+            return await message_again()(work, call, delivery, line)
         await note_recording(work, call, signed)
         if caller_is_gone(signed) or signed.fields.get("Digits") == "hangup":
             nothing: Answer = {"kind": "nothing"}
@@ -684,11 +702,27 @@ def message_again() -> Decision:
     return decision
 
 
+def _is_silence(work: Work, signed: Signed) -> bool:
+    """Without a message: Somleng records silence, too."""
+    nothing = signed.fields.get("RecordingDuration") == "0"
+    return nothing and not work.settings.has_conferences
+
+
+def recording_of(signed: Signed) -> str:
+    """The id of a recording; where an action does not tell it, it ends the address."""
+    sid = signed.fields.get("RecordingSid")
+    if not sid:
+        sid = signed.fields.get("RecordingUrl", "").rpartition("/")[2].partition(".")[0]
+    return sid[:64]
+
+
 async def note_recording(work: Work, call: Call, signed: Signed) -> None:
     """Keep that there is a recording, whichever of its webhooks comes first, and fetch it."""
-    sid = signed.fields.get("RecordingSid", "")[:64]
+    sid = recording_of(signed)
     status = signed.fields.get("RecordingStatus", "completed")
     if not sid or status not in ("completed", "absent"):
+        return
+    if _is_silence(work, signed):
         return
     seconds = signed.fields.get("RecordingDuration", "")
     message_id = await work.session.scalar(

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.calls import lines, record
-from app.calls.models import Call, Leg, RecordedEvent, VoiceMessage
+from app.calls.models import Call, Leg, VoiceMessage
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status
 from app.errors import NotFound
 from app.jobs.transaction import transaction
@@ -31,7 +31,7 @@ from app.routing.callbacks import NOT_RUNG
 from app.routing.company import LIVE, Mode, Party
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
-from app.telephony import beside
+from app.telephony import beside, dialling
 from app.telephony.counsellor_flow import (
     apply_leg_status,
     conference_of,
@@ -81,7 +81,8 @@ class BackOff(BaseRetryStrategy):
 # A caller waits for these: after an outage they go on within seconds.
 _AWAITED = frozenset(
     {"ring_counsellor", "join_counsellor", "ring_party", "move_caller", "return_caller",
-     "settle_connection", "settle_finish", "set_hold"}
+     "settle_connection", "settle_finish", "set_hold", "watch_dialled", "end_dialled",
+     "settle_dialled"}
 )  # fmt: skip
 _SOON = 2.0
 
@@ -331,6 +332,10 @@ async def end_leg(context: JobContext, leg_id: str) -> None:
         if leg.sending == "wanted":
             leg.sending, leg.ended_at = "failed", work.now
             return
+        if leg.sending == "dialled":
+            # The caller's own leg rings it; nobody tells us its id.
+            work.defer("telephony:end_dialled", leg_id=leg_id)
+            return
         sid = leg.provider_sid
     if sid is None:
         # Being sent, or uncertain: whoever learns its id ends it.
@@ -377,6 +382,9 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
+        if not work.settings.has_conferences and not await dialling.is_silent(work, call):
+            # Their own leg asks us what next as soon as nobody is at the other end of it.
+            return
         waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
         if arrived is not None or not waits or call.entries != entry:
             return
@@ -453,6 +461,9 @@ async def settle_connection(context: JobContext, offer_id: str) -> None:
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        if not work.settings.has_conferences:
+            work.defer("telephony:settle_dialled", offer_id=offer_id)
             return
         sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.id)
     conference_sid = conference_sid or await parts.provider.find_conference(name)
@@ -597,21 +608,10 @@ async def _put_right(
         in_progress
         and state in (CallState.QUEUED, CallState.OFFERED)
         and (offer is None or offer.state == OfferState.OPEN)
+        and await dialling.is_silent(work, call)
     ):
-        # A waiting caller asks us for the next words every few seconds; this one does not.
-        last = await work.session.scalar(
-            select(RecordedEvent.at)
-            .where(
-                RecordedEvent.call_id == call.id,
-                RecordedEvent.kind.in_(("wait", "waits_on", "enter_queue", "returned", "danger")),
-            )
-            .order_by(RecordedEvent.id.desc())
-            .limit(1)
-        )
-        silence = timedelta(seconds=work.settings.silence_seconds)
-        if last is None or work.now - last >= silence:
-            call.entries += 1
-            work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+        call.entries += 1
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
 
 
 # -- voice messages ----------------------------------------------------------------------
@@ -635,14 +635,15 @@ async def import_message(context: JobContext, message_id: str) -> None:
             await _note_message(parts, message_id, None)
             return
         await _note_message(parts, message_id, audio)
-    await parts.provider.delete_recording(sid)
+    if not await parts.provider.delete_recording(sid):
+        return
     async with parts.work() as work:
         message = await work.session.get(VoiceMessage, UUID(message_id))
         assert message is not None
         message.provider_deleted_at = work.now
 
 
-async def _note_message(parts: Parts, message_id: str, audio: bytes | None) -> None:
+async def _note_message(parts: Parts, message_id: str, audio: tuple[bytes, str] | None) -> None:
     async with parts.work() as work:
         message = await work.session.get(VoiceMessage, UUID(message_id))
         assert message is not None
@@ -653,9 +654,9 @@ async def _note_message(parts: Parts, message_id: str, audio: bytes | None) -> N
             await record.record(work, call, "message_absent")
         else:
             message.audio_sealed = work.keys.seal(
-                audio, table="voice_messages", column="audio_sealed", row=message.id
+                audio[0], table="voice_messages", column="audio_sealed", row=message.id
             )
-            message.audio_type, message.state = "audio/mpeg", "imported"
+            message.audio_type, message.state = audio[1], "imported"
             # A task from the first moment: somebody answers for it until it is done.
             with contextlib.suppress(NotFound):
                 message.owner_id = message.owner_id or (await pick_owner(work)).id

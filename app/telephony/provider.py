@@ -128,6 +128,23 @@ def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
     )
 
 
+_LIVE = ("ringing", "in-progress")
+
+
+def _legs(found: list[Any]) -> list[LiveLeg]:
+    legs = []
+    for leg in found:
+        since = leg.start_time or leg.date_created
+        if isinstance(since, datetime):
+            legs.append(
+                LiveLeg(
+                    str(leg.sid), str(leg.status), str(leg.direction), str(leg.to),
+                    str(getattr(leg, "_from", "") or ""), since,
+                )
+            )  # fmt: skip
+    return legs
+
+
 class Provider:
     """What we ask of the telephony provider. Each method is one request."""
 
@@ -171,7 +188,10 @@ class Provider:
         `tell_machines`: the document is told whether a person or a machine has answered.
         """
         s = self._settings
-        more = {"machine_detection": "Enable"} if tell_machines else {}
+        more: dict[str, Any] = {}
+        if s.has_conferences:
+            more = {"status_callback_event": LEG_EVENTS, "timeout": seconds}
+            more |= {"machine_detection": "Enable"} if tell_machines else {}
 
         def ask(client: Client) -> str:
             leg = client.calls.create(
@@ -180,8 +200,6 @@ class Provider:
                 url=public(s, document),
                 method="POST",
                 status_callback=callback(s, told),
-                status_callback_event=LEG_EVENTS,
-                timeout=seconds,
                 **more,
             )
             return str(leg.sid)
@@ -289,30 +307,39 @@ class Provider:
         """Everything that rings or talks on our account now, the newest thousand of each."""
 
         def ask(client: Client) -> list[LiveLeg]:
-            found = []
-            for status in ("ringing", "in-progress"):
-                for leg in client.calls.list(status=status, limit=1000, page_size=1000):
-                    since = leg.start_time or leg.date_created
-                    if isinstance(since, datetime):
-                        found.append(
-                            LiveLeg(
-                                str(leg.sid), str(leg.status), str(leg.direction),
-                                str(leg.to), str(getattr(leg, "_from", "") or ""), since,
-                            )
-                        )  # fmt: skip
-            return found
+            if not self._settings.has_conferences:
+                # Its lists are of all calls, the newest first.
+                newest = _legs(client.calls.list(limit=1000, page_size=1000))
+                return [leg for leg in newest if leg.status in _LIVE]
+            return [
+                leg
+                for status in _LIVE
+                for leg in _legs(client.calls.list(status=status, limit=1000, page_size=1000))
+            ]
 
         return await self._ask(ask)
 
-    async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
+    async def find_leg(
+        self, *, to: str, since: datetime, known: set[str], direction: str = "outbound-api"
+    ) -> str | None:
         """The one leg to somebody that was begun since then and is not known yet."""
-
-        def ask(client: Client) -> list[str]:
-            found = client.calls.list(to=to, start_time_after=since, limit=20)
-            return [str(leg.sid) for leg in found if str(leg.sid) not in known]
-
-        sids = await self._ask(ask)
+        found = await self.newest_legs(to=to, since=since, direction=direction)
+        sids = [leg.sid for leg in found if leg.sid not in known]
         return sids[0] if len(sids) == 1 else None
+
+    async def newest_legs(self, *, to: str, since: datetime, direction: str) -> list[LiveLeg]:
+        """The legs to somebody that were begun since then, the newest first."""
+
+        def ask(client: Client) -> list[LiveLeg]:
+            if self._settings.has_conferences:
+                return _legs(client.calls.list(to=to, start_time_after=since, limit=20))
+            return [
+                leg
+                for leg in _legs(client.calls.list(limit=200, page_size=200))
+                if leg.to == to and leg.direction == direction and leg.since >= since
+            ]
+
+        return await self._ask(ask)
 
     async def send_message(self, *, to: str, from_: str, body: str, told: str) -> str:
         """Send an SMS."""
@@ -344,14 +371,19 @@ class Provider:
         found = await self._ask(lambda c: c.conferences(conference_sid).participants.list(limit=50))
         return {str(p.call_sid): str(p.label or "") for p in found}
 
-    async def fetch_recording(self, recording_sid: str) -> bytes:
-        """The audio of a recording, as MP3. Raises TryAgain while it is not there yet."""
+    async def fetch_recording(self, recording_sid: str) -> tuple[bytes, str]:
+        """The audio of a recording and what kind it is. Raises TryAgain while it is not there
+        yet."""
         client = self._client
         account = self._settings.twilio_account_sid
-        path = f"/2010-04-01/Accounts/{account}/Recordings/{recording_sid}.mp3"
+        ending, kind = (
+            ("mp3", "audio/mpeg") if self._settings.has_conferences else ("wav", "audio/wav")
+        )
+        path = f"/2010-04-01/Accounts/{account}/Recordings/{recording_sid}.{ending}"
         base = self._settings.twilio_api_base_url or "https://api.twilio.com"
 
-        def ask() -> bytes:
+        def ask() -> tuple[bytes, str]:
+            # Somleng sends on to where it keeps files; our password does not go there.
             answer = requests.get(
                 base.rstrip("/") + path,
                 auth=(client.username, client.password),
@@ -359,17 +391,23 @@ class Provider:
             )
             if answer.status_code != 200:
                 raise TryAgain("the recording is not there", status=answer.status_code, after=5)
-            return answer.content
+            return answer.content, kind
 
         try:
             return await asyncio.to_thread(ask)
         except requests.exceptions.RequestException:
             raise TryAgain("the recording could not be fetched", after=5) from None
 
-    async def delete_recording(self, recording_sid: str) -> None:
-        """Delete a recording at the provider; one that is gone already is as good."""
+    async def delete_recording(self, recording_sid: str) -> bool:
+        """Delete a recording at the provider; one that is gone already is as good.
+
+        False where the platform cannot: it has to be deleted there by hand.
+        """
+        if not self._settings.has_conferences:
+            return False
         try:
             await self._ask(lambda c: c.recordings(recording_sid).delete())
         except Refused as error:
             if error.status != 404:
                 raise
+        return True

@@ -6,7 +6,7 @@ its event, so that a repeat of the webhook is answered from the same decision.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,11 @@ DUTY_DIGITS = {"1": "available", "2": "break", "3": "off_duty"}
 MENU_ATTEMPTS = 3
 WAITING_ROOM = "waiting"
 LONGEST_MESSAGE = 180
+# A counsellor's phone that the caller's own leg dials rings for so many seconds: a mailbox takes
+# longer to pick up.
+DIALLED_RINGS = 15
+# And that of somebody whom we call back, as long as anybody's.
+RINGS_BACK = 30
 
 # For the minutes when not even the database can be asked which language to speak.
 TROUBLE = (
@@ -81,7 +86,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Leave:
-    """Out of the waiting room, on to what `Wait.then` says."""
+    """Out of the waiting room, on to what `Wait.then` says: `then`, for who has no such room."""
+
+    then: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Ring:
-    """Ring a number; whoever lifts it hears `screen` first."""
+    """Ring a number; whoever lifts it hears `screen` first, where the platform can do that."""
 
     number: str
     screen: str
@@ -133,6 +140,10 @@ class Scene:
     now: datetime
     offer_id: UUID | None = None
     values: dict[str, str] = field(default_factory=dict)
+
+    def where(self, **values: str) -> "Scene":
+        """The same with values that stand in no log."""
+        return replace(self, values={**self.values, **values})
 
     @property
     def speaker(self) -> Spoken:
@@ -239,7 +250,8 @@ def _callback(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _leave(answer: Answer, scene: Scene) -> list[Step]:
-    return [Leave()]
+    entry = int(answer.get("entry", 0))
+    return [Leave(call_path(scene.call_id, "queue-exit", n=entry, left=1))]
 
 
 def _message(answer: Answer, scene: Scene) -> list[Step]:
@@ -285,6 +297,25 @@ def _join(answer: Answer, scene: Scene) -> list[Step]:
         Join(offer_id, "caller", then=left, ends_for_all=True, star_ends=False),
         GoTo(left),
     ]
+
+
+def _dial(answer: Answer, scene: Scene) -> list[Step]:
+    """To the counsellor who has pressed 1, by the caller's own leg."""
+    then = call_path(scene.call_id, "dialled", o=answer["offer_id"])
+    return [Ring(scene.values["to"], "", then, scene.line.number, DIALLED_RINGS), GoTo(then)]
+
+
+def _dial_back(answer: Answer, scene: Scene) -> list[Step]:
+    """The counsellor is there: now the phone rings of whoever wants to be called back."""
+    assert scene.offer_id is not None
+    then = offer_path(scene.offer_id, "rang-back")
+    shows = scene.values.get("shows") or scene.line.number
+    ring = Ring(scene.values["to"], "", then, shows, RINGS_BACK)
+    return [*scene.say("rings_them"), ring, GoTo(then)]
+
+
+def _rings_again(answer: Answer, scene: Scene) -> list[Step]:
+    return [*scene.say("rings_again"), HangUp()]
 
 
 def _join_counsellor(answer: Answer, scene: Scene) -> list[Step]:
@@ -399,6 +430,9 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "message": _message,
     "join": _join,
     "join_counsellor": _join_counsellor,
+    "dial": _dial,
+    "dial_back": _dial_back,
+    "rings_again": _rings_again,
     "whisper": _whisper,
     "taken": _taken,
     "party_whisper": _party_whisper,

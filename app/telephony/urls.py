@@ -44,5 +44,8 @@ def public(settings: Settings, path: str) -> str:
 
 
 def callback(settings: Settings, path: str) -> str:
-    """The absolute address of a callback, with the wish to hear again if it fails."""
-    return public(settings, path) + _INSIST
+    """The absolute address of a callback, with the wish to hear again if it fails.
+
+    Somleng heeds no such wish, and would sign it as part of the address.
+    """
+    return public(settings, path) + (_INSIST if settings.has_conferences else "")

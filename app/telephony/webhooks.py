@@ -13,7 +13,16 @@ from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import call_back, counsellor_flow, duty, flow, own_phone, party_flow, script
+from app.telephony import (
+    call_back,
+    counsellor_flow,
+    dial_bridge,
+    duty,
+    flow,
+    own_phone,
+    party_flow,
+    script,
+)
 from app.telephony.documents import document, message_document
 from app.telephony.script import Answer, Scene, Step
 from app.telephony.signature import Signed, SignedRequest, read_number
@@ -246,7 +255,9 @@ async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Resp
 async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """The waiting room was left."""
     entry = _number(request.query_params.get("n"))
-    result = signed.fields.get("QueueResult", "error")[:30]
+    # Where there is no waiting room, our own document sent them here.
+    told = "leave" if "left" in request.query_params else "error"
+    result = signed.fields.get("QueueResult", told)[:30]
     gone = flow.caller_is_gone(signed)
     key = f"exit:{call_id}:{entry}:{result}"
     return await _decide(request, signed, call_id, key, flow.leave_queue(result, gone, entry))
@@ -273,6 +284,13 @@ async def left(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) 
     """Out of the conference."""
     gone = flow.caller_is_gone(signed)
     return await _decide(request, signed, call_id, f"left:{o}", flow.left_talk(o, gone))
+
+
+@router.post("/calls/{call_id}/dialled")
+async def dialled(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
+    """The counsellor whom the caller's leg dialled has hung up, or did not answer."""
+    decision = dial_bridge.dialled(o, signed)
+    return await _decide(request, signed, call_id, f"dialled:{o}", decision)
 
 
 @router.post("/calls/{call_id}/message")
@@ -317,6 +335,12 @@ async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Res
     return await _speak(
         request, signed, lambda work: counsellor_flow.take(work, offer_id, signed, n)
     )
+
+
+@router.post("/offers/{offer_id}/rang-back")
+async def rang_back(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """Whoever was called back by a counsellor's leg has hung up, or did not answer."""
+    return await _speak(request, signed, lambda work: dial_bridge.rang_back(work, offer_id, signed))
 
 
 @router.post("/offers/{offer_id}/left")

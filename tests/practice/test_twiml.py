@@ -5,9 +5,11 @@ import inspect
 import pytest
 from twilio.twiml import voice_response as sdk
 
-from app.practice.twiml import ATTRIBUTES, CHILDREN, IN_QUEUE, BadDocument, parse
+from app.practice.profiles import PROFILES, SOMLENG, TWILIO, Profile
+from app.practice.twiml import IN_QUEUE, BadDocument, parse
 
-PARENTS = {"Conference": sdk.Dial, "Number": sdk.Dial}
+PARENTS = {"Conference": sdk.Dial, "Number": sdk.Dial, "Sip": sdk.Dial}
+NAMES = [(p, n) for p in PROFILES.values() for n in p.attributes if n != "Response"]
 
 
 def camel(name: str) -> str:
@@ -15,17 +17,18 @@ def camel(name: str) -> str:
     return head + "".join(word.title() for word in rest)
 
 
-@pytest.mark.parametrize("name", [n for n in ATTRIBUTES if n != "Response"])
-def test_attribute_names_are_the_sdks(name: str) -> None:
+@pytest.mark.parametrize(("profile", "name"), NAMES, ids=lambda v: getattr(v, "name", v))
+def test_attribute_names_are_the_sdks(profile: Profile, name: str) -> None:
     parent = PARENTS.get(name, sdk.VoiceResponse)
     method = getattr(parent, name.lower())
     known = {camel(p) for p in inspect.signature(method).parameters}
-    assert ATTRIBUTES[name] <= known, ATTRIBUTES[name] - known
+    assert profile.attributes[name] <= known, profile.attributes[name] - known
 
 
-def test_nesting_is_the_sdks() -> None:
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
+def test_nesting_is_the_sdks(profile: Profile) -> None:
     classes = {"Response": sdk.VoiceResponse, "Gather": sdk.Gather, "Dial": sdk.Dial}
-    for parent, children in CHILDREN.items():
+    for parent, children in profile.children.items():
         for child in children:
             assert hasattr(classes[parent], child.lower()), f"{child} in {parent}"
 
@@ -62,3 +65,33 @@ def test_content_type_and_place_count() -> None:
         parse(b"<Response/>", "application/json")
     with pytest.raises(BadDocument):
         parse(b"<Response><Record/></Response>", "text/xml", IN_QUEUE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<Pause length='1'/>",
+        "<Enqueue>room</Enqueue>",
+        "<Leave/>",
+        "<Dial><Conference>c</Conference></Dial>",
+        "<Dial><Number url='https://a.example/'>+38164999001</Number></Dial>",
+        "<Dial answerOnBridge='true'><Number>+38164999001</Number></Dial>",
+        "<Gather><Pause length='1'/></Gather>",
+        "<Record recordingStatusCallbackEvent='completed'/>",
+    ],
+)
+def test_what_somleng_does_not_know_is_refused(body: str) -> None:
+    document = f"<Response>{body}</Response>".encode()
+    parse(document, "text/xml", None, TWILIO)
+    with pytest.raises(BadDocument):
+        parse(document, "text/xml", None, SOMLENG)
+
+
+def test_what_somleng_knows_is_read() -> None:
+    body = (
+        "<Response><Gather timeout='4' action='https://a.example/' actionOnEmptyResult='true'/>"
+        "<Dial timeout='15'><Sip>sip:ana@desk.example</Sip></Dial><Hangup/></Response>"
+    )
+    assert [v.name for v in parse(body.encode(), "text/xml", None, SOMLENG)] == [
+        "Gather", "Dial", "Hangup",
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.calls.speech import LineScript, PromptText, Spoken
+from app.practice.profiles import SOMLENG, TWILIO
 from app.practice.twiml import parse
 from app.settings import Settings
 from app.telephony import script
@@ -13,6 +14,10 @@ from app.telephony.documents import twiml
 from migrations.versions import prompts_of
 
 SETTINGS = Settings(public_url="https://helpline.example.org")
+SOMLENG_SETTINGS = SETTINGS.model_copy(update={"telephony_platform": "somleng"})
+# What only a platform with conferences is told, and what only one without.
+CONFERENCES = {"join", "join_counsellor", "join_party", "hold", "silence"}
+DIALLED = {"dial", "dial_back", "rings_again"}
 NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 CALL, OFFER = UUID(int=1), UUID(int=2)
 TEXTS = {
@@ -43,6 +48,9 @@ ANSWERS: list[script.Answer] = [
     {"kind": "message", "n": 2, "reason": None},
     {"kind": "join", "offer_id": str(OFFER)},
     {"kind": "join_counsellor", "offer_id": str(OFFER)},
+    {"kind": "dial", "offer_id": str(OFFER)},
+    {"kind": "dial_back", "offer_id": str(OFFER)},
+    {"kind": "rings_again"},
     {"kind": "whisper", "attempt": 0},
     {"kind": "taken"},
     {"kind": "go_to", "path": "/telephony/x"},
@@ -93,24 +101,41 @@ def test_every_kind_of_answer_is_tried() -> None:
 @pytest.mark.parametrize("language", ["sr", "en", None])
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a["kind"])
 def test_documents_are_right(answer: script.Answer, language: str | None) -> None:
-    scene = script.Scene(LINE, CALL, language, NOW, OFFER)
-    body = twiml(script.steps_for(answer, scene), SETTINGS)
-    parse(body.encode(), "text/xml")
-    assert len(body) < 8000
-    assert "{" not in body
-    assert "None" not in body
+    scene = script.Scene(LINE, CALL, language, NOW, OFFER).where(to="+38164999001")
+    for settings, profile, others in (
+        (SETTINGS, TWILIO, DIALLED),
+        (SOMLENG_SETTINGS, SOMLENG, CONFERENCES),
+    ):
+        if answer["kind"] in others:
+            continue
+        body = twiml(script.steps_for(answer, scene), settings)
+        parse(body.encode(), "text/xml", None, profile)
+        assert len(body) < 8000
+        assert "{" not in body
+        assert "None" not in body
+
+
+def test_a_sip_phone_is_dialled_and_no_document_is_heard_there() -> None:
+    scene = script.Scene(LINE, CALL, "sr", NOW, OFFER).where(to="sip:ana@desk.example")
+    steps = script.steps_for({"kind": "dial", "offer_id": str(OFFER)}, scene)
+    body = twiml(steps, SOMLENG_SETTINGS)
+    assert "<Sip>sip:ana@desk.example</Sip>" in body
+    assert 'timeout="15"' in body
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a["kind"])
 def test_only_a_finished_talk_or_a_counsellors_phone_is_hung_up(answer: script.Answer) -> None:
-    scene = script.Scene(LINE, CALL, "sr", NOW, OFFER)
-    body = twiml(script.steps_for(answer, scene), SETTINGS)
-    may_end = {"goodbye", "hang_up", "taken", "join_counsellor", "join_party", "duty_set"}
-    assert ("<Hangup" in body) == (answer["kind"] in may_end)
-    # Everything else leads on: nothing of the caller's ends in silence.
-    leads_on = ("<Redirect", "<Enqueue", "<Leave", "<Hangup")
-    if answer["kind"] != "nothing":
-        assert any(verb in body for verb in leads_on)
+    scene = script.Scene(LINE, CALL, "sr", NOW, OFFER).where(to="+38164999001")
+    may_end = {
+        "goodbye", "hang_up", "taken", "join_counsellor", "join_party", "duty_set", "rings_again",
+    }  # fmt: skip
+    for settings in (SETTINGS, SOMLENG_SETTINGS):
+        body = twiml(script.steps_for(answer, scene), settings)
+        assert ("<Hangup" in body) == (answer["kind"] in may_end)
+        # Everything else leads on: nothing of the caller's ends in silence.
+        leads_on = ("<Redirect", "<Enqueue", "<Leave", "<Hangup")
+        if answer["kind"] != "nothing":
+            assert any(verb in body for verb in leads_on)
 
 
 def test_a_recorded_prompt_is_played() -> None:

@@ -1,0 +1,262 @@
+"""The second bridge: what becomes of a `<Dial>`, told by its action, and asked for meanwhile.
+
+The platform tells nothing while a dialled phone rings or talks, so it is asked every two seconds
+until the phone is lifted. When the dial is over, the caller's leg asks us what next.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from procrastinate import JobContext
+
+from app.calls import lines, record
+from app.calls.models import Call, Leg
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.contacts import contacts
+from app.routing import offers
+from app.routing.callbacks import NOT_RUNG
+from app.routing.models import Offer, OfferState
+from app.routing.plan import read_plan
+from app.staff.models import Staff
+from app.telephony.counsellor_flow import apply_leg_status, connect
+from app.telephony.dialling import LOOKS_EVERY, dialled_leg, number_of
+from app.telephony.flow import Decision, caller_is_gone, delivery_of, scene_of
+from app.telephony.jobs import Parts, known_sids, parts_of, task
+from app.telephony.provider import LiveLeg
+from app.telephony.script import Answer, Scene
+from app.telephony.signature import Signed, read_number
+from app.telephony.urls import call_path
+from app.work import Work
+
+# A leg that the platform does not know of after so long was never dialled.
+_NEVER = timedelta(seconds=60)
+
+
+def dialled(offer_id: UUID, signed: Signed) -> Decision:
+    """The counsellor has hung up, or did not answer; the caller asks what next."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        _, offer = await offers.lock_offer(work, offer_id)
+        status = read_leg_status(signed.fields.get("DialCallStatus")) or LegStatus.FAILED
+        talked = status is LegStatus.COMPLETED
+        await _note_talk(work, call, offer, signed, talked=talked)
+        if (leg := await dialled_leg(work, offer_id)) is not None and leg.ended_at is None:
+            leg.status, leg.ended_at = status.value, work.now
+        if caller_is_gone(signed):
+            answer: Answer = {"kind": "nothing"}
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=answer)
+            return answer
+        if CallState(call.state) is CallState.ENDED:
+            answer = {"kind": "goodbye"}
+        else:
+            entries = call.entries
+            await offers.lose_counsellor(
+                work, call, offer, f"dialled: {status.value}", fetch_caller=False
+            )
+            if call.entries == entries:
+                call.entries += 1
+            answer = {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
+        await record.record(
+            work, call, "dialled", delivery=delivery, answer=answer, offer_id=str(offer_id),
+            language=call.language,
+        )  # fmt: skip
+        return answer
+
+    return decision
+
+
+async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed, *, talked: bool) -> None:
+    """If nobody saw the phone being lifted, the end of the talk tells when that was."""
+    if not talked or offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+        return
+    seconds = read_number(signed.fields.get("DialCallDuration", "")) or 0
+    at = max(work.now - timedelta(seconds=seconds), offer.move_wanted_at or offer.opened_at)
+    await connect(work, call, offer, at=at)
+
+
+async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
+    """Whoever was called back has hung up, or did not answer: the counsellor's leg is done."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    key = f"rang-back:{offer_id}"
+    answer: Answer = {"kind": "hang_up"}
+    if await record.earlier_answer(work, key) is None:
+        status = read_leg_status(signed.fields.get("DialCallStatus")) or LegStatus.FAILED
+        await record.record(
+            work, call, "rang_back", delivery=delivery_of(signed, key), answer=answer,
+            offer_id=str(offer_id),
+        )  # fmt: skip
+        talked = status is LegStatus.COMPLETED
+        await _note_talk(work, call, offer, signed, talked=talked)
+        if CallState(call.state) is not CallState.ENDED:
+            _was_rung(call, signed.fields.get("DialCallSid", ""))
+            by = "caller" if talked else "provider"
+            await offers.end_call(work, call, ended_by=by)
+    return answer, await scene_of(work, call, offer_id)
+
+
+def _was_rung(call: Call, sid: str) -> None:
+    """From now on the call has an id of the platform's, or one that says that it got none."""
+    if call.provider_sid.startswith(NOT_RUNG):
+        call.provider_sid = sid[:64] or f"dialled-{call.id}"
+
+
+@task("watch_partner")
+async def watch_partner(context: JobContext, call_id: str) -> None:
+    """Has the partner lifted the phone that the caller's leg dials?"""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        to = read_plan(line.plan).partner_number if line is not None else None
+        began = call.partner_at
+        if to is None or began is None or call.transferred_at or work.now - began > _NEVER:
+            return
+        over = CallState(call.state) is CallState.ENDED
+        if not over and CallState(call.state) is not CallState.GREETING:
+            return
+    since = began - timedelta(seconds=2)
+    legs = await parts.provider.newest_legs(to=to, since=since, direction="outbound-dial")
+    # Of several that are dialled at once it is not told which is whose.
+    lifted = bool(legs) and all(read_leg_status(one.status) in _LIFTED for one in legs)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if lifted and call.transferred_at is None:
+            call.transferred_at = work.now
+            await record.record(work, call, "partner_took")
+            await record.restate(work, call, "the partner was seen to take it")
+        elif not over:
+            work.defer("telephony:watch_partner", delay=LOOKS_EVERY, call_id=call_id)
+
+
+@task("watch_back")
+async def watch_back(context: JobContext, offer_id: str) -> None:
+    """Was the phone lifted of whoever is called back?"""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or offer.state != OfferState.ACCEPTED:
+            return
+        to, since = await number_of(work, call), work.now
+        since = (call.rung_at or since) - timedelta(seconds=2)
+        known = await known_sids(work, since) - {call.provider_sid}
+    legs = await parts.provider.newest_legs(to=to, since=since, direction="outbound-dial")
+    found = next((one for one in legs if one.sid not in known), None)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or offer.state != OfferState.ACCEPTED:
+            return
+        if found is not None:
+            _was_rung(call, found.sid)
+            if read_leg_status(found.status) is LegStatus.IN_PROGRESS:
+                await connect(work, call, offer, at=work.now)
+                return
+        work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=offer_id)
+
+
+# -- asking the platform -----------------------------------------------------------------------
+
+
+async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
+    """What the platform knows of a dialled leg; None if nothing, or if it is over for us."""
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        if leg is None or leg.ended_at is not None:
+            return None
+        offer = await work.session.get(Offer, leg.offer_id)
+        staff = await work.session.get(Staff, offer.counsellor_id) if offer else None
+        if staff is None or staff.endpoint is None:
+            return None
+        since, to = leg.created_at - timedelta(seconds=2), staff.endpoint
+        known = await known_sids(work, since) - {leg.provider_sid or ""}
+    found = await parts.provider.newest_legs(to=to, since=since, direction="outbound-dial")
+    return next((one for one in found if one.sid not in known), None)
+
+
+async def _note(parts: Parts, leg_id: str, found: LiveLeg | None) -> None:
+    """Keep what the platform said of a dialled leg, and look again until it is lifted."""
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        if leg is None:
+            return
+        call, offer = await offers.lock_offer(work, leg.offer_id)
+        await work.session.refresh(leg, with_for_update=True)
+        if leg.ended_at is not None or CallState(call.state) is CallState.ENDED:
+            return
+        status = read_leg_status(found.status) if found is not None else None
+        if found is not None:
+            leg.provider_sid = leg.provider_sid or found.sid
+        if status is LegStatus.IN_PROGRESS:
+            await apply_leg_status(work, call, offer, leg, status, leg.provider_sid or "")
+            if offer.state == OfferState.ACCEPTED and offer.released_at is None:
+                await connect(work, call, offer, at=work.now)
+            return
+        if status is not None and is_over(status):
+            # The caller's leg is about to tell us itself.
+            return
+        if offer.released_at is None or leg.end_wanted:
+            work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
+
+
+@task("watch_dialled")
+async def watch_dialled(context: JobContext, leg_id: str) -> None:
+    """Was the phone lifted that the caller's leg dials?"""
+    parts = parts_of(context)
+    await _note(parts, leg_id, await _look(parts, leg_id))
+
+
+@task("end_dialled")
+async def end_dialled(context: JobContext, leg_id: str) -> None:
+    """Nobody needs the phone any more that the caller's leg dials: the caller goes on with us."""
+    parts = parts_of(context)
+    found = await _look(parts, leg_id)
+    if found is not None and not is_over(read_leg_status(found.status) or LegStatus.QUEUED):
+        await parts.provider.end_leg(found.sid)
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        if leg is None or leg.ended_at is not None:
+            return
+        call, offer = await offers.lock_offer(work, leg.offer_id)
+        if found is not None:
+            leg.provider_sid, leg.ended_at = leg.provider_sid or found.sid, work.now
+            await _note_late(work, call, offer, leg, found)
+        elif work.now - leg.created_at > _NEVER:
+            leg.ended_at = work.now
+        else:
+            # It may be dialled in a moment.
+            work.defer("telephony:end_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
+
+
+_LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
+
+
+async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: LiveLeg) -> None:
+    """The caller was gone before we looked: they talked all the same, if the phone was lifted."""
+    if read_leg_status(found.status) not in _LIFTED or offer.connected_at is not None:
+        return
+    if CallState(call.state) is not CallState.ENDED:
+        return
+    await record.add_late_answer(work, call, at=max(found.since, leg.created_at))
+    if call.answered_at is not None:
+        await contacts.open_for_call(work, call, offer.counsellor_id)
+
+
+@task("settle_dialled")
+async def settle_dialled(context: JobContext, offer_id: str) -> None:
+    """Accepted, and no word of a talk in time: ask before anybody is cut off."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        leg = await dialled_leg(work, UUID(offer_id))
+    if leg is not None:
+        await _note(parts, str(leg.id), await _look(parts, str(leg.id)))
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        if call.direction == "outbound":
+            # No word of it at all: the counsellor's leg ends, and it counts as a try.
+            _was_rung(call, "")
+            await offers.end_call(work, call, ended_by="provider")
+        else:
+            await offers.miss_offer(work, call, offer, "not connected in time")

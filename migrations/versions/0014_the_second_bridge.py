@@ -1,0 +1,56 @@
+"""A platform without conferences: a leg that the caller's own leg dials, and its words."""
+
+from uuid import uuid4
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+PROMPTS = {
+    "en": {
+        "rings_again": "Thank you. Your phone rings again in a moment, with the caller.",
+        "rings_them": "Thank you. We are ringing them now.",
+    },
+    "sr": {
+        "rings_again": "Hvala. Telefon ponovo zvoni za koji trenutak, i poziv je na vezi.",
+        "rings_them": "Hvala. Upravo zovemo.",
+    },
+}
+_NAME = "ck_legs_sending"
+_BEFORE = ("wanted", "sending", "sent", "failed")
+
+
+def _allow(*words: str) -> None:
+    op.drop_constraint(op.f(_NAME), "legs", type_="check")
+    listed = ", ".join(f"'{word}'" for word in words)
+    op.create_check_constraint(op.f(_NAME), "legs", f"sending IN ({listed})")
+
+
+def upgrade() -> None:
+    _allow(*_BEFORE, "dialled")
+    prompts = sa.table(
+        "prompts",
+        sa.column("id", sa.Uuid()),
+        sa.column("language", sa.Text()),
+        sa.column("key", sa.Text()),
+        sa.column("text", sa.Text()),
+    )
+    op.bulk_insert(
+        prompts,
+        [
+            {"id": uuid4(), "language": language, "key": key, "text": text}
+            for language, texts in PROMPTS.items()
+            for key, text in texts.items()
+        ],
+    )
+
+
+def downgrade() -> None:
+    keys = ", ".join(f"'{key}'" for key in PROMPTS["en"])
+    op.execute(f"DELETE FROM prompts WHERE key IN ({keys})")
+    op.execute("UPDATE legs SET sending = 'failed' WHERE sending = 'dialled'")
+    _allow(*_BEFORE)

@@ -1,0 +1,614 @@
+"""The main stories, told by phone on both platforms: with conferences, and without."""
+
+from collections.abc import AsyncIterator
+from datetime import time
+from typing import Any
+
+import pytest
+
+from app.clock import SteppedClock
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import LINE, MONDAY, Counsellor, Stage, stage_on
+from app.practice.legs import Leg
+from app.practice.parties import Caller, Phone
+from app.staff.roles import Role
+from tests.scenarios.helpline import add_agency, phone, referral_of, story
+from tests.scenarios.test_callbacks import CHILD, asks
+from tests.scenarios.test_matching import PARTNER, plan
+
+VERA, MIRA = "+38164999001", "+38164999002"
+PLATFORMS = ["twilio", "somleng"]
+
+
+@pytest.fixture(params=PLATFORMS)
+async def anywhere(
+    request: pytest.FixtureRequest, database: str, anyio_backend: str
+) -> AsyncIterator[Stage]:
+    """The helpline on either platform."""
+    async with stage_on(
+        database, platform=request.param, wrap_up_seconds=30, long_wait_seconds=60
+    ) as made:
+        await made.add_line()
+        yield made
+        if not getattr(made, "expects_faults", False):
+            assert made.exchange.faults == []
+
+
+async def at_phone(stage: Stage, name: str, number: str, **how: Any) -> tuple[Counsellor, Phone]:
+    """A counsellor with nothing but a phone."""
+    state = how.pop("state", "available")
+    skills = how.pop("skills", None)
+    stage.exchange.phones[number] = phone = Phone(**{"picks_up": 2.0, **how})
+    return await stage.add_counsellor(name, endpoint=number, state=state, skills=skills), phone
+
+
+def talks(stage: Stage, leg: Leg) -> bool:
+    """Whether the exchange has this caller talk with somebody."""
+    found = stage.exchange.conferences.of_leg(leg)
+    if found is not None:
+        return found[0].status == "in-progress" and len(found[0].participants) > 1
+    return leg.talks_with is not None
+
+
+async def reach(stage: Stage, leg: Leg, digit: str = "1") -> Leg:
+    """Choose a language, and wait until somebody talks with the caller."""
+    await stage.advance(2)
+    stage.exchange.press(leg, digit)
+    await stage.until(lambda: talks(stage, leg), limit=60, what="a talk")
+    await stage.until(lambda: _is(stage, leg, "connected"), limit=5, what="we know of it")
+    return leg
+
+
+async def _is(stage: Stage, leg: Leg, state: str) -> bool:
+    return str((await stage.call_of(leg))["state"]) == state
+
+
+def others(stage: Stage, direction: str) -> list[Leg]:
+    return [leg for leg in stage.exchange.legs.values() if leg.direction == direction]
+
+
+async def test_a_child_reaches_a_counsellor(anywhere: Stage) -> None:
+    stage = anywhere
+    vera, phone = await at_phone(stage, "vera", VERA)
+    leg = await reach(stage, stage.ring())
+    assert leg.has_heard("Dobio si Plavi telefon")
+    assert any("Da ga preuzmeš, pritisni 1" in heard.text for heard in phone.heard)
+    assert await vera.presence() == "on_call"
+    await stage.advance(60)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["outcome"], call["ended_by"]) == ("ended", "answered", "caller")
+    assert 58 <= (call["ended_at"] - call["answered_at"]).total_seconds() <= 64
+    assert await vera.presence() == "wrap_up"
+    await stage.advance(35)
+    assert await vera.presence() == "available"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_an_answering_machine_never_takes_a_child(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "machine", VERA, picks_up=1, presses=None)
+    leg = stage.ring()
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(40)
+    assert not talks(stage, leg)
+    assert not leg.bridges
+    assert next(r["state"] for r in await stage.rows("SELECT state FROM offers")) == "missed"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(30)
+    assert (await stage.call_of(leg))["outcome"] == "abandoned_in_queue"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_who_does_not_answer_is_followed_by_the_next(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "vera", VERA, picks_up=None)
+    await stage.advance(1)
+    mira, _ = await at_phone(stage, "mira", MIRA)
+    leg = await reach(stage, stage.ring())
+    assert await mira.presence() == "on_call"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    rows = await stage.rows("SELECT state FROM offers ORDER BY opened_at")
+    assert [row["state"] for row in rows] == ["missed", "connected"]
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_counsellors_line_drops_and_the_child_is_first_again(anywhere: Stage) -> None:
+    stage = anywhere
+    # The phone in which 1 is pressed is put down by us; the talk drops after ten seconds.
+    vera, _ = await at_phone(stage, "vera", VERA, drops_after=10, drops=1)
+    mira, _ = await at_phone(stage, "mira", MIRA, state="off_duty")
+    leg = await reach(stage, stage.ring())
+    arrived = (await stage.call_of(leg))["queued_at"]
+    await stage.advance(14)
+    assert leg.has_heard("Veza sa savetnikom je prekinuta")
+    call = await stage.call_of(leg)
+    assert (call["state"], call["returned"], call["queued_at"]) == ("queued", 1, arrived)
+    assert await vera.presence() == "wrap_up"
+    await mira.be("available")
+    await stage.until(lambda: talks(stage, leg), limit=60)
+    await stage.until(lambda: _is(stage, leg, "connected"), limit=5)
+    assert await mira.presence() == "on_call"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_caller_hangs_up_at_every_step_and_nobody_stays_busy(anywhere: Stage) -> None:
+    stage = anywhere
+    vera, _ = await at_phone(stage, "vera", VERA, picks_up=3)
+    for n, seconds in enumerate((1, 3, 5, 7, 9, 11, 13, 15, 17)):
+        leg = stage.ring(f"+38164111000{n}")
+        await stage.advance(1)
+        stage.exchange.press(leg, "1")
+        await stage.advance(seconds - 1)
+        await stage.exchange.hang_up(leg)
+        await stage.advance(12)
+        assert (await stage.call_of(leg))["state"] == "ended"
+        assert all(leg.over for leg in stage.exchange.legs.values())
+        await stage.advance(40)
+        if await vera.presence() != "available":
+            await vera.be("available")
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_the_danger_digit_rings_several_and_one_wins(anywhere: Stage) -> None:
+    stage = anywhere
+    vera, _ = await at_phone(stage, "vera", VERA, picks_up=2)
+    mira, _ = await at_phone(stage, "mira", MIRA, picks_up=2)
+    leg = await reach(stage, stage.ring(), "9")
+    await stage.advance(3)
+    assert sorted([await vera.presence(), await mira.presence()]) == ["available", "on_call"]
+    assert (await stage.call_of(leg))["danger"]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_silence_and_wrong_digits_lead_to_a_person(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "vera", VERA)
+    await at_phone(stage, "mira", MIRA)
+    silent, wrong = stage.ring("+381641110001"), stage.ring("+381641110002")
+    for _ in range(4):
+        await stage.advance(8)
+        stage.exchange.press(wrong, "7")
+    await stage.until(lambda: talks(stage, silent) and talks(stage, wrong), limit=90)
+    for leg in (silent, wrong):
+        await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+@pytest.fixture(params=PLATFORMS)
+async def by_night(
+    request: pytest.FixtureRequest, database: str, anyio_backend: str
+) -> AsyncIterator[Stage]:
+    """Either platform, at night: nobody is on shift before eight."""
+    clock = SteppedClock(MONDAY.replace(hour=1))
+    async with stage_on(database, clock=clock, platform=request.param) as made:
+        await made.add_line()
+        yield made
+        assert made.exchange.faults == []
+
+
+async def test_at_night_a_message_is_left_fetched_and_heard(by_night: Stage) -> None:
+    stage = by_night
+    ana = await stage.add_counsellor(
+        "ana", endpoint=VERA, state=None, recurrence="FREQ=DAILY", starts_at=time(8), minutes=480,
+        timezone="Europe/Belgrade",
+    )  # fmt: skip
+    leg = stage.ring(caller=Caller(message_seconds=20))
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(70)
+    assert leg.has_heard("08:00")
+    assert leg.has_heard("Neko će poslušati tvoju poruku")
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    call = await stage.call_of(leg)
+    assert (call["outcome"], call["messages"]) == ("voicemail", 1)
+    messages = await stage.rows("SELECT * FROM voice_messages")
+    assert [(m["state"], m["seconds"]) for m in messages] == [("imported", 20)]
+    heard = await ana.ask("GET", f"/voice-messages/{messages[0]['id']}")
+    on_twilio = stage.settings.has_conferences
+    assert heard.headers["content-type"] == ("audio/mpeg" if on_twilio else "audio/wav")
+    assert heard.content.startswith(b"\xff\xfb" if on_twilio else b"RIFF")
+    # Where the platform can, it is deleted there; where not, nothing says that it was.
+    assert (messages[0]["provider_deleted_at"] is not None) == on_twilio
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_at_night_silence_is_no_message(by_night: Stage) -> None:
+    stage = by_night
+    leg = stage.ring(caller=Caller(message_seconds=0))
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(60)
+    assert not leg.over
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert (await stage.call_of(leg))["outcome"] in ("out_of_hours", "no_counsellor_on_duty")
+    assert await stage.rows("SELECT * FROM voice_messages") == []
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_counsellor_hands_the_child_on_to_a_skill(anywhere: Stage) -> None:
+    stage = anywhere
+    vera, _ = await at_phone(stage, "vera", VERA)
+    leg = await reach(stage, stage.ring())
+    mira, _ = await at_phone(stage, "mira", MIRA, skills=["violence"])
+    call = await stage.call_of(leg)
+    answer = await vera.ask("POST", f"/calls/{call['id']}/transfer", {"skills": ["violence"]})
+    assert answer.status_code == 202, answer.text
+    await stage.until(lambda: leg.has_heard("Spajamo te sa kolegom"), limit=15)
+    await stage.until(lambda: talks(stage, leg), limit=60)
+    await stage.advance(4)
+    assert (await mira.presence(), await vera.presence()) == ("on_call", "wrap_up")
+    assert sum(1 for one in others(stage, "inbound") if not one.over) == 1
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_partner_takes_the_caller_and_the_record_says_so(anywhere: Stage) -> None:
+    stage = anywhere
+    stage.exchange.phones[PARTNER] = Phone(picks_up=3)
+    await plan(stage, partner_after=20, partner_number=PARTNER)
+    vera, _ = await at_phone(stage, "vera", VERA)
+    other = await reach(stage, stage.ring("+381641110001"))
+    leg = stage.ring("+381641110002")
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.until(lambda: leg.talks_with is not None, limit=80, what="the partner talks")
+    assert leg.talks_with is not None
+    assert leg.talks_with.from_ == LINE, "the partner sees our number, not the child's"
+    await stage.advance(30)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert (await stage.call_of(leg))["outcome"] == "transferred_out"
+    assert all(x.over for x in stage.exchange.legs.values() if x.to == PARTNER)
+    await stage.exchange.hang_up(other)
+    await stage.advance(5)
+    assert await vera.presence() == "wrap_up"
+
+
+async def test_a_partner_who_does_not_answer_costs_no_place(anywhere: Stage) -> None:
+    stage = anywhere
+    stage.exchange.phones[PARTNER] = Phone(picks_up=None)
+    await plan(stage, partner_after=20, partner_number=PARTNER)
+    await at_phone(stage, "vera", VERA)
+    other = await reach(stage, stage.ring("+381641110001"))
+    leg = stage.ring("+381641110002")
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(5)
+    place = (await stage.call_of(leg))["queued_at"]
+    await stage.advance(100)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["queued_at"]) == ("queued", place)
+    for one in (leg, other):
+        await stage.exchange.hang_up(one)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_child_is_called_back_once_a_counsellor_is_there(anywhere: Stage) -> None:
+    stage = anywhere
+    stage.exchange.phones[CHILD] = child = Phone(picks_up=4, presses=None)
+    vera, _ = await at_phone(stage, "vera", VERA)
+    other = await reach(stage, stage.ring("+381649990000"))
+    leg = stage.ring(CHILD)
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await asks(stage, leg, "1", "1", "1")
+    for one in (leg, other):
+        await stage.exchange.hang_up(one)
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["outcome"] == "callback_requested"
+    assert child.rung == 0
+    await stage.advance(30)
+    await vera.be("available")
+    await stage.until(lambda: child.rung == 1, limit=90, what="the child's phone rings")
+    await stage.advance(12)
+    back = (await stage.rows("SELECT * FROM calls WHERE direction = 'outbound'"))[0]
+    assert back["state"] == "connected"
+    mine = next(x for x in stage.exchange.legs.values() if x.to == CHILD)
+    assert mine.from_ == LINE
+    assert back["provider_sid"] == mine.sid
+    await stage.advance(30)
+    await stage.exchange.hang_up(mine)
+    await stage.advance(35)
+    kept = await stage.rows("SELECT state, tries, number_sealed FROM callbacks")
+    assert kept == [{"state": "reached", "tries": 1, "number_sealed": None}]
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_nobody_answers_the_call_back_and_it_is_tried_again(anywhere: Stage) -> None:
+    stage = anywhere
+    stage.exchange.phones[CHILD] = child = Phone(picks_up=None)
+    vera, _ = await at_phone(stage, "vera", VERA)
+    other = await reach(stage, stage.ring("+381649990000"))
+    leg = stage.ring(CHILD)
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await asks(stage, leg, "1", "2", "1")
+    for one in (leg, other):
+        await stage.exchange.hang_up(one)
+    await stage.advance(33)
+    await vera.be("available")
+    await stage.until(lambda: child.rung == 1, limit=90)
+    await stage.advance(60)
+    (row,) = await stage.rows("SELECT state, tries FROM callbacks")
+    assert row == {"state": "agreed", "tries": 1}
+    assert await vera.presence() in ("available", "wrap_up")
+    assert all(one.over for one in stage.exchange.legs.values())
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "vera", VERA)
+    await at_phone(stage, "mira", MIRA)
+    stage.exchange.knobs.turn("duplicate", "/telephony/", times=None, probability=0.5)
+    stage.exchange.knobs.turn("delay", "/telephony/", times=None, probability=0.2, seconds=3)
+    for n in range(4):
+        leg = await reach(stage, stage.ring(f"+38164111000{n}"))
+        await stage.advance(10)
+        await stage.exchange.hang_up(leg)
+        await stage.advance(70)
+    stage.exchange.knobs.reset()
+    await stage.advance(10)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_the_end_of_the_ring_is_never_told_and_the_talk_comes_about(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "vera", VERA)
+    stage.exchange.knobs.turn("lose", "/telephony/legs/", times=None)
+    leg = await reach(stage, stage.ring())
+    stage.exchange.knobs.reset()
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+
+
+async def test_a_minute_of_refusals_and_the_callers_keep_their_place(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "vera", VERA)
+    # On a stepped clock a job that is put off is due at once: so many refusals are an outage.
+    stage.exchange.knobs.turn("refuse", "/Calls.json", times=40)
+    leg = stage.ring()
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(3)
+    place = (await stage.call_of(leg))["queued_at"]
+    await stage.advance(60)
+    assert not leg.over
+    stage.exchange.knobs.reset()
+    await stage.until(lambda: talks(stage, leg), limit=40, what="a talk after the outage")
+    await stage.advance(5)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["queued_at"]) == ("connected", place)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_restart_loses_no_caller_and_cuts_no_talk(anywhere: Stage) -> None:
+    stage = anywhere
+    await at_phone(stage, "vera", VERA)
+    talking = await reach(stage, stage.ring("+381641110001"))
+    waiting = stage.ring("+381641110002")
+    await stage.advance(2)
+    stage.exchange.press(waiting, "1")
+    await stage.advance(4)
+    await stage.restart_server()
+    assert talks(stage, talking)
+    await stage.advance(5)
+    assert not waiting.over
+    assert await _is(stage, talking, "connected")
+    await stage.exchange.hang_up(talking)
+    await stage.advance(33)
+    await stage.until(lambda: talks(stage, waiting), limit=60)
+    await stage.exchange.hang_up(waiting)
+    await stage.advance(8)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_an_agency_acknowledges_by_phone(anywhere: Stage) -> None:
+    stage = anywhere
+    vera, _ = await at_phone(stage, "vera", VERA)
+    number = "+381113000001"
+    await add_agency(stage, "police", "police", sector="police", phones=(number,))
+    theirs = phone(stage, number, presses="1")
+    leg = await reach(stage, stage.ring())
+    call = await stage.call_of(leg)
+    body = {"service": "police", "warm": True}
+    made = await vera.ask("POST", f"/calls/{call['id']}/urgent", body)
+    assert made.status_code == 201, made.text
+    await stage.advance(40)
+    assert theirs.rung == 1
+    found = await referral_of(vera, made.json()["id"])
+    assert found["state"] == "acknowledged"
+    # Where three can talk together they do; elsewhere the counsellor and the child talk on.
+    assert ("joined the live call" in story(found)) == stage.settings.has_conferences
+    assert await _is(stage, leg, "connected")
+    await stage.exchange.hang_up(leg)
+    await stage.advance(8)
+
+
+async def test_a_counsellor_ends_the_talk_on_the_board(anywhere: Stage) -> None:
+    stage = anywhere
+    vera, _ = await at_phone(stage, "vera", VERA)
+    leg = await reach(stage, stage.ring())
+    assert (await vera.do("hang-up")).status_code == 204
+    await stage.advance(5)
+    call = await stage.call_of(leg)
+    assert (call["outcome"], call["ended_by"]) == ("answered", "counsellor")
+    assert all(one.over for one in stage.exchange.legs.values())
+    assert await broken_at_the_end(stage) == []
+
+
+# -- without conferences only ------------------------------------------------------------------
+
+
+@pytest.fixture
+async def somleng(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    async with stage_on(database, platform="somleng", wrap_up_seconds=30) as made:
+        await made.add_line()
+        yield made
+        assert made.exchange.faults == []
+
+
+async def test_what_needs_a_conference_is_refused_with_words(somleng: Stage) -> None:
+    stage = somleng
+    vera, _ = await at_phone(stage, "vera", VERA)
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state="available")
+    leg = await reach(stage, stage.ring())
+    call = await stage.call_of(leg)
+    for who, action, body in (
+        (vera, "hold", None),
+        (vera, "mute", None),
+        (vera, "add", {"number": "+381113000001", "role": "police"}),
+        (vera, "transfer", {"number": "+381113000001", "warm": False}),
+        (vera, "transfer", {"number": "+381113000001"}),
+        (chief, "listen", None),
+        (chief, "barge", None),
+    ):
+        answer = await who.ask("POST", f"/calls/{call['id']}/{action}", body)
+        assert answer.status_code == 409, (action, answer.text)
+        assert answer.json()["error"] == "NotOnThisPlatform"
+        assert "no conferences" in answer.json()["detail"]
+    assert await _is(stage, leg, "connected")
+    assert await chief.presence() == "available", "a supervisor is there, and is rung by nobody"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_browser_cannot_be_rung_and_its_counsellor_hears_so(somleng: Stage) -> None:
+    ana = await somleng.add_counsellor("ana", state=None)
+    answer = await ana.ask("PUT", "/me/presence", {"state": "available"})
+    assert answer.status_code == 409
+    assert "cannot ring a browser" in answer.json()["detail"]
+    leg = somleng.ring()
+    await somleng.advance(2)
+    somleng.exchange.press(leg, "1")
+    await somleng.advance(20)
+    # Nobody can take the call: that is said, and not hidden in an endless wait.
+    assert leg.has_heard("niko")
+    await somleng.exchange.hang_up(leg)
+    await somleng.advance(3)
+
+
+async def test_a_click_on_the_board_brings_the_caller_to_the_phone(somleng: Stage) -> None:
+    stage = somleng
+    vera, phone_ = await at_phone(stage, "vera", VERA, picks_up=8)
+    leg = stage.ring()
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.until(vera.offer, limit=10)
+    await stage.advance(2)
+    assert (await vera.accept()).status_code == 200
+    phone_.picks_up = 2
+    await stage.until(lambda: talks(stage, leg), limit=30)
+    assert [x.status for x in others(stage, "outbound-api")] == ["canceled"]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_sip_phone_is_rung_by_the_callers_leg_after_a_click(somleng: Stage) -> None:
+    stage = somleng
+    desk = "sip:ana@desk.example"
+    stage.exchange.phones[desk] = sip = Phone(picks_up=1, presses=None)
+    ana = await stage.add_counsellor("ana", endpoint=desk)
+    leg = stage.ring()
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.until(ana.offer, limit=10)
+    assert sip.rung == 0
+    await ana.accept()
+    await stage.until(lambda: talks(stage, leg), limit=20)
+    await stage.advance(4)
+    assert await _is(stage, leg, "connected")
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_phone_that_is_not_answered_again_is_a_missed_offer(somleng: Stage) -> None:
+    stage = somleng
+    _, phone_ = await at_phone(stage, "vera", VERA)
+    leg = stage.ring()
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.until(lambda: _said(stage, "accepted"), limit=20)
+    phone_.picks_up = None
+    await stage.advance(35)
+    states = [r["state"] for r in await stage.rows("SELECT state FROM offers ORDER BY opened_at")]
+    assert states[0] == "missed"
+    assert not leg.over
+    phone_.picks_up = 2
+    await stage.until(lambda: talks(stage, leg), limit=90)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(8)
+    assert await broken_at_the_end(stage) == []
+
+
+async def _said(stage: Stage, state: str) -> bool:
+    return bool(await stage.rows("SELECT 1 FROM offers WHERE state = %s", state))
+
+
+async def test_a_talk_that_nobody_saw_begin_is_in_the_record_when_it_is_over(
+    somleng: Stage,
+) -> None:
+    stage = somleng
+    vera, _ = await at_phone(stage, "vera", VERA)
+    leg = stage.ring()
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.until(lambda: _said(stage, "accepted"), limit=20)
+    while leg.talks_with is None:
+        # No list of the platform shows the leg that the caller's leg dials.
+        for one in others(stage, "outbound-dial"):
+            del stage.exchange.legs[one.sid]
+        await stage.advance(0.1)
+    began, theirs = stage.clock.now(), leg.talks_with
+    await stage.advance(10)
+    assert await _said(stage, "accepted"), "nobody tells us that they talk"
+    stage.exchange.legs[theirs.sid] = theirs
+    await stage.exchange.hang_up(theirs)
+    await stage.advance(4)
+    call = await stage.call_of(leg)
+    assert call["answered_at"] is not None
+    assert abs((call["answered_at"] - began).total_seconds()) <= 2
+    assert await vera.presence() == "wrap_up"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_hand_over_to_a_colleague_rings_them_first(somleng: Stage) -> None:
+    stage = somleng
+    vera, _ = await at_phone(stage, "vera", VERA)
+    leg = await reach(stage, stage.ring())
+    await at_phone(stage, "mila", "+38164999003")
+    await stage.advance(1)
+    mira, _ = await at_phone(stage, "mira", MIRA)
+    call = await stage.call_of(leg)
+    body = {"counsellor_id": str(mira.id), "warm": False}
+    answer = await vera.ask("POST", f"/calls/{call['id']}/transfer", body)
+    assert answer.status_code == 202, answer.text
+    await stage.advance(5)
+    await stage.until(lambda: talks(stage, leg), limit=60)
+    await stage.advance(4)
+    assert await mira.presence() == "on_call"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
