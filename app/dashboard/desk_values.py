@@ -36,6 +36,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     return {
         **await talk_values(work, talking),
         "desk": shown,
+        "together": work.settings.has_conferences,
         "caller": caller,
         **await referrals.desk_values(request, work, staff, call_id, contact),
     }

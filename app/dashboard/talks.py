@@ -41,7 +41,7 @@ async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: U
         ).order_by(Staff.name)
     )  # fmt: skip
     values = {
-        "call_id": call_id, "roles": ROLES,
+        "call_id": call_id, "roles": ROLES, "together": work.settings.has_conferences,
         "colleagues": [one for one in rows if may(one.role, Permission.TAKE_CALLS)],
     }  # fmt: skip
     return templates.TemplateResponse(request, "fragments/ask.html", values)
@@ -162,7 +162,10 @@ async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
         for party in await company.live_parties(work, talk.call.id):
             if party.staff_id == staff.id and party.owner_offer_id is None:
                 mine[talk.call.id] = party
-    return {"talks": [(talk, mine.get(talk.call.id)) for talk in talks], "now": work.now}
+    return {
+        "talks": [(talk, mine.get(talk.call.id)) for talk in talks], "now": work.now,
+        "together": work.settings.has_conferences,
+    }  # fmt: skip
 
 
 @router.get("/board/talks")

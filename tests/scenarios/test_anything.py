@@ -40,16 +40,24 @@ class Helpline(RuleBasedStateMachine):
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
         url = _URLS["server"].replace("/postgres?", f"/{name}?")
         self.stage: Stage = self.run(
-            self.exits.enter_async_context(stage_on(url, wrap_up_seconds=10, long_wait_seconds=30))
+            self.exits.enter_async_context(
+                stage_on(url, platform=_URLS["platform"], wrap_up_seconds=10, long_wait_seconds=30)
+            )
         )
         self.run(self.furnish())
 
     async def furnish(self) -> None:
         await self.stage.add_line()
-        phones = {"+38164999001": Phone(picks_up=2), "+38164999002": Phone(picks_up=None)}
+        phones = {
+            "+38164999001": Phone(picks_up=2), "+38164999002": Phone(picks_up=None),
+            "+38164999003": Phone(picks_up=4), "sip:ana@desk.example": Phone(picks_up=1),
+        }  # fmt: skip
         self.stage.exchange.phones.update(phones)
+        at_desks = ("browser", "browser")
+        if not self.stage.settings.has_conferences:
+            at_desks = ("sip:ana@desk.example", "+38164999003")
         for name, endpoint in (
-            ("ana", "browser"), ("boris", "browser"), ("vera", "+38164999001"),
+            ("ana", at_desks[0]), ("boris", at_desks[1]), ("vera", "+38164999001"),
             ("never", "+38164999002"),
         ):  # fmt: skip
             self.counsellors.append(await self.stage.add_counsellor(name, endpoint=endpoint))
@@ -179,8 +187,9 @@ class Helpline(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-def test_whatever_happens_the_invariants_hold(server: str) -> None:
-    _URLS.update(server=server, n=0)
+@pytest.mark.parametrize("platform", ["twilio", "somleng"])
+def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> None:
+    _URLS.update(server=server, platform=platform, n=_URLS.get("n", 0))
     run_state_machine_as_test(
         Helpline,
         settings=settings(

@@ -612,3 +612,27 @@ async def test_a_hand_over_to_a_colleague_rings_them_first(somleng: Stage) -> No
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
     assert await broken_at_the_end(stage) == []
+
+
+async def test_a_proxy_that_sends_a_caller_to_the_beginning_costs_no_place(somleng: Stage) -> None:
+    """What stands in front of us while we are away: a sentence, and back to our first address."""
+    stage = somleng
+    await at_phone(stage, "vera", VERA)
+    other = await reach(stage, stage.ring("+381641110001"))
+    leg = stage.ring("+381641110002")
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(8)
+    place = (await stage.call_of(leg))["queued_at"]
+    await stage.exchange.redirect(leg, f"{stage.settings.public_url}/telephony/voice")
+    await stage.advance(5)
+    stage.exchange.press(leg, "1")
+    await stage.advance(25)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["queued_at"]) == ("queued", place)
+    await stage.exchange.hang_up(other)
+    await stage.advance(33)
+    await stage.until(lambda: talks(stage, leg), limit=40)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []

@@ -1,0 +1,70 @@
+"""The board on a platform without conferences: what cannot be done there is not shown."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.clock import SystemClock
+from app.demo.stage import Stage, stage_on
+from app.practice.parties import Phone
+from app.staff.roles import Role
+from tests.browser.conftest import CHROMIUM, signed_in
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+VERA, MIRA = "+38164999001", "+38164999002"
+
+
+@pytest.fixture
+async def somleng(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    async with stage_on(
+        database, clock=SystemClock(), platform="somleng", wrap_up_seconds=30
+    ) as made:
+        await made.add_line()
+        yield made
+        assert made.exchange.faults == []
+
+
+async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
+    somleng: Stage, page: Page
+) -> None:
+    stage = somleng
+    # Vera does not lift the phone for the question, and clicks instead.
+    stage.exchange.phones[VERA] = mine = Phone(picks_up=12)
+    stage.exchange.phones[MIRA] = Phone(picks_up=0.5, press_after=0.2)
+    vera = await stage.add_counsellor("Vera", endpoint=VERA)
+    mira = await stage.add_counsellor("Mira", endpoint=MIRA, state="break")
+    await stage.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False)
+    await signed_in(page, stage, vera)
+    leg = stage.ring()
+    while not leg.has_heard("Za srpski"):
+        await stage.clock.sleep(0.1)
+    stage.exchange.press(leg, "1")
+    await page.locator("#accept").click()
+    mine.picks_up = 0.5
+    await expect(page.locator("#call-title")).to_contain_text("Talking", timeout=40_000)
+    assert leg.talks_with is not None
+    assert leg.talks_with.party is mine
+    for absent in ("#hold", "#mute"):
+        await expect(page.locator(absent)).to_have_count(0)
+    await expect(page.locator("#hang-up")).to_be_visible()
+    await expect(page.locator("#urgent input[name=warm]")).to_have_count(0)
+    await mira.be("available")
+    await page.locator("summary", has_text="Bring in or hand over").click()
+    await expect(page.get_by_label("Number", exact=True)).to_have_count(0)
+    form = page.get_by_role("form", name="A colleague")
+    await form.get_by_label("A colleague").select_option(label="Mira")
+    if os.environ.get("PICTURES"):
+        await page.screenshot(path=os.environ["PICTURES"] + "/somleng.png", full_page=True)
+    await form.get_by_role("button", name="Send back to the queue").click()
+    await expect(page.locator("#desk")).to_contain_text("Writing up")
+    for _ in range(400):
+        if leg.talks_with is not None and leg.talks_with.to == MIRA:
+            break
+        await stage.clock.sleep(0.1)
+    assert leg.has_heard("Spajamo te sa kolegom")
+    assert leg.talks_with is not None
+    assert leg.talks_with.to == MIRA
+    await stage.exchange.hang_up(leg)
+    await stage.clock.sleep(1)
