@@ -19,6 +19,7 @@ from app.api.views import (
     Waiting,
     call_view,
     callback_view,
+    duty_view,
     event_view,
     party_view,
     talk_view,
@@ -27,6 +28,7 @@ from app.calls import messages, queries, record
 from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
+from app.referrals import in_talk
 from app.routing import callbacks, company, desk, offers, parties, queue
 from app.routing.company import Mode
 from app.staff import accounts
@@ -225,7 +227,8 @@ async def who_is_in(work: InWork, staff: TakesCalls, call_id: UUID) -> list[Part
     call = await desk.lock_in_hand(work, staff, call_id)
     found = await company.live_parties(work, call.id)
     names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
-    return [party_view(p, names) for p in found if p.owner_offer_id is None]
+    views = [party_view(p, names) for p in found if p.owner_offer_id is None]
+    return views + [duty_view(one) for one in await in_talk.duty_in_talk(work, call.id)]
 
 
 @router.post("/calls/{call_id}/parties/{party_id}/{action}", status_code=204)
@@ -239,7 +242,7 @@ async def change_party(
     """Hand the talk over to them; talk all together; or drop them."""
     if action == "drop":
         call = await record.lock_call(work, call_id)
-        await parties.drop(work, staff, call, party_id)
+        await in_talk.drop(work, staff, call, party_id)
         return
     call = await desk.lock_in_hand(work, staff, call_id)
     if action == "complete":

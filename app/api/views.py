@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from app.calls.models import Call, RecordedEvent
+from app.referrals.in_talk import DutyInTalk
 from app.routing.callbacks import Callback
 from app.routing.company import Party
 from app.routing.desk import Talk
@@ -150,6 +151,10 @@ def party_view(party: Party, names: dict[UUID, str]) -> PartyView:
     return PartyView(
         id=party.id, purpose=party.purpose, mode=party.mode, state=party.state, who=who
     )
+
+
+def duty_view(one: DutyInTalk) -> PartyView:
+    return PartyView(id=one.id, purpose=one.purpose, mode=one.mode, state=one.state, who=one.agency)
 
 
 class TalkView(BaseModel):

@@ -11,7 +11,9 @@ from app.contacts import contacts
 from app.contacts.models import Contact
 from app.dashboard import referrals, views
 from app.dashboard.templating import templates
+from app.referrals.in_talk import DutyInTalk, duty_in_talk
 from app.routing import company, desk
+from app.routing.company import Party
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -71,9 +73,9 @@ async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:
         return {"parties": []}
     found = [p for p in await company.live_parties(work, call_id) if p.owner_offer_id is None]
     names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
-    return {
-        "parties": [
-            (p, names.get(p.staff_id, "") if p.staff_id else (p.role or "other").replace("_", " "))
-            for p in found
-        ],
-    }
+    shown: list[tuple[Party | DutyInTalk, str]] = [
+        (p, names.get(p.staff_id, "") if p.staff_id else (p.role or "other").replace("_", " "))
+        for p in found
+    ]
+    shown += [(one, one.agency) for one in await duty_in_talk(work, call_id)]
+    return {"parties": shown}

@@ -10,6 +10,7 @@ from app.calls import record
 from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
+from app.referrals import in_talk
 from app.routing import company, desk, offers, parties
 from app.routing.company import ROLES, Mode
 from app.routing.models import Presence, PresenceState
@@ -103,7 +104,7 @@ async def change(
             case "together":
                 await parties.together(work, call)
             case "drop":
-                await parties.drop(work, staff, call, party_id)
+                await in_talk.drop(work, staff, call, party_id)
 
     return await _said(request, work, staff, verb)
 

@@ -24,8 +24,8 @@ from app.work import Work
 
 # The counsellor is asked twice to press a key.
 _WHISPERS = 2
-# How a duty phone that was brought into the talk is labelled.
-DUTY = "duty"
+# What others in a talk are called in its conference: duty phones, and whoever was asked in.
+_BESIDE = ("duty-", "party-")
 
 
 async def _earlier(work: Work, key: str) -> Answer | None:
@@ -244,7 +244,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
         party = "caller"
         if call.provider_sid.startswith(NOT_RUNG) and signed.call_sid:
             call.provider_sid = signed.call_sid
-    if label == DUTY or label.startswith("party-"):
+    if label.startswith(_BESIDE):
         party = label
     await record.record(
         work,

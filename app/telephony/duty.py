@@ -17,6 +17,7 @@ from app.errors import NotFound
 from app.log import log
 from app.referrals import answering, clocks
 from app.referrals.climbing import LISTENING, is_needed, live_talk, note_result, wait_for
+from app.referrals.in_talk import duty_label
 from app.referrals.jobs import words_of
 from app.referrals.models import Agency, Referral, Rung
 from app.referrals.scopes import lock_referral
@@ -348,8 +349,11 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
         return None
     return [
         _say(rung, "joined"),
-        Join(offer.room, "duty", duty_path(rung.id, "left"), ends_for_all=False, star_ends=False),
-    ]
+        Join(
+            offer.room, duty_label(rung.id), duty_path(rung.id, "left"), ends_for_all=False,
+            star_ends=False,
+        ),
+    ]  # fmt: skip
 
 
 async def _wrong_service(work: Work, referral: Referral, rung: Rung, by: By) -> None:

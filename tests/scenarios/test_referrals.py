@@ -397,15 +397,50 @@ async def test_whoever_acknowledges_is_brought_into_the_live_call(night: Stage) 
     inside = night.exchange.conferences.of_leg(leg)
     assert inside is not None
     labels = {p.label for p in inside[0].participants.values()}
-    assert "duty" in labels
+    assert sum(label.startswith("duty-") for label in labels) == 1
     assert len(labels) == 3
     found = await referral_of(ana, made.json()["id"])
     assert "joined the live call" in story(found)
     # The third party hangs up: the talk goes on.
-    duty = next(p.leg for p in inside[0].participants.values() if p.label == "duty")
+    duty = next(p.leg for p in inside[0].participants.values() if p.label.startswith("duty-"))
     await night.exchange.hang_up(duty)
     await night.advance(5)
     assert (await night.call_of(leg))["state"] == "connected"
+
+
+async def test_a_duty_phone_is_dropped_from_the_talk_and_the_others_go_on(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    boris = await night.add_counsellor("boris", state=None)
+    numbers = ("+381113000001", "+381113000002")
+    for number, code in zip(numbers, ("police", "shelter"), strict=True):
+        await add_agency(night, code, code, sector=code, phones=(number,))
+        phone(night, number, presses="1")
+    leg = await talk(night, ana)
+    call = await night.call_of(leg)
+    made = []
+    for service in ("police", "shelter"):
+        body = {"service": service, "warm": True}
+        made.append((await ana.ask("POST", f"/calls/{call['id']}/urgent", body)).json()["id"])
+    await night.advance(40)
+    path = f"/calls/{call['id']}/parties"
+    there = (await ana.ask("GET", path)).json()
+    assert sorted((p["purpose"], p["state"], p["who"]) for p in there) == [
+        ("duty", "in", "Police"), ("duty", "in", "Shelter"),
+    ]  # fmt: skip
+    police = next(p["id"] for p in there if p["who"] == "Police")
+    refused = await boris.ask("POST", f"{path}/{police}/drop")
+    assert refused.status_code == 404, "nobody else's talk"
+    assert (await ana.ask("POST", f"{path}/{police}/drop")).status_code == 204
+    await night.advance(5)
+    assert [p["who"] for p in (await ana.ask("GET", path)).json()] == ["Shelter"]
+    assert next(x for x in night.exchange.legs.values() if x.to == numbers[0]).over
+    inside = night.exchange.conferences.of_leg(leg)
+    assert inside is not None
+    assert len(inside[0].participants) == 3
+    found = await referral_of(ana, made[0])
+    assert found["state"] == "acknowledged", "they have it all the same"
+    assert "taken out of the live call" in story(found)
+    assert (await ana.ask("POST", f"{path}/{police}/drop")).status_code == 404
 
 
 async def test_the_counsellors_line_drops_while_a_third_party_is_there(night: Stage) -> None:
@@ -422,7 +457,9 @@ async def test_the_counsellors_line_drops_while_a_third_party_is_there(night: St
     assert inside is not None
     assert len(inside[0].participants) == 3
     mine = next(
-        p.leg for p in inside[0].participants.values() if p.leg is not leg and p.label != "duty"
+        p.leg
+        for p in inside[0].participants.values()
+        if p.leg is not leg and not p.label.startswith("duty-")
     )
     await ana.be("break")
     await night.exchange.hang_up(mine)
