@@ -22,7 +22,16 @@ from app.routing.jobs import routing_tasks
 from app.routing.sweep import sweep
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
-from app.telephony import call_back, dial_bridge, duty, party_flow
+from app.telephony import (
+    asking,
+    call_back,
+    dial_bridge,
+    duty,
+    leg_jobs,
+    message_jobs,
+    move_jobs,
+    party_flow,
+)
 from app.telephony import jobs as telephony_jobs
 from app.telephony.hygiene import EVERY as COMPARED_EVERY
 from app.telephony.hygiene import look_after
@@ -34,7 +43,7 @@ _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
 _FORGOTTEN_EVERY = 10
 # What is imported to be run as a job.
-JOBS = (call_back, dial_bridge, duty, party_flow)
+JOBS = (asking, call_back, dial_bridge, duty, leg_jobs, message_jobs, move_jobs, party_flow)
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 

@@ -172,11 +172,13 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
     }
     if set(rows) != set(inbound):
         found.append(f"1: {len(inbound)} rings, {len(rows)} rows")
+    staff = await stage.rows("SELECT endpoint FROM staff WHERE endpoint IS NOT NULL")
+    ours = {row["endpoint"] for row in staff}
     for sid, row in rows.items():
         leg = inbound.get(sid)
         if leg is not None and leg.over and row["state"] != "ended":
             found.append(f"5: a caller is gone, and the call is {row['state']}")
-        talked = leg is not None and _talked(stage, leg)
+        talked = leg is not None and _talked(stage, leg, ours)
         if leg is not None and leg.over and talked != (row["outcome"] == "answered"):
             found.append(f"9: talked is {talked}, and the record says {row['outcome']}")
     found += await _unwritten(stage)
@@ -190,9 +192,10 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
     return found
 
 
-def _talked(stage: Stage, leg: Leg) -> bool:
-    """Whether the exchange had this caller in a started conference with somebody."""
-    return bool(leg.bridges) or any(
+def _talked(stage: Stage, leg: Leg, ours: set[str]) -> bool:
+    """Whether the exchange had this caller in a started conference with somebody, or connected
+    with one of our phones."""
+    return any(bridge.other.to in ours for bridge in leg.bridges) or any(
         leg.sid in talking and len(talking) > 1
         for conference in stage.exchange.conferences.all.values()
         for _, talking in conference.talks

@@ -10,8 +10,10 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BindParameter,
+    Boolean,
     CompoundSelect,
     LargeBinary,
+    Text,
     Uuid,
     and_,
     any_,
@@ -190,7 +192,13 @@ _CLASSES = (
     select(*_OF_CLASS.c)
     .select_from(LineLanguage)
     .join(_OF_CLASS, true())
-    .where(LineLanguage.line_id == any_(bindparam("lines")))
+    .where(
+        LineLanguage.line_id == any_(bindparam("lines")),
+        or_(
+            bindparam("any_language", type_=Boolean()),
+            LineLanguage.language == any_(bindparam("languages", type_=ARRAY(Text))),
+        ),
+    )
 )
 # What rang on a number that we do not know, and children in danger: few, and all of them.
 _UNKNOWN_LINE = select(*_SHOWN).where(
@@ -219,14 +227,19 @@ _FREE = (
 async def _callers(
     work: Work, counsellors: list[Free], size: int, page: int
 ) -> tuple[list[Waiting], bool]:
-    """A page of those who wait on lines that one of these takes; and whether there are more."""
+    """A page of those who wait on lines and in languages that one of these takes; and whether
+    there are more."""
     known = await lines.call_rules(work)
     wanted = [
         line_id
         for line_id, rules in known.items()
         if any(not c.lines or rules.number in c.lines for c in counsellors)
     ]
-    values = {"size": size, "offset": size * page, "lines": wanted}
+    values = {
+        "size": size, "offset": size * page, "lines": wanted,
+        "any_language": not all(c.languages for c in counsellors),
+        "languages": sorted({language for c in counsellors for language in c.languages}),
+    }  # fmt: skip
     rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
     of_class = Counter((row.line_id, row.language) for row in rows if not row.danger)
     more = any(count == size for count in of_class.values())

@@ -14,8 +14,9 @@ from app.log import log
 from app.routing import callbacks, offers
 from app.routing.callbacks import NOT_RUNG
 from app.routing.models import OfferState
-from app.telephony.flow import delivery_of
-from app.telephony.jobs import known_sids, parts_of, task
+from app.telephony.deciding import delivery_of
+from app.telephony.jobs import parts_of, task
+from app.telephony.leg_jobs import known_sids
 from app.telephony.provider import Refused, TryAgain
 from app.telephony.script import RINGS_BACK
 from app.telephony.signature import Signed

@@ -17,7 +17,7 @@ from app.routing.callbacks import NOT_RUNG, settle_by_talk
 from app.routing.company import Party, label_of
 from app.routing.models import Offer, OfferState
 from app.telephony import beside, dialling
-from app.telephony.flow import delivery_of, scene_of
+from app.telephony.deciding import delivery_of, scene_of
 from app.telephony.script import TAKE_DIGIT, Answer, Scene
 from app.telephony.signature import Signed, read_number
 from app.work import Work

@@ -21,9 +21,10 @@ from app.routing.models import Offer, OfferState
 from app.routing.plan import read_plan
 from app.staff.models import Staff
 from app.telephony.counsellor_flow import apply_leg_status, connect
+from app.telephony.deciding import Decision, caller_is_gone, delivery_of, scene_of
 from app.telephony.dialling import LOOKS_EVERY, dialled_leg, number_of
-from app.telephony.flow import Decision, caller_is_gone, delivery_of, scene_of
-from app.telephony.jobs import Parts, known_sids, parts_of, task
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.leg_jobs import known_sids
 from app.telephony.provider import LiveLeg
 from app.telephony.script import Answer, Scene
 from app.telephony.signature import Signed, read_number

@@ -26,7 +26,8 @@ from app.referrals.states import Purpose, RejectionReason, RungKind, RungResult
 from app.referrals.telling import payload_of
 from app.referrals.trail import By
 from app.routing import offers
-from app.telephony.jobs import ASKS, known_sids, parts_of, task
+from app.telephony.jobs import parts_of, task
+from app.telephony.leg_jobs import ASKS, known_sids
 from app.telephony.provider import Refused, TryAgain, Uncertain
 from app.telephony.script import Ask, HangUp, Join, Pause, Say, Step
 from app.telephony.signature import Signed

@@ -12,7 +12,7 @@ from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.routing import offers, own_phones
 from app.routing.models import PresenceState
 from app.staff.models import Staff
-from app.telephony.flow import Decision
+from app.telephony.deciding import Decision
 from app.telephony.script import DUTY_DIGITS, Answer
 from app.telephony.signature import Signed
 from app.work import Work

@@ -17,8 +17,9 @@ from app.routing import offers, parties
 from app.routing.company import LIVE, Mode, Party, label_of
 from app.routing.models import Offer
 from app.telephony.beside import counsellor_sid, is_muted
-from app.telephony.flow import delivery_of, scene_of
-from app.telephony.jobs import make_leg, parts_of, task
+from app.telephony.deciding import delivery_of, scene_of
+from app.telephony.jobs import parts_of, task
+from app.telephony.leg_jobs import make_leg
 from app.telephony.provider import Refused
 from app.telephony.script import TAKE_DIGIT, Answer, Scene
 from app.telephony.signature import Signed

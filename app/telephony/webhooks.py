@@ -14,14 +14,20 @@ from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
 from app.telephony import (
+    arriving,
     call_back,
     counsellor_flow,
+    deciding,
     dial_bridge,
     duty,
-    flow,
+    endings,
+    message_flow,
     own_phone,
+    partner_flow,
     party_flow,
     script,
+    talking,
+    waiting,
 )
 from app.telephony.documents import document, message_document
 from app.telephony.script import Answer, Scene, Step
@@ -116,7 +122,7 @@ async def voice(request: Request, signed: SignedRequest) -> Response:
     """A child rings."""
     if not signed.call_sid:
         return document(script.trouble_steps("/telephony/voice"), ground_of(request).settings)
-    return await _speak(request, signed, lambda work: flow.ring(work, signed))
+    return await _speak(request, signed, lambda work: arriving.ring(work, signed))
 
 
 @router.post("/voice/fallback")
@@ -125,7 +131,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
     ground = ground_of(request)
     path: str | None = "/telephony/voice/fallback"
     try:
-        resuming = run_verb(ground, PROGRAM, lambda work: flow.resume(work, signed), tries=1)
+        resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), tries=1)
         path = await _in_time(resuming)
     except Exception as error:  # works without our database
         log().error(
@@ -139,17 +145,17 @@ async def status(request: Request, signed: SignedRequest) -> Response:
     """How the caller's leg ended."""
     if not signed.call_sid:
         return Response(status_code=204)
-    return await _note(request, lambda work: flow.number_status(work, signed))
+    return await _note(request, lambda work: endings.number_status(work, signed))
 
 
 # -- the caller --------------------------------------------------------------------------
 
 
 async def _decide(
-    request: Request, signed: Signed, call_id: UUID, key: str, decision: flow.Decision
+    request: Request, signed: Signed, call_id: UUID, key: str, decision: deciding.Decision
 ) -> Response:
     return await _speak(
-        request, signed, lambda work: flow.decide(work, call_id, signed, key, decision)
+        request, signed, lambda work: deciding.decide(work, call_id, signed, key, decision)
     )
 
 
@@ -160,7 +166,7 @@ async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
     again = "again" in request.query_params
     digits = signed.fields.get("Digits")
     key = f"menu:{call_id}:{n}" + (":again" if again and digits is None else "")
-    return await _decide(request, signed, call_id, key, flow.menu(digits, n, asked_again=again))
+    return await _decide(request, signed, call_id, key, arriving.menu(digits, n, asked_again=again))
 
 
 @router.post("/calls/{call_id}/blocked")
@@ -168,7 +174,9 @@ async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Res
     """A caller who was flagged pressed the danger digit, or nothing."""
     n = _number(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
-    return await _decide(request, signed, call_id, f"blocked:{call_id}:{n}", flow.blocked(digits))
+    return await _decide(
+        request, signed, call_id, f"blocked:{call_id}:{n}", arriving.blocked(digits)
+    )
 
 
 @router.post("/calls/{call_id}/callback")
@@ -180,7 +188,7 @@ async def callback_question(
     entry, _, step = n.partition(".")
     place = f"{_number(entry)}.{_number(step)}"
     key = f"callback:{call_id}:{place}:{question}"
-    decision = flow.callback(signed.fields.get("Digits"), place, question, w)
+    decision = waiting.callback(signed.fields.get("Digits"), place, question, w)
     return await _decide(request, signed, call_id, key, decision)
 
 
@@ -188,14 +196,14 @@ async def callback_question(
 async def partner(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """What a partner hears who lifts the phone, and what they press."""
     n = _number(request.query_params.get("n"))
-    return await _beside(request, lambda work: flow.partner_asked(work, call_id, signed, n))
+    return await _beside(request, lambda work: partner_flow.partner_asked(work, call_id, signed, n))
 
 
 @router.post("/calls/{call_id}/partner-left")
 async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """The partner hung up, or did not take the caller."""
     n = _number(request.query_params.get("n"))
-    decision = flow.partner_left(signed)
+    decision = partner_flow.partner_left(signed)
     return await _decide(request, signed, call_id, f"partner-left:{call_id}:{n}", decision)
 
 
@@ -239,7 +247,7 @@ async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
     """Comfort and place, each time the words have run out."""
     entry, step = _entry_and_step(request)
     key = f"wait:{call_id}:{entry}.{step}"
-    return await _decide(request, signed, call_id, key, flow.wait(entry, step))
+    return await _decide(request, signed, call_id, key, waiting.wait(entry, step))
 
 
 @router.post("/calls/{call_id}/choice")
@@ -248,7 +256,7 @@ async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Resp
     entry, step = _entry_and_step(request)
     key = f"choice:{call_id}:{entry}.{step}"
     digits = signed.fields.get("Digits")
-    return await _decide(request, signed, call_id, key, flow.wait_choice(digits, entry, step))
+    return await _decide(request, signed, call_id, key, waiting.wait_choice(digits, entry, step))
 
 
 @router.post("/calls/{call_id}/queue-exit")
@@ -258,9 +266,9 @@ async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> 
     # Where there is no waiting room, our own document sent them here.
     told = "leave" if "left" in request.query_params else "error"
     result = signed.fields.get("QueueResult", told)[:30]
-    gone = flow.caller_is_gone(signed)
+    gone = deciding.caller_is_gone(signed)
     key = f"exit:{call_id}:{entry}:{result}"
-    return await _decide(request, signed, call_id, key, flow.leave_queue(result, gone, entry))
+    return await _decide(request, signed, call_id, key, waiting.leave_queue(result, gone, entry))
 
 
 @router.post("/calls/{call_id}/returned")
@@ -268,7 +276,7 @@ async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Re
     """Back to the waiting room."""
     entry = _number(request.query_params.get("n"))
     key = f"returned:{call_id}:{entry}"
-    return await _decide(request, signed, call_id, key, flow.returned(entry))
+    return await _decide(request, signed, call_id, key, waiting.returned(entry))
 
 
 @router.post("/calls/{call_id}/bridge")
@@ -276,14 +284,14 @@ async def bridge(request: Request, signed: SignedRequest, call_id: UUID, o: UUID
     """To the counsellor, who is in the conference already."""
     n = read_number(request.query_params.get("n", ""))
     key = f"bridge:{o}:" + ("" if n is None else str(n))
-    return await _decide(request, signed, call_id, key, flow.bridge(o))
+    return await _decide(request, signed, call_id, key, talking.bridge(o))
 
 
 @router.post("/calls/{call_id}/left")
 async def left(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
     """Out of the conference."""
-    gone = flow.caller_is_gone(signed)
-    return await _decide(request, signed, call_id, f"left:{o}", flow.left_talk(o, gone))
+    gone = deciding.caller_is_gone(signed)
+    return await _decide(request, signed, call_id, f"left:{o}", talking.left_talk(o, gone))
 
 
 @router.post("/calls/{call_id}/dialled")
@@ -298,7 +306,7 @@ async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Res
     """A voice message was spoken."""
     n = _number(request.query_params.get("n"), 1)
     return await _decide(
-        request, signed, call_id, f"message:{call_id}:{n}", flow.message_left(signed)
+        request, signed, call_id, f"message:{call_id}:{n}", message_flow.message_left(signed)
     )
 
 
@@ -307,14 +315,14 @@ async def message_again(request: Request, signed: SignedRequest, call_id: UUID) 
     """No message was spoken."""
     n = _number(request.query_params.get("n"), 1)
     return await _decide(
-        request, signed, call_id, f"message-again:{call_id}:{n}", flow.message_again()
+        request, signed, call_id, f"message-again:{call_id}:{n}", message_flow.message_again()
     )
 
 
 @router.post("/calls/{call_id}/recording")
 async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """The recording of a voice message is complete, or absent."""
-    return await _note(request, lambda work: flow.recording_status(work, call_id, signed))
+    return await _note(request, lambda work: message_flow.recording_status(work, call_id, signed))
 
 
 # -- the counsellor's leg, and the conference --------------------------------------------
@@ -350,7 +358,7 @@ async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUI
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
         found = await counsellor_flow.counsellor_left(work, offer_id, signed)
         call, _ = await offers.lock_offer(work, offer_id)
-        return found, await flow.scene_of(work, call, offer_id)
+        return found, await deciding.scene_of(work, call, offer_id)
 
     return await _speak(request, signed, asked)
 
@@ -369,7 +377,7 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
         call, _offer = await offers.lock_offer(work, offer_id)
-        scene = await flow.scene_of(work, call, offer_id)
+        scene = await deciding.scene_of(work, call, offer_id)
         held = signed.call_sid == call.provider_sid and call.held_at is not None
         return {"kind": "hold" if held else "silence"}, scene
 

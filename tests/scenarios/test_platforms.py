@@ -274,6 +274,7 @@ async def test_a_partner_takes_the_caller_and_the_record_says_so(anywhere: Stage
     await stage.exchange.hang_up(other)
     await stage.advance(5)
     assert await vera.presence() == "wrap_up"
+    assert await broken_at_the_end(stage) == []
 
 
 async def test_a_partner_who_does_not_answer_costs_no_place(anywhere: Stage) -> None:

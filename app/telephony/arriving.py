@@ -1,0 +1,227 @@
+"""A child rings: greeting, menu, and into the queue, to a partner or to a voice message."""
+
+from datetime import timedelta
+
+from app.calls import callers, lines, record
+from app.calls.callers import FlagKind
+from app.calls.models import Call
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState
+from app.referrals.reading import has_open_urgent_referral
+from app.routing import own_phones, roster
+from app.routing.callbacks import can_be_called
+from app.routing.plan import (
+    AT_RISK_PRIORITY,
+    DANGER_PRIORITY,
+    TEST_CALLER_PRIORITY,
+    URGENT_REFERRAL_PRIORITY,
+    read_plan,
+)
+from app.telephony import dialling
+from app.telephony.deciding import Decision, as_it_was, delivery_of, scene_of, visit, watch_danger
+from app.telephony.script import MENU_ATTEMPTS, Answer, Scene
+from app.telephony.signature import Signed
+from app.work import Work
+
+
+async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
+    """A call comes in: its row is made before anything else."""
+    line = await lines.line_of_number(work, signed.fields.get("To"))
+    call, fresh = await record.open_call(
+        work,
+        provider_sid=signed.call_sid,
+        raw_from=signed.fields.get("From"),
+        line_id=line.id if line else None,
+        greeted=True,
+    )
+    key = f"voice:{call.provider_sid}"
+    if not fresh:
+        earlier = await record.earlier_answer(work, key)
+        if earlier is not None and earlier.answer is not None:
+            return earlier.answer, as_it_was(await scene_of(work, call), earlier)
+    speaks = line or await lines.any_line(work)
+    scene = Scene(speaks, call.id, call.language, work.now) if speaks else None
+    answer: Answer = {"kind": "menu", "attempt": 0} if scene else {"kind": "trouble"}
+    if fresh and scene is not None:
+        answer = await _welcome(work, call, signed, scene.line)
+    if not call.greeted:
+        # The end overtook the beginning.
+        call.greeted = True
+        await record.restate(work, call, "the ring was heard of late")
+    await record.record(
+        work,
+        call,
+        "opened",
+        delivery=delivery_of(signed, key),
+        answer=answer if scene else None,
+        line_known=line is not None,
+        language=None,
+    )
+    return answer, scene
+
+
+async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> Answer:
+    """What is known of whoever rings decides what they hear first, and where they stand."""
+    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    if staff_id is not None:
+        # A counsellor: theirs is no call of a child, unless they stay on the line.
+        return {"kind": "duty_menu", "n": 1}
+    known = await callers.known(work, call)
+    plan = read_plan(line.plan)
+    call.priority = plan.priority
+    if FlagKind.AT_RISK in known.flags:
+        call.priority += AT_RISK_PRIORITY
+    if FlagKind.TEST_CALLER in known.flags:
+        call.priority += TEST_CALLER_PRIORITY
+    if known.before and await has_open_urgent_referral(work, call):
+        call.priority += URGENT_REFERRAL_PRIORITY
+    call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
+    if FlagKind.BLOCKED in known.flags:
+        call.blocked = True
+        return {"kind": "blocked", "n": 1}
+    return {"kind": "menu", "attempt": 0}
+
+
+def blocked(digits: str | None) -> Decision:
+    """A caller who was flagged pressed a key, or none: in danger everybody is let through."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if digits == line.danger_digit:
+            language = call.language or line.languages[0].language
+            return await admit(work, call, delivery, line, language=language, danger=True)
+        answer: Answer = {"kind": "goodbye"}
+        await record.record(work, call, "blocked", delivery=delivery, answer=answer)
+        return answer
+
+    return decision
+
+
+def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
+    """The digit of the menu; whatever it is, the caller gets on."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if asked_again and digits is None:
+            answer: Answer = {"kind": "menu", "attempt": attempt}
+            await record.record(
+                work, call, "menu_asked_again", delivery=delivery, answer=answer, language=None
+            )
+            return answer
+        danger = digits == line.danger_digit
+        chosen = next((s for s in line.languages if s.digit == digits), None)
+        if not danger and chosen is None and digits and attempt < MENU_ATTEMPTS:
+            answer = {"kind": "menu", "attempt": attempt}
+            await record.record(
+                work, call, "menu_not_understood", delivery=delivery, answer=answer, language=None
+            )
+            return answer
+        language = (chosen or line.languages[0]).language
+        return await admit(work, call, delivery, line, language=language, danger=danger)
+
+    return decision
+
+
+async def admit(
+    work: Work,
+    call: Call,
+    delivery: Delivery,
+    line: LineScript,
+    *,
+    language: str,
+    danger: bool,
+) -> Answer:
+    """Into the queue if somebody is on duty; else say so and offer a voice message."""
+    call.language = call.language or language
+    state = CallState(call.state)
+    if state is not CallState.GREETING:
+        return await _carry_on(work, call, delivery)
+    found = await roster.staffing(
+        work, line, language, danger=danger or call.danger, excluded=call.excluded_ids
+    )
+    if found.unstaffed is None:
+        call.unstaffed = None
+        if danger or call.danger:
+            watch_danger(work, call)
+        answer: Answer = {"kind": "enqueue", "entry": call.entries + 1}
+        await record.enter_queue(
+            work,
+            call,
+            language=language,
+            danger=danger,
+            priority=DANGER_PRIORITY if danger or call.danger else call.priority,
+            delivery=delivery,
+            answer=answer,
+        )
+        return answer
+    call.unstaffed = found.unstaffed.value
+    call.danger = call.danger or danger
+    if partner_is_due(work, call, line, at_once=True):
+        answer = on_to_partner(work, call)
+        if call.danger:
+            # If the partner does not take them, others are asked to act.
+            watch_danger(work, call)
+        await record.record(
+            work, call, "partner_rung", delivery=delivery, answer=answer, language=language
+        )
+        return answer
+    if call.danger:
+        # Nobody of us is there: others are asked to act at once.
+        work.defer("referrals:danger_unanswered", call_id=str(call.id))
+    answer = {"kind": "message", "n": visit(call), "reason": found.unstaffed.value}
+    if can_be_called(call) and not call.asked_back:
+        answer["callback"] = True
+    if found.resumes_at is not None:
+        answer["resumes_at"] = found.resumes_at.isoformat()
+    await record.record(
+        work,
+        call,
+        "unstaffed",
+        delivery=delivery,
+        answer=answer,
+        language=language,
+        danger=call.danger,
+    )
+    return answer
+
+
+# A partner who did not answer is not rung again for the same caller for so long.
+_PARTNER_REST = timedelta(minutes=10)
+
+
+def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = False) -> bool:
+    """Whether the caller is to go on to the line's partner, if they take them."""
+    plan = read_plan(line.plan)
+    if plan.partner_number is None:
+        return False
+    if call.partner_at is not None and work.now - call.partner_at < _PARTNER_REST:
+        return False
+    waited = (work.now - (call.queued_at or work.now)).total_seconds()
+    return at_once or waited >= plan.partner_after
+
+
+def on_to_partner(work: Work, call: Call) -> Answer:
+    call.partner_at = work.now
+    if not work.settings.has_conferences:
+        # Nobody screens their phone there, and nobody tells that it was lifted.
+        work.defer("telephony:watch_partner", delay=dialling.LOOKS_EVERY, call_id=str(call.id))
+    return {"kind": "partner", "n": visit(call)}
+
+
+async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
+    """A webhook of a phase that is over: wherever the call is now, that is where it goes."""
+    state = CallState(call.state)
+    if state is CallState.ENDED:
+        answer: Answer = {"kind": "goodbye"}
+    else:
+        call.entries += 1
+        answer = {"kind": "enqueue", "entry": call.entries}
+    await record.record(
+        work,
+        call,
+        "carried_on",
+        delivery=delivery,
+        answer=answer,
+        state=call.state,
+        language=call.language,
+    )
+    return answer

@@ -1,0 +1,109 @@
+"""Asking the provider about a call of which nothing was heard, and putting right what is wrong."""
+
+from typing import Any
+from uuid import UUID
+
+from procrastinate import JobContext
+from sqlalchemy import select
+
+from app.calls import record
+from app.calls.models import Call, Leg
+from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.routing import offers
+from app.routing.models import Offer, OfferState
+from app.telephony import dialling
+from app.telephony.counsellor_flow import apply_leg_status, label_of_owner
+from app.telephony.jobs import parts_of, task
+from app.telephony.provider import Refused
+from app.work import Work
+
+
+@task("reconcile_call")
+async def reconcile_call(context: JobContext, call_id: str) -> None:
+    """Nothing was heard of a call for long: ask, and only then act."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if CallState(call.state) is CallState.ENDED:
+            return
+        sid = call.provider_sid
+        talking = CallState(call.state) is CallState.CONNECTED
+        conference_sid = await _room_of(work, call)
+        legs = {
+            leg.id: leg.provider_sid
+            for leg in await work.session.scalars(
+                select(Leg).where(Leg.call_id == call.id, Leg.ended_at.is_(None))
+            )
+            if leg.provider_sid
+        }
+    found = await parts.provider.fetch_call(sid)
+    status = read_leg_status(found.status) if found else None
+    told = {leg: await parts.provider.fetch_call(leg_sid) for leg, leg_sid in legs.items()}
+    inside: dict[str, str] | None = None
+    if talking and conference_sid and status is not None and not is_over(status):
+        try:
+            inside = await parts.provider.participants(conference_sid)
+        except Refused:
+            inside = {}
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if CallState(call.state) is CallState.ENDED:
+            return
+        await _note_legs(work, told)
+        if found is None:
+            await offers.end_call(work, call, ended_by="program", lost=True)
+            return
+        if status is not None and is_over(status):
+            at = min(found.ended_at, work.now) if found.ended_at else work.now
+            await offers.end_call(work, call, ended_by="caller", at=at)
+            return
+        call.heard_at = work.now
+        await record.record(work, call, "asked_the_provider", status=found.status)
+        await _put_right(work, call, inside, sid, in_progress=status is LegStatus.IN_PROGRESS)
+
+
+async def _room_of(work: Work, call: Call) -> str | None:
+    """The provider's id of the conference in which a call is."""
+    found: str | None = await work.session.scalar(
+        select(Offer.conference_sid)
+        .where(Offer.call_id == call.id, Offer.conference_sid.is_not(None))
+        .order_by(Offer.opened_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def _note_legs(work: Work, told: dict[UUID, Any]) -> None:
+    for leg_id, found in told.items():
+        status = read_leg_status(found.status) if found else None
+        leg = await work.session.get(Leg, leg_id)
+        assert leg is not None
+        call, offer = await offers.lock_offer(work, leg.offer_id)
+        if found is None or (status is not None and is_over(status)):
+            over = status if status is not None else read_leg_status("failed")
+            assert over is not None
+            await apply_leg_status(work, call, offer, leg, over, leg.provider_sid or "")
+
+
+async def _put_right(
+    work: Work, call: Call, inside: dict[str, str] | None, sid: str, *, in_progress: bool
+) -> None:
+    """The caller is alive at the provider: make sure that they are not alone in silence."""
+    state = CallState(call.state)
+    offer = await offers.live_offer_of_call(work, call.id)
+    if state is CallState.CONNECTED and offer is not None and inside is not None:
+        mine = await label_of_owner(work, offer)
+        there = any(label in (mine, "") for other, label in inside.items() if other != sid)
+        if sid not in inside or not there:
+            await offers.lose_counsellor(work, call, offer, "found alone")
+    elif state is CallState.CONNECTED and offer is None and inside is not None:
+        if not any(label == f"party-{call.handed_to}" for label in inside.values()):
+            await offers.come_back(work, call, "found alone")
+    elif (
+        in_progress
+        and state in (CallState.QUEUED, CallState.OFFERED)
+        and (offer is None or offer.state == OfferState.OPEN)
+        and await dialling.is_silent(work, call)
+    ):
+        call.entries += 1
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)

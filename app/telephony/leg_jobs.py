@@ -1,0 +1,244 @@
+"""Making a counsellor's leg, once: what did not answer is asked about, never sent again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from procrastinate import JobContext
+from sqlalchemy import select
+
+from app.calls import lines
+from app.calls.models import Call, Leg
+from app.calls.states import CallState
+from app.log import log
+from app.referrals.models import Rung
+from app.routing import offers, parties
+from app.routing.company import LIVE, Mode, Party
+from app.routing.models import Offer
+from app.staff.models import Staff
+from app.telephony import beside
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.provider import Refused, TryAgain, Uncertain
+from app.telephony.urls import leg_path, offer_path
+from app.work import Work
+
+# Somebody who is asked into a talk is rung for so many seconds.
+_PARTY_RINGS = 30
+
+
+# How often the provider is asked about a leg whose answer did not come.
+ASKS = 4
+
+
+async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | None:
+    """Lock a leg with its call and offer; None if there is no such leg."""
+    leg = await work.session.get(Leg, UUID(leg_id))
+    if leg is None:
+        return None
+    call, offer = await offers.lock_offer(work, leg.offer_id)
+    await work.session.refresh(leg, with_for_update=True)
+    staff = await work.session.get(Staff, offer.counsellor_id)
+    assert staff is not None
+    return leg, call, offer, staff
+
+
+async def _mark_sending(parts: Parts, leg_id: str) -> dict[str, Any] | None:
+    """Commit that the request is about to be sent. None if it must not be."""
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None:
+            return None
+        leg, call, offer, staff = begun
+        if leg.sending == "sending" and leg.provider_sid is None:
+            return {"settle": True}
+        if leg.sending != "wanted":
+            return None
+        if (offer.released_at is not None and leg.party_id is None) or leg.end_wanted:
+            leg.sending, leg.ended_at = "failed", work.now
+            return None
+        if leg.party_id is not None:
+            return await _mark_party(work, call, leg)
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        leg.sending, leg.sent_at = "sending", work.now
+        left = (offer.expires_at - work.now).total_seconds()
+        return {
+            "to": staff.endpoint or f"client:{staff.identity}",
+            "from_": line.number if line else "",
+            "seconds": max(5, min(60, int(left))),
+            "offer_id": offer.id,
+        }
+
+
+async def _mark_party(work: Work, call: Call, leg: Leg) -> dict[str, Any] | None:
+
+    party = await work.session.get(Party, leg.party_id)
+    if party is None or party.state not in LIVE or CallState(call.state) is CallState.ENDED:
+        leg.sending, leg.ended_at = "failed", work.now
+        return None
+    to, from_ = await beside.address_of(work, party)
+    coach = await beside.counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
+    leg.sending, leg.sent_at = "sending", work.now
+    return {
+        "to": to, "from_": from_, "seconds": _PARTY_RINGS, "party": party, "coach": coach,
+        "muted": beside.is_muted(party, coach),
+    }  # fmt: skip
+
+
+async def _note_sent(parts: Parts, leg_id: str, sid: str) -> None:
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None:
+            return
+        leg, _, _, _ = begun
+        leg.sending = "sent"
+        leg.provider_sid = leg.provider_sid or sid
+        if leg.end_wanted and leg.ended_at is None:
+            # The caller left while the provider was being asked: the phone must not ring on.
+            work.defer("telephony:end_leg", leg_id=leg_id)
+
+
+async def _note_not_sent(parts: Parts, leg_id: str, cause: str) -> None:
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None:
+            return
+        leg, call, offer, _ = begun
+        if leg.provider_sid is None:
+            leg.sending, leg.ended_at = "failed", work.now
+            if leg.party_id is None:
+                await offers.miss_offer(work, call, offer, cause)
+            elif party := await work.session.get(Party, leg.party_id):
+                await parties.gone(work, call, party, cause)
+
+
+async def _back_to_wanted(parts: Parts, leg_id: str) -> None:
+    """It was certainly not carried out: it may be sent again."""
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is not None and begun[0].provider_sid is None:
+            begun[0].sending = "wanted"
+
+
+@task("ring_counsellor")
+async def ring_counsellor(context: JobContext, leg_id: str) -> None:
+    """Ring a counsellor's phone; they press 1 to take the call."""
+    parts = parts_of(context)
+
+    async def send(what: dict[str, Any]) -> str:
+        return await parts.provider.ring_leg(
+            to=what["to"],
+            from_=what["from_"],
+            document=offer_path(what["offer_id"], "whisper"),
+            told=leg_path(leg_id),
+            seconds=what["seconds"],
+        )
+
+    await make_leg(context, leg_id, send)
+
+
+@task("join_counsellor")
+async def join_counsellor(context: JobContext, leg_id: str) -> None:
+    """Bring a counsellor who accepted on the board into the conference of the offer."""
+    parts = parts_of(context)
+
+    async def send(what: dict[str, Any]) -> str:
+        offer_id = what["offer_id"]
+        return await parts.provider.add_participant(
+            str(offer_id),
+            to=what["to"],
+            from_=what["from_"],
+            label="counsellor",
+            told=leg_path(leg_id),
+            conference_told=offer_path(offer_id, "conference"),
+            hold=offer_path(offer_id, "hold"),
+            seconds=what["seconds"],
+        )
+
+    await make_leg(context, leg_id, send)
+
+
+async def make_leg(context: JobContext, leg_id: str, send: Any) -> None:
+    parts = parts_of(context)
+    what = await _mark_sending(parts, leg_id)
+    if what is None:
+        return
+    if "settle" in what:
+        await _settle_leg(context, leg_id)
+        return
+    try:
+        sid = await send(what)
+    except TryAgain:
+        await _back_to_wanted(parts, leg_id)
+        raise
+    except Refused as error:
+        log().warning(
+            "the provider refused a leg", area="telephony", code=error.code, leg_id=leg_id
+        )
+        await _note_not_sent(parts, leg_id, "could not be rung")
+        return
+    await _note_sent(parts, leg_id, sid)
+
+
+async def known_sids(work: Work, since: datetime) -> set[str]:
+    """Ids of all that we have sent, and know of, around then: counsellors' legs, duty phones and
+    messages. What is none of these is what nobody has heard of yet, whoever's phone it is.
+    """
+    begun = since - timedelta(hours=6)
+    legs = select(Leg.provider_sid).where(Leg.provider_sid.is_not(None), Leg.created_at >= begun)
+    rungs = select(Rung.provider_sid).where(Rung.provider_sid.is_not(None), Rung.wanted_at >= begun)
+    rows = await work.session.scalars(legs.union(rungs))
+    ours = select(Call.provider_sid).where(Call.direction == "outbound", Call.opened_at >= begun)
+    return {sid for sid in (*rows, *(await work.session.scalars(ours))) if sid}
+
+
+async def _settle_leg(context: JobContext, leg_id: str) -> None:
+    """The answer to a request did not come: ask what became of it. Never send it again."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        assert begun is not None
+        leg, _, _offer, staff = begun
+        to = staff.endpoint or f"client:{staff.identity}"
+        if leg.party_id is not None:
+            party = await work.session.get(Party, leg.party_id)
+            assert party is not None
+            to, _ = await beside.address_of(work, party)
+        assert leg.sent_at is not None
+        since = leg.sent_at - timedelta(seconds=2)
+        known = await known_sids(work, since)
+    sid = await parts.provider.find_leg(to=to, since=since, known=known)
+    if sid is not None:
+        await _note_sent(parts, leg_id, sid)
+        return
+    # Only an answer counts: while the provider says nothing at all, it is asked again.
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        assert begun is not None
+        begun[0].asks += 1
+        asks = begun[0].asks
+    if asks < ASKS:
+        raise Uncertain("no trace of the leg yet")
+    await _note_not_sent(parts, leg_id, "could not be rung")
+
+
+@task("end_leg")
+async def end_leg(context: JobContext, leg_id: str) -> None:
+    """No phone keeps ringing."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        begun = await _begin(work, leg_id)
+        if begun is None or begun[0].ended_at is not None:
+            return
+        leg = begun[0]
+        if leg.sending == "wanted":
+            leg.sending, leg.ended_at = "failed", work.now
+            return
+        if leg.sending == "dialled":
+            # The caller's own leg rings it; nobody tells us its id.
+            work.defer("telephony:end_dialled", leg_id=leg_id)
+            return
+        sid = leg.provider_sid
+    if sid is None:
+        # Being sent, or uncertain: whoever learns its id ends it.
+        return
+    await parts.provider.end_leg(sid)

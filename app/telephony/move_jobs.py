@@ -1,0 +1,193 @@
+"""Moving the caller: into a talk and out of it, on hold, to an end."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from procrastinate import JobContext
+from sqlalchemy import select
+
+from app.calls import record
+from app.calls.states import CallState
+from app.routing import offers
+from app.routing.callbacks import NOT_RUNG
+from app.routing.company import Party
+from app.routing.models import Offer, OfferState
+from app.telephony import dialling
+from app.telephony.counsellor_flow import conference_of, connect
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.provider import NOT_IN_PROGRESS, Refused
+from app.telephony.urls import call_path, offer_path
+
+
+@task("move_caller")
+async def move_caller(context: JobContext, offer_id: str) -> None:
+    """The counsellor is in the conference: bring the caller there."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        seen = await conference_of(work, offer)
+        if (
+            offer.released_at is not None
+            or CallState(call.state) is CallState.ENDED
+            or seen.caller.joined_at is not None
+        ):
+            return
+        if call.provider_sid.startswith(NOT_RUNG):
+            # A call-back: somebody is there to talk now, and the caller's phone may ring.
+            work.defer("telephony:ring_back", call_id=str(call.id), offer_id=offer_id)
+            return
+        sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
+        arrived = await record.earlier_answer(work, f"bridge:{offer.id}:")
+        conference_sid = offer.conference_sid
+    if arrived is not None:
+        return
+    # If the answer to an earlier try did not come, ask whether the caller is there.
+    tried = context.job.attempts and conference_sid is not None
+    if tried and sid in await parts.provider.participants(conference_sid or ""):
+        return
+    await _move(parts, sid, path)
+
+
+@task("return_caller")
+async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
+    """The counsellor is gone: fetch the caller back to the waiting room."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
+        if not work.settings.has_conferences and not await dialling.is_silent(work, call):
+            # Their own leg asks us what next as soon as nobody is at the other end of it.
+            return
+        waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
+        if arrived is not None or not waits or call.entries != entry:
+            return
+        sid, path = call.provider_sid, call_path(call.id, "returned", n=entry)
+        conference_sid = await work.session.scalar(
+            select(Offer.conference_sid)
+            .where(Offer.call_id == call.id, Offer.conference_sid.is_not(None))
+            .order_by(Offer.opened_at.desc())
+            .limit(1)
+        )
+    if context.job.attempts and conference_sid is not None:
+        # The answer to an earlier try did not come: who is out of the conference was moved.
+        try:
+            inside = await parts.provider.participants(conference_sid)
+        except Refused:
+            inside = {}
+        if sid not in inside:
+            return
+    await _move(parts, sid, path)
+
+
+async def _move(parts: Parts, sid: str, path: str) -> None:
+    try:
+        await parts.provider.move_call(sid, path)
+    except Refused as error:
+        if error.code != NOT_IN_PROGRESS and error.status != 404:
+            raise
+        # The caller is gone; the provider tells how, or is asked.
+        async with parts.work() as work:
+            call = await record.lock_call_of_sid(work, sid)
+            if CallState(call.state) is not CallState.ENDED:
+                work.defer("telephony:reconcile_call", call_id=str(call.id))
+
+
+@task("end_caller")
+async def end_caller(context: JobContext, call_id: str) -> None:
+    """The counsellor has ended the talk."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        sid = (await record.lock_call(work, UUID(call_id))).provider_sid
+    await parts.provider.end_leg(sid)
+
+
+@task("settle_finish")
+async def settle_finish(context: JobContext, offer_id: str) -> None:
+    """The counsellor's leg left the conference alive: was it the star key?
+
+    If the caller is still in the conference it was, and the talk is over. If not, the
+    conference itself ended, and the caller is being asked what next, or is gone.
+    """
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None:
+            return
+        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.room)
+    conference_sid = conference_sid or await parts.provider.find_conference(name)
+    inside = await parts.provider.participants(conference_sid) if conference_sid else {}
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None:
+            return
+        if sid in inside:
+            await offers.hang_up(work, call)
+        else:
+            offer.finished_at = None
+            work.defer("telephony:reconcile_call", call_id=str(call.id))
+
+
+@task("settle_connection")
+async def settle_connection(context: JobContext, offer_id: str) -> None:
+    """Accepted, and we have not heard that both are in: ask before anybody is cut off."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        if not work.settings.has_conferences:
+            work.defer("telephony:settle_dialled", offer_id=offer_id)
+            return
+        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.id)
+    conference_sid = conference_sid or await parts.provider.find_conference(name)
+    inside = set(await parts.provider.participants(conference_sid)) if conference_sid else set()
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        offer.conference_sid = offer.conference_sid or conference_sid
+        if inside - {sid} and sid in inside:
+            await connect(work, call, offer, at=work.now)
+        elif inside - {sid} and offer.move_wanted_at is None:
+            # The counsellor waits in the conference, and nobody told us.
+            offer.move_wanted_at, offer.asked_at = work.now, None
+            offer.expires_at = work.now + timedelta(seconds=work.settings.connect_seconds)
+            work.defer("telephony:move_caller", offer_id=offer_id)
+        else:
+            await offers.miss_offer(work, call, offer, "not connected in time")
+
+
+@task("set_hold")
+async def set_hold(context: JobContext, call_id: str) -> None:
+    """Tell the provider whether the caller is held: what the record says now."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if CallState(call.state) is not CallState.CONNECTED:
+            return
+        offer = await offers.live_offer_of_call(work, call.id)
+        if offer is None:
+            # We have left: the caller is with somebody outside, where the talk began.
+            party = await work.session.get(Party, call.handed_to) if call.handed_to else None
+            offer = await work.session.get(Offer, party.room_id) if party else None
+        if offer is None:
+            return
+        sid, held, offer_id = call.provider_sid, call.held_at is not None, offer.room
+        conference_sid = offer.conference_sid
+    conference_sid = conference_sid or await parts.provider.find_conference(str(offer_id))
+    try:
+        if conference_sid is None:
+            raise Refused("no such conference", status=404)
+        # The answer to an earlier try did not come: perhaps it is done.
+        if context.job.attempts and await parts.provider.is_held(conference_sid, sid) == held:
+            return
+        await parts.provider.set_hold(
+            conference_sid, sid, held=held, music=offer_path(offer_id, "hold")
+        )
+    except Refused:
+        async with parts.work() as work:
+            call = await record.lock_call(work, UUID(call_id))
+            if (call.held_at is not None) == held:
+                call.held_at = None if held else work.now
+                await record.record(work, call, "hold_failed")
+                work.announce("calls")

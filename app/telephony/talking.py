@@ -1,0 +1,84 @@
+"""The caller on the way into a talk, and out of it again."""
+
+from uuid import UUID
+
+from app.calls import record
+from app.calls.models import Call
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState
+from app.routing import offers
+from app.routing.models import OfferState
+from app.telephony.deciding import Decision
+from app.telephony.script import Answer
+from app.telephony.urls import call_path
+from app.work import Work
+
+
+def bridge(offer_id: UUID) -> Decision:
+    """The counsellor is in the conference; the caller asks where to go."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        _, offer = await offers.lock_offer(work, offer_id)
+        if CallState(call.state) is CallState.ENDED:
+            answer: Answer = {"kind": "goodbye"}
+        elif (
+            offer.call_id == call.id
+            and offer.released_at is None
+            and offer.state in (OfferState.ACCEPTED, OfferState.CONNECTED)
+        ):
+            answer = {"kind": "join", "offer_id": str(offer.room)}
+        else:
+            # The counsellor is gone again: back to the waiting room.
+            call.entries += 1
+            answer = {"kind": "enqueue", "entry": call.entries, "returned": True}
+        await record.record(
+            work,
+            call,
+            "bridge",
+            delivery=delivery,
+            answer=answer,
+            offer_id=str(offer_id),
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+def left_talk(offer_id: UUID, gone: bool) -> Decision:
+    """The caller is out of the conference: hung up, sent off by the counsellor, or dropped."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if gone:
+            nothing: Answer = {"kind": "nothing"}
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            return nothing
+        if CallState(call.state) is CallState.ENDED:
+            answer: Answer = {"kind": "goodbye"}
+        else:
+            _, offer = await offers.lock_offer(work, offer_id)
+            # Even if the counsellor has just pressed the star: then the caller would still be in
+            # the conference. Who asks us from outside it was put out, and goes back to the front.
+            entries = call.entries
+            await offers.lose_counsellor(
+                work, call, offer, "the conference ended", fetch_caller=False
+            )
+            if call.entries == entries:
+                call.entries += 1
+            answer = {
+                "kind": "go_to",
+                "path": call_path(call.id, "returned", n=call.entries),
+            }
+        await record.record(
+            work,
+            call,
+            "left_conference",
+            delivery=delivery,
+            answer=answer,
+            offer_id=str(offer_id),
+            language=call.language,
+        )
+        return answer
+
+    return decision

@@ -1,0 +1,260 @@
+"""In the waiting room: comfort, place, keys, the wish to be called back, and the way out."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.calls import record
+from app.calls.models import Call, RecordedEvent
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallEvent, CallState
+from app.routing import offers, queue, roster
+from app.routing.callbacks import Slot, Who, agree, can_be_called, window_of
+from app.routing.plan import DANGER_PRIORITY
+from app.routing.queue import last_counsellor
+from app.telephony import dialling
+from app.telephony.arriving import admit, on_to_partner, partner_is_due
+from app.telephony.deciding import Decision, visit, watch_danger
+from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT, Answer
+from app.telephony.urls import call_path
+from app.work import Work
+
+
+def wait(entry: int, step: int) -> Decision:
+    """What a waiting caller hears next; asked for each time the last words have run out."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        state = CallState(call.state)
+        answer: Answer = {"kind": "wait", "entry": entry, "step": step}
+        if state is CallState.GREETING:
+            answer = {"kind": "leave", "entry": entry}
+        elif state is CallState.ENDED:
+            answer = {"kind": "goodbye"}
+        elif dial := await dialling.dial_now(work, call):
+            await record.record(
+                work, call, "dial", delivery=delivery, answer=dial, language=call.language,
+                offer_id=dial["offer_id"],
+            )  # fmt: skip
+            return dial
+        elif state is CallState.QUEUED:
+            language = call.language or line.languages[0].language
+            found = await roster.staffing(
+                work, line, language, danger=call.danger, excluded=call.excluded_ids
+            )
+            if found.unstaffed is not None:
+                call.unstaffed = found.unstaffed.value
+                answer = {"kind": "leave", "entry": entry}
+                await record.move(
+                    work,
+                    call,
+                    CallEvent.LEAVE_QUEUE,
+                    delivery=delivery,
+                    answer=answer,
+                    cause=found.unstaffed.value,
+                    language=call.language,
+                )
+                return answer
+            assert call.queued_at is not None
+            if partner_is_due(work, call, line):
+                answer = {"kind": "leave", "entry": entry}
+                await record.move(
+                    work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer,
+                    cause="partner", language=call.language,
+                )  # fmt: skip
+                call.unstaffed = None
+                return answer
+            answer["ahead"] = await queue.callers_ahead(work, call)
+            waited = work.now - call.queued_at
+            if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
+                answer["long"] = True
+                answer["callback"] = can_be_called(call) and not call.asked_back
+        waits = state in (CallState.QUEUED, CallState.OFFERED)
+        if waits and step == 0 and call.preferred_id is None and await last_counsellor(work, call):
+            answer["last"] = True
+        await record.record(
+            work, call, "wait", delivery=delivery, answer=answer, language=call.language
+        )
+        return answer
+
+    return decision
+
+
+def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
+    """A digit while waiting: to a voice message, or danger; anything else waits on."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        answer: Answer = {"kind": "wait", "entry": entry, "step": step + 1}
+        if digits == MESSAGE_DIGIT and CallState(call.state) is CallState.QUEUED:
+            answer = {"kind": "leave", "entry": entry}
+            await record.move(
+                work,
+                call,
+                CallEvent.LEAVE_QUEUE,
+                delivery=delivery,
+                answer=answer,
+                cause="wants to leave a message",
+                language=call.language,
+            )
+            return answer
+        if digits == CALLBACK_DIGIT and can_be_called(call):
+            answer = {"kind": "callback", "question": "safe", "n": f"{entry}.{step + 1}"}
+            await record.record(
+                work, call, "asks_for_callback", delivery=delivery, answer=answer,
+                language=call.language,
+            )  # fmt: skip
+            return answer
+        if digits == LAST_DIGIT and (last := await last_counsellor(work, call)):
+            call.preferred_id = last
+            answer["wish"] = True
+            await record.record(
+                work, call, "asked_for_last", delivery=delivery, answer=answer,
+                counsellor_id=str(last), language=call.language,
+            )  # fmt: skip
+            return answer
+        danger = digits == line.danger_digit
+        if danger:
+            call.danger = True
+            watch_danger(work, call)
+            call.priority = max(call.priority, DANGER_PRIORITY)
+            work.announce("queue")
+        await record.record(
+            work,
+            call,
+            "danger" if danger else "waits_on",
+            delivery=delivery,
+            answer=answer,
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
+    """Safe to call? Who may answer? When? Only with a yes to the first is anybody called back."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        entry, _, step = n.partition(".")
+        onward: Answer = {"kind": "wait", "entry": int(entry or 0), "step": int(step or 0)}
+        if CallState(call.state) is CallState.GREETING:
+            onward = {"kind": "message", "n": visit(call), "reason": None}
+        elif CallState(call.state) is CallState.ENDED:
+            onward = {"kind": "goodbye"}
+        answer: Answer = {"kind": "callback", "n": n}
+        match question:
+            case "wanted" if digits == CALLBACK_DIGIT and can_be_called(call):
+                answer["question"] = "safe"
+            case "safe" if digits == "1":
+                answer["question"] = "who"
+            case "who":
+                # Silence is taken for the narrower.
+                answer |= {"question": "when", "who": "anyone" if digits == "2" else "caller"}
+            case "when" if can_be_called(call):
+                slot = {"2": Slot.EVENING, "3": Slot.TOMORROW}.get(digits or "", Slot.SOON)
+                window = window_of(slot, work.now, line.timezone)
+                chosen = Who.ANYONE if who == "anyone" else Who.CALLER
+                await agree(work, call, chosen, window, safe=True)
+                answer = {**onward, "said": "callback_kept", "from": window[0].isoformat(),
+                          "until": window[1].isoformat()}  # fmt: skip
+            case "wanted":
+                answer = onward
+            case _:
+                answer = {**onward, "said": "callback_not"}
+        await record.record(
+            work, call, "callback_asked", delivery=delivery, answer=answer, question=question,
+            language=call.language,
+        )  # fmt: skip
+        return answer
+
+    return decision
+
+
+def leave_queue(result: str, gone: bool, entry: int) -> Decision:
+    """The waiting room was left: by hanging up, to a message, to a counsellor, or by a fault."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if result == "hangup" or gone:
+            nothing: Answer = {"kind": "nothing"}
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            return nothing
+        state = CallState(call.state)
+        if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
+            answer: Answer = {"kind": "nothing"}
+        elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
+            answer = on_to_partner(work, call)
+        elif result == "leave" and state is CallState.GREETING:
+            answer = {"kind": "message", "n": visit(call), "reason": call.unstaffed}
+            if call.unstaffed == "out_of_hours":
+                language = call.language or line.languages[0].language
+                found = await roster.staffing(work, line, language, danger=call.danger)
+                if found.resumes_at is not None:
+                    answer["resumes_at"] = found.resumes_at.isoformat()
+        else:
+            # The waiting room failed, or was left while a counsellor is on the way: back in.
+            call.entries += 1
+            answer = {
+                "kind": "go_to",
+                "path": call_path(call.id, "returned", n=call.entries),
+            }
+        await record.record(
+            work,
+            call,
+            "queue_left",
+            delivery=delivery,
+            answer=answer,
+            result=result,
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+async def _to_partner(work: Work, call: Call) -> bool:
+    """Whether the caller has left the waiting room for the partner."""
+    detail = await work.session.scalar(
+        select(RecordedEvent.detail)
+        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == "leave_queue")
+        .order_by(RecordedEvent.id.desc())
+        .limit(1)
+    )
+    return bool(detail and detail.get("cause") == "partner")
+
+
+def returned(entry: int) -> Decision:
+    """Back to the waiting room, and told so."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if CallState(call.state) is CallState.ENDED:
+            answer: Answer = {"kind": "goodbye"}
+        elif CallState(call.state) is CallState.GREETING:
+            language = call.language or line.languages[0].language
+            return await admit(work, call, delivery, line, language=language, danger=call.danger)
+        else:
+            answer = {"kind": "enqueue", "entry": entry, "returned": call.returned > 0}
+            if await was_transferred(work, call):
+                answer = {"kind": "enqueue", "entry": entry, "transferred": True}
+        await record.record(
+            work,
+            call,
+            "returned",
+            delivery=delivery,
+            answer=answer,
+            entry=entry,
+            language=call.language,
+        )
+        return answer
+
+    return decision
+
+
+async def was_transferred(work: Work, call: Call) -> bool:
+    """Whether the caller came back last because they were sent on, and not by a dropped line."""
+    detail = await work.session.scalar(
+        select(RecordedEvent.detail)
+        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == "counsellor_lost")
+        .order_by(RecordedEvent.id.desc())
+        .limit(1)
+    )
+    return bool(detail and detail.get("transferred"))
