@@ -64,6 +64,19 @@ def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, v
         read_settings()
 
 
+def test_somleng_wants_the_address_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, **GOOD, TELEPHONY_PLATFORM="somleng")
+    with pytest.raises(BadSettings) as refused:
+        read_settings()
+    assert "HELPLINE_TWILIO_API_BASE_URL" in str(refused.value)
+    _set(monkeypatch, TWILIO_API_BASE_URL="https://telephony.example.org")
+    assert not read_settings().has_conferences
+    _set(monkeypatch, TELEPHONY_PLATFORM="asterisk")
+    with pytest.raises(BadSettings) as unknown:
+        read_settings()
+    assert "HELPLINE_TELEPHONY_PLATFORM" in str(unknown.value)
+
+
 def test_development_makes_secrets_up_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _set(monkeypatch, DATA_DIR=str(tmp_path))
     first, second = read_settings(), read_settings()
