@@ -85,6 +85,10 @@ class Settings(BaseSettings):
         """Whether a call can be brought to such a phone of a counsellor."""
         return self.has_conferences or endpoint_kind in ("phone", "sip")
 
+    def rings_by_itself(self, endpoint_kind: str) -> bool:
+        """Whether such a phone rings for an offer, without a click on the board before."""
+        return endpoint_kind == "phone" or (self.has_conferences and endpoint_kind != "browser")
+
     @property
     def public_origin(self) -> str:
         """Scheme, host and port of `PUBLIC_URL`, as a browser writes an origin."""

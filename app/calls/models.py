@@ -153,6 +153,8 @@ class Call(Base):
     wanted_skills: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     wanted_skills_at: Mapped[datetime | None]
     preferred_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When a counsellor sent them on to that one; unset where it is the caller's own wish.
+    preferred_at: Mapped[datetime | None]
     excluded_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     caller_kind: Mapped[str]
     caller_number_sealed: Mapped[Sealed | None]

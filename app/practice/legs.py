@@ -50,6 +50,8 @@ class Leg:
     timeout: float = 60.0
     answered_by: str | None = None
     label: str = ""
+    # The leg whose document dials this one.
+    parent: str | None = None
     # With whom a `<Dial>` of a number has connected it: since when, until when, and the other leg.
     bridges: list["Bridge"] = field(default_factory=list)
 

@@ -399,7 +399,7 @@ class _Face:
         return JSONResponse(self._message(message), status_code=201)
 
     async def list_messages(self, request: Request) -> Response:
-        query = request.query_params
+        query = request.query_params if self._x.profile.filters else {}
         found = [
             self._message(m)
             for m in self._x.messages.values()
@@ -532,7 +532,7 @@ class _Face:
             "duration": str(leg.seconds) if leg.ended_at else None,
             "price": None,
             "price_unit": "USD",
-            "parent_call_sid": None,
+            "parent_call_sid": leg.parent,
             "phone_number_sid": None,
             "annotation": None,
             "group_sid": None,

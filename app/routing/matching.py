@@ -34,6 +34,8 @@ class Waiting:
     ringing: frozenset[UUID] = frozenset()
     # Since when skills are asked for: from arrival, or since they were sent on for them.
     skills_since: datetime | None = None
+    # Since when they were sent on to the preferred one; unset where it is their own wish.
+    preferred_since: datetime | None = None
     practice: bool = False
     plan: Plan = _ANY_LINE
 
@@ -135,9 +137,12 @@ def may_take(
 
 def waits_for_preferred(caller: Waiting, now: datetime, room: Room) -> bool:
     """Whether the caller wants somebody who is there, and has not waited too long for them."""
-    if caller.preferred is None or caller.danger:
+    sent_on = caller.preferred_since
+    if caller.preferred is None or (caller.danger and sent_on is None):
         return False
-    if caller.waited(now) >= caller.plan.preferred_for or caller.preferred in caller.asked:
+    waited = (now - (sent_on or caller.queued_at)).total_seconds()
+    asked = caller.asked.get(caller.preferred)
+    if waited >= caller.plan.preferred_for or (asked is not None and asked >= (sent_on or asked)):
         return False
     return any(
         c.counsellor_id == caller.preferred and could_take(c, caller, now, room) for c in room.there
@@ -169,7 +174,7 @@ def pair(
                 left.remove(best)
                 pairs.append((caller, best))
     for caller in waiting:
-        if not caller.danger:
+        if not caller.danger or waits_for_preferred(caller, now, room):
             continue
         rung = len(caller.ringing) + sum(1 for other, _ in pairs if other is caller)
         while left and 0 < rung < caller.plan.ring_at_once:

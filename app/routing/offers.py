@@ -67,8 +67,7 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
     await record.move(
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
     )
-    rung = ("client", "phone", "sip") if work.settings.has_conferences else ("phone",)
-    if staff.endpoint_kind in rung:
+    if work.settings.rings_by_itself(staff.endpoint_kind):
         _want_leg(work, offer, "telephony:ring_counsellor")
     work.announce(f"offers:{staff.id}")
     return offer
@@ -133,11 +132,7 @@ async def accept_offer(
     presence.missed = 0
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
     legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
-    if not work.settings.has_conferences:
-        if by == "board":
-            # The caller's own leg dials them: their phone has to be free for it.
-            await end_legs(work, offer.id)
-    elif legs is None:
+    if legs is None and work.settings.has_conferences:
         _want_leg(work, offer, "telephony:join_counsellor")
     work.announce(f"offers:{offer.counsellor_id}", "queue")
 
@@ -444,9 +439,9 @@ async def lose_counsellor(
         await presences.start_wrap_up(work, presence, "your connection to the call was lost")
     if fetch_caller:
         work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
-        if call.danger:
-            # A child in danger waits again.
-            work.defer("referrals:watch_danger", call_id=str(call.id))
+    if call.danger:
+        # A child in danger waits again.
+        work.defer("referrals:watch_danger", call_id=str(call.id))
     work.announce(f"offers:{offer.counsellor_id}")
 
 

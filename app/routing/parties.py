@@ -102,6 +102,12 @@ async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
     if staff_id == talk.counsellor_id or presence is None:
         raise Busy()
+    if not work.settings.has_conferences:
+        # They get the call from the queue: only whoever is on shift does.
+        if not work.settings.can_ring(staff.endpoint_kind):
+            raise Busy("No call can be brought to a browser here.")
+        if staff_id not in await roster.on_shift(work):
+            raise Busy("They are not on shift.")
     if presence.state not in (PresenceState.AVAILABLE, PresenceState.WRAP_UP):
         raise Busy()
     return staff
@@ -135,6 +141,7 @@ async def transfer(
     if not work.settings.has_conferences and staff_id is not None and number is None:
         talk = await talk_of(work, call)
         call.preferred_id = (await _colleague(work, talk, staff_id)).id
+        call.preferred_at = work.now
         await offers.send_back(work, call, talk, "transferred to a colleague")
         return None
     return await _ask(work, by, call, Purpose.TRANSFER, staff_id, number)

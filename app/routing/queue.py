@@ -174,6 +174,7 @@ async def match_once(work: Work) -> int:
 _SHOWN = (
     Call.id, Call.line_id, Call.language, Call.queued_at, Call.priority, Call.danger,
     Call.wanted_skills, Call.wanted_skills_at, Call.preferred_id, Call.excluded_ids,
+    Call.preferred_at, Call.direction,
 )  # fmt: skip
 _OF_CLASS = (
     select(*_SHOWN)
@@ -248,17 +249,22 @@ async def _callers(
         line_id: read_plan(rules.plan) for line_id, rules in known.items()
     }
     found = []
+    # Without a conference it is their own leg that dials whoever is called back.
+    silent = frozenset(who for who, one in (await roster.people(work)).items() if not one.rings)
     for row in rows:
         if row.queued_at is None or row.id in accepted:
             continue
+        excluded = frozenset(row.excluded_ids)
+        if row.direction == "outbound" and not work.settings.has_conferences:
+            excluded |= silent
         rules, plan = known.get(row.line_id), plans.get(row.line_id, _USUAL)
         found.append(
             Waiting(
                 row.id, rules.number if rules else "", row.language or "", row.queued_at,
                 row.priority, row.danger, asked.get(row.id, {}),
                 {**plan.skills, **read_skills(row.wanted_skills)}, row.preferred_id,
-                frozenset(row.excluded_ids), frozenset(ringing.get(row.id, ())),
-                row.wanted_skills_at,
+                excluded, frozenset(ringing.get(row.id, ())),
+                row.wanted_skills_at, row.preferred_at,
                 rules.practice if rules else False, plan,
             )
         )  # fmt: skip
@@ -298,6 +304,11 @@ async def _free_counsellors(work: Work) -> list[Free]:
     if not rows:
         return []
     people = await roster.people(work)
+    rows = [
+        row
+        for row in rows
+        if row.state == PresenceState.AVAILABLE or (row.id in people and people[row.id].rings)
+    ]
     return [
         replace(people[staff_id].free, idle_since=idle or _LONG_AGO, layer=present[staff_id].layer)
         for staff_id, idle, _ in rows

@@ -297,7 +297,7 @@ async def staffing(
         if could_take(person.free, probe, work.now, now)
     }
     on = [who for who in able if who in present]
-    if any(able[who].there or present[who].layer is Layer.ON_CALL for who in on):
+    if any(able[who].counts(present[who].layer) for who in on):
         return Staffing(None, None)
     if on:
         return Staffing(Unstaffed.NO_COUNSELLOR_ON_DUTY, None)
@@ -311,8 +311,14 @@ class Person(NamedTuple):
     free: Free
     there: bool
     supervises: bool
-    # Whether the telephone platform can bring a call to them.
+    # Whether the telephone platform can bring a call to them, and whether their phone rings by
+    # itself.
     reachable: bool
+    rings: bool
+
+    def counts(self, layer: Layer) -> bool:
+        """Whether they are somebody to wait for: signed in, or on call with a phone that rings."""
+        return self.there or (layer is Layer.ON_CALL and self.rings)
 
 
 _PEOPLE = (
@@ -360,7 +366,8 @@ async def people(work: Work) -> dict[UUID, Person]:
             and may(row.role, Permission.SUPERVISE)
             and row.state not in (PresenceState.AWAY, PresenceState.BREAK)
         )
-        found[row.id] = Person(free, there and reachable, supervises, reachable)
+        rings = work.settings.rings_by_itself(row.endpoint_kind)
+        found[row.id] = Person(free, there and reachable, supervises, reachable, rings)
     work.ground.memory.keep("presence", "all", found, work.now + _BELIEVED_PRESENCE)
     return found
 
@@ -379,7 +386,7 @@ async def room(work: Work) -> Room:
     there = tuple(
         replace(everybody[who].free, layer=on.layer)
         for who, on in present.items()
-        if who in everybody and (everybody[who].there or on.layer is Layer.ON_CALL)
+        if who in everybody and everybody[who].counts(on.layer)
     )
     return Room(there, any(person.supervises for person in everybody.values()))
 

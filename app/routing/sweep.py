@@ -9,7 +9,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BindParameter, bindparam, exists, literal, or_, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    and_,
+    bindparam,
+    exists,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from app.calls.models import Call
 from app.calls.states import CallState
@@ -26,6 +36,7 @@ _AT_MOST = 500
 # How long the provider may take to say whether two are connected.
 _ANSWER_TIME = timedelta(seconds=5)
 _UNSEEN = timedelta(seconds=5)
+_QUIET_AFTER = timedelta(seconds=30)
 # A presence that says a call is held, and holds none, is put right after so long.
 _STUCK = timedelta(seconds=30)
 
@@ -59,8 +70,10 @@ def _on(
 # Made once: it runs every second.
 _NOW: BindParameter[datetime] = bindparam("now")
 _SILENT: BindParameter[datetime] = bindparam("silent")
+_QUIET: BindParameter[datetime] = bindparam("quiet")
 _STALE: BindParameter[datetime] = bindparam("stale")
 _STUCK_SINCE: BindParameter[datetime] = bindparam("stuck_since")
+_WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
 _DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
@@ -84,9 +97,16 @@ _DUE = union_all(
     ),
     select(literal("silent"), Call.id).where(
         Call.state != CallState.ENDED,
-        Call.heard_at < _SILENT,
+        or_(
+            Call.heard_at < _SILENT,
+            and_(_WAITS, Call.heard_at < _QUIET),
+        ),
         ~Call.provider_sid.like("callback-%"),
-        (Call.asked_at.is_(None)) | (Call.asked_at < _SILENT),
+        or_(
+            Call.asked_at.is_(None),
+            Call.asked_at < _SILENT,
+            and_(_WAITS, Call.asked_at < _QUIET),
+        ),
     ),
     # Somebody waits and somebody is free: worth a run of matching.
     select(literal("match"), literal(UUID(int=0))).where(
@@ -106,10 +126,14 @@ _QUESTION = Question(_DUE)
 
 async def _due(ground: Ground) -> list[tuple[str, UUID]]:
     now, settings = ground.clock.now(), ground.settings
+    silent = timedelta(seconds=settings.silence_seconds)
+    # Where who waits has to ask us every few seconds, and one callback tells of their end.
+    quiet = silent if settings.has_conferences else min(silent, _QUIET_AFTER)
     rows = await ground.database.quick.rows(
         _QUESTION,
         now=now,
-        silent=now - timedelta(seconds=settings.silence_seconds),
+        silent=now - silent,
+        quiet=now - quiet,
         stale=now - timedelta(seconds=settings.heartbeat_seconds),
         stuck_since=now - _STUCK,
     )
@@ -126,6 +150,10 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
         offer.asked_at = work.now
         offer.expires_at = work.now + _ANSWER_TIME
         work.defer("telephony:settle_connection", offer_id=str(offer.id))
+        return
+    if accepted and not work.settings.has_conferences:
+        # Asked already, and the answer decides: nobody who talks is cut off for an outage.
+        offer.expires_at = work.now + _ANSWER_TIME
         return
     # Somebody looks every second. What is found later than this was not looked after: our
     # worker or database was away, and nobody could have taken it.

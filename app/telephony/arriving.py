@@ -7,9 +7,9 @@ from app.calls.callers import FlagKind
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState
+from app.calls.states import CallState, LegStatus, read_leg_status
 from app.referrals.reading import has_open_urgent_referral
-from app.routing import own_phones, roster
+from app.routing import offers, own_phones, roster
 from app.routing.callbacks import can_be_called
 from app.routing.plan import (
     AT_RISK_PRIORITY,
@@ -22,6 +22,7 @@ from app.telephony import dialling
 from app.telephony.deciding import Decision, as_it_was, delivery_of, scene_of, visit, watch_danger
 from app.telephony.script import MENU_ATTEMPTS, Answer, Scene
 from app.telephony.signature import Signed
+from app.telephony.urls import call_path
 from app.work import Work
 
 
@@ -36,6 +37,8 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         greeted=True,
     )
     key = f"voice:{call.provider_sid}"
+    if not fresh and _begins_again(call, signed):
+        return await _go_on(work, call), await scene_of(work, call)
     if not fresh:
         earlier = await record.earlier_answer(work, key)
         if earlier is not None and earlier.answer is not None:
@@ -59,6 +62,28 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         language=None,
     )
     return answer, scene
+
+
+def _begins_again(call: Call, signed: Signed) -> bool:
+    """Whether somebody who has chosen already comes from the beginning once more, and rings no
+    longer: sent there by a proxy that answered for us, or after trouble."""
+    talks = read_leg_status(signed.fields.get("CallStatus")) is LegStatus.IN_PROGRESS
+    return talks and call.language is not None and CallState(call.state) is not CallState.ENDED
+
+
+async def _go_on(work: Work, call: Call) -> Answer:
+    """Where they were, and in their place."""
+    call = await record.lock_call(work, call.id)
+    if not work.settings.has_conferences:
+        # Whose own leg asks us is with nobody.
+        offer = await offers.live_offer_of_call(work, call.id)
+        if offer is not None and offer.move_wanted_at is not None:
+            _, offer = await offers.lock_offer(work, offer.id)
+            await offers.lose_counsellor(work, call, offer, "begun again", fetch_caller=False)
+    call.entries += 1
+    answer: Answer = {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
+    await record.record(work, call, "begun_again", answer=answer, state=call.state)
+    return answer
 
 
 async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> Answer:

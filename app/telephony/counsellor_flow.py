@@ -40,7 +40,7 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     answer = await _earlier(work, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
-        answer = {"kind": "whisper", "attempt": 0} if takeable else {"kind": "taken"}
+        answer = _whisper(work, 0) if takeable else {"kind": "taken"}
         await offers.phone_lifted(work, offer)
         await record.record(
             work,
@@ -51,6 +51,14 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
             offer_id=str(offer_id),
         )
     return answer, await scene_of(work, call, offer_id)
+
+
+def _whisper(work: Work, attempt: int) -> Answer:
+    answer: Answer = {"kind": "whisper", "attempt": attempt}
+    if not work.settings.has_conferences:
+        # There is no star key that could end the talk.
+        answer["dialled"] = True
+    return answer
 
 
 async def take(
@@ -71,6 +79,7 @@ async def take(
             answer = {"kind": "join_counsellor", "offer_id": str(offer_id)}
             if not work.settings.has_conferences:
                 # Their phone has to be free for the caller's leg to dial it.
+                await dialling.note_pressed(work, offer, signed.call_sid)
                 answer = {"kind": "rings_again"}
                 if call.direction == "outbound":
                     answer = dialling.dial_back(work, call, offer)
@@ -78,7 +87,7 @@ async def take(
             answer = {"kind": "taken"}
             await offers.withdraw_offer(work, call, offer, "somebody else took it")
     elif attempt < _WHISPERS and offer.released_at is None:
-        answer = {"kind": "whisper", "attempt": attempt}
+        answer = _whisper(work, attempt)
         await offers.phone_lifted(work, offer)
     else:
         answer = {"kind": "hang_up"}
@@ -162,7 +171,7 @@ async def apply_leg_status(
     if not is_over(status):
         return
     leg.ended_at = at
-    pressed_1 = offer.state != OfferState.OPEN and leg.sending != "dialled"
+    pressed_1 = leg.answered_at is not None and leg.sending != "dialled"
     if pressed_1 and not work.settings.has_conferences:
         # The phone is free, and rings again with the caller. A call-back is dialled by it, and
         # over with it.

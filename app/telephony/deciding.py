@@ -13,6 +13,7 @@ from app.referrals.library import protocols_of
 from app.telephony import dialling
 from app.telephony.script import Answer, Scene
 from app.telephony.signature import Signed
+from app.telephony.urls import call_path
 from app.work import Work
 
 
@@ -51,6 +52,11 @@ async def decide(
         raise NotThisCall()
     scene = await scene_of(work, call)
     if earlier is not None and earlier.answer is not None:
+        if await dialling.is_stale(work, earlier.answer):
+            call.entries += 1
+            return {
+                "kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)
+            }, scene  # fmt: skip
         scene = as_it_was(scene, earlier)
         return earlier.answer, await dialling.with_address(work, earlier.answer, scene)
     if scene is None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from procrastinate import JobContext
+from sqlalchemy import select
 
 from app.calls import lines, record
 from app.calls.models import Call, Leg
@@ -19,20 +20,21 @@ from app.routing import offers
 from app.routing.callbacks import NOT_RUNG
 from app.routing.models import Offer, OfferState
 from app.routing.plan import read_plan
-from app.staff.models import Staff
 from app.telephony.counsellor_flow import apply_leg_status, connect
 from app.telephony.deciding import Decision, caller_is_gone, delivery_of, scene_of
-from app.telephony.dialling import LOOKS_EVERY, dialled_leg, number_of
+from app.telephony.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.leg_jobs import known_sids
 from app.telephony.provider import LiveLeg
 from app.telephony.script import Answer, Scene
-from app.telephony.signature import Signed, read_number
+from app.telephony.signature import Signed
 from app.telephony.urls import call_path
 from app.work import Work
 
-# A leg that the platform does not know of after so long was never dialled.
-_NEVER = timedelta(seconds=60)
+# A leg that the platform does not know of after so many questions was never dialled.
+_NEVER = 10
+# No dial of ours rings for so long.
+_RINGS_OUT = timedelta(seconds=60)
 
 
 def dialled(offer_id: UUID, signed: Signed) -> Decision:
@@ -40,9 +42,8 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         _, offer = await offers.lock_offer(work, offer_id)
-        status = read_leg_status(signed.fields.get("DialCallStatus")) or LegStatus.FAILED
-        talked = status is LegStatus.COMPLETED
-        await _note_talk(work, call, offer, signed, talked=talked)
+        status = dial_result(signed).status
+        await _note_talk(work, call, offer, signed)
         if (leg := await dialled_leg(work, offer_id)) is not None and leg.ended_at is None:
             leg.status, leg.ended_at = status.value, work.now
         if caller_is_gone(signed):
@@ -68,13 +69,15 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
     return decision
 
 
-async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed, *, talked: bool) -> None:
+async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed) -> None:
     """If nobody saw the phone being lifted, the end of the talk tells when that was."""
-    if not talked or offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+    result = dial_result(signed)
+    if result.status is not LegStatus.COMPLETED:
         return
-    seconds = read_number(signed.fields.get("DialCallDuration", "")) or 0
-    at = max(work.now - timedelta(seconds=seconds), offer.move_wanted_at or offer.opened_at)
-    await connect(work, call, offer, at=at)
+    if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+        return
+    began = work.now - timedelta(seconds=result.seconds)
+    await connect(work, call, offer, at=max(began, offer.move_wanted_at or offer.opened_at))
 
 
 async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
@@ -83,13 +86,12 @@ async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer,
     key = f"rang-back:{offer_id}"
     answer: Answer = {"kind": "hang_up"}
     if await record.earlier_answer(work, key) is None:
-        status = read_leg_status(signed.fields.get("DialCallStatus")) or LegStatus.FAILED
         await record.record(
             work, call, "rang_back", delivery=delivery_of(signed, key), answer=answer,
             offer_id=str(offer_id),
         )  # fmt: skip
-        talked = status is LegStatus.COMPLETED
-        await _note_talk(work, call, offer, signed, talked=talked)
+        talked = dial_result(signed).status is LegStatus.COMPLETED
+        await _note_talk(work, call, offer, signed)
         if CallState(call.state) is not CallState.ENDED:
             _was_rung(call, signed.fields.get("DialCallSid", ""))
             by = "caller" if talked else "provider"
@@ -103,60 +105,17 @@ def _was_rung(call: Call, sid: str) -> None:
         call.provider_sid = sid[:64] or f"dialled-{call.id}"
 
 
-@task("watch_partner")
-async def watch_partner(context: JobContext, call_id: str) -> None:
-    """Has the partner lifted the phone that the caller's leg dials?"""
-    parts = parts_of(context)
-    async with parts.work() as work:
-        call = await record.lock_call(work, UUID(call_id))
-        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
-        to = read_plan(line.plan).partner_number if line is not None else None
-        began = call.partner_at
-        if to is None or began is None or call.transferred_at or work.now - began > _NEVER:
-            return
-        over = CallState(call.state) is CallState.ENDED
-        if not over and CallState(call.state) is not CallState.GREETING:
-            return
-    since = began - timedelta(seconds=2)
-    legs = await parts.provider.newest_legs(to=to, since=since, direction="outbound-dial")
-    # Of several that are dialled at once it is not told which is whose.
-    lifted = bool(legs) and all(read_leg_status(one.status) in _LIFTED for one in legs)
-    async with parts.work() as work:
-        call = await record.lock_call(work, UUID(call_id))
-        if lifted and call.transferred_at is None:
-            call.transferred_at = work.now
-            await record.record(work, call, "partner_took")
-            await record.restate(work, call, "the partner was seen to take it")
-        elif not over:
-            work.defer("telephony:watch_partner", delay=LOOKS_EVERY, call_id=call_id)
-
-
-@task("watch_back")
-async def watch_back(context: JobContext, offer_id: str) -> None:
-    """Was the phone lifted of whoever is called back?"""
-    parts = parts_of(context)
-    async with parts.work() as work:
-        call, offer = await offers.lock_offer(work, UUID(offer_id))
-        if offer.released_at is not None or offer.state != OfferState.ACCEPTED:
-            return
-        to, since = await number_of(work, call), work.now
-        since = (call.rung_at or since) - timedelta(seconds=2)
-        known = await known_sids(work, since) - {call.provider_sid}
-    legs = await parts.provider.newest_legs(to=to, since=since, direction="outbound-dial")
-    found = next((one for one in legs if one.sid not in known), None)
-    async with parts.work() as work:
-        call, offer = await offers.lock_offer(work, UUID(offer_id))
-        if offer.released_at is not None or offer.state != OfferState.ACCEPTED:
-            return
-        if found is not None:
-            _was_rung(call, found.sid)
-            if read_leg_status(found.status) is LegStatus.IN_PROGRESS:
-                await connect(work, call, offer, at=work.now)
-                return
-        work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=offer_id)
-
-
 # -- asking the platform -----------------------------------------------------------------------
+
+_LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
+
+
+async def _find(parts: Parts, parent: str, sid: str | None, known: set[str]) -> LiveLeg | None:
+    """The leg that a leg's document dials, as the platform knows it; None if it knows none yet."""
+    legs = await parts.provider.dialled_by(parent)
+    if sid is not None:
+        return next((one for one in legs if one.sid == sid), None)
+    return next((one for one in legs if one.sid not in known), None)
 
 
 async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
@@ -165,14 +124,11 @@ async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
         leg = await work.session.get(Leg, UUID(leg_id))
         if leg is None or leg.ended_at is not None:
             return None
-        offer = await work.session.get(Offer, leg.offer_id)
-        staff = await work.session.get(Staff, offer.counsellor_id) if offer else None
-        if staff is None or staff.endpoint is None:
-            return None
-        since, to = leg.created_at - timedelta(seconds=2), staff.endpoint
-        known = await known_sids(work, since) - {leg.provider_sid or ""}
-    found = await parts.provider.newest_legs(to=to, since=since, direction="outbound-dial")
-    return next((one for one in found if one.sid not in known), None)
+        call = await work.session.get(Call, leg.call_id)
+        assert call is not None
+        known = await known_sids(work, leg.created_at)
+        parent, sid = call.provider_sid, leg.provider_sid
+    return await _find(parts, parent, sid, known)
 
 
 async def _note(parts: Parts, leg_id: str, found: LiveLeg | None) -> None:
@@ -185,18 +141,15 @@ async def _note(parts: Parts, leg_id: str, found: LiveLeg | None) -> None:
         await work.session.refresh(leg, with_for_update=True)
         if leg.ended_at is not None or CallState(call.state) is CallState.ENDED:
             return
-        status = read_leg_status(found.status) if found is not None else None
         if found is not None:
             leg.provider_sid = leg.provider_sid or found.sid
-        if status is LegStatus.IN_PROGRESS:
-            await apply_leg_status(work, call, offer, leg, status, leg.provider_sid or "")
-            if offer.state == OfferState.ACCEPTED and offer.released_at is None:
-                await connect(work, call, offer, at=work.now)
-            return
-        if status is not None and is_over(status):
-            # The caller's leg is about to tell us itself.
-            return
-        if offer.released_at is None or leg.end_wanted:
+            if read_leg_status(found.status) is LegStatus.IN_PROGRESS:
+                status = LegStatus.IN_PROGRESS
+                await apply_leg_status(work, call, offer, leg, status, leg.provider_sid)
+                if offer.state == OfferState.ACCEPTED and offer.released_at is None:
+                    await connect(work, call, offer, at=work.now)
+                return
+        if offer.released_at is None and offer.state == OfferState.ACCEPTED:
             work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
 
 
@@ -211,25 +164,34 @@ async def watch_dialled(context: JobContext, leg_id: str) -> None:
 async def end_dialled(context: JobContext, leg_id: str) -> None:
     """Nobody needs the phone any more that the caller's leg dials: the caller goes on with us."""
     parts = parts_of(context)
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        sid = leg.provider_sid if leg is not None and leg.ended_at is None else None
+    if sid is not None:
+        await parts.provider.end_leg(sid)
     found = await _look(parts, leg_id)
-    if found is not None and not is_over(read_leg_status(found.status) or LegStatus.QUEUED):
+    if found is not None and sid is None and not _over(found):
         await parts.provider.end_leg(found.sid)
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
         if leg is None or leg.ended_at is not None:
             return
         call, offer = await offers.lock_offer(work, leg.offer_id)
+        await work.session.refresh(leg, with_for_update=True)
+        leg.asks += 1
         if found is not None:
-            leg.provider_sid, leg.ended_at = leg.provider_sid or found.sid, work.now
+            leg.provider_sid = leg.provider_sid or found.sid
             await _note_late(work, call, offer, leg, found)
-        elif work.now - leg.created_at > _NEVER:
-            leg.ended_at = work.now
+        if found is not None or sid is not None or leg.asks >= _NEVER:
+            leg.ended_at = leg.ended_at or work.now
         else:
             # It may be dialled in a moment.
             work.defer("telephony:end_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
 
 
-_LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
+def _over(found: LiveLeg) -> bool:
+    status = read_leg_status(found.status)
+    return status is not None and is_over(status)
 
 
 async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: LiveLeg) -> None:
@@ -245,19 +207,105 @@ async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: Live
 
 @task("settle_dialled")
 async def settle_dialled(context: JobContext, offer_id: str) -> None:
-    """Accepted, and no word of a talk in time: ask before anybody is cut off."""
+    """Accepted, and no word of a talk in time: ask before anybody is cut off.
+
+    Whose leg is up, and has not told us that its dial is over although nobody would ring so long,
+    talks. Until the platform has answered, nothing is ended.
+    """
     parts = parts_of(context)
-    async with parts.work() as work:
-        leg = await dialled_leg(work, UUID(offer_id))
-    if leg is not None:
-        await _note(parts, str(leg.id), await _look(parts, str(leg.id)))
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
             return
-        if call.direction == "outbound":
-            # No word of it at all: the counsellor's leg ends, and it counts as a try.
+        back = call.direction == "outbound"
+        sid = await _first_leg(work, offer) if back else call.provider_sid
+        leg = await dialled_leg(work, offer.id)
+    if leg is not None:
+        await _note(parts, str(leg.id), await _look(parts, str(leg.id)))
+    found = await parts.provider.fetch_call(sid) if sid else None
+    status = read_leg_status(found.status) if found is not None else None
+    up = status is not None and not is_over(status)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        if up and offer.move_wanted_at is not None:
+            await connect(work, call, offer, at=work.now)
+        elif back and offer.move_wanted_at is not None:
+            # Nobody was reached, and it counts as a try.
             _was_rung(call, "")
             await offers.end_call(work, call, ended_by="provider")
+        elif not back and not up:
+            lost = found is None
+            by = "program" if lost else "caller"
+            await offers.end_call(work, call, ended_by=by, lost=lost)
         else:
-            await offers.miss_offer(work, call, offer, "not connected in time")
+            # Nobody pressed 1 after the click; or they did, and the caller did not ask us again.
+            pressed = not back and await was_pressed(work, offer)
+            await offers.miss_offer(work, call, offer, "not connected in time", our_fault=pressed)
+
+
+async def _first_leg(work: Work, offer: Offer) -> str | None:
+    """The leg in which the counsellor pressed 1, and from which somebody is called back."""
+    found: str | None = await work.session.scalar(
+        select(Leg.provider_sid)
+        .where(Leg.offer_id == offer.id, Leg.answered_at.is_not(None), Leg.sending != "dialled")
+        .limit(1)
+    )
+    return found
+
+
+# -- the partner, and call-backs ---------------------------------------------------------------
+
+
+@task("watch_partner")
+async def watch_partner(context: JobContext, call_id: str) -> None:
+    """Has the partner lifted the phone that the caller's leg dials?"""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        to = read_plan(line.plan).partner_number if line is not None else None
+        began, parent = call.partner_at, call.provider_sid
+        if to is None or began is None or call.transferred_at or work.now - began > _RINGS_OUT:
+            return
+        over = CallState(call.state) is CallState.ENDED
+        if not over and CallState(call.state) is not CallState.GREETING:
+            return
+    legs = await parts.provider.dialled_by(parent)
+    lifted = any(one.to == to and read_leg_status(one.status) in _LIFTED for one in legs)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if lifted and call.transferred_at is None:
+            call.transferred_at = work.now
+            await record.record(work, call, "partner_took")
+            await record.restate(work, call, "the partner was seen to take it")
+        elif not over:
+            work.defer("telephony:watch_partner", delay=LOOKS_EVERY, call_id=call_id)
+
+
+def _wanted(call: Call, offer: Offer) -> bool:
+    """Whether it is still to be learned who was rung, or whether they have answered."""
+    return offer.state == OfferState.ACCEPTED or call.provider_sid.startswith(NOT_RUNG)
+
+
+@task("watch_back")
+async def watch_back(context: JobContext, offer_id: str) -> None:
+    """Was the phone lifted of whoever is called back?"""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        parent = await _first_leg(work, offer)
+        if offer.released_at is not None or not _wanted(call, offer) or parent is None:
+            return
+    legs = await parts.provider.dialled_by(parent)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or not _wanted(call, offer):
+            return
+        if legs:
+            _was_rung(call, legs[0].sid)
+            if read_leg_status(legs[0].status) is LegStatus.IN_PROGRESS:
+                await connect(work, call, offer, at=work.now)
+                return
+        work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=offer_id)

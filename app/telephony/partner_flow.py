@@ -21,7 +21,7 @@ def partner_left(signed: Signed) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if not work.settings.has_conferences and call.transferred_at is None:
-            dialling.note_partner(work, call, signed.fields)
+            dialling.note_partner(work, call, signed)
         if caller_is_gone(signed):
             nothing: Answer = {"kind": "nothing"}
             await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)

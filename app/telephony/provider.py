@@ -69,6 +69,8 @@ class LiveLeg:
     to: str
     from_: str
     since: datetime
+    # The leg whose document dials it.
+    parent: str | None
 
 
 class _Http(TwilioHttpClient):  # type: ignore[misc]
@@ -129,6 +131,12 @@ def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
 
 
 _LIVE = ("ringing", "in-progress")
+# Where lists heed no filter, so many of the newest are looked at.
+_NEWEST = 200
+
+
+def _begun(message: Any) -> Any:
+    return message.date_sent or message.date_created
 
 
 def _legs(found: list[Any]) -> list[LiveLeg]:
@@ -139,7 +147,7 @@ def _legs(found: list[Any]) -> list[LiveLeg]:
             legs.append(
                 LiveLeg(
                     str(leg.sid), str(leg.status), str(leg.direction), str(leg.to),
-                    str(getattr(leg, "_from", "") or ""), since,
+                    str(getattr(leg, "_from", "") or ""), since, leg.parent_call_sid,
                 )
             )  # fmt: skip
     return legs
@@ -319,25 +327,29 @@ class Provider:
 
         return await self._ask(ask)
 
-    async def find_leg(
-        self, *, to: str, since: datetime, known: set[str], direction: str = "outbound-api"
-    ) -> str | None:
+    async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
         """The one leg to somebody that was begun since then and is not known yet."""
-        found = await self.newest_legs(to=to, since=since, direction=direction)
-        sids = [leg.sid for leg in found if leg.sid not in known]
-        return sids[0] if len(sids) == 1 else None
-
-    async def newest_legs(self, *, to: str, since: datetime, direction: str) -> list[LiveLeg]:
-        """The legs to somebody that were begun since then, the newest first."""
 
         def ask(client: Client) -> list[LiveLeg]:
             if self._settings.has_conferences:
                 return _legs(client.calls.list(to=to, start_time_after=since, limit=20))
+            # Its lists heed no filter.
+            newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
             return [
                 leg
-                for leg in _legs(client.calls.list(limit=200, page_size=200))
-                if leg.to == to and leg.direction == direction and leg.since >= since
+                for leg in newest
+                if leg.to == to and leg.direction == "outbound-api" and leg.since >= since
             ]
+
+        sids = [leg.sid for leg in await self._ask(ask) if leg.sid not in known]
+        return sids[0] if len(sids) == 1 else None
+
+    async def dialled_by(self, sid: str) -> list[LiveLeg]:
+        """What a leg's documents have dialled lately, the newest first."""
+
+        def ask(client: Client) -> list[LiveLeg]:
+            newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
+            return [leg for leg in newest if leg.parent == sid]
 
         return await self._ask(ask)
 
@@ -355,7 +367,13 @@ class Provider:
         """The one SMS to somebody that was sent since then and is not known yet."""
 
         def ask(client: Client) -> list[str]:
-            found = client.messages.list(to=to, date_sent_after=since, limit=20)
+            if self._settings.has_conferences:
+                found = client.messages.list(to=to, date_sent_after=since, limit=20)
+            else:
+                newest = client.messages.list(limit=_NEWEST, page_size=_NEWEST)
+                found = [
+                    one for one in newest if one.to == to and _begun(one) and _begun(one) >= since
+                ]
             return [str(one.sid) for one in found if str(one.sid) not in known]
 
         sids = await self._ask(ask)

@@ -331,7 +331,8 @@ def _whisper(answer: Answer, scene: Scene) -> list[Step]:
     """Only a person presses a key; an answering machine never takes a child's call."""
     assert scene.offer_id is not None
     then = offer_path(scene.offer_id, "answer", n=int(answer["attempt"]) + 1)
-    said: list[Say | PlayFile | Pause] = list(scene.say("whisper", digit=TAKE_DIGIT))
+    key = "whisper_dialled" if answer.get("dialled") else "whisper"
+    said: list[Say | PlayFile | Pause] = list(scene.say(key, digit=TAKE_DIGIT))
     return [Ask(said, then, seconds=5), GoTo(then)]
 
 

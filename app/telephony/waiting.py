@@ -31,11 +31,7 @@ def wait(entry: int, step: int) -> Decision:
             answer = {"kind": "leave", "entry": entry}
         elif state is CallState.ENDED:
             answer = {"kind": "goodbye"}
-        elif dial := await dialling.dial_now(work, call):
-            await record.record(
-                work, call, "dial", delivery=delivery, answer=dial, language=call.language,
-                offer_id=dial["offer_id"],
-            )  # fmt: skip
+        elif dial := await _dialled(work, call, delivery):
             return dial
         elif state is CallState.QUEUED:
             language = call.language or line.languages[0].language
@@ -80,11 +76,25 @@ def wait(entry: int, step: int) -> Decision:
     return decision
 
 
+async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
+    """Where there is no conference: a counsellor is there, and the caller's leg dials them."""
+    dial = await dialling.dial_now(work, call)
+    if dial is not None:
+        await record.record(
+            work, call, "dial", delivery=delivery, answer=dial, language=call.language,
+            offer_id=dial["offer_id"],
+        )  # fmt: skip
+    return dial
+
+
 def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     """A digit while waiting: to a voice message, or danger; anything else waits on."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         answer: Answer = {"kind": "wait", "entry": entry, "step": step + 1}
+        wants_help = digits == line.danger_digit
+        if not wants_help and (dial := await _dialled(work, call, delivery)):
+            return dial
         if digits == MESSAGE_DIGIT and CallState(call.state) is CallState.QUEUED:
             answer = {"kind": "leave", "entry": entry}
             await record.move(
@@ -142,6 +152,9 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
         elif CallState(call.state) is CallState.ENDED:
             onward = {"kind": "goodbye"}
         answer: Answer = {"kind": "callback", "n": n}
+        if dial := await _dialled(work, call, delivery):
+            # Somebody is there: that is better than to be called back.
+            return dial
         match question:
             case "wanted" if digits == CALLBACK_DIGIT and can_be_called(call):
                 answer["question"] = "safe"

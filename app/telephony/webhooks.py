@@ -19,6 +19,7 @@ from app.telephony import (
     counsellor_flow,
     deciding,
     dial_bridge,
+    dialling,
     duty,
     endings,
     message_flow,
@@ -94,7 +95,12 @@ def _again(signed: Signed) -> str:
     path = signed.path_and_query
     if "again=" in path:
         return path
-    return path + ("&" if "?" in path else "?") + "again=1"
+    path += ("&" if "?" in path else "?") + "again=1"
+    if "DialCallStatus" in signed.fields:
+        # Asked for again, a document is not told how the dial went.
+        result = dialling.dial_result(signed)
+        path += f"&status={result.status.value}&seconds={result.seconds}"
+    return path
 
 
 async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:

@@ -12,10 +12,12 @@ depends_on = None
 
 PROMPTS = {
     "en": {
+        "whisper_dialled": "A call to {line} is waiting. To take it, press {digit}.",
         "rings_again": "Thank you. Your phone rings again in a moment, with the caller.",
         "rings_them": "Thank you. We are ringing them now.",
     },
     "sr": {
+        "whisper_dialled": "Čeka poziv za {line}. Da ga preuzmeš, pritisni {digit}.",
         "rings_again": "Hvala. Telefon ponovo zvoni za koji trenutak, i poziv je na vezi.",
         "rings_them": "Hvala. Upravo zovemo.",
     },
@@ -32,6 +34,7 @@ def _allow(*words: str) -> None:
 
 def upgrade() -> None:
     _allow(*_BEFORE, "dialled")
+    op.add_column("calls", sa.Column("preferred_at", sa.TIMESTAMP(timezone=True), nullable=True))
     prompts = sa.table(
         "prompts",
         sa.column("id", sa.Uuid()),
@@ -54,3 +57,4 @@ def downgrade() -> None:
     op.execute(f"DELETE FROM prompts WHERE key IN ({keys})")
     op.execute("UPDATE legs SET sending = 'failed' WHERE sending = 'dialled'")
     _allow(*_BEFORE)
+    op.drop_column("calls", "preferred_at")

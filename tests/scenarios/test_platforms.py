@@ -506,7 +506,7 @@ async def test_a_browser_cannot_be_rung_and_its_counsellor_hears_so(somleng: Sta
     await somleng.advance(3)
 
 
-async def test_a_click_on_the_board_brings_the_caller_to_the_phone(somleng: Stage) -> None:
+async def test_a_click_on_the_board_holds_the_call_until_the_key(somleng: Stage) -> None:
     stage = somleng
     vera, phone_ = await at_phone(stage, "vera", VERA, picks_up=8)
     leg = stage.ring()
@@ -515,9 +515,8 @@ async def test_a_click_on_the_board_brings_the_caller_to_the_phone(somleng: Stag
     await stage.until(vera.offer, limit=10)
     await stage.advance(2)
     assert (await vera.accept()).status_code == 200
-    phone_.picks_up = 2
-    await stage.until(lambda: talks(stage, leg), limit=30)
-    assert [x.status for x in others(stage, "outbound-api")] == ["canceled"]
+    await stage.until(lambda: talks(stage, leg), limit=40)
+    assert phone_.rung == 2, "once for the key, and once with the child"
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
     assert await broken_at_the_end(stage) == []
