@@ -33,6 +33,8 @@ from app.work import Work
 
 # A leg that the platform does not know of after so many questions was never dialled.
 _NEVER = 10
+# The platform's clock may be so far from ours.
+_CLOCKS_DIFFER = timedelta(seconds=5)
 # No dial of ours rings for so long.
 _RINGS_OUT = timedelta(seconds=60)
 
@@ -93,7 +95,7 @@ async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer,
         talked = dial_result(signed).status is LegStatus.COMPLETED
         await _note_talk(work, call, offer, signed)
         if CallState(call.state) is not CallState.ENDED:
-            _was_rung(call, signed.fields.get("DialCallSid", ""))
+            _was_rung(call, "")
             by = "caller" if talked else "provider"
             await offers.end_call(work, call, ended_by=by)
     return answer, await scene_of(work, call, offer_id)
@@ -110,14 +112,6 @@ def _was_rung(call: Call, sid: str) -> None:
 _LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
 
 
-async def _find(parts: Parts, parent: str, sid: str | None, known: set[str]) -> LiveLeg | None:
-    """The leg that a leg's document dials, as the platform knows it; None if it knows none yet."""
-    legs = await parts.provider.dialled_by(parent)
-    if sid is not None:
-        return next((one for one in legs if one.sid == sid), None)
-    return next((one for one in legs if one.sid not in known), None)
-
-
 async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
     """What the platform knows of a dialled leg; None if nothing, or if it is over for us."""
     async with parts.work() as work:
@@ -128,7 +122,12 @@ async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
         assert call is not None
         known = await known_sids(work, leg.created_at)
         parent, sid = call.provider_sid, leg.provider_sid
-    return await _find(parts, parent, sid, known)
+        # What was dialled for an earlier offer began before.
+        since = leg.created_at - _CLOCKS_DIFFER
+    legs = await parts.provider.dialled_by(parent)
+    if sid is not None:
+        return next((one for one in legs if one.sid == sid), None)
+    return next((one for one in legs if one.sid not in known and one.since >= since), None)
 
 
 async def _note(parts: Parts, leg_id: str, found: LiveLeg | None) -> None:

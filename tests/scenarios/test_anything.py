@@ -193,7 +193,7 @@ def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> Non
     run_state_machine_as_test(
         Helpline,
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

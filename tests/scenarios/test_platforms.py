@@ -381,7 +381,7 @@ async def test_a_minute_of_refusals_and_the_callers_keep_their_place(anywhere: S
     stage = anywhere
     await at_phone(stage, "vera", VERA)
     # On a stepped clock a job that is put off is due at once: so many refusals are an outage.
-    stage.exchange.knobs.turn("refuse", "/Calls.json", times=40)
+    stage.exchange.knobs.turn("refuse", "/Calls.json", times=15)
     leg = stage.ring()
     await stage.advance(2)
     stage.exchange.press(leg, "1")
