@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     number_retention_days: int = Field(default=365, ge=1, le=3650)
     # The number that call-backs show, if not that of the line: one that nobody at home knows.
     callback_from: str | None = None
+    # A SIP gateway of the helpline's own, through which call-backs show no number at all.
+    callback_gateway: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?(;transport=(udp|tcp|tls))?$"
+    )
     # A country's own forms, trees and workflows, beside the shipped ones.
     definitions_dir: Path | None = None
     # The largest document of a case, in megabytes.

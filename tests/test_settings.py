@@ -77,6 +77,14 @@ def test_somleng_wants_the_address_of_its_server(monkeypatch: pytest.MonkeyPatch
     assert "HELPLINE_TELEPHONY_PLATFORM" in str(unknown.value)
 
 
+@pytest.mark.parametrize("gateway", ["user@host", "host?x=1", "host;transport=ws", "a b"])
+def test_a_gateway_is_a_host(monkeypatch: pytest.MonkeyPatch, gateway: str) -> None:
+    _set(monkeypatch, CALLBACK_GATEWAY=gateway)
+    with pytest.raises(BadSettings) as refused:
+        read_settings()
+    assert "HELPLINE_CALLBACK_GATEWAY" in str(refused.value)
+
+
 def test_development_makes_secrets_up_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _set(monkeypatch, DATA_DIR=str(tmp_path))
     first, second = read_settings(), read_settings()

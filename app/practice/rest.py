@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import wave
 from datetime import datetime
 from typing import Any
@@ -204,7 +205,9 @@ class _Face:
 
     def _new_leg(self, fields: dict[str, list[str]]) -> Leg:
         to, from_ = fields["To"][0], fields["From"][0]
-        if from_ not in self._x.numbers and not from_.startswith("client:"):
+        # Towards SIP the caller may be called anything that a user part of an address may be.
+        named = to.startswith("sip") and re.fullmatch(r"[A-Za-z0-9+_.-]+", from_)
+        if from_ not in self._x.numbers and not from_.startswith("client:") and not named:
             raise RestError(400, 21210, "The source phone number is not yet verified")
         known = ("+", "client:", "sip:", "sips:") if self._x.profile.rooms else ("+",)
         if not to.startswith(known):

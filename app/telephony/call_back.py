@@ -15,6 +15,7 @@ from app.routing import callbacks, offers
 from app.routing.callbacks import NOT_RUNG
 from app.routing.models import OfferState
 from app.telephony.deciding import delivery_of
+from app.telephony.dialling import address_back, number_of
 from app.telephony.jobs import parts_of, task
 from app.telephony.leg_jobs import known_sids
 from app.telephony.provider import Refused, TryAgain
@@ -36,10 +37,9 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
             return
         if not call.provider_sid.startswith(NOT_RUNG) or call.caller_number_sealed is None:
             return
-        number = work.keys.open(
-            call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
-        ).decode()
         line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        number = await number_of(work, call)
+        to, shows = address_back(work.settings, number, line.number if line else "")
         asked, since = call.rung_at is not None, call.rung_at or work.now
         call.rung_at = call.rung_at or work.now
         # Their phone rings longer than a caller needs who is on the line already.
@@ -49,13 +49,13 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
     if asked:
         # The answer to the request did not come: it is looked for, and never sent again.
         since -= timedelta(seconds=2)
-        sid = await parts.provider.find_leg(to=number, since=since, known=known)
+        sid = await parts.provider.find_leg(to=to, since=since, known=known)
         if sid is not None:
             await _learn(parts.work, call_id, sid)
         return
     try:
         sid = await parts.provider.add_participant(
-            name, to=number, from_=parts.ground.settings.callback_from or line_number(line),
+            name, to=to, from_=shows,
             label="caller", told=f"/telephony/back/{call_id}/status",
             conference_told=offer_path(name, "conference"), hold=offer_path(name, "hold"),
             seconds=RINGS_BACK, ends=True,
@@ -73,10 +73,6 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
             await offers.end_call(work, call, ended_by="provider")
         return
     await _learn(parts.work, call_id, sid)
-
-
-def line_number(line: object) -> str:
-    return str(getattr(line, "number", ""))
 
 
 async def _learn(work_of: object, call_id: str, sid: str) -> None:

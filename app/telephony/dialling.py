@@ -17,6 +17,7 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallState, LegStatus, read_leg_status
 from app.routing import offers
 from app.routing.models import Offer, OfferState
+from app.settings import Settings
 from app.staff.models import Staff
 from app.telephony.script import DIALLED_RINGS, RINGS_BACK, Answer, Scene
 from app.telephony.signature import Signed, read_number
@@ -143,6 +144,17 @@ def note_partner(work: Work, call: Call, signed: Signed) -> None:
         call.transferred_at = max(began, call.partner_at)
 
 
+def address_back(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
+    """Where somebody is rung who is called back, and what their phone shows.
+
+    Telephone platforms send no withheld number; a gateway of one's own does, for a call from
+    `anonymous`, as RFC 3323 (4.1.1.3) names whoever wants to be no one.
+    """
+    if settings.callback_gateway is not None:
+        return f"sip:{number}@{settings.callback_gateway}", "anonymous"
+    return number, settings.callback_from or line_number
+
+
 async def number_of(work: Work, call: Call) -> str:
     """The number that is called back; empty once it is forgotten."""
     if call.caller_number_sealed is None:
@@ -158,8 +170,9 @@ async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene
         return scene
     if answer["kind"] == "dial_back":
         call = await work.session.get(Call, scene.call_id)
-        to = await number_of(work, call) if call is not None else ""
-        return scene.where(to=to, shows=work.settings.callback_from or "")
+        number = await number_of(work, call) if call is not None else ""
+        to, shows = address_back(work.settings, number, scene.line.number)
+        return scene.where(to=to, shows=shows)
     endpoint = await work.session.scalar(
         select(Staff.endpoint)
         .join(Offer, Offer.counsellor_id == Staff.id)

@@ -309,8 +309,7 @@ def _dial_back(answer: Answer, scene: Scene) -> list[Step]:
     """The counsellor is there: now the phone rings of whoever wants to be called back."""
     assert scene.offer_id is not None
     then = offer_path(scene.offer_id, "rang-back")
-    shows = scene.values.get("shows") or scene.line.number
-    ring = Ring(scene.values["to"], "", then, shows, RINGS_BACK)
+    ring = Ring(scene.values["to"], "", then, scene.values["shows"], RINGS_BACK)
     return [*scene.say("rings_them"), ring, GoTo(then)]
 
 

@@ -328,6 +328,40 @@ async def test_a_child_is_called_back_once_a_counsellor_is_there(anywhere: Stage
     assert await broken_at_the_end(stage) == []
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_a_gateway_of_our_own_shows_no_number(
+    database: str, anyio_backend: str, platform: Any
+) -> None:
+    """At home nobody learns from the phone who has called."""
+    async with stage_on(
+        database, platform=platform, wrap_up_seconds=30, long_wait_seconds=60,
+        callback_gateway="gateway.example.org;transport=tls",
+    ) as stage:  # fmt: skip
+        await stage.add_line()
+        address = f"sip:{CHILD}@gateway.example.org;transport=tls"
+        stage.exchange.phones[address] = child = Phone(picks_up=4, presses=None)
+        vera, _ = await at_phone(stage, "vera", VERA)
+        other = await reach(stage, stage.ring("+381649990000"))
+        leg = stage.ring(CHILD)
+        await stage.advance(2)
+        stage.exchange.press(leg, "1")
+        await asks(stage, leg, "1", "1", "1")
+        for one in (leg, other):
+            await stage.exchange.hang_up(one)
+        await stage.advance(33)
+        await vera.be("available")
+        await stage.until(lambda: child.rung == 1, limit=90, what="the child's phone rings")
+        await stage.advance(12)
+        (back,) = await stage.rows("SELECT * FROM calls WHERE direction = 'outbound'")
+        assert back["state"] == "connected"
+        mine = next(x for x in stage.exchange.legs.values() if x.to == address)
+        assert mine.from_ == "anonymous"
+        await stage.exchange.hang_up(mine)
+        await stage.advance(35)
+        assert await stage.rows("SELECT state FROM callbacks") == [{"state": "reached"}]
+        assert await broken_at_the_end(stage) == []
+
+
 async def test_nobody_answers_the_call_back_and_it_is_tried_again(anywhere: Stage) -> None:
     stage = anywhere
     stage.exchange.phones[CHILD] = child = Phone(picks_up=None)

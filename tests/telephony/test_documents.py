@@ -101,7 +101,7 @@ def test_every_kind_of_answer_is_tried() -> None:
 @pytest.mark.parametrize("language", ["sr", "en", None])
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a["kind"])
 def test_documents_are_right(answer: script.Answer, language: str | None) -> None:
-    scene = script.Scene(LINE, CALL, language, NOW, OFFER).where(to="+38164999001")
+    scene = script.Scene(LINE, CALL, language, NOW, OFFER).where(to="+38164999001", shows="1")
     for settings, profile, others in (
         (SETTINGS, TWILIO, DIALLED),
         (SOMLENG_SETTINGS, SOMLENG, CONFERENCES),
@@ -125,7 +125,7 @@ def test_a_sip_phone_is_dialled_and_no_document_is_heard_there() -> None:
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a["kind"])
 def test_only_a_finished_talk_or_a_counsellors_phone_is_hung_up(answer: script.Answer) -> None:
-    scene = script.Scene(LINE, CALL, "sr", NOW, OFFER).where(to="+38164999001")
+    scene = script.Scene(LINE, CALL, "sr", NOW, OFFER).where(to="+38164999001", shows="1")
     may_end = {
         "goodbye", "hang_up", "taken", "join_counsellor", "join_party", "duty_set", "rings_again",
     }  # fmt: skip
