@@ -47,6 +47,7 @@ async def events(
         yield 'retry: 1000\ndata: {"topics": ["everything"]}\n\n'
         with bus.subscribed() as subscription:
             stop = asyncio.ensure_future(stopping.wait())
+            taking: asyncio.Future[set[str]] | None = None
             try:
                 while not stop.done() and not await request.is_disconnected():
                     taking = asyncio.ensure_future(subscription.take())
@@ -62,6 +63,9 @@ async def events(
                         yield f"data: {json.dumps({'topics': sorted(set(topics))})}\n\n"
             finally:
                 stop.cancel()
+                if taking is not None:
+                    # Whoever listened has left in the middle of it.
+                    taking.cancel()
 
     return StreamingResponse(
         stream(),
