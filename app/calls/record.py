@@ -189,6 +189,17 @@ async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
 _INSERT_EVENT = insert(RecordedEvent.__table__)  # type: ignore[arg-type]
 
 
+async def last_detail(work: Work, call: Call, kind: str) -> dict[str, Any]:
+    """What the last event of a kind says; nothing where there was none."""
+    found: dict[str, Any] | None = await work.session.scalar(
+        select(RecordedEvent.detail)
+        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == kind)
+        .order_by(RecordedEvent.id.desc())
+        .limit(1)
+    )
+    return found or {}
+
+
 async def record(
     work: Work,
     call: Call,

@@ -19,10 +19,17 @@ from app.routing.plan import (
     read_plan,
 )
 from app.telephony import dialling
-from app.telephony.deciding import Decision, as_it_was, delivery_of, scene_of, visit, watch_danger
+from app.telephony.deciding import (
+    Decision,
+    as_it_was,
+    delivery_of,
+    go_back,
+    scene_of,
+    visit,
+    watch_danger,
+)
 from app.telephony.script import MENU_ATTEMPTS, Answer, Scene
 from app.telephony.signature import Signed
-from app.telephony.urls import call_path
 from app.work import Work
 
 
@@ -81,7 +88,7 @@ async def _go_on(work: Work, call: Call) -> Answer:
             _, offer = await offers.lock_offer(work, offer.id)
             await offers.lose_counsellor(work, call, offer, "begun again", fetch_caller=False)
     call.entries += 1
-    answer: Answer = {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
+    answer: Answer = go_back(call)
     await record.record(work, call, "begun_again", answer=answer, state=call.state)
     return answer
 

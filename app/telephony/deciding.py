@@ -54,9 +54,7 @@ async def decide(
     if earlier is not None and earlier.answer is not None:
         if await dialling.is_stale(work, earlier.answer):
             call.entries += 1
-            return {
-                "kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)
-            }, scene  # fmt: skip
+            return go_back(call), scene
         scene = as_it_was(scene, earlier)
         return earlier.answer, await dialling.with_address(work, earlier.answer, scene)
     if scene is None:
@@ -71,6 +69,11 @@ def as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
         return None
     language = event.detail.get("language", scene.language)
     return Scene(scene.line, scene.call_id, language, event.at, scene.offer_id)
+
+
+def go_back(call: Call) -> Answer:
+    """Back to the waiting room, by the address of the call's present entry to it."""
+    return {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
 
 
 def visit(call: Call) -> int:

@@ -21,14 +21,13 @@ from app.routing.callbacks import NOT_RUNG
 from app.routing.models import Offer, OfferState
 from app.routing.plan import read_plan
 from app.telephony.counsellor_flow import apply_leg_status, connect
-from app.telephony.deciding import Decision, caller_is_gone, delivery_of, scene_of
+from app.telephony.deciding import Decision, caller_is_gone, delivery_of, go_back, scene_of
 from app.telephony.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.leg_jobs import known_sids
 from app.telephony.provider import LiveLeg
 from app.telephony.script import Answer, Scene
 from app.telephony.signature import Signed
-from app.telephony.urls import call_path
 from app.work import Work
 
 # A leg that the platform does not know of after so many questions was never dialled.
@@ -61,7 +60,7 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
             )
             if call.entries == entries:
                 call.entries += 1
-            answer = {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
+            answer = go_back(call)
         await record.record(
             work, call, "dialled", delivery=delivery, answer=answer, offer_id=str(offer_id),
             language=call.language,

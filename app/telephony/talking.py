@@ -9,9 +9,8 @@ from app.calls.speech import LineScript
 from app.calls.states import CallState
 from app.routing import offers
 from app.routing.models import OfferState
-from app.telephony.deciding import Decision
+from app.telephony.deciding import Decision, go_back
 from app.telephony.script import Answer
-from app.telephony.urls import call_path
 from app.work import Work
 
 
@@ -66,10 +65,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
             )
             if call.entries == entries:
                 call.entries += 1
-            answer = {
-                "kind": "go_to",
-                "path": call_path(call.id, "returned", n=call.entries),
-            }
+            answer = go_back(call)
         await record.record(
             work,
             call,

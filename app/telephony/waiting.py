@@ -2,10 +2,8 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
-
 from app.calls import record
-from app.calls.models import Call, RecordedEvent
+from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState
@@ -15,9 +13,8 @@ from app.routing.plan import DANGER_PRIORITY
 from app.routing.queue import last_counsellor
 from app.telephony import dialling
 from app.telephony.arriving import admit, on_to_partner, partner_is_due
-from app.telephony.deciding import Decision, visit, watch_danger
+from app.telephony.deciding import Decision, go_back, visit, watch_danger
 from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT, Answer
-from app.telephony.urls import call_path
 from app.work import Work
 
 
@@ -206,10 +203,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         else:
             # The waiting room failed, or was left while a counsellor is on the way: back in.
             call.entries += 1
-            answer = {
-                "kind": "go_to",
-                "path": call_path(call.id, "returned", n=call.entries),
-            }
+            answer = go_back(call)
         await record.record(
             work,
             call,
@@ -226,13 +220,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
 
 async def _to_partner(work: Work, call: Call) -> bool:
     """Whether the caller has left the waiting room for the partner."""
-    detail = await work.session.scalar(
-        select(RecordedEvent.detail)
-        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == "leave_queue")
-        .order_by(RecordedEvent.id.desc())
-        .limit(1)
-    )
-    return bool(detail and detail.get("cause") == "partner")
+    return (await record.last_detail(work, call, "leave_queue")).get("cause") == "partner"
 
 
 def returned(entry: int) -> Decision:
@@ -264,10 +252,4 @@ def returned(entry: int) -> Decision:
 
 async def was_transferred(work: Work, call: Call) -> bool:
     """Whether the caller came back last because they were sent on, and not by a dropped line."""
-    detail = await work.session.scalar(
-        select(RecordedEvent.detail)
-        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == "counsellor_lost")
-        .order_by(RecordedEvent.id.desc())
-        .limit(1)
-    )
-    return bool(detail and detail.get("transferred"))
+    return bool((await record.last_detail(work, call, "counsellor_lost")).get("transferred"))

@@ -4,10 +4,10 @@ Their phone rings only when a counsellor is there; the call that we make is in n
 And a partner who may take a caller for whom nobody of ours is free.
 """
 
-from uuid import uuid4
-
 import sqlalchemy as sa
 from alembic import op
+
+from migrations.prompts import add_prompts, drop_prompts
 
 revision = "0013"
 down_revision = "0012"
@@ -115,26 +115,11 @@ def upgrade() -> None:
         "uq_callbacks_caller_key_open", "callbacks", ["caller_key"], unique=True,
         postgresql_where=sa.text("state IN ('agreed', 'trying')"),
     )  # fmt: skip
-    prompts = sa.table(
-        "prompts",
-        sa.column("id", sa.Uuid()),
-        sa.column("language", sa.Text()),
-        sa.column("key", sa.Text()),
-        sa.column("text", sa.Text()),
-    )
-    op.bulk_insert(
-        prompts,
-        [
-            {"id": uuid4(), "language": language, "key": key, "text": text}
-            for language, texts in PROMPTS.items()
-            for key, text in texts.items()
-        ],
-    )
+    add_prompts(PROMPTS)
 
 
 def downgrade() -> None:
-    keys = ", ".join(f"'{key}'" for key in PROMPTS["en"])
-    op.execute(f"DELETE FROM prompts WHERE key IN ({keys})")
+    drop_prompts(PROMPTS)
     op.drop_table("callbacks")
     op.drop_constraint(op.f("ck_calls_direction"), "calls", type_="check")
     op.drop_index("ix_calls_callback_id", "calls")

@@ -1,9 +1,9 @@
 """A platform without conferences: a leg that the caller's own leg dials, and its words."""
 
-from uuid import uuid4
-
 import sqlalchemy as sa
 from alembic import op
+
+from migrations.prompts import add_prompts, drop_prompts
 
 revision = "0014"
 down_revision = "0013"
@@ -35,26 +35,11 @@ def _allow(*words: str) -> None:
 def upgrade() -> None:
     _allow(*_BEFORE, "dialled")
     op.add_column("calls", sa.Column("preferred_at", sa.TIMESTAMP(timezone=True), nullable=True))
-    prompts = sa.table(
-        "prompts",
-        sa.column("id", sa.Uuid()),
-        sa.column("language", sa.Text()),
-        sa.column("key", sa.Text()),
-        sa.column("text", sa.Text()),
-    )
-    op.bulk_insert(
-        prompts,
-        [
-            {"id": uuid4(), "language": language, "key": key, "text": text}
-            for language, texts in PROMPTS.items()
-            for key, text in texts.items()
-        ],
-    )
+    add_prompts(PROMPTS)
 
 
 def downgrade() -> None:
-    keys = ", ".join(f"'{key}'" for key in PROMPTS["en"])
-    op.execute(f"DELETE FROM prompts WHERE key IN ({keys})")
+    drop_prompts(PROMPTS)
     op.execute("UPDATE legs SET sending = 'failed' WHERE sending = 'dialled'")
     _allow(*_BEFORE)
     op.drop_column("calls", "preferred_at")
