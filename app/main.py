@@ -1,8 +1,16 @@
-"""The web application: composes the edges, and nothing else."""
+"""The web application: composes the edges, and nothing else.
+
+The telephone comes first: after a start the callers' webhooks are answered before pages, JSON
+interface and worker are loaded, which takes as long again.
+"""
 
 import asyncio
 import contextlib
+import gc
+import importlib
+import signal
 from collections.abc import AsyncIterator
+from types import ModuleType
 from uuid import UUID
 
 import psycopg
@@ -12,24 +20,29 @@ from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolFull
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import app as api
 from app.contacts import records
-from app.dashboard import app as dashboard
+from app.dashboard.headers import SecurityHeaders
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal
 from app.jobs.transaction import transaction
+from app.log import log
 from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
-from app.staff.access import make_limiter
 from app.telephony.webhooks import router as telephony
 from app.work import PROGRAM, Ground, Work
-from app.worker import Worker
+
+_TELEPHONE = "/telephony"
+_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/healthz", "/readyz", "/metrics")
 
 
-def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
-    """The application of one process, with or without a worker in it."""
+def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
+    """The application of one process, with or without a worker in it.
+
+    `phone_first`: webhooks are answered at once, and everything else waits until it is loaded.
+    """
     bus = Bus(ground.database.url)
     bus.on_topic(ground.memory.forget)
 
@@ -41,28 +54,85 @@ def make_app(ground: Ground, *, with_worker: bool) -> FastAPI:
                 await records.register(work)
                 await protocols.register(work)
             await stack.enter_async_context(bus.running())
-            if with_worker:
-                worker = Worker(ground, bus)
-                app.state.worker = await stack.enter_async_context(worker.running())
+            if not phone_first:
+                await _start_rest(app, stack, with_worker=with_worker)
+                yield
+                return
+            loading = asyncio.create_task(_load_later(app, stack, with_worker=with_worker))
             yield
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
 
     app = FastAPI(
         title="Helpline", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
-    app.state.sign_in_limiter = make_limiter()
-    app.state.stopping = asyncio.Event()
+    app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of = _heard_of
     app.include_router(telephony)
-    api.add_api(app)
-    dashboard.add_dashboard(app)
-    app.add_middleware(dashboard.SecurityHeaders)
+    app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
+    app.add_middleware(SecurityHeaders)
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)
     raced = (IntegrityError, psycopg.IntegrityError)
     refused = (Refusal, RequestValidationError, HTTPException, DataError, psycopg.DataError)
     for kind in (*refused, *raced, *unreachable):
         app.add_exception_handler(kind, _render)
+    if not phone_first:
+        _add_rest(app)
     return app
+
+
+class _TelephoneFirst:
+    """Lets webhooks through at once; other requests wait until the rest is loaded."""
+
+    def __init__(self, app: ASGIApp, loaded: asyncio.Event) -> None:
+        self._app, self._loaded = app, loaded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        waits = scope["type"] == "http" and not self._loaded.is_set()
+        if waits and not scope["path"].startswith(_TELEPHONE):
+            await self._loaded.wait()
+        await self._app(scope, receive, send)
+
+
+def _edge(name: str) -> ModuleType:
+    return importlib.import_module(f"app.{name}.app")
+
+
+def _add_rest(app: FastAPI) -> None:
+    """Pages and JSON interface."""
+    from app.staff.access import make_limiter
+
+    app.state.sign_in_limiter = make_limiter()
+    _edge("api").add_api(app)
+    _edge("dashboard").add_dashboard(app)
+    app.state.loaded.set()
+
+
+async def _start_rest(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_worker: bool) -> None:
+    if with_worker:
+        from app.worker import Worker
+
+        worker = Worker(app.state.ground, app.state.bus)
+        app.state.worker = await stack.enter_async_context(worker.running())
+
+
+async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_worker: bool) -> None:
+    """Load the worker, then pages and interface, in a thread beside the telephone."""
+    try:
+        if with_worker:
+            await asyncio.to_thread(importlib.import_module, "app.worker")
+            await _start_rest(app, stack, with_worker=True)
+        for edge in ("api", "dashboard"):
+            await asyncio.to_thread(_edge, edge)
+        _add_rest(app)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+    except Exception as error:
+        # Without the worker nobody is offered a call: whoever runs us has to start us again.
+        log().error("the pages could not be loaded", exception_type=type(error).__name__)
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def _heard_of(work: Work, staff_id: UUID) -> None:
@@ -79,6 +149,8 @@ async def _render(request: Request, error: Exception) -> Response:
     """Pages say it in words, programs get JSON. What no race explains is a fault of ours."""
     if isinstance(error, (IntegrityError, psycopg.IntegrityError)) and not lost_a_race(error):
         raise error
-    if request.url.path.startswith((api.PREFIX, "/telephony", "/healthz", "/readyz", "/metrics")):
-        return api.render(error)
-    return dashboard.render(request, error)
+    if request.url.path.startswith(_FOR_PROGRAMS):
+        rendered: Response = _edge("api").render(error)
+    else:
+        rendered = _edge("dashboard").render(request, error)
+    return rendered

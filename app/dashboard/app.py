@@ -1,4 +1,4 @@
-"""Puts the pages on the application: routes, static files, headers, errors in words."""
+"""Puts the pages on the application: routes, static files, errors in words."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.dashboard import agency_page, pages, records, referrals, reports, roster, talks
 from app.dashboard.templating import templates
@@ -17,22 +16,6 @@ from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
 
 BUILT = Path(__file__).parent / "static" / "built"
-
-_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "media-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    # Not "no-referrer": with it a browser hides the origin of our own forms, too.
-    "referrer-policy": "same-origin",
-    "x-frame-options": "DENY",
-}
-
-
-_RAW = tuple((name.encode(), value.encode()) for name, value in _HEADERS.items())
-_NOT_KEPT = (b"cache-control", b"no-store")
 
 
 def add_dashboard(app: FastAPI) -> None:
@@ -71,27 +54,3 @@ def render(request: Request, error: Exception) -> Response:
     return templates.TemplateResponse(
         request, name, {"status": status, "words": words, "staff": None}, status_code=status
     )
-
-
-class SecurityHeaders:
-    """Headers that keep other sites and injected scripts out, on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        kept = scope["path"].startswith(("/static", "/telephony"))
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                wanted = _RAW if kept else (*_RAW, _NOT_KEPT)
-                more = [pair for pair in wanted if pair[0] not in there]
-                message["headers"] = [*message["headers"], *more]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)

@@ -1,21 +1,28 @@
 """Running the migrations, one process at a time, and comparing them with the models."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
+import psycopg
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 
 import migrations
 from app.database.engine import for_sqlalchemy
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_FOLDER = Path(migrations.__file__).parent
+
 # Whoever migrates holds this; the others wait and then find nothing to do.
 _LOCK = 116_111
 
 
-def _config(connection: Connection, metadata: MetaData | None = None) -> Config:
+def _config(connection: Connection, metadata: MetaData | None = None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     config.attributes["metadata"] = metadata
     return config
@@ -25,8 +32,27 @@ def engine_for(url: str) -> Engine:
     return create_engine(for_sqlalchemy(url))
 
 
+def newest() -> str:
+    """The number of the newest migration, which begins the name of its file."""
+    return max(path.name[:4] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def _is_up_to_date(url: str) -> bool:
+    """Whether there is nothing to do; asked first, since loading the migrations takes longer."""
+    try:
+        with psycopg.connect(url) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except psycopg.errors.UndefinedTable:
+        return False
+    return found == [(newest(),)]
+
+
 def migrate(url: str) -> None:
     """Bring the database up to date, under an advisory lock."""
+    if _is_up_to_date(url):
+        return
+    from alembic import command
+
     engine = engine_for(url)
     try:
         with engine.connect() as connection:

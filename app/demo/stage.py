@@ -29,6 +29,7 @@ from app.practice.profiles import PROFILES
 from app.practice.rest import rest_app
 from app.routing import queue
 from app.routing.roster import add_shift
+from app.server import Server
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.access import COOKIE
@@ -42,16 +43,6 @@ TOKEN = "practice-token"
 LINE = "+38111116111"
 # In the future, so that a job that is due by the stage's clock is never due by accident.
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
-
-
-class Server(uvicorn.Server):
-    """A server that ends its live streams when it is told to stop."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        app = self.config.app
-        if isinstance(app, FastAPI):
-            app.state.stopping.set()
-        await super().shutdown(sockets)
 
 
 class Served:

@@ -1,46 +1,39 @@
-"""The `helpline` command: composes the parts, and nothing else.
+"""Every command but `serve`.
 
-What only some commands need (server, worker, demo) is loaded by these: an export is small.
+What only some of them need (worker, demo) is loaded by these: an export is small.
 """
 
 import asyncio
-import contextlib
-import gc
 import json
-import os
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from app import tables
 from app.calls import lines
 from app.calls.speech import LineScript
-from app.cli_agencies import agency_commands
-from app.cli_roster import shift_commands
-from app.cli_statistics import export_command, token_commands
+from app.cli.agencies import agency_commands
+from app.cli.roster import shift_commands
+from app.cli.serve import serve
+from app.cli.statistics import export_command, token_commands
 from app.clock import SystemClock
 from app.database import migrate as migrations
 from app.database.embedded import EmbeddedPostgres
-from app.errors import BadSettings, NotFound, Refusal
+from app.errors import BadSettings, NotFound
 from app.jobs.transaction import transaction
-from app.log import log, set_up_logging
+from app.log import set_up_logging
 from app.routing import people
+from app.server import database_of, settle_memory
 from app.settings import Settings, read_settings
 from app.staff import accounts
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM, Work, make_ground
-
-if TYPE_CHECKING:
-    import uvicorn
-    from fastapi import FastAPI
 
 T = TypeVar("T")
 Verb = Callable[[Work], Awaitable[T]]
@@ -64,30 +57,10 @@ app.add_typer(agency_app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(token_app, name="token")
 app.command("export")(export_command(lambda verb: _run(verb)))
-
-
-def main() -> None:
-    """Run a command; what is refused is one sentence on standard error, and exit code 2."""
-    try:
-        app()
-    except (BadSettings, Refusal) as error:
-        print(f"helpline: {error}", file=sys.stderr)
-        sys.exit(2)
+app.command("serve")(serve)
 
 
 # -- what every command stands on --------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _database(settings: Settings) -> Iterator[Settings]:
-    """The settings with a database that is there and migrated."""
-    with contextlib.ExitStack() as stack:
-        if settings.database_url is None:
-            server = stack.enter_context(EmbeddedPostgres(settings.data_dir))
-            settings = settings.model_copy(update={"database_url": server.url})
-        assert settings.database_url is not None
-        migrations.migrate(settings.database_url)
-        yield settings
 
 
 def _run(verb: Verb[T]) -> T:
@@ -102,7 +75,7 @@ def _run(verb: Verb[T]) -> T:
         finally:
             await ground.database.close()
 
-    with _database(read_settings()) as settings:
+    with database_of(read_settings()) as settings:
         return asyncio.run(run(settings))
 
 
@@ -113,113 +86,12 @@ def _words(text: str) -> list[str]:
 # -- server and worker -------------------------------------------------------------------
 
 
-def web_process() -> "FastAPI":
-    """One of several web processes; its parent has set up the database."""
-    from app.main import make_app
-
-    settings = read_settings()
-    set_up_logging(settings.log_level)
-    _settle_memory()
-    return make_app(make_ground(settings), with_worker=False)
-
-
-@app.command()
-def serve(
-    host: str = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Web processes.")] = 1,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="No job worker here.")] = False,
-) -> None:
-    """Run the web server, and a worker beside it unless told otherwise."""
-    from app.demo.stage import Server
-    from app.main import make_app
-
-    os.environ.setdefault("HELPLINE_PUBLIC_URL", f"http://127.0.0.1:{port}")
-    settings = read_settings()
-    set_up_logging(settings.log_level)
-    if not settings.auth_tokens:
-        log().warning(
-            "HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set: every webhook is refused"
-        )
-    with _database(settings) as settings:
-        print(f"helpline serves on http://{host}:{port}", flush=True)
-        if workers == 1:
-            _settle_memory()
-            application = make_app(make_ground(settings), with_worker=not no_worker)
-            Server(_uvicorn(application, host, port)).run()
-        else:
-            _serve_many(settings, host, port, workers, no_worker)
-
-
-def _settle_memory() -> None:
-    """What is loaded by now stays: the collector need not look at it again and again, which
-    took a tenth of a second in the middle of a request."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _uvicorn(application: "FastAPI", host: str, port: int) -> "uvicorn.Config":
-    import uvicorn
-
-    return uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        proxy_headers=False,
-        server_header=False,
-    )
-
-
-def _serve_many(settings: Settings, host: str, port: int, workers: int, no_worker: bool) -> None:
-    """Several web processes, and one process for the jobs."""
-    import uvicorn
-
-    os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
-    stopping = threading.Event()
-    keeper = threading.Thread(target=_keep_a_worker, args=(stopping,))
-    if not no_worker:
-        keeper.start()
-    try:
-        uvicorn.run(
-            "app.cli:web_process",
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-            proxy_headers=False,
-            server_header=False,
-        )
-    finally:
-        stopping.set()
-        if not no_worker:
-            keeper.join()
-
-
-def _keep_a_worker(stopping: threading.Event) -> None:
-    """One worker process, started again whenever it ends before it is told to."""
-    while not stopping.is_set():
-        jobs = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
-        while not stopping.wait(0.5) and jobs.poll() is None:
-            pass
-        if jobs.poll() is None:
-            jobs.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                jobs.wait(10)
-
-
 @app.command()
 def worker() -> None:
     """Run jobs, the sweep and matching."""
     settings = read_settings()
     set_up_logging(settings.log_level)
-    with _database(settings) as settings:
+    with database_of(settings) as settings:
         asyncio.run(_work(settings))
 
 
@@ -243,7 +115,7 @@ def migrate(
     check: Annotated[bool, typer.Option(help="Compare the migrations with the models.")] = False,
 ) -> None:
     """Bring the database up to date: ours and the job store's tables."""
-    with _database(read_settings()) as settings:
+    with database_of(read_settings()) as settings:
         assert settings.database_url is not None
         if check:
             _compare(settings.database_url)
@@ -505,7 +377,7 @@ def demo(
         from app.demo.once import run_once
 
         set_up_logging("ERROR")
-        _settle_memory()
+        settle_memory()
         happened = run_once()
         print(json.dumps(happened))
         raise typer.Exit(1 if happened["broken"] else 0)
@@ -543,7 +415,3 @@ def bench(
     for measure, run in measures.items():
         if name in ("all", measure):
             run()
-
-
-if __name__ == "__main__":
-    main()

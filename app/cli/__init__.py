@@ -1,0 +1,22 @@
+"""The `helpline` command. `serve` is loaded without the other commands: a line that was away
+must answer its callers as soon as it can."""
+
+import sys
+
+
+def main() -> None:
+    """Run a command; a refusal is one sentence on standard error, and exit code 2."""
+    from app.errors import BadSettings, Refusal
+
+    try:
+        if sys.argv[1:2] == ["serve"]:
+            from app.cli.serve import app as serve
+
+            serve(args=sys.argv[2:], prog_name="helpline serve")
+        else:
+            from app.cli.commands import app
+
+            app(prog_name="helpline")
+    except (BadSettings, Refusal) as error:
+        print(f"helpline: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,363 @@
+"""The server process: its database, its listening socket, and being replaced without a gap.
+
+A new process asks the running one for its listening socket, starts on it, and only when it is
+ready tells the running one to stop. Both accept from the same socket meanwhile, so no connection
+is refused. The two talk over a Unix socket in `DATA_DIR` that only this user may open.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from app.database import migrate as migrations
+from app.database.embedded import EmbeddedPostgres
+from app.errors import BadSettings
+from app.log import log, set_up_logging
+from app.settings import Settings, read_settings
+
+# The longest path of a Unix socket, in bytes, on the platforms that we know.
+_LONGEST_PATH = 100
+# Connections that wait to be accepted: a few hundred rings may come at once.
+_BACKLOG = 2048
+# Seconds for the requests of connections that were accepted last.
+_LAST_REQUESTS = 0.5
+# Seconds in which a running process has to answer the one that replaces it.
+_ANSWERS_WITHIN = 10.0
+
+
+def settle_memory() -> None:
+    """Exempt what is loaded by now from garbage collection, which stopped requests for a tenth
+    of a second."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+@contextlib.contextmanager
+def database_of(settings: Settings) -> Iterator[Settings]:
+    """The settings with a database that is running and migrated."""
+    with contextlib.ExitStack() as stack:
+        if settings.database_url is None:
+            server = stack.enter_context(EmbeddedPostgres(settings.data_dir))
+            settings = settings.model_copy(update={"database_url": server.url})
+        assert settings.database_url is not None
+        migrations.migrate(settings.database_url)
+        yield settings
+
+
+class Server(uvicorn.Server):
+    """A server that says when it is ready, and ends its live streams when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and return: uvicorn's own would end the process before the
+        database is let go of."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            # In a thread: the process that is replaced may take its time to answer.
+            await asyncio.to_thread(self._on_ready)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._on_ready is not None:
+            for one in self.servers:
+                one.close()
+            # A connection that was accepted just now has not sent its request yet.
+            await asyncio.sleep(_LAST_REQUESTS)
+        state = getattr(self.config.loaded_app, "state", None)
+        if state is not None and hasattr(state, "stopping"):
+            state.stopping.set()
+        await super().shutdown(sockets)
+
+
+def serve(
+    host: str,
+    port: int,
+    *,
+    workers: int = 1,
+    with_worker: bool = True,
+    replace: bool = False,
+) -> None:
+    """Serve until told to stop. Raises BadSettings.
+
+    `replace` takes over from the process that serves this port with the same `DATA_DIR`; where
+    none does, it starts like any other.
+    """
+    os.environ.setdefault("HELPLINE_PUBLIC_URL", f"http://127.0.0.1:{port}")
+    settings = read_settings()
+    set_up_logging(settings.log_level)
+    if not settings.auth_tokens:
+        log().warning(
+            "HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set: every webhook is refused"
+        )
+    path = _control_path(settings, port)
+    listener = _ask_for_socket(path) if replace else None
+    replaces = listener is not None
+    listener = listener or _socket_of_systemd() or _listen(host, port)
+    with database_of(settings) as settings, Control(path, listener) as control:
+
+        def ready() -> None:
+            if replaces:
+                _tell(path, b"drain\n")
+            control.take_over()
+            _notify_systemd()
+            print(f"helpline serves on http://{host}:{port}", flush=True)
+
+        if workers == 1:
+            _serve_one(settings, listener, with_worker, ready)
+        else:
+            _serve_many(settings, listener, workers, with_worker, ready)
+
+
+def _serve_one(
+    settings: Settings, listener: socket.socket, with_worker: bool, ready: Callable[[], None]
+) -> None:
+    from app.main import make_app
+    from app.work import make_ground
+
+    application = make_app(make_ground(settings), with_worker=with_worker, phone_first=True)
+    Server(_config(application), ready).run(sockets=[listener])
+
+
+def _config(application: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,
+        server_header=False,
+    )
+
+
+# -- several processes -------------------------------------------------------------------
+
+
+def _serve_many(
+    settings: Settings,
+    listener: socket.socket,
+    workers: int,
+    with_worker: bool,
+    ready: Callable[[], None],
+) -> None:
+    """Several web processes on one socket, and one process for the jobs."""
+    os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    reader, writer = os.pipe()
+    shared = (listener.fileno(), writer)
+    web = [sys.executable, "-m", "app.server", *(str(handle) for handle in shared)]
+    kept: list[tuple[list[str], tuple[int, ...]]] = [(web, shared)] * workers
+    if with_worker:
+        kept.append(([sys.executable, "-m", "app.cli", "worker"], ()))
+    keepers = [
+        threading.Thread(target=_keep, args=(command, handles, stopping))
+        for command, handles in kept
+    ]
+    for keeper in keepers:
+        keeper.start()
+    threading.Thread(target=_when_ready, args=(reader, workers, ready), daemon=True).start()
+    try:
+        # In steps: a wait without end would not see the signal.
+        while not stopping.wait(0.5):
+            pass
+    finally:
+        stopping.set()
+        for keeper in keepers:
+            keeper.join()
+
+
+def _when_ready(reader: int, workers: int, ready: Callable[[], None]) -> None:
+    """Call `ready` once every web process serves; each writes one byte."""
+    for _ in range(workers):
+        os.read(reader, 1)
+    ready()
+
+
+def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
+    """One process, started again whenever it ends before it is told to."""
+    while not stopping.is_set():
+        process = subprocess.Popen(command, pass_fds=handles)
+        while not stopping.wait(0.2) and process.poll() is None:
+            pass
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+
+
+def _serve_as_child(handle: int, writer: int) -> None:
+    """One of several web processes; its parent has set up the database and the socket."""
+    from app.main import make_app
+    from app.work import make_ground
+
+    settings = read_settings()
+    set_up_logging(settings.log_level)
+    application = make_app(make_ground(settings), with_worker=False, phone_first=True)
+    server = Server(_config(application), lambda: _write_once(writer))
+    server.run(sockets=[socket.socket(fileno=handle)])
+
+
+def _write_once(writer: int) -> None:
+    with contextlib.suppress(OSError):
+        os.write(writer, b"1")
+
+
+# -- the listening socket ----------------------------------------------------------------
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise BadSettings(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Choose another --port, or "
+            "take over from the process that serves it with --replace."
+        ) from None
+    listener.listen(_BACKLOG)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _socket_of_systemd() -> socket.socket | None:
+    """The socket that a systemd socket unit hands over, sd_listen_fds(3)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    return socket.socket(fileno=3)
+
+
+def _notify_systemd() -> None:
+    """Tell systemd that we are ready and which process is the main one, sd_notify(3)."""
+    if not (address := os.environ.get("NOTIFY_SOCKET")):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect("\0" + address[1:] if address.startswith("@") else address)
+        sender.send(f"READY=1\nMAINPID={os.getpid()}".encode())
+
+
+# -- one process talks to another --------------------------------------------------------
+
+
+def _control_path(settings: Settings, port: int) -> Path:
+    return settings.data_dir.resolve() / f"serve-{port}.control"
+
+
+def _tell(path: Path, word: bytes) -> bool:
+    """Say a word to the process that holds the control socket; whether it was heard."""
+    try:
+        with socket.socket(socket.AF_UNIX) as speaker:
+            speaker.settimeout(_ANSWERS_WITHIN)
+            speaker.connect(str(path))
+            speaker.sendall(word)
+            return speaker.recv(16) == b"ok\n"
+    except OSError:
+        return False
+
+
+def _ask_for_socket(path: Path) -> socket.socket | None:
+    """The listening socket of the running process; None where none runs."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.settimeout(_ANSWERS_WITHIN)
+            asker.connect(str(path))
+            asker.sendall(b"socket\n")
+            _, handles, _, _ = socket.recv_fds(asker, 16, 1)
+    except OSError:
+        return None
+    return socket.socket(fileno=handles[0]) if handles else None
+
+
+class Control:
+    """The Unix socket over which this process hands on its listening socket and is told to stop."""
+
+    def __init__(self, path: Path, listener: socket.socket) -> None:
+        self._path, self._listener = path, listener
+        self._socket: socket.socket | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def __enter__(self) -> "Control":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                found = self._path.stat()
+                # Another process may hold the path by now.
+                if (found.st_dev, found.st_ino) == self._identity:
+                    self._path.unlink()
+            self._socket.close()
+
+    def take_over(self) -> None:
+        """Hold the path from now on."""
+        if self._socket is not None:
+            return
+        if len(os.fsencode(self._path)) > _LONGEST_PATH:
+            log().warning("this server cannot be replaced while it runs: DATA_DIR is too long")
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_suffix(f".{os.getpid()}")
+        beside.unlink(missing_ok=True)
+        held = socket.socket(socket.AF_UNIX)
+        held.bind(str(beside))
+        beside.chmod(0o600)
+        held.listen(8)
+        found = beside.stat()
+        self._identity = (found.st_dev, found.st_ino)
+        beside.rename(self._path)
+        self._socket = held
+        threading.Thread(target=self._answer, args=(held,), daemon=True).start()
+
+    def _answer(self, held: socket.socket) -> None:
+        while True:
+            try:
+                other, _ = held.accept()
+            except OSError:
+                return
+            with other, contextlib.suppress(OSError):
+                other.settimeout(_ANSWERS_WITHIN)
+                self._carry_out(other, other.recv(16))
+
+    def _carry_out(self, other: socket.socket, word: bytes) -> None:
+        if word == b"socket\n":
+            socket.send_fds(other, [b"here\n"], [self._listener.fileno()])
+        elif word == b"drain\n":
+            other.sendall(b"ok\n")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _serve_as_child(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,72 @@
+"""A running server is replaced: at no instant is a webhook refused or left without a document."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.demo.stage import ACCOUNT, LINE, TOKEN
+from app.practice.wire import sign
+from tests.scenarios.test_kill import Program, ready
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_server_is_replaced_while_the_phone_rings(anyio_backend: str, workers: int) -> None:
+    words = () if workers == 1 else ("--workers", str(workers))
+    folder = Path("/tmp") / f"hlr{os.getpid()}{workers}"
+    folder.mkdir()
+    program = Program(folder)
+    assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
+    program.serve(*words)
+    first = program.process
+    assert first is not None
+    answers: list[int] = []
+    refused: list[str] = []
+    stop = asyncio.Event()
+
+    async def ring(client: httpx2.AsyncClient, number: int) -> None:
+        url = f"{program.base}/telephony/voice"
+        fields = [("CallSid", f"CA{number:032x}"), ("AccountSid", ACCOUNT), ("To", LINE),
+                  ("From", "+381641234567"), ("CallStatus", "ringing")]  # fmt: skip
+        try:
+            answer = await client.post(
+                url, data=dict(fields), headers={"X-Twilio-Signature": sign(TOKEN, url, fields)}
+            )
+            answers.append(answer.status_code)
+            assert "<Gather" in answer.text
+        except httpx2.HTTPError as error:
+            refused.append(repr(error))
+
+    async def rings() -> None:
+        number = 0
+        # A connection for each ring, as most of the provider's webhooks are.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        async with httpx2.AsyncClient(trust_env=False, timeout=10, limits=limits) as client:
+            while not stop.is_set():
+                number += 1
+                await ring(client, number)
+
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+            await ready(client, program.base)
+            ringing = [asyncio.create_task(rings()) for _ in range(3)]
+            program.serve(*words, "--replace")
+            assert await asyncio.to_thread(first.wait, 60) == 0
+            await asyncio.sleep(0.5)
+            stop.set()
+            await asyncio.gather(*ringing)
+            await ready(client, program.base)
+            assert program.process is not None
+            assert program.process.poll() is None
+        assert refused == []
+        assert len(answers) > 20
+        assert set(answers) == {200}
+    finally:
+        stop.set()
+        first.kill()
+        program.stop()
+        shutil.rmtree(folder, ignore_errors=True)
