@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     offer_seconds: int = Field(default=20, ge=5, le=120)
     # From acceptance to both being in the conference, in seconds.
     connect_seconds: int = Field(default=20, ge=5, le=120)
+    # How long a counsellor whose line died is rung again before the child goes back to the
+    # queue, in seconds.
+    grace_seconds: int = Field(default=20, ge=5, le=60)
     # The limit of wrap-up, in seconds.
     wrap_up_seconds: int = Field(default=60, ge=0, le=3600)
     # A caller who gives up within so many seconds of waiting is a short abandon.
@@ -58,6 +61,12 @@ class Settings(BaseSettings):
     heartbeat_seconds: int = Field(default=90, ge=15, le=600)
     # Without a word from the provider for so long, in seconds, we ask it.
     silence_seconds: int = Field(default=120, ge=10, le=3600)
+    # After so many seconds outside a talk a call is ended, with a kind word.
+    longest_wait_seconds: int = Field(default=7200, ge=300, le=86_400)
+    # The telephone platform ends a leg after so many seconds; a talk is carried over before.
+    longest_leg_seconds: int = Field(default=14_400, ge=1800, le=86_400)
+    # Legs that may be begun in a second: an ordinary account has one.
+    calls_per_second: float = Field(default=1.0, gt=0, le=1000)
     # The numbers of callers are forgotten so many days after their call.
     number_retention_days: int = Field(default=365, ge=1, le=3650)
     # The number that call-backs show, if not that of the line: one that nobody at home knows.
@@ -149,6 +158,11 @@ def check_settings(settings: Settings) -> None:
         raise BadSettings(
             "HELPLINE_SECRET_KEY is shorter than 32 characters. Make one with: "
             'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
+        raise BadSettings(
+            "HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET belong together: set "
+            "both, or neither."
         )
     if not settings.has_conferences and not settings.twilio_api_base_url:
         raise BadSettings(

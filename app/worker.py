@@ -31,6 +31,7 @@ from app.telephony import (
     message_jobs,
     move_jobs,
     party_flow,
+    proof,
 )
 from app.telephony import jobs as telephony_jobs
 from app.telephony.hygiene import EVERY as COMPARED_EVERY
@@ -43,7 +44,7 @@ _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
 _FORGOTTEN_EVERY = 10
 # What is imported to be run as a job.
-JOBS = (asking, call_back, dial_bridge, duty, leg_jobs, message_jobs, move_jobs, party_flow)
+JOBS = (asking, call_back, dial_bridge, duty, leg_jobs, message_jobs, move_jobs, party_flow, proof)
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
@@ -152,10 +153,11 @@ class Worker:
             await self._busily(forget_numbers(self._ground))
 
     async def _run_comparison(self) -> None:
+        # At once: rings may have come and gone while we were away.
         while True:
-            await self._ground.clock.sleep(COMPARED_EVERY)
             if self._ground.settings.twilio_account_sid:
                 await self._busily(look_after(self._ground))
+            await self._ground.clock.sleep(COMPARED_EVERY)
 
     async def _busily(self, doing: Awaitable[object]) -> None:
         self.busy += 1

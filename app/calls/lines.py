@@ -1,5 +1,6 @@
 """Lines: the numbers that children ring, their languages, and what they say."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from string import Formatter
 from typing import Any, NamedTuple
@@ -7,27 +8,28 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from sqlalchemy import select, update
+from sqlalchemy import delete, or_, select, update
 
+from app import words
+from app.calls.asked import QUESTIONS
 from app.calls.hours import read_hours
-from app.calls.models import Line, LineLanguage, Prompt
+from app.calls.models import Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.errors import Conflict, Invalid
-from app.privacy.numbers import e164
+from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.work import Work
 
-# How a language is spoken: the provider's locale and a voice that it has for it.
-# Where there is no voice, the provider's own default for the locale speaks.
+# How a language is spoken: the provider's locale and a voice that it has for it; without a voice
+# the provider's own default for the locale speaks. A language that is not listed is spoken from
+# recorded files.
 SPOKEN = {
     "en": ("en-GB", None),
     "sr": ("sr-RS", "Google.sr-RS-Standard-A"),
-    "hr": ("hr-HR", None),
     "bg": ("bg-BG", "Google.bg-BG-Standard-A"),
-    "ro": ("ro-RO", None),
-    "mk": ("mk-MK", None),
-    "sq": ("sq-AL", None),
     "hu": ("hu-HU", "Google.hu-HU-Standard-A"),
+    "ro": ("ro-RO", "Google.ro-RO-Standard-A"),
+    "uk": ("uk-UA", "Google.uk-UA-Standard-A"),
 }
 
 # What a line can say, and what each text may refer to.
@@ -36,10 +38,15 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "choose_language": frozenset({"digit"}),
     "danger": frozenset({"digit"}),
     "wait_first": frozenset(),
+    "privacy": frozenset(),
+    "wait_keys": frozenset({"danger", "message"}),
     "wait_next": frozenset(),
     "wait_place": frozenset({"ahead"}),
     "comfort": frozenset(),
     "long_wait": frozenset({"digit"}),
+    "danger_heard": frozenset({"emergency"}),
+    "draining": frozenset(),
+    "farewell": frozenset(),
     "out_of_hours": frozenset({"resumes", "emergency"}),
     "out_of_hours_unknown": frozenset({"emergency"}),
     "no_counsellor_on_duty": frozenset({"emergency"}),
@@ -47,11 +54,13 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "message_thanks": frozenset(),
     "returned": frozenset(),
     "hold": frozenset(),
+    "line_lost": frozenset(),
     "goodbye": frozenset(),
     "whisper": frozenset({"line", "digit"}),
     "whisper_dialled": frozenset({"line", "digit"}),
     "rings_again": frozenset(),
     "rings_them": frozenset(),
+    "whisper_again": frozenset({"line", "digit"}),
     "taken": frozenset(),
     "transferred": frozenset(),
     "ask_colleague": frozenset({"line", "digit"}),
@@ -63,7 +72,7 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "callback_safe": frozenset(),
     "callback_who": frozenset(),
     "callback_when": frozenset(),
-    "callback_kept": frozenset({"from", "until"}),
+    "callback_kept": frozenset({"window"}),
     "callback_not": frozenset(),
     "ask_for_last": frozenset({"digit"}),
     "wish_kept": frozenset(),
@@ -71,7 +80,17 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "duty_available": frozenset(),
     "duty_break": frozenset(),
     "duty_off": frozenset(),
+    "question_heard": frozenset(),
+    **{f"ask_{code}": frozenset[str]() for code in QUESTIONS},
+    "alarm": frozenset({"line", "reason", "digit"}),
+    "alarm_taken": frozenset(),
+    "alarm_over": frozenset(),
+    "waiting_sound": frozenset(),
 }
+
+
+# Keys that are sounds, and no words: without a file of the line's own there is the shipped one.
+SOUNDS = frozenset({"waiting_sound"})
 
 
 class LineExists(Conflict):
@@ -87,11 +106,25 @@ async def add_line(
     languages: list[str],
     timezone: str,
     practice: bool = False,
+    leads_here: Iterable[str] = (),
+    shown_number: str | None = None,
 ) -> Line:
-    """Make a line; one for practice is in no statistic. Raises Invalid, LineExists."""
-    valid = e164(number)
+    """Make a line; one for practice is in no statistic.
+
+    `number` is what children dial, also a short one; `leads_here` are the provider's numbers that
+    it is mapped to; `shown_number` is what phones of counsellors and agencies show. Raises
+    Invalid, LineExists.
+    """
+    valid = dialled(number)
     if valid is None:
-        raise Invalid(f"{number} is not a phone number with + and country code.")
+        raise Invalid(f"{number} is no phone number with + and country code, and no short one.")
+    numbers = [_whole_number(one) for one in leads_here]
+    if not valid.startswith("+") and not numbers:
+        raise Invalid(
+            f"{number} is a short number. Say which numbers of the provider it leads to, with + "
+            "and country code."
+        )
+    shows = _whole_number(shown_number) if shown_number else None
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -102,8 +135,10 @@ async def add_line(
         raise Invalid("Give one to eight different languages, for example sr,en.")
     for language in languages:
         check_language(language)
-    if await work.session.scalar(select(Line.id).where(Line.number == valid)):
-        raise LineExists()
+        await check_speakable(work, language)
+    for one in (valid, *numbers):
+        if await _is_taken(work, one):
+            raise LineExists()
     line = Line(
         id=uuid4(),
         number=valid,
@@ -111,10 +146,13 @@ async def add_line(
         country=country.upper(),
         timezone=timezone,
         practice=practice,
+        shown_number=shows,
         created_at=work.now,
     )
     work.session.add(line)
     await work.session.flush()
+    for one in numbers:
+        work.session.add(LineNumber(number=one, line_id=line.id))
     digits = [d for d in "123456789" if d != "9"]
     for position, language in enumerate(languages):
         locale, voice = SPOKEN.get(language, (language, None))
@@ -131,6 +169,56 @@ async def add_line(
     write_entry(work, "line added", str(line.id), languages=languages)
     work.announce("lines")
     return line
+
+
+def _whole_number(number: str) -> str:
+    """Raises Invalid."""
+    valid = e164(number.strip())
+    if valid is None:
+        raise Invalid(f"{number} is not a phone number with + and country code.")
+    return valid
+
+
+async def _is_taken(work: Work, number: str) -> bool:
+    of_line = select(Line.id).where(Line.number == number)
+    mapped = select(LineNumber.line_id).where(LineNumber.number == number)
+    return await work.session.scalar(of_line.union(mapped).limit(1)) is not None
+
+
+async def change_numbers(
+    work: Work, line: LineScript, *, leads_here: list[str] | None, shown_number: str | None
+) -> None:
+    """Change which numbers of the provider lead to a line, and which one phones show; what is
+    None stays, and an empty `shown_number` is the line's own. Raises Invalid, LineExists."""
+    if leads_here is not None:
+        numbers = [_whole_number(one) for one in leads_here]
+        if not line.number.startswith("+") and not numbers:
+            raise Invalid("A short number needs at least one number of the provider.")
+        await work.session.execute(delete(LineNumber).where(LineNumber.line_id == line.id))
+        for one in numbers:
+            if await _is_taken(work, one):
+                raise LineExists()
+            work.session.add(LineNumber(number=one, line_id=line.id))
+            await work.session.flush()
+    if shown_number is not None:
+        shows = _whole_number(shown_number) if shown_number else None
+        await work.session.execute(
+            update(Line).where(Line.id == line.id).values(shown_number=shows)
+        )
+    write_entry(work, "line numbers set", str(line.id), numbers=len(leads_here or []))
+    work.announce("lines")
+
+
+async def numbers_of(work: Work) -> dict[str, LineScript]:
+    """Every number at the provider that leads to a line, with its line."""
+    rows = await work.session.execute(select(Line.id, Line.number).where(Line.active))
+    mapped = await work.session.execute(select(LineNumber.line_id, LineNumber.number))
+    found: dict[str, LineScript] = {}
+    for line_id, number in (*rows.all(), *mapped.all()):
+        line = await line_of_id(work, line_id)
+        if line is not None and number.startswith("+"):
+            found[number] = line
+    return found
 
 
 async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
@@ -152,6 +240,34 @@ def check_language(language: str) -> None:
         Locale.parse(language)
     except (UnknownLocaleError, ValueError):
         raise Invalid(f"{language!r} is not a language code. Write one like sr or en.") from None
+
+
+async def check_speakable(work: Work, language: str) -> None:
+    """Refuse a language in which a line would have no words or no voice: it would be served in
+    another one. Raises Invalid."""
+    rows = await work.session.execute(
+        select(Prompt.key, Prompt.audio.is_not(None)).where(
+            Prompt.line_id.is_(None), Prompt.language == language
+        )
+    )
+    known: dict[str, bool] = {row[0]: row[1] for row in rows}
+    missing = [
+        key
+        for key in PROMPT_KEYS
+        if key not in known and key not in SOUNDS and words.prompt(language, key) is None
+    ]
+    if missing:
+        raise Invalid(
+            f"There are no words in {language!r} for: {', '.join(missing)}. Add them with "
+            f"`helpline line prompt KEY --language {language} --text ...` (or --file), and then "
+            "make the line."
+        )
+    silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
+    if language not in SPOKEN and silent:
+        raise Invalid(
+            f"The provider has no voice for {language!r}. Record these words and add them with "
+            f"`helpline line prompt KEY --language {language} --file ...`: {', '.join(silent)}."
+        )
 
 
 async def set_prompt(
@@ -208,9 +324,12 @@ def check_prompt_text(key: str, text: str) -> None:
 
 
 async def line_of_number(work: Work, number: str | None) -> LineScript | None:
-    """The active line of a dialled number, or None."""
-    valid = e164(number or "") or number
-    return await _script(work, Line.number == valid, ("number", valid))
+    """The active line of what was dialled, or None: a number, a short one, a SIP address."""
+    valid = dialled(number)
+    if valid is None:
+        return None
+    mapped = select(LineNumber.line_id).where(LineNumber.number == valid).scalar_subquery()
+    return await _script(work, or_(Line.number == valid, Line.id == mapped), ("number", valid))
 
 
 async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
@@ -262,7 +381,17 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         prompts=prompts,
         plan=line.plan,
         practice=line.practice,
+        shown_number=line.shown_number or await _own_number(work, line),
     )
+
+
+async def _own_number(work: Work, line: Line) -> str:
+    """A number of the line that the provider can show: not a short one, where it has others."""
+    if line.number.startswith("+"):
+        return line.number
+    mapped = select(LineNumber.number).where(LineNumber.line_id == line.id)
+    found: str | None = await work.session.scalar(mapped.order_by(LineNumber.number).limit(1))
+    return found or line.number
 
 
 class CallRules(NamedTuple):

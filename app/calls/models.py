@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.calls.states import CallState, LegStatus, Outcome, Unstaffed
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 
-CALLER_KINDS = ("e164", "client", "sip", "withheld", "other")
+CALLER_KINDS = ("e164", "client", "sip", "written", "withheld", "other")
 DIRECTIONS = ("inbound", "outbound")
 ENDED_BY = ("caller", "counsellor", "program", "provider")
 
@@ -45,7 +45,32 @@ class Line(Base):
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # For training: what happens on it is in no statistic.
     practice: Mapped[bool] = mapped_column(server_default="false")
+    # The number that phones of counsellors and agencies show, if not one of the line's own.
+    shown_number: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+class LineNumber(Base):
+    """A number of the provider's that leads to a line: what it reports as dialled.
+
+    A short number such as 116 111 is dialled by children and mapped by the operators to ordinary
+    numbers; the line is called by the short one.
+    """
+
+    __tablename__ = "line_numbers"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"), index=True)
+
+
+class Reconciled(Base):
+    """Up to when the provider's list of ended calls has been compared, without a gap. One row."""
+
+    __tablename__ = "reconciled"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, server_default="1")
+    until_at: Mapped[datetime]
 
 
 class LineLanguage(Base):
@@ -188,6 +213,8 @@ class Call(Base):
     held_at: Mapped[datetime | None]
     # The party outside with whom the caller is alone since we left; see `app/routing/company.py`.
     handed_to: Mapped[UUID | None]
+    # The conference in which others stay with the child until the next counsellor joins it.
+    kept_room_id: Mapped[UUID | None]
     # The provider's last word on this call, and when we last asked for one.
     heard_at: Mapped[datetime]
     asked_at: Mapped[datetime | None]
@@ -223,6 +250,28 @@ class Leg(Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     sip_code: Mapped[int | None]
+
+
+class LegPace(Base):
+    """When the next leg may begin at the provider. One row."""
+
+    __tablename__ = "leg_pace"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, server_default="1")
+    next_at: Mapped[datetime]
+
+
+class LegRequest(Base):
+    """A leg, of whatever kind, that waits for its turn to begin; see `telephony/pacing.py`."""
+
+    __tablename__ = "leg_requests"
+    __table_args__ = (Index("ix_leg_requests_urgency", "urgency", "wanted_at"),)
+
+    id: Mapped[Identifier]
+    urgency: Mapped[int]
+    wanted_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
 
 
 class RecordedEvent(Base):

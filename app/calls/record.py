@@ -357,6 +357,7 @@ def settle_outcome(work: Work, call: Call) -> None:
         asked_back=call.asked_back,
         outbound=call.direction == "outbound",
         transferred_out=call.transferred_at is not None,
+        refused=call.ended_by == "provider",
     )
     short = timedelta(seconds=work.settings.short_abandon_seconds)
     call.outcome = outcome_of(facts, short_abandon=short).value

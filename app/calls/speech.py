@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from app import words
+
 # Whom to ring in danger when nobody of us is there, as it is spoken.
 EMERGENCY = {"RS": "1 9 2", "GB": "9 9 9"}
 EMERGENCY_ELSEWHERE = "1 1 2"
@@ -43,6 +45,8 @@ class LineScript:
     # Whom a longer wait opens; see `app/routing/plan.py`.
     plan: Mapping[str, Any] = field(default_factory=dict)
     practice: bool = False
+    # What phones of counsellors and agencies show.
+    shown_number: str = ""
 
     @property
     def emergency(self) -> str:
@@ -53,9 +57,6 @@ class LineScript:
         return next((s for s in self.languages if s.language == language), self.languages[0])
 
     def prompt(self, language: str, key: str) -> PromptText:
-        """The text of a key; English stands in where a language has none."""
-        return (
-            self.prompts.get((language, key))
-            or self.prompts.get(("en", key))
-            or PromptText("", None)
-        )
+        """The line's own words of a key, or the shipped ones of that language."""
+        own = self.prompts.get((language, key))
+        return own or PromptText(words.prompt(language, key) or "", None)

@@ -54,6 +54,7 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
     FAILED = "failed"
     LOST = "lost"
+    UNREACHABLE = "unreachable"  # rang while we could not answer; found afterwards
 
 
 class Unstaffed(StrEnum):
@@ -78,6 +79,7 @@ class CallFacts:
     asked_back: bool = False  # the caller wants to be called back
     outbound: bool = False  # we rang
     transferred_out: bool = False  # a partner took it
+    refused: bool = False  # the provider itself ended it as failed or busy
 
 
 def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
@@ -105,7 +107,9 @@ def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
     if facts.queued_at is not None:
         waited = facts.ended_at - facts.queued_at
         return Outcome.SHORT_ABANDON if waited < short_abandon else Outcome.ABANDONED_IN_QUEUE
-    return Outcome.ABANDONED_IN_GREETING if facts.greeted else Outcome.FAILED
+    if facts.greeted:
+        return Outcome.ABANDONED_IN_GREETING
+    return Outcome.FAILED if facts.refused else Outcome.UNREACHABLE
 
 
 class LegStatus(StrEnum):

@@ -107,8 +107,8 @@ def guest_list(seed: int) -> list[Guest]:
         Guest(
             HOUR - 360, "asks to be called back", leaves_after=20, number="+381641234593",
             answers=(
-                ("pozovemo, pritisni 3", "3"), ("bezbedno", "1"), ("samo ti smeš", "1"),
-                ("Što pre možemo", "3"), ("Pozvaćemo te", ""),
+                ("kasnije pozovemo, pritisni 3", "3"), ("bezbedno", "1"),
+                ("niko drugi ne sme", "1"), ("Što pre možemo", "3"), ("Pozvaćemo te", ""),
             ),
         )
     )  # fmt: skip

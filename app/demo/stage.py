@@ -94,6 +94,11 @@ class Counsellor:
         self.id: UUID = staff.id
         self._cookies: dict[str, str] = {}
 
+    @property
+    def cookie_header(self) -> str:
+        """What the counsellor's browser sends along."""
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
     async def sign_in(self) -> None:
         """With a session made directly: the password's hash costs a tenth of a second."""
         async with transaction(self._stage.ground, PROGRAM) as work:
@@ -103,7 +108,7 @@ class Counsellor:
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """A request to the JSON interface."""
-        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
+        headers = {"Cookie": self.cookie_header}
         url = f"{self._stage.settings.public_url}/api/v1{path}"
         return await self._stage.client.request(method, url, json=body, headers=headers)
 
@@ -150,6 +155,7 @@ class Stage:
         profile = PROFILES[settings.telephony_platform]
         account = settings.twilio_account_sid or ACCOUNT
         self.exchange = Exchange(clock, account, TOKEN, seed, profile)
+        self.exchange.calls_per_second = settings.calls_per_second
         # One for all: making a client costs more than a request.
         self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
         self.ground: Ground

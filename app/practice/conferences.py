@@ -4,7 +4,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from app.practice.legs import Leg
-from app.practice.parties import Phone
 from app.practice.rooms import Conference, Participant
 from app.practice.wire import Fields, rfc2822
 
@@ -63,6 +62,7 @@ class Conferences:
         now = self._exchange.clock.now()
         participant.joined_at = now
         conference.participants[participant.leg.sid] = participant
+        conference.connecting.pop(participant.leg.sid, None)
         self._of_leg[participant.leg.sid] = conference
         participant.leg.story.append((now, "joins a conference"))
         self._tell(conference, "participant-join", participant)
@@ -73,11 +73,24 @@ class Conferences:
         if conference.status == "in-progress":
             for member in conference.participants.values():
                 self._stop_waiting(member)
-        phone = participant.leg.party
-        if isinstance(phone, Phone) and phone.drops_after is not None and phone.drops > 0:
-            phone.drops -= 1
-            self._exchange.drop_later(participant.leg, phone.drops_after)
+        self._exchange.plan_end_of_talk(participant.leg)
         self._note_talk(conference)
+
+    def connect(self, conference: Conference, leg: Leg) -> None:
+        """A leg is added by the interface: it is listed at once, and is in when it is answered."""
+        conference.connecting[leg.sid] = leg
+
+    def add_failed(self, conference: Conference, leg: Leg) -> None:
+        """A leg that was added was not answered: it leaves without ever having joined."""
+        if conference.connecting.pop(leg.sid, None) is None or conference.status == "completed":
+            return
+        never_in = Participant(leg, leg.label, False, True)
+        self._tell(
+            conference, "participant-leave", never_in,
+            [("ReasonParticipantLeft", "participant_add_failed")],
+        )  # fmt: skip
+        if not conference.participants and not conference.connecting:
+            self.end(conference, "last-participant-left")
 
     def leave(self, leg: Leg, reason: str) -> None:
         """Out of the conference; the last one and the one that ends it for all close it."""

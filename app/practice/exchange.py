@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import io
+import wave
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from app.clock import Clock
+from app.practice.account import Flow
 from app.practice.conferences import Conferences
 from app.practice.interpreter import Interpreter
 from app.practice.knobs import Knobs
@@ -23,6 +26,10 @@ _GEO = ("City", "State", "Zip", "Country")
 _EVENT_OF = {"initiated": "initiated", "ringing": "ringing", "in-progress": "answered"}
 # The provider rings a little longer than it was asked to, in seconds.
 _RING_BUFFER = 5.0
+# What an account may begin in a second, unless it has asked for more.
+CALLS_PER_SECOND = 1.0
+# A sound of which the exchange cannot tell how long it is, in seconds.
+_SOME_SOUND = 3.0
 
 
 @dataclass
@@ -32,6 +39,16 @@ class Number:
     voice_url: str
     fallback_url: str | None = None
     status_callback: str | None = None
+    sms_url: str | None = None
+
+
+def _seconds_of(sound: bytes) -> float:
+    """How long a WAV file plays; of other files we only guess."""
+    try:
+        with wave.open(io.BytesIO(sound)) as file:
+            return float(file.getnframes()) / float(file.getframerate())
+    except (wave.Error, EOFError):
+        return _SOME_SOUND
 
 
 class Exchange:
@@ -59,6 +76,17 @@ class Exchange:
         self.rooms: dict[str, Room] = {}
         self.recordings: dict[str, Recording] = {}
         self.messages: dict[str, Message] = {}
+        # What an account may begin in a second; what is asked for beyond that waits as `queued`.
+        self.calls_per_second = CALLS_PER_SECOND
+        self._next_slot = clock.now()
+        # Besides the account itself, keys that may use the interface, with their secrets.
+        self.api_keys: dict[str, str] = {}
+        # Numbers of others that the account may show, and flows that the provider keeps for it.
+        self.caller_ids: set[str] = set()
+        self.flows: dict[str, Flow] = {}
+        self.allows_flows = True
+        # How long each sound that a document plays is, in seconds, by its address.
+        self.sounds: dict[str, float] = {}
         self.conferences = Conferences(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Callbacks that wait to be overtaken.
@@ -82,6 +110,14 @@ class Exchange:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sender.close()
+
+    def flow_url(self, sid: str) -> str:
+        """The address of a flow, for a number to be pointed at."""
+        return f"https://webhooks.twilio.com/v1/Accounts/{self.account_sid}/Flows/{sid}"
+
+    def flow_at(self, url: str | None) -> Flow | None:
+        """The flow at an address, if one is there."""
+        return next((flow for flow in self.flows.values() if self.flow_url(flow.sid) == url), None)
 
     # -- what people do -------------------------------------------------------------------
 
@@ -151,9 +187,10 @@ class Exchange:
                 ("CallDuration", str(leg.seconds)),
                 ("Duration", str(-(-leg.seconds // 60))),
             ]
-            code = {"busy": "486", "failed": "404", "no-answer": "487"}.get(leg.status)
+            codes = {"completed": 200, "busy": 486, "failed": 404, "no-answer": 487}
+            code = leg.sip_code or codes.get(leg.status)
             if code:
-                fields.append(("SipResponseCode", code))
+                fields.append(("SipResponseCode", str(code)))
         return fields
 
     def leg_fields(self, leg: Leg) -> Fields:
@@ -249,9 +286,19 @@ class Exchange:
         self.legs[leg.sid] = leg
         leg.program = self.spawn(self._ring_out(leg, then))
 
+    async def _wait_for_slot(self) -> None:
+        """Legs that the interface asks for begin one after the other."""
+        begins = max(self._next_slot, self.clock.now())
+        self._next_slot = begins + timedelta(seconds=1 / self.calls_per_second)
+        wait = (begins - self.clock.now()).total_seconds()
+        if wait > 0:
+            await self.clock.sleep(wait)
+
     async def _ring_out(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
         phone = leg.party
         assert isinstance(phone, Phone)
+        if leg.direction == "outbound-api" and self.profile.paced:
+            await self._wait_for_slot()
         await self.clock.sleep(0.1)
         self.set_status(leg, "initiated")
         if phone.unreachable:
@@ -278,14 +325,39 @@ class Exchange:
             leg.party is phone and leg.answered_at and not leg.over for leg in self.legs.values()
         )
 
-    def drop_later(self, leg: Leg, seconds: float) -> None:
-        """The phone dies in mid-talk."""
+    def plan_end_of_talk(self, leg: Leg) -> None:
+        """A phone that is connected now dies later, or is hung up, as its owner says."""
+        phone = leg.party
+        if not isinstance(phone, Phone):
+            return
+        if phone.drops_after is not None and phone.drops > 0:
+            phone.drops -= 1
+            self.spawn(self._end_later(leg, phone.drops_after, dies=True))
+        elif phone.hangs_up_after is not None:
+            self.spawn(self._end_later(leg, phone.hangs_up_after, dies=False))
 
-        async def drop() -> None:
-            await self.clock.sleep(seconds)
+    async def _end_later(self, leg: Leg, seconds: float, *, dies: bool) -> None:
+        await self.clock.sleep(seconds)
+        if dies:
+            await self.let_die(leg)
+        else:
             await self.end_leg(leg, "completed", "party")
 
-        self.spawn(drop())
+    async def let_die(self, leg: Leg) -> None:
+        """The line to a phone breaks: nobody has hung up."""
+        leg.sip_code = 408
+        await self.end_leg(leg, "failed", "party")
+
+    # -- sounds ---------------------------------------------------------------------------
+
+    async def length_of(self, url: str) -> float:
+        """How long a sound plays; it is fetched once, as the provider keeps it."""
+        if url not in self.sounds:
+            sound = await self.sender.fetch_sound(url)
+            if sound is None:
+                self.faults.append(f"a sound could not be played: {url}")
+            self.sounds[url] = _seconds_of(sound or b"")
+        return self.sounds[url]
 
     # -- messages -------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from app.practice.flows import FlowPlayer
 from app.practice.legs import Bridge, Leg
 from app.practice.parties import Caller, Phone
 from app.practice.rooms import Participant, Room, Waiting
@@ -16,9 +17,11 @@ from app.practice.wire import Fields
 if TYPE_CHECKING:
     from app.practice.exchange import Exchange
 
+# What the provider lets a leg live, in seconds, unless it is asked for something else.
+LONGEST_LEG = 14_400.0
+
 # Spoken words, in letters a second.
 _SPEED = 15.0
-_PLAYED = 3.0
 
 
 @dataclass
@@ -65,11 +68,18 @@ class Interpreter:
             if not leg.fallback_url:
                 return None
             extra = [("ErrorCode", str(error.code)), ("ErrorUrl", error.url)]
+        flow = self._x.flow_at(leg.fallback_url)
+        if flow is not None:
+            return await FlowPlayer(self, flow).run()
         try:
             fields = self._x.leg_fields(leg) + what.fields + extra
             return await self._x.sender.fetch(leg.fallback_url, fields, leg.cookies)
         except Unanswered:
             return None
+
+    async def fetch_once(self, url: str) -> Answered:
+        """A document, without a second address. Raises Unanswered."""
+        return await self._x.sender.fetch(url, self._x.leg_fields(self._leg), self._leg.cookies)
 
     # -- verbs ----------------------------------------------------------------------------
 
@@ -99,7 +109,7 @@ class Interpreter:
                 return Next(verb.text or url)
             case "Hangup":
                 await self._x.end_leg(self._leg, "completed", "hangup")
-            case "Leave":
+            case "Leave" if self._leg.waits_in is not None:
                 raise LeftRoom
             case "Record":
                 return await self._record(verb, url)
@@ -115,7 +125,8 @@ class Interpreter:
             await self._clock.sleep(max(0.5, len(verb.text) / _SPEED))
         elif verb.name == "Play":
             self._leg.hears(f"[{verb.text}]", self._clock.now())
-            await self._clock.sleep(_PLAYED)
+            for _ in range(int(verb.get("loop", "1"))):
+                await self._clock.sleep(await self._x.length_of(verb.text))
         else:
             await self._clock.sleep(float(verb.get("length", "1")))
 
@@ -253,9 +264,11 @@ class Interpreter:
             return Next(action, [("QueueResult", "queue-full")]) if action else None
         waiting = Waiting(leg, self._clock.now())
         room.members.append(waiting)
+        leg.waits_in = room.name
         leg.story.append((self._clock.now(), "enters the waiting room"))
 
         def left(result: str) -> Fields:
+            leg.waits_in = None
             if waiting in room.members:
                 room.members.remove(waiting)
                 room.waits.append((self._clock.now() - waiting.since).total_seconds())
@@ -317,11 +330,10 @@ class Interpreter:
         noun, action = verb.children[0], verb.get("action")
         if noun.name in ("Number", "Sip"):
             return await self._dial_number(verb, noun)
-        began = self._clock.now()
 
         def dialled() -> Fields:
-            seconds = int((self._clock.now() - began).total_seconds())
-            return [("DialCallStatus", "answered"), ("DialCallDuration", str(seconds))]
+            # Of a conference neither the other leg nor a duration is told.
+            return [("DialCallStatus", "answered")]
 
         async def hung_up() -> None:
             self._x.conferences.leave(self._leg, "participant_hung_up")
@@ -340,6 +352,7 @@ class Interpreter:
                 events=frozenset(noun.get("statusCallbackEvent", "start end").split(" ")),
                 wait_url=noun.get("waitUrl"),
                 star=verb.flag("hangupOnStar", False),
+                limit=float(verb.get("timeLimit", str(LONGEST_LEG))),
                 muted=noun.flag("muted", False),
                 coaches=noun.get("coach") or None,
             )
@@ -376,10 +389,7 @@ class Interpreter:
                     return
             leg.bridges.append(Bridge(child, self._clock.now()))
             leg.story.append((self._clock.now(), "talks with a number that was dialled"))
-            phone = child.party
-            if isinstance(phone, Phone) and phone.drops_after is not None and phone.drops > 0:
-                phone.drops -= 1
-                self._x.drop_later(child, phone.drops_after)
+            self._x.plan_end_of_talk(child)
 
         async def hung_up() -> None:
             await self._x.end_leg(child, "completed" if child.answered_at else "canceled", "api")
@@ -420,6 +430,7 @@ class Interpreter:
         events: frozenset[str],
         wait_url: str,
         star: bool = False,
+        limit: float = LONGEST_LEG,
         muted: bool = False,
         coaches: str | None = None,
     ) -> None:
@@ -431,6 +442,19 @@ class Interpreter:
         self._x.conferences.join(conference, participant)
         if conference.status == "init" and wait_url:
             participant.wait_program = self._x.spawn(self.play_to(wait_url))
+        out_of_time = self._x.spawn(self._leave_after(limit, participant))
+        try:
+            await self._until_out(participant, star=star)
+        finally:
+            out_of_time.cancel()
+
+    async def _leave_after(self, limit: float, participant: Participant) -> None:
+        """A dial ends after its limit, whoever still talks."""
+        await self._clock.sleep(limit)
+        if not participant.out.done():
+            self._x.conferences.leave(self._leg, "participant_hung_up")
+
+    async def _until_out(self, participant: Participant, *, star: bool) -> None:
         if not star:
             await participant.out
             return

@@ -50,6 +50,10 @@ class Leg:
     timeout: float = 60.0
     answered_by: str | None = None
     label: str = ""
+    # The name of the queue that it waits in.
+    waits_in: str | None = None
+    # The last SIP answer, where it says more than the status: 408 for a line that died.
+    sip_code: int | None = None
     # The leg whose document dials this one.
     parent: str | None = None
     # With whom a `<Dial>` of a number has connected it: since when, until when, and the other leg.

@@ -28,8 +28,9 @@ class Caller:
 class Phone:
     """A phone that can be rung, and what happens then. Times in seconds.
 
-    `picks_up` None lets it ring out. `presses` None is a machine, or somebody who
-    does not listen. `drops_after` ends the leg in mid-talk, `drops` times.
+    `picks_up` None lets it ring out. `presses` None is a machine, or a person who does not listen.
+    `drops_after` lets the line die in mid-talk, `drops` times; `hangs_up_after` is a person who
+    hangs up.
     """
 
     picks_up: float | None = 2.0
@@ -41,6 +42,7 @@ class Phone:
     press_after: float = 1.0
     drops_after: float | None = None
     drops: int = 1_000_000
+    hangs_up_after: float | None = None
     heard: list[Heard] = field(default_factory=list)
     rung: int = 0
     # What was written to it.

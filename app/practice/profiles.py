@@ -39,6 +39,8 @@ class Profile:
     filters: bool = True
     # A redirect takes a moment, in seconds.
     redirect_pause: float = 0.0
+    # Legs that are asked for begin one after the other, so many a second.
+    paced: bool = True
     # A phone that talks is busy.
     one_call_per_phone: bool = False
 
@@ -61,6 +63,7 @@ TWILIO = Profile(
         Enqueue="action method waitUrl waitUrlMethod maxQueueSize",
         Dial="action method timeout timeLimit callerId hangupOnStar answerOnBridge",
         Number="url method",
+        Sip="url method",
         Conference="coach muted beep startConferenceOnEnter endConferenceOnExit participantLabel "
         "waitUrl waitMethod maxParticipants statusCallback statusCallbackEvent "
         "statusCallbackMethod",
@@ -68,7 +71,7 @@ TWILIO = Profile(
     children=_table(
         Response="Say Play Pause Gather Redirect Hangup Leave Reject Record Enqueue Dial",
         Gather="Say Play Pause",
-        Dial="Conference Number",
+        Dial="Conference Number Sip",
     ),
 )
 
@@ -100,6 +103,7 @@ SOMLENG = Profile(
     second_chances=False,
     rooms=False,
     filters=False,
+    paced=False,
     redirect_pause=1.0,
     one_call_per_phone=True,
 )

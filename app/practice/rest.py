@@ -14,13 +14,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app.practice.account import Account
 from app.practice.exchange import Exchange
-from app.practice.interpreter import Interpreter
+from app.practice.interpreter import LONGEST_LEG, Interpreter
 from app.practice.legs import Leg
 from app.practice.parties import Phone
+from app.practice.refusal import RestError
 from app.practice.rooms import Conference, Message, Participant, Recording
-from app.practice.wire import error_body, read_overrides, rfc2822
+from app.practice.wire import read_overrides, rfc2822
 
+_ADDRESSES = frozenset(
+    "Url StatusCallback ConferenceStatusCallback WaitUrl HoldUrl AmdStatusCallback VoiceUrl "
+    "VoiceFallbackUrl SmsUrl".split()
+)
 _ROOT = "/2010-04-01/Accounts/{account}"
 # How long the exchange listens before it says who answered, in seconds.
 _DETECTING = 2.0
@@ -40,12 +46,6 @@ def _silent_wav() -> bytes:
 
 
 SILENT_WAV = _silent_wav()
-
-
-class RestError(Exception):
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.response = JSONResponse(error_body(status, code, message), status_code=status)
 
 
 def rest_app(exchange: Exchange) -> Starlette:
@@ -86,6 +86,7 @@ def rest_app(exchange: Exchange) -> Starlette:
             (f"{recording}.wav", face.where_audio_is, ["GET"]),
             (f"{_ROOT}/{{rest:path}}", face.unknown, everything),
         ]
+    routes[:0] = Account(exchange).routes()
     served = [Route(path, face.guarded(f), methods=methods) for path, f, methods in routes]
     if not exchange.profile.rooms:
         served.append(Route("/storage/{sid}", face.stored_audio))
@@ -140,8 +141,9 @@ class _Face:
             user, _, password = base64.b64decode(given).decode().partition(":")
         except ValueError:
             user = password = ""
-        right = (self._x.account_sid, self._x.auth_token)
-        if (user, password) != right or request.path_params["account"] != right[0]:
+        known = {self._x.account_sid: self._x.auth_token, **self._x.api_keys}
+        mine = request.path_params.get("account", self._x.account_sid) == self._x.account_sid
+        if not mine or known.get(user) != password:
             raise RestError(401, 20003, "Authenticate")
 
     def _leg(self, request: Request) -> Leg:
@@ -158,7 +160,7 @@ class _Face:
                 code = {"To": 21201, "From": 21213}.get(name, 21205)
                 raise RestError(400, code, f"No '{name}' is specified")
         for name, values in fields.items():
-            if name in ("Url", "StatusCallback", "ConferenceStatusCallback", "WaitUrl", "HoldUrl"):
+            if name in _ADDRESSES and values[0]:
                 self._check_url(name, values[0])
         return fields
 
@@ -244,15 +246,23 @@ class _Face:
             and query.get("From") in (None, leg.from_)
             and query.get("Status") in (None, leg.status)
             and self._since(query.get("StartTime>"), leg.created_at)
+            and self._since(query.get("EndTime>"), leg.ended_at)
+            and self._before(query.get("EndTime<"), leg.ended_at)
         ]
         legs.sort(key=lambda leg: leg.created_at, reverse=True)
         return self._page(request, "calls", [self._call(leg) for leg in legs])
 
     @staticmethod
-    def _since(wanted: str | None, at: datetime) -> bool:
+    def _since(wanted: str | None, at: datetime | None) -> bool:
         if not wanted:
             return True
-        return at >= datetime.fromisoformat(wanted.replace("Z", "+00:00"))
+        return at is not None and at >= datetime.fromisoformat(wanted.replace("Z", "+00:00"))
+
+    @staticmethod
+    def _before(wanted: str | None, at: datetime | None) -> bool:
+        if not wanted:
+            return True
+        return at is not None and at <= datetime.fromisoformat(wanted.replace("Z", "+00:00"))
 
     async def fetch_call(self, request: Request) -> Response:
         return JSONResponse(self._call(self._leg(request)))
@@ -313,29 +323,62 @@ class _Face:
         name = request.path_params["name"]
         leg = self._new_leg(fields)
         leg.label = fields.get("Label", [""])[0]
+        callback = fields.get("ConferenceStatusCallback", [""])[0] or None
+        events = frozenset(fields.get("ConferenceStatusCallbackEvent", ["start", "end"]))
+        conference = self._x.conferences.open(name, callback, events)
+        self._x.conferences.connect(conference, leg)
+        detection = self._detection(fields)
+
+        async def never_answered() -> None:
+            self._x.conferences.add_failed(conference, leg)
 
         async def hung_up() -> None:
             self._x.conferences.leave(leg, "participant_hung_up")
 
         async def in_and_out() -> None:
+            leg.on_hang_up.remove(never_answered)
             leg.on_hang_up.append(hung_up)
+            if detection:
+                self._x.spawn(self._tell_who_answered(leg, fields["AmdStatusCallback"][0]))
             await Interpreter(self._x, leg).confer(
                 name,
                 label=leg.label,
                 starts=fields.get("StartConferenceOnEnter", ["true"])[0] == "true",
                 ends=fields.get("EndConferenceOnExit", ["false"])[0] == "true",
-                callback=fields.get("ConferenceStatusCallback", [""])[0] or None,
-                events=frozenset(fields.get("ConferenceStatusCallbackEvent", ["start", "end"])),
+                callback=callback,
+                events=events,
+                limit=float(fields.get("TimeLimit", [str(LONGEST_LEG)])[0]),
                 wait_url=fields.get("WaitUrl", [""])[0],
                 muted=fields.get("Muted", ["false"])[0] == "true",
                 coaches=fields.get("CallSidToCoach", [""])[0] or None,
             )
             await self._x.end_leg(leg, "completed", "api")
 
+        leg.on_hang_up.append(never_answered)
         self._x.ring_out(leg, in_and_out)
-        known = self._x.conferences.find(name)
-        body = self._participant_body(leg, known.sid if known else self._x.sids.new("CF"), "queued")
+        body = self._participant_body(leg, conference.sid, "queued")
         return JSONResponse(body, status_code=201)
+
+    def _detection(self, fields: dict[str, list[str]]) -> bool:
+        """Whether the exchange is to say who answered, while the two talk already."""
+        wanted = fields.get("MachineDetection", [""])[0]
+        if wanted not in ("", "Enable", "DetectMessageEnd"):
+            raise RestError(400, 21205, "MachineDetection is not valid")
+        if wanted and not fields.get("AmdStatusCallback", [""])[0]:
+            raise RestError(400, 21262, "MachineDetection needs a callback")
+        return bool(wanted)
+
+    async def _tell_who_answered(self, leg: Leg, url: str) -> None:
+        await self._x.clock.sleep(_DETECTING)
+        if leg.over:
+            return
+        machine = isinstance(leg.party, Phone) and leg.party.machine
+        leg.answered_by = "machine_start" if machine else "human"
+        told = [
+            ("CallSid", leg.sid), ("AccountSid", leg.account), ("AnsweredBy", leg.answered_by),
+            ("MachineDetectionDuration", str(int(_DETECTING * 1000))),
+        ]  # fmt: skip
+        self._x.call_back(url, told, "machine")
 
     def _participant(self, request: Request) -> tuple[Conference, Participant]:
         conference = self._conference(request)
@@ -352,6 +395,11 @@ class _Face:
     async def list_participants(self, request: Request) -> Response:
         conference = self._conference(request)
         found = [self._as_participant(conference, p) for p in conference.participants.values()]
+        # Who is still being rung is on the list, too; only the status tells.
+        found += [
+            self._participant_body(leg, conference.sid, leg.status)
+            for leg in conference.connecting.values()
+        ]
         return self._page(request, "participants", found)
 
     async def update_participant(self, request: Request) -> Response:
@@ -366,6 +414,8 @@ class _Face:
             self._x.conferences.take_part(
                 conference, participant, muted, coached if coaching else None
             )
+        if "EndConferenceOnExit" in fields:
+            participant.ends_on_exit = fields["EndConferenceOnExit"][0] == "true"
         hold = fields.get("Hold", [""])[0]
         if hold:
             self._x.conferences.hold(conference, participant, hold == "true")
@@ -497,18 +547,21 @@ class _Face:
     def _page(self, request: Request, name: str, items: list[dict[str, Any]]) -> Response:
         uri = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         size = int(request.query_params.get("PageSize", "50"))
-        shown = items[:size]
+        page = int(request.query_params.get("Page", "0"))
+        shown = items[page * size : (page + 1) * size]
+        more = len(items) > (page + 1) * size
+        following = str(request.url.include_query_params(Page=page + 1)).partition("//")[2]
         return JSONResponse(
             {
                 name: shown,
                 "first_page_uri": uri,
-                "next_page_uri": None,
+                "next_page_uri": "/" + following.partition("/")[2] if more else None,
                 "previous_page_uri": None,
                 "uri": uri,
-                "page": 0,
+                "page": page,
                 "page_size": size,
-                "start": 0,
-                "end": max(0, len(shown) - 1),
+                "start": page * size,
+                "end": page * size + max(0, len(shown) - 1),
             }
         )
 

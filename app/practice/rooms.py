@@ -21,7 +21,8 @@ class Room:
     name: str
     members: list[Waiting] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
-    size: int = 1000
+    # The provider's default; an account may set it to 5,000.
+    size: int = 100
 
     def position(self, leg: Leg) -> int:
         return next((i for i, w in enumerate(self.members, 1) if w.leg is leg), 0)
@@ -55,6 +56,8 @@ class Conference:
     callback: str | None = None
     events: frozenset[str] = frozenset()
     participants: dict[str, Participant] = field(default_factory=dict)
+    # Legs that the interface has added and that are not in yet.
+    connecting: dict[str, Leg] = field(default_factory=dict)
     ended_at: datetime | None = None
     reason: str = ""
     # Every moment at which two or more were in it and started, for tests.

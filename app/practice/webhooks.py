@@ -82,6 +82,19 @@ class Sender:
             self._report.append(f"bad TwiML from {urlsplit(where).path}: {error}")
             raise Unanswered(error.code, where, str(error)) from None
 
+    async def fetch_sound(self, url: str) -> bytes | None:
+        """A sound that a document plays; None if there is none."""
+        address = url.partition("#")[0]
+        self.under_way += 1
+        try:
+            answer = await self._client.get(address, timeout=5)
+        except httpx2.HTTPError:
+            return None
+        finally:
+            self.under_way -= 1
+        known = answer.headers.get("content-type", "").startswith("audio/")
+        return answer.content if answer.status_code == 200 and known else None
+
     async def call_back(self, url: str, fields: Fields) -> bool:
         """Deliver a callback; whether it was taken."""
         try:

@@ -4,12 +4,20 @@ Withheld numbers come in many forms (words, digits that spell a word on a
 keypad, nothing at all). They are nobody: never matched, never called back.
 """
 
+import re
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 import phonenumbers
 
-CallerKind = Literal["e164", "client", "sip", "withheld", "other"]
+CallerKind = Literal["e164", "client", "sip", "written", "withheld", "other"]
 
+# Prefixes of addresses in messaging services: the same digits as a telephone number, and another
+# way to reach somebody.
+_WRITTEN = ("whatsapp:", "messenger:", "viber:", "telegram:", "signal:", "rcs:")
+# A number of a few digits that only works within a country: 116 111, 19 9.
+_SHORT = re.compile(r"\d{2,8}")
 # What ANONYMOUS, RESTRICTED, UNAVAILABLE, BLOCKED and UNKNOWN spell on a keypad.
 _SPELLED = frozenset({"266696687", "7378742833", "86282452253", "2562533", "8656696"})
 _WORDS = (
@@ -40,14 +48,70 @@ def read_caller(raw: str | None) -> Caller:
         return Caller("withheld", None)
     if lowered.startswith("client:"):
         return Caller("client", text)
-    if lowered.startswith(("sip:", "sips:")):
-        return Caller("sip", text)
+    if lowered.startswith(_WRITTEN):
+        return Caller("written", text)
+    if lowered.startswith(("sip:", "sips:", "tel:")):
+        number = e164(user_of(text))
+        if number is not None:
+            return Caller("e164", number)
+        return Caller("sip" if lowered.startswith("sip") else "other", text)
     digits = "".join(c for c in text if c.isdigit())
     if digits in _SPELLED or digits.removeprefix("1") in _SPELLED or not digits.strip("0"):
         return Caller("withheld", None)
     number = e164(text)
     # Short codes and numbers that cannot be: somebody, but nobody to match or to ring.
     return Caller("e164", number) if number else Caller("other", None)
+
+
+def user_of(uri: str) -> str:
+    """The user part of a SIP or telephone URI without its parameters (RFC 3261, 19; RFC 3966).
+
+    `sip:+381111@trunk.example;user=phone` and `tel:+381-11-1` become `+381111` and `+381-11-1`.
+    """
+    text = uri.strip().strip("<>")
+    if '"' in text or "<" in text:
+        # With a display name before it: "Ana" <sip:...>.
+        text = text.rpartition("<")[2].partition(">")[0]
+    user = text.partition(":")[2].partition("@")[0].partition(";")[0]
+    return unquote(user)
+
+
+# Where a trunk carries the caller's number, if not in `From` itself (RFC 3325 and its forerunner).
+_ASSERTED = ("SipHeader_P-Asserted-Identity", "SipHeader_Remote-Party-ID", "SipHeader_X-Caller")
+
+
+def caller_of(fields: Mapping[str, str]) -> str | None:
+    """What stands for the caller in a webhook: `From`, or what a SIP trunk asserts.
+
+    A caller who withholds their number stays withheld, whatever a header says.
+    """
+    raw = fields.get("From")
+    first = read_caller(raw)
+    if first.kind != "sip" or fields.get("SipHeader_Privacy", "").lower() in ("id", "full"):
+        return raw
+    for name in _ASSERTED:
+        number = e164(user_of(fields[name])) if name in fields else None
+        if number is not None:
+            return number
+    return raw
+
+
+def dialled(raw: str | None) -> str | None:
+    """The number that was dialled, as lines keep it: international, or short.
+
+    None for what is no telephone number, such as the same digits in a messaging service.
+    """
+    text = (raw or "").strip()
+    lowered = text.lower()
+    if lowered.startswith(_WRITTEN) or lowered.startswith("client:"):
+        return None
+    if lowered.startswith(("sip:", "sips:", "tel:")):
+        text = user_of(text)
+    whole = e164(text)
+    if whole is not None:
+        return whole
+    short = re.sub(r"[\s().-]", "", text)
+    return short if _SHORT.fullmatch(short) else None
 
 
 def e164(text: str) -> str | None:

@@ -64,6 +64,8 @@ class Free:
     skills: Mapping[str, int] = field(default_factory=dict)
     layer: Layer = Layer.PRIMARY
     training: bool = False
+    # The shift has ended: only for callers who came before that.
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> 
     or the skill is better than nobody. Never to one whom the caller does not want.
     """
     if counsellor.counsellor_id in caller.excluded:
+        return False
+    if counsellor.until is not None and caller.queued_at > counsellor.until:
         return False
     if counsellor.lines and caller.line not in counsellor.lines:
         return False

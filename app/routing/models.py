@@ -253,6 +253,10 @@ class Offer(Base):
     # The counsellor is in and the caller was asked for; the counsellor says the talk is over.
     move_wanted_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # When the counsellor's line died; they are rung again for a while.
+    lost_at: Mapped[datetime | None]
+    # When the talk was last carried over to new legs, before the provider's limit ends them.
+    carried_at: Mapped[datetime | None]
     # When the provider was asked whether the two are connected.
     asked_at: Mapped[datetime | None]
 

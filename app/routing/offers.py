@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import aliased
 
 from app.calls import record
-from app.calls.models import Call, Leg
+from app.calls.models import Call, Leg, LegRequest
 from app.calls.record import Delivery
-from app.calls.states import CallEvent, CallState
+from app.calls.states import CallEvent, CallState, LegStatus
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import company
 from app.routing import presence as presences
@@ -28,6 +28,10 @@ from app.work import Work
 MISSES_BROWSER = 1
 MISSES_PHONE = 3
 
+# A leg that waits for its turn is looked at that often at the least.
+_TURN_COMES = timedelta(seconds=10)
+# We hear within that time that both are in the conference, or ask.
+_TOLD_WITHIN = timedelta(seconds=5)
 # Somebody who has lifted the phone gets so long to press 1.
 _LISTENING = timedelta(seconds=15)
 
@@ -58,6 +62,7 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
         state=OfferState.OPEN,
         opened_at=work.now,
         expires_at=work.now + timedelta(seconds=work.settings.offer_seconds),
+        room_id=call.kept_room_id,
     )
     work.session.add(offer)
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
@@ -68,12 +73,13 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
     )
     if work.settings.rings_by_itself(staff.endpoint_kind):
-        _want_leg(work, offer, "telephony:ring_counsellor")
+        want_leg(work, offer, "telephony:ring_counsellor")
     work.announce(f"offers:{staff.id}")
     return offer
 
 
-def _want_leg(work: Work, offer: Offer, task: str) -> None:
+def want_leg(work: Work, offer: Offer, task: str) -> None:
+    """A leg to the counsellor of an offer is to be made."""
     leg = Leg(id=uuid4(), call_id=offer.call_id, offer_id=offer.id, created_at=work.now)
     work.session.add(leg)
     work.defer(task, leg_id=str(leg.id))
@@ -131,9 +137,11 @@ async def accept_offer(
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed = 0
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
+    if work.settings.has_conferences:
+        work.defer("telephony:look_at_talk", delay=_TOLD_WITHIN, offer_id=str(offer.id))
     legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
     if legs is None and work.settings.has_conferences:
-        _want_leg(work, offer, "telephony:join_counsellor")
+        want_leg(work, offer, "telephony:join_counsellor")
     work.announce(f"offers:{offer.counsellor_id}", "queue")
 
 
@@ -165,11 +173,29 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
 
 
 async def _never_rang(work: Work, offer: Offer) -> bool:
-    """Whether the provider has not taken a leg of this offer up to now: an outage, then."""
+    """Whether no phone rang for this offer up to now: the provider has not taken the request, or
+    has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
-    made = ("wanted", "sending", "sent")
-    unsent = [leg for leg in legs if leg.provider_sid is None and leg.sending in made]
-    return bool(legs) and len(unsent) == len(legs)
+    return bool(legs) and not any(_rang(leg, work.settings.has_conferences) for leg in legs)
+
+
+def _rang(leg: Leg, told: bool) -> bool:
+    """`told`: whether the platform tells how a leg goes on."""
+    if leg.provider_sid is None:
+        return leg.sending not in ("wanted", "sending", "sent")
+    begun = leg.status not in (None, LegStatus.QUEUED) or leg.answered_at is not None
+    return begun or not told
+
+
+async def waits_for_turn(work: Work, offer: Offer) -> bool:
+    """Whether an offer's leg is still to begin, since others are begun before it."""
+    found = await work.session.scalar(
+        select(LegRequest.id)
+        .join(Leg, Leg.id == LegRequest.id)
+        .where(Leg.offer_id == offer.id, LegRequest.seen_at > work.now - _TURN_COMES)
+        .limit(1)
+    )
+    return found is not None
 
 
 async def miss_offer(
@@ -232,10 +258,14 @@ async def _release(work: Work, call: Call, offer: Offer, state: OfferState, caus
 
 
 async def end_legs(work: Work, offer_id: UUID) -> None:
-    """No phone keeps ringing: every live leg of the offer is to be ended."""
+    """No phone keeps ringing: every live leg of the counsellor is to be ended, no other."""
+    own = select(Party.id).where(Party.owner_offer_id == offer_id)
     legs = await work.session.scalars(
-        select(Leg).where(Leg.offer_id == offer_id, Leg.ended_at.is_(None))
-    )
+        select(Leg).where(
+            Leg.offer_id == offer_id, Leg.ended_at.is_(None),
+            or_(Leg.party_id.is_(None), Leg.party_id.in_(own)),
+        )
+    )  # fmt: skip
     for leg in legs:
         leg.end_wanted = True
         work.defer("telephony:end_leg", leg_id=str(leg.id))
@@ -254,6 +284,7 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
         return
     if await record.connect(work, call, at=at):
         offer.state, offer.connected_at = OfferState.CONNECTED.value, at
+        call.kept_room_id = None
         await _withdraw_others(work, call, offer)
         work.announce(f"offers:{offer.counsellor_id}", f"presence:{offer.counsellor_id}")
 
@@ -370,21 +401,6 @@ async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> No
         work.defer("referrals:watch_danger", call_id=str(call.id))
 
 
-async def _who_is_there(work: Work, call: Call) -> Party | None:
-    """A colleague in the talk who can go on with the caller when the counsellor drops out."""
-    found: Party | None = await work.session.scalar(
-        select(Party)
-        .where(
-            Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_not(None),
-            Party.owner_offer_id.is_(None),
-            Party.staff_id.not_in(select(Offer.counsellor_id).where(Offer.released_at.is_(None))),
-        )
-        .order_by(Party.mode != Mode.TALK.value, Party.joined_at)
-        .limit(1)
-    )  # fmt: skip
-    return found
-
-
 async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
     """Where a call rang at several, the others stop only now: whoever took it might have been
     lost on the way in."""
@@ -407,42 +423,27 @@ async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> No
     )
 
 
-async def lose_counsellor(
-    work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
-) -> None:
-    """The counsellor's leg died: the caller goes back to the front and is told so.
+async def withdraw_open(work: Work, call: Call, cause: str) -> bool:
+    """A waiting caller chooses something else: nobody is rung for them any more.
 
-    The place is that of the first arrival, and above everybody else's. A caller who is
-    just asking us what to do next need not be fetched.
+    Whether that is so; not if a counsellor has taken the call and is on the way.
     """
-    if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
-        return
-    if offer.state != OfferState.CONNECTED:
-        await miss_offer(work, call, offer, cause, fetch_caller=fetch_caller)
-        return
-    heir = await _who_is_there(work, call) if fetch_caller else None
-    if heir is not None:
-        await record.record(work, call, "counsellor_dropped_out", offer_id=str(offer.id),
-                            cause=cause)  # fmt: skip
-        await hand_over(work, call, offer, heir)
-        return
-    offer.released_at = work.now
-    await end_legs(work, offer.id)
-    await company.send_away(work, call, cause)
-    call.returned += 1
-    call.entries += 1
-    call.held_at = None
-    call.priority = max(call.priority, RETURNED_PRIORITY)
-    await record.move(work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause)
-    presence = await presences.lock_presence(work, offer.counsellor_id)
-    if presence.state == PresenceState.ON_CALL:
-        await presences.start_wrap_up(work, presence, "your connection to the call was lost")
-    if fetch_caller:
-        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
-    if call.danger:
-        # A child in danger waits again.
-        work.defer("referrals:watch_danger", call_id=str(call.id))
-    work.announce(f"offers:{offer.counsellor_id}")
+    if CallState(call.state) is CallState.QUEUED:
+        return True
+    live = await live_offer_of_call(work, call.id)
+    if CallState(call.state) is not CallState.OFFERED or live is None:
+        return False
+    if live.state != OfferState.OPEN:
+        return False
+    held = await work.session.scalars(
+        select(Offer)
+        .where(Offer.call_id == call.id, Offer.released_at.is_(None))
+        .order_by(Offer.counsellor_id)
+    )
+    for offer in held.all():
+        await withdraw_offer(work, call, offer, cause)
+    await record.move(work, call, CallEvent.OFFER_ENDED, cause=cause)
+    return True
 
 
 async def end_call(
@@ -456,9 +457,10 @@ async def end_call(
     lost: bool = False,
 ) -> None:
     """The caller is gone, or the talk is over: everything the call held is released now."""
-    if call.handed_to is not None or CallState(call.state) is CallState.CONNECTED:
+    connected = CallState(call.state) is CallState.CONNECTED
+    if connected or call.handed_to is not None or call.kept_room_id is not None:
         await company.send_away(work, call, "the call has ended")
-        call.handed_to = None
+        call.handed_to = call.kept_room_id = None
     if call.callback_id is not None and CallState(call.state) is not CallState.ENDED:
         work.defer("telephony:callback_over", call_id=str(call.id))
     # Only a call that is offered or connected holds anything.
@@ -474,6 +476,9 @@ async def end_call(
         .order_by(Offer.counsellor_id)
     )
     for offer in held.all():
+        if offer.state == OfferState.ACCEPTED and work.settings.has_conferences:
+            # Perhaps they had met, and only the word of it was lost.
+            work.defer("telephony:settle_talk", delay=_TOLD_WITHIN, offer_id=str(offer.id))
         await _let_go(work, offer)
 
 

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.calls import record
-from app.calls.models import Call, Leg, Line
+from app.calls import lines, record
+from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.privacy.numbers import e164
-from app.routing import company, offers, roster
+from app.routing import company, leaving, offers, roster
 from app.routing.company import LIVE, ROLES, Mode, Party, PartyState, Purpose
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.people import check_skills
@@ -61,7 +61,7 @@ async def _invite(
     party_id = uuid4()
     sealed = None
     if number is not None:
-        if await work.session.scalar(select(Line.id).where(Line.number == number)):
+        if await lines.line_of_number(work, number) is not None:
             raise Invalid("That is a number of ours.")
         sealed = work.keys.seal(
             number.encode(), table="parties", column="number_sealed", row=party_id
@@ -304,6 +304,7 @@ async def gone(work: Work, call: Call, party: Party, cause: str) -> None:
     if party.owner_offer_id is not None or party.state not in LIVE:
         return
     await company.end_party(work, call, party, cause)
+    await leaving.leave_empty_room(work, call)
     if CallState(call.state) is not CallState.CONNECTED:
         return
     if call.handed_to == party.id:

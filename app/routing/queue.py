@@ -88,9 +88,11 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
 
 
 # Everybody has waited until the same now, so wait + priority compares like arrival - priority.
+# Before somebody are those of the same line and language, and children in danger on the line.
 _AHEAD = select(func.count()).where(
     Call.state == CallState.QUEUED,
     Call.line_id.is_not_distinct_from(bindparam("line_id", type_=Uuid())),
+    or_(Call.danger, Call.language.is_not_distinct_from(bindparam("language", type_=Text()))),
     Call.id != bindparam("call_id"),
     Call.ranked_at < bindparam("mine"),
 )
@@ -102,6 +104,7 @@ async def callers_ahead(work: Work, call: Call) -> int:
     values = {
         "mine": call.queued_at - timedelta(seconds=call.priority),
         "line_id": call.line_id,
+        "language": call.language,
         "call_id": call.id,
     }
     return (await work.session.scalar(_AHEAD, values)) or 0
@@ -309,11 +312,19 @@ async def _free_counsellors(work: Work) -> list[Free]:
         for row in rows
         if row.state == PresenceState.AVAILABLE or (row.id in people and people[row.id].rings)
     ]
-    return [
-        replace(people[staff_id].free, idle_since=idle or _LONG_AGO, layer=present[staff_id].layer)
-        for staff_id, idle, _ in rows
-        if staff_id in present and staff_id in people and people[staff_id].reachable
-    ]
+    ended = await roster.just_ended(work)
+    found = []
+    for staff_id, idle, _ in rows:
+        on = present.get(staff_id) or ended.get(staff_id)
+        if on is None or staff_id not in people or not people[staff_id].reachable:
+            continue
+        until = None if staff_id in present else on.until
+        found.append(
+            replace(
+                people[staff_id].free, idle_since=idle or _LONG_AGO, layer=on.layer, until=until
+            )
+        )
+    return found
 
 
 async def _claim(work: Work, caller: Waiting, counsellor: Free) -> bool:

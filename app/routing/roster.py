@@ -268,6 +268,43 @@ async def on_shift(work: Work) -> dict[UUID, rota.OnShift]:
     return present
 
 
+# Whoever's shift has ended is still asked for so long, for callers who came before its end.
+DRAINS_FOR = timedelta(minutes=15)
+
+
+async def just_ended(work: Work) -> dict[UUID, rota.OnShift]:
+    """Whose shift has ended a few minutes ago and is not followed by another: until when it was."""
+    known: dict[UUID, rota.OnShift] | None = work.ground.memory.recall("roster", "ended", work.now)
+    if known is not None:
+        return known
+    present, found = await on_shift(work), await rota_of(work)
+    ended = {
+        duty.counsellor_id: rota.OnShift(duty.end, duty.layer)
+        for duty in rota.stretches(found, work.now - DRAINS_FOR, work.now)
+        if duty.end <= work.now and duty.counsellor_id not in present
+    }
+    until = rota.next_change(found, work.now, _BELIEVED)
+    work.ground.memory.keep("roster", "ended", ended, until)
+    return ended
+
+
+async def lingering(work: Work) -> dict[UUID, rota.OnShift]:
+    """Of these, who has not gone home: signed in, and in a talk, writing up or available."""
+    ended = await just_ended(work)
+    if not ended:
+        return {}
+    everybody = await people(work)
+    return {who: shift for who, shift in ended.items() if who in everybody and everybody[who].stays}
+
+
+async def is_draining(work: Work, line: LineScript, language: str) -> bool:
+    """Whether only those are left for a line whose shift has ended."""
+    if not await just_ended(work):
+        return False
+    found = await staffing(work, line, language, danger=False)
+    return found.unstaffed is not None
+
+
 class Staffing(NamedTuple):
     """Whether somebody on duty can take such a call; if not, why, and from when on."""
 
@@ -282,8 +319,12 @@ async def staffing(
     *,
     danger: bool,
     excluded: Iterable[UUID] = (),
+    arrived_at: datetime | None = None,
 ) -> Staffing:
-    """Ask the rota and the presences about a caller of this line and language."""
+    """Ask the rota and the presences about a caller of this line and language.
+
+    `arrived_at`: for one who waits already, whoever was on shift then still counts.
+    """
     probe = Waiting(
         UUID(int=0), line.number, language, work.now - _ANY_WAIT, danger=danger,
         excluded=frozenset(excluded), practice=line.practice, plan=read_plan(line.plan),
@@ -296,6 +337,10 @@ async def staffing(
         for who, person in everybody.items()
         if could_take(person.free, probe, work.now, now)
     }
+    if arrived_at is not None:
+        stay = await lingering(work)
+        if any(who in able and arrived_at <= ended.until for who, ended in stay.items()):
+            return Staffing(None, None)
     on = [who for who in able if who in present]
     if any(able[who].counts(present[who].layer) for who in on):
         return Staffing(None, None)
@@ -315,12 +360,17 @@ class Person(NamedTuple):
     # itself.
     reachable: bool
     rings: bool
+    # Whether they are still at work when their shift has ended.
+    stays: bool
 
     def counts(self, layer: Layer) -> bool:
         """Whether they are somebody to wait for: signed in, or on call with a phone that rings."""
         return self.there or (layer is Layer.ON_CALL and self.rings)
 
 
+_AT_WORK = (
+    PresenceState.AVAILABLE, PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRAP_UP,
+)  # fmt: skip
 _PEOPLE = (
     select(
         Staff.id,
@@ -367,7 +417,8 @@ async def people(work: Work) -> dict[UUID, Person]:
             and row.state not in (PresenceState.AWAY, PresenceState.BREAK)
         )
         rings = work.settings.rings_by_itself(row.endpoint_kind)
-        found[row.id] = Person(free, there and reachable, supervises, reachable, rings)
+        stays = reachable and row.state in _AT_WORK
+        found[row.id] = Person(free, there and reachable, supervises, reachable, rings, stays)
     work.ground.memory.keep("presence", "all", found, work.now + _BELIEVED_PRESENCE)
     return found
 
@@ -387,6 +438,9 @@ async def room(work: Work) -> Room:
         replace(everybody[who].free, layer=on.layer)
         for who, on in present.items()
         if who in everybody and everybody[who].counts(on.layer)
+    ) + tuple(
+        replace(everybody[who].free, layer=ended.layer, until=ended.until)
+        for who, ended in (await lingering(work)).items()
     )
     return Room(there, any(person.supervises for person in everybody.values()))
 

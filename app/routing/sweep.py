@@ -25,7 +25,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.quick import Question
 from app.jobs.transaction import run_verb
-from app.routing import offers, queue
+from app.routing import leaving, offers, queue
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, ShiftRow
 from app.routing.shifts import Layer
@@ -52,6 +52,7 @@ async def sweep(ground: Ground) -> int:
         "stale": _set_away,
         "silent": _ask_the_provider,
         "stuck": _free_stuck,
+        "grace": _end_grace,
     }
     for kind, row_id in due:
         if kind == "match":
@@ -73,12 +74,16 @@ _SILENT: BindParameter[datetime] = bindparam("silent")
 _QUIET: BindParameter[datetime] = bindparam("quiet")
 _STALE: BindParameter[datetime] = bindparam("stale")
 _STUCK_SINCE: BindParameter[datetime] = bindparam("stuck_since")
+_LOST: BindParameter[datetime] = bindparam("lost")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
 _DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
         or_(Offer.state == OfferState.OPEN, Offer.state == OfferState.ACCEPTED),
         Offer.expires_at <= _NOW,
+    ),
+    select(literal("grace"), Offer.id).where(
+        Offer.released_at.is_(None), Offer.lost_at.is_not(None), Offer.lost_at <= _LOST
     ),
     select(literal("wrap_up"), Presence.counsellor_id).where(
         Presence.state == PresenceState.WRAP_UP, Presence.until_at <= _NOW
@@ -136,6 +141,7 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
         quiet=now - quiet,
         stale=now - timedelta(seconds=settings.heartbeat_seconds),
         stuck_since=now - _STUCK,
+        lost=now - timedelta(seconds=settings.grace_seconds),
     )
     return [(row["kind"], row["row_id"]) for row in rows]
 
@@ -155,11 +161,19 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
         # Asked already, and the answer decides: nobody who talks is cut off for an outage.
         offer.expires_at = work.now + _ANSWER_TIME
         return
+    if not accepted and await offers.waits_for_turn(work, offer):
+        offer.expires_at = work.now + _ANSWER_TIME
+        return
     # Somebody looks every second. What is found later than this was not looked after: our
     # worker or database was away, and nobody could have taken it.
     unseen = not accepted and work.now - offer.expires_at > _UNSEEN
     cause = "not connected in time" if accepted else "not taken in time"
     await offers.miss_offer(work, call, offer, cause, our_fault=unseen)
+
+
+async def _end_grace(work: Work, offer_id: UUID) -> None:
+    call, offer = await offers.lock_offer(work, offer_id)
+    await leaving.give_up_waiting(work, call, offer)
 
 
 async def _end_wrap_up(work: Work, counsellor_id: UUID) -> None:

@@ -32,6 +32,7 @@ SUMS: dict[str, str] = {
     "blocked": "calls with that outcome",
     "failed": "calls with that outcome",
     "lost": "calls with that outcome",
+    "unreachable": "calls with that outcome",
     "not_ended": "calls that go on at the moment of counting",
     "answered_in_time": "answered calls that waited at most the target",
     "abandoned_in_time": "calls abandoned in the queue, shortly or not, within the target",
@@ -137,7 +138,10 @@ MEASURES: dict[str, Measure] = {
             ("out_of_hours", "Nobody on shift", "calls", "nobody was on shift for line and "
              "language"),
             ("blocked", "Blocked", "calls", "calls of callers who are blocked"),
-            ("failed", "Failed", "calls", "calls that did not reach our greeting"),
+            ("failed", "Failed", "calls", "calls that the provider ended as failed before our "
+             "greeting"),
+            ("unreachable", "Unreachable", "calls", "calls that rang while we could not answer, "
+             "and were found afterwards at the provider"),
             ("lost", "Lost", "calls", "calls of which the provider itself could not tell the "
              "end"),
             ("not_ended", "Going on", "calls", "calls that had not ended when this was counted"),

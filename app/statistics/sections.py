@@ -21,7 +21,7 @@ KEY_FIGURES = (
     "abandoned_in_queue", "abandonment", "service_level", "asa", "wait_median", "wait_p90",
     "longest_wait", "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers",
     "returned", "voice_messages", "callbacks_requested", "transferred_out", "out_of_hours",
-    "no_counsellor", "blocked", "failed", "lost", "not_ended",
+    "no_counsellor", "blocked", "failed", "lost", "unreachable", "not_ended",
     "danger_calls", "repeat_calls", "contacts", "contacts_completed", "non_counselling",
     "urgent_contacts",
 )  # fmt: skip

@@ -35,6 +35,7 @@ _OUTCOMES = {
     "blocked": "blocked",
     "failed": "failed",
     "lost": "lost",
+    "unreachable": "unreachable",
     "open": "not_ended",
 }
 Key = tuple[int, ...]

@@ -8,8 +8,9 @@ from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, LegStatus, read_leg_status
+from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
-from app.routing import offers, own_phones, roster
+from app.routing import leaving, offers, own_phones, roster
 from app.routing.callbacks import can_be_called
 from app.routing.plan import (
     AT_RISK_PRIORITY,
@@ -39,7 +40,7 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
     call, fresh = await record.open_call(
         work,
         provider_sid=signed.call_sid,
-        raw_from=signed.fields.get("From"),
+        raw_from=caller_of(signed.fields),
         line_id=line.id if line else None,
         greeted=True,
     )
@@ -86,7 +87,7 @@ async def _go_on(work: Work, call: Call) -> Answer:
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is not None and offer.move_wanted_at is not None:
             _, offer = await offers.lock_offer(work, offer.id)
-            await offers.lose_counsellor(work, call, offer, "begun again", fetch_caller=False)
+            await leaving.lose_counsellor(work, call, offer, "begun again", fetch_caller=False)
     call.entries += 1
     answer: Answer = go_back(call)
     await record.record(work, call, "begun_again", answer=answer, state=call.state)

@@ -1,6 +1,5 @@
 """Asking the provider about a call of which nothing was heard, and putting right what is wrong."""
 
-from typing import Any
 from uuid import UUID
 
 from procrastinate import JobContext
@@ -9,10 +8,10 @@ from sqlalchemy import select
 from app.calls import record
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.models import Offer, OfferState
 from app.telephony import dialling
-from app.telephony.counsellor_flow import apply_leg_status, label_of_owner
+from app.telephony.counsellor_flow import label_of_owner, note_leg
 from app.telephony.jobs import parts_of, task
 from app.telephony.provider import Refused
 from app.work import Work
@@ -27,7 +26,7 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
         if CallState(call.state) is CallState.ENDED:
             return
         sid = call.provider_sid
-        talking = CallState(call.state) is CallState.CONNECTED
+        talking = CallState(call.state) is CallState.CONNECTED or call.kept_room_id is not None
         conference_sid = await _room_of(work, call)
         legs = {
             leg.id: leg.provider_sid
@@ -49,7 +48,8 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
         call = await record.lock_call(work, UUID(call_id))
         if CallState(call.state) is CallState.ENDED:
             return
-        await _note_legs(work, told)
+        for leg_id, one in told.items():
+            await note_leg(work, leg_id, one)
         if found is None:
             await offers.end_call(work, call, ended_by="program", lost=True)
             return
@@ -73,29 +73,24 @@ async def _room_of(work: Work, call: Call) -> str | None:
     return found
 
 
-async def _note_legs(work: Work, told: dict[UUID, Any]) -> None:
-    for leg_id, found in told.items():
-        status = read_leg_status(found.status) if found else None
-        leg = await work.session.get(Leg, leg_id)
-        assert leg is not None
-        call, offer = await offers.lock_offer(work, leg.offer_id)
-        if found is None or (status is not None and is_over(status)):
-            over = status if status is not None else read_leg_status("failed")
-            assert over is not None
-            await apply_leg_status(work, call, offer, leg, over, leg.provider_sid or "")
-
-
 async def _put_right(
     work: Work, call: Call, inside: dict[str, str] | None, sid: str, *, in_progress: bool
 ) -> None:
     """The caller is alive at the provider: make sure that they are not alone in silence."""
     state = CallState(call.state)
     offer = await offers.live_offer_of_call(work, call.id)
-    if state is CallState.CONNECTED and offer is not None and inside is not None:
+    if call.kept_room_id is not None:
+        # With others, until the next counsellor is there.
+        if inside is not None and not any(other != sid for other in inside):
+            await leaving.leave_empty_room(work, call)
+    elif offer is not None and offer.lost_at is not None:
+        # The counsellor is being rung again.
+        return
+    elif state is CallState.CONNECTED and offer is not None and inside is not None:
         mine = await label_of_owner(work, offer)
         there = any(label in (mine, "") for other, label in inside.items() if other != sid)
         if sid not in inside or not there:
-            await offers.lose_counsellor(work, call, offer, "found alone")
+            await leaving.lose_counsellor(work, call, offer, "found alone")
     elif state is CallState.CONNECTED and offer is None and inside is not None:
         if not any(label == f"party-{call.handed_to}" for label in inside.values()):
             await offers.come_back(work, call, "found alone")

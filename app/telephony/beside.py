@@ -6,12 +6,15 @@ from sqlalchemy import select
 
 from app.calls import lines
 from app.calls.models import Call, Leg
-from app.calls.states import LegStatus
-from app.routing import offers, parties
+from app.calls.states import LegStatus, read_leg_status
+from app.routing import leaving, offers, parties
 from app.routing.company import Mode, Party
 from app.routing.models import Offer
 from app.staff.models import Staff
 from app.work import Work
+
+# SIP answers from here on are failures (RFC 3261, 21).
+_SIP_ERROR = 400
 
 
 async def counsellor_sid(work: Work, call: Call) -> str | None:
@@ -42,9 +45,22 @@ async def party_leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) ->
     if party.owner_offer_id is not None:
         offer = await work.session.get(Offer, party.owner_offer_id, with_for_update=True)
         if offer is not None and offer.released_at is None and offer.finished_at is None:
-            await offers.lose_counsellor(work, call, offer, f"leg {status.value}")
+            died = await line_died(work, offer, leg)
+            await leaving.counsellor_left(work, call, offer, f"leg {status.value}", died=died)
         return
     await parties.gone(work, call, party, f"leg {status.value}")
+
+
+async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
+    """Whether a leg that is over was cut off. A person who hangs up a phone ends a leg as
+    completed, with no SIP error; a browser is left by the button, and otherwise it was lost."""
+    status = read_leg_status(leg.status)
+    if status is not LegStatus.COMPLETED or (leg.sip_code or 200) >= _SIP_ERROR:
+        return True
+    kind = await work.session.scalar(
+        select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
+    )
+    return kind not in ("phone", "sip")
 
 
 async def party_event(work: Work, call: Call, label: str, present: bool) -> None:
@@ -76,4 +92,4 @@ async def address_of(work: Work, party: Party) -> tuple[str, str]:
         to = work.keys.open(
             party.number_sealed, table="parties", column="number_sealed", row=party.id
         ).decode()
-    return to, line.number if line else ""
+    return to, line.shown_number if line else ""

@@ -14,10 +14,12 @@ from app.log import log
 from app.routing import callbacks, offers
 from app.routing.callbacks import NOT_RUNG
 from app.routing.models import OfferState
+from app.telephony import pacing
 from app.telephony.deciding import delivery_of
 from app.telephony.dialling import address_back, number_of
 from app.telephony.jobs import parts_of, task
 from app.telephony.leg_jobs import known_sids
+from app.telephony.pacing import Urgency
 from app.telephony.provider import Refused, TryAgain
 from app.telephony.script import RINGS_BACK
 from app.telephony.signature import Signed
@@ -37,9 +39,15 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
             return
         if not call.provider_sid.startswith(NOT_RUNG) or call.caller_number_sealed is None:
             return
+        if call.rung_at is None:
+            wait = await pacing.take_turn(work, call.id, Urgency.OFFER)
+            if wait is not None:
+                offer.expires_at = max(offer.expires_at, work.now + _ANSWERS_WITHIN)
+                work.defer("telephony:ring_back", delay=wait, call_id=call_id, offer_id=offer_id)
+                return
         line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
         number = await number_of(work, call)
-        to, shows = address_back(work.settings, number, line.number if line else "")
+        to, shows = address_back(work.settings, number, line.shown_number if line else "")
         asked, since = call.rung_at is not None, call.rung_at or work.now
         call.rung_at = call.rung_at or work.now
         # Their phone rings longer than a caller needs who is on the line already.

@@ -1,7 +1,7 @@
 """What the webhooks of a counsellor's leg and of the conference mean."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,18 +12,21 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status, supersedes
 from app.contacts import contacts
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.callbacks import NOT_RUNG, settle_by_talk
 from app.routing.company import Party, label_of
 from app.routing.models import Offer, OfferState
 from app.telephony import beside, dialling
 from app.telephony.deciding import delivery_of, scene_of
+from app.telephony.provider import ProviderCall
 from app.telephony.script import TAKE_DIGIT, Answer, Scene
 from app.telephony.signature import Signed, read_number
 from app.work import Work
 
 # The counsellor is asked twice to press a key.
 _WHISPERS = 2
+# The end of a counsellor's leg is told within that time after they left the conference.
+_LEG_TELLS = timedelta(seconds=2)
 # What others in a talk are called in its conference: duty phones, and whoever was asked in.
 _BESIDE = ("duty-", "party-")
 
@@ -40,7 +43,7 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     answer = await _earlier(work, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
-        answer = _whisper(work, 0) if takeable else {"kind": "taken"}
+        answer = _whisper(work, offer, 0) if takeable else {"kind": "taken"}
         await offers.phone_lifted(work, offer)
         await record.record(
             work,
@@ -53,8 +56,10 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     return answer, await scene_of(work, call, offer_id)
 
 
-def _whisper(work: Work, attempt: int) -> Answer:
+def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
     answer: Answer = {"kind": "whisper", "attempt": attempt}
+    if offer.lost_at is not None:
+        answer["again"] = True
     if not work.settings.has_conferences:
         # There is no star key that could end the talk.
         answer["dialled"] = True
@@ -76,7 +81,8 @@ async def take(
     if signed.fields.get("Digits") == TAKE_DIGIT:
         try:
             await offers.accept_offer(work, call, offer, by="phone")
-            answer = {"kind": "join_counsellor", "offer_id": str(offer_id)}
+            answer = {"kind": "join_counsellor", "offer_id": str(offer_id),
+                      "room_id": str(offer.room)}  # fmt: skip
             if not work.settings.has_conferences:
                 # Their phone has to be free for the caller's leg to dial it.
                 await dialling.note_pressed(work, offer, signed.call_sid)
@@ -87,7 +93,7 @@ async def take(
             answer = {"kind": "taken"}
             await offers.withdraw_offer(work, call, offer, "somebody else took it")
     elif attempt < _WHISPERS and offer.released_at is None:
-        answer = _whisper(work, attempt)
+        answer = _whisper(work, offer, attempt)
         await offers.phone_lifted(work, offer)
     else:
         answer = {"kind": "hang_up"}
@@ -178,13 +184,32 @@ async def apply_leg_status(
         if call.direction == "outbound" and offer.released_at is None:
             await offers.end_call(work, call, ended_by="counsellor", at=at)
         return
+    code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
+    leg.sip_code = read_number(code)
     if leg.party_id is not None:
         await beside.party_leg_over(work, call, leg, status)
         return
-    code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
-    leg.sip_code = read_number(code)
-    if offer.released_at is None and offer.finished_at is None:
-        await offers.lose_counsellor(work, call, offer, f"leg {status.value}")
+    if offer.released_at is not None or offer.finished_at is not None:
+        return
+    if offer.lost_at is not None:
+        if leg.created_at < offer.lost_at:
+            return
+        await leaving.lose_counsellor(work, call, offer, f"rung again: leg {status.value}")
+        return
+    await leaving.counsellor_left(
+        work, call, offer, f"leg {status.value}", died=await beside.line_died(work, offer, leg)
+    )
+
+
+async def note_leg(work: Work, leg_id: UUID, found: ProviderCall | None) -> None:
+    """What the provider says of a leg when it is asked; a leg that it does not know has failed."""
+    status = read_leg_status(found.status) if found else LegStatus.FAILED
+    leg = await work.session.get(Leg, leg_id)
+    assert leg is not None
+    if status is None or not is_over(status):
+        return
+    call, offer = await offers.lock_offer(work, leg.offer_id)
+    await apply_leg_status(work, call, offer, leg, status, leg.provider_sid or "")
 
 
 # -- the conference ----------------------------------------------------------------------
@@ -214,23 +239,32 @@ class Conference:
         return max(self.caller.joined_at, self.counsellor.joined_at)
 
 
-def fold(events: list[RecordedEvent], mine: str = "counsellor") -> Conference:
+# Whoever was added by the interface and did not answer leaves without having joined.
+_NEVER_IN = "participant_add_failed"
+# The provider tells its instants in whole seconds.
+_WHOLE_SECOND = timedelta(seconds=1)
+
+
+def fold(
+    events: list[RecordedEvent], mine: str = "counsellor", since: datetime | None = None
+) -> Conference:
     """Read the events in the provider's order: in whichever order they came, the same.
 
-    `mine` is the label of whoever has the talk; others are neither caller nor counsellor.
+    `mine` is the label of whoever has the talk, from `since` on: before, it was somebody else's.
+    Others are neither caller nor counsellor.
     """
     conference = Conference(Side(), Side())
     for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
-        if event.detail["party"] not in ("caller", mine):
+        label, told = event.detail["party"], event.detail.get("provider", {})
+        if label not in ("caller", mine) or told.get("ReasonParticipantLeft") == _NEVER_IN:
             continue
-        party = conference.caller if event.detail["party"] == "caller" else conference.counsellor
-        if event.kind == "participant-join":
-            party.joined_at = party.joined_at or event.at
-            party.present, party.left_with = True, None
-        elif event.kind == "participant-leave":
-            party.joined_at = party.joined_at or event.at
-            party.present = False
-            party.left_with = event.detail.get("provider", {}).get("ParticipantCallStatus", "")
+        if label == mine and since is not None and event.at < since - _WHOLE_SECOND:
+            continue
+        party = conference.caller if label == "caller" else conference.counsellor
+        # Who leaves was in: the word of the joining was lost, and the talk was none the less.
+        party.joined_at = party.joined_at or event.at
+        party.present = event.kind == "participant-join"
+        party.left_with = None if party.present else told.get("ParticipantCallStatus", "")
     return conference
 
 
@@ -288,7 +322,7 @@ async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None
 
 async def conference_of(work: Work, offer: Offer) -> Conference:
     """What is known of the conference of an offer."""
-    return fold(await _events_of(work, offer), await label_of_owner(work, offer))
+    return fold(await _events_of(work, offer), await label_of_owner(work, offer), offer.opened_at)
 
 
 async def label_of_owner(work: Work, offer: Offer) -> str:
@@ -325,15 +359,16 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
         await offers.end_call(work, call, ended_by="caller")
         return
     counsellor = seen.counsellor
+    if counsellor.present:
+        await leaving.counsellor_is_back(work, call, offer)
     if counsellor.present and not seen.caller.present and offer.released_at is None:
         if offer.move_wanted_at is None and offer.state == OfferState.ACCEPTED:
             offer.move_wanted_at = work.now
             work.defer("telephony:move_caller", offer_id=str(offer.id))
     elif counsellor.left_with is not None and not counsellor.present:
-        # A leg that lives on asks what next, and then we learn why it left.
-        dropped = _over(counsellor.left_with) or not counsellor.left_with
-        if dropped:
-            await offers.lose_counsellor(work, call, offer, "the counsellor's line dropped")
+        # A leg that lives on asks what next, and then we learn why it left. Whether somebody hung
+        # up or the line died, the end of the leg tells.
+        work.defer("telephony:settle_leave", delay=_LEG_TELLS, offer_id=str(offer.id))
 
 
 def _over(word: str) -> bool:

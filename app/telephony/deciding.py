@@ -1,15 +1,19 @@
 """How a webhook of a caller's leg is decided: once, and a repeat gets the same answer."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from sqlalchemy import func, select
 
 from app.calls import lines, record
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import is_over, read_leg_status
+from app.calls.states import CallState, is_over, read_leg_status
 from app.errors import NotAllowed
 from app.referrals.library import protocols_of
+from app.routing import offers
 from app.telephony import dialling
 from app.telephony.script import Answer, Scene
 from app.telephony.signature import Signed
@@ -59,8 +63,33 @@ async def decide(
         return earlier.answer, await dialling.with_address(work, earlier.answer, scene)
     if scene is None:
         return {"kind": "trouble"}, None
+    if await _has_outlived(work, call):
+        return await _say_farewell(work, call, delivery_of(signed, key)), scene
     answer = await decision(work, call, delivery_of(signed, key), scene.line)
     return answer, await dialling.with_address(work, answer, await scene_of(work, call))
+
+
+async def _has_outlived(work: Work, call: Call) -> bool:
+    """Whether a caller is on the line for longer than a wait can be, outside a talk: a phone that
+    was not put down, most likely."""
+    longest = timedelta(seconds=work.settings.longest_wait_seconds)
+    if work.now - call.opened_at < longest or CallState(call.state) not in _OUTSIDE:
+        return False
+    came_back: datetime | None = await work.session.scalar(
+        select(func.max(RecordedEvent.at)).where(
+            RecordedEvent.call_id == call.id, RecordedEvent.kind == "counsellor_lost"
+        )
+    )
+    return work.now - (came_back or call.opened_at) >= longest
+
+
+_OUTSIDE = (CallState.GREETING, CallState.QUEUED)
+
+
+async def _say_farewell(work: Work, call: Call, delivery: Delivery) -> Answer:
+    answer: Answer = {"kind": "farewell"}
+    await offers.end_call(work, call, ended_by="program", delivery=delivery, answer=answer)
+    return answer
 
 
 def as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:

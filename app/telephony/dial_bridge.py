@@ -16,7 +16,7 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status
 from app.contacts import contacts
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.callbacks import NOT_RUNG
 from app.routing.models import Offer, OfferState
 from app.routing.plan import read_plan
@@ -25,7 +25,7 @@ from app.telephony.deciding import Decision, caller_is_gone, delivery_of, go_bac
 from app.telephony.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.leg_jobs import known_sids
-from app.telephony.provider import LiveLeg
+from app.telephony.provider import ProviderLeg
 from app.telephony.script import Answer, Scene
 from app.telephony.signature import Signed
 from app.work import Work
@@ -55,7 +55,7 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
             answer = {"kind": "goodbye"}
         else:
             entries = call.entries
-            await offers.lose_counsellor(
+            await leaving.lose_counsellor(
                 work, call, offer, f"dialled: {status.value}", fetch_caller=False
             )
             if call.entries == entries:
@@ -111,7 +111,7 @@ def _was_rung(call: Call, sid: str) -> None:
 _LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
 
 
-async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
+async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
     """What the platform knows of a dialled leg; None if nothing, or if it is over for us."""
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
@@ -129,7 +129,7 @@ async def _look(parts: Parts, leg_id: str) -> LiveLeg | None:
     return next((one for one in legs if one.sid not in known and one.since >= since), None)
 
 
-async def _note(parts: Parts, leg_id: str, found: LiveLeg | None) -> None:
+async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
     """Keep what the platform said of a dialled leg, and look again until it is lifted."""
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
@@ -187,12 +187,12 @@ async def end_dialled(context: JobContext, leg_id: str) -> None:
             work.defer("telephony:end_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
 
 
-def _over(found: LiveLeg) -> bool:
+def _over(found: ProviderLeg) -> bool:
     status = read_leg_status(found.status)
     return status is not None and is_over(status)
 
 
-async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: LiveLeg) -> None:
+async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: ProviderLeg) -> None:
     """The caller was gone before we looked: they talked all the same, if the phone was lifted."""
     if read_leg_status(found.status) not in _LIFTED or offer.connected_at is not None:
         return

@@ -171,7 +171,7 @@ async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene
     if answer["kind"] == "dial_back":
         call = await work.session.get(Call, scene.call_id)
         number = await number_of(work, call) if call is not None else ""
-        to, shows = address_back(work.settings, number, scene.line.number)
+        to, shows = address_back(work.settings, number, scene.line.shown_number)
         return scene.where(to=to, shows=shows)
     endpoint = await work.session.scalar(
         select(Staff.endpoint)

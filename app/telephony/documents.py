@@ -10,7 +10,7 @@ from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 from app.settings import Settings
 from app.telephony import script
-from app.telephony.urls import callback, offer_path, public
+from app.telephony.urls import callback, document_address, offer_path, public
 
 # One string: the builder would print a list as Python does.
 _CONFERENCE_EVENTS = "start end join leave hold mute"
@@ -45,9 +45,7 @@ def _plain(steps: list[script.Step]) -> list[script.Step]:
                     seconds = min(step.seconds, _ASKS_AGAIN_AFTER)
                     made.append(script.Ask([], following.path, seconds))
             case script.Ask():
-                words: list[script.Say | script.PlayFile | script.Pause]
-                words = [part for part in step.spoken if not isinstance(part, script.Pause)]
-                made.append(replace(step, spoken=words))
+                made.append(replace(step, spoken=_short(step.spoken)))
             case script.Wait():
                 made.append(script.GoTo(step.hears))
             case script.Leave():
@@ -55,6 +53,16 @@ def _plain(steps: list[script.Step]) -> list[script.Step]:
             case _:
                 made.append(step)
     return made
+
+
+def _short(spoken: list[script.Spoken]) -> list[script.Spoken]:
+    """Without pauses, and the sound once: whoever waits has to ask us again soon."""
+    once = script.WaitingSound(1)
+    return [
+        once if isinstance(part, script.WaitingSound) else part
+        for part in spoken
+        if not isinstance(part, script.Pause)
+    ]
 
 
 def message_document(words: str) -> Response:
@@ -72,11 +80,14 @@ def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) 
             parent.say(step.text, language=step.locale, **voice)
         case script.PlayFile():
             parent.play(public(settings, prompt_path(step.recording)))
+        case script.WaitingSound():
+            address = public(settings, WAITING_SOUND)
+            parent.play(address, **({"loop": step.times} if step.times > 1 else {}))
         case script.Pause():
             parent.pause(length=step.seconds)
         case script.Ask():
             gather = parent.gather(
-                action=public(settings, step.then),
+                action=document_address(settings, step.then),
                 num_digits=1,
                 timeout=step.seconds,
                 action_on_empty_result=step.silence_too,
@@ -84,21 +95,23 @@ def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) 
             for part in step.spoken:
                 _add(gather, part, settings)
         case script.GoTo():
-            parent.redirect(public(settings, step.path))
+            parent.redirect(document_address(settings, step.path))
         case script.Wait():
             parent.enqueue(
                 script.WAITING_ROOM,
-                action=public(settings, step.then),
-                wait_url=public(settings, step.hears),
+                action=document_address(settings, step.then),
+                wait_url=document_address(settings, step.hears),
             )
         case script.Leave():
             parent.leave()
+            # For a caller who found the queue full and waits outside it.
+            parent.redirect(document_address(settings, step.then))
         case script.HangUp():
             parent.hangup()
         case script.RecordMessage():
             events = {"recording_status_callback_event": "completed absent"}
             parent.record(
-                action=public(settings, step.then),
+                action=document_address(settings, step.then),
                 max_length=script.LONGEST_MESSAGE,
                 timeout=5,
                 finish_on_key="#",
@@ -111,6 +124,9 @@ def _add(parent: VoiceResponse | Gather, step: script.Step, settings: Settings) 
             parent.append(_join(step, settings))
 
 
+WAITING_SOUND = "/telephony/sounds/waiting.wav"
+
+
 def prompt_path(recording: UUID) -> str:
     return f"/telephony/prompts/{recording}"
 
@@ -118,19 +134,22 @@ def prompt_path(recording: UUID) -> str:
 def _ring(step: script.Ring, settings: Settings) -> Dial:
     screened = settings.has_conferences
     dial = Dial(
-        action=public(settings, step.then), timeout=step.seconds, caller_id=step.shows,
+        action=document_address(settings, step.then), timeout=step.seconds, caller_id=step.shows,
         **({"answer_on_bridge": True} if screened else {}),
     )  # fmt: skip
     if step.number.startswith(("sip:", "sips:")):
         dial.sip(step.number)
     else:
-        dial.number(step.number, **({"url": public(settings, step.screen)} if screened else {}))
+        dial.number(
+            step.number, **({"url": document_address(settings, step.screen)} if screened else {})
+        )
     return dial
 
 
 def _join(step: script.Join, settings: Settings) -> Dial:
     dial = Dial(
-        action=public(settings, step.then), **({"hangup_on_star": True} if step.star_ends else {})
+        action=document_address(settings, step.then),
+        **({"hangup_on_star": True} if step.star_ends else {}),
     )
     part: dict[str, object] = {"muted": True} if step.muted else {}
     if step.coach:
@@ -142,7 +161,7 @@ def _join(step: script.Join, settings: Settings) -> Dial:
         beep="false",
         start_conference_on_enter=True,
         end_conference_on_exit=step.ends_for_all,
-        wait_url=public(settings, offer_path(step.offer_id, "hold")),
+        wait_url=document_address(settings, offer_path(step.offer_id, "hold")),
         # The provider heeds the first participant's callback only: both carry the same.
         status_callback=callback(settings, offer_path(step.offer_id, "conference")),
         status_callback_event=_CONFERENCE_EVENTS,

@@ -13,6 +13,7 @@ from procrastinate import JobContext
 from app.calls.lines import SPOKEN, any_line, line_of_id
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
+from app.contacts.risk import Urgency as ContactUrgency
 from app.errors import NotFound
 from app.log import log
 from app.referrals import answering, clocks
@@ -26,8 +27,10 @@ from app.referrals.states import Purpose, RejectionReason, RungKind, RungResult
 from app.referrals.telling import payload_of
 from app.referrals.trail import By
 from app.routing import offers
+from app.telephony import pacing
 from app.telephony.jobs import parts_of, task
 from app.telephony.leg_jobs import ASKS, known_sids
+from app.telephony.pacing import Urgency
 from app.telephony.provider import Refused, TryAgain, Uncertain
 from app.telephony.script import Ask, HangUp, Join, Pause, Say, Step
 from app.telephony.signature import Signed
@@ -75,6 +78,13 @@ async def _prepare(work: Work, rung_id: UUID) -> dict[str, Any] | None:
         rung.sending = "failed"
         await note_result(work, referral, rung, RungResult.STOPPED)
         return None
+    if rung.kind == RungKind.PHONE:
+        urgent = referral.urgency == ContactUrgency.IMMEDIATE
+        turn = Urgency.DANGER if urgent else Urgency.OTHER
+        wait = await pacing.take_turn(work, rung.id, turn)
+        if wait is not None:
+            work.defer("telephony:ring_duty_phone", delay=wait, rung_id=str(rung.id))
+            return None
     call = await work.session.get(Call, referral.call_id) if referral.call_id else None
     line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
     if line is None:
@@ -84,7 +94,7 @@ async def _prepare(work: Work, rung_id: UUID) -> dict[str, Any] | None:
     rung.sending, rung.sent_at = "sending", work.now
     rung.tries += 1
     _, body = await words_of(work, referral, rung)
-    return {"to": rung.target, "from_": line.number, "seconds": rung.seconds, "body": body}
+    return {"to": rung.target, "from_": line.shown_number, "seconds": rung.seconds, "body": body}
 
 
 async def _note_sid(work: Work, rung_id: UUID, sid: str) -> None:

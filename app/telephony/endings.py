@@ -6,6 +6,7 @@ from app.calls import lines, record
 from app.calls.models import Call
 from app.calls.states import CallState, LegStatus, is_over, read_leg_status
 from app.errors import NotFound
+from app.privacy.numbers import caller_of
 from app.routing import offers
 from app.routing.models import OfferState
 from app.telephony.deciding import delivery_of
@@ -31,7 +32,7 @@ async def number_status(work: Work, signed: Signed) -> None:
         call, _ = await record.open_call(
             work,
             provider_sid=signed.call_sid,
-            raw_from=signed.fields.get("From"),
+            raw_from=caller_of(signed.fields),
             line_id=line.id if line else None,
             greeted=False,
             opened_at=told_at,
@@ -40,7 +41,7 @@ async def number_status(work: Work, signed: Signed) -> None:
         await record.record(work, call, "status", delivery=delivery)
         return
     at = delivery.happened_at(work.now, not_before=call.opened_at)
-    by = "caller" if status in (LegStatus.COMPLETED, LegStatus.CANCELED) else "provider"
+    by = "provider" if status in (LegStatus.FAILED, LegStatus.BUSY) else "caller"
     await offers.end_call(work, call, ended_by=by, at=at, delivery=delivery)
 
 

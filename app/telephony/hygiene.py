@@ -1,26 +1,30 @@
 """Once a minute: is what we believe what the provider sees? Nothing is ended without asking."""
 
+import contextlib
 from datetime import timedelta
 
 from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import lines, record
-from app.calls.models import Call, Leg, Line
+from app.calls.models import Call, Leg
 from app.calls.states import CallState, is_over, read_leg_status
 from app.jobs.transaction import transaction
 from app.log import log
-from app.referrals.models import Rung
 from app.routing import company, parties
 from app.routing import presence as presences
 from app.routing.company import HELPING, LIVE, Party
 from app.routing.models import Presence, PresenceState
+from app.telephony.ended_rings import open_unreachable
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.provider import LiveLeg, ProviderError, Refused
+from app.telephony.leg_jobs import address_of_leg, known_sids
+from app.telephony.provider import ProviderError, ProviderLeg, Refused
 from app.work import PROGRAM, Ground, Work
 
 # The provider's list is looked at every so many seconds.
 EVERY = 60
+# The provider's clock may be so far from ours.
+_CLOCKS_DIFFER = timedelta(seconds=5)
 # What began more recently may still be on its way to us, or from us.
 _GRACE = timedelta(seconds=45)
 
@@ -41,19 +45,23 @@ async def compare(context: JobContext) -> None:
         # The next minute asks again.
         return
     await _open_unheard(parts, alive)
+    with contextlib.suppress(ProviderError):
+        # What could not be read now is read from the same instant on the next minute.
+        await open_unreachable(parts)
     await _ask_about_ghosts(parts, alive)
     await _end_orphans(parts, alive)
     await _free_helpers(parts)
 
 
-async def _open_unheard(parts: Parts, alive: dict[str, LiveLeg]) -> None:
+async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
     """A ring that never reached us becomes a record, and the caller hears our greeting."""
     async with parts.work() as work:
-        numbers = set(await work.session.scalars(select(Line.number).where(Line.active)))
         rung = [
             leg
             for leg in alive.values()
-            if leg.direction == "inbound" and leg.to in numbers and work.now - leg.since >= _GRACE
+            if leg.direction == "inbound"
+            and work.now - leg.since >= _GRACE
+            and await lines.line_of_number(work, leg.to) is not None
         ]
         sids = [leg.sid for leg in rung]
         known = set(
@@ -79,7 +87,7 @@ async def _open_unheard(parts: Parts, alive: dict[str, LiveLeg]) -> None:
                 continue
 
 
-async def _ask_about_ghosts(parts: Parts, alive: dict[str, LiveLeg]) -> None:
+async def _ask_about_ghosts(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
     """Live for us and not on the provider's list: each is asked about by itself before it ends."""
     async with parts.work() as work:
         rows = await work.session.execute(
@@ -94,49 +102,24 @@ async def _ask_about_ghosts(parts: Parts, alive: dict[str, LiveLeg]) -> None:
                 work.defer("telephony:reconcile_call", call_id=str(call_id))
 
 
-async def _end_orphans(parts: Parts, alive: dict[str, LiveLeg]) -> None:
-    """Legs that ring or talk for nobody: ours by their number, and no row wants them."""
+async def _end_orphans(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
+    """Legs of ours that ring or talk for nobody. A leg is ours if a row says so, by its id or as
+    one that was sent and whose answer never came; other programs may use the same account.
+    """
     async with parts.work() as work:
-        numbers = set(await work.session.scalars(select(Line.number)))
-        ours = {
+        old = {
             sid: leg
             for sid, leg in alive.items()
-            if leg.direction == "outbound-api"
-            and leg.from_ in numbers
-            and work.now - leg.since >= _GRACE
+            if leg.direction == "outbound-api" and work.now - leg.since >= _GRACE
         }
-        legs = {
-            leg.provider_sid: leg
-            for leg in await work.session.scalars(
-                select(Leg).where(Leg.provider_sid.in_(list(ours)))
-            )
-        }
-        rungs = set(
-            await work.session.scalars(
-                select(Rung.provider_sid).where(Rung.provider_sid.in_(list(ours)))
-            )
-        )
-        rungs |= set(
-            await work.session.scalars(
-                select(Call.provider_sid).where(
-                    Call.provider_sid.in_(list(ours)), Call.state != CallState.ENDED
-                )
-            )
-        )
-        # Sent, and the answer is still being looked for: it may be one of these.
-        sending = await work.session.scalar(
-            select(Leg.id).where(Leg.sending == "sending", Leg.provider_sid.is_(None)).limit(1)
-        ) or await work.session.scalar(
-            select(Rung.id).where(Rung.sending == "sending", Rung.provider_sid.is_(None)).limit(1)
-        )
-        ending = []
-        for sid in ours:
-            known = legs.get(sid)
-            if known is None:
-                if sid not in rungs and sending is None:
-                    ending.append(sid)
-            elif known.end_wanted or known.ended_at is not None or await _is_over(work, known):
-                ending.append(sid)
+        legs = await work.session.scalars(select(Leg).where(Leg.provider_sid.in_(list(old))))
+        ending = [
+            leg.provider_sid
+            for leg in legs.all()
+            if leg.provider_sid is not None
+            and (leg.end_wanted or leg.ended_at is not None or await _is_over(work, leg))
+        ]
+        ending += await _never_learned(work, old)
     for sid in ending:
         # Ask once more: the list may be a moment old.
         found = await parts.provider.fetch_call(sid)
@@ -144,6 +127,30 @@ async def _end_orphans(parts: Parts, alive: dict[str, LiveLeg]) -> None:
         if status is not None and not is_over(status):
             log().warning("a leg rang for nobody", area="telephony")
             await parts.provider.end_leg(sid)
+
+
+# A leg begins at the provider at most so long after it was asked for.
+_BEGINS_WITHIN = timedelta(seconds=60)
+
+
+async def _never_learned(work: Work, alive: dict[str, ProviderLeg]) -> list[str]:
+    """Legs that were asked for, given up without an answer, and ring all the same."""
+    given_up = await work.session.scalars(
+        select(Leg).where(
+            Leg.provider_sid.is_(None), Leg.sending == "failed", Leg.sent_at.is_not(None),
+            Leg.sent_at > work.now - timedelta(hours=1),
+        )
+    )  # fmt: skip
+    found = []
+    known = await known_sids(work, work.now - timedelta(hours=1))
+    for leg in given_up.all():
+        to = await address_of_leg(work, leg)
+        assert leg.sent_at is not None
+        for sid, one in alive.items():
+            late = one.since - leg.sent_at
+            if sid not in known and one.to == to and -_CLOCKS_DIFFER <= late <= _BEGINS_WITHIN:
+                found.append(sid)
+    return found
 
 
 async def _is_over(work: Work, leg: Leg) -> bool:

@@ -13,11 +13,12 @@ from app.calls.states import CallState
 from app.log import log
 from app.referrals.models import Rung
 from app.routing import offers, parties
-from app.routing.company import LIVE, Mode, Party
-from app.routing.models import Offer
+from app.routing.company import LIVE, Mode, Party, Purpose
+from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
-from app.telephony import beside
+from app.telephony import beside, pacing
 from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.pacing import Urgency
 from app.telephony.provider import Refused, TryAgain, Uncertain
 from app.telephony.urls import leg_path, offer_path
 from app.work import Work
@@ -42,8 +43,8 @@ async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | No
     return leg, call, offer, staff
 
 
-async def _mark_sending(parts: Parts, leg_id: str) -> dict[str, Any] | None:
-    """Commit that the request is about to be sent. None if it must not be."""
+async def _mark_sending(parts: Parts, leg_id: str, task_name: str) -> dict[str, Any] | None:
+    """Commit that the request is about to be sent. None if it must not be, or not yet."""
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
         if begun is None:
@@ -55,18 +56,40 @@ async def _mark_sending(parts: Parts, leg_id: str) -> dict[str, Any] | None:
             return None
         if (offer.released_at is not None and leg.party_id is None) or leg.end_wanted:
             leg.sending, leg.ended_at = "failed", work.now
+            await pacing.give_up(work, leg.id)
+            return None
+        wait = await pacing.take_turn(work, leg.id, await _urgency(work, call, offer, leg))
+        if wait is not None:
+            work.defer(task_name, delay=wait, leg_id=leg_id)
             return None
         if leg.party_id is not None:
             return await _mark_party(work, call, leg)
+        if offer.state == OfferState.OPEN:
+            # It rings from now on; what waited for its turn has cost the counsellor nothing.
+            rings = timedelta(seconds=work.settings.offer_seconds)
+            offer.expires_at = max(offer.expires_at, work.now + rings)
         line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
         leg.sending, leg.sent_at = "sending", work.now
         left = (offer.expires_at - work.now).total_seconds()
+        if offer.lost_at is not None:
+            left = work.settings.grace_seconds - (work.now - offer.lost_at).total_seconds()
         return {
             "to": staff.endpoint or f"client:{staff.identity}",
-            "from_": line.number if line else "",
+            "from_": line.shown_number if line else "",
             "seconds": max(5, min(60, int(left))),
             "offer_id": offer.id,
+            "room_id": offer.room,
         }
+
+
+async def _urgency(work: Work, call: Call, offer: Offer, leg: Leg) -> Urgency:
+    if call.danger:
+        return Urgency.DANGER
+    if leg.party_id is not None:
+        party = await work.session.get(Party, leg.party_id)
+        panic = party is not None and party.purpose == Purpose.PANIC
+        return Urgency.RESCUE if panic else Urgency.OTHER
+    return Urgency.RESCUE if offer.lost_at is not None else Urgency.OFFER
 
 
 async def _mark_party(work: Work, call: Call, leg: Leg) -> dict[str, Any] | None:
@@ -142,15 +165,15 @@ async def join_counsellor(context: JobContext, leg_id: str) -> None:
     parts = parts_of(context)
 
     async def send(what: dict[str, Any]) -> str:
-        offer_id = what["offer_id"]
+        room_id = what["room_id"]
         return await parts.provider.add_participant(
-            str(offer_id),
+            str(room_id),
             to=what["to"],
             from_=what["from_"],
             label="counsellor",
             told=leg_path(leg_id),
-            conference_told=offer_path(offer_id, "conference"),
-            hold=offer_path(offer_id, "hold"),
+            conference_told=offer_path(room_id, "conference"),
+            hold=offer_path(room_id, "hold"),
             seconds=what["seconds"],
         )
 
@@ -159,7 +182,7 @@ async def join_counsellor(context: JobContext, leg_id: str) -> None:
 
 async def make_leg(context: JobContext, leg_id: str, send: Any) -> None:
     parts = parts_of(context)
-    what = await _mark_sending(parts, leg_id)
+    what = await _mark_sending(parts, leg_id, context.job.task_name)
     if what is None:
         return
     if "settle" in what:
@@ -191,18 +214,26 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
     return {sid for sid in (*rows, *(await work.session.scalars(ours))) if sid}
 
 
+async def address_of_leg(work: Work, leg: Leg) -> str:
+    """Where a leg of ours leads to."""
+    if leg.party_id is not None:
+        party = await work.session.get(Party, leg.party_id)
+        assert party is not None
+        return (await beside.address_of(work, party))[0]
+    staff = await work.session.scalar(
+        select(Staff).join(Offer, Offer.counsellor_id == Staff.id).where(Offer.id == leg.offer_id)
+    )
+    return (staff.endpoint or f"client:{staff.identity}") if staff is not None else ""
+
+
 async def _settle_leg(context: JobContext, leg_id: str) -> None:
     """The answer to a request did not come: ask what became of it. Never send it again."""
     parts = parts_of(context)
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
         assert begun is not None
-        leg, _, _offer, staff = begun
-        to = staff.endpoint or f"client:{staff.identity}"
-        if leg.party_id is not None:
-            party = await work.session.get(Party, leg.party_id)
-            assert party is not None
-            to, _ = await beside.address_of(work, party)
+        leg = begun[0]
+        to = await address_of_leg(work, leg)
         assert leg.sent_at is not None
         since = leg.sent_at - timedelta(seconds=2)
         known = await known_sids(work, since)

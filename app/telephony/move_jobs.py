@@ -1,6 +1,6 @@
 """Moving the caller: into a talk and out of it, on hold, to an end."""
 
-from datetime import timedelta
+import contextlib
 from uuid import UUID
 
 from procrastinate import JobContext
@@ -11,9 +11,9 @@ from app.calls.states import CallState
 from app.routing import offers
 from app.routing.callbacks import NOT_RUNG
 from app.routing.company import Party
-from app.routing.models import Offer, OfferState
+from app.routing.models import Offer
 from app.telephony import dialling
-from app.telephony.counsellor_flow import conference_of, connect
+from app.telephony.counsellor_flow import conference_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider import NOT_IN_PROGRESS, Refused
 from app.telephony.urls import call_path, offer_path
@@ -127,36 +127,6 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
             work.defer("telephony:reconcile_call", call_id=str(call.id))
 
 
-@task("settle_connection")
-async def settle_connection(context: JobContext, offer_id: str) -> None:
-    """Accepted, and we have not heard that both are in: ask before anybody is cut off."""
-    parts = parts_of(context)
-    async with parts.work() as work:
-        call, offer = await offers.lock_offer(work, UUID(offer_id))
-        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
-            return
-        if not work.settings.has_conferences:
-            work.defer("telephony:settle_dialled", offer_id=offer_id)
-            return
-        sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.id)
-    conference_sid = conference_sid or await parts.provider.find_conference(name)
-    inside = set(await parts.provider.participants(conference_sid)) if conference_sid else set()
-    async with parts.work() as work:
-        call, offer = await offers.lock_offer(work, UUID(offer_id))
-        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
-            return
-        offer.conference_sid = offer.conference_sid or conference_sid
-        if inside - {sid} and sid in inside:
-            await connect(work, call, offer, at=work.now)
-        elif inside - {sid} and offer.move_wanted_at is None:
-            # The counsellor waits in the conference, and nobody told us.
-            offer.move_wanted_at, offer.asked_at = work.now, None
-            offer.expires_at = work.now + timedelta(seconds=work.settings.connect_seconds)
-            work.defer("telephony:move_caller", offer_id=offer_id)
-        else:
-            await offers.miss_offer(work, call, offer, "not connected in time")
-
-
 @task("set_hold")
 async def set_hold(context: JobContext, call_id: str) -> None:
     """Tell the provider whether the caller is held: what the record says now."""
@@ -191,3 +161,39 @@ async def set_hold(context: JobContext, call_id: str) -> None:
                 call.held_at = None if held else work.now
                 await record.record(work, call, "hold_failed")
                 work.announce("calls")
+
+
+@task("hold_for_counsellor")
+async def hold_for_counsellor(context: JobContext, offer_id: str) -> None:
+    """While a counsellor whose line died is rung again the child hears a word and soft sound."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or CallState(call.state) is not CallState.CONNECTED:
+            return
+        held = offer.lost_at is not None or call.held_at is not None
+    await _hold(parts, offer, call.provider_sid, held=held)
+
+
+@task("end_hold")
+async def end_hold(context: JobContext, call_id: str) -> None:
+    """The counsellor is gone, and others are with the child: they hear each other."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if call.kept_room_id is None:
+            return
+        offer = await work.session.get(Offer, call.kept_room_id)
+        assert offer is not None
+    await _hold(parts, offer, call.provider_sid, held=False)
+
+
+async def _hold(parts: Parts, offer: Offer, sid: str, *, held: bool) -> None:
+    conference = offer.conference_sid or await parts.provider.find_conference(str(offer.room))
+    if conference is None:
+        return
+    # Who is not in the conference any more is fetched, or gone, in another way.
+    with contextlib.suppress(Refused):
+        await parts.provider.set_hold(
+            conference, sid, held=held, music=offer_path(offer.id, "hold")
+        )

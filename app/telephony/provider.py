@@ -7,9 +7,9 @@ will not be done.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -21,7 +21,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.settings import Settings
-from app.telephony.urls import callback, public
+from app.telephony.urls import callback, document_address
 
 T = TypeVar("T")
 
@@ -55,12 +55,14 @@ class ProviderCall:
     """What the provider says of a call."""
 
     status: str
+    # When it was answered, and when it ended; in whole seconds.
+    began_at: datetime | None
     ended_at: datetime | None
 
 
 @dataclass(frozen=True)
-class LiveLeg:
-    """A leg that the provider says is alive. The numbers are never logged."""
+class ProviderLeg:
+    """A leg as the provider lists it. The numbers are never logged."""
 
     sid: str
     status: str
@@ -71,6 +73,7 @@ class LiveLeg:
     since: datetime
     # The leg whose document dials it.
     parent: str | None
+    ended_at: datetime | None = None
 
 
 class _Http(TwilioHttpClient):  # type: ignore[misc]
@@ -131,6 +134,10 @@ def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
 
 
 _LIVE = ("ringing", "in-progress")
+# Calls of one page of a list.
+_PAGE = 500
+# No call is longer than that.
+_LONGEST_CALL = timedelta(hours=24)
 # Where lists heed no filter, so many of the newest are looked at.
 _NEWEST = 200
 
@@ -139,18 +146,32 @@ def _begun(message: Any) -> Any:
     return message.date_sent or message.date_created
 
 
-def _legs(found: list[Any]) -> list[LiveLeg]:
+def _instant(told: Any) -> datetime | None:
+    return told if isinstance(told, datetime) else None
+
+
+def _legs(found: list[Any]) -> list[ProviderLeg]:
     legs = []
     for leg in found:
         since = leg.start_time or leg.date_created
         if isinstance(since, datetime):
             legs.append(
-                LiveLeg(
+                ProviderLeg(
                     str(leg.sid), str(leg.status), str(leg.direction), str(leg.to),
                     str(getattr(leg, "_from", "") or ""), since, leg.parent_call_sid,
+                    _instant(leg.end_time),
                 )
             )  # fmt: skip
     return legs
+
+
+def _until_older(found: Any, since: datetime) -> Iterator[Any]:
+    """The calls of a list, newest first, as far as one of them can have ended since then."""
+    for call in found:
+        began = _instant(call.date_created)
+        if began is not None and began < since - _LONGEST_CALL:
+            return
+        yield call
 
 
 class Provider:
@@ -164,9 +185,13 @@ class Provider:
         settings = self._settings
         if not settings.twilio_account_sid or not settings.twilio_auth_token:
             raise Refused("HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set")
+        user, password = settings.twilio_account_sid, settings.twilio_auth_token
+        if settings.twilio_api_key_sid and settings.twilio_api_key_secret:
+            user, password = settings.twilio_api_key_sid, settings.twilio_api_key_secret
         return Client(
+            user,
+            password,
             settings.twilio_account_sid,
-            settings.twilio_auth_token,
             http_client=_Http(settings.twilio_api_base_url, settings.twilio_timeout),
         )
 
@@ -205,7 +230,7 @@ class Provider:
             leg = client.calls.create(
                 to=to,
                 from_=from_,
-                url=public(s, document),
+                url=document_address(s, document),
                 method="POST",
                 status_callback=callback(s, told),
                 **more,
@@ -247,7 +272,7 @@ class Provider:
                 early_media=False,
                 start_conference_on_enter=True,
                 end_conference_on_exit=ends,
-                wait_url=public(s, hold),
+                wait_url=document_address(s, hold),
                 status_callback=callback(s, told),
                 status_callback_event=LEG_EVENTS,
                 conference_status_callback=callback(s, conference_told),
@@ -260,7 +285,7 @@ class Provider:
 
     async def move_call(self, sid: str, document: str) -> None:
         """Send a live call to a document of ours."""
-        url = public(self._settings, document)
+        url = document_address(self._settings, document)
         await self._ask(lambda c: c.calls(sid).update(url=url, method="POST"))
 
     async def end_leg(self, sid: str) -> None:
@@ -273,7 +298,7 @@ class Provider:
 
     async def set_hold(self, conference_sid: str, sid: str, *, held: bool, music: str) -> None:
         """Hold a participant, or resume."""
-        url = public(self._settings, music)
+        url = document_address(self._settings, music)
         await self._ask(
             lambda c: (
                 c.conferences(conference_sid)
@@ -308,13 +333,13 @@ class Provider:
             if error.status == 404:
                 return None
             raise
-        ended_at = call.end_time if isinstance(call.end_time, datetime) else None
-        return ProviderCall(str(call.status), ended_at)
+        began_at, ended_at = _instant(call.start_time), _instant(call.end_time)
+        return ProviderCall(str(call.status), began_at, ended_at)
 
-    async def live_legs(self) -> list[LiveLeg]:
+    async def live_legs(self) -> list[ProviderLeg]:
         """Everything that rings or talks on our account now, the newest thousand of each."""
 
-        def ask(client: Client) -> list[LiveLeg]:
+        def ask(client: Client) -> list[ProviderLeg]:
             if not self._settings.has_conferences:
                 # Its lists are of all calls, the newest first.
                 newest = _legs(client.calls.list(limit=1000, page_size=1000))
@@ -327,10 +352,31 @@ class Provider:
 
         return await self._ask(ask)
 
+    async def ended_rings(self, since: datetime, until: datetime) -> list[ProviderLeg]:
+        """The inbound legs that ended in `[since, until]`, all pages of them."""
+
+        def ask(client: Client) -> list[ProviderLeg]:
+            if self._settings.has_conferences:
+                found = client.calls.stream(
+                    end_time_after=since, end_time_before=until, page_size=_PAGE
+                )
+            else:
+                # Its lists heed no filter; the newest come first.
+                found = _until_older(client.calls.stream(page_size=_PAGE), since)
+            return [
+                leg
+                for leg in _legs(list(found))
+                if leg.direction == "inbound"
+                and leg.ended_at is not None
+                and since <= leg.ended_at <= until
+            ]
+
+        return await self._ask(ask)
+
     async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
         """The one leg to somebody that was begun since then and is not known yet."""
 
-        def ask(client: Client) -> list[LiveLeg]:
+        def ask(client: Client) -> list[ProviderLeg]:
             if self._settings.has_conferences:
                 return _legs(client.calls.list(to=to, start_time_after=since, limit=20))
             # Its lists heed no filter.
@@ -344,10 +390,10 @@ class Provider:
         sids = [leg.sid for leg in await self._ask(ask) if leg.sid not in known]
         return sids[0] if len(sids) == 1 else None
 
-    async def dialled_by(self, sid: str) -> list[LiveLeg]:
+    async def dialled_by(self, sid: str) -> list[ProviderLeg]:
         """What a leg's documents have dialled lately, the newest first."""
 
-        def ask(client: Client) -> list[LiveLeg]:
+        def ask(client: Client) -> list[ProviderLeg]:
             newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
             return [leg for leg in newest if leg.parent == sid]
 
@@ -385,9 +431,9 @@ class Provider:
         return next((str(c.sid) for c in found if c.status != "completed"), None)
 
     async def participants(self, conference_sid: str) -> dict[str, str]:
-        """Who is in a conference: call ids with their labels."""
+        """Who is in a conference: call ids with their labels. Who is still being rung is not."""
         found = await self._ask(lambda c: c.conferences(conference_sid).participants.list(limit=50))
-        return {str(p.call_sid): str(p.label or "") for p in found}
+        return {str(p.call_sid): str(p.label or "") for p in found if p.status == "connected"}
 
     async def fetch_recording(self, recording_sid: str) -> tuple[bytes, str]:
         """The audio of a recording and what kind it is. Raises TryAgain while it is not there

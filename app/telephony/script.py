@@ -7,14 +7,15 @@ its event, so that a repeat of the webhook is answered from the same decision.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
-
-from app.calls.speech import LineScript, Spoken
+from app import words
+from app.calls import speech
+from app.calls.speech import LineScript
+from app.telephony import sounds
 from app.telephony.urls import call_path, offer_path, party_path
 
 Answer = dict[str, Any]
@@ -41,7 +42,7 @@ TROUBLE = (
     ("en-GB", None, "Please stay on the line. We will be with you in a moment."),
     ("sr-RS", "Google.sr-RS-Standard-A", "Ostani na vezi. Javljamo se za koji trenutak."),
 )
-TROUBLE_PAUSE = 4
+TROUBLE_PAUSE = 3
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,27 @@ class PlayFile:
 
 
 @dataclass(frozen=True)
+class WaitingSound:
+    """The shipped sound, so many times."""
+
+    times: int
+
+
+@dataclass(frozen=True)
 class Pause:
     seconds: int
+
+
+Spoken = Say | PlayFile | WaitingSound | Pause
 
 
 @dataclass(frozen=True)
 class Ask:
     """Say something and wait for one digit; silence goes there too."""
 
-    spoken: list["Say | PlayFile | Pause"]
+    spoken: list[Spoken]
     then: str
-    seconds: int = 6
+    seconds: int = 3
     silence_too: bool = True
 
 
@@ -127,7 +138,7 @@ class Ring:
     seconds: int = 30
 
 
-Step = Say | PlayFile | Pause | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join | Ring
+Step = Spoken | Ask | GoTo | Wait | Leave | HangUp | RecordMessage | Join | Ring
 
 
 @dataclass(frozen=True)
@@ -146,22 +157,26 @@ class Scene:
         return replace(self, values={**self.values, **values})
 
     @property
-    def speaker(self) -> Spoken:
+    def speaker(self) -> speech.Spoken:
         return self.line.spoken(self.language)
 
-    def say(self, key: str, language: str | None = None, **values: object) -> list[Say | PlayFile]:
+    def say(self, key: str, language: str | None = None, **values: object) -> list[Spoken]:
         """A prompt of the line with its values filled in; nothing where it has no text."""
         spoken = self.line.spoken(language) if language else self.speaker
         prompt = self.line.prompt(spoken.language, key)
-        if (spoken.language, key) not in self.line.prompts:
-            # English words, where a language has none, in an English voice.
-            spoken = Spoken("en", spoken.digit, "en-GB", None)
         if prompt.recording is not None:
             return [PlayFile(prompt.recording)]
         if not prompt.text:
             return []
         known = {"line": self.line.name, "emergency": self.line.emergency, **values}
         return [Say(prompt.text.format(**known), spoken.locale, spoken.voice)]
+
+    def sound(self, seconds: int) -> Spoken:
+        """Soft sound while somebody waits: the line's own, or the shipped one for so long."""
+        own = self.line.prompt(self.speaker.language, "waiting_sound").recording
+        if own is not None:
+            return PlayFile(own)
+        return WaitingSound(max(1, round(seconds / sounds.SECONDS)))
 
 
 def steps_for(answer: Answer, scene: Scene) -> list[Step]:
@@ -170,16 +185,19 @@ def steps_for(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _menu(answer: Answer, scene: Scene) -> list[Step]:
-    """Greeting, language menu, danger digit. Silence leads on like any digit."""
+    """Greeting, danger digit and language, one language after the other.
+
+    The danger digit comes in the first seconds, and silence leads on like any digit: whoever
+    presses nothing is in the queue within twelve seconds.
+    """
     line, attempt = scene.line, int(answer["attempt"])
-    spoken: list[Say | PlayFile | Pause] = []
+    spoken: list[Spoken] = []
     for language in line.languages:
         if attempt == 0:
             spoken += scene.say("greeting", language.language)
+        spoken += scene.say("danger", language.language, digit=line.danger_digit)
         if len(line.languages) > 1:
             spoken += scene.say("choose_language", language.language, digit=language.digit)
-    for language in line.languages:
-        spoken += scene.say("danger", language.language, digit=line.danger_digit)
     then = call_path(scene.call_id, "menu", n=attempt + 1)
     return [Ask(spoken, then), GoTo(then)]
 
@@ -198,46 +216,63 @@ def _enqueue(answer: Answer, scene: Scene) -> list[Step]:
     ]
 
 
+# The keys are said at the first words of a wait and then every so many words.
+_KEYS_EVERY = 4
+
+
 def _wait(answer: Answer, scene: Scene) -> list[Step]:
-    """Comfort and place; after long, the way out to a voice message."""
+    """Comfort and place, the keys, and soft sound; every key works all the time."""
     entry, step = int(answer["entry"]), int(answer["step"])
+    spoken = _wait_words(answer, scene, step)
+    choice = call_path(scene.call_id, "choice", n=f"{entry}.{step}")
+    following = call_path(scene.call_id, "wait", n=f"{entry}.{step + 1}")
+    heard = [*spoken, scene.sound(12)]
+    return [Ask(heard, choice, seconds=1, silence_too=False), GoTo(following)]
+
+
+def _wait_words(answer: Answer, scene: Scene, step: int) -> list[Spoken]:
+    if answer.get("said"):
+        return _said(answer, scene)
+    if answer.get("wish"):
+        return scene.say("wish_kept")
+    if answer.get("danger"):
+        return scene.say("danger_heard")
+    spoken: list[Spoken] = []
     ahead = answer.get("ahead")
-    spoken: list[Say | PlayFile | Pause] = []
     if step == 0:
         spoken += scene.say("wait_first")
+    elif answer.get("draining"):
+        spoken += scene.say("draining")
     elif step % 3 == 0:
         spoken += scene.say("comfort")
     if ahead == 0:
         spoken += scene.say("wait_next")
     elif ahead is not None:
         spoken += scene.say("wait_place", ahead=ahead)
-    following = call_path(scene.call_id, "wait", n=f"{entry}.{step + 1}")
-    if answer.get("said"):
-        spoken = _said(answer, scene)
-    if answer.get("wish"):
-        spoken = list(scene.say("wish_kept"))
-    if answer.get("last"):
-        spoken += scene.say("ask_for_last", digit=LAST_DIGIT)
-    if answer.get("long"):
+    if step % _KEYS_EVERY == 0 and not answer.get("long"):
+        spoken += scene.say("wait_keys", danger=scene.line.danger_digit, message=MESSAGE_DIGIT)
+        if answer.get("callback"):
+            spoken += scene.say("offer_callback", digit=CALLBACK_DIGIT)
+        if answer.get("last"):
+            spoken += scene.say("ask_for_last", digit=LAST_DIGIT)
+    elif answer.get("long"):
         spoken += scene.say("long_wait", digit=MESSAGE_DIGIT)
         if answer.get("callback"):
             spoken += scene.say("offer_callback", digit=CALLBACK_DIGIT)
-    if answer.get("long") or answer.get("last"):
-        choice = call_path(scene.call_id, "choice", n=f"{entry}.{step}")
-        return [Ask(spoken, choice, seconds=8, silence_too=False), GoTo(following)]
-    return [*spoken, Pause(10), GoTo(following)]
+    if step == 0:
+        spoken += scene.say("privacy")
+    return spoken
 
 
-def _said(answer: Answer, scene: Scene) -> list[Say | PlayFile | Pause]:
+def _said(answer: Answer, scene: Scene) -> list[Spoken]:
     """What became of the wish to be called back."""
     values = {}
     if "from" in answer:
-        zone, language = scene.line.timezone, scene.speaker.language
-        values = {
-            key: speak_instant(datetime.fromisoformat(answer[key]), scene.now, zone, language)
-            for key in ("from", "until")
-        }
-    return list(scene.say(answer["said"], **values))
+        begins, ends = (datetime.fromisoformat(answer[key]) for key in ("from", "until"))
+        values["window"] = speak_window(
+            begins, ends, scene.now, scene.line.timezone, scene.speaker.language
+        )
+    return scene.say(answer["said"], **values)
 
 
 def _callback(answer: Answer, scene: Scene) -> list[Step]:
@@ -246,7 +281,7 @@ def _callback(answer: Answer, scene: Scene) -> list[Step]:
     key = {"safe": "callback_safe", "who": "callback_who", "when": "callback_when"}[question]
     asked = {"q": question, "n": answer["n"], "w": answer.get("who", "caller")}
     then = call_path(scene.call_id, "callback", **asked)
-    return [Ask(list(scene.say(key)), then, seconds=8), GoTo(then)]
+    return [Ask([*scene.say(key), scene.sound(8)], then, seconds=1), GoTo(then)]
 
 
 def _leave(answer: Answer, scene: Scene) -> list[Step]:
@@ -275,11 +310,9 @@ def _message(answer: Answer, scene: Scene) -> list[Step]:
     if answer.get("said"):
         said += _said(answer, scene)
     if answer.get("callback"):
-        offer: list[Say | PlayFile | Pause] = list(
-            scene.say("offer_callback", digit=CALLBACK_DIGIT)
-        )
+        offer: list[Spoken] = list(scene.say("offer_callback", digit=CALLBACK_DIGIT))
         choice = call_path(scene.call_id, "callback", q="wanted", n="0.0", w="caller")
-        said.append(Ask(offer, choice, seconds=4, silence_too=False))
+        said.append(Ask(offer, choice, silence_too=False))
     said += scene.say("leave_message")
     then = call_path(scene.call_id, "message", n=n)
     return [
@@ -302,7 +335,7 @@ def _join(answer: Answer, scene: Scene) -> list[Step]:
 def _dial(answer: Answer, scene: Scene) -> list[Step]:
     """To the counsellor who has pressed 1, by the caller's own leg."""
     then = call_path(scene.call_id, "dialled", o=answer["offer_id"])
-    return [Ring(scene.values["to"], "", then, scene.line.number, DIALLED_RINGS), GoTo(then)]
+    return [Ring(scene.values["to"], "", then, scene.line.shown_number, DIALLED_RINGS), GoTo(then)]
 
 
 def _dial_back(answer: Answer, scene: Scene) -> list[Step]:
@@ -318,10 +351,10 @@ def _rings_again(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _join_counsellor(answer: Answer, scene: Scene) -> list[Step]:
-    offer_id = UUID(answer["offer_id"])
-    left = offer_path(offer_id, "left")
+    left = offer_path(answer["offer_id"], "left")
+    room = UUID(answer.get("room_id", answer["offer_id"]))
     return [
-        Join(offer_id, "counsellor", then=left, ends_for_all=False, star_ends=True),
+        Join(room, "counsellor", then=left, ends_for_all=False, star_ends=True),
         HangUp(),
     ]
 
@@ -331,7 +364,9 @@ def _whisper(answer: Answer, scene: Scene) -> list[Step]:
     assert scene.offer_id is not None
     then = offer_path(scene.offer_id, "answer", n=int(answer["attempt"]) + 1)
     key = "whisper_dialled" if answer.get("dialled") else "whisper"
-    said: list[Say | PlayFile | Pause] = list(scene.say(key, digit=TAKE_DIGIT))
+    if answer.get("again"):
+        key = "whisper_again"
+    said: list[Spoken] = list(scene.say(key, digit=TAKE_DIGIT))
     return [Ask(said, then, seconds=5), GoTo(then)]
 
 
@@ -339,7 +374,7 @@ def _party_whisper(answer: Answer, scene: Scene) -> list[Step]:
     """Somebody is asked into a talk; nothing of the child is said before they are."""
     then = party_path(answer["party_id"], "pressed", n=int(answer["attempt"]) + 1)
     key = "ask_outside" if answer.get("outside") else "ask_colleague"
-    said: list[Say | PlayFile | Pause] = list(scene.say(key, digit=TAKE_DIGIT))
+    said: list[Spoken] = list(scene.say(key, digit=TAKE_DIGIT))
     return [Ask(said, then, seconds=5), GoTo(then)]
 
 
@@ -368,14 +403,21 @@ def _goodbye(answer: Answer, scene: Scene) -> list[Step]:
     return [*scene.say("goodbye"), HangUp()]
 
 
+def _farewell(answer: Answer, scene: Scene) -> list[Step]:
+    """The call has outlived what a caller can wait for."""
+    return [*scene.say("farewell"), HangUp()]
+
+
 def _hang_up(answer: Answer, scene: Scene) -> list[Step]:
     return [HangUp()]
 
 
 def _hold(answer: Answer, scene: Scene) -> list[Step]:
-    """On hold: a word now and then. A conference asks only once, so it asks itself again."""
+    """On hold: a word now and then, and soft sound. A conference asks only once, so the document
+    asks again itself."""
     assert scene.offer_id is not None
-    return [*scene.say("hold"), Pause(20), GoTo(offer_path(scene.offer_id, "hold"))]
+    said = scene.say("line_lost" if answer.get("lost") else "hold")
+    return [*said, scene.sound(20), GoTo(offer_path(scene.offer_id, "hold"))]
 
 
 def _silence(answer: Answer, scene: Scene) -> list[Step]:
@@ -385,17 +427,17 @@ def _silence(answer: Answer, scene: Scene) -> list[Step]:
 
 def _blocked(answer: Answer, scene: Scene) -> list[Step]:
     """Said to a caller who was flagged. Whoever is in danger is let through all the same."""
-    spoken: list[Say | PlayFile | Pause] = list(scene.say("blocked", digit=scene.line.danger_digit))
+    spoken: list[Spoken] = list(scene.say("blocked", digit=scene.line.danger_digit))
     then = call_path(scene.call_id, "blocked", n=int(answer["n"]))
-    return [Ask(spoken, then, seconds=8), GoTo(then)]
+    return [Ask([*spoken, scene.sound(8)], then, seconds=1), GoTo(then)]
 
 
 def _duty_menu(answer: Answer, scene: Scene) -> list[Step]:
     """A counsellor rings the own line: what they do; or, in silence, what everybody hears."""
     keys = {"available": "1", "break": "2", "off": "3"}
-    spoken: list[Say | PlayFile | Pause] = list(scene.say("duty_menu", **keys))
+    spoken = [*scene.say("duty_menu", **keys), scene.sound(4)]
     then = call_path(scene.call_id, "duty", n=int(answer["n"]))
-    return [Ask(spoken, then, seconds=8), GoTo(then)]
+    return [Ask(spoken, then, seconds=1), GoTo(then)]
 
 
 def _duty_set(answer: Answer, scene: Scene) -> list[Step]:
@@ -409,12 +451,12 @@ def _partner(answer: Answer, scene: Scene) -> list[Step]:
     number = str(scene.line.plan.get("partner_number", ""))
     then = call_path(scene.call_id, "partner-left", n=n)
     ask = call_path(scene.call_id, "partner", n=0)
-    return [*scene.say("partner"), Ring(number, ask, then, scene.line.number), GoTo(then)]
+    return [*scene.say("partner"), Ring(number, ask, then, scene.line.shown_number), GoTo(then)]
 
 
 def _partner_ask(answer: Answer, scene: Scene) -> list[Step]:
     then = call_path(scene.call_id, "partner", n=int(answer["attempt"]) + 1)
-    said: list[Say | PlayFile | Pause] = list(scene.say("partner_ask", digit=TAKE_DIGIT))
+    said: list[Spoken] = list(scene.say("partner_ask", digit=TAKE_DIGIT))
     return [Ask(said, then, seconds=6), GoTo(then)]
 
 
@@ -439,6 +481,7 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "join_party": _join_party,
     "go_to": _go_to,
     "goodbye": _goodbye,
+    "farewell": _farewell,
     "hang_up": _hang_up,
     "nothing": _nothing,
     "blocked": _blocked,
@@ -459,16 +502,42 @@ def trouble_steps(path: str) -> list[Step]:
 
 
 def speak_instant(at: datetime, now: datetime, timezone: str, language: str) -> str:
-    """A time of the near future as one says it: the hour, and the day if it is not today."""
-    zone = ZoneInfo(timezone)
+    """A time of the near future as one says it: "at 22:00", "tomorrow at 9:00"."""
+    zone, times = ZoneInfo(timezone), words.times_of(language)
     then, today = at.astimezone(zone), now.astimezone(zone).date()
-    locale = "sr_Latn" if language == "sr" else language
-    hour = format_time(then.time(), "HH:mm", locale=locale)
-    if then.date() == today:
-        return hour
-    return f"{_day(then.date(), today, locale)}, {hour}"
+    said = {"time": f"{then:%H:%M}", "day": times.days[then.weekday()]}
+    match (then.date() - today).days:
+        case 0:
+            return times.at.format(**said)
+        case 1:
+            return times.tomorrow.format(**said)
+        case days if days < _WEEK:
+            return times.on_day.format(**said)
+    return times.on_date.format(date=_date(then, language), **said)
 
 
-def _day(day: date, today: date, locale: str) -> str:
-    pattern = "EEEE" if day - today < timedelta(days=7) else "EEEE, d MMMM"
-    return format_date(day, pattern, locale=locale)
+def speak_window(
+    begins: datetime, ends: datetime, now: datetime, timezone: str, language: str
+) -> str:
+    """A stretch of time as one says it: "between 18:00 and 21:00"."""
+    zone, times = ZoneInfo(timezone), words.times_of(language)
+    first, last = begins.astimezone(zone), ends.astimezone(zone)
+    said = {"from": f"{first:%H:%M}", "until": f"{last:%H:%M}"}
+    match (first.date() - now.astimezone(zone).date()).days:
+        case 0:
+            return times.window.format(**said)
+        case 1:
+            return times.window_tomorrow.format(**said)
+        case days if days < _WEEK:
+            return times.window_on_day.format(day=times.days[first.weekday()], **said)
+    return times.window_on_day.format(day=_date(first, language), **said)
+
+
+_WEEK = 7
+
+
+def _date(then: datetime, language: str) -> str:
+    # Loaded when it is needed: most times are of this week, and a start must be quick.
+    from babel.dates import format_date
+
+    return format_date(then.date(), "d MMMM", locale="sr_Latn" if language == "sr" else language)

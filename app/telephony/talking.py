@@ -7,7 +7,7 @@ from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.models import OfferState
 from app.telephony.deciding import Decision, go_back
 from app.telephony.script import Answer
@@ -45,6 +45,16 @@ def bridge(offer_id: UUID) -> Decision:
     return decision
 
 
+async def held(work: Work, call: Call, sid: str) -> Answer:
+    """What somebody hears who is alone in a conference, or held."""
+    if sid != call.provider_sid:
+        return {"kind": "silence"}
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is not None and offer.lost_at is not None:
+        return {"kind": "hold", "lost": True}
+    return {"kind": "hold" if call.held_at is not None else "silence"}
+
+
 def left_talk(offer_id: UUID, gone: bool) -> Decision:
     """The caller is out of the conference: hung up, sent off by the counsellor, or dropped."""
 
@@ -60,7 +70,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
             # Even if the counsellor has just pressed the star: then the caller would still be in
             # the conference. Who asks us from outside it was put out, and goes back to the front.
             entries = call.entries
-            await offers.lose_counsellor(
+            await leaving.lose_counsellor(
                 work, call, offer, "the conference ended", fetch_caller=False
             )
             if call.entries == entries:

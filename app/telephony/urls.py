@@ -5,9 +5,10 @@ from uuid import UUID
 
 from app.settings import Settings
 
-# Callbacks are repeated by the provider when we do not answer well; documents are not,
-# since the caller would wait in silence: a document of ours always answers.
-_INSIST = "#rc=3&rp=ct,rt,5xx&ct=2000&rt=5000"
+# The provider asks again when we do not answer well. A document is asked for three times within
+# its fifteen seconds, since somebody waits for it; a callback can take longer.
+_DOCUMENT_AGAIN = "#rc=2&rp=ct,rt,5xx&ct=1500&rt=4500&tt=14500"
+_CALLBACK_AGAIN = "#rc=3&rp=ct,rt,5xx&ct=2000&rt=5000"
 
 
 def call_path(call_id: UUID | str, step: str, **query: object) -> str:
@@ -43,9 +44,17 @@ def public(settings: Settings, path: str) -> str:
     return settings.public_url.rstrip("/") + path
 
 
+def document_address(settings: Settings, path: str) -> str:
+    """The absolute address of a document, with the wish to be asked again if we do not answer.
+
+    Somleng heeds no such wish, and would sign it as part of the address.
+    """
+    return public(settings, path) + (_DOCUMENT_AGAIN if settings.has_conferences else "")
+
+
 def callback(settings: Settings, path: str) -> str:
     """The absolute address of a callback, with the wish to hear again if it fails.
 
     Somleng heeds no such wish, and would sign it as part of the address.
     """
-    return public(settings, path) + (_INSIST if settings.has_conferences else "")
+    return public(settings, path) + (_CALLBACK_AGAIN if settings.has_conferences else "")

@@ -31,46 +31,66 @@ def wait(entry: int, step: int) -> Decision:
         elif dial := await _dialled(work, call, delivery):
             return dial
         elif state is CallState.QUEUED:
-            language = call.language or line.languages[0].language
-            found = await roster.staffing(
-                work, line, language, danger=call.danger, excluded=call.excluded_ids
-            )
-            if found.unstaffed is not None:
-                call.unstaffed = found.unstaffed.value
-                answer = {"kind": "leave", "entry": entry}
-                await record.move(
-                    work,
-                    call,
-                    CallEvent.LEAVE_QUEUE,
-                    delivery=delivery,
-                    answer=answer,
-                    cause=found.unstaffed.value,
-                    language=call.language,
-                )
-                return answer
-            assert call.queued_at is not None
-            if partner_is_due(work, call, line):
-                answer = {"kind": "leave", "entry": entry}
-                await record.move(
-                    work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer,
-                    cause="partner", language=call.language,
-                )  # fmt: skip
-                call.unstaffed = None
-                return answer
-            answer["ahead"] = await queue.callers_ahead(work, call)
-            waited = work.now - call.queued_at
-            if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
-                answer["long"] = True
-                answer["callback"] = can_be_called(call) and not call.asked_back
-        waits = state in (CallState.QUEUED, CallState.OFFERED)
-        if waits and step == 0 and call.preferred_id is None and await last_counsellor(work, call):
-            answer["last"] = True
+            why = await _leaves(work, call, line)
+            if why is not None:
+                return await _leave(work, call, delivery, entry, why)
+            answer |= await _place(work, call, line, step)
+        if state in (CallState.QUEUED, CallState.OFFERED):
+            answer |= await _keys(work, call)
         await record.record(
             work, call, "wait", delivery=delivery, answer=answer, language=call.language
         )
         return answer
 
     return decision
+
+
+async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
+    """Why the caller leaves the queue now: nobody is left for them, or it is the partner's turn."""
+    language = call.language or line.languages[0].language
+    assert call.queued_at is not None
+    found = await roster.staffing(
+        work, line, language, danger=call.danger, excluded=call.excluded_ids,
+        arrived_at=call.queued_at,
+    )  # fmt: skip
+    if found.unstaffed is not None:
+        call.unstaffed = found.unstaffed.value
+        return found.unstaffed.value
+    if partner_is_due(work, call, line):
+        call.unstaffed = None
+        return "partner"
+    return None
+
+
+async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: str) -> Answer:
+    answer: Answer = {"kind": "leave", "entry": entry}
+    await record.move(
+        work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer, cause=cause,
+        language=call.language,
+    )  # fmt: skip
+    return answer
+
+
+async def _place(work: Work, call: Call, line: LineScript, step: int) -> Answer:
+    """How many are before the caller, and whether they have waited for long."""
+    assert call.queued_at is not None
+    answer: Answer = {"ahead": await queue.callers_ahead(work, call)}
+    if await roster.is_draining(work, line, call.language or line.languages[0].language):
+        answer["draining"] = True
+    waited = work.now - call.queued_at
+    if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
+        answer["long"] = True
+    return answer
+
+
+async def _keys(work: Work, call: Call) -> Answer:
+    """Which keys a caller has besides those for danger and for a message."""
+    keys: Answer = {}
+    if can_be_called(call) and not call.asked_back:
+        keys["callback"] = True
+    if call.preferred_id is None and await last_counsellor(work, call):
+        keys["last"] = True
+    return keys
 
 
 async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
@@ -92,18 +112,8 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         wants_help = digits == line.danger_digit
         if not wants_help and (dial := await _dialled(work, call, delivery)):
             return dial
-        if digits == MESSAGE_DIGIT and CallState(call.state) is CallState.QUEUED:
-            answer = {"kind": "leave", "entry": entry}
-            await record.move(
-                work,
-                call,
-                CallEvent.LEAVE_QUEUE,
-                delivery=delivery,
-                answer=answer,
-                cause="wants to leave a message",
-                language=call.language,
-            )
-            return answer
+        if digits == MESSAGE_DIGIT and await offers.withdraw_open(work, call, "wants to speak"):
+            return await _leave(work, call, delivery, entry, "wants to leave a message")
         if digits == CALLBACK_DIGIT and can_be_called(call):
             answer = {"kind": "callback", "question": "safe", "n": f"{entry}.{step + 1}"}
             await record.record(
@@ -121,6 +131,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
             return answer
         danger = digits == line.danger_digit
         if danger:
+            answer["danger"] = True
             call.danger = True
             watch_danger(work, call)
             call.priority = max(call.priority, DANGER_PRIORITY)
@@ -189,8 +200,11 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
             await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
             return nothing
         state = CallState(call.state)
-        if result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
-            answer: Answer = {"kind": "nothing"}
+        if result == "queue-full" and state is not CallState.GREETING:
+            # The provider lets no more in: the same words outside its queue.
+            answer: Answer = {"kind": "wait", "entry": entry, "step": 0}
+        elif result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
+            answer = {"kind": "nothing"}
         elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
             answer = on_to_partner(work, call)
         elif result == "leave" and state is CallState.GREETING:

@@ -33,13 +33,14 @@ from app.telephony import (
 from app.telephony.documents import document, message_document
 from app.telephony.script import Answer, Scene, Step
 from app.telephony.signature import Signed, SignedRequest, read_number
+from app.telephony.sounds import waiting_sound
 from app.work import PROGRAM, PROVIDER, Ground, Work
 
 router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=False)
 
 T = TypeVar("T")
-# Seconds that a decision may take.
-_PATIENCE = 6.0
+# Seconds that a decision may take; the provider asks again a little later.
+_PATIENCE = 4.0
 
 Asked = Callable[[Work], Awaitable[tuple[Answer, Scene | None]]]
 
@@ -382,10 +383,9 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
     """What somebody hears who is alone in a conference, or held. Repeats by itself."""
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
-        call, _offer = await offers.lock_offer(work, offer_id)
+        call, _ = await offers.lock_offer(work, offer_id)
         scene = await deciding.scene_of(work, call, offer_id)
-        held = signed.call_sid == call.provider_sid and call.held_at is not None
-        return {"kind": "hold" if held else "silence"}, scene
+        return await talking.held(work, call, signed.call_sid), scene
 
     return await _speak(request, signed, asked)
 
@@ -481,6 +481,13 @@ async def duty_status(request: Request, signed: SignedRequest, rung_id: UUID) ->
 async def message_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
     """What became of an SMS."""
     return await _note(request, lambda work: duty.message_status(work, rung_id, signed))
+
+
+@router.get("/sounds/waiting.wav")
+async def sound() -> Response:
+    """The waiting sound: every caller hears it, so anybody may."""
+    kept = {"Cache-Control": "public, max-age=86400"}
+    return Response(waiting_sound(), media_type="audio/wav", headers=kept)
 
 
 @router.get("/prompts/{prompt_id}")

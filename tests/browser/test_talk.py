@@ -19,7 +19,7 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     ana = await live.add_counsellor("Ana")
     boris = await live.add_counsellor("Boris", shift=False)
     leg = live.ring()
-    while not leg.has_heard("Za srpski"):
+    while not leg.has_heard("Srpski: pritisni"):
         await live.clock.sleep(0.1)
     live.exchange.press(leg, "1")
     while await ana.offer() is None:

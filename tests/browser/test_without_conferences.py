@@ -38,7 +38,7 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
     await stage.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False)
     await signed_in(page, stage, vera)
     leg = stage.ring()
-    while not leg.has_heard("Za srpski"):
+    while not leg.has_heard("Srpski: pritisni"):
         await stage.clock.sleep(0.1)
     stage.exchange.press(leg, "1")
     await page.locator("#accept").click()

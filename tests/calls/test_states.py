@@ -58,7 +58,8 @@ def facts(**known: object) -> CallFacts:
     ("known", "outcome"),
     [
         ({}, Outcome.ABANDONED_IN_GREETING),
-        ({"greeted": False}, Outcome.FAILED),
+        ({"greeted": False}, Outcome.UNREACHABLE),
+        ({"greeted": False, "refused": True}, Outcome.FAILED),
         ({"queued_at": NOW - timedelta(seconds=9)}, Outcome.SHORT_ABANDON),
         ({"queued_at": NOW - timedelta(seconds=10)}, Outcome.ABANDONED_IN_QUEUE),
         ({"queued_at": NOW - timedelta(seconds=60), "answered_at": NOW}, Outcome.ANSWERED),

@@ -67,7 +67,7 @@ async def test_a_database_that_hangs_does_not_outlast_the_providers_patience(
     assert leg.has_heard("Please stay on the line")
     await stage._watch.execute("ROLLBACK")
     await stage.advance(15)
-    assert leg.has_heard("Dobio si Plavi telefon")
+    assert leg.has_heard("ovde Plavi telefon")
     assert not leg.over
 
 

@@ -53,8 +53,9 @@ async def test_a_child_who_was_called_back_reaches_a_second_counsellor(stage: St
     await stage.advance(6)
     boris = await stage.add_counsellor("boris")
     mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
-    await stage.exchange.hang_up(mine)
-    await stage.advance(4)
+    stage.exchange.phones[mine.to] = Phone(unreachable=True)
+    await stage.exchange.let_die(mine)
+    await stage.advance(6)
     assert await rings_at(stage, boris) == ["boris"]
     await boris.accept()
     await stage.advance(4)

@@ -34,7 +34,7 @@ async def test_a_call_that_we_never_heard_of_is_opened_and_greeted(stage: Stage)
     number = stage.exchange.numbers[LINE]
     leg = leg_of(stage, status_callback=number.status_callback)
     await stage.advance(63)
-    assert leg.has_heard("Dobio si Plavi telefon")
+    assert leg.has_heard("ovde Plavi telefon")
     call = await stage.call_of(leg)
     assert call["opened_at"] == leg.created_at.replace(microsecond=0), "as of when it rang"
     stage.exchange.press(leg, "1")
@@ -84,15 +84,35 @@ async def test_a_live_talk_is_never_ended_by_a_list_that_leaves_it_out(stage: St
     assert await broken_at_the_end(stage) == []
 
 
-async def test_a_leg_that_rings_for_nobody_is_ended(stage: Stage) -> None:
-    orphan = leg_of(
+async def test_a_leg_of_another_program_on_the_account_is_left_alone(stage: Stage) -> None:
+    """It shows the line's own number, and no row of ours says that we asked for it."""
+    theirs = leg_of(
         stage, direction="outbound-api", from_=LINE, to="+38164999001", party=Phone(),
         status="ringing", answered_at=None,
     )  # fmt: skip
-    await stage.advance(40)
-    assert not orphan.over, "it may still be on its way"
-    await stage.advance(80)
-    assert orphan.over
+    await stage.advance(200)
+    assert not theirs.over
+
+
+async def test_a_leg_whose_answer_never_came_does_not_ring_on(stage: Stage) -> None:
+    """The provider carried the request out, and its list does not show it for a while."""
+    stage.settings.offer_seconds = 60
+    stage.exchange.phones["+38164999001"] = Phone(picks_up=None)
+    await stage.add_counsellor("vera", endpoint="+38164999001")
+    stage.exchange.knobs.turn("accept_and_time_out", "POST /2010-04-01", times=1)
+    stage.exchange.knobs.turn("lose", "/legs/", times=None)
+    hidden: dict[str, Leg] = {}
+    leg = await waits(stage)
+    for sid in [sid for sid, one in stage.exchange.legs.items() if one.direction != "inbound"]:
+        hidden[sid] = stage.exchange.legs.pop(sid)
+    await stage.advance(12)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(2)
+    (orphan,) = hidden.values()
+    assert not orphan.over
+    stage.exchange.legs |= hidden
+    await stage.advance(46)
+    assert orphan.ending == "api"
 
 
 async def test_nobody_stays_busy_with_a_call_that_is_not_there(stage: Stage) -> None:

@@ -109,7 +109,8 @@ async def test_a_cold_transfer_goes_on_until_the_other_is_in(stage: Stage) -> No
     assert (await ana.presence(), await boris.presence()) == ("wrap_up", "on_call")
     # His line dies: nobody else is there, so the child is first in the queue.
     mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(boris))
-    await stage.exchange.hang_up(mine)
+    stage.exchange.phones[mine.to] = Phone(unreachable=True)
+    await stage.exchange.let_die(mine)
     await stage.advance(40)
     call = await stage.call_of(leg)
     assert (call["state"], call["returned"]) == ("offered", 1)
@@ -122,7 +123,7 @@ async def test_a_skill_takes_over_from_the_front_of_the_queue(stage: Stage) -> N
     skilled = await stage.add_counsellor("skilled", skills=["lgbt:2"])
     await act(ana, call, "transfer", {"skills": ["lgbt:2"]})
     await stage.advance(2)
-    assert leg.has_heard("Spajamo te sa kolegom")
+    assert leg.has_heard("Povezujemo te s drugim savetnikom")
     assert await ana.presence() == "wrap_up"
     assert await rings_at(stage, skilled) == ["skilled"]
     await skilled.accept()
@@ -261,19 +262,39 @@ async def test_a_counsellor_drops_out_and_who_is_there_goes_on(stage: Stage) -> 
     assert (row["outcome"], row["returned"]) == ("answered", 0)
 
 
-async def test_a_supervisor_who_only_listened_takes_over_when_the_counsellor_drops(
+async def test_a_supervisor_who_talks_along_takes_over_when_the_counsellor_drops(
     stage: Stage,
 ) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
     await act(chief, call, "listen")
-    mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
-    await stage.exchange.hang_up(mine)
-    await stage.advance(3)
+    await act(chief, call, "barge")
+    await die(stage, ana)
     part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
     assert not part.muted, "the child is not alone in silence"
     assert await chief.presence() == "on_call"
     await done(stage, leg)
+
+
+async def test_a_supervisor_who_only_listens_does_not_become_the_owner(stage: Stage) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
+    await act(chief, call, "listen")
+    await die(stage, ana, comes_back=False)
+    await stage.advance(3)
+    assert await chief.presence() != "on_call"
+    row = await stage.call_of(leg)
+    assert (row["state"], row["returned"]) == ("offered", 1), "offered to the supervisor like any"
+    await done(stage, leg)
+
+
+async def die(stage: Stage, who: Counsellor, *, comes_back: bool = True) -> None:
+    """The line of a counsellor at a browser breaks."""
+    mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(who))
+    if not comes_back:
+        stage.exchange.phones[client(who)] = Phone(unreachable=True)
+    await stage.exchange.let_die(mine)
+    await stage.advance(3)
 
 
 async def test_the_panic_button_rings_one_supervisor_after_the_other(stage: Stage) -> None:

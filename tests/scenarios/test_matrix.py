@@ -72,7 +72,7 @@ async def test_2c_the_end_overtakes_the_beginning(stage: Stage) -> None:
     over = [*fields, ("CallStatus", "completed"), ("SequenceNumber", "0")]
     assert await stage.exchange.sender.call_back(f"{base}/telephony/status", over)
     row = (await stage.rows("SELECT * FROM calls"))[0]
-    assert (row["state"], row["outcome"]) == ("ended", "failed")
+    assert (row["state"], row["outcome"]) == ("ended", "unreachable")
     ring = [*fields, ("CallStatus", "ringing")]
     await stage.exchange.sender.fetch(f"{base}/telephony/voice", ring, {})
     row = (await stage.rows("SELECT * FROM calls"))[0]
@@ -169,8 +169,9 @@ async def test_7_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage
     arrived = (await stage.call_of(leg))["queued_at"]
     other = await waiting(stage, "+381641110002")
     counsellors = next(x for x in stage.exchange.legs.values() if x.direction != "inbound")
-    await stage.exchange.end_leg(counsellors, "completed", "party")
-    await stage.advance(3)
+    stage.exchange.phones[counsellors.to] = Phone(unreachable=True)
+    await stage.exchange.let_die(counsellors)
+    await stage.advance(5)
     assert leg.has_heard("Veza sa savetnikom je prekinuta")
     call = await stage.call_of(leg)
     assert (call["state"], call["queued_at"], call["returned"]) == ("queued", arrived, 1)
@@ -246,7 +247,7 @@ async def test_9_without_a_database_the_caller_hears_us_and_goes_on(stage: Stage
     assert (await stage.call_of(rings))["state"] in ("greeting", "queued")
     assert not waits.over
     assert not talking.over
-    assert rings.has_heard("Dobio si Plavi telefon")
+    assert rings.has_heard("ovde Plavi telefon")
 
 
 async def test_10_a_replay_an_hour_later_changes_nothing(stage: Stage) -> None:
@@ -417,14 +418,14 @@ async def test_a_refused_connection_is_tried_again_and_then_the_fallback_speaks(
     stage.exchange.knobs.turn("disconnect", "/voice", times=1)
     first = stage.ring("+381641110001")
     await stage.advance(1)
-    assert first.has_heard("Dobio si Plavi telefon")
+    assert first.has_heard("ovde Plavi telefon")
     # Twice refused: the fallback comforts the caller, and the ring is delivered again.
     stage.exchange.knobs.turn("disconnect", "/telephony/voice", times=2)
     second = stage.ring("+381641110002")
     await stage.advance(1)
     assert second.has_heard("Please stay on the line")
     await stage.advance(20)
-    assert second.has_heard("Dobio si Plavi telefon")
+    assert second.has_heard("ovde Plavi telefon")
     assert len(await stage.rows("SELECT 1 FROM calls")) == 2
 
 

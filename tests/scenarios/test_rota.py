@@ -105,12 +105,12 @@ async def test_an_absence_tells_the_caller_when_somebody_is_there(
     leg = await waits(stage, "2")
     call = await stage.call_of(leg)
     assert call["unstaffed"] == "out_of_hours"
-    assert leg.has_heard("We are back on Tuesday, 12:00")
+    assert leg.has_heard("We are open again tomorrow at 12:00")
     await plan(
         chief, "/changes", change("extra", boris, "2030-01-14T14:30", "2030-01-14T15:00")
     )  # fmt: skip
     leg = await waits(stage, "2", "+381649999999")
-    assert leg.has_heard("We are back on 14:30")
+    assert leg.has_heard("We are open again at 14:30")
 
 
 async def test_who_may_change_whose_duty(stage: Stage, three: Three) -> None:

@@ -22,7 +22,7 @@ from app.contacts.models import Contact
 from app.contacts.saving import Change
 from app.contacts.states import Channel, NonCounselling, Source
 from app.jobs.transaction import flush
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.settings import Settings
@@ -335,7 +335,7 @@ def _lose(call_id: UUID, offer_id: UUID) -> Step:
         call, offer = await offers.lock_offer(life.work, offer_id)
         if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
             return
-        await offers.lose_counsellor(life.work, call, offer, "line lost")
+        await leaving.lose_counsellor(life.work, call, offer, "line lost")
         life.later(life.dice.expovariate(1 / 60), _hang_up(call_id, impatient=True))
         life.later(0.3, _offer(call_id))
 

@@ -11,7 +11,7 @@ from app.practice.twiml import parse
 from app.settings import Settings
 from app.telephony import script
 from app.telephony.documents import twiml
-from migrations.versions import prompts_of
+from app.words import words_of
 
 SETTINGS = Settings(public_url="https://helpline.example.org")
 SOMLENG_SETTINGS = SETTINGS.model_copy(update={"telephony_platform": "somleng"})
@@ -23,7 +23,7 @@ CALL, OFFER = UUID(int=1), UUID(int=2)
 TEXTS = {
     (language, key): PromptText(text, None)
     for language in ("en", "sr")
-    for key, text in prompts_of(language).items()
+    for key, text in words_of(language).prompts.items()  # type: ignore[union-attr]
 }
 LINE = LineScript(
     id=UUID(int=3), number="+38111116111", name="Plavi telefon", country="RS",
@@ -63,6 +63,11 @@ ANSWERS: list[script.Answer] = [
     {"kind": "wait", "entry": 1, "step": 0, "ahead": 0, "last": True},
     {"kind": "wait", "entry": 1, "step": 1, "wish": True},
     {"kind": "wait", "entry": 1, "step": 4, "ahead": 1, "long": True, "callback": True},
+    {"kind": "wait", "entry": 1, "step": 5, "danger": True},
+    {"kind": "wait", "entry": 1, "step": 5, "draining": True, "ahead": 1},
+    {"kind": "farewell"},
+    {"kind": "hold", "lost": True},
+    {"kind": "whisper", "attempt": 0, "again": True},
     {"kind": "wait", "entry": 1, "step": 5, "said": "callback_not"},
     {
         "kind": "wait",
@@ -92,6 +97,9 @@ ANSWERS: list[script.Answer] = [
     },
     {"kind": "join_party", "party_id": str(CALL), "room_id": str(OFFER), "coach": "CA1"},
 ]
+
+
+SCENE = script.Scene(LINE, CALL, "sr", NOW, OFFER)
 
 
 def test_every_kind_of_answer_is_tried() -> None:
@@ -127,6 +135,7 @@ def test_a_sip_phone_is_dialled_and_no_document_is_heard_there() -> None:
 def test_only_a_finished_talk_or_a_counsellors_phone_is_hung_up(answer: script.Answer) -> None:
     scene = script.Scene(LINE, CALL, "sr", NOW, OFFER).where(to="+38164999001", shows="1")
     may_end = {
+        "farewell",
         "goodbye", "hang_up", "taken", "join_counsellor", "join_party", "duty_set", "rings_again",
     }  # fmt: skip
     for settings in (SETTINGS, SOMLENG_SETTINGS):
@@ -149,10 +158,31 @@ def test_a_recorded_prompt_is_played() -> None:
 
 def test_the_time_of_return_is_said_in_the_callers_language() -> None:
     at = datetime(2026, 11, 25, 7, 0, tzinfo=UTC)
-    assert script.speak_instant(at, NOW, "Europe/Belgrade", "sr") == "sreda, 08:00"
-    assert script.speak_instant(at, NOW, "Europe/Belgrade", "en") == "Wednesday, 08:00"
+    assert script.speak_instant(at, NOW, "Europe/Belgrade", "sr") == "sutra u 08:00"
+    assert script.speak_instant(at, NOW, "Europe/Belgrade", "en") == "tomorrow at 08:00"
     today = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
-    assert script.speak_instant(today, NOW, "Europe/Belgrade", "en") == "23:00"
+    assert script.speak_instant(today, NOW, "Europe/Belgrade", "en") == "at 23:00"
+
+
+def test_a_weekday_and_a_date_are_said_as_one_says_them() -> None:
+    friday = datetime(2026, 11, 27, 7, 0, tzinfo=UTC)
+    assert script.speak_instant(friday, NOW, "Europe/Belgrade", "sr") == "u petak u 08:00"
+    assert script.speak_instant(friday, NOW, "Europe/Belgrade", "en") == "on Friday at 08:00"
+    later = datetime(2026, 12, 24, 7, 0, tzinfo=UTC)
+    assert script.speak_instant(later, NOW, "Europe/Belgrade", "en") == "on 24 December at 08:00"
+    window = script.speak_window(friday, friday + timedelta(hours=3), NOW, "Europe/Belgrade", "en")
+    assert window == "on Friday between 08:00 and 11:00"
+
+
+def test_a_silent_caller_is_through_the_menu_within_twelve_seconds() -> None:
+    """At fifteen letters a second, with the pause for a key at the end."""
+    ask = script.steps_for({"kind": "menu", "attempt": 0}, SCENE)[0]
+    assert isinstance(ask, script.Ask)
+    said = [part.text for part in ask.spoken if isinstance(part, script.Say)]
+    assert sum(len(text) for text in said) / 15 + ask.seconds <= 12
+    # The danger key comes in the first seconds.
+    assert "9" in said[1]
+    assert len(said[0] + said[1]) / 15 <= 4
 
 
 def test_trouble_speaks_without_a_database() -> None:

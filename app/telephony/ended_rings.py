@@ -1,0 +1,97 @@
+"""Rings that came and went while we were away: read from the provider's list of ended calls.
+
+The newest instant up to which that list has been compared is kept as a row, so a long outage is
+made up for hour by hour, and an interruption goes on where it stopped.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls import lines, record
+from app.calls.models import Call, Reconciled
+from app.calls.states import CallState, LegStatus, Outcome, read_leg_status
+from app.log import log
+from app.routing import offers
+from app.telephony.jobs import Parts
+from app.telephony.provider import ProviderLeg
+from app.work import Work
+
+# The provider's lists are complete only after a while, and a callback may still be on its way.
+SETTLED_AFTER = timedelta(seconds=45)
+# What is compared in one go, so that an outage of days is made up for step by step.
+_STEP = timedelta(hours=1)
+# The provider tells whole seconds, and its clock may differ from ours.
+_OVERLAP = timedelta(seconds=10)
+
+
+async def open_unreachable(parts: Parts) -> None:
+    """Open a record for every ring that ended since the last comparison and that we never heard."""
+    async with parts.work() as work:
+        since = await _since(work)
+        until_now = work.now - SETTLED_AFTER
+    while since < until_now:
+        until = min(since + _STEP, until_now)
+        ended = await parts.provider.ended_rings(since - _OVERLAP, until)
+        for leg in await _unknown(parts, ended):
+            await _open(parts, leg)
+        async with parts.work() as work:
+            await work.session.execute(update(Reconciled).values(until_at=until))
+        since = until
+
+
+async def _since(work: Work) -> datetime:
+    """Up to when it was compared; a new installation begins now."""
+    await work.session.execute(
+        pg_insert(Reconciled)
+        .values(id=1, until_at=work.now - SETTLED_AFTER)
+        .on_conflict_do_nothing()
+    )
+    found: datetime = (await work.session.scalars(select(Reconciled.until_at))).one()
+    return found
+
+
+async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
+    """Of these, what has no row; a row that has not ended is asked about by itself."""
+    sids = [leg.sid for leg in ended]
+    async with parts.work() as work:
+        rows = await work.session.execute(
+            select(Call.provider_sid, Call.id, Call.state, Call.outcome).where(
+                Call.provider_sid.in_(sids)
+            )
+        )
+        known = {sid: (call_id, state, outcome) for sid, call_id, state, outcome in rows}
+        for call_id, state, _ in known.values():
+            if state != CallState.ENDED:
+                work.defer("telephony:reconcile_call", call_id=str(call_id))
+        for leg in ended:
+            found = known.get(leg.sid)
+            if found is not None and found[2] == Outcome.UNREACHABLE:
+                # Only its end was told to us: the provider knows when it rang.
+                await work.session.execute(
+                    update(Call)
+                    .where(Call.id == found[0], Call.opened_at > leg.since)
+                    .values(opened_at=leg.since)
+                )
+        return [
+            leg
+            for leg in ended
+            if leg.sid not in known and await lines.line_of_number(work, leg.to) is not None
+        ]
+
+
+async def _open(parts: Parts, leg: ProviderLeg) -> None:
+    async with parts.work() as work:
+        line = await lines.line_of_number(work, leg.to)
+        call, fresh = await record.open_call(
+            work, provider_sid=leg.sid, raw_from=leg.from_, line_id=line.id if line else None,
+            greeted=False, opened_at=leg.since,
+        )  # fmt: skip
+        if not fresh:
+            return
+        await record.record(work, call, "found_at_the_provider", status=leg.status)
+        status = read_leg_status(leg.status)
+        by = "provider" if status in (LegStatus.FAILED, LegStatus.BUSY) else "caller"
+        await offers.end_call(work, call, ended_by=by, at=leg.ended_at)
+    log().warning("a ring came and went while we were away", area="telephony")

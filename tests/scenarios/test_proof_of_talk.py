@@ -1,0 +1,107 @@
+"""A talk is in the record, whichever of its callbacks was lost; and what was none is none."""
+
+import pytest
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Stage
+from app.practice.parties import Phone
+from tests.scenarios.test_main_job import talk
+from tests.scenarios.test_rota import waits
+
+VERA = "+38164999001"
+
+
+async def _begins(stage: Stage, how: str, picks_up: float = 0.3) -> object:
+    """A caller who is on the way to a counsellor at a browser, or at a phone."""
+    if how == "browser":
+        ana = await stage.add_counsellor("ana")
+        leg = await waits(stage)
+        await ana.accept()
+        return leg
+    stage.exchange.phones[VERA] = Phone(picks_up=2)
+    await stage.add_counsellor("vera", endpoint=VERA)
+    return await waits(stage)
+
+
+@pytest.mark.parametrize("how", ["browser", "phone"])
+@pytest.mark.parametrize("lost", ["participant-join", "participant", "/conference"])
+async def test_a_young_talk_is_seen_although_its_joining_was_not_told(
+    stage: Stage, how: str, lost: str
+) -> None:
+    """The counsellor's joining, the caller's, or every word of the conference is lost."""
+    stage.exchange.knobs.turn("lose", lost, times=None if lost == "/conference" else 2)
+    leg = await _begins(stage, how)
+    await stage.advance(20)
+    call = await stage.call_of(leg)  # type: ignore[arg-type]
+    assert call["state"] == "connected"
+    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    found = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'talk_found'")
+    assert len(found) == 1
+    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
+    await stage.advance(60)
+    assert await broken_at_the_end(stage) == []
+
+
+@pytest.mark.parametrize("how", ["browser", "phone"])
+async def test_a_talk_of_two_seconds_is_found_when_it_is_over(stage: Stage, how: str) -> None:
+    leg = await _begins(stage, how)
+    stage.exchange.knobs.turn("lose", "/conference participant-join", times=None)
+    stage.exchange.knobs.turn("lose", "/conference participant-leave", times=None)
+    await stage.until(lambda: _together(stage, leg), limit=20)
+    await stage.advance(2)
+    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
+    await stage.advance(60)
+    call = await stage.call_of(leg)  # type: ignore[arg-type]
+    assert call["outcome"] == "answered"
+    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    assert await broken_at_the_end(stage) == []
+
+
+def _together(stage: Stage, leg: object) -> bool:
+    found = stage.exchange.conferences.of_leg(leg)  # type: ignore[arg-type]
+    return found is not None and len(found[0].participants) == 2
+
+
+async def test_a_phone_that_was_added_and_not_answered_has_not_talked(stage: Stage) -> None:
+    """The provider tells that it has left, though it never joined."""
+    ana = await stage.add_counsellor("ana")
+    stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(picks_up=None)
+    leg = await waits(stage)
+    await ana.accept()
+    await stage.advance(60)
+    left = [f for _, f in stage.exchange.sender.sent
+            if f.get("ReasonParticipantLeft") == "participant_add_failed"]  # fmt: skip
+    assert left, "the exchange is as strict as the provider"
+    call = await stage.call_of(leg)
+    assert call["answered_at"] is None
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    assert (await stage.call_of(leg))["outcome"] != "answered"
+    assert await stage.rows("SELECT 1 FROM contacts") == []
+
+
+async def test_who_is_still_being_rung_is_not_in_the_conference(stage: Stage) -> None:
+    """Asked while the counsellor's phone rings, the provider lists it; that is no talk yet."""
+    ana = await stage.add_counsellor("ana")
+    stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(picks_up=12)
+    leg = await waits(stage)
+    await ana.accept()
+    await stage.advance(10)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["answered_at"]) == ("offered", None)
+    await stage.advance(12)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_talk_in_which_everything_was_told_is_asked_about_by_nobody(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    began = len(stage.exchange.asked)
+    await stage.advance(20)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(20)
+    asked = [path for how, path, *_ in stage.exchange.asked[began:] if how == "GET"]
+    assert [path for path in asked if "Participants" in path or "/Calls/" in path] == []
