@@ -20,16 +20,21 @@ from app.routing.coverage import EVERY as COVERAGE_EVERY
 from app.routing.coverage import look_over
 from app.routing.jobs import routing_tasks
 from app.routing.sweep import sweep
+from app.routing.watch import EVERY as WATCHED_EVERY
+from app.routing.watch import watch
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import (
+    alarm_calls,
     asking,
+    asking_by_key,
     call_back,
     dial_bridge,
     duty,
     leg_jobs,
     message_jobs,
     move_jobs,
+    own_phone,
     party_flow,
     proof,
 )
@@ -44,7 +49,20 @@ _BREATH = 0.02
 # Clocks and ladders whose job was lost are looked for every so many seconds.
 _FORGOTTEN_EVERY = 10
 # What is imported to be run as a job.
-JOBS = (asking, call_back, dial_bridge, duty, leg_jobs, message_jobs, move_jobs, party_flow, proof)
+JOBS = (
+    alarm_calls,
+    asking,
+    asking_by_key,
+    call_back,
+    dial_bridge,
+    duty,
+    leg_jobs,
+    message_jobs,
+    move_jobs,
+    own_phone,
+    party_flow,
+    proof,
+)
 # Topics after which somebody may be free for somebody.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
@@ -136,6 +154,8 @@ class Worker:
     async def _run_sweep(self) -> None:
         for second in itertools.count():
             await self._busily(sweep(self._ground))
+            if second % WATCHED_EVERY == 0:
+                await self._busily(watch(self._ground))
             if second % _FORGOTTEN_EVERY == 0:
                 await self._busily(catch_forgotten(self._ground))
             await self._ground.clock.sleep(1)

@@ -15,6 +15,7 @@ from app.api.views import (
     EventView,
     OfferView,
     PartyView,
+    QuestionView,
     TalkView,
     Waiting,
     call_view,
@@ -22,6 +23,7 @@ from app.api.views import (
     duty_view,
     event_view,
     party_view,
+    question_view,
     talk_view,
 )
 from app.calls import messages, queries, record
@@ -29,7 +31,7 @@ from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
 from app.referrals import in_talk
-from app.routing import callbacks, company, desk, offers, parties, queue
+from app.routing import callbacks, company, desk, offers, parties, questions, queue
 from app.routing.company import Mode
 from app.staff import accounts
 from app.staff.access import (
@@ -332,6 +334,45 @@ async def list_callbacks(work: InWork, staff: TakesCalls) -> list[CallbackView]:
     return [
         callback_view(row, line, work.now) for row, line, _ in await callbacks.open_callbacks(work)
     ]
+
+
+class SaidIn(BaseModel):
+    said: callbacks.Said
+
+
+@router.post("/callbacks/{callback_id}/say", status_code=204)
+async def say_who_answered(
+    work: InWork, staff: TakesCalls, callback_id: UUID, body: SaidIn
+) -> None:
+    """Who answered a call-back: the child, nobody, or somebody else. Until this is said the
+    number is kept, and nobody rings there."""
+    await callbacks.say(work, staff, callback_id, body.said)
+
+
+@router.post("/callbacks/{callback_id}/again", status_code=204)
+async def call_back_again(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
+    """A call-back that was given up is made again."""
+    await callbacks.start_again(work, staff, callback_id)
+
+
+class QuestionIn(BaseModel):
+    question: Annotated[str, Field(max_length=40)]
+
+
+@router.post("/calls/{call_id}/questions", status_code=202)
+async def ask_by_key(
+    work: InWork, staff: TakesCalls, call_id: UUID, body: QuestionIn
+) -> QuestionView:
+    """Speak a question to a caller who cannot speak; they answer it with a key."""
+    call = await desk.lock_in_hand(work, staff, call_id)
+    return question_view(await questions.ask(work, staff, call, body.question))
+
+
+@router.get("/calls/{call_id}/questions")
+async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list[QuestionView]:
+    """What was asked in a call, and which answer was pressed."""
+    await queries.readable_call(work, _readable(staff), call_id)
+    return [question_view(one) for one in await questions.questions_of(work, call_id)]
 
 
 @router.post("/callbacks/{callback_id}/cancel", status_code=204)

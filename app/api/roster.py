@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.calls import lines
 from app.errors import Invalid
-from app.routing import calendars, changes, coverage, roster, rota
+from app.routing import calendars, changes, coverage, roster, rota, watch
 from app.routing.rota import ChangeKind
 from app.routing.shifts import Layer, OnHolidays, first_instant, last_instant
 from app.staff.access import InWork, Requires, refuse_cross_site
@@ -28,6 +28,18 @@ Text = Annotated[str, Field(max_length=300)]
 Weekday = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 _LARGEST = 5 * 1024 * 1024
 _LONGEST = timedelta(days=100)
+
+
+class StaffingAlarmView(BaseModel):
+    """Why nobody serves a line in a language, and who sees to it."""
+
+    id: UUID
+    line: str
+    language: str
+    kind: str
+    begun_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
 
 
 class DutyView(BaseModel):
@@ -220,6 +232,25 @@ async def set_holiday(work: InWork, staff: Plans, body: HolidayIn) -> None:
 async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
     """Go by the country's calendar again."""
     await changes.clear_holiday(work, body.day)
+
+
+@router.get("/staffing-alarms")
+async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]:
+    """Lines that nobody serves now, or soon nobody will, and who sees to it."""
+    return [
+        StaffingAlarmView(
+            id=alarm.id, line=line, language=alarm.language, kind=alarm.kind,
+            begun_at=alarm.begun_at, acknowledged_at=alarm.acknowledged_at,
+            acknowledged_by=alarm.acknowledged_by,
+        )
+        for alarm, line in await watch.open_alarms(work)
+    ]  # fmt: skip
+
+
+@router.post("/staffing-alarms/{alarm_id}/acknowledge", status_code=204)
+async def acknowledge_staffing_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
+    """I see to it; nobody else is rung for it."""
+    await watch.acknowledge(work, alarm_id, staff.name, staff)
 
 
 @router.post("/roster/alarms/{alarm_id}/seen", status_code=204)

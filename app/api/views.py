@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from app.calls.models import Call, RecordedEvent
+from app.calls.asked import QUESTIONS
+from app.calls.models import Call, CallQuestion, RecordedEvent
 from app.referrals.in_talk import DutyInTalk
 from app.routing.callbacks import Callback
 from app.routing.company import Party
@@ -176,6 +177,25 @@ def talk_view(talk: Talk, now: datetime) -> TalkView:
         call_id=talk.call.id, line=talk.line, counsellor=talk.counsellor, training=talk.training,
         danger=talk.call.danger, held=talk.call.held_at is not None, panic=talk.panic,
         seconds=max(0, int((now - since).total_seconds())),
+    )  # fmt: skip
+
+
+class QuestionView(BaseModel):
+    """A question that was answered by key, or not."""
+
+    id: UUID
+    question: str
+    words: str
+    state: str
+    answer: str | None
+    asked_at: datetime
+    answered_at: datetime | None
+
+
+def question_view(row: CallQuestion) -> QuestionView:
+    return QuestionView(
+        id=row.id, question=row.code, words=QUESTIONS[row.code].words, state=row.state,
+        answer=row.answer, asked_at=row.asked_at, answered_at=row.answered_at,
     )  # fmt: skip
 
 

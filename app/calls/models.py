@@ -303,6 +303,32 @@ class RecordedEvent(Base):
     hash: Mapped[KeyedHash]
 
 
+class CallQuestion(Base):
+    """A question that was spoken to a caller who cannot speak, and the key they pressed; see
+    `calls/asked.py`. One at a time."""
+
+    __tablename__ = "call_questions"
+    __table_args__ = (
+        one_of("state", ("asked", "answered", "unanswered")),
+        Index("ix_call_questions_call_id", "call_id", "asked_at"),
+        Index(
+            "uq_call_questions_asked",
+            "call_id",
+            unique=True,
+            postgresql_where=text("state = 'asked'"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
+    code: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="asked")
+    answer: Mapped[str | None]
+    asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+
+
 class CallerFlag(Base):
     """Something that whoever takes the next call of a number has to know; it expires."""
 

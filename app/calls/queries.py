@@ -2,13 +2,14 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, false, select, tuple_
+from sqlalchemy import Select, false, func, select, tuple_
 
 from app.calls.models import Call, Line, RecordedEvent, VoiceMessage
+from app.calls.states import Outcome
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -89,6 +90,16 @@ async def events_of(work: Work, call: Call) -> list[RecordedEvent]:
             select(RecordedEvent).where(RecordedEvent.call_id == call.id).order_by(RecordedEvent.id)
         )
     )
+
+
+async def count_unreachable(work: Work) -> int:
+    """How many rings of the last day came and went while we could not answer."""
+    found: int | None = await work.session.scalar(
+        select(func.count()).where(
+            Call.outcome == Outcome.UNREACHABLE, Call.opened_at > work.now - timedelta(days=1)
+        )
+    )
+    return found or 0
 
 
 async def open_messages(work: Work) -> list[VoiceMessage]:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, insert, select
 
-from app.calls.models import Call, VoiceMessage
+from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.contacts import profiles
 from app.contacts.answers import Asked, Missing
 from app.contacts.models import (
@@ -344,16 +344,64 @@ class SignsOfDanger(Conflict):
     default = "There are signs of danger. Decide the urgency first, on the form."
 
 
-async def check_closable(work: Work, contact: Contact) -> None:
-    """A child who pressed the danger key is not put aside with one key. Raises SignsOfDanger."""
+async def check_closable(work: Work, contact: Contact, reason: NonCounselling) -> None:
+    """A child who pressed the danger key is not put aside with one key, and a silent one not
+    before it was asked by key. Raises SignsOfDanger, SilentNotAsked."""
     if contact.urgency is None and await suggestion(work, contact) is not None:
         raise SignsOfDanger()
+    if reason is NonCounselling.SILENT:
+        await _check_silent(work, contact)
+
+
+class SilentNotAsked(Conflict):
+    default = (
+        "The caller may not be able to speak. Ask a question that they can answer with a key, "
+        "then close the contact as silent."
+    )
+
+
+async def _check_silent(work: Work, contact: Contact) -> None:
+    """A call is silent only when its caller was asked by key, or has hung up before that was
+    possible. Raises SilentNotAsked."""
+    call = await work.session.get(Call, contact.call_id) if contact.call_id else None
+    if call is None or call.answered_at is None or not work.settings.has_conferences:
+        return
+    if call.ended_at is not None and call.ended_by != "counsellor":
+        return
+    asked = select(CallQuestion.id).where(CallQuestion.call_id == call.id).limit(1)
+    if await work.session.scalar(asked) is None:
+        raise SilentNotAsked()
+
+
+async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: str) -> None:
+    """A caller who cannot speak has pressed a key that means danger: the urgency of the contact,
+    unless somebody has decided it."""
+    contact = await work.session.scalar(
+        select(Contact).where(Contact.call_id == call_id).with_for_update()
+    )
+    if contact is None or contact.urgency is not None:
+        return
+    decision_id = uuid4()
+    reason = f"Answered by key: {question}"
+    work.session.add(
+        UrgencyDecision(
+            id=decision_id, contact_id=contact.id, at=work.now, staff_id=contact.owner_id,
+            urgency=urgency.value, suggested=None, cues=[],
+            reason_sealed=work.keys.seal(
+                reason.encode(), table="urgency_decisions", column="reason_sealed",
+                row=decision_id,
+            ),
+        )
+    )  # fmt: skip
+    contact.urgency = urgency.value
+    note_event(work, "contact", contact.id, "urgency decided", urgency=urgency.value)
+    work.announce("records")
 
 
 async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
     """Close a contact that was none, with one key: nothing is asked, and it is counted."""
     contact = await lock_writable(work, staff, Contact, contact_id)
-    await check_closable(work, contact)
+    await check_closable(work, contact, reason)
     _move(contact, ContactEvent.CLOSE)
     contact.closed_as = reason.value
     code = NON_COUNSELLING[reason]

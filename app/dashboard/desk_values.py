@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from app.calls import callers
+from app.calls.asked import QUESTIONS
 from app.calls.models import Call
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.dashboard import referrals, views
 from app.dashboard.templating import templates
 from app.referrals.in_talk import DutyInTalk, duty_in_talk
-from app.routing import company, desk
+from app.routing import callbacks, company, desk, questions
 from app.routing.company import Party
 from app.staff import accounts
 from app.staff.models import Staff
@@ -29,6 +30,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         work.now,
         on_phone=staff.endpoint_kind != "browser",
         limit=work.settings.offer_seconds,
+        back=await callbacks.of_call(work, found.call) if found.call else None,
     )
     call_id = shown.call.call_id if shown.call else None
     caller = None
@@ -40,7 +42,20 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         "desk": shown,
         "together": work.settings.has_conferences,
         "caller": caller,
+        "said_wanted": await callbacks.to_be_said(work, staff.id),
+        **await _asked_by_key(work, talking),
         **await referrals.desk_values(request, work, staff, call_id, contact),
+    }
+
+
+async def _asked_by_key(work: Work, call_id: UUID | None) -> dict[str, Any]:
+    """The questions that a caller who cannot speak can be asked, and those that were."""
+    if call_id is None or not work.settings.has_conferences:
+        return {"key_questions": [], "key_answers": []}
+    asked = await questions.questions_of(work, call_id)
+    return {
+        "key_questions": [(code, one.words) for code, one in QUESTIONS.items()],
+        "key_answers": [(QUESTIONS[one.code].words, one.state, one.answer) for one in asked],
     }
 
 

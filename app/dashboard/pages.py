@@ -211,7 +211,7 @@ async def close_contact(
         contact = await contact_at_hand(work, staff, found)
         if contact is None or contact.id != contact_id:
             raise NotFound("That contact is closed, or not at hand any more.")
-        await contacts.check_closable(work, contact)
+        await contacts.check_closable(work, contact, reason)
         if found.call is not None:
             await desk.end_talk(work, staff, found.call.id)
         # Before the contact, as where a talk is ended.

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
+from app.calls import queries
 from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.contacts.risk import Urgency
@@ -232,6 +233,7 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "staff": staff,
         "now": work.now,
+        "unreachable": await queries.count_unreachable(work),
         "running": await clocks.running(work, staff),
         "count": await clocks.count_running(work, staff),
         "notices": await reading.notices_for(work, staff),

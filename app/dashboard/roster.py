@@ -15,7 +15,8 @@ from app.calls import lines
 from app.dashboard.templating import templates
 from app.dashboard.views import language_words
 from app.errors import Invalid
-from app.routing import calendars, changes, coverage, roster, rota
+from app.referrals.staffing_alarms import reason_of
+from app.routing import calendars, changes, coverage, roster, rota, watch
 from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import Span
 from app.routing.shifts import Duty, Layer, OnHolidays, first_instant
@@ -113,6 +114,11 @@ async def alarms_fragment(request: Request, work: InWork, staff: Plans) -> Respo
 async def alarm_values(work: Work) -> dict[str, Any]:
     """Holes in the rota that nobody has seen yet."""
     return {
+        "staffing": [
+            (alarm, f"{line}, {language_words(alarm.language)}", reason_of(alarm))
+            for alarm, line in await watch.open_alarms(work)
+        ],
+        "now": work.now,
         "alarms": [
             (alarm, f"{line}, {language_words(alarm.language)}",
              _span_words((alarm.from_at, alarm.until_at), ZoneInfo(zone)))

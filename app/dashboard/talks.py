@@ -11,7 +11,7 @@ from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.referrals import in_talk
-from app.routing import company, desk, offers, parties
+from app.routing import callbacks, company, desk, offers, parties, questions
 from app.routing.company import ROLES, Mode
 from app.routing.models import Presence, PresenceState
 from app.staff.access import InWork, Requires
@@ -107,6 +107,27 @@ async def change(
                 await in_talk.drop(work, staff, call, party_id)
 
     return await _said(request, work, staff, verb)
+
+
+@router.post("/board/calls/{call_id}/by-key/{code}")
+async def ask_by_key(
+    request: Request, work: InWork, staff: TakesCalls, call_id: UUID, code: str
+) -> Response:
+    """A question is spoken to a caller who cannot speak."""
+
+    async def verb() -> None:
+        call = await desk.lock_in_hand(work, staff, call_id)
+        await questions.ask(work, staff, call, code)
+
+    return await _said(request, work, staff, verb)
+
+
+@router.post("/board/callbacks/{callback_id}/{said}")
+async def who_answered(
+    request: Request, work: InWork, staff: TakesCalls, callback_id: UUID, said: callbacks.Said
+) -> Response:
+    """Who answered a call-back."""
+    return await _said(request, work, staff, lambda: callbacks.say(work, staff, callback_id, said))
 
 
 @router.post("/board/calls/{call_id}/{action}")

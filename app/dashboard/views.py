@@ -44,6 +44,8 @@ class OfferCard:
     returned: bool
     # A call-back: whom we ring once somebody takes it.
     back: bool
+    # Who may answer it, and what to say.
+    advice: str
     waited: int
     seconds_left: int
     limit: int
@@ -59,6 +61,9 @@ class CallCard:
     connected: bool
     held: bool
     muted: bool
+    # The line to the counsellor was lost, and their phone rings again.
+    lost: bool
+    advice: str
     seconds: int
 
 
@@ -135,7 +140,12 @@ def _seconds(since: datetime | None, now: datetime) -> int:
 
 
 def desk_view(
-    desk: Desk, contact: Contact | None, now: datetime, on_phone: bool, limit: int
+    desk: Desk,
+    contact: Contact | None,
+    now: datetime,
+    on_phone: bool,
+    limit: int,
+    back: Callback | None = None,
 ) -> DeskView:
     """A counsellor's own part of the board."""
     presence = desk.presence
@@ -151,8 +161,8 @@ def desk_view(
         after_call=presence.after_call if presence else None,
         on_shift=desk.shift_ends_at is not None,
         shift_ends=None if far or not desk.shift_ends_at else desk.shift_ends_at.isoformat(),
-        offer=_offer_card(desk, now, on_phone, limit) if desk.ringing else None,
-        call=_call_card(desk, now) if desk.offer and not desk.ringing else None,
+        offer=_offer_card(desk, now, on_phone, limit, back) if desk.ringing else None,
+        call=_call_card(desk, now, back) if desk.offer and not desk.ringing else None,
         contact=_contact_card(contact) if contact and _writing(desk, state) else None,
     )
 
@@ -168,7 +178,23 @@ def _contact_card(contact: Contact) -> ContactCard:
     )
 
 
-def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferCard:
+# What a counsellor has to know before a phone at home is lifted.
+_BACK_ADVICE = {
+    "caller": "Only the child may know of this call. Say nothing of the helpline until you know "
+    "who has answered. If it is not the child, say that you have dialled a wrong number, and hang "
+    "up.",
+    "anyone": "Anyone at home may answer. Ask for the child by name if you know it. Say who you "
+    "are when the child is on the line, or if you are asked.",
+}
+
+
+def _advice(back: Callback | None) -> str:
+    return _BACK_ADVICE[back.who] if back is not None else ""
+
+
+def _offer_card(
+    desk: Desk, now: datetime, on_phone: bool, limit: int, back: Callback | None
+) -> OfferCard:
     offer, call = desk.offer, desk.call
     assert offer is not None
     assert call is not None
@@ -180,6 +206,7 @@ def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferC
         danger=call.danger,
         returned=call.returned > 0,
         back=call.direction == "outbound",
+        advice=_advice(back),
         waited=_seconds(call.queued_at, now),
         seconds_left=max(0, int((offer.expires_at - now).total_seconds())),
         limit=limit,
@@ -187,7 +214,7 @@ def _offer_card(desk: Desk, now: datetime, on_phone: bool, limit: int) -> OfferC
     )
 
 
-def _call_card(desk: Desk, now: datetime) -> CallCard:
+def _call_card(desk: Desk, now: datetime, back: Callback | None) -> CallCard:
     offer, call = desk.offer, desk.call
     assert offer is not None
     assert call is not None
@@ -200,6 +227,8 @@ def _call_card(desk: Desk, now: datetime) -> CallCard:
         connected=connected,
         held=call.held_at is not None,
         muted=offer.muted_at is not None,
+        lost=offer.lost_at is not None,
+        advice=_advice(back),
         seconds=_seconds(offer.connected_at if connected else offer.accepted_at, now),
     )
 
@@ -231,6 +260,8 @@ class CallbackRow:
     tries: int
     trying: bool
     given_up: bool
+    # Somebody answered, and the counsellor has not said who.
+    spoken: bool
     late: bool
     waits: int
 
@@ -241,7 +272,8 @@ def callback_row(row: Callback, line: str, zone: str, now: datetime) -> Callback
     return CallbackRow(
         row.id, row.call_id, line, language_words(row.language),
         f"{begin:%a %d %b %H:%M}–{until}", row.who == "caller", row.tries,
-        row.state == "trying", row.state == "given_up", row.window_until < now,
+        row.state == "trying", row.state == "given_up", row.state == "spoken",
+        row.window_until < now and row.state != "spoken",
         _seconds(row.agreed_at, now),
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ from app.referrals.opening import refer_unanswered
 from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
+from app.referrals.staffing_alarms import alarm_tasks
 from app.referrals.states import NoticeKind, Purpose, RungResult, Service
 from app.referrals.telling import payload_of
 from app.referrals.trail import tell_house
@@ -83,6 +84,7 @@ def _ground(context: JobContext) -> Ground:
 def referrals_tasks() -> Blueprint:
     """The tasks of this area, for one job app."""
     tasks = Blueprint()
+    alarm_tasks(tasks, Persist())
     for function in (
         clock, after_breach, climb, watch_danger, danger_unanswered, escalate_notice,
         send_mail_rung, mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,

@@ -1,7 +1,9 @@
 """Call-backs: only on the caller's own wish, where it is safe, in the time that they chose.
 
 When the time has come a call of our own is put into the queue; a counsellor takes it like any
-other, and only then, when somebody is there to talk, the caller's phone rings. At most three times.
+other, and only then the caller's phone rings. At most three times. Whether the child was reached
+the counsellor says: a phone that was lifted may be a machine, or somebody else at home. The number
+is forgotten when that has been said, and not before.
 """
 
 from datetime import datetime, time, timedelta
@@ -12,17 +14,20 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.calls import record
+from app.calls import lines, record
 from app.calls.models import Call, Line
+from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import transaction
-from app.routing import offers
-from app.routing.plan import CALLBACK_PRIORITY
+from app.routing import offers, roster
+from app.routing.models import Offer
+from app.routing.plan import CALLBACK_PRIORITY, read_plan
 from app.routing.shifts import first_instant, last_instant
 from app.staff.audit import write_entry
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
 TRIES = 3
@@ -38,6 +43,7 @@ NOT_RUNG = "callback-"
 class CallbackState(StrEnum):
     AGREED = "agreed"
     TRYING = "trying"
+    SPOKEN = "spoken"  # somebody answered: the counsellor says who
     REACHED = "reached"
     GIVEN_UP = "given_up"  # three times in vain: somebody of us looks at it
     CANCELLED = "cancelled"
@@ -65,6 +71,7 @@ class Callback(Base):
     __table_args__ = (
         one_of("state", CallbackState),
         one_of("who", Who),
+        one_of("slot", ("soon", "chosen")),
         CheckConstraint("window_from < window_until", name="window"),
         Index("ix_callbacks_next_at", "next_at", postgresql_where=text("state = 'agreed'")),
         Index("ix_callbacks_caller_key", "caller_key"),
@@ -88,6 +95,14 @@ class Callback(Base):
     window_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
     tries: Mapped[int] = mapped_column(server_default="0")
+    # `soon` follows the rota; a time that the child chose does not move.
+    slot: Mapped[str] = mapped_column(server_default="chosen")
+    # Times agreed in which nobody of us was there to ring.
+    passes: Mapped[int] = mapped_column(server_default="0")
+    # Who talked with whoever answered, and says whether it was the child.
+    talked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # What the provider heard: a machine is nobody.
+    machine: Mapped[bool] = mapped_column(server_default="false")
     next_at: Mapped[datetime]
     agreed_at: Mapped[datetime]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
@@ -115,13 +130,42 @@ def window_of(slot: Slot, now: datetime, timezone: str) -> tuple[datetime, datet
     return max(first, now), last_instant(datetime.combine(day, ends), zone)
 
 
+class Said(StrEnum):
+    """A counsellor's word on who answered."""
+
+    REACHED = "reached"
+    NOT_REACHED = "not_reached"
+    SOMEBODY_ELSE = "somebody_else"
+
+
+async def window_for(
+    work: Work, slot: Slot, line: LineScript, language: str
+) -> tuple[datetime, datetime]:
+    """When a wish will be kept. "Soon" is when somebody is on the rota, and never at night."""
+    if slot is not Slot.SOON:
+        return window_of(slot, work.now, line.timezone)
+    plan = read_plan(line.plan)
+    at = await roster.next_staffed(work, line, language)
+    if at is None:
+        # The rota says nothing of the next days: a time in which somebody should be there.
+        return window_of(Slot.TOMORROW, work.now, line.timezone)
+    end = min(at + timedelta(hours=3), plan.night_after(at, ZoneInfo(line.timezone)))
+    return at, max(end, at + timedelta(minutes=15))
+
+
 def can_be_called(call: Call) -> bool:
     """Whether there is a number: withheld callers are never called back."""
     return call.caller_kind == "e164" and call.caller_number_sealed is not None
 
 
 async def agree(
-    work: Work, call: Call, who: Who, window: tuple[datetime, datetime], *, safe: bool
+    work: Work,
+    call: Call,
+    who: Who,
+    window: tuple[datetime, datetime],
+    *,
+    safe: bool,
+    slot: Slot | None = None,
 ) -> Callback:
     """The caller wants to be called back; a later wish of the same number replaces the earlier.
 
@@ -138,12 +182,21 @@ async def agree(
     assert call.caller_number_sealed is not None
     making = await work.session.scalar(
         select(Callback)
-        .where(Callback.caller_key == call.caller_key, Callback.state == CallbackState.TRYING)
+        .where(
+            Callback.caller_key == call.caller_key,
+            Callback.state.in_((CallbackState.TRYING, CallbackState.SPOKEN)),
+        )
         .with_for_update()
     )
+    soon = "soon" if slot is Slot.SOON else "chosen"
     if making is not None:
         # An earlier one is being made: if that does not reach them, the new wish counts.
         making.who, making.window_from, making.window_until = who.value, begins, ends
+        making.slot = soon
+        if making.state == CallbackState.SPOKEN:
+            making.state, making.talked_by = CallbackState.AGREED.value, None
+            making.tries, making.passes = 0, 0
+            making.next_at = max(begins, work.now)
         call.asked_back = True
         await record.record(work, call, "callback_agreed", callback_id=str(making.id),
                             who=who.value)  # fmt: skip
@@ -165,7 +218,7 @@ async def agree(
             number, table="callbacks", column="number_sealed", row=row_id
         ),
         line_id=call.line_id, language=call.language or "", who=who.value, window_from=begins,
-        window_until=ends, state=CallbackState.AGREED.value, tries=0,
+        window_until=ends, state=CallbackState.AGREED.value, tries=0, slot=soon,
         next_at=max(begins, work.now), agreed_at=work.now, made_by=work.actor.staff_id,
     )  # fmt: skip
     work.session.add(row)
@@ -191,10 +244,11 @@ async def open_due(ground: Ground) -> int:
         due = list(rows.all())
         for row in due:
             if row.window_until <= work.now:
-                # Nobody of us was there in the time that was agreed: the same time tomorrow.
-                _later(row, work.now)
-                continue
-            await _put_in_queue(work, row)
+                await _passed(work, row)
+            elif row.slot == "soon" and not await _may_ring_now(work, row):
+                await _move_on(work, row)
+            else:
+                await _put_in_queue(work, row)
         stale = await work.session.scalars(
             select(Call.id).where(
                 Call.direction == "outbound", Call.state == CallState.QUEUED,
@@ -234,6 +288,42 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
     work.announce("callbacks")
 
 
+async def _passed(work: Work, row: Callback) -> None:
+    """Nobody of us was there in the time agreed: the next one, and a person's task after three."""
+    row.passes += 1
+    if row.passes >= TRIES:
+        await _give_up(work, row)
+    else:
+        await _move_on(work, row)
+
+
+async def _move_on(work: Work, row: Callback) -> None:
+    """The next time for a wish: that of the rota, or the same time on the next day."""
+    line = await lines.line_of_id(work, row.line_id)
+    if row.slot == "soon" and line is not None:
+        row.window_from, row.window_until = await window_for(work, Slot.SOON, line, row.language)
+        row.next_at = row.window_from
+    else:
+        _later(row, work.now)
+
+
+async def _may_ring_now(work: Work, row: Callback) -> bool:
+    """Whether it is no time of night, and somebody is on the rota."""
+    line = await lines.line_of_id(work, row.line_id)
+    if line is None:
+        return True
+    if read_plan(line.plan).is_night(work.now, ZoneInfo(line.timezone)):
+        return False
+    at = await roster.next_staffed(work, line, row.language)
+    return at is not None and at <= work.now
+
+
+async def _give_up(work: Work, row: Callback) -> None:
+    """Somebody of us looks at it: the number is kept until they have."""
+    row.state, row.done_at = CallbackState.GIVEN_UP.value, work.now
+    work.announce("callbacks")
+
+
 def _later(row: Callback, now: datetime) -> None:
     """The same time on the next day on which it is still to come."""
     while row.window_until <= now:
@@ -251,16 +341,91 @@ async def after_try(work: Work, call: Call) -> None:
         return
     rung = not call.provider_sid.startswith(NOT_RUNG)
     row.tries += rung
-    if call.answered_at is not None:
-        await _close(work, row, CallbackState.REACHED)
-    elif row.tries >= TRIES:
-        await _close(work, row, CallbackState.GIVEN_UP)
+    talked = await _who_talked(work, call) if call.answered_at is not None else None
+    if talked is not None and not row.machine:
+        row.state, row.talked_by = CallbackState.SPOKEN.value, talked
     else:
-        row.state = CallbackState.AGREED.value
-        row.next_at = work.now + _PAUSE
-        if row.next_at >= row.window_until:
-            _later(row, row.window_until)
+        row.machine = False
+        await _try_again(work, row, work.now + _PAUSE)
+    work.announce("callbacks", "records")
+
+
+async def _who_talked(work: Work, call: Call) -> UUID | None:
+    found: UUID | None = await work.session.scalar(
+        select(Offer.counsellor_id)
+        .where(Offer.call_id == call.id, Offer.connected_at.is_not(None))
+        .order_by(Offer.connected_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def _try_again(work: Work, row: Callback, at: datetime) -> None:
+    """Within the time agreed, or in the next one; after three tries a person looks at it."""
+    if row.tries >= TRIES:
+        await _give_up(work, row)
+        return
+    row.state, row.talked_by = CallbackState.AGREED.value, None
+    row.next_at = at
+    if row.next_at >= row.window_until:
+        _later(row, row.window_until)
+
+
+async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
+    """The counsellor who talked, or a supervisor, says who answered. Raises NotFound, Conflict."""
+    row = await _locked(work, callback_id)
+    if row.state != CallbackState.SPOKEN:
+        raise Conflict("This call-back does not wait for your word.")
+    if row.talked_by != staff.id and not may(staff.role, Permission.SUPERVISE):
+        raise NotFound("There is no such call-back.")
+    write_entry(work, "call-back answered", str(callback_id), said=said.value)
+    match said:
+        case Said.REACHED:
+            await _close(work, row, CallbackState.REACHED)
+        case Said.NOT_REACHED:
+            await _try_again(work, row, work.now + _PAUSE)
+        case Said.SOMEBODY_ELSE:
+            # Not again today: a household that is rung twice begins to ask why.
+            await _try_again(work, row, row.window_until)
+    work.announce("callbacks", "records")
+
+
+async def start_again(work: Work, staff: Staff, callback_id: UUID) -> None:
+    """A person sets a call-back that was given up going again. Raises NotFound, Conflict."""
+    row = await _locked(work, callback_id)
+    if row.state != CallbackState.GIVEN_UP or row.number_sealed is None:
+        raise Conflict("Only a call-back that was given up, and whose number is kept, can start.")
+    row.state, row.tries, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None
+    await _move_on(work, row)
+    write_entry(work, "call-back started again", str(callback_id))
     work.announce("callbacks")
+
+
+async def _locked(work: Work, callback_id: UUID) -> Callback:
+    row = await work.session.get(Callback, callback_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such call-back.")
+    return row
+
+
+async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
+    """The call-back of which a counsellor has to say who answered, if there is one."""
+    found: Callback | None = await work.session.scalar(
+        select(Callback)
+        .where(Callback.state == CallbackState.SPOKEN, Callback.talked_by == staff_id)
+        .order_by(Callback.agreed_at)
+        .limit(1)
+    )
+    return found
+
+
+async def note_machine(work: Work, call: Call) -> None:
+    """An answering machine lifted: nobody was reached, and no word is left on it."""
+    row = await of_call(work, call)
+    if row is not None:
+        row.machine = True
+    await record.record(work, call, "machine_answered")
+    await offers.end_call(work, call, ended_by="program")
 
 
 async def _close(work: Work, row: Callback, state: CallbackState) -> None:
@@ -270,7 +435,8 @@ async def _close(work: Work, row: Callback, state: CallbackState) -> None:
 
 
 async def settle_by_talk(work: Work, call: Call) -> None:
-    """The caller rang by themselves and talks: nobody needs to call them back."""
+    """Somebody rang from the number and talks: whether it was the child the counsellor says, and
+    meanwhile nobody rings there."""
     if call.caller_key is None or call.direction == "outbound":
         return
     row = await work.session.scalar(
@@ -281,15 +447,15 @@ async def settle_by_talk(work: Work, call: Call) -> None:
     if row is not None:
         if row.state == CallbackState.TRYING:
             work.defer("telephony:callback_not_needed", callback_id=str(row.id))
-        await _close(work, row, CallbackState.REACHED)
+        row.state = CallbackState.SPOKEN.value
+        row.talked_by = await _who_talked(work, call)
+        work.announce("callbacks")
         await record.record(work, call, "callback_not_needed", callback_id=str(row.id))
 
 
 async def cancel(work: Work, staff: Staff, callback_id: UUID) -> None:
     """A person ends a call-back that is not made (any more). Raises NotFound, Conflict."""
-    row = await work.session.get(Callback, callback_id, with_for_update=True)
-    if row is None:
-        raise NotFound("There is no such call-back.")
+    row = await _locked(work, callback_id)
     if row.state == CallbackState.TRYING:
         raise Conflict("It is being made just now.")
     if row.state not in (CallbackState.AGREED, CallbackState.GIVEN_UP) or row.done_by is not None:
@@ -305,7 +471,7 @@ async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
         select(Callback, Line.name, Line.timezone)
         .join(Line, Line.id == Callback.line_id)
         .where(
-            Callback.state.in_(OPEN)
+            Callback.state.in_((*OPEN, CallbackState.SPOKEN))
             | ((Callback.state == CallbackState.GIVEN_UP) & Callback.done_by.is_(None))
         )
         .order_by(Callback.next_at)

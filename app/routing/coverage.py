@@ -55,7 +55,10 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
         staff_id: (frozenset(languages), frozenset(numbers))
         for staff_id, languages, numbers in await work.session.execute(
             select(Staff.id, Staff.languages, Staff.lines).where(
-                Staff.active, Staff.role.in_(roster.TAKERS)
+                # A trainee alone is no cover.
+                Staff.active,
+                Staff.role.in_(roster.TAKERS),
+                Staff.training.is_(False),
             )
         )
     }

@@ -21,6 +21,8 @@ from app.routing.plan import RETURNED_PRIORITY
 from app.staff.models import Staff
 from app.work import Work
 
+# After so long a counsellor has heard who has answered a call-back.
+_KNOWN = timedelta(seconds=15)
 # The conference's labels of whoever was brought in from an agency's duty phone.
 DUTY_LABEL = "duty-"
 
@@ -36,6 +38,10 @@ async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, d
         return
     if not died:
         await record.record(work, call, "counsellor_hung_up", offer_id=str(offer.id), cause=cause)
+        await offers.hang_up(work, call)
+    elif call.direction == "outbound" and work.now - (offer.connected_at or work.now) < _KNOWN:
+        # A household that has just lifted hears nothing of us but a counsellor.
+        await record.record(work, call, "counsellor_lost_at_once", offer_id=str(offer.id))
         await offers.hang_up(work, call)
     elif offer.lost_at is None:
         await _ring_again(work, call, offer, cause)

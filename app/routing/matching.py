@@ -32,6 +32,8 @@ class Waiting:
     preferred: UUID | None = None
     excluded: frozenset[UUID] = frozenset()
     ringing: frozenset[UUID] = frozenset()
+    # How many phones have rung in vain for the caller.
+    missed: int = 0
     # Since when skills are asked for: from arrival, or since they were sent on for them.
     skills_since: datetime | None = None
     # Since when they were sent on to the preferred one; unset where it is their own wish.
@@ -113,16 +115,20 @@ def open_layers(caller: Waiting, now: datetime, room: Room) -> frozenset[Layer]:
     """Whom the caller's wait has opened by the line's plan.
 
     A layer in which nobody is there for this caller is not waited for: the next one opens
-    at once. In danger all are open from the beginning.
+    at once, and so it does for each ring that was missed. In danger all are open from the
+    beginning.
     """
     if caller.danger:
         return frozenset(Layer)
     waited = caller.waited(now)
     manned = {c.layer for c in room.there if could_take(c, caller, now, room)}
     opened: set[Layer] = set()
+    missed = caller.missed
     for layer in Layer:
         if waited < caller.plan.opens_after(layer) and opened & manned:
-            break
+            if not missed:
+                break
+            missed -= 1
         opened.add(layer)
     return frozenset(opened)
 
@@ -225,7 +231,7 @@ def _layers(
     skills = tuple(sorted(caller.skills.items()))
     key = (
         caller.line, caller.language, caller.danger, skills, caller.excluded, caller.practice,
-        stage, caller.any_will_do(now), id(caller.plan),
+        stage, caller.any_will_do(now), caller.missed, id(caller.plan),
     )  # fmt: skip
     if key not in known:
         known[key] = open_layers(caller, now, room)

@@ -133,6 +133,77 @@ class CoverageAlarm(Base):
     seen_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
+class AlarmKind(StrEnum):
+    NOBODY_SIGNED_IN = "nobody_signed_in"
+    EVERYBODY_AWAY = "everybody_away"
+    LAST_ONE_MISSES = "last_one_misses"
+    LONG_WAIT = "long_wait"
+
+
+class StaffingAlarm(Base):
+    """Nobody serves a line in a language, or soon nobody will: a person has to see to it.
+
+    At most one for each at a time. `round`, `step` and `phone` say where the escalation stands,
+    as for an urgent referral; `turn` grows with each step, so that a late job does nothing.
+    """
+
+    __tablename__ = "staffing_alarms"
+    __table_args__ = (
+        one_of("kind", AlarmKind),
+        Index(
+            "uq_staffing_alarms_open",
+            "line_id",
+            "language",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    kind: Mapped[str]
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None]
+    next_at: Mapped[datetime | None]
+    turn: Mapped[int] = mapped_column(server_default="0")
+    round: Mapped[int] = mapped_column(server_default="0")
+    step: Mapped[int] = mapped_column(server_default="0")
+    phone: Mapped[int] = mapped_column(server_default="-1")
+
+
+class AlarmAttempt(Base):
+    """One try to reach one person about a staffing alarm; committed before anything is sent."""
+
+    __tablename__ = "alarm_attempts"
+    __table_args__ = (
+        one_of("kind", ("phone", "sms", "email")),
+        one_of("sending", ("wanted", "sending", "sent", "failed")),
+        Index("ix_alarm_attempts_alarm_id", "alarm_id", "number"),
+    )
+
+    id: Mapped[Identifier]
+    alarm_id: Mapped[UUID] = mapped_column(ForeignKey("staffing_alarms.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    round: Mapped[int] = mapped_column(server_default="0")
+    turn: Mapped[int]
+    kind: Mapped[str]
+    # The entry of the directory, and its number or address as it was then.
+    who: Mapped[str]
+    target: Mapped[str]
+    language: Mapped[str]
+    seconds: Mapped[int] = mapped_column(server_default="30")
+    sending: Mapped[str] = mapped_column(server_default="wanted")
+    wanted_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    result: Mapped[str | None]
+    provider_sid: Mapped[str | None] = mapped_column(unique=True)
+    asks: Mapped[int] = mapped_column(server_default="0")
+
+
 class CalendarFeed(Base):
     """A secret address at which somebody's own calendar is read; it can be taken back."""
 
@@ -175,6 +246,8 @@ class Presence(Base):
     until_at: Mapped[datetime | None]
     after_call: Mapped[str | None]
     missed: Mapped[int] = mapped_column(server_default="0")
+    # When somebody who was the last on duty was told that they miss calls; only then are they away.
+    warned_at: Mapped[datetime | None]
     # Why the program set the state, shown to the counsellor.
     cause: Mapped[str] = mapped_column(server_default="")
 

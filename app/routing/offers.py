@@ -15,7 +15,7 @@ from app.calls.models import Call, Leg, LegRequest
 from app.calls.record import Delivery
 from app.calls.states import CallEvent, CallState, LegStatus
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import company
+from app.routing import company, roster
 from app.routing import presence as presences
 from app.routing.company import Mode, Party, PartyState, Purpose
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
@@ -135,7 +135,7 @@ async def accept_offer(
         work, call, "offer_accepted", delivery=delivery, offer_id=str(offer.id), by=by
     )
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    presence.missed = 0
+    presence.missed, presence.warned_at = 0, None
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
     if work.settings.has_conferences:
         work.defer("telephony:look_at_talk", delay=_TOLD_WITHIN, offer_id=str(offer.id))
@@ -236,6 +236,12 @@ async def miss_offer(
     if presence.state not in (PresenceState.OFFERED, PresenceState.ON_CALL):
         return
     if presence.after_call is None and presence.missed >= limit:
+        if presence.warned_at is None and await roster.is_last(work, offer.counsellor_id):
+            # Told first, and a person on call is told, too: see `watch.py`.
+            presence.warned_at = work.now
+            work.defer("telephony:tell_missed", counsellor_id=str(offer.counsellor_id))
+            await presences.set_free(work, presence, "missed, and the last one on duty")
+            return
         why = "your phone could not be reached" if was_accepted else "missed an offer"
         await presences.set_presence(work, presence, PresenceState.AWAY, why)
     else:

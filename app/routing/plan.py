@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from app.routing.shifts import Layer
+from app.routing.shifts import Layer, first_instant
 
 # Seconds of waiting that a caller has ahead of the others, or is behind them.
 DANGER_PRIORITY = 3600
@@ -37,7 +39,35 @@ class Plan:
     partner_number: str | None = None
     ring_at_once: int = 3
     priority: int = 0
+    # Hours of the day in which nobody is called back who did not choose that time.
+    night_from: int = 22
+    night_until: int = 7
+    # A caller who waits longer than so many seconds alarms a person.
+    longest_wait: int = 300
     skills: Mapping[str, int] = field(default_factory=dict)
+
+    def is_night(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Whether it is night for the line."""
+        hour = at.astimezone(zone).hour
+        if self.night_from > self.night_until:
+            return hour >= self.night_from or hour < self.night_until
+        return self.night_from <= hour < self.night_until
+
+    def night_after(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """When the next night begins."""
+        return self._next(at, self.night_from, zone)
+
+    def morning_after(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """When the night is over, from an instant in it."""
+        return self._next(at, self.night_until, zone)
+
+    @staticmethod
+    def _next(at: datetime, hour: int, zone: ZoneInfo) -> datetime:
+        day = at.astimezone(zone).date()
+        found = first_instant(datetime.combine(day, time(hour)), zone)
+        if found <= at:
+            found = first_instant(datetime.combine(day + timedelta(days=1), time(hour)), zone)
+        return found
 
     def opens_after(self, layer: Layer) -> int:
         """From which second on a layer is asked."""
@@ -92,6 +122,10 @@ def check_plan(plan: Plan) -> dict[str, Any]:
             raise ValueError(f"{name.replace('_', ' ')} is 0 to {_LONGEST} seconds")
     if not plan.backup_after <= plan.supervisor_after <= plan.on_call_after:
         raise ValueError("backup, supervisor and on-call phone are asked in this order")
+    if not (0 <= plan.night_from <= 23 and 0 <= plan.night_until <= 23):
+        raise ValueError("the night is given in whole hours from 0 to 23")
+    if not 30 <= plan.longest_wait <= _LONGEST:
+        raise ValueError(f"the longest wait is 30 to {_LONGEST} seconds")
     if not 1 <= plan.ring_at_once <= 10:
         raise ValueError("one to ten phones ring at once")
     if not -_LONGEST <= plan.priority <= _LONGEST:

@@ -98,7 +98,7 @@ async def choose(work: Work, presence: Presence, choice: PresenceState) -> None:
     """The counsellor's own change of a locked presence that holds no open offer."""
     assert choice in CHOICES
     presence.heartbeat_at = work.now
-    presence.missed = 0
+    presence.missed, presence.warned_at = 0, None
     if presence.state == P.ON_CALL:
         presence.after_call = choice.value if choice is not P.AVAILABLE else None
         work.announce(f"presence:{presence.counsellor_id}")

@@ -247,7 +247,7 @@ async def _callers(
     rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
     of_class = Counter((row.line_id, row.language) for row in rows if not row.danger)
     more = any(count == size for count in of_class.values())
-    asked, ringing, accepted = await _offers_of(work, [row.id for row in rows])
+    asked, ringing, accepted, missed = await _offers_of(work, [row.id for row in rows])
     plans: dict[UUID | None, Plan] = {
         line_id: read_plan(rules.plan) for line_id, rules in known.items()
     }
@@ -267,7 +267,7 @@ async def _callers(
                 row.priority, row.danger, asked.get(row.id, {}),
                 {**plan.skills, **read_skills(row.wanted_skills)}, row.preferred_id,
                 excluded, frozenset(ringing.get(row.id, ())),
-                row.wanted_skills_at, row.preferred_at,
+                missed[row.id], row.wanted_skills_at, row.preferred_at,
                 rules.practice if rules else False, plan,
             )
         )  # fmt: skip
@@ -276,13 +276,14 @@ async def _callers(
 
 async def _offers_of(
     work: Work, calls: list[UUID]
-) -> tuple[dict[UUID, dict[UUID, datetime]], dict[UUID, set[UUID]], set[UUID]]:
-    """Whom each call was offered to in vain and when, to whom it rings, and which are taken."""
+) -> tuple[dict[UUID, dict[UUID, datetime]], dict[UUID, set[UUID]], set[UUID], Counter[UUID]]:
+    """Per call: past offers in vain, who is ringing now, which calls are taken, rings missed."""
     asked: dict[UUID, dict[UUID, datetime]] = {}
     ringing: dict[UUID, set[UUID]] = {}
     accepted: set[UUID] = set()
+    missed = Counter[UUID]()
     if not calls:
-        return asked, ringing, accepted
+        return asked, ringing, accepted, missed
     rows = await work.session.execute(_OFFERS, {"calls": calls})
     for call_id, counsellor_id, state, released_at in rows:
         if released_at is None:
@@ -292,7 +293,8 @@ async def _offers_of(
         elif state in (OfferState.DECLINED, OfferState.MISSED):
             mine = asked.setdefault(call_id, {})
             mine[counsellor_id] = max(released_at, mine.get(counsellor_id, released_at))
-    return asked, ringing, accepted
+            missed[call_id] += state == OfferState.MISSED
+    return asked, ringing, accepted, missed
 
 
 _OFFERS = select(Offer.call_id, Offer.counsellor_id, Offer.state, Offer.released_at).where(

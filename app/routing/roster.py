@@ -268,6 +268,11 @@ async def on_shift(work: Work) -> dict[UUID, rota.OnShift]:
     return present
 
 
+async def on_shift_at(work: Work, at: datetime) -> dict[UUID, rota.OnShift]:
+    """Who was on shift at an instant of the last days."""
+    return rota.on_duty(await rota_of(work), at)
+
+
 # Whoever's shift has ended is still asked for so long, for callers who came before its end.
 DRAINS_FOR = timedelta(minutes=15)
 
@@ -303,6 +308,51 @@ async def is_draining(work: Work, line: LineScript, language: str) -> bool:
         return False
     found = await staffing(work, line, language, danger=False)
     return found.unstaffed is not None
+
+
+async def is_last(work: Work, counsellor_id: UUID) -> bool:
+    """Whether nobody else on shift serves what this counsellor serves; trainees alone do not."""
+    present, everybody = await on_shift(work), await people(work)
+    mine = everybody.get(counsellor_id)
+    if mine is None or counsellor_id not in present:
+        return False
+    for who in present:
+        other = everybody.get(who)
+        if who == counsellor_id or other is None or not other.stays or other.free.training:
+            continue
+        speaks = not other.free.languages or other.free.languages >= mine.free.languages
+        takes = not other.free.lines or other.free.lines >= mine.free.lines
+        if speaks and takes and (mine.free.languages or not other.free.languages):
+            return False
+    return True
+
+
+# How far ahead somebody on the rota is looked for.
+_STAFFED_WITHIN = timedelta(days=14)
+
+
+async def next_staffed(work: Work, line: LineScript, language: str) -> datetime | None:
+    """From when on somebody on the rota can take such a call, now or later, and not at night."""
+    probe = Waiting(
+        UUID(int=0), line.number, language, work.now - _ANY_WAIT, practice=line.practice,
+        plan=read_plan(line.plan),
+    )  # fmt: skip
+    now = Room((), supervised=True)
+    able = {
+        who for who, person in (await people(work)).items()
+        if could_take(person.free, probe, work.now, now)
+    }  # fmt: skip
+    plan, zone = read_plan(line.plan), ZoneInfo(line.timezone)
+    found = (await rota_of(work)).of(able)
+    for duty in rota.stretches(found, work.now, work.now + _STAFFED_WITHIN):
+        at = max(duty.start, work.now)
+        if duty.counsellor_id not in able:
+            continue
+        if plan.is_night(at, zone):
+            at = plan.morning_after(at, zone)
+        if at < duty.end:
+            return at
+    return None
 
 
 class Staffing(NamedTuple):

@@ -66,7 +66,7 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
             name, to=to, from_=shows,
             label="caller", told=f"/telephony/back/{call_id}/status",
             conference_told=offer_path(name, "conference"), hold=offer_path(name, "hold"),
-            seconds=RINGS_BACK, ends=True,
+            seconds=RINGS_BACK, ends=True, heard=f"/telephony/back/{call_id}/machine",
         )  # fmt: skip
     except TryAgain:
         async with parts.work() as work:
@@ -120,12 +120,28 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
 
 
 async def _not_alone(work: Work, call: Call) -> None:
-    """They answer, and the counsellor is gone by now: the waiting room, and first."""
+    """They answer, and the counsellor is gone by now: without a word, since whoever lifted may be
+    anybody of the household; it is tried again."""
     offer = await offers.live_offer_of_call(work, call.id)
     waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
     if waits and (offer is None or offer.state == OfferState.OPEN):
-        call.entries += 1
-        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+        await record.record(work, call, "answered_to_nobody")
+        await offers.end_call(work, call, ended_by="program")
+        work.defer("telephony:end_caller", call_id=str(call.id))
+
+
+async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
+    """What the provider heard at the other end: a person, or a machine."""
+    who = signed.fields.get("AnsweredBy", "")
+    key = f"machine:{call_id}:{signed.call_sid}"
+    call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
+    if earlier is not None or call.direction != "outbound":
+        return
+    await record.record(work, call, "answered_by", delivery=delivery_of(signed, key))
+    if CallState(call.state) is CallState.ENDED or not (who.startswith("machine") or who == "fax"):
+        return
+    await callbacks.note_machine(work, call)
+    work.defer("telephony:end_caller", call_id=str(call.id))
 
 
 @task("callback_not_needed")

@@ -14,7 +14,7 @@ from app.log import log
 from app.referrals.models import Rung
 from app.routing import offers, parties
 from app.routing.company import LIVE, Mode, Party, Purpose
-from app.routing.models import Offer, OfferState
+from app.routing.models import AlarmAttempt, Offer, OfferState
 from app.staff.models import Staff
 from app.telephony import beside, pacing
 from app.telephony.jobs import Parts, parts_of, task
@@ -209,7 +209,10 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
     begun = since - timedelta(hours=6)
     legs = select(Leg.provider_sid).where(Leg.provider_sid.is_not(None), Leg.created_at >= begun)
     rungs = select(Rung.provider_sid).where(Rung.provider_sid.is_not(None), Rung.wanted_at >= begun)
-    rows = await work.session.scalars(legs.union(rungs))
+    alarms = select(AlarmAttempt.provider_sid).where(
+        AlarmAttempt.provider_sid.is_not(None), AlarmAttempt.wanted_at >= begun
+    )
+    rows = await work.session.scalars(legs.union(rungs, alarms))
     ours = select(Call.provider_sid).where(Call.direction == "outbound", Call.opened_at >= begun)
     return {sid for sid in (*rows, *(await work.session.scalars(ours))) if sid}
 

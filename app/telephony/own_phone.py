@@ -3,16 +3,20 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import lines, record
 from app.calls.models import Call, Line
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
+from app.log import log
 from app.routing import offers, own_phones
-from app.routing.models import PresenceState
+from app.routing.models import Presence, PresenceState
 from app.staff.models import Staff
 from app.telephony.deciding import Decision
+from app.telephony.jobs import parts_of, task
+from app.telephony.provider import Refused, TryAgain, Uncertain
 from app.telephony.script import DUTY_DIGITS, Answer
 from app.telephony.signature import Signed
 from app.work import Work
@@ -26,6 +30,10 @@ WORDS = {
     "off": "off_duty", "out": "off_duty", "off duty": "off_duty", "3": "off_duty",
     "kraj": "off_duty", "van smene": "off_duty",
 }  # fmt: skip
+MISSED = (
+    "You are the last counsellor on duty and have missed calls. If you miss one more you are set "
+    "away. Write AVAILABLE to stay on duty, or OFF."
+)
 _TOLD_ONCE = timedelta(hours=1)
 # Their calls about duty are records, on a line that is in no statistic.
 _DUTY_LINE = "staff"
@@ -93,3 +101,23 @@ async def text_message(work: Work, signed: Signed) -> str:
         memory.keep("texts", sid, True, work.now + _TOLD_ONCE)
         await offers.choose_presence(work, staff, PresenceState(state))
     return f"You are {state.replace('_', ' ')} now."
+
+
+@task("tell_missed")
+async def tell_missed(context: JobContext, counsellor_id: str) -> None:
+    """Tell a counsellor with nothing but a phone that calls were missed; a board says it itself."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        staff = await work.session.get(Staff, UUID(counsellor_id))
+        line = await lines.any_line(work)
+        presence = await work.session.get(Presence, UUID(counsellor_id))
+        if staff is None or line is None or presence is None or presence.warned_at is None:
+            return
+        to, from_ = staff.endpoint, line.shown_number
+    if to is None or not to.startswith("+"):
+        return
+    try:
+        await parts.provider.send_message(to=to, from_=from_, body=MISSED, told="/telephony/noted")
+    except (TryAgain, Refused, Uncertain):
+        # Whether it arrived or not, a person on call is told by the alarm; it is not repeated.
+        log().warning("a counsellor could not be told of missed calls", area="telephony")

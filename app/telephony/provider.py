@@ -253,13 +253,17 @@ class Provider:
         muted: bool = False,
         coach: str | None = None,
         ends: bool = False,
+        heard: str | None = None,
     ) -> str:
         """Ring somebody straight into a conference; `coach` is the leg that alone hears them.
 
-        `ends`: when they leave, the conference is over for all.
+        `ends`: when they leave, the conference is over for all. `heard`: where to tell whether a
+        person or a machine answered; meanwhile the two talk already.
         """
         s = self._settings
-        more = {"coaching": True, "call_sid_to_coach": coach} if coach else {}
+        more: dict[str, Any] = {"coaching": True, "call_sid_to_coach": coach} if coach else {}
+        if heard is not None:
+            more |= {"machine_detection": "Enable", "amd_status_callback": callback(s, heard)}
 
         def ask(client: Client) -> str:
             participant = client.conferences(conference).participants.create(
@@ -317,6 +321,14 @@ class Provider:
         await self._ask(
             lambda c: (
                 c.conferences(conference_sid).participants(sid).update(muted=muted, **coaching)
+            )
+        )
+
+    async def set_end_on_exit(self, conference_sid: str, sid: str, *, ends: bool) -> None:
+        """Whether a conference is over for all when somebody leaves it."""
+        await self._ask(
+            lambda c: (
+                c.conferences(conference_sid).participants(sid).update(end_conference_on_exit=ends)
             )
         )
 

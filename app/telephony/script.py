@@ -425,6 +425,19 @@ def _silence(answer: Answer, scene: Scene) -> list[Step]:
     return [Pause(20), GoTo(offer_path(scene.offer_id, "hold"))]
 
 
+def _question(answer: Answer, scene: Scene) -> list[Step]:
+    """A question that is answered with a key; silence leads on."""
+    said = [*scene.say(f"ask_{answer['code']}"), scene.sound(8)]
+    then = call_path(scene.call_id, "question", q=answer["q"], n=answer["n"])
+    return [Ask(said, then, seconds=1), GoTo(then)]
+
+
+def _question_over(answer: Answer, scene: Scene) -> list[Step]:
+    """Back to the counsellor, with a word if a key was pressed."""
+    said: list[Step] = list(scene.say("question_heard")) if answer.get("heard") else []
+    return [*said, *_join(answer, scene)]
+
+
 def _blocked(answer: Answer, scene: Scene) -> list[Step]:
     """Said to a caller who was flagged. Whoever is in danger is let through all the same."""
     spoken: list[Spoken] = list(scene.say("blocked", digit=scene.line.danger_digit))
@@ -480,6 +493,8 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
     "party_whisper": _party_whisper,
     "join_party": _join_party,
     "go_to": _go_to,
+    "question": _question,
+    "question_over": _question_over,
     "goodbye": _goodbye,
     "farewell": _farewell,
     "hang_up": _hang_up,

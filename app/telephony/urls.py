@@ -27,6 +27,10 @@ def party_path(party_id: UUID | str, step: str, **query: object) -> str:
     return _path(f"/telephony/parties/{party_id}/{step}", query)
 
 
+def alarm_path(attempt_id: UUID | str, step: str, **query: object) -> str:
+    return _path(f"/telephony/alarms/{attempt_id}/{step}", query)
+
+
 def message_path(rung_id: UUID | str) -> str:
     return f"/telephony/messages/{rung_id}/status"
 

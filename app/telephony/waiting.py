@@ -8,7 +8,7 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState
 from app.routing import offers, queue, roster
-from app.routing.callbacks import Slot, Who, agree, can_be_called, window_of
+from app.routing.callbacks import Slot, Who, agree, can_be_called, window_for
 from app.routing.plan import DANGER_PRIORITY
 from app.routing.queue import last_counsellor
 from app.telephony import dialling
@@ -173,9 +173,10 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
                 answer |= {"question": "when", "who": "anyone" if digits == "2" else "caller"}
             case "when" if can_be_called(call):
                 slot = {"2": Slot.EVENING, "3": Slot.TOMORROW}.get(digits or "", Slot.SOON)
-                window = window_of(slot, work.now, line.timezone)
+                language = call.language or line.languages[0].language
+                window = await window_for(work, slot, line, language)
                 chosen = Who.ANYONE if who == "anyone" else Who.CALLER
-                await agree(work, call, chosen, window, safe=True)
+                await agree(work, call, chosen, window, safe=True, slot=slot)
                 answer = {**onward, "said": "callback_kept", "from": window[0].isoformat(),
                           "until": window[1].isoformat()}  # fmt: skip
             case "wanted":

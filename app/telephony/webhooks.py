@@ -14,7 +14,9 @@ from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
 from app.telephony import (
+    alarm_calls,
     arriving,
+    asking_by_key,
     call_back,
     counsellor_flow,
     deciding,
@@ -199,6 +201,17 @@ async def callback_question(
     return await _decide(request, signed, call_id, key, decision)
 
 
+@router.post("/calls/{call_id}/question")
+async def question(
+    request: Request, signed: SignedRequest, call_id: UUID, q: UUID, n: str = "1"
+) -> Response:
+    """A question to a caller who cannot speak, and the key they press."""
+    digits, attempt = signed.fields.get("Digits"), _number(n, 1)
+    key = f"question:{q}:{attempt}:{'key' if digits else 'silence'}"
+    decision = asking_by_key.question(q, digits, attempt)
+    return await _decide(request, signed, call_id, key, decision)
+
+
 @router.post("/calls/{call_id}/partner")
 async def partner(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """What a partner hears who lifts the phone, and what they press."""
@@ -218,6 +231,12 @@ async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -
 async def called_back(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Progress of the leg to somebody whom we call back."""
     return await _note(request, lambda work: call_back.leg_status(work, call_id, signed))
+
+
+@router.post("/back/{call_id}/machine")
+async def answered_by(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """Who answered a call-back: a person or a machine."""
+    return await _note(request, lambda work: call_back.answered_by(work, call_id, signed))
 
 
 @router.post("/calls/{call_id}/duty")
@@ -481,6 +500,34 @@ async def duty_status(request: Request, signed: SignedRequest, rung_id: UUID) ->
 async def message_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
     """What became of an SMS."""
     return await _note(request, lambda work: duty.message_status(work, rung_id, signed))
+
+
+# -- people of ours on call --------------------------------------------------------------
+
+
+@router.post("/alarms/{attempt_id}/lifted")
+async def alarm_lifted(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
+    """A phone on call was lifted, by a person or by a machine."""
+    return await _tell(request, lambda work: alarm_calls.lifted(work, attempt_id, signed))
+
+
+@router.post("/alarms/{attempt_id}/pressed")
+async def alarm_pressed(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
+    """A key was pressed at a phone on call, or none."""
+    n = _number(request.query_params.get("n"), 1)
+    return await _tell(request, lambda work: alarm_calls.pressed(work, attempt_id, signed, n))
+
+
+@router.post("/alarms/{attempt_id}/status")
+async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
+    """Progress of the leg to a phone on call, or of a message."""
+    return await _note(request, lambda work: alarm_calls.leg_status(work, attempt_id, signed))
+
+
+@router.post("/noted")
+async def noted(request: Request, signed: SignedRequest) -> Response:
+    """The fate of a message that nothing depends on."""
+    return Response(status_code=204)
 
 
 @router.get("/sounds/waiting.wav")

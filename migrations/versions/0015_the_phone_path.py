@@ -14,6 +14,7 @@ OUTCOMES = (
     "callback_requested", "transferred_out", "no_counsellor_on_duty", "out_of_hours", "blocked",
     "failed", "lost",
 )  # fmt: skip
+CALLBACK_STATES = ("agreed", "trying", "reached", "given_up", "cancelled")
 KINDS = ("e164", "client", "sip", "withheld", "other")
 
 
@@ -65,11 +66,124 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_leg_requests"),
     )
     op.create_index("ix_leg_requests_urgency", "leg_requests", ["urgency", "wanted_at"])
+    _allow("callbacks", "state", (*CALLBACK_STATES[:2], "spoken", *CALLBACK_STATES[2:]))
+    op.add_column(
+        "callbacks", sa.Column("slot", sa.Text(), server_default="chosen", nullable=False)
+    )
+    op.create_check_constraint(op.f("ck_callbacks_slot"), "callbacks", "slot IN ('soon', 'chosen')")
+    op.add_column(
+        "callbacks", sa.Column("passes", sa.Integer(), server_default="0", nullable=False)
+    )
+    op.add_column(
+        "callbacks",
+        sa.Column("talked_by", sa.Uuid(), sa.ForeignKey("staff.id", name="fk_callbacks_talked_by")),
+    )
+    op.add_column(
+        "callbacks", sa.Column("machine", sa.Boolean(), server_default="false", nullable=False)
+    )
+    op.create_table(
+        "call_questions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("call_id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="asked", nullable=False),
+        sa.Column("answer", sa.Text()),
+        sa.Column("asked_by", sa.Uuid()),
+        sa.Column("asked_at", INSTANT, nullable=False),
+        sa.Column("answered_at", INSTANT),
+        sa.PrimaryKeyConstraint("id", name="pk_call_questions"),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name="fk_call_questions_call_id"),
+        sa.ForeignKeyConstraint(["asked_by"], ["staff.id"], name="fk_call_questions_asked_by"),
+        sa.CheckConstraint(
+            "state IN ('asked', 'answered', 'unanswered')", name="ck_call_questions_state"
+        ),
+    )
+    op.create_index("ix_call_questions_call_id", "call_questions", ["call_id", "asked_at"])
+    op.create_index(
+        "uq_call_questions_asked",
+        "call_questions",
+        ["call_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'asked'"),
+    )
+    op.add_column("presences", sa.Column("warned_at", INSTANT))
+    op.create_table(
+        "staffing_alarms",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("line_id", sa.Uuid(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("begun_at", INSTANT, nullable=False),
+        sa.Column("ended_at", INSTANT),
+        sa.Column("acknowledged_at", INSTANT),
+        sa.Column("acknowledged_by", sa.Text()),
+        sa.Column("next_at", INSTANT),
+        sa.Column("turn", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("round", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("step", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("phone", sa.Integer(), server_default="-1", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_staffing_alarms"),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["lines.id"], name="fk_staffing_alarms_line_id", ondelete="CASCADE"
+        ),
+        sa.CheckConstraint(
+            "kind IN ('nobody_signed_in', 'everybody_away', 'last_one_misses', 'long_wait')",
+            name="ck_staffing_alarms_kind",
+        ),
+    )
+    op.create_index(
+        "uq_staffing_alarms_open",
+        "staffing_alarms",
+        ["line_id", "language"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "alarm_attempts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("alarm_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("round", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Integer(), server_default="30", nullable=False),
+        sa.Column("sending", sa.Text(), server_default="wanted", nullable=False),
+        sa.Column("wanted_at", INSTANT, nullable=False),
+        sa.Column("sent_at", INSTANT),
+        sa.Column("ended_at", INSTANT),
+        sa.Column("result", sa.Text()),
+        sa.Column("provider_sid", sa.Text()),
+        sa.Column("asks", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_alarm_attempts"),
+        sa.ForeignKeyConstraint(
+            ["alarm_id"],
+            ["staffing_alarms.id"],
+            name="fk_alarm_attempts_alarm_id",
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("provider_sid", name="uq_alarm_attempts_provider_sid"),
+        sa.CheckConstraint("kind IN ('phone', 'sms', 'email')", name="ck_alarm_attempts_kind"),
+        sa.CheckConstraint(
+            "sending IN ('wanted', 'sending', 'sent', 'failed')", name="ck_alarm_attempts_sending"
+        ),
+    )
+    op.create_index("ix_alarm_attempts_alarm_id", "alarm_attempts", ["alarm_id", "number"])
     # Words are shipped as files by now; the rows are what a helpline says instead.
     op.execute("DELETE FROM prompts WHERE line_id IS NULL")
 
 
 def downgrade() -> None:
+    op.drop_table("alarm_attempts")
+    op.drop_table("staffing_alarms")
+    op.drop_column("presences", "warned_at")
+    op.drop_table("call_questions")
+    for column in ("machine", "talked_by", "passes", "slot"):
+        op.drop_column("callbacks", column)
+    op.execute("UPDATE callbacks SET state = 'given_up' WHERE state = 'spoken'")
+    _allow("callbacks", "state", CALLBACK_STATES)
     op.drop_table("leg_requests")
     op.drop_table("leg_pace")
     op.drop_table("reconciled")

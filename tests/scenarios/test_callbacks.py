@@ -1,6 +1,6 @@
 """Call-backs: on the caller's own wish, where it is safe, in the time that they chose."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from app.demo.invariants import broken_at_the_end
@@ -79,7 +79,10 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     await stage.exchange.hang_up(mine)
     await stage.advance(35)
     kept = await state(stage)
-    assert (kept["state"], kept["tries"], kept["number_sealed"]) == ("reached", 1, None)
+    assert (kept["state"], kept["tries"]) == ("spoken", 1)
+    await say(ana, kept, "reached")
+    kept = await state(stage)
+    assert (kept["state"], kept["number_sealed"]) == ("reached", None)
     assert await broken_at_the_end(stage) == []
 
 
@@ -98,6 +101,123 @@ async def test_silence_about_safety_is_no_yes(stage: Stage) -> None:
     assert leg.has_heard("nećemo te zvati")
     assert await stage.rows("SELECT 1 FROM callbacks") == []
     assert (await stage.call_of(leg))["state"] == "queued", "and the place is kept"
+
+
+async def say(who: Counsellor, row: Any, said: str, status: int = 204) -> None:
+    """A counsellor says who has answered a call-back."""
+    answer = await who.ask("POST", f"/callbacks/{row['id']}/say", {"said": said})
+    assert answer.status_code == status, answer.text
+
+
+async def answered(stage: Stage, *keys: str) -> tuple[Counsellor, Any]:
+    """A call-back whose phone was lifted; the talk is over."""
+    _, ana = await asked_back(stage, *keys)
+    await ana.be("available")
+    await callbacks.open_due(stage.ground)
+    await stage.settle()
+    await ana.accept()
+    await stage.advance(8)
+    child = next((x for x in stage.exchange.legs.values() if x.to == CHILD and not x.over), None)
+    if child is not None:
+        await stage.exchange.hang_up(child)
+    await stage.advance(2)
+    return ana, await state(stage)
+
+
+async def test_the_counsellor_says_who_answered_and_nothing_is_forgotten_before(
+    stage: Stage,
+) -> None:
+    stage.exchange.phones[CHILD] = child = Phone(picks_up=1, presses=None)
+    ana, row = await answered(stage, "1", "1", "1")
+    assert (row["state"], row["talked_by"]) == ("spoken", ana.id)
+    assert row["number_sealed"] is not None
+    boris = await stage.add_counsellor("boris", state=None)
+    await say(boris, row, "reached", 404)
+    await stage.advance(3600)
+    assert child.rung == 1, "nobody rings there until she has said it"
+    await say(ana, row, "not_reached")
+    row = await state(stage)
+    assert (row["state"], row["tries"]) == ("agreed", 1)
+    await say(ana, row, "reached", 409)
+
+
+async def test_somebody_else_answered_and_the_house_is_left_alone_for_the_day(
+    stage: Stage,
+) -> None:
+    stage.exchange.phones[CHILD] = Phone(picks_up=1, presses=None)
+    ana, row = await answered(stage, "1", "1", "1")
+    await say(ana, row, "somebody_else")
+    after = await state(stage)
+    assert after["state"] == "agreed"
+    assert after["next_at"].date() > stage.clock.now().date()
+
+
+async def test_an_answering_machine_is_nobody_and_hears_nothing(stage: Stage) -> None:
+    stage.exchange.phones[CHILD] = machine = Phone(picks_up=1, presses=None, machine=True)
+    _, row = await answered(stage, "1", "1", "1")
+    assert (row["state"], row["tries"]) == ("agreed", 1)
+    assert row["number_sealed"] is not None
+    assert machine.heard == []
+
+
+async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_us(
+    stage: Stage,
+) -> None:
+    stage.exchange.phones[CHILD] = child = Phone(picks_up=6, presses=None)
+    _, ana = await asked_back(stage, "1", "1", "1")
+    await ana.be("available")
+    await callbacks.open_due(stage.ground)
+    await stage.settle()
+    await ana.accept()
+    await stage.advance(3)
+    legs = stage.exchange.legs.values()
+    mine = next(x for x in legs if x.to.startswith("client:") and not x.over)
+    stage.exchange.phones[mine.to] = Phone(unreachable=True)
+    await stage.exchange.let_die(mine)
+    await stage.advance(20)
+    theirs = next(x for x in legs if x.to == CHILD)
+    assert theirs.over
+    assert child.heard == []
+    assert (await state(stage))["state"] == "agreed"
+
+
+async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None:
+    """At eleven in the evening somebody is on the rota from eight: then, and not before."""
+    stage.stepped.move_to(stage.clock.now().replace(hour=22))
+    await stage.add_counsellor(
+        "ana", state=None, recurrence="FREQ=DAILY", starts_at=time(8), minutes=480,
+        timezone="Europe/Belgrade",
+    )  # fmt: skip
+    leg = await waits(stage, from_=CHILD)
+    await asks(stage, leg, "1", "1", "1")
+    assert leg.has_heard("Pozvaćemo te sutra između 08:00")
+    row = await state(stage)
+    assert row["next_at"].hour == 7, "eight in Belgrade"
+    await stage.exchange.hang_up(leg)
+    # The rota has changed: nobody comes tomorrow morning.
+    await stage.rows("UPDATE shifts SET starts_at = '12:00' RETURNING 1")
+    stage.ground.memory.forget("everything")
+    stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
+    await callbacks.open_due(stage.ground)
+    assert (await state(stage))["next_at"].hour == 11, "it goes on to the next staffed time"
+
+
+async def test_a_call_back_that_nobody_can_make_becomes_a_task_and_can_start_again(
+    stage: Stage,
+) -> None:
+    _, ana = await asked_back(stage, "1", "1", "3")
+    await ana.be("off_duty")
+    for _ in range(3):
+        row = await state(stage)
+        stage.stepped.move_to(row["window_until"] + timedelta(minutes=1))
+        await callbacks.open_due(stage.ground)
+    row = await state(stage)
+    assert (row["state"], row["passes"]) == ("given_up", 3)
+    assert row["number_sealed"] is not None
+    await ana.sign_in()
+    answer = await ana.ask("POST", f"/callbacks/{row['id']}/again")
+    assert answer.status_code == 204, answer.text
+    assert (await state(stage))["state"] == "agreed"
 
 
 async def test_withheld_callers_are_not_asked(stage: Stage) -> None:
@@ -131,11 +251,13 @@ async def test_three_tries_and_somebody_looks_at_it(stage: Stage) -> None:
         if tries < 3:
             assert row["state"] == "agreed"
             stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
-    assert (row["state"], row["number_sealed"]) == ("given_up", None)
+    assert row["state"] == "given_up"
+    assert row["number_sealed"] is not None, "kept until a person has looked at it"
     listed = (await ana.ask("GET", "/callbacks")).json()
     assert [one["state"] for one in listed] == ["given_up"], "until a person has seen it"
     answer = await ana.ask("POST", f"/callbacks/{row['id']}/cancel")
     assert answer.status_code == 204
+    assert (await state(stage))["number_sealed"] is None
     assert (await ana.ask("GET", "/callbacks")).json() == []
     await stage.advance(60)
     assert await broken_at_the_end(stage) == []
@@ -155,7 +277,8 @@ async def test_nobody_takes_it_and_it_is_made_the_next_day(stage: Stage) -> None
     stage.stepped.move_to(row["window_until"] + timedelta(minutes=1))
     await callbacks.open_due(stage.ground)
     later = await state(stage)
-    assert later["window_from"] == row["window_from"] + timedelta(days=1)
+    assert later["state"] == "agreed"
+    assert later["window_from"] >= row["window_until"], "it goes on to the next staffed time"
 
 
 async def test_who_rings_again_and_talks_is_not_called_back(stage: Stage) -> None:
@@ -164,7 +287,11 @@ async def test_who_rings_again_and_talks_is_not_called_back(stage: Stage) -> Non
     assert row["next_at"] - stage.clock.now() > timedelta(hours=12)
     await ana.be("available")
     again = await talk(stage, ana, from_=CHILD)
-    assert (await state(stage))["state"] == "reached"
+    row = await state(stage)
+    assert (row["state"], row["talked_by"]) == ("spoken", ana.id)
+    assert row["number_sealed"] is not None, "perhaps it was not the child who rang"
+    await say(ana, row, "reached")
+    assert (await state(stage))["number_sealed"] is None
     await stage.exchange.hang_up(again)
     await stage.advance(40)
     assert await broken_at_the_end(stage) == []
@@ -174,7 +301,7 @@ async def test_in_the_night_a_child_asks_to_be_called_tomorrow(stage: Stage) -> 
     """Nobody is on duty: no queue, and a way out all the same."""
     leg = await waits(stage, from_=CHILD)
     await asks(stage, leg, "1", "1", "3")
-    assert leg.has_heard("Pozvaćemo te između")
+    assert leg.has_heard("Pozvaćemo te sutra između")
     row = await state(stage)
     assert row["window_from"].hour == 13, "two in the afternoon in Belgrade"
     assert not leg.over, "we do not hang up"

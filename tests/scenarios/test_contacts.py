@@ -9,6 +9,7 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.practice.parties import Phone
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
@@ -94,7 +95,8 @@ async def drop_counsellor(stage: Stage, caller: Any) -> None:
     inside = stage.exchange.conferences.of_leg(caller)
     assert inside is not None
     other = next(p.leg for p in inside[0].participants.values() if p.leg is not caller)
-    await stage.exchange.hang_up(other)
+    stage.exchange.phones[other.to] = Phone(unreachable=True)
+    await stage.exchange.let_die(other)
 
 
 async def test_completing_says_exactly_what_is_missing(stage: Stage) -> None:

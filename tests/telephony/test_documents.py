@@ -16,7 +16,7 @@ from app.words import words_of
 SETTINGS = Settings(public_url="https://helpline.example.org")
 SOMLENG_SETTINGS = SETTINGS.model_copy(update={"telephony_platform": "somleng"})
 # What only a platform with conferences is told, and what only one without.
-CONFERENCES = {"join", "join_counsellor", "join_party", "hold", "silence"}
+CONFERENCES = {"question_over", "join", "join_counsellor", "join_party", "hold", "silence"}
 DIALLED = {"dial", "dial_back", "rings_again"}
 NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 CALL, OFFER = UUID(int=1), UUID(int=2)
@@ -66,6 +66,8 @@ ANSWERS: list[script.Answer] = [
     {"kind": "wait", "entry": 1, "step": 5, "danger": True},
     {"kind": "wait", "entry": 1, "step": 5, "draining": True, "ahead": 1},
     {"kind": "farewell"},
+    {"kind": "question", "code": "safe", "q": str(OFFER), "n": 2},
+    {"kind": "question_over", "offer_id": str(OFFER), "heard": True},
     {"kind": "hold", "lost": True},
     {"kind": "whisper", "attempt": 0, "again": True},
     {"kind": "wait", "entry": 1, "step": 5, "said": "callback_not"},

@@ -1,0 +1,226 @@
+"""Escalating a staffing alarm: our own people on call, one after the other, until one acknowledges.
+
+The steps are those of an urgent case (`ladder.py`): the supervisor's phones, then messages, then
+the director's, and around again.
+"""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from procrastinate import BaseRetryStrategy, Blueprint, JobContext
+from sqlalchemy import func, select
+
+from app.jobs.transaction import run_verb, transaction
+from app.log import log
+from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
+from app.referrals.agencies import house
+from app.referrals.ladder import Act, Around, Position, Step, StepKind, climb
+from app.referrals.models import Agency
+from app.referrals.spoken import language_for
+from app.referrals.states import Service
+from app.referrals.telling import phones_on_duty
+from app.routing import watch
+from app.routing.models import AlarmAttempt, AlarmKind, StaffingAlarm
+from app.work import PROGRAM, Ground, Work
+
+# How long a phone rings, and messages are waited for, in seconds.
+STEPS = [Step(StepKind.SUPERVISOR, 30), Step(StepKind.DIRECTOR, 30)]
+# The provider rings a little longer than asked.
+_MARGIN = timedelta(seconds=15)
+_SUPERVISOR, _DIRECTOR = Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL
+_RING = {Act.RING_SUPERVISOR: _SUPERVISOR, Act.RING_DIRECTOR: _DIRECTOR}
+_SEND = {Act.SEND_SUPERVISOR: _SUPERVISOR, Act.SEND_DIRECTOR: _DIRECTOR}
+# A person who has lifted the phone has so long to press a key.
+LISTENING = timedelta(seconds=60)
+
+WORDS = {
+    AlarmKind.NOBODY_SIGNED_IN: "A shift has begun and no counsellor has signed in.",
+    AlarmKind.EVERYBODY_AWAY: "No counsellor is left: those on shift are away.",
+    AlarmKind.LAST_ONE_MISSES: "The last counsellor on duty does not answer calls.",
+    AlarmKind.LONG_WAIT: "A caller has waited longer than the line allows.",
+}
+
+
+def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
+    """The jobs of staffing alarms."""
+
+    @tasks.task(name="alarm_turn", retry=retry, pass_context=True)
+    async def alarm_turn(context: JobContext, alarm_id: str, turn: int) -> None:
+        ground = context.additional_context["ground"]
+        await run_verb(ground, PROGRAM, lambda work: take_turn(work, UUID(alarm_id), turn))
+
+    @tasks.task(name="alarm_over", retry=retry, pass_context=True)
+    async def alarm_over(context: JobContext, alarm_id: str) -> None:
+        ground = context.additional_context["ground"]
+        await run_verb(ground, PROGRAM, lambda work: stop_attempts(work, UUID(alarm_id)))
+
+    @tasks.task(name="mail_staffing_alarm", retry=retry, pass_context=True)
+    async def mail_staffing_alarm(context: JobContext, attempt_id: str) -> None:
+        await _mail(context.additional_context["ground"], UUID(attempt_id))
+
+
+async def lock_alarm(work: Work, alarm_id: UUID) -> StaffingAlarm | None:
+    """The alarm, locked; None if there is none."""
+    found: StaffingAlarm | None = await work.session.get(
+        StaffingAlarm, alarm_id, with_for_update=True, populate_existing=True
+    )
+    return found
+
+
+def is_open(alarm: StaffingAlarm) -> bool:
+    """Whether somebody still has to be reached."""
+    return alarm.ended_at is None and alarm.acknowledged_at is None
+
+
+async def take_turn(work: Work, alarm_id: UUID, turn: int) -> None:
+    """The next step of the escalation, unless something has happened meanwhile."""
+    alarm = await lock_alarm(work, alarm_id)
+    if alarm is not None and is_open(alarm) and alarm.turn == turn:
+        await escalate(work, alarm)
+
+
+async def escalate(work: Work, alarm: StaffingAlarm) -> None:
+    """Try the next person of a locked alarm that nobody has acknowledged."""
+    supervisor = await _on_call(work, alarm, Service.SUPERVISOR_ON_CALL)
+    director = await _on_call(work, alarm, Service.DIRECTOR_ON_CALL)
+    around = Around(
+        phones=0, messages=False, more_agencies=False,
+        supervisor_phones=len(supervisor[1]), supervisor_messages=_has_messages(supervisor[0]),
+        director_phones=len(director[1]), director_messages=_has_messages(director[0]),
+    )  # fmt: skip
+    found = climb(STEPS, Position(alarm.round, alarm.step, alarm.phone), around)
+    alarm.round, alarm.step = found.position.round, found.position.step
+    alarm.phone = found.position.phone
+    agency, phones = director if found.act in (Act.RING_DIRECTOR, Act.SEND_DIRECTOR) else supervisor
+    wait = timedelta(seconds=found.wait)
+    if found.act in _RING:
+        assert agency is not None
+        await _attempt(work, alarm, agency, "phone", phones[0], found.wait)
+        wait += _MARGIN
+    elif found.act in _SEND:
+        assert agency is not None
+        for kind, target in (("sms", agency.sms), ("email", agency.email)):
+            if target:
+                await _attempt(work, alarm, agency, kind, target, found.wait)
+    elif alarm.round == 1:
+        log().warning("nobody on call could be reached for a staffing alarm", area="routing")
+    wait_for(work, alarm, wait)
+
+
+def wait_for(work: Work, alarm: StaffingAlarm, wait: timedelta) -> None:
+    """The next person is tried after so long, unless something happens first."""
+    alarm.turn += 1
+    alarm.next_at = work.now + wait
+    work.defer("referrals:alarm_turn", delay=wait or None, alarm_id=str(alarm.id), turn=alarm.turn)
+
+
+def _has_messages(agency: Agency | None) -> bool:
+    return agency is not None and bool(agency.email or agency.sms)
+
+
+async def _on_call(
+    work: Work, alarm: StaffingAlarm, service: Service
+) -> tuple[Agency | None, list[str]]:
+    """Our people on call for something, and their phones that were not tried in this round."""
+    found = await house(work, service)
+    if not found:
+        return None, []
+    agency = await work.session.get(Agency, found[0].id)
+    assert agency is not None
+    tried = set(
+        await work.session.scalars(
+            select(AlarmAttempt.target).where(
+                AlarmAttempt.alarm_id == alarm.id, AlarmAttempt.round == alarm.round,
+                AlarmAttempt.kind == "phone",
+            )
+        )
+    )  # fmt: skip
+    return agency, [one for one in await phones_on_duty(work, agency) if one not in tried]
+
+
+async def _attempt(
+    work: Work, alarm: StaffingAlarm, agency: Agency, kind: str, target: str, seconds: int
+) -> None:
+    number = await work.session.scalar(
+        select(func.count()).where(AlarmAttempt.alarm_id == alarm.id)
+    )
+    attempt = AlarmAttempt(
+        id=uuid4(), alarm_id=alarm.id, number=(number or 0) + 1, round=alarm.round, kind=kind,
+        who=agency.code, target=target, language=language_for(list(agency.languages)),
+        seconds=seconds, wanted_at=work.now, turn=alarm.turn + 1,
+    )  # fmt: skip
+    work.session.add(attempt)
+    await work.session.flush()
+    task = {
+        "phone": "telephony:ring_alarm_phone", "sms": "telephony:send_alarm_message",
+        "email": "referrals:mail_staffing_alarm",
+    }  # fmt: skip
+    work.defer(task[kind], attempt_id=str(attempt.id))
+
+
+async def stop_attempts(work: Work, alarm_id: UUID) -> None:
+    """Nobody is rung any more: it was acknowledged, or a counsellor is there."""
+    rows = await work.session.scalars(
+        select(AlarmAttempt).where(
+            AlarmAttempt.alarm_id == alarm_id, AlarmAttempt.ended_at.is_(None)
+        )
+    )
+    for attempt in rows.all():
+        if attempt.kind == "phone" and attempt.sending in ("sending", "sent"):
+            work.defer("telephony:end_alarm_leg", attempt_id=str(attempt.id))
+        elif attempt.sending == "wanted":
+            attempt.sending, attempt.ended_at, attempt.result = "failed", work.now, "stopped"
+
+
+async def note_result(work: Work, alarm: StaffingAlarm, attempt: AlarmAttempt, result: str) -> None:
+    """What came of an attempt; if no person was reached the next one is tried at once."""
+    if attempt.result is not None:
+        return
+    attempt.result, attempt.ended_at = result, work.now
+    if result in ("delivered", "acknowledged", "stopped") or not is_open(alarm):
+        return
+    if attempt.kind == "phone" and attempt.turn == alarm.turn:
+        await escalate(work, alarm)
+
+
+def reason_of(alarm: StaffingAlarm) -> str:
+    """What an alarm is about, in words."""
+    return WORDS[AlarmKind(alarm.kind)]
+
+
+async def message_of(work: Work, alarm: StaffingAlarm) -> str:
+    """The text of a message: what is wrong, where, and what to do. Nothing about a child."""
+    line = await watch.line_of(work, alarm)
+    name = f"{line.name} ({alarm.language})" if line is not None else "the helpline"
+    return f"{name}: {reason_of(alarm)} See {work.settings.public_url}/supervisor"
+
+
+async def _mail(ground: Ground, attempt_id: UUID) -> None:
+    async with transaction(ground, PROGRAM) as work:
+        attempt = await work.session.get(AlarmAttempt, attempt_id)
+        alarm = await lock_alarm(work, attempt.alarm_id) if attempt is not None else None
+        if attempt is None or alarm is None or not is_open(alarm) or attempt.result is not None:
+            return
+        words, to, now = await message_of(work, alarm), attempt.target, work.now
+    result = "delivered"
+    if ground.settings.smtp_url is None:
+        log().warning(
+            "a staffing alarm is not mailed: HELPLINE_SMTP_URL is not set", area="routing"
+        )
+        result = "failed"
+    else:
+        try:
+            await send_mail(
+                read_smtp_url(ground.settings.smtp_url), to, "Helpline: staffing alarm", words,
+                message_id=attempt_id, at=now,
+            )  # fmt: skip
+        except (MailRefused, MailUncertain) as error:
+            log().warning("a staffing alarm was not mailed", area="routing",
+                          why=type(error).__name__)  # fmt: skip
+            result = "failed"
+    async with transaction(ground, PROGRAM) as work:
+        attempt = await work.session.get(AlarmAttempt, attempt_id)
+        assert attempt is not None
+        alarm = await lock_alarm(work, attempt.alarm_id)
+        assert alarm is not None
+        await note_result(work, alarm, attempt, result)
