@@ -49,6 +49,7 @@ line_app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that child
 shift_app = shift_commands(lambda verb: _run(verb))
 agency_app = agency_commands(lambda verb: _run(verb))
 token_app = token_commands(lambda verb: _run(verb))
+telephony_app = typer.Typer(no_args_is_help=True, help="The telephony provider.")
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff_app, name="staff")
 app.add_typer(line_app, name="line")
@@ -56,6 +57,7 @@ app.add_typer(shift_app, name="shift")
 app.add_typer(agency_app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(token_app, name="token")
+app.add_typer(telephony_app, name="telephony")
 app.command("export")(export_command(lambda verb: _run(verb)))
 app.command("serve")(serve)
 
@@ -292,6 +294,12 @@ def add_line(
     practice: Annotated[
         bool, typer.Option("--practice", help="for training: it is in no statistic")
     ] = False,
+    leads_here: Annotated[
+        str, typer.Option(help="for a short NUMBER: the +NUMBERS of the provider behind it")
+    ] = "",
+    shown: Annotated[
+        str, typer.Option(help="+NUMBER that phones of counsellors and agencies show")
+    ] = "",
 ) -> None:
     """Make a line."""
 
@@ -304,6 +312,8 @@ def add_line(
             languages=_words(languages),
             timezone=timezone,
             practice=practice,
+            leads_here=_words(leads_here),
+            shown_number=shown or None,
         )
         return str(line.id)
 
@@ -348,6 +358,52 @@ def set_hours(
     _run(verb)
 
 
+@telephony_app.command("setup")
+def telephony_setup(
+    install: Annotated[
+        bool, typer.Option(help="Put the fallback on the provider's own machines.")
+    ] = True,
+) -> None:
+    """Point the provider's numbers at this helpline, and keep callers company when it is away."""
+    from app.telephony.provider import Provider, ProviderError
+    from app.telephony.setup import read_lines, set_up
+
+    settings = read_settings()
+    numbers = _run(read_lines)
+    try:
+        report = asyncio.run(set_up(settings, Provider(settings), numbers, install=install))
+    except ProviderError as error:
+        raise BadSettings(
+            f"The provider refused ({error}). Look at HELPLINE_TWILIO_ACCOUNT_SID and the token or "
+            "API key."
+        ) from None
+    for sentence in report.done:
+        print(sentence)
+    for sentence in report.problems:
+        print(f"To do: {sentence}", file=sys.stderr)
+    raise typer.Exit(1 if report.problems else 0)
+
+
+@line_app.command("numbers")
+def line_numbers_of(
+    number: str,
+    leads_here: Annotated[
+        str | None, typer.Option(help="+NUMBERS of the provider, comma-separated")
+    ] = None,
+    shown: Annotated[
+        str | None, typer.Option(help="+NUMBER that counsellors and agencies see; '' for its own")
+    ] = None,
+) -> None:
+    """Change which numbers of the provider lead to a line, and which one phones show."""
+
+    async def verb(work: Work) -> None:
+        line = await _line(work, number)
+        leads = None if leads_here is None else _words(leads_here)
+        await lines.change_numbers(work, line, leads_here=leads, shown_number=shown)
+
+    _run(verb)
+
+
 @audit_app.command("verify")
 def verify() -> None:
     """Recompute the chains of both logs; exit code 1 if a row was changed or is missing."""
@@ -370,6 +426,7 @@ def verify() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="play a scripted hour and stop")] = False,
+    seed: Annotated[int, typer.Option(help="which hour is played by --once")] = 7,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
     """A helpline that lives, with the practice exchange; or a scripted hour of it."""
@@ -378,7 +435,7 @@ def demo(
 
         set_up_logging("ERROR")
         settle_memory()
-        happened = run_once()
+        happened = run_once(seed)
         print(json.dumps(happened))
         raise typer.Exit(1 if happened["broken"] else 0)
     from app.demo.live import run_live

@@ -63,6 +63,8 @@ class CallCard:
     muted: bool
     # The line to the counsellor was lost, and their phone rings again.
     lost: bool
+    # The talk has nearly reached the platform's limit, and is carried over.
+    long: bool
     advice: str
     seconds: int
 
@@ -228,6 +230,7 @@ def _call_card(desk: Desk, now: datetime, back: Callback | None) -> CallCard:
         held=call.held_at is not None,
         muted=offer.muted_at is not None,
         lost=offer.lost_at is not None,
+        long=offer.carried_at is not None,
         advice=_advice(back),
         seconds=_seconds(offer.connected_at if connected else offer.accepted_at, now),
     )

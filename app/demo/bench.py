@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import psutil
 from sqlalchemy import event
 
 from app.clock import SystemClock
@@ -39,6 +40,7 @@ from app.demo.stage import (
 )
 from app.practice.exchange import Exchange, Number
 from app.practice.rest import rest_app
+from app.practice.wire import sign
 
 CLIENTS = 32
 ROUNDS = 3
@@ -80,9 +82,53 @@ def run_bench() -> None:
     ):
         migrate(server.url)
         make_tables(server.url)
+        asyncio.run(_start(server.url))
         floor_rate = asyncio.run(_webhooks(server.url))
         asyncio.run(_board(server.url))
         asyncio.run(_complete_calls(server.url, floor_rate))
+
+
+# -- the start ----------------------------------------------------------------------------
+
+STARTS = 5
+
+
+async def _start(url: str) -> None:
+    """Seconds of CPU that a process takes from its start to the first webhook that it answers."""
+    async with stage_on(url) as stage:
+        await stage.add_line()
+    seconds = [await _cpu_until_answered(url, n) for n in range(STARTS)]
+    report(
+        "CPU until the first webhook is answered", statistics.median(seconds), None, "s", 1.5,
+        at_least=False,
+    )  # fmt: skip
+
+
+async def _cpu_until_answered(url: str, number: int) -> float:
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
+        env=_environment(url, base), stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"{base}/telephony/voice"
+    fields = _fields(f"CA{number:032x}", "ringing")
+    signed = {"X-Twilio-Signature": sign(TOKEN, address, fields)}
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+            for _ in range(400):
+                try:
+                    answer = await client.post(address, data=dict(fields), headers=signed)
+                except httpx2.HTTPError:
+                    await asyncio.sleep(0.02)
+                    continue
+                answer.raise_for_status()
+                used = psutil.Process(process.pid).cpu_times()
+                return float(used.user + used.system)
+        raise RuntimeError("the server to be measured did not start")
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 # -- webhooks a second --------------------------------------------------------------------
@@ -104,7 +150,7 @@ def _environment(url: str, base: str, **more: str) -> dict[str, str]:
         "HELPLINE_TWILIO_API_BASE_URL": "http://127.0.0.1:9",
         "HELPLINE_SECRET_KEY": "practice-secret-key-practice-secret-key",
         "HELPLINE_FIELD_KEYS": "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-        "HELPLINE_LOG_LEVEL": "ERROR", **more,
+        "HELPLINE_LOG_LEVEL": "ERROR", "HELPLINE_CALLS_PER_SECOND": "1000", **more,
     }  # fmt: skip
 
 
@@ -284,7 +330,9 @@ async def _board(url: str) -> None:
     async with database.engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE presences SET state = 'off_duty'")
     await database.close()
-    async with stage_on(url, clock=SystemClock(), twilio_timeout=5, wrap_up_seconds=0) as stage:
+    async with stage_on(
+        url, clock=SystemClock(), twilio_timeout=5, wrap_up_seconds=0, calls_per_second=1000
+    ) as stage:
         base = stage.settings.public_url
         stage.exchange.numbers[LINE] = Number(
             f"{base}/telephony/voice", None, f"{base}/telephony/status"
@@ -343,7 +391,10 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     bus = Bus(url)
     try:
         await _up(base + "/healthz")
-        async with stage_on(url, clock=SystemClock(), with_server=False) as stage, bus.running():
+        async with (
+            stage_on(url, clock=SystemClock(), with_server=False, calls_per_second=1000) as stage,
+            bus.running(),
+        ):
             stage.settings = stage.settings.model_copy(update={"public_url": base})
             people = [await stage.add_counsellor(f"b{n}", state=None) for n in range(_AT_ONCE)]
             for person in people:

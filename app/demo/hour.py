@@ -41,6 +41,8 @@ class Hour:
     browser: dict[str, Counsellor] = field(default_factory=dict)
     everybody: list[Counsellor] = field(default_factory=list)
     legs: dict[int, Leg] = field(default_factory=dict)
+    # The legs of children who cannot speak and are in a talk.
+    silent: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
 
 
@@ -60,6 +62,7 @@ def guest_list(seed: int) -> list[Guest]:
         + ["is in danger"] * 5
         + ["withholds the number"] * 3
         + ["hangs up in mid-talk at once"] * 2
+        + ["cannot speak"] * 2
     )
     dice.shuffle(stories)
     for number, story in enumerate(stories):
@@ -84,6 +87,8 @@ def guest_list(seed: int) -> list[Guest]:
                 guest.number = dice.choice(["anonymous", "+266696687", ""])
             case "hangs up in mid-talk at once":
                 guest.talks_for = 2
+            case "cannot speak":
+                guest.talks_for = 60
         guests.append(guest)
         at += dice.uniform(15, 55)
     # After the last shift: nobody is there, one leaves a message and one does not.
@@ -120,6 +125,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     await stage.add_line()
     hour = Hour(stage, guest_list(seed))
     await furnish(stage)
+    await stage.set_up_telephony()
     await _open_the_room(hour)
     _turn_knobs(stage)
     end = stage.clock.now().timestamp() + HOUR
@@ -127,9 +133,13 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
+    away_at = stage.clock.now().timestamp() + HOUR / 2
     while stage.clock.now().timestamp() < end:
         await stage.advance(20)
         hour.broken += await broken_now(stage)
+        if stage.clock.now().timestamp() >= away_at:
+            away_at = end + 1
+            await _be_away(hour)
         for task in tasks:
             if task.done() and not task.cancelled() and task.exception():
                 raise task.exception()  # type: ignore[misc]
@@ -143,6 +153,21 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     await asyncio.gather(*tasks, return_exceptions=True)
     hour.broken += await broken_at_the_end(stage)
     return await _count(hour)
+
+
+async def _be_away(hour: Hour) -> None:
+    """Our server stops and starts again; a child rings meanwhile and gives up."""
+    stage = hour.stage
+    await stage.stop_server()
+    leg = stage.ring("+381641234599")
+    # The provider has no document of ours, and plays its own.
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if leg.heard:
+            break
+    await stage.exchange.hang_up(leg)
+    await stage.start_server()
+    await stage.settle()
 
 
 # Who works at a phone, and how it behaves.
@@ -176,6 +201,9 @@ def _turn_knobs(stage: Stage) -> None:
     # One end is told by nobody: neither the number's callback nor the waiting room's.
     knobs.turn("lose", "/telephony/status completed", times=1)
     knobs.turn("refuse", "Calls", times=3)
+    # Two callbacks in a hundred never come.
+    for path in ("/conference participant", "/legs/", "/telephony/status"):
+        knobs.turn("lose", path, times=None, probability=0.02)
 
 
 async def _visit(hour: Hour, number: int, guest: Guest) -> None:
@@ -203,10 +231,22 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
         if leg.over:
             return
         if exchange.conferences.of_leg(leg) is not None:
+            if guest.story == "cannot speak":
+                await _answer_by_key(hour, leg)
             await clock.sleep(guest.talks_for)
             if exchange.conferences.of_leg(leg) is not None:
                 await exchange.hang_up(leg)
                 return
+
+
+async def _answer_by_key(hour: Hour, leg: Leg) -> None:
+    """A child who cannot speak listens for the question and presses a key."""
+    hour.silent.add(leg.sid)
+    for _ in range(60):
+        await hour.stage.clock.sleep(1)
+        if leg.has_heard("možeš da odgovaraš tasterima"):
+            hour.stage.exchange.press(leg, "2")
+            return
 
 
 # What is written of every third talk; of the others only that they were none.
@@ -253,10 +293,22 @@ async def _press_urgent(counsellor: Counsellor, offer: dict[str, Any], before: i
     return int(answer.status_code == 201)
 
 
+async def _ask_who_is_silent(
+    hour: Hour, counsellor: Counsellor, offer: dict[str, Any], asked: set[str]
+) -> None:
+    """Nothing is heard on the line: the counsellor asks by key."""
+    rows = await hour.stage.rows("SELECT provider_sid FROM calls WHERE id = %s", offer["call_id"])
+    if offer["call_id"] in asked or rows[0]["provider_sid"] not in hour.silent:
+        return
+    asked.add(offer["call_id"])
+    await counsellor.ask("POST", f"/calls/{offer['call_id']}/questions", {"question": "alone"})
+
+
 async def _work(hour: Hour, counsellor: Counsellor) -> None:
     """A counsellor at a browser: takes calls after four seconds, declines now and then, and
     writes up what was said."""
     clock, seen, held, urgent = hour.stage.clock, 0, False, 0
+    asked: set[str] = set()
     while True:
         await clock.sleep(4)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
@@ -266,6 +318,8 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
                 await _write_up(counsellor, seen)
             if offer is not None and offer["state"] == "connected" and not held:
                 urgent += await _press_urgent(counsellor, offer, urgent)
+            if offer is not None and offer["state"] == "connected":
+                await _ask_who_is_silent(hour, counsellor, offer, asked)
             held = offer is not None and offer["state"] == "connected"
             if offer is None or offer["state"] != "open":
                 continue
@@ -308,7 +362,9 @@ async def _close_the_room(hour: Hour) -> None:
 
 async def _count(hour: Hour) -> dict[str, Any]:
     stage = hour.stage
-    calls = await stage.rows("SELECT outcome, danger, returned FROM calls")
+    calls = await stage.rows(
+        "SELECT outcome, danger, returned FROM calls WHERE direction = 'inbound'"
+    )
     offers = await stage.rows("SELECT state FROM offers")
     outcomes = Counter(row["outcome"] for row in calls)
     states = Counter(row["state"] for row in offers)
@@ -316,6 +372,12 @@ async def _count(hour: Hour) -> dict[str, Any]:
     referrals = await stage.rows("SELECT acknowledged_at, opened_how, state FROM referrals")
     rungs = await stage.rows("SELECT result FROM rungs")
     contacts = await stage.rows("SELECT state, closed_as FROM contacts")
+    events = await stage.rows(
+        "SELECT kind, count(*) AS n FROM call_events WHERE kind IN ('talk_found', 'end_found')"
+        " GROUP BY 1"
+    )
+    kinds = Counter({row["kind"]: row["n"] for row in events})
+    by_key = await stage.rows("SELECT 1 FROM call_questions WHERE state = 'answered'")
     repeats = len(stage.exchange.sender.sent)
     return {
         "rings": sum(1 for leg in stage.exchange.legs.values() if leg.direction == "inbound"),
@@ -326,6 +388,9 @@ async def _count(hour: Hour) -> dict[str, Any]:
         "callbacks": outcomes["callback_requested"],
         "unstaffed": outcomes["no_counsellor_on_duty"] + outcomes["out_of_hours"],
         "lost": outcomes["lost"],
+        "unreachable": outcomes["unreachable"],
+        "lost_callbacks_settled": kinds["talk_found"] + kinds["end_found"],
+        "silent_reached": len(by_key),
         "failed": outcomes["failed"],
         "danger_calls": sum(row["danger"] for row in calls),
         "urgent": len(referrals),

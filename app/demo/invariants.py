@@ -22,6 +22,8 @@ from app.work import PROGRAM
 
 # How long a caller may be alone in a conference: while the counsellor's line is found dead.
 _ALONE = timedelta(seconds=30)
+# How long a caller may hear nothing, in seconds: four, and the time in which a document is fetched.
+_LONGEST_SILENCE = 4.5
 # How long a counsellor's phone may outlive its caller, in seconds.
 _OUTLIVES = timedelta(seconds=5)
 # The agencies of the scripted hour; the demo's story is told in `agencies.py`.
@@ -125,6 +127,8 @@ def _caller_troubles(stage: Stage, leg: Leg) -> list[str]:
         found.append(f"2: a caller was dropped ({leg.ending})")
     if leg.ending == "hangup" and not _was_sent_off(leg):
         found.append("2: a caller was hung up on without a goodbye")
+    for at, quiet in leg.silences(leg.ended_at or stage.clock.now(), _LONGEST_SILENCE):
+        found.append(f"2: a caller heard nothing for {quiet:.0f} s ({at:%H:%M:%S})")
     if leg.answered_at and not leg.heard:
         began = leg.answered_at
         if (leg.ended_at or stage.clock.now()) - began > timedelta(seconds=20):
@@ -260,6 +264,7 @@ async def _outliving_phones(stage: Stage) -> list[str]:
         row["provider_sid"]
         for row in await stage.rows(
             "SELECT provider_sid FROM legs UNION SELECT provider_sid FROM rungs"
+            " UNION SELECT provider_sid FROM alarm_attempts"
             " UNION SELECT provider_sid FROM calls"
         )
     }

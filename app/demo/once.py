@@ -13,7 +13,7 @@ from app.demo.hour import play_hour
 from app.demo.stage import stage_on
 
 
-def run_once() -> dict[str, Any]:
+def run_once(seed: int) -> dict[str, Any]:
     """Play the hour on a fresh embedded database and throw it away."""
     # A short path: the database listens on a socket in it.
     with (
@@ -26,9 +26,9 @@ def run_once() -> dict[str, Any]:
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("SELECT pg_reload_conf()")
         migrate(server.url)
-        return asyncio.run(_play(server.url))
+        return asyncio.run(_play(server.url, seed))
 
 
-async def _play(url: str) -> dict[str, Any]:
-    async with stage_on(url, wrap_up_seconds=20, long_wait_seconds=60) as stage:
-        return await play_hour(stage)
+async def _play(url: str, seed: int) -> dict[str, Any]:
+    async with stage_on(url, seed=seed, wrap_up_seconds=20, long_wait_seconds=60) as stage:
+        return await play_hour(stage, seed)

@@ -35,6 +35,8 @@ from app.staff import accounts
 from app.staff.access import COOKIE
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
+from app.telephony.provider import Provider
+from app.telephony.setup import Report, read_lines, set_up
 from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
@@ -155,6 +157,7 @@ class Stage:
         profile = PROFILES[settings.telephony_platform]
         account = settings.twilio_account_sid or ACCOUNT
         self.exchange = Exchange(clock, account, TOKEN, seed, profile)
+        self.exchange.knobs.dice.seed(seed)
         self.exchange.calls_per_second = settings.calls_per_second
         # One for all: making a client costs more than a request.
         self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
@@ -328,6 +331,12 @@ class Stage:
         if state is not None:
             await counsellor.be(state)
         return counsellor
+
+    async def set_up_telephony(self) -> Report:
+        """What `helpline telephony setup` does."""
+        async with transaction(self.ground, PROGRAM) as work:
+            numbers = await read_lines(work)
+        return await set_up(self.settings, Provider(self.settings), numbers)
 
     def ring(
         self, from_: str = "+381641234567", to: str = LINE, caller: Caller | None = None

@@ -120,15 +120,26 @@ class Interpreter:
         return None
 
     async def _speak(self, verb: Verb) -> None:
-        if verb.name == "Say":
-            self._leg.hears(verb.text, self._clock.now())
-            await self._clock.sleep(max(0.5, len(verb.text) / _SPEED))
-        elif verb.name == "Play":
-            self._leg.hears(f"[{verb.text}]", self._clock.now())
-            for _ in range(int(verb.get("loop", "1"))):
-                await self._clock.sleep(await self._x.length_of(verb.text))
-        else:
+        if verb.name == "Pause":
             await self._clock.sleep(float(verb.get("length", "1")))
+            return
+        with self._sounding():
+            if verb.name == "Say":
+                self._leg.hears(verb.text, self._clock.now())
+                await self._clock.sleep(max(0.5, len(verb.text) / _SPEED))
+            else:
+                self._leg.hears(f"[{verb.text}]", self._clock.now())
+                for _ in range(int(verb.get("loop", "1"))):
+                    await self._clock.sleep(await self._x.length_of(verb.text))
+
+    @contextlib.contextmanager
+    def _sounding(self) -> Iterator[None]:
+        """While this goes on the party is not in silence."""
+        began = self._clock.now()
+        try:
+            yield
+        finally:
+            self._leg.heard_from.append((began, self._clock.now()))
 
     async def _gather(self, verb: Verb, url: str) -> Next | None:
         leg = self._leg
@@ -195,6 +206,12 @@ class Interpreter:
         longest = int(verb.get("maxLength", "3600"))
         spoken = min(caller.message_seconds, longest)
         leg.story.append((self._clock.now(), "hears the tone"))
+        with self._sounding():
+            return await self._record_message(verb, url, caller, spoken)
+
+    async def _record_message(
+        self, verb: Verb, url: str, caller: Caller, spoken: int
+    ) -> Next | None:
         action = verb.get("action") or url
         began = self._clock.now()
         # Elsewhere silence is a recording, too, no action tells of keys, and none is asked for
@@ -412,7 +429,7 @@ class Interpreter:
 
         child.on_hang_up.append(ended)
         self._x.ring_out(child, lifted)
-        with self._hooks(hang_up=hung_up, redirect=hung_up):
+        with self._sounding(), self._hooks(hang_up=hung_up, redirect=hung_up):
             await over
         if leg.over:
             return None
@@ -444,7 +461,8 @@ class Interpreter:
             participant.wait_program = self._x.spawn(self.play_to(wait_url))
         out_of_time = self._x.spawn(self._leave_after(limit, participant))
         try:
-            await self._until_out(participant, star=star)
+            with self._sounding():
+                await self._until_out(participant, star=star)
         finally:
             out_of_time.cancel()
 

@@ -47,6 +47,9 @@ class Leg:
     digits: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
     # The story of the leg, in words.
     story: list[tuple[datetime, str]] = field(default_factory=list)
+    # When there was something to hear or to say: words, sounds, a ringing tone, a talk, a message
+    # that the party speaks.
+    heard_from: list[tuple[datetime, datetime]] = field(default_factory=list)
     timeout: float = 60.0
     answered_by: str | None = None
     label: str = ""
@@ -79,6 +82,18 @@ class Leg:
     def has_heard(self, words: str) -> bool:
         """Whether somebody said this to the party, in any of the languages."""
         return any(words in heard.text for heard in self.party.heard)
+
+    def silences(self, until: datetime, longest: float) -> list[tuple[datetime, float]]:
+        """Stretches of silence longer than so many seconds, from the answer on: when, how long."""
+        if self.answered_at is None:
+            return []
+        found, at = [], self.answered_at
+        for begin, end in [*sorted(self.heard_from), (until, until)]:
+            quiet = (begin - at).total_seconds()
+            if quiet > longest:
+                found.append((at, quiet))
+            at = max(at, end)
+        return found
 
     @property
     def seconds(self) -> int:

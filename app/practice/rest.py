@@ -335,9 +335,13 @@ class _Face:
         async def hung_up() -> None:
             self._x.conferences.leave(leg, "participant_hung_up")
 
+        async def sent_elsewhere() -> None:
+            self._x.conferences.leave(leg, "participant_updated_via_api")
+
         async def in_and_out() -> None:
             leg.on_hang_up.remove(never_answered)
             leg.on_hang_up.append(hung_up)
+            leg.on_redirect.append(sent_elsewhere)
             if detection:
                 self._x.spawn(self._tell_who_answered(leg, fields["AmdStatusCallback"][0]))
             await Interpreter(self._x, leg).confer(

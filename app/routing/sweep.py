@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from app.calls import record
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.quick import Question
@@ -37,6 +39,8 @@ _AT_MOST = 500
 _ANSWER_TIME = timedelta(seconds=5)
 _UNSEEN = timedelta(seconds=5)
 _QUIET_AFTER = timedelta(seconds=30)
+# How long before the platform ends a leg a talk is carried over to new ones.
+CARRIED_BEFORE = timedelta(minutes=10)
 # A presence that says a call is held, and holds none, is put right after so long.
 _STUCK = timedelta(seconds=30)
 
@@ -53,6 +57,7 @@ async def sweep(ground: Ground) -> int:
         "silent": _ask_the_provider,
         "stuck": _free_stuck,
         "grace": _end_grace,
+        "carry": _carry_over,
     }
     for kind, row_id in due:
         if kind == "match":
@@ -75,6 +80,7 @@ _QUIET: BindParameter[datetime] = bindparam("quiet")
 _STALE: BindParameter[datetime] = bindparam("stale")
 _STUCK_SINCE: BindParameter[datetime] = bindparam("stuck_since")
 _LOST: BindParameter[datetime] = bindparam("lost")
+_CARRIED: BindParameter[datetime] = bindparam("carried")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
 _DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
@@ -84,6 +90,11 @@ _DUE = union_all(
     ),
     select(literal("grace"), Offer.id).where(
         Offer.released_at.is_(None), Offer.lost_at.is_not(None), Offer.lost_at <= _LOST
+    ),
+    select(literal("carry"), Offer.id).where(
+        Offer.released_at.is_(None),
+        Offer.state == OfferState.CONNECTED,
+        func.coalesce(Offer.carried_at, Offer.connected_at) <= _CARRIED,
     ),
     select(literal("wrap_up"), Presence.counsellor_id).where(
         Presence.state == PresenceState.WRAP_UP, Presence.until_at <= _NOW
@@ -142,6 +153,7 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
         stale=now - timedelta(seconds=settings.heartbeat_seconds),
         stuck_since=now - _STUCK,
         lost=now - timedelta(seconds=settings.grace_seconds),
+        carried=now - timedelta(seconds=settings.longest_leg_seconds) + CARRIED_BEFORE,
     )
     return [(row["kind"], row["row_id"]) for row in rows]
 
@@ -169,6 +181,17 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
     unseen = not accepted and work.now - offer.expires_at > _UNSEEN
     cause = "not connected in time" if accepted else "not taken in time"
     await offers.miss_offer(work, call, offer, cause, our_fault=unseen)
+
+
+async def _carry_over(work: Work, offer_id: UUID) -> None:
+    """A talk near the platform's limit is carried over to new legs, and its counsellor hears so."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    if offer.released_at is not None or not work.settings.has_conferences:
+        return
+    offer.carried_at = work.now
+    await record.record(work, call, "talk_carried_over", offer_id=str(offer.id))
+    work.defer("telephony:carry_caller", offer_id=str(offer.id))
+    work.announce("calls", f"offers:{offer.counsellor_id}")
 
 
 async def _end_grace(work: Work, offer_id: UUID) -> None:

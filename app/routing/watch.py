@@ -62,7 +62,7 @@ async def _look(work: Work) -> list[Found]:
     warned = set(
         await work.session.scalars(
             select(Presence.counsellor_id).where(
-                Presence.warned_at.is_not(None), Presence.state == PresenceState.AVAILABLE
+                Presence.warned_at.is_not(None), Presence.state.in_(_SERVES)
             )
         )
     )

@@ -55,6 +55,7 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
             return
         if status is not None and is_over(status):
             at = min(found.ended_at, work.now) if found.ended_at else work.now
+            await record.record(work, call, "end_found", status=found.status)
             await offers.end_call(work, call, ended_by="caller", at=at)
             return
         call.heard_at = work.now

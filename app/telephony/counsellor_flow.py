@@ -104,6 +104,19 @@ async def take(
     return answer, await dialling.with_address(work, answer, scene)
 
 
+async def rejoin(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
+    """The counsellor's leg goes back into the conference that it has just left."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    answer: Answer = {"kind": "hang_up"}
+    if offer.released_at is None and CallState(call.state) is CallState.CONNECTED:
+        answer = {"kind": "join_counsellor", "offer_id": str(offer_id), "room_id": str(offer.room)}
+        owner = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
+        if owner is not None:
+            answer = {"kind": "join_party", "party_id": str(owner.id), "room_id": str(offer.room)}
+    await record.record(work, call, "counsellor_rejoins", answer=answer, offer_id=str(offer_id))
+    return answer, await scene_of(work, call, offer_id)
+
+
 async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
     """The counsellor's leg has left the conference and asks what next.
 
@@ -278,7 +291,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     if await record.earlier_answer(work, key) is not None:
         return
     delivery = delivery_of(signed, key)
-    if sid and offer.conference_sid is None:
+    if sid and (offer.conference_sid is None or kind == "participant-join"):
         offer.conference_sid = sid
     party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
     label = fields.get("ParticipantLabel", "")[:60]

@@ -1,6 +1,7 @@
 """Moving the caller: into a talk and out of it, on hold, to an end."""
 
 import contextlib
+from datetime import timedelta
 from uuid import UUID
 
 from procrastinate import JobContext
@@ -13,6 +14,7 @@ from app.routing.callbacks import NOT_RUNG
 from app.routing.company import Party
 from app.routing.models import Offer
 from app.telephony import dialling
+from app.telephony.beside import counsellor_sid
 from app.telephony.counsellor_flow import conference_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider import NOT_IN_PROGRESS, Refused
@@ -197,3 +199,39 @@ async def _hold(parts: Parts, offer: Offer, sid: str, *, held: bool) -> None:
         await parts.provider.set_hold(
             conference, sid, held=held, music=offer_path(offer.id, "hold")
         )
+
+
+# The caller is back in the conference before the counsellor's leg is renewed.
+_ONE_AFTER_THE_OTHER = timedelta(seconds=5)
+
+
+@task("carry_caller")
+async def carry_caller(context: JobContext, offer_id: str) -> None:
+    """Renew the caller's dial into the conference before the platform ends it."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or offer.carried_at is None:
+            return
+        sid, room = call.provider_sid, offer.room
+        conference = offer.conference_sid
+        path = call_path(call.id, "bridge", o=offer.id, n=int(offer.carried_at.timestamp()))
+        work.defer("telephony:carry_counsellor", delay=_ONE_AFTER_THE_OTHER, offer_id=offer_id)
+    conference = conference or await parts.provider.find_conference(str(room))
+    if conference is not None:
+        # The conference goes on while the caller leaves it for a moment.
+        await parts.provider.set_end_on_exit(conference, sid, ends=False)
+        await _move(parts, sid, path)
+
+
+@task("carry_counsellor")
+async def carry_counsellor(context: JobContext, offer_id: str) -> None:
+    """The same for the counsellor's leg."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        sid = await counsellor_sid(work, call)
+        if offer.released_at is not None or sid is None:
+            return
+    with contextlib.suppress(Refused):
+        await parts.provider.move_call(sid, offer_path(offer_id, "rejoin"))

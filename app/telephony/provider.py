@@ -447,6 +447,58 @@ class Provider:
         found = await self._ask(lambda c: c.conferences(conference_sid).participants.list(limit=50))
         return {str(p.call_sid): str(p.label or "") for p in found if p.status == "connected"}
 
+    async def numbers(self) -> dict[str, str]:
+        """The account's own numbers, with the provider's ids of them."""
+        found = await self._ask(lambda c: c.incoming_phone_numbers.list(limit=1000))
+        return {str(one.phone_number): str(one.sid) for one in found}
+
+    async def caller_ids(self) -> set[str]:
+        """Numbers of others that the account may show."""
+        found = await self._ask(lambda c: c.outgoing_caller_ids.list(limit=1000))
+        return {str(one.phone_number) for one in found}
+
+    async def point_number(
+        self, sid: str, *, voice: str, fallback: str, status: str, sms: str
+    ) -> None:
+        """Set the addresses of a number. A call goes first to an application or trunk that it is
+        bound to: both are taken off it."""
+        await self._ask(
+            lambda c: c.incoming_phone_numbers(sid).update(
+                voice_url=voice, voice_method="POST", voice_fallback_url=fallback,
+                voice_fallback_method="POST", status_callback=status,
+                status_callback_method="POST", sms_url=sms, sms_method="POST",
+                voice_application_sid="", trunk_sid="",
+            )
+        )  # fmt: skip
+
+    async def set_queue_size(self, name: str, size: int) -> None:
+        """How many callers a queue takes; it is made if it is not there yet."""
+
+        def ask(client: Client) -> None:
+            known = [q for q in client.queues.list(limit=1000) if q.friendly_name == name]
+            if known:
+                client.queues(str(known[0].sid)).update(max_size=size)
+            else:
+                client.queues.create(friendly_name=name, max_size=size)
+
+        await self._ask(ask)
+
+    async def keep_flow(self, name: str, definition: dict[str, Any]) -> str:
+        """Put a flow on the provider's own machines, or change it; the address to point at."""
+
+        def ask(client: Client) -> str:
+            flows = client.studio.v2.flows
+            known = [flow for flow in flows.list(limit=1000) if flow.friendly_name == name]
+            if known:
+                kept = client.studio.v2.flows(str(known[0].sid)).update(
+                    status="published", definition=definition
+                )
+            else:
+                kept = flows.create(friendly_name=name, status="published", definition=definition)
+            return str(kept.webhook_url)
+
+        return await self._ask(ask)
+
     async def fetch_recording(self, recording_sid: str) -> tuple[bytes, str]:
         """The audio of a recording and what kind it is. Raises TryAgain while it is not there
         yet."""

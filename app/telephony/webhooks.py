@@ -371,6 +371,14 @@ async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Res
     )
 
 
+@router.post("/offers/{offer_id}/rejoin")
+async def rejoin(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+    """A counsellor's leg is renewed in mid-talk."""
+    return await _speak(
+        request, signed, lambda work: counsellor_flow.rejoin(work, offer_id, signed)
+    )
+
+
 @router.post("/offers/{offer_id}/rang-back")
 async def rang_back(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Whoever was called back by a counsellor's leg has hung up, or did not answer."""

@@ -27,7 +27,7 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.port, self.rest_port = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
+        self._folder, self.data_dir = folder, folder / "var"
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),

@@ -1,0 +1,90 @@
+"""What callers hear from the provider itself while none of our servers answers. Pure.
+
+A flow that the provider keeps: it says that we are coming back, tries our address again and again,
+and after a while rings the line's partner. The widgets are those that Twilio Studio documents.
+A platform or account without flows can serve the TwiML instead; it cannot count its rounds, so it
+tries our address for ever and rings nobody.
+"""
+
+from typing import Any
+
+from app.calls.speech import LineScript
+from app.telephony.script import TROUBLE
+
+# Rounds of words, and a try to reach us after each, before the partner is rung: about two minutes.
+ROUNDS = 15
+# How long the partner's phone rings, in seconds.
+_PARTNER_RINGS = 30
+
+
+def _state(kind: str, name: str, properties: dict[str, Any], **following: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": kind,
+        "transitions": [{"event": event, "next": to} for event, to in following.items()],
+        "properties": {"offset": {"x": 0, "y": 0}, **properties},
+    }
+
+
+def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[str, Any]:
+    """The definition of the flow. `address` is our voice address, `partner` a number or None."""
+    words = [
+        _state(
+            "say-play", f"words_{n}", {"say": text, "language": locale, "loop": 1},
+            audioComplete=f"words_{n + 1}" if n + 1 < len(TROUBLE) else "back_to_us",
+        )
+        for n, (locale, _, text) in enumerate(TROUBLE)
+    ]  # fmt: skip
+    enough = {
+        "name": "enough", "type": "split-based-on",
+        "transitions": [
+            {"event": "noMatch", "next": "partner" if partner else "begin"},
+            {
+                "event": "match", "next": "words_0",
+                "conditions": [{
+                    "friendly_name": "tries left", "type": "less_than", "value": str(ROUNDS),
+                    "arguments": ["{{flow.variables.round}}"],
+                }],
+            },
+        ],
+        "properties": {"input": "{{flow.variables.round}}", "offset": {"x": 0, "y": 0}},
+    }  # fmt: skip
+    states = [
+        _state("trigger", "Trigger", {}, incomingCall="begin"),
+        _state(
+            "set-variables", "begin", {"variables": [{"key": "round", "value": "0"}]},
+            next="words_0",
+        ),
+        *words,
+        _state(
+            "add-twiml-redirect", "back_to_us",
+            {"url": address, "method": "POST", "timeout": "14400"}, fail="count",
+        ),
+        _state(
+            "set-variables", "count",
+            {"variables": [{"key": "round", "value": "{{flow.variables.round | plus: 1}}"}]},
+            next="enough",
+        ),
+        enough,
+    ]  # fmt: skip
+    if partner:
+        states.append(
+            _state(
+                "connect-call-to", "partner",
+                {"noun": "number", "to": partner, "caller_id": line.shown_number,
+                 "timeout": _PARTNER_RINGS},
+                callCompleted="begin",
+            )
+        )  # fmt: skip
+    return {
+        "description": "While the helpline's own servers do not answer",
+        "initial_state": "Trigger",
+        "flags": {"allow_concurrent_calls": True},
+        "states": states,
+    }
+
+
+def fallback_twiml(address: str) -> str:
+    """The same without a memory: words, and back to us, for as long as it takes."""
+    said = "".join(f'<Say language="{locale}">{text}</Say>' for locale, _, text in TROUBLE)
+    return f"<Response>{said}<Redirect>{address}</Redirect></Response>"
