@@ -1,5 +1,6 @@
 """What every verb receives first, and what a process is made of."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,29 +34,39 @@ PROGRAM = Actor("program")
 _MOST_REMEMBERED = 20_000
 
 
+def _reader() -> int:
+    """Which task reads; 0 outside of a task."""
+    try:
+        return id(asyncio.current_task())
+    except RuntimeError:
+        return 0
+
+
 class Memory:
     """What a process may remember for a short while instead of asking again."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Any], tuple[datetime, Any]] = {}
-        # How often something was forgotten, and how often it had been when a key was missed.
+        # How often something was forgotten, and how often it had been when a key was missed. Each
+        # reader has its own mark: two may read the same at once, one of them before a change.
         self._forgotten = 0
-        self._missed: dict[tuple[str, Any], int] = {}
+        self._missed: dict[tuple[str, Any, int], int] = {}
 
     def recall(self, topic: str, key: Any, now: datetime) -> Any | None:
         until, value = self._kept.get((topic, key), (now, None))
         if until > now:
             return value
         # Bounded: keys may come from outside.
-        for memory in (self._missed, self._kept):
+        memories: tuple[dict[Any, Any], ...] = (self._missed, self._kept)
+        for memory in memories:
             if len(memory) > _MOST_REMEMBERED:
                 memory.pop(next(iter(memory)))
-        self._missed.setdefault((topic, key), self._forgotten)
+        self._missed[topic, key, _reader()] = self._forgotten
         return None
 
     def keep(self, topic: str, key: Any, value: Any, until: datetime) -> None:
         """Keep what was read since `recall` missed it, unless it was changed meanwhile."""
-        if self._missed.pop((topic, key), self._forgotten) == self._forgotten:
+        if self._missed.pop((topic, key, _reader()), self._forgotten) == self._forgotten:
             self._kept[topic, key] = until, value
 
     def forget(self, topic: str) -> None:

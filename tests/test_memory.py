@@ -1,0 +1,42 @@
+"""What a process remembers is never older than the last change that it was told of."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from app.work import Memory
+
+NOW = datetime(2030, 1, 14, 9, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=30)
+
+
+async def test_of_two_readers_the_one_who_read_before_the_change_is_not_believed() -> None:
+    memory = Memory()
+    first_reads, first_may_end = asyncio.Event(), asyncio.Event()
+
+    async def read(value: str, begun: asyncio.Event, may_end: asyncio.Event) -> None:
+        assert memory.recall("roster", "rota", NOW) is None
+        begun.set()
+        await may_end.wait()
+        memory.keep("roster", "rota", value, LATER)
+
+    first = asyncio.create_task(read("old", first_reads, first_may_end))
+    await first_reads.wait()
+    memory.forget("roster")
+    second_reads, second_may_end = asyncio.Event(), asyncio.Event()
+    second = asyncio.create_task(read("new", second_reads, second_may_end))
+    await second_reads.wait()
+    second_may_end.set()
+    await second
+    assert memory.recall("roster", "rota", NOW) == "new"
+    first_may_end.set()
+    await first
+    assert memory.recall("roster", "rota", NOW) == "new"
+
+
+async def test_a_reader_who_failed_stops_nobody() -> None:
+    memory = Memory()
+    assert memory.recall("roster", "rota", NOW) is None
+    memory.forget("roster")
+    assert memory.recall("roster", "rota", NOW) is None
+    memory.keep("roster", "rota", "new", LATER)
+    assert memory.recall("roster", "rota", NOW) == "new"
