@@ -243,19 +243,19 @@ class Conference:
 
     caller: Side
     counsellor: Side
-
-    @property
-    def both_at(self) -> datetime | None:
-        """When both had joined for the first time."""
-        if self.caller.joined_at is None or self.counsellor.joined_at is None:
-            return None
-        return max(self.caller.joined_at, self.counsellor.joined_at)
+    # When both were in together for the first time.
+    both_at: datetime | None = None
 
 
 # Whoever was added by the interface and did not answer leaves without having joined.
 _NEVER_IN = "participant_add_failed"
 # The provider tells its instants in whole seconds.
 _WHOLE_SECOND = timedelta(seconds=1)
+
+
+def _sid(event: RecordedEvent) -> str:
+    """Which conference of a room it was; a room that has been empty begins a new one."""
+    return str(event.detail.get("provider", {}).get("ConferenceSid", ""))
 
 
 def fold(
@@ -267,14 +267,29 @@ def fold(
     Others are neither caller nor counsellor.
     """
     conference = Conference(Side(), Side())
-    for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
+    begun: dict[str, datetime] = {}
+    for event in events:
+        begun[_sid(event)] = min(event.at, begun.get(_sid(event), event.at))
+    was_in: dict[tuple[str, bool], bool] = {}
+    now_in = ""
+    for event in sorted(events, key=lambda e: (begun[_sid(e)], int(e.detail.get("sequence", 0)))):
         label, told = event.detail["party"], event.detail.get("provider", {})
         if label not in ("caller", mine) or told.get("ReasonParticipantLeft") == _NEVER_IN:
             continue
         if label == mine and since is not None and event.at < since - _WHOLE_SECOND:
             continue
-        party = conference.caller if label == "caller" else conference.counsellor
+        if _sid(event) != now_in:
+            # The room was empty, and so ended, before it began anew.
+            now_in = _sid(event)
+            conference.caller.present = conference.counsellor.present = False
+        sides = (conference.caller, conference.counsellor)
+        party, other = sides if label == "caller" else sides[::-1]
+        joins = event.kind == "participant-join"
         # Who leaves was in: the word of the joining was lost, and the talk was none the less.
+        unseen = not joins and not party.present
+        if other.present or (unseen and was_in.get((now_in, other is conference.caller))):
+            conference.both_at = conference.both_at or event.at
+        was_in[now_in, party is conference.caller] = True
         party.joined_at = party.joined_at or event.at
         party.present = event.kind == "participant-join"
         party.left_with = None if party.present else told.get("ParticipantCallStatus", "")

@@ -216,7 +216,7 @@ def _enqueue(answer: Answer, scene: Scene) -> list[Step]:
     ]
 
 
-# The keys are said at the first words of a wait and then every so many words.
+# The keys are said in the first turn of a wait and then every so many turns.
 _KEYS_EVERY = 4
 
 
@@ -226,7 +226,7 @@ def _wait(answer: Answer, scene: Scene) -> list[Step]:
     spoken = _wait_words(answer, scene, step)
     choice = call_path(scene.call_id, "choice", n=f"{entry}.{step}")
     following = call_path(scene.call_id, "wait", n=f"{entry}.{step + 1}")
-    heard = [*spoken, scene.sound(12)]
+    heard = [*spoken, scene.sound(4 if answer.get("short") else 12)]
     return [Ask(heard, choice, seconds=1, silence_too=False), GoTo(following)]
 
 
@@ -237,31 +237,39 @@ def _wait_words(answer: Answer, scene: Scene, step: int) -> list[Spoken]:
         return scene.say("wish_kept")
     if answer.get("danger"):
         return scene.say("danger_heard")
-    spoken: list[Spoken] = []
-    ahead = answer.get("ahead")
-    if step == 0:
-        spoken += scene.say("wait_first")
+    if answer.get("short"):
+        # A counsellor who has pressed 1 waits for the end of the document: one piece each.
+        turn, piece = divmod(step, 4)
+        return _wait_pieces(answer, scene, turn)[piece]
+    return [spoken for piece in _wait_pieces(answer, scene, step) for spoken in piece]
+
+
+def _wait_pieces(answer: Answer, scene: Scene, turn: int) -> list[list[Spoken]]:
+    """Comfort, place, keys and what else there is: said one after the other, turn by turn."""
+    comfort: list[Spoken] = []
+    if turn == 0:
+        comfort = scene.say("wait_first")
     elif answer.get("draining"):
-        spoken += scene.say("draining")
-    elif step % 3 == 0:
-        spoken += scene.say("comfort")
-    if ahead == 0:
-        spoken += scene.say("wait_next")
-    elif ahead is not None:
-        spoken += scene.say("wait_place", ahead=ahead)
-    if step % _KEYS_EVERY == 0 and not answer.get("long"):
-        spoken += scene.say("wait_keys", danger=scene.line.danger_digit, message=MESSAGE_DIGIT)
-        if answer.get("callback"):
-            spoken += scene.say("offer_callback", digit=CALLBACK_DIGIT)
-        if answer.get("last"):
-            spoken += scene.say("ask_for_last", digit=LAST_DIGIT)
-    elif answer.get("long"):
-        spoken += scene.say("long_wait", digit=MESSAGE_DIGIT)
-        if answer.get("callback"):
-            spoken += scene.say("offer_callback", digit=CALLBACK_DIGIT)
-    if step == 0:
-        spoken += scene.say("privacy")
-    return spoken
+        comfort = scene.say("draining")
+    elif turn % 3 == 0:
+        comfort = scene.say("comfort")
+    place: list[Spoken] = []
+    if (ahead := answer.get("ahead")) is not None:
+        place = scene.say("wait_place", ahead=ahead) if ahead else scene.say("wait_next")
+    long = answer.get("long")
+    keys: list[Spoken] = []
+    others: list[Spoken] = []
+    if long:
+        keys = scene.say("long_wait", digit=MESSAGE_DIGIT)
+    elif turn % _KEYS_EVERY == 0:
+        keys = scene.say("wait_keys", danger=scene.line.danger_digit, message=MESSAGE_DIGIT)
+    if (long or turn % _KEYS_EVERY == 0) and answer.get("callback"):
+        others += scene.say("offer_callback", digit=CALLBACK_DIGIT)
+    if not long and turn % _KEYS_EVERY == 0 and answer.get("last"):
+        others += scene.say("ask_for_last", digit=LAST_DIGIT)
+    if turn == 0:
+        others += scene.say("privacy")
+    return [comfort, place, keys, others]
 
 
 def _said(answer: Answer, scene: Scene) -> list[Spoken]:

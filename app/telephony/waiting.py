@@ -18,12 +18,18 @@ from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT, Answ
 from app.work import Work
 
 
+def _waits(work: Work, entry: int, step: int) -> Answer:
+    """The next words of a wait; short ones where nobody can be fetched out of the middle."""
+    answer: Answer = {"kind": "wait", "entry": entry, "step": step}
+    return answer if work.settings.has_conferences else answer | {"short": True}
+
+
 def wait(entry: int, step: int) -> Decision:
     """What a waiting caller hears next; asked for each time the last words have run out."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         state = CallState(call.state)
-        answer: Answer = {"kind": "wait", "entry": entry, "step": step}
+        answer = _waits(work, entry, step)
         if state is CallState.GREETING:
             answer = {"kind": "leave", "entry": entry}
         elif state is CallState.ENDED:
@@ -108,7 +114,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     """A digit while waiting: to a voice message, or danger; anything else waits on."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        answer: Answer = {"kind": "wait", "entry": entry, "step": step + 1}
+        answer = _waits(work, entry, step + 1)
         wants_help = digits == line.danger_digit
         if not wants_help and (dial := await _dialled(work, call, delivery)):
             return dial
@@ -154,7 +160,7 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         entry, _, step = n.partition(".")
-        onward: Answer = {"kind": "wait", "entry": int(entry or 0), "step": int(step or 0)}
+        onward = _waits(work, int(entry or 0), int(step or 0))
         if CallState(call.state) is CallState.GREETING:
             onward = {"kind": "message", "n": visit(call), "reason": None}
         elif CallState(call.state) is CallState.ENDED:

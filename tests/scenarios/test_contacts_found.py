@@ -72,6 +72,12 @@ async def test_a_child_in_danger_is_not_put_aside_with_one_key(stage: Stage) -> 
     assert refused.json()["error"] == "SignsOfDanger"
     decided = {"urgency": "routine", "reason": "pressed by mistake, and said so"}
     await ana.ask("POST", f"/contacts/{contact['id']}/urgency", decided)
+    refused = await ana.ask("POST", f"/contacts/{contact['id']}/close", body)
+    assert refused.json()["error"] == "SilentNotAsked"
+    call = await stage.call_of(leg)
+    asked = await ana.ask("POST", f"/calls/{call['id']}/questions", {"question": "alone"})
+    assert asked.status_code in (200, 201, 202), asked.text
+    await stage.advance(60)
     assert (await ana.ask("POST", f"/contacts/{contact['id']}/close", body)).status_code == 200
 
 

@@ -298,6 +298,15 @@ async def test_a_partner_who_does_not_answer_costs_no_place(anywhere: Stage) -> 
     assert await broken_at_the_end(stage) == []
 
 
+async def says_reached(stage: Stage, who: Counsellor) -> None:
+    """The counsellor says that it was the child; until then nothing is forgotten."""
+    (row,) = await stage.rows("SELECT id, state, number_sealed FROM callbacks")
+    assert row["state"] == "spoken"
+    assert row["number_sealed"] is not None
+    answer = await who.ask("POST", f"/callbacks/{row['id']}/say", {"said": "reached"})
+    assert answer.status_code == 204, answer.text
+
+
 async def test_a_child_is_called_back_once_a_counsellor_is_there(anywhere: Stage) -> None:
     stage = anywhere
     stage.exchange.phones[CHILD] = child = Phone(picks_up=4, presses=None)
@@ -324,6 +333,7 @@ async def test_a_child_is_called_back_once_a_counsellor_is_there(anywhere: Stage
     await stage.advance(30)
     await stage.exchange.hang_up(mine)
     await stage.advance(35)
+    await says_reached(stage, vera)
     kept = await stage.rows("SELECT state, tries, number_sealed FROM callbacks")
     assert kept == [{"state": "reached", "tries": 1, "number_sealed": None}]
     assert await broken_at_the_end(stage) == []
@@ -359,6 +369,7 @@ async def test_a_gateway_of_our_own_shows_no_number(
         assert mine.from_ == "anonymous"
         await stage.exchange.hang_up(mine)
         await stage.advance(35)
+        await says_reached(stage, vera)
         assert await stage.rows("SELECT state FROM callbacks") == [{"state": "reached"}]
         assert await broken_at_the_end(stage) == []
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.demo.stage import Stage
+from app.practice.parties import Phone
 from app.staff.access import make_limiter
 from app.staff.roles import Role
 from tests.scenarios.helpline import (
@@ -286,8 +287,9 @@ async def test_a_danger_caller_who_was_cut_off(night: Stage) -> None:
     assert inside is not None
     mine = next(p.leg for p in inside[0].participants.values() if p.leg is not leg)
     await ana.be("break")
-    await night.exchange.hang_up(mine)
-    await night.advance(120)
+    night.exchange.phones[mine.to] = Phone(unreachable=True)
+    await night.exchange.let_die(mine)
+    await night.advance(140)
     rows = await night.rows("SELECT owner_id, state FROM referrals")
     assert [(r["owner_id"], r["state"]) for r in rows] == [(vera.id, "acknowledged")]
 
