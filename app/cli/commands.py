@@ -256,6 +256,13 @@ def line_plan(
         str | None, typer.Option(help="+NUMBER of another service; '' for none")
     ] = None,
     ring_at_once: Annotated[int | None, typer.Option(help="for a child in danger")] = None,
+    night_from: Annotated[
+        int | None, typer.Option(help="hour from which nobody is called back unless they chose it")
+    ] = None,
+    night_until: Annotated[int | None, typer.Option(help="hour until which")] = None,
+    longest_wait: Annotated[
+        int | None, typer.Option(help="seconds after which a wait alarms a person")
+    ] = None,
     priority: Annotated[
         int | None, typer.Option(help="seconds that its callers are ahead of others")
     ] = None,
@@ -276,6 +283,9 @@ def line_plan(
             partner_after=partner_after,
             partner_number=partner_number,
             ring_at_once=ring_at_once,
+            night_from=night_from,
+            night_until=night_until,
+            longest_wait=longest_wait,
             priority=priority,
             skills=None if skills is None else people.check_skills(_words(skills)),
         )

@@ -42,6 +42,19 @@ async def test_a_silent_call_is_closed_with_one_key(live: Stage, page: Page) -> 
     _ana, leg = await answered(page, live)
     await expect(page.locator("#contact-title")).to_be_visible()
     await page.keyboard.press("1")
+    # Perhaps the child cannot speak: first it is asked, and answers with a key.
+    await expect(page.locator("main")).to_contain_text("may not be able to speak")
+    await page.locator("#by-key summary").click()
+    await page.locator("#ask-alone").click()
+    answers = page.get_by_role("list", name="Asked by key")
+    await expect(answers).to_contain_text("is being asked")
+    while not leg.has_heard("možeš da odgovaraš tasterima"):
+        await live.clock.sleep(0.1)
+    live.exchange.press(leg, "2")
+    await expect(answers).to_contain_text("no", ignore_case=False)
+    await expect(answers).not_to_contain_text("is being asked")
+    await page.locator("#call-title").click()
+    await page.keyboard.press("1")
     # The talk is over, the record is closed, and the next child can ring.
     await expect(page.locator("#presence")).to_contain_text("Available")
     rows = await live.rows("SELECT state, closed_as, category_codes FROM contacts")

@@ -62,7 +62,7 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
         if leg.talks_with is not None and leg.talks_with.to == MIRA:
             break
         await stage.clock.sleep(0.1)
-    assert leg.has_heard("Spajamo te sa kolegom")
+    assert leg.has_heard("Povezujemo te s drugim savetnikom")
     assert leg.talks_with is not None
     assert leg.talks_with.to == MIRA
     await stage.exchange.hang_up(leg)

@@ -55,7 +55,7 @@ async def test_a_child_who_was_called_back_reaches_a_second_counsellor(stage: St
     mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
     stage.exchange.phones[mine.to] = Phone(unreachable=True)
     await stage.exchange.let_die(mine)
-    await stage.advance(30)
+    await stage.advance(6)
     assert await rings_at(stage, boris) == ["boris"]
     await boris.accept()
     await stage.advance(4)

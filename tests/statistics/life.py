@@ -449,7 +449,7 @@ def _write(call_id: UUID) -> Step:
         life.work.actor = Actor("person", owner.id)
         await contacts.save(life.work, owner, contact.id, _said(life.dice))
         if life.dice.random() < 0.15:
-            with contextlib.suppress(contacts.SignsOfDanger):
+            with contextlib.suppress(contacts.SignsOfDanger, contacts.SilentNotAsked):
                 await contacts.close_as(
                     life.work, owner, contact.id, life.dice.choice(list(NonCounselling))
                 )

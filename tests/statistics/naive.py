@@ -306,6 +306,7 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
         "out_of_hours": n["out_of_hours"],
         "blocked": n["blocked"],
         "failed": n["failed"],
+        "unreachable": n["unreachable"],
         "lost": n["lost"],
         "not_ended": n["open"],
         "abandonment": _divide(abandoned, len(entered)),

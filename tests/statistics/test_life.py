@@ -94,7 +94,7 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
     whole = naive.measured(ones)
     happened = ("answered", "short_abandons", "abandoned_in_queue", "voice_messages", "transfers",
                 "returned", "lost", "missed_offers", "declined_offers", "non_counselling",
-                "failed", "out_of_hours", "no_counsellor", "danger_calls")  # fmt: skip
+                "unreachable", "out_of_hours", "no_counsellor", "danger_calls")  # fmt: skip
     assert [name for name in happened if not whole[name]] == []
     window = Window(FIRST, LAST)
     for period in (None, *Period):
