@@ -1,0 +1,21 @@
+"""The scripted hour, with callbacks lost, doubled and delayed and the server away for a while."""
+
+import pytest
+
+from app.demo.hour import play_hour
+from app.demo.stage import stage_on
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [1, 2, 3, 5, 8])
+async def test_nobody_is_lost_in_an_hour(database: str, anyio_backend: str, seed: int) -> None:
+    async with stage_on(database, seed=seed, wrap_up_seconds=20, long_wait_seconds=60) as stage:
+        told = await play_hour(stage, seed)
+    assert told["broken"] == []
+    assert told["rings"] == told["calls"]
+    assert told["lost"] == 0
+    assert told["answered"] > told["rings"] / 2
+    assert told["urgent"] == told["acknowledged"] > 0
+    # What the hour is there for has happened in it.
+    for happened in ("unreachable", "lost_callbacks_settled", "silent_reached"):
+        assert told[happened] > 0, told
