@@ -169,7 +169,6 @@ async def _webhooks(url: str) -> float:
     port, floor_port = free_port(), free_port()
     base, floor_base = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{floor_port}"
     async with stage_on(url) as stage:
-        await stage.add_line()
         # On duty, so that callers are let into the queue; on a break, so that they stay there.
         await stage.add_counsellor("bench", state="break")
         statements = await _statements(stage)
@@ -379,6 +378,7 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     port, rest_port = free_port(), free_port()
     base = f"http://127.0.0.1:{port}"
     exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
+    exchange.calls_per_second = 1000
     rest = Served(rest_app(exchange), rest_port)
     await rest.start()
     environment = _environment(

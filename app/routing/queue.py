@@ -98,18 +98,6 @@ _AHEAD = select(func.count()).where(
 )
 
 
-async def callers_ahead(work: Work, call: Call) -> int:
-    """How many waiting callers will be served before this one."""
-    assert call.queued_at is not None
-    values = {
-        "mine": call.queued_at - timedelta(seconds=call.priority),
-        "line_id": call.line_id,
-        "language": call.language,
-        "call_id": call.id,
-    }
-    return (await work.session.scalar(_AHEAD, values)) or 0
-
-
 # Of the last talks: somebody may ring a thousand times.
 _KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
 _LATEST = (
@@ -118,12 +106,33 @@ _LATEST = (
     .order_by(Call.opened_at.desc())
     .limit(20)
 )
-_LAST_TALK = Question(
+_LAST_WITH = (
     select(Offer.counsellor_id)
     .where(Offer.call_id.in_(_LATEST.scalar_subquery()), Offer.connected_at.is_not(None))
     .order_by(Offer.connected_at.desc())
     .limit(1)
 )
+_LAST_TALK = Question(_LAST_WITH)
+_PLACE = Question(
+    select(
+        _AHEAD.scalar_subquery().label("ahead"),
+        _LAST_WITH.scalar_subquery().label("counsellor_id"),
+    )
+)
+
+
+async def place_of(work: Work, call: Call) -> tuple[int, UUID | None]:
+    """How many waiting callers will be served before this one, and whom they may ask for."""
+    assert call.queued_at is not None
+    (row,) = await work.ground.database.quick.rows(
+        _PLACE,
+        mine=call.queued_at - timedelta(seconds=call.priority),
+        line_id=call.line_id,
+        language=call.language,
+        call_id=call.id,
+        key=call.caller_key,
+    )
+    return row["ahead"], await _if_there(work, call, row["counsellor_id"])
 
 
 async def last_counsellor(work: Work, call: Call) -> UUID | None:
@@ -131,13 +140,16 @@ async def last_counsellor(work: Work, call: Call) -> UUID | None:
     them."""
     if call.caller_key is None:
         return None
-    there = {free.counsellor_id for free in (await roster.room(work)).there}
-    if not there:
-        return None
     quick = work.ground.database.quick
     rows = await quick.rows(_LAST_TALK, key=call.caller_key, call_id=call.id)
-    found: UUID | None = rows[0]["counsellor_id"] if rows else None
-    return found if found in there and found not in call.excluded_ids else None
+    return await _if_there(work, call, rows[0]["counsellor_id"] if rows else None)
+
+
+async def _if_there(work: Work, call: Call, who: UUID | None) -> UUID | None:
+    if who is None or who in call.excluded_ids:
+        return None
+    there = {free.counsellor_id for free in (await roster.room(work)).there}
+    return who if who in there else None
 
 
 async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:

@@ -41,8 +41,11 @@ def wait(entry: int, step: int) -> Decision:
             if why is not None:
                 return await _leave(work, call, delivery, entry, why)
             answer |= await _place(work, call, line, step)
-        if state in (CallState.QUEUED, CallState.OFFERED):
-            answer |= await _keys(work, call)
+            answer |= _keys(call)
+        elif state is CallState.OFFERED:
+            answer |= _keys(call)
+            if call.preferred_id is None and await last_counsellor(work, call):
+                answer["last"] = True
         await record.record(
             work, call, "wait", delivery=delivery, answer=answer, language=call.language
         )
@@ -80,7 +83,10 @@ async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: 
 async def _place(work: Work, call: Call, line: LineScript, step: int) -> Answer:
     """How many are before the caller, and whether they have waited for long."""
     assert call.queued_at is not None
-    answer: Answer = {"ahead": await queue.callers_ahead(work, call)}
+    ahead, last = await queue.place_of(work, call)
+    answer: Answer = {"ahead": ahead}
+    if last is not None and call.preferred_id is None:
+        answer["last"] = True
     if await roster.is_draining(work, line, call.language or line.languages[0].language):
         answer["draining"] = True
     waited = work.now - call.queued_at
@@ -89,14 +95,9 @@ async def _place(work: Work, call: Call, line: LineScript, step: int) -> Answer:
     return answer
 
 
-async def _keys(work: Work, call: Call) -> Answer:
-    """Which keys a caller has besides those for danger and for a message."""
-    keys: Answer = {}
-    if can_be_called(call) and not call.asked_back:
-        keys["callback"] = True
-    if call.preferred_id is None and await last_counsellor(work, call):
-        keys["last"] = True
-    return keys
+def _keys(call: Call) -> Answer:
+    """Which keys a caller has besides those for danger, a message and the last counsellor."""
+    return {"callback": True} if can_be_called(call) and not call.asked_back else {}
 
 
 async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
