@@ -137,8 +137,6 @@ async def accept_offer(
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
-    if work.settings.has_conferences:
-        work.defer("telephony:look_at_talk", delay=_TOLD_WITHIN, offer_id=str(offer.id))
     legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
     if legs is None and work.settings.has_conferences:
         want_leg(work, offer, "telephony:join_counsellor")

@@ -43,6 +43,9 @@ _QUIET_AFTER = timedelta(seconds=30)
 CARRIED_BEFORE = timedelta(minutes=10)
 # A presence that says a call is held, and holds none, is put right after so long.
 _STUCK = timedelta(seconds=30)
+# The word that both are in comes within so long; without it the provider is asked again and again.
+_TOLD_WITHIN = timedelta(seconds=5)
+_LOOKS_EVERY = timedelta(seconds=4)
 
 
 async def sweep(ground: Ground) -> int:
@@ -58,6 +61,7 @@ async def sweep(ground: Ground) -> int:
         "stuck": _free_stuck,
         "grace": _end_grace,
         "carry": _carry_over,
+        "unproven": _look_at_talk,
     }
     for kind, row_id in due:
         if kind == "match":
@@ -81,12 +85,18 @@ _STALE: BindParameter[datetime] = bindparam("stale")
 _STUCK_SINCE: BindParameter[datetime] = bindparam("stuck_since")
 _LOST: BindParameter[datetime] = bindparam("lost")
 _CARRIED: BindParameter[datetime] = bindparam("carried")
+_TAKEN: BindParameter[datetime] = bindparam("taken")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
 _DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
         or_(Offer.state == OfferState.OPEN, Offer.state == OfferState.ACCEPTED),
         Offer.expires_at <= _NOW,
+    ),
+    select(literal("unproven"), Offer.id).where(
+        Offer.released_at.is_(None),
+        Offer.state == OfferState.ACCEPTED,
+        Offer.accepted_at <= _TAKEN,
     ),
     select(literal("grace"), Offer.id).where(
         Offer.released_at.is_(None), Offer.lost_at.is_not(None), Offer.lost_at <= _LOST
@@ -153,9 +163,18 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
         stale=now - timedelta(seconds=settings.heartbeat_seconds),
         stuck_since=now - _STUCK,
         lost=now - timedelta(seconds=settings.grace_seconds),
+        taken=now - _TOLD_WITHIN,
         carried=now - timedelta(seconds=settings.longest_leg_seconds) + CARRIED_BEFORE,
     )
     return [(row["kind"], row["row_id"]) for row in rows]
+
+
+async def _look_at_talk(work: Work, offer_id: UUID) -> None:
+    """Taken a few seconds ago, and no word that both are in: the provider is asked now and then."""
+    memory = work.ground.memory
+    if work.settings.has_conferences and memory.recall("looked", offer_id, work.now) is None:
+        memory.keep("looked", offer_id, True, work.now + _LOOKS_EVERY)
+        work.defer("telephony:look_at_talk", offer_id=str(offer_id))
 
 
 async def _end_late_offer(work: Work, offer_id: UUID) -> None:

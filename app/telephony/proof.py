@@ -23,18 +23,11 @@ from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider import ProviderCall
 from app.work import Work
 
-# The provider is asked again after so long while both are on their way to each other.
-LOOKS_EVERY = timedelta(seconds=4)
-
 
 @task("look_at_talk")
 async def look_at_talk(context: JobContext, offer_id: str) -> None:
     """Taken a few seconds ago, and no word that both are in: ask who is."""
-    parts = parts_of(context)
-    if not await _look(parts, UUID(offer_id)):
-        return
-    async with parts.work() as work:
-        work.defer("telephony:look_at_talk", delay=LOOKS_EVERY, offer_id=offer_id)
+    await _look(parts_of(context), UUID(offer_id))
 
 
 @task("settle_connection")
