@@ -75,7 +75,7 @@ async def test_a_silent_caller_is_in_the_queue_within_twelve_seconds(stage: Stag
     assert (await stage.call_of(leg))["state"] == "queued"
 
 
-@pytest.mark.parametrize("after", [0, 1, 7, 30, 301])
+@pytest.mark.parametrize("after", [0, 7, 301])
 @pytest.mark.parametrize("key", ["9", "1", "3", "2"])
 async def test_every_key_works_at_every_moment_of_the_wait(
     stage: Stage, key: str, after: float
