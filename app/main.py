@@ -130,7 +130,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
     except Exception as error:
-        # Without the worker nobody is offered a call: whoever runs us has to start us again.
+        # Without the worker no call is offered: the process manager has to start us again.
         log().error("the pages could not be loaded", exception_type=type(error).__name__)
         signal.raise_signal(signal.SIGTERM)
 

@@ -344,8 +344,8 @@ class SaidIn(BaseModel):
 async def say_who_answered(
     work: InWork, staff: TakesCalls, callback_id: UUID, body: SaidIn
 ) -> None:
-    """Who answered a call-back: the child, nobody, or somebody else. Until this is said the
-    number is kept, and nobody rings there."""
+    """Say who answered a call-back: the child, another person, or no person. Until then the
+    number is kept and not rung."""
     await callbacks.say(work, staff, callback_id, body.said)
 
 

@@ -31,7 +31,7 @@ _LONGEST = timedelta(days=100)
 
 
 class StaffingAlarmView(BaseModel):
-    """Why nobody serves a line in a language, and who sees to it."""
+    """Why a line has no counsellor in a language, and who has acknowledged it."""
 
     id: UUID
     line: str
@@ -236,7 +236,7 @@ async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
 
 @router.get("/staffing-alarms")
 async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]:
-    """Lines that nobody serves now, or soon nobody will, and who sees to it."""
+    """Lines without a counsellor, now or soon, and who has acknowledged it."""
     return [
         StaffingAlarmView(
             id=alarm.id, line=line, language=alarm.language, kind=alarm.kind,
@@ -249,7 +249,7 @@ async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]
 
 @router.post("/staffing-alarms/{alarm_id}/acknowledge", status_code=204)
 async def acknowledge_staffing_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
-    """I see to it; nobody else is rung for it."""
+    """Acknowledge a staffing alarm; no other person is rung for it."""
     await watch.acknowledge(work, alarm_id, staff.name, staff)
 
 

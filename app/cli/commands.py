@@ -257,9 +257,9 @@ def line_plan(
     ] = None,
     ring_at_once: Annotated[int | None, typer.Option(help="for a child in danger")] = None,
     night_from: Annotated[
-        int | None, typer.Option(help="hour from which nobody is called back unless they chose it")
+        int | None, typer.Option(help="hour of the day from which no call-back is made")
     ] = None,
-    night_until: Annotated[int | None, typer.Option(help="hour until which")] = None,
+    night_until: Annotated[int | None, typer.Option(help="hour of the day until which")] = None,
     longest_wait: Annotated[
         int | None, typer.Option(help="seconds after which a wait alarms a person")
     ] = None,

@@ -344,7 +344,7 @@ class Exchange:
             await self.end_leg(leg, "completed", "party")
 
     async def let_die(self, leg: Leg) -> None:
-        """The line to a phone breaks: nobody has hung up."""
+        """The line to a phone breaks; neither side has hung up."""
         leg.sip_code = 408
         await self.end_leg(leg, "failed", "party")
 

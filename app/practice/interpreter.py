@@ -467,7 +467,7 @@ class Interpreter:
             out_of_time.cancel()
 
     async def _leave_after(self, limit: float, participant: Participant) -> None:
-        """A dial ends after its limit, whoever still talks."""
+        """A dial ends after its limit, even in the middle of a talk."""
         await self._clock.sleep(limit)
         if not participant.out.done():
             self._x.conferences.leave(self._leg, "participant_hung_up")

@@ -68,7 +68,7 @@ async def lock_alarm(work: Work, alarm_id: UUID) -> StaffingAlarm | None:
 
 
 def is_open(alarm: StaffingAlarm) -> bool:
-    """Whether somebody still has to be reached."""
+    """Whether a person still has to be reached."""
     return alarm.ended_at is None and alarm.acknowledged_at is None
 
 
@@ -80,7 +80,7 @@ async def take_turn(work: Work, alarm_id: UUID, turn: int) -> None:
 
 
 async def escalate(work: Work, alarm: StaffingAlarm) -> None:
-    """Try the next person of a locked alarm that nobody has acknowledged."""
+    """Try the next person of a locked alarm that is not acknowledged."""
     supervisor = await _on_call(work, alarm, Service.SUPERVISOR_ON_CALL)
     director = await _on_call(work, alarm, Service.DIRECTOR_ON_CALL)
     around = Around(
@@ -103,7 +103,7 @@ async def escalate(work: Work, alarm: StaffingAlarm) -> None:
             if target:
                 await _attempt(work, alarm, agency, kind, target, found.wait)
     elif alarm.round == 1:
-        log().warning("nobody on call could be reached for a staffing alarm", area="routing")
+        log().warning("no person on call could be reached for a staffing alarm", area="routing")
     wait_for(work, alarm, wait)
 
 
@@ -159,7 +159,7 @@ async def _attempt(
 
 
 async def stop_attempts(work: Work, alarm_id: UUID) -> None:
-    """Nobody is rung any more: it was acknowledged, or a counsellor is there."""
+    """Stop ringing: the alarm was acknowledged, or a counsellor is there."""
     rows = await work.session.scalars(
         select(AlarmAttempt).where(
             AlarmAttempt.alarm_id == alarm_id, AlarmAttempt.ended_at.is_(None)

@@ -2,7 +2,7 @@
 
 When the time has come a call of our own is put into the queue; a counsellor takes it like any
 other, and only then the caller's phone rings. At most three times. Whether the child was reached
-the counsellor says: a phone that was lifted may be a machine, or somebody else at home. The number
+the counsellor says: a machine may have answered, or another person at home. The number
 is forgotten when that has been said, and not before.
 """
 
@@ -43,7 +43,7 @@ NOT_RUNG = "callback-"
 class CallbackState(StrEnum):
     AGREED = "agreed"
     TRYING = "trying"
-    SPOKEN = "spoken"  # somebody answered: the counsellor says who
+    SPOKEN = "spoken"  # answered: the counsellor still has to say by whom
     REACHED = "reached"
     GIVEN_UP = "given_up"  # three times in vain: somebody of us looks at it
     CANCELLED = "cancelled"
@@ -97,11 +97,11 @@ class Callback(Base):
     tries: Mapped[int] = mapped_column(server_default="0")
     # `soon` follows the rota; a time that the child chose does not move.
     slot: Mapped[str] = mapped_column(server_default="chosen")
-    # Times agreed in which nobody of us was there to ring.
+    # Agreed times that passed without a counsellor on duty.
     passes: Mapped[int] = mapped_column(server_default="0")
-    # Who talked with whoever answered, and says whether it was the child.
+    # The counsellor who talked, and says whether it was the child.
     talked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # What the provider heard: a machine is nobody.
+    # What the provider heard; a machine does not count as reached.
     machine: Mapped[bool] = mapped_column(server_default="false")
     next_at: Mapped[datetime]
     agreed_at: Mapped[datetime]
@@ -141,13 +141,13 @@ class Said(StrEnum):
 async def window_for(
     work: Work, slot: Slot, line: LineScript, language: str
 ) -> tuple[datetime, datetime]:
-    """When a wish will be kept. "Soon" is when somebody is on the rota, and never at night."""
+    """Return the window of a wish. "Soon" is by day, when a counsellor is on the rota."""
     if slot is not Slot.SOON:
         return window_of(slot, work.now, line.timezone)
     plan = read_plan(line.plan)
     at = await roster.next_staffed(work, line, language)
     if at is None:
-        # The rota says nothing of the next days: a time in which somebody should be there.
+        # The rota is empty for the next days: take the line's own hours.
         return window_of(Slot.TOMORROW, work.now, line.timezone)
     end = min(at + timedelta(hours=3), plan.night_after(at, ZoneInfo(line.timezone)))
     return at, max(end, at + timedelta(minutes=15))
@@ -289,7 +289,7 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
 
 
 async def _passed(work: Work, row: Callback) -> None:
-    """Nobody of us was there in the time agreed: the next one, and a person's task after three."""
+    """Move on to the next time when no counsellor was there; after three it is a person's task."""
     row.passes += 1
     if row.passes >= TRIES:
         await _give_up(work, row)
@@ -308,7 +308,7 @@ async def _move_on(work: Work, row: Callback) -> None:
 
 
 async def _may_ring_now(work: Work, row: Callback) -> bool:
-    """Whether it is no time of night, and somebody is on the rota."""
+    """Whether it is day, and a counsellor is on the rota."""
     line = await lines.line_of_id(work, row.line_id)
     if line is None:
         return True
@@ -319,7 +319,7 @@ async def _may_ring_now(work: Work, row: Callback) -> bool:
 
 
 async def _give_up(work: Work, row: Callback) -> None:
-    """Somebody of us looks at it: the number is kept until they have."""
+    """Make it a person's task; the number is kept until that is done."""
     row.state, row.done_at = CallbackState.GIVEN_UP.value, work.now
     work.announce("callbacks")
 
@@ -420,7 +420,7 @@ async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
 
 
 async def note_machine(work: Work, call: Call) -> None:
-    """An answering machine lifted: nobody was reached, and no word is left on it."""
+    """An answering machine answered: the child was not reached, and no word is left on it."""
     row = await of_call(work, call)
     if row is not None:
         row.machine = True
@@ -435,8 +435,8 @@ async def _close(work: Work, row: Callback, state: CallbackState) -> None:
 
 
 async def settle_by_talk(work: Work, call: Call) -> None:
-    """Somebody rang from the number and talks: whether it was the child the counsellor says, and
-    meanwhile nobody rings there."""
+    """A caller with this number is in a talk: the counsellor says whether it was the child, and
+    the number is not rung meanwhile."""
     if call.caller_key is None or call.direction == "outbound":
         return
     row = await work.session.scalar(

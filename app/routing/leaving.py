@@ -1,4 +1,4 @@
-"""What happens to a talk when the counsellor's leg leaves it, and nobody has ended the talk.
+"""What happens to a talk when the counsellor's leg leaves it and the talk has not been ended.
 
 In this order: a colleague who talks along has it from then on; somebody else who is in it stays,
 and a colleague is fetched to them and the child; a counsellor who hung up has ended it; and whose
@@ -23,12 +23,12 @@ from app.work import Work
 
 # After so long a counsellor has heard who has answered a call-back.
 _KNOWN = timedelta(seconds=15)
-# The conference's labels of whoever was brought in from an agency's duty phone.
+# The conference's labels of agency staff who joined from a duty phone.
 DUTY_LABEL = "duty-"
 
 
 async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, died: bool) -> None:
-    """The leg of a counsellor is over. `died`: by the provider's word nobody has hung up."""
+    """The leg of a counsellor is over. `died`: the provider says that the line broke."""
     if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
         return
     if offer.state != OfferState.CONNECTED:
@@ -78,7 +78,7 @@ async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> 
         return True
     if not await others_inside(work, call, offer.room):
         return False
-    # Nobody else is hung up on: they stay in the conference, and the next counsellor joins it.
+    # The others stay in the conference, and the next counsellor joins it.
     call.kept_room_id = offer.room
     await _release(work, call, offer, cause)
     work.defer("telephony:end_hold", call_id=str(call.id))
@@ -118,7 +118,7 @@ async def _heir(work: Work, call: Call) -> Party | None:
 
 
 async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
-    """Whether somebody from outside is in the talk: police, an interpreter, a duty phone."""
+    """Whether a participant from outside is in the talk: police, an interpreter, a duty phone."""
     outside = await work.session.scalar(
         select(Party.id).where(
             Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_(None),
@@ -142,7 +142,7 @@ async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
 
 
 async def leave_empty_room(work: Work, call: Call) -> None:
-    """Whoever stayed with the child has gone, and no counsellor is on the way: to the queue."""
+    """The last participant has left and no counsellor is on the way: requeue the child."""
     if call.kept_room_id is None or CallState(call.state) is CallState.ENDED:
         return
     if await others_inside(work, call, call.kept_room_id):
@@ -167,7 +167,7 @@ async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
     offer.lost_at = work.now
     await offers.end_legs(work, offer.id)
     await record.record(work, call, "counsellor_rung_again", offer_id=str(offer.id), cause=cause)
-    # Whoever took the talk over as a participant comes back as its counsellor.
+    # A participant who took the talk over comes back as its counsellor.
     party = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
     if party is not None:
         party.state, party.left_at, party.owner_offer_id = PartyState.LEFT.value, work.now, None

@@ -141,7 +141,7 @@ class AlarmKind(StrEnum):
 
 
 class StaffingAlarm(Base):
-    """Nobody serves a line in a language, or soon nobody will: a person has to see to it.
+    """A line has no counsellor in a language, or soon will have none: a person has to act.
 
     At most one for each at a time. `round`, `step` and `phone` say where the escalation stands,
     as for an urgent referral; `turn` grows with each step, so that a late job does nothing.
@@ -246,7 +246,7 @@ class Presence(Base):
     until_at: Mapped[datetime | None]
     after_call: Mapped[str | None]
     missed: Mapped[int] = mapped_column(server_default="0")
-    # When somebody who was the last on duty was told that they miss calls; only then are they away.
+    # When the last counsellor on duty was warned of missed calls; only then are they set away.
     warned_at: Mapped[datetime | None]
     # Why the program set the state, shown to the counsellor.
     cause: Mapped[str] = mapped_column(server_default="")

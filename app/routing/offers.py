@@ -428,7 +428,7 @@ async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> No
 
 
 async def withdraw_open(work: Work, call: Call, cause: str) -> bool:
-    """A waiting caller chooses something else: nobody is rung for them any more.
+    """A waiting caller chooses something else: withdraw the open offers.
 
     Whether that is so; not if a counsellor has taken the call and is on the way.
     """

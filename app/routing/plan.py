@@ -39,7 +39,7 @@ class Plan:
     partner_number: str | None = None
     ring_at_once: int = 3
     priority: int = 0
-    # Hours of the day in which nobody is called back who did not choose that time.
+    # Hours of the day without call-backs, unless the child chose that time.
     night_from: int = 22
     night_until: int = 7
     # A caller who waits longer than so many seconds alarms a person.

@@ -88,7 +88,7 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
 
 
 # Everybody has waited until the same now, so wait + priority compares like arrival - priority.
-# Before somebody are those of the same line and language, and children in danger on the line.
+# Counted are callers of the same line and language, and children in danger on the line.
 _AHEAD = select(func.count()).where(
     Call.state == CallState.QUEUED,
     Call.line_id.is_not_distinct_from(bindparam("line_id", type_=Uuid())),

@@ -273,7 +273,7 @@ async def on_shift_at(work: Work, at: datetime) -> dict[UUID, rota.OnShift]:
     return rota.on_duty(await rota_of(work), at)
 
 
-# Whoever's shift has ended is still asked for so long, for callers who came before its end.
+# A counsellor whose shift has ended is still asked within this time, for earlier callers.
 DRAINS_FOR = timedelta(minutes=15)
 
 
@@ -311,7 +311,10 @@ async def is_draining(work: Work, line: LineScript, language: str) -> bool:
 
 
 async def is_last(work: Work, counsellor_id: UUID) -> bool:
-    """Whether nobody else on shift serves what this counsellor serves; trainees alone do not."""
+    """Whether no other counsellor on shift serves the same lines and languages.
+
+    Trainees do not count.
+    """
     present, everybody = await on_shift(work), await people(work)
     mine = everybody.get(counsellor_id)
     if mine is None or counsellor_id not in present:
@@ -327,12 +330,12 @@ async def is_last(work: Work, counsellor_id: UUID) -> bool:
     return True
 
 
-# How far ahead somebody on the rota is looked for.
+# How far ahead the rota is searched.
 _STAFFED_WITHIN = timedelta(days=14)
 
 
 async def next_staffed(work: Work, line: LineScript, language: str) -> datetime | None:
-    """From when on somebody on the rota can take such a call, now or later, and not at night."""
+    """Return the next instant at which the rota has a counsellor for such a call, by day."""
     probe = Waiting(
         UUID(int=0), line.number, language, work.now - _ANY_WAIT, practice=line.practice,
         plan=read_plan(line.plan),
@@ -373,7 +376,7 @@ async def staffing(
 ) -> Staffing:
     """Ask the rota and the presences about a caller of this line and language.
 
-    `arrived_at`: for one who waits already, whoever was on shift then still counts.
+    `arrived_at`: counsellors who were on shift when the caller arrived still count.
     """
     probe = Waiting(
         UUID(int=0), line.number, language, work.now - _ANY_WAIT, danger=danger,

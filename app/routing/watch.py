@@ -1,4 +1,4 @@
-"""Rota against presence: who should be there and is not, and callers whom nobody serves.
+"""Rota against presence: counsellors who are missing, and callers who wait too long.
 
 Looked at every few seconds. What is found is an alarm; it is escalated to people on call until
 one of them acknowledges it, or until a counsellor is there again.
@@ -95,7 +95,7 @@ async def _look(work: Work) -> list[Found]:
 
 
 def _covers(person: Person, number: str, language: str, supervised: bool) -> bool:
-    """Whether somebody on the rota covers a line in a language; a trainee alone does not."""
+    """Whether the rota covers a line in a language; a trainee alone does not."""
     free = person.free
     if free.training and not supervised:
         return False

@@ -110,7 +110,7 @@ async def _send(context: JobContext, attempt_id: str, send: Any, find: Any) -> N
 
 @task("ring_alarm_phone")
 async def ring_alarm_phone(context: JobContext, attempt_id: str) -> None:
-    """Ring somebody of ours who is on call."""
+    """Ring a person on call."""
     provider = parts_of(context).provider
 
     async def send(what: dict[str, Any]) -> str:
@@ -127,7 +127,7 @@ async def ring_alarm_phone(context: JobContext, attempt_id: str) -> None:
 
 @task("send_alarm_message")
 async def send_alarm_message(context: JobContext, attempt_id: str) -> None:
-    """Write to somebody of ours who is on call."""
+    """Send an SMS to a person on call."""
     provider = parts_of(context).provider
 
     async def send(what: dict[str, Any]) -> str:
@@ -201,7 +201,7 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
         await note_result(work, alarm, attempt, "no_key")
         return [HangUp()]
     if n == 0 and attempt.turn == alarm.turn:
-        # Nobody else is rung while somebody is listening.
+        # No other person is rung while this one is listening.
         staffing_alarms.wait_for(work, alarm, LISTENING)
         attempt.turn = alarm.turn
     return _ask(scene, alarm, attempt, n + 1)

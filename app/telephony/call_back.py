@@ -120,8 +120,8 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
 
 
 async def _not_alone(work: Work, call: Call) -> None:
-    """They answer, and the counsellor is gone by now: without a word, since whoever lifted may be
-    anybody of the household; it is tried again."""
+    """The phone is answered and the counsellor has gone: hang up without a word, since any member
+    of the household may have answered, and try again later."""
     offer = await offers.live_offer_of_call(work, call.id)
     waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
     if waits and (offer is None or offer.state == OfferState.OPEN):

@@ -247,7 +247,7 @@ class Conference:
     both_at: datetime | None = None
 
 
-# Whoever was added by the interface and did not answer leaves without having joined.
+# A participant added by the interface who did not answer leaves without having joined.
 _NEVER_IN = "participant_add_failed"
 # The provider tells its instants in whole seconds.
 _WHOLE_SECOND = timedelta(seconds=1)
@@ -263,7 +263,7 @@ def fold(
 ) -> Conference:
     """Read the events in the provider's order: in whichever order they came, the same.
 
-    `mine` is the label of whoever has the talk, from `since` on: before, it was somebody else's.
+    `mine` labels the counsellor who has the talk from `since` on; before, it was another's.
     Others are neither caller nor counsellor.
     """
     conference = Conference(Side(), Side())

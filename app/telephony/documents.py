@@ -56,7 +56,7 @@ def _plain(steps: list[script.Step]) -> list[script.Step]:
 
 
 def _short(spoken: list[script.Spoken]) -> list[script.Spoken]:
-    """Without pauses, and the sound once: whoever waits has to ask us again soon."""
+    """Without pauses, and the sound once: the caller's leg has to ask again soon."""
     once = script.WaitingSound(1)
     return [
         once if isinstance(part, script.WaitingSound) else part

@@ -3,7 +3,7 @@
 A flow that the provider keeps: it says that we are coming back, tries our address again and again,
 and after a while rings the line's partner. The widgets are those that Twilio Studio documents.
 A platform or account without flows can serve the TwiML instead; it cannot count its rounds, so it
-tries our address for ever and rings nobody.
+tries our address for ever and does not ring the partner.
 """
 
 from typing import Any

@@ -60,5 +60,5 @@ async def take_turn(work: Work, key: UUID, urgency: Urgency) -> timedelta | None
 
 
 async def give_up(work: Work, key: UUID) -> None:
-    """Nobody has to be rung any more."""
+    """Cancel the ring: it is no longer needed."""
     await work.session.execute(delete(LegRequest).where(LegRequest.id == key))

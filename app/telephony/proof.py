@@ -32,7 +32,7 @@ async def look_at_talk(context: JobContext, offer_id: str) -> None:
 
 @task("settle_connection")
 async def settle_connection(context: JobContext, offer_id: str) -> None:
-    """Taken, and not connected in time: ask before anybody is cut off."""
+    """Accepted, and not connected in time: ask the provider before a leg is ended."""
     parts = parts_of(context)
     if not await _look(parts, UUID(offer_id)):
         return
@@ -75,7 +75,7 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
             await connect(work, call, offer, at=min(at, work.now))
             return False
         if counsellor_in and offer.move_wanted_at is None:
-            # The counsellor waits in the conference, and nobody told us.
+            # The counsellor waits in the conference, and no callback said so.
             offer.move_wanted_at, offer.asked_at = work.now, None
             offer.expires_at = work.now + timedelta(seconds=work.settings.connect_seconds)
             work.defer("telephony:move_caller", offer_id=str(offer_id))
@@ -187,7 +187,7 @@ async def _note_talk(work: Work, call: Call, offer: Offer, at: datetime) -> None
 
 
 async def owner_leg(work: Work, offer: Offer) -> Leg | None:
-    """The newest leg of whoever has the talk."""
+    """Return the newest leg of the counsellor who has the talk."""
     owner = await work.session.scalar(select(Party.id).where(Party.owner_offer_id == offer.id))
     found: Leg | None = await work.session.scalar(
         select(Leg)

@@ -325,7 +325,7 @@ class Provider:
         )
 
     async def set_end_on_exit(self, conference_sid: str, sid: str, *, ends: bool) -> None:
-        """Whether a conference is over for all when somebody leaves it."""
+        """Whether a conference ends for all when this participant leaves."""
         await self._ask(
             lambda c: (
                 c.conferences(conference_sid).participants(sid).update(end_conference_on_exit=ends)

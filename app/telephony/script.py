@@ -172,7 +172,7 @@ class Scene:
         return [Say(prompt.text.format(**known), spoken.locale, spoken.voice)]
 
     def sound(self, seconds: int) -> Spoken:
-        """Soft sound while somebody waits: the line's own, or the shipped one for so long."""
+        """Return the waiting sound: the line's own, or the shipped one for N seconds."""
         own = self.line.prompt(self.speaker.language, "waiting_sound").recording
         if own is not None:
             return PlayFile(own)

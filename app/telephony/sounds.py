@@ -1,6 +1,6 @@
 """The waiting sound: a soft chord that swells and fades, four seconds long, made to loop.
 
-It is computed here, so nobody else has rights to it: three sine tones (A3, C sharp 4, E4, each
+It is computed here, so no other rights apply: three sine tones (A3, C sharp 4, E4, each
 rounded to whole periods of the loop) under a raised cosine, at a fifth of full scale.
 """
 

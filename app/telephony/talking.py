@@ -46,7 +46,7 @@ def bridge(offer_id: UUID) -> Decision:
 
 
 async def held(work: Work, call: Call, sid: str) -> Answer:
-    """What somebody hears who is alone in a conference, or held."""
+    """What a participant hears who is alone in a conference, or held."""
     if sid != call.provider_sid:
         return {"kind": "silence"}
     offer = await offers.live_offer_of_call(work, call.id)

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.settings import Settings
 
 # The provider asks again when we do not answer well. A document is asked for three times within
-# its fifteen seconds, since somebody waits for it; a callback can take longer.
+# its fifteen seconds, since a caller waits for it; a callback can take longer.
 _DOCUMENT_AGAIN = "#rc=2&rp=ct,rt,5xx&ct=1500&rt=4500&tt=14500"
 _CALLBACK_AGAIN = "#rc=3&rp=ct,rt,5xx&ct=2000&rt=5000"
 

@@ -19,7 +19,7 @@ from app.work import Work
 
 
 def _waits(work: Work, entry: int, step: int) -> Answer:
-    """The next words of a wait; short ones where nobody can be fetched out of the middle."""
+    """Return the next words of a wait; short ones where a document cannot be interrupted."""
     answer: Answer = {"kind": "wait", "entry": entry, "step": step}
     return answer if work.settings.has_conferences else answer | {"short": True}
 
@@ -55,7 +55,7 @@ def wait(entry: int, step: int) -> Decision:
 
 
 async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
-    """Why the caller leaves the queue now: nobody is left for them, or it is the partner's turn."""
+    """Why the caller leaves the queue now: no counsellor is left, or it is the partner's turn."""
     language = call.language or line.languages[0].language
     assert call.queued_at is not None
     found = await roster.staffing(

@@ -407,7 +407,7 @@ async def conference(request: Request, signed: SignedRequest, offer_id: UUID) ->
 
 @router.post("/offers/{offer_id}/hold")
 async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """What somebody hears who is alone in a conference, or held. Repeats by itself."""
+    """What a participant hears who is alone in a conference, or held. Repeats by itself."""
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
         call, _ = await offers.lock_offer(work, offer_id)
@@ -540,7 +540,7 @@ async def noted(request: Request, signed: SignedRequest) -> Response:
 
 @router.get("/sounds/waiting.wav")
 async def sound() -> Response:
-    """The waiting sound: every caller hears it, so anybody may."""
+    """Serve the waiting sound, without a signature: it says nothing of a call."""
     kept = {"Cache-Control": "public, max-age=86400"}
     return Response(waiting_sound(), media_type="audio/wav", headers=kept)
 
