@@ -47,9 +47,9 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Any], tuple[datetime, Any]] = {}
-        # How often something was forgotten, and how often it had been when a key was missed. Each
+        # How often each topic was forgotten, and how often it had been when a key was missed. Each
         # reader has its own mark: two may read the same at once, one of them before a change.
-        self._forgotten = 0
+        self._forgotten: dict[str, int] = {}
         self._missed: dict[tuple[str, Any, int], int] = {}
 
     def recall(self, topic: str, key: Any, now: datetime) -> Any | None:
@@ -61,19 +61,23 @@ class Memory:
         for memory in memories:
             if len(memory) > _MOST_REMEMBERED:
                 memory.pop(next(iter(memory)))
-        self._missed[topic, key, _reader()] = self._forgotten
+        self._missed[topic, key, _reader()] = self._forgotten.setdefault(topic, 0)
         return None
 
     def keep(self, topic: str, key: Any, value: Any, until: datetime) -> None:
         """Keep what was read since `recall` missed it, unless it was changed meanwhile."""
-        if self._missed.pop((topic, key, _reader()), self._forgotten) == self._forgotten:
+        now = self._forgotten.setdefault(topic, 0)
+        if self._missed.pop((topic, key, _reader()), now) == now:
             self._kept[topic, key] = until, value
 
     def forget(self, topic: str) -> None:
         """Forget all of a topic; called for every topic that the bus brings."""
-        self._forgotten += 1
-        for known in [k for k in self._kept if topic in (k[0], "everything")]:
-            del self._kept[known]
+        for told in list(self._forgotten) if topic == "everything" else [topic]:
+            # The bus brings many topics that are never asked for here.
+            if told in self._forgotten:
+                self._forgotten[told] += 1
+                for known in [k for k in self._kept if k[0] == told]:
+                    del self._kept[known]
 
 
 @dataclass(frozen=True)

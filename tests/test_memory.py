@@ -40,3 +40,13 @@ async def test_a_reader_who_failed_stops_nobody() -> None:
     assert memory.recall("roster", "rota", NOW) is None
     memory.keep("roster", "rota", "new", LATER)
     assert memory.recall("roster", "rota", NOW) == "new"
+
+
+async def test_a_change_of_another_topic_costs_nothing() -> None:
+    memory = Memory()
+    assert memory.recall("lines", "script", NOW) is None
+    memory.forget("queue")
+    memory.keep("lines", "script", "words", LATER)
+    assert memory.recall("lines", "script", NOW) == "words"
+    memory.forget("everything")
+    assert memory.recall("lines", "script", NOW) is None
