@@ -208,7 +208,7 @@ async def test_two_supervisors_acknowledge_and_the_board_says_who(stage: Stage) 
     board = await stage.client.get(
         f"{stage.settings.public_url}/", headers={"Cookie": other.cookie_header}
     )
-    assert "chief sees to it" in board.text
+    assert "Acknowledged by chief" in board.text
 
 
 async def test_alarms_outlive_a_restart(stage: Stage) -> None:
