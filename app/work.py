@@ -33,6 +33,9 @@ PROGRAM = Actor("program")
 # Things that a process remembers at once.
 _MOST_REMEMBERED = 20_000
 
+# How long after its end a value is still given to others while one reader reads it again.
+_READ_AGAIN_WITHIN = timedelta(seconds=1)
+
 
 def _reader() -> int:
     """Which task reads; 0 outside of a task."""
@@ -51,13 +54,24 @@ class Memory:
         # reader has its own mark: two may read the same at once, one of them before a change.
         self._forgotten: dict[str, int] = {}
         self._missed: dict[tuple[str, Any, int], int] = {}
+        # When the last reader found a value too old, and went to read it again.
+        self._read_since: dict[tuple[str, Any], datetime] = {}
 
     def recall(self, topic: str, key: Any, now: datetime) -> Any | None:
+        """Return what is remembered, or None: then the caller reads it again and keeps it.
+
+        Under load a value that has become too old is read again by one caller; the others get it
+        for up to a second more. A value that was forgotten because it changed is given to nobody.
+        """
         until, value = self._kept.get((topic, key), (now, None))
         if until > now:
             return value
+        if now - until < _READ_AGAIN_WITHIN and value is not None:
+            if self._read_since.get((topic, key), until) > until:
+                return value
+            self._read_since[topic, key] = now
         # Bounded: keys may come from outside.
-        memories: tuple[dict[Any, Any], ...] = (self._missed, self._kept)
+        memories: tuple[dict[Any, Any], ...] = (self._missed, self._kept, self._read_since)
         for memory in memories:
             if len(memory) > _MOST_REMEMBERED:
                 memory.pop(next(iter(memory)))

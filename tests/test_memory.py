@@ -50,3 +50,32 @@ async def test_a_change_of_another_topic_costs_nothing() -> None:
     assert memory.recall("lines", "script", NOW) == "words"
     memory.forget("everything")
     assert memory.recall("lines", "script", NOW) is None
+
+
+async def test_under_load_one_reader_reads_again_and_the_others_go_on() -> None:
+    memory = Memory()
+    memory.recall("lines", "script", NOW)
+    memory.keep("lines", "script", "old", LATER)
+    just_after = LATER + timedelta(milliseconds=1)
+    assert memory.recall("lines", "script", just_after) is None
+    assert memory.recall("lines", "script", just_after) == "old"
+    memory.keep("lines", "script", "new", LATER + timedelta(seconds=30))
+    assert memory.recall("lines", "script", just_after) == "new"
+
+
+async def test_what_changed_meanwhile_is_given_to_no_other_reader() -> None:
+    memory = Memory()
+    memory.recall("lines", "script", NOW)
+    memory.keep("lines", "script", "old", LATER)
+    just_after = LATER + timedelta(milliseconds=1)
+    assert memory.recall("lines", "script", just_after) is None
+    memory.forget("lines")
+    assert memory.recall("lines", "script", just_after) is None
+
+
+async def test_a_reader_who_never_comes_back_is_not_waited_for() -> None:
+    memory = Memory()
+    memory.recall("lines", "script", NOW)
+    memory.keep("lines", "script", "old", LATER)
+    assert memory.recall("lines", "script", LATER + timedelta(milliseconds=1)) is None
+    assert memory.recall("lines", "script", LATER + timedelta(seconds=2)) is None

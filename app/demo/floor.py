@@ -7,11 +7,12 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import Column, MetaData, Table, Text, Uuid, insert
 from sqlalchemy.dialects.postgresql import JSONB
+from twilio.request_validator import RequestValidator
 
 from app.database.engine import open_database
 from app.database.migrate import engine_for
 from app.settings import Settings
-from app.telephony.signature import matches, url_of
+from app.telephony.signature import url_of
 
 _TABLES = MetaData()
 CALLS = Table(
@@ -34,7 +35,8 @@ def floor_app() -> FastAPI:
     async def floor(request: Request) -> Response:
         form = await request.form()
         given = request.headers.get("x-twilio-signature", "")
-        if not matches(settings.auth_tokens[0], url_of(request, settings), form, given):
+        validator = RequestValidator(settings.auth_tokens[0])
+        if not validator.validate(url_of(request, settings), form, given):
             return Response(status_code=403)
         call_id, fields = uuid4(), {name: str(form[name]) for name in form}
         async with database.sessions() as session, session.begin():

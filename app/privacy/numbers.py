@@ -6,6 +6,7 @@ keypad, nothing at all). They are nobody: never matched, never called back.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -96,6 +97,8 @@ def caller_of(fields: Mapping[str, str]) -> str | None:
     return raw
 
 
+# The numbers of our own lines, again and again.
+@lru_cache(maxsize=256)
 def dialled(raw: str | None) -> str | None:
     """The number that was dialled, as lines keep it: international, or short.
 

@@ -1,5 +1,7 @@
 """Who speaks: the provider's signature on every request, before anything is read from it."""
 
+import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,7 +85,10 @@ async def signed_request(request: Request) -> Signed:
     if not any(matches(token, url, form, given) for token in settings.auth_tokens):
         raise _refused(request)
     # The first value counts where a name is repeated; the signature covered them all.
-    fields = {name: _plain(str(form.getlist(name)[0])) for name in form}
+    fields: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if name not in fields:
+            fields[name] = _plain(str(value))
     if fields.get("AccountSid") != settings.twilio_account_sid:
         raise _refused(request)
     return Signed(fields, path_and_query)
@@ -97,9 +102,12 @@ def _path_and_query(request: Request) -> str:
     return str(raw + ("?" + query if query else ""))
 
 
+_UNSTORABLE = re.compile("[\x00-\x1f\ud800-\udfff]")
+
+
 def _plain(text: str) -> str:
     """Without the characters that no text of the database can hold."""
-    return "".join(c for c in text if c >= " " and not "\ud800" <= c <= "\udfff")
+    return _UNSTORABLE.sub("", text)
 
 
 def read_number(text: str) -> int | None:
@@ -114,8 +122,13 @@ def url_of(request: Request, settings: Settings) -> str:
 
 def matches(token: str, url: str, form: FormData, given: str) -> bool:
     """Whether a signature is that of the token."""
+    validator = RequestValidator(token)
     try:
-        return bool(RequestValidator(token).validate(url, form, given))
+        # The library tries the address with and without its port, which costs two more signatures;
+        # as it stands it is right nearly always.
+        if hmac.compare_digest(validator.compute_signature(url, form), given):
+            return True
+        return bool(validator.validate(url, form, given))
     except (ValueError, TypeError):
         return False
 

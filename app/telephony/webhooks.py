@@ -168,6 +168,19 @@ async def _decide(
     )
 
 
+def _entry_and_step(request: Request) -> tuple[int, int]:
+    entry, _, step = request.query_params.get("n", "").partition(".")
+    return _number(entry), _number(step)
+
+
+@router.post("/calls/{call_id}/wait")
+async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
+    """Comfort and place, each time the words have run out."""
+    entry, step = _entry_and_step(request)
+    key = f"wait:{call_id}:{entry}.{step}"
+    return await _decide(request, signed, call_id, key, waiting.wait(entry, step))
+
+
 @router.post("/calls/{call_id}/menu")
 async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """The language, the danger digit, or silence."""
@@ -261,19 +274,6 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
         # The provider sends it again.
         return Response(status_code=503)
     return message_document(words)
-
-
-def _entry_and_step(request: Request) -> tuple[int, int]:
-    entry, _, step = request.query_params.get("n", "").partition(".")
-    return _number(entry), _number(step)
-
-
-@router.post("/calls/{call_id}/wait")
-async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """Comfort and place, each time the words have run out."""
-    entry, step = _entry_and_step(request)
-    key = f"wait:{call_id}:{entry}.{step}"
-    return await _decide(request, signed, call_id, key, waiting.wait(entry, step))
 
 
 @router.post("/calls/{call_id}/choice")
