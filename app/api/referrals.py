@@ -96,12 +96,13 @@ class To(BaseModel):
 
 
 class SaidIn(BaseModel):
-    # Who at the agency said it.
+    # The code of the agency that replied, and who there.
+    agency: Name
     name: Name = ""
     words: Words = ""
 
     def made(self) -> desk.Said:
-        return desk.Said(self.name, self.words)
+        return desk.Said(self.agency, self.name, self.words)
 
 
 class Rejection(SaidIn):
@@ -128,6 +129,7 @@ class Handover(SaidIn):
     agreed: Words
     at: datetime | None = None
     reference: Name = ""
+    details_told: bool = False
 
 
 class AnswerIn(BaseModel):
@@ -337,8 +339,9 @@ async def handover(
     if body.at is not None and body.at.tzinfo is None:
         raise Invalid("Give the time with its zone.")
     found = await desk.note_handover(
-        work, staff, referral_id, body.agreed, body.made(), body.at, body.reference
-    )
+        work, staff, referral_id, body.agreed, body.made(), body.at, body.reference,
+        body.details_told,
+    )  # fmt: skip
     return referral_brief(found)
 
 

@@ -125,6 +125,21 @@ async def agency_page(request: Request, work: InWork, token: str, done: str = ""
     return await _shown(request, work, token, said=said)
 
 
+@router.get("/r/{token}/news", dependencies=_LINK)
+async def news(request: Request, work: InWork, token: str) -> Response:
+    """Say whether more was written since the details were read in this browser; no more than that.
+
+    204 where there is nothing new, and for everybody who has not proved themselves.
+    """
+    await _limit(request, token)
+    try:
+        visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
+    except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
+        return Response(status_code=204)
+    more = visit.proven and not visit.over and await links.more_written(work, visit)
+    return Response("more", media_type="text/plain") if more else Response(status_code=204)
+
+
 @router.post("/r/{token}/step", dependencies=_LINK)
 async def take_step(
     request: Request,

@@ -13,6 +13,7 @@ _EN = {
     "outcome": "What came of it", "details": "Details", "nothing": "There is nothing more yet.",
     "prove": "What identifies the child is shown after a code. It came by the other way than "
     "this link: by SMS if you opened an e-mail, by e-mail if you opened an SMS.",
+    "more_written": "The helpline has written more.",
     "code": "Code", "show": "Show", "send_code": "Send me a code", "pdf": "Written form (PDF)",
     "new_link": "A new link can be sent to the addresses that we have for your agency.",
     "send_link": "Send a new link", "question": "You asked:", "answer": "Answer:",
@@ -58,6 +59,7 @@ _SR = {
     "outcome": "Ishod", "details": "Podaci", "nothing": "Za sada nema više podataka.",
     "prove": "Podaci o detetu prikazuju se posle unosa šifre. Šifra je stigla drugim putem: SMS-om "
     "ako ste otvorili imejl, imejlom ako ste otvorili SMS.",
+    "more_written": "Linija je dopisala nove podatke.",
     "code": "Šifra", "show": "Prikaži", "send_code": "Pošaljite mi šifru",
     "pdf": "Pisana potvrda (PDF)",
     "new_link": "Novi link može da se pošalje na adrese koje imamo za vašu ustanovu.",

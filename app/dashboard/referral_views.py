@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.calls.hours import is_open
 from app.contacts.models import RecordEvent
+from app.referrals.models import Rung
 from app.referrals.reading import Story
-from app.referrals.states import OVER, ReferralState
+from app.referrals.states import HELD, OVER, ApproachState, ReferralState
 
 _HOW = {
     "phone": "by telephone", "link": "by link", "machine": "by their system",
@@ -21,7 +23,8 @@ _OPENED = {
 _RESULTS = {
     "acknowledged": "a person pressed 1",
     "wants_to_be_called_back": "a person pressed 2: wants to be called back",
-    "wrong_service": "a person pressed 3: the wrong service",
+    "wrong_number": "a person pressed 3: a wrong number",
+    "not_confirmed": "a person pressed 1 and did not confirm it",
     "no_answer": "no answer",
     "busy": "busy",
     "machine": "an answering machine",
@@ -34,6 +37,7 @@ _RESULTS = {
 _WAYS = {"phone": "telephone", "sms": "SMS", "email": "e-mail"}
 _CLOCKS = {
     "acknowledge": "to acknowledge",
+    "details": "to open the details",
     "seen": "to see the child",
     "written": "to confirm in writing",
     "follow_up": "to follow up",
@@ -42,7 +46,7 @@ _CLOCKS = {
 _PURPOSES = {
     "ladder": "", "code": " with a code", "link": " with a link",
     "withdrawn": " that consent was withdrawn", "recalled": " that it was taken back",
-    "answer": " with an answer",
+    "answer": " with an answer", "update": " that more was written",
 }  # fmt: skip
 
 
@@ -71,6 +75,71 @@ def told(story: Story) -> list[Told]:
         Told(event.at, _sentence(event, story), words, event.kind in _GRAVE)
         for event, words in story.events
     ]
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt to reach an agency."""
+
+    at: datetime
+    way: str
+    # The number or address, as it was then.
+    target: str
+    purpose: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """An agency that was asked: how it was tried, and what it said."""
+
+    code: str
+    name: str
+    state: str
+    holds: bool
+    hours: str
+    open_now: bool
+    may_reply: bool
+    tries: list[Try]
+    said: list[Told]
+
+
+def recipients(story: Story, now: datetime) -> list[Recipient]:
+    """Every agency that was asked, the last first."""
+    found: dict[str, Recipient] = {}
+    held = ReferralState(story.opened.record.state) in HELD
+    for approach, agency in reversed(story.approaches):
+        if agency.code in found:
+            continue
+        holder = story.holder
+        found[agency.code] = Recipient(
+            agency.code, agency.name, plain(approach.state),
+            held and holder is not None and holder.id == approach.id,
+            agency.hours, is_open(agency.hours, agency.timezone, agency.country, now),
+            ApproachState(approach.state) not in _SAID_ALL,
+            [_try(r) for r, _ in story.rungs if r.agency_id == agency.id],
+            [
+                Told(event.at, _sentence(event, story), words, grave=False)
+                for event, words in story.events
+                if event.kind in _REPLIES and event.detail.get("agency") == agency.code
+            ],
+        )  # fmt: skip
+    return list(found.values())
+
+
+# After these an agency has nothing more to say.
+_SAID_ALL = (ApproachState.REJECTED, ApproachState.COMPLETED, ApproachState.WITHDRAWN)
+_REPLIES = {
+    "acknowledge", "accept", "reject", "rejected too", "progress", "complete", "question",
+    "wants to be called back", "handed over", "details opened", "handed over by the house",
+}  # fmt: skip
+
+
+def _try(rung: Rung) -> Try:
+    return Try(
+        rung.wanted_at, _WAYS[rung.kind], rung.target, _PURPOSES.get(rung.purpose, ""),
+        _RESULTS.get(rung.result, plain(rung.result)) if rung.result else "",
+    )  # fmt: skip
 
 
 _GRAVE = {
@@ -161,6 +230,14 @@ _KINDS: dict[str, Any] = {
     "accept": _simple("accepted"),
     "reject": lambda s, a, how, d: _by(a or s, f"rejected: {plain(d.get('reason'))}", how),
     "rejected too": lambda s, a, how, d: _by(a, f"rejected, too: {plain(d.get('reason'))}", how),
+    "lapse": lambda s, a, how, d: "The details were not opened in time: the escalation goes on",
+    "details sent": lambda s, a, how, d: f"Sent {a} a link to the details",
+    "details opened": lambda s, a, how, d: f"{a} has the details ({d.get('way', '')})",
+    "update announced": lambda s, a, how, d: f"Told {a} that more was written",
+    "their system updated": lambda s, a, how, d: f"What was written is in the system of {a}, too",
+    "update refused by their system": lambda s, a, how, d: (
+        f"The system of {a} does not take what was written: {d.get('problem', '')}"
+    ),
     "redirect": lambda s, a, how, d: "It goes on to the next",
     "progress": lambda s, a, how, d: _by(
         a or s, "saw the child" if d.get("seen_at") else "told how it goes", how

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,8 @@ class Interpreter:
         while not leg.digits.empty():
             leg.digits.get_nowait()
         if isinstance(leg.party, Phone) and leg.party.presses is not None:
-            self._x.spawn(self._press_later(leg.party))
+            asked = " ".join(c.text for c in verb.children if c.name == "Say")
+            self._x.spawn(self._press_later(leg.party, asked))
         digits = await self._digits(verb)
         action = verb.get("action") or url
         if not digits and not verb.flag("actionOnEmptyResult", False):
@@ -155,10 +157,14 @@ class Interpreter:
             return Next(action, [("Digits", digits)] if digits else [])
         return Next(action, [("Digits", digits), ("FinishedOnKey", "")])
 
-    async def _press_later(self, phone: Phone) -> None:
+    async def _press_later(self, phone: Phone, asked: str) -> None:
         await self._clock.sleep(phone.press_after)
-        if not self._leg.over and phone.presses is not None:
-            self._x.press(self._leg, phone.presses)
+        key = phone.presses
+        named = re.findall(r"(?:press|pritisnite) (\d)", asked.lower())
+        if phone.understands and named and key not in named:
+            key = named[0]
+        if not self._leg.over and key is not None:
+            self._x.press(self._leg, key)
 
     async def _digits(self, verb: Verb) -> str:
         """Collect digits while the nested words are spoken and for the timeout after them."""

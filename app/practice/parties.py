@@ -29,6 +29,8 @@ class Phone:
     """A phone that can be rung, and what happens then. Times in seconds.
 
     `picks_up` None lets it ring out. `presses` None is a machine, or a person who does not listen.
+    A person who `understands` presses the first key that a question names where it does not name
+    theirs; a stranger, or a pocket, presses the same key again.
     `drops_after` lets the line die in mid-talk, `drops` times; `hangs_up_after` is a person who
     hangs up.
     """
@@ -37,6 +39,7 @@ class Phone:
     busy: bool = False
     unreachable: bool = False
     presses: str | None = "1"
+    understands: bool = True
     # A machine that answers: known to the exchange if it is asked to tell.
     machine: bool = False
     press_after: float = 1.0

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.calls.hours import read_hours
 from app.contacts.records import library_of
@@ -194,8 +194,14 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     agency.country = protocols_of(work.ground).current.country
     agency.changed_at = work.now
     if "verified_on" in changed:
-        # Somebody has looked at it anew.
+        # The keeper has looked at it anew.
         agency.doubted_at = None
+        await work.session.execute(
+            update(DutyPhone)
+            .where(DutyPhone.agency_id == agency.id)
+            .values(doubted_at=None)
+            .execution_options(synchronize_session="fetch")
+        )
     await work.session.flush()
     await _set_phones(work, agency, entry.duty_phones)
     await _set_mandates(work, agency, entry.mandated_for, with_ or set())
@@ -248,6 +254,21 @@ async def _set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> 
         else:
             kept.position, kept.hours, kept.gone_at = n, phone.hours, None
     await work.session.flush()
+
+
+async def doubt_phone(work: Work, agency_id: UUID, number: str) -> None:
+    """Mark a number that a person who answered called wrong, for the directory's keeper."""
+    await work.session.execute(
+        update(DutyPhone)
+        .where(
+            DutyPhone.agency_id == agency_id,
+            DutyPhone.number == number,
+            DutyPhone.doubted_at.is_(None),
+        )
+        .values(doubted_at=work.now)
+        .execution_options(synchronize_session="fetch")
+    )
+    work.announce(_TOPIC)
 
 
 async def _set_mandates(
@@ -348,6 +369,16 @@ async def phones_of(work: Work, agency_id: UUID) -> list[DutyPhone]:
         .order_by(DutyPhone.position)
     )
     return list(rows)
+
+
+async def doubted_phones(work: Work) -> set[tuple[UUID, str]]:
+    """The duty phones that a person who answered called a wrong number, with their agency."""
+    rows = await work.session.execute(
+        select(DutyPhone.agency_id, DutyPhone.number).where(
+            DutyPhone.doubted_at.is_not(None), DutyPhone.gone_at.is_(None)
+        )
+    )
+    return {(agency_id, number) for agency_id, number in rows}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.contacts.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
-from app.referrals import clocks
+from app.referrals import clocks, details
 from app.referrals.climbing import begin, go_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral
 from app.referrals.offering import next_agency
@@ -39,12 +39,15 @@ from app.referrals.telling import (
     call_off_teams,
     end_rungs,
     send_links,
+    tell_agency,
     tell_recipients,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.work import Work
 
 _E = ReferralEvent
+# In these an agency may still take it.
+_STILL_ASKED = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
 _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
@@ -84,9 +87,10 @@ def _check_live(referral: Referral, approach: Approach) -> None:
         raise refusal
 
 
-def note_joined(work: Work, referral: Referral, by: By) -> None:
-    """Whoever acknowledged is brought into the live talk."""
+async def note_joined(work: Work, referral: Referral, approach: Approach, by: By) -> None:
+    """The duty phone that acknowledged is brought into the live talk, and hears the details."""
     note(work, referral, "joined the live call", by)
+    await details.note_opened(work, referral, approach, "in the talk")
 
 
 async def _announce(work: Work, referral: Referral, approach: Approach, kind: str, by: By) -> None:
@@ -103,14 +107,15 @@ async def _announce(work: Work, referral: Referral, approach: Approach, kind: st
 
 async def acknowledge(
     work: Work, referral: Referral, approach: Approach, by: By, *, words: str = ""
-) -> None:
-    """A person at an agency has it: the ladder rests. Twice is once.
+) -> str | None:
+    """A person at an agency has it: the escalation rests, and the details are sent. Twice is once.
 
-    Raises Over, TakenByAnother.
+    The answer is the code of the details to be spoken, if `by` is a phone and no other way is
+    left for it. Raises Over, TakenByAnother.
     """
     _check_live(referral, approach)
     if ReferralState(referral.state) in HELD and referral.approach_id == approach.id:
-        return
+        return None
     if referral.house_has_it:
         # Our supervisor had it; now an agency has.
         referral.house_has_it = False
@@ -121,6 +126,7 @@ async def acknowledge(
     approach.state = ApproachState.ACKNOWLEDGED.value
     approach.acknowledged_at = approach.acknowledged_at or work.now
     await _announce(work, referral, approach, "referral.acknowledged", by)
+    return await details.hand_out(work, referral, approach, by)
 
 
 async def _take(work: Work, referral: Referral, approach: Approach) -> None:
@@ -129,9 +135,14 @@ async def _take(work: Work, referral: Referral, approach: Approach) -> None:
         # It answered after it had been given up; somebody else was being asked.
         referral.approach_id, referral.agency_id = approach.id, approach.agency_id
     for other in await approaches_of(work, referral.id):
-        waiting = other.state in (ApproachState.OFFERED, ApproachState.DELIVERED)
-        if other.id != approach.id and waiting:
+        if other.id == approach.id or other.state not in _STILL_ASKED:
+            continue
+        if other.acknowledged_at is None:
             other.state = ApproachState.UNANSWERED.value
+            continue
+        # It had said that it takes it and did not open the details: it hears that another has it.
+        other.state, other.ended_at = ApproachState.WITHDRAWN.value, work.now
+        await tell_agency(work, referral, other, Purpose.RECALLED)
     referral.acknowledged_at = referral.acknowledged_at or work.now
     referral.climbs_at = None
     referral.turn += 1
@@ -202,6 +213,7 @@ async def reject(
     referral.accepted_at = None
     referral.approach_id = referral.agency_id = None
     await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await clocks.stop(work, referral, ClockKind.DETAILS)
     if referral.written_at is not None:
         # The next one has yet to get it.
         referral.written_at = None
@@ -281,7 +293,7 @@ async def complete(
     move(work, referral, _E.COMPLETE, by, words=words, outcome=told)
     referral.outcome, referral.completed_at = told, work.now
     approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
-    await clocks.stop(work, referral, ClockKind.FOLLOW_UP)
+    await clocks.stop(work, referral, ClockKind.FOLLOW_UP, ClockKind.DETAILS)
     if outcome not in NOT_HELPED:
         # Who was not found has yet to be seen by somebody.
         await clocks.stop(work, referral, ClockKind.SEEN)

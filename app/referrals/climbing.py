@@ -17,6 +17,7 @@ from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
     ApproachState,
+    ClockKind,
     NoticeKind,
     Purpose,
     ReferralEvent,
@@ -260,7 +261,8 @@ async def _go_to_house(
 _NOBODY = frozenset(
     {
         RungResult.NO_ANSWER, RungResult.BUSY, RungResult.MACHINE, RungResult.NO_KEY,
-        RungResult.UNREACHABLE, RungResult.FAILED,
+        RungResult.UNREACHABLE, RungResult.FAILED, RungResult.WRONG_NUMBER,
+        RungResult.NOT_CONFIRMED,
     }
 )  # fmt: skip
 
@@ -345,6 +347,8 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
     """A clock ran out: what is urgent and unanswered goes to the next agency at once."""
     if kind == "hand_over" and referral.house_has_it:
         await take_back_from_house(work, referral)
+    elif kind == "details" and can(referral, ReferralEvent.LAPSE):
+        await _details_not_opened(work, referral)
     elif (
         kind == "acknowledge"
         and referral.urgency != Urgency.IMMEDIATE
@@ -364,6 +368,23 @@ async def _expire(work: Work, referral: Referral) -> None:
     await leave_current(work, referral)
     await end_rungs(work, referral)
     _rest(referral)
+
+
+async def _details_not_opened(work: Work, referral: Referral) -> None:
+    """An agency said that it takes it and has not opened the details: the escalation goes on, with
+    the agency's own phones first. It still has its say, until another takes it.
+    """
+    assert referral.approach_id is not None
+    approach = await work.session.get(Approach, referral.approach_id)
+    assert approach is not None
+    move(work, referral, ReferralEvent.LAPSE, PROGRAM_ITSELF)
+    approach.state = ApproachState.OFFERED.value
+    referral.acknowledged_at = None
+    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await clocks.stop(work, referral, ClockKind.DETAILS)
+    referral.ladder_round += 1
+    approach.round = referral.ladder_round
+    await begin(work, referral)
 
 
 async def take_back_from_house(work: Work, referral: Referral) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, literal, select, union_all
 from app.contacts.risk import Urgency
 from app.database.quick import Question
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Clock, Referral
+from app.referrals.models import Agency, Approach, Clock, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
@@ -70,11 +70,28 @@ async def run_hand_over(work: Work, referral: Referral) -> datetime:
     return due
 
 
+async def run_details(work: Work, referral: Referral, *, done: bool) -> None:
+    """An agency has just acknowledged a locked referral: until when it has to open the details.
+    Each agency has its own time; with `done` it has them already.
+    """
+    protocol = protocol_of(work, referral)
+    rule = protocol.rule(referral.urgency).clock(ClockKind.DETAILS)
+    clock = await _clock(work, referral, ClockKind.DETAILS)
+    if rule is None or done:
+        await stop(work, referral, ClockKind.DETAILS)
+    elif clock is None:
+        _add(work, referral, ClockKind.DETAILS, protocol.due(rule, work.now))
+    else:
+        clock.started_at, clock.due_at = work.now, protocol.due(rule, work.now)
+        clock.stopped_at = clock.breached_at = clock.breached_by = None
+        _set(work, clock)
+
+
 async def start_once(work: Work, referral: Referral, moment: str) -> None:
     """The same as `start_from`, for a moment that may come again after a rejection."""
     protocol = protocol_of(work, referral)
     for rule in protocol.rule(referral.urgency).clocks:
-        if rule.from_ != moment:
+        if rule.from_ != moment or rule.clock is ClockKind.DETAILS:
             continue
         clock = await _clock(work, referral, rule.clock)
         if clock is None:
@@ -89,9 +106,13 @@ def _stays_done(referral: Referral, kind: ClockKind) -> bool:
     return kind in (ClockKind.SEEN, ClockKind.WRITTEN) and has_happened(referral, kind)
 
 
-def has_happened(referral: Referral, kind: ClockKind) -> bool:
-    """Whether what a clock timed was done; else a stopped clock only times nothing any more."""
+def has_happened(referral: Referral, kind: ClockKind, holder: Approach | None = None) -> bool:
+    """Whether what a clock timed was done; else a stopped clock only times nothing any more.
+
+    `holder` is the agency that has it.
+    """
     done = {
+        ClockKind.DETAILS: holder.details_at if holder else None,
         ClockKind.ACKNOWLEDGE: referral.acknowledged_at,
         ClockKind.HAND_OVER: None if referral.house_has_it else referral.acknowledged_at,
         ClockKind.SEEN: referral.seen_at,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.errors import NotFound
-from app.referrals import answering, clocks
+from app.referrals import answering, clocks, details
 from app.referrals.climbing import climb_on
 from app.referrals.consent import NotConsented
 from app.referrals.consenting import given_of
@@ -61,9 +61,10 @@ async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agen
 
 
 async def errand(
-    work: Work, approach_id: UUID, *, with_facts: bool, to_end: bool = False
+    work: Work, approach_id: UUID, *, with_facts: bool, to_end: bool = False, again: bool = False
 ) -> Errand | None:
-    """What to do there; with the disclosed facts if it has yet to be handed over there."""
+    """What to do there; with the disclosed facts if it has yet to be handed over there, or, with
+    `again`, if it was and more has been written since."""
     if await work.session.get(Counterpart, approach_id) is None:
         return None
     referral, approach, agency, counterpart = await _rows(work, approach_id)
@@ -71,7 +72,9 @@ async def errand(
         return None
     if counterpart.state in ("refused", "ended") and not to_end:
         return None
-    if with_facts and counterpart.state not in ("wanted", "case_made"):
+    if with_facts and counterpart.state not in (
+        ("referred",) if again else ("wanted", "case_made")
+    ):
         return None
     password = work.keys.open(
         agency.primero_password_sealed, table="agencies", column="primero_password_sealed",
@@ -144,6 +147,7 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
             await climb_on(work, referral)
     elif state == "referred":
         note(work, referral, "handed to their system", by)
+        await details.note_opened(work, referral, approach, "their system")
         if approach.state == ApproachState.OFFERED:
             approach.state, approach.delivered_at = ApproachState.DELIVERED.value, work.now
         if referral.approach_id == approach.id and can(referral, ReferralEvent.DELIVER):
@@ -209,6 +213,17 @@ async def try_again(work: Work, referral: Referral) -> None:
         row.state, row.problem = "wanted", ""
         note(work, referral, "handed to their system again", By("by_hand"))
         work.defer("referrals:make_counterpart", approach_id=str(row.approach_id))
+
+
+async def note_updated(work: Work, approach_id: UUID, problem: str) -> None:
+    """What was written later stands in the case at the other system, or why it does not."""
+    referral, _, agency, _ = await _rows(work, approach_id)
+    by = By("primero", agency.code)
+    if not problem:
+        note(work, referral, "their system updated", by)
+        return
+    note(work, referral, "update refused by their system", by, problem=problem)
+    tell_house(work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=problem)
 
 
 async def note_ended(work: Work, approach_id: UUID) -> None:

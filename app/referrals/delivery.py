@@ -13,11 +13,18 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import func, select
 
 from app.errors import Conflict, Invalid, NotFound
-from app.referrals import answering, clocks
+from app.referrals import answering, clocks, details
 from app.referrals.agencies import agency_of_code
 from app.referrals.consent import NotConsented
 from app.referrals.disclosures import disclose
-from app.referrals.models import Agency, Approach, Delivery, ReceivedEvent, Referral
+from app.referrals.models import (
+    Agency,
+    Approach,
+    Delivery,
+    Disclosure,
+    ReceivedEvent,
+    Referral,
+)
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.signing import BadEvent, check, headers_for, key_of
 from app.referrals.states import NoticeKind, ReferralOutcome, RejectionReason
@@ -28,6 +35,8 @@ from app.work import Work
 # After the n-th try: so long until the next. Six days in all, then it is dead.
 _WAITS = (5, 30, 120, 600, 1800, 3600, *(3600 * 6,) * 23)
 _TIMEOUT = 10.0
+# Events that hold what identifies the child, if consent holds when they are sent.
+_WITH_DETAILS = ("referral.offered", "referral.updated")
 
 
 def wait_after(tries: int) -> timedelta | None:
@@ -102,7 +111,7 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
         "due": {c.kind: c.due_at.isoformat() for c in due if c.stopped_at is None},
         **row.detail,
     }
-    if row.kind == "referral.offered":
+    if row.kind in _WITH_DETAILS:
         approach = await work.session.scalar(
             select(Approach)
             .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
@@ -146,6 +155,7 @@ async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> N
     row.last_answer = problem or ""
     if problem is None:
         row.state, row.ended_at = "delivered", work.now
+        await _details_delivered(work, row, referral)
         note(
             work, referral, "event delivered", By("machine", agency.code), event=row.kind,
             sequence=row.sequence,
@@ -162,6 +172,24 @@ async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> N
     if following is not None:
         work.defer("referrals:deliver", delivery_id=str(following))
     work.announce("deliveries")
+
+
+async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> None:
+    """An agency's own system has taken an event that held the details."""
+    if row.kind not in _WITH_DETAILS:
+        return
+    approach = await work.session.scalar(
+        select(Approach)
+        .join(Disclosure, Disclosure.approach_id == Approach.id)
+        .where(
+            Approach.referral_id == referral.id, Approach.agency_id == row.agency_id,
+            Disclosure.how == "machine",
+        )
+        .order_by(Approach.number.desc())
+        .limit(1)
+    )  # fmt: skip
+    if approach is not None and answering.too_late(referral, approach) is None:
+        await details.note_opened(work, referral, approach, "their system")
 
 
 async def _bury(

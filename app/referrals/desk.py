@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.contacts.saving import Change, Saved, save_answers
-from app.errors import Invalid, NotFound
-from app.referrals import answering, opening
+from app.errors import Conflict, Invalid, NotFound
+from app.referrals import answering, details, opening
 from app.referrals.agencies import agency_of_code
 from app.referrals.climbing import go_to
 from app.referrals.consent import Given, NotConsented, ground_for
@@ -20,12 +20,13 @@ from app.referrals.consenting import (
     record_override,
 )
 from app.referrals.counterparts import try_again
-from app.referrals.disclosures import recipient_of
-from app.referrals.links import answer_question
+from app.referrals.disclosures import disclose, recipient_of
+from app.referrals.links import answer_question, approach_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral
 from app.referrals.offering import take_away
 from app.referrals.scopes import lock_own
 from app.referrals.states import (
+    HELD,
     LIVE_APPROACH,
     OVER,
     ApproachState,
@@ -45,9 +46,11 @@ from app.work import Work
 
 @dataclass(frozen=True)
 class Said:
-    """What somebody at an agency said to one of us, who writes it down."""
+    """What a person at an agency said to one of us, who writes it down."""
 
-    # Who said it; sealed in the log.
+    # The code of the agency that said it.
+    agency: str
+    # Who there said it; sealed in the log.
     name: str = ""
     words: str = ""
 
@@ -55,20 +58,18 @@ class Said:
 async def _with_approach(
     work: Work, staff: Staff, referral_id: UUID, said: Said
 ) -> tuple[Referral, Approach, By]:
-    """The referral, the agency that has it, and that it was told to us. Raises NotPossible."""
+    """The referral, the approach to the agency that replied, and that it was told to one of us.
+
+    Raises NotFound for an agency that was not asked.
+    """
     referral = await lock_own(work, staff, referral_id)
-    if referral.approach_id is None:
-        raise NotPossible("No agency has it at the moment. Send it to one first.")
-    approach = await answering.lock_approach(work, referral, referral.approach_id)
-    if ApproachState(approach.state) not in LIVE_APPROACH:
-        raise NotPossible("That agency has it no longer.")
-    agency = await work.session.get(Agency, approach.agency_id)
-    assert agency is not None
+    agency = await agency_of_code(work, said.agency)
+    approach = await approach_to(work, referral, agency)
     return referral, approach, By("by_hand", agency.code, said.name.strip())
 
 
 def _check_named(said: Said) -> None:
-    """What stops a ladder was said by somebody. Raises Invalid."""
+    """What ends an escalation was said by a person. Raises Invalid."""
     if not said.name.strip():
         raise Invalid("Write who at the agency said it.")
 
@@ -154,7 +155,7 @@ async def try_system_again(work: Work, staff: Staff, referral_id: UUID) -> Refer
 
 
 async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
-    """Somebody at the agency told us that they have it. Raises NotFound, NotPossible, Invalid."""
+    """An agency told one of us that it has it. Raises NotFound, Invalid, Over, TakenByAnother."""
     _check_named(said)
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     await answering.acknowledge(work, referral, approach, by, words=said.words)
@@ -217,15 +218,30 @@ async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Ref
 async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
     """A supervisor of ours has it: the ladder rests, and an agency has to take it by a clock.
 
-    Raises NotFound, NotPossible.
+    Raises NotFound, NotPossible, Conflict if a colleague or an agency has it already.
     """
     referral = await lock_own(work, staff, referral_id)
     if referral.state == ReferralState.DRAFT:
         raise NotPossible("It was not sent yet.")
+    await _check_free(work, referral, staff)
     await answering.acknowledge_in_house(work, referral, By("by_hand"))
     if referral.owner_id != staff.id:
         _give(work, referral, staff)
     return referral
+
+
+async def _check_free(work: Work, referral: Referral, staff: Staff) -> None:
+    """Raises Conflict where another already holds what somebody wants to take in hand."""
+    if referral.house_has_it and referral.owner_id != staff.id:
+        owner = await work.session.get(Staff, referral.owner_id)
+        assert owner is not None
+        raise Conflict(f"{owner.name} has taken it in hand already.")
+    if ReferralState(referral.state) in HELD and not referral.house_has_it:
+        agency = await work.session.get(Agency, referral.agency_id)
+        assert agency is not None
+        raise Conflict(
+            f"{agency.name} has it. Ring them; if they do not act, send it to another agency."
+        )
 
 
 def _give(work: Work, referral: Referral, to: Staff) -> None:
@@ -255,21 +271,26 @@ async def note_handover(
     said: Said,
     at: datetime | None,
     reference: str,
+    details_told: bool,
 ) -> Referral:
-    """What was agreed with somebody at the agency, by whom and when; also by telephone.
+    """What was agreed with a person at an agency, by whom and when; also by telephone.
 
-    Raises NotFound, Invalid.
+    With `details_told` they have the details, and need not open them. Raises NotFound, Invalid,
+    NotConsented.
     """
-    referral = await lock_own(work, staff, referral_id)
+    referral, approach, by = await _with_approach(work, staff, referral_id, said)
     if not agreed.strip() or not said.name.strip():
         raise Invalid("Write what was agreed, and with whom.")
     when = at or work.now
     if when > work.now or when < referral.opened_at.replace(second=0, microsecond=0):
         raise Invalid("The time of the agreement is after the referral was opened, and not ahead.")
-    agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
-    by = By("by_hand", agency.code if agency else "", said.name.strip())
     more = {"reference": reference.strip()[:60]} if reference.strip() else {}
     note(work, referral, "handed over", by, words=agreed, agreed_at=when.isoformat(), **more)
+    if details_told:
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        await disclose(work, referral, agency, approach, "by telephone")
+        await details.note_opened(work, referral, approach, "by telephone")
     return referral
 
 
@@ -330,4 +351,5 @@ async def save(
         raise NotPossible("This referral is over: its form is kept as it was.")
     saved = await save_answers(work, referral, changes)
     opening.take_facts(work, referral)
+    await details.note_written(work, referral, saved.saved)
     return referral, saved

@@ -24,7 +24,7 @@ from app.mail import (
     read_smtp_url,
     send_mail,
 )
-from app.referrals import clocks, counterparts, delivery
+from app.referrals import clocks, counterparts, delivery, details
 from app.referrals.agencies import house_address
 from app.referrals.climbing import breached, climb_on, is_needed, note_result
 from app.referrals.library import protocols_of
@@ -88,6 +88,7 @@ def referrals_tasks() -> Blueprint:
     for function in (
         clock, after_breach, climb, watch_danger, danger_unanswered, escalate_notice,
         send_mail_rung, mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
+        update_counterpart, announce_update,
     ):  # fmt: skip
         name = _NAMES.get(function.__name__, function.__name__)
         tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
@@ -167,6 +168,13 @@ async def danger_unanswered(context: JobContext, call_id: str) -> None:
     except NotFound as refusal:
         log().error("nobody could be asked for a child in danger", area="referrals",
                     detail=refusal.detail)  # fmt: skip
+
+
+async def announce_update(context: JobContext, referral_id: str) -> None:
+    """More was written than the agency has read."""
+    await run_verb(
+        _ground(context), PROGRAM, lambda work: details.announce_update(work, UUID(referral_id))
+    )
 
 
 # -- mail --------------------------------------------------------------------------------------
@@ -423,6 +431,37 @@ def _clean(text: str) -> str:
     """Their words, without what no text of the database can hold."""
     kept = (c for c in text[:2000] if (c >= " " or c == "\n") and not "\ud800" <= c <= "\udfff")
     return "".join(kept)
+
+
+async def update_counterpart(context: JobContext, approach_id: str, tries: int = 0) -> None:
+    """Write into the case at the other system what was written here since."""
+    ground, key = _ground(context), UUID(approach_id)
+    async with transaction(ground, PROGRAM) as work:
+        errand = await counterparts.errand(work, key, with_facts=True, again=True)
+    if errand is None:
+        return
+    said = case_body(errand.mapping, errand.facts, errand.service_id, errand.owned_by)
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
+        primero = Primero(client, errand.account)
+        problem = "; ".join(said.unmapped)
+        try:
+            wrong = said.unmapped + misfits(
+                said.body, await primero.forms(errand.mapping.module), errand.mapping
+            )
+            problem = "; ".join(wrong)
+            if not wrong:
+                await primero.update_case(errand.case_id, said.body)
+        except PrimeroDown as error:
+            wait = max(error.after, float(min(5 * 2 ** min(tries, 8), 600)))
+            await _later(
+                ground, "update_counterpart", wait, approach_id=approach_id, tries=tries + 1
+            )
+            return
+        except PrimeroRefused as error:
+            problem = str(error)
+    await run_verb(
+        ground, PROGRAM, lambda work: counterparts.note_updated(work, key, problem[:2000])
+    )
 
 
 async def end_counterpart(context: JobContext, approach_id: str, refused: int = 0) -> None:

@@ -15,9 +15,9 @@ from sqlalchemy import Select, select
 from app.contacts.answers import Answers
 from app.contacts.models import RecordEvent
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
-from app.referrals import answering, clocks
+from app.referrals import answering, clocks, details
 from app.referrals.agencies import agency_of_code
-from app.referrals.disclosures import disclose
+from app.referrals.disclosures import disclose, needed_by
 from app.referrals.models import Agency, Approach, Clock, Dispatch, Link, Referral
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
@@ -187,6 +187,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
     if not found.proven or found.house or found.over:
         raise CodeNeeded()
     assert found.approach is not None
+    await lock_referral(work, found.referral.id)
     rows = await work.session.scalars(
         select(Dispatch)
         .where(Dispatch.approach_id == found.approach.id)
@@ -205,7 +206,17 @@ async def read_details(work: Work, found: Visit) -> Visit:
             one.place_sealed, table="dispatches", column="place_sealed", row=one.id
         ).decode()
     found.talk = await _talk_of(work, found)
+    await details.note_opened(work, found.referral, found.approach, f"link by {found.link.channel}")
     return found
+
+
+async def more_written(work: Work, found: Visit) -> bool:
+    """Whether answers that this agency is told were written since it last read them."""
+    if found.approach is None or found.approach.read_revision is None:
+        return False
+    told = needed_by(work, found.referral, found.agency)
+    read = found.approach.read_revision
+    return any(found.referral.versions.get(path, 0) > read for path in told)
 
 
 def _talk(found: Visit) -> Select[RecordEvent]:
@@ -417,13 +428,14 @@ async def answer_question(
     if not words.strip():
         raise Invalid("Write the answer.")
     agency = await agency_of_code(work, agency_code)
-    approaches = await _approach_to(work, referral, agency)
+    approaches = await approach_to(work, referral, agency)
     note(work, referral, "answer", By(by.how, agency.code), words=words)
     lives = clocks.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, approaches.id, lives=lives, purpose=Purpose.ANSWER)
 
 
-async def _approach_to(work: Work, referral: Referral, agency: Agency) -> Approach:
+async def approach_to(work: Work, referral: Referral, agency: Agency) -> Approach:
+    """The last approach to an agency. Raises NotFound if it was not asked."""
     found = await work.session.scalar(
         select(Approach)
         .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
@@ -431,5 +443,5 @@ async def _approach_to(work: Work, referral: Referral, agency: Agency) -> Approa
         .limit(1)
     )
     if found is None:
-        raise NotFound("This agency was not asked.")
+        raise NotFound(f"{agency.name} was not asked. Send the referral there first.")
     return found

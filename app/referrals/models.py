@@ -103,6 +103,9 @@ class DutyPhone(Base):
     position: Mapped[int]
     number: Mapped[str]
     hours: Mapped[str] = mapped_column(server_default="")
+    # A person who answered it said that it is a wrong number; rung after the others until the
+    # directory is verified anew.
+    doubted_at: Mapped[datetime | None]
     # Phones that are no longer in the directory stay, for what was tried on them.
     gone_at: Mapped[datetime | None]
 
@@ -183,6 +186,9 @@ class Referral(Filled, Base):
     completed_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
+    # When what was written later is announced next to the agency that holds it, and was last.
+    update_due_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
     wants_feedback: Mapped[bool] = mapped_column(server_default="false")
     feedback_at: Mapped[datetime | None]
 
@@ -268,6 +274,12 @@ class Approach(Base):
     seen_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    # When it first had the details, when it last read them and in which revision of the form, and
+    # when it was last told that more was written.
+    details_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    read_revision: Mapped[int | None]
+    announced_at: Mapped[datetime | None]
 
 
 class Rung(Base):

@@ -106,6 +106,11 @@ class Primero:
         """Create the case under our id; one that is there already is as good."""
         await self._ask("POST", "/cases", {"data": {"id": str(case_id), **body}})
 
+    async def update_case(self, case_id: UUID, body: dict[str, Any]) -> None:
+        """Write a case that is there again; its owner and module are left as they are."""
+        changed = {k: v for k, v in body.items() if k not in ("module_id", "owned_by")}
+        await self._ask("PATCH", f"/cases/{case_id}", {"data": changed})
+
     async def refer(self, case_id: UUID, body: dict[str, Any]) -> str:
         """Refer the case; the answer is their id of the referral."""
         made = await self._ask("POST", f"/cases/{case_id}/referrals", {"data": body})

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
-from app.referrals import clocks
+from app.referrals import clocks, details
 from app.referrals.answering import lock_approach
 from app.referrals.disclosures import disclose, in_sections
 from app.referrals.models import Agency, Approach, Consent, Referral
@@ -35,8 +35,8 @@ _WORDS = {
         "due": "Due: {}", "ground": "Told on the ground of", "agreed": "Agreed by telephone",
         "answer": "Answer of the receiving agency", "received": "Received by", "date": "Date",
         "outcome": "Outcome", "signature": "Signature", "helpline": "Child helpline",
-        "acknowledge": "acknowledge", "seen": "see the child", "written": "written form",
-        "follow_up": "follow up", "hand_over": "hand over",
+        "acknowledge": "acknowledge", "details": "open the details", "seen": "see the child",
+        "written": "written form", "follow_up": "follow up", "hand_over": "hand over",
     },
     "sr": {
         "title": "Uput {}", "confidential": "Poverljivo: samo za ustanovu {}",
@@ -45,7 +45,8 @@ _WORDS = {
         "due": "Rok: {}", "ground": "Saopšteno po osnovu", "agreed": "Dogovoreno telefonom",
         "answer": "Odgovor ustanove", "received": "Primio", "date": "Datum", "outcome": "Ishod",
         "signature": "Potpis", "helpline": "Dečja linija za pomoć",
-        "acknowledge": "potvrda prijema", "seen": "kontakt sa detetom",
+        "acknowledge": "potvrda prijema", "details": "otvaranje podataka",
+        "seen": "kontakt sa detetom",
         "written": "pisana potvrda", "follow_up": "praćenje", "hand_over": "predaja",
     },
 }  # fmt: skip
@@ -71,6 +72,8 @@ async def confirm_in_writing(
         raise Conflict("There is no address for messages: hand the form over on paper.")
     how = "written form on paper" if on_paper else "written form"
     page = await _page(work, referral, agency, approach, how)
+    if on_paper:
+        await details.note_opened(work, referral, approach, "on paper")
     referral.written_at = referral.written_at or work.now
     await clocks.stop(work, referral, ClockKind.WRITTEN)
     if not on_paper:

@@ -214,6 +214,9 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
         if clock.from_ != "opened" and order[clock.from_] >= own:
             words = f"{clock.clock.value} cannot run from {clock.from_}: that comes no earlier"
             raise lines.refuse((*here, "clocks", m, "from"), words)
+        if clock.clock is ClockKind.DETAILS and clock.from_ != "acknowledged":
+            words = "details runs from acknowledged: before that nobody has to open them"
+            raise lines.refuse((*here, "clocks", m, "from"), words)
         try:
             # A whole year of days to begin on: the working hours must always come.
             protocol.due(clock, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))

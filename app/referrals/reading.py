@@ -156,6 +156,12 @@ class Story:
     contact_code: str = ""
     agencies: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def holder(self) -> Approach | None:
+        """The approach to the agency that has it, or that is being asked."""
+        wanted = self.opened.record.approach_id
+        return next((a for a, _ in self.approaches if a.id == wanted), None)
+
 
 async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     """A referral that the person may read; the reading is logged first. Raises NotFound."""

@@ -7,13 +7,16 @@ _SPOKEN = {
     "en": {
         "call": "This is the child helpline. There is an urgent referral for {agency}, "
         "reference {code}. "
-        "Press 1 to acknowledge that you take it. Press 2 if you want to be called back. "
-        "Press 3 if you are the wrong service.",
+        "Press 1 to take it. Press 2 if you want to be called back. "
+        "Press 3 if this is a wrong number.",
+        "confirm": "If you are {agency}, press {digit} to confirm that you take it. "
+        "If this is a wrong number, press 3.",
         "taken": "Thank you. It is written down that you have taken referral {code}. "
-        "The details follow by a link; you can also ring the helpline.",
+        "A link to the details is on its way where we have an address; you can also ring the "
+        "helpline.",
         "joined": "Thank you. You are now joined to the counsellor and the caller.",
         "call_back": "Thank you. A counsellor is asked to ring you.",
-        "wrong": "Thank you. We will ask another service.",
+        "wrong": "Thank you. Please excuse the call.",
         "not_needed": "Thank you. This referral has been taken already. Nothing has to be done.",
         "code_ask": "This is the child helpline with a code that you asked for. "
         "Press 1 to hear it.",
@@ -22,13 +25,15 @@ _SPOKEN = {
     },
     "sr": {
         "call": "Ovde dečja linija za pomoć. Imamo hitan uput za ustanovu {agency}, oznaka {code}. "
-        "Pritisnite 1 da potvrdite da ga preuzimate. Pritisnite 2 ako želite da vas pozovemo. "
-        "Pritisnite 3 ako niste nadležni.",
+        "Pritisnite 1 da ga preuzmete. Pritisnite 2 ako želite da vas pozovemo. "
+        "Pritisnite 3 ako ste pogrešan broj.",
+        "confirm": "Ako ste {agency}, pritisnite {digit} da potvrdite da ga preuzimate. "
+        "Ako ste pogrešan broj, pritisnite 3.",
         "taken": "Hvala. Zabeleženo je da ste preuzeli uput {code}. "
-        "Podaci stižu preko linka; možete i da pozovete liniju.",
+        "Link ka podacima stiže na adresu koju imamo; možete i da pozovete liniju.",
         "joined": "Hvala. Sada ste u vezi sa savetnikom i pozivaocem.",
         "call_back": "Hvala. Zamolili smo savetnika da vas pozove.",
-        "wrong": "Hvala. Obratićemo se drugoj službi.",
+        "wrong": "Hvala. Izvinite na smetnji.",
         "not_needed": "Hvala. Ovaj uput je već preuzet. Ništa više nije potrebno.",
         "code_ask": "Ovde dečja linija sa šifrom koju ste tražili. Pritisnite 1 da je čujete.",
         "code": "Vaša šifra je {digits}. Ponavljam: {digits}.",
@@ -48,6 +53,7 @@ _WRITTEN = {
         "that rest on it, and do not pass on what you were told.",
         "recalled": "This referral was taken back. Nothing more has to be done.",
         "answer": "There is an answer to your question. Open the link to read it:\n{link}",
+        "update": "More was written about referral {code}. Open the link to read it:\n{link}",
         "phone": "Child helpline: {phone}",
         "sms": "SMS", "email": "e-mail",
     },
@@ -62,6 +68,7 @@ _WRITTEN = {
         "na osnovu njega i da ne prenosite ono što ste saznali.",
         "recalled": "Ovaj uput je povučen. Ništa više nije potrebno.",
         "answer": "Stigao je odgovor na vaše pitanje. Otvorite link:\n{link}",
+        "update": "Uput {code} je dopunjen. Otvorite link:\n{link}",
         "phone": "Dečja linija: {phone}",
         "sms": "SMS-a", "email": "imejla",
     },
@@ -88,6 +95,7 @@ _HOUSE = {
     "rejected": "An agency has rejected a referral",
     "nobody_left": "Nobody is left to ask in this round",
     "wrong_service": "An agency says that it is the wrong service",
+    "wrong_number": "A duty phone is a wrong number: put the directory right",
     "undelivered": "A message could not be delivered",
     "completed": "An agency has done its part: look whether it is enough, and close it",
     "ring_them": "An agency may not have heard: ring and tell them",

@@ -34,6 +34,8 @@ class ReferralEvent(StrEnum):
     REDIRECT = "redirect"
     RECALL = "recall"
     WITHDRAW_CONSENT = "withdraw_consent"
+    # It was acknowledged, and its details were not opened in time: others are tried again.
+    LAPSE = "lapse"
 
 
 _S, _E = ReferralState, ReferralEvent
@@ -57,6 +59,7 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
     **{(s, _E.PROGRESS): _S.IN_PROGRESS for s in HELD},
     **{(s, _E.COMPLETE): _S.COMPLETED for s in HELD},
     **{(s, _E.REJECT): _S.REJECTED for s in (*_OFFERED, *HELD)},
+    (_S.ACKNOWLEDGED, _E.LAPSE): _S.SENT,
     **{(s, _E.FAIL): _S.FAILED for s in (_S.DRAFT, *_OFFERED)},
     **{(s, _E.EXPIRE): _S.EXPIRED for s in _OFFERED},
     # What one has done with is not always enough: a person may send it on.
@@ -115,6 +118,8 @@ class ClockKind(StrEnum):
     """What has to have happened by when."""
 
     ACKNOWLEDGE = "acknowledge"
+    # An agency has acknowledged, and has yet to open the details.
+    DETAILS = "details"
     SEEN = "seen"
     WRITTEN = "written"
     FOLLOW_UP = "follow_up"
@@ -224,18 +229,22 @@ class Purpose(StrEnum):
     WITHDRAWN = "withdrawn"
     RECALLED = "recalled"
     ANSWER = "answer"
+    # More was written than the agency has read.
+    UPDATE = "update"
 
 
 class RungResult(StrEnum):
-    """What came of one try. Nobody but `acknowledged` and the two after it was a person."""
+    """What came of one try. Only `acknowledged` and the two after it were said by a person."""
 
     ACKNOWLEDGED = "acknowledged"
     CALL_BACK = "wants_to_be_called_back"
-    WRONG_SERVICE = "wrong_service"
+    WRONG_NUMBER = "wrong_number"
     NO_ANSWER = "no_answer"
     BUSY = "busy"
     MACHINE = "machine"
     NO_KEY = "nobody_pressed_a_key"
+    # Key 1, but not the key that only the agency itself has a reason to press.
+    NOT_CONFIRMED = "not_confirmed"
     UNREACHABLE = "unreachable"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -273,6 +282,8 @@ class NoticeKind(StrEnum):
     REJECTED = "rejected"
     NOBODY_LEFT = "nobody_left"
     WRONG_SERVICE = "wrong_service"
+    # A duty phone is answered by others: the directory has to be put right.
+    WRONG_NUMBER = "wrong_number"
     COMPLETED = "completed"
     UNDELIVERED = "undelivered"
     # No message reaches them: somebody has to ring and say it.

@@ -61,11 +61,7 @@ async def add_rung(
 ) -> Rung:
     """Want one try to reach somebody; a job sends it after the commit."""
     rung_id = uuid4()
-    sealed = None
-    if payload is not None:
-        sealed = work.keys.seal(
-            json.dumps(payload).encode(), table="rungs", column="payload_sealed", row=rung_id
-        )
+    sealed = _sealed(work, rung_id, payload) if payload is not None else None
     rung = Rung(
         id=rung_id, referral_id=referral.id, approach_id=approach_id, agency_id=agency.id,
         number=await _next_number(work, referral), turn=referral.turn, round=referral.ladder_round,
@@ -84,6 +80,17 @@ async def add_rung(
     work.defer(task, rung_id=str(rung.id))
     work.announce("referrals")
     return rung
+
+
+def _sealed(work: Work, rung_id: UUID, payload: dict[str, Any]) -> bytes:
+    return work.keys.seal(
+        json.dumps(payload).encode(), table="rungs", column="payload_sealed", row=rung_id
+    )
+
+
+def keep_payload(work: Work, rung: Rung, payload: dict[str, Any]) -> None:
+    """Keep, sealed, what only the message may hold: its document can be asked for again."""
+    rung.payload_sealed = _sealed(work, rung.id, payload)
 
 
 def payload_of(work: Work, rung: Rung) -> dict[str, Any]:
@@ -167,6 +174,23 @@ async def send_links(
     return len(ways)
 
 
+async def send_links_with_code(
+    work: Work, referral: Referral, agency: Agency, approach_id: UUID, *, lives: timedelta
+) -> str:
+    """The one written way of an agency with a link; the answer is its code, to be spoken."""
+    kind, target = (RungKind.EMAIL, agency.email) if agency.email else (RungKind.SMS, agency.sms)
+    code = new_code()
+    _, token = add_link(
+        work, referral, agency.id, approach_id, kind.value, lives=lives, code=code,
+        code_channel=RungKind.PHONE.value,
+    )  # fmt: skip
+    await add_rung(
+        work, referral, agency, kind, target or "", purpose=Purpose.LINK, approach_id=approach_id,
+        payload={"token": token, "code": None},
+    )  # fmt: skip
+    return code
+
+
 async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose: Purpose) -> int:
     """How many messages of a kind went to an agency for this referral within a day."""
     return (
@@ -241,12 +265,12 @@ async def rung_in_this_round(work: Work, referral: Referral, agency: Agency) -> 
 
 
 async def phones_on_duty(work: Work, agency: Agency) -> list[str]:
-    """The duty phones of an agency that are answered now, in order."""
+    """The duty phones of an agency that are answered now, in order; doubted ones come last."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(DutyPhone)
         .where(DutyPhone.agency_id == agency.id, DutyPhone.gone_at.is_(None))
-        .order_by(DutyPhone.position)
+        .order_by(DutyPhone.doubted_at.is_not(None), DutyPhone.position)
     )
     return [
         row.number

@@ -1,7 +1,9 @@
 """Duty phones: rung for a referral, by machine or person told apart, and what they press.
 
 What is heard holds no name and no word about a child: that there is a referral, its code, and
-three keys. Whoever presses nothing was nobody.
+three keys. Key 1 is asked for twice: the second key is another one each time and only makes sense
+to the agency, so that a stranger's 1 stops no help. If no key is pressed, the attempt counts as
+unanswered.
 """
 
 from datetime import timedelta
@@ -17,15 +19,16 @@ from app.contacts.risk import Urgency as ContactUrgency
 from app.errors import NotFound
 from app.log import log
 from app.referrals import answering, clocks
+from app.referrals.agencies import doubt_phone
 from app.referrals.climbing import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.in_talk import duty_label
 from app.referrals.jobs import words_of
 from app.referrals.models import Agency, Referral, Rung
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import known, speak, spell
-from app.referrals.states import Purpose, RejectionReason, RungKind, RungResult
-from app.referrals.telling import payload_of
-from app.referrals.trail import By
+from app.referrals.states import NoticeKind, Purpose, RungKind, RungResult
+from app.referrals.telling import keep_payload, payload_of
+from app.referrals.trail import By, tell_house
 from app.routing import offers
 from app.telephony import pacing
 from app.telephony.jobs import parts_of, task
@@ -38,6 +41,8 @@ from app.telephony.urls import duty_path, message_path
 from app.work import Work
 
 ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
+# The question that confirms key 1 is counted from here on in its address.
+_CONFIRMS = 10
 # What the end of a leg amounts to, when nothing was heard of a key.
 _HEARD_TOO_SOON = frozenset({RungResult.NO_KEY, RungResult.NO_ANSWER})
 # The keys are said so often to somebody who presses none.
@@ -243,20 +248,36 @@ def _say(rung: Rung, key: str, **values: str) -> Say:
 def _ask(referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
     if rung.purpose == Purpose.CODE:
         words = _say(rung, "code_ask")
+    elif n > _CONFIRMS:
+        words = _say(rung, "confirm", agency=agency.name, digit=_confirming(rung))
     else:
         words = _say(rung, "call", agency=agency.name, code=spell(referral.code))
     return [Ask([words, Pause(1)], then=duty_path(rung.id, "pressed", n=n), seconds=8)]
 
 
-def _ending(referral: Referral, rung: Rung) -> list[Step]:
+def _confirming(rung: Rung) -> str:
+    """The key that confirms: 4 to 9, by the attempt, the same each time it is asked for."""
+    return str(4 + rung.id.int % 6)
+
+
+def _details(work: Work, rung: Rung) -> list[Step]:
+    """How an agency comes by the details, as far as it can be said on the telephone."""
+    digits = payload_of(work, rung).get("code")
+    if not digits:
+        return []
+    return [_say(rung, "code", digits=" ".join(digits))]
+
+
+def _ending(work: Work, referral: Referral, rung: Rung) -> list[Step]:
     """What is said after a result, the same each time it is asked for."""
     code = spell(referral.code)
     match RungResult(rung.result or RungResult.STOPPED):
         case RungResult.ACKNOWLEDGED:
-            return [_say(rung, "taken", code=code), _say(rung, "bye"), HangUp()]
+            taken = _say(rung, "taken", code=code)
+            return [taken, *_details(work, rung), _say(rung, "bye"), HangUp()]
         case RungResult.CALL_BACK:
             return [_say(rung, "call_back"), _say(rung, "bye"), HangUp()]
-        case RungResult.WRONG_SERVICE:
+        case RungResult.WRONG_NUMBER:
             return [_say(rung, "wrong"), _say(rung, "bye"), HangUp()]
         case RungResult.STOPPED:
             return [_say(rung, "not_needed"), _say(rung, "bye"), HangUp()]
@@ -268,14 +289,14 @@ async def lifted(work: Work, rung_id: UUID, signed: Signed) -> list[Step]:
     referral, rung = await _lock(work, rung_id)
     _learn_sid(rung, signed.call_sid)
     if rung.result is not None:
-        return _ending(referral, rung)
+        return _ending(work, referral, rung)
     who = signed.fields.get("AnsweredBy", "")
     if who.startswith("machine") or who == "fax":
         await note_result(work, referral, rung, RungResult.MACHINE)
         return [HangUp()]
     if not is_needed(referral, rung):
         await note_result(work, referral, rung, RungResult.STOPPED)
-        return _ending(referral, rung)
+        return _ending(work, referral, rung)
     rung.answered_at = rung.answered_at or work.now
     return _listened_to(work, referral, rung, await _agency(work, rung), 1)
 
@@ -298,18 +319,20 @@ async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Ste
     referral, rung = await _lock(work, rung_id)
     agency = await _agency(work, rung)
     digits = signed.fields.get("Digits", "")
-    if rung.result in _HEARD_TOO_SOON and digits in (ACKNOWLEDGE, CALL_BACK, WRONG):
+    if rung.result in _HEARD_TOO_SOON and _means(rung, digits, n):
         # The end of the leg was told before the key: a person pressed it all the same.
         rung.result = rung.ended_at = None
     if rung.result is not None:
         joined = await _join(work, referral, rung)
-        return joined or _ending(referral, rung)
+        return joined or _ending(work, referral, rung)
     if rung.purpose == Purpose.CODE:
         return await _speak_code(work, referral, rung, agency, digits, n)
     by = By("phone", agency.code)
+    if _takes_it(rung, digits, n):
+        return await _acknowledge(work, referral, rung, by)
     match digits:
-        case _ if digits == ACKNOWLEDGE:
-            return await _acknowledge(work, referral, rung, by)
+        case _ if digits == ACKNOWLEDGE and n < _CONFIRMS:
+            return _listened_to(work, referral, rung, agency, _CONFIRMS + 1)
         case _ if digits == CALL_BACK:
             await note_result(work, referral, rung, RungResult.CALL_BACK)
             await answering.call_me_back(work, referral, agency, by)
@@ -317,35 +340,52 @@ async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Ste
                 wait = clocks.protocol_of(work, referral).call_back_wait
                 wait_for(work, referral, timedelta(seconds=wait))
         case _ if digits == WRONG:
-            await note_result(work, referral, rung, RungResult.WRONG_SERVICE)
-            await _wrong_service(work, referral, rung, by)
-        case _ if n < _TIMES:
+            await doubt_phone(work, rung.agency_id, rung.target)
+            tell_house(work, referral, NoticeKind.WRONG_NUMBER, agency=agency.code)
+            await note_result(work, referral, rung, RungResult.WRONG_NUMBER)
+        case _ if n % _CONFIRMS < _TIMES:
             return _listened_to(work, referral, rung, agency, n + 1)
+        case _ if n > _CONFIRMS:
+            await note_result(work, referral, rung, RungResult.NOT_CONFIRMED)
         case _:
             await note_result(work, referral, rung, RungResult.NO_KEY)
-    return _ending(referral, rung)
+    return _ending(work, referral, rung)
+
+
+def _takes_it(rung: Rung, digits: str, n: int) -> bool:
+    """Whether the agency has taken it: by the second key. Our own people press 1 and no more."""
+    if rung.approach_id is None:
+        return digits == ACKNOWLEDGE
+    return n > _CONFIRMS and digits == _confirming(rung)
+
+
+def _means(rung: Rung, digits: str, n: int) -> bool:
+    """Whether a key says something by itself, even if the leg is over by now."""
+    return digits in (CALL_BACK, WRONG) or _takes_it(rung, digits, n)
 
 
 async def _acknowledge(work: Work, referral: Referral, rung: Rung, by: By) -> list[Step]:
-    """A person pressed 1: they have it, and hear so; or another was faster, and they hear that."""
+    """A person took it, and hears so; or another was faster, and they hear that."""
     talk = await live_talk(work, referral) if referral.warm else None
     if rung.approach_id is None:
         if not is_needed(referral, rung):
             await note_result(work, referral, rung, RungResult.STOPPED)
-            return _ending(referral, rung)
+            return _ending(work, referral, rung)
         await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
         await answering.acknowledge_in_house(work, referral, by)
-        return _ending(referral, rung)
+        return _ending(work, referral, rung)
     approach = await answering.lock_approach(work, referral, rung.approach_id)
     if answering.too_late(referral, approach) is not None:
         await note_result(work, referral, rung, RungResult.STOPPED)
-        return _ending(referral, rung)
+        return _ending(work, referral, rung)
     await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
-    await answering.acknowledge(work, referral, approach, by)
+    code = await answering.acknowledge(work, referral, approach, by)
+    if code is not None:
+        keep_payload(work, rung, {"code": code})
     joined = await _join(work, referral, rung) if talk is not None else None
     if joined is not None:
-        answering.note_joined(work, referral, by)
-    return joined or _ending(referral, rung)
+        await answering.note_joined(work, referral, approach, by)
+    return joined or _ending(work, referral, rung)
 
 
 async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None:
@@ -365,14 +405,6 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
             star_ends=False,
         ),
     ]  # fmt: skip
-
-
-async def _wrong_service(work: Work, referral: Referral, rung: Rung, by: By) -> None:
-    if rung.approach_id is None:
-        return
-    approach = await answering.lock_approach(work, referral, rung.approach_id)
-    if answering.too_late(referral, approach) is None:
-        await answering.reject(work, referral, approach, RejectionReason.OUTSIDE_MANDATE, by)
 
 
 async def _speak_code(

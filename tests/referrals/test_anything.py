@@ -113,7 +113,7 @@ class Play:
             ).all()
             if rows:
                 nobody = [r for r in RungResult if r not in (
-                    RungResult.ACKNOWLEDGED, RungResult.CALL_BACK, RungResult.WRONG_SERVICE,
+                    RungResult.ACKNOWLEDGED, RungResult.CALL_BACK, RungResult.WRONG_NUMBER,
                 )]  # fmt: skip
                 await climbing.note_result(
                     work, referral, dice.choice(list(rows)), dice.choice(nobody)

@@ -93,7 +93,8 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
 
     await stage.advance(120)
     found = await referral_of(ana, referral_id)
-    assert [r["result"] for r in found["rungs"]] == ["no_answer", "machine", "acknowledged"]
+    tried = [r["result"] for r in found["rungs"] if r["purpose"] == "ladder"]
+    assert tried == ["no_answer", "machine", "acknowledged"]
     assert found["state"] == "acknowledged"
     assert third.rung == 1
     # What they hear names nobody.
@@ -144,18 +145,21 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     due, opened = (datetime.fromisoformat(t) for t in (clock["due_at"], found["opened_at"]))
     assert due - opened == timedelta(minutes=15)
     told = await ana.ask(
-        "POST", f"/referrals/{referral_id}/accept", {"name": "Sestra Ana, on duty"}
-    )
+        "POST", f"/referrals/{referral_id}/accept",
+        {"agency": "other-house", "name": "Sestra Ana, on duty"},
+    )  # fmt: skip
     assert told.json()["state"] == "accepted"
     agreed = {
         "agreed": "A bed from three o'clock; we bring her.", "name": "Sestra Ana",
+        "agency": "other-house", "details_told": True,
         "at": (stage.clock.now() - timedelta(minutes=1)).isoformat(),
     }  # fmt: skip
     await ana.ask("POST", f"/referrals/{referral_id}/handover", agreed)
     await stage.advance(3600)
     seen_at = (stage.clock.now() - timedelta(minutes=5)).isoformat()
     await ana.sign_in()
-    done = await ana.ask("POST", f"/referrals/{referral_id}/progress", {"seen_at": seen_at})
+    seen = {"agency": "other-house", "seen_at": seen_at}
+    done = await ana.ask("POST", f"/referrals/{referral_id}/progress", seen)
     assert done.json()["state"] == "in_progress"
     # The second house has no address for messages: the form is handed over on paper, and only
     # then its clock stops. What the first one got does not count for the second.
@@ -168,7 +172,7 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     again = await ana.ask("POST", f"/referrals/{referral_id}/written", {"on_paper": True})
     assert again.status_code == 200
     for verb, body in (
-        ("complete", {"outcome": "placed_shelter"}),
+        ("complete", {"agency": "other-house", "outcome": "placed_shelter"}),
         ("feedback", {"words": "The teacher was rung."}),
         ("close", {"words": "Safe."}),
     ):
@@ -363,22 +367,28 @@ async def test_consent_withdrawn_reaches_everybody_who_was_told(night: Stage, po
     assert refused.status_code == 409
 
 
-async def test_keys_two_and_three(night: Stage) -> None:
+async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
+    """Key 3: the next way of the same agency is tried, and the directory's keeper sees the mark."""
     ana = await night.add_counsellor("ana")
-    await add_agency(night, "wrong", "shelter", phones=("+381113000001",))
-    await add_agency(night, "xright", "shelter", phones=("+381113000002",))
-    phone(night, "+381113000001", presses="3")
-    second = phone(night, "+381113000002", presses="2")
+    numbers = ("+381113000001", "+381113000002")
+    await add_agency(night, "house", "shelter", phones=numbers)
+    await add_agency(night, "xother", "shelter", phones=("+381113000003",))
+    phone(night, numbers[0], presses="3")
+    second = phone(night, numbers[1], presses="2")
+    other = phone(night, "+381113000003")
     referral_id = await urgent(night, ana)
     await night.advance(40)
     found = await referral_of(ana, referral_id)
-    assert [r["result"] for r in found["rungs"]] == ["wrong_service", "wants_to_be_called_back"]
-    assert found["approaches"][0]["reason"] == "outside_mandate"
+    assert [r["result"] for r in found["rungs"]] == ["wrong_number", "wants_to_be_called_back"]
+    assert [(a["agency"], a["reason"]) for a in found["approaches"]] == [("house", None)]
+    assert other.rung == 0
     assert found["state"] == "sent", "wanting to be called back is not acknowledging"
     kinds = [r["kind"] for r in await night.rows("SELECT kind FROM notices ORDER BY at")]
-    assert {"wrong_service", "call_back"} <= set(kinds)
-    doubted = await night.rows("SELECT code FROM agencies WHERE doubted_at IS NOT NULL")
-    assert [r["code"] for r in doubted] == ["wrong"]
+    assert {"wrong_number", "call_back"} <= set(kinds)
+    doubted = await night.rows("SELECT number FROM duty_phones WHERE doubted_at IS NOT NULL")
+    assert [r["number"] for r in doubted] == [numbers[0]]
+    shown = await page(night, ana, "/agencies")
+    assert f"wrong number? {numbers[0]}" in shown.text
     # The ladder waits for the call back, and then goes on.
     second.presses = "1"
     await night.advance(400)
@@ -591,7 +601,7 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     await ana.ask(
         "POST",
         f"/referrals/{made['id']}/complete",
-        {"outcome": "family_supported", "name": "Tim 2"},
+        {"agency": "team", "outcome": "family_supported", "name": "Tim 2"},
     )
     officer = await night.add_counsellor("o", role=Role.ADMINISTRATOR, shift=False, state=None)
     numbers = (await officer.ask("GET", "/statistics/referrals.json")).json()
@@ -614,13 +624,16 @@ async def test_what_comes_back_is_never_left_lying(night: Stage, urgency: str) -
     made = await by_hand(ana, urgency=urgency, consent=consent, send=True)
     await night.advance(5)
     referral_id = made["id"]
-    ok = await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", {"name": "Mira"})
+    ok = await ana.ask(
+        "POST", f"/referrals/{referral_id}/acknowledge", {"agency": "house-1", "name": "Mira"}
+    )
     assert ok.json()["state"] == "acknowledged"
-    nobody = await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", {})
+    nobody = await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", {"agency": "house-1"})
     assert nobody.status_code == 422
     back = await ana.ask(
-        "POST", f"/referrals/{referral_id}/reject", {"reason": "no_capacity", "words": "full"}
-    )
+        "POST", f"/referrals/{referral_id}/reject",
+        {"agency": "house-1", "reason": "no_capacity", "words": "full"},
+    )  # fmt: skip
     found = await referral_of(ana, referral_id)
     clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
     assert clock["stopped_at"] is None

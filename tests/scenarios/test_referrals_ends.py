@@ -26,6 +26,7 @@ from tests.scenarios.test_referrals import OVERRIDE, by_hand, page
 
 __all__ = ["primero", "receiver"]
 CONSENT = {"given_by": "child", "scope": ["services"]}
+HOUSE = {"agency": "house", "name": "M"}
 NOT_HOUSE = {**CONSENT, "withheld_from": ["house"]}
 
 
@@ -65,14 +66,15 @@ async def test_less_consent_offers_nothing_anew_that_is_done(night: Stage, post:
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(3)
     path = f"/referrals/{made['id']}"
-    await ana.ask("POST", f"{path}/complete", {"outcome": "placed_shelter", "name": "M"})
+    await ana.ask("POST", f"{path}/complete", {**HOUSE, "outcome": "placed_shelter"})
     assert (await ana.ask("POST", f"{path}/consent", NOT_HOUSE)).status_code == 200
     await night.advance(5)
     found = await referral_of(ana, made["id"])
     assert (found["state"], found["outcome"]) == ("completed", "placed_shelter")
     assert [a["state"] for a in found["approaches"]] == ["completed"]
     assert not post.to("a@other.example")
-    assert len(post.to("a@house.example")) == 2
+    # The offer, a link to the details, and that it is asked no longer.
+    assert len(post.to("a@house.example")) == 3
 
 
 async def test_who_was_not_found_has_yet_to_be_seen(night: Stage, post: Mail) -> None:
@@ -94,10 +96,11 @@ async def test_who_was_not_found_has_yet_to_be_seen(night: Stage, post: Mail) ->
 
     assert await seen_clock_runs()
     await ana.ask("POST", f"{path}/send", {"agency": "other"})
-    await ana.ask("POST", f"{path}/accept", {"name": "X"})
+    await ana.ask("POST", f"{path}/accept", {"agency": "other", "name": "X"})
     assert await seen_clock_runs()
     # An outcome that rests on having met the child stops it; sent on unseen, it runs again.
-    await ana.ask("POST", f"{path}/complete", {"outcome": "placed_shelter", "name": "X"})
+    placed = {"agency": "other", "outcome": "placed_shelter", "name": "X"}
+    await ana.ask("POST", f"{path}/complete", placed)
     assert not await seen_clock_runs()
     await ana.ask("POST", f"{path}/send", {"agency": "house"})
     assert await seen_clock_runs()
@@ -136,7 +139,7 @@ async def test_what_an_agency_has_is_not_closed_over_its_head(night: Stage, post
     await add_agency(night, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)
     path = f"/referrals/{made['id']}"
-    await ana.ask("POST", f"{path}/acknowledge", {"name": "M"})
+    await ana.ask("POST", f"{path}/acknowledge", HOUSE)
     refused = await ana.ask("POST", f"{path}/close", {"words": "enough"})
     assert refused.status_code == 409
     assert "An agency has it" in refused.json()["detail"]
@@ -171,7 +174,7 @@ async def test_a_withdrawal_behind_what_does_not_arrive(night: Stage, receiver: 
     made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
     await night.until(lambda: len(receiver.taken) == 1)
     receiver.status = 503
-    await ana.ask("POST", f"/referrals/{made['id']}/accept", {"name": "X"})
+    await ana.ask("POST", f"/referrals/{made['id']}/accept", HOUSE)
     await night.advance(3600)
     tried = len(receiver.tries)
     assert tried > 3
@@ -194,7 +197,8 @@ async def test_that_somebody_has_to_ring_climbs_after_the_end(night: Stage, post
     await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
     await night.advance(400)
     found = await night.rows("SELECT for_whom FROM notices WHERE kind = 'ring_them' ORDER BY at")
-    assert [n["for_whom"] for n in found] == ["owner", "supervisors"]
+    # The first asks for the details, which no address could be sent; the last for the withdrawal.
+    assert [n["for_whom"] for n in found] == ["owner", "owner", "supervisors", "supervisors"]
 
 
 async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post: Mail) -> None:
@@ -203,7 +207,7 @@ async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(3)
     path = f"/referrals/{made['id']}"
-    await ana.ask("POST", f"{path}/accept", {"name": "M"})
+    await ana.ask("POST", f"{path}/accept", HOUSE)
     wanted_at = (night.clock.now() + timedelta(hours=1)).isoformat()
     team = {"place": "Street 1", "wanted_at": wanted_at, "team": "T1"}
     assert (await ana.ask("POST", f"{path}/dispatches", team)).status_code == 201

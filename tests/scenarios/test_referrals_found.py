@@ -125,7 +125,7 @@ async def test_withdrawn_after_everything_was_done(night: Stage, post: Mail) -> 
         made = await by_hand(ana, consent=CONSENT, send=True)
         await night.advance(3)
         path = f"/referrals/{made['id']}"
-        done = {"outcome": "other", "name": "Mira"}
+        done = {"agency": "house", "outcome": "other", "name": "Mira"}
         assert (await ana.ask("POST", f"{path}/complete", done)).status_code == 200
         if end == "closed":
             assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
@@ -199,7 +199,7 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(3)
     path = f"/referrals/{made['id']}"
-    await ana.ask("POST", f"{path}/accept", {"name": "Mira"})
+    await ana.ask("POST", f"{path}/accept", {"agency": "one", "name": "Mira"})
     where = {
         "place": "Kod tetke, Ulica 5", "team": "Tim",
         "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat(),
@@ -414,15 +414,15 @@ async def test_numbers_of_how_agencies_answer(night: Stage) -> None:
         made = await by_hand(ana, consent=CONSENT, urgency="urgent", send=True, **more)
         await night.advance(seconds)
         path = f"/referrals/{made['id']}"
-        said = {"name": "Mira"}
+        said = {"agency": "house", "name": "Mira"}
         assert (await ana.ask("POST", f"{path}/acknowledge", said)).status_code == 200
         if n == 0:
-            await ana.ask("POST", f"{path}/reject", {"reason": "no_capacity"})
+            await ana.ask("POST", f"{path}/reject", {**said, "reason": "no_capacity"})
         elif n == 1:
             await night.advance(80)
             seen = {"seen_at": night.clock.now().isoformat(), **said}
             assert (await ana.ask("POST", f"{path}/progress", seen)).status_code == 200
-            await ana.ask("POST", f"{path}/complete", {"outcome": "medical_care"})
+            await ana.ask("POST", f"{path}/complete", {**said, "outcome": "medical_care"})
             await ana.ask("POST", f"{path}/feedback", {"words": "told"})
     # Nobody acknowledges this one in time.
     await by_hand(ana, consent=CONSENT, urgency="immediate", send=True)
@@ -512,7 +512,12 @@ async def test_a_key_that_is_told_after_the_end_of_the_leg(night: Stage) -> None
     ended = [(k, "completed" if k == "CallStatus" else v) for k, v in fields]
     await night.exchange.sender.call_back(f"{base}/status", ended)
     assert (await referral_of(ana, referral_id))["rungs"][0]["result"] == "nobody_pressed_a_key"
+    # Key 1 is not yet a yes: the question after it was never heard.
     await night.exchange.sender.call_back(f"{base}/pressed?n=1", [*fields, ("Digits", "1")])
+    assert (await referral_of(ana, referral_id))["rungs"][0]["result"] == "nobody_pressed_a_key"
+    confirming = str(4 + rung.int % 6)
+    pressed = [*fields, ("Digits", confirming)]
+    await night.exchange.sender.call_back(f"{base}/pressed?n=11", pressed)
     found = await referral_of(ana, referral_id)
     assert found["state"] == "acknowledged"
     assert found["rungs"][0]["result"] == "acknowledged"

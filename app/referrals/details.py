@@ -1,0 +1,124 @@
+"""The details after an acknowledgement: they are sent, opened by a deadline, and kept up to date.
+
+An agency that has acknowledged is sent a link and, by another way, its code. Until the details are
+opened, by whichever way, a deadline runs. What is written later is announced to the agency that
+holds the referral, at most once a minute.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from app.referrals import clocks
+from app.referrals.disclosures import needed_by
+from app.referrals.models import Agency, Approach, Referral
+from app.referrals.scopes import lock_referral
+from app.referrals.states import (
+    HELD,
+    ClockKind,
+    NoticeKind,
+    Purpose,
+    ReferralState,
+)
+from app.referrals.telling import announce_event, send_links, send_links_with_code
+from app.referrals.trail import By, note, tell_house
+from app.work import Work
+
+# Those who write to us by a way on which they have the details, or the page that leads to them.
+_HAVE_THEM = ("link", "machine", "primero")
+# At most one announcement in this time for each referral.
+ANNOUNCED_EVERY = timedelta(minutes=1)
+# What is written in a stretch is announced together.
+_GATHERED = timedelta(seconds=20)
+
+
+async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -> str | None:
+    """Send the details of a locked referral to the agency that has just acknowledged it.
+
+    The answer is a code to be read out on the telephone, where there is only one written way for
+    the link and `by` is the agency's own duty phone.
+    """
+    await clocks.run_details(work, referral, done=approach.details_at is not None)
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    if by.how in _HAVE_THEM:
+        return None
+    lives = clocks.protocol_of(work, referral).link_lives
+    spoken: str | None = None
+    if by.how == "phone" and bool(agency.email) != bool(agency.sms):
+        spoken = await send_links_with_code(work, referral, agency, approach.id, lives=lives)
+        sent = 1
+    else:
+        sent = await send_links(
+            work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK
+        )
+    if sent:
+        note(work, referral, "details sent", By("program", agency.code))
+    elif not (agency.webhook_url or agency.primero):
+        tell_house(
+            work, referral, NoticeKind.RING_THEM, for_whom="owner", agency=agency.code,
+            purpose="details",
+        )  # fmt: skip
+    return spoken
+
+
+async def note_opened(work: Work, referral: Referral, approach: Approach, how: str) -> None:
+    """An agency has the details of a locked referral; its deadline stops. Twice is once."""
+    approach.read_at, approach.read_revision = work.now, referral.revision
+    if approach.details_at is not None:
+        return
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    approach.details_at = work.now
+    note(work, referral, "details opened", By("program", agency.code), way=how)
+    if referral.approach_id == approach.id:
+        await clocks.stop(work, referral, ClockKind.DETAILS)
+
+
+# -- what is written later -----------------------------------------------------------------------
+
+
+async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> None:
+    """Answers of a locked referral were written: whoever holds it hears so within the minute."""
+    if referral.approach_id is None or ReferralState(referral.state) not in HELD:
+        return
+    if referral.update_due_at is not None:
+        return
+    agency = await work.session.get(Agency, referral.agency_id)
+    assert agency is not None
+    if not set(paths) & set(needed_by(work, referral, agency)):
+        return
+    due = work.now + _GATHERED
+    if referral.announced_at is not None:
+        due = max(due, referral.announced_at + ANNOUNCED_EVERY)
+    referral.update_due_at = due
+    work.defer("referrals:announce_update", delay=due - work.now, referral_id=str(referral.id))
+
+
+async def announce_update(work: Work, referral_id: UUID) -> None:
+    """Tell the agency that holds a referral that more was written, by each way that it has."""
+    referral = await lock_referral(work, referral_id)
+    due = referral.update_due_at
+    if due is None:
+        return
+    if due > work.now:
+        work.defer("referrals:announce_update", delay=due - work.now, referral_id=str(referral_id))
+        return
+    referral.update_due_at = None
+    if referral.approach_id is None or ReferralState(referral.state) not in HELD:
+        return
+    approach = await work.session.get(Approach, referral.approach_id, populate_existing=True)
+    assert approach is not None
+    agency = await work.session.get(Agency, approach.agency_id)
+    assert agency is not None
+    referral.announced_at = work.now
+    note(work, referral, "update announced", By("program", agency.code))
+    await announce_event(work, referral, agency, "referral.updated", {})
+    if agency.primero:
+        work.defer("referrals:update_counterpart", approach_id=str(approach.id))
+    # An agency that has not read the last message finds all of it behind the link that it has.
+    if approach.read_at is None or (approach.announced_at or approach.read_at) > approach.read_at:
+        return
+    approach.announced_at = work.now
+    lives = clocks.protocol_of(work, referral).link_lives
+    await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.UPDATE)
