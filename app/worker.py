@@ -13,6 +13,8 @@ from app.contacts.jobs import contacts_tasks
 from app.database.bus import EVERYTHING, Bus
 from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.log import log
+from app.referrals.dangers import EVERY as DANGERS_EVERY
+from app.referrals.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
 from app.routing.callbacks import open_due
@@ -156,6 +158,8 @@ class Worker:
             await self._busily(sweep(self._ground))
             if second % WATCHED_EVERY == 0:
                 await self._busily(watch(self._ground))
+            if second % DANGERS_EVERY == 0:
+                await self._busily(look(self._ground))
             if second % _FORGOTTEN_EVERY == 0:
                 await self._busily(catch_forgotten(self._ground))
             await self._ground.clock.sleep(1)

@@ -24,6 +24,7 @@ from app.api.record_views import (
 )
 from app.contacts import cases, documents, follow_ups, printing
 from app.contacts.models import Case
+from app.contacts.risk import Risk
 from app.contacts.scopes import may_write_case
 from app.contacts.search import Wanted, search
 from app.contacts.states import FollowUpAbout
@@ -64,6 +65,11 @@ class ByName(BaseModel):
 class MoveTo(BaseModel):
     to: str = Field(max_length=60)
     reason: str = Field(default="", max_length=2000)
+
+
+class RiskIn(BaseModel):
+    risk: Risk
+    reason: str = Field(max_length=4000)
 
 
 class Note(BaseModel):
@@ -152,6 +158,12 @@ async def link_contact(work: InWork, staff: WritesCases, case_id: UUID, body: By
 async def move_case(work: InWork, staff: WritesCases, case_id: UUID, body: MoveTo) -> CaseRow:
     """Move it on, as its workflow allows."""
     return case_row(await cases.move_case(work, staff, case_id, body.to, body.reason))
+
+
+@router.post("/cases/{case_id}/risk")
+async def set_risk(work: InWork, staff: WritesCases, case_id: UUID, body: RiskIn) -> CaseRow:
+    """How great the risk to the children is, and why."""
+    return case_row(await cases.set_risk(work, staff, case_id, body.risk, body.reason))
 
 
 @router.post("/cases/{case_id}/members")

@@ -118,6 +118,7 @@ class CaseRow(BaseModel):
     closed_at: datetime | None
     separation_risk: bool
     separation_outcome: str | None
+    risk: str | None
     revision: int
 
 

@@ -19,7 +19,17 @@ from app.api.referral_views import (
 )
 from app.contacts.risk import Urgency
 from app.errors import Invalid
-from app.referrals import consenting, delivery, desk, opening, printing, reading
+from app.referrals import (
+    alarms,
+    consenting,
+    dangers,
+    delivery,
+    desk,
+    opening,
+    printing,
+    reading,
+)
+from app.referrals import urgency as urgency_of
 from app.referrals.consent import Basis, GivenBy, How, Scope
 from app.referrals.models import Referral
 from app.referrals.reading import Wanted
@@ -119,6 +129,22 @@ class Completion(SaidIn):
 
 class WordsIn(BaseModel):
     words: Words = ""
+
+
+class UrgencyIn(BaseModel):
+    urgency: Urgency
+    reason: Words
+
+
+class DangerView(BaseModel):
+    id: UUID
+    kind: str
+    # referral, contact or case
+    about: str
+    subject_id: UUID
+    begun_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
 
 
 class ToColleague(BaseModel):
@@ -323,6 +349,42 @@ async def recall(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) 
 async def take(work: InWork, staff: SeesClocks, referral_id: UUID) -> dict[str, Any]:
     """A supervisor has it in hand: nobody is rung, and an agency has to take it by a clock."""
     return referral_brief(await desk.take_in_hand(work, staff, referral_id))
+
+
+@router.post("/referrals/{referral_id}/urgency")
+async def change_urgency(
+    work: InWork, staff: Writes, referral_id: UUID, body: UrgencyIn
+) -> dict[str, Any]:
+    """Raise or lower the urgency, with the reason; deadlines and escalation follow."""
+    found = await urgency_of.change_urgency(work, staff, referral_id, body.urgency, body.reason)
+    return referral_brief(found)
+
+
+@router.get("/danger-alarms")
+async def danger_alarms(work: InWork, staff: Sees) -> list[DangerView]:
+    """Danger that is written down and pushed by nobody, as far as one answers for it."""
+    return [
+        DangerView(
+            id=alarm.id, kind=alarm.kind, about=dangers.subject_kind(alarm),
+            subject_id=alarm.subject_id, begun_at=alarm.begun_at,
+            acknowledged_at=alarm.acknowledged_at, acknowledged_by=alarm.acknowledged_by,
+        )
+        for alarm in await dangers.open_dangers(work, staff)
+        if alarm.subject_id is not None
+    ]  # fmt: skip
+
+
+@router.post("/danger-alarms/{alarm_id}/acknowledge", status_code=204)
+async def acknowledge_danger(work: InWork, staff: Sees, alarm_id: UUID) -> None:
+    """See to it; without a decision the escalation goes on after the protocol's time."""
+    await dangers.lock_own_alarm(work, staff, alarm_id)
+    await alarms.acknowledge(work, alarm_id, staff.name, staff)
+
+
+@router.post("/danger-alarms/{alarm_id}/decide", status_code=204)
+async def decide_danger(work: InWork, staff: Sees, alarm_id: UUID, body: WordsIn) -> None:
+    """Decide that nothing more is to be done, and why."""
+    await dangers.decide(work, staff, alarm_id, body.words)
 
 
 @router.post("/referrals/{referral_id}/owner")

@@ -20,6 +20,7 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
+from app.contacts.risk import Risk, rises
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
     check_contact_writable,
@@ -227,6 +228,24 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
     case.closed_at = work.now if flow.status(to).ends else None
     note_event(
         work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
+    )
+    return case
+
+
+async def set_risk(work: Work, staff: Staff, case_id: UUID, risk: Risk, reason: str) -> Case:
+    """Write down how great the risk is, and why; its history stays in the log. A rise that is
+    followed by no referral alarms a person. Raises Invalid, NotFound.
+    """
+    if not reason.strip() or len(reason) > 4000 or "\x00" in reason:
+        raise Invalid("Write why the risk is set so, in at most 4000 characters.")
+    case = await lock_writable(work, staff, Case, case_id)
+    before, case.risk = case.risk, risk.value
+    if rises(before, risk):
+        case.risk_rose_at = work.now
+    elif before != risk.value:
+        case.risk_rose_at = None
+    note_event(
+        work, "case", case.id, "risk set", words=reason.strip(), before=before, after=risk.value
     )
     return case
 

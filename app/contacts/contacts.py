@@ -331,6 +331,7 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
     suggested = await suggestion(work, contact)
     _move(contact, ContactEvent.COMPLETE)
     contact.closed_as = None
+    contact.danger_at = work.now if _has_to_be_referred(contact, suggested) else None
     await _keep_version(work, staff, contact)
     note_event(
         work, "contact", contact.id, "completed", number=contact.completions,
@@ -338,6 +339,12 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
         cues=[cue.cue for cue in suggested.cues] if suggested else [],
     )  # fmt: skip
     return contact
+
+
+def _has_to_be_referred(contact: Contact, suggested: Suggestion | None) -> bool:
+    """Immediate danger was decided, or there is a sign that is always referred."""
+    signs = suggested.cues if suggested is not None else []
+    return contact.urgency == Urgency.IMMEDIATE or any(cue.refer for cue in signs)
 
 
 class SignsOfDanger(Conflict):

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from app.contacts.risk import Urgency
+from app.contacts.risk import Risk, Urgency
 from app.contacts.states import (
     CHANNELS,
     NON_COUNSELLING,
@@ -116,6 +116,7 @@ class Contact(Filled, Base):
         Index("ix_contacts_profile_id", "profile_id"),
         Index("ix_contacts_taken_at", "taken_at"),
         Index("ix_contacts_open", "owner_id", postgresql_where=text("state <> 'complete'")),
+        Index("ix_contacts_danger_at", "danger_at", postgresql_where=text("danger_at IS NOT NULL")),
         *found_by("contacts"),
     )
 
@@ -137,6 +138,8 @@ class Contact(Filled, Base):
     completed_at: Mapped[datetime | None]
     completed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     completions: Mapped[int] = mapped_column(server_default="0")
+    # Since when it is complete with immediate danger, or with a sign that has to be referred.
+    danger_at: Mapped[datetime | None]
 
 
 class Case(Filled, Base):
@@ -145,7 +148,13 @@ class Case(Filled, Base):
     __tablename__ = "cases"
     __table_args__ = (
         one_of("separation_outcome", SeparationOutcome),
+        one_of("risk", Risk),
         Index("ix_cases_status", "status", "opened_at"),
+        Index(
+            "ix_cases_risk_rose_at",
+            "risk_rose_at",
+            postgresql_where=text("risk_rose_at IS NOT NULL AND closed_at IS NULL"),
+        ),
         *found_by("cases"),
     )
 
@@ -155,6 +164,9 @@ class Case(Filled, Base):
     closed_at: Mapped[datetime | None]
     separation_risk: Mapped[bool] = mapped_column(server_default="false")
     separation_outcome: Mapped[str | None]
+    # How great the risk to the children is; its history is in the log.
+    risk: Mapped[str | None]
+    risk_rose_at: Mapped[datetime | None]
 
 
 class ContactReader(Base):

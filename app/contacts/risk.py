@@ -24,10 +24,28 @@ class Urgency(StrEnum):
 _ORDER = list(Urgency)
 
 
+class Risk(StrEnum):
+    """How great the risk to the children of a case is."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+def rises(before: str | None, after: Risk) -> bool:
+    """Whether a level is more than the one of before; a first level counts when it is high."""
+    order = list(Risk)
+    if before is None:
+        return after is Risk.HIGH
+    return order.index(after) > order.index(Risk(before))
+
+
 class RiskCue(Part):
     cue: Code
     urgency: Urgency
     reason: Labels
+    # A completed contact with this sign is referred, or a person decides and says why not.
+    refer: bool = False
 
 
 class RiskCues(Part):

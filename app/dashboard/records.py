@@ -21,7 +21,7 @@ from app.contacts.records import (
     library_of,
     sheet_of,
 )
-from app.contacts.risk import Urgency
+from app.contacts.risk import Risk, Urgency
 from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, ContactState, FollowUpAbout, NonCounselling, Source
 from app.contacts.trees import label_in
@@ -305,6 +305,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         "case.html",
         **form_values(work, staff, opened, language),
         case=case,
+        risks=list(Risk),
         writable=open_ and may(staff.role, Permission.WRITE_CASES),
         may_write=may(staff.role, Permission.WRITE_CASES),
         status=label_in(flow.status(case.status).label, language),

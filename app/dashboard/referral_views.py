@@ -230,6 +230,10 @@ _KINDS: dict[str, Any] = {
     "accept": _simple("accepted"),
     "reject": lambda s, a, how, d: _by(a or s, f"rejected: {plain(d.get('reason'))}", how),
     "rejected too": lambda s, a, how, d: _by(a, f"rejected, too: {plain(d.get('reason'))}", how),
+    "urgency changed": lambda s, a, how, d: (
+        f"{s} changed the urgency from {d.get('from')} to {d.get('to')}"
+    ),
+    "danger decided": _ours("decided that nothing more is to be done"),
     "lapse": lambda s, a, how, d: "The details were not opened in time: the escalation goes on",
     "details sent": lambda s, a, how, d: f"Sent {a} a link to the details",
     "details opened": lambda s, a, how, d: f"{a} has the details ({d.get('way', '')})",

@@ -14,7 +14,16 @@ from app.contacts.risk import Urgency
 from app.dashboard import referral_views
 from app.dashboard.records import form_values, labels_of, language_of, page
 from app.errors import Invalid
-from app.referrals import accountability, agencies, clocks, delivery, directory_csv, reading
+from app.referrals import (
+    accountability,
+    agencies,
+    alarms,
+    clocks,
+    dangers,
+    delivery,
+    directory_csv,
+    reading,
+)
 from app.referrals.consent import GivenBy, How, Scope
 from app.referrals.finding import Answer
 from app.referrals.library import protocols_of
@@ -31,6 +40,7 @@ from app.referrals.states import (
     Sector,
     Service,
 )
+from app.routing.models import AlarmKind
 from app.staff import accounts
 from app.staff.access import InWork, Requires
 from app.staff.models import Staff
@@ -201,6 +211,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         given_bys=list(GivenBy),
         hows=list(How),
         scopes=list(Scope),
+        urgencies=list(Urgency),
         reasons=list(RejectionReason),
         outcomes=list(ReferralOutcome),
         dispatch_states=[s for s in DispatchState if s is not DispatchState.ASKED],
@@ -238,6 +249,7 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "running": await clocks.running(work, staff),
         "count": await clocks.count_running(work, staff),
         "notices": await reading.notices_for(work, staff),
+        "dangers": await _dangers(work, staff),
         "dead": await delivery.dead_letters(work, staff),
         "clock_words": referral_views.clock_words,
         "house_words": house_words,
@@ -260,10 +272,26 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "staff": staff,
         "notices": await reading.notices_for(work, staff, limit=20),
+        "dangers": await _dangers(work, staff),
+        "now": work.now,
         "house_words": house_words,
         "plain": referral_views.plain,
         "clock_words": referral_views.clock_words,
     }
+
+
+async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
+    """Danger that nobody pushes, with the page of the record in which it is written down."""
+    pages = {"referral": "/referrals", "contact": "/contacts", "case": "/cases"}
+    return [
+        {
+            "id": alarm.id, "words": alarms.reason_of(alarm), "begun_at": alarm.begun_at,
+            "href": f"{pages[dangers.subject_kind(alarm)]}/{alarm.subject_id}",
+            "about": dangers.subject_kind(alarm), "by": alarm.acknowledged_by,
+            "may_decide": alarm.kind != AlarmKind.OVERRIDE_NOT_SEEN,
+        }
+        for alarm in await dangers.open_dangers(work, staff)
+    ]  # fmt: skip
 
 
 async def desk_values(

@@ -218,18 +218,22 @@ class Stage:
         """Wait until nothing is under way: no webhook, no job, no pair to be matched."""
         calm = 0
         while calm < 2:
-            for _ in range(8):
-                await asyncio.sleep(0)
-            worker = self.app.state.worker
-            busy = self.exchange.sender.under_way or worker.busy
-            if busy:
+            if self._busy():
                 calm = 0
                 await asyncio.sleep(0.001)
+                continue
+            for _ in range(8):
+                await asyncio.sleep(0)
+            if self._busy():
                 continue
             jobs, could_match = await self._under_way()
             calm = 0 if jobs else calm + 1
             if could_match and calm == 1 and await queue.match(self.ground):
                 calm = 0
+
+    def _busy(self) -> bool:
+        """Whether a webhook is under way, or the worker does something outside of its jobs."""
+        return bool(self.exchange.sender.under_way or self.app.state.worker.busy)
 
     async def _under_way(self) -> tuple[bool, bool]:
         """Whether jobs are due or running, and whether there is anything to match."""

@@ -136,6 +136,44 @@ async def stop(work: Work, referral: Referral, *kinds: ClockKind) -> None:
     work.announce("clocks")
 
 
+async def follow_urgency(
+    work: Work, referral: Referral, moments: dict[str, datetime | None]
+) -> None:
+    """The urgency of a locked referral was changed: its running clocks get the time of the new one,
+    from the moment at which they began. `moments` says when each moment came about.
+    """
+    protocol = protocol_of(work, referral)
+    rules = {rule.clock: rule for rule in protocol.rule(referral.urgency).clocks}
+    await work.session.flush()
+    rows = await work.session.scalars(select(Clock).where(Clock.referral_id == referral.id))
+    known = {ClockKind(clock.kind): clock for clock in rows.all()}
+    for kind, clock in known.items():
+        if clock.stopped_at is not None or kind is ClockKind.HAND_OVER:
+            continue
+        if kind not in rules:
+            clock.stopped_at = work.now
+            continue
+        clock.due_at = protocol.due(rules[kind], clock.started_at)
+        if clock.due_at > work.now:
+            clock.breached_at = clock.breached_by = None
+        _set(work, clock)
+    holder = None
+    if referral.approach_id is not None:
+        holder = await work.session.get(Approach, referral.approach_id)
+    for kind, rule in rules.items():
+        start = moments.get(rule.from_)
+        if kind in known or start is None or has_happened(referral, kind, holder):
+            continue
+        if kind is ClockKind.DETAILS and referral.house_has_it:
+            continue
+        clock = Clock(
+            id=uuid4(), referral_id=referral.id, kind=kind.value, started_at=start,
+            due_at=protocol.due(rule, start),
+        )  # fmt: skip
+        work.session.add(clock)
+        _set(work, clock)
+
+
 async def run_on(work: Work, referral: Referral, kind: ClockKind) -> None:
     """What was done is undone: the clock runs on, and is due when it always was."""
     clock = await _clock(work, referral, kind)

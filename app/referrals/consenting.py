@@ -59,6 +59,12 @@ async def given_of(work: Work, referral_id: UUID) -> Given | None:
     )  # fmt: skip
 
 
+async def basis_of(work: Work, referral: Referral) -> str | None:
+    """The ground on which a referral is told without consent; None where it rests on consent."""
+    given = await given_of(work, referral.id)
+    return given.basis if given is not None and given.kind == "override" else None
+
+
 async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By) -> None:
     """Write down consent to a locked or new referral. Raises Invalid."""
     if not agreed.scope:

@@ -82,11 +82,17 @@ async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> 
     """Answers of a locked referral were written: whoever holds it hears so within the minute."""
     if referral.approach_id is None or ReferralState(referral.state) not in HELD:
         return
-    if referral.update_due_at is not None:
-        return
     agency = await work.session.get(Agency, referral.agency_id)
     assert agency is not None
-    if not set(paths) & set(needed_by(work, referral, agency)):
+    if set(paths) & set(needed_by(work, referral, agency)):
+        await announce_soon(work, referral)
+
+
+async def announce_soon(work: Work, referral: Referral) -> None:
+    """Tell the agency that holds a locked referral that something is new, within the minute."""
+    if referral.approach_id is None or ReferralState(referral.state) not in HELD:
+        return
+    if referral.update_due_at is not None:
         return
     due = work.now + _GATHERED
     if referral.announced_at is not None:

@@ -26,6 +26,7 @@ from app.mail import (
 )
 from app.referrals import clocks, counterparts, delivery, details
 from app.referrals.agencies import house_address
+from app.referrals.alarms import alarm_tasks
 from app.referrals.climbing import breached, climb_on, is_needed, note_result
 from app.referrals.library import protocols_of
 from app.referrals.models import Clock, Notice, Referral, Rung
@@ -33,7 +34,6 @@ from app.referrals.opening import refer_unanswered
 from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
-from app.referrals.staffing_alarms import alarm_tasks
 from app.referrals.states import NoticeKind, Purpose, RungResult, Service
 from app.referrals.telling import payload_of
 from app.referrals.trail import tell_house

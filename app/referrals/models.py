@@ -176,6 +176,8 @@ class Referral(Filled, Base):
     turn: Mapped[int] = mapped_column(server_default="0")
     # The counsellor brings whoever acknowledges into the live call.
     warm: Mapped[bool] = mapped_column(server_default="false")
+    # When its urgency was last raised or lowered.
+    urgency_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     # Our own supervisor or director has it in hand, and no agency yet.

@@ -94,6 +94,22 @@ class DangerKey(Part):
     source: str = Field(min_length=1, max_length=400)
 
 
+class AlarmTimes(Part):
+    """How long danger that is written down may wait until a person is alarmed."""
+
+    # A referral of immediate danger that was opened and not sent.
+    draft: Duration = timedelta(minutes=2)
+    # An override of consent for immediate danger that no second person has seen.
+    override: Duration = timedelta(minutes=15)
+    # A contact completed with immediate danger and without a referral.
+    contact: Duration = timedelta(minutes=5)
+    # A case whose risk has risen, without a referral since.
+    case: Duration = timedelta(hours=1)
+    # Whoever acknowledges the alarm decides within this time, or it goes on.
+    decide: Duration = timedelta(minutes=15)
+    source: str = Field(default="House rules, to be confirmed.", min_length=1, max_length=400)
+
+
 class Discloses(Part):
     """The parts of the form that a service needs: sections, or single fields as section.field."""
 
@@ -124,6 +140,7 @@ class Protocol(Part):
     link_lives: Duration
     # Where the three times above come from.
     times_source: str = Field(min_length=1, max_length=400)
+    alarms: AlarmTimes = AlarmTimes()
     urgencies: tuple[UrgencyRule, ...]
     recipients: tuple[Recipients, ...] = ()
     family_first: FamilyFirst | None = None
@@ -174,6 +191,7 @@ def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
         _check_rule(protocol, rule, lines, n)
     _check_services(protocol, lines)
     _check_times(protocol, lines)
+    _check_alarms(protocol, lines)
     return protocol, lines
 
 
@@ -195,6 +213,13 @@ def _check_times(protocol: Protocol, lines: Lines) -> None:
     if not timedelta(seconds=10) <= protocol.danger_key.unanswered_after <= timedelta(minutes=10):
         words = "unanswered_after is between 10 seconds and 10 minutes"
         raise lines.refuse(("danger_key", "unanswered_after"), words)
+
+
+def _check_alarms(protocol: Protocol, lines: Lines) -> None:
+    least, most = timedelta(seconds=30), timedelta(hours=24)
+    for name in ("draft", "override", "contact", "case", "decide"):
+        if not least <= getattr(protocol.alarms, name) <= most:
+            raise lines.refuse(("alarms", name), f"{name} is between {least} and {most}")
 
 
 def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> None:

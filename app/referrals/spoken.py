@@ -95,6 +95,7 @@ _HOUSE = {
     "rejected": "An agency has rejected a referral",
     "nobody_left": "Nobody is left to ask in this round",
     "wrong_service": "An agency says that it is the wrong service",
+    "urgency_lowered": "A referral is not immediate any more: look whether that is right",
     "wrong_number": "A duty phone is a wrong number: put the directory right",
     "undelivered": "A message could not be delivered",
     "completed": "An agency has done its part: look whether it is enough, and close it",

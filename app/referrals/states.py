@@ -284,6 +284,7 @@ class NoticeKind(StrEnum):
     WRONG_SERVICE = "wrong_service"
     # A duty phone is answered by others: the directory has to be put right.
     WRONG_NUMBER = "wrong_number"
+    URGENCY_LOWERED = "urgency_lowered"
     COMPLETED = "completed"
     UNDELIVERED = "undelivered"
     # No message reaches them: somebody has to ring and say it.

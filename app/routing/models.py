@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, KeyedHash, one_of
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.routing.rota import ChangeKind
 from app.routing.shifts import Layer, OnHolidays
 
@@ -138,30 +138,54 @@ class AlarmKind(StrEnum):
     EVERYBODY_AWAY = "everybody_away"
     LAST_ONE_MISSES = "last_one_misses"
     LONG_WAIT = "long_wait"
+    # Danger that is written down and pushed by nobody.
+    DRAFT_NOT_SENT = "draft_not_sent"
+    OVERRIDE_NOT_SEEN = "override_not_seen"
+    DANGER_NOT_REFERRED = "danger_not_referred"
+    RISK_ROSE = "risk_rose"
+    DETAILS_NOT_OPENED = "details_not_opened"
 
 
-class StaffingAlarm(Base):
-    """A line has no counsellor in a language, or soon will have none: a person has to act.
+class Alarm(Base):
+    """A person has to act: a line has no counsellor in a language, or danger is pushed by nobody.
 
-    At most one for each at a time. `round`, `step` and `phone` say where the escalation stands,
-    as for an urgent referral; `turn` grows with each step, so that a late job does nothing.
+    At most one for each line and language, or for each kind and record, at a time. `round`, `step`
+    and `phone` say where the escalation stands, as for an urgent referral; `turn` grows with each
+    step, so that a late job does nothing.
     """
 
-    __tablename__ = "staffing_alarms"
+    __tablename__ = "alarms"
     __table_args__ = (
         one_of("kind", AlarmKind),
+        CheckConstraint("(line_id IS NULL) <> (subject_id IS NULL)", name="about"),
         Index(
-            "uq_staffing_alarms_open",
+            "uq_alarms_open_line",
             "line_id",
             "language",
             unique=True,
-            postgresql_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL AND line_id IS NOT NULL"),
         ),
+        Index(
+            "uq_alarms_open_subject",
+            "subject_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL AND subject_id IS NOT NULL"),
+        ),
+        Index("ix_alarms_subject_id", "subject_id"),
     )
 
     id: Mapped[Identifier]
-    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
-    language: Mapped[str]
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str | None]
+    # The referral, contact or case in which the danger is written down, and who answers for it.
+    subject_id: Mapped[UUID | None]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    owner_asked_at: Mapped[datetime | None]
+    # A person has decided that nothing more is to be done, and why.
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    words_sealed: Mapped[Sealed | None]
     kind: Mapped[str]
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -175,7 +199,7 @@ class StaffingAlarm(Base):
 
 
 class AlarmAttempt(Base):
-    """One try to reach one person about a staffing alarm; committed before anything is sent."""
+    """One try to reach one person about an alarm; committed before anything is sent."""
 
     __tablename__ = "alarm_attempts"
     __table_args__ = (
@@ -185,7 +209,7 @@ class AlarmAttempt(Base):
     )
 
     id: Mapped[Identifier]
-    alarm_id: Mapped[UUID] = mapped_column(ForeignKey("staffing_alarms.id", ondelete="CASCADE"))
+    alarm_id: Mapped[UUID] = mapped_column(ForeignKey("alarms.id", ondelete="CASCADE"))
     number: Mapped[int]
     round: Mapped[int] = mapped_column(server_default="0")
     turn: Mapped[int]

@@ -19,7 +19,7 @@ from app.errors import NotFound
 from app.jobs.transaction import transaction
 from app.routing import roster
 from app.routing.coverage import COVERING
-from app.routing.models import AlarmKind, Presence, PresenceState, StaffingAlarm
+from app.routing.models import Alarm, AlarmKind, Presence, PresenceState
 from app.routing.plan import read_plan
 from app.routing.roster import Person
 from app.staff.audit import write_entry
@@ -143,7 +143,7 @@ async def _longest_waits(work: Work) -> dict[tuple[UUID | None, str | None], dat
 async def _settle(work: Work, found: list[Found]) -> int:
     """Open what is new, and end what is no longer so."""
     rows = await work.session.scalars(
-        select(StaffingAlarm).where(StaffingAlarm.ended_at.is_(None)).with_for_update()
+        select(Alarm).where(Alarm.ended_at.is_(None), Alarm.line_id.is_not(None)).with_for_update()
     )
     known = {(alarm.line_id, alarm.language): alarm for alarm in rows.all()}
     now = {(one.line_id, one.language): one.kind for one in found}
@@ -156,7 +156,7 @@ async def _settle(work: Work, found: list[Found]) -> int:
     for (line_id, language), kind in now.items():
         if (line_id, language) in known:
             continue
-        row = StaffingAlarm(
+        row = Alarm(
             id=uuid4(), line_id=line_id, language=language, kind=kind.value, begun_at=work.now,
             next_at=work.now, turn=1,
         )  # fmt: skip
@@ -168,13 +168,13 @@ async def _settle(work: Work, found: list[Found]) -> int:
     return opened
 
 
-async def open_alarms(work: Work) -> list[tuple[StaffingAlarm, str]]:
+async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
     """Alarms that are not over, with the name of their line; the oldest first."""
     rows = await work.session.execute(
-        select(StaffingAlarm, Line.name)
-        .join(Line, Line.id == StaffingAlarm.line_id)
-        .where(StaffingAlarm.ended_at.is_(None))
-        .order_by(StaffingAlarm.begun_at)
+        select(Alarm, Line.name)
+        .join(Line, Line.id == Alarm.line_id)
+        .where(Alarm.ended_at.is_(None))
+        .order_by(Alarm.begun_at)
     )
     return [(alarm, name) for alarm, name in rows]
 
@@ -182,21 +182,21 @@ async def open_alarms(work: Work) -> list[tuple[StaffingAlarm, str]]:
 async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None = None) -> bool:
     """A person sees to it; whether they are the first. Raises NotFound."""
     won = await work.session.scalar(
-        update(StaffingAlarm)
-        .where(StaffingAlarm.id == alarm_id, StaffingAlarm.acknowledged_at.is_(None))
+        update(Alarm)
+        .where(Alarm.id == alarm_id, Alarm.acknowledged_at.is_(None))
         .values(
             acknowledged_at=work.now, acknowledged_by=by, next_at=None,
-            turn=StaffingAlarm.turn + 1,
+            turn=Alarm.turn + 1,
         )
-        .returning(StaffingAlarm.id)
+        .returning(Alarm.id)
         .execution_options(synchronize_session=False)
     )  # fmt: skip
     if won is None:
-        if await work.session.get(StaffingAlarm, alarm_id) is None:
+        if await work.session.get(Alarm, alarm_id) is None:
             raise NotFound("There is no such alarm.")
         return False
     write_entry(
-        work, "staffing alarm acknowledged", str(alarm_id),
+        work, "alarm acknowledged", str(alarm_id),
         by=str(staff.id) if staff else "on call",
     )  # fmt: skip
     work.defer("referrals:alarm_over", alarm_id=str(alarm_id))
@@ -204,6 +204,8 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
     return True
 
 
-async def line_of(work: Work, alarm: StaffingAlarm) -> LineScript | None:
-    """The line that an alarm is about."""
+async def line_of(work: Work, alarm: Alarm) -> LineScript | None:
+    """The line that an alarm is about; for danger, the oldest one speaks."""
+    if alarm.line_id is None:
+        return await lines.any_line(work)
     return await lines.line_of_id(work, alarm.line_id)

@@ -1,4 +1,4 @@
-"""Staffing alarms by telephone: a phone of our people on call is rung, and 1 acknowledges.
+"""Alarms by telephone: a phone of our people on call is rung, and 1 acknowledges.
 
 Machines are told from people, since a mailbox must not silence an alarm. A message is sent once.
 """
@@ -12,10 +12,10 @@ from procrastinate import JobContext
 from app.calls.speech import LineScript
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.errors import NotFound
-from app.referrals import staffing_alarms
-from app.referrals.staffing_alarms import LISTENING, is_open, lock_alarm, note_result
+from app.referrals import alarms
+from app.referrals.alarms import LISTENING, is_open, lock_alarm, note_result
 from app.routing import watch
-from app.routing.models import AlarmAttempt, StaffingAlarm
+from app.routing.models import Alarm, AlarmAttempt
 from app.telephony import pacing
 from app.telephony.jobs import parts_of, task
 from app.telephony.leg_jobs import ASKS, known_sids
@@ -34,7 +34,7 @@ _ENDED = {
 }  # fmt: skip
 
 
-async def _lock(work: Work, attempt_id: UUID) -> tuple[StaffingAlarm, AlarmAttempt]:
+async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
     """The alarm, then the attempt. Raises NotFound."""
     attempt = await work.session.get(AlarmAttempt, attempt_id)
     alarm = await lock_alarm(work, attempt.alarm_id) if attempt is not None else None
@@ -66,7 +66,7 @@ async def _prepare(work: Work, attempt_id: UUID, task_name: str) -> dict[str, An
             work.defer(task_name, delay=wait, attempt_id=str(attempt.id))
             return None
     attempt.sending, attempt.sent_at = "sending", work.now
-    body = await staffing_alarms.message_of(work, alarm)
+    body = await alarms.message_of(work, alarm)
     return {"to": attempt.target, "from_": line.shown_number, "seconds": attempt.seconds,
             "body": body}  # fmt: skip
 
@@ -156,14 +156,14 @@ async def end_alarm_leg(context: JobContext, attempt_id: str) -> None:
 # -- who lifts the phone -----------------------------------------------------------------------
 
 
-async def _scene(work: Work, alarm: StaffingAlarm, attempt: AlarmAttempt) -> Scene | None:
+async def _scene(work: Work, alarm: Alarm, attempt: AlarmAttempt) -> Scene | None:
     line: LineScript | None = await watch.line_of(work, alarm)
     if line is None:
         return None
     return Scene(line, alarm.id, attempt.language, work.now)
 
 
-def _ask(scene: Scene, alarm: StaffingAlarm, attempt: AlarmAttempt, n: int) -> list[Step]:
+def _ask(scene: Scene, alarm: Alarm, attempt: AlarmAttempt, n: int) -> list[Step]:
     reason = scene.line.prompt(scene.speaker.language, f"alarm_{alarm.kind}").text
     said = scene.say("alarm", reason=reason, digit=TAKE_DIGIT)
     return [Ask([*said, Pause(1)], then=alarm_path(attempt.id, "pressed", n=n), seconds=4)]
@@ -195,14 +195,14 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
         return [*scene.say("alarm_over"), HangUp()]
     if n and signed.fields.get("Digits") == TAKE_DIGIT:
         attempt.result, attempt.ended_at = "acknowledged", work.now
-        await watch.acknowledge(work, alarm.id, attempt.who)
+        await alarms.acknowledge(work, alarm.id, attempt.who)
         return [*scene.say("alarm_taken"), HangUp()]
     if n >= _TIMES:
         await note_result(work, alarm, attempt, "no_key")
         return [HangUp()]
     if n == 0 and attempt.turn == alarm.turn:
         # No other person is rung while this one is listening.
-        staffing_alarms.wait_for(work, alarm, LISTENING)
+        alarms.wait_for(work, alarm, LISTENING)
         attempt.turn = alarm.turn
     return _ask(scene, alarm, attempt, n + 1)
 

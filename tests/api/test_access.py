@@ -110,7 +110,7 @@ API = [
     ("PUT", f"/cases/{NIL}/answers", Permission.WRITE_CASES),
     *(
         ("POST", f"/cases/{NIL}/{what}", Permission.WRITE_CASES)
-        for what in ("contacts", "status", "members", "owner", "notes", "follow-ups")
+        for what in ("contacts", "status", "members", "owner", "notes", "follow-ups", "risk")
     ),
     ("POST", f"/follow-ups/{NIL}/done", Permission.WRITE_CASES),
     ("POST", f"/cases/{NIL}/print", Permission.READ_RECORDS),
@@ -139,6 +139,7 @@ API = [
             "recall",
             "owner",
             "handover",
+            "urgency",
             "feedback",
             "answer",
             "written",
@@ -149,6 +150,9 @@ API = [
     ),
     ("POST", f"/referrals/{NIL}/take", Permission.SEE_CLOCKS),
     ("POST", f"/notices/{NIL}/seen", Permission.SEE_REFERRALS),
+    ("GET", "/danger-alarms", Permission.SEE_REFERRALS),
+    ("POST", f"/danger-alarms/{NIL}/acknowledge", Permission.SEE_REFERRALS),
+    ("POST", f"/danger-alarms/{NIL}/decide", Permission.SEE_REFERRALS),
     ("POST", f"/deliveries/{NIL}/again", Permission.SEE_CLOCKS),
     ("GET", "/roster", Permission.SEE_ROSTER),
     ("POST", "/roster/shifts", Permission.PLAN_ROSTER),

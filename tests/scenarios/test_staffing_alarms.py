@@ -29,7 +29,7 @@ async def on_call(stage: Stage, **more: Any) -> None:
 
 
 async def alarms(stage: Stage) -> list[dict[str, Any]]:
-    return await stage.rows("SELECT * FROM staffing_alarms ORDER BY begun_at, language")
+    return await stage.rows("SELECT * FROM alarms ORDER BY begun_at, language")
 
 
 async def tried(stage: Stage) -> list[tuple[str, str | None]]:

@@ -1,7 +1,8 @@
-"""Escalating a staffing alarm: our own people on call, one after the other, until one acknowledges.
+"""Escalating an alarm: our own people on call, one after the other, until one acknowledges.
 
 The steps are those of an urgent case (`ladder.py`): the supervisor's phones, then messages, then
-the director's, and around again.
+the director's, and around again. Danger that nobody pushes goes to the owner of its record first,
+and goes on until a person decides.
 """
 
 from datetime import timedelta
@@ -13,14 +14,17 @@ from sqlalchemy import func, select
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
+from app.referrals import dangers
 from app.referrals.agencies import house
 from app.referrals.ladder import Act, Around, Position, Step, StepKind, climb
+from app.referrals.library import protocols_of
 from app.referrals.models import Agency
 from app.referrals.spoken import language_for
 from app.referrals.states import Service
 from app.referrals.telling import phones_on_duty
 from app.routing import watch
-from app.routing.models import AlarmAttempt, AlarmKind, StaffingAlarm
+from app.routing.models import Alarm, AlarmAttempt, AlarmKind
+from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
 # How long a phone rings, and messages are waited for, in seconds.
@@ -33,7 +37,11 @@ _SEND = {Act.SEND_SUPERVISOR: _SUPERVISOR, Act.SEND_DIRECTOR: _DIRECTOR}
 # A person who has lifted the phone has so long to press a key.
 LISTENING = timedelta(seconds=60)
 
+# An owner at a browser sees the alarm on every page and has this time to act.
+_OWNER_HAS = timedelta(seconds=60)
+
 WORDS = {
+    **dangers.WORDS,
     AlarmKind.NOBODY_SIGNED_IN: "A shift has begun and no counsellor has signed in.",
     AlarmKind.EVERYBODY_AWAY: "No counsellor is left: those on shift are away.",
     AlarmKind.LAST_ONE_MISSES: "The last counsellor on duty does not answer calls.",
@@ -42,7 +50,7 @@ WORDS = {
 
 
 def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
-    """The jobs of staffing alarms."""
+    """The jobs of alarms."""
 
     @tasks.task(name="alarm_turn", retry=retry, pass_context=True)
     async def alarm_turn(context: JobContext, alarm_id: str, turn: int) -> None:
@@ -59,15 +67,15 @@ def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
         await _mail(context.additional_context["ground"], UUID(attempt_id))
 
 
-async def lock_alarm(work: Work, alarm_id: UUID) -> StaffingAlarm | None:
+async def lock_alarm(work: Work, alarm_id: UUID) -> Alarm | None:
     """The alarm, locked; None if there is none."""
-    found: StaffingAlarm | None = await work.session.get(
-        StaffingAlarm, alarm_id, with_for_update=True, populate_existing=True
+    found: Alarm | None = await work.session.get(
+        Alarm, alarm_id, with_for_update=True, populate_existing=True
     )
     return found
 
 
-def is_open(alarm: StaffingAlarm) -> bool:
+def is_open(alarm: Alarm) -> bool:
     """Whether a person still has to be reached."""
     return alarm.ended_at is None and alarm.acknowledged_at is None
 
@@ -75,12 +83,31 @@ def is_open(alarm: StaffingAlarm) -> bool:
 async def take_turn(work: Work, alarm_id: UUID, turn: int) -> None:
     """The next step of the escalation, unless something has happened meanwhile."""
     alarm = await lock_alarm(work, alarm_id)
-    if alarm is not None and is_open(alarm) and alarm.turn == turn:
+    if alarm is None or alarm.turn != turn or alarm.ended_at is not None:
+        return
+    if alarm.subject_id is not None and alarm.acknowledged_at is not None:
+        # The person who acknowledged it has not decided.
+        alarm.acknowledged_at = alarm.acknowledged_by = None
+    if is_open(alarm):
         await escalate(work, alarm)
 
 
-async def escalate(work: Work, alarm: StaffingAlarm) -> None:
+async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None = None) -> bool:
+    """A person sees to it; whether they are the first. Danger has to be decided after that, or the
+    escalation goes on. Raises NotFound."""
+    first = await watch.acknowledge(work, alarm_id, by, staff)
+    alarm = await lock_alarm(work, alarm_id)
+    if first and alarm is not None and alarm.subject_id is not None:
+        wait_for(work, alarm, protocols_of(work.ground).current.alarms.decide)
+        work.announce("notices")
+    return first
+
+
+async def escalate(work: Work, alarm: Alarm) -> None:
     """Try the next person of a locked alarm that is not acknowledged."""
+    if alarm.owner_id is not None and alarm.owner_asked_at is None:
+        await _ask_owner(work, alarm)
+        return
     supervisor = await _on_call(work, alarm, Service.SUPERVISOR_ON_CALL)
     director = await _on_call(work, alarm, Service.DIRECTOR_ON_CALL)
     around = Around(
@@ -103,11 +130,25 @@ async def escalate(work: Work, alarm: StaffingAlarm) -> None:
             if target:
                 await _attempt(work, alarm, agency, kind, target, found.wait)
     elif alarm.round == 1:
-        log().warning("no person on call could be reached for a staffing alarm", area="routing")
+        log().warning("no person on call could be reached for an alarm", area="routing")
     wait_for(work, alarm, wait)
 
 
-def wait_for(work: Work, alarm: StaffingAlarm, wait: timedelta) -> None:
+async def _ask_owner(work: Work, alarm: Alarm) -> None:
+    """Ring the owner of the record, or leave it to the page that they have open."""
+    alarm.owner_asked_at = work.now
+    owner = await work.session.get(Staff, alarm.owner_id)
+    assert owner is not None
+    if owner.endpoint_kind != "phone" or not owner.endpoint or not owner.active:
+        wait_for(work, alarm, _OWNER_HAS)
+        return
+    await _attempt_at(
+        work, alarm, owner.name, language_for(list(owner.languages)), "phone", owner.endpoint, 30
+    )
+    wait_for(work, alarm, timedelta(seconds=30) + _MARGIN)
+
+
+def wait_for(work: Work, alarm: Alarm, wait: timedelta) -> None:
     """The next person is tried after so long, unless something happens first."""
     alarm.turn += 1
     alarm.next_at = work.now + wait
@@ -118,9 +159,7 @@ def _has_messages(agency: Agency | None) -> bool:
     return agency is not None and bool(agency.email or agency.sms)
 
 
-async def _on_call(
-    work: Work, alarm: StaffingAlarm, service: Service
-) -> tuple[Agency | None, list[str]]:
+async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency | None, list[str]]:
     """Our people on call for something, and their phones that were not tried in this round."""
     found = await house(work, service)
     if not found:
@@ -139,14 +178,21 @@ async def _on_call(
 
 
 async def _attempt(
-    work: Work, alarm: StaffingAlarm, agency: Agency, kind: str, target: str, seconds: int
+    work: Work, alarm: Alarm, agency: Agency, kind: str, target: str, seconds: int
+) -> None:
+    language = language_for(list(agency.languages))
+    await _attempt_at(work, alarm, agency.code, language, kind, target, seconds)
+
+
+async def _attempt_at(
+    work: Work, alarm: Alarm, who: str, language: str, kind: str, target: str, seconds: int
 ) -> None:
     number = await work.session.scalar(
         select(func.count()).where(AlarmAttempt.alarm_id == alarm.id)
     )
     attempt = AlarmAttempt(
         id=uuid4(), alarm_id=alarm.id, number=(number or 0) + 1, round=alarm.round, kind=kind,
-        who=agency.code, target=target, language=language_for(list(agency.languages)),
+        who=who, target=target, language=language,
         seconds=seconds, wanted_at=work.now, turn=alarm.turn + 1,
     )  # fmt: skip
     work.session.add(attempt)
@@ -172,7 +218,7 @@ async def stop_attempts(work: Work, alarm_id: UUID) -> None:
             attempt.sending, attempt.ended_at, attempt.result = "failed", work.now, "stopped"
 
 
-async def note_result(work: Work, alarm: StaffingAlarm, attempt: AlarmAttempt, result: str) -> None:
+async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: str) -> None:
     """What came of an attempt; if no person was reached the next one is tried at once."""
     if attempt.result is not None:
         return
@@ -183,15 +229,15 @@ async def note_result(work: Work, alarm: StaffingAlarm, attempt: AlarmAttempt, r
         await escalate(work, alarm)
 
 
-def reason_of(alarm: StaffingAlarm) -> str:
+def reason_of(alarm: Alarm) -> str:
     """What an alarm is about, in words."""
     return WORDS[AlarmKind(alarm.kind)]
 
 
-async def message_of(work: Work, alarm: StaffingAlarm) -> str:
+async def message_of(work: Work, alarm: Alarm) -> str:
     """The text of a message: what is wrong, where, and what to do. Nothing about a child."""
     line = await watch.line_of(work, alarm)
-    name = f"{line.name} ({alarm.language})" if line is not None else "the helpline"
+    name = f"{line.name} ({alarm.language})" if line is not None and alarm.language else "Helpline"
     return f"{name}: {reason_of(alarm)} See {work.settings.public_url}/supervisor"
 
 
@@ -204,18 +250,16 @@ async def _mail(ground: Ground, attempt_id: UUID) -> None:
         words, to, now = await message_of(work, alarm), attempt.target, work.now
     result = "delivered"
     if ground.settings.smtp_url is None:
-        log().warning(
-            "a staffing alarm is not mailed: HELPLINE_SMTP_URL is not set", area="routing"
-        )
+        log().warning("an alarm is not mailed: HELPLINE_SMTP_URL is not set", area="routing")
         result = "failed"
     else:
         try:
             await send_mail(
-                read_smtp_url(ground.settings.smtp_url), to, "Helpline: staffing alarm", words,
+                read_smtp_url(ground.settings.smtp_url), to, "Helpline: alarm", words,
                 message_id=attempt_id, at=now,
             )  # fmt: skip
         except (MailRefused, MailUncertain) as error:
-            log().warning("a staffing alarm was not mailed", area="routing",
+            log().warning("an alarm was not mailed", area="routing",
                           why=type(error).__name__)  # fmt: skip
             result = "failed"
     async with transaction(ground, PROGRAM) as work:

@@ -1,0 +1,268 @@
+"""Danger that is written down and pushed by nobody.
+
+Looked at every few seconds, from rows alone, so that no lost job hides it. What is found is an
+alarm; it is escalated to its owner, a supervisor and the director on call until a person decides.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
+
+from app.contacts.models import Case, Contact
+from app.contacts.records import note_event
+from app.contacts.risk import Urgency
+from app.contacts.scopes import readable
+from app.database.quick import Question
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.transaction import transaction
+from app.referrals.library import protocols_of
+from app.referrals.models import Approach, Clock, Notice, Referral
+from app.referrals.scopes import reads_referral
+from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
+from app.routing.models import Alarm, AlarmKind
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import PROGRAM, Ground, Work
+
+# Seconds between two looks.
+EVERY = 5
+_LOCK = 710011
+_ACTS = (ReferralState.ACCEPTED, ReferralState.IN_PROGRESS)
+WORDS = {
+    AlarmKind.DRAFT_NOT_SENT: "A referral of immediate danger was opened and not sent.",
+    AlarmKind.OVERRIDE_NOT_SEEN: "No second person has seen an override of consent.",
+    AlarmKind.DANGER_NOT_REFERRED: "A contact with immediate danger was not referred.",
+    AlarmKind.RISK_ROSE: "The risk of a case has risen and nothing was referred.",
+    AlarmKind.DETAILS_NOT_OPENED: "An agency acts on a referral and has not opened its details.",
+}
+_SUBJECTS = {
+    AlarmKind.DANGER_NOT_REFERRED: "contact",
+    AlarmKind.RISK_ROSE: "case",
+}
+
+
+class Danger(NamedTuple):
+    """What nobody pushes: its kind, the record it stands in, who answers for it."""
+
+    kind: AlarmKind
+    subject_id: UUID
+    # None where the owner may not be the one who decides.
+    owner_id: UUID | None
+
+
+def subject_kind(alarm: Alarm) -> str:
+    """referral, contact or case."""
+    return _SUBJECTS.get(AlarmKind(alarm.kind), "referral")
+
+
+async def look(ground: Ground) -> int:
+    """Open alarms for what is found and end those that are settled; the answer is how many
+    were opened."""
+    found, known = await _ask(ground)
+    if {one[:2] for one in found} == {one[:2] for one in known}:
+        return 0
+    async with transaction(ground, PROGRAM) as work:
+        # Two workers that look at once would tell it twice.
+        if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+            return 0
+        return await _settle(work, found)
+
+
+def _since(name: str) -> Any:
+    """An instant that lies the protocol's time of a kind back."""
+    return bindparam(name, type_=DateTime(timezone=True))
+
+
+def _undecided(kind: AlarmKind, subject: Any, since: Any) -> ColumnElement[bool]:
+    """No person has decided about it since it came about."""
+    return ~exists().where(
+        Alarm.subject_id == subject, Alarm.kind == kind.value, Alarm.decided_at >= since
+    )
+
+
+def _danger(kind: AlarmKind, subject: Any, owner: Any) -> Select[tuple[str, UUID, UUID | None]]:
+    return select(literal(kind.value).label("kind"), subject.label("subject"), owner.label("owner"))
+
+
+_NO_OWNER = cast(null(), Uuid)
+_IMMEDIATE = literal(Urgency.IMMEDIATE.value)
+_REFERRED = exists().where(
+    or_(
+        Referral.contact_id == Contact.id,
+        and_(Referral.call_id == Contact.call_id, Contact.call_id.is_not(None)),
+    )
+)
+# One question, asked every few seconds, in which nearly always nothing is found.
+_FOUND = Question(
+    union_all(
+        _danger(AlarmKind.DRAFT_NOT_SENT, Referral.id, Referral.owner_id).where(
+            Referral.state == literal(ReferralState.DRAFT.value),
+            Referral.urgency == _IMMEDIATE,
+            func.coalesce(Referral.urgency_at, Referral.opened_at) <= _since("draft"),
+            _undecided(AlarmKind.DRAFT_NOT_SENT, Referral.id, Referral.opened_at),
+        ),
+        # The author cannot be the second person: a supervisor is asked first.
+        _danger(AlarmKind.OVERRIDE_NOT_SEEN, Referral.id, _NO_OWNER)
+        .join(Notice, Notice.referral_id == Referral.id)
+        .where(
+            Notice.kind == literal(NoticeKind.OVERRIDE.value),
+            Notice.seen_at.is_(None),
+            Notice.at <= _since("override"),
+            Referral.urgency == _IMMEDIATE,
+            and_(*(Referral.state != literal(state.value) for state in sorted(OVER))),
+        )
+        .distinct(),
+        _danger(AlarmKind.DANGER_NOT_REFERRED, Contact.id, Contact.owner_id).where(
+            Contact.danger_at.is_not(None),
+            Contact.danger_at <= _since("contact"),
+            ~_REFERRED,
+            _undecided(AlarmKind.DANGER_NOT_REFERRED, Contact.id, Contact.danger_at),
+        ),
+        _danger(AlarmKind.RISK_ROSE, Case.id, Case.owner_id).where(
+            Case.risk_rose_at.is_not(None),
+            Case.closed_at.is_(None),
+            Case.risk_rose_at <= _since("case"),
+            ~exists().where(Referral.case_id == Case.id, Referral.opened_at >= Case.risk_rose_at),
+            _undecided(AlarmKind.RISK_ROSE, Case.id, Case.risk_rose_at),
+        ),
+        _danger(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Referral.owner_id)
+        .join(Clock, Clock.referral_id == Referral.id)
+        .join(Approach, Approach.id == Referral.approach_id)
+        .where(
+            Clock.kind == literal(ClockKind.DETAILS.value),
+            Clock.stopped_at.is_(None),
+            Clock.breached_at.is_not(None),
+            Approach.details_at.is_(None),
+            or_(*(Referral.state == literal(state.value) for state in _ACTS)),
+            _undecided(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Clock.breached_at),
+        ),
+        select(literal("open:") + Alarm.kind, Alarm.subject_id, Alarm.owner_id).where(
+            Alarm.ended_at.is_(None), Alarm.subject_id.is_not(None)
+        ),
+    )
+)
+
+
+async def _ask(ground: Ground) -> tuple[set[Danger], set[Danger]]:
+    """What is found now, and what is alarmed about already."""
+    times, now = protocols_of(ground).current.alarms, ground.clock.now()
+    since = {name: now - getattr(times, name) for name in ("draft", "override", "contact", "case")}
+    found: set[Danger] = set()
+    known: set[Danger] = set()
+    for row in await ground.database.quick.rows(_FOUND, **since):
+        state, _, kind = row["kind"].rpartition(":")
+        danger = Danger(AlarmKind(kind), row["subject"], row["owner"])
+        (known if state else found).add(danger)
+    return found, known
+
+
+async def _settle(work: Work, found: Iterable[Danger]) -> int:
+    """Open what is new, and end what was settled: sent, seen, referred, opened."""
+    rows = await work.session.scalars(
+        select(Alarm)
+        .where(Alarm.ended_at.is_(None), Alarm.subject_id.is_not(None))
+        .with_for_update()
+    )
+    known = {(alarm.kind, alarm.subject_id): alarm for alarm in rows.all()}
+    now = {(one.kind.value, one.subject_id): one for one in found}
+    for key, alarm in known.items():
+        if key not in now:
+            alarm.ended_at, alarm.next_at = work.now, None
+            work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
+            work.announce("notices")
+    opened = 0
+    for key, danger in now.items():
+        if key in known:
+            continue
+        row = Alarm(
+            id=uuid4(), kind=danger.kind.value, subject_id=danger.subject_id,
+            owner_id=danger.owner_id, begun_at=work.now, next_at=work.now, turn=1, round=0, step=0,
+            phone=-1,
+        )  # fmt: skip
+        work.session.add(row)
+        await work.session.flush()
+        work.defer("referrals:alarm_turn", alarm_id=str(row.id), turn=1)
+        work.announce("notices")
+        opened += 1
+    return opened
+
+
+# -- for people ----------------------------------------------------------------------------------
+
+
+async def open_dangers(work: Work, staff: Staff) -> list[Alarm]:
+    """The alarms that somebody answers for: their own, and for supervisors all of their scope."""
+    rows = await work.session.scalars(
+        select(Alarm)
+        .where(Alarm.ended_at.is_(None), Alarm.subject_id.is_not(None), _concerns(staff))
+        .order_by(Alarm.begun_at)
+    )
+    return list(rows)
+
+
+def _concerns(staff: Staff) -> ColumnElement[bool]:
+    """Whose subject the person may read, and who is its owner or a supervisor."""
+    readable_subject = or_(
+        Alarm.subject_id.in_(select(Referral.id).where(reads_referral(staff))),
+        Alarm.subject_id.in_(readable(Contact, staff).with_only_columns(Contact.id)),
+        Alarm.subject_id.in_(readable(Case, staff).with_only_columns(Case.id)),
+    )
+    if may(staff.role, Permission.SEE_CLOCKS):
+        return readable_subject
+    return and_(Alarm.owner_id == staff.id, readable_subject)
+
+
+async def lock_own_alarm(work: Work, staff: Staff, alarm_id: UUID) -> Alarm:
+    """An alarm that concerns somebody, locked. Raises NotFound."""
+    found = await work.session.scalar(
+        select(Alarm).where(Alarm.id == alarm_id, _concerns(staff)).with_for_update(of=Alarm)
+    )
+    if found is None:
+        raise NotFound("Not found, or you do not have access.")
+    return found
+
+
+async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
+    """A person decides that nothing more is to be done, and why; the alarm ends.
+
+    An override is decided by looking at it, not here. Raises NotFound, Invalid, Conflict.
+    """
+    alarm = await lock_own_alarm(work, staff, alarm_id)
+    if alarm.kind == AlarmKind.OVERRIDE_NOT_SEEN:
+        raise Conflict("Open the referral and mark the override as seen.")
+    if not words.strip() or len(words) > 4000 or "\x00" in words:
+        raise Invalid("Write why nothing more is to be done, in at most 4000 characters.")
+    if alarm.ended_at is not None:
+        raise Conflict("This alarm is over already.")
+    alarm.decided_at, alarm.decided_by = work.now, staff.id
+    alarm.ended_at, alarm.next_at = work.now, None
+    alarm.turn += 1
+    alarm.words_sealed = work.keys.seal(
+        words.strip().encode(), table="alarms", column="words_sealed", row=alarm.id
+    )
+    assert alarm.subject_id is not None
+    note_event(
+        work, subject_kind(alarm), alarm.subject_id, "danger decided", words=words.strip(),
+        alarm=alarm.kind,
+    )  # fmt: skip
+    write_entry(work, "danger alarm decided", f"{subject_kind(alarm)}:{alarm.subject_id}")
+    work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
+    work.announce("notices")

@@ -1,0 +1,73 @@
+"""Raising and lowering the urgency of a referral: its deadlines and its escalation follow."""
+
+from datetime import datetime
+from uuid import UUID
+
+from app.contacts.risk import Urgency
+from app.errors import Invalid
+from app.referrals import clocks, details
+from app.referrals.climbing import begin
+from app.referrals.consenting import basis_of
+from app.referrals.models import Approach, Referral
+from app.referrals.scopes import lock_own
+from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
+from app.referrals.trail import By, NotPossible, note, tell_house
+from app.staff.models import Staff
+from app.work import Work
+
+_ORDER = list(Urgency)
+
+
+async def change_urgency(
+    work: Work, staff: Staff, referral_id: UUID, urgency: Urgency, reason: str
+) -> Referral:
+    """Change the urgency of a referral that is not over, with the reason.
+
+    Deadlines keep the moment from which they run and get the protocol's time of the new urgency.
+    Raised, an unanswered referral is escalated from the beginning. Supervisors hear of one that
+    was lowered from immediate. Raises NotFound, NotPossible, Invalid.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    state = ReferralState(referral.state)
+    if state in OVER or state is ReferralState.COMPLETED:
+        raise NotPossible("This referral is done: its urgency stays as it was.")
+    if not reason.strip() or len(reason) > 4000 or "\x00" in reason:
+        raise Invalid("Write why the urgency changes, in at most 4000 characters.")
+    before = Urgency(referral.urgency)
+    if urgency is before:
+        raise Invalid(f"It is {urgency.value} already.")
+    basis = await basis_of(work, referral)
+    if basis is not None and basis not in clocks.protocol_of(work, referral).rule(urgency).bases:
+        raise Invalid(
+            f"It is told without consent on the ground of {basis.replace('_', ' ')}, which the "
+            f"protocol does not know for {urgency.value}. Write down consent or another ground "
+            "first."
+        )
+    referral.urgency, referral.urgency_at = urgency.value, work.now
+    note(
+        work, referral, "urgency changed", By("by_hand"), words=reason,
+        **{"from": before.value, "to": urgency.value},
+    )  # fmt: skip
+    await clocks.follow_urgency(work, referral, await _moments(work, referral))
+    raised = _ORDER.index(urgency) < _ORDER.index(before)
+    if raised and state in UNACKNOWLEDGED and state is not ReferralState.DRAFT:
+        referral.ladder_round += 1
+        await begin(work, referral)
+    if not raised and before is Urgency.IMMEDIATE:
+        tell_house(work, referral, NoticeKind.URGENCY_LOWERED, author=staff.id, to=urgency.value)
+    await details.announce_soon(work, referral)
+    work.announce("clocks")
+    return referral
+
+
+async def _moments(work: Work, referral: Referral) -> dict[str, datetime | None]:
+    """When each moment from which a deadline runs came about."""
+    accepted = referral.accepted_at
+    if referral.approach_id is not None:
+        approach = await work.session.get(Approach, referral.approach_id)
+        assert approach is not None
+        accepted = approach.accepted_at
+    return {
+        "opened": referral.opened_at, "acknowledged": referral.acknowledged_at,
+        "accepted": accepted, "seen": referral.seen_at,
+    }  # fmt: skip
