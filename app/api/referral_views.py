@@ -192,7 +192,7 @@ def referral_view(story: Story) -> ReferralView:
                 "at": c.at, "kind": c.kind, "given_by": c.given_by, "how": c.how,
                 "scope": c.scope, "for_what": c.for_what,
                 "withheld_from": c.withheld_from, "basis": c.basis,
-                "child_told": c.child_told, "words": words,
+                "child_told": c.child_told, "despite": c.despite, "words": words,
             }
             for c, words in story.consents
         ],

@@ -74,9 +74,15 @@ class OverrideIn(BaseModel):
     basis: Basis
     reason: Words
     child_told: bool | None = None
+    # Sectors or codes of agencies that are told against an explicit wish.
+    despite: list[Name] = Field(default=[], max_length=50)
+    # Whom it must not reach was read in the contact.
+    wish_read: bool = False
 
     def made(self) -> consenting.Override:
-        return consenting.Override(self.basis, self.reason, self.child_told)
+        return consenting.Override(
+            self.basis, self.reason, self.child_told, tuple(self.despite), self.wish_read
+        )
 
 
 class Urgent(BaseModel):
@@ -84,6 +90,8 @@ class Urgent(BaseModel):
     place: Name | None = None
     # Bring whoever acknowledges into the live call.
     warm: bool = False
+    # Whom it must not reach was read in the contact.
+    wish_read: bool = False
 
 
 class NewReferral(BaseModel):
@@ -189,8 +197,9 @@ async def urgent(work: InWork, staff: Writes, call_id: UUID, body: Urgent) -> di
     """The urgent button of the call in hand: opened and sent in one step."""
     await call_desk.call_in_hand(work, staff, call_id)
     made = await opening.refer_urgently(
-        work, staff, call_id, body.service, place=body.place, warm=body.warm
-    )
+        work, staff, call_id, body.service, place=body.place, warm=body.warm,
+        wish_read=body.wish_read,
+    )  # fmt: skip
     return referral_brief(made)
 
 

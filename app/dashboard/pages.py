@@ -187,12 +187,15 @@ async def urgent(
     service: Annotated[Service, Form()],
     place: Annotated[str, Form(max_length=40)] = "",
     warm: Annotated[bool, Form()] = False,
+    wish_read: Annotated[bool, Form()] = False,
 ) -> Response:
     """The second click of the urgent button: it is sent."""
     notice = ""
     try:
         await desk.call_in_hand(work, staff, call_id)
-        await refer_urgently(work, staff, call_id, service, place=place or None, warm=warm)
+        await refer_urgently(
+            work, staff, call_id, service, place=place or None, warm=warm, wish_read=wish_read
+        )
     except Refusal as refusal:
         await work.undo()
         notice = refusal.detail

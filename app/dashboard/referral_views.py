@@ -38,6 +38,7 @@ _WAYS = {"phone": "telephone", "sms": "SMS", "email": "e-mail"}
 _CLOCKS = {
     "acknowledge": "to acknowledge",
     "details": "to open the details",
+    "team": "for the outreach team to arrive",
     "seen": "to see the child",
     "written": "to confirm in writing",
     "follow_up": "to follow up",
@@ -208,7 +209,9 @@ def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 
 def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    return f"{subject} recorded that it is told without consent: {plain(d.get('basis'))}"
+    despite = d.get("despite") or []
+    against = f"; against an explicit wish, to {', '.join(despite)}" if despite else ""
+    return f"{subject} recorded that it is told without consent: {plain(d.get('basis'))}{against}"
 
 
 def _simple(what: str) -> Any:

@@ -13,6 +13,8 @@ from app.contacts.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.referrals import clocks, details
 from app.referrals.climbing import begin, go_to
+from app.referrals.consent import ConsentWithdrawn, NotConsented
+from app.referrals.consenting import given_of
 from app.referrals.models import Agency, Approach, Dispatch, Referral
 from app.referrals.offering import next_agency
 from app.referrals.states import (
@@ -333,9 +335,19 @@ async def dispatch(
     *,
     words: str = "",
 ) -> Dispatch:
-    """Ask for a team at a place and time. The place is sealed. Raises Invalid, Over."""
+    """Ask for a team at a place and time, with a deadline for its arrival. The place is sealed.
+
+    Raises Invalid, Over, and NotConsented where the referral rests on no ground.
+    """
     if ReferralState(referral.state) in OVER:
         raise Over()
+    given = await given_of(work, referral.id)
+    if given is None:
+        raise NotConsented(
+            "No team is sent: there is neither consent nor an override with its basis and reason."
+        )
+    if given.kind == "withdrawn":
+        raise ConsentWithdrawn()
     if not place.strip() or not team.strip():
         raise Invalid("Say where the team is to go, and which team.")
     if not work.now - timedelta(days=1) <= wanted_at <= work.now + timedelta(days=366):
@@ -360,6 +372,7 @@ async def dispatch(
         work, referral, "team asked for", by, team=made.team, wanted_at=wanted_at.isoformat(),
         dispatch=str(row_id),
     )  # fmt: skip
+    await clocks.run_team(work, referral)
     await _tell_of_team(work, referral)
     return made
 
@@ -419,6 +432,7 @@ async def move_dispatch(
         dispatch=str(found.id), **({"from": before.value, "to": to.value}),
         **({"result": result} if result else {}),
     )  # fmt: skip
+    await clocks.run_team(work, referral)
     if to is DispatchState.SEEN:
         await _seen_by_team(work, referral, found, by)
     return found
@@ -426,8 +440,10 @@ async def move_dispatch(
 
 async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) -> None:
     """A team that sees the child is what the clock waits for. It speaks for the agency for which
-    it went, if that has accepted, and for no other.
+    it went, if that has accepted, and for no other. A draft has reached nobody: nothing stops.
     """
+    if referral.state == ReferralState.DRAFT:
+        return
     if referral.approach_id is not None and team.approach_id == referral.approach_id:
         approach = await lock_approach(work, referral, referral.approach_id)
         if approach.accepted_at is not None and ApproachState(approach.state) in LIVE_APPROACH:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, literal, select, union_all
 from app.contacts.risk import Urgency
 from app.database.quick import Question
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Approach, Clock, Referral
+from app.referrals.models import Agency, Approach, Clock, Dispatch, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
@@ -87,6 +87,34 @@ async def run_details(work: Work, referral: Referral, *, done: bool) -> None:
         _set(work, clock)
 
 
+async def run_team(work: Work, referral: Referral) -> None:
+    """Until when the next mobile outreach team has to be with the child; none runs where every team
+    has arrived or was called off."""
+    await work.session.flush()
+    row = (
+        await work.session.execute(
+            select(Dispatch.wanted_at, Dispatch.asked_at)
+            .where(
+                Dispatch.referral_id == referral.id, Dispatch.arrived_at.is_(None),
+                Dispatch.seen_at.is_(None), Dispatch.ended_at.is_(None),
+            )
+            .order_by(func.greatest(Dispatch.wanted_at, Dispatch.asked_at))
+            .limit(1)
+        )
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        await stop(work, referral, ClockKind.TEAM)
+        return
+    due = max(row.wanted_at, row.asked_at) + protocol_of(work, referral).team_late
+    clock = await _clock(work, referral, ClockKind.TEAM)
+    if clock is None:
+        _add(work, referral, ClockKind.TEAM, due)
+    elif clock.stopped_at is not None or clock.due_at != due:
+        clock.started_at, clock.due_at = work.now, due
+        clock.stopped_at = clock.breached_at = clock.breached_by = None
+        _set(work, clock)
+
+
 async def start_once(work: Work, referral: Referral, moment: str) -> None:
     """The same as `start_from`, for a moment that may come again after a rejection."""
     protocol = protocol_of(work, referral)
@@ -118,6 +146,8 @@ def has_happened(referral: Referral, kind: ClockKind, holder: Approach | None = 
         ClockKind.SEEN: referral.seen_at,
         ClockKind.WRITTEN: referral.written_at,
         ClockKind.FOLLOW_UP: referral.completed_at,
+        # A team clock stops when the team is there, or when it is not wanted any more.
+        ClockKind.TEAM: None,
     }
     return done[kind] is not None
 
@@ -148,7 +178,7 @@ async def follow_urgency(
     rows = await work.session.scalars(select(Clock).where(Clock.referral_id == referral.id))
     known = {ClockKind(clock.kind): clock for clock in rows.all()}
     for kind, clock in known.items():
-        if clock.stopped_at is not None or kind is ClockKind.HAND_OVER:
+        if clock.stopped_at is not None or kind in (ClockKind.HAND_OVER, ClockKind.TEAM):
             continue
         if kind not in rules:
             clock.stopped_at = work.now

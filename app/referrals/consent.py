@@ -49,7 +49,7 @@ class NotConsented(Refusal):
 class Withheld(NotConsented):
     default = (
         "Nothing is sent: it was asked that this recipient is not told. "
-        "Choose another one, or record an override with its basis and reason."
+        "Choose another one, or record an override that names it."
     )
 
 
@@ -67,6 +67,13 @@ class Given:
     basis: str | None = None
     # The services for which it was given; none: for what the referral asks for.
     for_what: frozenset[str] = frozenset()
+    # Sectors or codes that an override names although it was asked that they are not told.
+    despite: frozenset[str] = frozenset()
+
+    @property
+    def kept_from(self) -> frozenset[str]:
+        """Sectors and codes that must not be told."""
+        return self.withheld_from - self.despite
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,12 @@ def ground_for(given: Given | None, recipient: Recipient) -> str:
         raise ConsentWithdrawn()
     if recipient.sector == Sector.OWN_HOUSE:
         return "own house"
-    if given.kind == "override":
-        return f"override: {given.basis}"
-    if {recipient.code, recipient.sector} & given.withheld_from:
+    named = {recipient.code, recipient.sector}
+    if named & given.withheld_from and not named & given.despite:
         raise Withheld()
+    if given.kind == "override":
+        against = ", against an explicit wish" if named & given.despite else ""
+        return f"override: {given.basis}{against}"
     wanted = Scope.AUTHORITIES if recipient.sector in AUTHORITIES else Scope.SERVICES
     if wanted not in given.scope:
         raise NotConsented(

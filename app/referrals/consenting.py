@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
-from app.errors import Invalid
+from app.contacts.models import Contact
+from app.errors import Conflict, Invalid
 from app.referrals import clocks
 from app.referrals.consent import Basis, Given, GivenBy, How, Scope
 from app.referrals.models import Agency, Consent, Referral
@@ -40,10 +42,22 @@ class Override:
     basis: Basis
     reason: str
     child_told: bool | None = None
+    # Sectors or codes of agencies that are told although it was asked that they are not.
+    despite: tuple[str, ...] = ()
+    # The writer has read whom it must not reach, where that is written in the contact in words.
+    wish_read: bool = False
+
+
+class WishNotRead(Conflict):
+    default = (
+        "The contact says in words whom it must not reach. Read it there; name these agencies, "
+        "or confirm that none of them is told."
+    )
 
 
 async def given_of(work: Work, referral_id: UUID) -> Given | None:
-    """What was last said about consent."""
+    """What was last said about consent, with everybody who must not be told: that wish stands in
+    every referral of the same contact until a later consent takes it back."""
     await work.session.flush()
     row = await work.session.scalar(
         select(Consent)
@@ -54,9 +68,25 @@ async def given_of(work: Work, referral_id: UUID) -> Given | None:
     if row is None:
         return None
     return Given(
-        row.kind, frozenset(row.scope), frozenset(row.withheld_from), row.basis,
-        frozenset(row.for_what),
+        row.kind, frozenset(row.scope), await _withheld(work, referral_id), row.basis,
+        frozenset(row.for_what), frozenset(row.despite),
     )  # fmt: skip
+
+
+async def _withheld(work: Work, referral_id: UUID) -> frozenset[str]:
+    """From whom it is withheld: the last consent of each referral of the same contact."""
+    contact = select(Referral.contact_id).where(Referral.id == referral_id).scalar_subquery()
+    rows = await work.session.scalars(
+        select(Consent.withheld_from)
+        .ext(distinct_on(Consent.referral_id))
+        .join(Referral, Referral.id == Consent.referral_id)
+        .where(
+            Consent.kind == "consent",
+            or_(Referral.id == referral_id, Referral.contact_id == contact),
+        )
+        .order_by(Consent.referral_id, Consent.number.desc())
+    )
+    return frozenset(code for codes in rows for code in codes)
 
 
 async def basis_of(work: Work, referral: Referral) -> str | None:
@@ -69,11 +99,7 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
     """Write down consent to a locked or new referral. Raises Invalid."""
     if not agreed.scope:
         raise Invalid("Say for whom it is given: services, authorities, or both.")
-    known = set(Sector)
-    for code in agreed.withheld_from:
-        there = select(Agency.id).where(Agency.code == code)
-        if code not in known and await work.session.scalar(there) is None:
-            raise Invalid(f"Withheld from {code[:40]!r}: neither a sector nor an agency's code.")
+    await _check_named(work, agreed.withheld_from)
     _write(
         work, referral, "consent", given_by=agreed.given_by.value, how=agreed.how.value,
         scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
@@ -87,6 +113,25 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
     )  # fmt: skip
 
 
+async def _check_named(work: Work, codes: tuple[str, ...]) -> None:
+    """Raises Invalid for what is neither a sector nor the code of an agency."""
+    for code in codes:
+        there = select(Agency.id).where(Agency.code == code)
+        if code not in set(Sector) and await work.session.scalar(there) is None:
+            raise Invalid(f"{code[:40]!r} is neither a sector nor an agency's code.")
+
+
+async def _check_wish_read(work: Work, referral: Referral, override: Override) -> None:
+    """Raises WishNotRead where the contact says in words whom it must not reach."""
+    if override.wish_read or referral.contact_id is None:
+        return
+    sealed = await work.session.scalar(
+        select(Contact.sealed).where(Contact.id == referral.contact_id)
+    )
+    if sealed is not None and "consent.withheld_from" in sealed:
+        raise WishNotRead()
+
+
 async def record_override(work: Work, referral: Referral, override: Override, by: By) -> None:
     """Write down that it is told without consent; a second person is informed. Raises Invalid."""
     if not override.reason.strip():
@@ -95,17 +140,21 @@ async def record_override(work: Work, referral: Referral, override: Override, by
     if override.basis not in allowed:
         words = ", ".join(allowed) or "none"
         raise Invalid(f"At this urgency the protocol knows these grounds: {words}.")
+    await _check_named(work, override.despite)
+    await _check_wish_read(work, referral, override)
     _write(
         work, referral, "override", basis=override.basis.value, words=override.reason,
-        child_told=override.child_told,
+        child_told=override.child_told, despite=list(override.despite),
     )  # fmt: skip
     note(
         work, referral, "consent overridden", by, words=override.reason,
         basis=override.basis.value, child_told=override.child_told,
+        **({"despite": list(override.despite)} if override.despite else {}),
     )  # fmt: skip
     tell_house(
-        work, referral, NoticeKind.OVERRIDE, author=work.actor.staff_id, basis=override.basis.value
-    )
+        work, referral, NoticeKind.OVERRIDE, author=work.actor.staff_id,
+        basis=override.basis.value, despite=list(override.despite),
+    )  # fmt: skip
 
 
 def _write(
@@ -121,6 +170,7 @@ def _write(
     for_what: list[str] | None = None,
     basis: str | None = None,
     child_told: bool | None = None,
+    despite: list[str] | None = None,
 ) -> None:
     if len(words) > 4000 or "\x00" in words:
         raise Invalid("Say it in at most 4000 characters.")
@@ -135,7 +185,7 @@ def _write(
             id=row_id, referral_id=referral.id, at=work.now, staff_id=work.actor.staff_id,
             kind=kind, given_by=given_by, how=how, scope=scope or [],
             withheld_from=withheld_from or [], for_what=for_what or [], basis=basis,
-            child_told=child_told,
+            child_told=child_told, despite=despite or [],
             words_sealed=sealed,
         )
     )  # fmt: skip

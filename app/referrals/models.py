@@ -222,6 +222,8 @@ class Consent(Base):
     for_what: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     basis: Mapped[str | None]
     child_told: Mapped[bool | None]
+    # Sectors or codes that an override names although it was asked that they are not told.
+    despite: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     words_sealed: Mapped[Sealed | None]
 
 

@@ -36,7 +36,7 @@ async def next_agency(work: Work, referral: Referral, *, fresh: bool = False) ->
         if fresh or a.round == referral.ladder_round or a.state == ApproachState.REJECTED
     }
     refused: NotConsented | None = None
-    withheld = given.withheld_from if given and given.kind == "consent" else ()
+    withheld = given.kept_from if given else ()
     for service in (*referral.family_first, referral.service):
         answer = await find_right(
             work, service, referral.place, referral.child_age,

@@ -382,9 +382,17 @@ async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None
 
 
 async def refer_urgently(
-    work: Work, staff: Staff, call_id: UUID, service: Service, *, place: str | None, warm: bool
+    work: Work,
+    staff: Staff,
+    call_id: UUID,
+    service: Service,
+    *,
+    place: str | None,
+    warm: bool,
+    wish_read: bool = False,
 ) -> Referral:
-    """The urgent button of a live call: opened and sent in one step. Raises NotFound, Conflict.
+    """The urgent button of a live call: opened and sent in one step. Raises NotFound, Conflict,
+    and WishNotRead where the contact says in words whom it must not reach, unless `wish_read`.
 
     What there is of the talk goes along. Where the contact holds no consent for this, it is told
     for the child's vital interests; that is written down, and a second person is informed.
@@ -415,7 +423,8 @@ async def refer_urgently(
     if given is None or scope not in given.scope:
         # The protocol is refused at load if it does not know this ground here.
         why = "Urgent button in a live call: the child is in danger now."
-        await record_override(work, made, Override(Basis.VITAL_INTERESTS, why), _BY_HAND)
+        override = Override(Basis.VITAL_INTERESTS, why, wish_read=wish_read)
+        await record_override(work, made, override, _BY_HAND)
     await send(work, made, _BY_HAND)
     return made
 

@@ -35,7 +35,9 @@ _WORDS = {
         "due": "Due: {}", "ground": "Told on the ground of", "agreed": "Agreed by telephone",
         "answer": "Answer of the receiving agency", "received": "Received by", "date": "Date",
         "outcome": "Outcome", "signature": "Signature", "helpline": "Child helpline",
-        "acknowledge": "acknowledge", "details": "open the details", "seen": "see the child",
+        "acknowledge": "acknowledge", "details": "open the details",
+        "team": "outreach team arrives",
+        "seen": "see the child",
         "written": "written form", "follow_up": "follow up", "hand_over": "hand over",
     },
     "sr": {
@@ -46,6 +48,7 @@ _WORDS = {
         "answer": "Odgovor ustanove", "received": "Primio", "date": "Datum", "outcome": "Ishod",
         "signature": "Potpis", "helpline": "Dečja linija za pomoć",
         "acknowledge": "potvrda prijema", "details": "otvaranje podataka",
+        "team": "dolazak mobilnog tima",
         "seen": "kontakt sa detetom",
         "written": "pisana potvrda", "follow_up": "praćenje", "hand_over": "predaja",
     },

@@ -136,6 +136,8 @@ class Protocol(Part):
     call_back_wait: int = Field(ge=AT_LEAST, le=3600)
     # Our supervisor or director has it: so long until an agency has to.
     hand_over: Duration
+    # A team that is not with the child this long after the time for which it was asked is late.
+    team_late: Duration = timedelta(minutes=30)
     # A single-use link lives so long.
     link_lives: Duration
     # Where the three times above come from.
@@ -199,6 +201,7 @@ def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
 _BOUNDS = {
     "link_lives": (timedelta(hours=1), timedelta(days=14)),
     "hand_over": (timedelta(minutes=1), timedelta(hours=24)),
+    "team_late": (timedelta(minutes=5), timedelta(hours=24)),
 }
 _MOST_TO_ACKNOWLEDGE = {
     Urgency.IMMEDIATE: timedelta(hours=1), Urgency.URGENT: timedelta(hours=24),
@@ -227,8 +230,10 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
     kinds = [clock.clock for clock in rule.clocks]
     if len(set(kinds)) != len(kinds):
         raise lines.refuse((*here, "clocks"), "a clock stands here twice")
-    if ClockKind.HAND_OVER in kinds:
-        raise lines.refuse((*here, "clocks"), "hand_over has a line of its own in the protocol")
+    for separate in (ClockKind.HAND_OVER, ClockKind.TEAM):
+        if separate in kinds:
+            words = f"{separate.value} has a line of its own in the protocol"
+            raise lines.refuse((*here, "clocks"), words)
     acknowledge = rule.clock(ClockKind.ACKNOWLEDGE)
     if acknowledge is None or acknowledge.from_ != "opened":
         words = f"{rule.urgency.value} has no clock `acknowledge` from `opened`"

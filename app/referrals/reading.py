@@ -154,6 +154,8 @@ class Story:
     names: dict[UUID, str]
     siblings: list[Referral]
     contact_code: str = ""
+    # The contact says in words whom it must not reach.
+    wish_in_words: bool = False
     agencies: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -213,12 +215,14 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
             )
         )
     ).all()
-    contact_code = ""
+    contact_code, wish_in_words = "", False
     if referral.contact_id is not None:
-        contact_code = (
-            await session.scalar(select(Contact.code).where(Contact.id == referral.contact_id))
-            or ""
-        )
+        row = (
+            await session.execute(
+                select(Contact.code, Contact.sealed).where(Contact.id == referral.contact_id)
+            )
+        ).one()
+        contact_code, wish_in_words = row.code, "consent.withheld_from" in row.sealed
     people = {e.staff_id for e, _ in events if e.staff_id}
     people |= {c.staff_id for c in consents if c.staff_id} | {referral.owner_id}
     people |= {n.seen_by for n in notices if n.seen_by}
@@ -239,6 +243,7 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         await names_of(work, people),
         list(siblings),
         contact_code,
+        wish_in_words,
         {g.code: g.name for _, g in approaches},
     )  # fmt: skip
 

@@ -123,6 +123,8 @@ class ClockKind(StrEnum):
     SEEN = "seen"
     WRITTEN = "written"
     FOLLOW_UP = "follow_up"
+    # A mobile outreach team that was asked for has to be with the child.
+    TEAM = "team"
     # Our own house has acknowledged; an agency has yet to.
     HAND_OVER = "hand_over"
 

@@ -20,8 +20,9 @@ from app.work import Work
 
 # The provider's lists are complete only after a while, and a callback may still be on its way.
 SETTLED_AFTER = timedelta(seconds=45)
-# What is compared in one go, so that an outage of days is made up for step by step.
-_STEP = timedelta(hours=1)
+# What is compared in one go, so that an outage of days is made up for step by step; after a step
+# without a single ring the next one is longer.
+_STEP, _LONGEST_STEP = timedelta(hours=1), timedelta(days=1)
 # The provider tells whole seconds, and its clock may differ from ours.
 _OVERLAP = timedelta(seconds=10)
 
@@ -31,14 +32,16 @@ async def open_unreachable(parts: Parts) -> None:
     async with parts.work() as work:
         since = await _since(work)
         until_now = work.now - SETTLED_AFTER
+    step = _STEP
     while since < until_now:
-        until = min(since + _STEP, until_now)
+        until = min(since + step, until_now)
         ended = await parts.provider.ended_rings(since - _OVERLAP, until)
         for leg in await _unknown(parts, ended):
             await _open(parts, leg)
         async with parts.work() as work:
             await work.session.execute(update(Reconciled).values(until_at=until))
         since = until
+        step = _STEP if ended else min(2 * step, _LONGEST_STEP)
 
 
 async def _since(work: Work) -> datetime:

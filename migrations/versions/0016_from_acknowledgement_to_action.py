@@ -20,7 +20,7 @@ NOTICES = (
     "escalated",
 )  # fmt: skip
 PURPOSES = ("ladder", "code", "link", "withdrawn", "recalled", "answer", "update")
-CLOCKS = ("acknowledge", "details", "seen", "written", "follow_up", "hand_over")
+CLOCKS = ("acknowledge", "details", "seen", "written", "follow_up", "team", "hand_over")
 
 
 def _allow(table: str, column: str, words: tuple[str, ...]) -> None:

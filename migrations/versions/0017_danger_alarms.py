@@ -108,6 +108,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("danger_at IS NOT NULL"),
     )  # fmt: skip
     op.add_column("referrals", sa.Column("urgency_at", INSTANT))
+    op.add_column(
+        "consents",
+        sa.Column("despite", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
+    )
     op.add_column("cases", sa.Column("risk", sa.Text()))
     op.add_column("cases", sa.Column("risk_rose_at", INSTANT))
     op.create_check_constraint(op.f("ck_cases_risk"), "cases", "risk IN ('low', 'medium', 'high')")

@@ -158,8 +158,13 @@ def test_what_may_be_told_to_whom() -> None:
     for withheld in ("house", "shelter"):
         with pytest.raises(Withheld):
             ground_for(Given("consent", frozenset({"services"}), frozenset({withheld})), HOUSE)
-    override = Given("override", basis="vital_interests", withheld_from=frozenset({"house"}))
+    override = Given("override", basis="vital_interests")
     assert ground_for(override, HOUSE) == "override: vital_interests"
+    house = frozenset({"house"})
+    with pytest.raises(Withheld):
+        ground_for(Given("override", basis="vital_interests", withheld_from=house), HOUSE)
+    despite = Given("override", basis="vital_interests", withheld_from=house, despite=house)
+    assert ground_for(despite, HOUSE) == "override: vital_interests, against an explicit wish"
     with pytest.raises(ConsentWithdrawn):
         ground_for(Given("withdrawn"), HOUSE)
 

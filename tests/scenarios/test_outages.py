@@ -17,8 +17,8 @@ from app.practice.rest import rest_app
 from tests.scenarios.test_kill import Program, ready, until
 
 PASSWORD = "correct horse battery"
-# How long the server is away, in seconds, one outage after the other.
-OUTAGES = (2, 5, 10, 30)
+# How long the server is away, in seconds, one outage after the other in each of two houses.
+OUTAGES = ((2, 5, 10), (30,))
 
 
 class Room:
@@ -101,7 +101,11 @@ async def _true(value: object) -> bool:
 @pytest.mark.anyio
 @pytest.mark.timeout(300)
 async def test_killed_and_started_again_after_two_to_thirty_seconds(anyio_backend: str) -> None:
-    folder = Path("/tmp") / f"hlo{os.getpid()}"
+    await asyncio.gather(*(_outages(n, times) for n, times in enumerate(OUTAGES)))
+
+
+async def _outages(house: int, outages: tuple[int, ...]) -> None:
+    folder = Path("/tmp") / f"hlo{os.getpid()}-{house}"
     folder.mkdir()
     room = Room(folder)
     await room.open()
@@ -110,7 +114,7 @@ async def test_killed_and_started_again_after_two_to_thirty_seconds(anyio_backen
         call_id = await room.take()
         waiting = [await room.waiting(10 + n) for n in range(6)]
         rung: list[Leg] = []
-        for outage in OUTAGES:
+        for outage in outages:
             room.program.kill()
             begun = asyncio.get_running_loop().time()
             # One rings and stays, one rings and gives up.

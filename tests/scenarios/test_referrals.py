@@ -235,6 +235,10 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     director = phone(night, "+381113000004", picks_up=None)
     phone(night, "+381640000001")
     referral_id = await urgent(night, ana)
+    # A second person looks at the override, so that no alarm of its own rings anybody.
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    notice = (await night.rows("SELECT id FROM notices WHERE kind = 'override'"))[0]["id"]
+    assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
     await night.advance(700)
     found = await referral_of(ana, referral_id)
     tried = [(r["agency"], r["kind"]) for r in found["rungs"]]
@@ -315,6 +319,11 @@ async def test_nothing_is_sent_without_consent_or_a_recorded_ground(night: Stage
     assert refused.status_code == 422
     assert "legal_obligation, best_interests" in refused.json()["detail"]
     assert (await ana.ask("POST", f"/referrals/{draft}/override", OVERRIDE)).status_code == 200
+    # The wish stands: an override does not reach whom it does not name.
+    sent = await ana.ask("POST", f"/referrals/{draft}/send", {"agency": "house"})
+    assert sent.json()["error"] == "Withheld"
+    despite = {**OVERRIDE, "despite": ["house"]}
+    assert (await ana.ask("POST", f"/referrals/{draft}/override", despite)).status_code == 200
     sent = await ana.ask("POST", f"/referrals/{draft}/send", {"agency": "house"})
     assert sent.json()["state"] == "sent"
     await night.settle()

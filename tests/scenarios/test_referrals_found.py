@@ -22,7 +22,7 @@ from tests.scenarios.helpline import (
 )
 from tests.scenarios.primero import PrimeroStandIn
 from tests.scenarios.test_cases import skip
-from tests.scenarios.test_contacts import WHOLE, write
+from tests.scenarios.test_contacts import WHOLE, new_contact, write
 from tests.scenarios.test_main_job import talk
 from tests.scenarios.test_referral_machines import (
     ANSWERS,
@@ -85,6 +85,40 @@ async def test_the_board_warns_whom_it_must_not_reach(night: Stage) -> None:
     shown = await page(night, ana, "/")
     assert "whom it must not reach" in shown.text
     assert "my aunt" not in shown.text
+    # Neither the one click nor the interface goes over it unread.
+    board = f"/board/calls/{call['id']}/urgent"
+    refused = await page(night, ana, board, service="shelter")
+    assert "Read it there" in refused.text
+    assert await night.rows("SELECT id FROM referrals") == []
+    path = f"/calls/{call['id']}/urgent"
+    answer = await ana.ask("POST", path, {"service": "shelter"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "WishNotRead")
+    read = await ana.ask("POST", path, {"service": "shelter", "wish_read": True})
+    assert read.status_code == 201, read.text
+
+
+async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(
+    night: Stage, post: Mail
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    await add_agency(night, "other", "shelter", email="a@other.example")
+    contact = await new_contact(ana, WHOLE)
+    first = await by_hand(ana, contact_id=contact, consent={**CONSENT, "withheld_from": ["house"]})
+    # In a second referral, on another ground, the right agency is the one that may be told.
+    second = await by_hand(ana, contact_id=contact, override=OVERRIDE, send=True)
+    found = await referral_of(ana, second["id"])
+    assert [a["agency"] for a in found["approaches"]] == ["other"]
+    by_name = await ana.ask("POST", f"/referrals/{second['id']}/send", {"agency": "house"})
+    assert by_name.json()["error"] == "Withheld"
+    # An override that names it goes there, and says so where it is read.
+    despite = {**OVERRIDE, "despite": ["house"]}
+    await ana.ask("POST", f"/referrals/{second['id']}/override", despite)
+    sent = await ana.ask("POST", f"/referrals/{second['id']}/send", {"agency": "house"})
+    assert sent.status_code == 200, sent.text
+    shown = (await page(night, ana, f"/referrals/{second['id']}")).text
+    assert "against an explicit wish, to house" in shown
+    assert first["id"] != second["id"]
 
 
 async def test_consent_is_for_something(night: Stage) -> None:
