@@ -17,6 +17,7 @@ from app.contacts.records import Opened, events_of, library_of, present, sheet_o
 from app.contacts.saving import Saved, headline_warnings
 from app.contacts.scopes import readable
 from app.errors import NotFound
+from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Work
 
@@ -292,7 +293,9 @@ async def form_state(
     """What a filled form asks, misses and suggests. Raises NotFound."""
     record = await work.session.scalar(readable(model, staff).where(model.id == record_id))
     if record is None:
-        raise NotFound("There is no such record, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
+    name = model.__name__.lower()
+    await write_reading(work, "records listed", f"{name}s", by=["state"], ids=[str(record_id)])
     return await state_of(work, record, language)
 
 

@@ -74,16 +74,13 @@ async def search(
 ) -> tuple[list[Row], str | None]:
     """A page of records, newest first, and the cursor of the next. Raises Invalid.
 
-    The rows have what lists show: no answers. A search is a reading: what was looked by is
-    logged, not what for.
+    The rows have what lists show: no answers. A list is a reading: one row of the log says which
+    records were on it and by what was looked, not what for.
     """
     countries: list[str] = []
     if wanted.number:
         countries = list(await work.session.scalars(select(Line.country).distinct()))
     values = _values(work, wanted, countries)
-    if wanted.kinds():
-        subject = f"{model.__name__.lower()}s"
-        await write_reading(work, "records searched", subject, by=wanted.kinds())
     question = _question(model, staff.role, tuple(sorted(values)))
     rows = await work.ground.database.quick.rows(
         question, reader=staff.id, team=staff.team, **values
@@ -95,6 +92,11 @@ async def search(
     if wanted.name:
         # Those whose name is spelt like that before those that only sound like it.
         rows.sort(key=lambda row: not row.pop("exact"))
+    if rows or wanted.kinds():
+        await write_reading(
+            work, "records searched" if wanted.kinds() else "records listed",
+            f"{model.__name__.lower()}s", by=wanted.kinds(), ids=[str(row["id"]) for row in rows],
+        )  # fmt: skip
     return rows, following
 
 

@@ -1,5 +1,6 @@
 """What a counsellor's own part of the board shows."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.referrals.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, company, desk, questions
 from app.routing.company import Party
 from app.staff import accounts
+from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -65,6 +67,7 @@ async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | No
     if not history.calls and not history.flags:
         return None
     readable, others = await contacts.earlier_of_caller(work, staff, call)
+    await _note_listed(work, staff, call.id, [str(contact.id) for contact in readable])
     return views.caller_card(history, readable, others)
 
 
@@ -94,3 +97,16 @@ async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:
     ]
     shown += [(one, one.agency) for one in await duty_in_talk(work, call_id)]
     return {"parties": shown}
+
+
+# The desk is drawn again with every change; the same list is one reading for this time.
+_LISTED = timedelta(hours=1)
+
+
+async def _note_listed(work: Work, staff: Staff, call_id: UUID, ids: list[str]) -> None:
+    """Log that a counsellor sees which contacts there were with a caller."""
+    key = (staff.id, call_id, tuple(ids))
+    if not ids or work.ground.memory.recall("listed", key, work.now) is not None:
+        return
+    await write_reading(work, "records listed", "contacts", by=["caller"], ids=ids)
+    work.ground.memory.keep("listed", key, True, work.now + _LISTED)

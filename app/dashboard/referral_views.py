@@ -39,6 +39,7 @@ _CLOCKS = {
     "acknowledge": "to acknowledge",
     "details": "to open the details",
     "team": "for the outreach team to arrive",
+    "feedback": "to tell the professional who reported",
     "seen": "to see the child",
     "written": "to confirm in writing",
     "follow_up": "to follow up",

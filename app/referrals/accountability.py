@@ -19,7 +19,8 @@ DEFINITIONS = {
     "acknowledged": "of these, those that a person there acknowledged",
     "accepted": "of these, those that it accepted",
     "rejected": "of these, those that it rejected",
-    "unanswered": "of these, those that went on to somebody else without an answer",
+    "unanswered": "of these, those that went on to another agency without an answer, although this "
+    "one was rung or written to",
     "median_seconds_to_acknowledge": "middle value of the seconds from the offer to the "
     "acknowledgement, of those acknowledged",
     "p90_seconds_to_acknowledge": "nine in ten were acknowledged within so many seconds "
@@ -27,8 +28,9 @@ DEFINITIONS = {
     "median_seconds_to_see_child": "middle value of the seconds from the offer to the contact "
     "with the child, of those where there was one",
     "p90_seconds_to_see_child": "nine in ten children were seen within so many seconds",
-    "breaches": "clocks that ran out while it was being asked or had the referral: to acknowledge, "
-    "to see the child, to follow up (the written form is ours to send, and is not counted)",
+    "breaches": "deadlines that it missed: to acknowledge, if it was rung or written to before; to "
+    "open the details, to see the child and to follow up, if it had acknowledged before (the "
+    "written form and the feedback are ours, and are not counted)",
     "completed": "of those offered, the ones it completed",
     "feedback_wanted": "of its completed ones, those whose reporter wanted to hear what became "
     "of it",
@@ -57,7 +59,14 @@ _SQL = """
 WITH mine AS (
   SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
          a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
-         (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed
+         (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed,
+         least(
+           (SELECT min(g.sent_at) FROM rungs g WHERE g.approach_id = a.id),
+           (SELECT min(d.created_at) FROM deliveries d
+            WHERE d.referral_id = a.referral_id AND d.agency_id = a.agency_id
+              AND d.created_at >= a.offered_at AND d.tries > 0),
+           (SELECT p.asked_at FROM counterparts p WHERE p.approach_id = a.id)
+         ) AS tried_at
   FROM approaches a JOIN referrals r ON r.id = a.referral_id
   WHERE NOT is_practice(r.call_id, r.contact_id)
 ), shown AS (
@@ -65,7 +74,8 @@ WITH mine AS (
 ), late AS (
   SELECT s.id, count(*) AS breaches
   FROM shown s JOIN clocks c ON c.breached_by = s.id
-  WHERE c.kind IN ('acknowledge', 'seen', 'follow_up')
+  WHERE (c.kind = 'acknowledge' AND s.tried_at < c.due_at)
+     OR (c.kind IN ('details', 'seen', 'follow_up') AND s.acknowledged_at < c.due_at)
   GROUP BY s.id
 )
 SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
@@ -74,7 +84,7 @@ SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
   count(s.acknowledged_at) AS acknowledged,
   count(s.accepted_at) AS accepted,
   count(*) FILTER (WHERE s.state = 'rejected') AS rejected,
-  count(*) FILTER (WHERE s.state = 'unanswered') AS unanswered,
+  count(*) FILTER (WHERE s.state = 'unanswered' AND s.tried_at IS NOT NULL) AS unanswered,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
     AS median_seconds_to_acknowledge,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))

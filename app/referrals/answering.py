@@ -296,6 +296,7 @@ async def complete(
     referral.outcome, referral.completed_at = told, work.now
     approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
     await clocks.stop(work, referral, ClockKind.FOLLOW_UP, ClockKind.DETAILS)
+    await clocks.run_feedback(work, referral)
     if outcome not in NOT_HELPED:
         # Who was not found has yet to be seen by somebody.
         await clocks.stop(work, referral, ClockKind.SEEN)
@@ -465,6 +466,11 @@ async def close(work: Work, referral: Referral, words: str, by: By) -> None:
     alone = referral.house_has_it or ReferralState(referral.state) in CAME_BACK
     if alone and not words.strip():
         raise Invalid("Write why it is closed though no agency has taken it.")
+    if referral.wants_feedback and referral.feedback_at is None and not words.strip():
+        raise Invalid(
+            "The professional who reported waits to hear what became of it. Tell them and write "
+            "that down first, or write here why nobody tells them."
+        )
     move(work, referral, _E.CLOSE, by, words=words)
     await _end(work, referral)
 
@@ -495,3 +501,4 @@ async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> N
         raise Invalid("Write what was told, and to whom.")
     referral.feedback_at = referral.feedback_at or work.now
     note(work, referral, "feedback given", by, words=words)
+    await clocks.run_feedback(work, referral)

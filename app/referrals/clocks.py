@@ -22,6 +22,10 @@ from app.work import Ground, Work
 _GRAVE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
+# These have a time of their own in the protocol, whatever the urgency.
+_OWN_TIME = (ClockKind.HAND_OVER, ClockKind.TEAM, ClockKind.FEEDBACK)
+
+
 def protocol_of(work: Work, referral: Referral) -> Protocol:
     """The protocol under which a referral was opened."""
     key = (referral.protocol, referral.protocol_version)
@@ -115,6 +119,22 @@ async def run_team(work: Work, referral: Referral) -> None:
         _set(work, clock)
 
 
+async def run_feedback(work: Work, referral: Referral) -> None:
+    """Until when the professional who reported has to hear what became of a completed referral."""
+    wanted = referral.wants_feedback and referral.feedback_at is None
+    if not wanted or referral.state != ReferralState.COMPLETED:
+        await stop(work, referral, ClockKind.FEEDBACK)
+        return
+    clock = await _clock(work, referral, ClockKind.FEEDBACK)
+    due = (referral.completed_at or work.now) + protocol_of(work, referral).feedback
+    if clock is None:
+        _add(work, referral, ClockKind.FEEDBACK, due)
+    elif clock.stopped_at is not None:
+        clock.started_at, clock.due_at = work.now, due
+        clock.stopped_at = clock.breached_at = clock.breached_by = None
+        _set(work, clock)
+
+
 async def start_once(work: Work, referral: Referral, moment: str) -> None:
     """The same as `start_from`, for a moment that may come again after a rejection."""
     protocol = protocol_of(work, referral)
@@ -148,6 +168,7 @@ def has_happened(referral: Referral, kind: ClockKind, holder: Approach | None = 
         ClockKind.FOLLOW_UP: referral.completed_at,
         # A team clock stops when the team is there, or when it is not wanted any more.
         ClockKind.TEAM: None,
+        ClockKind.FEEDBACK: referral.feedback_at,
     }
     return done[kind] is not None
 
@@ -178,7 +199,7 @@ async def follow_urgency(
     rows = await work.session.scalars(select(Clock).where(Clock.referral_id == referral.id))
     known = {ClockKind(clock.kind): clock for clock in rows.all()}
     for kind, clock in known.items():
-        if clock.stopped_at is not None or kind in (ClockKind.HAND_OVER, ClockKind.TEAM):
+        if clock.stopped_at is not None or kind in _OWN_TIME:
             continue
         if kind not in rules:
             clock.stopped_at = work.now

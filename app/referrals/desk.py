@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.contacts.saving import Change, Saved, save_answers
 from app.errors import Conflict, Invalid, NotFound
-from app.referrals import answering, details, opening
+from app.referrals import answering, clocks, details, opening
 from app.referrals.agencies import agency_of_code
 from app.referrals.climbing import go_to
 from app.referrals.consent import Given, NotConsented, ground_for
@@ -351,5 +351,6 @@ async def save(
         raise NotPossible("This referral is over: its form is kept as it was.")
     saved = await save_answers(work, referral, changes)
     opening.take_facts(work, referral)
+    await clocks.run_feedback(work, referral)
     await details.note_written(work, referral, saved.saved)
     return referral, saved

@@ -138,4 +138,4 @@ async def take_away(work: Work, referral: Referral) -> None:
     if referral.seen_at is None:
         await clocks.run_on(work, referral, ClockKind.SEEN)
     await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await clocks.stop(work, referral, ClockKind.HAND_OVER, ClockKind.DETAILS)
+    await clocks.stop(work, referral, ClockKind.HAND_OVER, ClockKind.DETAILS, ClockKind.FEEDBACK)

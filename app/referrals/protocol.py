@@ -138,6 +138,8 @@ class Protocol(Part):
     hand_over: Duration
     # A team that is not with the child this long after the time for which it was asked is late.
     team_late: Duration = timedelta(minutes=30)
+    # From completion until the professional who reported has heard what became of it.
+    feedback: Duration = timedelta(days=7)
     # A single-use link lives so long.
     link_lives: Duration
     # Where the three times above come from.
@@ -202,6 +204,7 @@ _BOUNDS = {
     "link_lives": (timedelta(hours=1), timedelta(days=14)),
     "hand_over": (timedelta(minutes=1), timedelta(hours=24)),
     "team_late": (timedelta(minutes=5), timedelta(hours=24)),
+    "feedback": (timedelta(hours=1), timedelta(days=60)),
 }
 _MOST_TO_ACKNOWLEDGE = {
     Urgency.IMMEDIATE: timedelta(hours=1), Urgency.URGENT: timedelta(hours=24),
@@ -230,7 +233,7 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
     kinds = [clock.clock for clock in rule.clocks]
     if len(set(kinds)) != len(kinds):
         raise lines.refuse((*here, "clocks"), "a clock stands here twice")
-    for separate in (ClockKind.HAND_OVER, ClockKind.TEAM):
+    for separate in (ClockKind.HAND_OVER, ClockKind.TEAM, ClockKind.FEEDBACK):
         if separate in kinds:
             words = f"{separate.value} has a line of its own in the protocol"
             raise lines.refuse((*here, "clocks"), words)

@@ -42,6 +42,7 @@ from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, NoticeKind, ReferralState
 from app.referrals.trail import By, note
 from app.staff.accounts import names_of
+from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -74,7 +75,7 @@ class Line:
 
 
 async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
-    """The referrals that somebody may see: the most urgent clock first, or the newest."""
+    """The referrals that somebody may see, the newest first; the list is logged as a reading."""
     statement = (
         select(Referral, Agency.name, Staff.name)
         .join(Agency, Agency.id == Referral.agency_id, isouter=True)
@@ -101,6 +102,9 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
         await work.session.execute(statement.order_by(Referral.opened_at.desc()).limit(PAGE))
     ).all()
     running = await clocks.clocks_of(work, [r.id for r, _, _ in rows])
+    if rows:
+        ids = [str(referral.id) for referral, _, _ in rows]
+        await write_reading(work, "records listed", "referrals", ids=ids)
     return [_line(r, agency, owner, running.get(r.id, [])) for r, agency, owner in rows]
 
 

@@ -125,6 +125,8 @@ class ClockKind(StrEnum):
     FOLLOW_UP = "follow_up"
     # A mobile outreach team that was asked for has to be with the child.
     TEAM = "team"
+    # The professional who reported waits to hear what became of it.
+    FEEDBACK = "feedback"
     # Our own house has acknowledged; an agency has yet to.
     HAND_OVER = "hand_over"
 

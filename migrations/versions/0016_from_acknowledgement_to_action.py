@@ -20,7 +20,9 @@ NOTICES = (
     "escalated",
 )  # fmt: skip
 PURPOSES = ("ladder", "code", "link", "withdrawn", "recalled", "answer", "update")
-CLOCKS = ("acknowledge", "details", "seen", "written", "follow_up", "team", "hand_over")
+CLOCKS = (
+    "acknowledge", "details", "seen", "written", "follow_up", "team", "feedback", "hand_over",
+)  # fmt: skip
 
 
 def _allow(table: str, column: str, words: tuple[str, ...]) -> None:

@@ -380,7 +380,7 @@ async def test_every_reading_is_in_the_log_and_the_log_is_whole(stage: Stage) ->
         ("records searched", str(boss.id)),
     ]
     assert rows[0]["subject"] == f"contact:{contact_id}"
-    assert rows[3]["detail"] == {"by": ["name"]}
+    assert rows[3]["detail"] == {"by": ["name"], "ids": [contact_id]}
     async with transaction(stage.ground, PROGRAM) as work:
         reports = await verify_chains(work.session)
     assert [r.broken for r in reports] == [[]] * len(reports)
@@ -425,3 +425,28 @@ async def test_scopes_of_every_role(stage: Stage) -> None:
     assert write_.status_code == 403
     for who, status in ((admin, 200), (boss, 200), (ana, 403), (auditor, 403)):
         assert (await who.ask("GET", "/definitions/unmapped")).status_code == status
+
+
+async def test_lists_and_states_are_readings_of_a_list(stage: Stage) -> None:
+    """One row for a list, with the ids of what was on it; an empty list says nothing of a child."""
+    ana = await stage.add_counsellor("ana")
+    (await ana.ask("POST", "/contacts/search", {})).raise_for_status()
+    first = await completed(ana)
+    second = await new_contact(ana, WHOLE)
+    made = await ana.ask("POST", "/referrals", {"urgency": "routine", "services": ["shelter"]})
+    before = len(await stage.rows("SELECT id FROM audit_entries"))
+    for method, path, body in (
+        ("POST", "/contacts/search", {}),
+        ("GET", f"/contacts/{first}/state", None),
+        ("GET", "/referrals", None),
+        ("GET", f"/referrals/{made.json()['id']}/state", None),
+    ):
+        (await ana.ask(method, path, body)).raise_for_status()
+    rows = (await stage.rows("SELECT * FROM audit_entries ORDER BY id"))[before:]
+    assert {r["action"] for r in rows} == {"records listed"}
+    assert [(r["subject"], sorted(r["detail"]["ids"])) for r in rows] == [
+        ("contacts", sorted([first, second])),
+        ("contacts", [first]),
+        ("referrals", [made.json()["id"]]),
+        ("referrals", [made.json()["id"]]),
+    ]
