@@ -18,7 +18,7 @@ from app.contacts.risk import Urgency
 from app.demo.stage import Stage
 from app.errors import Refusal
 from app.jobs.transaction import run_verb, transaction
-from app.referrals import answering, climbing, consenting, desk, opening
+from app.referrals import answering, climbing, consenting, desk, details, opening
 from app.referrals.consent import Basis, GivenBy, How, Scope
 from app.referrals.consenting import Agreed, Override
 from app.referrals.jobs import climb_if_due, ring_clock
@@ -26,8 +26,10 @@ from app.referrals.models import Approach, Clock, Referral, Rung
 from app.referrals.opening import Wish
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
+    HELD,
     OVER,
     UNACKNOWLEDGED,
+    ApproachState,
     OpenedHow,
     ReferralEvent,
     ReferralOutcome,
@@ -37,6 +39,7 @@ from app.referrals.states import (
     Service,
 )
 from app.referrals.trail import By, can
+from app.referrals.urgency import change_urgency
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
 from app.work import PROGRAM, Actor, Work, make_ground
@@ -119,6 +122,20 @@ class Play:
                     work, referral, dice.choice(list(rows)), dice.choice(nobody)
                 )
 
+        async def open_details(work: Work) -> None:
+            referral, approach = await self.approach(work)
+            await details.note_opened(work, referral, approach, "link")
+
+        async def write(work: Work) -> None:
+            referral = await lock_referral(work, rid)
+            await details.announce_soon(work, referral)
+            referral.update_due_at = work.now if referral.update_due_at else None
+            await details.announce_update(work, rid)
+
+        async def urgency(work: Work) -> None:
+            to = dice.choice([Urgency.IMMEDIATE, Urgency.URGENT])
+            await change_urgency(work, staff, rid, to, "why")
+
         async def in_house(work: Work) -> None:
             await answering.acknowledge_in_house(work, await lock_referral(work, rid), BY)
 
@@ -137,6 +154,9 @@ class Play:
             "progress": (by_agency(answering.progress, BY), PROGRAM),
             "complete": (by_agency(answering.complete, ReferralOutcome.OTHER, BY), PROGRAM),
             "in house": (in_house, PROGRAM),
+            "details": (open_details, PROGRAM),
+            "write": (write, PROGRAM),
+            "urgency": (urgency, None),
             "take in hand": (lambda w: desk.take_in_hand(w, staff, rid), None),
             "climb": (climb, PROGRAM),
             "breach": (breach, PROGRAM),
@@ -185,12 +205,32 @@ class Play:
                     assert "hand_over" in running, told
                 else:
                     assert referral.approach_id is not None, told
+                    await self.check_details(work, referral, running)
+            await self.check_replies(work, referral)
+
+    async def check_details(self, work: Work, referral: Referral, running: set[str]) -> None:
+        """Whoever acknowledged it has the details, or has a deadline to open them."""
+        holder = await work.session.get(Approach, referral.approach_id)
+        assert holder is not None
+        if referral.state == ReferralState.ACKNOWLEDGED and holder.details_at is None:
+            assert "details" in running, " ".join(self.happened)
+
+    async def check_replies(self, work: Work, referral: Referral) -> None:
+        """Each reply stands with the agency that gave it: at most one holds the referral."""
+        rows = (
+            await work.session.scalars(select(Approach).where(Approach.referral_id == referral.id))
+        ).all()
+        held = (ApproachState.ACKNOWLEDGED, ApproachState.ACCEPTED, ApproachState.IN_PROGRESS)
+        holders = [a for a in rows if a.state in held]
+        assert len(holders) <= 1, " ".join(self.happened)
+        if holders and ReferralState(referral.state) in HELD:
+            assert holders[0].id == referral.approach_id, " ".join(self.happened)
 
 
 NAMES = [
     "consent", "override", "withdraw", "send", "send there", "acknowledge", "accept", "reject",
-    "progress", "complete", "in house", "take in hand", "climb", "climb", "breach", "result",
-    "result", "close", "recall",
+    "reject", "progress", "complete", "details", "write", "urgency", "in house", "take in hand",
+    "climb", "climb", "breach", "breach", "result", "result", "close", "recall",
 ]  # fmt: skip
 
 
@@ -212,7 +252,7 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
     tried: set[str] = set()
 
     @settings(
-        max_examples=60, deadline=None, derandomize=True, database=None,
+        max_examples=70, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(
