@@ -262,6 +262,12 @@ async def clocks_fragment(request: Request, work: InWork, staff: SeesClocks) -> 
     return page(request, "fragments/clocks.html", **await _supervisor(work, staff))
 
 
+@router.get("/board/dangers")
+async def dangers_fragment(request: Request, work: InWork, staff: Sees) -> Response:
+    values = {"staff": staff, "dangers": await _dangers(work, staff), "now": work.now}
+    return page(request, "fragments/dangers.html", **values)
+
+
 @router.get("/board/referrals")
 async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Response:
     return page(request, "fragments/notices.html", **await notices_values(work, staff))

@@ -212,6 +212,7 @@ PAGES = [
     (f"/reports/files/{NIL}", Permission.SEE_STATISTICS),
     ("/supervisor/clocks", Permission.SEE_CLOCKS),
     ("/board/referrals", Permission.SEE_REFERRALS),
+    ("/board/dangers", Permission.SEE_REFERRALS),
     ("/agencies", Permission.SEE_DIRECTORY),
     ("/roster", Permission.SEE_ROSTER),
     ("/board/alarms", Permission.PLAN_ROSTER),
