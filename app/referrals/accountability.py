@@ -37,7 +37,8 @@ DEFINITIONS = {
     "feedback_given": "of these, those where the reporter was told",
     "separation_risk": "of its completed ones, those in which a child might have been separated "
     "from its family",
-    "separation_prevented": "of these, those in which the child stayed with its family",
+    "separation_prevented": "of these, those in which the child stayed with its family or its "
+    "relatives",
     "separated": "of these, those in which the child was placed elsewhere",
 }
 

@@ -192,7 +192,8 @@ class RejectionReason(StrEnum):
 class ReferralOutcome(StrEnum):
     SAFE_AT_HOME = "child_safe_at_home_with_plan"
     SHELTER = "placed_shelter"
-    KIN_OR_FOSTER = "placed_kin_or_foster"
+    KIN = "with_kin"
+    FOSTER = "placed_foster"
     RESIDENTIAL = "placed_residential"
     POLICE_ACTION = "police_action"
     MEDICAL_CARE = "medical_care"
@@ -203,11 +204,13 @@ class ReferralOutcome(StrEnum):
     OTHER = "other"
 
 
-# Outcomes after which a child at risk of separation is still with the family or its kin.
-STAYED = frozenset({ReferralOutcome.SAFE_AT_HOME, ReferralOutcome.FAMILY_SUPPORTED})
-LEFT = frozenset(
-    {ReferralOutcome.SHELTER, ReferralOutcome.KIN_OR_FOSTER, ReferralOutcome.RESIDENTIAL}
+# Outcomes after which a child at risk of separation is still with its family. Relatives are family:
+# the Guidelines for the Alternative Care of Children (A/RES/64/142, paragraph 3) name other close
+# family members beside the parents.
+STAYED = frozenset(
+    {ReferralOutcome.SAFE_AT_HOME, ReferralOutcome.FAMILY_SUPPORTED, ReferralOutcome.KIN}
 )
+LEFT = frozenset({ReferralOutcome.SHELTER, ReferralOutcome.FOSTER, ReferralOutcome.RESIDENTIAL})
 
 
 # After these a supervisor looks whether somebody else has to act.

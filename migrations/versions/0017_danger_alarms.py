@@ -22,7 +22,19 @@ NOTICES = (
 )  # fmt: skip
 
 
+# Relatives are family, a foster family is not: they were one outcome before.
+OUTCOMES = (
+    "child_safe_at_home_with_plan", "placed_shelter", "with_kin", "placed_foster",
+    "placed_residential", "police_action", "medical_care", "family_supported",
+    "declined_by_family", "unable_to_locate", "referred_on", "other",
+)  # fmt: skip
+
+
 def upgrade() -> None:
+    op.drop_constraint(op.f("ck_referrals_outcome"), "referrals", type_="check")
+    op.execute("UPDATE referrals SET outcome = 'other' WHERE outcome = 'placed_kin_or_foster'")
+    listed = ", ".join(f"'{outcome}'" for outcome in OUTCOMES)
+    op.create_check_constraint(op.f("ck_referrals_outcome"), "referrals", f"outcome IN ({listed})")
     op.drop_constraint(op.f("ck_notices_kind"), "notices", type_="check")
     listed = ", ".join(f"'{kind}'" for kind in NOTICES)
     op.create_check_constraint(op.f("ck_notices_kind"), "notices", f"kind IN ({listed})")

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.scenarios.helpline import Mail, add_agency, phone, referral_of
@@ -60,3 +62,23 @@ async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> Non
     assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
     # It is ours to tell: the agency's figures say nothing of it.
     assert (await figures(night))["house"]["breaches"] == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "prevented", "separated"),
+    [("with_kin", 1, 0), ("family_supported", 1, 0), ("placed_foster", 0, 1)],
+)
+async def test_with_relatives_a_child_is_not_separated(
+    night: Stage, post: Mail, outcome: str, prevented: int, separated: int
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "team", "family_support", email="a@team.example")
+    made = await by_hand(
+        ana, services=["family_support"], consent=CONSENT, send=True, answers={"child.age": 1}
+    )
+    done = {"agency": "team", "name": "Mira", "outcome": outcome}
+    answer = await ana.ask("POST", f"/referrals/{made['id']}/complete", done)
+    assert answer.status_code == 200, answer.text
+    row = (await figures(night))["team"]
+    assert row["separation_risk"] == 1
+    assert (row["separation_prevented"], row["separated"]) == (prevented, separated)
