@@ -106,6 +106,8 @@ class NewReferral(BaseModel):
     override: OverrideIn | None = None
     # Why not first to those who can keep the child with its family.
     directly: Words = ""
+    # What is open for the same child was seen.
+    seen_open: bool = False
     send: bool = False
 
 
@@ -217,6 +219,7 @@ async def open_referrals(work: InWork, staff: Writes, body: NewReferral) -> dict
         answers=body.answers,
         consent=said.made() if said else None,
         directly=body.directly,
+        seen_open=body.seen_open,
     )
     made = await opening.refer(work, staff, wish, contact_id=body.contact_id, case_id=body.case_id)
     if body.send:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from app.calls import record
 from app.calls.models import Call
@@ -33,9 +33,11 @@ from app.referrals.consenting import (
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, Referral
 from app.referrals.offering import next_agency, offer_to
+from app.referrals.scopes import reads_referral
 from app.referrals.states import (
     ASKED_OF_AUTHORITIES,
     HOUSE,
+    OVER,
     NoticeKind,
     OpenedHow,
     ReferralEvent,
@@ -94,10 +96,16 @@ class Wish:
     warm: bool = False
     # Not first to those who can keep the child with its family, and why not.
     directly: str = ""
+    # What is open for the same child was seen, and another is wanted all the same.
+    seen_open: bool = False
 
 
 class NoAgency(Conflict):
     default = "No agency of the directory fits. Choose one by hand, or add one to the directory."
+
+
+class OpenForTheSameChild(Conflict):
+    """There is an open referral of the same contact or profile, to the same service."""
 
 
 class AlreadyReferred(Conflict):
@@ -136,6 +144,8 @@ async def refer(
     services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
     if HOUSE & set(services):
         raise Invalid("Choose a service; our own people are in the ladder anyway.")
+    if contact is not None and not wish.seen_open:
+        await _check_not_open(work, staff, contact.record, services)
     together = uuid4()
     return [
         await _open(
@@ -144,6 +154,36 @@ async def refer(
         )
         for service in dict.fromkeys(services)
     ]  # fmt: skip
+
+
+async def _check_not_open(
+    work: Work, staff: Staff, contact: Contact, services: tuple[Service, ...]
+) -> None:
+    """What is open for the same child is seen before a second one is opened.
+
+    Raises OpenForTheSameChild with the codes of those that the person may read.
+    """
+    same = Referral.contact_id == contact.id
+    if contact.profile_id is not None:
+        of_profile = select(Contact.id).where(Contact.profile_id == contact.profile_id)
+        same = or_(same, Referral.contact_id.in_(of_profile))
+    rows = await work.session.execute(
+        select(Referral.code, Referral.service, reads_referral(staff).label("readable"))
+        .where(
+            same, Referral.service.in_([s.value for s in services]),
+            Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED,
+        )
+        .order_by(Referral.opened_at)
+    )  # fmt: skip
+    found = [
+        f"{code if readable else 'one that you may not read'} ({service.replace('_', ' ')})"
+        for code, service, readable in rows
+    ]
+    if found:
+        raise OpenForTheSameChild(
+            f"There is an open referral for the same child: {', '.join(dict.fromkeys(found))}. "
+            "Look there first; confirm that you have, if another one is needed all the same."
+        )
 
 
 async def _case_of(
@@ -414,8 +454,10 @@ async def refer_urgently(
         return await _adopt(work, staff, there)
     if there is not None:
         raise AlreadyReferred()
+    # Danger waits for no second look at what is open from before.
     wish = Wish(
-        Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm
+        Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm,
+        seen_open=True,
     )  # fmt: skip
     (made,) = await refer(work, staff, wish, call_id=call_id)
     given = await given_of(work, made.id)

@@ -106,7 +106,12 @@ async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(
     contact = await new_contact(ana, WHOLE)
     first = await by_hand(ana, contact_id=contact, consent={**CONSENT, "withheld_from": ["house"]})
     # In a second referral, on another ground, the right agency is the one that may be told.
-    second = await by_hand(ana, contact_id=contact, override=OVERRIDE, send=True)
+    # What is open is seen before a second one is opened.
+    body = {"urgency": "immediate", "services": ["shelter"], "contact_id": contact}
+    unseen = await ana.ask("POST", "/referrals", body)
+    assert (unseen.status_code, unseen.json()["error"]) == (409, "OpenForTheSameChild")
+    assert (await referral_of(ana, first["id"]))["code"] in unseen.json()["detail"]
+    second = await by_hand(ana, contact_id=contact, override=OVERRIDE, send=True, seen_open=True)
     found = await referral_of(ana, second["id"])
     assert [a["agency"] for a in found["approaches"]] == ["other"]
     by_name = await ana.ask("POST", f"/referrals/{second['id']}/send", {"agency": "house"})
