@@ -367,14 +367,14 @@ async def take(work: InWork, staff: SeesClocks, referral_id: UUID) -> dict[str, 
 async def change_urgency(
     work: InWork, staff: Writes, referral_id: UUID, body: UrgencyIn
 ) -> dict[str, Any]:
-    """Raise or lower the urgency, with the reason; deadlines and escalation follow."""
+    """Raise or lower the urgency, with a reason; deadlines and escalation follow."""
     found = await urgency_of.change_urgency(work, staff, referral_id, body.urgency, body.reason)
     return referral_brief(found)
 
 
 @router.get("/danger-alarms")
 async def danger_alarms(work: InWork, staff: Sees) -> list[DangerView]:
-    """Danger that is written down and pushed by nobody, as far as one answers for it."""
+    """Return the danger alarms that the caller is responsible for, the oldest first."""
     return [
         DangerView(
             id=alarm.id, kind=alarm.kind, about=dangers.subject_kind(alarm),
@@ -388,14 +388,14 @@ async def danger_alarms(work: InWork, staff: Sees) -> list[DangerView]:
 
 @router.post("/danger-alarms/{alarm_id}/acknowledge", status_code=204)
 async def acknowledge_danger(work: InWork, staff: Sees, alarm_id: UUID) -> None:
-    """See to it; without a decision the escalation goes on after the protocol's time."""
+    """Acknowledge an alarm; without a decision the escalation resumes after the protocol's time."""
     await dangers.lock_own_alarm(work, staff, alarm_id)
     await alarms.acknowledge(work, alarm_id, staff.name, staff)
 
 
 @router.post("/danger-alarms/{alarm_id}/decide", status_code=204)
 async def decide_danger(work: InWork, staff: Sees, alarm_id: UUID, body: WordsIn) -> None:
-    """Decide that nothing more is to be done, and why."""
+    """Record the decision that no more action is needed, and the reason."""
     await dangers.decide(work, staff, alarm_id, body.words)
 
 

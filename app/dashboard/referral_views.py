@@ -237,7 +237,7 @@ _KINDS: dict[str, Any] = {
     "urgency changed": lambda s, a, how, d: (
         f"{s} changed the urgency from {d.get('from')} to {d.get('to')}"
     ),
-    "danger decided": _ours("decided that nothing more is to be done"),
+    "danger decided": _ours("decided that no more action is needed"),
     "lapse": lambda s, a, how, d: "The details were not opened in time: the escalation goes on",
     "details sent": lambda s, a, how, d: f"Sent {a} a link to the details",
     "details opened": lambda s, a, how, d: f"{a} has the details ({d.get('way', '')})",

@@ -287,7 +287,7 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
 
 
 async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
-    """Danger that nobody pushes, with the page of the record in which it is written down."""
+    """Danger that needs a decision, with the page of the record in which it is written down."""
     pages = {"referral": "/referrals", "contact": "/contacts", "case": "/cases"}
     return [
         {

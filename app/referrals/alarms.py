@@ -1,8 +1,8 @@
 """Escalating an alarm: our own people on call, one after the other, until one acknowledges.
 
 The steps are those of an urgent case (`ladder.py`): the supervisor's phones, then messages, then
-the director's, and around again. Danger that nobody pushes goes to the owner of its record first,
-and goes on until a person decides.
+the director's, and around again. An alarm about danger goes to the owner of the record first,
+and is escalated until a person decides.
 """
 
 from datetime import timedelta
@@ -93,8 +93,8 @@ async def take_turn(work: Work, alarm_id: UUID, turn: int) -> None:
 
 
 async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None = None) -> bool:
-    """A person sees to it; whether they are the first. Danger has to be decided after that, or the
-    escalation goes on. Raises NotFound."""
+    """Record that a person will see to it; return whether they are the first. An alarm about danger
+    then needs a decision, or the escalation resumes. Raises NotFound."""
     first = await watch.acknowledge(work, alarm_id, by, staff)
     alarm = await lock_alarm(work, alarm_id)
     if first and alarm is not None and alarm.subject_id is not None:

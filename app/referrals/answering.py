@@ -441,7 +441,7 @@ async def move_dispatch(
 
 async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) -> None:
     """A team that sees the child is what the clock waits for. It speaks for the agency for which
-    it went, if that has accepted, and for no other. A draft has reached nobody: nothing stops.
+    it went, if that has accepted, and for no other. A draft has reached no agency: nothing stops.
     """
     if referral.state == ReferralState.DRAFT:
         return
@@ -469,7 +469,7 @@ async def close(work: Work, referral: Referral, words: str, by: By) -> None:
     if referral.wants_feedback and referral.feedback_at is None and not words.strip():
         raise Invalid(
             "The professional who reported waits to hear what became of it. Tell them and write "
-            "that down first, or write here why nobody tells them."
+            "that down first, or write here why they are not told."
         )
     move(work, referral, _E.CLOSE, by, words=words)
     await _end(work, referral)

@@ -1,7 +1,7 @@
-"""Danger that is written down and pushed by nobody.
+"""Danger that is on record without any action: it raises an alarm until a person decides.
 
-Looked at every few seconds, from rows alone, so that no lost job hides it. What is found is an
-alarm; it is escalated to its owner, a supervisor and the director on call until a person decides.
+The check runs every few seconds and reads rows only, so a lost job cannot hide anything. An alarm
+is escalated to the owner of the record, a supervisor and the director on call.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ _SUBJECTS = {
 
 
 class Danger(NamedTuple):
-    """What nobody pushes: its kind, the record it stands in, who answers for it."""
+    """Danger without action: its kind, the record that holds it, and the record's owner."""
 
     kind: AlarmKind
     subject_id: UUID
@@ -74,8 +74,7 @@ def subject_kind(alarm: Alarm) -> str:
 
 
 async def look(ground: Ground) -> int:
-    """Open alarms for what is found and end those that are settled; the answer is how many
-    were opened."""
+    """Open alarms for what is found and end those that are settled. Return how many were opened."""
     found, known = await _ask(ground)
     if {one[:2] for one in found} == {one[:2] for one in known}:
         return 0
@@ -162,7 +161,7 @@ _FOUND = Question(
 
 
 async def _ask(ground: Ground) -> tuple[set[Danger], set[Danger]]:
-    """What is found now, and what is alarmed about already."""
+    """Return what is found now, and what has an open alarm already."""
     times, now = protocols_of(ground).current.alarms, ground.clock.now()
     since = {name: now - getattr(times, name) for name in ("draft", "override", "contact", "case")}
     found: set[Danger] = set()
@@ -209,7 +208,7 @@ async def _settle(work: Work, found: Iterable[Danger]) -> int:
 
 
 async def open_dangers(work: Work, staff: Staff) -> list[Alarm]:
-    """The alarms that somebody answers for: their own, and for supervisors all of their scope."""
+    """Return the open alarms of a person's own records; for a supervisor, of all in their scope."""
     rows = await work.session.scalars(
         select(Alarm)
         .where(Alarm.ended_at.is_(None), Alarm.subject_id.is_not(None), _concerns(staff))
@@ -219,7 +218,7 @@ async def open_dangers(work: Work, staff: Staff) -> list[Alarm]:
 
 
 def _concerns(staff: Staff) -> ColumnElement[bool]:
-    """Whose subject the person may read, and who is its owner or a supervisor."""
+    """Limit alarms to records that the person may read, as their owner or as a supervisor."""
     readable_subject = or_(
         Alarm.subject_id.in_(select(Referral.id).where(reads_referral(staff))),
         Alarm.subject_id.in_(readable(Contact, staff).with_only_columns(Contact.id)),
@@ -231,7 +230,7 @@ def _concerns(staff: Staff) -> ColumnElement[bool]:
 
 
 async def lock_own_alarm(work: Work, staff: Staff, alarm_id: UUID) -> Alarm:
-    """An alarm that concerns somebody, locked. Raises NotFound."""
+    """Return an alarm that the person is responsible for, locked. Raises NotFound."""
     found = await work.session.scalar(
         select(Alarm).where(Alarm.id == alarm_id, _concerns(staff)).with_for_update(of=Alarm)
     )
@@ -241,7 +240,7 @@ async def lock_own_alarm(work: Work, staff: Staff, alarm_id: UUID) -> Alarm:
 
 
 async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
-    """A person decides that nothing more is to be done, and why; the alarm ends.
+    """Record a person's decision that no more action is needed, with the reason; the alarm ends.
 
     An override is decided by looking at it, not here. Raises NotFound, Invalid, Conflict.
     """
@@ -249,7 +248,7 @@ async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
     if alarm.kind == AlarmKind.OVERRIDE_NOT_SEEN:
         raise Conflict("Open the referral and mark the override as seen.")
     if not words.strip() or len(words) > 4000 or "\x00" in words:
-        raise Invalid("Write why nothing more is to be done, in at most 4000 characters.")
+        raise Invalid("Write why no more action is needed, in at most 4000 characters.")
     if alarm.ended_at is not None:
         raise Conflict("This alarm is over already.")
     alarm.decided_at, alarm.decided_by = work.now, staff.id

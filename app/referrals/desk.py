@@ -231,7 +231,7 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
 
 
 async def _check_free(work: Work, referral: Referral, staff: Staff) -> None:
-    """Raises Conflict where another already holds what somebody wants to take in hand."""
+    """Raises Conflict where a colleague or an agency holds the referral already."""
     if referral.house_has_it and referral.owner_id != staff.id:
         owner = await work.session.get(Staff, referral.owner_id)
         assert owner is not None

@@ -79,7 +79,7 @@ async def note_opened(work: Work, referral: Referral, approach: Approach, how: s
 
 
 async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> None:
-    """Answers of a locked referral were written: whoever holds it hears so within the minute."""
+    """Announce what was written on a locked referral to its agency, within a minute."""
     if referral.approach_id is None or ReferralState(referral.state) not in HELD:
         return
     agency = await work.session.get(Agency, referral.agency_id)

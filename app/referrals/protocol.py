@@ -105,7 +105,7 @@ class AlarmTimes(Part):
     contact: Duration = timedelta(minutes=5)
     # A case whose risk has risen, without a referral since.
     case: Duration = timedelta(hours=1)
-    # Whoever acknowledges the alarm decides within this time, or it goes on.
+    # After acknowledging, the person decides within this time, or the escalation resumes.
     decide: Duration = timedelta(minutes=15)
     source: str = Field(default="House rules, to be confirmed.", min_length=1, max_length=400)
 
@@ -248,7 +248,7 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
             words = f"{clock.clock.value} cannot run from {clock.from_}: that comes no earlier"
             raise lines.refuse((*here, "clocks", m, "from"), words)
         if clock.clock is ClockKind.DETAILS and clock.from_ != "acknowledged":
-            words = "details runs from acknowledged: before that nobody has to open them"
+            words = "details runs from acknowledged: no agency has to open them before that"
             raise lines.refuse((*here, "clocks", m, "from"), words)
         try:
             # A whole year of days to begin on: the working hours must always come.

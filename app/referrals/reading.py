@@ -75,7 +75,7 @@ class Line:
 
 
 async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
-    """The referrals that somebody may see, the newest first; the list is logged as a reading."""
+    """Return the referrals that a person may see, newest first; the list is logged as a reading."""
     statement = (
         select(Referral, Agency.name, Staff.name)
         .join(Agency, Agency.id == Referral.agency_id, isouter=True)

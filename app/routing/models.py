@@ -138,7 +138,7 @@ class AlarmKind(StrEnum):
     EVERYBODY_AWAY = "everybody_away"
     LAST_ONE_MISSES = "last_one_misses"
     LONG_WAIT = "long_wait"
-    # Danger that is written down and pushed by nobody.
+    # Danger that is on record without any action.
     DRAFT_NOT_SENT = "draft_not_sent"
     OVERRIDE_NOT_SEEN = "override_not_seen"
     DANGER_NOT_REFERRED = "danger_not_referred"
@@ -147,7 +147,7 @@ class AlarmKind(StrEnum):
 
 
 class Alarm(Base):
-    """A person has to act: a line has no counsellor in a language, or danger is pushed by nobody.
+    """A person has to act: a line has no counsellor, or danger is on record without any action.
 
     At most one for each line and language, or for each kind and record, at a time. `round`, `step`
     and `phone` say where the escalation stands, as for an urgent referral; `turn` grows with each

@@ -1,4 +1,4 @@
-"""Alarms of danger that is written down and pushed by nobody."""
+"""Alarms about danger that is on record without any action."""
 
 import sqlalchemy as sa
 from alembic import op
