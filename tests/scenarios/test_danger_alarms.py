@@ -9,6 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.parties import Phone
 from app.staff.roles import Role
 from tests.scenarios.helpline import Mail, add_agency, click, link_in, phone, referral_of
+from tests.scenarios.test_cases import skip
 from tests.scenarios.test_contacts import WHOLE, new_contact
 from tests.scenarios.test_referrals import OVERRIDE, by_hand, page
 
@@ -47,7 +48,7 @@ async def test_an_immediate_draft_that_nobody_sends(night: Stage, post: Mail) ->
     assert "was opened and not sent" in heard
     (alarm,) = await alarms(vera)
     assert alarm["acknowledged_by"] == "sup"
-    await night.advance(14 * 60)
+    await skip(night, 0.23)
     assert supervisor.rung == 1
     await night.advance(3 * 60)
     assert supervisor.rung + director.rung == 2, "who acknowledged has not decided"
@@ -79,7 +80,7 @@ async def test_an_override_that_no_second_person_has_seen(night: Stage, post: Ma
     await add_agency(night, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await ana.ask("POST", f"/referrals/{made['id']}/accept", {"agency": "house", "name": "M"})
-    await night.advance(14 * 60)
+    await skip(night, 0.23)
     assert supervisor.rung == 0
     await night.advance(2 * 60)
     assert supervisor.rung == 1
@@ -149,12 +150,13 @@ async def test_a_case_whose_risk_rises(night: Stage) -> None:
     case = opened.json()["id"]
     for risk in ("medium", "low"):
         await ana.ask("POST", f"/cases/{case}/risk", {"risk": risk, "reason": "first look"})
-    await night.advance(3700)
+    await skip(night, 1.05)
     await ana.sign_in()
     assert await alarms(ana) == [], "a first level and a fall alarm nobody"
     rose = await ana.ask("POST", f"/cases/{case}/risk", {"risk": "high", "reason": "he is back"})
     assert rose.json()["risk"] == "high"
-    await night.advance(3610)
+    await skip(night, 1.01)
+    await night.advance(10)
     await ana.sign_in()
     (alarm,) = await alarms(ana)
     assert (alarm["kind"], alarm["subject_id"]) == ("risk_rose", case)
@@ -175,7 +177,8 @@ async def test_an_agency_that_acts_and_has_not_opened_the_details(night: Stage, 
     await night.until(lambda: bool(post.messages))
     link = link_in(post.messages[0][1])
     await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
-    await night.advance(31 * 60)
+    await skip(night, 0.51)
+    await night.advance(15)
     await ana.sign_in()
     assert [a["kind"] for a in await alarms(ana)] == ["details_not_opened"]
     told = {"agency": "house", "name": "Mira", "agreed": "They come.", "details_told": True}
@@ -216,7 +219,8 @@ async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, consent=CONSENT, send=True)
-    await night.advance(16 * 60)
+    await skip(night, 0.26)
+    await night.advance(10)
     found = await referral_of(ana, made["id"])
     clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
     assert clock["breached_at"] is not None

@@ -9,6 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.parties import Phone
 from app.staff.roles import Role
 from tests.scenarios.helpline import Mail, add_agency, click, code_in, link_in, phone, referral_of
+from tests.scenarios.test_cases import skip
 from tests.scenarios.test_referral_machines import Receiver, receiver, with_system
 from tests.scenarios.test_referrals import OVERRIDE, by_hand, page, urgent
 
@@ -90,7 +91,8 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     assert due - acknowledged == timedelta(minutes=30)
 
     first.picks_up = None
-    await night.advance(31 * 60)
+    await skip(night, 0.5)
+    await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert first.rung == 2, "its own phone is rung again, first of all"
     await night.advance(10 * 60)
@@ -115,7 +117,8 @@ async def test_a_late_reply_of_the_first_still_counts_while_nobody_else_has_it(
     await night.advance(30)
     duty.picks_up = None
     link = link_in(post.to("duty@house.example")[-1])
-    await night.advance(31 * 60)
+    await skip(night, 0.5)
+    await night.advance(60)
     assert (await referral_of(ana, referral_id))["state"] in ("sent", "delivered")
     await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
     found = await referral_of(ana, referral_id)
