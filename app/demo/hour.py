@@ -133,6 +133,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
+    tasks.append(asyncio.create_task(_tell_details(hour)))
     away_at = stage.clock.now().timestamp() + HOUR / 2
     while stage.clock.now().timestamp() < end:
         await stage.advance(20)
@@ -346,6 +347,33 @@ async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
             await _press_urgent(counsellor, offer, len(pressed))
         finally:
             hour.stage.exchange.sender.under_way -= 1
+
+
+_HELD = (
+    "SELECT r.id, r.owner_id, g.code FROM referrals r JOIN approaches a ON a.id = r.approach_id"
+    " JOIN agencies g ON g.id = a.agency_id"
+    " WHERE r.state = 'acknowledged' AND a.details_at IS NULL"
+)
+
+
+async def _tell_details(hour: Hour) -> None:
+    """The owner of a referral that an agency has taken rings there and tells the details."""
+    stage, owners = hour.stage, {person.id: person for person in hour.everybody}
+    while True:
+        await stage.clock.sleep(60)
+        stage.exchange.sender.under_way += 1
+        try:
+            for row in await stage.rows(_HELD):
+                owner = owners[row["owner_id"]]
+                body = {
+                    "agency": row["code"], "name": "Mira", "agreed": "They go there now.",
+                    "details_told": True,
+                }  # fmt: skip
+                answer = await owner.ask("POST", f"/referrals/{row['id']}/handover", body)
+                if answer.status_code == 401:
+                    await owner.sign_in()
+        finally:
+            stage.exchange.sender.under_way -= 1
 
 
 async def _close_the_room(hour: Hour) -> None:
