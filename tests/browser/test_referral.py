@@ -133,6 +133,7 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
     await expect(page.locator("#saving")).to_contain_text("All saved")
     await page.locator("#send").click()
     await expect(page.locator("#record-state")).to_have_text("sent")
+    await page.reload()
     await page.get_by_text("Write down a reply of Safe House").click()
     await page.get_by_label("Who at the agency has it").fill("Mira")
     await page.get_by_role("button", name="They have it").click()
@@ -141,10 +142,13 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
         await page.get_by_role("button", name="Send, and get the PDF").click()
     assert (await got.value).suggested_filename == "referral.pdf"
     await expect(page.locator("#story")).to_contain_text("sent the written confirmation")
+    # The page comes anew after a reply; what is opened before that would be closed again.
+    await page.reload()
     await page.get_by_text("Write down a reply of Safe House").click()
     await page.get_by_label("Who accepts").fill("Mira")
     await page.get_by_role("button", name="They accept").click()
     await expect(page.locator("#record-state")).to_have_text("accepted")
+    await page.reload()
     await page.get_by_text("Write down a reply of Safe House").click()
     await page.get_by_label("Outcome", exact=True).select_option("family_supported")
     await page.get_by_role("button", name="They are done").click()
