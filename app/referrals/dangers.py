@@ -6,7 +6,7 @@ is escalated to the owner of the record, a supervisor and the director on call.
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -37,6 +37,7 @@ from app.referrals.models import Approach, Clock, Notice, Referral
 from app.referrals.scopes import reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
 from app.routing.models import Alarm, AlarmKind
+from app.routing.watch import end_alarm, open_alarm
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -102,6 +103,8 @@ def _danger(kind: AlarmKind, subject: Any, owner: Any) -> Select[tuple[str, UUID
 
 
 _NO_OWNER = cast(null(), Uuid)
+# A decision counts for the urgency for which it was made.
+_IMMEDIATE_SINCE = func.coalesce(Referral.urgency_at, Referral.opened_at)
 _IMMEDIATE = literal(Urgency.IMMEDIATE.value)
 _REFERRED = exists().where(
     or_(
@@ -115,8 +118,8 @@ _FOUND = Question(
         _danger(AlarmKind.DRAFT_NOT_SENT, Referral.id, Referral.owner_id).where(
             Referral.state == literal(ReferralState.DRAFT.value),
             Referral.urgency == _IMMEDIATE,
-            func.coalesce(Referral.urgency_at, Referral.opened_at) <= _since("draft"),
-            _undecided(AlarmKind.DRAFT_NOT_SENT, Referral.id, Referral.opened_at),
+            _since("draft") >= _IMMEDIATE_SINCE,
+            _undecided(AlarmKind.DRAFT_NOT_SENT, Referral.id, _IMMEDIATE_SINCE),
         ),
         # The author cannot be the second person: a supervisor is asked first.
         _danger(AlarmKind.OVERRIDE_NOT_SEEN, Referral.id, _NO_OWNER)
@@ -184,21 +187,15 @@ async def _settle(work: Work, found: Iterable[Danger]) -> int:
     now = {(one.kind.value, one.subject_id): one for one in found}
     for key, alarm in known.items():
         if key not in now:
-            alarm.ended_at, alarm.next_at = work.now, None
-            work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
+            end_alarm(work, alarm)
             work.announce("notices")
     opened = 0
     for key, danger in now.items():
         if key in known:
             continue
-        row = Alarm(
-            id=uuid4(), kind=danger.kind.value, subject_id=danger.subject_id,
-            owner_id=danger.owner_id, begun_at=work.now, next_at=work.now, turn=1, round=0, step=0,
-            phone=-1,
-        )  # fmt: skip
-        work.session.add(row)
-        await work.session.flush()
-        work.defer("referrals:alarm_turn", alarm_id=str(row.id), turn=1)
+        await open_alarm(
+            work, kind=danger.kind.value, subject_id=danger.subject_id, owner_id=danger.owner_id
+        )
         work.announce("notices")
         opened += 1
     return opened
@@ -252,7 +249,7 @@ async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
     if alarm.ended_at is not None:
         raise Conflict("This alarm is over already.")
     alarm.decided_at, alarm.decided_by = work.now, staff.id
-    alarm.ended_at, alarm.next_at = work.now, None
+    end_alarm(work, alarm)
     alarm.turn += 1
     alarm.words_sealed = work.keys.seal(
         words.strip().encode(), table="alarms", column="words_sealed", row=alarm.id
@@ -263,5 +260,4 @@ async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
         alarm=alarm.kind,
     )  # fmt: skip
     write_entry(work, "danger alarm decided", f"{subject_kind(alarm)}:{alarm.subject_id}")
-    work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
     work.announce("notices")

@@ -6,7 +6,7 @@ one of them acknowledges it, or until a counsellor is there again.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
@@ -149,23 +149,30 @@ async def _settle(work: Work, found: list[Found]) -> int:
     now = {(one.line_id, one.language): one.kind for one in found}
     for key, alarm in known.items():
         if key not in now:
-            alarm.ended_at, alarm.next_at = work.now, None
-            work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
+            end_alarm(work, alarm)
             work.announce("alarms")
     opened = 0
     for (line_id, language), kind in now.items():
         if (line_id, language) in known:
             continue
-        row = Alarm(
-            id=uuid4(), line_id=line_id, language=language, kind=kind.value, begun_at=work.now,
-            next_at=work.now, turn=1,
-        )  # fmt: skip
-        work.session.add(row)
-        await work.session.flush()
-        work.defer("referrals:alarm_turn", alarm_id=str(row.id), turn=1)
+        await open_alarm(work, line_id=line_id, language=language, kind=kind.value)
         work.announce("alarms")
         opened += 1
     return opened
+
+
+async def open_alarm(work: Work, **about: Any) -> None:
+    """Open an alarm about a line or a record; its escalation begins after the commit."""
+    row = Alarm(id=uuid4(), begun_at=work.now, next_at=work.now, turn=1, **about)
+    work.session.add(row)
+    await work.session.flush()
+    work.defer("referrals:alarm_turn", alarm_id=str(row.id), turn=1)
+
+
+def end_alarm(work: Work, alarm: Alarm) -> None:
+    """End a locked alarm; phones that still ring for it are stopped after the commit."""
+    alarm.ended_at, alarm.next_at = work.now, None
+    work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
 
 
 async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:

@@ -437,6 +437,9 @@ async def leg_status(work: Work, rung_id: UUID, signed: Signed) -> None:
     referral, rung = await _lock(work, rung_id)
     _learn_sid(rung, signed.call_sid)
     status = read_leg_status(signed.fields.get("CallStatus"))
+    if status is not None and is_over(status) and rung.purpose == Purpose.LADDER:
+        # A code that was spoken on it is needed no more.
+        rung.payload_sealed = None
     if status is None or rung.result is not None:
         return
     if not is_over(status):

@@ -117,6 +117,7 @@ class PrimeroStandIn:
                 Route("/api/v2/forms", self._guarded(self._forms)),
                 Route("/api/v2/lookups", self._guarded(self._lookups)),
                 Route("/api/v2/cases", self._guarded(self._make), methods=["POST"]),
+                Route("/api/v2/cases/{id}", self._guarded(self._update), methods=["PATCH"]),
                 Route("/api/v2/cases/{id}/referrals", self._guarded(self._list)),
                 Route(
                     "/api/v2/cases/{id}/referrals", self._guarded(self._refer), methods=["POST"]
@@ -173,6 +174,20 @@ class PrimeroStandIn:
     async def _make(self, request: Request) -> Response:
         data = (await request.json())["data"]
         await self._stand_still("case")
+        names = {
+            "id": {"type": "string"}, "module_id": {"const": "primeromodule-cp"},
+            "owned_by": {"type": "string"},
+        }  # fmt: skip
+        wrong = self._wrong(data, names)
+        if wrong:
+            return _error(422, wrong[0], "invalid")
+        if data["id"] in self.cases:
+            return _error(409, "id", "duplicate")
+        self.cases[data["id"]] = data
+        return Response(status_code=204)
+
+    def _wrong(self, data: dict[str, Any], names: dict[str, Any]) -> list[str]:
+        """What the forms of the role do not take, besides the `names` of the case itself."""
         service = {
             "type": "object", "additionalProperties": False,
             "required": ["unique_id"],
@@ -181,19 +196,28 @@ class PrimeroStandIn:
         schema = {
             "type": "object", "additionalProperties": False,
             "properties": {
-                "id": {"type": "string"}, "module_id": {"const": "primeromodule-cp"},
-                "owned_by": {"type": "string"},
+                **names,
                 "services_section": {"type": "array", "items": service},
                 **_schema(self.fields),
             },
         }  # fmt: skip
-        wrong = [e.message[:60] for e in Draft202012Validator(schema).iter_errors(data)]
+        return [e.message[:60] for e in Draft202012Validator(schema).iter_errors(data)]
+
+    async def _update(self, request: Request) -> Response:
+        """Merge what is sent into a case that is there; its owner and module are not taken."""
+        data = (await request.json())["data"]
+        case = self.cases.get(request.path_params["id"])
+        if case is None:
+            return _error(404, "id", "not found")
+        wrong = self._wrong(data, {})
         if wrong:
             return _error(422, wrong[0], "invalid")
-        if data["id"] in self.cases:
-            return _error(409, "id", "duplicate")
-        self.cases[data["id"]] = data
-        return Response(status_code=204)
+        for service in data.pop("services_section", []):
+            known = {s["unique_id"]: s for s in case["services_section"]}
+            known[service["unique_id"]] = {**known.get(service["unique_id"], {}), **service}
+            case["services_section"] = list(known.values())
+        case |= data
+        return JSONResponse({"data": case})
 
     async def _stand_still(self, at: str) -> None:
         if self.pause is not None and self.pauses_at == at:

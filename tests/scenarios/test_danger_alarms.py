@@ -215,6 +215,24 @@ async def test_raised_to_immediate_the_deadlines_and_the_phones_follow(night: St
     assert "already" in again.json()["detail"]
 
 
+async def test_a_decision_does_not_outlive_the_urgency_for_which_it_was_made(
+    night: Stage,
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    made = await by_hand(ana)
+    await night.advance(130)
+    (alarm,) = await alarms(ana)
+    words = {"words": "The aunt has come."}
+    await ana.ask("POST", f"/danger-alarms/{alarm['id']}/decide", words)
+    for urgency in ("urgent", "immediate"):
+        body = {"urgency": urgency, "reason": "as it is now"}
+        await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)
+        await night.advance(10)
+        assert await alarms(ana) == []
+    await night.advance(120)
+    assert [a["kind"] for a in await alarms(ana)] == ["draft_not_sent"]
+
+
 async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")

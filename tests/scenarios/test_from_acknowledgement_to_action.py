@@ -9,11 +9,18 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.parties import Phone
 from app.staff.roles import Role
 from tests.scenarios.helpline import Mail, add_agency, click, code_in, link_in, phone, referral_of
+from tests.scenarios.primero import PrimeroStandIn
 from tests.scenarios.test_cases import skip
-from tests.scenarios.test_referral_machines import Receiver, receiver, with_system
+from tests.scenarios.test_referral_machines import (
+    Receiver,
+    primero,
+    receiver,
+    with_primero,
+    with_system,
+)
 from tests.scenarios.test_referrals import OVERRIDE, by_hand, page, urgent
 
-__all__ = ["receiver"]
+__all__ = ["primero", "receiver"]
 
 DUTY, SECOND, TEXTS = "+381113000001", "+381113000002", "+381640000001"
 
@@ -72,6 +79,8 @@ async def test_with_one_written_way_the_code_is_said_on_the_telephone(
     heard = next(h.text for h in duty.heard if "Your code is" in h.text)
     code = code_in(heard.replace(" ", ""))
     assert code not in message
+    kept = await night.rows("SELECT payload_sealed FROM rungs WHERE kind = 'phone'")
+    assert kept[0]["payload_sealed"] is None, "forgotten when the phone is put down"
     shown = await click(night, f"{link}/code", {"code": code})
     assert "Jovana" in (await click(night, link, as_=shown)).text
 
@@ -229,6 +238,39 @@ async def test_their_own_system_is_told_what_is_written_later(
     updates = [e for e in receiver.taken if e["type"] == "referral.updated"]
     assert updates[-1]["data"]["fields"]["child.age"] == 12
     assert len(updates) == 1
+
+
+async def test_their_primero_case_is_told_what_is_written_later(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    there, url = primero
+    ana = await night.add_counsellor("ana")
+    await with_primero(night, url)
+    made = await by_hand(
+        ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana", "child.age": 9}
+    )
+    await night.advance(30)
+    there.only["status"] = "accepted"
+    await night.advance(130)
+    # The case holds the details: no deadline runs until they are opened.
+    assert (await referral_of(ana, made["id"]))["state"] == "accepted"
+    for age in (10, 11):
+        await write(ana, made["id"], child__age=age)
+        await night.advance(5)
+    there.busy = 1
+    await night.advance(90)
+    (case,) = there.cases.values()
+    assert case["age"] == 11
+    assert case["owned_by"], "what only they decide is left as it was"
+    assert len(case["services_section"]) == 1
+    assert sum(asked.startswith("PATCH") for asked in there.asked) == 1
+    # What their forms do not take is said, and nothing of it is half-written there.
+    there.fields = [field for field in there.fields if field["name"] != "age"]
+    await write(ana, made["id"], child__age=12)
+    await night.advance(90)
+    assert case["age"] == 11
+    told = await night.rows("SELECT detail FROM notices WHERE kind = 'unmapped'")
+    assert "age" in told[-1]["detail"]["problem"]
 
 
 # -- who says what -------------------------------------------------------------------------------
