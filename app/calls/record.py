@@ -312,8 +312,13 @@ async def connect(work: Work, call: Call, *, at: datetime) -> bool:
 
 async def add_late_answer(work: Work, call: Call, *, at: datetime) -> None:
     """A talk that we hear of only when it is over: the record is put right."""
-    if call.answered_at is not None or (call.ended_at is not None and at > call.ended_at):
+    if call.answered_at is not None:
         return
+    if call.ended_at is not None:
+        # A callback may be later than what it tells of, and the end may be known by then.
+        if at > call.ended_at + FRESH:
+            return
+        at = min(at, call.ended_at)
     call.answered_at = at
     if CallState(call.state) is CallState.ENDED:
         await _restate(work, call, "answer heard of late")

@@ -250,7 +250,7 @@ class Conference:
 # A participant added by the interface who did not answer leaves without having joined.
 _NEVER_IN = "participant_add_failed"
 # The provider tells its instants in whole seconds.
-_WHOLE_SECOND = timedelta(seconds=1)
+WHOLE_SECOND = timedelta(seconds=1)
 
 
 def _sid(event: RecordedEvent) -> str:
@@ -276,7 +276,7 @@ def fold(
         label, told = event.detail["party"], event.detail.get("provider", {})
         if label not in ("caller", mine) or told.get("ReasonParticipantLeft") == _NEVER_IN:
             continue
-        if label == mine and since is not None and event.at < since - _WHOLE_SECOND:
+        if label == mine and since is not None and event.at < since - WHOLE_SECOND:
             continue
         if _sid(event) != now_in:
             # The room was empty, and so ended, before it began anew.

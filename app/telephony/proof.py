@@ -18,7 +18,13 @@ from app.routing import offers
 from app.routing import presence as presences
 from app.routing.company import Party
 from app.routing.models import Offer, OfferState, PresenceState
-from app.telephony.counsellor_flow import Conference, conference_of, connect, note_leg
+from app.telephony.counsellor_flow import (
+    WHOLE_SECOND,
+    Conference,
+    conference_of,
+    connect,
+    note_leg,
+)
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider import ProviderCall
 from app.work import Work
@@ -92,9 +98,10 @@ async def _counsellor_legs(work: Work, offer: Offer) -> set[str]:
 
 
 async def _led_in_at(work: Work, call: Call, offer: Offer, seen: Conference) -> datetime | None:
-    """When the caller joined; or when they were answered with the document that leads in."""
-    if seen.caller.joined_at is not None:
-        return seen.caller.joined_at
+    """When the caller was answered with the document that leads in; or when they joined.
+
+    The first is our own instant; the word of the second may come late.
+    """
     found: datetime | None = await work.session.scalar(
         select(RecordedEvent.at)
         .where(
@@ -105,7 +112,7 @@ async def _led_in_at(work: Work, call: Call, offer: Offer, seen: Conference) -> 
         .order_by(RecordedEvent.id)
         .limit(1)
     )  # fmt: skip
-    return found
+    return found or seen.caller.joined_at
 
 
 async def _counsellor_in_at(work: Work, offer: Offer, seen: Conference) -> datetime | None:
@@ -157,7 +164,9 @@ async def _overlap(
 ) -> datetime | None:
     """From when on caller and counsellor were both in; None if they never were.
 
-    The provider tells whole seconds; ours are finer where we have them.
+    The provider tells the second in which a leg ended, and a callback may be late by `FRESH`.
+    What that leaves open counts as a talk: better a record that nobody needs than a child who
+    was heard and of whom nothing is written.
     """
     assert call.ended_at is not None
     seen = await conference_of(work, offer)
@@ -165,10 +174,10 @@ async def _overlap(
     for one in told:
         if one is None or one.began_at is None:
             continue
-        since = max(led_in, counsellor_in or one.began_at)
-        until = min(call.ended_at, one.ended_at or call.ended_at)
-        if until > since:
-            return since
+        came = counsellor_in or one.began_at
+        left = one.ended_at + WHOLE_SECOND if one.ended_at else call.ended_at
+        if came <= call.ended_at + record.FRESH and led_in <= left:
+            return min(max(led_in, came), call.ended_at)
     return None
 
 

@@ -1,5 +1,7 @@
 """A talk is in the record, whichever of its callbacks was lost; and what was none is none."""
 
+import random
+
 import pytest
 
 from app.demo.invariants import broken_at_the_end
@@ -54,6 +56,34 @@ async def test_a_talk_of_two_seconds_is_found_when_it_is_over(stage: Stage, how:
     call = await stage.call_of(leg)  # type: ignore[arg-type]
     assert call["outcome"] == "answered"
     assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    assert await broken_at_the_end(stage) == []
+
+
+@pytest.mark.parametrize("how", ["browser", "phone"])
+async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage, how: str) -> None:
+    """Half of what is told of the conference comes late, and a third never, in one talk or the
+    other all of it; the child hangs up within two seconds."""
+    knobs, dice = stage.exchange.knobs, random.Random(5)
+    knobs.turn("delay", "/conference participant", times=None, probability=0.5, seconds=1.5)
+    knobs.turn("lose", "/conference participant", times=None, probability=0.3)
+    endpoint = VERA if how == "phone" else "browser"
+    stage.exchange.phones[VERA] = Phone(picks_up=1)
+    vera = await stage.add_counsellor("vera", endpoint=endpoint)
+    for number in range(16):
+        leg = await waits(stage, from_=f"+3816412345{number:02d}")
+        await stage.advance(dice.random())
+        if how == "browser":
+            await vera.accept()
+        while not _together(stage, leg):
+            due = stage.stepped.next_due()
+            assert due is not None
+            await stage.advance((due - stage.clock.now()).total_seconds())
+        if lasts := dice.choice([0, 0, 0.05, 0.3, 0.8, 1.2, 2]):
+            await stage.advance(lasts)
+        await stage.exchange.hang_up(leg)
+        await stage.advance(15)
+        await vera.be("available")
+    await stage.advance(30)
     assert await broken_at_the_end(stage) == []
 
 
