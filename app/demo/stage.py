@@ -227,7 +227,12 @@ class Stage:
             if self._busy():
                 continue
             jobs, could_match = await self._under_way()
-            calm = 0 if jobs else calm + 1
+            if jobs:
+                # Whoever does them needs the time more than we need to look.
+                calm = 0
+                await asyncio.sleep(0.003)
+                continue
+            calm += 1
             if could_match and calm == 1 and await queue.match(self.ground):
                 calm = 0
 
@@ -241,8 +246,11 @@ class Stage:
             await self._watch.execute(
                 "WITH due AS (UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'"
                 " WHERE status = 'todo' AND scheduled_at > now() AND scheduled_at <= %s"
-                " RETURNING 1)"
-                " SELECT EXISTS (SELECT FROM due) OR EXISTS (SELECT FROM procrastinate_jobs"
+                " RETURNING id, queue_name)"
+                # The worker is told at once, and need not find them when it next looks.
+                " SELECT (SELECT count(pg_notify('procrastinate_queue_v1#' || queue_name,"
+                " json_build_object('type', 'job_inserted', 'job_id', id)::text)) FROM due) > 0"
+                " OR EXISTS (SELECT FROM procrastinate_jobs"
                 " WHERE status = 'doing' OR status = 'todo'"
                 " AND (scheduled_at IS NULL OR scheduled_at <= now())),"
                 " EXISTS (SELECT FROM calls WHERE state = 'queued' OR state = 'offered' AND danger)"
