@@ -83,6 +83,13 @@ class ReferralView(ReferralRow):
     closed_at: datetime | None
     outcome: str | None
     house_has_it: bool
+    # Which child of the contact it is about, and the other referrals of the same need.
+    child_entry: str | None
+    together: list[str]
+    # Answers that are told to nobody before they are confirmed.
+    to_confirm: list[str]
+    # Consent was withdrawn, and a supervisor has yet to decide.
+    withdrawal_at: datetime | None
     separation_risk: bool
     family_first: list[str]
     wants_feedback: bool
@@ -176,6 +183,7 @@ def referral_view(story: Story) -> ReferralView:
     return ReferralView(
         **row,
         **{name: getattr(r, name) for name in _PLAIN},
+        together=[one.code for one in story.siblings],
         answers=story.opened.answers(),
         clocks=[clock_view(c) for c in story.clocks],
         approaches=[_approach(a, g) for a, g in story.approaches],
@@ -220,6 +228,7 @@ def referral_view(story: Story) -> ReferralView:
 
 
 _PLAIN = (
+    "child_entry", "to_confirm", "withdrawal_at",
     "call_id", "contact_id", "case_id", "protocol", "protocol_version", "acknowledged_at",
     "accepted_at", "seen_at", "written_at", "completed_at", "closed_at", "outcome",
     "house_has_it", "separation_risk", "family_first", "wants_feedback", "feedback_at",

@@ -28,6 +28,7 @@ from app.referrals import (
     opening,
     printing,
     reading,
+    withdrawing,
 )
 from app.referrals import urgency as urgency_of
 from app.referrals.consent import Basis, GivenBy, How, Scope
@@ -85,6 +86,13 @@ class OverrideIn(BaseModel):
         )
 
 
+class WithdrawalIn(BaseModel):
+    # Who no longer agrees, and in which way that was said.
+    by: GivenBy
+    how: How = How.SPOKEN
+    words: Words = ""
+
+
 class Urgent(BaseModel):
     service: Service
     place: Name | None = None
@@ -100,6 +108,8 @@ class NewReferral(BaseModel):
     services: list[Service] = Field(default=[], max_length=10)
     contact_id: UUID | None = None
     case_id: UUID | None = None
+    # The codes of the entries of the children; none: every child of the contact.
+    children: list[Name] = Field(default=[], max_length=50)
     place: Name | None = None
     answers: dict[Name, Any] = Field(default={}, max_length=100)
     consent: AgreedIn | None = None
@@ -168,6 +178,10 @@ class Handover(SaidIn):
     details_told: bool = False
 
 
+class Paths(BaseModel):
+    paths: list[Name] = Field(min_length=1, max_length=100)
+
+
 class AnswerIn(BaseModel):
     agency: Name
     words: Words
@@ -220,6 +234,7 @@ async def open_referrals(work: InWork, staff: Writes, body: NewReferral) -> dict
         consent=said.made() if said else None,
         directly=body.directly,
         seen_open=body.seen_open,
+        children=tuple(body.children),
     )
     made = await opening.refer(work, staff, wish, contact_id=body.contact_id, case_id=body.case_id)
     if body.send:
@@ -273,6 +288,12 @@ async def save_answers(
     return await saved_with_state(work, referral, saved, language)
 
 
+@router.post("/referrals/{referral_id}/confirm")
+async def confirm(work: InWork, staff: Writes, referral_id: UUID, body: Paths) -> dict[str, Any]:
+    """What only came close in the contact is so, and may be told from now on."""
+    return referral_brief(await desk.confirm(work, staff, referral_id, body.paths))
+
+
 # -- verbs -------------------------------------------------------------------------------------
 
 
@@ -293,9 +314,21 @@ async def override(
 
 
 @router.post("/referrals/{referral_id}/withdraw-consent")
-async def withdraw(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
+async def withdraw(
+    work: InWork, staff: Writes, referral_id: UUID, body: WithdrawalIn
+) -> dict[str, Any]:
     """Nothing is told any more, and everybody who was told hears of it."""
-    return referral_brief(await consenting.withdraw_consent(work, staff, referral_id, body.words))
+    said = withdrawing.Withdrawal(body.by, body.how, body.words)
+    return referral_brief(await withdrawing.withdraw_consent(work, staff, referral_id, said))
+
+
+@router.post("/referrals/{referral_id}/confirm-withdrawal")
+async def confirm_withdrawal(
+    work: InWork, staff: Writes, referral_id: UUID, body: WordsIn
+) -> dict[str, Any]:
+    """A supervisor has decided that there is no ground to go on without consent."""
+    found = await withdrawing.confirm_withdrawal(work, staff, referral_id, body.words)
+    return referral_brief(found)
 
 
 @router.post("/referrals/{referral_id}/send")

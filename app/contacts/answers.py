@@ -5,6 +5,7 @@ cannot be kept is refused, nothing is corrected on the way.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -102,6 +103,18 @@ class Sheet:
         known = self.categories.choices()
         counts = {known[code].counts_as for code in chosen if code in known}
         return chosen | {code for code in counts if code is not None}
+
+    def with_above(self, codes: Iterable[str]) -> set[str]:
+        """Categories with what they count as in the framework, and with all that is above them."""
+        found: set[str] = set()
+        own = self.categories.paths()
+        for code in codes:
+            found |= {code, *own.get(code, ())}
+            if self.framework is not None:
+                above = self.framework.paths()
+                for counted in self.counted(code) - {code}:
+                    found |= {counted, *above.get(counted, ())}
+        return found
 
     def knows(self, path: str) -> bool:
         """Whether a path is that of a question, or of an entry of a section that repeats."""

@@ -33,7 +33,12 @@ _NEEDED = {
     "case": {"headline"},
     "referral": {"place"},
 }
-_MEANS = {"child_age": "whole_number", "child_gender": "choice", "child_name": "text"}
+_MEANS = {
+    "child_age": "whole_number", "child_gender": "choice", "child_name": "text",
+    "disability": "choices", "danger_signs": "choices", "place_now": "place",
+    "confidential": "yes_no", "wants_feedback": "yes_no", "reporter_agrees": "yes_no",
+    "consent_services": "yes_no", "consent_authorities": "yes_no", "consent_by": "choice",
+}  # fmt: skip
 _WITH_OPTIONS = ("choice", "choices")
 
 
@@ -128,6 +133,8 @@ class _Check:
         wanted = _MEANS.get(field.means or "")
         if wanted is not None and field.type != wanted:
             raise self.lines.refuse(at, f"what means {field.means!r} is of type {wanted}")
+        if field.means_if is not None and field.means is None:
+            raise self.lines.refuse((*at, "means_if"), "means_if stands with means")
         if field.required and field.required_when is not None:
             raise self.lines.refuse(at, "give required or required_when, not both")
         if (
@@ -158,7 +165,7 @@ class _Check:
             if section.shown_when is not None:
                 yield section.shown_when, (*place, "shown_when")
             for n, field in enumerate(section.fields):
-                for name in ("shown_when", "required_when"):
+                for name in ("shown_when", "required_when", "means_if"):
                     condition = getattr(field, name)
                     if condition is not None:
                         yield condition, (*place, "fields", n, name)
@@ -207,6 +214,18 @@ class _Check:
                 where = self.where[f"{found[0][0].code}.{found[0][1].code}"]
                 words = f"what means {meaning!r} is of type {' or '.join(sorted(types))}"
                 raise self.lines.refuse(where, words)
+        self._meant_once()
+
+    def _meant_once(self) -> None:
+        """Two fields of one section cannot both be what a referral is filled with."""
+        seen: set[tuple[bool, str]] = set()
+        for section, place in self._sections():
+            for n, field in enumerate(section.fields):
+                meant = (bool(section.repeats), field.means or "")
+                if field.means is not None and meant in seen:
+                    words = f"{field.means!r} is meant by another field, too"
+                    raise self.lines.refuse((*place, "fields", n, "means"), words)
+                seen.add(meant)
 
     # -- circles and dead ends -----------------------------------------------------------------
 

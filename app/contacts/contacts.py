@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select
 from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.contacts import profiles
 from app.contacts.answers import Asked, Missing
+from app.contacts.forms import CONSENT
 from app.contacts.models import (
     CompletedVersion,
     Contact,
@@ -42,6 +43,8 @@ from app.work import Work
 
 # Paper may be written in so long after the talk.
 _OLDEST = timedelta(days=3660)
+# In this time a wrong answer about consent is put right.
+_SLIP = timedelta(seconds=30)
 
 
 URGENCY_WORDS = {
@@ -246,7 +249,13 @@ async def save(
     """Write answers into one's draft. Raises NotFound, NotOpenForWriting, Invalid."""
     contact = await lock_writable(work, staff, Contact, contact_id)
     _move(contact, ContactEvent.SAVE)
-    return contact, await save_answers(work, contact, changes)
+    saved = await save_answers(work, contact, changes)
+    form = sheet_of(work, contact).form
+    written = [found[1].means for path in saved.saved if (found := form.find(path)) is not None]
+    if set(written) & set(CONSENT):
+        # What is said a little later counts: a slip of the hand withdraws nothing.
+        work.defer("referrals:contact_says_no", delay=_SLIP, contact_id=str(contact.id))
+    return contact, saved
 
 
 async def suggestion(work: Work, contact: Contact) -> Suggestion | None:

@@ -24,18 +24,36 @@ Personal = Literal["name", "number", "address", "narrative", "other"]
 # What the program itself has to understand, whatever a country calls the field.
 Meaning = Literal[
     "kind", "headline", "categories", "place", "child_age", "child_gender", "child_name",
+    # Of a child, and of where it is.
+    "age_is", "birth_date", "disability", "language", "interpreter", "access_needs", "place_now",
+    "found_at", "home_address", "child_phone", "identifier", "school", "other_children",
+    "case_code", "confidential",
+    # Of the family, the danger and the wishes.
+    "caregiver", "caregiver_relationship", "caregiver_phone", "caregiver_knows",
+    "caregiver_informed", "household", "separated", "danger_signs", "suspect", "child_words",
+    "child_wants", "safe_to_contact", "how_to_contact", "summary", "why",
+    # Of whoever reports, and of consent.
+    "caller_relationship", "reporter", "reporter_role", "reporter_organisation",
+    "reporter_phone", "reporter_agrees", "wants_feedback", "consent_services",
+    "consent_authorities", "consent_by", "withheld_from",
 ]  # fmt: skip
 SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
+# What a child or a caregiver says about being told on.
+CONSENT: tuple[Meaning, ...] = ("consent_services", "consent_authorities")
 YES_NO = ("yes", "no", "unknown")
 FREE_TEXT = frozenset({"text", "narrative"})
 
 
 class Option(Part):
-    """An answer that can be chosen. `cue` is a sign of danger (see `risk.py`)."""
+    """An answer that can be chosen. `cue` is a sign of danger (see `risk.py`).
+
+    `nothing` says that there is none of what is asked for: "no disability known".
+    """
 
     code: Code
     label: Labels
     cue: Code | None = None
+    nothing: bool = False
 
 
 class Condition(Part):
@@ -89,6 +107,10 @@ class Field(Part):
     personal: Personal | None = None
     found_by: Literal["name", "number"] | None = None
     means: Meaning | None = None
+    # Where this does not hold the answer only comes close to what the field means.
+    means_if: Condition | None = None
+    # What comes close to what is asked here: shown as to be confirmed, and not told before.
+    close_to: list[Meaning] = Key(default_factory=list)
     column: Name | None = None
     at_least: int | None = Key(default=None, ge=-(2**31), lt=2**31)
     at_most: int | None = Key(default=None, ge=-(2**31), lt=2**31)
@@ -153,8 +175,43 @@ class Form(Part):
 
     def path_of(self, meaning: Meaning) -> str | None:
         """The path of a meaning that is there at most once."""
-        found = self.meaning(meaning)
-        return f"{found[0][0].code}.{found[0][1].code}" if found else None
+        return next(iter(self.paths_of(meaning, None)), None)
+
+    def paths_of(self, meaning: Meaning, child: str | None) -> list[str]:
+        """Where something is asked of a child: in its own entry first, then for all."""
+        found = sorted(self.meaning(meaning), key=lambda one: not one[0].repeats)
+        return [
+            f"{s.code}.{child}.{f.code}" if s.repeats else f"{s.code}.{f.code}"
+            for s, f in found
+            if not s.repeats or (child is not None and s is self.children)
+        ]
+
+    def with_cue(self, meaning: Meaning, cue: str) -> set[str]:
+        """The answers that are that sign of danger."""
+        return {
+            option.code
+            for _, field in self.meaning(meaning)
+            for option in self.options_of(field)
+            if option.cue == cue
+        }
+
+    def nothing(self, meaning: Meaning) -> set[str]:
+        """The answers that say that there is none of it."""
+        return {
+            option.code
+            for _, field in self.meaning(meaning)
+            for option in self.options_of(field)
+            if option.nothing
+        }
+
+    @cached_property
+    def children(self) -> Section | None:
+        """The section that repeats for each child."""
+        return next((s for s in self.sections if s.repeats and _is_of_children(s)), None)
+
+
+def _is_of_children(section: Section) -> bool:
+    return any(f.means in ("child_name", "child_age", "child_gender") for f in section.fields)
 
 
 def is_entry(text: str) -> bool:

@@ -19,6 +19,7 @@ from app.contacts.records import (
     events_of,
     events_of_contacts,
     library_of,
+    present,
     sheet_of,
 )
 from app.contacts.risk import Risk, Urgency
@@ -112,7 +113,22 @@ async def contact_values(
         "may_refer": may(staff.role, Permission.WRITE_REFERRALS),
         "referred": await referred_from(work, staff, contact_id=contact_id),
         "services": [service for service in Service if service not in HOUSE],
+        "children": _children(opened, sheet_of(work, contact), language),
     }
+
+
+def _children(opened: Opened[Any], sheet: Sheet, language: str) -> list[tuple[str, str]]:
+    """The children of a contact who can be referred one by one: the entry, and who it is."""
+    section = sheet.form.children
+    if section is None:
+        return []
+    title = label_in(section.entry or section.title, language)
+    found = []
+    for number, entry in enumerate(sheet.entries(present(opened.record), section), 1):
+        path = next(iter(sheet.form.paths_of("child_name", entry)), "")
+        name = opened.answer(path)
+        found.append((entry, f"{title} {number}" + (f", {name}" if name else "")))
+    return found
 
 
 def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) -> dict[str, Any]:

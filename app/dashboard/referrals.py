@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from app.calls import queries
 from app.contacts.models import Contact
-from app.contacts.records import library_of
+from app.contacts.records import library_of, sheet_of
 from app.contacts.risk import Urgency
 from app.dashboard import referral_views
 from app.dashboard.records import form_values, labels_of, language_of, page
@@ -28,6 +28,7 @@ from app.referrals.consent import GivenBy, How, Scope
 from app.referrals.finding import Answer
 from app.referrals.library import protocols_of
 from app.referrals.reading import Wanted
+from app.referrals.said import wish_in_words
 from app.referrals.spoken import house_words
 from app.referrals.states import (
     DISPATCH_RESULTS,
@@ -193,6 +194,8 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         **form_values(work, staff, story.opened, language),
         story=story,
         referral=referral,
+        to_confirm=referral.to_confirm,
+        given=story.given,
         told=referral_views.told(story),
         recipients=referral_views.recipients(story, work.now),
         clock_words=referral_views.clock_words,
@@ -286,6 +289,10 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
     }
 
 
+# These are decided on the referral itself.
+_DECIDED_THERE = (AlarmKind.OVERRIDE_NOT_SEEN, AlarmKind.WITHDRAWAL_UNDECIDED)
+
+
 async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
     """Danger that needs a decision, with the page of the record in which it is written down."""
     pages = {"referral": "/referrals", "contact": "/contacts", "case": "/cases"}
@@ -294,7 +301,7 @@ async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
             "id": alarm.id, "words": alarms.reason_of(alarm), "begun_at": alarm.begun_at,
             "href": f"{pages[dangers.subject_kind(alarm)]}/{alarm.subject_id}",
             "about": dangers.subject_kind(alarm), "by": alarm.acknowledged_by,
-            "may_decide": alarm.kind != AlarmKind.OVERRIDE_NOT_SEEN,
+            "may_decide": alarm.kind not in _DECIDED_THERE,
         }
         for alarm in await dangers.open_dangers(work, staff)
     ]  # fmt: skip
@@ -310,7 +317,7 @@ async def desk_values(
     """What the urgent button needs, and what became of it, for the call in hand."""
     if call_id is None:
         return {"desk_referrals": []}
-    withheld = contact is not None and "consent.withheld_from" in contact.sealed
+    withheld = contact is not None and wish_in_words(contact, sheet_of(work, contact))
     return {
         "urgent_withheld": withheld,
         "desk_referrals": await reading.referred_from(work, staff, call_id=call_id),

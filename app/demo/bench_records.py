@@ -209,7 +209,8 @@ def _answers(filler: random.Random) -> dict[str, Any]:
         "contact.kind": "child", "contact.headline": "Dete se plaši oca",
         "contact.categories": ["V-PHYSICAL"], "contact.place": "RS-06", "child.a1": 1,
         "child.a1.name": name_of(filler), "child.a1.age": 9,
-        "child.a1.gender": "girl", "wishes.safe_to_contact": "no", "actions.taken": ["listening"],
+        "child.a1.gender": "girl", "wishes.safe_to_contact": "no",
+        "consent.services": "no", "consent.authorities": "no", "actions.taken": ["listening"],
         "actions.summary": "Razgovarano je o tome šta dete želi. " * 8,
     }  # fmt: skip
 

@@ -260,6 +260,7 @@ _WRITTEN = {
     "child.a1.name": "Zzorica",
     "child.a1.age": 12,
     "wishes.safe_to_contact": "no",
+    "consent.not_asked_because": "Only listening was wanted.",
     "actions.taken": ["listening"],
     "actions.summary": "Zzorica wants to make it up.",
 }

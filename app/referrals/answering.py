@@ -17,6 +17,8 @@ from app.referrals.consent import ConsentWithdrawn, NotConsented
 from app.referrals.consenting import given_of
 from app.referrals.models import Agency, Approach, Dispatch, Referral
 from app.referrals.offering import next_agency
+from app.referrals.scopes import lock_referral
+from app.referrals.siblings import ASKED, siblings_of
 from app.referrals.states import (
     CAME_BACK,
     DISPATCH_ORDER,
@@ -108,12 +110,19 @@ async def _announce(work: Work, referral: Referral, approach: Approach, kind: st
 
 
 async def acknowledge(
-    work: Work, referral: Referral, approach: Approach, by: By, *, words: str = ""
+    work: Work,
+    referral: Referral,
+    approach: Approach,
+    by: By,
+    *,
+    words: str = "",
+    with_siblings: bool = True,
 ) -> str | None:
     """A person at an agency has it: the escalation rests, and the details are sent. Twice is once.
 
-    The answer is the code of the details to be spoken, if `by` is a phone and no other way is
-    left for it. Raises Over, TakenByAnother.
+    What is taken for one child is taken for its brothers and sisters about whom the agency is
+    asked, too. The answer is the code of the details to be spoken, if `by` is a phone and no other
+    way is left for it. Raises Over, TakenByAnother.
     """
     _check_live(referral, approach)
     if ReferralState(referral.state) in HELD and referral.approach_id == approach.id:
@@ -128,7 +137,28 @@ async def acknowledge(
     approach.state = ApproachState.ACKNOWLEDGED.value
     approach.acknowledged_at = approach.acknowledged_at or work.now
     await _announce(work, referral, approach, "referral.acknowledged", by)
+    if not with_siblings:
+        # Whoever said it is no longer there to hear a code.
+        return await details.hand_out(work, referral, approach, By("program", by.agency))
+    if await siblings_of(work, referral):
+        work.defer(
+            "referrals:take_siblings", referral_id=str(referral.id),
+            agency_id=str(approach.agency_id), how=by.how, agency=by.agency,
+        )  # fmt: skip
     return await details.hand_out(work, referral, approach, by)
+
+
+async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) -> None:
+    """The agency that has one child acknowledges the others about whom it is being asked."""
+    first = await work.session.get(Referral, referral_id)
+    assert first is not None
+    for one in await siblings_of(work, first):
+        referral = await lock_referral(work, one.id)
+        if referral.agency_id != agency_id or ReferralState(referral.state) not in ASKED:
+            continue
+        assert referral.approach_id is not None
+        approach = await lock_approach(work, referral, referral.approach_id)
+        await acknowledge(work, referral, approach, by, with_siblings=False)
 
 
 async def _take(work: Work, referral: Referral, approach: Approach) -> None:
@@ -342,7 +372,7 @@ async def dispatch(
     """
     if ReferralState(referral.state) in OVER:
         raise Over()
-    given = await given_of(work, referral.id)
+    given = await given_of(work, referral)
     if given is None:
         raise NotConsented(
             "No team is sent: there is neither consent nor an override with its basis and reason."

@@ -13,6 +13,7 @@ from app.referrals.agencies import house
 from app.referrals.ladder import AT_LEAST, Act, Around, Position, Turn, climb
 from app.referrals.models import Agency, Approach, Referral, Rung
 from app.referrals.offering import leave_current, next_agency, offer_to, take_away
+from app.referrals.siblings import count_asked
 from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
@@ -50,15 +51,19 @@ _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
 # -- turns -------------------------------------------------------------------------------------
 
 
-async def begin(work: Work, referral: Referral) -> None:
-    """Start the ladder of a locked referral at its first step."""
+async def begin(work: Work, referral: Referral, *, after: timedelta | None = None) -> None:
+    """Start the ladder of a locked referral at its first step, at once or after some time."""
     referral.ladder_step, referral.ladder_phone = 0, -1
+    if after is not None:
+        _take(work, referral, Position(referral.ladder_round, 0, -1), after)
+        return
     await climb_on(work, referral)
 
 
 async def climb_on(work: Work, referral: Referral) -> None:
     """Take the next turn of the ladder of a locked referral that nobody has acknowledged."""
-    if ReferralState(referral.state) not in UNACKNOWLEDGED or referral.state == "draft":
+    waits = referral.state == "draft" or referral.withdrawal_at is not None
+    if ReferralState(referral.state) not in UNACKNOWLEDGED or waits:
         _rest(referral)
         return
     await _ask_about_open(work, referral)
@@ -164,6 +169,7 @@ async def _ring(work: Work, referral: Referral, agency: Agency, number: str, tur
         work, referral, agency, RungKind.PHONE, number, approach_id=referral.approach_id,
         seconds=turn.wait,
     )  # fmt: skip
+    rung.children = await count_asked(work, referral)
     # The provider rings a little longer than asked; the result comes by itself before that.
     wait_for(work, referral, timedelta(seconds=turn.wait + 15))
     _note_rung(work, referral, agency, rung)

@@ -1,21 +1,20 @@
 """Consent to a referral, overrides of it, and its withdrawal."""
 
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.contacts.models import Contact
+from app.contacts.records import sheet_of
 from app.errors import Conflict, Invalid
 from app.referrals import clocks
 from app.referrals.consent import Basis, Given, GivenBy, How, Scope
 from app.referrals.models import Agency, Consent, Referral
-from app.referrals.scopes import lock_own
-from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState, Sector
-from app.referrals.telling import call_off_teams, tell_recipients
-from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
-from app.staff.models import Staff
+from app.referrals.said import wish_in_words
+from app.referrals.states import NoticeKind, Sector
+from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
 from app.work import Work
 
 _BY_HAND = By("by_hand")
@@ -55,35 +54,58 @@ class WishNotRead(Conflict):
     )
 
 
-async def given_of(work: Work, referral_id: UUID) -> Given | None:
-    """What was last said about consent, with everybody who must not be told: that wish stands in
-    every referral of the same contact until a later consent takes it back."""
-    await work.session.flush()
-    row = await work.session.scalar(
-        select(Consent)
-        .where(Consent.referral_id == referral_id)
-        .order_by(Consent.number.desc())
-        .limit(1)
+def of_same_child(referral: Referral) -> ColumnElement[bool]:
+    """The referrals of the same child: of the same entry of the same contact."""
+    if referral.contact_id is None:
+        return Referral.id == referral.id
+    return and_(
+        Referral.contact_id == referral.contact_id,
+        Referral.child_entry.is_not_distinct_from(referral.child_entry),
     )
-    if row is None:
+
+
+async def given_of(work: Work, referral: Referral) -> Given | None:
+    """What was last said about consent for the child of a referral, as far as it is about this one.
+
+    Consent counts for every referral of the child to a service for which it was given, and so does
+    its withdrawal. An override counts for the referral for which its ground was written, until
+    consent is given there. Whom somebody wants not to be told is not told in any referral of the
+    contact, until a later consent there takes it back.
+    """
+    await work.session.flush()
+    rows = await work.session.execute(
+        select(Consent, Referral.service)
+        .join(Referral, Referral.id == Consent.referral_id)
+        .where(of_same_child(referral))
+        .order_by(Consent.number.desc())
+    )
+    found: Consent | None = None
+    for consent, service in rows:
+        if consent.referral_id == referral.id:
+            found = consent if found is None or consent.kind == "override" else found
+            break
+        services = set(consent.for_what) or {service}
+        about_this = consent.kind == "withdrawn" or referral.service in services
+        if found is None and consent.kind != "override" and about_this:
+            found = consent
+    if found is None:
         return None
     return Given(
-        row.kind, frozenset(row.scope), await _withheld(work, referral_id), row.basis,
-        frozenset(row.for_what), frozenset(row.despite),
+        found.kind, frozenset(found.scope), await _withheld(work, referral), found.basis,
+        frozenset(found.for_what), frozenset(found.despite),
     )  # fmt: skip
 
 
-async def _withheld(work: Work, referral_id: UUID) -> frozenset[str]:
+async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
     """From whom it is withheld: the last consent of each referral of the same contact."""
-    contact = select(Referral.contact_id).where(Referral.id == referral_id).scalar_subquery()
+    same = Referral.id == referral.id
+    if referral.contact_id is not None:
+        same = or_(same, Referral.contact_id == referral.contact_id)
     rows = await work.session.scalars(
         select(Consent.withheld_from)
         .ext(distinct_on(Consent.referral_id))
         .join(Referral, Referral.id == Consent.referral_id)
-        .where(
-            Consent.kind == "consent",
-            or_(Referral.id == referral_id, Referral.contact_id == contact),
-        )
+        .where(Consent.kind == "consent", same)
         .order_by(Consent.referral_id, Consent.number.desc())
     )
     return frozenset(code for codes in rows for code in codes)
@@ -91,7 +113,7 @@ async def _withheld(work: Work, referral_id: UUID) -> frozenset[str]:
 
 async def basis_of(work: Work, referral: Referral) -> str | None:
     """The ground on which a referral is told without consent; None where it rests on consent."""
-    given = await given_of(work, referral.id)
+    given = await given_of(work, referral)
     return given.basis if given is not None and given.kind == "override" else None
 
 
@@ -100,7 +122,7 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
     if not agreed.scope:
         raise Invalid("Say for whom it is given: services, authorities, or both.")
     await _check_named(work, agreed.withheld_from)
-    _write(
+    write_consent(
         work, referral, "consent", given_by=agreed.given_by.value, how=agreed.how.value,
         scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
         for_what=list(agreed.for_what), words=agreed.words,
@@ -125,10 +147,8 @@ async def _check_wish_read(work: Work, referral: Referral, override: Override) -
     """Raises WishNotRead where the contact says in words whom it must not reach."""
     if override.wish_read or referral.contact_id is None:
         return
-    sealed = await work.session.scalar(
-        select(Contact.sealed).where(Contact.id == referral.contact_id)
-    )
-    if sealed is not None and "consent.withheld_from" in sealed:
+    contact = await work.session.get(Contact, referral.contact_id, populate_existing=True)
+    if contact is not None and wish_in_words(contact, sheet_of(work, contact)):
         raise WishNotRead()
 
 
@@ -142,7 +162,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
         raise Invalid(f"At this urgency the protocol knows these grounds: {words}.")
     await _check_named(work, override.despite)
     await _check_wish_read(work, referral, override)
-    _write(
+    write_consent(
         work, referral, "override", basis=override.basis.value, words=override.reason,
         child_told=override.child_told, despite=list(override.despite),
     )  # fmt: skip
@@ -157,7 +177,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
     )  # fmt: skip
 
 
-def _write(
+def write_consent(
     work: Work,
     referral: Referral,
     kind: str,
@@ -172,6 +192,7 @@ def _write(
     child_told: bool | None = None,
     despite: list[str] | None = None,
 ) -> None:
+    """Add a row of what was said. Raises Invalid."""
     if len(words) > 4000 or "\x00" in words:
         raise Invalid("Say it in at most 4000 characters.")
     row_id = uuid4()
@@ -189,33 +210,6 @@ def _write(
             words_sealed=sealed,
         )
     )  # fmt: skip
-
-
-async def withdraw_consent(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
-    """The child or caregiver no longer agrees: nothing is told from now on, and everybody who
-    was told hears of it. Raises NotFound, NotPossible.
-    """
-    referral = await lock_own(work, staff, referral_id)
-    given = await given_of(work, referral.id)
-    if given is None or given.kind == "withdrawn":
-        raise NotPossible("There is no consent that could be withdrawn.")
-    if given.kind == "override":
-        raise NotPossible(
-            "This referral does not rest on consent but on a lawful ground. "
-            "Write the child's wish into the log; recall the referral if the ground is gone."
-        )
-    if ReferralState(referral.state) in OVER:
-        # It is over, and stays so; whoever was told has to hear this all the same.
-        note(work, referral, "withdraw_consent", _BY_HAND, words=words)
-    else:
-        move(work, referral, ReferralEvent.WITHDRAW_CONSENT, _BY_HAND, words=words)
-    _write(work, referral, "withdrawn", words=words)
-    referral.closed_at, referral.climbs_at = referral.closed_at or work.now, None
-    referral.turn += 1
-    await clocks.stop(work, referral)
-    await call_off_teams(work, referral)
-    await tell_recipients(work, referral, "withdrawn")
-    return referral
 
 
 async def override_by_protocol(work: Work, referral: Referral, basis: Basis, reason: str) -> None:

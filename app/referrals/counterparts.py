@@ -105,7 +105,7 @@ async def errand(
 async def _facts(
     work: Work, referral: Referral, agency: Agency, approach: Approach
 ) -> dict[str, Any]:
-    given = await given_of(work, referral.id)
+    given = await given_of(work, referral)
     zone = ZoneInfo(clocks.protocol_of(work, referral).timezone)
     running = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
     seen = next((c for c in running if c.kind == ClockKind.SEEN), None)

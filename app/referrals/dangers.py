@@ -52,6 +52,7 @@ WORDS = {
     AlarmKind.OVERRIDE_NOT_SEEN: "No second person has seen an override of consent.",
     AlarmKind.DANGER_NOT_REFERRED: "A contact with immediate danger was not referred.",
     AlarmKind.RISK_ROSE: "The risk of a case has risen and nothing was referred.",
+    AlarmKind.WITHDRAWAL_UNDECIDED: "Consent to an immediate referral was withdrawn.",
     AlarmKind.DETAILS_NOT_OPENED: "An agency acts on a referral and has not opened its details.",
 }
 _SUBJECTS = {
@@ -156,6 +157,10 @@ _FOUND = Question(
             or_(*(Referral.state == literal(state.value) for state in _ACTS)),
             _undecided(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Clock.breached_at),
         ),
+        # A supervisor decides, not whoever wrote it down.
+        _danger(AlarmKind.WITHDRAWAL_UNDECIDED, Referral.id, _NO_OWNER).where(
+            Referral.withdrawal_at.is_not(None)
+        ),
         select(literal("open:") + Alarm.kind, Alarm.subject_id, Alarm.owner_id).where(
             Alarm.ended_at.is_(None), Alarm.subject_id.is_not(None)
         ),
@@ -239,11 +244,14 @@ async def lock_own_alarm(work: Work, staff: Staff, alarm_id: UUID) -> Alarm:
 async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
     """Record a person's decision that no more action is needed, with the reason; the alarm ends.
 
-    An override is decided by looking at it, not here. Raises NotFound, Invalid, Conflict.
+    An override is decided by looking at it, a withdrawal on the referral. Raises NotFound, Invalid,
+    Conflict.
     """
     alarm = await lock_own_alarm(work, staff, alarm_id)
     if alarm.kind == AlarmKind.OVERRIDE_NOT_SEEN:
         raise Conflict("Open the referral and mark the override as seen.")
+    if alarm.kind == AlarmKind.WITHDRAWAL_UNDECIDED:
+        raise Conflict("Open the referral: override the consent there, or confirm the withdrawal.")
     if not words.strip() or len(words) > 4000 or "\x00" in words:
         raise Invalid("Write why no more action is needed, in at most 4000 characters.")
     if alarm.ended_at is not None:

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.contacts.risk import Urgency
 from app.contacts.saving import Change, Saved, save_answers
-from app.errors import Conflict, Invalid, NotFound
-from app.referrals import answering, clocks, details, opening
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.referrals import answering, clocks, details, opening, sending
 from app.referrals.agencies import agency_of_code
-from app.referrals.climbing import go_to
-from app.referrals.consent import Given, NotConsented, ground_for
+from app.referrals.climbing import begin, go_to
 from app.referrals.consenting import (
     Agreed,
     Override,
@@ -20,25 +20,22 @@ from app.referrals.consenting import (
     record_override,
 )
 from app.referrals.counterparts import try_again
-from app.referrals.disclosures import disclose, recipient_of
+from app.referrals.disclosures import disclose
+from app.referrals.letting_go import let_go_of_who_may_not
 from app.referrals.links import answer_question, approach_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral
-from app.referrals.offering import take_away
 from app.referrals.scopes import lock_own
 from app.referrals.states import (
     HELD,
-    LIVE_APPROACH,
     OVER,
-    ApproachState,
+    UNACKNOWLEDGED,
     DispatchState,
-    Purpose,
-    ReferralEvent,
+    NoticeKind,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
 )
-from app.referrals.telling import approaches_of, tell_agency
-from app.referrals.trail import By, NotPossible, move, note
+from app.referrals.trail import By, NotPossible, note, tell_house
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -82,13 +79,13 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
     referral = await lock_own(work, staff, referral_id)
     agency_id = (await agency_of_code(work, agency)).id if agency else None
     if referral.state == ReferralState.DRAFT:
-        await opening.send(work, referral, By("by_hand"), agency_id=agency_id)
+        await sending.send(work, referral, By("by_hand"), agency_id=agency_id)
     elif ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over.")
     elif agency_id is None:
         raise Invalid("It was sent already: choose the agency that it is to go to now.")
     else:
-        await opening.check_can_be_sent_to(work, agency_id)
+        await sending.check_can_be_sent_to(work, agency_id)
         await go_to(work, referral, agency_id, ("chosen by hand",), By("by_hand"))
     return referral
 
@@ -100,51 +97,33 @@ async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Ov
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
         raise NotPossible("The referral is over: nothing is told any more.")
-    before = await given_of(work, referral.id)
+    before = await given_of(work, referral)
     if isinstance(said, Override):
+        if referral.withdrawal_at is not None and not may(staff.role, Permission.SEE_CLOCKS):
+            raise NotAllowed(
+                "Consent was withdrawn: a supervisor decides whether it is overridden."
+            )
         await record_override(work, referral, said, By("by_hand"))
     else:
         await record_consent(work, referral, said, By("by_hand"))
-    await _let_go_of_who_may_not(work, referral, before)
+    await let_go_of_who_may_not(work, referral, before)
+    await _go_on(work, referral)
     return referral
 
 
-async def _let_go_of_who_may_not(work: Work, referral: Referral, before: Given | None) -> None:
-    """Every agency that heard of it and may not be told any more hears so, and has no say in it
-    from now on: not the one that has it only, but those that may still answer late.
-    """
-    given, current, told = await given_of(work, referral.id), referral.approach_id, set[UUID]()
-    goes_on = False
-    for approach in await approaches_of(work, referral.id):
-        agency = await work.session.get(Agency, approach.agency_id)
-        assert agency is not None
-        why = _refusal(given, agency)
-        if why is None or _refusal(before, agency) is not None:
-            continue
-        by = By("by_hand", agency.code)
-        if approach.id == current and referral.state != ReferralState.COMPLETED:
-            move(work, referral, ReferralEvent.REDIRECT, by, why=why)
-            await take_away(work, referral)
-            referral.approach_id = referral.agency_id = None
-            goes_on = True
-        else:
-            # What was done is done, and nothing is offered anew because of this.
-            if ApproachState(approach.state) in (*LIVE_APPROACH, ApproachState.UNANSWERED):
-                approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
-            again = agency.id in told
-            await tell_agency(work, referral, approach, Purpose.RECALLED, again=again)
-            note(work, referral, "asked no longer", by, why=why)
-        told.add(agency.id)
-    if goes_on:
-        await answering.on_to_the_next(work, referral)
-
-
-def _refusal(given: Given | None, agency: Agency) -> str | None:
-    try:
-        ground_for(given, recipient_of(agency))
-    except NotConsented as refusal:
-        return refusal.detail
-    return None
+async def _go_on(work: Work, referral: Referral) -> None:
+    """There is a ground again after consent was withdrawn: the ladder goes on where it stood."""
+    if referral.withdrawal_at is None:
+        return
+    referral.withdrawal_at = None
+    if ReferralState(referral.state) in UNACKNOWLEDGED and referral.climbs_at is None:
+        # A new round: whoever was tried before is tried again.
+        referral.ladder_round += 1
+        if referral.approach_id is not None:
+            approach = await work.session.get(Approach, referral.approach_id)
+            assert approach is not None
+            approach.round = referral.ladder_round
+        await begin(work, referral)
 
 
 async def try_system_again(work: Work, staff: Staff, referral_id: UUID) -> Referral:
@@ -209,9 +188,24 @@ async def close(work: Work, staff: Staff, referral_id: UUID, words: str) -> Refe
 
 
 async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
-    """It is taken back. Raises NotFound, NotPossible, Invalid."""
+    """It is taken back; what is immediate and was sent, by two of us.
+
+    Raises NotFound, NotPossible, Invalid, and Conflict where the same person asks twice.
+    """
     referral = await lock_own(work, staff, referral_id)
-    await answering.recall(work, referral, words, By("by_hand"))
+    alone = referral.urgency != Urgency.IMMEDIATE or referral.state == ReferralState.DRAFT
+    if alone or referral.recall_wanted_by not in (None, staff.id):
+        await answering.recall(work, referral, words, By("by_hand"))
+        return referral
+    if referral.recall_wanted_by == staff.id:
+        raise Conflict("You have asked for it already. A second person has to take it back, too.")
+    if not words.strip():
+        raise Invalid("Write why it is taken back.")
+    if ReferralState(referral.state) in (*OVER, ReferralState.COMPLETED):
+        raise NotPossible("It is done, and cannot be taken back any more.")
+    referral.recall_wanted_by = staff.id
+    note(work, referral, "recall wanted", By("by_hand"), words=words)
+    tell_house(work, referral, NoticeKind.RECALL_WANTED, author=staff.id)
     return referral
 
 
@@ -350,7 +344,26 @@ async def save(
     if ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over: its form is kept as it was.")
     saved = await save_answers(work, referral, changes)
+    # What a person of ours has written is what is so.
+    referral.to_confirm = [path for path in referral.to_confirm if path not in saved.saved]
     opening.take_facts(work, referral)
     await clocks.run_feedback(work, referral)
     await details.note_written(work, referral, saved.saved)
     return referral, saved
+
+
+async def confirm(work: Work, staff: Staff, referral_id: UUID, paths: list[str]) -> Referral:
+    """What came close in the contact is so: it may be told from now on.
+
+    Raises NotFound, NotPossible, Invalid.
+    """
+    referral = await lock_own(work, staff, referral_id)
+    if ReferralState(referral.state) in OVER:
+        raise NotPossible("This referral is over: its form is kept as it was.")
+    if not paths or not set(paths) <= set(referral.to_confirm):
+        raise Invalid("Choose from the answers that are to be confirmed.")
+    referral.to_confirm = [path for path in referral.to_confirm if path not in paths]
+    note(work, referral, "confirmed", By("by_hand"), questions=sorted(paths))
+    opening.take_facts(work, referral)
+    await details.note_written(work, referral, paths)
+    return referral

@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import select
 
 from app.contacts.answers import Answers
+from app.contacts.forms import Meaning
 from app.contacts.printing import in_words
-from app.contacts.records import Opened, sheet_of
+from app.contacts.records import Opened, present, sheet_of
 from app.contacts.trees import label_in
 from app.referrals import clocks
 from app.referrals.consent import Recipient, fields_for, ground_for
@@ -15,6 +16,8 @@ from app.referrals.models import Agency, Approach, Disclosure, Referral
 from app.staff.audit import write_reading
 from app.work import Work
 
+# By what a child is known, where a code is to be used and not the name.
+_BY_NAME: tuple[Meaning, ...] = ("child_name", "identifier")
 # Ways by which the same is sent again until it arrives.
 MACHINES = ("machine", "primero")
 
@@ -24,18 +27,21 @@ def recipient_of(agency: Agency) -> Recipient:
 
 
 def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
-    """The questions that this agency's service needs, of those that are answered."""
+    """The questions that this agency's service needs, of those that are answered and confirmed."""
     protocol = clocks.protocol_of(work, referral)
     service = referral.service
     if service not in agency.services:
         # Asked before placement, or as somebody's deputy.
         service = next((s for s in referral.family_first if s in agency.services), service)
-    asked = sheet_of(work, referral).asked(
-        {**referral.answers, **dict.fromkeys(referral.sealed, "sealed")}
-    )
-    shown = [q.path for q in asked if q.shown]
-    answered = [p for p in shown if p in referral.answers or p in referral.sealed]
-    return fields_for(protocol.disclosed_to(service), answered)
+    sheet = sheet_of(work, referral)
+    there = present(referral)
+    shown = [q.path for q in sheet.asked(there) if q.shown and q.path in there]
+    told = fields_for(protocol.disclosed_to(service), shown)
+    if there.get(sheet.form.path_of("confidential") or "") == "yes":
+        named = {path for m in _BY_NAME for path in sheet.form.paths_of(m, None)}
+        must = fields_for(protocol.must_know(service), shown)
+        told = [path for path in told if path not in named or path in must]
+    return [path for path in told if path not in referral.to_confirm]
 
 
 async def disclose(
@@ -52,7 +58,7 @@ async def disclose(
 
     Raises NotConsented, and then nothing is told.
     """
-    given = await given_of(work, referral.id)
+    given = await given_of(work, referral)
     ground = ground_for(given, recipient_of(agency))
     fields = needed_by(work, referral, agency)
     told = Disclosure(

@@ -24,7 +24,14 @@ from app.mail import (
     read_smtp_url,
     send_mail,
 )
-from app.referrals import clocks, counterparts, delivery, details
+from app.referrals import (
+    answering,
+    clocks,
+    counterparts,
+    delivery,
+    details,
+    withdrawing,
+)
 from app.referrals.agencies import house_address
 from app.referrals.alarms import alarm_tasks
 from app.referrals.climbing import breached, climb_on, is_needed, note_result
@@ -36,7 +43,7 @@ from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
 from app.referrals.states import NoticeKind, Purpose, RungResult, Service
 from app.referrals.telling import payload_of
-from app.referrals.trail import tell_house
+from app.referrals.trail import By, Channel, tell_house
 from app.routing import offers
 from app.routing.models import OfferState
 from app.work import PROGRAM, Ground, Work
@@ -88,7 +95,7 @@ def referrals_tasks() -> Blueprint:
     for function in (
         clock, after_breach, climb, watch_danger, danger_unanswered, escalate_notice,
         send_mail_rung, mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
-        update_counterpart, announce_update,
+        update_counterpart, announce_update, take_siblings, contact_says_no,
     ):  # fmt: skip
         name = _NAMES.get(function.__name__, function.__name__)
         tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
@@ -174,6 +181,24 @@ async def announce_update(context: JobContext, referral_id: str) -> None:
     """More was written than the agency has read."""
     await run_verb(
         _ground(context), PROGRAM, lambda work: details.announce_update(work, UUID(referral_id))
+    )
+
+
+async def take_siblings(
+    context: JobContext, referral_id: str, agency_id: str, how: Channel, agency: str
+) -> None:
+    """An agency took one child: it has taken those that it was asked about with it."""
+    by = By(how, agency)
+    await run_verb(
+        _ground(context), PROGRAM,
+        lambda work: answering.take_siblings(work, UUID(referral_id), UUID(agency_id), by),
+    )  # fmt: skip
+
+
+async def contact_says_no(context: JobContext, contact_id: str) -> None:
+    """What a contact says about consent has changed: a "no" withdraws it."""
+    await run_verb(
+        _ground(context), PROGRAM, lambda work: withdrawing.contact_says_no(work, UUID(contact_id))
     )
 
 

@@ -11,7 +11,7 @@ from app.contacts import records
 from app.contacts.datafile import BadDefinition, read_data
 from app.contacts.library import Key, files_of, kind_of, text_of
 from app.referrals.mapping import Mapping, check_mapping_against_form, read_mapping
-from app.referrals.protocol import Protocol, check_against_form, read_protocol
+from app.referrals.protocol import Protocol, check_against_form, check_codes, read_protocol
 from app.work import Ground, Work
 
 SHIPPED = Path(__file__).parent / "data"
@@ -77,6 +77,7 @@ def load(folder: Path | None = None) -> Protocols:
         made, lines = readers[kind](text, path.name)
         if isinstance(made, Protocol):
             check_against_form(made, lines, form)
+            check_codes(made, lines, list(library.trees.values()), library.risk.codes())
             _keep(found, "protocols", made.protocol, made.version, made, text, path.name)
         else:
             check_mapping_against_form(made, lines, form)

@@ -141,6 +141,10 @@ class Referral(Filled, Base):
         Index(
             "ix_referrals_climbing", "climbs_at", postgresql_where=text("climbs_at IS NOT NULL")
         ),
+        Index(
+            "ix_referrals_withdrawal_at", "withdrawal_at",
+            postgresql_where=text("withdrawal_at IS NOT NULL"),
+        ),
         Index("ix_referrals_state", "state", "opened_at"),
         Index("ix_referrals_contact_id", "contact_id"),
         Index("ix_referrals_call_id", "call_id"),
@@ -159,6 +163,10 @@ class Referral(Filled, Base):
     protocol: Mapped[str]
     protocol_version: Mapped[int]
     state: Mapped[str] = mapped_column(server_default="draft")
+    # Which child of the contact it is about; none where the contact names no child.
+    child_entry: Mapped[str | None]
+    # Answers that only come close to what is asked: told to nobody before they are confirmed.
+    to_confirm: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # The child's age, as far as it is known, to find the right agency.
     child_age: Mapped[int | None]
     # Asked for before the service itself, so that the child can stay with its family.
@@ -178,6 +186,10 @@ class Referral(Filled, Base):
     warm: Mapped[bool] = mapped_column(server_default="false")
     # When its urgency was last raised or lowered.
     urgency_at: Mapped[datetime | None]
+    # Consent to an immediate one was withdrawn, and a supervisor has yet to decide.
+    withdrawal_at: Mapped[datetime | None]
+    # Who wants an immediate one taken back; a second person does it.
+    recall_wanted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     sent_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     # Our own supervisor or director has it in hand, and no agency yet.
@@ -316,6 +328,8 @@ class Rung(Base):
     target: Mapped[str]
     language: Mapped[str]
     seconds: Mapped[int] = mapped_column(server_default="30")
+    # About how many children the agency is asked with it.
+    children: Mapped[int] = mapped_column(server_default="1")
     sending: Mapped[str] = mapped_column(server_default="wanted")
     wanted_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]

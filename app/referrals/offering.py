@@ -26,9 +26,12 @@ class Following(NamedTuple):
     refusal: NotConsented | None = None
 
 
-async def next_agency(work: Work, referral: Referral, *, fresh: bool = False) -> Following:
-    """Whom to offer a referral next; `fresh` is somebody who was not asked before."""
-    given = await given_of(work, referral.id)
+async def next_agency(
+    work: Work, referral: Referral, *, fresh: bool = False, rather: UUID | None = None
+) -> Following:
+    """Whom to offer a referral next; `fresh` is an agency that was not asked before, and `rather`
+    the one that is asked first where it fits."""
+    given = await given_of(work, referral)
     approaches = await approaches_of(work, referral.id)
     tried = {
         a.agency_id
@@ -42,7 +45,7 @@ async def next_agency(work: Work, referral: Referral, *, fresh: bool = False) ->
             work, service, referral.place, referral.child_age,
             withheld_from=withheld, tried=tried,
         )  # fmt: skip
-        for found in answer.right:
+        for found in sorted(answer.right, key=lambda one: one.agency.id != rather):
             try:
                 who = found.agency
                 ground_for(given, Recipient(who.code, who.sector, who.services))
@@ -62,7 +65,7 @@ async def offer_to(
     assert agency is not None
     if agency.sector == Sector.OWN_HOUSE:
         raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
-    given = await given_of(work, referral.id)
+    given = await given_of(work, referral)
     # The one place where an agency comes to hear of a referral at all.
     ground = ground_for(given, recipient_of(agency))
     await leave_current(work, referral)

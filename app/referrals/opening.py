@@ -4,7 +4,6 @@ What is known goes along, the rest follows: nothing has to be filled in before h
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import or_, select
@@ -12,16 +11,23 @@ from sqlalchemy import or_, select
 from app.calls import record
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.contacts.answers import Answers
+from app.contacts.answers import Answers, Sheet, Value
+from app.contacts.forms import Meaning
 from app.contacts.models import Case, CaseContact, Contact
-from app.contacts.records import Opened, beginning, open_record, present, sheet_of
-from app.contacts.risk import Urgency
+from app.contacts.records import (
+    Opened,
+    beginning,
+    library_of,
+    open_record,
+    present,
+    sheet_of,
+)
+from app.contacts.risk import DANGER_KEY, Urgency
 from app.contacts.saving import merged, save_answers
 from app.contacts.scopes import readable
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
-from app.referrals.climbing import begin
-from app.referrals.consent import Basis, GivenBy, How, NotConsented, Scope
+from app.referrals.consent import Basis, GivenBy, How, Scope
 from app.referrals.consenting import (
     Agreed,
     Override,
@@ -31,21 +37,21 @@ from app.referrals.consenting import (
     record_override,
 )
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Referral
-from app.referrals.offering import next_agency, offer_to
+from app.referrals.models import Referral
+from app.referrals.prefill import Prefilled, children_of, of_child, prefill
+from app.referrals.said import SCOPES, said_of, wish_in_words
 from app.referrals.scopes import reads_referral
+from app.referrals.sending import send
 from app.referrals.states import (
     ASKED_OF_AUTHORITIES,
     HOUSE,
     OVER,
     NoticeKind,
     OpenedHow,
-    ReferralEvent,
     ReferralState,
-    Sector,
     Service,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
 from app.routing import roster
 from app.routing.models import Presence, PresenceState
 from app.staff.audit import write_reading
@@ -54,31 +60,6 @@ from app.staff.roles import Permission, Role, may
 from app.work import Work
 
 _BY_HAND = By("by_hand")
-# What of a contact goes along: the question here, and those there that say the same.
-_PREFILLED = {
-    "reason.why": ("actions.summary", "incident.account"),
-    "reason.categories": ("contact.categories",),
-    "reason.place": ("contact.place",),
-    "child.confidential": ("actions.confidential",),
-    "child.name": ("child.*.name",),
-    "child.age": ("child.*.age",),
-    "child.age_is": ("child.*.age_is",),
-    "child.gender": ("child.*.gender",),
-    "child.disability": ("child.*.disability",),
-    "child.found_at": ("child.*.found_at",),
-    "child.phone": ("child.*.phone",),
-    "child.school": ("child.*.school_name",),
-    "family.caregiver_informed": ("incident.caregiver_knows",),
-    "danger.signs": ("danger.signs",),
-    "danger.suspected": ("incident.who_name",),
-    "wishes.own_words": ("incident.account",),
-    "wishes.wants": ("wishes.child_wants",),
-    "wishes.safe_to_contact": ("wishes.safe_to_contact",),
-    "wishes.how_to_contact": ("wishes.how_to_contact",),
-    "parties.reporter": ("caller.organisation",),
-    "parties.wants_feedback": ("caller.wants_feedback",),
-}
-_NO_DISABILITY = {"none"}
 
 
 @dataclass(frozen=True)
@@ -94,14 +75,12 @@ class Wish:
     consent: Agreed | Override | None = None
     # Bring whoever acknowledges into the live call.
     warm: bool = False
+    # Which children of the contact; none: all of them.
+    children: tuple[str, ...] = ()
     # Not first to those who can keep the child with its family, and why not.
     directly: str = ""
     # What is open for the same child was seen, and another is wanted all the same.
     seen_open: bool = False
-
-
-class NoAgency(Conflict):
-    default = "No agency of the directory fits. Choose one by hand, or add one to the directory."
 
 
 class OpenForTheSameChild(Conflict):
@@ -124,9 +103,9 @@ async def refer(
     call_id: UUID | None = None,
     case_id: UUID | None = None,
 ) -> list[Referral]:
-    """Open one referral for each service that is needed. Raises NotFound, Invalid.
+    """Open one referral for each child and each service that it needs.
 
-    Nothing is sent yet: see `send`.
+    Nothing is sent yet: see `send`. Raises NotFound, Invalid, OpenForTheSameChild.
     """
     contact: Opened[Contact] | None = None
     if call_id is not None and contact_id is None:
@@ -135,30 +114,64 @@ async def refer(
         contact = await open_record(work, staff, Contact, contact_id, "contact read to refer")
         call_id = contact.record.call_id or call_id
     case_id = await _case_of(work, staff, case_id, contact_id)
-    answers = _from_contact(work, contact) if contact else {}
-    answers |= wish.answers
-    if wish.place:
-        answers["reason.place"] = wish.place
-    signs = await _signs(work, contact)
-    protocol = protocols_of(work.ground).current
-    services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
-    if HOUSE & set(services):
+    if HOUSE & set(wish.services):
         raise Invalid("Choose a service; our own people are in the ladder anyway.")
+    needs = [_need_of(work, wish, contact, child) for child in _children(work, wish, contact)]
     if contact is not None and not wish.seen_open:
-        await _check_not_open(work, staff, contact.record, services)
+        await _check_not_open(work, staff, contact.record, needs)
     together = uuid4()
     return [
         await _open(
-            work, staff, wish, service, together, answers, signs, contact=contact,
+            work, staff, wish, service, together, need, contact=contact,
             call_id=call_id, case_id=case_id,
         )
-        for service in dict.fromkeys(services)
+        for need in needs for service in need.services
     ]  # fmt: skip
 
 
-async def _check_not_open(
-    work: Work, staff: Staff, contact: Contact, services: tuple[Service, ...]
-) -> None:
+@dataclass(frozen=True)
+class _Need:
+    """What one child needs, and what is known of it."""
+
+    child: str | None
+    services: tuple[Service, ...]
+    signs: frozenset[str]
+    answers: Answers
+    to_confirm: tuple[str, ...] = ()
+
+
+def _children(work: Work, wish: Wish, contact: Opened[Contact] | None) -> list[str | None]:
+    """The children of a contact that are meant. Raises Invalid."""
+    if contact is None:
+        return [None]
+    found = children_of(contact, sheet_of(work, contact.record))
+    if not wish.children:
+        return found
+    if not set(wish.children) <= set(found):
+        raise Invalid("There is no such child in the contact.")
+    return [child for child in found if child in wish.children]
+
+
+def _need_of(work: Work, wish: Wish, contact: Opened[Contact] | None, child: str | None) -> _Need:
+    """What a contact says of one of its children, and which services that asks for."""
+    library = library_of(work.ground)
+    form = library.form_for("referral")
+    known = prefill(contact, form, library, child) if contact is not None else Prefilled()
+    answers = known.answers | wish.answers
+    place = form.path_of("place")
+    if wish.place and place is not None:
+        answers[place] = wish.place
+    written = {*wish.answers, *([place] if wish.place else [])}
+    signs = _signs(work, contact, child) if contact is not None else frozenset[str]()
+    protocol = protocols_of(work.ground).current
+    services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
+    return _Need(
+        child, tuple(dict.fromkeys(services)), signs, answers,
+        tuple(path for path in known.to_confirm if path not in written),
+    )  # fmt: skip
+
+
+async def _check_not_open(work: Work, staff: Staff, contact: Contact, needs: list[_Need]) -> None:
     """What is open for the same child is seen before a second one is opened.
 
     Raises OpenForTheSameChild with the codes of those that the person may read.
@@ -168,16 +181,21 @@ async def _check_not_open(
         of_profile = select(Contact.id).where(Contact.profile_id == contact.profile_id)
         same = or_(same, Referral.contact_id.in_(of_profile))
     rows = await work.session.execute(
-        select(Referral.code, Referral.service, reads_referral(staff).label("readable"))
-        .where(
-            same, Referral.service.in_([s.value for s in services]),
-            Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED,
+        select(
+            Referral.code, Referral.service, Referral.contact_id, Referral.child_entry,
+            reads_referral(staff).label("readable"),
         )
+        .where(same, Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED)
         .order_by(Referral.opened_at)
     )  # fmt: skip
+    wanted = {(need.child, service.value) for need in needs for service in need.services}
+    services = {service for _, service in wanted}
     found = [
         f"{code if readable else 'one that you may not read'} ({service.replace('_', ' ')})"
-        for code, service, readable in rows
+        for code, service, contact_id, child, readable in rows
+        # In another contact, or before its child was named, it may be any of them.
+        if (child, service) in wanted
+        or (service in services and (child is None or contact_id != contact.id))
     ]
     if found:
         raise OpenForTheSameChild(
@@ -203,34 +221,11 @@ async def _case_of(
     return found
 
 
-async def _signs(work: Work, contact: Opened[Contact] | None) -> set[str]:
-    """Categories with what is above them, and signs of danger."""
-    if contact is None:
-        return set()
-    signs = set(contact.record.category_codes)
-    signs |= set(sheet_of(work, contact.record).cues(present(contact.record)))
-    return signs
-
-
-def _from_contact(work: Work, contact: Opened[Contact]) -> Answers:
-    """What the contact says, as far as this form asks for it."""
-    record, sheet = contact.record, sheet_of(work, contact.record)
-    # A person is a section that repeats: the first child is whom the referral is about.
-    children = next((s for s in sheet.form.sections if s.code == "child" and s.repeats), None)
-    entries = sheet.entries(present(record), children) if children else []
-    first = entries[0] if entries else None
-    found: Answers = {"child.case_code": record.code}
-    for path, sources in _PREFILLED.items():
-        for source in sources:
-            there = source.replace("*", first) if first else source
-            if there in record.answers or there in record.sealed:
-                value = contact.answer(there)
-                if value is not None:
-                    found[path] = value
-                    break
-    if len(entries) > 1:
-        found["child.others"] = f"+ {len(entries) - 1}: {record.code}"
-    return found
+def _signs(work: Work, contact: Opened[Contact], child: str | None) -> frozenset[str]:
+    """Categories, with what they count as and what is above them, and signs of danger."""
+    sheet = sheet_of(work, contact.record)
+    answers = of_child(present(contact.record), sheet, child)
+    return frozenset(sheet.with_above(contact.record.category_codes)) | set(sheet.cues(answers))
 
 
 async def _open(
@@ -239,8 +234,7 @@ async def _open(
     wish: Wish,
     service: Service,
     together: UUID,
-    answers: Answers,
-    signs: set[str],
+    need: _Need,
     *,
     contact: Opened[Contact] | None = None,
     call_id: UUID | None = None,
@@ -257,12 +251,13 @@ async def _open(
         state=ReferralState.DRAFT.value, warm=wish.warm, answers={}, sealed={}, versions={},
         revision=0, edited_from=0, headline_words="", category_codes=[], place_path=[],
         ladder_round=0, ladder_step=0, ladder_phone=-1, turn=0, house_has_it=False,
-        wants_feedback=False, separation_risk=False, family_first=[],
+        wants_feedback=False, separation_risk=False, family_first=[], child_entry=need.child,
     )  # fmt: skip
-    refused = await _fill(work, referral, answers)
-    if "reason.place" in refused and wish.place:
+    refused = await _fill(work, referral, need.answers)
+    if wish.place and sheet_of(work, referral).form.path_of("place") in refused:
         raise Invalid("There is no such place in the country's tree.")
-    before = before_placement(work, referral, signs)
+    referral.to_confirm = [path for path in need.to_confirm if path not in refused]
+    before = before_placement(work, referral, need.signs)
     if not wish.directly.strip():
         referral.family_first = before
     work.session.add(referral)
@@ -280,24 +275,38 @@ async def _open(
     return referral
 
 
+def _answer(work: Work, referral: Referral, meaning: Meaning) -> Value | None:
+    """The answer to the question that means this; what is sealed counts as none."""
+    path = sheet_of(work, referral).form.path_of(meaning)
+    found: Value | None = referral.answers.get(path or "")
+    return found
+
+
 async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, str]:
     """Write what is known; what this form does not take is left out, and can be written later."""
     saved = await save_answers(work, referral, merged(answers), new=True)
-    age = referral.answers.get("child.age")
-    referral.child_age = age if isinstance(age, int) else None
-    referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
+    _take_what_it_goes_by(work, referral)
     return saved.refused
 
 
-def before_placement(work: Work, referral: Referral, signs: set[str]) -> list[str]:
+def _take_what_it_goes_by(work: Work, referral: Referral) -> None:
+    age = _answer(work, referral, "child_age")
+    referral.child_age = age if isinstance(age, int) else None
+    referral.wants_feedback = _answer(work, referral, "wants_feedback") == "yes"
+
+
+def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> list[str]:
     """Whom to ask before a child is placed away from home, so that it can stay there. Whether the
     child may be separated from its family is written down, whoever is asked.
     """
-    disability = referral.answers.get("child.disability")
-    disabled = isinstance(disability, list) and bool(set(disability) - _NO_DISABILITY)
+    sheet = sheet_of(work, referral)
+    disability = _answer(work, referral, "disability")
+    disabled = isinstance(disability, list) and bool(
+        set(disability) - sheet.form.nothing("disability")
+    )
     rule = clocks.protocol_of(work, referral).family_first
     at_risk = rule is not None and rule.at_risk(
-        referral.child_age, disabled, signs | set(referral.category_codes)
+        referral.child_age, disabled, signs | sheet.with_above(referral.category_codes)
     )
     referral.separation_risk = referral.separation_risk or at_risk
     if rule is None or not at_risk or referral.service not in rule.instead_of:
@@ -307,10 +316,8 @@ def before_placement(work: Work, referral: Referral, signs: set[str]) -> list[st
 
 def take_facts(work: Work, referral: Referral) -> None:
     """What the form says that the referral itself goes by: the age, the feedback, the family."""
-    age = referral.answers.get("child.age")
-    referral.child_age = age if isinstance(age, int) else None
-    referral.wants_feedback = referral.answers.get("parties.wants_feedback") == "yes"
-    before = before_placement(work, referral, set())
+    _take_what_it_goes_by(work, referral)
+    before = before_placement(work, referral, frozenset())
     if before and not referral.family_first and referral.state == ReferralState.DRAFT:
         # Known only now. Who has it already keeps it; a draft goes to those first.
         referral.family_first = before
@@ -325,25 +332,22 @@ async def _first_consent(
         case Agreed():
             await record_consent(work, referral, said, _BY_HAND)
         case None if contact is not None:
-            agreed = _consent_of(contact)
+            agreed = _consent_of(contact, sheet_of(work, contact.record), referral.child_entry)
             if agreed is not None:
                 await record_consent(work, referral, agreed, _BY_HAND)
 
 
-def _consent_of(contact: Opened[Contact]) -> Agreed | None:
+def _consent_of(contact: Opened[Contact], sheet: Sheet, child: str | None) -> Agreed | None:
     """What the contact's own form says about consent; only a yes is one."""
     scope = [
         scope
-        for scope, path in (
-            (Scope.SERVICES, "consent.services"),
-            (Scope.AUTHORITIES, "consent.authorities"),
-        )
-        if contact.record.answers.get(path) == "yes"
+        for scope, meaning in SCOPES.items()
+        if said_of(contact.record, sheet, meaning, child) == "yes"
     ]
-    given_by = contact.record.answers.get("consent.given_by")
+    given_by = said_of(contact.record, sheet, "consent_by", child)
     if not scope or given_by not in set(GivenBy):
         return None
-    if "consent.withheld_from" in contact.record.sealed:
+    if wish_in_words(contact.record, sheet):
         # Somebody must not be told, in words that no program can read: a person has to say whom.
         return None
     return Agreed(GivenBy(given_by), How.SPOKEN, tuple(scope))
@@ -376,49 +380,7 @@ async def pick_owner(work: Work) -> Staff:
     return min(able, key=far)[0]
 
 
-# -- sending -----------------------------------------------------------------------------------
-
-
-async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None = None) -> None:
-    """Send a locked draft: to that agency, or to the right one. Then the ladder begins.
-
-    Raises NotConsented and what is below it, NotFound, NotPossible: then nothing was sent.
-    """
-    if referral.state != ReferralState.DRAFT:
-        raise NotPossible("It was sent already.")
-    if await given_of(work, referral.id) is None:
-        raise NotConsented()
-    if agency_id is not None:
-        await check_can_be_sent_to(work, agency_id)
-        await offer_to(work, referral, agency_id, ("chosen by hand",), by)
-    else:
-        following = await next_agency(work, referral)
-        if following.found is not None:
-            found = following.found
-            await offer_to(work, referral, found.agency.id, found.reasons, by)
-        elif following.refusal is not None:
-            # There is one, and it may not be told: whoever sends it can ask, or say why not.
-            raise following.refusal
-        else:
-            await _nobody_fits(work, referral, following.why, by)
-    await begin(work, referral)
-
-
-async def check_can_be_sent_to(work: Work, agency_id: UUID) -> None:
-    """Our own people are in the ladder: a referral is for others. Raises NotFound, Invalid."""
-    agency = await work.session.get(Agency, agency_id)
-    if agency is None:
-        raise NotFound("There is no such agency in the directory.")
-    if agency.sector == Sector.OWN_HOUSE:
-        raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
-
-
-async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None:
-    """No agency of the directory fits: what is urgent goes to our own people. Raises NoAgency."""
-    if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
-        raise NoAgency()
-    move(work, referral, ReferralEvent.FAIL, by, why=why)
-    tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
+# -- from a call ---------------------------------------------------------------------------------
 
 
 async def refer_urgently(
@@ -439,36 +401,66 @@ async def refer_urgently(
     """
     # A second click at the same time waits here, and finds the first.
     await record.lock_call(work, call_id)
-    there = await work.session.scalar(
-        select(Referral)
-        .where(
-            Referral.call_id == call_id,
-            Referral.service == service.value,
-            Referral.closed_at.is_(None),
+    there = list(
+        await work.session.scalars(
+            select(Referral)
+            .where(
+                Referral.call_id == call_id,
+                Referral.service == service.value,
+                Referral.closed_at.is_(None),
+            )
+            .order_by(Referral.opened_at, Referral.code)
+            .with_for_update()
         )
-        .limit(1)
-        .with_for_update()
     )
-    if there is not None and there.opened_how == OpenedHow.DANGER_KEY and there.opened_by is None:
+    unowned = [r for r in there if r.opened_how == OpenedHow.DANGER_KEY and r.opened_by is None]
+    if unowned:
         # The program has asked while nobody could take the call: now somebody answers for it.
-        return await _adopt(work, staff, there)
-    if there is not None:
-        raise AlreadyReferred()
+        return await _adopt(work, staff, unowned[0])
+    children = await _not_referred(work, staff, call_id, there)
     # Danger waits for no second look at what is open from before.
     wish = Wish(
         Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm,
-        seen_open=True,
+        seen_open=True, children=children,
     )  # fmt: skip
-    (made,) = await refer(work, staff, wish, call_id=call_id)
-    given = await given_of(work, made.id)
-    scope = Scope.AUTHORITIES if service in ASKED_OF_AUTHORITIES else Scope.SERVICES
-    if given is None or scope not in given.scope:
-        # The protocol is refused at load if it does not know this ground here.
-        why = "Urgent button in a live call: the child is in danger now."
-        override = Override(Basis.VITAL_INTERESTS, why, wish_read=wish_read)
-        await record_override(work, made, override, _BY_HAND)
-    await send(work, made, _BY_HAND)
-    return made
+    made = await refer(work, staff, wish, call_id=call_id)
+    for one in made[1:]:
+        # One phone is brought into the talk, about all of them.
+        one.warm = False
+    for one in made:
+        given = await given_of(work, one)
+        scope = Scope.AUTHORITIES if service in ASKED_OF_AUTHORITIES else Scope.SERVICES
+        if given is None or scope not in given.scope:
+            # The protocol is refused at load if it does not know this ground here.
+            why = "Urgent button in a live call: the child is in danger now."
+            override = Override(Basis.VITAL_INTERESTS, why, wish_read=wish_read)
+            await record_override(work, one, override, _BY_HAND)
+        await send(work, one, _BY_HAND)
+    return made[0]
+
+
+async def _not_referred(
+    work: Work, staff: Staff, call_id: UUID, there: list[Referral]
+) -> tuple[str, ...]:
+    """The children of a call's contact who are not referred to that service yet.
+
+    Empty where there is no referral at all. Raises AlreadyReferred where every child is.
+    """
+    if not there:
+        return ()
+    contact_id = await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id))
+    if contact_id is None:
+        raise AlreadyReferred()
+    contact = await open_record(work, staff, Contact, contact_id, "contact read to refer")
+    children = [c for c in children_of(contact, sheet_of(work, contact.record)) if c is not None]
+    referred = {one.child_entry for one in there}
+    if None in referred:
+        # Opened before anybody was named: it is about the first.
+        referred |= set(children[:1])
+    left = tuple(child for child in children if child not in referred)
+    if not left:
+        raise AlreadyReferred()
+    return left
 
 
 async def _adopt(work: Work, staff: Staff, referral: Referral) -> Referral:
@@ -494,17 +486,21 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     if answered or await work.session.scalar(there) is not None:
         return None
     protocol = protocols_of(work.ground).current
-    answers: dict[str, Any] = {"danger.signs": ["danger_now"]}
-    if call.caller_number_sealed is not None:
+    form = library_of(work.ground).form_for("referral")
+    answers: Answers = {}
+    signs, phone = form.path_of("danger_signs"), form.path_of("child_phone")
+    if signs is not None:
+        answers[signs] = sorted(form.with_cue("danger_signs", "danger_now"))
+    if phone is not None and call.caller_number_sealed is not None:
         await write_reading(work, "caller's number opened for a referral", str(call.id))
         number = work.keys.open(
             call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
         )
-        answers["child.phone"] = number.decode()
+        answers[phone] = number.decode()
     wish = Wish(Urgency.IMMEDIATE, OpenedHow.DANGER_KEY)
     referral = await _open(
-        work, None, wish, protocol.danger_key.service, uuid4(), answers, {"danger_key"},
-        call_id=call.id,
+        work, None, wish, protocol.danger_key.service, uuid4(),
+        _Need(None, (), frozenset({DANGER_KEY}), answers), call_id=call.id,
     )  # fmt: skip
     await override_by_protocol(
         work, referral, protocol.danger_key.basis,

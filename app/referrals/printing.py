@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import typst
 from sqlalchemy import select
 
+from app.calls.lines import any_line, line_of_id
+from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
 from app.referrals import clocks, details
@@ -19,17 +21,21 @@ from app.referrals.answering import lock_approach
 from app.referrals.disclosures import disclose, in_sections
 from app.referrals.models import Agency, Approach, Consent, Referral
 from app.referrals.scopes import lock_own
+from app.referrals.siblings import siblings_of
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
 from app.referrals.states import OVER, ClockKind, Purpose, ReferralState
 from app.referrals.telling import send_links
 from app.referrals.trail import By, note
+from app.staff.accounts import names_of
 from app.staff.models import Staff
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent / "data" / "referral.typ"
 _WORDS = {
     "en": {
-        "title": "Referral {}", "confidential": "Confidential: for {} only",
+        "by": "Referred by", "reach": "Reach us at once", "with": "Referred with",
+        "we": "For the helpline", "title": "Referral {}",
+        "confidential": "Confidential: for {} only",
         "printed": "Written confirmation, {}", "to": "To", "from": "From", "urgency": "Urgency",
         "service": "Asked for", "opened": "Referred at", "acknowledged": "Acknowledged at",
         "due": "Due: {}", "ground": "Told on the ground of", "agreed": "Agreed by telephone",
@@ -41,7 +47,8 @@ _WORDS = {
         "written": "written form", "follow_up": "follow up", "hand_over": "hand over",
     },
     "sr": {
-        "title": "Uput {}", "confidential": "Poverljivo: samo za ustanovu {}",
+        "by": "Upućuje", "reach": "Odmah nas zovite na", "with": "Upućeno zajedno sa",
+        "we": "Za liniju", "title": "Uput {}", "confidential": "Poverljivo: samo za ustanovu {}",
         "printed": "Pisana potvrda, {}", "to": "Kome", "from": "Od", "urgency": "Hitnost",
         "service": "Traži se", "opened": "Upućeno", "acknowledged": "Potvrđen prijem",
         "due": "Rok: {}", "ground": "Saopšteno po osnovu", "agreed": "Dogovoreno telefonom",
@@ -114,9 +121,16 @@ async def _page(
         .limit(1)
     )
     basis = ground.basis if ground is not None and ground.basis else "consent"
+    call = await work.session.get(Call, referral.call_id) if referral.call_id else None
+    line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
+    owner = await names_of(work, {referral.owner_id})
+    others = [one.code for one in await siblings_of(work, referral)]
     head = [
         (words["to"], agency.name),
-        (words["from"], words["helpline"]),
+        (words["from"], line.name if line else words["helpline"]),
+        (words["by"], owner.get(referral.owner_id, "–")),
+        (words["reach"], line.number if line else "–"),
+        *([(words["with"], ", ".join(others))] if others else []),
         (words["urgency"], urgency_words(language, referral.urgency)),
         (words["service"], service_words(language, referral.service)),
         (words["opened"], at(referral.opened_at)),

@@ -3,6 +3,7 @@
 A referral keeps the name and version of the protocol under which it was opened.
 """
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Literal
@@ -11,9 +12,9 @@ from pydantic import BeforeValidator, Field
 
 from app.calls.hours import read_hours
 from app.contacts.datafile import BadDefinition, Lines, Part, read_model
-from app.contacts.forms import Form
+from app.contacts.forms import Form, Meaning
 from app.contacts.risk import Urgency
-from app.contacts.trees import Code, Labels, Language, check_labels
+from app.contacts.trees import Code, Labels, Language, Tree, check_labels
 from app.referrals.consent import Basis
 from app.referrals.deadlines import due_at, read_duration
 from app.referrals.ladder import AT_LEAST, Step, StepKind
@@ -76,7 +77,7 @@ class FamilyFirst(Part):
     first: tuple[Service, ...] = Field(min_length=1)
     source: str = Field(min_length=1, max_length=400)
 
-    def at_risk(self, age: int | None, disabled: bool, categories: set[str]) -> bool:
+    def at_risk(self, age: int | None, disabled: bool, categories: Set[str]) -> bool:
         """Whether a child may be separated from its family."""
         return (
             (age is not None and age < self.under_age)
@@ -115,6 +116,8 @@ class Discloses(Part):
 
     service: Service
     fields: tuple[str, ...]
+    # What it is told although a code stands for the name otherwise.
+    must_know: tuple[str, ...] = ()
 
 
 class Protocol(Part):
@@ -158,6 +161,11 @@ class Protocol(Part):
         found = next((d for d in self.discloses if d.service == service), None)
         return list(found.fields) if found else []
 
+    def must_know(self, service: str) -> list[str]:
+        """What a service is told of a child whose name is not to be used."""
+        found = next((d for d in self.discloses if d.service == service), None)
+        return list(found.must_know) if found else []
+
     def due(self, rule: ClockRule, start: datetime) -> datetime:
         """When a clock that starts then is due."""
         return due_at(
@@ -169,7 +177,7 @@ class Protocol(Part):
             country=self.country,
         )
 
-    def needed_for(self, signs: set[str]) -> list[Service]:
+    def needed_for(self, signs: Set[str]) -> list[Service]:
         """The services that the signs of a case ask for, in the protocol's order."""
         found: dict[Service, None] = {}
         for rule in self.recipients:
@@ -313,10 +321,41 @@ def check_against_form(protocol: Protocol, lines: Lines, form: Form) -> None:
         f"{s.code}.{f.code}" for s in form.sections for f in s.fields
     }
     for n, disclosed in enumerate(protocol.discloses):
-        for m, path in enumerate(disclosed.fields):
-            if path not in known:
-                words = f"the form {form.form!r} has no {path!r}"
-                raise lines.refuse(("discloses", n, "fields", m), words)
+        for name in ("fields", "must_know"):
+            for m, path in enumerate(getattr(disclosed, name)):
+                if path not in known:
+                    words = f"the form {form.form!r} has no {path!r}"
+                    raise lines.refuse(("discloses", n, name, m), words)
+    for meaning, wanted in _needed(protocol).items():
+        if not form.meaning(meaning):
+            words = f"no field of the form {form.form!r} means {meaning!r}, and this needs one"
+            raise lines.refuse(wanted, words)
 
 
-__all__ = ["BadDefinition", "Protocol", "check_against_form", "read_protocol"]
+def _needed(protocol: Protocol) -> dict[Meaning, tuple[str | int, ...]]:
+    """What a protocol has to find in the form of a referral, and which part of it needs that."""
+    found: dict[Meaning, tuple[str | int, ...]] = {
+        "place": ("recipients",), "wants_feedback": ("feedback",), "danger_signs": ("danger_key",),
+        "child_phone": ("danger_key",), "child_name": ("discloses",),
+    }  # fmt: skip
+    if protocol.family_first is not None:
+        found["child_age"] = ("family_first", "under_age")
+        if protocol.family_first.disability:
+            found["disability"] = ("family_first", "disability")
+    return found
+
+
+def check_codes(protocol: Protocol, lines: Lines, trees: list[Tree], cues: set[str]) -> None:
+    """Every code that asks for a service is a category or a sign. Raises BadDefinition."""
+    known = cues | {node.code for tree in trees for node, _ in tree.walk()}
+    for n, rule in enumerate(protocol.recipients):
+        for m, code in enumerate(rule.when):
+            if code not in known:
+                words = f"{code!r} is neither a category nor a sign of danger"
+                raise lines.refuse(("recipients", n, "when", m), words)
+    for m, code in enumerate(protocol.family_first.categories if protocol.family_first else ()):
+        if code not in known:
+            raise lines.refuse(("family_first", "categories", m), f"there is no category {code!r}")
+
+
+__all__ = ["BadDefinition", "Protocol", "check_against_form", "check_codes", "read_protocol"]

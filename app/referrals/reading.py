@@ -20,11 +20,13 @@ from sqlalchemy import (
 
 from app.calls.models import Call
 from app.contacts.models import CaseContact, Contact, RecordEvent
-from app.contacts.records import Opened, events_of, open_record
+from app.contacts.records import Opened, events_of, open_record, sheet_of
 from app.contacts.risk import Urgency
 from app.database.quick import Question
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
+from app.referrals.consent import Given
+from app.referrals.consenting import given_of
 from app.referrals.disclosures import disclosures_of
 from app.referrals.models import (
     Agency,
@@ -38,6 +40,7 @@ from app.referrals.models import (
     Referral,
     Rung,
 )
+from app.referrals.said import wish_in_words
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, NoticeKind, ReferralState
 from app.referrals.trail import By, note
@@ -161,6 +164,8 @@ class Story:
     # The contact says in words whom it must not reach.
     wish_in_words: bool = False
     agencies: dict[str, str] = field(default_factory=dict)
+    # What counts now, of this referral or of another of the same child.
+    given: Given | None = None
 
     @property
     def holder(self) -> Approach | None:
@@ -219,17 +224,15 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
             )
         )
     ).all()
-    contact_code, wish_in_words = "", False
+    contact_code, in_words = "", False
     if referral.contact_id is not None:
-        row = (
-            await session.execute(
-                select(Contact.code, Contact.sealed).where(Contact.id == referral.contact_id)
-            )
-        ).one()
-        contact_code, wish_in_words = row.code, "consent.withheld_from" in row.sealed
+        contact = await session.get(Contact, referral.contact_id, populate_existing=True)
+        assert contact is not None
+        contact_code, in_words = contact.code, wish_in_words(contact, sheet_of(work, contact))
     people = {e.staff_id for e, _ in events if e.staff_id}
     people |= {c.staff_id for c in consents if c.staff_id} | {referral.owner_id}
     people |= {n.seen_by for n in notices if n.seen_by}
+    people |= {referral.recall_wanted_by} if referral.recall_wanted_by else set()
     return Story(
         opened,
         (await clocks.clocks_of(work, [referral.id])).get(referral.id, []),
@@ -247,8 +250,9 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         await names_of(work, people),
         list(siblings),
         contact_code,
-        wish_in_words,
+        in_words,
         {g.code: g.name for _, g in approaches},
+        await given_of(work, referral),
     )  # fmt: skip
 
 

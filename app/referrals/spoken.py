@@ -9,6 +9,10 @@ _SPOKEN = {
         "reference {code}. "
         "Press 1 to take it. Press 2 if you want to be called back. "
         "Press 3 if this is a wrong number.",
+        "call_siblings": "This is the child helpline. There is an urgent referral for {agency} "
+        "about {count} children, brothers and sisters, reference {code}. "
+        "Press 1 to take it for all of them. Press 2 if you want to be called back. "
+        "Press 3 if this is a wrong number.",
         "confirm": "If you are {agency}, press {digit} to confirm that you take it. "
         "If this is a wrong number, press 3.",
         "taken": "Thank you. It is written down that you have taken referral {code}. "
@@ -27,6 +31,9 @@ _SPOKEN = {
         "call": "Ovde dečja linija za pomoć. Imamo hitan uput za ustanovu {agency}, oznaka {code}. "
         "Pritisnite 1 da ga preuzmete. Pritisnite 2 ako želite da vas pozovemo. "
         "Pritisnite 3 ako ste pogrešan broj.",
+        "call_siblings": "Ovde dečja linija za pomoć. Imamo hitan uput za ustanovu {agency}, za "
+        "braću i sestre, broj dece: {count}, oznaka {code}. Pritisnite 1 da ga preuzmete za sve. "
+        "Pritisnite 2 ako želite da vas pozovemo. Pritisnite 3 ako ste pogrešan broj.",
         "confirm": "Ako ste {agency}, pritisnite {digit} da potvrdite da ga preuzimate. "
         "Ako ste pogrešan broj, pritisnite 3.",
         "taken": "Hvala. Zabeleženo je da ste preuzeli uput {code}. "
@@ -99,6 +106,9 @@ _HOUSE = {
     "wrong_number": "A duty phone is a wrong number: put the directory right",
     "undelivered": "A message could not be delivered",
     "completed": "An agency has done its part: look whether it is enough, and close it",
+    "withdrawn": "Consent to an immediate referral was withdrawn: decide whether there is a ground "
+    "to go on",
+    "recall_wanted": "An immediate referral is to be taken back: a second person has to agree",
     "ring_them": "An agency may not have heard: ring and tell them",
     "unmapped": "A referral cannot be said in another system's words",
     "danger_unanswered": "The danger key was pressed and nobody could take the call",

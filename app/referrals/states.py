@@ -296,6 +296,9 @@ class NoticeKind(StrEnum):
     UNDELIVERED = "undelivered"
     # No message reaches them: somebody has to ring and say it.
     RING_THEM = "ring_them"
+    # Consent to an immediate referral was withdrawn: a supervisor decides.
+    WITHDRAWN = "withdrawn"
+    RECALL_WANTED = "recall_wanted"
     UNMAPPED = "unmapped"
     DANGER_UNANSWERED = "danger_unanswered"
     # The ladder has reached the supervisor.

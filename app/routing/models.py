@@ -144,6 +144,7 @@ class AlarmKind(StrEnum):
     DANGER_NOT_REFERRED = "danger_not_referred"
     RISK_ROSE = "risk_rose"
     DETAILS_NOT_OPENED = "details_not_opened"
+    WITHDRAWAL_UNDECIDED = "withdrawal_undecided"
 
 
 class Alarm(Base):

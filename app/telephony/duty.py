@@ -251,7 +251,10 @@ def _ask(referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
     elif n > _CONFIRMS:
         words = _say(rung, "confirm", agency=agency.name, digit=_confirming(rung))
     else:
-        words = _say(rung, "call", agency=agency.name, code=spell(referral.code))
+        words = _say(
+            rung, "call_siblings" if rung.children > 1 else "call", agency=agency.name,
+            code=spell(referral.code), count=str(rung.children),
+        )  # fmt: skip
     return [Ask([words, Pause(1)], then=duty_path(rung.id, "pressed", n=n), seconds=8)]
 
 

@@ -98,6 +98,9 @@ async def test_the_form_is_filled_by_keyboard_alone_while_the_talk_goes_on(
     await keys.type("11")
     await form.locator("#f-wishes-safe_to_contact").focus()
     await keys.type("No")
+    for question in ("services", "authorities"):
+        await form.locator(f"#f-consent-{question}").focus()
+        await keys.type("No")
     await form.locator("#f-actions-taken input").first.focus()
     await keys.press("Space")
     await form.locator("#f-actions-summary").focus()

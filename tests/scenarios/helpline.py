@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -15,6 +16,7 @@ from app.jobs.transaction import transaction
 from app.practice.parties import Phone
 from app.referrals.agencies import Entry, save_agency
 from app.referrals.agencies import Phone as DutyPhone
+from app.staff.roles import Role
 from app.work import PROGRAM
 
 NIGHT = "2030-01-14T01:00:00+00:00"
@@ -118,6 +120,35 @@ def phone(stage: Stage, number: str, **how: Any) -> Phone:
 async def referral_of(who: Counsellor, referral_id: str) -> dict[str, Any]:
     answer = await who.ask("GET", f"/referrals/{referral_id}")
     assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def _second_person(stage: Stage) -> Counsellor:
+    return await stage.add_counsellor(
+        f"second-{uuid4().hex[:6]}", role=Role.SUPERVISOR, state=None, shift=False
+    )
+
+
+async def withdraw(stage: Stage, who: Counsellor, referral_id: str) -> dict[str, Any]:
+    """The child no longer agrees, and a supervisor confirms it where it is immediate."""
+    path = f"/referrals/{referral_id}"
+    answer = await who.ask("POST", f"{path}/withdraw-consent", {"by": "child", "words": "no"})
+    assert answer.status_code == 200, answer.text
+    if answer.json()["state"] != "consent_withdrawn":
+        chief = await _second_person(stage)
+        answer = await chief.ask("POST", f"{path}/confirm-withdrawal", {"words": "no ground"})
+        assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def take_back(stage: Stage, who: Counsellor, referral_id: str) -> dict[str, Any]:
+    """It is taken back; by two of us where it is immediate."""
+    path = f"/referrals/{referral_id}/recall"
+    answer = await who.ask("POST", path, {"words": "found"})
+    assert answer.status_code == 200, answer.text
+    if answer.json()["state"] != "recalled":
+        answer = await (await _second_person(stage)).ask("POST", path, {"words": "found"})
+        assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 

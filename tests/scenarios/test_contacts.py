@@ -27,6 +27,7 @@ WHOLE: dict[str, Any] = {
     "child.a1.age_is": "told",
     "child.a1.gender": "girl",
     "wishes.safe_to_contact": "no",
+    "consent.not_asked_because": "She is twelve and asked only to be heard.",
     "actions.taken": ["listening"],
     "actions.summary": "She was told whom to talk to.",
 }
@@ -109,7 +110,8 @@ async def test_completing_says_exactly_what_is_missing(stage: Stage) -> None:
         "detail": "Headline: not answered yet; What it is about: not answered yet; "
         "Where the child lives: not answered yet; Profession: not answered yet; "
         "Reports under a duty to report: not answered yet; "
-        "Is it safe to call back: not answered yet; Actions taken: not answered yet; "
+        "Is it safe to call back: not answered yet; To tell services: not answered yet; "
+        "To tell authorities: not answered yet; Actions taken: not answered yet; "
         "Summary: not answered yet",
     }
     await write(ana, contact_id, {**WHOLE, "contact.kind": "child"}, base=1)

@@ -21,7 +21,7 @@ from app.referrals.agencies import set_primero_password, set_webhook_secret
 from app.referrals.signing import headers_for, key_of, sign
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.scenarios.helpline import add_agency, referral_of, story
+from tests.scenarios.helpline import add_agency, referral_of, story, take_back, withdraw
 from tests.scenarios.primero import PrimeroStandIn
 from tests.scenarios.test_cases import skip
 from tests.scenarios.test_referrals import OVERRIDE, by_hand, page
@@ -235,7 +235,7 @@ async def test_withdrawn_consent_reaches_the_machine_too(night: Stage, receiver:
     consent = {"given_by": "child", "scope": ["services"]}
     made = await by_hand(ana, consent=consent, send=True, answers={"child.name": "Jovana"})
     await night.advance(2)
-    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     receiver.status = 200
     await night.advance(200)
     # The offer that was on its way holds nothing about the child any more.
@@ -376,7 +376,7 @@ async def test_taken_back_it_is_revoked_there(
     await with_primero(night, url)
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
     await night.advance(10)
-    await ana.ask("POST", f"/referrals/{made['id']}/recall", {"words": "Found safe."})
+    await take_back(night, ana, made["id"])
     await night.advance(5)
     assert there.only["status"] == "revoked"
 

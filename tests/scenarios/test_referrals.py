@@ -23,6 +23,7 @@ from tests.scenarios.helpline import (
     phone,
     referral_of,
     story,
+    withdraw,
 )
 from tests.scenarios.test_cases import skip
 from tests.scenarios.test_contacts import WHOLE, new_contact
@@ -351,8 +352,7 @@ async def test_consent_withdrawn_reaches_everybody_who_was_told(night: Stage, po
     await night.until(lambda: bool(texts), what="the SMS arrives")
     path = link_in(texts[0].text)
     assert post.messages == []
-    withdrawn = await ana.ask("POST", f"/referrals/{referral_id}/withdraw-consent", {"words": "no"})
-    assert withdrawn.json()["state"] == "consent_withdrawn", withdrawn.text
+    await withdraw(night, ana, referral_id)
     post.answer = "250 OK"
     await night.advance(120)
     # The e-mail that was on its way says nothing of the referral any more.
@@ -372,7 +372,7 @@ async def test_consent_withdrawn_reaches_everybody_who_was_told(night: Stage, po
         assert answer.status_code in (404, 409), (verb, answer.text)
     # With an override there is no consent to withdraw.
     other = await by_hand(ana, override=OVERRIDE)
-    refused = await ana.ask("POST", f"/referrals/{other['id']}/withdraw-consent", {})
+    refused = await ana.ask("POST", f"/referrals/{other['id']}/withdraw-consent", {"by": "child"})
     assert refused.status_code == 409
 
 
@@ -559,14 +559,15 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     assert centre["answers"]["child.name"] == "Јована Петровић"
     assert centre["answers"]["reason.place"] == "RS-BG"
     assert centre["consents"][0]["scope"] == ["services", "authorities"]
-    # Confidential: a code goes along, the name does not.
+    # "Confidential in the house" takes nothing from a service that has to know who it is.
     code = (await night.rows("SELECT code FROM contacts"))[0]["code"]
     assert centre["answers"]["child.case_code"] == code
     await night.advance(40)
     pdf = await ana.ask("POST", f"/referrals/{centre['id']}/written", {"on_paper": True})
     text = "".join(p.extract_text() for p in PdfReader(BytesIO(pdf.content)).pages)
     assert code in text
-    assert "Петровић" not in text
+    assert "Петровић" in text
+    assert "Odmah nas zovite na" in text
     assert "Pisana potvrda" in text, "in the agency's language, whatever ours is"
 
 

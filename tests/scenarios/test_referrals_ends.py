@@ -12,6 +12,7 @@ from tests.scenarios.helpline import (
     phone,
     referral_of,
     story,
+    withdraw,
 )
 from tests.scenarios.primero import PrimeroStandIn
 from tests.scenarios.test_cases import skip
@@ -155,7 +156,7 @@ async def test_a_refused_withdrawal_at_primero_is_somebodys_task(
     made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
     await night.advance(10)
     there.change_password("changed")
-    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     await night.advance(30)
     assert there.only["status"] == "in_progress"
     notices = await night.rows("SELECT kind, for_whom FROM notices WHERE kind = 'ring_them'")
@@ -180,7 +181,7 @@ async def test_a_withdrawal_behind_what_does_not_arrive(night: Stage, receiver: 
     tried = len(receiver.tries)
     assert tried > 3
     receiver.status = 200
-    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     # The next try would have been hours away.
     await night.advance(5)
     assert receiver.taken[-1]["type"] == "referral.withdrawn"
@@ -195,7 +196,7 @@ async def test_that_somebody_has_to_ring_climbs_after_the_end(night: Stage, post
     await add_agency(night, "house", "shelter", phones=("+381113000009",))
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(30)
-    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     await night.advance(400)
     found = await night.rows("SELECT for_whom FROM notices WHERE kind = 'ring_them' ORDER BY at")
     # The first asks for the details, which no address could be sent; the last for the withdrawal.
@@ -212,7 +213,7 @@ async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post
     wanted_at = (night.clock.now() + timedelta(hours=1)).isoformat()
     team = {"place": "Street 1", "wanted_at": wanted_at, "team": "T1"}
     assert (await ana.ask("POST", f"{path}/dispatches", team)).status_code == 201
-    await ana.ask("POST", f"{path}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     rows = await night.rows("SELECT state, ended_at FROM dispatches")
     assert rows[0]["state"] == "called_off"
     assert rows[0]["ended_at"] is not None

@@ -19,6 +19,8 @@ from tests.scenarios.helpline import (
     phone,
     referral_of,
     story,
+    take_back,
+    withdraw,
 )
 from tests.scenarios.primero import PrimeroStandIn
 from tests.scenarios.test_cases import skip
@@ -68,8 +70,8 @@ async def test_the_urgent_button_goes_by_the_childs_consent(night: Stage) -> Non
     other = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "police"})
     found = await referral_of(ana, other.json()["id"])
     assert [c["kind"] for c in found["consents"]] == ["consent", "override"]
-    back = await ana.ask("POST", f"/referrals/{made.json()['id']}/withdraw-consent", {})
-    assert back.json()["state"] == "consent_withdrawn"
+    back = await withdraw(night, ana, made.json()["id"])
+    assert back["state"] == "consent_withdrawn"
 
 
 async def test_the_board_warns_whom_it_must_not_reach(night: Stage) -> None:
@@ -169,7 +171,7 @@ async def test_withdrawn_after_everything_was_done(night: Stage, post: Mail) -> 
         if end == "closed":
             assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
         count = len(post.messages)
-        back = await ana.ask("POST", f"{path}/withdraw-consent", {"words": "no"})
+        back = await ana.ask("POST", f"{path}/withdraw-consent", {"by": "child", "words": "no"})
         assert back.status_code == 200, back.text
         await night.advance(3)
         assert "withdrawn" in post.messages[-1][1]
@@ -186,7 +188,7 @@ async def test_who_can_only_be_rung_has_to_be_rung(night: Stage) -> None:
     phone(night, "+381113000001", presses="1")
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(40)
-    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     notices = await night.rows("SELECT kind, detail FROM notices WHERE for_whom = 'owner'")
     assert ("ring_them", "house") in {(n["kind"], n["detail"].get("agency")) for n in notices}
 
@@ -263,7 +265,7 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     # The first one hears that it is asked no longer.
     assert "povučen" in post.to("a@one.example")[-1]
     # Taken back, nobody is on the way.
-    await ana.ask("POST", f"{path}/recall", {"words": "found"})
+    await take_back(night, ana, made["id"])
     rows = await night.rows("SELECT state FROM dispatches")
     assert rows[0]["state"] == "called_off"
     again = await ana.ask("POST", f"{path}/dispatches/{sent['id']}", {"to": "seen"})
@@ -283,7 +285,7 @@ async def test_taken_back_while_it_is_being_made_in_primero(
         await asyncio.sleep(0.02)
         if there.paused:
             break
-    await ana.ask("POST", f"/referrals/{made['id']}/withdraw-consent", {})
+    await withdraw(night, ana, made["id"])
     assert there.paused
     there.pause.set()
     await night.advance(30)

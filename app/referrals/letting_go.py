@@ -1,0 +1,58 @@
+"""Agencies that heard of a referral and may not be told any more."""
+
+from uuid import UUID
+
+from app.referrals import answering
+from app.referrals.consent import Given, NotConsented, ground_for
+from app.referrals.consenting import given_of
+from app.referrals.disclosures import recipient_of
+from app.referrals.models import Agency, Referral
+from app.referrals.offering import take_away
+from app.referrals.states import (
+    LIVE_APPROACH,
+    ApproachState,
+    Purpose,
+    ReferralEvent,
+    ReferralState,
+)
+from app.referrals.telling import approaches_of, tell_agency
+from app.referrals.trail import By, move, note
+from app.work import Work
+
+
+async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | None) -> None:
+    """Every agency that heard of it and may not be told any more hears so, and has no say in it
+    from now on: not the one that has it only, but those that may still answer late.
+    """
+    given, current, told = await given_of(work, referral), referral.approach_id, set[UUID]()
+    goes_on = False
+    for approach in await approaches_of(work, referral.id):
+        agency = await work.session.get(Agency, approach.agency_id)
+        assert agency is not None
+        why = _refusal(given, agency)
+        if why is None or _refusal(before, agency) is not None:
+            continue
+        by = By("by_hand", agency.code)
+        if approach.id == current and referral.state != ReferralState.COMPLETED:
+            move(work, referral, ReferralEvent.REDIRECT, by, why=why)
+            await take_away(work, referral)
+            referral.approach_id = referral.agency_id = None
+            goes_on = True
+        else:
+            # What was done is done, and nothing is offered anew because of this.
+            if ApproachState(approach.state) in (*LIVE_APPROACH, ApproachState.UNANSWERED):
+                approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
+            again = agency.id in told
+            await tell_agency(work, referral, approach, Purpose.RECALLED, again=again)
+            note(work, referral, "asked no longer", by, why=why)
+        told.add(agency.id)
+    if goes_on:
+        await answering.on_to_the_next(work, referral)
+
+
+def _refusal(given: Given | None, agency: Agency) -> str | None:
+    try:
+        ground_for(given, recipient_of(agency))
+    except NotConsented as refusal:
+        return refusal.detail
+    return None

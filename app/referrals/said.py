@@ -1,0 +1,26 @@
+"""What the form of a contact says about consent, whatever a country calls its questions."""
+
+from app.contacts.answers import Sheet, Value
+from app.contacts.forms import Meaning
+from app.contacts.models import Filled
+from app.referrals.consent import Scope
+
+# Which question stands for which scope.
+SCOPES: dict[Scope, Meaning] = {
+    Scope.SERVICES: "consent_services",
+    Scope.AUTHORITIES: "consent_authorities",
+}
+
+
+def said_of(record: Filled, sheet: Sheet, meaning: Meaning, child: str | None) -> Value | None:
+    """What is said of one child: in its own entry, or for all children."""
+    for path in sheet.form.paths_of(meaning, child):
+        found: Value | None = record.answers.get(path)
+        if found is not None:
+            return found
+    return None
+
+
+def wish_in_words(record: Filled, sheet: Sheet) -> bool:
+    """Whether the contact says in words, which no program can read, whom it must not reach."""
+    return any(path in record.sealed for path in sheet.form.paths_of("withheld_from", None))

@@ -1,0 +1,87 @@
+"""Sending a referral: to the right agency, or to the one that is named."""
+
+from uuid import UUID
+
+from app.contacts.forms import Form
+from app.contacts.records import sheet_of
+from app.contacts.risk import Urgency
+from app.errors import Conflict, Invalid, NotFound
+from app.referrals import siblings
+from app.referrals.climbing import begin
+from app.referrals.consent import NotConsented
+from app.referrals.consenting import given_of
+from app.referrals.models import Agency, Referral
+from app.referrals.offering import next_agency, offer_to
+from app.referrals.states import NoticeKind, ReferralEvent, ReferralState, Sector
+from app.referrals.trail import By, NotPossible, move, tell_house
+from app.work import Work
+
+
+class NoAgency(Conflict):
+    default = "No agency of the directory fits. Choose one by hand, or add one to the directory."
+
+
+class PlaceNotConfirmed(Conflict):
+    default = (
+        "Only the place where the child lives is known. Confirm that the child is there, or choose "
+        "where it is now: that place chooses the agency."
+    )
+
+
+async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None = None) -> None:
+    """Send a locked draft: to that agency, or to the right one. Then the ladder begins.
+
+    Brothers and sisters go to one agency where it takes them, and its phone is rung for one.
+    Raises NotConsented and what is below it, PlaceNotConfirmed, NotFound, NotPossible: then
+    nothing was sent.
+    """
+    if referral.state != ReferralState.DRAFT:
+        raise NotPossible("It was sent already.")
+    if await given_of(work, referral) is None:
+        raise NotConsented()
+    _check_place(referral, sheet_of(work, referral).form, by_hand=agency_id is not None)
+    first = await siblings.asked_first(work, referral)
+    if agency_id is not None:
+        await check_can_be_sent_to(work, agency_id)
+        await offer_to(work, referral, agency_id, ("chosen by hand",), by)
+    else:
+        following = await next_agency(work, referral, rather=first)
+        if following.found is not None:
+            found = following.found
+            reasons = found.reasons
+            if found.agency.id == first:
+                reasons = (*reasons, "asked about a brother or sister")
+            await offer_to(work, referral, found.agency.id, reasons, by)
+        elif following.refusal is not None:
+            # There is one, and it may not be told: whoever sends it can ask, or say why not.
+            raise following.refusal
+        else:
+            await _nobody_fits(work, referral, following.why, by)
+    together = first is not None and referral.agency_id == first
+    if together:
+        await siblings.join_ring(work, referral)
+    await begin(work, referral, after=siblings.PATIENCE if together else None)
+
+
+def _check_place(referral: Referral, form: Form, *, by_hand: bool) -> None:
+    """What can wait waits until a person has said where the child is. Raises PlaceNotConfirmed."""
+    waits = referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT) and not by_hand
+    if waits and form.path_of("place") in referral.to_confirm:
+        raise PlaceNotConfirmed()
+
+
+async def check_can_be_sent_to(work: Work, agency_id: UUID) -> None:
+    """Our own people are in the ladder: a referral is for others. Raises NotFound, Invalid."""
+    agency = await work.session.get(Agency, agency_id)
+    if agency is None:
+        raise NotFound("There is no such agency in the directory.")
+    if agency.sector == Sector.OWN_HOUSE:
+        raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
+
+
+async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None:
+    """No agency of the directory fits: what is urgent goes to our own people. Raises NoAgency."""
+    if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
+        raise NoAgency()
+    move(work, referral, ReferralEvent.FAIL, by, why=why)
+    tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)

@@ -1,0 +1,74 @@
+"""Brothers and sisters: one referral each, and one conversation about all of them.
+
+Those that one need has opened together, for the same service, are offered to the same agency where
+it takes them. Its phone is rung for one of them, and what is taken there is taken for all; whoever
+is left is asked about on its own.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, update
+
+from app.referrals.models import Referral, Rung
+from app.referrals.states import ReferralState
+from app.work import Work
+
+# From the ring for one child to the first ring for the next, if that one brought no answer: as long
+# as a phone rings, a person listens and a key is confirmed.
+PATIENCE = timedelta(seconds=75)
+ASKED = (ReferralState.SENT, ReferralState.DELIVERED)
+
+
+def _together(referral: Referral) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Referral.opened_together == referral.opened_together,
+        Referral.service == referral.service,
+        Referral.id != referral.id,
+    )
+
+
+async def siblings_of(work: Work, referral: Referral) -> list[Referral]:
+    """The referrals of the other children of the same need, for the same service."""
+    await work.session.flush()
+    rows = await work.session.scalars(
+        select(Referral).where(*_together(referral)).order_by(Referral.code)
+    )
+    return list(rows)
+
+
+async def asked_first(work: Work, referral: Referral) -> UUID | None:
+    """The agency that is being asked about a brother or sister, and has yet to answer."""
+    await work.session.flush()
+    found: UUID | None = await work.session.scalar(
+        select(Referral.agency_id)
+        .where(*_together(referral), Referral.state.in_(ASKED), Referral.agency_id.is_not(None))
+        .order_by(Referral.sent_at)
+        .limit(1)
+    )
+    return found
+
+
+async def join_ring(work: Work, referral: Referral) -> None:
+    """The phone that is being rung for a brother or sister is asked about this child, too."""
+    others = select(Referral.id).where(*_together(referral))
+    await work.session.execute(
+        update(Rung)
+        .where(
+            Rung.referral_id.in_(others), Rung.agency_id == referral.agency_id,
+            Rung.answered_at.is_(None), Rung.ended_at.is_(None),
+        )
+        .values(children=Rung.children + 1)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+
+
+async def count_asked(work: Work, referral: Referral) -> int:
+    """How many children the agency that is asked is asked about, this one included."""
+    found = await work.session.scalar(
+        select(func.count()).where(
+            *_together(referral), Referral.state.in_(ASKED),
+            Referral.agency_id == referral.agency_id,
+        )
+    )  # fmt: skip
+    return 1 + (found or 0)
