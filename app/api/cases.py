@@ -89,6 +89,10 @@ class Result(BaseModel):
 
 class Printed(BaseModel):
     purpose: printing.Purpose
+    # Who is handed it, on which ground, and, where that is not consent, why.
+    recipient: str = Field(default="", max_length=200)
+    ground: printing.Ground = printing.Ground.CONSENT
+    reason: str = Field(default="", max_length=2000)
     # Whole sections, or single fields as `section.field`.
     sections: list[str] = Field(default=[], max_length=500)
     dates: bool = False
@@ -278,12 +282,12 @@ def download(content: bytes, media_type: str, name: str) -> Response:
 
 @router.post("/cases/{case_id}/print")
 async def print_case(work: InWork, staff: ReadsRecords, case_id: UUID, body: Printed) -> Response:
-    """A PDF with the chosen sections, for court or a case conference; it is logged."""
+    """A PDF with what the recipient may have of the chosen sections; it is logged."""
     content = await printing.print_case(
         work,
         staff,
         case_id,
-        purpose=body.purpose,
+        to=printing.HandedTo(body.purpose, body.recipient, body.ground, body.reason),
         sections=body.sections,
         with_dates=body.dates,
         with_contacts=body.contacts,

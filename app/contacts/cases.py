@@ -322,6 +322,17 @@ async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:
     )
 
 
+async def all_contacts_of(work: Work, case: Case) -> list[Contact]:
+    """All contacts of a case, for a check that tells nothing of what they say."""
+    return list(
+        await work.session.scalars(
+            select(Contact)
+            .join(CaseContact, CaseContact.contact_id == Contact.id)
+            .where(CaseContact.case_id == case.id)
+        )
+    )
+
+
 async def cases_with(work: Work, staff: Staff, contact: Contact) -> list[Case]:
     """The cases that a contact is in, as far as the reader may see them."""
     return list(

@@ -37,7 +37,8 @@ _MEANS = {
     "child_age": "whole_number", "child_gender": "choice", "child_name": "text",
     "disability": "choices", "danger_signs": "choices", "place_now": "place",
     "confidential": "yes_no", "wants_feedback": "yes_no", "reporter_agrees": "yes_no",
-    "consent_services": "yes_no", "consent_authorities": "yes_no", "consent_by": "choice",
+    "consent_services": "yes_no", "consent_authorities": "yes_no", "consent_family": "yes_no",
+    "consent_by": "choice",
 }  # fmt: skip
 _WITH_OPTIONS = ("choice", "choices")
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.contacts import profiles
 from app.contacts.answers import Asked, Missing
-from app.contacts.forms import CONSENT
+from app.contacts.forms import CONSENT, OTHERS
 from app.contacts.models import (
     CompletedVersion,
     Contact,
@@ -256,6 +256,24 @@ async def save(
         # What is said a little later counts: a slip of the hand withdraws nothing.
         work.defer("referrals:contact_says_no", delay=_SLIP, contact_id=str(contact.id))
     return contact, saved
+
+
+async def note_withdrawal(work: Work, contact_id: UUID, child: str | None) -> None:
+    """Consent for a child was withdrawn elsewhere: the form says so, whatever its state."""
+    contact = await work.session.get(
+        Contact, contact_id, with_for_update=True, populate_existing=True
+    )
+    assert contact is not None
+    form = sheet_of(work, contact).form
+    paths = [next(iter(form.paths_of(meaning, child)), None) for meaning in (*CONSENT, *OTHERS)]
+    changes = [
+        Change(path, "no", contact.revision)
+        for path in paths
+        if path is not None and contact.answers.get(path) != "no"
+    ]
+    if changes:
+        await save_answers(work, contact, changes)
+        note_event(work, "contact", contact.id, "consent withdrawn", questions=len(changes))
 
 
 async def suggestion(work: Work, contact: Contact) -> Suggestion | None:

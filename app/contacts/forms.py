@@ -35,11 +35,16 @@ Meaning = Literal[
     # Of whoever reports, and of consent.
     "caller_relationship", "reporter", "reporter_role", "reporter_organisation",
     "reporter_phone", "reporter_agrees", "wants_feedback", "consent_services",
-    "consent_authorities", "consent_by", "withheld_from",
+    "consent_family", "consent_authorities", "consent_by", "withheld_from",
 ]  # fmt: skip
 SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
+# By which whoever reports is known.
+OF_REPORTER: frozenset[Meaning] = frozenset(
+    {"reporter", "reporter_role", "reporter_organisation", "reporter_phone"}
+)
 # What a child or a caregiver says about being told on.
 CONSENT: tuple[Meaning, ...] = ("consent_services", "consent_authorities")
+OTHERS: tuple[Meaning, ...] = ("consent_family",)
 YES_NO = ("yes", "no", "unknown")
 FREE_TEXT = frozenset({"text", "narrative"})
 
@@ -111,6 +116,8 @@ class Field(Part):
     means_if: Condition | None = None
     # What comes close to what is asked here: shown as to be confirmed, and not told before.
     close_to: list[Meaning] = Key(default_factory=list)
+    # For whom it is left out when a case is printed.
+    not_for: list[Literal["family", "court", "conference"]] = Key(default_factory=list)
     column: Name | None = None
     at_least: int | None = Key(default=None, ge=-(2**31), lt=2**31)
     at_most: int | None = Key(default=None, ge=-(2**31), lt=2**31)

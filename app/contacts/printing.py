@@ -5,6 +5,8 @@ Typst makes the pages; what is printed is handed to it as data, never as markup.
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -17,11 +19,19 @@ import typst
 from app.contacts import cases, follow_ups
 from app.contacts.answers import Answers, Sheet
 from app.contacts.contacts import open_contact
-from app.contacts.forms import Field
-from app.contacts.models import Case
-from app.contacts.records import Opened, events_of, library_of, note_event, sheet_of
+from app.contacts.forms import OF_REPORTER, Field, Form, Meaning
+from app.contacts.models import Case, Contact
+from app.contacts.records import (
+    Opened,
+    events_of,
+    library_of,
+    note_event,
+    present,
+    sheet_of,
+)
+from app.contacts.said import said_of
 from app.contacts.trees import label_in
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
@@ -59,6 +69,44 @@ class Purpose(StrEnum):
     FAMILY = "family"
 
 
+class Ground(StrEnum):
+    """Why it may be handed out."""
+
+    CONSENT = "consent"
+    COURT_ORDER = "court_order"
+    LEGAL_OBLIGATION = "legal_obligation"
+    VITAL_INTERESTS = "vital_interests"
+    # It stays in the house.
+    SUPERVISION = "supervision"
+
+
+# The grounds for each purpose, and the question whose yes is consent to it.
+_GROUNDS: dict[Purpose, tuple[tuple[Ground, ...], Meaning | None]] = {
+    Purpose.COURT: (
+        (Ground.CONSENT, Ground.COURT_ORDER, Ground.LEGAL_OBLIGATION), "consent_authorities",
+    ),
+    Purpose.CONFERENCE: (
+        (Ground.CONSENT, Ground.LEGAL_OBLIGATION, Ground.VITAL_INTERESTS), "consent_services",
+    ),
+    Purpose.FAMILY: ((Ground.CONSENT, Ground.VITAL_INTERESTS), "consent_family"),
+    Purpose.SUPERVISION: ((Ground.SUPERVISION,), None),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HandedTo:
+    """For whom a case is printed, on which ground, and, where that is not consent, why."""
+
+    purpose: Purpose
+    recipient: str
+    ground: Ground
+    reason: str = ""
+
+
+class NotAgreed(Conflict):
+    default = "Nothing is printed: there is no consent to this in a contact of the case."
+
+
 _FOLLOW_UPS = {
     "check": "provera", "call_back": "uzvratiti poziv", "separation": "ostanak u porodici",
     "document": "dokument", "conference": "konferencija slučaja", "with_family": "u porodici",
@@ -79,7 +127,7 @@ async def print_case(
     staff: Staff,
     case_id: UUID,
     *,
-    purpose: Purpose,
+    to: HandedTo,
     sections: list[str],
     with_dates: bool,
     with_contacts: bool,
@@ -87,7 +135,10 @@ async def print_case(
     with_timeline: bool,
     language: str,
 ) -> bytes:
-    """The PDF. What was chosen is logged, what it says is not. Raises Invalid, NotFound."""
+    """The PDF, with what the recipient may have. What was chosen is logged, what it says is not.
+
+    Raises Invalid, NotFound, and NotAgreed where it rests on consent and there is none.
+    """
     opened = await cases.open_case_record(work, staff, case_id)
     sheet = sheet_of(work, opened.record)
     known = {s.code for s in sheet.form.sections}
@@ -96,15 +147,21 @@ async def print_case(
         raise Invalid(f"The sections are: {', '.join(sorted(known))}; or section.field.")
     if not (sections or with_dates or with_contacts or with_notes or with_timeline):
         raise Invalid("Choose what is to be printed.")
-    page = await _page(work, staff, opened, sheet, sections, language)
+    if to.purpose is Purpose.FAMILY and (with_notes or with_timeline):
+        raise Invalid("Notes and the log are not for the family: others are spoken of in them.")
+    _check_ground(to)
+    contacts = await cases.contacts_in(work, staff, opened.record)
+    if to.ground is Ground.CONSENT:
+        _check_agreed(work, await cases.all_contacts_of(work, opened.record), to)
+    page = await _page(work, staff, opened, sheet, sections, language, to)
     words = page["words"]
-    words["confidential"] = words["confidential"].format(purpose.value)
+    words["confidential"] = words["confidential"].format(to.recipient or to.purpose.value)
     words["printed"] = words["printed"].format(page["printed"], staff.name)
     page |= {"contacts": [], "notes": [], "timeline": []}
     if not with_dates:
         page["dates"] = []
     if with_contacts:
-        page["contacts"] = await _contacts(work, staff, opened.record, language)
+        page["contacts"] = await _contacts(work, staff, contacts, language, to)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     events = await events_of(opened) if with_notes or with_timeline else []
     names = await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
@@ -122,10 +179,55 @@ async def print_case(
     await work.let_go()
     made = await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
     note_event(
-        work, "case", opened.id, "printed", purpose=purpose.value, sections=sections,
-        dates=with_dates, contacts=with_contacts, notes=with_notes, timeline=with_timeline,
+        work, "case", opened.id, "printed", purpose=to.purpose.value, ground=to.ground.value,
+        words=" – ".join(part for part in (to.recipient, to.reason) if part) or None,
+        sections=sections, dates=with_dates, contacts=with_contacts, notes=with_notes,
+        timeline=with_timeline,
     )  # fmt: skip
     return made
+
+
+def _check_ground(to: HandedTo) -> None:
+    grounds, _ = _GROUNDS[to.purpose]
+    if to.ground not in grounds:
+        raise Invalid(f"The grounds for this are: {', '.join(grounds)}.")
+    if to.purpose is Purpose.SUPERVISION:
+        return
+    if not to.recipient.strip():
+        raise Invalid("Write who is handed it.")
+    if to.ground is not Ground.CONSENT and not to.reason.strip():
+        raise Invalid("Write which order, which duty, or which danger it is.")
+
+
+def _check_agreed(work: Work, contacts: list[Contact], to: HandedTo) -> None:
+    """Each contact of the case says yes, for each of its children. Raises NotAgreed."""
+    _, meaning = _GROUNDS[to.purpose]
+    assert meaning is not None
+    if not contacts:
+        raise NotAgreed()
+    for contact in contacts:
+        sheet = sheet_of(work, contact)
+        section = sheet.form.children
+        children: list[str | None] = [None]
+        if section is not None:
+            children = [*sheet.entries(present(contact), section)] or children
+        if any(said_of(contact, sheet, meaning, child) != "yes" for child in children):
+            raise NotAgreed(
+                f"Nothing is printed: contact {contact.code} says no consent to this. "
+                "Ask for it and write it there, or choose another ground."
+            )
+
+
+def _may_have(form: Form, answers: Answers, to: HandedTo) -> Callable[[Field], bool]:
+    """Which questions the recipient may have. Who reported is never told to the family."""
+    agrees = form.path_of("reporter_agrees")
+    named = to.purpose is Purpose.SUPERVISION or (
+        to.purpose is not Purpose.FAMILY
+        and (to.ground is Ground.COURT_ORDER or answers.get(agrees or "") == "yes")
+    )
+    return lambda field: (
+        to.purpose.value not in field.not_for and (named or field.means not in OF_REPORTER)
+    )
 
 
 @cache
@@ -140,10 +242,17 @@ def _compile(data: str) -> bytes:
 
 
 async def _page(
-    work: Work, staff: Staff, opened: Opened[Case], sheet: Sheet, chosen: list[str], language: str
+    work: Work,
+    staff: Staff,
+    opened: Opened[Case],
+    sheet: Sheet,
+    chosen: list[str],
+    language: str,
+    to: HandedTo,
 ) -> dict[str, Any]:
     case, zone = opened.record, ZoneInfo(library_of(work.ground).country.timezone)
     status = cases.workflow_of(work, case).status(case.status)
+    answers = opened.answers()
     return {
         "title": f"{label_in(sheet.form.title, language)} {case.code}",
         "words": dict(_WORDS.get(language, _WORDS["en"])),
@@ -151,7 +260,9 @@ async def _page(
         "opened": case.opened_at.astimezone(zone).strftime("%Y-%m-%d"),
         "printed": work.now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
         "people": await cases.members_of(work, case),
-        "sections": sections_of(sheet, opened.answers(), chosen, language),
+        "sections": sections_of(
+            sheet, answers, chosen, language, _may_have(sheet.form, answers, to)
+        ),
         "dates": [
             {
                 "due": row.due_on.isoformat(),
@@ -163,25 +274,34 @@ async def _page(
     }
 
 
-async def _contacts(work: Work, staff: Staff, case: Case, language: str) -> list[dict[str, Any]]:
+async def _contacts(
+    work: Work, staff: Staff, contacts: list[Contact], language: str, to: HandedTo
+) -> list[dict[str, Any]]:
     found = []
     zone = ZoneInfo(library_of(work.ground).country.timezone)
-    for contact in await cases.contacts_in(work, staff, case):
+    for contact in contacts:
         opened = await open_contact(work, staff, contact.id)
         sheet = sheet_of(work, contact)
         every = [section.code for section in sheet.form.sections]
+        answers = opened.answers()
         found.append(
             {
                 "title": contact.code,
                 "at": contact.taken_at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-                "sections": sections_of(sheet, opened.answers(), every, language),
+                "sections": sections_of(
+                    sheet, answers, every, language, _may_have(sheet.form, answers, to)
+                ),
             }
         )
     return found
 
 
 def sections_of(
-    sheet: Sheet, answers: Answers, chosen: list[str], language: str
+    sheet: Sheet,
+    answers: Answers,
+    chosen: list[str],
+    language: str,
+    may_have: Callable[[Field], bool],
 ) -> list[dict[str, Any]]:
     """The answered questions of the chosen sections and fields, in words."""
     found = []
@@ -189,7 +309,8 @@ def sections_of(
         fields = [
             field
             for field in section.fields
-            if section.code in chosen or f"{section.code}.{field.code}" in chosen
+            if may_have(field)
+            and (section.code in chosen or f"{section.code}.{field.code}" in chosen)
         ]
         if not fields:
             continue

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from app.contacts import cases, contacts, documents, follow_ups, profiles
 from app.contacts.answers import Sheet
 from app.contacts.models import Case, Contact
-from app.contacts.printing import Purpose
+from app.contacts.printing import Ground, Purpose
 from app.contacts.records import (
     Opened,
     earlier_of,
@@ -346,6 +346,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         timeline=timeline,
         names=await accounts.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
         purposes=list(Purpose),
+        grounds=list(Ground),
     )
 
 

@@ -11,6 +11,7 @@ from app.calls import queries
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
 from app.contacts.risk import Urgency
+from app.contacts.said import wish_in_words
 from app.dashboard import referral_views
 from app.dashboard.records import form_values, labels_of, language_of, page
 from app.errors import Invalid
@@ -28,7 +29,6 @@ from app.referrals.consent import GivenBy, How, Scope
 from app.referrals.finding import Answer
 from app.referrals.library import protocols_of
 from app.referrals.reading import Wanted
-from app.referrals.said import wish_in_words
 from app.referrals.spoken import house_words
 from app.referrals.states import (
     DISPATCH_RESULTS,

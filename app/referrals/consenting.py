@@ -6,18 +6,24 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from app.contacts.forms import Meaning
 from app.contacts.models import Contact
 from app.contacts.records import sheet_of
+from app.contacts.said import wish_in_words
 from app.errors import Conflict, Invalid
 from app.referrals import clocks
 from app.referrals.consent import Basis, Given, GivenBy, How, Scope
 from app.referrals.models import Agency, Consent, Referral
-from app.referrals.said import wish_in_words
 from app.referrals.states import NoticeKind, Sector
 from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
 from app.work import Work
 
 _BY_HAND = By("by_hand")
+# Which question of a contact stands for which scope.
+SCOPES: dict[Scope, Meaning] = {
+    Scope.SERVICES: "consent_services",
+    Scope.AUTHORITIES: "consent_authorities",
+}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from app.referrals.protocol import Protocol, check_against_form, check_codes, re
 from app.work import Ground, Work
 
 SHIPPED = Path(__file__).parent / "data"
+_SHIPPED_FORM = "referral"
 
 
 @dataclass
@@ -75,12 +76,16 @@ def load(folder: Path | None = None) -> Protocols:
         if kind not in readers:
             continue
         made, lines = readers[kind](text, path.name)
+        # What ships was checked against the form that ships; a country may ask with its own.
+        in_use = path.parent != SHIPPED or form.form == _SHIPPED_FORM
         if isinstance(made, Protocol):
-            check_against_form(made, lines, form)
+            if in_use or made.protocol == found.chosen:
+                check_against_form(made, lines, form)
             check_codes(made, lines, list(library.trees.values()), library.risk.codes())
             _keep(found, "protocols", made.protocol, made.version, made, text, path.name)
         else:
-            check_mapping_against_form(made, lines, form)
+            if in_use:
+                check_mapping_against_form(made, lines, form)
             _keep(found, "mappings", made.mapping, made.version, made, text, path.name)
     own = folder / "country.yaml" if folder is not None else None
     place = own if own is not None and own.exists() else definitions.SHIPPED / "country.yaml"

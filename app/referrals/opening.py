@@ -23,12 +23,14 @@ from app.contacts.records import (
     sheet_of,
 )
 from app.contacts.risk import DANGER_KEY, Urgency
+from app.contacts.said import said_of, wish_in_words
 from app.contacts.saving import merged, save_answers
 from app.contacts.scopes import readable
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
 from app.referrals.consent import Basis, GivenBy, How, Scope
 from app.referrals.consenting import (
+    SCOPES,
     Agreed,
     Override,
     given_of,
@@ -39,7 +41,6 @@ from app.referrals.consenting import (
 from app.referrals.library import protocols_of
 from app.referrals.models import Referral
 from app.referrals.prefill import Prefilled, children_of, of_child, prefill
-from app.referrals.said import SCOPES, said_of, wish_in_words
 from app.referrals.scopes import reads_referral
 from app.referrals.sending import send
 from app.referrals.states import (

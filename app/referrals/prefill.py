@@ -8,7 +8,7 @@ them has confirmed it.
 from dataclasses import dataclass, field
 
 from app.contacts.answers import Answers, Asked, Sheet, Value
-from app.contacts.forms import FREE_TEXT, Field, Form, Meaning
+from app.contacts.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
 from app.contacts.library import Library
 from app.contacts.models import Contact
 from app.contacts.printing import in_words
@@ -17,8 +17,6 @@ from app.contacts.records import Opened, present, sheet_of
 _CODED = ("choice", "choices", "yes_no", "place", "categories")
 # The place that chooses the agency is where the child is now.
 _SAME: dict[str, tuple[Meaning, ...]] = {"place": ("place_now",)}
-# What is said of the person who reports, and goes along only where that person agreed.
-_OF_REPORTER = frozenset({"reporter", "reporter_role", "reporter_organisation", "reporter_phone"})
 
 
 @dataclass
@@ -99,7 +97,7 @@ class _Theirs:
         return None, True
 
     def _is_kept_back(self, meaning: Meaning) -> bool:
-        return meaning in _OF_REPORTER and not self._reporter_agrees
+        return meaning in OF_REPORTER and not self._reporter_agrees
 
     def _holds(self, asked: Asked) -> bool:
         if asked.field.means_if is None:

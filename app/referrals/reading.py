@@ -22,6 +22,7 @@ from app.calls.models import Call
 from app.contacts.models import CaseContact, Contact, RecordEvent
 from app.contacts.records import Opened, events_of, open_record, sheet_of
 from app.contacts.risk import Urgency
+from app.contacts.said import wish_in_words
 from app.database.quick import Question
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
@@ -40,7 +41,6 @@ from app.referrals.models import (
     Referral,
     Rung,
 )
-from app.referrals.said import wish_in_words
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, NoticeKind, ReferralState
 from app.referrals.trail import By, note

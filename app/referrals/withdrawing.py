@@ -10,13 +10,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.records import sheet_of
 from app.contacts.risk import Urgency
+from app.contacts.said import said_of
 from app.errors import NotAllowed
 from app.referrals import clocks
 from app.referrals.consent import GivenBy, How, Scope
 from app.referrals.consenting import (
+    SCOPES,
     Agreed,
     given_of,
     of_same_child,
@@ -25,7 +28,6 @@ from app.referrals.consenting import (
 )
 from app.referrals.letting_go import let_go_of_who_may_not
 from app.referrals.models import Referral
-from app.referrals.said import SCOPES, said_of
 from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState
 from app.referrals.telling import call_off_teams, end_rungs, tell_recipients
@@ -78,6 +80,9 @@ async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By
     resting = [one for one in others if await _rests_on_consent(work, one)]
     for one in (referral, *resting):
         await _withdraw(work, one, said, by)
+    if referral.contact_id is not None:
+        # What is printed goes by the contact.
+        await contacts.note_withdrawal(work, referral.contact_id, referral.child_entry)
 
 
 async def _rests_on_consent(work: Work, referral: Referral) -> bool:

@@ -53,7 +53,7 @@ def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
     library = load(tmp_path)
     form = library.form_for("contact")
     assert (form.form, len(form.sections)) == ("short", 1)
-    sheet = library.sheet(("short", 1), ("chi", 1), ("rs", 1))
+    sheet = library.sheet(("short", 2), ("chi", 1), ("rs", 1))
     assert [m.path for m in sheet.missing({"note.danger": "yes"})] == [
         "note.who", "note.about", "note.words",
     ]  # fmt: skip
@@ -229,5 +229,5 @@ def test_a_bad_workflow_is_refused(tmp_path: Path, old: str, new: str, words: st
 def test_the_same_version_in_two_files_is_refused(tmp_path: Path) -> None:
     text = (SHIPPED / "form-short.yaml").read_text()
     (tmp_path / "again.yaml").write_text(text)
-    with pytest.raises(BadDefinition, match=r"short version 1 is also in form-short\.yaml"):
+    with pytest.raises(BadDefinition, match=r"short version 2 is also in form-short\.yaml"):
         load(tmp_path)

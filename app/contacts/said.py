@@ -3,13 +3,6 @@
 from app.contacts.answers import Sheet, Value
 from app.contacts.forms import Meaning
 from app.contacts.models import Filled
-from app.referrals.consent import Scope
-
-# Which question stands for which scope.
-SCOPES: dict[Scope, Meaning] = {
-    Scope.SERVICES: "consent_services",
-    Scope.AUTHORITIES: "consent_authorities",
-}
 
 
 def said_of(record: Filled, sheet: Sheet, meaning: Meaning, child: str | None) -> Value | None:
