@@ -26,7 +26,7 @@ from app.api.record_views import (
     saved_view,
     saved_with_state,
 )
-from app.contacts import contacts, profiles
+from app.contacts import contacts, openings, profiles
 from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.contacts.risk import Urgency
@@ -54,6 +54,22 @@ class NewContact(BaseModel):
 
 class CloseAs(BaseModel):
     closed_as: NonCounselling
+
+
+class OpeningView(BaseModel):
+    id: UUID
+    reader: str
+    reason: str
+    at: datetime
+    until: datetime
+    contacts: list[str]
+    reviewed_at: datetime | None
+    fitting: bool | None
+
+
+class Reviewed(BaseModel):
+    fitting: bool
+    words: str = Field(default="", max_length=2000)
 
 
 class Decision(BaseModel):
@@ -204,6 +220,36 @@ async def reopen_contact(
 ) -> ContactRow:
     """Open it again, with a reason."""
     return contact_row(await contacts.reopen(work, staff, contact_id, body.reason))
+
+
+@router.post("/contacts/{contact_id}/open-earlier", status_code=201)
+async def open_earlier(
+    work: InWork, staff: WritesContacts, contact_id: UUID, body: Reason
+) -> list[ContactRow]:
+    """Open the earlier contacts of the person one talks with, for some hours and for a reason."""
+    found = await openings.open_earlier(work, staff, contact_id, body.reason)
+    return [contact_row(one) for one in found]
+
+
+@router.get("/openings")
+async def list_openings(work: InWork, staff: ReadsRecords) -> list[OpeningView]:
+    """What was opened of one's own contacts of late; for a supervisor, what is to be reviewed."""
+    return [
+        OpeningView(
+            id=one.opening.id, reader=one.reader, reason=one.reason, at=one.opening.at,
+            until=one.opening.until, contacts=[code for _, code in one.codes],
+            reviewed_at=one.opening.reviewed_at, fitting=one.opening.fitting,
+        )
+        for one in await openings.openings_for(work, staff)
+    ]  # fmt: skip
+
+
+@router.post("/openings/{opening_id}/review", status_code=204)
+async def review_opening(
+    work: InWork, staff: ReadsRecords, opening_id: UUID, body: Reviewed
+) -> None:
+    """A supervisor says whether it was right to open it."""
+    await openings.review(work, staff, opening_id, fitting=body.fitting, words=body.words)
 
 
 @router.post("/contacts/{contact_id}/urgency")

@@ -1,4 +1,7 @@
-"""What time brings to a case: reminders and overdue dates. Every job may be run twice."""
+"""What time brings to contacts and cases: reminders, overdue dates, and readings that end.
+
+Every job may be run twice.
+"""
 
 from uuid import UUID
 
@@ -7,6 +10,7 @@ from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
 from app.contacts.follow_ups import ring_bell
+from app.contacts.openings import close_opening
 from app.jobs.transaction import transaction
 from app.work import PROGRAM, Ground
 
@@ -29,6 +33,12 @@ def contacts_tasks() -> Blueprint:
     @tasks.task(name="overdue", retry=_RETRY, pass_context=True)
     async def overdue(context: JobContext, follow_up_id: str) -> None:
         await _ring(context, follow_up_id, overdue=True)
+
+    @tasks.task(name="close_opening", retry=_RETRY, pass_context=True)
+    async def close(context: JobContext, opening_id: str) -> None:
+        ground: Ground = context.additional_context["ground"]
+        async with transaction(ground, PROGRAM) as work:
+            await close_opening(work, UUID(opening_id))
 
     return tasks
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Text,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -186,6 +187,31 @@ class ContactReader(Base):
     opened_at: Mapped[datetime]
     since: Mapped[datetime]
     cause: Mapped[str]
+
+
+class Opening(Base):
+    """Earlier contacts that were opened for a reason, by whom, in which contact, and until when."""
+
+    __tablename__ = "openings"
+    __table_args__ = (
+        Index("ix_openings_contact_id", "contact_id"),
+        Index("ix_openings_staff_id", "staff_id", "until"),
+        Index("ix_openings_at", "at"),
+        Index("ix_openings_to_review", "team", postgresql_where=text("reviewed_at IS NULL")),
+    )
+
+    id: Mapped[Identifier]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    # The contact in whose talk it was opened, and those that were opened.
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"))
+    team: Mapped[str]
+    contacts: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    at: Mapped[datetime]
+    until: Mapped[datetime]
+    reason_sealed: Mapped[Sealed]
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    fitting: Mapped[bool | None]
 
 
 class RecordEvent(Base):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from app.calls import queries
+from app.contacts import openings
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
 from app.contacts.risk import Urgency
@@ -256,6 +257,8 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "dead": await delivery.dead_letters(work, staff),
         "clock_words": referral_views.clock_words,
         "house_words": house_words,
+        "openings": await openings.openings_for(work, staff),
+        "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,
     }
 
@@ -284,6 +287,8 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
         "dangers": await _dangers(work, staff),
         "now": work.now,
         "house_words": house_words,
+        "openings": await openings.openings_for(work, staff),
+        "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,
         "clock_words": referral_views.clock_words,
     }

@@ -99,10 +99,20 @@ API = [
     ("PUT", f"/contacts/{NIL}/answers", Permission.WRITE_CONTACTS),
     *(
         ("POST", f"/contacts/{NIL}/{verb}", Permission.WRITE_CONTACTS)
-        for verb in ("complete", "close", "reopen", "urgency", "assign", "profile")
+        for verb in (
+            "complete",
+            "close",
+            "reopen",
+            "urgency",
+            "assign",
+            "profile",
+            "open-earlier",
+        )
     ),
     ("POST", f"/profiles/{NIL}/merge", Permission.WRITE_CONTACTS),
     ("POST", f"/profiles/{NIL}/split", Permission.WRITE_CONTACTS),
+    ("GET", "/openings", Permission.READ_RECORDS),
+    ("POST", f"/openings/{NIL}/review", Permission.READ_RECORDS),
     ("GET", "/cases", Permission.READ_RECORDS),
     ("POST", "/cases", Permission.WRITE_CASES),
     ("POST", "/cases/search", Permission.READ_RECORDS),
@@ -129,6 +139,8 @@ API = [
             "consent",
             "override",
             "withdraw-consent",
+            "confirm",
+            "confirm-withdrawal",
             "send",
             "acknowledge",
             "accept",

@@ -1,0 +1,197 @@
+"""Earlier contacts that are opened for a reason, by whoever talks with a caller known to others.
+
+At night the colleague who knows the child is asleep. What is there may be opened then, by the
+counsellor who is talking with the same person or has just done so, and for a while only. It is
+logged before it opens, the owner of each contact and the supervisors see it, and a supervisor
+reviews whether it was right.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select
+
+from app.calls.models import Call
+from app.calls.states import CallState
+from app.contacts.models import Contact, ContactReader, Opening
+from app.contacts.records import note_event
+from app.contacts.scopes import let_read, lock_writable, reads_contact
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.staff.audit import write_entry, write_reading
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+# So long after a talk it has "just" been.
+JUST = timedelta(hours=2)
+# What was opened is closed again after the shift.
+LASTS = timedelta(hours=12)
+# Owners see openings of that time on the board.
+_SHOWN = timedelta(days=7)
+_CAUSE = "opened for a reason"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An opening as the owner and the supervisors see it."""
+
+    opening: Opening
+    reader: str
+    reason: str
+    codes: list[tuple[UUID, str]]
+
+
+async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) -> list[Contact]:
+    """Open the earlier contacts of the caller of one's own contact, for some hours.
+
+    Raises NotFound, Invalid without a reason, NotAllowed when there was no talk just now, and
+    Conflict where nothing is closed.
+    """
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    if not reason.strip() or len(reason) > 2000 or "\x00" in reason:
+        raise Invalid("Write why you have to read it, in at most 2000 characters.")
+    if contact.owner_id != staff.id or not await _talks(work, contact):
+        raise NotAllowed("Only who talks with this person, or has just done so, may open it.")
+    if contact.profile_id is None:
+        raise Conflict("Nobody knows whose contact this is. Say first who is calling.")
+    found = list(
+        await work.session.scalars(
+            select(Contact)
+            .where(
+                Contact.profile_id == contact.profile_id, Contact.id != contact.id,
+                ~reads_contact(staff),
+            )
+            .order_by(Contact.taken_at.desc())
+        )
+    )  # fmt: skip
+    if not found:
+        raise Conflict("You may read everything that there is of this person.")
+    for one in found:
+        await write_reading(work, "opened for a reason", f"contact:{one.id}")
+    opening_id = uuid4()
+    work.session.add(
+        Opening(
+            id=opening_id, staff_id=staff.id, contact_id=contact.id, team=contact.team,
+            contacts=[one.id for one in found], at=work.now, until=work.now + LASTS,
+            reason_sealed=work.keys.seal(
+                reason.strip().encode(), table="openings", column="reason_sealed", row=opening_id
+            ),
+        )
+    )  # fmt: skip
+    for one in found:
+        let_read(work, one, staff.id, _CAUSE)
+        note_event(work, "contact", one.id, _CAUSE, words=reason.strip(), opening=str(opening_id))
+    work.defer("contacts:close_opening", delay=LASTS, opening_id=str(opening_id))
+    work.announce("notices")
+    return found
+
+
+async def _talks(work: Work, contact: Contact) -> bool:
+    """Whether the talk of a contact goes on, or is just over."""
+    if contact.call_id is None:
+        return False
+    call = await work.session.get(Call, contact.call_id)
+    assert call is not None
+    if CallState(call.state) is CallState.CONNECTED:
+        return True
+    return call.ended_at is not None and work.now - call.ended_at <= JUST
+
+
+async def close_opening(work: Work, opening_id: UUID) -> None:
+    """The time is over: who opened it reads it no longer. Twice is once."""
+    opening = await work.session.get(Opening, opening_id)
+    if opening is None or opening.until > work.now:
+        return
+    still = await work.session.scalars(
+        select(Opening.contacts).where(
+            Opening.staff_id == opening.staff_id, Opening.until > work.now
+        )
+    )
+    kept = {contact for contacts in still for contact in contacts}
+    await work.session.execute(
+        delete(ContactReader).where(
+            ContactReader.staff_id == opening.staff_id,
+            ContactReader.contact_id.in_([c for c in opening.contacts if c not in kept]),
+            ContactReader.cause == _CAUSE,
+        )
+    )
+
+
+# -- for owners and supervisors ------------------------------------------------------------------
+
+
+def _concerns(work: Work, staff: Staff) -> ColumnElement[bool]:
+    """Openings of one's own contacts of late; for a supervisor, those of the team to review."""
+    if not may(staff.role, Permission.READ_RECORDS):
+        return false()
+    own = select(Contact.id).where(
+        Contact.owner_id == staff.id, Contact.id == func.any(Opening.contacts)
+    )
+    mine = and_(own.exists(), Opening.at >= work.now - _SHOWN)
+    if may(staff.role, Permission.READ_TEAM_RECORDS):
+        of_team = and_(Opening.team == staff.team, Opening.reviewed_at.is_(None))
+        return or_(mine, of_team)
+    return mine
+
+
+async def openings_for(work: Work, staff: Staff) -> list[Shown]:
+    """What was opened for a reason and concerns a person, newest first."""
+    rows = await work.session.execute(
+        select(Opening, Staff.name)
+        .join(Staff, Staff.id == Opening.staff_id)
+        .where(_concerns(work, staff))
+        .order_by(Opening.at.desc())
+        .limit(50)
+    )
+    found = [(opening, name) for opening, name in rows]
+    ids = {contact for opening, _ in found for contact in opening.contacts}
+    named = await work.session.execute(
+        select(Contact.id, Contact.code).where(Contact.id.in_(ids), reads_contact(staff))
+    )
+    codes: dict[UUID, str] = {contact_id: code for contact_id, code in named}  # noqa: C416
+    return [
+        Shown(
+            opening, name, _reason(work, opening),
+            [(contact, codes[contact]) for contact in opening.contacts if contact in codes],
+        )
+        for opening, name in found
+    ]  # fmt: skip
+
+
+def _reason(work: Work, opening: Opening) -> str:
+    return work.keys.open(
+        opening.reason_sealed, table="openings", column="reason_sealed", row=opening.id
+    ).decode()
+
+
+async def review(work: Work, staff: Staff, opening_id: UUID, *, fitting: bool, words: str) -> None:
+    """A supervisor says whether it was right to open it; nobody reviews their own.
+
+    What was not right is closed at once. Raises NotFound, NotAllowed, Invalid, Conflict.
+    """
+    opening: Any = await work.session.scalar(
+        select(Opening).where(Opening.id == opening_id, _concerns(work, staff)).with_for_update()
+    )
+    if opening is None:
+        raise NotFound("There is nothing of that kind to review, or not for you.")
+    if not may(staff.role, Permission.READ_TEAM_RECORDS) or opening.staff_id == staff.id:
+        raise NotAllowed("A supervisor reviews it, and not their own.")
+    if opening.reviewed_at is not None:
+        raise Conflict("It was reviewed already.")
+    if not fitting and not words.strip():
+        raise Invalid("Write what was not right.")
+    if len(words) > 2000 or "\x00" in words:
+        raise Invalid("Say it in at most 2000 characters.")
+    opening.reviewed_at, opening.reviewed_by, opening.fitting = work.now, staff.id, fitting
+    if not fitting:
+        opening.until = min(opening.until, work.now)
+        await work.session.flush()
+        await close_opening(work, opening.id)
+    note_event(
+        work, "contact", opening.contact_id, "opening reviewed", words=words.strip() or None,
+        opening=str(opening.id), fitting=fitting,
+    )  # fmt: skip
+    write_entry(work, "opening reviewed", f"opening:{opening.id}")
+    work.announce("notices")
