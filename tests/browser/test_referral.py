@@ -13,6 +13,7 @@ from tests.browser.conftest import CHROMIUM, FLAGS, signed_in
 from tests.browser.test_contact import answered, enter
 from tests.scenarios.helpline import add_agency, code_in, link_in, phone
 from tests.scenarios.test_contacts import WHOLE, new_contact
+from tests.scenarios.test_each_child import BROTHERS
 from tests.scenarios.test_referrals import OVERRIDE, by_hand
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
@@ -207,3 +208,34 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await page.goto(live.settings.public_url + "/referrals/accountability")
     await expect(page.locator("#accountability")).to_contain_text("Sigurna kuća")
     await picture(page, "accountability")
+
+
+async def test_answers_that_are_only_close_are_confirmed_on_the_page(
+    live: Stage, page: Page
+) -> None:
+    """From a contact with two children: one is chosen, and what came close is confirmed."""
+    await add_agency(
+        live, "house", "child_protection", sector="social_welfare", email="h@a.example"
+    )
+    ana = await live.add_counsellor("ana", state=None)
+    contact_id = await new_contact(ana, BROTHERS | {"actions.summary": "They are afraid."})
+    await signed_in(page, live, ana)
+    await page.goto(f"{live.settings.public_url}/contacts/{contact_id}")
+    await page.get_by_text("Refer to an agency").click()
+    form = page.locator('form[data-json="/api/v1/referrals"]')
+    await form.get_by_label("Urgency").select_option("routine")
+    await form.get_by_label("Asked for").select_option("child_protection")
+    await form.get_by_label("Child 2, Pavle").check()
+    await picture(page, "refer-one-child")
+    await form.get_by_role("button", name="Open a referral").click()
+    await expect(page.locator("h1")).to_contain_text("child protection")
+    assert await page.locator("#f-child-name").input_value() == "Pavle"
+    note = page.locator('[data-path="reason.why"] .to-confirm')
+    await expect(note).to_contain_text("To be confirmed")
+    for width in (390, 820, 1400):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await picture(page, f"to-confirm-{width}")
+    await note.get_by_role("button").press("Enter")
+    await expect(page.locator('[data-path="reason.why"] .to-confirm')).to_have_count(0)
+    rows = await live.rows("SELECT to_confirm FROM referrals")
+    assert rows == [{"to_confirm": []}]

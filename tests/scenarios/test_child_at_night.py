@@ -38,7 +38,8 @@ async def test_whoever_talks_opens_what_is_there_for_a_reason(stage: Stage) -> N
     assert read.json()["answers"]["actions.summary"] == "Her uncle."
     # It was logged before it was read; the owner and a supervisor see it, with the reason.
     log = await stage.rows(
-        "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id", f"contact:{earlier['id']}"
+        "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id",
+        f"contact:{earlier['id']}",
     )
     assert [row["action"] for row in log][-2:] == ["opened for a reason", "contact read"]
     for who in (ana, await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)):
