@@ -10,8 +10,10 @@ from procrastinate import App
 
 from app.calls.callers import forget_numbers
 from app.contacts.jobs import contacts_tasks
+from app.contacts.rebuilding import want as want_rebuilt
 from app.database.bus import EVERYTHING, Bus
 from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
+from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals.dangers import EVERY as DANGERS_EVERY
 from app.referrals.dangers import look
@@ -44,7 +46,7 @@ from app.telephony import jobs as telephony_jobs
 from app.telephony.hygiene import EVERY as COMPARED_EVERY
 from app.telephony.hygiene import look_after
 from app.telephony.provider import Provider
-from app.work import Ground
+from app.work import PROGRAM, Ground
 
 # Seconds between two runs of matching, at the least.
 _BREATH = 0.02
@@ -121,6 +123,8 @@ class Worker:
             await asyncio.sleep(0.5)
 
     async def _run_jobs(self, job_app: App) -> None:
+        async with transaction(self._ground, PROGRAM) as work:
+            await want_rebuilt(work)
         parts = telephony_jobs.Parts(self._ground, Provider(self._ground.settings))
         async with job_app.open_async():
             self._job_app = job_app

@@ -47,6 +47,8 @@ class Looked(BaseModel):
     name: Text | None = None
     number: Text | None = None
     headline: Text | None = None
+    # The year of birth of a child.
+    born: int | None = Field(default=None, ge=1900, le=2200)
     cursor: Text | None = None
 
     def wanted(self) -> Wanted:

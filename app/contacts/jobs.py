@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.contacts.follow_ups import ring_bell
 from app.contacts.openings import close_opening
+from app.contacts.rebuilding import rebuild
 from app.jobs.transaction import transaction
 from app.work import PROGRAM, Ground
 
@@ -39,6 +40,12 @@ def contacts_tasks() -> Blueprint:
         ground: Ground = context.additional_context["ground"]
         async with transaction(ground, PROGRAM) as work:
             await close_opening(work, UUID(opening_id))
+
+    @tasks.task(name="rebuild_keys", retry=_RETRY, pass_context=True)
+    async def rebuild_keys(context: JobContext) -> None:
+        ground: Ground = context.additional_context["ground"]
+        async with transaction(ground, PROGRAM) as work:
+            await rebuild(work)
 
     return tasks
 

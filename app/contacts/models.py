@@ -297,11 +297,13 @@ class MatchKey(Base):
 
     __tablename__ = "match_keys"
     __table_args__ = (
-        one_of("kind", ("name", "sound", "number")),
+        # `sound` is of an earlier version: see `rebuilding.py`.
+        one_of("kind", ("name", "sound", "heard", "number", "born")),
         one_of("subject_kind", ("contact", "case")),
         # All that a search needs to know, so that it reads nothing but the index.
         Index("ix_match_keys_key", "key", "subject_kind", "subject_id"),
         Index("ix_match_keys_subject_id", "subject_id", "path"),
+        Index("ix_match_keys_earlier", "subject_id", postgresql_where=text("kind = 'sound'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -24,6 +24,8 @@ _EARLIER = Command(
     "replaced_by",
 )  # fmt: skip
 
+# By these a year of birth is found.
+_BORN = ("child_age", "birth_date")
 # Changes in one request: a whole form and some more.
 MOST_CHANGES = 500
 
@@ -162,7 +164,7 @@ class _Writer:
         self._answers.pop(path, None)
         self._sealed.pop(path, None)
         found = self._sheet.form.find(path)
-        if found is not None and found[1].found_by is not None:
+        if found is not None and (found[1].found_by or found[1].means in _BORN):
             self._keys[path] = value
         if value is None:
             return
@@ -192,7 +194,7 @@ class _Writer:
             note_event(self._work, kind, record.id, "edited", questions=sorted(self._written)[:40])
         extract(record, self._sheet)
         if self._keys:
-            await _write_keys(self._work, record, self._sheet, self._keys, new)
+            await write_keys(self._work, record, self._sheet, self._keys, new)
 
 
 def extract(record: Filled, sheet: Sheet) -> None:
@@ -218,15 +220,26 @@ def extract(record: Filled, sheet: Sheet) -> None:
 
 
 def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
-    """The keyed hashes by which a name or a number is found."""
+    """The keyed hashes by which a name, a number or a year of birth is found."""
     if kind == "number":
         digits = normal_digits(text)
         return [("number", work.keys.match_key("number", digits))] if len(digits) >= 5 else []
+    if kind == "child_age":
+        # Nine years old: born nine years ago, or ten where the birthday is yet to come.
+        born = work.now.year - int(text)
+        return [("born", born_key(work, year)) for year in (born, born - 1)]
+    if kind == "birth_date":
+        return [("born", born_key(work, int(text[:4])))]
     found = []
     for word in dict.fromkeys(normal_words(text)):
         found.append(("name", work.keys.match_key("name", word)))
-        found.append(("sound", work.keys.match_key("sound", sound_of(word))))
+        found.append(("heard", work.keys.match_key("heard", sound_of(word))))
     return found
+
+
+def born_key(work: Work, year: int) -> bytes:
+    """The keyed hash by which a year of birth is found."""
+    return work.keys.match_key("born", str(year))
 
 
 # All keys of a record in one statement.
@@ -237,9 +250,10 @@ _KEYS = (
 )
 
 
-async def _write_keys(
+async def write_keys(
     work: Work, record: Filled, sheet: Sheet, changed: dict[str, Value | None], new: bool
 ) -> None:
+    """Write the keyed hashes of changed answers in the place of those of before."""
     if not new:
         await work.session.execute(
             delete(MatchKey).where(
@@ -250,7 +264,7 @@ async def _write_keys(
         (path, kind, key)
         for path, value in changed.items()
         if value is not None and (found := sheet.form.find(path)) is not None
-        for kind, key in keys_of(work, found[1].found_by or "name", str(value))
+        for kind, key in keys_of(work, found[1].found_by or found[1].means or "name", str(value))
     ]
     if rows:
         paths, kinds, keys = (list(column) for column in zip(*rows, strict=True))

@@ -9,16 +9,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
+    Boolean,
     ColumnElement,
+    Integer,
     LargeBinary,
     Select,
     Text,
-    and_,
     any_,
     bindparam,
+    column,
     false,
     func,
-    intersect,
     literal_column,
     select,
     tuple_,
@@ -27,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.calls.models import Call, Line
 from app.contacts.models import Case, CaseMember, Contact, ContactReader, MatchKey
-from app.contacts.saving import keys_of
+from app.contacts.saving import born_key, keys_of
 from app.contacts.scopes import anybody, readable
 from app.contacts.words import normal_words, sound_of
 from app.database.quick import Question, Row
@@ -56,6 +58,8 @@ class Wanted:
     name: str | None = None
     number: str | None = None
     headline: str | None = None
+    # The year of birth of a child.
+    born: int | None = None
     cursor: str | None = None
 
     def kinds(self) -> list[str]:
@@ -67,12 +71,17 @@ class Wanted:
 _NOT_LISTED = frozenset({"answers", "sealed", "versions", "headline_words", "place_path"})
 # Words of a name, and of a headline, that are looked at.
 _WORDS = 6
+# A word that is spelt alike counts more than all that sound alike.
+_RANK = 100
 
 
 async def search(
     work: Work, staff: Staff, model: type[Contact] | type[Case], wanted: Wanted
 ) -> tuple[list[Row], str | None]:
     """A page of records, newest first, and the cursor of the next. Raises Invalid.
+
+    By a name, those come first that are spelt like that, over all there are; then those that sound
+    like it. The words may come in any order, and one of three or more may be another.
 
     The rows have what lists show: no answers. A list is a reading: one row of the log says which
     records were on it and by what was looked, not what for.
@@ -88,10 +97,12 @@ async def search(
     following = None
     if len(rows) > PAGE:
         rows = rows[:PAGE]
-        following = _cursor(rows[-1]["opened_at"], rows[-1]["id"])
-    if wanted.name:
-        # Those whose name is spelt like that before those that only sound like it.
-        rows.sort(key=lambda row: not row.pop("exact"))
+        last = rows[-1]
+        rank = last.get("spelt", 0) * _RANK + last.get("heard", 0)
+        following = _cursor(rank, last["opened_at"], last["id"])
+    for row in rows:
+        row.pop("spelt", None)
+        row.pop("heard", None)
     if rows or wanted.kinds():
         await write_reading(
             work, "records searched" if wanted.kinds() else "records listed",
@@ -125,6 +136,8 @@ def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
         found["headline"] = " & ".join(f"{word}:*" for word in words)
     if wanted.name:
         found |= _name_values(work, wanted.name)
+    if wanted.born is not None:
+        found["born"] = born_key(work, wanted.born)
     if wanted.number:
         keys = [key for _, key in keys_of(work, "number", wanted.number)]
         if not keys:
@@ -134,7 +147,9 @@ def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
             work.keys.match_key("caller", number) for number in e164_in(wanted.number, countries)
         ]
     if wanted.cursor:
-        found["cursor_at"], found["cursor_id"] = _read_cursor(wanted.cursor)
+        rank, found["cursor_at"], found["cursor_id"] = _read_cursor(wanted.cursor)
+        if wanted.name:
+            found["cursor_rank"] = rank
     return found
 
 
@@ -142,12 +157,15 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     words = normal_words(name)[:_WORDS]
     if not words:
         raise Invalid("Write the name in letters.")
-    found: dict[str, Any] = {}
-    # What is spelt alike sounds alike, so the sounds find both.
-    for number, word in enumerate(words):
-        found[f"sound_{number}"] = work.keys.match_key("sound", sound_of(word))
-        found[f"exact_{number}"] = work.keys.match_key("name", word)
-    return found
+    spelt = [work.keys.match_key("name", word) for word in words]
+    heard = [work.keys.match_key("heard", sound_of(word)) for word in words]
+    numbers = list(range(len(words)))
+    return {
+        "name_keys": [*spelt, *heard], "name_words": [*numbers, *numbers],
+        "name_spelt": [True] * len(words) + [False] * len(words),
+        # One word of three or four may be another, two of five or six.
+        "name_needed": len(words) - (len(words) - 1) // 2,
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=500)
@@ -159,24 +177,52 @@ def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
         if column.key not in _NOT_LISTED
     ]
     statement = _of_reader(model, role, columns)
-    sounds = [name for name in asked if name.startswith("sound_")]
-    if sounds:
-        # First who is named like that, by the index alone; then the rest is asked of those.
-        named = (
-            intersect(*(_with_key(model, name) for name in sounds))
-            if sounds[1:]
-            else (_with_key(model, sounds[0]))
+    if "name_keys" in asked:
+        named = _named(model)
+        statement = statement.join(named, named.c.subject_id == model.id).add_columns(
+            named.c.spelt, named.c.heard
         )
-        first = named.cte("named").prefix_with("MATERIALIZED")
-        statement = statement.where(model.id.in_(select(first.c.subject_id)))
-        exact = [name.replace("sound", "exact") for name in sounds]
-        statement = statement.add_columns(
-            and_(*(model.id.in_(_with_key(model, name)) for name in exact)).label("exact")
+        rank = named.c.spelt * _RANK + named.c.heard
+        statement = statement.order_by(None).order_by(
+            rank.desc(), model.opened_at.desc(), model.id.desc()
         )
+        if "cursor_rank" in asked:
+            before = tuple_(
+                bindparam("cursor_rank", type_=Integer()),
+                bindparam("cursor_at", type_=model.opened_at.type),
+                bindparam("cursor_id", type_=model.id.type),
+            )
+            statement = statement.where(tuple_(rank, model.opened_at, model.id) < before)
+            asked = tuple(name for name in asked if not name.startswith("cursor_"))
     for name in asked:
         for condition in _condition(model, name):
             statement = statement.where(condition)
     return Question(statement.limit(PAGE + 1))
+
+
+def _named(model: Any) -> CTE:
+    """Who is named like that, by the index alone; the rest is asked of those."""
+    keys = func.unnest(
+        bindparam("name_keys", type_=ARRAY(LargeBinary())),
+        bindparam("name_words", type_=ARRAY(Integer())),
+        bindparam("name_spelt", type_=ARRAY(Boolean())),
+    ).table_valued(
+        column("key", LargeBinary()), column("word", Integer()), column("spelt", Boolean())
+    ).render_derived(name="wanted_keys")  # fmt: skip
+    heard = func.count(keys.c.word.distinct())
+    return (
+        select(
+            MatchKey.subject_id,
+            heard.label("heard"),
+            func.count(keys.c.word.distinct()).filter(keys.c.spelt).label("spelt"),
+        )
+        .select_from(keys.join(MatchKey, MatchKey.key == keys.c.key))
+        .where(MatchKey.subject_kind == literal_column(f"'{model.__name__.lower()}'"))
+        .group_by(MatchKey.subject_id)
+        .having(heard >= bindparam("name_needed", type_=Integer()))
+        .cte("named")
+        .prefix_with("MATERIALIZED")
+    )
 
 
 def _of_reader(model: Any, role: str, columns: list[Any]) -> Select[Any]:
@@ -197,13 +243,6 @@ def _of_reader(model: Any, role: str, columns: list[Any]) -> Select[Any]:
         .join(lent, record_id == model.id)
         .where(lent.staff_id == anybody(role).id)
         .order_by(lent.opened_at.desc(), record_id.desc())
-    )
-
-
-def _with_key(model: Any, name: str) -> Select[Any]:
-    return select(MatchKey.subject_id).where(
-        MatchKey.key == bindparam(name, type_=LargeBinary()),
-        MatchKey.subject_kind == literal_column(f"'{model.__name__.lower()}'"),
     )
 
 
@@ -244,6 +283,9 @@ def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
             callers = bindparam("callers", type_=ARRAY(LargeBinary()))
             rang = select(Call.id).where(Call.caller_key == any_(callers))
             return [written | Contact.call_id.in_(rang) if model is Contact else written]
+        case "born":
+            key = MatchKey.key == bindparam("born", type_=LargeBinary())
+            return [model.id.in_(select(MatchKey.subject_id).where(key))]
         case "cursor_at":
             before = tuple_(
                 bindparam("cursor_at", type_=model.opened_at.type),
@@ -254,13 +296,13 @@ def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
             return []
 
 
-def _cursor(at: datetime, record_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {record_id}".encode()).decode()
+def _cursor(rank: int, at: datetime, record_id: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{rank} {at.isoformat()} {record_id}".encode()).decode()
 
 
-def _read_cursor(text: str) -> tuple[datetime, UUID]:
+def _read_cursor(text: str) -> tuple[int, datetime, UUID]:
     try:
-        at, _, record_id = base64.urlsafe_b64decode(text.encode()).decode().rpartition(" ")
-        return datetime.fromisoformat(at), UUID(record_id)
+        rank, at, record_id = base64.urlsafe_b64decode(text.encode()).decode().split(" ")
+        return int(rank), datetime.fromisoformat(at), UUID(record_id)
     except (ValueError, binascii.Error):
         raise Invalid("The cursor is not one of ours; leave it out to begin anew.") from None

@@ -17,12 +17,18 @@ _CYRILLIC = str.maketrans(
         "ъ": "a", "ь": "", "ю": "ju", "я": "ja", "đ": "dj", "ë": "e",
     }
 )  # fmt: skip
-# How one sound is spelt in passports, in English, and in a hurry; longest first.
+# How one sound is spelt in passports (ICAO Doc 9303, part 3, section 6), in English, Albanian,
+# Hungarian, Turkish and Romanian, and in a hurry; longest first. Č, ć, c, k and q are one: which of
+# them is meant by a "c" nobody can tell. So are đ, dž, gj and xh.
 _SOUNDS = (
-    ("sch", "s"), ("tch", "c"), ("dzh", "dz"), ("dj", "d"), ("gj", "d"), ("ch", "c"),
-    ("sh", "s"), ("zh", "z"), ("ts", "c"), ("tz", "c"), ("ph", "f"), ("ck", "k"), ("x", "ks"),
-    ("q", "k"), ("w", "v"), ("y", "j"), ("lj", "l"), ("nj", "n"), ("ij", "i"), ("ji", "i"),
+    ("tsch", "k"), ("sch", "s"), ("tch", "k"), ("dzh", "d"), ("xh", "d"), ("dz", "d"),
+    ("dj", "d"), ("gj", "d"), ("gy", "d"), ("gh", "g"), ("kh", "h"), ("ph", "f"), ("th", "t"),
+    ("ck", "k"), ("cs", "k"), ("ch", "k"), ("zs", "z"), ("sz", "s"), ("sh", "s"), ("zh", "z"),
+    ("ts", "k"), ("tz", "k"), ("c", "k"), ("q", "k"), ("x", "ks"), ("w", "v"),
 )  # fmt: skip
+_AFTER = (("y", "j"), ("lj", "l"), ("nj", "n"), ("ij", "i"), ("ji", "i"))
+# At the end of a word a voiced consonant is heard as its other: Ahmed, Ahmet.
+_ENDS = str.maketrans("dbgz", "tpks")
 _NUMBER = re.compile(r"(?:\d[\s./()-]?){6,}")
 _ADDRESS = re.compile(
     r"\b(ul|ulica|ulici|street|str|st|avenue|road|bulevar|bul|trg|sokak|naselje|br|broj|bb)\b\.?"
@@ -39,12 +45,17 @@ def normal_words(text: str) -> list[str]:
 
 
 def sound_of(word: str) -> str:
-    """How a normal word sounds, roughly: a misspelt name has the same sound."""
+    """How a normal word sounds, roughly: a name spelt in another way has the same sound."""
     for spelt, sound in _SOUNDS:
         word = word.replace(spelt, sound)
+    word = re.sub("^y(?=[^aeiou])", "u", word)
+    for spelt, sound in _AFTER:
+        word = word.replace(spelt, sound)
+    word = re.sub("^k?hr", "kr", word)
+    word = re.sub("^[ji]+(?=[aeou])", "", word)
     word = re.sub("(?<=.)j", "i", word)
-    # With a small `c` the English rules hear a k; what is meant is one sound of its own.
-    return jellyfish.metaphone(word.replace("c", "ch")) or word
+    word = word[:-1] + word[-1:].translate(_ENDS)
+    return jellyfish.metaphone(word) or word
 
 
 def normal_digits(text: str) -> str:

@@ -101,7 +101,7 @@ class _Filler:
                 for word in normal_words(name)
                 for pair in (
                     ("name", self._keys.match_key("name", word)),
-                    ("sound", self._keys.match_key("sound", sound_of(word))),
+                    ("heard", self._keys.match_key("heard", sound_of(word))),
                 )
             ]
         return self._names[name]

@@ -1,0 +1,72 @@
+"""Search finds people: other spellings, any order, extra words, a year of birth as help."""
+
+from typing import Any
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+from tests.scenarios.test_contacts import WHOLE, new_contact
+
+
+async def _found(who: Counsellor, **body: Any) -> list[str]:
+    answer = await who.ask("POST", "/contacts/search", body)
+    assert answer.status_code == 200, answer.text
+    return [row["headline"] for row in answer.json()["contacts"]]
+
+
+async def _child(who: Counsellor, name: str, age: int = 11) -> None:
+    await new_contact(
+        who, {**WHOLE, "contact.headline": name.split()[0][:3] + "…" + name.split()[-1][-3:],
+              "child.a1.name": name, "child.a1.age": age},
+    )  # fmt: skip
+
+
+async def test_a_person_is_found_in_any_spelling_and_order(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    for name in ("Јелена Ђорђевић", "Viktor Nagy", "Dževahire Ćerimi", "Marko Kostić"):
+        await _child(ana, name)
+    for asked in ("Elena Djordjević", "Đorđević Jelena", "Yelena Mala Djordjevic"):
+        assert await _found(ana, name=asked) == ["Јел…вић"], asked
+    assert await _found(ana, name="victor nađ") == ["Vik…agy"]
+    assert await _found(ana, name="Xhevahire Qerimi") == ["Dže…imi"]
+    assert await _found(ana, name="Elena Kostić") == [], "one of two words is not enough"
+
+
+async def test_who_is_spelt_like_that_comes_first_over_all(stage: Stage) -> None:
+    """The one child of that name is the oldest of sixty that sound like it."""
+    ana = await stage.add_counsellor("ana")
+    await _child(ana, "Viktor Cica")
+    for _ in range(60):
+        await _child(ana, "Victor Kika")
+    answer = (await ana.ask("POST", "/contacts/search", {"name": "Viktor Cica"})).json()
+    first, following = answer["contacts"], answer["next_cursor"]
+    assert first[0]["headline"] == "Vik…ica"
+    more = await ana.ask("POST", "/contacts/search", {"name": "Viktor Cica", "cursor": following})
+    ids = [row["id"] for row in (*first, *more.json()["contacts"])]
+    assert len(ids) == len(set(ids)) == 61
+
+
+async def test_a_year_of_birth_helps(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await _child(ana, "Jovana A", age=6)
+    await _child(ana, "Jovana B", age=14)
+    year = stage.clock.now().year
+    for born in (year - 6, year - 7):
+        assert await _found(ana, name="Jovana", born=born) == ["Jov…A"]
+    assert await _found(ana, name="Jovana", born=year - 14) == ["Jov…B"]
+    # The day itself counts from when it is known.
+    contact_id = await new_contact(ana, {**WHOLE, "child.a1.birth_date": "2019-03-01"})
+    assert contact_id
+    assert len(await _found(ana, born=2019)) == 1
+
+
+async def test_names_of_an_earlier_version_are_hashed_anew(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    await _child(ana, "Jelena Kostić")
+    await stage.rows("UPDATE match_keys SET kind = 'sound', key = '\\x00' WHERE kind = 'heard' "
+                     "RETURNING 1")  # fmt: skip
+    assert await _found(chief, name="Elena Kostich") == []
+    await stage.restart_server()
+    await chief.sign_in()
+    assert await _found(chief, name="Elena Kostich") == ["Jel…tić"]
+    assert await stage.rows("SELECT 1 FROM match_keys WHERE kind = 'sound'") == []
