@@ -156,13 +156,15 @@ async def _fill(url: str, keys: Keys, staff: list[UUID]) -> tuple[list[UUID], li
             " FROM STDIN"
         ) as copy:
             for row in contacts:
-                fixed = (1, "chi", 1, "rs", 1, "", 1, "contact", "draft", "call", "live")
+                form = load(None).form_for("contact").version
+                fixed = (form, "chi", 1, "rs", 1, "", 1, "contact", "draft", "call", "live")
                 await copy.write_row((*fixed, row[2], row[2], *row))
         async with cursor.copy(
             f"COPY cases ({_SHARED} workflow, workflow_version, status, {_COLUMNS}) FROM STDIN"
         ) as copy:
             for row in cases:
-                begins = (1, "chi", 1, "rs", 1, "", 1, "case", "case", 1, "open")
+                form = load(None).form_for("case").version
+                begins = (form, "chi", 1, "rs", 1, "", 1, "case", "case", 1, "open")
                 await copy.write_row((*begins, *row))
         for table, column, found in (
             ("contact_readers", "contact_id", contacts), ("case_members", "case_id", cases),

@@ -22,6 +22,7 @@ import psutil
 import psycopg
 
 from app.clock import SteppedClock
+from app.contacts.library import load
 from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
 from app.demo.bench import _environment, report
@@ -161,7 +162,7 @@ _FILL = [
     INSERT INTO contacts (id, code, form, form_version, categories, categories_version, places,
       places_version, team, opened_at, answers, owner_id, call_id, state, channel, source, taken_at,
       kind, place, urgency, closed_as, completed_at)
-    SELECT gen_random_uuid(), 'K-' || m.n, 'contact', 1, 'chi', 1, 'rs', 1, '', m.at,
+    SELECT gen_random_uuid(), 'K-' || m.n, 'contact', %(form)s, 'chi', 1, 'rs', 1, '', m.at,
       jsonb_build_object(
         'contact.kind', 'child', 'contact.place', p.code,
         'contact.categories', CASE WHEN luck < 0.3 THEN jsonb_build_array(k.code, 'FR-GENERAL')
@@ -183,7 +184,8 @@ _FILL = [
 
 def fill(url: str, size: int) -> None:
     """Rows like those that the verbs write, without their triggers; indexes are made afterwards."""
-    values = {"year": YEAR, "size": size, "counsellors": COUNSELLORS}
+    form = load(None).form_for("contact").version
+    values = {"year": YEAR, "size": size, "counsellors": COUNSELLORS, "form": form}
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET synchronous_commit = off")
