@@ -87,6 +87,10 @@ class Result(BaseModel):
     words: str = Field(default="", max_length=2000)
 
 
+class Why(BaseModel):
+    reason: str = Field(max_length=2000)
+
+
 class Printed(BaseModel):
     purpose: printing.Purpose
     # Who is handed it, on which ground, and, where that is not consent, why.
@@ -263,6 +267,14 @@ async def get_document(
     """The document as a download; the reading is logged."""
     document, name, content = await documents.open_document(work, staff, case_id, document_id)
     return download(content, document.media_type, name)
+
+
+@router.post("/cases/{case_id}/documents/{document_id}/remove", status_code=204)
+async def remove_document(
+    work: InWork, staff: WritesCases, case_id: UUID, document_id: UUID, body: Why
+) -> None:
+    """Take out what was misfiled; its name and content are gone, the trail stays."""
+    await documents.remove_document(work, staff, case_id, document_id, body.reason)
 
 
 def download(content: bytes, media_type: str, name: str) -> Response:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import defer
 from app.contacts.cases import lock_open, open_case_record
 from app.contacts.models import Case, CaseDocument
 from app.contacts.records import Opened, note_event
-from app.errors import Invalid, NotFound, Refusal
+from app.contacts.suspicions import suspicions
+from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Work
@@ -117,16 +118,48 @@ async def add_document(
 
     document = CaseDocument(
         id=document_id, case_id=case.id, at=work.now, staff_id=staff.id, media_type=kind,
-        size=len(content), scan=scanned, name_sealed=seal(name.strip().encode(), "name_sealed"),
+        size=len(content), scan=scanned, flags=suspicions(content, kind),
+        name_sealed=seal(name.strip().encode(), "name_sealed"),
         content_sealed=seal(content, "content_sealed"),
     )  # fmt: skip
     work.session.add(document)
     await work.session.flush()
     note_event(
         work, "case", case.id, "document added", document=str(document_id), media=kind,
-        size=len(content), scan=scanned,
+        size=len(content), scan=scanned, flags=document.flags,
     )  # fmt: skip
     return document
+
+
+async def remove_document(
+    work: Work, staff: Staff, case_id: UUID, document_id: UUID, reason: str
+) -> None:
+    """Take out a document that does not belong here: its name and content are gone for good.
+
+    That it was there, who put it there, and who took it out and why stays in the trail. Raises
+    NotFound, Invalid, Conflict.
+    """
+    case = await lock_open(work, staff, case_id)
+    document = await work.session.scalar(
+        select(CaseDocument)
+        .where(CaseDocument.id == document_id, CaseDocument.case_id == case.id)
+        .with_for_update()
+    )
+    if document is None:
+        raise NotFound("There is no such document in this case.")
+    if not reason.strip() or len(reason) > 2000 or "\x00" in reason:
+        raise Invalid("Write why it does not belong here, in at most 2000 characters.")
+    if document.removed_at is not None:
+        raise Conflict("It was taken out already.")
+    for column in ("name_sealed", "content_sealed"):
+        empty = work.keys.seal(b"", table="case_documents", column=column, row=document.id)
+        setattr(document, column, empty)
+    document.removed_at, document.removed_by = work.now, staff.id
+    note_event(
+        work, "case", case.id, "document removed", words=reason.strip(),
+        document=str(document.id), size=document.size,
+    )  # fmt: skip
+    work.announce(f"record:{case.id}")
 
 
 async def documents_of(opened: Opened[Case]) -> list[tuple[CaseDocument, str]]:
@@ -156,7 +189,7 @@ async def open_document(
             CaseDocument.id == document_id, CaseDocument.case_id == opened.id
         )
     )
-    if document is None:
+    if document is None or document.removed_at is not None:
         raise NotFound("There is no such document in this case.")
     await write_reading(work, "document read", f"case:{case_id}", document=str(document_id))
     content = opened.unseal(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
-from app.contacts.models import Contact, EarlierAnswer, Filled, MatchKey
+from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
 from app.contacts.records import note_event, open_record, seal_answer, sheet_of
 from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
 from app.database.quick import Command
@@ -24,7 +24,7 @@ _EARLIER = Command(
     "replaced_by",
 )  # fmt: skip
 
-# By these a year of birth is found.
+# By these a year of birth is found, in contacts and cases.
 _BORN = ("child_age", "birth_date")
 # Changes in one request: a whole form and some more.
 MOST_CHANGES = 500
@@ -164,7 +164,8 @@ class _Writer:
         self._answers.pop(path, None)
         self._sealed.pop(path, None)
         found = self._sheet.form.find(path)
-        if found is not None and (found[1].found_by or found[1].means in _BORN):
+        born = isinstance(self._record, (Contact, Case))
+        if found is not None and (found[1].found_by or (born and found[1].means in _BORN)):
             self._keys[path] = value
         if value is None:
             return

@@ -124,6 +124,7 @@ API = [
     ),
     ("POST", f"/follow-ups/{NIL}/done", Permission.WRITE_CASES),
     ("POST", f"/cases/{NIL}/print", Permission.READ_RECORDS),
+    ("POST", f"/cases/{NIL}/documents/{NIL}/remove", Permission.WRITE_CASES),
     ("GET", f"/cases/{NIL}/documents/{NIL}", Permission.READ_RECORDS),
     ("GET", "/forms/contact", Permission.READ_RECORDS),
     ("GET", "/definitions/unmapped", Permission.SEE_DEFINITIONS),

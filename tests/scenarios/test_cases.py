@@ -135,6 +135,29 @@ async def test_documents_are_checked_and_sealed(stage: Stage) -> None:
     assert (await bora.ask("GET", url)).status_code == 404
 
 
+async def test_what_was_misfiled_is_taken_out_and_the_trail_stays(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    case = (await ana.ask("POST", "/cases", {})).json()["id"]
+    body = PDF + b"/OpenAction << /JS (x) >>"
+    added = (await upload(ana, stage, case, "Marko.pdf", body)).json()["id"]
+    url = f"/cases/{case}/documents/{added}"
+    flags = await stage.rows("SELECT flags FROM case_documents")
+    assert flags == [{"flags": ["scripts"]}]
+    bora = await stage.add_counsellor("bora", state=None)
+    why = {"reason": "It is about another child."}
+    assert (await bora.ask("POST", f"{url}/remove", why)).status_code == 404
+    assert (await ana.ask("POST", f"{url}/remove", {"reason": " "})).status_code == 422
+    assert (await ana.ask("POST", f"{url}/remove", why)).status_code == 204
+    assert (await ana.ask("POST", f"{url}/remove", why)).status_code == 409
+    assert (await ana.ask("GET", url)).status_code == 404
+    (row,) = await stage.rows("SELECT content_sealed, removed_by FROM case_documents")
+    assert len(row["content_sealed"]) < 100, "the content itself is gone"
+    assert row["removed_by"] == ana.id
+    trail = await stage.rows("SELECT kind, words_sealed FROM record_events ORDER BY id")
+    assert [t["kind"] for t in trail][-2:] == ["document added", "document removed"]
+    assert trail[-1]["words_sealed"]
+
+
 async def test_the_scanner_decides(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     case = (await ana.ask("POST", "/cases", {})).json()["id"]

@@ -1,0 +1,119 @@
+"""What in a document should make whoever opens it careful. Pure.
+
+Macros, scripts and second files inside of a document are flagged, and never refused: a threatening
+letter may well come as such a file, and it is evidence. Only what the bytes say is looked at; the
+scanner of the settings looks for what is known to be harmful.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+
+# A PDF's names may be written with hexadecimal escapes: /J#61vaScript.
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+_PDF_ACTS = re.compile(rb"/(JavaScript|JS|Launch|OpenAction|AA|RichMedia|XFA)\b")
+_PDF_HOLDS = re.compile(rb"/(EmbeddedFiles?|Filespec)\b")
+_OBJECTS = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
+# What a stream may unpack to, in bytes.
+_MOST = 4_000_000
+# By what other files begin; a document that holds one of these is two documents.
+_BEGINNINGS = {
+    "zip": b"PK\x03\x04", "pdf": b"%PDF-", "program": b"MZ\x90\x00", "elf": b"\x7fELF",
+    "rar": b"Rar!\x1a\x07", "7z": b"7z\xbc\xaf\x27\x1c",
+}  # fmt: skip
+_MARKUP = re.compile(rb"<\s*(script|html|svg|\?php)\b", re.IGNORECASE)
+_OFFICE = ("application/vnd.openxmlformats", "application/vnd.oasis")
+_MACROS = re.compile(r"vbaProject\.bin$|(^|/)(Basic|Scripts)/.+", re.IGNORECASE)
+_OBJECTS_INSIDE = re.compile(r"(^|/)embeddings/|oleObject|(^|/)Object \d+/", re.IGNORECASE)
+_OUTSIDE = re.compile(rb'TargetMode\s*=\s*"External"', re.IGNORECASE)
+
+MACROS, SCRIPTS, FILES, TWO, UNREADABLE, OUTSIDE = (
+    "macros", "scripts", "files inside", "two files in one", "cannot be looked into",
+    "loads from outside",
+)  # fmt: skip
+
+
+def suspicions(content: bytes, mime: str) -> list[str]:
+    """What is found, each once, in a fixed order of words."""
+    if mime == "application/pdf":
+        found = _in_pdf(content)
+    elif mime.startswith(_OFFICE):
+        found = _in_office(content)
+    else:
+        found = set()
+        if _MARKUP.search(content[:4096]) or _MARKUP.search(content[-4096:]):
+            found.add(TWO)
+    if _is_two(content, mime):
+        found.add(TWO)
+    return sorted(found)
+
+
+def _is_two(content: bytes, mime: str) -> bool:
+    own = b"%PDF-" if mime == "application/pdf" else b""
+    if mime.startswith(_OFFICE):
+        # An archive whose first entry does not begin at the first byte has something before it.
+        return not content.startswith(b"PK\x03\x04") or b"%PDF-" in content[:1024]
+    if b"PK\x05\x06" in content[-66_000:] and b"PK\x03\x04" in content:
+        return True
+    for begins in _BEGINNINGS.values():
+        # In the middle of compressed data four bytes come about by chance: only the ends count.
+        if begins == own:
+            continue
+        if begins in content[:1024] or content.rfind(begins) > len(content) - 1024 > 0:
+            return True
+    return False
+
+
+def _in_pdf(content: bytes) -> set[str]:
+    found = set()
+    for part in (content, *_unpacked(content)):
+        names = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), part)
+        if _PDF_ACTS.search(names):
+            found.add(SCRIPTS)
+        if _PDF_HOLDS.search(names):
+            found.add(FILES)
+    if re.search(rb"/Encrypt\b", content):
+        found.add(UNREADABLE)
+    return found
+
+
+def _unpacked(content: bytes) -> list[bytes]:
+    """The object streams of a PDF, as far as they are compressed in the usual way."""
+    found = []
+    for match in _OBJECTS.finditer(content):
+        try:
+            found.append(zlib.decompressobj().decompress(content[match.end() :], _MOST))
+        except zlib.error:
+            continue
+    return found
+
+
+def _in_office(content: bytes) -> set[str]:
+    found = set()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for entry in archive.infolist():
+                if _MACROS.search(entry.filename):
+                    found.add(MACROS)
+                if _OBJECTS_INSIDE.search(entry.filename):
+                    found.add(FILES)
+                if entry.flag_bits & 1:
+                    found.add(UNREADABLE)
+                elif _is_relations(entry) and _loads(archive.read(entry)):
+                    found.add(OUTSIDE)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, RuntimeError):
+        found.add(UNREADABLE)
+    return found
+
+
+def _is_relations(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.endswith(".rels") and entry.file_size < _MOST
+
+
+def _loads(relations: bytes) -> bool:
+    """Whether opening it fetches something: a template or a picture, and not only a link."""
+    return any(
+        _OUTSIDE.search(one) and b"/hyperlink" not in one
+        for one in re.findall(rb"<Relationship\b[^>]*>", relations)
+    )
