@@ -80,6 +80,8 @@ class NewFollowUp(BaseModel):
     about: FollowUpAbout
     due_on: date
     words: str = Field(default="", max_length=2000)
+    # For which colleague; none: for oneself.
+    name: str = Field(default="", max_length=200)
 
 
 class Result(BaseModel):
@@ -210,8 +212,10 @@ async def add_note(work: InWork, staff: WritesCases, case_id: UUID, body: Note) 
 async def add_follow_up(
     work: InWork, staff: WritesCases, case_id: UUID, body: NewFollowUp
 ) -> dict[str, UUID]:
-    """Something to look after on a date."""
-    made = await follow_ups.set_follow_up(work, staff, case_id, body.about, body.due_on, body.words)
+    """Something to look after on a date, by oneself or by a colleague."""
+    made = await follow_ups.set_follow_up(
+        work, staff, case_id, body.about, body.due_on, body.words, name=body.name
+    )
     return {"id": made.id}
 
 

@@ -222,6 +222,8 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
         raise Conflict(f"From {case.status} you can move it to {possible}.")
     if move.needs_reason and not reason.strip():
         raise Invalid("Say why.")
+    if flow.status(to).ends:
+        _check_outcomes(work, case)
     before, case.status = case.status, to
     if flow.status(before).ends and not flow.status(to).ends:
         await ring_again(work, case)
@@ -230,6 +232,25 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
         work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
     )
     return case
+
+
+def _check_outcomes(work: Work, case: Case) -> None:
+    """A case is closed when it is written what became of it for each child. Raises Conflict."""
+    form, answers = sheet_of(work, case).form, present(case)
+    section = form.children
+    if section is None or not form.meaning("child_outcome"):
+        return
+    entries = sheet_of(work, case).entries(answers, section)
+    open_ = [
+        str(number)
+        for number, entry in enumerate(entries, 1)
+        if not any(path in answers for path in form.paths_of("child_outcome", entry))
+    ]
+    if open_:
+        raise Conflict(
+            f"Write first what became of it for child {', '.join(open_)}: the outcome stands with "
+            "each child of the case."
+        )
 
 
 async def set_risk(work: Work, staff: Staff, case_id: UUID, risk: Risk, reason: str) -> Case:
@@ -253,7 +274,7 @@ async def set_risk(work: Work, staff: Staff, case_id: UUID, risk: Risk, reason: 
 async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     """Let a colleague work on a case. Raises NotFound, Invalid."""
     case = await _lock_own(work, staff, case_id)
-    other = await _colleague(work, name)
+    other = await colleague_of(work, name)
     if await let_work(work, case, other.id):
         note_event(work, "case", case.id, "member added", staff=str(other.id))
     return case
@@ -265,7 +286,7 @@ async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> C
     Raises NotFound, Invalid.
     """
     case = await _lock_own(work, staff, case_id)
-    other = await _colleague(work, name)
+    other = await colleague_of(work, name)
     if other.id == case.owner_id:
         raise Invalid("The owner works on the case. Give it to somebody else first.")
     result: Any = await work.session.execute(
@@ -280,7 +301,7 @@ async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> C
 async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     """Give a case to a colleague; whoever had it stays a member. Raises NotFound, Invalid."""
     case = await _lock_own(work, staff, case_id)
-    other = await _colleague(work, name)
+    other = await colleague_of(work, name)
     if other.id == case.owner_id:
         return case
     await let_work(work, case, other.id)
@@ -295,7 +316,8 @@ async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     return case
 
 
-async def _colleague(work: Work, name: str) -> Staff:
+async def colleague_of(work: Work, name: str) -> Staff:
+    """A colleague who works on cases, by name. Raises Invalid."""
     other = await work.session.scalar(select(Staff).where(Staff.name == name.strip(), Staff.active))
     if other is None or not may(other.role, Permission.WRITE_CASES):
         raise Invalid("There is no such colleague who works on cases.")

@@ -1,18 +1,23 @@
 """Follow-up dates of a case: they remind on the morning, and are overdue the day after."""
 
 from datetime import date, datetime, time, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from app.contacts import cases
 from app.contacts.models import Case, FollowUp
 from app.contacts.records import Opened, library_of, note_event
-from app.contacts.scopes import lock_writable, reads_case
+from app.contacts.scopes import let_work, lock_writable, reads_case
 from app.contacts.states import DONE, FollowUpAbout, SeparationOutcome
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
+from app.staff.roles import Role
 from app.work import Work
+
+# From the end of its day until a supervisor hears that a follow-up is overdue.
+ESCALATES = timedelta(days=1)
 
 
 def moments_of(due_on: date, reminds_at: time, timezone: str) -> tuple[datetime, datetime]:
@@ -79,13 +84,28 @@ async def ring_again(work: Work, case: Case) -> None:
 
 
 async def set_follow_up(
-    work: Work, staff: Staff, case_id: UUID, about: FollowUpAbout, due_on: date, words: str
+    work: Work,
+    staff: Staff,
+    case_id: UUID,
+    about: FollowUpAbout,
+    due_on: date,
+    words: str,
+    *,
+    name: str = "",
 ) -> FollowUp:
-    """A follow-up for oneself on a case. Raises NotFound, Invalid."""
+    """A follow-up for oneself, or for a colleague who works on the case from then on.
+
+    Raises NotFound, Invalid.
+    """
     case = await lock_writable(work, staff, Case, case_id)
     if _rests(work, case):
         raise Conflict("The case is closed. A supervisor can open it again.")
-    return await add_follow_up(work, case, staff, about, due_on=due_on, words=words)
+    owner = staff
+    if name.strip() and name.strip() != staff.name:
+        owner = await cases.colleague_of(work, name)
+        if await let_work(work, case, owner.id):
+            note_event(work, "case", case.id, "member added", staff=str(owner.id))
+    return await add_follow_up(work, case, owner, about, due_on=due_on, words=words)
 
 
 async def finish_follow_up(
@@ -153,6 +173,45 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
     kind = "follow-up overdue" if overdue else "follow-up due"
     note_event(work, "case", follow_up.case_id, kind, follow_up=str(follow_up.id))
     work.announce(f"follow_ups:{follow_up.owner_id}")
+    if work.settings.smtp_url is not None:
+        to = "owner"
+        work.defer("contacts:mail_follow_up", follow_up_id=str(follow_up.id), to=to)
+        if overdue:
+            # Whoever is ill or has left does not look: then a supervisor has to.
+            work.defer(
+                "contacts:mail_follow_up", delay=ESCALATES, follow_up_id=str(follow_up.id),
+                to="supervisors",
+            )  # fmt: skip
+
+
+async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:
+    """What is written to whom about a follow-up that is still open: a key of the letter, the
+    address, subject and body, with nothing about a child in it.
+    """
+    row = (
+        await work.session.execute(
+            select(FollowUp, Case)
+            .join(Case, Case.id == FollowUp.case_id)
+            .where(FollowUp.id == follow_up_id)
+        )
+    ).one_or_none()
+    if row is None or row[0].done_at is not None or _rests(work, row[1]):
+        return []
+    follow_up, case = row
+    readers = select(Staff).where(Staff.active, Staff.email.is_not(None))
+    if to == "owner":
+        readers = readers.where(Staff.id == follow_up.owner_id)
+    else:
+        readers = readers.where(Staff.role == Role.SUPERVISOR, Staff.team == case.team)
+    words = "is due today" if follow_up.overdue_at is None else "is overdue"
+    subject = f"{case.code}: a follow-up {words}"
+    base = work.settings.public_url.rstrip("/")
+    body = f"A follow-up of {follow_up.due_on} {words}.\n\n{base}/cases/{case.id}\n"
+    people = await work.session.scalars(readers.order_by(Staff.name))
+    return [
+        (uuid5(follow_up.id, f"{person.id} {words}"), person.email or "", subject, body)
+        for person in people
+    ]
 
 
 async def follow_ups_of(opened: Opened[Case]) -> list[tuple[FollowUp, str, str]]:

@@ -9,10 +9,18 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
-from app.contacts.follow_ups import ring_bell
+from app.contacts.follow_ups import letters_of, ring_bell
 from app.contacts.openings import close_opening
 from app.contacts.rebuilding import rebuild
 from app.jobs.transaction import transaction
+from app.log import log
+from app.mail import (
+    MailRefused,
+    MailUncertain,
+    NotMailed,
+    read_smtp_url,
+    send_mail,
+)
 from app.work import PROGRAM, Ground
 
 # For as long as it takes: a date that nobody is told of is a child forgotten.
@@ -20,6 +28,12 @@ _RETRY = RetryStrategy(
     max_attempts=None,
     exponential_wait=2,
     retry_exceptions={DBAPIError, psycopg.Error, OSError},
+)
+
+
+# A mail server that is away is tried again for a day.
+_MAILS = RetryStrategy(
+    max_attempts=200, wait=600, retry_exceptions={NotMailed, DBAPIError, psycopg.Error, OSError}
 )
 
 
@@ -40,6 +54,21 @@ def contacts_tasks() -> Blueprint:
         ground: Ground = context.additional_context["ground"]
         async with transaction(ground, PROGRAM) as work:
             await close_opening(work, UUID(opening_id))
+
+    @tasks.task(name="mail_follow_up", retry=_MAILS, pass_context=True)
+    async def mail_follow_up(context: JobContext, follow_up_id: str, to: str) -> None:
+        ground: Ground = context.additional_context["ground"]
+        if ground.settings.smtp_url is None:
+            return
+        async with transaction(ground, PROGRAM) as work:
+            letters = await letters_of(work, UUID(follow_up_id), to)
+        box = read_smtp_url(ground.settings.smtp_url)
+        for key, address, subject, body in letters:
+            try:
+                # Sent twice it is one: the key is its Message-ID.
+                await send_mail(box, address, subject, body, message_id=key, at=ground.clock.now())
+            except (MailRefused, MailUncertain) as error:
+                log().warning("a reminder was refused", area="contacts", cause=str(error)[:60])
 
     @tasks.task(name="rebuild_keys", retry=_RETRY, pass_context=True)
     async def rebuild_keys(context: JobContext) -> None:

@@ -9,6 +9,7 @@ from pypdf import PdfReader
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.scenarios.helpline import Mail
 from tests.scenarios.test_contacts import WHOLE, changes, completed, new_contact
 
 
@@ -85,6 +86,14 @@ async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
     assert (await ana.ask("POST", at, {"to": "closed", "reason": "x"})).status_code == 409
     assert (await ana.ask("POST", at, {"to": "in_progress"})).status_code == 200
     assert (await ana.ask("POST", at, {"to": "closed"})).status_code == 422
+    child = changes({"child.c1": 1, "child.c1.age": 9})
+    await ana.ask("PUT", f"/cases/{case['id']}/answers", child)
+    refused = await ana.ask("POST", at, {"to": "closed", "reason": "done"})
+    assert refused.status_code == 409, "what became of it is written for each child"
+    assert "for child 1" in refused.json()["detail"]
+    found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
+    outcome = changes({"child.c1.outcome": "home"}, base=found["revision"])
+    await ana.ask("PUT", f"/cases/{case['id']}/answers", outcome)
     assert (await ana.ask("POST", at, {"to": "closed", "reason": "done"})).status_code == 200
     save = f"/cases/{case['id']}/answers"
     assert (await ana.ask("PUT", save, changes({"case.headline": "x"}))).status_code == 409
@@ -268,3 +277,28 @@ async def test_withdrawn_consent_is_withdrawn_for_paper_too(stage: Stage) -> Non
     status, said = await _printed(ana, case, **body)
     assert status == 409
     assert "says no consent" in said
+
+
+async def test_a_task_for_a_colleague_reminds_by_mail_and_climbs(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    bora = await night.add_counsellor("bora", state=None)
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    for who, address in ((bora, "bora@example.org"), (chief, "chief@example.org")):
+        await night.rows("UPDATE staff SET email = %s WHERE id = %s RETURNING 1", address, who.id)
+    case = (await ana.ask("POST", "/cases", {})).json()
+    due = (night.clock.now() + timedelta(days=1)).date()
+    body = {"about": "check", "due_on": due.isoformat(), "words": "Ring Zzorica.", "name": "bora"}
+    path = f"/cases/{case['id']}/follow-ups"
+    assert (await ana.ask("POST", path, body | {"name": "nobody"})).status_code == 422
+    assert (await ana.ask("POST", path, body)).status_code == 201
+    assert (await bora.ask("GET", f"/cases/{case['id']}")).status_code == 200, "bora works on it"
+    await skip(night, 40)
+    (letter,) = post.to("bora@example.org")
+    assert "is due today" in letter
+    assert "Zzorica" not in letter
+    assert post.to("chief@example.org") == []
+    await skip(night, 30)
+    assert "is overdue" in post.to("bora@example.org")[-1]
+    await skip(night, 30)
+    (letter,) = post.to("chief@example.org")
+    assert f"{case['code']}: a follow-up is overdue" in letter
