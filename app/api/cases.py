@@ -259,8 +259,8 @@ async def add_document(
     except (TimeoutError, ClientDisconnect):
         raise Invalid("The document did not come through. Try again.") from None
     name = unquote(x_document_name)
-    media, scanned = await documents.check_document(work, name, bytes(content))
-    made = await documents.add_document(work, staff, case_id, name, bytes(content), media, scanned)
+    checked = await documents.check_document(work, name, bytes(content))
+    made = await documents.add_document(work, staff, case_id, name, bytes(content), checked)
     return {"id": made.id}
 
 

@@ -280,6 +280,14 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
     return case
 
 
+async def works_on(work: Work, case: Case, staff: Staff) -> bool:
+    """Whether somebody works on a case already."""
+    there = select(CaseMember.case_id).where(
+        CaseMember.case_id == case.id, CaseMember.staff_id == staff.id
+    )
+    return await work.session.scalar(there) is not None
+
+
 async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     """Somebody works on a case no longer, and no longer reads what they read only for it.
 

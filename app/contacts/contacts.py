@@ -264,8 +264,15 @@ async def note_withdrawal(work: Work, contact_id: UUID, child: str | None) -> No
         Contact, contact_id, with_for_update=True, populate_existing=True
     )
     assert contact is not None
-    form = sheet_of(work, contact).form
-    paths = [next(iter(form.paths_of(meaning, child)), None) for meaning in (*CONSENT, *OTHERS)]
+    sheet = sheet_of(work, contact)
+    form, section = sheet.form, sheet.form.children
+    # What is asked once for all children says nothing about one of several.
+    alone = section is None or len(sheet.entries(present(contact), section)) < 2
+    own = f"{section.code}.{child}." if section is not None and child is not None else "\0"
+    paths = [
+        next((p for p in form.paths_of(meaning, child) if alone or p.startswith(own)), None)
+        for meaning in (*CONSENT, *OTHERS)
+    ]
     changes = [
         Change(path, "no", contact.revision)
         for path in paths

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shlex
 from pathlib import PurePath
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import filetype
@@ -32,6 +33,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 # The longest that a scan may take, in seconds.
 _SCAN_SECONDS = 60
+
+
+class Checked(NamedTuple):
+    """What a document is, whether it was scanned, and what should make one careful."""
+
+    kind: str
+    scanned: str
+    flags: list[str]
 
 
 class TooLarge(Refusal):
@@ -93,7 +102,7 @@ async def scan(command: str | None, content: bytes) -> str:
     return "clean"
 
 
-async def check_document(work: Work, name: str, content: bytes) -> tuple[str, str]:
+async def check_document(work: Work, name: str, content: bytes) -> Checked:
     """Size, kind and scan, which may take a minute: hold no connection. Raises Refusal."""
     name = name.strip()
     if not name or len(name) > 200 or not name.isprintable() or "/" in name:
@@ -103,11 +112,13 @@ async def check_document(work: Work, name: str, content: bytes) -> tuple[str, st
     limit = work.settings.document_megabytes
     if len(content) > limit * 1024 * 1024:
         raise TooLarge(f"A document may have {limit} MB.")
-    return kind_of(content, name), await scan(work.settings.scan_command, content)
+    kind = kind_of(content, name)
+    scanned = await scan(work.settings.scan_command, content)
+    return Checked(kind, scanned, await asyncio.to_thread(suspicions, content, kind))
 
 
 async def add_document(
-    work: Work, staff: Staff, case_id: UUID, name: str, content: bytes, kind: str, scanned: str
+    work: Work, staff: Staff, case_id: UUID, name: str, content: bytes, checked: Checked
 ) -> CaseDocument:
     """Seal a checked document into a case. Raises NotFound."""
     case = await lock_open(work, staff, case_id)
@@ -117,16 +128,16 @@ async def add_document(
         return work.keys.seal(value, table="case_documents", column=column, row=document_id)
 
     document = CaseDocument(
-        id=document_id, case_id=case.id, at=work.now, staff_id=staff.id, media_type=kind,
-        size=len(content), scan=scanned, flags=suspicions(content, kind),
+        id=document_id, case_id=case.id, at=work.now, staff_id=staff.id,
+        media_type=checked.kind, size=len(content), scan=checked.scanned, flags=checked.flags,
         name_sealed=seal(name.strip().encode(), "name_sealed"),
         content_sealed=seal(content, "content_sealed"),
     )  # fmt: skip
     work.session.add(document)
     await work.session.flush()
     note_event(
-        work, "case", case.id, "document added", document=str(document_id), media=kind,
-        size=len(content), scan=scanned, flags=document.flags,
+        work, "case", case.id, "document added", document=str(document_id), media=checked.kind,
+        size=len(content), scan=checked.scanned, flags=checked.flags,
     )  # fmt: skip
     return document
 

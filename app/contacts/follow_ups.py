@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.contacts import cases
 from app.contacts.models import Case, FollowUp
 from app.contacts.records import Opened, library_of, note_event
-from app.contacts.scopes import let_work, lock_writable, reads_case
+from app.contacts.scopes import lock_writable, reads_case
 from app.contacts.states import DONE, FollowUpAbout, SeparationOutcome
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
@@ -95,7 +95,7 @@ async def set_follow_up(
 ) -> FollowUp:
     """A follow-up for oneself, or for a colleague who works on the case from then on.
 
-    Raises NotFound, Invalid.
+    Raises NotFound, Invalid, and NotAllowed for somebody whom only the owner can let in.
     """
     case = await lock_writable(work, staff, Case, case_id)
     if _rests(work, case):
@@ -103,8 +103,9 @@ async def set_follow_up(
     owner = staff
     if name.strip() and name.strip() != staff.name:
         owner = await cases.colleague_of(work, name)
-        if await let_work(work, case, owner.id):
-            note_event(work, "case", case.id, "member added", staff=str(owner.id))
+        if not await cases.works_on(work, case, owner):
+            # Who works on a case is for its owner or a supervisor to say.
+            await cases.add_member(work, staff, case_id, name)
     return await add_follow_up(work, case, owner, about, due_on=due_on, words=words)
 
 

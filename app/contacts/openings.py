@@ -11,11 +11,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select, update
 
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.contacts.models import Contact, ContactReader, Opening
+from app.contacts.models import (
+    CaseContact,
+    CaseMember,
+    Contact,
+    ContactReader,
+    Opening,
+)
 from app.contacts.records import note_event
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -102,7 +108,13 @@ async def _talks(work: Work, contact: Contact) -> bool:
 async def close_opening(work: Work, opening_id: UUID) -> None:
     """The time is over: who opened it reads it no longer. Twice is once."""
     opening = await work.session.get(Opening, opening_id)
-    if opening is None or opening.until > work.now:
+    if opening is None:
+        return
+    if opening.until > work.now:
+        # The job's clock was a little ahead of ours.
+        work.defer(
+            "contacts:close_opening", delay=opening.until - work.now, opening_id=str(opening_id)
+        )
         return
     still = await work.session.scalars(
         select(Opening.contacts).where(
@@ -110,12 +122,28 @@ async def close_opening(work: Work, opening_id: UUID) -> None:
         )
     )
     kept = {contact for contacts in still for contact in contacts}
-    await work.session.execute(
-        delete(ContactReader).where(
-            ContactReader.staff_id == opening.staff_id,
-            ContactReader.contact_id.in_([c for c in opening.contacts if c not in kept]),
-            ContactReader.cause == _CAUSE,
+    # Who owns one by now, or works on its case, reads it for good.
+    owned = select(Contact.id).where(
+        Contact.id.in_(opening.contacts), Contact.owner_id == opening.staff_id
+    )
+    worked_on = (
+        select(CaseContact.contact_id)
+        .join(CaseMember, CaseMember.case_id == CaseContact.case_id)
+        .where(
+            CaseContact.contact_id.in_(opening.contacts), CaseMember.staff_id == opening.staff_id
         )
+    )
+    for_good = {*await work.session.scalars(owned), *await work.session.scalars(worked_on)}
+    theirs = (ContactReader.staff_id == opening.staff_id, ContactReader.cause == _CAUSE)
+    await work.session.execute(
+        update(ContactReader)
+        .where(*theirs, ContactReader.contact_id.in_(for_good))
+        .values(cause="owner or on its case")
+        .execution_options(synchronize_session=False)
+    )
+    closed = [c for c in opening.contacts if c not in kept | for_good]
+    await work.session.execute(
+        delete(ContactReader).where(*theirs, ContactReader.contact_id.in_(closed))
     )
 
 

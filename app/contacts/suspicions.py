@@ -15,8 +15,8 @@ _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _PDF_ACTS = re.compile(rb"/(JavaScript|JS|Launch|OpenAction|AA|RichMedia|XFA)\b")
 _PDF_HOLDS = re.compile(rb"/(EmbeddedFiles?|Filespec)\b")
 _OBJECTS = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
-# What a stream may unpack to, in bytes.
-_MOST = 4_000_000
+# What is unpacked of one document at the most, in bytes and in parts.
+_MOST, _PARTS = 16_000_000, 200
 # By what other files begin; a document that holds one of these is two documents.
 _BEGINNINGS = {
     "zip": b"PK\x03\x04", "pdf": b"%PDF-", "program": b"MZ\x90\x00", "elf": b"\x7fELF",
@@ -67,7 +67,10 @@ def _is_two(content: bytes, mime: str) -> bool:
 
 def _in_pdf(content: bytes) -> set[str]:
     found = set()
-    for part in (content, *_unpacked(content)):
+    parts = _unpacked(content)
+    if parts is None:
+        found.add(UNREADABLE)
+    for part in (content, *(parts or ())):
         names = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), part)
         if _PDF_ACTS.search(names):
             found.add(SCRIPTS)
@@ -78,19 +81,26 @@ def _in_pdf(content: bytes) -> set[str]:
     return found
 
 
-def _unpacked(content: bytes) -> list[bytes]:
-    """The object streams of a PDF, as far as they are compressed in the usual way."""
-    found = []
+def _unpacked(content: bytes) -> list[bytes] | None:
+    """The object streams of a PDF, as far as they are compressed in the usual way; None where they
+    are more than an honest document needs.
+    """
+    found: list[bytes] = []
+    left, view = _MOST, memoryview(content)
     for match in _OBJECTS.finditer(content):
+        if len(found) == _PARTS or left <= 0:
+            return None
         try:
-            found.append(zlib.decompressobj().decompress(content[match.end() :], _MOST))
+            found.append(zlib.decompressobj().decompress(view[match.end() :], left))
         except zlib.error:
             continue
+        left -= len(found[-1])
     return found
 
 
 def _in_office(content: bytes) -> set[str]:
     found = set()
+    left = _MOST
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for entry in archive.infolist():
@@ -100,15 +110,16 @@ def _in_office(content: bytes) -> set[str]:
                     found.add(FILES)
                 if entry.flag_bits & 1:
                     found.add(UNREADABLE)
-                elif _is_relations(entry) and _loads(archive.read(entry)):
-                    found.add(OUTSIDE)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, RuntimeError):
+                elif entry.filename.endswith(".rels"):
+                    left -= entry.file_size
+                    if left < 0:
+                        found.add(UNREADABLE)
+                    elif _loads(archive.read(entry)):
+                        found.add(OUTSIDE)
+    except Exception:
+        # Whatever is wrong with an archive from a stranger: it is kept, and said to be odd.
         found.add(UNREADABLE)
     return found
-
-
-def _is_relations(entry: zipfile.ZipInfo) -> bool:
-    return entry.filename.endswith(".rels") and entry.file_size < _MOST
 
 
 def _loads(relations: bytes) -> bool:

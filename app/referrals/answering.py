@@ -7,7 +7,7 @@ or somebody of ours who writes down what was said.
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.contacts.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
@@ -15,7 +15,7 @@ from app.referrals import clocks, details
 from app.referrals.climbing import begin, go_to
 from app.referrals.consent import ConsentWithdrawn, NotConsented
 from app.referrals.consenting import given_of
-from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.models import Agency, Approach, Dispatch, Referral, Rung
 from app.referrals.offering import next_agency
 from app.referrals.scopes import lock_referral
 from app.referrals.siblings import ASKED, siblings_of
@@ -36,6 +36,7 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
+    RungResult,
 )
 from app.referrals.telling import (
     announce_event,
@@ -136,10 +137,12 @@ async def acknowledge(
     await _take(work, referral, approach)
     approach.state = ApproachState.ACKNOWLEDGED.value
     approach.acknowledged_at = approach.acknowledged_at or work.now
+    if not with_siblings:
+        # Whoever said it said it of another child, and is no longer there to hear a code.
+        by = By("program", by.agency)
     await _announce(work, referral, approach, "referral.acknowledged", by)
     if not with_siblings:
-        # Whoever said it is no longer there to hear a code.
-        return await details.hand_out(work, referral, approach, By("program", by.agency))
+        return await details.hand_out(work, referral, approach, by)
     if await siblings_of(work, referral):
         work.defer(
             "referrals:take_siblings", referral_id=str(referral.id),
@@ -152,13 +155,27 @@ async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) 
     """The agency that has one child acknowledges the others about whom it is being asked."""
     first = await work.session.get(Referral, referral_id)
     assert first is not None
+    answered_at = None
+    if by.how == "phone":
+        answered_at = await work.session.scalar(
+            select(func.max(Rung.answered_at)).where(
+                Rung.referral_id == referral_id, Rung.result == RungResult.ACKNOWLEDGED
+            )
+        )
     for one in await siblings_of(work, first):
         referral = await lock_referral(work, one.id)
         if referral.agency_id != agency_id or ReferralState(referral.state) not in ASKED:
             continue
+        if referral.withdrawal_at is not None or not _was_told(referral, answered_at):
+            continue
         assert referral.approach_id is not None
         approach = await lock_approach(work, referral, referral.approach_id)
         await acknowledge(work, referral, approach, by, with_siblings=False)
+
+
+def _was_told(referral: Referral, answered_at: datetime | None) -> bool:
+    """Whether the person who lifted the phone then was asked about this child, too."""
+    return answered_at is None or (referral.sent_at is not None and referral.sent_at <= answered_at)
 
 
 async def _take(work: Work, referral: Referral, approach: Approach) -> None:
@@ -519,6 +536,7 @@ async def recall(work: Work, referral: Referral, words: str, by: By) -> None:
 
 async def _end(work: Work, referral: Referral) -> None:
     referral.closed_at, referral.climbs_at = work.now, None
+    referral.withdrawal_at = None
     referral.turn += 1
     await end_rungs(work, referral)
     await clocks.stop(work, referral)

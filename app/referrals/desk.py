@@ -24,7 +24,7 @@ from app.referrals.disclosures import disclose
 from app.referrals.letting_go import let_go_of_who_may_not
 from app.referrals.links import answer_question, approach_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral
-from app.referrals.scopes import lock_own
+from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import (
     HELD,
     OVER,
@@ -97,7 +97,9 @@ async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Ov
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
         raise NotPossible("The referral is over: nothing is told any more.")
-    before = await given_of(work, referral)
+    # What is said here may count for the others of the contact, too.
+    others = await _others_of_contact(work, referral)
+    befores = [(one, await given_of(work, one)) for one in (referral, *others)]
     if isinstance(said, Override):
         if referral.withdrawal_at is not None and not may(staff.role, Permission.SEE_CLOCKS):
             raise NotAllowed(
@@ -106,9 +108,25 @@ async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Ov
         await record_override(work, referral, said, By("by_hand"))
     else:
         await record_consent(work, referral, said, By("by_hand"))
-    await let_go_of_who_may_not(work, referral, before)
+    for one, before in befores:
+        await let_go_of_who_may_not(work, one, before)
     await _go_on(work, referral)
     return referral
+
+
+async def _others_of_contact(work: Work, referral: Referral) -> list[Referral]:
+    """The other referrals of the contact that are not over, locked."""
+    if referral.contact_id is None:
+        return []
+    ids = await work.session.scalars(
+        select(Referral.id)
+        .where(
+            Referral.contact_id == referral.contact_id, Referral.id != referral.id,
+            Referral.state.not_in(sorted(OVER)),
+        )
+        .order_by(Referral.id)
+    )  # fmt: skip
+    return [await lock_referral(work, one) for one in ids.all()]
 
 
 async def _go_on(work: Work, referral: Referral) -> None:

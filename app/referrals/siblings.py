@@ -68,7 +68,7 @@ async def count_asked(work: Work, referral: Referral) -> int:
     found = await work.session.scalar(
         select(func.count()).where(
             *_together(referral), Referral.state.in_(ASKED),
-            Referral.agency_id == referral.agency_id,
+            Referral.agency_id == referral.agency_id, Referral.withdrawal_at.is_(None),
         )
     )  # fmt: skip
     return 1 + (found or 0)

@@ -61,3 +61,11 @@ def test_what_makes_one_careful(content: bytes, mime: str, found: list[str]) -> 
 @given(st.binary(max_size=3000), st.sampled_from([PDF, DOCX, "image/png", "audio/mpeg"]))
 def test_rubbish_is_looked_at_without_a_fall(content: bytes, mime: str) -> None:
     assert isinstance(suspicions(content, mime), list)
+
+
+def test_what_unpacks_without_end_is_not_unpacked() -> None:
+    bomb = b"%PDF-1.5\n" + stream(b"\x00" * 4_000_000) * 400
+    assert len(bomb) < 3_000_000
+    assert suspicions(bomb, PDF) == ["cannot be looked into"]
+    relations = {f"word___rels__{n}.rels": b"<x/>" + b"\x00" * 2_000_000 for n in range(12)}
+    assert suspicions(archive(**relations), DOCX) == ["cannot be looked into"]

@@ -292,6 +292,9 @@ async def test_a_task_for_a_colleague_reminds_by_mail_and_climbs(night: Stage, p
     assert (await ana.ask("POST", path, body | {"name": "nobody"})).status_code == 422
     assert (await ana.ask("POST", path, body)).status_code == 201
     assert (await bora.ask("GET", f"/cases/{case['id']}")).status_code == 200, "bora works on it"
+    # Who works on it with ana lets nobody else in by that.
+    await night.add_counsellor("vera", state=None)
+    assert (await bora.ask("POST", path, body | {"name": "vera"})).status_code == 403
     await skip(night, 40)
     (letter,) = post.to("bora@example.org")
     assert "is due today" in letter

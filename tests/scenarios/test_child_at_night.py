@@ -97,3 +97,16 @@ async def test_who_has_not_talked_with_the_person_opens_nothing(stage: Stage) ->
     stage.stepped.move_to(stage.clock.now().replace(hour=13))
     await stage.advance(1)
     assert (await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 403
+
+
+async def test_who_has_become_the_owner_reads_it_for_good(stage: Stage) -> None:
+    _, bora, mine = await _known(stage)
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    (earlier,) = await stage.rows("SELECT id FROM contacts WHERE headline = 'June'")
+    await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
+    given = await chief.ask("POST", f"/contacts/{earlier['id']}/assign", {"staff_id": str(bora.id)})
+    assert given.status_code == 200, given.text
+    (seen,) = (await chief.ask("GET", "/openings")).json()
+    body = {"fitting": False, "words": "Ring me first."}
+    assert (await chief.ask("POST", f"/openings/{seen['id']}/review", body)).status_code == 204
+    assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 200

@@ -144,3 +144,49 @@ async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> N
     states = await _states(ana, made)
     assert states["Marko child_protection"] == "consent_withdrawn"
     assert states["Pavle child_protection"] in ("sent", "delivered")
+
+
+async def test_a_withdrawal_of_one_says_nothing_about_the_brother(night: Stage) -> None:
+    """What the form asks once for all children is not written over for one of them."""
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana)
+    contact_id = made["Marko education"]["contact_id"]
+    revision = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["revision"]
+    both = {"consent.services": "yes", "consent.authorities": "yes", "consent.family": "yes"}
+    await write(ana, contact_id, both, base=revision)
+    path = f"/referrals/{made['Marko education']['id']}/withdraw-consent"
+    assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
+    await night.advance(60)
+    answers = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["answers"]
+    assert {p: v for p, v in answers.items() if p.startswith("consent.")} == both
+    assert answers["child.a1.agrees_services"] == "no"
+    states = await _states(ana, made)
+    assert {states["Pavle education"], states["Pavle child_protection"]} <= {"sent", "delivered"}
+
+
+async def test_not_to_this_agency_takes_it_away_for_the_brother_too(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, services=["child_protection"])
+    marko, pavle = (made[f"{name} child_protection"]["id"] for name in ("Marko", "Pavle"))
+    said = AGREED | {"withheld_from": ["centre"]}
+    assert (await ana.ask("POST", f"/referrals/{marko}/consent", said)).status_code == 200
+    for one in (marko, pavle):
+        found = await referral_of(ana, one)
+        assert [a["state"] for a in found["approaches"]] == ["withdrawn"], one
+
+
+async def test_taken_back_there_is_no_withdrawal_to_decide(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
+    path = f"/referrals/{made['Marko child_protection']['id']}"
+    await ana.ask("POST", f"{path}/withdraw-consent", {"by": "child"})
+    await night.advance(10)
+    assert await _undecided(chief) == 1
+    for who in (ana, chief):
+        await who.ask("POST", f"{path}/recall", {"words": "He is at home."})
+    await night.advance(10)
+    assert await _undecided(chief) == 0
