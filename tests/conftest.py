@@ -46,6 +46,7 @@ def server() -> Iterator[str]:
             # The tests' data may be lost with the machine; theirs alone.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE template_helpline")
         migrate(_named(postgres.url, "template_helpline"))
@@ -61,7 +62,9 @@ def database(server: str) -> Iterator[str]:
     """A migrated database of this test's own."""
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
+        # Where nothing is flushed, copying the files is faster than copying through the log.
+        made = f"CREATE DATABASE {name} TEMPLATE template_helpline STRATEGY FILE_COPY"
+        connection.execute(made)
         yield _named(server, name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
