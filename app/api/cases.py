@@ -213,7 +213,7 @@ async def add_follow_up(
     work: InWork, staff: WritesCases, case_id: UUID, body: NewFollowUp
 ) -> dict[str, UUID]:
     """Something to look after on a date, by oneself or by a colleague."""
-    made = await follow_ups.set_follow_up(
+    made = await cases.set_follow_up(
         work, staff, case_id, body.about, body.due_on, body.words, name=body.name
     )
     return {"id": made.id}

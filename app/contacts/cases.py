@@ -1,5 +1,6 @@
 """Cases: several contacts about the same children, with people, a plan, notes and a team."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -286,6 +287,30 @@ async def works_on(work: Work, case: Case, staff: Staff) -> bool:
         CaseMember.case_id == case.id, CaseMember.staff_id == staff.id
     )
     return await work.session.scalar(there) is not None
+
+
+async def set_follow_up(
+    work: Work,
+    staff: Staff,
+    case_id: UUID,
+    about: FollowUpAbout,
+    due_on: date,
+    words: str,
+    *,
+    name: str = "",
+) -> FollowUp:
+    """A follow-up for oneself, or for a colleague who works on the case from then on.
+
+    Raises NotFound, Invalid, and NotAllowed for somebody whom only the owner can let in.
+    """
+    case = await lock_open(work, staff, case_id)
+    owner = staff
+    if name.strip() and name.strip() != staff.name:
+        owner = await colleague_of(work, name)
+        if not await works_on(work, case, owner):
+            # Who works on a case is for its owner or a supervisor to say.
+            await add_member(work, staff, case_id, name)
+    return await add_follow_up(work, case, owner, about, due_on=due_on, words=words)
 
 
 async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:

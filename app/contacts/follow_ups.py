@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.contacts import cases
 from app.contacts.models import Case, FollowUp
 from app.contacts.records import Opened, library_of, note_event
 from app.contacts.scopes import lock_writable, reads_case
@@ -81,32 +80,6 @@ async def ring_again(work: Work, case: Case) -> None:
     )
     for follow_up in rows.all():
         _set_bells(work, follow_up)
-
-
-async def set_follow_up(
-    work: Work,
-    staff: Staff,
-    case_id: UUID,
-    about: FollowUpAbout,
-    due_on: date,
-    words: str,
-    *,
-    name: str = "",
-) -> FollowUp:
-    """A follow-up for oneself, or for a colleague who works on the case from then on.
-
-    Raises NotFound, Invalid, and NotAllowed for somebody whom only the owner can let in.
-    """
-    case = await lock_writable(work, staff, Case, case_id)
-    if _rests(work, case):
-        raise Conflict("The case is closed. A supervisor can open it again.")
-    owner = staff
-    if name.strip() and name.strip() != staff.name:
-        owner = await cases.colleague_of(work, name)
-        if not await cases.works_on(work, case, owner):
-            # Who works on a case is for its owner or a supervisor to say.
-            await cases.add_member(work, staff, case_id, name)
-    return await add_follow_up(work, case, owner, about, due_on=due_on, words=words)
 
 
 async def finish_follow_up(
