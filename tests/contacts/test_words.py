@@ -32,8 +32,8 @@ def test_a_misspelt_name_sounds_the_same(one: str, other: str) -> None:
 
 # Names of the region in two spellings each: Serbian, Macedonian and Bulgarian in both scripts and
 # as passports and English write them (ICAO Doc 9303, part 3, section 6), and the Albanian, Bosnian,
-# Turkish, Hungarian and Romanian spellings of the same name. Those of the last three lines were
-# written down after the rules.
+# Turkish, Hungarian and Romanian spellings of the same name. The last 35 were written down after
+# the rules, but for that of a "y" before a consonant.
 VARIANTS = """
 Elena=Јелена Viktor=Victor Kristina=Christina Dževahire=Xhevahire Jovanović=Yovanovich
 Đorđe=Djordje Đorđević=Dordevic Hristina=Kristina Aleksandar=Alexander Stefan=Stephan
