@@ -152,7 +152,9 @@ async def print_case(
     _check_ground(to)
     contacts = await cases.contacts_in(work, staff, opened.record)
     if to.ground is Ground.CONSENT:
-        _check_agreed(work, await cases.all_contacts_of(work, opened.record), to)
+        _check_agreed(
+            work, await cases.all_contacts_of(work, opened.record), to, {c.id for c in contacts}
+        )
     page = await _page(work, staff, opened, sheet, sections, language, to)
     words = page["words"]
     words["confidential"] = words["confidential"].format(to.recipient or to.purpose.value)
@@ -199,8 +201,10 @@ def _check_ground(to: HandedTo) -> None:
         raise Invalid("Write which order, which duty, or which danger it is.")
 
 
-def _check_agreed(work: Work, contacts: list[Contact], to: HandedTo) -> None:
-    """Each contact of the case says yes, for each of its children. Raises NotAgreed."""
+def _check_agreed(work: Work, contacts: list[Contact], to: HandedTo, readable: set[UUID]) -> None:
+    """Each contact of the case says yes, for each of its children; one that the person may not
+    read is not named. Raises NotAgreed.
+    """
     _, meaning = _GROUNDS[to.purpose]
     assert meaning is not None
     if not contacts:
@@ -212,8 +216,9 @@ def _check_agreed(work: Work, contacts: list[Contact], to: HandedTo) -> None:
         if section is not None:
             children = [*sheet.entries(present(contact), section)] or children
         if any(said_of(contact, sheet, meaning, child) != "yes" for child in children):
+            which = f"contact {contact.code}" if contact.id in readable else "another contact"
             raise NotAgreed(
-                f"Nothing is printed: contact {contact.code} says no consent to this. "
+                f"Nothing is printed: {which} says no consent to this. "
                 "Ask for it and write it there, or choose another ground."
             )
 
