@@ -86,7 +86,7 @@ class ReferralView(ReferralRow):
     # Which child of the contact it is about, and the other referrals of the same need.
     child_entry: str | None
     together: list[str]
-    # Answers that are told to nobody before they are confirmed.
+    # Answers that no agency is told before they are confirmed.
     to_confirm: list[str]
     # Consent was withdrawn, and a supervisor has yet to decide.
     withdrawal_at: datetime | None

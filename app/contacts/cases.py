@@ -282,7 +282,7 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
 
 
 async def works_on(work: Work, case: Case, staff: Staff) -> bool:
-    """Whether somebody works on a case already."""
+    """Whether a colleague works on a case already."""
     there = select(CaseMember.case_id).where(
         CaseMember.case_id == case.id, CaseMember.staff_id == staff.id
     )
@@ -301,7 +301,7 @@ async def set_follow_up(
 ) -> FollowUp:
     """A follow-up for oneself, or for a colleague who works on the case from then on.
 
-    Raises NotFound, Invalid, and NotAllowed for somebody whom only the owner can let in.
+    Raises NotFound, Invalid, and NotAllowed for a colleague whom only the owner can let in.
     """
     case = await lock_open(work, staff, case_id)
     owner = staff

@@ -151,7 +151,7 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
         to = "owner"
         work.defer("contacts:mail_follow_up", follow_up_id=str(follow_up.id), to=to)
         if overdue:
-            # Whoever is ill or has left does not look: then a supervisor has to.
+            # An owner who is ill or has left does not look: then a supervisor has to.
             work.defer(
                 "contacts:mail_follow_up", delay=ESCALATES, follow_up_id=str(follow_up.id),
                 to="supervisors",

@@ -32,13 +32,13 @@ Meaning = Literal[
     "caregiver", "caregiver_relationship", "caregiver_phone", "caregiver_knows",
     "caregiver_informed", "household", "separated", "danger_signs", "suspect", "child_words",
     "child_wants", "safe_to_contact", "how_to_contact", "summary", "why",
-    # Of whoever reports, and of consent.
+    # Of the reporter, and of consent.
     "caller_relationship", "reporter", "reporter_role", "reporter_organisation",
     "reporter_phone", "reporter_agrees", "wants_feedback", "consent_services",
     "consent_family", "consent_authorities", "consent_by", "withheld_from",
 ]  # fmt: skip
 SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
-# By which whoever reports is known.
+# By which the reporter is known.
 OF_REPORTER: frozenset[Meaning] = frozenset(
     {"reporter", "reporter_role", "reporter_organisation", "reporter_phone"}
 )

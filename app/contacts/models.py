@@ -377,7 +377,7 @@ class CaseDocument(Base):
     media_type: Mapped[str]
     size: Mapped[int]
     scan: Mapped[str]
-    # What should make whoever opens it careful: macros, scripts, files inside.
+    # What should make a reader careful: macros, scripts, files inside.
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # Misfiled, and taken out: name and content are gone, that it was there is not.
     removed_at: Mapped[datetime | None]

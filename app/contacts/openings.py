@@ -1,4 +1,4 @@
-"""Earlier contacts that are opened for a reason, by whoever talks with a caller known to others.
+"""Earlier contacts of a known caller, opened for a reason by the counsellor who has the talk.
 
 At night the colleague who knows the child is asleep. What is there may be opened then, by the
 counsellor who is talking with the same person or has just done so, and for a while only. It is
@@ -61,7 +61,7 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
     if contact.owner_id != staff.id or not await _talks(work, contact):
         raise NotAllowed("Only who talks with this person, or has just done so, may open it.")
     if contact.profile_id is None:
-        raise Conflict("Nobody knows whose contact this is. Say first who is calling.")
+        raise Conflict("It is not known whose contact this is. Say first who is calling.")
     found = list(
         await work.session.scalars(
             select(Contact)
@@ -195,7 +195,7 @@ def _reason(work: Work, opening: Opening) -> str:
 
 
 async def review(work: Work, staff: Staff, opening_id: UUID, *, fitting: bool, words: str) -> None:
-    """A supervisor says whether it was right to open it; nobody reviews their own.
+    """A supervisor says whether it was right to open it; no supervisor reviews their own.
 
     What was not right is closed at once. Raises NotFound, NotAllowed, Invalid, Conflict.
     """

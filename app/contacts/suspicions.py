@@ -1,4 +1,4 @@
-"""What in a document should make whoever opens it careful. Pure.
+"""What in a document should make a reader careful. Pure.
 
 Macros, scripts and second files inside of a document are flagged, and never refused: a threatening
 letter may well come as such a file, and it is evidence. Only what the bytes say is looked at; the

@@ -19,7 +19,7 @@ _CYRILLIC = str.maketrans(
 )  # fmt: skip
 # How one sound is spelt in passports (ICAO Doc 9303, part 3, section 6), in English, Albanian,
 # Hungarian, Turkish and Romanian, and in a hurry; longest first. Č, ć, c, k and q are one: which of
-# them is meant by a "c" nobody can tell. So are đ, dž, gj and xh.
+# them is meant by a "c" cannot be told. So are đ, dž, gj and xh.
 _SOUNDS = (
     ("tsch", "k"), ("sch", "s"), ("tch", "k"), ("dzh", "d"), ("xh", "d"), ("dz", "d"),
     ("dj", "d"), ("gj", "d"), ("gy", "d"), ("gh", "g"), ("kh", "h"), ("ph", "f"), ("th", "t"),

@@ -228,7 +228,7 @@ class Stage:
                 continue
             jobs, could_match = await self._under_way()
             if jobs:
-                # Whoever does them needs the time more than we need to look.
+                # The worker needs the time more than we need to look.
                 calm = 0
                 await asyncio.sleep(0.003)
                 continue

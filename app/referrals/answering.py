@@ -138,7 +138,7 @@ async def acknowledge(
     approach.state = ApproachState.ACKNOWLEDGED.value
     approach.acknowledged_at = approach.acknowledged_at or work.now
     if not with_siblings:
-        # Whoever said it said it of another child, and is no longer there to hear a code.
+        # The person said it of another child, and is no longer there to hear a code.
         by = By("program", by.agency)
     await _announce(work, referral, approach, "referral.acknowledged", by)
     if not with_siblings:

@@ -75,7 +75,7 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
 
     Consent counts for every referral of the child to a service for which it was given, and so does
     its withdrawal. An override counts for the referral for which its ground was written, until
-    consent is given there. Whom somebody wants not to be told is not told in any referral of the
+    consent is given there. An agency that must not be told is not told in any referral of the
     contact, until a later consent there takes it back.
     """
     await work.session.flush()

@@ -157,7 +157,7 @@ _FOUND = Question(
             or_(*(Referral.state == literal(state.value) for state in _ACTS)),
             _undecided(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Clock.breached_at),
         ),
-        # A supervisor decides, not whoever wrote it down.
+        # A supervisor decides, not the counsellor who wrote it down.
         _danger(AlarmKind.WITHDRAWAL_UNDECIDED, Referral.id, _NO_OWNER).where(
             Referral.withdrawal_at.is_not(None)
         ),

@@ -135,7 +135,7 @@ async def _go_on(work: Work, referral: Referral) -> None:
         return
     referral.withdrawal_at = None
     if ReferralState(referral.state) in UNACKNOWLEDGED and referral.climbs_at is None:
-        # A new round: whoever was tried before is tried again.
+        # A new round: the phones that were tried before are tried again.
         referral.ladder_round += 1
         if referral.approach_id is not None:
             approach = await work.session.get(Approach, referral.approach_id)

@@ -165,7 +165,7 @@ class Referral(Filled, Base):
     state: Mapped[str] = mapped_column(server_default="draft")
     # Which child of the contact it is about; none where the contact names no child.
     child_entry: Mapped[str | None]
-    # Answers that only come close to what is asked: told to nobody before they are confirmed.
+    # Answers that only come close to what is asked: told to no agency before they are confirmed.
     to_confirm: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # The child's age, as far as it is known, to find the right agency.
     child_age: Mapped[int | None]

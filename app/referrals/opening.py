@@ -456,7 +456,7 @@ async def _not_referred(
     children = [c for c in children_of(contact, sheet_of(work, contact.record)) if c is not None]
     referred = {one.child_entry for one in there}
     if None in referred:
-        # Opened before anybody was named: it is about the first.
+        # Opened before a child was named: it is about the first.
         referred |= set(children[:1])
     left = tuple(child for child in children if child not in referred)
     if not left:

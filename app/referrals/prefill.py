@@ -1,7 +1,7 @@
 """What of a contact goes along with a referral, by what the questions of both forms mean.
 
 What means the same is copied. What only comes close, as where a child lives to where it is now, is
-written down as *to be confirmed*: it is shown to our own people, and told to nobody before one of
+written down as *to be confirmed*: it is shown to our own staff, and told to no agency before one of
 them has confirmed it.
 """
 

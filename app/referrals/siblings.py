@@ -1,8 +1,8 @@
 """Brothers and sisters: one referral each, and one conversation about all of them.
 
 Those that one need has opened together, for the same service, are offered to the same agency where
-it takes them. Its phone is rung for one of them, and what is taken there is taken for all; whoever
-is left is asked about on its own.
+it takes them. Its phone is rung for one of them, and what is taken there is taken for all; a
+child who is left is asked about alone.
 """
 
 from datetime import timedelta

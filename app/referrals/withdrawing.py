@@ -1,4 +1,4 @@
-"""Consent that is withdrawn, by whoever gave it or by what the contact says afterwards.
+"""Consent that is withdrawn, by the child or caregiver or by what the contact says afterwards.
 
 It is withdrawn for the child: every referral of that child that rests on consent hears of it. What
 is immediate is not ended by it at once. Nothing more is told, a supervisor hears of it, and decides
@@ -37,7 +37,7 @@ from app.staff.roles import Permission, may
 from app.work import Work
 
 _BY_HAND = By("by_hand")
-# Nobody was told yet, or what there was to do is done: there is nothing to decide.
+# No agency was told yet, or what there was to do is done: there is nothing to decide.
 _DECIDED = (ReferralState.DRAFT, ReferralState.COMPLETED)
 
 
@@ -96,7 +96,7 @@ async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) ->
     )
     told = {"withdrawn_by": said.by.value, "by_way": said.how.value}
     if ReferralState(referral.state) in OVER:
-        # It is over, and stays so; whoever was told has to hear this all the same.
+        # It is over, and stays so; each agency that was told has to hear this all the same.
         note(work, referral, "withdraw_consent", by, words=said.words, **told)
         await _end(work, referral)
     elif referral.urgency == Urgency.IMMEDIATE and ReferralState(referral.state) not in _DECIDED:

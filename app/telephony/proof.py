@@ -165,7 +165,7 @@ async def _overlap(
     """From when on caller and counsellor were both in; None if they never were.
 
     The provider tells the second in which a leg ended, and a callback may be late by `FRESH`.
-    What that leaves open counts as a talk: better a record that nobody needs than a child who
+    What that leaves open counts as a talk: better a record that is not needed than a child who
     was heard and of whom nothing is written.
     """
     assert call.ended_at is not None
