@@ -22,7 +22,7 @@ from app.api.record_views import (
     rows_as_json,
     saved_with_state,
 )
-from app.contacts import cases, documents, follow_ups, printing
+from app.contacts import case_requests, cases, documents, follow_ups, printing
 from app.contacts.models import Case
 from app.contacts.risk import Risk
 from app.contacts.scopes import may_write_case
@@ -82,6 +82,9 @@ class NewFollowUp(BaseModel):
     words: str = Field(default="", max_length=2000)
     # For which colleague; none: for oneself.
     name: str = Field(default="", max_length=200)
+    # Of an intervention: the entry of the goal in the plan, and who does it.
+    goal: str = Field(default="", max_length=60)
+    provider: str = Field(default="", max_length=200)
 
 
 class Result(BaseModel):
@@ -165,9 +168,14 @@ async def link_contact(work: InWork, staff: WritesCases, case_id: UUID, body: By
 
 
 @router.post("/cases/{case_id}/status")
-async def move_case(work: InWork, staff: WritesCases, case_id: UUID, body: MoveTo) -> CaseRow:
-    """Move it on, as its workflow allows."""
-    return case_row(await cases.move_case(work, staff, case_id, body.to, body.reason))
+async def move_case(
+    work: InWork, staff: WritesCases, case_id: UUID, body: MoveTo, response: Response
+) -> CaseRow:
+    """Move it on, as its workflow allows; 202 where a second person has to agree first."""
+    case, asked = await case_requests.move_or_ask(work, staff, case_id, body.to, body.reason)
+    if asked is not None:
+        response.status_code = 202
+    return case_row(case)
 
 
 @router.post("/cases/{case_id}/risk")
@@ -197,9 +205,9 @@ async def unlink_contact(
 
 
 @router.post("/cases/{case_id}/owner")
-async def give_case(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
-    """Give it to a colleague."""
-    return case_row(await cases.give_case(work, staff, case_id, body.name))
+async def assign_case(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
+    """Assign it to a colleague, as a supervisor."""
+    return case_row(await cases.assign_case(work, staff, case_id, body.name))
 
 
 @router.post("/cases/{case_id}/notes", status_code=204)
@@ -214,8 +222,9 @@ async def add_follow_up(
 ) -> dict[str, UUID]:
     """Something to look after on a date, by oneself or by a colleague."""
     made = await cases.set_follow_up(
-        work, staff, case_id, body.about, body.due_on, body.words, name=body.name
-    )
+        work, staff, case_id, body.about, body.due_on, body.words, name=body.name, goal=body.goal,
+        provider=body.provider,
+    )  # fmt: skip
     return {"id": made.id}
 
 

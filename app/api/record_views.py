@@ -8,7 +8,15 @@ from fastapi import Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from app.contacts import cases, contacts, documents, follow_ups
+from app.contacts import (
+    case_flags,
+    case_links,
+    case_requests,
+    cases,
+    contacts,
+    documents,
+    follow_ups,
+)
 from app.contacts.answers import Answers, Asked
 from app.contacts.forms import column_of
 from app.contacts.library import Library
@@ -129,8 +137,43 @@ class FollowUpView(BaseModel):
     due_on: date
     state: str
     words: str
+    # Of an intervention: its goal in the plan, and who does it.
+    goal: str | None
+    provider: str
     result: str | None
     result_words: str
+
+
+class FlagView(BaseModel):
+    id: UUID
+    about: str
+    words: str
+    last_on: date | None
+    raised_at: datetime
+    raised_by: str
+
+
+class LinkedCase(BaseModel):
+    id: UUID
+    code: str
+    tie: str
+    # Whether the reader may open it.
+    readable: bool
+
+
+class RequestView(BaseModel):
+    """What a second person has to agree to in a case."""
+
+    id: UUID
+    case_id: UUID
+    case_code: str
+    # "move" or "transfer"; the status, or the name of the colleague or team.
+    about: str
+    to: str
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    decides: bool
 
 
 class DocumentView(BaseModel):
@@ -159,6 +202,9 @@ class CaseView(CaseRow):
     members: list[str]
     follow_ups: list[FollowUpView]
     documents: list[DocumentView]
+    flags: list[FlagView]
+    linked: list[LinkedCase]
+    requests: list[RequestView]
     events: list[EventLine]
 
 
@@ -258,6 +304,8 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
                 due_on=row.due_on,
                 state=follow_up_state(row),
                 words=words,
+                goal=row.goal,
+                provider=follow_ups.provider_of(opened, row),
                 result=row.result,
                 result_words=result,
             )
@@ -274,6 +322,25 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
             )
             for row, name in await documents.documents_of(opened)
         ],
+        flags=[
+            FlagView(
+                id=flag.id,
+                about=flag.about,
+                words=words,
+                last_on=flag.last_on,
+                raised_at=flag.raised_at,
+                raised_by=name,
+            )
+            for flag, words, name in await case_flags.flags_of(opened)
+        ],
+        linked=[
+            LinkedCase(id=one.id, code=one.code, tie=tie, readable=mine)
+            for one, tie, mine in await case_links.linked_cases(work, staff, case.id)
+        ],
+        requests=[
+            request_view(one)
+            for one in await case_requests.waiting_for(work, staff, case_id=case.id)
+        ],
         events=[
             EventLine(
                 kind=event.kind,
@@ -284,6 +351,22 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
             )
             for event, words in await events_of(opened)
         ],
+    )
+
+
+def request_view(waiting: case_requests.Waiting) -> RequestView:
+    """An open request as a reader sees it."""
+    request = waiting.request
+    return RequestView(
+        id=request.id,
+        case_id=request.case_id,
+        case_code=waiting.case.code,
+        about="move" if request.to_status else "transfer",
+        to=waiting.to,
+        reason=waiting.reason,
+        asked_by=waiting.asked_by,
+        asked_at=request.asked_at,
+        decides=waiting.decides,
     )
 
 

@@ -225,9 +225,10 @@ async def open_referrals(work: InWork, staff: Writes, body: NewReferral) -> dict
     if body.consent is not None and body.override is not None:
         raise Invalid("Either there is consent, or it is overridden.")
     said = body.consent or body.override
+    how = OpenedHow.CASE if body.case_id else OpenedHow.BY_HAND
     wish = opening.Wish(
         body.urgency,
-        OpenedHow.CONTACT if body.contact_id else OpenedHow.BY_HAND,
+        OpenedHow.CONTACT if body.contact_id else how,
         tuple(body.services),
         place=body.place,
         answers=body.answers,

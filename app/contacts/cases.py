@@ -211,9 +211,8 @@ async def link_contact(work: Work, staff: Staff, case_id: UUID, contact_code: st
     return case
 
 
-async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: str) -> Case:
-    """Move a case on, as its workflow allows. Raises Invalid, Conflict, NotFound."""
-    case = await lock_writable(work, staff, Case, case_id)
+def check_move(work: Work, staff: Staff, case: Case, to: str, reason: str) -> Move:
+    """That a person may move a case on, with the reason that it needs. Raises Invalid, Conflict."""
     flow = workflow_of(work, case)
     move: Move | None = next(
         (m for m in flow.moves_from(case.status, staff.role) if m.to == to), None
@@ -225,6 +224,12 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
         raise Invalid("Say why.")
     if flow.status(to).ends:
         _check_outcomes(work, case)
+    return move
+
+
+async def apply_move(work: Work, case: Case, to: str, reason: str) -> None:
+    """Move a locked case on that was checked, and approved where that is needed."""
+    flow = workflow_of(work, case)
     before, case.status = case.status, to
     if flow.status(before).ends and not flow.status(to).ends:
         await ring_again(work, case)
@@ -232,7 +237,6 @@ async def move_case(work: Work, staff: Staff, case_id: UUID, to: str, reason: st
     note_event(
         work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
     )
-    return case
 
 
 def _check_outcomes(work: Work, case: Case) -> None:
@@ -298,19 +302,33 @@ async def set_follow_up(
     words: str,
     *,
     name: str = "",
+    goal: str = "",
+    provider: str = "",
 ) -> FollowUp:
-    """A follow-up for oneself, or for a colleague who works on the case from then on.
+    """A follow-up for oneself, or for a colleague who works on the case from then on. `goal` is
+    the entry of the plan that an intervention is for, `provider` who does it.
 
     Raises NotFound, Invalid, and NotAllowed for a colleague whom only the owner can let in.
     """
     case = await lock_open(work, staff, case_id)
+    if goal:
+        _check_goal(work, case, goal)
     owner = staff
     if name.strip() and name.strip() != staff.name:
         owner = await colleague_of(work, name)
         if not await works_on(work, case, owner):
             # Who works on a case is for its owner or a supervisor to say.
             await add_member(work, staff, case_id, name)
-    return await add_follow_up(work, case, owner, about, due_on=due_on, words=words)
+    return await add_follow_up(
+        work, case, owner, about, due_on=due_on, words=words, goal=goal, provider=provider
+    )
+
+
+def _check_goal(work: Work, case: Case, goal: str) -> None:
+    sheet = sheet_of(work, case)
+    sections = [section for section, _ in sheet.form.meaning("goal")]
+    if not any(goal in sheet.entries(present(case), section) for section in sections):
+        raise Invalid("There is no such goal in the plan of the case.")
 
 
 async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
@@ -331,12 +349,23 @@ async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> C
     return case
 
 
-async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
-    """Give a case to a colleague; whoever had it stays a member. Raises NotFound, Invalid."""
-    case = await _lock_own(work, staff, case_id)
+async def assign_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
+    """Assign a case of one's team to a colleague, at once. Only a supervisor can: the owner asks
+    for a transfer. Raises NotFound, Invalid, NotAllowed.
+    """
+    case = await lock_writable(work, staff, Case, case_id)
+    if not may(staff.role, Permission.READ_TEAM_RECORDS) or case.team != staff.team:
+        raise NotAllowed("A supervisor assigns cases. Ask a colleague to take it over instead.")
     other = await colleague_of(work, name)
-    if other.id == case.owner_id:
-        return case
+    if other.id != case.owner_id:
+        await hand_over(work, case, other)
+    return case
+
+
+async def hand_over(work: Work, case: Case, other: Staff) -> None:
+    """A locked case has a new owner, who is given its open follow-ups. The owner before stays a
+    member until a colleague removes them.
+    """
     await let_work(work, case, other.id)
     before, case.owner_id, case.team = case.owner_id, other.id, other.team
     # What is still to be looked after goes along.
@@ -346,7 +375,6 @@ async def give_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
         .values(owner_id=other.id)
     )
     note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
-    return case
 
 
 async def colleague_of(work: Work, name: str) -> Staff:

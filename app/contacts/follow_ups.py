@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.contacts.models import Case, FollowUp
 from app.contacts.records import Opened, library_of, note_event
 from app.contacts.scopes import lock_writable, reads_case
-from app.contacts.states import DONE, FollowUpAbout, SeparationOutcome
+from app.contacts.states import DONE, INTERVENED, REVIEWED, FollowUpAbout, SeparationOutcome
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -36,6 +36,8 @@ async def add_follow_up(
     due_on: date | None = None,
     days: int | None = None,
     words: str = "",
+    goal: str = "",
+    provider: str = "",
 ) -> FollowUp:
     """Put a follow-up on a locked or new case. Raises Invalid."""
     country = library_of(work.ground).country
@@ -45,15 +47,24 @@ async def add_follow_up(
         raise Invalid("The date is today or later.")
     if len(words) > 2000 or "\x00" in words:
         raise Invalid("Say it in at most 2000 characters.")
+    if len(provider) > 200 or "\x00" in provider:
+        raise Invalid("Say who does it in at most 200 characters.")
+    if about is FollowUpAbout.INTERVENTION and not words.strip():
+        raise Invalid("Say what is done.")
+    if about is not FollowUpAbout.INTERVENTION and (goal or provider.strip()):
+        raise Invalid("Only an intervention has a goal and a provider.")
     follow_up_id = uuid4()
-    sealed = None
-    if words.strip():
-        sealed = work.keys.seal(
-            words.strip().encode(), table="follow_ups", column="words_sealed", row=follow_up_id
-        )
+
+    def sealed(text: str, column: str) -> bytes | None:
+        if not text.strip():
+            return None
+        body = text.strip().encode()
+        return work.keys.seal(body, table="follow_ups", column=column, row=follow_up_id)
+
     follow_up = FollowUp(
         id=follow_up_id, case_id=case.id, owner_id=owner.id, about=about.value, due_on=due,
-        words_sealed=sealed, created_at=work.now,
+        words_sealed=sealed(words, "words_sealed"), goal=goal or None,
+        provider_sealed=sealed(provider, "provider_sealed"), created_at=work.now,
     )  # fmt: skip
     work.session.add(follow_up)
     await work.session.flush()
@@ -117,7 +128,15 @@ async def finish_follow_up(
 
 def results_of(about: str) -> list[str]:
     """The possible results of a follow-up."""
-    return list(SeparationOutcome) if about == FollowUpAbout.SEPARATION else list(DONE)
+    match about:
+        case FollowUpAbout.SEPARATION:
+            return list(SeparationOutcome)
+        case FollowUpAbout.INTERVENTION:
+            return list(INTERVENED)
+        case FollowUpAbout.REVIEW:
+            return list(REVIEWED)
+        case _:
+            return list(DONE)
 
 
 def _rests(work: Work, case: Case) -> bool:
@@ -186,6 +205,13 @@ async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID
         (uuid5(follow_up.id, f"{person.id} {words}"), person.email or "", subject, body)
         for person in people
     ]
+
+
+def provider_of(opened: Opened[Case], follow_up: FollowUp) -> str:
+    """Who does an intervention; empty where nobody is named."""
+    return opened.words(
+        follow_up.provider_sealed, table="follow_ups", column="provider_sealed", row=follow_up.id
+    )
 
 
 async def follow_ups_of(opened: Opened[Case]) -> list[tuple[FollowUp, str, str]]:

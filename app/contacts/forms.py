@@ -27,7 +27,7 @@ Meaning = Literal[
     # Of a child, and of where it is.
     "age_is", "birth_date", "disability", "language", "interpreter", "access_needs", "place_now",
     "found_at", "home_address", "child_phone", "identifier", "school", "other_children",
-    "case_code", "confidential", "child_outcome",
+    "case_code", "confidential", "child_outcome", "goal",
     # Of the family, the danger and the wishes.
     "caregiver", "caregiver_relationship", "caregiver_phone", "caregiver_knows",
     "caregiver_informed", "household", "separated", "danger_signs", "suspect", "child_words",

@@ -3,13 +3,15 @@
 Every job may be run twice.
 """
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
-from app.contacts.follow_ups import letters_of, ring_bell
+from app.contacts import case_requests, follow_ups
+from app.contacts.follow_ups import ring_bell
 from app.contacts.openings import close_opening
 from app.contacts.rebuilding import rebuild
 from app.jobs.transaction import transaction
@@ -21,8 +23,10 @@ from app.mail import (
     read_smtp_url,
     send_mail,
 )
-from app.work import PROGRAM, Ground
+from app.work import PROGRAM, Ground, Work
 
+# The letters about a row: of each a key, the address, subject and body.
+_Letters = Callable[[Work, UUID, str], Awaitable[list[tuple[UUID, str, str, str]]]]
 # For as long as it takes: a date that nobody is told of is a child forgotten.
 _RETRY = RetryStrategy(
     max_attempts=None,
@@ -57,18 +61,11 @@ def contacts_tasks() -> Blueprint:
 
     @tasks.task(name="mail_follow_up", retry=_MAILS, pass_context=True)
     async def mail_follow_up(context: JobContext, follow_up_id: str, to: str) -> None:
-        ground: Ground = context.additional_context["ground"]
-        if ground.settings.smtp_url is None:
-            return
-        async with transaction(ground, PROGRAM) as work:
-            letters = await letters_of(work, UUID(follow_up_id), to)
-        box = read_smtp_url(ground.settings.smtp_url)
-        for key, address, subject, body in letters:
-            try:
-                # Sent twice it is one: the key is its Message-ID.
-                await send_mail(box, address, subject, body, message_id=key, at=ground.clock.now())
-            except (MailRefused, MailUncertain) as error:
-                log().warning("a reminder was refused", area="contacts", cause=str(error)[:60])
+        await _mail(context, follow_ups.letters_of, follow_up_id, to)
+
+    @tasks.task(name="mail_request", retry=_MAILS, pass_context=True)
+    async def mail_request(context: JobContext, request_id: str, to: str) -> None:
+        await _mail(context, case_requests.letters_of, request_id, to)
 
     @tasks.task(name="rebuild_keys", retry=_RETRY, pass_context=True)
     async def rebuild_keys(context: JobContext) -> None:
@@ -77,6 +74,22 @@ def contacts_tasks() -> Blueprint:
             await rebuild(work)
 
     return tasks
+
+
+async def _mail(context: JobContext, letters_of: _Letters, row: str, to: str) -> None:
+    """Send the letters about a row that are still to be sent."""
+    ground: Ground = context.additional_context["ground"]
+    if ground.settings.smtp_url is None:
+        return
+    async with transaction(ground, PROGRAM) as work:
+        letters = await letters_of(work, UUID(row), to)
+    box = read_smtp_url(ground.settings.smtp_url)
+    for key, address, subject, body in letters:
+        try:
+            # Sent twice it is one: the key is its Message-ID.
+            await send_mail(box, address, subject, body, message_id=key, at=ground.clock.now())
+        except (MailRefused, MailUncertain) as error:
+            log().warning("a reminder was refused", area="contacts", cause=str(error)[:60])
 
 
 async def _ring(context: JobContext, follow_up_id: str, *, overdue: bool) -> None:

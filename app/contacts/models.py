@@ -27,7 +27,9 @@ from app.contacts.risk import Risk, Urgency
 from app.contacts.states import (
     CHANNELS,
     NON_COUNSELLING,
+    CaseTie,
     ContactState,
+    FlagAbout,
     FollowUpAbout,
     SeparationOutcome,
     Source,
@@ -359,6 +361,76 @@ class CaseMember(Base):
     since: Mapped[datetime]
 
 
+class CaseLink(Base):
+    """Two cases that belong together; the one with the lower id comes first."""
+
+    __tablename__ = "case_links"
+    __table_args__ = (
+        one_of("tie", CaseTie),
+        CheckConstraint("case_id < other_id", name="in_order"),
+        Index("ix_case_links_other_id", "other_id"),
+    )
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    other_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    tie: Mapped[str]
+    linked_at: Mapped[datetime]
+    linked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+
+
+class CaseFlag(Base):
+    """What has to be seen first in a case, until a colleague lowers it or its last day is over."""
+
+    __tablename__ = "case_flags"
+    __table_args__ = (
+        one_of("about", FlagAbout),
+        Index("ix_case_flags_case_id", "case_id", postgresql_where=text("lowered_at IS NULL")),
+    )
+
+    id: Mapped[Identifier]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    about: Mapped[str]
+    words_sealed: Mapped[Sealed]
+    # The last day on which it is shown; none: until it is lowered.
+    last_on: Mapped[date | None] = mapped_column(Date)
+    raised_at: Mapped[datetime]
+    raised_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    lowered_at: Mapped[datetime | None]
+    lowered_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class CaseRequest(Base):
+    """What another person has to agree to: that a case is moved on, or that it is taken over."""
+
+    __tablename__ = "case_requests"
+    __table_args__ = (
+        CheckConstraint("(to_status IS NULL) <> (to_team IS NULL)", name="one_thing"),
+        CheckConstraint("(decided_at IS NULL) = (agreed IS NULL)", name="decided_at"),
+        # One open request of each kind in a case.
+        Index(
+            "ix_case_requests_open",
+            "case_id",
+            text("(to_status IS NULL)"),
+            unique=True,
+            postgresql_where=text("decided_at IS NULL"),
+        ),
+        Index("ix_case_requests_to_id", "to_id", postgresql_where=text("decided_at IS NULL")),
+    )
+
+    id: Mapped[Identifier]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    # The status that is asked for; or the team, and in it the colleague, who should take it over.
+    to_status: Mapped[str | None]
+    to_team: Mapped[str | None]
+    to_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    reason_sealed: Mapped[Sealed]
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    agreed: Mapped[bool | None]
+
+
 class CaseDocument(Base):
     """A document of a case: name and content are sealed."""
 
@@ -400,6 +472,9 @@ class FollowUp(Base):
     about: Mapped[str]
     due_on: Mapped[date] = mapped_column(Date)
     words_sealed: Mapped[Sealed | None]
+    # Of an intervention: the goal of the plan that it is for, and who does it.
+    goal: Mapped[str | None]
+    provider_sealed: Mapped[Sealed | None]
     created_at: Mapped[datetime]
     reminded_at: Mapped[datetime | None]
     overdue_at: Mapped[datetime | None]

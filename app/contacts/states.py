@@ -85,6 +85,9 @@ class FollowUpAbout(StrEnum):
     SEPARATION = "separation"
     DOCUMENT = "document"
     CONFERENCE = "conference"
+    # Of the plan: what is done for a goal, by whom, by when.
+    INTERVENTION = "intervention"
+    REVIEW = "review"
 
 
 class SeparationOutcome(StrEnum):
@@ -99,3 +102,24 @@ class SeparationOutcome(StrEnum):
 
 # Results of any other follow-up.
 DONE = ("done", "not_reached", "no_longer_needed")
+INTERVENED = ("done", "partly_done", "refused", "not_available", "no_longer_needed")
+REVIEWED = ("plan_goes_on", "plan_changed", "ready_to_close")
+
+
+class CaseTie(StrEnum):
+    """How two cases belong together."""
+
+    SIBLINGS = "siblings"
+    SAME_HOUSEHOLD = "same_household"
+    SAME_INCIDENT = "same_incident"
+    SAME_CHILD = "same_child"
+
+
+class FlagAbout(StrEnum):
+    """What a colleague who opens a case has to know before anything else."""
+
+    DANGER_AT_A_VISIT = "danger_at_a_visit"
+    DO_NOT_RING = "do_not_ring"
+    COURT_DATE = "court_date"
+    TO_BE_REVIEWED = "to_be_reviewed"
+    OTHER = "other"

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.contacts.datafile import Part, read_model
 from app.contacts.trees import Code, Labels, Language, check_labels
-from app.staff.roles import Role
+from app.staff.roles import Permission, Role, may
 
 
 class Status(Part):
@@ -23,6 +23,8 @@ class Move(Part):
     to: Code
     by: list[Role] = Field(min_length=1)
     needs_reason: bool = False
+    # The roles of which a second person has to agree; none: it takes effect at once.
+    approved_by: list[Role] = Field(default_factory=list)
 
 
 class Workflow(Part):
@@ -70,6 +72,10 @@ def read_workflow(text: str, source: str) -> Workflow:
         for name, code in (("from", move.from_), ("to", move.to)):
             if code not in codes:
                 raise lines.refuse(("moves", n, name), f"there is no status {code!r}")
+        for role in move.approved_by:
+            if not may(role, Permission.READ_TEAM_RECORDS):
+                words = f"{role.value} does not read the cases of a team, and cannot approve"
+                raise lines.refuse(("moves", n, "approved_by"), words)
         edge = _Edge(move.from_, move.to)
         if edge in edges or move.from_ == move.to:
             words = "this move is there twice, or leads nowhere"

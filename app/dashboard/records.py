@@ -9,7 +9,16 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.contacts import cases, contacts, documents, follow_ups, profiles
+from app.contacts import (
+    case_flags,
+    case_requests,
+    caseload,
+    cases,
+    contacts,
+    documents,
+    follow_ups,
+    profiles,
+)
 from app.contacts.answers import Sheet
 from app.contacts.models import Case, Contact
 from app.contacts.printing import Ground, Purpose
@@ -24,8 +33,9 @@ from app.contacts.records import (
 )
 from app.contacts.risk import Risk, Urgency
 from app.contacts.search import Wanted, search
-from app.contacts.states import Channel, ContactState, FollowUpAbout, NonCounselling, Source
+from app.contacts.states import Channel, ContactState, NonCounselling, Source
 from app.contacts.trees import label_in
+from app.dashboard import case_views
 from app.dashboard.form_views import form_sections
 from app.dashboard.templating import templates
 from app.errors import Invalid
@@ -118,7 +128,7 @@ async def contact_values(
 
 
 def _children(opened: Opened[Any], sheet: Sheet, language: str) -> list[tuple[str, str]]:
-    """The children of a contact who can be referred one by one: the entry, and who it is."""
+    """The children of a record who can be referred one by one: the entry, and who it is."""
     section = sheet.form.children
     if section is None:
         return []
@@ -236,8 +246,11 @@ async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
         rows=rows,
         following=following,
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
+        flags=await case_flags.flagged(work, [row["id"] for row in rows]),
         states=[s.code for s in library_of(work.ground).workflow.statuses],
         bells=await follow_ups.bells_of(work, staff),
+        requests=await case_requests.waiting_for(work, staff),
+        caseload=await caseload.caseload(work, staff),
         may_write=may(staff.role, Permission.WRITE_CASES),
     )
 
@@ -288,6 +301,7 @@ async def found(
         rows=rows,
         following=following,
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
+        flags=await case_flags.flagged(work, [row["id"] for row in rows]) if model is Case else {},
     )
 
 
@@ -315,7 +329,6 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
     timeline += [(code, event, "") for event, code in await events_of_contacts(work, linked)]
     timeline.sort(key=lambda line: (line[1].at, line[1].id), reverse=True)
     open_ = not flow.status(case.status).ends
-    zone = ZoneInfo(library_of(work.ground).country.timezone)
     return page(
         request,
         "case.html",
@@ -326,18 +339,18 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         may_write=may(staff.role, Permission.WRITE_CASES),
         status=label_in(flow.status(case.status).label, language),
         moves=[
-            (m.to, label_in(flow.status(m.to).label, language), m.needs_reason)
+            (m.to, label_in(flow.status(m.to).label, language), m.needs_reason, m.approved_by)
             for m in flow.moves_from(case.status, staff.role)
         ],
         members=await cases.members_of(work, case),
         linked=linked,
         referred=await referred_from(work, staff, case_id=case_id),
-        follow_ups=[
-            (row, words, result, follow_ups.results_of(row.about))
-            for row, words, result in await follow_ups.follow_ups_of(opened)
-        ],
-        abouts=list(FollowUpAbout),
-        today=work.now.astimezone(zone).date().isoformat(),
+        urgencies=list(Urgency),
+        services=[service for service in Service if service not in HOUSE],
+        children=_children(opened, sheet_of(work, case), language),
+        may_refer=may(staff.role, Permission.WRITE_REFERRALS) and open_,
+        **await case_views.plan_values(opened),
+        **await case_views.shared_values(work, staff, opened),
         documents=await documents.documents_of(opened),
         colleagues=await accounts.colleagues(work, staff),
         earlier=await earlier_of(opened),
@@ -376,6 +389,7 @@ async def tasks_values(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "drafts": await contacts.open_drafts(work, staff),
         "bells": await follow_ups.bells_of(work, staff),
+        "requests": await case_requests.waiting_for(work, staff),
     }
 
 

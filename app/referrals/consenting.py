@@ -61,11 +61,15 @@ class WishNotRead(Conflict):
 
 
 def of_same_child(referral: Referral) -> ColumnElement[bool]:
-    """The referrals of the same child: of the same entry of the same contact."""
-    if referral.contact_id is None:
+    """The referrals of the same child: of the same entry of the same contact, or of the case."""
+    if referral.contact_id is None and (referral.case_id is None or referral.child_entry is None):
         return Referral.id == referral.id
+    if referral.contact_id is None:
+        same = and_(Referral.contact_id.is_(None), Referral.case_id == referral.case_id)
+    else:
+        same = Referral.contact_id == referral.contact_id
     return and_(
-        Referral.contact_id == referral.contact_id,
+        same,
         Referral.child_entry.is_not_distinct_from(referral.child_entry),
     )
 
@@ -103,10 +107,12 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
 
 
 async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
-    """From whom it is withheld: the last consent of each referral of the same contact."""
+    """From whom it is withheld: the last consent of each referral of the same contact or case."""
     same = Referral.id == referral.id
     if referral.contact_id is not None:
         same = or_(same, Referral.contact_id == referral.contact_id)
+    if referral.case_id is not None:
+        same = or_(same, Referral.case_id == referral.case_id)
     rows = await work.session.scalars(
         select(Consent.withheld_from)
         .ext(distinct_on(Consent.referral_id))

@@ -13,10 +13,10 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts.answers import Answers, Sheet, Value
 from app.contacts.forms import Meaning
-from app.contacts.models import Case, CaseContact, Contact
+from app.contacts.models import Case, CaseContact, Contact, Filled
 from app.contacts.records import (
-    Opened,
     beginning,
+    is_contact,
     library_of,
     open_record,
     present,
@@ -40,7 +40,7 @@ from app.referrals.consenting import (
 )
 from app.referrals.library import protocols_of
 from app.referrals.models import Referral
-from app.referrals.prefill import Prefilled, children_of, of_child, prefill
+from app.referrals.prefill import Known, Prefilled, children_of, of_child, prefill
 from app.referrals.scopes import reads_referral
 from app.referrals.sending import send
 from app.referrals.states import (
@@ -108,22 +108,24 @@ async def refer(
 
     Nothing is sent yet: see `send`. Raises NotFound, Invalid, OpenForTheSameChild.
     """
-    contact: Opened[Contact] | None = None
+    known: Known | None = None
     if call_id is not None and contact_id is None:
         contact_id = await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id))
     if contact_id is not None:
-        contact = await open_record(work, staff, Contact, contact_id, "contact read to refer")
-        call_id = contact.record.call_id or call_id
+        known = await open_record(work, staff, Contact, contact_id, "contact read to refer")
+        call_id = known.record.call_id or call_id
+    elif case_id is not None:
+        known = await open_record(work, staff, Case, case_id, "case read to refer")
     case_id = await _case_of(work, staff, case_id, contact_id)
     if HOUSE & set(wish.services):
         raise Invalid("Choose a service; our own people are in the ladder anyway.")
-    needs = [_need_of(work, wish, contact, child) for child in _children(work, wish, contact)]
-    if contact is not None and not wish.seen_open:
-        await _check_not_open(work, staff, contact.record, needs)
+    needs = [_need_of(work, wish, known, child) for child in _children(work, wish, known)]
+    if known is not None and not wish.seen_open:
+        await _check_not_open(work, staff, known.record, needs)
     together = uuid4()
     return [
         await _open(
-            work, staff, wish, service, together, need, contact=contact,
+            work, staff, wish, service, together, need, known=known,
             call_id=call_id, case_id=case_id,
         )
         for need in needs for service in need.services
@@ -141,29 +143,29 @@ class _Need:
     to_confirm: tuple[str, ...] = ()
 
 
-def _children(work: Work, wish: Wish, contact: Opened[Contact] | None) -> list[str | None]:
-    """The children of a contact that are meant. Raises Invalid."""
-    if contact is None:
+def _children(work: Work, wish: Wish, known: Known | None) -> list[str | None]:
+    """The children of a contact or case that are meant. Raises Invalid."""
+    if known is None:
         return [None]
-    found = children_of(contact, sheet_of(work, contact.record))
+    found = children_of(known, sheet_of(work, known.record))
     if not wish.children:
         return found
     if not set(wish.children) <= set(found):
-        raise Invalid("There is no such child in the contact.")
+        raise Invalid("There is no such child in it.")
     return [child for child in found if child in wish.children]
 
 
-def _need_of(work: Work, wish: Wish, contact: Opened[Contact] | None, child: str | None) -> _Need:
-    """What a contact says of one of its children, and which services that asks for."""
+def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) -> _Need:
+    """What a contact or case says of one of its children, and which services that asks for."""
     library = library_of(work.ground)
     form = library.form_for("referral")
-    known = prefill(contact, form, library, child) if contact is not None else Prefilled()
+    known = prefill(source, form, library, child) if source is not None else Prefilled()
     answers = known.answers | wish.answers
     place = form.path_of("place")
     if wish.place and place is not None:
         answers[place] = wish.place
     written = {*wish.answers, *([place] if wish.place else [])}
-    signs = _signs(work, contact, child) if contact is not None else frozenset[str]()
+    signs = _signs(work, source, child) if source is not None else frozenset[str]()
     protocol = protocols_of(work.ground).current
     services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
     return _Need(
@@ -172,19 +174,23 @@ def _need_of(work: Work, wish: Wish, contact: Opened[Contact] | None, child: str
     )  # fmt: skip
 
 
-async def _check_not_open(work: Work, staff: Staff, contact: Contact, needs: list[_Need]) -> None:
+async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[_Need]) -> None:
     """What is open for the same child is seen before a second one is opened.
 
     Raises OpenForTheSameChild with the codes of those that the person may read.
     """
-    same = Referral.contact_id == contact.id
-    if contact.profile_id is not None:
-        of_profile = select(Contact.id).where(Contact.profile_id == contact.profile_id)
+    origin = Referral.contact_id if is_contact(record) else Referral.case_id
+    same = origin == record.id
+    if not is_contact(record):
+        of_case = select(CaseContact.contact_id).where(CaseContact.case_id == record.id)
+        same = or_(same, Referral.contact_id.in_(of_case))
+    elif isinstance(profile_id := getattr(record, "profile_id", None), UUID):
+        of_profile = select(Contact.id).where(Contact.profile_id == profile_id)
         same = or_(same, Referral.contact_id.in_(of_profile))
     rows = await work.session.execute(
         select(
-            Referral.code, Referral.service, Referral.contact_id, Referral.child_entry,
-            reads_referral(staff).label("readable"),
+            Referral.code, Referral.service, (origin == record.id).label("here"),
+            Referral.child_entry, reads_referral(staff).label("readable"),
         )
         .where(same, Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED)
         .order_by(Referral.opened_at)
@@ -193,10 +199,9 @@ async def _check_not_open(work: Work, staff: Staff, contact: Contact, needs: lis
     services = {service for _, service in wanted}
     found = [
         f"{code if readable else 'one that you may not read'} ({service.replace('_', ' ')})"
-        for code, service, contact_id, child, readable in rows
-        # In another contact, or before its child was named, it may be any of them.
-        if (child, service) in wanted
-        or (service in services and (child is None or contact_id != contact.id))
+        for code, service, here, child, readable in rows
+        # In another record, or before its child was named, it may be any of them.
+        if (child, service) in wanted or (service in services and (child is None or not here))
     ]
     if found:
         raise OpenForTheSameChild(
@@ -222,11 +227,11 @@ async def _case_of(
     return found
 
 
-def _signs(work: Work, contact: Opened[Contact], child: str | None) -> frozenset[str]:
+def _signs(work: Work, known: Known, child: str | None) -> frozenset[str]:
     """Categories, with what they count as and what is above them, and signs of danger."""
-    sheet = sheet_of(work, contact.record)
-    answers = of_child(present(contact.record), sheet, child)
-    return frozenset(sheet.with_above(contact.record.category_codes)) | set(sheet.cues(answers))
+    sheet = sheet_of(work, known.record)
+    answers = of_child(present(known.record), sheet, child)
+    return frozenset(sheet.with_above(known.record.category_codes)) | set(sheet.cues(answers))
 
 
 async def _open(
@@ -237,16 +242,18 @@ async def _open(
     together: UUID,
     need: _Need,
     *,
-    contact: Opened[Contact] | None = None,
+    known: Known | None = None,
     call_id: UUID | None = None,
     case_id: UUID | None = None,
 ) -> Referral:
+    record = known.record if known is not None else None
     protocol = protocols_of(work.ground).current
     owner = staff or await pick_owner(work)
     referral = Referral(
-        **beginning(work, "referral"), team=contact.record.team if contact else owner.team,
+        **beginning(work, "referral"), team=record.team if record is not None else owner.team,
         owner_id=owner.id, opened_by=staff.id if staff else None,
-        contact_id=contact.record.id if contact else None, call_id=call_id, case_id=case_id,
+        contact_id=record.id if record is not None and is_contact(record) else None,
+        call_id=call_id, case_id=case_id,
         opened_together=together, opened_how=wish.how.value, urgency=wish.urgency.value,
         service=service.value, protocol=protocol.protocol, protocol_version=protocol.version,
         state=ReferralState.DRAFT.value, warm=wish.warm, answers={}, sealed={}, versions={},
@@ -272,7 +279,7 @@ async def _open(
     if wish.directly.strip() and referral.separation_risk:
         note(work, referral, "not to the family first", _BY_HAND, words=wish.directly)
     clocks.start_from(work, referral, "opened")
-    await _first_consent(work, referral, wish.consent, contact)
+    await _first_consent(work, referral, wish.consent, known)
     return referral
 
 
@@ -325,30 +332,30 @@ def take_facts(work: Work, referral: Referral) -> None:
 
 
 async def _first_consent(
-    work: Work, referral: Referral, said: Agreed | Override | None, contact: Opened[Contact] | None
+    work: Work, referral: Referral, said: Agreed | Override | None, known: Known | None
 ) -> None:
     match said:
         case Override():
             await record_override(work, referral, said, _BY_HAND)
         case Agreed():
             await record_consent(work, referral, said, _BY_HAND)
-        case None if contact is not None:
-            agreed = _consent_of(contact, sheet_of(work, contact.record), referral.child_entry)
+        case None if known is not None:
+            agreed = _consent_of(known, sheet_of(work, known.record), referral.child_entry)
             if agreed is not None:
                 await record_consent(work, referral, agreed, _BY_HAND)
 
 
-def _consent_of(contact: Opened[Contact], sheet: Sheet, child: str | None) -> Agreed | None:
-    """What the contact's own form says about consent; only a yes is one."""
+def _consent_of(known: Known, sheet: Sheet, child: str | None) -> Agreed | None:
+    """What the form of the contact or case says about consent; only a yes is one."""
     scope = [
         scope
         for scope, meaning in SCOPES.items()
-        if said_of(contact.record, sheet, meaning, child) == "yes"
+        if said_of(known.record, sheet, meaning, child) == "yes"
     ]
-    given_by = said_of(contact.record, sheet, "consent_by", child)
+    given_by = said_of(known.record, sheet, "consent_by", child)
     if not scope or given_by not in set(GivenBy):
         return None
-    if wish_in_words(contact.record, sheet):
+    if wish_in_words(known.record, sheet):
         # Somebody must not be told, in words that no program can read: a person has to say whom.
         return None
     return Agreed(GivenBy(given_by), How.SPOKEN, tuple(scope))

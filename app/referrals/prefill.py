@@ -1,4 +1,4 @@
-"""What of a contact goes along with a referral, by what the questions of both forms mean.
+"""What of a contact or case goes along with a referral, by what the questions of both forms mean.
 
 What means the same is copied. What only comes close, as where a child lives to where it is now, is
 written down as *to be confirmed*: it is shown to our own staff, and told to no agency before one of
@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from app.contacts.answers import Answers, Asked, Sheet, Value
 from app.contacts.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
 from app.contacts.library import Library
-from app.contacts.models import Contact
+from app.contacts.models import Case, Contact
 from app.contacts.printing import in_words
 from app.contacts.records import Opened, present, sheet_of
 
+# What a referral is filled from.
+Known = Opened[Contact] | Opened[Case]
 _CODED = ("choice", "choices", "yes_no", "place", "categories")
 # The place that chooses the agency is where the child is now.
 _SAME: dict[str, tuple[Meaning, ...]] = {"place": ("place_now",)}
@@ -27,7 +29,7 @@ class Prefilled:
     to_confirm: list[str] = field(default_factory=list)
 
 
-def children_of(contact: Opened[Contact], sheet: Sheet) -> list[str | None]:
+def children_of(contact: Known, sheet: Sheet) -> list[str | None]:
     """The entries of the children of a contact; one unnamed child where there is no entry."""
     section = sheet.form.children
     found = sheet.entries(present(contact.record), section) if section is not None else []
@@ -47,7 +49,7 @@ def of_child(answers: Answers, sheet: Sheet, child: str | None) -> Answers:
     }
 
 
-def prefill(contact: Opened[Contact], form: Form, library: Library, child: str | None) -> Prefilled:
+def prefill(contact: Known, form: Form, library: Library, child: str | None) -> Prefilled:
     """What a contact says of one of its children, as far as the form of a referral asks for it."""
     work = contact.work
     theirs = _Theirs(contact, sheet_of(work, contact.record), library, child)
@@ -70,9 +72,7 @@ def prefill(contact: Opened[Contact], form: Form, library: Library, child: str |
 class _Theirs:
     """A contact that a referral is filled from."""
 
-    def __init__(
-        self, contact: Opened[Contact], sheet: Sheet, library: Library, child: str | None
-    ) -> None:
+    def __init__(self, contact: Known, sheet: Sheet, library: Library, child: str | None) -> None:
         self._contact, self._sheet, self._child = contact, sheet, child
         self._language = library.country.languages[0]
         there = of_child(present(contact.record), sheet, child)

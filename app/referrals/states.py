@@ -112,6 +112,7 @@ class OpenedHow(StrEnum):
     DANGER_KEY = "danger_key"
     CONTACT = "contact"
     BY_HAND = "by_hand"
+    CASE = "case"
 
 
 class ClockKind(StrEnum):

@@ -200,6 +200,15 @@ async def colleagues(work: Work, staff: Staff) -> list[Staff]:
     return list(rows)
 
 
+async def teams(work: Work) -> list[str]:
+    """The teams that there are, by name."""
+    return list(
+        await work.session.scalars(
+            select(Staff.team).where(Staff.active).distinct().order_by(Staff.team)
+        )
+    )
+
+
 async def names_of(work: Work, ids: set[UUID]) -> dict[UUID, str]:
     """The names of colleagues."""
     rows = await work.session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))

@@ -120,8 +120,25 @@ API = [
     ("PUT", f"/cases/{NIL}/answers", Permission.WRITE_CASES),
     *(
         ("POST", f"/cases/{NIL}/{what}", Permission.WRITE_CASES)
-        for what in ("contacts", "status", "members", "owner", "notes", "follow-ups", "risk")
+        for what in (
+            "contacts",
+            "status",
+            "members",
+            "owner",
+            "notes",
+            "follow-ups",
+            "risk",
+            "transfer",
+            "links",
+            f"links/{NIL}/remove",
+            "flags",
+        )
     ),
+    ("GET", "/caseload", Permission.READ_RECORDS),
+    ("GET", "/case-requests", Permission.READ_RECORDS),
+    ("POST", f"/case-requests/{NIL}/decide", Permission.WRITE_CASES),
+    ("POST", f"/case-requests/{NIL}/take-back", Permission.WRITE_CASES),
+    ("POST", f"/case-flags/{NIL}/lower", Permission.WRITE_CASES),
     ("POST", f"/follow-ups/{NIL}/done", Permission.WRITE_CASES),
     ("POST", f"/cases/{NIL}/print", Permission.READ_RECORDS),
     ("POST", f"/cases/{NIL}/documents/{NIL}/remove", Permission.WRITE_CASES),

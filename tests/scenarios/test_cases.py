@@ -94,7 +94,13 @@ async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
     found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
     outcome = changes({"child.c1.outcome": "home"}, base=found["revision"])
     await ana.ask("PUT", f"/cases/{case['id']}/answers", outcome)
-    assert (await ana.ask("POST", at, {"to": "closed", "reason": "done"})).status_code == 200
+    asked = await ana.ask("POST", at, {"to": "closed", "reason": "done"})
+    assert (asked.status_code, asked.json()["status"]) == (202, "in_progress")
+    assert (await ana.ask("POST", at, {"to": "closed", "reason": "done"})).status_code == 409
+    request = (await boss.ask("GET", "/case-requests")).json()["requests"][0]["id"]
+    decide = f"/case-requests/{request}/decide"
+    assert (await ana.ask("POST", decide, {"agree": True})).status_code == 404
+    assert (await boss.ask("POST", decide, {"agree": True})).json()["status"] == "closed"
     save = f"/cases/{case['id']}/answers"
     assert (await ana.ask("PUT", save, changes({"case.headline": "x"}))).status_code == 409
     assert (await ana.ask("POST", at, {"to": "in_progress", "reason": "x"})).status_code == 409

@@ -174,12 +174,15 @@ async def test_a_closed_case_rests(stage: Stage) -> None:
     due = (stage.clock.now().date() + timedelta(days=1)).isoformat()
     new = {"about": "check", "due_on": due}
     (await ana.ask("POST", f"/cases/{case}/follow-ups", new)).raise_for_status()
-    (await ana.ask("POST", f"/cases/{case}/owner", {"name": "bora"})).raise_for_status()
+    (await boss.ask("POST", f"/cases/{case}/owner", {"name": "bora"})).raise_for_status()
     rows = await stage.rows("SELECT owner_id FROM follow_ups")
     assert rows == [{"owner_id": bora.id}]
     status = f"/cases/{case}/status"
     await bora.ask("POST", status, {"to": "in_progress"})
     await bora.ask("POST", status, {"to": "closed", "reason": "done"})
+    (request,) = (await boss.ask("GET", "/case-requests")).json()["requests"]
+    decide = f"/case-requests/{request['id']}/decide"
+    (await boss.ask("POST", decide, {"agree": True})).raise_for_status()
     assert (await bora.ask("POST", f"/cases/{case}/follow-ups", new)).status_code == 409
     await skip(stage, 60)
     rung = "SELECT reminded_at IS NOT NULL AS rung, overdue_at IS NOT NULL AS late FROM follow_ups"

@@ -1,0 +1,127 @@
+"""What colleagues do together in cases: transfers and approvals, links, flags, the caseload."""
+
+from datetime import date
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.api.record_views import CaseRow, RequestView, case_row, request_view
+from app.contacts import case_flags, case_links, case_requests, caseload
+from app.contacts.states import CaseTie, FlagAbout
+from app.staff.access import InWork, ReadsRecords, WritesCases
+from app.staff.lean import LeanRoute
+
+router = APIRouter(tags=["cases"], route_class=LeanRoute)
+
+
+class Transfer(BaseModel):
+    # A colleague, or else a team.
+    name: str = Field(default="", max_length=200)
+    team: str = Field(default="", max_length=80)
+    reason: str = Field(max_length=2000)
+
+
+class Made(BaseModel):
+    id: UUID
+
+
+class Decision(BaseModel):
+    agree: bool
+    reason: str = Field(default="", max_length=2000)
+    # Of a transfer to a team: who takes it; none: the supervisor who agrees.
+    name: str = Field(default="", max_length=200)
+
+
+class Requests(BaseModel):
+    requests: list[RequestView]
+
+
+class NewLink(BaseModel):
+    code: str = Field(max_length=40)
+    tie: CaseTie = CaseTie.SIBLINGS
+
+
+class NewFlag(BaseModel):
+    about: FlagAbout
+    words: str = Field(max_length=500)
+    last_on: date | None = None
+
+
+class CaseloadLine(BaseModel):
+    """The open cases of one owner."""
+
+    owner_id: UUID
+    owner: str
+    open: int
+    high_risk: int
+    overdue: int
+    nothing_planned: int
+    waiting: int
+
+
+class CaseloadView(BaseModel):
+    owners: list[CaseloadLine]
+
+
+@router.get("/caseload")
+async def get_caseload(work: InWork, staff: ReadsRecords) -> CaseloadView:
+    """Open cases by owner: one's own, or for a supervisor those of the team."""
+    lines = await caseload.caseload(work, staff)
+    return CaseloadView(owners=[CaseloadLine(**vars(line)) for line in lines])
+
+
+@router.post("/cases/{case_id}/transfer", status_code=201)
+async def ask_transfer(work: InWork, staff: WritesCases, case_id: UUID, body: Transfer) -> Made:
+    """Ask a colleague or a team to take it over."""
+    asked = await case_requests.ask_transfer(
+        work, staff, case_id, name=body.name, team=body.team, reason=body.reason
+    )
+    return Made(id=asked.id)
+
+
+@router.get("/case-requests")
+async def list_requests(work: InWork, staff: ReadsRecords) -> Requests:
+    """The open requests that one decides or has asked for."""
+    found = await case_requests.waiting_for(work, staff)
+    return Requests(requests=[request_view(one) for one in found])
+
+
+@router.post("/case-requests/{request_id}/decide")
+async def decide(work: InWork, staff: WritesCases, request_id: UUID, body: Decision) -> CaseRow:
+    """Agree to a move or a transfer, or say why not."""
+    case = await case_requests.decide(
+        work, staff, request_id, agree=body.agree, reason=body.reason, name=body.name
+    )
+    return case_row(case)
+
+
+@router.post("/case-requests/{request_id}/take-back", status_code=204)
+async def take_back(work: InWork, staff: WritesCases, request_id: UUID) -> None:
+    """No longer ask for it."""
+    await case_requests.take_back(work, staff, request_id)
+
+
+@router.post("/cases/{case_id}/links", status_code=204)
+async def link_case(work: InWork, staff: WritesCases, case_id: UUID, body: NewLink) -> None:
+    """Link it to another case by its code."""
+    await case_links.link_cases(work, staff, case_id, body.code, body.tie)
+
+
+@router.post("/cases/{case_id}/links/{other_id}/remove", status_code=204)
+async def unlink_case(work: InWork, staff: WritesCases, case_id: UUID, other_id: UUID) -> None:
+    """Take back a link."""
+    await case_links.unlink_cases(work, staff, case_id, other_id)
+
+
+@router.post("/cases/{case_id}/flags", status_code=201)
+async def raise_flag(work: InWork, staff: WritesCases, case_id: UUID, body: NewFlag) -> Made:
+    """Put up a flag that is seen first."""
+    flag = await case_flags.raise_flag(work, staff, case_id, body.about, body.words, body.last_on)
+    return Made(id=flag.id)
+
+
+@router.post("/case-flags/{flag_id}/lower", status_code=204)
+async def lower_flag(work: InWork, staff: WritesCases, flag_id: UUID) -> None:
+    """Take a flag down."""
+    await case_flags.lower_flag(work, staff, flag_id)

@@ -1,0 +1,108 @@
+"""Flags: what has to be seen in a case before anything else, until its last day is over."""
+
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, func, or_, select
+
+from app.contacts.models import Case, CaseFlag
+from app.contacts.records import Opened, library_of, note_event
+from app.contacts.scopes import lock_writable
+from app.contacts.states import FlagAbout
+from app.errors import Conflict, Invalid, NotFound
+from app.staff.models import Staff
+from app.work import Work
+
+
+class Flag(NamedTuple):
+    """A flag that is up, with its words and the name of the colleague who raised it."""
+
+    flag: CaseFlag
+    words: str
+    raised_by: str
+
+
+def _today(work: Work) -> date:
+    return work.now.astimezone(ZoneInfo(library_of(work.ground).country.timezone)).date()
+
+
+def is_up(today: date) -> ColumnElement[bool]:
+    """Whether a flag is shown on a day of the country."""
+    return CaseFlag.lowered_at.is_(None) & or_(
+        CaseFlag.last_on.is_(None), CaseFlag.last_on >= today
+    )
+
+
+async def raise_flag(
+    work: Work, staff: Staff, case_id: UUID, about: FlagAbout, words: str, last_on: date | None
+) -> CaseFlag:
+    """Put up a flag. `last_on` is the last day, in the country, on which it is shown.
+
+    Raises NotFound, Invalid.
+    """
+    if not words.strip() or len(words) > 500 or "\x00" in words:
+        raise Invalid("Say in 1 to 500 characters what has to be known.")
+    if last_on is not None and last_on < _today(work):
+        raise Invalid("The last day is today or later.")
+    case = await lock_writable(work, staff, Case, case_id)
+    flag_id = uuid4()
+    flag = CaseFlag(
+        id=flag_id, case_id=case.id, about=about.value, last_on=last_on, raised_at=work.now,
+        raised_by=staff.id,
+        words_sealed=work.keys.seal(
+            words.strip().encode(), table="case_flags", column="words_sealed", row=flag_id
+        ),
+    )  # fmt: skip
+    work.session.add(flag)
+    note_event(
+        work, "case", case.id, "flag raised", words=words.strip(), flag=str(flag_id),
+        about=about.value,
+    )  # fmt: skip
+    return flag
+
+
+async def lower_flag(work: Work, staff: Staff, flag_id: UUID) -> None:
+    """Take a flag down. Raises NotFound, Conflict."""
+    case_id = await work.session.scalar(select(CaseFlag.case_id).where(CaseFlag.id == flag_id))
+    if case_id is None:
+        raise NotFound("Not found, or you do not have access.")
+    await lock_writable(work, staff, Case, case_id)
+    flag = await work.session.get(CaseFlag, flag_id, with_for_update=True)
+    assert flag is not None
+    if flag.lowered_at is not None:
+        raise Conflict("It is down already.")
+    flag.lowered_at, flag.lowered_by = work.now, staff.id
+    note_event(work, "case", case_id, "flag lowered", flag=str(flag_id), about=flag.about)
+
+
+async def flags_of(opened: Opened[Case]) -> list[Flag]:
+    """The flags of a case that are up, the newest first."""
+    work = opened.work
+    rows = await work.session.execute(
+        select(CaseFlag, Staff.name)
+        .join(Staff, Staff.id == CaseFlag.raised_by)
+        .where(CaseFlag.case_id == opened.id, is_up(_today(work)))
+        .order_by(CaseFlag.raised_at.desc())
+    )
+    return [
+        Flag(
+            flag,
+            opened.words(
+                flag.words_sealed, table="case_flags", column="words_sealed", row=flag.id
+            ),
+            name,
+        )
+        for flag, name in rows
+    ]  # fmt: skip
+
+
+async def flagged(work: Work, case_ids: list[UUID]) -> dict[UUID, list[str]]:
+    """What the flags of some cases are about, for lists; nothing sealed."""
+    rows = await work.session.execute(
+        select(CaseFlag.case_id, func.array_agg(CaseFlag.about.distinct()))
+        .where(CaseFlag.case_id.in_(case_ids), is_up(_today(work)))
+        .group_by(CaseFlag.case_id)
+    )
+    return {case_id: list(abouts) for case_id, abouts in rows}

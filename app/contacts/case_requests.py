@@ -1,0 +1,317 @@
+"""What needs a second person in a case: moving it on where the workflow asks for it, and handing
+it over to a colleague or to another team.
+
+Until that person has decided, the case stays where it is and with its owner. Whoever can decide
+sees the request on the board, and hears of it by mail; a day later the supervisors of the team do.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from sqlalchemy import ColumnElement, and_, false, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.contacts.cases import apply_move, check_move, colleague_of, hand_over, workflow_of
+from app.contacts.models import Case, CaseRequest
+from app.contacts.records import Opened, note_event
+from app.contacts.scopes import lock_writable, reads_case
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.staff.accounts import names_of
+from app.staff.models import Staff
+from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.work import Work
+
+# From the request until the supervisors of the team hear that it was not decided.
+ESCALATES = timedelta(days=1)
+_DECIDERS = frozenset(role for role in Role if Permission.WRITE_CASES in PERMISSIONS[role])
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that is open, with what a list says about it."""
+
+    request: CaseRequest
+    case: Case
+    asked_by: str
+    to: str
+    reason: str
+    # Whether the reader is one who can decide it, or the one who asked.
+    decides: bool
+    asked: bool
+
+
+# -- asking ------------------------------------------------------------------------------------
+
+
+async def move_or_ask(
+    work: Work, staff: Staff, case_id: UUID, to: str, reason: str
+) -> tuple[Case, CaseRequest | None]:
+    """Move a case on, or ask for it where the workflow wants the word of a second person.
+
+    A supervisor who is not the owner is that second person. Raises Invalid, Conflict, NotFound.
+    """
+    case = await lock_writable(work, staff, Case, case_id)
+    move = check_move(work, staff, case, to, reason)
+    if staff.role in move.approved_by and case.owner_id != staff.id:
+        await apply_move(work, case, to, reason)
+        await _end(work, CaseRequest.case_id == case.id, CaseRequest.to_status.is_not(None))
+        return case, None
+    if not move.approved_by:
+        await apply_move(work, case, to, reason)
+        return case, None
+    asked = await _ask(work, staff, case, reason, to_status=to)
+    note_event(work, "case", case.id, "move asked for", words=reason.strip() or None, after=to)
+    return case, asked
+
+
+async def ask_transfer(
+    work: Work, staff: Staff, case_id: UUID, *, name: str, team: str, reason: str
+) -> CaseRequest:
+    """Ask a colleague, or the supervisors of a team, to take over a case.
+
+    Raises NotFound, Invalid, Conflict, and NotAllowed unless it is the person's own case or one
+    of a supervisor's team.
+    """
+    case = await lock_writable(work, staff, Case, case_id)
+    _check_leads(staff, case)
+    if workflow_of(work, case).status(case.status).ends:
+        raise Conflict("The case is closed. There is nothing to hand over.")
+    if not reason.strip():
+        raise Invalid("Write why it is handed over, and what is still open.")
+    to_id = None
+    if name.strip():
+        other = await colleague_of(work, name)
+        if other.id == case.owner_id:
+            raise Invalid("The case is theirs already.")
+        to_id, team = other.id, other.team
+    elif not team.strip() or team.strip() == case.team:
+        raise Invalid("Choose a colleague, or another team.")
+    elif not await _deciders_of(work, team.strip()):
+        raise Invalid("There is no such team, or it has no supervisor who could take it.")
+    asked = await _ask(work, staff, case, reason, to_team=team.strip(), to_id=to_id)
+    note_event(
+        work, "case", case.id, "transfer asked for", words=reason.strip(),
+        to=str(to_id) if to_id else None, team=team.strip(),
+    )  # fmt: skip
+    return asked
+
+
+async def _ask(work: Work, staff: Staff, case: Case, reason: str, **what: Any) -> CaseRequest:
+    if len(reason) > 2000 or "\x00" in reason:
+        raise Invalid("Say why in at most 2000 characters.")
+    request_id = uuid4()
+    sealed = work.keys.seal(
+        reason.strip().encode(), table="case_requests", column="reason_sealed", row=request_id
+    )
+    made: CaseRequest | None = await work.session.scalar(
+        insert(CaseRequest)
+        .values(
+            id=request_id, case_id=case.id, reason_sealed=sealed, asked_at=work.now,
+            asked_by=staff.id, **what,
+        )
+        .on_conflict_do_nothing()
+        .returning(CaseRequest)
+    )  # fmt: skip
+    if made is None:
+        raise Conflict("This was asked for already, and is not decided yet.")
+    await _tell(work, made, case)
+    return made
+
+
+async def _tell(work: Work, request: CaseRequest, case: Case) -> None:
+    for person in await _who_decides(work, request, case):
+        work.announce(f"follow_ups:{person.id}")
+    if work.settings.smtp_url is not None:
+        for to, delay in (("deciders", None), ("supervisors", ESCALATES)):
+            work.defer("contacts:mail_request", delay=delay, request_id=str(request.id), to=to)
+
+
+# -- deciding ----------------------------------------------------------------------------------
+
+
+async def decide(
+    work: Work, staff: Staff, request_id: UUID, *, agree: bool, reason: str, name: str = ""
+) -> Case:
+    """Agree to a request, or not, with the reason. A transfer to a team goes to the colleague of
+    that name, or to the supervisor who agrees.
+
+    Raises NotFound, Invalid, Conflict where it was decided already.
+    """
+    if not agree and not reason.strip():
+        raise Invalid("Say why not.")
+    if len(reason) > 2000 or "\x00" in reason:
+        raise Invalid("Say why in at most 2000 characters.")
+    request, case = await _lock(work, staff, request_id)
+    request.decided_at, request.decided_by, request.agreed = work.now, staff.id, agree
+    words = reason.strip() or None
+    if not agree:
+        kind = "move refused" if request.to_status else "transfer refused"
+        note_event(work, "case", case.id, kind, words=words, request=str(request.id))
+    elif request.to_status is not None:
+        asker = await work.session.get(Staff, request.asked_by)
+        assert asker is not None
+        check_move(work, asker, case, request.to_status, "asked for with a reason")
+        note_event(work, "case", case.id, "move agreed to", words=words, request=str(request.id))
+        await apply_move(work, case, request.to_status, "")
+    else:
+        heir = staff
+        if request.to_id is None and name.strip():
+            heir = await colleague_of(work, name)
+            if heir.team != request.to_team:
+                raise Invalid("Choose a colleague of your own team.")
+        note_event(
+            work, "case", case.id, "transfer agreed to", words=words, request=str(request.id)
+        )
+        await hand_over(work, case, heir)
+    work.announce(f"follow_ups:{request.asked_by}")
+    return case
+
+
+async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
+    """The person who asked no longer asks. Raises NotFound, Conflict."""
+    request = await work.session.scalar(
+        select(CaseRequest).where(CaseRequest.id == request_id, CaseRequest.asked_by == staff.id)
+    )
+    if request is None:
+        raise NotFound("Not found, or you did not ask for it.")
+    case = await work.session.get(Case, request.case_id, with_for_update=True)
+    assert case is not None
+    await work.session.refresh(request, with_for_update=True)
+    if request.decided_at is not None:
+        raise Conflict("It was decided already.")
+    await _end(work, CaseRequest.id == request.id)
+    note_event(work, "case", case.id, "request taken back", request=str(request.id))
+
+
+async def _end(work: Work, *which: ColumnElement[bool]) -> None:
+    """Requests are over without a yes: they were taken back, or another way was found."""
+    await work.session.execute(
+        update(CaseRequest)
+        .where(*which, CaseRequest.decided_at.is_(None))
+        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
+    )
+
+
+async def _lock(work: Work, staff: Staff, request_id: UUID) -> tuple[CaseRequest, Case]:
+    case_id = await work.session.scalar(
+        select(CaseRequest.case_id)
+        .join(Case, Case.id == CaseRequest.case_id)
+        .where(CaseRequest.id == request_id, _decides(staff))
+    )
+    if case_id is None:
+        raise NotFound("Not found, or it is for a colleague to decide.")
+    case = await work.session.get(Case, case_id, with_for_update=True, populate_existing=True)
+    request = await work.session.get(
+        CaseRequest, request_id, with_for_update=True, populate_existing=True
+    )
+    assert case is not None
+    assert request is not None
+    if request.decided_at is not None:
+        raise Conflict("It was decided already.")
+    if request.to_status is not None:
+        flow = workflow_of(work, case)
+        approvers = {r for m in flow.moves if m.to == request.to_status for r in m.approved_by}
+        if staff.role not in approvers:
+            raise NotAllowed("Your role does not decide that.")
+    return request, case
+
+
+def _check_leads(staff: Staff, case: Case) -> None:
+    leads = may(staff.role, Permission.READ_TEAM_RECORDS) and case.team == staff.team
+    if case.owner_id != staff.id and not leads:
+        raise NotAllowed("Only its owner or a supervisor can hand over a case.")
+
+
+# -- who sees and decides ----------------------------------------------------------------------
+
+
+def _decides(staff: Staff) -> ColumnElement[bool]:
+    """The requests that a person can decide; nobody decides what they asked for themselves."""
+    if not may(staff.role, Permission.WRITE_CASES):
+        return false()
+    # A move is decided by who reads the case; which roles, the workflow says.
+    moves = and_(CaseRequest.to_status.is_not(None), reads_case(staff))
+    if not may(staff.role, Permission.READ_TEAM_RECORDS):
+        moves = and_(moves, false())
+    mine = CaseRequest.to_id == staff.id
+    if may(staff.role, Permission.READ_TEAM_RECORDS):
+        mine = or_(mine, and_(CaseRequest.to_id.is_(None), CaseRequest.to_team == staff.team))
+    return and_(CaseRequest.asked_by != staff.id, or_(moves, mine))
+
+
+async def _deciders_of(work: Work, team: str) -> list[Staff]:
+    leads = [role for role in _DECIDERS if may(role, Permission.READ_TEAM_RECORDS)]
+    rows = await work.session.scalars(
+        select(Staff).where(Staff.active, Staff.team == team, Staff.role.in_(leads))
+    )
+    return list(rows)
+
+
+async def _who_decides(work: Work, request: CaseRequest, case: Case) -> list[Staff]:
+    if request.to_id is not None:
+        one = await work.session.get(Staff, request.to_id)
+        return [one] if one is not None and one.active else []
+    found = await _deciders_of(work, request.to_team or case.team)
+    return [person for person in found if person.id != request.asked_by]
+
+
+async def waiting_for(work: Work, staff: Staff, *, case_id: UUID | None = None) -> list[Waiting]:
+    """The open requests that a person decides or has asked for, oldest first.
+
+    Who is asked to take over a case reads the reason for it, and nothing else of the case yet.
+    """
+    decides = _decides(staff)
+    statement = (
+        select(CaseRequest, Case, Staff.name, decides)
+        .join(Case, Case.id == CaseRequest.case_id)
+        .join(Staff, Staff.id == CaseRequest.asked_by)
+        .where(CaseRequest.decided_at.is_(None), or_(decides, CaseRequest.asked_by == staff.id))
+        .order_by(CaseRequest.asked_at)
+        .limit(50)
+    )
+    if case_id is not None:
+        statement = statement.where(CaseRequest.case_id == case_id)
+    rows = (await work.session.execute(statement)).all()
+    ids = {request.to_id for request, *_ in rows if request.to_id}
+    known = await names_of(work, ids)
+    found = []
+    for request, case, asked_by, mine in rows:
+        opened = Opened(work, case)
+        found.append(
+            Waiting(
+                request, case, asked_by,
+                request.to_status or known.get(request.to_id or case.id) or request.to_team or "",
+                opened.words(
+                    request.reason_sealed, table="case_requests", column="reason_sealed",
+                    row=request.id,
+                ),
+                bool(mine), request.asked_by == staff.id,
+            )
+        )  # fmt: skip
+    return found
+
+
+async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:
+    """What is written about a request that is still open: a key of the letter, the address,
+    subject and body, with nothing about a child in it.
+    """
+    request = await work.session.get(CaseRequest, request_id)
+    if request is None or request.decided_at is not None:
+        return []
+    case = await work.session.get(Case, request.case_id)
+    assert case is not None
+    what = "closing or moving it on" if request.to_status else "taking it over"
+    if to == "deciders":
+        people, words = await _who_decides(work, request, case), "Please decide."
+    else:
+        people = await _deciders_of(work, request.to_team or case.team)
+        words = "It has not been decided for a day."
+    subject = f"{case.code}: a request about {what}"
+    body = f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases\n"
+    return [
+        (uuid5(request.id, f"{person.id} {to}"), person.email, subject, body)
+        for person in people
+        if person.email
+    ]
