@@ -3,18 +3,13 @@
 Typst makes the pages; what is printed is handed to it as data, never as markup.
 """
 
-import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
-
-import typst
 
 from app.contacts import cases, follow_ups
 from app.contacts.answers import Answers, Sheet
@@ -32,6 +27,7 @@ from app.contacts.records import (
 from app.contacts.said import said_of
 from app.contacts.trees import label_in
 from app.errors import Conflict, Invalid
+from app.paper import print_page
 from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
@@ -179,7 +175,7 @@ async def print_case(
         if with_timeline:
             page["timeline"].append({**line, "words": "" if event.kind == "note" else said})
     await work.let_go()
-    made = await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
+    made = await print_page(_TEMPLATE, page)
     note_event(
         work, "case", opened.id, "printed", purpose=to.purpose.value, ground=to.ground.value,
         words=" – ".join(part for part in (to.recipient, to.reason) if part) or None,
@@ -233,17 +229,6 @@ def _may_have(form: Form, answers: Answers, to: HandedTo) -> Callable[[Field], b
     return lambda field: (
         to.purpose.value not in field.not_for and (named or field.means not in OF_REPORTER)
     )
-
-
-@cache
-def _template() -> bytes:
-    return _TEMPLATE.read_bytes()
-
-
-def _compile(data: str) -> bytes:
-    made = typst.compile(_template(), sys_inputs={"data": data})
-    assert isinstance(made, bytes)
-    return made
 
 
 async def _page(

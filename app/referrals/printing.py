@@ -1,21 +1,18 @@
 """The written confirmation of a referral as a PDF: what this agency's service needs, no more."""
 
-import asyncio
-import json
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import typst
 from sqlalchemy import select
 
 from app.calls.lines import any_line, line_of_id
 from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
+from app.paper import print_page
 from app.referrals import clocks, details
 from app.referrals.answering import lock_approach
 from app.referrals.disclosures import disclose, in_sections
@@ -93,14 +90,16 @@ async def confirm_in_writing(
         work, referral, "written form", By("by_hand", agency.code), on_paper=on_paper,
         fields=len(page["fields"]),
     )  # fmt: skip
-    return await _print(page)
+    return await print_page(_TEMPLATE, page)
 
 
 async def print_for_agency(
     work: Work, referral: Referral, agency: Agency, approach: Approach
 ) -> bytes:
     """The same for whoever has proved themselves at a link. Raises NotConsented."""
-    return await _print(await _page(work, referral, agency, approach, "written form by link"))
+    return await print_page(
+        _TEMPLATE, await _page(work, referral, agency, approach, "written form by link")
+    )
 
 
 async def _page(
@@ -172,18 +171,3 @@ async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> li
             when = datetime.fromisoformat(agreed_at) if agreed_at else row.at
             found.append({"at": at(when), "words": words.decode()})
     return found
-
-
-async def _print(page: dict[str, Any]) -> bytes:
-    return await asyncio.to_thread(_compile, json.dumps(page, ensure_ascii=False))
-
-
-@cache
-def _template() -> bytes:
-    return _TEMPLATE.read_bytes()
-
-
-def _compile(data: str) -> bytes:
-    made = typst.compile(_template(), sys_inputs={"data": data})
-    assert isinstance(made, bytes)
-    return made

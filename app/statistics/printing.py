@@ -1,15 +1,11 @@
 """A report on paper: Typst makes the pages, the charts are the same SVG as on the page."""
 
-import asyncio
-import json
 import re
 from datetime import UTC
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import typst
-
+from app.paper import print_page
 from app.statistics.reports import Report
 from app.statistics.sections import Section
 
@@ -19,17 +15,8 @@ _CENTIMETRES = 0.0235
 _WIDTH = re.compile(r'<svg[^>]* width="([0-9.]+)"')
 
 
-@cache
-def _template() -> bytes:
-    return _TEMPLATE.read_bytes()
-
-
 async def print_report(report: Report) -> bytes:
     """The PDF."""
-    return await asyncio.to_thread(_print, report)
-
-
-def _print(report: Report) -> bytes:
     data = {
         "title": report.title,
         "window": report.window.words.replace("/", " – ") + " (exclusive)",
@@ -38,9 +25,7 @@ def _print(report: Report) -> bytes:
         "sections": [_section(section) for section in report.sections],
         "definitions": report.definitions,
     }
-    made: Any = typst.compile(_template(), sys_inputs={"data": json.dumps(data)})
-    assert isinstance(made, bytes)
-    return made
+    return await print_page(_TEMPLATE, data)
 
 
 def _section(section: Section) -> dict[str, Any]:
