@@ -39,9 +39,8 @@ async def print_page(template: Path, data: dict[str, Any]) -> bytes:
 
 def _compile(template: Path, data: dict[str, Any]) -> bytes:
     body = json.dumps(_legible(data), ensure_ascii=False)
-    made: Any = typst.compile(
-        _template(template), sys_inputs={"data": body}, font_paths=[*_font_paths()]
-    )
+    compiled: Any = typst.compile
+    made = compiled(_template(template), sys_inputs={"data": body}, font_paths=[*_font_paths()])
     assert isinstance(made, bytes)
     return made
 

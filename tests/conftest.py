@@ -3,7 +3,6 @@
 import inspect
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -14,9 +13,10 @@ from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
 from app.demo.stage import MONDAY, Stage, stage_on
 from app.log import set_up_logging
+from tests.empty_database import database_for_a_test, put_back
 from tests.scenarios.helpline import Mail, mail
 
-_NUMBERS = count(1)
+_LONG = ("test_hour", "test_outages", "test_kill", "test_anything", "test_replace", "statistics")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,14 +25,20 @@ def _quiet() -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return ("asyncio", {"use_uvloop": True})
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.anyio)
+        # Hundreds of lived days take a minute to make: one process makes them and uses them.
+        if "lived_through" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("life"))
+    # What takes long begins first, so that no process is left with it at the end.
+    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +65,10 @@ def _named(url: str, name: str) -> str:
 
 @pytest.fixture
 def database(server: str) -> Iterator[str]:
-    """A migrated database of this test's own."""
-    name = f"test_{next(_NUMBERS)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
-        yield _named(server, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    """A migrated and empty database for this test alone."""
+    name = database_for_a_test(server)
+    yield _named(server, name)
+    put_back(server, name)
 
 
 @pytest.fixture

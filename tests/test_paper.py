@@ -37,7 +37,7 @@ NAMES = {
 def test_letters_of_a_script_that_no_font_has_are_written_in_latin() -> None:
     assert legible("王明, 9") == "[WangMing], 9"
     assert legible("አበበ") == "['abebe]"
-    assert legible("ok 🙂 „Јована“ – 5 €") == "ok [:slightly_smiling_face:] „Јована“ – 5 €"
+    assert legible("ok 🙂 „Јована“ – 5 €") == "ok [:slight_smile:] „Јована“ – 5 €"
     for script in ("Serbian", "Arabic", "Hindi", "Georgian", "Hebrew"):
         assert legible(NAMES[script]) == NAMES[script]
 

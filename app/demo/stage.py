@@ -206,10 +206,10 @@ class Stage:
         await self.exchange.close()
         await self.client.aclose()
         if self._server is not None:
-            await self.stop_server()
+            await asyncio.gather(self.stop_server(), self._rest.stop())
         else:
             await self.ground.database.close()
-        await self._rest.stop()
+            await self._rest.stop()
         await self._watch.close()
 
     # -- time -----------------------------------------------------------------------------

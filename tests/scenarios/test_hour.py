@@ -7,7 +7,7 @@ from app.demo.stage import stage_on
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("seed", [1, 2, 5])
 async def test_nobody_is_lost_in_an_hour(database: str, anyio_backend: str, seed: int) -> None:
     async with stage_on(database, seed=seed, wrap_up_seconds=20, long_wait_seconds=60) as stage:
         told = await play_hour(stage, seed)
