@@ -116,6 +116,15 @@ class Sheet:
                     found |= {counted, *above.get(counted, ())}
         return found
 
+    def nearest_first(self, code: str) -> list[str]:
+        """A category and what is above it, the nearest first; then what it counts as."""
+        found = [code, *reversed(self.categories.paths().get(code, ()))]
+        if self.framework is not None:
+            above = self.framework.paths()
+            for counted in sorted(self.counted(code)):
+                found += [counted, *reversed(above.get(counted, ()))]
+        return list(dict.fromkeys(found))
+
     def knows(self, path: str) -> bool:
         """Whether a path is that of a question, or of an entry of a section that repeats."""
         parts = path.split(".")

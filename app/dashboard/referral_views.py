@@ -6,9 +6,13 @@ from typing import Any
 
 from app.calls.hours import is_open
 from app.contacts.models import RecordEvent
+from app.contacts.printing import in_words
+from app.contacts.records import sheet_of
+from app.contacts.trees import label_in
 from app.referrals.models import Rung
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, ApproachState, ReferralState
+from app.work import Work
 
 _HOW = {
     "phone": "by telephone", "link": "by link", "machine": "by their system",
@@ -135,6 +139,20 @@ _REPLIES = {
     "acknowledge", "accept", "reject", "rejected too", "progress", "complete", "question",
     "wants to be called back", "handed over", "details opened", "handed over by the house",
 }  # fmt: skip
+
+
+def left_out(work: Work, story: Story, language: str) -> list[str]:
+    """What another system has no code for, as the form says it."""
+    sheet = sheet_of(work, story.opened.record)
+    found = []
+    for counterpart in story.counterparts.values():
+        for line in counterpart.left_out:
+            path, _, code = line.partition(" = ")
+            known = sheet.form.find(path)
+            label = label_in(known[1].label, language) if known is not None else path
+            words = in_words(sheet, known[1], code, language) if known and code else code
+            found.append(f"{label}: {words}" if words else label)
+    return list(dict.fromkeys(found))
 
 
 def _try(rung: Rung) -> Try:

@@ -199,6 +199,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         given=story.given,
         told=referral_views.told(story),
         recipients=referral_views.recipients(story, work.now),
+        left_out=referral_views.left_out(work, story, language),
         clock_words=referral_views.clock_words,
         happened=lambda clock: clocks.has_happened(referral, ClockKind(clock.kind), story.holder),
         house_words=house_words,

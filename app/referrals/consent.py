@@ -69,6 +69,8 @@ class Given:
     for_what: frozenset[str] = frozenset()
     # Sectors or codes that an override names although it was asked that they are not told.
     despite: frozenset[str] = frozenset()
+    # Who gave it, or took it back.
+    given_by: str | None = None
 
     @property
     def kept_from(self) -> frozenset[str]:

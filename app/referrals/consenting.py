@@ -102,7 +102,7 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
         return None
     return Given(
         found.kind, frozenset(found.scope), await _withheld(work, referral), found.basis,
-        frozenset(found.for_what), frozenset(found.despite),
+        frozenset(found.for_what), frozenset(found.despite), found.given_by,
     )  # fmt: skip
 
 

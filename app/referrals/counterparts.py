@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from app.contacts.printing import in_words
+from app.contacts.records import sheet_of
+from app.contacts.trees import label_in
 from app.errors import NotFound
 from app.referrals import answering, clocks, details
 from app.referrals.climbing import climb_on
@@ -15,14 +18,13 @@ from app.referrals.consent import NotConsented
 from app.referrals.consenting import given_of
 from app.referrals.disclosures import disclose
 from app.referrals.library import protocols_of
-from app.referrals.mapping import Mapping
+from app.referrals.mapping import Mapping, Worded
 from app.referrals.models import Agency, Approach, Counterpart, Referral
-from app.referrals.primero import STATUS, Account
+from app.referrals.primero import STATUS, Account, Known
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
     ApproachState,
-    ClockKind,
     NoticeKind,
     ReferralEvent,
     ReferralState,
@@ -45,7 +47,7 @@ class Errand:
     refer_to: str
     agency: str
     mapping: Mapping
-    facts: dict[str, Any]
+    known: Known
 
 
 async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agency, Counterpart]:
@@ -80,14 +82,14 @@ async def errand(
         agency.primero_password_sealed, table="agencies", column="primero_password_sealed",
         row=agency.id,
     )  # fmt: skip
-    facts: dict[str, Any] = {}
+    known = Known()
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
         if answering.too_late(referral, approach) is not None:
             counterpart.state = "ended"
             return None
         try:
-            facts = await _facts(work, referral, agency, approach)
+            known = await _known(work, referral, agency, approach, mapping)
         except NotConsented as refusal:
             counterpart.state, counterpart.problem = "refused", refusal.detail
             return None
@@ -98,28 +100,38 @@ async def errand(
         Account(config["url"], config["user"], password.decode()),
         counterpart.case_id, counterpart.service_id, counterpart.state,
         counterpart.their_referral, config["owned_by"], config.get("refer_to", ""),
-        config.get("agency", ""), mapping, facts,
+        config.get("agency", ""), mapping, known,
     )  # fmt: skip
 
 
-async def _facts(
-    work: Work, referral: Referral, agency: Agency, approach: Approach
-) -> dict[str, Any]:
+async def _known(
+    work: Work, referral: Referral, agency: Agency, approach: Approach, mapping: Mapping
+) -> Known:
     given = await given_of(work, referral)
     zone = ZoneInfo(clocks.protocol_of(work, referral).timezone)
-    running = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
-    seen = next((c for c in running if c.kind == ClockKind.SEEN), None)
     answers = await disclose(work, referral, agency, approach, "primero")
-    basis = given.basis if given and given.kind == "override" else "consent"
-    return {
+    sheet = sheet_of(work, referral)
+    facts = {
         **answers,
         "urgency": referral.urgency,
         "service": referral.service,
-        "basis": basis,
+        "basis": given.basis if given and given.kind == "override" else "consent",
+        "consent_by": given.given_by if given and given.kind == "consent" else None,
         "code": referral.code,
         "opened_on": referral.opened_at.astimezone(zone).date().isoformat(),
-        "due_at": seen.due_at.isoformat() if seen else None,
+        "opened_at": referral.opened_at.isoformat(),
     }
+    words = {
+        path: Worded(
+            label_in(found[1].label, mapping.language),
+            in_words(sheet, found[1], value, mapping.language),
+        )
+        for path, value in answers.items()
+        if (found := sheet.form.find(path)) is not None
+    }
+    codes = [code for value in answers.values() if isinstance(value, list) for code in value]
+    above = {str(code): tuple(sheet.nearest_first(str(code))) for code in codes}
+    return Known(facts, words, above)
 
 
 async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> bool:
@@ -184,7 +196,8 @@ async def note_status(work: Work, approach_id: UUID, status: str, words: str) ->
                         work, referral, approach, RejectionReason.OTHER, by, words=words
                     )
                 case "complete":
-                    # What came of it Primero does not say, and neither do we.
+                    # What became of the child Primero does not say, and neither do we; whether
+                    # it was a success stands in the words.
                     await answering.complete(work, referral, approach, None, by, words=words)
                 case _:
                     note(work, referral, "status there", by, status=status)
@@ -215,11 +228,12 @@ async def try_again(work: Work, referral: Referral) -> None:
         work.defer("referrals:make_counterpart", approach_id=str(row.approach_id))
 
 
-async def note_updated(work: Work, approach_id: UUID, problem: str) -> None:
+async def note_updated(work: Work, approach_id: UUID, problem: str, left_out: list[str]) -> None:
     """What was written later stands in the case at the other system, or why it does not."""
-    referral, _, agency, _ = await _rows(work, approach_id)
+    referral, _, agency, counterpart = await _rows(work, approach_id)
     by = By("primero", agency.code)
     if not problem:
+        counterpart.left_out = left_out
         note(work, referral, "their system updated", by)
         return
     note(work, referral, "update refused by their system", by, problem=problem)

@@ -38,7 +38,15 @@ from app.referrals.climbing import breached, climb_on, is_needed, note_result
 from app.referrals.library import protocols_of
 from app.referrals.models import Clock, Notice, Referral, Rung
 from app.referrals.opening import refer_unanswered
-from app.referrals.primero import Primero, PrimeroDown, PrimeroRefused, case_body, misfits
+from app.referrals.primero import (
+    Primero,
+    PrimeroDown,
+    PrimeroRefused,
+    case_body,
+    misfits,
+    outcome_in_words,
+    referral_notes,
+)
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
 from app.referrals.states import NoticeKind, Purpose, RungResult, Service
@@ -386,7 +394,7 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
             ground, PROGRAM, lambda work: counterparts.note_state(work, key, state, **values)
         )
 
-    said = case_body(errand.mapping, errand.facts, errand.service_id, errand.owned_by)
+    said = case_body(errand.mapping, errand.known, errand.service_id, errand.owned_by)
     async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
         primero = Primero(client, errand.account)
         try:
@@ -398,14 +406,14 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
                     await note_state("refused", problem="; ".join(wrong)[:2000])
                     return
                 await primero.make_case(errand.case_id, said.body)
-                if not await note_state("case_made"):
+                if not await note_state("case_made", left_out=said.left_out):
                     return
             service = said.body[errand.mapping.service_form][0].get("service_type")
             body = {
                 "service": service,
                 "service_record_id": str(errand.service_id),
-                "consent_overridden": errand.facts.get("basis") != "consent",
-                "notes": errand.facts["code"],
+                "consent_overridden": errand.known.facts.get("basis") != "consent",
+                "notes": referral_notes(errand.known),
             }
             if errand.refer_to:
                 body["transitioned_to"] = errand.refer_to
@@ -444,7 +452,7 @@ async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0)
     async def verb(work: Work) -> None:
         goes_on = True
         if found is not None:
-            words = _clean(str(found.get("rejected_reason") or found.get("rejection_note") or ""))
+            words = _clean(outcome_in_words(found))
             goes_on = await counterparts.note_status(work, key, str(found.get("status")), words)
         if goes_on:
             counterparts.ask_again(work, key, times + 1)
@@ -465,7 +473,7 @@ async def update_counterpart(context: JobContext, approach_id: str, tries: int =
         errand = await counterparts.errand(work, key, with_facts=True, again=True)
     if errand is None:
         return
-    said = case_body(errand.mapping, errand.facts, errand.service_id, errand.owned_by)
+    said = case_body(errand.mapping, errand.known, errand.service_id, errand.owned_by)
     async with httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client:
         primero = Primero(client, errand.account)
         problem = "; ".join(said.unmapped)
@@ -485,8 +493,9 @@ async def update_counterpart(context: JobContext, approach_id: str, tries: int =
         except PrimeroRefused as error:
             problem = str(error)
     await run_verb(
-        ground, PROGRAM, lambda work: counterparts.note_updated(work, key, problem[:2000])
-    )
+        ground, PROGRAM,
+        lambda work: counterparts.note_updated(work, key, problem[:2000], said.left_out),
+    )  # fmt: skip
 
 
 async def end_counterpart(context: JobContext, approach_id: str, refused: int = 0) -> None:

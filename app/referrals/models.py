@@ -493,4 +493,6 @@ class Counterpart(Base):
     mapping: Mapped[str]
     mapping_version: Mapped[int]
     problem: Mapped[str] = mapped_column(server_default="")
+    # Answers for which the other system has no word: questions, or a question and its code.
+    left_out: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     asked_at: Mapped[datetime | None]

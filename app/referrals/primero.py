@@ -6,6 +6,8 @@ ours, so that a repeat is the same case. Primero tells nobody when a referral is
 """
 
 import asyncio
+import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +15,7 @@ from uuid import UUID
 
 import httpx2
 
-from app.referrals.mapping import Mapping, Said, say
+from app.referrals.mapping import Mapping, Said, Worded, say, tell, without_word
 
 _TIMEOUT = 15.0
 # However long it asks us to wait, in seconds.
@@ -45,6 +47,8 @@ class FormField:
 
     type: str
     many: bool
+    # Whether a date is one with a time.
+    timed: bool
     # Ids that a select or radio takes; None where anything goes.
     options: frozenset[str] | None
 
@@ -166,25 +170,62 @@ def _read_field(field: dict[str, Any], lookups: dict[str, frozenset[str]]) -> Fo
         options = lookups.get(source.removeprefix("lookup "), frozenset())
     elif field.get("option_strings_text"):
         options = frozenset(str(option["id"]) for option in field["option_strings_text"])
-    return FormField(str(field["type"]), bool(field.get("multi_select")), options)
+    return FormField(
+        str(field["type"]), bool(field.get("multi_select")), bool(field.get("date_include_time")),
+        options,
+    )  # fmt: skip
 
 
 # -- saying it ---------------------------------------------------------------------------------
 
 
-def case_body(mapping: Mapping, facts: dict[str, Any], service_id: UUID, owned_by: str) -> Said:
+@dataclass(frozen=True)
+class Known:
+    """What an agency may know of a referral: answers and facts as codes, answers in words, and for
+    the code of a category those above it.
+    """
+
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    words: dict[str, Worded] = dataclasses.field(default_factory=dict)
+    above: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+def case_body(mapping: Mapping, known: Known, service_id: UUID, owned_by: str) -> Said:
     """The case with its one service, in Primero's words; and what could not be said."""
-    case = say(mapping.fields, mapping.always, facts)
-    service = say(mapping.service_fields, mapping.service_always, facts)
+    case = say(mapping, mapping.fields, mapping.always, known.facts, known.above)
+    service = say(mapping, mapping.service_fields, mapping.service_always, known.facts, known.above)
+    told = tell(mapping.service_told, known.words)
     body = {
         **case.body,
         "module_id": mapping.module,
         "owned_by": owned_by,
-        mapping.service_form: [{"unique_id": str(service_id), **service.body}],
+        mapping.service_form: [{"unique_id": str(service_id), **service.body, **told}],
     }
-    return Said(body, [*case.unmapped, *service.unmapped])
+    return Said(
+        body,
+        [*case.unmapped, *service.unmapped],
+        [*case.left_out, *service.left_out, *without_word(mapping, known.facts)],
+    )
 
 
+def referral_notes(known: Known) -> str:
+    """What stands beside the referral itself: our code, and the ground if it is not consent."""
+    code, basis = known.facts["code"], str(known.facts["basis"])
+    return code if basis == "consent" else f"{code}: without consent, {basis.replace('_', ' ')}"
+
+
+def outcome_in_words(row: dict[str, Any]) -> str:
+    """What Primero says of how a referral ended: the reason of a rejection, or of no success."""
+    parts = [
+        str(row[key]).replace("_", " ")
+        for key in ("rejected_reason", "rejection_note", "success_status", "reason_not_successful")
+        if row.get(key)
+    ]
+    return ": ".join(parts)
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 # What every case takes, whatever its forms ask.
 _CORE = frozenset({"id", "module_id", "owned_by", "status", "record_state", "created_at"})
 
@@ -227,6 +268,9 @@ def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> 
         ]
     if field.type == "tick_box" and not isinstance(value, bool):
         return [f"{name}: is a tick box"]
+    if field.type == "date_field":
+        form = _INSTANT if field.timed else _DATE
+        return [] if form.fullmatch(str(value)) else [f"{name}: is a date"]
     if field.type == "numeric_field" and (isinstance(value, bool) or not isinstance(value, int)):
         return [f"{name}: is a whole number"]
     return []

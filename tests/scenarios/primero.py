@@ -16,7 +16,10 @@ _LOOKUPS = {
     "lookup-risk-level": ["high", "medium", "low"],
     "lookup-protection-concerns": [
         "sexually_exploited", "physically_or_mentally_abused", "mentally_distressed", "other",
+        "disabled", "serious_health_issue", "child_mother", "worst_forms_of_child_labor",
     ],
+    "lookup-service-response-type": ["care_plan", "action_plan", "service_provision"],
+    "lookup-interview-subject": ["individual", "caregiver", "other"],
     "lookup-legitimate-basis": [
         "consent", "vital_interests", "legal_obligation", "beneficiary_interests",
     ],
@@ -40,6 +43,10 @@ _FIELDS: list[dict[str, Any]] = [
     {"name": "registration_date", "type": "date_field"},
     {"name": "name_first", "type": "text_field"},
     {"name": "name_last", "type": "text_field"},
+    {"name": "name_other", "type": "text_field"},
+    {"name": "date_of_birth", "type": "date_field"},
+    {"name": "national_id_no", "type": "text_field"},
+    _select("interview_subject", "lookup-interview-subject"),
     {"name": "age", "type": "numeric_field"},
     {"name": "estimated", "type": "tick_box"},
     _select("sex", "lookup-gender"),
@@ -53,13 +60,14 @@ _FIELDS: list[dict[str, Any]] = [
     {"name": "disclosure_other_orgs", "type": "tick_box"},
 ]
 _SERVICE: list[dict[str, Any]] = [
-    {"name": "service_response_type", "type": "text_field"},
+    _select("service_response_type", "lookup-service-response-type"),
     _select("service_type", "lookup-service-type"),
     {
         "name": "service_response_timeframe", "type": "select_box",
         "option_strings_text": [{"id": one, "display_text": one} for one in _TIMES],
     },
-    {"name": "service_response_day_time", "type": "date_field"},
+    {"name": "service_response_day_time", "type": "date_field", "date_include_time": True},
+    {"name": "service_referral_notes", "type": "textarea"},
 ]  # fmt: skip
 # Exactly what a referral takes.
 _REFERRAL_KEYS = {
@@ -89,6 +97,12 @@ def _schema(fields: list[dict[str, Any]]) -> dict[str, Any]:
             case "numeric_field":
                 properties[field["name"]] = {
                     "type": ["integer", "null"], "minimum": -(2**31), "maximum": 2**31 - 1
+                }  # fmt: skip
+            case "date_field":
+                time = r"T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+                end = time if field.get("date_include_time") else ""
+                properties[field["name"]] = {
+                    "type": ["string", "null"], "pattern": rf"^\d{{4}}-\d\d-\d\d{end}$"
                 }  # fmt: skip
             case _:
                 properties[field["name"]] = {"type": ["string", "null"]}
@@ -235,7 +249,9 @@ class PrimeroStandIn:
             return _error(404, "id", "not_found")
         if set(data) - _REFERRAL_KEYS:
             return _error(422, ",".join(set(data) - _REFERRAL_KEYS), "invalid")
-        consent = self.cases[case_id].get("disclosure_other_orgs")
+        case = self.cases[case_id]
+        # In the module for child protection both are needed.
+        consent = case.get("disclosure_other_orgs") and case.get("consent_for_services")
         if not consent and not data.get("consent_overridden"):
             return _error(422, "consent", "transition.errors.consent")
         if not data.get("remote") and data.get("transitioned_to") != "shelter_worker":

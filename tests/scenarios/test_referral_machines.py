@@ -301,13 +301,63 @@ async def test_a_referral_in_primeros_words(
     await night.advance(130)
     found = await referral_of(ana, made["id"])
     assert found["state"] == "accepted"
-    there.only["status"] = "done"
+    there.only.update(
+        status="done", success_status="not_successful",
+        reason_not_successful="unable_to_contact_client",
+    )  # fmt: skip
     await night.advance(700)
     found = await referral_of(ana, made["id"])
     assert (found["state"], found["outcome"]) == ("completed", None), "no outcome is invented"
+    words = [e["words"] for e in found["events"] if e["kind"] == "complete"]
+    assert words == ["not successful: unable to contact client"]
     asked = len(there.asked)
     await night.advance(700)
     assert len(there.asked) == asked, "nobody asks about what is over"
+
+
+async def test_what_primero_has_no_word_for_is_told_in_words_or_listed(
+    night: Stage, primero: tuple[PrimeroStandIn, str]
+) -> None:
+    there, url = primero
+    ana = await night.add_counsellor("ana")
+    await with_primero(night, url, "child_protection")
+    consent = {"given_by": "child", "scope": ["services", "authorities"]}
+    told = {
+        **ANSWERS, "child.name": "Јована Петровић", "child.birth_date": "2021-02-03",
+        "danger.signs": ["weapon", "injured"], "danger.dangers": "A dog, and a gun in the hall.",
+        "reason.why": "He beat her today.", "reason.categories": ["V-NEGLECT", "EO-ACADEMIC"],
+        "child.access_needs": "A wheelchair", "parties.role": "teacher",
+    }  # fmt: skip
+    made = await by_hand(
+        ana, consent=consent, send=True, answers=told, services=["child_protection"]
+    )
+    await night.advance(60)
+    (case,) = there.cases.values()
+    assert (case["consent_for_services"], case["disclosure_other_orgs"]) == (True, True)
+    assert case["interview_subject"] == "individual"
+    assert (case["name_first"], case["name_other"]) == ("Јована", "Јована Петровић")
+    assert case["date_of_birth"] == "2021-02-03"
+    assert case["protection_concerns"] == ["physically_or_mentally_abused"]
+    (service,) = case["services_section"]
+    notes = service["service_referral_notes"].split("\n")
+    # Whoever goes there reads the danger first, and hears of the signs that have no code there.
+    assert notes[0] == "Dangers for whoever goes there: A dog, and a gun in the hall."
+    assert "A weapon is within reach, The child is injured" in notes[1]
+    for line in ("He beat her today.", "A wheelchair"):
+        assert any(line in note for note in notes)
+    assert service["service_response_day_time"].startswith("2030-01-14T01:00:00")
+    assert there.only["consent_overridden"] is False
+    found = await referral_of(ana, made["id"])
+    assert found["state"] == "delivered", story(found)
+    (row,) = await night.rows("SELECT left_out FROM counterparts")
+    assert row["left_out"] == [
+        "danger.signs = weapon", "reason.categories = EO-ACADEMIC", "parties.role",
+    ]  # fmt: skip
+    page = await night.client.get(
+        f"{night.settings.public_url}/referrals/{made['id']}",
+        headers={"Cookie": ana.cookie_header},
+    )
+    assert "Signs of danger now: A weapon is within reach" in page.text
 
 
 async def test_primero_rejects_and_the_next_is_asked(
