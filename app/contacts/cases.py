@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.contacts import withdrawals
 from app.contacts.answers import Answers, NotAnAnswer
 from app.contacts.contacts import open_contact
 from app.contacts.follow_ups import add_follow_up, ring_again
@@ -164,6 +165,7 @@ async def save(
     """Write answers into a case. Raises NotFound, Conflict."""
     case = await lock_open(work, staff, case_id)
     saved = await save_answers(work, case, changes)
+    withdrawals.hear(work, case, saved)
     if saved.saved and may_be_separated(work, case):
         await _look_after_family(work, staff, case)
     return case, saved

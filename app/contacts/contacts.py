@@ -7,9 +7,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, insert, select
 
 from app.calls.models import Call, CallQuestion, VoiceMessage
-from app.contacts import profiles
+from app.contacts import profiles, withdrawals
 from app.contacts.answers import Asked, Missing
-from app.contacts.forms import CONSENT, OTHERS
 from app.contacts.models import (
     CompletedVersion,
     Contact,
@@ -43,8 +42,6 @@ from app.work import Work
 
 # Paper may be written in so long after the talk.
 _OLDEST = timedelta(days=3660)
-# In this time a wrong answer about consent is put right.
-_SLIP = timedelta(seconds=30)
 
 
 URGENCY_WORDS = {
@@ -250,37 +247,8 @@ async def save(
     contact = await lock_writable(work, staff, Contact, contact_id)
     _move(contact, ContactEvent.SAVE)
     saved = await save_answers(work, contact, changes)
-    form = sheet_of(work, contact).form
-    written = [found[1].means for path in saved.saved if (found := form.find(path)) is not None]
-    if set(written) & set(CONSENT):
-        # What is said a little later counts: a slip of the hand withdraws nothing.
-        work.defer("referrals:contact_says_no", delay=_SLIP, contact_id=str(contact.id))
+    withdrawals.hear(work, contact, saved)
     return contact, saved
-
-
-async def note_withdrawal(work: Work, contact_id: UUID, child: str | None) -> None:
-    """Consent for a child was withdrawn elsewhere: the form says so, whatever its state."""
-    contact = await work.session.get(
-        Contact, contact_id, with_for_update=True, populate_existing=True
-    )
-    assert contact is not None
-    sheet = sheet_of(work, contact)
-    form, section = sheet.form, sheet.form.children
-    # What is asked once for all children says nothing about one of several.
-    alone = section is None or len(sheet.entries(present(contact), section)) < 2
-    own = f"{section.code}.{child}." if section is not None and child is not None else "\0"
-    paths = [
-        next((p for p in form.paths_of(meaning, child) if alone or p.startswith(own)), None)
-        for meaning in (*CONSENT, *OTHERS)
-    ]
-    changes = [
-        Change(path, "no", contact.revision)
-        for path in paths
-        if path is not None and contact.answers.get(path) != "no"
-    ]
-    if changes:
-        await save_answers(work, contact, changes)
-        note_event(work, "contact", contact.id, "consent withdrawn", questions=len(changes))
 
 
 async def suggestion(work: Work, contact: Contact) -> Suggestion | None:

@@ -89,7 +89,11 @@ async def scan(command: str | None, content: bytes) -> str:
         raise ScanFailed() from None
     try:
         async with asyncio.timeout(_SCAN_SECONDS):
-            await process.communicate(content)
+            # A scanner that has seen enough closes its end. The loop of the server raises another
+            # error for that than the standard one, which `communicate` does not know.
+            with contextlib.suppress(RuntimeError):
+                await process.communicate(content)
+            await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -12,10 +12,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.contacts import cases, follow_ups
-from app.contacts.answers import Answers, Sheet
+from app.contacts.answers import Answers, Sheet, Value
 from app.contacts.contacts import open_contact
 from app.contacts.forms import OF_REPORTER, Field, Form, Meaning
-from app.contacts.models import Case, Contact
+from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import (
     Opened,
     events_of,
@@ -147,10 +147,11 @@ async def print_case(
         raise Invalid("Notes and the log are not for the family: others are spoken of in them.")
     _check_ground(to)
     contacts = await cases.contacts_in(work, staff, opened.record)
+    everything = await cases.all_contacts_of(work, opened.record)
+    if with_notes or with_timeline:
+        _check_may_name(work, everything, to)
     if to.ground is Ground.CONSENT:
-        _check_agreed(
-            work, await cases.all_contacts_of(work, opened.record), to, {c.id for c in contacts}
-        )
+        _check_agreed(work, opened.record, everything, to, {c.id for c in contacts})
     page = await _page(work, staff, opened, sheet, sections, language, to)
     words = page["words"]
     words["confidential"] = words["confidential"].format(to.recipient or to.purpose.value)
@@ -197,21 +198,44 @@ def _check_ground(to: HandedTo) -> None:
         raise Invalid("Write which order, which duty, or which danger it is.")
 
 
-def _check_agreed(work: Work, contacts: list[Contact], to: HandedTo, readable: set[UUID]) -> None:
-    """Each contact of the case says yes, for each of its children; one that the person may not
-    read is not named. Raises NotAgreed.
+def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
+    """Notes and the log are free words, in which whoever reported may be named. Raises Invalid."""
+    if to.purpose is Purpose.SUPERVISION or to.ground is Ground.COURT_ORDER:
+        return
+    for contact in contacts:
+        form, answers = sheet_of(work, contact).form, present(contact)
+        reported = any(form.path_of(meaning) in answers for meaning in OF_REPORTER)
+        if reported and answers.get(form.path_of("reporter_agrees") or "") != "yes":
+            raise Invalid(
+                "Notes and the log may name the person who reported, who has not agreed to that. "
+                "Leave them out, or print by order of a court."
+            )
+
+
+def _said_of_children(work: Work, record: Filled, meaning: Meaning) -> list[Value | None]:
+    """What a record says about one kind of consent, for each of its children."""
+    sheet = sheet_of(work, record)
+    section = sheet.form.children
+    children: list[str | None] = [None]
+    if section is not None:
+        children = [*sheet.entries(present(record), section)] or children
+    return [said_of(record, sheet, meaning, child) for child in children]
+
+
+def _check_agreed(
+    work: Work, case: Case, contacts: list[Contact], to: HandedTo, readable: set[UUID]
+) -> None:
+    """Each contact of the case says yes, for each of its children, and the case itself does not say
+    no; a case without contacts says yes itself. A contact that the person may not read is not
+    named. Raises NotAgreed.
     """
     _, meaning = _GROUNDS[to.purpose]
     assert meaning is not None
-    if not contacts:
-        raise NotAgreed()
+    here = _said_of_children(work, case, meaning)
+    if "no" in here or (not contacts and any(said != "yes" for said in here)):
+        raise NotAgreed("Nothing is printed: the case says no consent to this for each child.")
     for contact in contacts:
-        sheet = sheet_of(work, contact)
-        section = sheet.form.children
-        children: list[str | None] = [None]
-        if section is not None:
-            children = [*sheet.entries(present(contact), section)] or children
-        if any(said_of(contact, sheet, meaning, child) != "yes" for child in children):
+        if any(said != "yes" for said in _said_of_children(work, contact, meaning)):
             which = f"contact {contact.code}" if contact.id in readable else "another contact"
             raise NotAgreed(
                 f"Nothing is printed: {which} says no consent to this. "

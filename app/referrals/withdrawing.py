@@ -8,13 +8,13 @@ whether there is a ground to go on without consent.
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
-from app.contacts import contacts
-from app.contacts.models import Contact
+from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
 from app.contacts.risk import Urgency
 from app.contacts.said import said_of
+from app.contacts.withdrawals import note_withdrawal
 from app.errors import NotAllowed
 from app.referrals import clocks
 from app.referrals.consent import GivenBy, How, Scope
@@ -80,9 +80,11 @@ async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By
     resting = [one for one in others if await _rests_on_consent(work, one)]
     for one in (referral, *resting):
         await _withdraw(work, one, said, by)
+    # What is printed goes by the contact and the case.
     if referral.contact_id is not None:
-        # What is printed goes by the contact.
-        await contacts.note_withdrawal(work, referral.contact_id, referral.child_entry)
+        await note_withdrawal(work, Contact, referral.contact_id, referral.child_entry)
+    elif referral.case_id is not None and referral.child_entry is not None:
+        await note_withdrawal(work, Case, referral.case_id, referral.child_entry)
 
 
 async def _rests_on_consent(work: Work, referral: Referral) -> bool:
@@ -137,14 +139,21 @@ async def confirm_withdrawal(work: Work, staff: Staff, referral_id: UUID, words:
     return referral
 
 
-async def contact_says_no(work: Work, contact_id: UUID) -> None:
-    """The form of a contact says "no" where a referral rests on a yes: the same as a withdrawal."""
-    contact = await work.session.get(Contact, contact_id, populate_existing=True)
-    assert contact is not None
-    sheet = sheet_of(work, contact)
-    ids = await work.session.scalars(
-        select(Referral.id).where(Referral.contact_id == contact_id).order_by(Referral.id)
+async def record_says_no(work: Work, record_id: UUID) -> None:
+    """The form of a contact or case says "no" where a referral of it rests on a yes: the same as a
+    withdrawal.
+    """
+    record: Contact | Case | None = await work.session.get(
+        Contact, record_id, populate_existing=True
     )
+    its = Referral.contact_id == record_id
+    if record is None:
+        record = await work.session.get(Case, record_id, populate_existing=True)
+        # What was referred from one of its contacts goes by that contact.
+        its = and_(Referral.case_id == record_id, Referral.contact_id.is_(None))
+    assert record is not None
+    sheet = sheet_of(work, record)
+    ids = await work.session.scalars(select(Referral.id).where(its).order_by(Referral.id))
     for referral_id in ids.all():
         referral = await lock_referral(work, referral_id)
         given = await given_of(work, referral)
@@ -153,15 +162,15 @@ async def contact_says_no(work: Work, contact_id: UUID) -> None:
         refused = {
             scope.value
             for scope, meaning in SCOPES.items()
-            if said_of(contact, sheet, meaning, referral.child_entry) == "no"
+            if said_of(record, sheet, meaning, referral.child_entry) == "no"
         }
         left = sorted(given.scope - refused)
         if len(left) == len(given.scope):
             continue
-        said = said_of(contact, sheet, "consent_by", referral.child_entry)
+        said = said_of(record, sheet, "consent_by", referral.child_entry)
         by = GivenBy(said) if said in set(GivenBy) else GivenBy.CHILD
         if not left:
-            words = "The contact says no."
+            words = f"{record.code} says no."
             await _withdraw_all(work, referral, Withdrawal(by, How.SPOKEN, words), PROGRAM_ITSELF)
             continue
         agreed = Agreed(

@@ -256,6 +256,13 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     assert status == 200, words
     assert "bruises" in words
     assert "Vesna" not in words
+    # Notes are free words, in which she may be named.
+    duty = {"ground": "legal_obligation", "reason": "General Protocol"}
+    body = {"purpose": "conference", "recipient": "Conference", **duty}
+    for free in ("notes", "timeline"):
+        status, said = await _printed(ana, case, **body, **{free: True})
+        assert status == 422, said
+        assert "has not agreed" in said
     order = {"ground": "court_order", "reason": "Order 12/30"}
     status, words = await _printed(ana, case, purpose="court", recipient="Court", **order)
     assert "Dr Vesna" in words

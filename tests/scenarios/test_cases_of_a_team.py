@@ -299,3 +299,32 @@ async def test_a_referral_from_a_case_takes_the_answers_of_the_case(stage: Stage
     assert (await bora.ask("POST", "/referrals", body)).status_code == 404
     page = await page_of(stage, ana, f"/cases/{case['id']}")
     assert made[0]["code"] in page
+
+
+async def test_what_a_case_says_of_consent_reaches_its_referrals_and_its_paper(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    await add_agency(stage, "house", "shelter", email="house@example.org")
+    agreed = {"child.c1.agrees_services": "yes", "child.c1.agreed_by": "child"}
+    case = await new_case(ana, {"child.c1": 1, "child.c1.name": "Marko Ilić", **agreed})
+    print_ = f"/cases/{case['id']}/print"
+    paper = {"purpose": "conference", "recipient": "Conference", "sections": ["child"]}
+    assert (await ana.ask("POST", print_, paper)).status_code == 200
+    body = {"urgency": "routine", "services": ["shelter"], "case_id": case["id"], "send": True}
+    made = (await ana.ask("POST", "/referrals", body)).json()
+    assert (await referral_of(ana, made["id"]))["state"] == "sent", "the case says yes"
+    # The child says no at the agency: no paper rests on its yes any more.
+    path = f"/referrals/{made['id']}/withdraw-consent"
+    assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
+    found = await case_of(ana, case)
+    assert found["answers"]["child.c1.agrees_services"] == "no"
+    assert (await ana.ask("POST", print_, paper)).status_code == 409
+    # And the other way: what is written in the case withdraws what rests on it.
+    other = await new_case(ana, {"child.c1": 1, "child.c1.name": "Mina Ilić", **agreed})
+    made = (await ana.ask("POST", "/referrals", body | {"case_id": other["id"]})).json()
+    revision = (await case_of(ana, other))["revision"]
+    no = changes({"child.c1.agrees_services": "no"}, base=revision)
+    await ana.ask("PUT", f"/cases/{other['id']}/answers", no)
+    await stage.advance(31)
+    assert (await referral_of(ana, made["id"]))["state"] == "consent_withdrawn"
