@@ -4,9 +4,11 @@ import inspect
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
@@ -16,7 +18,7 @@ from app.log import set_up_logging
 from tests.empty_database import database_for_a_test, put_back
 from tests.scenarios.helpline import Mail, mail
 
-_LONG = ("test_hour", "test_outages", "test_kill", "test_anything", "test_replace", "statistics")
+_LONG = ("statistics", "test_hour", "test_outages", "test_kill", "test_anything", "test_replace")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,14 +31,24 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return ("asyncio", {"use_uvloop": True})
 
 
-@pytest.hookimpl(tryfirst=True)
+class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
+    """Every test by itself, to whichever process is free; those of statistics to one of them.
+
+    Hundreds of lived days take a minute to make: one process makes them and uses them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "statistics" if nodeid.startswith("tests/statistics/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
+    return _Scheduler(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.anyio)
-        # Hundreds of lived days take a minute to make: one process makes them and uses them.
-        if "lived_through" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("life"))
     # What takes long begins first, so that no process is left with it at the end.
     items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
 

@@ -28,6 +28,9 @@ Meaning = Literal[
     "age_is", "birth_date", "disability", "language", "interpreter", "access_needs", "place_now",
     "found_at", "home_address", "child_phone", "identifier", "school", "other_children",
     "case_code", "confidential", "child_outcome", "goal",
+    # What is counted.
+    "living", "groups", "setting", "perpetrator", "actions", "residence",
+    "settlement", "felt_helped", "follow_up",
     # Of the family, the danger and the wishes.
     "caregiver", "caregiver_relationship", "caregiver_phone", "caregiver_knows",
     "caregiver_informed", "household", "separated", "danger_signs", "suspect", "child_words",
@@ -204,12 +207,11 @@ class Form(Part):
 
     def nothing(self, meaning: Meaning) -> set[str]:
         """The answers that say that there is none of it."""
-        return {
-            option.code
-            for _, field in self.meaning(meaning)
-            for option in self.options_of(field)
-            if option.nothing
-        }
+        return {code for _, field in self.meaning(meaning) for code in self.nothing_of(field)}
+
+    def nothing_of(self, field: Field) -> set[str]:
+        """The answers to one question that say that there is none of what it asks for."""
+        return {option.code for option in self.options_of(field) if option.nothing}
 
     @cached_property
     def children(self) -> Section | None:

@@ -18,6 +18,7 @@ from app.staff.roles import Permission, Role, may
 from app.statistics import desk, planning, release, sending
 from app.statistics.dimensions import Dimension
 from app.statistics.fineness import check_fineness
+from app.statistics.labels import plain
 from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
@@ -26,7 +27,7 @@ from app.statistics.printing import print_report
 from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.sections import show
 from app.statistics.shapes import shapes_in
-from app.statistics.summary import Asked, plain, summarise, today, zones_of
+from app.statistics.summary import Asked, summarise, today, zones_of
 from app.statistics.writers import FORMATS
 from app.work import Work
 

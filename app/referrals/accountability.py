@@ -74,9 +74,9 @@ WITH mine AS (
   SELECT * FROM mine WHERE offered_at >= :since AND offered_at < :until
 ), late AS (
   SELECT s.id, count(*) AS breaches
-  FROM shown s JOIN clocks c ON c.breached_by = s.id
-  WHERE (c.kind = 'acknowledge' AND s.tried_at < c.due_at)
-     OR (c.kind IN ('details', 'seen', 'follow_up') AND s.acknowledged_at < c.due_at)
+  FROM shown s JOIN clock_breaches b ON b.approach_id = s.id JOIN clocks c ON c.id = b.clock_id
+  WHERE (c.kind = 'acknowledge' AND s.tried_at < b.due_at)
+     OR (c.kind IN ('details', 'seen', 'follow_up') AND s.acknowledged_at < b.due_at)
   GROUP BY s.id
 )
 SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,

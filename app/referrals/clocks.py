@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, literal, select, union_all
+from sqlalchemy import bindparam, delete, func, literal, select, union_all
 
 from app.contacts.risk import Urgency
 from app.database.quick import Question
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Approach, Clock, Dispatch, Referral
+from app.referrals.models import Agency, Approach, Clock, ClockBreach, Dispatch, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
@@ -205,7 +205,13 @@ async def follow_urgency(
             clock.stopped_at = work.now
             continue
         clock.due_at = protocol.due(rules[kind], clock.started_at)
-        if clock.due_at > work.now:
+        if clock.due_at > work.now and clock.breached_at is not None:
+            # With the urgency that it has there was no breach.
+            await work.session.execute(
+                delete(ClockBreach).where(
+                    ClockBreach.clock_id == clock.id, ClockBreach.at == clock.breached_at
+                )
+            )
             clock.breached_at = clock.breached_by = None
         _set(work, clock)
     holder = None
@@ -251,6 +257,11 @@ async def ring(work: Work, clock_id: UUID) -> Referral | None:
         clock.stopped_at = work.now
         return None
     clock.breached_at, clock.breached_by = work.now, referral.approach_id
+    work.session.add(
+        ClockBreach(
+            clock_id=clock.id, approach_id=referral.approach_id, due_at=clock.due_at, at=work.now
+        )
+    )
     note(
         work, referral, "clock breached", PROGRAM_ITSELF, clock=clock.kind,
         due_at=clock.due_at.isoformat(), started_at=clock.started_at.isoformat(),

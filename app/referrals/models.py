@@ -264,6 +264,23 @@ class Clock(Base):
     breached_by: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"), index=True)
 
 
+class ClockBreach(Base):
+    """A deadline that ran out. The clock may run again, and this stays for the figures."""
+
+    __tablename__ = "clock_breaches"
+    __table_args__ = (
+        Index("ix_clock_breaches_clock_id", "clock_id"),
+        Index("ix_clock_breaches_approach_id", "approach_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    clock_id: Mapped[UUID] = mapped_column(ForeignKey("clocks.id"))
+    # The agency that had it, or was being asked; none: our own house.
+    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    due_at: Mapped[datetime]
+    at: Mapped[datetime]
+
+
 class Approach(Base):
     """A referral offered to one agency."""
 

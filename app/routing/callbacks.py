@@ -93,6 +93,8 @@ class Callback(Base):
     who: Mapped[str]
     window_from: Mapped[datetime]
     window_until: Mapped[datetime]
+    # The end of the time that was promised first; the window may be moved, and the promise is not.
+    promised_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
     tries: Mapped[int] = mapped_column(server_default="0")
     # `soon` follows the rota; a time that the child chose does not move.
@@ -192,6 +194,9 @@ async def agree(
     if making is not None:
         # An earlier one is being made: if that does not reach them, the new wish counts.
         making.who, making.window_from, making.window_until = who.value, begins, ends
+        if making.state == CallbackState.SPOKEN:
+            # The first promise was kept; this is another one.
+            making.promised_until = ends
         making.slot = soon
         if making.state == CallbackState.SPOKEN:
             making.state, making.talked_by = CallbackState.AGREED.value, None
@@ -218,7 +223,8 @@ async def agree(
             number, table="callbacks", column="number_sealed", row=row_id
         ),
         line_id=call.line_id, language=call.language or "", who=who.value, window_from=begins,
-        window_until=ends, state=CallbackState.AGREED.value, tries=0, slot=soon,
+        window_until=ends, promised_until=ends, state=CallbackState.AGREED.value, tries=0,
+        slot=soon,
         next_at=max(begins, work.now), agreed_at=work.now, made_by=work.actor.staff_id,
     )  # fmt: skip
     work.session.add(row)

@@ -74,7 +74,7 @@ async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> 
     if heir is not None:
         await record.record(work, call, "counsellor_dropped_out", offer_id=str(offer.id),
                             cause=cause)  # fmt: skip
-        await offers.hand_over(work, call, offer, heir)
+        await offers.hand_over(work, call, offer, heir, inherited=True)
         return True
     if not await others_inside(work, call, offer.room):
         return False

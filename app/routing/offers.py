@@ -293,8 +293,11 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
         work.announce(f"offers:{offer.counsellor_id}", f"presence:{offer.counsellor_id}")
 
 
-async def hand_over(work: Work, call: Call, offer: Offer, party: Party) -> Offer:
-    """A colleague who is in the conference has the talk from now on, with its record.
+async def hand_over(
+    work: Work, call: Call, offer: Offer, party: Party, *, inherited: bool = False
+) -> Offer:
+    """A colleague who is in the conference has the talk from now on, with its record. It is
+    `inherited` when the counsellor's line was lost, and no hand-over that anybody wanted.
 
     The one is released in the same transaction in which the other holds the call.
     """
@@ -321,7 +324,7 @@ async def hand_over(work: Work, call: Call, offer: Offer, party: Party) -> Offer
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "took over a talk")
     await record.record(
         work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(new.counsellor_id),
-        party_id=str(party.id), before=str(offer.id),
+        party_id=str(party.id), before=str(offer.id), inherited=inherited or None,
     )  # fmt: skip
     await _only(work, call, party)
     work.defer("telephony:follow_call", call_id=str(call.id))

@@ -19,13 +19,14 @@ from app.statistics.summary import Zones, zones_of
 from app.statistics.tables import OutColumn, OutTable, batch_of
 from app.work import Work
 
+# A hand-over opens and is accepted in one instant: it is no offer.
 _OFFERS = """
 SELECT o.counsellor_id, count(*) AS offers, count(o.connected_at) AS answered,
   count(*) FILTER (WHERE o.state = 'missed') AS missed,
   count(*) FILTER (WHERE o.state = 'declined') AS declined
 FROM offers o JOIN calls c ON c.id = o.call_id LEFT JOIN lines l ON l.id = c.line_id
 WHERE o.opened_at >= %(since)s AND o.opened_at < %(until)s AND NOT coalesce(l.practice, false)
-  AND c.direction = 'inbound'
+  AND c.direction = 'inbound' AND o.expires_at > o.opened_at
 GROUP BY o.counsellor_id
 """
 # Whoever was available for less is not compared with others.

@@ -42,7 +42,14 @@ class Dimension(StrEnum):
     ACTION = "action"
     DANGER_SIGN = "danger_sign"
     CLOSED_AS = "closed_as"
+    PURPOSE = "purpose"
     CONTACT_STATE = "contact_state"
+    CIRCUMSTANCE = "circumstance"
+    ENDED_BY = "ended_by"
+    SETTLEMENT = "settlement"
+    RESIDENCE = "residence"
+    FELT_HELPED = "felt_helped"
+    FOLLOW_UP = "follow_up"
 
 
 # The column of facts from which each is taken.
@@ -71,7 +78,14 @@ COLUMN: dict[Dimension, str] = {
     Dimension.ACTION: "actions",
     Dimension.DANGER_SIGN: "danger_signs",
     Dimension.CLOSED_AS: "closed_as",
+    Dimension.PURPOSE: "purpose",
     Dimension.CONTACT_STATE: "contact",
+    Dimension.CIRCUMSTANCE: "circumstance",
+    Dimension.ENDED_BY: "ended_by",
+    Dimension.SETTLEMENT: "settlement",
+    Dimension.RESIDENCE: "residence",
+    Dimension.FELT_HELPED: "felt_helped",
+    Dimension.FOLLOW_UP: "follow_up",
 }
 
 

@@ -32,6 +32,8 @@ from app.statistics.shapes import (
 from app.statistics.summary import Zones
 
 Numbers = dict[str, dict[str, int]]
+# Beside the columns: each once, in whatever column.
+ALL = "*"
 Label = Callable[[str, str], str]
 
 
@@ -41,6 +43,7 @@ class _Counts:
 
     cells: Numbers = field(default_factory=dict)
     whole: dict[str, int] = field(default_factory=dict)
+    all: int = 0
 
     def add(self, row: str, column: str, number: int) -> None:
         if number:
@@ -103,8 +106,10 @@ def _count_table(frame: Frame, shape: Shape, table: ShapeTable, counts: _Counts)
     for column, mask in in_column.items():
         counts.add_whole(column, int((inside & mask).sum()))
     left = inside
+    counts.all += int(inside.sum())
     for code, mask in _row_masks(frame, table):
         fits = left & mask
+        counts.add(code, ALL, int(fits.sum()))
         for column, of_column in in_column.items():
             counts.add(code, column, int((fits & of_column).sum()))
         if table.first_of:
@@ -126,7 +131,7 @@ def _count_mapping(
     frame: Frame, translator: Translator, unmapped: dict[str, int], mapped: list[int]
 ) -> None:
     for code in frame.values("category"):
-        if code in ("not_recorded", "none"):
+        if code in ("not_recorded", "does_not_apply"):
             continue
         number = int(frame.is_("category", [code]).sum())
         mapped[0] += number
@@ -135,20 +140,32 @@ def _count_mapping(
 
 
 def _finished(table: ShapeTable, counts: _Counts, look: Reading, label: Label) -> CountedTable:
-    columns = sorted(counts.whole) if table.columns else [""]
+    columns = [""]
+    if table.columns:
+        # A column without anybody in it is one that no record has.
+        wide = _all_values(table.columns, look)
+        columns = [c for c in counts.whole if counts.whole[c] or c in wide]
+        columns.sort(key=lambda c: _place(table.columns or "", c, wide))
     rows = []
     for code, words, why in _row_list(table, counts, look, label):
         cells = counts.cells.get(code, {})
         numbers = [cells.get(column, 0) for column in columns]
         if table.columns:
-            numbers.append(sum(numbers))
+            numbers.append(cells.get(ALL, sum(numbers)))
         rows.append(CountedRow(code, words, [] if why else numbers, why))
     total = [counts.whole.get(column, 0) for column in columns]
     if table.columns:
-        total.append(sum(total))
+        total.append(counts.all)
     names = [label(table.columns, c) for c in columns] + ["Total"] if table.columns else ["Number"]
     return CountedTable(
-        table.code, label_in(table.title, "en"), table.unit, names, rows, total, table.overlapping
+        table.code,
+        label_in(table.title, "en"),
+        table.unit,
+        names,
+        rows,
+        total,
+        table.overlapping,
+        table.each is not None,
     )
 
 
@@ -159,7 +176,8 @@ def _row_list(
         return [(row.code, label_in(row.label, "en"), _why(row)) for row in table.rows]
     assert table.each is not None
     known = _all_values(table.each, look)
-    codes = [*known, *sorted(c for c in counts.cells if c not in known)]
+    more = (c for c, cells in counts.cells.items() if c not in known and any(cells.values()))
+    codes = [*known, *sorted(more)]
     codes = [c for c in codes if _stays(table, look, c)]
     codes.sort(key=lambda c: _place(table.each or "", c, known))
     return [(code, label(table.each, code), None) for code in codes]
@@ -171,7 +189,7 @@ def _why(row: ShapeRow) -> str | None:
 
 def _place(dimension: str, code: str, known: list[str]) -> tuple[int, int, str]:
     """In the order of the tree or list; numbers by size; what was not said comes last."""
-    if code in ("not_recorded", "none", UNMAPPED):
+    if code in ("not_recorded", "does_not_apply", UNMAPPED):
         return (2, 0, code)
     if code in known:
         return (0, known.index(code), code)

@@ -40,7 +40,7 @@ class Translator:
         if word == NOT_SAID:
             return "not_recorded"
         if word == NONE:
-            return "none"
+            return "does_not_apply"
         match dimension:
             case "age_band":
                 return self.asked.band_of(word)

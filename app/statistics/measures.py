@@ -27,8 +27,10 @@ SUMS: dict[str, str] = {
     "voice_messages": "calls whose outcome is voicemail",
     "callbacks_requested": "calls whose outcome is callback_requested",
     "transferred_out": "calls with that outcome",
-    "no_counsellor": "calls whose outcome is no_counsellor_on_duty",
-    "out_of_hours": "calls with that outcome",
+    "turned_away": "calls with that outcome: told on arrival that nobody is there",
+    "no_counsellor": "of these, those in which a counsellor was on shift and none had signed in",
+    "out_of_hours": "of these, those in which nobody was on shift",
+    "abandoned_unstaffed": "calls abandoned in the queue, shortly or not, with nobody there",
     "blocked": "calls with that outcome",
     "failed": "calls with that outcome",
     "lost": "calls with that outcome",
@@ -38,6 +40,11 @@ SUMS: dict[str, str] = {
     "abandoned_in_time": "calls abandoned in the queue, shortly or not, within the target",
     "wait_answered": "seconds that answered calls waited",
     "wait_abandoned": "seconds until calls were abandoned in the queue, shortly or not",
+    "put_off": "calls that left the queue for a message or a call-back",
+    "put_off_in_time": "of these, those that waited at most the target",
+    "wait_put_off": "seconds that these waited",
+    "second_waits": "waits after a lost line or a hand-over that failed",
+    "second_wait": "seconds of these waits",
     "talk": "seconds of talk, without hold",
     "hold": "seconds on hold",
     "wrap_up": "seconds of wrap-up after these calls",
@@ -45,6 +52,8 @@ SUMS: dict[str, str] = {
     "missed": "of these, those that rang out or could not be reached",
     "declined": "of these, those that were declined",
     "transfers": "hand-overs from one counsellor to another",
+    "inherited": "talks that a colleague in the talk went on with after a lost line",
+    "outside": "hand-overs to a partner outside the helpline",
     "returned": "returns to the queue after a counsellor's line was lost",
     "danger": "calls in which the danger key was pressed",
     "number_known": "calls whose number was not withheld",
@@ -53,7 +62,12 @@ SUMS: dict[str, str] = {
     "completed": "of these, those whose record is complete",
     "non_counselling": "of these, those closed as no counselling contact",
     "urgent": "of these, those whose urgency is immediate or urgent",
-    "call_contacts": "contacts that belong to a call",
+    "outbound": "calls that we rang",
+    "outbound_reached": "of these, those in which a counsellor and a person talked",
+    "outbound_talk": "seconds of talk and hold of these",
+    "outbound_wrap_up": "seconds of wrap-up after these",
+    "call_contacts": "contacts that belong to a call that came in",
+    "callback_contacts": "contacts that belong to a call that we rang",
     "answered_with_contact": "answered calls that have a contact",
     "message_contacts": "contacts of calls whose outcome is voicemail",
     "open_contacts": "contacts of calls that go on at the moment of counting",
@@ -69,6 +83,8 @@ class Measure:
     unit: Unit
     words: str
     formula: Callable[[Sums], float | int | None]
+    # Of a share: how many, and of how many.
+    counts: Callable[[Sums], tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class Percentile:
     name: str
     title: str
     words: str
-    of: Literal["wait_answered", "wait_abandoned"]
+    of: Literal["wait_answered", "wait_abandoned", "all"]
     share: float
     unit: Unit = "seconds"
 
@@ -87,6 +103,20 @@ class Percentile:
 def ratio(above: float, below: float) -> float | None:
     """Above by below, or nothing where there is nothing to divide by."""
     return above / below if below else None
+
+
+# The lists of waits that are kept with each group, for percentiles.
+WAITS = ("wait_answered", "wait_abandoned", "wait_put_off", "second_wait")
+
+
+def _part(
+    name: str, title: str, words: str, above: Callable[[Sums], int], below: Callable[[Sums], int]
+) -> Measure:
+    """A share, with the two counts that it is made of."""
+    return Measure(
+        name, title, "share", words, lambda s: ratio(above(s), below(s)),
+        lambda s: (above(s), below(s)),
+    )  # fmt: skip
 
 
 def _sum(name: str) -> Callable[[Sums], int]:
@@ -100,6 +130,11 @@ def _share(above: str, below: str) -> Callable[[Sums], float | None]:
 def _abandoned(s: Sums) -> int:
     """In the queue, however shortly."""
     return s["abandoned_in_queue"] + s["short_abandons"]
+
+
+def _waited(s: Sums) -> int:
+    """Everybody whose wait has an end: answered, gone, or put off."""
+    return s["answered"] + _abandoned(s) + s["put_off"]
 
 
 def _counts(*entries: tuple[str, str, Unit, str]) -> list[Measure]:
@@ -121,22 +156,26 @@ MEASURES: dict[str, Measure] = {
                 "was there: in the greeting, shortly, or in the queue",
                 lambda s: s["abandoned_in_greeting"] + _abandoned(s)),
         *_counts(
-            ("abandoned_in_greeting", "… in the greeting", "calls", "the caller left before the "
-             "queue"),
-            ("short_abandons", "… shortly", "calls", "the caller left the queue sooner than the "
-             "threshold of the settings"),
-            ("abandoned_in_queue", "… in the queue", "calls", "the caller left the queue after "
-             "the threshold of a short abandon"),
+            ("abandoned_in_greeting", "Abandoned in the greeting", "calls", "the caller left "
+             "before the queue"),
+            ("short_abandons", "Abandoned shortly", "calls", "the caller left the queue sooner "
+             "than the threshold of the settings"),
+            ("abandoned_in_queue", "Abandoned in the queue", "calls", "the caller left the queue "
+             "after the threshold of a short abandon, or when nobody was there any more"),
+            ("abandoned_unstaffed", "Abandoned with nobody there", "calls", "of those abandoned in "
+             "the queue, shortly or not, those in which no counsellor was there"),
             ("voice_messages", "Voice messages", "calls", "calls that ended with a message and "
              "without a talk"),
             ("callbacks_requested", "Call-backs asked for", "calls", "calls that ended with the "
              "caller's wish to be called back"),
             ("transferred_out", "Transferred out", "calls", "calls that ended with somebody "
              "outside the helpline"),
-            ("no_counsellor", "Nobody signed in", "calls", "somebody was on shift and nobody had "
-             "signed in"),
-            ("out_of_hours", "Nobody on shift", "calls", "nobody was on shift for line and "
-             "language"),
+            ("turned_away", "Turned away", "calls", "callers who were told on arrival that nobody "
+             "is there, and left without a message or a call-back"),
+            ("no_counsellor", "Turned away, nobody signed in", "calls", "turned away while a "
+             "counsellor was on shift and none had signed in"),
+            ("out_of_hours", "Turned away, nobody on shift", "calls", "turned away while nobody "
+             "was on shift for line and language"),
             ("blocked", "Blocked", "calls", "calls of callers who are blocked"),
             ("failed", "Failed", "calls", "calls that the provider ended as failed before our "
              "greeting"),
@@ -146,53 +185,75 @@ MEASURES: dict[str, Measure] = {
              "end"),
             ("not_ended", "Going on", "calls", "calls that had not ended when this was counted"),
         ),
-        Measure("abandonment", "Abandonment", "share", "abandoned in the queue, shortly or not, "
-                "÷ entered the queue", lambda s: ratio(_abandoned(s), s["entered"])),
-        Measure("service_level", "Service level", "share", "formula 3: answered within the target "
-                "÷ (answered + abandoned in the queue, shortly or not); every child who gave up "
-                "counts", lambda s: ratio(s["answered_in_time"], s["answered"] + _abandoned(s))),
-        Measure("service_level_1", "Service level, formula 1", "share", "(answered + abandoned, "
-                "both within the target) ÷ (answered + abandoned)",
-                lambda s: ratio(s["answered_in_time"] + s["abandoned_in_time"],
-                                s["answered"] + _abandoned(s))),
-        Measure("service_level_2", "Service level, formula 2", "share", "answered within the "
-                "target ÷ answered; it does not see who gave up",
-                _share("answered_in_time", "answered")),
-        Measure("service_level_4", "Service level, formula 4", "share", "answered within the "
-                "target ÷ (answered + abandoned after the target)",
-                lambda s: ratio(s["answered_in_time"],
-                                s["answered"] + _abandoned(s) - s["abandoned_in_time"])),
-        Measure("service_level_5", "Service level, formula 5", "share", "(answered within the "
-                "target + short abandons) ÷ (answered + abandoned)",
-                lambda s: ratio(s["answered_in_time"] + s["short_abandons"],
-                                s["answered"] + _abandoned(s))),
+        _part("abandonment", "Abandonment", "abandoned in the queue, shortly or not, ÷ entered "
+              "the queue", _abandoned, _sum("entered")),
+        _part("service_level", "Service level", "formula 3: answered within the target ÷ (answered "
+              "+ abandoned in the queue, shortly or not + put off to a message or a call-back "
+              "after a wait); every child who was not answered counts",
+              _sum("answered_in_time"), _waited),
+        _part("service_level_1", "Service level, formula 1", "(answered + abandoned + put off, all "
+              "within the target) ÷ (answered + abandoned + put off)",
+              lambda s: s["answered_in_time"] + s["abandoned_in_time"] + s["put_off_in_time"],
+              _waited),
+        _part("service_level_2", "Service level, formula 2", "answered within the target ÷ "
+              "answered; it does not see who gave up", _sum("answered_in_time"), _sum("answered")),
+        _part("service_level_4", "Service level, formula 4", "answered within the target ÷ "
+              "(answered + abandoned or put off after the target)", _sum("answered_in_time"),
+              lambda s: _waited(s) - s["abandoned_in_time"] - s["put_off_in_time"]),
+        _part("service_level_5", "Service level, formula 5", "(answered within the target + short "
+              "abandons) ÷ (answered + abandoned + put off)",
+              lambda s: s["answered_in_time"] + s["short_abandons"], _waited),
+        Measure("put_off", "Put off after a wait", "calls", "calls that left the queue for a voice "
+                "message or a call-back", _sum("put_off")),
         Measure("asa", "ASA", "seconds", "average speed of answer: seconds that answered calls "
                 "waited in the queue ÷ answered calls", _share("wait_answered", "answered")),
-        Measure("mean_wait", "Mean wait", "seconds", "seconds in the queue until the answer or "
-                "until the caller left ÷ these calls",
-                lambda s: ratio(s["wait_answered"] + s["wait_abandoned"],
-                                s["answered"] + _abandoned(s))),
+        Measure("mean_wait", "Mean wait", "seconds", "seconds in the queue until the answer, until "
+                "it was left for a message or a call-back, or until the caller had gone ÷ these "
+                "calls",
+                lambda s: ratio(s["wait_answered"] + s["wait_abandoned"] + s["wait_put_off"],
+                                _waited(s))),
+        Measure("second_waits", "Second waits", "calls", "waits after a counsellor's line was lost "
+                "or a hand-over failed", _sum("second_waits")),
+        Measure("second_wait", "Second wait, mean", "seconds", "mean seconds of these waits",
+                _share("second_wait", "second_waits")),
         Measure("time_to_abandon", "Time to abandon", "seconds", "mean seconds in the queue until "
                 "the caller left, shortly or not",
                 lambda s: ratio(s["wait_abandoned"], _abandoned(s))),
         Measure("aht", "AHT", "seconds", "average handling time: (talk + hold + wrap-up) ÷ "
                 "answered calls",
                 lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"], s["answered"])),
+        Measure("aht_outbound", "AHT of call-backs", "seconds", "(talk with hold + wrap-up) ÷ "
+                "calls that we rang and in which a person was reached",
+                lambda s: ratio(s["outbound_talk"] + s["outbound_wrap_up"],
+                                s["outbound_reached"])),
+        Measure("aht_all", "AHT with call-backs", "seconds", "both together: all handling of "
+                "answered calls and reached call-backs ÷ their number",
+                lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"] + s["outbound_talk"]
+                                + s["outbound_wrap_up"],
+                                s["answered"] + s["outbound_reached"])),
+        Measure("outbound", "Calls that we rang", "calls", "calls out of this house to call back",
+                _sum("outbound")),
+        Measure("outbound_reached", "… reached", "calls", "of these, those in which a counsellor "
+                "and a person talked", _sum("outbound_reached")),
         Measure("talk", "… talk", "seconds", "mean seconds of talk, without hold, of answered "
                 "calls", _share("talk", "answered")),
         Measure("hold", "… hold", "seconds", "mean seconds on hold of answered calls",
                 _share("hold", "answered")),
         Measure("wrap_up", "… wrap-up", "seconds", "mean seconds of wrap-up after answered calls",
                 _share("wrap_up", "answered")),
-        Measure("offers", "Offers", "offers", "how often these calls were held out to a "
-                "counsellor", _sum("offers")),
+        Measure("offers", "Offers", "offers", "how often these calls were offered to a counsellor; "
+                "a hand-over is none", _sum("offers")),
         Measure("missed_offers", "Missed (RONA)", "offers", "offers that rang out or whose phone "
                 "could not be reached", _sum("missed")),
         Measure("declined_offers", "Declined", "offers", "offers that the counsellor declined",
                 _sum("declined")),
-        Measure("rona", "RONA", "share", "missed offers ÷ offers", _share("missed", "offers")),
+        _part("rona", "RONA", "missed offers ÷ offers", _sum("missed"), _sum("offers")),
         Measure("transfers", "Transfers", "calls", "hand-overs of a talk from one counsellor to "
                 "another, not counting those after a lost line", _sum("transfers")),
+        Measure("outside", "… to a partner", "calls", "hand-overs of a talk to a partner outside "
+                "the helpline", _sum("outside")),
+        Measure("inherited", "… after a lost line", "calls", "talks that a colleague who was in "
+                "the talk went on with after the counsellor's line was lost", _sum("inherited")),
         Measure("returned", "Returned to the queue", "calls", "times that a caller went back to "
                 "the front because the counsellor's line was lost", _sum("returned")),
         Measure("danger_calls", "Danger key", "calls", "calls in which the danger key was "
@@ -224,8 +285,8 @@ PERCENTILES: dict[str, Percentile] = {
                    "seconds", "wait_answered", 0.9),
         Percentile("wait_p95", "Wait, 19 in 20", "nineteen in twenty answered calls waited at most "
                    "so many seconds", "wait_answered", 0.95),
-        Percentile("longest_wait", "Longest wait", "the longest wait of an answered call, in "
-                   "seconds", "wait_answered", 1.0),
+        Percentile("longest_wait", "Longest wait", "the longest wait of any call, whatever became "
+                   "of it, second waits included, in seconds", "all", 1.0),
         Percentile("time_to_abandon_median", "Time to abandon, median", "half of those who left "
                    "the queue had left after so many seconds", "wait_abandoned", 0.5),
     ]
@@ -248,6 +309,29 @@ def rounded(value: float | int | None) -> float | int | None:
 # -- of counsellors ------------------------------------------------------------------------------
 
 SIGNED_IN = ("available", "offered", "on_call", "wrap_up", "break", "away")
+
+# The outcomes of calls, each with the measure that counts it: one name for one outcome everywhere.
+OUTCOMES = {
+    "answered": "answered",
+    "abandoned_in_greeting": "abandoned_in_greeting",
+    "short_abandon": "short_abandons",
+    "abandoned_in_queue": "abandoned_in_queue",
+    "voicemail": "voice_messages",
+    "callback_requested": "callbacks_requested",
+    "transferred_out": "transferred_out",
+    "turned_away": "turned_away",
+    "blocked": "blocked",
+    "failed": "failed",
+    "lost": "lost",
+    "unreachable": "unreachable",
+    "open": "not_ended",
+}
+# Each call that arrived is in one of these, and in one only.
+IDENTITY = (
+    "answered", "abandoned_in_greeting", "short_abandons", "abandoned_in_queue", "turned_away",
+    "voice_messages", "callbacks_requested", "transferred_out", "blocked", "failed", "lost",
+    "unreachable", "not_ended",
+)  # fmt: skip
 
 STAFF_MEASURES: dict[str, str] = {
     "signed_in": "seconds in any state but off duty",

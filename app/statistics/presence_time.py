@@ -17,14 +17,17 @@ QUARTER = 900
 # In these somebody is there for callers.
 SERVING = frozenset({"available", "offered", "on_call", "wrap_up"})
 
+# Helping in a talk is work: the presence says break, so that no call is offered meanwhile.
 _CHANGES = """
-SELECT p.counsellor_id, extract(epoch FROM p.at) AS at, p.after
+SELECT p.counsellor_id, extract(epoch FROM p.at) AS at,
+  CASE WHEN p.after = 'break' AND p.cause = 'helps in a talk' THEN 'on_call' ELSE p.after END
 FROM presence_changes p WHERE p.at >= %(since)s AND p.at < %(until)s
 ORDER BY p.counsellor_id, p.id
 """
 # What each was in when the day began.
 _BEFORE = """
-SELECT s.id, (SELECT p.after FROM presence_changes p
+SELECT s.id, (SELECT CASE WHEN p.after = 'break' AND p.cause = 'helps in a talk'
+  THEN 'on_call' ELSE p.after END FROM presence_changes p
   WHERE p.counsellor_id = s.id AND p.at < %(since)s ORDER BY p.at DESC, p.id DESC LIMIT 1)
 FROM staff s
 """

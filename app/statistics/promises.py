@@ -1,8 +1,9 @@
 """Call-backs that were promised, and whether they were kept.
 
 A promise is a follow-up of a case about calling back, or a call-back that a caller asked for (due
-by the end of the time agreed; those replaced or cancelled are none). It belongs to the day on
-which it was due, and is kept when it was done by the end of that day, in the country's zone.
+by the end of the time agreed; those replaced or cancelled are none). It belongs to the day that was
+promised first, moved or not, and is kept when it was done by the end of that day, in the country's
+zone.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from app.statistics.periods import Window
 from app.work import Work
 
 WORDS = {
-    "callbacks_due": "call-backs promised for a day of the window",
+    "callbacks_due": "call-backs that were first promised for a day of the window",
     "callbacks_kept": "of these, those done by the end of that day",
     "callbacks_late": "of these, those done later",
     "callbacks_not_reached": "of these, those done in whatever time without reaching anybody",
@@ -27,7 +28,7 @@ WITH promised AS (
   WHERE f.about = 'call_back' AND NOT EXISTS (SELECT FROM case_contacts k
     WHERE k.case_id = f.case_id AND is_practice(NULL, k.contact_id))
   UNION ALL
-  SELECT (b.window_until AT TIME ZONE :zone)::date, b.done_at, b.state = 'reached'
+  SELECT (b.promised_until AT TIME ZONE :zone)::date, b.done_at, b.state = 'reached'
   FROM callbacks b JOIN lines l ON l.id = b.line_id
   WHERE b.state <> 'cancelled' AND NOT l.practice
 )

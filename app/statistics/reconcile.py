@@ -20,7 +20,8 @@ def reconcile(sums: Sums, recorded: int | None = None) -> list[Line]:
     """
     answered = sums["answered"]
     without = answered - sums["answered_with_contact"]
-    elsewhere = sums["contacts"] - sums["call_contacts"]
+    backs = sums["callback_contacts"]
+    elsewhere = sums["contacts"] - sums["call_contacts"] - backs
     messages, going_on = sums["message_contacts"], sums["open_contacts"]
     others = sums["call_contacts"] - sums["answered_with_contact"] - messages - going_on
     lines = [
@@ -29,6 +30,7 @@ def reconcile(sums: Sums, recorded: int | None = None) -> list[Line]:
         Line("plus contacts of voice messages", messages),
         Line("plus contacts of calls that go on", going_on),
         Line("plus contacts of calls with another outcome", others),
+        Line("plus contacts of calls that we rang", backs),
         Line("plus contacts without a call (visits, letters, e-mail, …)", elsewhere),
         Line("Contacts", sums["contacts"]),
     ]
@@ -40,6 +42,6 @@ def reconcile(sums: Sums, recorded: int | None = None) -> list[Line]:
 
 def unexplained(lines: list[Line]) -> int:
     """What the steps do not explain, and the record does not say."""
-    steps = [line.number for line in lines[:6]]
+    steps = [line.number for line in lines[:7]]
     whole = {line.words: line.number for line in lines}
     return abs(sum(steps) - whole["Contacts"]) + abs(whole.get("Not explained", 0))

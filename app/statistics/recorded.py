@@ -8,7 +8,7 @@ from app.statistics.periods import Window
 
 _COUNT = """
 SELECT count(*) FROM contacts k
-LEFT JOIN calls c ON c.id = k.call_id AND c.direction = 'inbound'
+LEFT JOIN calls c ON c.id = k.call_id
 LEFT JOIN lines l ON l.id = c.line_id
 JOIN unnest(%(lines)s::text[], %(since)s::timestamptz[], %(until)s::timestamptz[])
   AS w (line, since, until) ON w.line = coalesce(l.number, '')

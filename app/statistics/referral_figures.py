@@ -32,7 +32,8 @@ WORDS = {
 _SQL = """
 WITH r AS (
   SELECT r.*, coalesce(a.sector, 'nobody yet') AS sector,
-    (SELECT count(*) FROM clocks c WHERE c.referral_id = r.id AND c.breached_at IS NOT NULL)
+    (SELECT count(*) FROM clocks c JOIN clock_breaches b ON b.clock_id = c.id
+      WHERE c.referral_id = r.id)
       AS breaches
   FROM referrals r LEFT JOIN agencies a ON a.id = r.agency_id
   WHERE r.opened_at >= :since AND r.opened_at < :until

@@ -19,16 +19,17 @@ from app.errors import Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
 from app.statistics.days import REST, reading
 from app.statistics.filling import fill
+from app.statistics.labels import labeller
 from app.statistics.models import PublicRelease
 from app.statistics.periods import Period, Window, whole_period
 from app.statistics.shapes import CountedShape, CountedTable, Shape
-from app.statistics.summary import labeller, zones_of
+from app.statistics.summary import zones_of
 from app.statistics.suppression import Equation, Tables, TooSmall, suppress
 from app.statistics.writers import safe
 from app.work import Work
 
 _NOT_RECORDED = "not_recorded"
-_COUNSELLING = {"closed_as": ["none"]}
+_COUNSELLING = {"purpose": ["counselling"]}
 
 
 def _table(code: str, title: str, unit: str, each: str, columns: str | None = None) -> Any:
@@ -107,7 +108,7 @@ async def publish(work: Work, period: str) -> PublicRelease:
     # Over on every line, with the talks that began in it.
     if zones.widest(window)[1] + REST > work.now:
         raise Invalid("This period is not over.")
-    label = await labeller(work, zones)
+    label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
         counted = await fill(look, zones, SHAPE, window, label)
     if not any(table.total[-1] for table in counted.tables):

@@ -19,6 +19,7 @@ from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
 from app.statistics.facts import read_questions
 from app.statistics.filling import fill
+from app.statistics.labels import TOTAL, labeller
 from app.statistics.measures import MEASURES, definition
 from app.statistics.periods import (
     BadWindow,
@@ -28,13 +29,12 @@ from app.statistics.periods import (
     read_window,
     whole_period,
 )
+from app.statistics.practice import practice_calls
 from app.statistics.sections import Grid, Section, duration
 from app.statistics.shapes import Shape, shapes_in
 from app.statistics.summary import (
-    TOTAL,
     Asked,
     Summary,
-    labeller,
     summarise,
     today,
     zones_of,
@@ -141,6 +141,7 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
     found = await room(work, window)
     all_lines = " (all lines)" if line else ""
     sections = [
+        *await _opening(work, window, line, Period.DAY),
         part.key_section(hours, None),
         part.by_period(hours, part.BY_HOUR, "By hour", chart),
         part.by_dimension(outcomes, "By outcome", ("calls",)),
@@ -186,6 +187,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     contact = ("contacts", "contacts_completed", "urgent_contacts")
     all_lines = " (all lines)" if line else ""
     sections = [
+        *await _opening(work, window, line, Period.MONTH),
         part.key_section(days, before),
         part.by_period(days, part.BY_HOUR, "By day", level),
         part.heat(heat),
@@ -217,6 +219,30 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         "monthly", "Monthly report", window, work.now, _notes(work, window, line), sections,
         [*_defined(part.KEY_FIGURES), *referral_figures.WORDS.items(), *promises.WORDS.items()],
     )  # fmt: skip
+
+
+async def _opening(work: Work, window: Window, line: str | None, period: Period) -> list[Section]:
+    """What every report opens with: five figures with their change, and where each call went."""
+    asked = [
+        _asked(work, one, line, measures=(*part.HEADLINES, *measures.IDENTITY))
+        for one in (window, _before(window), _year_before(window, period))
+    ]
+    now, before, year = [await summarise(work, one) for one in asked]
+    return [
+        part.headline_section(now, before, year),
+        part.identity_section(now, await practice_calls(work, window)),
+    ]
+
+
+def _year_before(window: Window, period: Period) -> Window:
+    """The same period of the year before; of weeks and days the one 52 weeks earlier, so that
+    weekdays stand beside weekdays."""
+    assert isinstance(window.begins, date)
+    if period in (Period.MONTH, Period.QUARTER, Period.YEAR):
+        return whole_period(period, window.begins.replace(year=window.begins.year - 1, day=1))
+    weeks = timedelta(weeks=52)
+    assert isinstance(window.ends, date)
+    return Window(window.begins - weeks, window.ends - weeks)
 
 
 def _before(window: Window) -> Window:
@@ -251,6 +277,7 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     ]  # fmt: skip
     all_lines = " (all lines)" if line else ""
     sections = [
+        *await _opening(work, window, line, Period.MONTH),
         Section("How agencies answer", grid=Grid(columns, rows)),
         Section("Why rejected, and outcomes", grid=Grid(["", "rejections", "outcomes"], why)),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
@@ -267,10 +294,13 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
 def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Report]]:
     async def make(work: Work, window: Window, line: str | None) -> Report:
         zones = await zones_of(work)
-        label = await labeller(work, zones)
+        label = await labeller(work, dict(zones.names))
         async with reading(work.ground, work.now) as look:
             counted = await fill(look, zones, shape, window, label, line)
-        sections = [part.shape_section(table) for table in counted.tables]
+        sections = [
+            *await _opening(work, window, line, Period(shape.period)),
+            *(part.shape_section(table) for table in counted.tables),
+        ]
         if counted.coverage is not None:
             sections.append(part.coverage_section(counted.coverage, label))
         if counted.checks:

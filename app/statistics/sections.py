@@ -8,23 +8,29 @@ from app.statistics import charts, promises, referral_figures
 from app.statistics.charts import Chart
 from app.statistics.counsellors import Room
 from app.statistics.dimensions import Dimension
-from app.statistics.measures import NAMES, definition
+from app.statistics.labels import OVERLAP, TOTAL, plain
+from app.statistics.measures import IDENTITY, MEASURES, NAMES, definition
 from app.statistics.periods import Window
 from app.statistics.reconcile import reconcile
 from app.statistics.shapes import CountedTable
-from app.statistics.summary import TOTAL, Row, Summary, figures, plain, zones_of
+from app.statistics.summary import Row, Summary, figures, zones_of
+from app.statistics.tally import Group
 from app.work import Work
 
 # Key figures of the monthly and the daily report, in their order.
 KEY_FIGURES = (
     "calls", "offered", "answered", "abandoned", "abandoned_in_greeting", "short_abandons",
-    "abandoned_in_queue", "abandonment", "service_level", "asa", "wait_median", "wait_p90",
-    "longest_wait", "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers",
-    "returned", "voice_messages", "callbacks_requested", "transferred_out", "out_of_hours",
-    "no_counsellor", "blocked", "failed", "lost", "unreachable", "not_ended",
+    "abandoned_in_queue", "abandoned_unstaffed", "abandonment", "service_level", "asa",
+    "mean_wait", "wait_median", "wait_p90", "longest_wait", "second_waits", "second_wait",
+    "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers", "outside",
+    "inherited", "returned", "voice_messages", "callbacks_requested", "put_off",
+    "transferred_out", "turned_away", "out_of_hours", "no_counsellor", "blocked", "failed",
+    "lost", "unreachable", "not_ended", "outbound", "outbound_reached", "aht_outbound", "aht_all",
     "danger_calls", "repeat_calls", "contacts", "contacts_completed", "non_counselling",
     "urgent_contacts",
 )  # fmt: skip
+# The figures that a report opens with.
+HEADLINES = ("calls", "answered", "abandonment", "service_level", "contacts_completed")
 BY_HOUR = ("calls", "offered", "answered", "abandoned", "service_level", "asa", "longest_wait")
 _MOST_BARS = 20
 
@@ -76,12 +82,81 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"
 
 
+def with_base(name: str, group: Group) -> str:
+    """A figure; a share with the two counts that it is made of."""
+    value = figures((name,), group)[name]
+    counts = MEASURES[name].counts if name in MEASURES else None
+    if counts is None or value is None:
+        return show(name, value)
+    above, below = counts(group.sums)
+    return f"{show(name, value)} ({above} of {below})"
+
+
+def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
+    """Five figures, their change on the period before and the year before, and a sentence."""
+    rows = []
+    for name in HEADLINES:
+        values = [figures((name,), one.total)[name] for one in (now, before, year)]
+        rows.append(
+            [
+                definition(name).title, with_base(name, now.total),
+                change(name, values[0], values[1]), change(name, values[0], values[2]),
+            ]
+        )  # fmt: skip
+    return Section(
+        "At a glance", _sentence(now, before),
+        grid=Grid(["", "now", "on the period before", "on the year before"], rows),
+    )  # fmt: skip
+
+
+def change(name: str, now: float | None, then: float | None) -> str:
+    """How a figure has changed: of a share in points, of a count in parts of what it was."""
+    if now is None or then is None:
+        return "–"
+    if definition(name).unit == "share":
+        return f"{(now - then) * 100:+.1f} points"
+    if not then:
+        return "–" if not now else f"+{now:.0f}"
+    return f"{(now - then) / then:+.1%}"
+
+
+def _sentence(now: Summary, before: Summary) -> str:
+    s = now.total.sums
+    if not s["calls"]:
+        return "No call arrived in this period."
+    reached = s["answered"]
+    gone = figures(("abandoned",), now.total)["abandoned"]
+    words = (
+        f"Of {s['calls']} calls that arrived, {reached} were answered, {gone} were abandoned and "
+        f"{s['turned_away']} were turned away because nobody was there"
+    )
+    alone = s["abandoned_unstaffed"]
+    words += f"; {alone} of the abandoned waited for nobody." if alone else "."
+    then = before.total.sums["calls"]
+    if then:
+        words += f" There were {then} calls in the period before."
+    return words
+
+
+def identity_section(summary: Summary, practice: int) -> Section:
+    """Where every call went: the lines add up to what arrived."""
+    sums = summary.total.sums
+    rows = [[definition(name).title, str(sums[name])] for name in IDENTITY]
+    rows.append(["Practice (in no other figure)", str(practice)])
+    arrived = sums["calls"] + practice
+    parts = sum(sums[name] for name in IDENTITY) + practice
+    rows.append(["Arrived", str(arrived)])
+    words = "Each call is in one of these lines, and in one only."
+    if parts != arrived:
+        words += f" {arrived - parts} calls are in none: tell whoever keeps the program."
+    return Section("Where every call went", words, grid=Grid(["", "calls"], rows))
+
+
 def key_section(summary: Summary, before: Summary | None) -> Section:
-    now = figures(KEY_FIGURES, summary.total)
-    then = figures(KEY_FIGURES, before.total) if before is not None else {}
     columns = ["", "now", *(["the period before"] if before is not None else [])]
+    totals = [one.total for one in (summary, before) if one is not None]
     rows = [
-        [definition(name).title, show(name, now[name]), *([show(name, then[name])] if then else [])]
+        [definition(name).title, *(with_base(name, total) for total in totals)]
         for name in KEY_FIGURES
     ]
     return Section("Key figures", grid=Grid(columns, rows))
@@ -157,10 +232,24 @@ def by_dimension(
 ) -> Section:  # fmt: skip
     """A table by one dimension, the greatest first; what is counted twice, and the total."""
     (dimension,) = summary.asked.by
-    cells = [row for row in summary.rows if row.kind == "cell"]
-    cells.sort(key=lambda row: (-(summary.figures(row)[names[0]] or 0), row.values))
+    # A row in which nothing was counted says nothing.
+    cells = [
+        row for row in summary.rows
+        if row.kind == "cell" and any(summary.figures(row)[name] for name in names)
+    ]  # fmt: skip
+    known = {code: n for n, code in enumerate(summary.orders.get(dimension, ()))}
+    cells.sort(
+        key=lambda row: (
+            known.get(row.values[0], len(known)), -(summary.figures(row)[names[0]] or 0),
+            row.values,
+        )
+    )  # fmt: skip
     rest = [row for row in summary.rows if row.kind != "cell"]
-    rows = [figures_row(summary, dimension, row, names) for row in (*cells, *rest)]
+    whole = figures((names[0],), summary.total)[names[0]]
+    rows = [
+        figures_row(summary, dimension, row, names, None if row.kind == OVERLAP else whole)
+        for row in (*cells, *rest)
+    ]
     chart = None
     if drawn is not None:
         values = [
@@ -172,14 +261,20 @@ def by_dimension(
             chart = charts.bars(
                 values, definition(drawn).title.lower(), f"{title}: {words or drawn}"
             )
-    return Section(title, words, chart, Grid(["", *titles(names)], rows))
+    first, *others = titles(names)
+    columns = ["", first, f"share of all {definition(names[0]).unit}", *others]
+    return Section(title, words, chart, Grid(columns, rows))
 
 
 def figures_row(
-    summary: Summary, dimension: Dimension, row: Row, names: tuple[str, ...]
-) -> list[str]:
+    summary: Summary, dimension: Dimension, row: Row, names: tuple[str, ...],
+    whole: float | None = None,
+) -> list[str]:  # fmt: skip
+    """A row with the share that its first figure is of the whole, beside the figure."""
     found = summary.figures(row)
-    return [summary.label(dimension, row.values[0]), *(show(name, found[name]) for name in names)]
+    first, *others = (show(name, found[name]) for name in names)
+    share = f"{(found[names[0]] or 0) / whole:.1%}" if whole else "–"
+    return [summary.label(dimension, row.values[0]), first, share, *others]
 
 
 def reconciled(summary: Summary) -> Section:
@@ -261,9 +356,24 @@ def shape_section(table: CountedTable) -> Section:
             rows.append([row.label, *(str(n) for n in row.numbers)])
     if not any(row.not_recorded for row in table.rows):
         rows.append([f"All {table.unit}", *(str(n) for n in table.total)])
+    foot += coverage_of(table)
     if table.overlapping:
         foot.append("One may be counted in several rows, so they add up to more than all.")
     return Section(table.title, grid=Grid(["", *table.columns], rows, foot))
+
+
+def coverage_of(table: CountedTable) -> list[str]:
+    """Of how many it is known what a table tells apart; nothing for a table of its own rows."""
+    whole = table.total[-1]
+    unknown = sum(
+        row.numbers[-1] for row in table.rows
+        if row.code in ("not_recorded", "does_not_apply", "unmapped") and row.numbers
+    )  # fmt: skip
+    if not table.each or not whole:
+        return []
+    known = whole - min(unknown, whole)
+    words = f"Known for {known} of {whole} {table.unit} ({known / whole:.1%})."
+    return [words if known else f"{words} Our form does not ask for it, or nobody has answered."]
 
 
 def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section:

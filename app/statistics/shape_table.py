@@ -5,9 +5,10 @@ from typing import Any
 from app.errors import Invalid
 from app.statistics.days import reading
 from app.statistics.filling import fill
+from app.statistics.labels import labeller
 from app.statistics.periods import Window
 from app.statistics.shapes import CountedShape, shapes_in
-from app.statistics.summary import labeller, zones_of
+from app.statistics.summary import zones_of
 from app.statistics.tables import OutColumn, OutTable, batch_of
 from app.work import Work
 
@@ -31,7 +32,7 @@ async def shape_table(
     if name not in shapes:
         raise Invalid(f"Say which report: {', '.join(shapes)}.")
     zones = await zones_of(work)
-    label = await labeller(work, zones)
+    label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
         counted = await fill(look, zones, shapes[name], window, label, line)
     notes = [

@@ -115,7 +115,7 @@ def _check(shape: Shape, lines: Lines) -> None:
                 raise lines.refuse(where, f"there is no dimension {dimension!r}")
         for shown in (table.each, table.columns):
             several = shown is not None and _is_several(shown, table.unit)
-            if several and (shown != table.each or not table.overlapping):
+            if several and not table.overlapping:
                 words = f"one may have several of {shown!r}: say `overlapping: true`"
                 raise lines.refuse(where, words)
     rows = {f"{t.code}.{r.code}" for t in shape.tables for r in t.rows or []}
@@ -153,6 +153,8 @@ class CountedTable:
     # All that the table counts, whatever its rows are.
     total: list[int]
     overlapping: bool = False
+    # Whether it has a row for each value of a dimension.
+    each: bool = False
 
 
 @dataclass

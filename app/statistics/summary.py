@@ -6,7 +6,7 @@ and the total is the calls and contacts of the window.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -15,23 +15,19 @@ import numpy as np
 from sqlalchemy import select
 
 from app.calls.models import Line
-from app.contacts.library import Library
 from app.contacts.records import library_of
-from app.contacts.trees import label_in
 from app.errors import Invalid
-from app.staff.models import Staff
 from app.statistics import measures
-from app.statistics.columns import NONE, NOT_SAID
 from app.statistics.days import AT_ONCE, Reading, reading
 from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
-from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS
+from app.statistics.facts import read_questions
+from app.statistics.labels import OVERLAP, TOTAL, labels_of, order_of, plain
+from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS, WAITS
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
 from app.statistics.recorded import recorded_contacts
 from app.statistics.tally import CORE, Group, Key, Records, Tally, nothing
 from app.work import Work
 
-TOTAL, OVERLAP = "total", "counted more than once"
-_OVERLAP_WORDS = "Counted more than once"
 # Cells of one table, at the most.
 MOST_CELLS = 60_000
 
@@ -110,6 +106,8 @@ class Summary:
     rows: list[Row]
     total: Group
     labels: dict[Dimension, dict[str, str]] = field(default_factory=dict)
+    # The order of the values of a dimension, where it is not that of their size.
+    orders: dict[Dimension, list[str]] = field(default_factory=dict)
     # Contacts that the record holds, where they were counted by themselves.
     recorded: int | None = None
     zone: str = ""
@@ -137,12 +135,6 @@ def figures(
             value = MEASURES[name].formula(group.sums)
         found[name] = measures.rounded(value)
     return found
-
-
-def plain(value: str) -> str:
-    """A value as words."""
-    words = {NOT_SAID: "not recorded", NONE: "none", TOTAL: "Total", OVERLAP: _OVERLAP_WORDS}
-    return words.get(value) or value.replace("_", " ")
 
 
 async def zones_of(work: Work) -> Zones:
@@ -245,7 +237,7 @@ def _together(groups: Iterable[Group]) -> Group:
         for name in SUMS:
             sums[name] += group.sums[name]
     waits = {}
-    for name in ("wait_answered", "wait_abandoned"):
+    for name in WAITS:
         parts = [g.waits[name] for g in groups if name in g.waits]
         if parts:
             waits[name] = np.sort(np.concatenate(parts))
@@ -289,54 +281,11 @@ def _overlap(total: Group, cells: list[Group]) -> Group | None:
 
 async def label(work: Work, summary: Summary, zones: Zones, language: str = "en") -> None:
     """Give the values of a summary their words."""
-    library = library_of(work.ground)
     for dimension in summary.asked.by:
-        summary.labels[dimension] = await labels_of(work, library, zones, dimension, language)
-
-
-async def labels_of(
-    work: Work, library: Library, zones: Zones, dimension: Dimension, language: str = "en"
-) -> dict[str, str]:
-    """The words of the values of a dimension."""
-    match dimension:
-        case Dimension.LINE:
-            return dict(zones.names)
-        case Dimension.COUNSELLOR:
-            rows = await work.session.execute(select(Staff.id, Staff.name))
-            return {str(staff_id): name for staff_id, name in rows}
-        case Dimension.CATEGORY | Dimension.CATEGORY_GROUP:
-            return {n.code: label_in(n.label, language) for n, _ in library.categories.walk()}
-        case Dimension.PLACE | Dimension.REGION:
-            return {n.code: label_in(n.label, language) for n, _ in library.places.walk()}
-        case Dimension.OUTCOME:
-            return {"open": "going on"}
-        case Dimension.AGE_BAND | Dimension.CHANNEL | Dimension.LANGUAGE:
-            return {}
-        case _:
-            return _options(library, language)
-
-
-async def labeller(work: Work, zones: Zones, language: str = "en") -> Callable[[str, str], str]:
-    """Gives the values of any dimension their words."""
-    library = library_of(work.ground)
-    labels = {str(d): await labels_of(work, library, zones, d, language) for d in Dimension}
-    framework = {n.code: label_in(n.label, language) for n, _ in library.framework.walk()}
-    labels["framework_category"] = labels["framework_group"] = framework
-
-    def label(dimension: str, value: str) -> str:
-        return labels.get(dimension, {}).get(value) or plain(value)
-
-    return label
-
-
-def _options(library: Library, language: str) -> dict[str, str]:
-    form = library.form_for("contact")
-    found: dict[str, str] = {}
-    for section in form.sections:
-        for one in section.fields:
-            for option in form.options_of(one) if one.type in ("choice", "choices") else ():
-                found.setdefault(option.code, label_in(option.label, language))
-    return found
+        summary.labels[dimension] = await labels_of(work, dict(zones.names), dimension, language)
+        asked = read_questions(work.settings.definitions_dir)
+        if order := order_of(library_of(work.ground), asked, dimension):
+            summary.orders[dimension] = order
 
 
 def today(work: Work) -> date:

@@ -16,8 +16,9 @@ from app.statistics import measures, reconcile
 from app.statistics.columns import NONE, NOT_SAID, Packed
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts import COLUMNS
+from app.statistics.labels import OVERLAP
 from app.statistics.measures import NAMES, definition
-from app.statistics.summary import OVERLAP, Summary
+from app.statistics.summary import Summary
 
 Kind = Literal["id", "text", "whole", "number", "instant", "wall", "texts", "counts", "yes_no"]
 _TYPES: dict[Kind, pa.DataType] = {
@@ -138,7 +139,7 @@ def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
 
 
 def _code(value: str) -> str:
-    return {NOT_SAID: NOT_RECORDED, NONE: "none", OVERLAP: "overlap"}.get(value, value)
+    return {NOT_SAID: NOT_RECORDED, NONE: "does_not_apply", OVERLAP: "overlap"}.get(value, value)
 
 
 # -- single calls and contacts -------------------------------------------------------------------

@@ -13,34 +13,19 @@ from numpy.typing import NDArray
 
 from app.statistics.columns import Block, Words
 from app.statistics.dimensions import Reader
-from app.statistics.measures import SUMS
+from app.statistics.measures import OUTCOMES, SUMS
 from app.statistics.periods import Cut
 
 # Columns of facts that sums are made of.
 CORE = (
-    "at", "is_call", "line", "outcome", "queued", "wait", "talk", "hold", "wrap", "offers",
-    "missed", "declined", "transfers", "returned", "danger", "called_before", "contact",
-    "closed_as", "urgency",
+    "at", "is_call", "outbound", "line", "outcome", "circumstance", "queued", "wait",
+    "second_waits", "second_wait", "second_longest", "talk", "hold", "wrap", "offers", "missed",
+    "declined", "transfers", "inherited", "outside", "returned", "danger", "called_before",
+    "contact", "closed_as", "urgency",
 )  # fmt: skip
-_OUTCOMES = {
-    "answered": "answered",
-    "abandoned_in_greeting": "abandoned_in_greeting",
-    "short_abandon": "short_abandons",
-    "abandoned_in_queue": "abandoned_in_queue",
-    "voicemail": "voice_messages",
-    "callback_requested": "callbacks_requested",
-    "transferred_out": "transferred_out",
-    "no_counsellor_on_duty": "no_counsellor",
-    "out_of_hours": "out_of_hours",
-    "blocked": "blocked",
-    "failed": "failed",
-    "lost": "lost",
-    "unreachable": "unreachable",
-    "open": "not_ended",
-}
 Key = tuple[int, ...]
 # Each call has one outcome: they are counted together.
-_PLACE = {name: n for n, name in enumerate(_OUTCOMES.values())}
+_PLACE = {name: n for n, name in enumerate(OUTCOMES.values())}
 _SPACE = 2_000_000
 # Waits below so many seconds are counted by the second, where there are so few groups.
 _SHORT = 512
@@ -55,8 +40,15 @@ class Group:
     sums: dict[str, int]
     waits: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
+    def longest(self) -> int | None:
+        """The longest wait of all, whatever became of it."""
+        ends = [int(waits[-1]) for waits in self.waits.values() if len(waits)]
+        return max(ends, default=None)
+
     def percentile(self, of: str, share: float) -> float | int | None:
         """By linear interpolation between the two nearest values."""
+        if of == "all":
+            return self.longest()
         waits = self.waits.get(of)
         if waits is None or not len(waits):
             return None
@@ -120,7 +112,7 @@ class Records:
         is_call = n["is_call"] == 1
         added: dict[str, NDArray[Any]] = {"calls": is_call, "entered": n["queued"] >= 0}
         known = self._words["outcome"].list
-        places = [_PLACE.get(_OUTCOMES.get(word, ""), len(_OUTCOMES)) for word in known]
+        places = [_PLACE.get(OUTCOMES.get(word, ""), len(OUTCOMES)) for word in known]
         self.outcomes = np.array(places, dtype=np.int64)[self.block.codes["outcome"]]
         answered = self.outcomes == _PLACE["answered"]
         left = (self.outcomes == _PLACE["abandoned_in_queue"]) | (
@@ -130,6 +122,27 @@ class Records:
         waited = wait >= 0
         in_time = waited & (wait <= self._target)
         self.answered_wait, self.left_wait = answered & waited, left & waited
+        # After a wait, for a message or a call-back.
+        put_off = (self.outcomes == _PLACE["voice_messages"]) | (
+            self.outcomes == _PLACE["callbacks_requested"]
+        )
+        self.put_off_wait = put_off & waited
+        self.second_wait = n["second_longest"] >= 0
+        alone = ~self._is("circumstance", "staffed", "-")
+        turned_away = self.outcomes == _PLACE["turned_away"]
+        added["abandoned_unstaffed"] = left & alone
+        added["no_counsellor"] = turned_away & self._is("circumstance", "no_counsellor_on_duty")
+        added["out_of_hours"] = turned_away & self._is("circumstance", "out_of_hours")
+        added["put_off"] = self.put_off_wait
+        added["put_off_in_time"] = put_off & in_time
+        added["wait_put_off"] = np.where(self.put_off_wait, wait, 0)
+        added["second_waits"] = n["second_waits"]
+        added["second_wait"] = n["second_wait"]
+        rung = n["outbound"]
+        added["outbound"] = rung > 0
+        added["outbound_reached"] = rung == 2
+        added["outbound_talk"] = np.where(rung == 2, n["talk"] + n["hold"], 0)
+        added["outbound_wrap_up"] = np.where(rung == 2, n["wrap"], 0)
         added["answered_in_time"] = answered & in_time
         added["abandoned_in_time"] = left & in_time
         added["wait_answered"] = np.where(self.answered_wait, wait, 0)
@@ -137,9 +150,10 @@ class Records:
         for name, column in (
             ("talk", "talk"), ("hold", "hold"), ("wrap_up", "wrap"), ("offers", "offers"),
             ("missed", "missed"), ("declined", "declined"), ("transfers", "transfers"),
+            ("inherited", "inherited"), ("outside", "outside"),
             ("returned", "returned"), ("danger", "danger"),
         ):  # fmt: skip
-            added[name] = n[column]
+            added[name] = np.where(is_call, n[column], 0)
         for name in ("talk", "hold", "wrap_up"):
             added[name] = np.where(answered, added[name], 0)
         added["number_known"] = n["called_before"] >= 0
@@ -147,9 +161,10 @@ class Records:
         there = ~self._is("contact", "-")
         added["contacts"] = there
         added["completed"] = self._is("contact", "complete")
-        added["non_counselling"] = there & ~self._is("closed_as", "-")
+        added["non_counselling"] = there & ~self._is("closed_as", "-", "not_closed")
         added["urgent"] = self._is("urgency", "immediate", "urgent")
         added["call_contacts"] = there & is_call
+        added["callback_contacts"] = there & (rung > 0)
         added["answered_with_contact"] = there & answered
         added["message_contacts"] = there & (self.outcomes == _PLACE["voice_messages"])
         added["open_contacts"] = there & (self.outcomes == _PLACE["not_ended"])
@@ -242,7 +257,7 @@ class Tally:
         """Add what is added up of each record to its group."""
         table = np.zeros((len(SUMS), count), dtype=np.int64)
         outcomes = records.outcomes if whole else records.outcomes[rows]
-        width = len(_OUTCOMES) + 1
+        width = len(OUTCOMES) + 1
         by_outcome = np.bincount(group * width + outcomes, minlength=count * width)
         for n, name in enumerate(SUMS):
             place = _PLACE.get(name)
@@ -269,12 +284,16 @@ class Tally:
     def _add_waits(
         self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64]
     ) -> None:
-        wait = records.block.numbers["wait"]
-        for name, mask in (
-            ("wait_answered", records.answered_wait), ("wait_abandoned", records.left_wait),
-        ):  # fmt: skip
+        for name, mask, column in (
+            ("wait_answered", records.answered_wait, "wait"),
+            ("wait_abandoned", records.left_wait, "wait"),
+            ("wait_put_off", records.put_off_wait, "wait"),
+            ("second_wait", records.second_wait, "second_longest"),
+        ):
             chosen = mask[rows]
-            values = wait[rows[chosen]].astype(np.int64)
+            if name not in ("wait_answered", "wait_abandoned") and not chosen.any():
+                continue
+            values = records.block.numbers[column][rows[chosen]].astype(np.int64)
             of_group = group[chosen].astype(np.int64)
             if len(self._numbers) <= _FEW:
                 short = values < _SHORT

@@ -136,6 +136,8 @@ async def plan_day(life: Life, day: datetime, calls: float) -> None:
         life.later(dice.uniform(0, 86_400), _ring)
     for _ in range(dice.randrange(3)):
         life.later(dice.uniform(0, 86_400), _visit)
+    if dice.random() < 0.5:
+        life.later(dice.uniform(0, 86_400), _ring_out)
     for _ in range(dice.randrange(4)):
         life.later(dice.uniform(0, 2 * 86_400), _write_more)
 
@@ -178,6 +180,9 @@ def _hang_up(call_id: UUID, *, lost: bool = False, impatient: bool = False) -> S
         talks = CallState(call.state) is CallState.CONNECTED
         if CallState(call.state) is CallState.ENDED or (impatient and talks):
             return
+        if CallState(call.state) is CallState.OFFERED and life.dice.random() < 0.2:
+            # They had met, and the word of it comes when all is over.
+            life.later(5, _heard_late(call_id, life.now - timedelta(seconds=3)))
         # Some ends are told late, and belong to when they happened.
         late = timedelta(seconds=life.dice.choice([0, 0, 0, 7.5]))
         await offers.end_call(
@@ -189,12 +194,21 @@ def _hang_up(call_id: UUID, *, lost: bool = False, impatient: bool = False) -> S
     return step
 
 
+def _heard_late(call_id: UUID, at: datetime) -> Step:
+    async def step(life: Life) -> None:
+        await record.add_late_answer(life.work, await life.call(call_id), at=at)
+
+    return step
+
+
 def _unstaffed(call_id: UUID) -> Step:
     async def step(life: Life) -> None:
         call = await life.call(call_id)
-        if CallState(call.state) is CallState.ENDED:
+        if CallState(call.state) not in (CallState.GREETING, CallState.QUEUED):
             return
         call.unstaffed = life.dice.choice(list(Unstaffed)).value
+        if CallState(call.state) is CallState.QUEUED:
+            await record.move(life.work, call, CallEvent.LEAVE_QUEUE)
         if life.dice.random() < 0.4:
             await _leave_message(life, call)
         await offers.end_call(life.work, call, ended_by="caller")
@@ -240,6 +254,9 @@ def _enter(call_id: UUID) -> Step:
         life.later(life.dice.expovariate(1 / 120), _hang_up(call_id, impatient=True))
         if life.dice.random() < 0.1:
             life.later(life.dice.uniform(5, 200), _to_message(call_id))
+        if life.dice.random() < 0.1:
+            # The last counsellor goes home while the caller waits.
+            life.later(life.dice.uniform(5, 400), _unstaffed(call_id))
         life.later(0.2, _offer(call_id))
 
     return step
@@ -324,10 +341,57 @@ def _connect(call_id: UUID, offer_id: UUID) -> Step:
 def _hold(call_id: UUID, held: bool) -> Step:
     async def step(life: Life) -> None:
         call = await life.call(call_id)
-        if CallState(call.state) is CallState.CONNECTED:
-            await offers.set_hold(life.work, call, held)
+        if CallState(call.state) is not CallState.CONNECTED or (call.held_at is not None) == held:
+            return
+        await offers.set_hold(life.work, call, held)
+        if life.dice.random() < 0.3:
+            life.later(life.dice.uniform(0.5, 4), _refuse_hold(call_id, held))
 
     return step
+
+
+def _refuse_hold(call_id: UUID, held: bool) -> Step:
+    """The provider says no: the caller is as before."""
+
+    async def step(life: Life) -> None:
+        call = await life.call(call_id)
+        if CallState(call.state) is CallState.CONNECTED and (call.held_at is not None) == held:
+            call.held_at = None if held else life.now
+            await record.record(life.work, call, "hold_failed")
+
+    return step
+
+
+async def _ring_out(life: Life) -> None:
+    """A call-back: somebody is reached or not, sometimes on a practice line."""
+    dice = life.dice
+    number = dice.choice([*LINES, "+38111000000"])
+    call, _ = await record.open_call(
+        life.work, provider_sid=f"CA{uuid4().hex}", raw_from=f"+38164{dice.randrange(40):07d}",
+        line_id=life.lines[number], greeted=True,
+    )  # fmt: skip
+    call.direction = "outbound"
+    staff = await _somebody(life)
+    begun = life.now
+    if dice.random() < 0.7:
+        offer = Offer(
+            id=uuid4(), call_id=call.id, counsellor_id=staff.id, state=OfferState.CONNECTED,
+            opened_at=begun, expires_at=begun + timedelta(seconds=20), accepted_at=begun,
+            connected_at=begun, released_at=begun + timedelta(seconds=dice.uniform(20, 900)),
+        )  # fmt: skip
+        await life.work.session.flush()
+        life.work.session.add(offer)
+        call.answered_at = begun
+        await record.record(life.work, call, "offer", offer_id=str(offer.id),
+                            counsellor_id=str(staff.id))  # fmt: skip
+        await record.record(life.work, call, "offer_accepted", offer_id=str(offer.id))
+        await record.record(life.work, call, "connect")
+        await contacts.open_for_call(life.work, call, staff.id)
+        ends: datetime | None = offer.released_at
+    else:
+        ends = begun + timedelta(seconds=dice.uniform(5, 40))
+    call.state = CallState.GREETING
+    await record.end_call(life.work, call, ended_by="program", at=ends)
 
 
 def _lose(call_id: UUID, offer_id: UUID) -> Step:
@@ -368,8 +432,9 @@ def _hand_over(call_id: UUID, offer_id: UUID) -> Step:
             life.work, await presences.lock_presence(life.work, to.id), PresenceState.ON_CALL, "x"
         )
         await record.record(
-            life.work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(to.id)
-        )
+            life.work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(to.id),
+            inherited=True if life.dice.random() < 0.3 else None,
+        )  # fmt: skip
         await contacts.open_for_call(life.work, call, to.id)
         if life.dice.random() < 0.3:
             # The second line is lost, too, and whoever takes the call then is no hand-over.

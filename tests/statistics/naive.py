@@ -44,7 +44,13 @@ class Told:
     missed: int = 0
     declined: int = 0
     transfers: int = 0
+    inherited: int = 0
+    outside: int = 0
     returned: int = 0
+    outbound: int = 0
+    circumstance: str = "-"
+    left: int | None = None
+    again: list[int] = field(default_factory=list)
     danger: bool = False
     caller: bytes | None = None
     before: bool | None = None
@@ -76,13 +82,14 @@ def told(database: str) -> list[Told]:
             known = call["caller_key"] is not None and bytes(call["caller_key"])
             if line is None or not line["practice"]:
                 one = _live(events[call["id"]], call, line)
-                one.before = known in rung if known else None
+                one.before = known in rung if known and not one.outbound else None
                 one.wrap = sum(_wrap(changes[who], at) for who, at in one.spoken)
                 one.contact = of_call.get(call["id"])
                 if one.contact is not None:
                     one.channel = one.contact["channel"]
                 found.append(one)
-            if known and not (line is not None and line["practice"]):
+            outbound = call["direction"] == "outbound"
+            if known and not outbound and not (line is not None and line["practice"]):
                 rung.add(known)
         found += [_visited(contact) for contact in contacts if contact["call_id"] is None]
     return found
@@ -103,6 +110,8 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
     talks_since: int | None = None
     talks: list[tuple[int, int]] = []
     held_since: int | None = None
+    resumed_at: int | None = None
+    waits_since: int | None = None
     owner: dict[str, str] = {}
     talking = ""
     for event in events:
@@ -122,18 +131,30 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
             one.answered = at if one.answered is None else one.answered
             one.counsellor, talks_since = talking, at
         elif kind == "hold":
-            held_since = at
+            held_since, resumed_at = at, None
         elif kind == "resume" and held_since is not None:
             one.hold += max(at - held_since, 0)
-            held_since = None
+            held_since, resumed_at = None, at
+        elif kind == "hold_failed":
+            # The provider said no: it was never held, or it never stopped being held.
+            if held_since is None and resumed_at is not None:
+                one.hold += max(at - resumed_at, 0)
+                held_since, resumed_at = at, None
+            else:
+                held_since = None
+        elif kind == "handed_outside":
+            one.outside += 1
         elif kind == "handed_over":
             assert talks_since is not None
-            one.transfers += 1
-            one.offers += 1
+            if detail.get("inherited"):
+                one.inherited += 1
+            else:
+                one.transfers += 1
             talks.append((talks_since, at))
             one.spoken.append((one.counsellor, event["at"]))
             one.counsellor, talks_since = detail["counsellor_id"], at
         elif kind in ("counsellor_lost", "end"):
+            resumed_at = None
             if held_since is not None:
                 one.hold += max(at - held_since, 0)
                 held_since = None
@@ -146,6 +167,25 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
                 one.ended, one.outcome = at, detail["outcome"]
         elif kind == "outcome_restated":
             one.outcome = detail["outcome"]
+        if kind in ("counsellor_lost", "connect", "leave_queue", "end"):
+            if waits_since is not None:
+                one.again.append(max(at - waits_since, 0))
+            waits_since = at if kind == "counsellor_lost" else None
+        if kind == "leave_queue":
+            one.left = at
+    if call["answered_at"] is not None and one.answered is None:
+        # Heard of late: which offer it was is not known, and the record says when.
+        one.answered = second(call["answered_at"])
+        assert one.ended is not None
+        talks.append((one.answered, one.ended))
+    one.outbound = (2 if call["answered_at"] else 1) if call["direction"] == "outbound" else 0
+    one.is_call = not one.outbound
+    if one.is_call:
+        one.circumstance = call["unstaffed"] or "staffed"
+    if one.outcome in ("no_counsellor_on_duty", "out_of_hours"):
+        one.outcome = "turned_away" if one.queued is None else "abandoned_in_queue"
+    if one.outbound:
+        one.outcome = one.language = "-"
     one.danger = call["danger"]
     # Nobody talks with a child who has left, however late we were told.
     for since, until in talks:
@@ -206,6 +246,7 @@ DIMENSIONS: dict[str, Callable[[Told], set[str]]] = {
     "age_band": lambda one: _or(one, {_band(child) for child in _children(one)}),
     "sex": lambda one: _or(one, {child.get("gender", "?") for child in _children(one)}),
     "outcome": lambda one: {one.outcome},
+    "circumstance": lambda one: {one.circumstance},
     "channel": lambda one: {one.channel},
     "setting": lambda one: _answer(one, "incident.where"),
     "perpetrator": lambda one: _answer(one, "incident.who"),
@@ -277,6 +318,8 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
 
     def wait(one: Told) -> int:
         until = one.answered if one.answered is not None else one.ended
+        if one.outcome in ("voicemail", "callback_requested") and one.left is not None:
+            until = one.left
         assert until is not None
         assert one.queued is not None
         # An end that was told late may lie before the queue.
@@ -284,6 +327,15 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
 
     waits = [wait(one) for one in answered if one.queued is not None]
     gone = [wait(one) for one in left]
+    put_off = ("voicemail", "callback_requested")
+    later = [wait(o) for o in calls if o.outcome in put_off and o.queued is not None]
+    again = [seconds for one in calls for seconds in one.again]
+    quickly_put_off = sum(w <= target for w in later)
+    rung = [one for one in ones if one.outbound]
+    reached = [one for one in rung if one.outbound == 2]
+    rung_seconds = sum(o.talk + o.hold + o.wrap for o in reached)
+    alone = [o for o in left if o.circumstance != "staffed"]
+    away = [o.circumstance for o in calls if o.outcome == "turned_away"]
     quick = sum(w <= target for w in waits)
     quickly_gone = sum(w <= target for w in gone)
     abandoned = len(left)
@@ -302,21 +354,40 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
         "voice_messages": n["voicemail"],
         "callbacks_requested": n["callback_requested"],
         "transferred_out": n["transferred_out"],
-        "no_counsellor": n["no_counsellor_on_duty"],
-        "out_of_hours": n["out_of_hours"],
+        "turned_away": n["turned_away"],
+        "no_counsellor": away.count("no_counsellor_on_duty"),
+        "out_of_hours": away.count("out_of_hours"),
+        "abandoned_unstaffed": len(alone),
+        "put_off": len(later),
+        "second_waits": len(again),
+        "second_wait": _divide(sum(again), len(again)),
+        "outbound": len(rung),
+        "outbound_reached": len(reached),
+        "aht_outbound": _divide(rung_seconds, len(reached)),
+        "aht_all": _divide(talk + hold + wrap + rung_seconds, len(answered) + len(reached)),
+        "inherited": sum(o.inherited for o in calls),
+        "outside": sum(o.outside for o in calls),
         "blocked": n["blocked"],
         "failed": n["failed"],
         "unreachable": n["unreachable"],
         "lost": n["lost"],
         "not_ended": n["open"],
         "abandonment": _divide(abandoned, len(entered)),
-        "service_level": _divide(quick, len(answered) + abandoned),
-        "service_level_1": _divide(quick + quickly_gone, len(answered) + abandoned),
+        "service_level": _divide(quick, len(answered) + abandoned + len(later)),
+        "service_level_1": _divide(
+            quick + quickly_gone + quickly_put_off, len(answered) + abandoned + len(later)
+        ),
         "service_level_2": _divide(quick, len(answered)),
-        "service_level_4": _divide(quick, len(answered) + abandoned - quickly_gone),
-        "service_level_5": _divide(quick + n["short_abandon"], len(answered) + abandoned),
+        "service_level_4": _divide(
+            quick, len(answered) + abandoned - quickly_gone + len(later) - quickly_put_off
+        ),
+        "service_level_5": _divide(
+            quick + n["short_abandon"], len(answered) + abandoned + len(later)
+        ),
         "asa": _divide(sum(waits), len(answered)),
-        "mean_wait": _divide(sum(waits) + sum(gone), len(answered) + abandoned),
+        "mean_wait": _divide(
+            sum(waits) + sum(gone) + sum(later), len(answered) + abandoned + len(later)
+        ),
         "time_to_abandon": _divide(sum(gone), abandoned),
         "aht": _divide(talk + hold + wrap, len(answered)),
         "talk": _divide(talk, len(answered)),
@@ -338,6 +409,6 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
         "wait_median": _percentile(waits, 0.5),
         "wait_p90": _percentile(waits, 0.9),
         "wait_p95": _percentile(waits, 0.95),
-        "longest_wait": _percentile(waits, 1.0),
+        "longest_wait": max([*waits, *gone, *later, *again], default=None),
         "time_to_abandon_median": _percentile(gone, 0.5),
     }

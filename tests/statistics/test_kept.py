@@ -4,6 +4,7 @@ import io
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
 import psycopg
@@ -14,7 +15,8 @@ from app.contacts.library import load
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.statistics.days import days_to_keep, keep_days
-from app.statistics.facts import SHIPPED, read_questions, version_of
+from app.statistics.facts import SHIPPED, Readers, read_questions, version_of
+from app.statistics.labels import of_question
 from app.statistics.release import read_public_period
 from app.statistics.tables import Batches, OutColumn, OutTable, batch_of
 from app.statistics.writers import write
@@ -83,17 +85,68 @@ async def test_a_ring_heard_of_late_makes_later_ones_repeated(stage: Stage) -> N
 def test_another_way_of_making_facts_is_another_version(tmp_path: Path) -> None:
     form = load(None).form_for("contact")
     text = (SHIPPED / "facts.yaml").read_text()
-    (tmp_path / "facts.yaml").write_text(text.replace("incident.where", "incident.duration"))
+    (tmp_path / "facts.yaml").write_text(text.replace("setting: setting", "setting: actions"))
     asked = read_questions(tmp_path)
     assert version_of(asked, form) != version_of(read_questions(None), form)
 
 
-@pytest.mark.parametrize("place", ["contact.headline", "child.name", "incident.account", "no.such"])
-def test_what_somebody_wrote_is_no_fact(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("means", ["headline", "child_name", "summary", "school"])
+def test_what_somebody_wrote_is_no_fact(tmp_path: Path, means: str) -> None:
     text = (SHIPPED / "facts.yaml").read_text()
-    (tmp_path / "facts.yaml").write_text(text.replace("incident.where", place))
+    (tmp_path / "facts.yaml").write_text(text.replace("setting: setting", f"setting: {means}"))
     with pytest.raises(BadDefinition, match="answers to choose from"):
         read_questions(tmp_path)
+
+
+def test_a_new_version_of_a_form_does_not_erase_the_past() -> None:
+    """A question moves to another section; contacts of both versions say what they said."""
+    library, asked = load(None), read_questions(None)
+    now = library.form_for("contact")
+    moved = [
+        section.model_copy(
+            update={"fields": [f for f in section.fields if f.means != "setting"]}
+        )
+        for section in now.sections
+    ]  # fmt: skip
+    ((_, setting),) = now.meaning("setting")
+    moved[0] = moved[0].model_copy(update={"fields": [*moved[0].fields, setting]})
+    later = now.model_copy(update={"version": now.version + 1, "sections": moved})
+    library.forms[later.form, later.version] = later
+    # And a version from before questions said what they mean.
+    bare = [
+        section.model_copy(
+            update={"fields": [f.model_copy(update={"means": None}) for f in section.fields]}
+        )
+        for section in now.sections
+    ]  # fmt: skip
+    first = now.model_copy(update={"version": 1, "sections": bare})
+    library.forms[first.form, first.version] = first
+    said = {
+        first.version: {"incident.where": "school"}, now.version: {"incident.where": "school"},
+        later.version: {f"{moved[0].code}.where": "school"},
+    }  # fmt: skip
+    try:
+        readers = Readers(library, asked)
+        for version, answers in said.items():
+            row = SimpleNamespace(form=now.form, form_version=version)
+            assert readers.of(row).read(True, answers)["setting"] == "school", version
+    finally:
+        del library.forms[later.form, later.version], library.forms[first.form, first.version]
+
+
+def test_a_label_is_that_of_its_own_question() -> None:
+    """Codes that several questions use, as `police` and `other`, keep the words of their own."""
+    library = load(None)
+    assert of_question(library, "actions", "en")["police"] == "Referred to the police"
+    assert of_question(library, "reporter_role", "en")["police"] == "Police officer"
+    for means in ("actions", "reporter_role", "child_gender", "living", "setting", "groups"):
+        form = library.form_for("contact")
+        own = {
+            option.code: option.label["en"]
+            for _, field in form.meaning(means)
+            for option in form.options_of(field)
+        }
+        assert own.items() <= of_question(library, means, "en").items()
 
 
 async def test_single_records_never_touch_the_disk() -> None:

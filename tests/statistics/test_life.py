@@ -12,9 +12,10 @@ from app.contacts.models import Contact
 from app.jobs.transaction import transaction
 from app.statistics.days import days_to_keep, keep_days
 from app.statistics.dimensions import Dimension
+from app.statistics.labels import OVERLAP, TOTAL
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
-from app.statistics.summary import OVERLAP, TOTAL, Asked, Summary, summarise
+from app.statistics.summary import Asked, Summary, summarise
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.conftest import DAYS
@@ -94,7 +95,9 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
     whole = naive.measured(ones)
     happened = ("answered", "short_abandons", "abandoned_in_queue", "voice_messages", "transfers",
                 "returned", "lost", "missed_offers", "declined_offers", "non_counselling",
-                "unreachable", "out_of_hours", "no_counsellor", "danger_calls")  # fmt: skip
+                "unreachable", "out_of_hours", "no_counsellor", "danger_calls", "turned_away",
+                "abandoned_unstaffed", "put_off", "second_waits", "inherited", "outbound",
+                "outbound_reached")  # fmt: skip
     assert [name for name in happened if not whole[name]] == []
     window = Window(FIRST, LAST)
     for period in (None, *Period):

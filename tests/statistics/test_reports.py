@@ -50,10 +50,19 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     report = await report_of(life, "monthly", "2026-04-17")
     key = grid(report, "Key figures")
     before = naive.measured(naive.within(told, date(2026, 3, 1), date(2026, 4, 1)))
-    for title, name in (("Calls", "calls"), ("Answered", "answered"), ("Contacts", "contacts"),
-                        ("Transfers", "transfers"), ("… shortly", "short_abandons")):  # fmt: skip
+    for title, name in (
+        ("Calls", "calls"), ("Answered", "answered"), ("Contacts", "contacts"),
+        ("Transfers", "transfers"), ("Abandoned shortly", "short_abandons"),
+    ):  # fmt: skip
         assert [number(n) for n in key[title]] == [expected[name], before[name]], title
-    assert key["Service level"][0] == f"{expected['service_level']:.1%}"
+    share, _, base = key["Service level"][0].partition(" ")
+    assert share == f"{expected['service_level']:.1%}"
+    quick, of = (int(n) for n in base.strip("()").split(" of "))
+    assert round(quick / of, 6) == expected["service_level"], "the counts that it is made of"
+    opening = grid(report, "Where every call went")
+    lines = [int(row[0]) for title, row in opening.items() if title != "Arrived"]
+    assert sum(lines) == int(opening["Arrived"][0]) > expected["calls"] > 0, "practice is said"
+    assert len(grid(report, "At a glance")) == 5
     days = grid(report, "By day")
     assert len(days) == 30
     assert sum(number(row[0]) for row in days.values()) == expected["calls"]
@@ -67,6 +76,7 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     assert number(outcomes["Total"][0]) == expected["calls"]
     about = grid(report, "Contacts by what it was about")
     parts = [number(row[0]) for name, row in about.items() if name != "Total"]
+    assert about["Total"][1] == "100.0%", "a share stands beside the count that it is of"
     assert sum(parts) == number(about["Total"][0]) == expected["contacts"]
     assert grid(report, "Calls and contacts")["Not explained"] == ["0"]
     # Every chart stands beside a table, and can be read without being seen.
@@ -110,20 +120,22 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
 async def test_the_yearly_submission_has_every_category(life: Life, lived_through: str) -> None:
     report = await report_of(life, "chi", "2026-06-01")
     categories = grid(report, "Children by category of the framework and gender")
-    assert {"Physical violence", "Bullying", "Child abduction", "Sexual behaviours"} <= set(
-        categories
-    )
+    assert {
+        "Violence: Physical violence", "Violence: Bullying", "Sexuality: Sexual behaviours",
+        "Missing children: Child abduction",
+    } <= set(categories)  # fmt: skip
     (columns,) = [s.grid.columns for s in report.sections
-                  if s.grid and s.title.startswith("Children by category")]  # fmt: skip
+                  if s.grid and s.title.endswith("the framework and gender")]  # fmt: skip
     girls = columns.index("Girl") - 1
     expected = sum(
         child.get("gender") == "girl"
         for one in naive.told(lived_through)
         if one.contact and one.contact["closed_as"] is None and one.local.year == 2026
+        and one.contact["state"] == "complete" and one.contact["kind"] != "information"
         and "V-PHYSICAL" in naive.DIMENSIONS["category"](one)
         for child in naive._children(one)
     )  # fmt: skip
-    assert int(categories["Physical violence"][girls]) == expected > 0
+    assert int(categories["Violence: Physical violence"][girls]) == expected > 0
     assert grid(report, "Coverage of the mapping")["of these, counted in the framework"] == [
         "100.0%"
     ]

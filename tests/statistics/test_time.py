@@ -43,7 +43,9 @@ def seconds_of(url: str, window: Window) -> tuple[dict[str, dict[str, int]], set
         staff = str(offer["counsellor_id"])
         ended = offer["released_at"]
         after = [c["at"] for c in by_staff[staff] if c["at"] > ended and c["before"] == "wrap_up"]
-        to = after[0] if after and offer["connected_at"] else ended
+        # A talk has a wrap-up that begins with its end.
+        wraps = any(c["at"] == ended and c["after"] == "wrap_up" for c in by_staff[staff])
+        to = after[0] if after and wraps and offer["connected_at"] else ended
         trained.setdefault(staff, set()).update(
             range(naive.second(offer["opened_at"]), naive.second(to))
         )
@@ -96,7 +98,8 @@ async def test_time_fairness_and_coverage_second_by_second(life: Life, lived_thr
         offers = connection.execute(
             "SELECT count(*) FROM offers o JOIN calls c ON c.id = o.call_id"
             " LEFT JOIN lines l ON l.id = c.line_id"
-            " WHERE o.opened_at >= %s AND o.opened_at < %s AND l.practice IS NOT TRUE",
+            " WHERE o.opened_at >= %s AND o.opened_at < %s AND l.practice IS NOT TRUE"
+            " AND c.direction = 'inbound' AND o.expires_at > o.opened_at",
             (since, until),
         ).fetchone()  # fmt: skip
     assert offers is not None
