@@ -22,7 +22,7 @@ from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
 from app.statistics import desk, making, planning, release, sending
 from app.statistics.dimensions import Dimension
-from app.statistics.fineness import check_fineness, check_report
+from app.statistics.guard import check_grid, check_report
 from app.statistics.making import (
     Wanted,
     file_name,
@@ -118,17 +118,20 @@ def thirty_days_before(end: str) -> str:
 
 
 def check_asked(asker: Asker, wanted: Wanted) -> None:
-    """Who may not read records sees no single contact, nor everybody single counsellors.
+    """Nobody sees single contacts in tables, nor everybody single calls and counsellors.
 
     Raises NotAllowed.
     """
-    if not asker.may(Permission.READ_TEAM_RECORDS):
-        by = wanted.by
-        if wanted.what == "categories":
-            by = (Dimension.CATEGORY, *by)
-        check_fineness(wanted.window, wanted.period, by)
-        if wanted.what == "report":
-            check_report(wanted.window)
+    by = wanted.by
+    if wanted.what == "categories":
+        by = (Dimension.CATEGORY, *by)
+    check_grid(wanted.window, wanted.period, by)
+    if wanted.what == "report":
+        check_report(wanted.window)
+    if wanted.what == "calls" and not asker.may(Permission.SEE_SINGLE_CALLS):
+        raise NotAllowed(
+            "Single calls, by the second, are for those who may export single records."
+        )
     single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
     if single and not asker.may(Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")

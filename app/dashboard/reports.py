@@ -17,7 +17,6 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics import desk, planning, release, sending
 from app.statistics.dimensions import Dimension
-from app.statistics.fineness import check_fineness
 from app.statistics.labels import plain
 from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.measures import NAMES, definition
@@ -79,6 +78,8 @@ def _may_see(staff: Staff, kind: Kind) -> bool:
 def _may_ask(staff: Staff, what: str) -> bool:
     if what in PERSONAL:
         return may(staff.role, Permission.EXPORT_RECORDS)
+    if what == "calls":
+        return may(staff.role, Permission.SEE_SINGLE_CALLS)
     return what != "counsellors" or may(staff.role, Permission.SEE_STAFF_STATISTICS)
 
 
@@ -106,8 +107,6 @@ async def explore_page(
         wanted.window, read_period(period), dimensions, wanted.line,
         target=work.settings.service_level_seconds,
     )  # fmt: skip
-    if not may(staff.role, Permission.READ_TEAM_RECORDS):
-        check_fineness(asked.window, asked.period, asked.by)
     summary = await summarise(work, asked)
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(

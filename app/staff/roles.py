@@ -46,6 +46,8 @@ class Permission(StrEnum):
     # Numbers of single counsellors; requests for files about single calls and contacts, and the
     # second person's word on them; releases and reports that are sent.
     SEE_STAFF_STATISTICS = "see_staff_statistics"
+    # Calls by the second, one by one, without what was said.
+    SEE_SINGLE_CALLS = "see_single_calls"
     EXPORT_RECORDS = "export_records"
     APPROVE_EXPORTS = "approve_exports"
     PUBLISH = "publish"
@@ -97,6 +99,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_DIRECTORY,
             _P.SEE_STATISTICS,
             _P.SEE_STAFF_STATISTICS,
+            _P.SEE_SINGLE_CALLS,
             _P.EXPORT_RECORDS,
             _P.APPROVE_EXPORTS,
         }
@@ -114,6 +117,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_DIRECTORY,
             _P.SEE_STATISTICS,
             _P.SEE_STAFF_STATISTICS,
+            _P.SEE_SINGLE_CALLS,
             _P.EXPORT_RECORDS,
             _P.APPROVE_EXPORTS,
             _P.PUBLISH,

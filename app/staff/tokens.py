@@ -17,6 +17,7 @@ PREFIX = "hl_"
 # What a token may be for, and the permission that this is. Nothing that names a person.
 SCOPES: dict[str, frozenset[Permission]] = {
     "statistics": frozenset({Permission.SEE_STATISTICS}),
+    "single_calls": frozenset({Permission.SEE_STATISTICS, Permission.SEE_SINGLE_CALLS}),
     "staff_statistics": frozenset({Permission.SEE_STATISTICS, Permission.SEE_STAFF_STATISTICS}),
 }
 _USED_EVERY = timedelta(minutes=5)

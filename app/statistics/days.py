@@ -21,6 +21,7 @@ from app.contacts.records import library_of
 from app.errors import TooMany
 from app.statistics.columns import Block, Packed, Words, unpack
 from app.statistics.facts import Questions, day_bounds, facts_of, read_questions, version_of
+from app.statistics.guard import Rounding
 from app.statistics.presence_time import time_columns
 from app.work import Ground
 
@@ -49,6 +50,7 @@ class Reading:
     asked: Questions
     words: dict[str, Words] = field(default_factory=dict)
 
+    rounding: Rounding | None = None
     # Before this day there is nothing; None: there is nothing at all.
     first: date | None = None
     # Days over that were not kept: somebody should keep them.
@@ -207,7 +209,10 @@ async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         row = await (await connection.execute(_FIRST)).fetchone()
-        yield Reading(connection, now, library, asked, first=row[0] if row else None)
+        rounding = Rounding(ground.keys.match_key("statistics", "cells"))
+        yield Reading(
+            connection, now, library, asked, rounding=rounding, first=row[0] if row else None
+        )
 
 
 async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:

@@ -13,11 +13,13 @@ from app.statistics.frames import (
     FRAMEWORK_GROUP,
     UNMAPPED,
     Frame,
+    Mask,
     Translator,
     Unit,
     columns_of,
     frame_of,
 )
+from app.statistics.guard import Rounding, check_report
 from app.statistics.periods import Window
 from app.statistics.shapes import (
     CheckedSum,
@@ -43,22 +45,39 @@ class _Counts:
 
     cells: Numbers = field(default_factory=dict)
     whole: dict[str, int] = field(default_factory=dict)
-    all: int = 0
+    # The sums of the secret numbers of what is counted, by row and column; "" is the whole.
+    keys: Numbers = field(default_factory=dict)
 
-    def add(self, row: str, column: str, number: int) -> None:
+    def add(self, row: str, column: str, frame: Frame, mask: Mask) -> None:
+        number = int(mask.sum())
         if number:
             known = self.cells.setdefault(row, {})
             known[column] = known.get(column, 0) + number
+            self._add_key(row, column, frame, mask)
 
-    def add_whole(self, column: str, number: int) -> None:
-        self.whole[column] = self.whole.get(column, 0) + number
+    def add_whole(self, column: str, frame: Frame, mask: Mask) -> None:
+        self.whole[column] = self.whole.get(column, 0) + int(mask.sum())
+        self._add_key("", column, frame, mask)
+
+    def _add_key(self, row: str, column: str, frame: Frame, mask: Mask) -> None:
+        if frame.keys is not None:
+            known = self.keys.setdefault(row, {})
+            known[column] = known.get(column, 0) + int(frame.keys[mask].sum())
+
+    def key(self, row: str, column: str) -> int:
+        return self.keys.get(row, {}).get(column, 0)
 
 
 async def fill(
     look: Reading, zones: Zones, shape: Shape, window: Window, label: Label,
-    line: str | None = None,
+    line: str | None = None, *, exact: bool = False,
 ) -> CountedShape:  # fmt: skip
-    """Count a report over a window, in each line's own time."""
+    """Count a report over a window, in each line's own time. Contacts and children are rounded (see
+    `guard.py`), unless it is `exact`, for what is hidden in another way. Raises NotAllowed.
+    """
+    rounding = None if exact else look.rounding
+    if rounding is not None:
+        check_report(window)
     zones.check(line)
     cuts = zones.cuts(window, None, line)
     since, until = zones.widest(window, [line] if line else ())
@@ -71,22 +90,33 @@ async def fill(
         frames: dict[Unit, Frame] = {}
         for table, one in zip(shape.tables, counts, strict=True):
             if table.unit not in frames:
-                frames[table.unit] = frame_of(table.unit, block, look.words, cuts, translator, line)
+                frames[table.unit] = frame_of(
+                    table.unit, block, look.words, cuts, translator, line, rounding
+                )
             _count_table(frames[table.unit], shape, table, one)
         if shape.mapping_coverage:
             frame = frame_of("contacts", block, look.words, cuts, translator, line)
             _count_mapping(frame, translator, unmapped, mapped)
 
-    async for block in look.blocks(since, until, columns_of([*shape.dimensions(), "category"])):
+    names = columns_of([*shape.dimensions(), "category"])
+    if rounding is not None:
+        names.append("id")
+    async for block in look.blocks(since, until, names):
         if block.size:
             await asyncio.to_thread(count, block)
-    tables = [
-        _finished(table, one, look, label) for table, one in zip(shape.tables, counts, strict=True)
-    ]
+    both = list(zip(shape.tables, counts, strict=True))
+    tables = [_finished(table, one, look, label, None) for table, one in both]
+    # Sums have to hold of what was counted, and not of what it was rounded to.
+    checks = list(_checked(shape, tables))
     coverage = Coverage(mapped[0], unmapped) if shape.mapping_coverage else None
-    return CountedShape(
-        shape, label_in(shape.title, "en"), tables, list(_checked(shape, tables)), coverage
-    )
+    if rounding is not None:
+        tables = [_finished(table, one, look, label, rounding) for table, one in both]
+        if coverage is not None:
+            coverage = Coverage(
+                coverage.counted,
+                {code: rounding.of_words(n, code) for code, n in coverage.unmapped.items()},
+            )
+    return CountedShape(shape, label_in(shape.title, "en"), tables, checks, coverage)
 
 
 def _mask(frame: Frame, part: Any) -> Any:
@@ -104,14 +134,14 @@ def _count_table(frame: Frame, shape: Shape, table: ShapeTable, counts: _Counts)
         for column in columns
     }
     for column, mask in in_column.items():
-        counts.add_whole(column, int((inside & mask).sum()))
+        counts.add_whole(column, frame, inside & mask)
     left = inside
-    counts.all += int(inside.sum())
+    counts.add_whole(ALL, frame, inside)
     for code, mask in _row_masks(frame, table):
         fits = left & mask
-        counts.add(code, ALL, int(fits.sum()))
+        counts.add(code, ALL, frame, fits)
         for column, of_column in in_column.items():
-            counts.add(code, column, int((fits & of_column).sum()))
+            counts.add(code, column, frame, fits & of_column)
         if table.first_of:
             left = left & ~mask
 
@@ -139,23 +169,30 @@ def _count_mapping(
             unmapped[code] = unmapped.get(code, 0) + number
 
 
-def _finished(table: ShapeTable, counts: _Counts, look: Reading, label: Label) -> CountedTable:
+def _finished(
+    table: ShapeTable, counts: _Counts, look: Reading, label: Label, rounding: Rounding | None
+) -> CountedTable:
+    def shown(number: int, row: str, column: str) -> int:
+        if rounding is None or table.unit == "calls":
+            return number
+        return rounding.rounded(number, counts.key(row, column))
+
     columns = [""]
     if table.columns:
         # A column without anybody in it is one that no record has.
         wide = _all_values(table.columns, look)
-        columns = [c for c in counts.whole if counts.whole[c] or c in wide]
+        columns = [c for c, n in counts.whole.items() if c != ALL and (n or c in wide)]
         columns.sort(key=lambda c: _place(table.columns or "", c, wide))
     rows = []
     for code, words, why in _row_list(table, counts, look, label):
         cells = counts.cells.get(code, {})
-        numbers = [cells.get(column, 0) for column in columns]
+        numbers = [shown(cells.get(column, 0), code, column) for column in columns]
         if table.columns:
-            numbers.append(cells.get(ALL, sum(numbers)))
+            numbers.append(shown(cells.get(ALL, 0), code, ALL))
         rows.append(CountedRow(code, words, [] if why else numbers, why))
-    total = [counts.whole.get(column, 0) for column in columns]
+    total = [shown(counts.whole.get(column, 0), "", column) for column in columns]
     if table.columns:
-        total.append(counts.all)
+        total.append(shown(counts.whole.get(ALL, 0), "", ALL))
     names = [label(table.columns, c) for c in columns] + ["Total"] if table.columns else ["Number"]
     return CountedTable(
         table.code,

@@ -15,6 +15,7 @@ from app.contacts.library import Library
 from app.statistics.columns import NONE, NOT_SAID, Block, Words
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts import COLUMNS, Questions
+from app.statistics.guard import Rounding
 from app.statistics.periods import Cut
 from app.statistics.tally import CORE, Records
 
@@ -81,6 +82,8 @@ class Frame:
     translator: Translator
     # Of children: which of the listed ages and genders is theirs.
     child: NDArray[np.int64] | None = None
+    # The secret number of each, where what is counted is rounded.
+    keys: NDArray[np.uint64] | None = None
     _known: dict[tuple[str, str], Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -149,9 +152,29 @@ def columns_of(dimensions: Iterable[str]) -> list[str]:
 
 def frame_of(
     unit: Unit, block: Block, words: dict[str, Words], cuts: dict[str, Cut],
-    translator: Translator, line: str | None = None,
+    translator: Translator, line: str | None = None, rounding: Rounding | None = None,
 ) -> Frame:  # fmt: skip
     """Those of a block that lie in the window."""
+    frame = _frame_of(unit, block, words, cuts, translator, line)
+    if rounding is not None:
+        keys = rounding.keys(block.raw["id"])[frame.record]
+        if frame.child is not None:
+            keys = rounding.of_children(keys, _place_in_record(block, frame.child))
+        frame.keys = keys
+    return frame
+
+
+def _place_in_record(block: Block, child: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which child of its contact each is, the first being 0."""
+    record = block.several["ages"].record
+    first = np.searchsorted(record, record[child])
+    return np.asarray(child - first)
+
+
+def _frame_of(
+    unit: Unit, block: Block, words: dict[str, Words], cuts: dict[str, Cut],
+    translator: Translator, line: str | None,
+) -> Frame:  # fmt: skip
     records = Records(block, words, cuts, line, 0)
     inside = records.period >= 0
     if unit == "calls":

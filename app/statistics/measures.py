@@ -71,6 +71,11 @@ SUMS: dict[str, str] = {
     "answered_with_contact": "answered calls that have a contact",
     "message_contacts": "contacts of calls whose outcome is voicemail",
     "open_contacts": "contacts of calls that go on at the moment of counting",
+    # For rounding: see `guard.py`.
+    "key_contacts": "the secret numbers of the contacts",
+    "key_completed": "of those whose record is complete",
+    "key_non_counselling": "of those closed as no counselling contact",
+    "key_urgent": "of those whose urgency is immediate or urgent",
 }
 
 

@@ -110,7 +110,7 @@ async def publish(work: Work, period: str) -> PublicRelease:
         raise Invalid("This period is not over.")
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
-        counted = await fill(look, zones, SHAPE, window, label)
+        counted = await fill(look, zones, SHAPE, window, label, exact=True)
     if not any(table.total[-1] for table in counted.tables):
         raise Invalid("There is nothing in that period to publish.")
     content = await asyncio.to_thread(_hide, counted)

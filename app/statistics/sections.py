@@ -13,8 +13,7 @@ from app.statistics.measures import IDENTITY, MEASURES, NAMES, definition
 from app.statistics.periods import Window
 from app.statistics.reconcile import reconcile
 from app.statistics.shapes import CountedTable
-from app.statistics.summary import Row, Summary, figures, zones_of
-from app.statistics.tally import Group
+from app.statistics.summary import Row, Summary, zones_of
 from app.work import Work
 
 # Key figures of the monthly and the daily report, in their order.
@@ -82,13 +81,13 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"
 
 
-def with_base(name: str, group: Group) -> str:
-    """A figure; a share with the two counts that it is made of."""
-    value = figures((name,), group)[name]
+def with_base(name: str, summary: Summary) -> str:
+    """A figure of a whole window; a share with the two counts that it is made of."""
+    value = summary.figure(name)
     counts = MEASURES[name].counts if name in MEASURES else None
     if counts is None or value is None:
         return show(name, value)
-    above, below = counts(group.sums)
+    above, below = counts(summary.total.sums)
     return f"{show(name, value)} ({above} of {below})"
 
 
@@ -96,10 +95,10 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
     """Five figures, their change on the period before and the year before, and a sentence."""
     rows = []
     for name in HEADLINES:
-        values = [figures((name,), one.total)[name] for one in (now, before, year)]
+        values = [one.figure(name) for one in (now, before, year)]
         rows.append(
             [
-                definition(name).title, with_base(name, now.total),
+                definition(name).title, with_base(name, now),
                 change(name, values[0], values[1]), change(name, values[0], values[2]),
             ]
         )  # fmt: skip
@@ -125,7 +124,7 @@ def _sentence(now: Summary, before: Summary) -> str:
     if not s["calls"]:
         return "No call arrived in this period."
     reached = s["answered"]
-    gone = figures(("abandoned",), now.total)["abandoned"]
+    gone = now.figure("abandoned")
     words = (
         f"Of {s['calls']} calls that arrived, {reached} were answered, {gone} were abandoned and "
         f"{s['turned_away']} were turned away because nobody was there"
@@ -154,10 +153,9 @@ def identity_section(summary: Summary, practice: int) -> Section:
 
 def key_section(summary: Summary, before: Summary | None) -> Section:
     columns = ["", "now", *(["the period before"] if before is not None else [])]
-    totals = [one.total for one in (summary, before) if one is not None]
+    whole = [one for one in (summary, before) if one is not None]
     rows = [
-        [definition(name).title, *(with_base(name, total) for total in totals)]
-        for name in KEY_FIGURES
+        [definition(name).title, *(with_base(name, one) for one in whole)] for name in KEY_FIGURES
     ]
     return Section("Key figures", grid=Grid(columns, rows))
 
@@ -245,7 +243,7 @@ def by_dimension(
         )
     )  # fmt: skip
     rest = [row for row in summary.rows if row.kind != "cell"]
-    whole = figures((names[0],), summary.total)[names[0]]
+    whole = summary.figure(names[0])
     rows = [
         figures_row(summary, dimension, row, names, None if row.kind == OVERLAP else whole)
         for row in (*cells, *rest)
@@ -356,6 +354,8 @@ def shape_section(table: CountedTable) -> Section:
             rows.append([row.label, *(str(n) for n in row.numbers)])
     if not any(row.not_recorded for row in table.rows):
         rows.append([f"All {table.unit}", *(str(n) for n in table.total)])
+    if table.unit != "calls":
+        foot.append("Rounded to multiples of 3, so rows need not add up.")
     foot += coverage_of(table)
     if table.overlapping:
         foot.append("One may be counted in several rows, so they add up to more than all.")

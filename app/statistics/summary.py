@@ -21,6 +21,14 @@ from app.statistics import measures
 from app.statistics.days import AT_ONCE, Reading, reading
 from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
 from app.statistics.facts import read_questions
+from app.statistics.guard import (
+    CONTENT_MEASURES,
+    KEY_OF,
+    Rounding,
+    check_grid,
+    is_content,
+    on_grid,
+)
 from app.statistics.labels import OVERLAP, TOTAL, labels_of, order_of, plain
 from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS, WAITS
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
@@ -112,9 +120,41 @@ class Summary:
     recorded: int | None = None
     zone: str = ""
 
-    def figures(self, row: Row) -> dict[str, float | int | None]:
-        """The measures of a row. What is counted more than once has counts only."""
-        return figures(self.asked.measures, row.group, counts_only=row.kind == OVERLAP)
+    # None: as it was counted, for the program itself.
+    rounding: Rounding | None = None
+
+    def figures(
+        self, row: Row, names: Iterable[str] | None = None
+    ) -> dict[str, float | int | None]:
+        """The measures of a row. What is counted more than once has counts only; what was said in
+        contacts is rounded, and says nothing off the grid (see `guard.py`).
+        """
+        names = self.asked.measures if names is None else tuple(names)
+        found = figures(names, row.group, counts_only=row.kind == OVERLAP)
+        if self.rounding is None:
+            return found
+        content = any(is_content(d) for d in self.asked.by)
+        grid = on_grid(self.asked.window, self.asked.period)
+        for name, value in found.items():
+            if content:
+                found[name] = self._of_cell(row, name, value)
+            elif name in CONTENT_MEASURES:
+                where = (self.asked.window.words, row.period, *row.values, self.asked.line or "")
+                whole = int(value or 0)
+                found[name] = self.rounding.of_words(whole, name, *where) if grid else None
+        return found
+
+    def _of_cell(self, row: Row, name: str, value: float | int | None) -> float | int | None:
+        assert self.rounding is not None
+        if name not in KEY_OF or row.kind == OVERLAP:
+            return None
+        return self.rounding.rounded(int(value or 0), row.group.sums[KEY_OF[name]])
+
+    def figure(self, name: str) -> float | int | None:
+        """One measure of the whole window."""
+        return self.figures(Row("", (TOTAL,) * len(self.asked.by), TOTAL, self.total), (name,))[
+            name
+        ]
 
     def label(self, dimension: Dimension, value: str) -> str:
         return self.labels.get(dimension, {}).get(value) or plain(value)
@@ -151,14 +191,23 @@ async def zones_of(work: Work) -> Zones:
     )
 
 
-async def summarise(work: Work, asked: Asked, *, reconciled: bool = False) -> Summary:
-    """Count; `reconciled` also counts contacts in the record itself. Raises Invalid."""
+async def summarise(
+    work: Work, asked: Asked, *, reconciled: bool = False, exact: bool = False
+) -> Summary:
+    """Count; `reconciled` also counts contacts in the record itself. With `exact` nothing of what
+    was said is rounded: that is for the program itself, and is shown to no reader.
+
+    Raises Invalid, NotAllowed for a window that is off the grid.
+    """
     check(asked)
+    if not exact:
+        check_grid(asked.window, asked.period, asked.by)
     zones = await zones_of(work)
     zones.check(asked.line)
     await let_go(work)
     async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
+        summary.rounding = None if exact else look.rounding
         if reconciled:
             summary.recorded = await recorded_contacts(
                 look, asked.window, zones.country, zones.of_line, asked.line
@@ -198,11 +247,17 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
     cells = Tally(readers, with_waits)
     totals = Tally((), with_waits) if readers else None
     names = dict.fromkeys([*CORE, *(COLUMN[d] for d in asked.by)])
+    rounding = look.rounding if any(is_content(d) for d in asked.by) else None
+    if rounding is not None:
+        names["id"] = None
     # Fewer, larger blocks where percentiles are wanted: those who only sum have less memory.
     at_once = 4 * AT_ONCE if with_waits else AT_ONCE
     async for block in look.blocks(since, until, names, at_once):
         if block.size:
-            records = await asyncio.to_thread(Records, block, words, cuts, asked.line, asked.target)
+            keys = None if rounding is None else rounding.keys(block.raw["id"])
+            records = await asyncio.to_thread(
+                Records, block, words, cuts, asked.line, asked.target, keys
+            )
             # Cells and totals know nothing of one another.
             await asyncio.gather(
                 *(asyncio.to_thread(one.add, records) for one in (cells, totals) if one)

@@ -68,9 +68,10 @@ class Records:
 
     def __init__(
         self, block: Block, words: dict[str, Words], cuts: dict[str, Cut], line: str | None,
-        target: int,
+        target: int, keys: NDArray[np.uint64] | None = None,
     ) -> None:  # fmt: skip
         self.block = block
+        self._keys = keys
         self._words = words
         numbers = block.numbers
         at = numbers["at"].astype(np.int64)
@@ -168,6 +169,9 @@ class Records:
         added["answered_with_contact"] = there & answered
         added["message_contacts"] = there & (self.outcomes == _PLACE["voice_messages"])
         added["open_contacts"] = there & (self.outcomes == _PLACE["not_ended"])
+        keys = np.zeros(len(there)) if self._keys is None else self._keys.astype(np.float64)
+        for name in ("contacts", "completed", "non_counselling", "urgent"):
+            added[f"key_{name}"] = np.where(added[name] & there, keys, 0)
         return added
 
 

@@ -33,7 +33,7 @@ PAIRS = list(
 async def summary_of(life: Life, asked: Asked) -> Summary:
     async with transaction(life.ground, PROGRAM) as work:
         work.now = life.now
-        return await summarise(work, asked)
+        return await summarise(work, asked, exact=True)
 
 
 def expected(

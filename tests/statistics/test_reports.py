@@ -16,6 +16,7 @@ from app.demo.stage import Counsellor, Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff.models import Staff
 from app.staff.roles import Role
+from app.statistics.guard import BASE
 from app.statistics.reports import Report, kind_of, kinds, window_of
 from app.statistics.shapes import SHIPPED, shapes_in
 from app.work import PROGRAM
@@ -75,9 +76,11 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     outcomes = grid(report, "Calls by outcome")
     assert number(outcomes["Total"][0]) == expected["calls"]
     about = grid(report, "Contacts by what it was about")
-    parts = [number(row[0]) for name, row in about.items() if name != "Total"]
     assert about["Total"][1] == "100.0%", "a share stands beside the count that it is of"
-    assert sum(parts) == number(about["Total"][0]) == expected["contacts"]
+    cells = [number(row[0]) for name, row in about.items()
+             if name not in ("Total", "Counted more than once")]  # fmt: skip
+    assert all(n % BASE == 0 for n in cells), "what was said is rounded"
+    assert abs(number(about["Total"][0]) - expected["contacts"]) < BASE
     assert grid(report, "Calls and contacts")["Not explained"] == ["0"]
     # Every chart stands beside a table, and can be read without being seen.
     drawn = [s for s in report.sections if s.chart is not None]
@@ -101,18 +104,20 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
     ]  # fmt: skip
     assert len(children) > 30
     total = grid(report, "Notifications about children")["Notifications in total"]
-    assert int(total[0]) == len(children)
+    assert abs(int(total[0]) - len(children)) < BASE
     severest = grid(report, "By the most severe form")
     sexual = sum("V-SEXUAL" in naive.DIMENSIONS["category"](one) for one, _ in children)
     physical = sum(
         "V-PHYSICAL" in (found := naive.DIMENSIONS["category"](one)) and "V-SEXUAL" not in found
         for one, _ in children
     )
-    assert [int(severest[n][0]) for n in ("sexual violence", "physical violence")] == [
-        sexual, physical,
+    shown = [int(severest[n][0]) for n in ("sexual violence", "physical violence")]
+    assert [abs(n - m) < BASE for n, m in zip(shown, (sexual, physical), strict=True)] == [
+        True, True,
     ]  # fmt: skip
     small = grid(report, "By age")["0 to 2 years"]
-    assert int(small[0]) == sum(child.get("age", 99) <= 2 for _, child in children)
+    young = sum(child.get("age", 99) <= 2 for _, child in children)
+    assert abs(int(small[0]) - young) < BASE
     # What is not recorded is not nought.
     assert grid(report, "What a helpline does not record")["urban and rural"] == ["not recorded"]
 
@@ -135,7 +140,8 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
         and "V-PHYSICAL" in naive.DIMENSIONS["category"](one)
         for child in naive._children(one)
     )  # fmt: skip
-    assert int(categories["Violence: Physical violence"][girls]) == expected > 0
+    assert abs(int(categories["Violence: Physical violence"][girls]) - expected) < BASE
+    assert expected > 0
     assert grid(report, "Coverage of the mapping")["of these, counted in the framework"] == [
         "100.0%"
     ]
@@ -237,7 +243,8 @@ async def test_a_country_adds_a_shape_as_a_file(
         one.contact is not None and naive.DIMENSIONS["role"](one) == {"teacher"}
         for one in naive.within(naive.told(lived_through), *APRIL)
     )
-    assert int(grid(report, "By profession")["All"][0]) == expected > 0
+    assert abs(int(grid(report, "By profession")["All"][0]) - expected) < BASE
+    assert expected > 0
     assert set(shapes_in(None)) == {p.stem.removeprefix("report-") for p in
                                     SHIPPED.glob("report-*.yaml")}  # fmt: skip
 

@@ -1,0 +1,111 @@
+"""What was said in contacts is counted on a fixed grid, and rounded: the same cells for everybody.
+
+Two windows that differ by an hour, two tables that differ by one dimension, the same table asked
+for twice: each must leave open whether a single contact is there. So
+
+- such facts are counted in whole months only, which never overlap;
+- every number is rounded to a multiple of 3, up or down by chance, so that on the average nothing
+  is added (unbiased random rounding to base 3, as statistics offices use it);
+- the chance is taken from the records themselves: each contact has a secret number, and the sum of
+  those in a cell decides (the cell-key method: Fraser and Wooton, *A proposed method for
+  confidentialising tabular output to protect against differencing*, 2005). The same contacts give
+  the same number in every table, so asking again averages nothing out; one contact more gives
+  another draw.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import NotAllowed
+from app.statistics.dimensions import COLUMN, Dimension
+from app.statistics.facts import COLUMNS
+from app.statistics.periods import Period, Window
+
+BASE = 3
+# Counts of contacts that tell something that was said.
+CONTENT_MEASURES = ("non_counselling", "urgent_contacts")
+# The sum of the records' secret numbers that belongs to each count.
+KEY_OF = {
+    "contacts": "key_contacts",
+    "contacts_completed": "key_completed",
+    "non_counselling": "key_non_counselling",
+    "urgent_contacts": "key_urgent",
+}
+_LONG = (None, Period.MONTH, Period.QUARTER, Period.YEAR)
+_BITS = 32
+_WORDS = (
+    "What was said in contacts is counted by whole months, since shorter or overlapping windows "
+    "show single contacts. Take a window from the first of a month to the first of another."
+)
+
+
+def is_content(dimension: Dimension) -> bool:
+    """Whether a dimension tells what was said."""
+    return COLUMNS[COLUMN[dimension]].part == "record"
+
+
+def on_grid(window: Window, period: Period | None) -> bool:
+    """Whether a window is of whole months, and cut into nothing shorter."""
+    edges = (window.begins, window.ends)
+    return period in _LONG and all(type(e) is date and e.day == 1 for e in edges)
+
+
+def check_grid(window: Window, period: Period | None, by: tuple[Dimension, ...]) -> None:
+    """Raises NotAllowed with what may be asked for."""
+    if any(is_content(d) for d in by) and not on_grid(window, period):
+        raise NotAllowed(_WORDS)
+
+
+def check_report(window: Window) -> None:
+    """The same for a report's shape, which counts many facts at once. Raises NotAllowed."""
+    if not on_grid(window, None):
+        raise NotAllowed(_WORDS)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Rounds counts by a secret of this helpline."""
+
+    secret: bytes
+
+    def keys(self, ids: bytes) -> NDArray[np.uint64]:
+        """A number below 2**32 for each record, from its id of 16 bytes.
+
+        The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over both halves of the id
+        and a secret: fast, and nobody sees more of it than which way a sum was rounded.
+        """
+        seeds = np.frombuffer(hashlib.sha256(self.secret).digest()[:16], dtype="<u8")
+        halves = np.frombuffer(ids, dtype="<u8").reshape(-1, 2)
+        return _mixed(_mixed(halves[:, 0] ^ seeds[0]) + halves[:, 1] + seeds[1]) >> np.uint64(32)
+
+    def of_children(self, keys: NDArray[np.uint64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """The same for the children of records, by their place among all of them."""
+        return _mixed(keys + place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(
+            _BITS
+        )
+
+    def rounded(self, count: int, key: int) -> int:
+        """A count as it is shown; `key` is the sum of its records' numbers."""
+        rest = count % BASE
+        if not rest:
+            return count
+        draw = self._draw(f"{count} {key % 2**_BITS}")
+        return count - rest + (BASE if draw * BASE < rest else 0)
+
+    def of_words(self, count: int, *words: str) -> int:
+        """A count of which the records are not at hand, by what it counts."""
+        return self.rounded(count, int(self._draw("|".join(words)) * 2**_BITS))
+
+    def _draw(self, text: str) -> float:
+        digest = hashlib.blake2b(text.encode(), key=self.secret[:64], digest_size=8).digest()
+        return int.from_bytes(digest) / 2**64
+
+
+def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

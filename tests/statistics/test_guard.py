@@ -1,0 +1,146 @@
+"""Somebody who has every table that there is, and knows the program, learns no single contact.
+
+The attacker asks for what a plain token may have: windows that differ, tables that differ by one
+dimension, the same table in every format and again. They know how numbers are rounded, not the
+secret by which it is decided.
+"""
+
+import random
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.errors import NotAllowed
+from app.staff.roles import Role
+from app.statistics.dimensions import Dimension
+from app.statistics.guard import BASE, Rounding, check_grid, is_content, on_grid
+from app.statistics.periods import Period, Window
+from tests.statistics import naive
+from tests.statistics.life import Life
+from tests.statistics.test_exports import person
+
+MAY = Window(date(2026, 5, 1), date(2026, 6, 1))
+SECRET = b"x" * 32
+
+
+def ids(count: int, seed: int) -> bytes:
+    return random.Random(seed).randbytes(16 * count)
+
+
+def test_rounding_adds_nothing_on_the_average_and_moves_no_number_far() -> None:
+    rounding = Rounding(SECRET)
+    for count in range(12):
+        keys = random.Random(count).sample(range(2**32), 6000)
+        shown = [rounding.rounded(count, key) for key in keys]
+        assert all(n % BASE == 0 and abs(n - count) < BASE for n in shown)
+        assert np.mean(shown) == pytest.approx(count, abs=0.06)
+    assert rounding.rounded(0, 7) == 0, "nobody is invented where nobody is"
+
+
+def test_the_same_contacts_give_the_same_number_and_one_more_another_draw() -> None:
+    rounding = Rounding(SECRET)
+    known = rounding.keys(ids(40, 1))
+    assert (known < 2**32).all()
+    assert len(set(known.tolist())) == 40
+    assert (rounding.keys(ids(40, 1)) == known).all()
+    assert (Rounding(b"y" * 32).keys(ids(40, 1)) != known).any()
+    differences = Counter(
+        rounding.rounded(5, int(k[:5].sum())) - rounding.rounded(4, int(k[:4].sum()))
+        for k in (rounding.keys(ids(40, seed)) for seed in range(3000))
+    )
+    # Whoever knows both numbers knows not whether the fifth is there.
+    assert set(differences) == {-3, 0, 3}
+    assert max(differences.values()) < 2200, differences
+
+
+def test_what_was_said_is_counted_by_whole_months() -> None:
+    told = [d for d in Dimension if is_content(d)]
+    assert {Dimension.CATEGORY, Dimension.PLACE, Dimension.SEX, Dimension.AGE_BAND} <= set(told)
+    assert not {Dimension.LINE, Dimension.OUTCOME, Dimension.CHANNEL} & set(told)
+    for window in (
+        Window(date(2026, 5, 1), date(2026, 5, 31)), Window(date(2026, 5, 2), date(2026, 6, 2)),
+        Window(date(2026, 5, 4), date(2026, 5, 11)),
+    ):  # fmt: skip
+        assert not on_grid(window, None)
+        with pytest.raises(NotAllowed, match="whole months"):
+            check_grid(window, None, (Dimension.PLACE,))
+        check_grid(window, None, (Dimension.OUTCOME,))
+    for period in (Period.DAY, Period.WEEK, Period.HOUR, Period.WEEKDAY_HOUR):
+        with pytest.raises(NotAllowed):
+            check_grid(MAY, period, (Dimension.PLACE,))
+    check_grid(MAY, Period.MONTH, (Dimension.PLACE, Dimension.SEX))
+
+
+async def _cells(who: Counsellor, query: str) -> dict[tuple[str, ...], Any]:
+    answer = await who.ask("GET", f"/statistics/summary?{query}")
+    assert answer.status_code == 200, answer.text
+    by = [w for w in query.split("by=")[1].split("&")[0].split(",") if w != "month"]
+    return {
+        (row["period"], *(row[name] for name in by)): row
+        for row in answer.json()["rows"] if row["row"] == "cell"
+    }  # fmt: skip
+
+
+async def test_no_contact_is_found_by_taking_tables_apart(
+    house: Stage, life: Life, lived_through: str
+) -> None:
+    boss = await person(house, "admin of cells", Role.ADMINISTRATOR)
+    chief = await person(house, "chief of cells", Role.SUPERVISOR)
+    month = "from=2026-05-01&to=2026-06-01"
+    # Windows that differ by an hour, a day, a week: refused, to whoever asks.
+    for window in (
+        "from=2026-05-01T00:00:00Z&to=2026-06-01T01:00:00Z", "from=2026-05-01&to=2026-06-02",
+        "from=2026-05-04&to=2026-05-11",
+    ):  # fmt: skip
+        for who in (boss, chief):
+            refused = await who.ask("GET", f"/statistics/summary?{window}&by=place")
+            assert refused.status_code == 403, window
+    ones = naive.within(naive.told(lived_through), date(2026, 5, 1), date(2026, 6, 1))
+    places = await _cells(boss, f"{month}&by=place")
+    assert places == await _cells(chief, f"{month}&by=place"), "the same cells for everybody"
+    exact = {
+        place: sum(place in naive.DIMENSIONS["place"](one) and bool(one.contact) for one in ones)
+        for place in ("RS-BG", "RS-01", "RS-08", "RS-VO")
+    }
+    certain = 0
+    for place, count in exact.items():
+        shown = places["", place]["contacts"]
+        assert shown % BASE == 0
+        assert abs(shown - count) < BASE
+        assert places["", place]["answered"] is None, "no other measure tells it"
+        # By sex the same contacts fall apart, and their sum leaves the place as open as it was.
+        parts = await _cells(boss, f"{month}&by=place,sex")
+        ranges = [
+            range(max(row["contacts"] - BASE + 1, 0), row["contacts"] + BASE)
+            for key, row in parts.items() if key[1] == place
+        ]  # fmt: skip
+        low, high = sum(r.start for r in ranges), sum(r.stop - 1 for r in ranges)
+        feasible = [n for n in range(max(shown - BASE + 1, 0), shown + BASE) if n <= high]
+        assert len([n for n in feasible if low - len(ranges) * BASE <= n]) > 1
+        certain += len(feasible) == 1
+    assert certain == 0
+    # Asked for again, in another format, the same: nothing averages out.
+    for _ in range(3):
+        assert await _cells(boss, f"{month}&by=place") == places
+    # Single calls by the second are not for a plain account.
+    plain = await person(house, "auditor of cells", Role.AUDITOR)
+    calls = f"/statistics/calls.csv?{month}"
+    assert (await plain.ask("GET", calls)).status_code == 403
+    assert (await boss.ask("GET", calls)).status_code == 200
+
+
+async def test_a_report_shows_rounded_numbers_and_its_sums_hold(house: Stage) -> None:
+    boss = await person(house, "admin of sums", Role.ADMINISTRATOR)
+    report = "/statistics/report.json?report=chi&from=2026-01-01&to=2027-01-01"
+    found = (await boss.ask("GET", report)).json()
+    numbers = [row["number"] for row in found["rows"] if row["unit"] != "calls" and row["number"]]
+    assert len(numbers) > 50
+    assert all(n % BASE == 0 for n in numbers)
+    notes = " ".join(str(note) for note in found.get("notes", []))
+    assert "DOES NOT HOLD" not in notes
+    off = "/statistics/report.json?report=chi&from=2026-01-01&to=2026-12-31"
+    assert (await boss.ask("GET", off)).status_code == 403
