@@ -31,6 +31,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
+from app.statistics.targets import keep_target
 from app.telephony.webhooks import router as telephony
 from app.work import PROGRAM, Ground, Work
 
@@ -53,6 +54,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
             async with transaction(ground, PROGRAM) as work:
                 await records.register(work)
                 await protocols.register(work)
+                await keep_target(work)
             await stack.enter_async_context(bus.running())
             if not phone_first:
                 await _start_rest(app, stack, with_worker=with_worker)

@@ -27,6 +27,7 @@ from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.sections import show
 from app.statistics.shapes import shapes_in
 from app.statistics.summary import Asked, summarise, today, zones_of
+from app.statistics.targets import targets_of
 from app.statistics.writers import FORMATS
 from app.work import Work
 
@@ -105,7 +106,7 @@ async def explore_page(
     wanted = read_wanted("summary", since, until, "csv", {"line": line})
     asked = Asked(
         wanted.window, read_period(period), dimensions, wanted.line,
-        target=work.settings.service_level_seconds,
+        targets=await targets_of(work),
     )  # fmt: skip
     summary = await summarise(work, asked)
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]

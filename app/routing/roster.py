@@ -175,6 +175,18 @@ async def rota_of(work: Work) -> rota.Rota:
     known: rota.Rota | None = work.ground.memory.recall("roster", "rota", work.now)
     if known is not None:
         return known
+    found = await _read_rota(work)
+    work.ground.memory.keep("roster", "rota", found, work.now + _BELIEVED)
+    return found
+
+
+async def rota_then(work: Work, since: datetime) -> rota.Rota:
+    """The rota with every change since an instant, for figures about the past."""
+    return await _read_rota(work, since)
+
+
+async def _read_rota(work: Work, since: datetime | None = None) -> rota.Rota:
+    looked_back = work.now - _LOOKED_BACK if since is None else since
     rows = await work.session.scalars(
         select(ShiftRow)
         .join(Staff, Staff.id == ShiftRow.counsellor_id)
@@ -184,17 +196,15 @@ async def rota_of(work: Work) -> rota.Rota:
         select(RotaChange)
         .join(Staff, Staff.id == func.coalesce(RotaChange.instead_id, RotaChange.counsellor_id))
         .where(
-            RotaChange.state == "in_force", RotaChange.until_at > work.now - _LOOKED_BACK,
+            RotaChange.state == "in_force", RotaChange.until_at > looked_back,
             Staff.active, Staff.role.in_(TAKERS),
         ).order_by(RotaChange.settled_at, RotaChange.id)
     )  # fmt: skip
-    found = rota.Rota(
+    return rota.Rota(
         tuple(shift_of(row) for row in rows if _usable(row)),
         tuple(change_of(row) for row in changed),
         await holidays_of(work),
     )
-    work.ground.memory.keep("roster", "rota", found, work.now + _BELIEVED)
-    return found
 
 
 def _usable(row: ShiftRow) -> bool:

@@ -18,6 +18,7 @@ from app.statistics.facts import COLUMNS, Questions
 from app.statistics.guard import Rounding
 from app.statistics.periods import Cut
 from app.statistics.tally import CORE, Records
+from app.statistics.targets import always
 
 Unit = Literal["calls", "contacts", "children"]
 Condition = Mapping[str, list[str]]
@@ -175,7 +176,7 @@ def _frame_of(
     unit: Unit, block: Block, words: dict[str, Words], cuts: dict[str, Cut],
     translator: Translator, line: str | None,
 ) -> Frame:  # fmt: skip
-    records = Records(block, words, cuts, line, 0)
+    records = Records(block, words, cuts, line, always(0))
     inside = records.period >= 0
     if unit == "calls":
         return Frame(

@@ -39,6 +39,7 @@ from app.statistics.tables import (
     record_columns,
     summary_table,
 )
+from app.statistics.targets import targets_of
 from app.statistics.writers import FORMATS, write
 from app.work import Work
 
@@ -165,7 +166,7 @@ async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     """Make a table while the context is open. Raises Invalid."""
     match wanted.what:
         case "summary" | "categories":
-            asked = _asked(work, wanted)
+            asked = await _asked(work, wanted)
             summary = await summarise(work, asked)
             table, batch = await asyncio.to_thread(summary_table, summary)
             yield Made(table, one_batch(batch))
@@ -186,7 +187,7 @@ async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
                 yield one
 
 
-def _asked(work: Work, wanted: Wanted) -> Asked:
+async def _asked(work: Work, wanted: Wanted) -> Asked:
     by, names = wanted.by, wanted.names
     if wanted.what == "categories":
         if len(by) > 1:
@@ -195,7 +196,7 @@ def _asked(work: Work, wanted: Wanted) -> Asked:
         names = _OF_CONTACTS
     return Asked(
         wanted.window, wanted.period, by, wanted.line, names,
-        target=work.settings.service_level_seconds,
+        targets=await targets_of(work),
     )  # fmt: skip
 
 
@@ -265,7 +266,7 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     await let_go(work)
     asked = Asked(
         wanted.window, line=wanted.line, measures=("calls",),
-        target=work.settings.service_level_seconds,
+        targets=await targets_of(work),
     )  # fmt: skip
     columns = record_columns(parts)
     async with reading(work.ground, work.now) as look:

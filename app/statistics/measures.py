@@ -341,7 +341,7 @@ IDENTITY = (
 STAFF_MEASURES: dict[str, str] = {
     "signed_in": "seconds in any state but off duty",
     "available": "seconds available and idle",
-    "handling": "seconds on a call (with hold) or in wrap-up",
+    "handling": "seconds on a call (with hold), helping in one, or in wrap-up",
     "occupancy": "handling ÷ (handling + available + being rung); breaks and away do not count",
     "utilisation": "handling ÷ signed in",
     "offers": "offers that were made in the window",
@@ -349,6 +349,10 @@ STAFF_MEASURES: dict[str, str] = {
     "missed": "of these, those that rang out or whose phone could not be reached",
     "declined": "of these, those that were declined",
     "rona": "missed ÷ offers",
+    "contacts": "contacts that they own, of whatever channel",
+    "contacts_per_hour": "contacts ÷ hours signed in",
+    "rostered": "seconds on the first layer of the rota, as far as they are over",
+    "adherence": "of these, the share in which they were signed in, by quarter-hours",
 }
 COVERAGE_WORDS = (
     "share of the window in which at least one counsellor for the line was signed in and not on "

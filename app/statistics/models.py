@@ -24,6 +24,15 @@ class StatisticDay(Base):
     version: Mapped[int]
 
 
+class ServiceTarget(Base):
+    """Within how many seconds a call is answered in time, from an instant on."""
+
+    __tablename__ = "service_targets"
+
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    seconds: Mapped[int]
+
+
 class StatisticColumn(Base):
     """One column of a day's facts: numbers, codes of words, or lists of codes."""
 

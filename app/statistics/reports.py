@@ -39,6 +39,7 @@ from app.statistics.summary import (
     today,
     zones_of,
 )
+from app.statistics.targets import in_words, targets_of
 from app.work import Work
 
 
@@ -105,13 +106,14 @@ def window_of(work: Work, kind: Kind, day: str | None) -> Window:
         raise NotFound("There is no such day.") from None
 
 
-def _notes(work: Work, window: Window, line: str | None) -> list[str]:
+async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
+    targets = await targets_of(work)
     last = window.ends - timedelta(days=1) if isinstance(window.ends, date) else window.ends
     found = [
         f"{window.begins} to {last}, in each line's own time zone; as of "
         f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC. What is written later changes these "
         "numbers; practice lines are not counted.",
-        f"Answered in time: within {work.settings.service_level_seconds} seconds; short abandon: "
+        f"Answered in time: within {in_words(targets)}; short abandon: "
         f"sooner than {work.settings.short_abandon_seconds} seconds.",
     ]
     return [*found, f"Line {line} only."] if line else found
@@ -121,16 +123,20 @@ def _defined(names: Any) -> list[tuple[str, str]]:
     return [(definition(name).title.removeprefix("… "), definition(name).words) for name in names]
 
 
-def _asked(work: Work, window: Window, line: str | None, **more: Any) -> Asked:
-    return Asked(window, line=line, target=work.settings.service_level_seconds, **more)
+async def _summary(
+    work: Work, window: Window, line: str | None, *, reconciled: bool = False, **more: Any
+) -> Summary:
+    """Count a window with the targets of its time."""
+    asked = Asked(window, line=line, targets=await targets_of(work), **more)
+    return await summarise(work, asked, reconciled=reconciled)
 
 
 # -- the house's own ---------------------------------------------------------------------------
 
 
 async def _daily(work: Work, window: Window, line: str | None) -> Report:
-    hours = await summarise(work, _asked(work, window, line, period=Period.HOUR), reconciled=True)
-    outcomes = await summarise(work, _asked(work, window, line, by=(Dimension.OUTCOME,)))
+    hours = await _summary(work, window, line, period=Period.HOUR, reconciled=True)
+    outcomes = await _summary(work, window, line, by=(Dimension.OUTCOME,))
     totals = [row for row in hours.rows if row.kind == TOTAL]
     drawn = [
         (row.period[11:13], float(hours.figures(row)[name] or 0), part)
@@ -145,6 +151,11 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
         part.key_section(hours, None),
         part.by_period(hours, part.BY_HOUR, "By hour", chart),
         part.by_dimension(outcomes, "By outcome", ("calls",)),
+        part.by_dimension(
+            await _summary(work, window, line, by=(Dimension.ENDED_BY,)),
+            "By who ended the call",
+            ("calls",),
+        ),
         part.named(part.room_section(found), all_lines),
         part.named(await part.promise_section(work, window), all_lines),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
@@ -154,7 +165,7 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
             ("coverage", measures.COVERAGE_WORDS), *referral_figures.WORDS.items(),
             *promises.WORDS.items()]  # fmt: skip
     return Report(
-        "daily", "Daily room report", window, work.now, _notes(work, window, line), sections,
+        "daily", "Daily room report", window, work.now, await _notes(work, window, line), sections,
         [*_defined(part.KEY_FIGURES), *more],
     )  # fmt: skip
 
@@ -170,12 +181,12 @@ _MORE = (
 
 
 async def _monthly(work: Work, window: Window, line: str | None) -> Report:
-    days = await summarise(work, _asked(work, window, line, period=Period.DAY), reconciled=True)
-    before = await summarise(work, _asked(work, _before(window), line))
-    heat = await summarise(work, _asked(work, window, line, period=Period.WEEKDAY_HOUR))
+    days = await _summary(work, window, line, period=Period.DAY, reconciled=True)
+    before = await _summary(work, _before(window), line)
+    heat = await _summary(work, window, line, period=Period.WEEKDAY_HOUR)
 
     async def by(dimension: Dimension) -> Summary:
-        return await summarise(work, _asked(work, window, line, by=(dimension,)))
+        return await _summary(work, window, line, by=(dimension,))
 
     points = [
         (r.period[5:], days.figures(r)["service_level"]) for r in days.rows if r.kind == TOTAL
@@ -216,18 +227,18 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         part.reconciled(days),
     ]  # fmt: skip
     return Report(
-        "monthly", "Monthly report", window, work.now, _notes(work, window, line), sections,
+        "monthly", "Monthly report", window, work.now, await _notes(work, window, line), sections,
         [*_defined(part.KEY_FIGURES), *referral_figures.WORDS.items(), *promises.WORDS.items()],
     )  # fmt: skip
 
 
 async def _opening(work: Work, window: Window, line: str | None, period: Period) -> list[Section]:
     """What every report opens with: five figures with their change, and where each call went."""
-    asked = [
-        _asked(work, one, line, measures=(*part.HEADLINES, *measures.IDENTITY))
+    names = (*part.HEADLINES, *measures.IDENTITY)
+    now, before, year = [
+        await _summary(work, one, line, measures=names)
         for one in (window, _before(window), _year_before(window, period))
     ]
-    now, before, year = [await summarise(work, one) for one in asked]
     return [
         part.headline_section(now, before, year),
         part.identity_section(now, await practice_calls(work, window)),
@@ -283,7 +294,8 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
     ]
     return Report(
-        "agencies", "How agencies answer", window, work.now, _notes(work, window, None), sections,
+        "agencies", "How agencies answer", window, work.now,
+        await _notes(work, window, None), sections,
         [*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()],
     )  # fmt: skip
 
@@ -316,7 +328,7 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
             sections.append(
                 Section("Sums that have to hold", grid=Grid(["", "whole", "parts", ""], rows))
             )
-        notes = [*_notes(work, window, line), f"Source of the form: {shape.source}."]
+        notes = [*(await _notes(work, window, line)), f"Source of the form: {shape.source}."]
         words = [
             ("calls", MEASURES["calls"].words),
             ("contacts", MEASURES["contacts"].words),

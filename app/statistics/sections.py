@@ -333,11 +333,14 @@ def room_section(found: Room) -> Section:
                 one.name, duration(n["signed_in"]), duration(n["available"]),
                 duration(n["handling"]), show("rona", n["occupancy"]),
                 show("rona", n["utilisation"]), str(one.offers), str(one.answered),
-                str(one.missed), str(one.declined), show("rona", n["rona"]),
+                str(one.missed), str(one.declined), show("rona", n["rona"]), str(one.contacts),
+                "–" if n["contacts_per_hour"] is None else f"{n['contacts_per_hour']:.1f}",
+                duration(n["rostered"]), show("rona", n["adherence"]),
             ]
         )  # fmt: skip
     columns = ["", "signed in", "available", "handling", "occupancy", "utilisation", "offers",
-               "answered", "missed", "declined", "RONA"]  # fmt: skip
+               "answered", "missed", "declined", "RONA", "contacts", "contacts an hour",
+               "on the rota", "adherence"]  # fmt: skip
     foot = [f"Fairness {found.fairness if found.fairness is not None else '–'}."]
     foot += [f"Coverage of {line}: {share:.1%}." for line, share in found.coverage.items()]
     return Section("Counsellors", grid=Grid(columns, rows, foot))

@@ -34,8 +34,10 @@ from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS, WAITS
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
 from app.statistics.recorded import recorded_contacts
 from app.statistics.tally import CORE, Group, Key, Records, Tally, nothing
+from app.statistics.targets import Targets, always
 from app.work import Work
 
+_TWENTY = always(20)
 # Cells of one table, at the most.
 MOST_CELLS = 60_000
 
@@ -49,8 +51,8 @@ class Asked:
     by: tuple[Dimension, ...] = ()
     line: str | None = None
     measures: tuple[str, ...] = NAMES
-    # Seconds within which a call is answered in time.
-    target: int = 20
+    # Within how many seconds a call is answered in time, and from when on.
+    targets: Targets = _TWENTY
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
         if block.size:
             keys = None if rounding is None else rounding.keys(block.raw["id"])
             records = await asyncio.to_thread(
-                Records, block, words, cuts, asked.line, asked.target, keys
+                Records, block, words, cuts, asked.line, asked.targets, keys
             )
             # Cells and totals know nothing of one another.
             await asyncio.gather(

@@ -19,6 +19,7 @@ from app.statistics.facts import COLUMNS
 from app.statistics.labels import OVERLAP
 from app.statistics.measures import NAMES, definition
 from app.statistics.summary import Summary
+from app.statistics.targets import in_words
 
 Kind = Literal["id", "text", "whole", "number", "instant", "wall", "texts", "counts", "yes_no"]
 _TYPES: dict[Kind, pa.DataType] = {
@@ -99,7 +100,7 @@ def notes_of(summary: Summary) -> list[str]:
         "in each line's own time zone",
         f"as of {summary.as_of.astimezone(UTC).isoformat(timespec='seconds')}; what is written "
         "later changes these numbers",
-        f"answered in time: within {asked.target} seconds",
+        f"answered in time: within {in_words(asked.targets)}",
         "practice lines are not counted",
     ]
     if asked.line is not None:

@@ -15,6 +15,7 @@ from app.statistics.columns import Block, Words
 from app.statistics.dimensions import Reader
 from app.statistics.measures import OUTCOMES, SUMS
 from app.statistics.periods import Cut
+from app.statistics.targets import Targets
 
 # Columns of facts that sums are made of.
 CORE = (
@@ -68,7 +69,7 @@ class Records:
 
     def __init__(
         self, block: Block, words: dict[str, Words], cuts: dict[str, Cut], line: str | None,
-        target: int, keys: NDArray[np.uint64] | None = None,
+        targets: Targets, keys: NDArray[np.uint64] | None = None,
     ) -> None:  # fmt: skip
         self.block = block
         self._keys = keys
@@ -94,7 +95,7 @@ class Records:
             self.period[inside] = bucket[piece[inside]]
         if line is not None:
             self.period[~fits[codes]] = -1
-        self._target = target
+        self._targets = targets
         self.added = self._added()
 
     def _is(self, name: str, *words: str) -> NDArray[np.bool_]:
@@ -121,7 +122,10 @@ class Records:
         )
         wait = n["wait"]
         waited = wait >= 0
-        in_time = waited & (wait <= self._target)
+        since = np.array([one.since for one in self._targets])
+        seconds = np.array([one.seconds for one in self._targets])
+        in_force = np.maximum(np.searchsorted(since, n["at"], side="right") - 1, 0)
+        in_time = waited & (wait <= seconds[in_force])
         self.answered_wait, self.left_wait = answered & waited, left & waited
         # After a wait, for a message or a call-back.
         put_off = (self.outcomes == _PLACE["voice_messages"]) | (

@@ -1,4 +1,4 @@
-"""Figures: breaches of deadlines that run again, and the time that was promised first."""
+"""Figures: breaches that stay, the time that was promised first, and the targets of each time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,6 +33,12 @@ def upgrade() -> None:
         "INSERT INTO clock_breaches (clock_id, approach_id, due_at, at)"
         " SELECT id, breached_by, due_at, breached_at FROM clocks WHERE breached_at IS NOT NULL"
     )
+    op.create_table(
+        "service_targets",
+        sa.Column("since", _INSTANT, nullable=False),
+        sa.Column("seconds", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("since", name=op.f("pk_service_targets")),
+    )
     op.add_column("callbacks", sa.Column("promised_until", _INSTANT))
     op.execute("UPDATE callbacks SET promised_until = window_until")
     op.alter_column("callbacks", "promised_until", nullable=False)
@@ -40,4 +46,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("callbacks", "promised_until")
+    op.drop_table("service_targets")
     op.drop_table("clock_breaches")

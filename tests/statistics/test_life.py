@@ -1,7 +1,7 @@
 """Hundreds of random days, counted by the statistics and by a child with a pencil."""
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.statistics.labels import OVERLAP, TOTAL
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
 from app.statistics.summary import Asked, Summary, summarise
+from app.statistics.targets import Target
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.conftest import DAYS
@@ -117,6 +118,20 @@ async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) 
                        ("hour", ("line",)), ("week", ("sex", "counsellor"))):  # fmt: skip
         dimensions = tuple(Dimension(name) for name in by)
         check(await summary_of(life, Asked(window, Period(period), dimensions)), ones)
+
+
+async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_through: str) -> None:
+    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    changed = datetime(2026, 6, 15, 12, tzinfo=UTC)
+    targets = (Target(0, 20), Target(int(changed.timestamp()), 5))
+    summary = await summary_of(life, Asked(Window(FIRST, LAST), targets=targets))
+    parts = [
+        naive.measured([one for one in ones if (one.at < changed) == before], target)
+        for before, target in ((True, 20), (False, 5))
+    ]
+    quick = sum(round(p["service_level_2"] * p["answered"]) for p in parts)
+    assert quick == summary.total.sums["answered_in_time"]
+    assert quick < naive.measured(ones)["service_level_2"] * naive.measured(ones)["answered"]
 
 
 async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:

@@ -1,6 +1,6 @@
 """Counsellors' time, fairness and coverage against a count second by second; planning."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -178,3 +178,24 @@ async def test_a_practice_line_counts_nowhere(stage: Stage) -> None:
     assert (await boss.ask("GET", path)).json()["rows"][0]["calls"] == 0
     calls = (await boss.ask("GET", "/statistics/calls.json?from=2030-01-14&to=2030-01-15")).json()
     assert calls["rows"] == []
+
+
+async def test_adherence_compares_the_rota_with_who_was_there(stage: Stage) -> None:
+    """On the rota from nine to ten; there from quarter past to ten, and helping is not missing."""
+    ana = await stage.add_counsellor(
+        "ana", recurrence="FREQ=DAILY", starts_at=time(9, 0), minutes=60, state=None
+    )
+    await stage.advance(900)
+    await ana.be("available")
+    await stage.advance(600)
+    await ana.be("break")
+    await stage.advance(2100)
+    await ana.be("off_duty")
+    await stage.advance(1800)
+    async with transaction(stage.ground, PROGRAM) as work:
+        found = await room(work, Window(date(2030, 1, 14), date(2030, 1, 15)))
+    (one,) = [c for c in found.counsellors if c.name == "ana"]
+    figures = one.figures()
+    assert figures["rostered"] == 3600
+    assert figures["adherence"] == pytest.approx(0.75, abs=0.01)
+    assert figures["contacts_per_hour"] == 0
