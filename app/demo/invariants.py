@@ -234,7 +234,10 @@ async def _wrong_numbers(stage: Stage) -> list[str]:
         if row.kind == "cell" and row.group.sums["calls"]:
             counted[row.values[0]] += row.group.sums["calls"]
     rows = await stage.rows(
-        "SELECT coalesce(c.outcome, 'open') AS outcome, count(*) AS n FROM calls c"
+        # Who waited and left has abandoned; who was told on arrival was turned away.
+        "SELECT CASE WHEN c.outcome IN ('out_of_hours', 'no_counsellor_on_duty') THEN"
+        " CASE WHEN c.queued_at IS NULL THEN 'turned_away' ELSE 'abandoned_in_queue' END"
+        " ELSE coalesce(c.outcome, 'open') END AS outcome, count(*) AS n FROM calls c"
         " LEFT JOIN lines l ON l.id = c.line_id WHERE NOT coalesce(l.practice, false)"
         " AND c.direction = 'inbound' GROUP BY 1"
     )

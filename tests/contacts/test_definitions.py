@@ -173,7 +173,7 @@ def test_a_form_may_speak_of_the_framework_and_means_what_counts_as_it(tmp_path:
         "label: {en: Cold}", "label: {en: Cold}, counts_as: FR-CARE"
     )
     library = load(own_tree(tmp_path, tree))
-    sheet = library.sheet(("contact", 2), ("own", 1), ("rs", 1))
+    sheet = library.sheet(("contact", 3), ("own", 1), ("rs", 1))
     assert sheet.cues({"contact.categories": ["HOME-BEATEN"]}) == ["sexual_violence"]
     answers: Answers = {"contact.kind": "child", "contact.categories": ["HOME-COLD"]}
     assert "separation.offered" in [q.path for q in sheet.asked(answers) if q.shown]
