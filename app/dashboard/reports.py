@@ -17,6 +17,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics import desk, planning, release, sending
 from app.statistics.dimensions import Dimension
+from app.statistics.guard import KEY_OF, is_content
 from app.statistics.labels import plain
 from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.measures import NAMES, definition
@@ -109,15 +110,20 @@ async def explore_page(
         targets=await targets_of(work),
     )  # fmt: skip
     summary = await summarise(work, asked)
+    names = [name for name in NAMES if name in _FIRST_CHOICE]
+    if any(is_content(d) for d in dimensions):
+        names = [name for name in names if name in KEY_OF]
+    # A row in which nothing was counted says nothing.
+    rows = [r for r in summary.rows if r.kind == "total" or any(summary.figures(r, names).values())]
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(
         request,
         "explore.html",
         staff=staff,
         summary=summary,
-        rows=summary.rows[:_MOST_ROWS],
-        more=max(len(summary.rows) - _MOST_ROWS, 0),
-        names=[name for name in NAMES if name in _FIRST_CHOICE],
+        rows=rows[:_MOST_ROWS],
+        more=max(len(rows) - _MOST_ROWS, 0),
+        names=names,
         all_names=NAMES,
         definition=definition,
         show=show,

@@ -236,15 +236,15 @@ MEASURES: dict[str, Measure] = {
                 lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"] + s["outbound_talk"]
                                 + s["outbound_wrap_up"],
                                 s["answered"] + s["outbound_reached"])),
-        Measure("outbound", "Calls that we rang", "calls", "calls out of this house to call back",
+        Measure("outbound", "Call-backs rung", "calls", "calls out of this house to call back",
                 _sum("outbound")),
-        Measure("outbound_reached", "… reached", "calls", "of these, those in which a counsellor "
-                "and a person talked", _sum("outbound_reached")),
-        Measure("talk", "… talk", "seconds", "mean seconds of talk, without hold, of answered "
+        Measure("outbound_reached", "Call-backs reached", "calls", "of the call-backs that we "
+                "rang, those in which a counsellor and a person talked", _sum("outbound_reached")),
+        Measure("talk", "Talk", "seconds", "mean seconds of talk, without hold, of answered "
                 "calls", _share("talk", "answered")),
-        Measure("hold", "… hold", "seconds", "mean seconds on hold of answered calls",
+        Measure("hold", "Hold", "seconds", "mean seconds on hold of answered calls",
                 _share("hold", "answered")),
-        Measure("wrap_up", "… wrap-up", "seconds", "mean seconds of wrap-up after answered calls",
+        Measure("wrap_up", "Wrap-up", "seconds", "mean seconds of wrap-up after answered calls",
                 _share("wrap_up", "answered")),
         Measure("offers", "Offers", "offers", "how often these calls were offered to a counsellor; "
                 "a hand-over is none", _sum("offers")),
@@ -255,9 +255,9 @@ MEASURES: dict[str, Measure] = {
         _part("rona", "RONA", "missed offers ÷ offers", _sum("missed"), _sum("offers")),
         Measure("transfers", "Transfers", "calls", "hand-overs of a talk from one counsellor to "
                 "another, not counting those after a lost line", _sum("transfers")),
-        Measure("outside", "… to a partner", "calls", "hand-overs of a talk to a partner outside "
-                "the helpline", _sum("outside")),
-        Measure("inherited", "… after a lost line", "calls", "talks that a colleague who was in "
+        Measure("outside", "Transfers to a partner", "calls", "hand-overs of a talk to a partner "
+                "outside the helpline", _sum("outside")),
+        Measure("inherited", "Talks inherited", "calls", "talks that a colleague who was in "
                 "the talk went on with after the counsellor's line was lost", _sum("inherited")),
         Measure("returned", "Returned to the queue", "calls", "times that a caller went back to "
                 "the front because the counsellor's line was lost", _sum("returned")),
@@ -271,13 +271,13 @@ MEASURES: dict[str, Measure] = {
         Measure("contacts", "Contacts", "contacts", "records of talks, letters, visits; one of a "
                 "call belongs to the period in which the call arrived, any other to when it was "
                 "taken", _sum("contacts")),
-        Measure("contacts_completed", "… complete", "contacts", "of these, those whose record is "
-                "complete", _sum("completed")),
-        Measure("non_counselling", "… no counselling", "contacts", "of these, those closed as "
+        Measure("contacts_completed", "Contacts complete", "contacts", "of the contacts, those "
+                "whose record is complete", _sum("completed")),
+        Measure("non_counselling", "No counselling", "contacts", "of the contacts, those closed as "
                 "silent, hang-up, wrong number, test, prank, abusive, thanks or question",
                 _sum("non_counselling")),
-        Measure("urgent_contacts", "… urgent", "contacts", "of these, those whose urgency a "
-                "counsellor set to immediate or urgent", _sum("urgent")),
+        Measure("urgent_contacts", "Urgent contacts", "contacts", "of the contacts, those whose "
+                "urgency a counsellor set to immediate or urgent", _sum("urgent")),
     ]
 }  # fmt: skip
 

@@ -116,11 +116,15 @@ async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
         f"Answered in time: within {in_words(targets)}; short abandon: "
         f"sooner than {work.settings.short_abandon_seconds} seconds.",
     ]
-    return [*found, f"Line {line} only."] if line else found
+    if line:
+        return [*found, f"Line {line} only."]
+    if not await _in_one_zone(work):
+        found.append("The lines are in several time zones: choose one to see its hours in a chart.")
+    return found
 
 
 def _defined(names: Any) -> list[tuple[str, str]]:
-    return [(definition(name).title.removeprefix("… "), definition(name).words) for name in names]
+    return [(definition(name).title, definition(name).words) for name in names]
 
 
 async def _summary(
@@ -143,7 +147,10 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
         for name, part in (("answered", "answered"), ("abandoned", "abandoned"))
         for row in totals
     ]
-    chart = charts.columns(drawn, "calls", "", "Answered and abandoned calls by hour.")
+    # Hours of two zones are not the same hours: they share no axis.
+    one_zone = line is not None or await _in_one_zone(work)
+    words = "Answered and abandoned calls by hour."
+    chart = charts.columns(drawn, "calls", "", words) if one_zone else None
     found = await room(work, window)
     all_lines = " (all lines)" if line else ""
     sections = [
@@ -199,9 +206,9 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     all_lines = " (all lines)" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
-        part.key_section(days, before),
+        part.key_section(await _summary(work, window, line), before),
         part.by_period(days, part.BY_HOUR, "By day", level),
-        part.heat(heat),
+        *([part.heat(heat)] if line is not None or await _in_one_zone(work) else []),
         part.waits(days),
         part.by_dimension(
             await by(Dimension.OUTCOME), "Calls by outcome", ("calls",), drawn="calls"
@@ -243,6 +250,12 @@ async def _opening(work: Work, window: Window, line: str | None, period: Period)
         part.headline_section(now, before, year),
         part.identity_section(now, await practice_calls(work, window)),
     ]
+
+
+async def _in_one_zone(work: Work) -> bool:
+    """Whether all lines are in one time zone."""
+    zones = await zones_of(work)
+    return len({zone.key for zone in zones.of_line.values()}) < 2
 
 
 def _year_before(window: Window, period: Period) -> Window:

@@ -175,7 +175,7 @@ def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart
 
 
 def titles(names: tuple[str, ...]) -> list[str]:
-    return [definition(name).title.removeprefix("… ") for name in names]
+    return [definition(name).title for name in names]
 
 
 def heat(summary: Summary) -> Section:

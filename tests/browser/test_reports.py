@@ -71,7 +71,7 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     async with page.expect_download() as started:
         await page.get_by_role("link", name="csv").click()
     file = await (await started.value).path()
-    assert ",answered,answered,1," in Path(file).read_text().replace('"', "")
+    assert ",answered,Answered,1," in Path(file).read_text().replace('"', "")
     await page.goto(live.settings.public_url + "/reports/planning")
     await page.get_by_label("What if").fill("2")
     await page.get_by_role("button", name="Work out").click()

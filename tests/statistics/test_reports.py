@@ -27,11 +27,11 @@ from tests.statistics.life import Life
 APRIL = (date(2026, 4, 1), date(2026, 5, 1))
 
 
-async def report_of(life: Life, name: str, day: str) -> Report:
+async def report_of(life: Life, name: str, day: str, line: str | None = None) -> Report:
     async with transaction(life.ground, PROGRAM) as work:
         work.now = life.now
         kind = kind_of(work, name)
-        return await kind.make(work, window_of(work, kind, day), None)
+        return await kind.make(work, window_of(work, kind, day), line)
 
 
 def grid(report: Report, title: str) -> dict[str, list[str]]:
@@ -67,8 +67,12 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     days = grid(report, "By day")
     assert len(days) == 30
     assert sum(number(row[0]) for row in days.values()) == expected["calls"]
-    heat = grid(report, "Calls by hour and weekday")
-    calls = Counter(f"{o.local:%A}" for o in ones if o.is_call)
+    # Hours of several zones share no axis; of one line they are shown.
+    assert not [s for s in report.sections if s.title == "Calls by hour and weekday"]
+    assert any("several time zones" in note for note in report.notes)
+    alone = await report_of(life, "monthly", "2026-04-17", line="+38111116111")
+    heat = grid(alone, "Calls by hour and weekday")
+    calls = Counter(f"{o.local:%A}" for o in ones if o.is_call and o.line == "+38111116111")
     assert {day: int(row[-1]) for day, row in heat.items()} == dict(calls)
     waits = grid(report, "Waits")
     left = expected["short_abandons"] + expected["abandoned_in_queue"]
@@ -83,7 +87,7 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     assert abs(number(about["Total"][0]) - expected["contacts"]) < BASE
     assert grid(report, "Calls and contacts")["Not explained"] == ["0"]
     # Every chart stands beside a table, and can be read without being seen.
-    drawn = [s for s in report.sections if s.chart is not None]
+    drawn = [s for s in alone.sections if s.chart is not None]
     assert len(drawn) >= 5
     assert all(s.grid is not None and len(s.chart.words) > 20 for s in drawn if s.chart)
     assert all("<svg" in s.chart.svg() for s in drawn if s.chart)
