@@ -31,7 +31,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
-from app.statistics.targets import keep_target
+from app.statistics.kept_targets import keep_target
 from app.telephony.webhooks import router as telephony
 from app.work import PROGRAM, Ground, Work
 

@@ -1,7 +1,7 @@
-"""Pages on paper: a Typst template filled with data, in fonts for every script that may be typed.
+"""Pages on paper: a Typst template filled with data, in fonts for the scripts listed below.
 
 The fonts are those that Typst brings along and the Noto families of the packages below. A letter
-that none of them has is followed by nothing and never printed as an empty box: it is written in
+that none of them has is never printed as an empty box: it is written in
 Latin letters, in square brackets.
 """
 

@@ -83,7 +83,7 @@ async def ask_transfer(work: InWork, staff: WritesCases, case_id: UUID, body: Tr
 @router.get("/case-requests")
 async def list_requests(work: InWork, staff: ReadsRecords) -> Requests:
     """The open requests that one decides or has asked for."""
-    found = await case_requests.waiting_for(work, staff)
+    found = await case_requests.waiting_for(work, staff, with_reasons=True)
     return Requests(requests=[request_view(one) for one in found])
 
 

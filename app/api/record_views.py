@@ -339,7 +339,9 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
         ],
         requests=[
             request_view(one)
-            for one in await case_requests.waiting_for(work, staff, case_id=case.id)
+            for one in await case_requests.waiting_for(
+                work, staff, case_id=case.id, with_reasons=True
+            )
         ],
         events=[
             EventLine(

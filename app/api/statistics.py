@@ -22,7 +22,7 @@ from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
 from app.statistics import desk, making, planning, release, sending
 from app.statistics.dimensions import Dimension
-from app.statistics.guard import check_grid, check_report
+from app.statistics.guard import check_grid, over_by
 from app.statistics.making import (
     Wanted,
     file_name,
@@ -104,7 +104,7 @@ def wanted_by(
     )  # fmt: skip
     if line and wanted.line is not None and not wanted.line.startswith("+"):
         raise Invalid("A line is its number with + and country code.")
-    check_asked(asker, wanted)
+    check_asked(asker, wanted, work.now)
     return wanted
 
 
@@ -117,17 +117,17 @@ def thirty_days_before(end: str) -> str:
         return end
 
 
-def check_asked(asker: Asker, wanted: Wanted) -> None:
-    """Nobody sees single contacts in tables, nor everybody single calls and counsellors.
+def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
+    """Refuse single contacts in tables, and single calls or counsellors without the permission.
 
     Raises NotAllowed.
     """
     by = wanted.by
     if wanted.what == "categories":
         by = (Dimension.CATEGORY, *by)
-    check_grid(wanted.window, wanted.period, by)
+    check_grid(wanted.window, wanted.period, by, now)
     if wanted.what == "report":
-        check_report(wanted.window)
+        over_by(wanted.window, now)
     if wanted.what == "calls" and not asker.may(Permission.SEE_SINGLE_CALLS):
         raise NotAllowed(
             "Single calls, by the second, are for those who may export single records."
@@ -353,7 +353,7 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
             "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
         },
     )  # fmt: skip
-    check_asked(asker, wanted)
+    check_asked(asker, wanted, work.now)
     export = await desk.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
     return export_view(work, asker.staff, export, work.actor.name)
 

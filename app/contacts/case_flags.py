@@ -72,7 +72,7 @@ async def lower_flag(work: Work, staff: Staff, flag_id: UUID) -> None:
     flag = await work.session.get(CaseFlag, flag_id, with_for_update=True)
     assert flag is not None
     if flag.lowered_at is not None:
-        raise Conflict("It is down already.")
+        raise Conflict("The flag was lowered already.")
     flag.lowered_at, flag.lowered_by = work.now, staff.id
     note_event(work, "case", case_id, "flag lowered", flag=str(flag_id), about=flag.about)
 

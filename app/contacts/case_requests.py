@@ -1,8 +1,8 @@
 """What needs a second person in a case: moving it on where the workflow asks for it, and handing
 it over to a colleague or to another team.
 
-Until that person has decided, the case stays where it is and with its owner. Whoever can decide
-sees the request on the board, and hears of it by mail; a day later the supervisors of the team do.
+Until that person has decided, the case stays where it is and with its owner. The deciders see the
+request on the board and are told by mail; a day later the supervisors of the team are.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ from sqlalchemy import ColumnElement, and_, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.contacts.cases import apply_move, check_move, colleague_of, hand_over, workflow_of
-from app.contacts.models import Case, CaseRequest
+from app.contacts.models import Case, CaseRequest, RecordEvent
 from app.contacts.records import Opened, note_event
 from app.contacts.scopes import lock_writable, reads_case
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.staff.accounts import names_of
+from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.work import Work
@@ -54,7 +55,7 @@ async def move_or_ask(
     """
     case = await lock_writable(work, staff, Case, case_id)
     move = check_move(work, staff, case, to, reason)
-    if staff.role in move.approved_by and case.owner_id != staff.id:
+    if staff.role in move.approved_by and not await _has_owned(work, staff, case):
         await apply_move(work, case, to, reason)
         await _end(work, CaseRequest.case_id == case.id, CaseRequest.to_status.is_not(None))
         return case, None
@@ -64,6 +65,17 @@ async def move_or_ask(
     asked = await _ask(work, staff, case, reason, to_status=to)
     note_event(work, "case", case.id, "move asked for", words=reason.strip() or None, after=to)
     return case, asked
+
+
+async def _has_owned(work: Work, staff: Staff, case: Case) -> bool:
+    """Whether a case is or was the person's own, who then is no second person for it."""
+    if case.owner_id == staff.id:
+        return True
+    owned = select(RecordEvent.id).where(
+        RecordEvent.subject_id == case.id, RecordEvent.kind.in_(("opened", "given")),
+        RecordEvent.detail["owner_id"].astext == str(staff.id),
+    )  # fmt: skip
+    return await work.session.scalar(owned.limit(1)) is not None
 
 
 async def ask_transfer(
@@ -84,7 +96,7 @@ async def ask_transfer(
     if name.strip():
         other = await colleague_of(work, name)
         if other.id == case.owner_id:
-            raise Invalid("The case is theirs already.")
+            raise Invalid("This colleague owns the case already.")
         to_id, team = other.id, other.team
     elif not team.strip() or team.strip() == case.team:
         raise Invalid("Choose a colleague, or another team.")
@@ -116,6 +128,8 @@ async def _ask(work: Work, staff: Staff, case: Case, reason: str, **what: Any) -
     )  # fmt: skip
     if made is None:
         raise Conflict("This was asked for already, and is not decided yet.")
+    if not await _who_decides(work, made, case):
+        raise Conflict("There is no colleague who could decide that: the team has no supervisor.")
     await _tell(work, made, case)
     return made
 
@@ -156,6 +170,8 @@ async def decide(
         note_event(work, "case", case.id, "move agreed to", words=words, request=str(request.id))
         await apply_move(work, case, request.to_status, "")
     else:
+        if workflow_of(work, case).status(case.status).ends:
+            raise Conflict("The case was closed in the meantime.")
         heir = staff
         if request.to_id is None and name.strip():
             heir = await colleague_of(work, name)
@@ -170,9 +186,16 @@ async def decide(
 
 
 async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
-    """The person who asked no longer asks. Raises NotFound, Conflict."""
+    """The person who asked no longer asks, or a supervisor of the case's team ends the request,
+    if its asker or recipient has left. Raises NotFound, Conflict.
+    """
+    own = CaseRequest.asked_by == staff.id
+    if may(staff.role, Permission.READ_TEAM_RECORDS):
+        own = or_(own, Case.team == staff.team)
     request = await work.session.scalar(
-        select(CaseRequest).where(CaseRequest.id == request_id, CaseRequest.asked_by == staff.id)
+        select(CaseRequest)
+        .join(Case, Case.id == CaseRequest.case_id)
+        .where(CaseRequest.id == request_id, own)
     )
     if request is None:
         raise NotFound("Not found, or you did not ask for it.")
@@ -228,7 +251,7 @@ def _check_leads(staff: Staff, case: Case) -> None:
 
 
 def _decides(staff: Staff) -> ColumnElement[bool]:
-    """The requests that a person can decide; nobody decides what they asked for themselves."""
+    """The requests that a person can decide; a person cannot decide their own request."""
     if not may(staff.role, Permission.WRITE_CASES):
         return false()
     # A move is decided by who reads the case; which roles, the workflow says.
@@ -257,10 +280,13 @@ async def _who_decides(work: Work, request: CaseRequest, case: Case) -> list[Sta
     return [person for person in found if person.id != request.asked_by]
 
 
-async def waiting_for(work: Work, staff: Staff, *, case_id: UUID | None = None) -> list[Waiting]:
-    """The open requests that a person decides or has asked for, oldest first.
+async def waiting_for(
+    work: Work, staff: Staff, *, case_id: UUID | None = None, with_reasons: bool = False
+) -> list[Waiting]:
+    """The open requests that a person decides or has asked for, oldest first; the reasons, which
+    are sealed, are opened `with_reasons` only, and that is logged first.
 
-    Who is asked to take over a case reads the reason for it, and nothing else of the case yet.
+    A colleague asked to take over a case reads the reason, and nothing else of the case yet.
     """
     decides = _decides(staff)
     statement = (
@@ -276,6 +302,9 @@ async def waiting_for(work: Work, staff: Staff, *, case_id: UUID | None = None) 
     rows = (await work.session.execute(statement)).all()
     ids = {request.to_id for request, *_ in rows if request.to_id}
     known = await names_of(work, ids)
+    if rows and with_reasons:
+        read = [str(case.id) for _, case, *_ in rows]
+        await write_reading(work, "requests read", "cases", by=["request"], ids=read)
     found = []
     for request, case, asked_by, mine in rows:
         opened = Opened(work, case)
@@ -284,8 +313,8 @@ async def waiting_for(work: Work, staff: Staff, *, case_id: UUID | None = None) 
                 request, case, asked_by,
                 request.to_status or known.get(request.to_id or case.id) or request.to_team or "",
                 opened.words(
-                    request.reason_sealed, table="case_requests", column="reason_sealed",
-                    row=request.id,
+                    request.reason_sealed if with_reasons else None, table="case_requests",
+                    column="reason_sealed", row=request.id,
                 ),
                 bool(mine), request.asked_by == staff.id,
             )
@@ -306,7 +335,9 @@ async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, 
     if to == "deciders":
         people, words = await _who_decides(work, request, case), "Please decide."
     else:
-        people = await _deciders_of(work, request.to_team or case.team)
+        # They can decide it, or end a request that its recipient can no longer decide.
+        people = await _deciders_of(work, case.team)
+        people = [person for person in people if person.id != request.asked_by]
         words = "It has not been decided for a day."
     subject = f"{case.code}: a request about {what}"
     body = f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases\n"

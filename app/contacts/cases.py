@@ -11,7 +11,15 @@ from app.contacts import withdrawals
 from app.contacts.answers import Answers, NotAnAnswer
 from app.contacts.contacts import open_contact
 from app.contacts.follow_ups import add_follow_up, ring_again
-from app.contacts.models import Case, CaseContact, CaseMember, Contact, FollowUp
+from app.contacts.forms import Field, Form, Section
+from app.contacts.models import (
+    Case,
+    CaseContact,
+    CaseMember,
+    CaseRequest,
+    Contact,
+    FollowUp,
+)
 from app.contacts.records import (
     Opened,
     beginning,
@@ -235,6 +243,8 @@ async def apply_move(work: Work, case: Case, to: str, reason: str) -> None:
     before, case.status = case.status, to
     if flow.status(before).ends and not flow.status(to).ends:
         await ring_again(work, case)
+    if flow.status(to).ends:
+        await end_requests(work, case)
     case.closed_at = work.now if flow.status(to).ends else None
     note_event(
         work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
@@ -326,9 +336,19 @@ async def set_follow_up(
     )
 
 
+def goals_in(form: Form) -> list[tuple[Section, Field]]:
+    """Where a form asks for the goals of the plan. Its first versions asked for them without saying
+    that they are goals."""
+    found = form.meaning("goal")
+    first = [
+        (s, f) for s in form.sections for f in s.fields if (s.code, f.code) == ("goal", "goal")
+    ]
+    return found or [one for one in first if one[0].repeats]
+
+
 def _check_goal(work: Work, case: Case, goal: str) -> None:
     sheet = sheet_of(work, case)
-    sections = [section for section, _ in sheet.form.meaning("goal")]
+    sections = [section for section, _ in goals_in(sheet.form)]
     if not any(goal in sheet.entries(present(case), section) for section in sections):
         raise Invalid("There is no such goal in the plan of the case.")
 
@@ -359,9 +379,21 @@ async def assign_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Cas
     if not may(staff.role, Permission.READ_TEAM_RECORDS) or case.team != staff.team:
         raise NotAllowed("A supervisor assigns cases. Ask a colleague to take it over instead.")
     other = await colleague_of(work, name)
+    if other.team != case.team:
+        raise NotAllowed("That colleague is of another team: ask the team to take it over.")
     if other.id != case.owner_id:
         await hand_over(work, case, other)
     return case
+
+
+async def end_requests(work: Work, case: Case) -> None:
+    """What is still asked for in a locked case is over without a yes."""
+    await work.session.flush()
+    await work.session.execute(
+        update(CaseRequest)
+        .where(CaseRequest.case_id == case.id, CaseRequest.decided_at.is_(None))
+        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
+    )
 
 
 async def hand_over(work: Work, case: Case, other: Staff) -> None:
@@ -369,6 +401,8 @@ async def hand_over(work: Work, case: Case, other: Staff) -> None:
     member until a colleague removes them.
     """
     await let_work(work, case, other.id)
+    # What was asked for with another owner in view has to be asked for again.
+    await end_requests(work, case)
     before, case.owner_id, case.team = case.owner_id, other.id, other.team
     # What is still to be looked after goes along.
     await work.session.execute(

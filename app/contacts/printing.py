@@ -199,7 +199,7 @@ def _check_ground(to: HandedTo) -> None:
 
 
 def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
-    """Notes and the log are free words, in which whoever reported may be named. Raises Invalid."""
+    """Notes and the log are free words, which may name the person who reported. Raises Invalid."""
     if to.purpose is Purpose.SUPERVISION or to.ground is Ground.COURT_ORDER:
         return
     for contact in contacts:
@@ -232,7 +232,10 @@ def _check_agreed(
     _, meaning = _GROUNDS[to.purpose]
     assert meaning is not None
     here = _said_of_children(work, case, meaning)
-    if "no" in here or (not contacts and any(said != "yes" for said in here)):
+    # A child that no contact speaks of was asked for nowhere but here.
+    described = sum(len(_said_of_children(work, one, meaning)) for one in contacts)
+    only_here = not contacts or len(here) > described
+    if "no" in here or (only_here and any(said != "yes" for said in here)):
         raise NotAgreed("Nothing is printed: the case says no consent to this for each child.")
     for contact in contacts:
         if any(said != "yes" for said in _said_of_children(work, contact, meaning)):

@@ -3,7 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.contacts import case_flags, case_links, case_requests, follow_ups
+from app.contacts import case_flags, case_links, case_requests, cases, follow_ups
 from app.contacts.models import Case
 from app.contacts.records import Opened, library_of, present, sheet_of
 from app.contacts.states import CaseTie, FlagAbout, FollowUpAbout
@@ -18,7 +18,7 @@ async def plan_values(opened: Opened[Case]) -> dict[str, Any]:
     sheet, work = sheet_of(opened.work, opened.record), opened.work
     goals = [
         (entry, str(opened.answer(path) or ""))
-        for section, field in sheet.form.meaning("goal")
+        for section, field in cases.goals_in(sheet.form)
         for entry in sheet.entries(present(opened.record), section)
         for path in (f"{section.code}.{entry}.{field.code}",)
     ]
@@ -49,7 +49,9 @@ async def shared_values(work: Work, staff: Staff, opened: Opened[Case]) -> dict[
         "flag_abouts": list(FlagAbout),
         "linked_cases": await case_links.linked_cases(work, staff, case.id),
         "ties": list(CaseTie),
-        "requests": await case_requests.waiting_for(work, staff, case_id=case.id),
+        "requests": await case_requests.waiting_for(
+            work, staff, case_id=case.id, with_reasons=True
+        ),
         "leads": may(staff.role, Permission.READ_TEAM_RECORDS) and case.team == staff.team,
         "owns": case.owner_id == staff.id,
         "teams": [team for team in await accounts.teams(work) if team != case.team],

@@ -249,7 +249,7 @@ async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
         flags=await case_flags.flagged(work, [row["id"] for row in rows]),
         states=[s.code for s in library_of(work.ground).workflow.statuses],
         bells=await follow_ups.bells_of(work, staff),
-        requests=await case_requests.waiting_for(work, staff),
+        requests=await case_requests.waiting_for(work, staff, with_reasons=True),
         caseload=await caseload.caseload(work, staff),
         may_write=may(staff.role, Permission.WRITE_CASES),
     )

@@ -18,6 +18,7 @@ from app.staff.roles import Permission, Role, may
 from app.statistics import desk, planning, release, sending
 from app.statistics.dimensions import Dimension
 from app.statistics.guard import KEY_OF, is_content
+from app.statistics.kept_targets import targets_of
 from app.statistics.labels import plain
 from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.measures import NAMES, definition
@@ -28,7 +29,6 @@ from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.sections import show
 from app.statistics.shapes import shapes_in
 from app.statistics.summary import Asked, summarise, today, zones_of
-from app.statistics.targets import targets_of
 from app.statistics.writers import FORMATS
 from app.work import Work
 
@@ -114,7 +114,10 @@ async def explore_page(
     if any(is_content(d) for d in dimensions):
         names = [name for name in names if name in KEY_OF]
     # A row in which nothing was counted says nothing.
-    rows = [r for r in summary.rows if r.kind == "total" or any(summary.figures(r, names).values())]
+    rows = [
+        row for row in summary.shown_rows
+        if row.kind == "total" or any(summary.figures(row, names).values())
+    ]  # fmt: skip
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(
         request,

@@ -265,7 +265,7 @@ class Clock(Base):
 
 
 class ClockBreach(Base):
-    """A deadline that ran out. The clock may run again, and this stays for the figures."""
+    """A deadline that ran out. The clock may be set anew; this row stays for the figures."""
 
     __tablename__ = "clock_breaches"
     __table_args__ = (

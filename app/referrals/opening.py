@@ -6,7 +6,7 @@ What is known goes along, the rest follows: nothing has to be filled in before h
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from app.calls import record
 from app.calls.models import Call
@@ -179,17 +179,21 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
 
     Raises OpenForTheSameChild with the codes of those that the person may read.
     """
-    origin = Referral.contact_id if is_contact(record) else Referral.case_id
-    same = origin == record.id
+    from_case = Referral.contact_id.is_(None)
     if not is_contact(record):
+        here = and_(Referral.case_id == record.id, from_case)
         of_case = select(CaseContact.contact_id).where(CaseContact.case_id == record.id)
-        same = or_(same, Referral.contact_id.in_(of_case))
-    elif isinstance(profile_id := getattr(record, "profile_id", None), UUID):
+        same = or_(Referral.case_id == record.id, Referral.contact_id.in_(of_case))
+    else:
+        here = Referral.contact_id == record.id
+        its_cases = select(CaseContact.case_id).where(CaseContact.contact_id == record.id)
+        same = or_(here, and_(Referral.case_id.in_(its_cases), from_case))
+    if isinstance(profile_id := getattr(record, "profile_id", None), UUID):
         of_profile = select(Contact.id).where(Contact.profile_id == profile_id)
         same = or_(same, Referral.contact_id.in_(of_profile))
     rows = await work.session.execute(
         select(
-            Referral.code, Referral.service, (origin == record.id).label("here"),
+            Referral.code, Referral.service, here.label("here"),
             Referral.child_entry, reads_referral(staff).label("readable"),
         )
         .where(same, Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED)
@@ -199,9 +203,9 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
     services = {service for _, service in wanted}
     found = [
         f"{code if readable else 'one that you may not read'} ({service.replace('_', ' ')})"
-        for code, service, here, child, readable in rows
+        for code, service, in_here, child, readable in rows
         # In another record, or before its child was named, it may be any of them.
-        if (child, service) in wanted or (service in services and (child is None or not here))
+        if service in services and (child is None or not in_here or (child, service) in wanted)
     ]
     if found:
         raise OpenForTheSameChild(

@@ -297,7 +297,7 @@ async def hand_over(
     work: Work, call: Call, offer: Offer, party: Party, *, inherited: bool = False
 ) -> Offer:
     """A colleague who is in the conference has the talk from now on, with its record. It is
-    `inherited` when the counsellor's line was lost, and no hand-over that anybody wanted.
+    `inherited` when the counsellor's line was lost, so the hand-over was not intended.
 
     The one is released in the same transaction in which the other holds the call.
     """

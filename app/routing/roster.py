@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.rrule import rrulestr
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select, true
 
 from app.calls import lines
 from app.calls.hours import is_holiday
@@ -187,17 +187,17 @@ async def rota_then(work: Work, since: datetime) -> rota.Rota:
 
 async def _read_rota(work: Work, since: datetime | None = None) -> rota.Rota:
     looked_back = work.now - _LOOKED_BACK if since is None else since
+    # Of the past those count who have left since, too.
+    takes = and_(Staff.active, Staff.role.in_(TAKERS)) if since is None else true()
     rows = await work.session.scalars(
-        select(ShiftRow)
-        .join(Staff, Staff.id == ShiftRow.counsellor_id)
-        .where(Staff.active, Staff.role.in_(TAKERS))
+        select(ShiftRow).join(Staff, Staff.id == ShiftRow.counsellor_id).where(takes)
     )
     changed = await work.session.scalars(
         select(RotaChange)
         .join(Staff, Staff.id == func.coalesce(RotaChange.instead_id, RotaChange.counsellor_id))
         .where(
             RotaChange.state == "in_force", RotaChange.until_at > looked_back,
-            Staff.active, Staff.role.in_(TAKERS),
+            takes,
         ).order_by(RotaChange.settled_at, RotaChange.id)
     )  # fmt: skip
     return rota.Rota(

@@ -396,7 +396,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
 
 
 def _purpose(row: Any) -> str:
-    """What a contact was for; counselling is what was counselled, and is complete."""
+    """What a contact was for. Only a complete record counts as counselling or information."""
     if row.closed_as is not None:
         return "none"
     if row.state != "complete":

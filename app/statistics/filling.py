@@ -19,7 +19,7 @@ from app.statistics.frames import (
     columns_of,
     frame_of,
 )
-from app.statistics.guard import Rounding, check_report
+from app.statistics.guard import Rounding, over_by
 from app.statistics.periods import Window
 from app.statistics.shapes import (
     CheckedSum,
@@ -77,7 +77,7 @@ async def fill(
     """
     rounding = None if exact else look.rounding
     if rounding is not None:
-        check_report(window)
+        window = over_by(window, look.now)
     zones.check(line)
     cuts = zones.cuts(window, None, line)
     since, until = zones.widest(window, [line] if line else ())
@@ -111,9 +111,10 @@ async def fill(
     coverage = Coverage(mapped[0], unmapped) if shape.mapping_coverage else None
     if rounding is not None:
         tables = [_finished(table, one, look, label, rounding) for table, one in both]
+        checks = [CheckedSum(one.words, one.whole, one.parts, shown=False) for one in checks]
         if coverage is not None:
             coverage = Coverage(
-                coverage.counted,
+                rounding.of_words(coverage.counted, "categories"),
                 {code: rounding.of_words(n, code) for code, n in coverage.unmapped.items()},
             )
     return CountedShape(shape, label_in(shape.title, "en"), tables, checks, coverage)
@@ -178,10 +179,13 @@ def _finished(
         return rounding.rounded(number, counts.key(row, column))
 
     columns = [""]
+    wide_rows = _all_values(table.each, look) if table.each else []
     if table.columns:
         # A column without anybody in it is one that no record has.
         wide = _all_values(table.columns, look)
-        columns = [c for c, n in counts.whole.items() if c != ALL and (n or c in wide)]
+        columns = [
+            c for c, n in counts.whole.items() if c != ALL and (shown(n, "", c) or c in wide)
+        ]
         columns.sort(key=lambda c: _place(table.columns or "", c, wide))
     rows = []
     for code, words, why in _row_list(table, counts, look, label):
@@ -189,6 +193,9 @@ def _finished(
         numbers = [shown(cells.get(column, 0), code, column) for column in columns]
         if table.columns:
             numbers.append(shown(cells.get(ALL, 0), code, ALL))
+        if table.each and code not in wide_rows and not any(numbers):
+            # Rounded to nothing, it would tell by being there that it is not empty.
+            continue
         rows.append(CountedRow(code, words, [] if why else numbers, why))
     total = [shown(counts.whole.get(column, 0), "", column) for column in columns]
     if table.columns:

@@ -3,7 +3,7 @@
 Two windows that differ by an hour, two tables that differ by one dimension, the same table asked
 for twice: each must leave open whether a single contact is there. So
 
-- such facts are counted in whole months only, which never overlap;
+- such facts are counted in whole months only that are over, which never overlap;
 - every number is rounded to a multiple of 3, up or down by chance, so that on the average nothing
   is added (unbiased random rounding to base 3, as statistics offices use it);
 - the chance is taken from the records themselves: each contact has a secret number, and the sum of
@@ -15,7 +15,7 @@ for twice: each must leave open whether a single contact is there. So
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,8 @@ _LONG = (None, Period.MONTH, Period.QUARTER, Period.YEAR)
 _BITS = 32
 _WORDS = (
     "What was said in contacts is counted by whole months, since shorter or overlapping windows "
-    "show single contacts. Take a window from the first of a month to the first of another."
+    "show single contacts. Take a window from the first of a month to the first of another that "
+    "has begun."
 )
 
 
@@ -48,21 +49,41 @@ def is_content(dimension: Dimension) -> bool:
     return COLUMNS[COLUMN[dimension]].part == "record"
 
 
-def on_grid(window: Window, period: Period | None) -> bool:
-    """Whether a window is of whole months, and cut into nothing shorter."""
-    edges = (window.begins, window.ends)
-    return period in _LONG and all(type(e) is date and e.day == 1 for e in edges)
+def on_grid(window: Window, period: Period | None, now: datetime) -> bool:
+    """Whether a window is of whole months that are over, and cut into nothing shorter.
+
+    Of a month that runs on the tables of yesterday and of today tell what came in between.
+    """
+    begins, ends = window.begins, window.ends
+    if type(begins) is not date or type(ends) is not date or period not in _LONG:
+        return False
+    # Over in every time zone.
+    over = datetime.combine(ends, time(), UTC) + timedelta(hours=14) <= now
+    return begins.day == ends.day == 1 and over
 
 
-def check_grid(window: Window, period: Period | None, by: tuple[Dimension, ...]) -> None:
-    """Raises NotAllowed with what may be asked for."""
-    if any(is_content(d) for d in by) and not on_grid(window, period):
+def over_by(window: Window, now: datetime) -> Window:
+    """A window without the month that runs on; a year is counted up to the last whole month.
+
+    Raises NotAllowed where nothing is left, or where it is not of whole months.
+    """
+    month = (now - timedelta(hours=14)).date().replace(day=1)
+    ends = window.ends
+    if type(ends) is date and ends > month:
+        ends = month
+    short = Window(window.begins, ends)
+    if not (type(ends) is date and type(window.begins) is date and window.begins < ends):
         raise NotAllowed(_WORDS)
+    if not on_grid(short, None, now):
+        raise NotAllowed(_WORDS)
+    return short
 
 
-def check_report(window: Window) -> None:
-    """The same for a report's shape, which counts many facts at once. Raises NotAllowed."""
-    if not on_grid(window, None):
+def check_grid(
+    window: Window, period: Period | None, by: tuple[Dimension, ...], now: datetime
+) -> None:
+    """Raises NotAllowed with what may be asked for."""
+    if any(is_content(d) for d in by) and not on_grid(window, period, now):
         raise NotAllowed(_WORDS)
 
 
@@ -76,14 +97,14 @@ class Rounding:
         """A number below 2**32 for each record, from its id of 16 bytes.
 
         The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over both halves of the id
-        and a secret: fast, and nobody sees more of it than which way a sum was rounded.
+        and a secret: fast, and readers learn nothing of it but which way a sum was rounded.
         """
         seeds = np.frombuffer(hashlib.sha256(self.secret).digest()[:16], dtype="<u8")
         halves = np.frombuffer(ids, dtype="<u8").reshape(-1, 2)
         return _mixed(_mixed(halves[:, 0] ^ seeds[0]) + halves[:, 1] + seeds[1]) >> np.uint64(32)
 
     def of_children(self, keys: NDArray[np.uint64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """The same for the children of records, by their place among all of them."""
+        """The same for the children of records, by their place within their own record."""
         return _mixed(keys + place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(
             _BITS
         )

@@ -19,6 +19,7 @@ from app.statistics.counsellors import room, room_table
 from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
 from app.statistics.facts import COLUMNS
+from app.statistics.kept_targets import targets_of
 from app.statistics.measures import NAMES, definition
 from app.statistics.periods import BadWindow, Period, Window, read_window
 from app.statistics.recorded import recorded_contacts
@@ -39,7 +40,6 @@ from app.statistics.tables import (
     record_columns,
     summary_table,
 )
-from app.statistics.targets import targets_of
 from app.statistics.writers import FORMATS, write
 from app.work import Work
 

@@ -194,7 +194,7 @@ MEASURES: dict[str, Measure] = {
               "the queue", _abandoned, _sum("entered")),
         _part("service_level", "Service level", "formula 3: answered within the target ÷ (answered "
               "+ abandoned in the queue, shortly or not + put off to a message or a call-back "
-              "after a wait); every child who was not answered counts",
+              "after a wait); every caller who left the queue unanswered counts",
               _sum("answered_in_time"), _waited),
         _part("service_level_1", "Service level, formula 1", "(answered + abandoned + put off, all "
               "within the target) ÷ (answered + abandoned + put off)",
@@ -236,7 +236,7 @@ MEASURES: dict[str, Measure] = {
                 lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"] + s["outbound_talk"]
                                 + s["outbound_wrap_up"],
                                 s["answered"] + s["outbound_reached"])),
-        Measure("outbound", "Call-backs rung", "calls", "calls out of this house to call back",
+        Measure("outbound", "Call-backs made", "calls", "calls that the helpline made to call back",
                 _sum("outbound")),
         Measure("outbound_reached", "Call-backs reached", "calls", "of the call-backs that we "
                 "rang, those in which a counsellor and a person talked", _sum("outbound_reached")),

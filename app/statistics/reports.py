@@ -19,6 +19,8 @@ from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
 from app.statistics.facts import read_questions
 from app.statistics.filling import fill
+from app.statistics.guard import on_grid
+from app.statistics.kept_targets import targets_of
 from app.statistics.labels import TOTAL, labeller
 from app.statistics.measures import MEASURES, definition
 from app.statistics.periods import (
@@ -39,7 +41,7 @@ from app.statistics.summary import (
     today,
     zones_of,
 )
-from app.statistics.targets import in_words, targets_of
+from app.statistics.targets import in_words
 from app.work import Work
 
 
@@ -203,6 +205,34 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         share=True, target=read_questions(work.settings.definitions_dir).planning.target_share,
     )  # fmt: skip
     contact = ("contacts", "contacts_completed", "urgent_contacts")
+
+    async def told() -> list[Section]:
+        """What was said in contacts, once the month is over."""
+        return [
+            part.by_dimension(await by(Dimension.KIND), "Contacts by who was in contact", contact),
+            part.by_dimension(
+                await by(Dimension.CATEGORY),
+                "Contacts by what it was about",
+                contact,
+                drawn="contacts",
+                words="a contact may be about several things",
+            ),
+            part.by_dimension(
+                await by(Dimension.AGE_BAND),
+                "Contacts by age of the children",
+                contact,
+                words="a contact may be about several children",
+            ),
+            part.by_dimension(
+                await by(Dimension.SEX), "Contacts by gender of the children", contact
+            ),
+            part.by_dimension(await by(Dimension.PLACE), "Contacts by place", contact),
+            *[
+                part.by_dimension(await by(dimension), f"Contacts by {words}", contact)
+                for dimension, words in _MORE
+            ],
+        ]
+
     all_lines = " (all lines)" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
@@ -214,21 +244,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
             await by(Dimension.OUTCOME), "Calls by outcome", ("calls",), drawn="calls"
         ),
         part.by_dimension(await by(Dimension.CHANNEL), "Contacts by channel", contact),
-        part.by_dimension(await by(Dimension.KIND), "Contacts by who was in contact", contact),
-        part.by_dimension(
-            await by(Dimension.CATEGORY), "Contacts by what it was about", contact,
-            drawn="contacts", words="a contact may be about several things",
-        ),
-        part.by_dimension(
-            await by(Dimension.AGE_BAND), "Contacts by age of the children", contact,
-            words="a contact may be about several children",
-        ),
-        part.by_dimension(await by(Dimension.SEX), "Contacts by gender of the children", contact),
-        part.by_dimension(await by(Dimension.PLACE), "Contacts by place", contact),
-        *[
-            part.by_dimension(await by(dimension), f"Contacts by {words}", contact)
-            for dimension, words in _MORE
-        ],
+        *(await told() if on_grid(window, None, work.now) else []),
         part.named(await part.promise_section(work, window), all_lines),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
         part.reconciled(days),
@@ -332,8 +348,7 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
             rows = [
                 [
                     one.words,
-                    str(one.whole),
-                    str(one.parts),
+                    *one.numbers,
                     "holds" if one.holds else "DOES NOT HOLD",
                 ]
                 for one in counted.checks
@@ -342,6 +357,8 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
                 Section("Sums that have to hold", grid=Grid(["", "whole", "parts", ""], rows))
             )
         notes = [*(await _notes(work, window, line)), f"Source of the form: {shape.source}."]
+        if not on_grid(window, None, work.now):
+            notes.append("What was said is counted up to the last whole month.")
         words = [
             ("calls", MEASURES["calls"].words),
             ("contacts", MEASURES["contacts"].words),

@@ -104,7 +104,7 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
         )  # fmt: skip
     return Section(
         "At a glance", _sentence(now, before),
-        grid=Grid(["", "now", "on the period before", "on the year before"], rows),
+        grid=Grid(["", "now", "against the period before", "against the year before"], rows),
     )  # fmt: skip
 
 
@@ -127,10 +127,10 @@ def _sentence(now: Summary, before: Summary) -> str:
     gone = now.figure("abandoned")
     words = (
         f"Of {s['calls']} calls that arrived, {reached} were answered, {gone} were abandoned and "
-        f"{s['turned_away']} were turned away because nobody was there"
+        f"{s['turned_away']} were turned away because no counsellor was there"
     )
     alone = s["abandoned_unstaffed"]
-    words += f"; {alone} of the abandoned waited for nobody." if alone else "."
+    words += f"; {alone} of the abandoned waited while no counsellor was there." if alone else "."
     then = before.total.sums["calls"]
     if then:
         words += f" There were {then} calls in the period before."
@@ -147,7 +147,7 @@ def identity_section(summary: Summary, practice: int) -> Section:
     rows.append(["Arrived", str(arrived)])
     words = "Each call is in one of these lines, and in one only."
     if parts != arrived:
-        words += f" {arrived - parts} calls are in none: tell whoever keeps the program."
+        words += f" {arrived - parts} calls are in none: tell the administrator."
     return Section("Where every call went", words, grid=Grid(["", "calls"], rows))
 
 
@@ -242,7 +242,7 @@ def by_dimension(
             row.values,
         )
     )  # fmt: skip
-    rest = [row for row in summary.rows if row.kind != "cell"]
+    rest = [row for row in summary.shown_rows if row.kind != "cell"]
     whole = summary.figure(names[0])
     rows = [
         figures_row(summary, dimension, row, names, None if row.kind == OVERLAP else whole)
@@ -376,7 +376,7 @@ def coverage_of(table: CountedTable) -> list[str]:
         return []
     known = whole - min(unknown, whole)
     words = f"Known for {known} of {whole} {table.unit} ({known / whole:.1%})."
-    return [words if known else f"{words} Our form does not ask for it, or nobody has answered."]
+    return [words if known else f"{words} The form does not ask for it, or no answer is recorded."]
 
 
 def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section:

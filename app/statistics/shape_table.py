@@ -40,10 +40,7 @@ async def shape_table(
         "line's own time zone",
         f"as of {work.now.isoformat(timespec='seconds')}",
         f"source of the form: {counted.shape.source}",
-        *(
-            f"{one.words}: {one.whole} and {one.parts}, {'holds' if one.holds else 'DOES NOT HOLD'}"
-            for one in counted.checks
-        ),
+        *(f"{one.words}: {'holds' if one.holds else 'DOES NOT HOLD'}" for one in counted.checks),
     ]
     if counted.coverage is not None:
         share = counted.coverage.share

@@ -118,11 +118,26 @@ def _check(shape: Shape, lines: Lines) -> None:
             if several and not table.overlapping:
                 words = f"one may have several of {shown!r}: say `overlapping: true`"
                 raise lines.refuse(where, words)
+    for n, table in enumerate(shape.tables):
+        told = [d for d in (*table.dimensions(), *shape.where) if _is_told(d)]
+        if table.unit == "calls" and told:
+            words = f"calls are not counted by what was said ({told[0]}): count contacts"
+            raise lines.refuse(("tables", n), words)
+        if table.unit != "calls" and shape.period in ("day", "week"):
+            words = "what was said is counted by months or longer: give such a period"
+            raise lines.refuse(("period",), words)
     rows = {f"{t.code}.{r.code}" for t in shape.tables for r in t.rows or []}
     for n, check in enumerate(shape.checks):
         for name in (check.whole, *check.parts):
             if name not in rows:
                 raise lines.refuse(("checks", n), f"there is no row {name!r}")
+
+
+def _is_told(dimension: str) -> bool:
+    """Whether a dimension tells what was said."""
+    if dimension in (FRAMEWORK, FRAMEWORK_GROUP, "age"):
+        return True
+    return COLUMNS[COLUMN[Dimension(dimension)]].part == "record"
 
 
 def _is_several(dimension: str, unit: Unit) -> bool:
@@ -164,6 +179,12 @@ class CheckedSum:
     words: str
     whole: int
     parts: int
+    # Whether the numbers are shown beside whether they agree.
+    shown: bool = True
+
+    @property
+    def numbers(self) -> tuple[str, str]:
+        return (str(self.whole), str(self.parts)) if self.shown else ("–", "–")
 
     @property
     def holds(self) -> bool:

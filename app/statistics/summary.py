@@ -136,15 +136,25 @@ class Summary:
         if self.rounding is None:
             return found
         content = any(is_content(d) for d in self.asked.by)
-        grid = on_grid(self.asked.window, self.asked.period)
+        grid = on_grid(self.asked.window, self.asked.period, self.as_of)
         for name, value in found.items():
             if content:
                 found[name] = self._of_cell(row, name, value)
             elif name in CONTENT_MEASURES:
-                where = (self.asked.window.words, row.period, *row.values, self.asked.line or "")
-                whole = int(value or 0)
-                found[name] = self.rounding.of_words(whole, name, *where) if grid else None
+                found[name] = self._of_cell(row, name, value) if grid else None
         return found
+
+    @property
+    def shown_rows(self) -> list[Row]:
+        """The rows that are shown. A cell that was rounded to nothing tells by being there that it
+        is not empty, and so does what is counted more than once.
+        """
+        if self.rounding is None or not any(is_content(d) for d in self.asked.by):
+            return self.rows
+        return [
+            row for row in self.rows
+            if row.kind == TOTAL or (row.kind == "cell" and any(self.figures(row).values()))
+        ]  # fmt: skip
 
     def _of_cell(self, row: Row, name: str, value: float | int | None) -> float | int | None:
         assert self.rounding is not None
@@ -203,7 +213,7 @@ async def summarise(
     """
     check(asked)
     if not exact:
-        check_grid(asked.window, asked.period, asked.by)
+        check_grid(asked.window, asked.period, asked.by, work.now)
     zones = await zones_of(work)
     zones.check(asked.line)
     await let_go(work)
@@ -249,7 +259,11 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
     cells = Tally(readers, with_waits)
     totals = Tally((), with_waits) if readers else None
     names = dict.fromkeys([*CORE, *(COLUMN[d] for d in asked.by)])
-    rounding = look.rounding if any(is_content(d) for d in asked.by) else None
+    told = any(is_content(d) for d in asked.by) or (
+        any(name in CONTENT_MEASURES for name in asked.measures)
+        and on_grid(asked.window, asked.period, look.now)
+    )
+    rounding = look.rounding if told else None
     if rounding is not None:
         names["id"] = None
     # Fewer, larger blocks where percentiles are wanted: those who only sum have less memory.

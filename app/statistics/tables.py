@@ -129,7 +129,7 @@ def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
         reconcile.reconcile(summary.total.sums, summary.recorded),
     )
     rows = []
-    for row in summary.rows:
+    for row in summary.shown_rows:
         values: list[Any] = [row.period, row.kind]
         for dimension, value in zip(asked.by, row.values, strict=True):
             values += [_code(value), summary.label(dimension, value)]

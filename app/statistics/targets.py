@@ -1,14 +1,9 @@
 """Within how many seconds a call is answered in time: as it was set when the call arrived.
 
-A changed setting counts from then on, and does not relabel the past.
+A changed setting counts from then on, and does not relabel the past. Pure.
 """
 
 from typing import NamedTuple
-
-from sqlalchemy import select
-
-from app.statistics.models import ServiceTarget
-from app.work import Work
 
 
 class Target(NamedTuple):
@@ -24,25 +19,6 @@ Targets = tuple[Target, ...]
 def always(seconds: int) -> Targets:
     """One target for all time."""
     return (Target(0, seconds),)
-
-
-async def targets_of(work: Work) -> Targets:
-    """The targets of all time, oldest first; the first one counts for everything before it, too."""
-    rows = await work.session.scalars(select(ServiceTarget).order_by(ServiceTarget.since))
-    found = [Target(int(row.since.timestamp()), row.seconds) for row in rows]
-    if not found:
-        return always(work.settings.service_level_seconds)
-    return (Target(0, found[0].seconds), *found[1:])
-
-
-async def keep_target(work: Work) -> None:
-    """Write down the target of the settings if it has changed. Twice is once."""
-    last = await work.session.scalar(
-        select(ServiceTarget).order_by(ServiceTarget.since.desc()).limit(1).with_for_update()
-    )
-    seconds = work.settings.service_level_seconds
-    if last is None or last.seconds != seconds:
-        await work.session.merge(ServiceTarget(since=work.now, seconds=seconds))
 
 
 def in_words(targets: Targets) -> str:

@@ -203,7 +203,7 @@ API = [
     ("POST", "/agencies/nobody/password", Permission.KEEP_DIRECTORY),
     ("GET", "/statistics/referrals.json", Permission.SEE_STATISTICS),
     ("GET", "/statistics/referrals.csv", Permission.SEE_STATISTICS),
-    ("GET", "/statistics/calls.csv", Permission.SEE_STATISTICS),
+    ("GET", "/statistics/calls.csv", Permission.SEE_SINGLE_CALLS),
     ("GET", "/statistics/summary", Permission.SEE_STATISTICS),
     ("GET", "/statistics/summary?by=counsellor", Permission.SEE_STAFF_STATISTICS),
     ("GET", "/statistics/counsellors.json", Permission.SEE_STAFF_STATISTICS),

@@ -8,7 +8,7 @@ from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.scenarios.helpline import Mail, add_agency, referral_of
 from tests.scenarios.test_cases import skip
-from tests.scenarios.test_contacts import changes
+from tests.scenarios.test_contacts import WHOLE, changes, new_contact
 
 
 async def new_case(who: Counsellor, answers: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -328,3 +328,84 @@ async def test_what_a_case_says_of_consent_reaches_its_referrals_and_its_paper(
     await ana.ask("PUT", f"/cases/{other['id']}/answers", no)
     await stage.advance(31)
     assert (await referral_of(ana, made["id"]))["state"] == "consent_withdrawn"
+
+
+async def test_a_request_ends_with_what_it_was_asked_for(stage: Stage) -> None:
+    """Assigned to a third colleague, a case is not taken over by the one who was asked before."""
+    ana = await stage.add_counsellor("ana")
+    bora = await stage.add_counsellor("bora", state=None)
+    vera = await stage.add_counsellor("vera", state=None)
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    nina = await stage.add_counsellor("nina", state=None)
+    await stage.rows("UPDATE staff SET team = 'nis' WHERE id = %s RETURNING 1", nina.id)
+    case = await new_case(ana)
+    body = {"name": "bora", "reason": "I am on leave."}
+    asked = (await ana.ask("POST", f"/cases/{case['id']}/transfer", body)).json()["id"]
+    owner = f"/cases/{case['id']}/owner"
+    assert (await boss.ask("POST", owner, {"name": "nina"})).status_code == 403, "another team"
+    assert (await boss.ask("POST", owner, {"name": "vera"})).status_code == 200
+    decide = f"/case-requests/{asked}/decide"
+    assert (await bora.ask("POST", decide, {"agree": True})).status_code == 409
+    assert (await case_of(vera, case))["owner_id"] == str(vera.id)
+    # A recipient who has left leaves a request that a supervisor of the case's team can end.
+    asked = (await vera.ask("POST", f"/cases/{case['id']}/transfer", body)).json()["id"]
+    await stage.rows("UPDATE staff SET active = false WHERE id = %s RETURNING 1", bora.id)
+    assert (await boss.ask("POST", f"/case-requests/{asked}/take-back")).status_code == 204
+    # The reasons are sealed: whoever reads them is in the log first, and a list without them not.
+    read = "SELECT count(*) AS n FROM audit_entries WHERE action = 'requests read'"
+    before = (await stage.rows(read))[0]["n"]
+    await stage.rows("UPDATE staff SET role = 'supervisor' WHERE id = %s RETURNING 1", nina.id)
+    moved = {"team": "nis", "reason": "They have moved."}
+    assert (await vera.ask("POST", f"/cases/{case['id']}/transfer", moved)).status_code == 201
+    assert (await stage.rows(read))[0]["n"] == before
+    assert len((await vera.ask("GET", "/case-requests")).json()["requests"]) == 1
+    assert (await stage.rows(read))[0]["n"] == before + 1
+
+
+async def test_whoever_has_owned_a_case_is_no_second_person_for_it(stage: Stage) -> None:
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    ana = await stage.add_counsellor("ana", state=None)
+    case = await new_case(boss)
+    status = f"/cases/{case['id']}/status"
+    await boss.ask("POST", status, {"to": "in_progress"})
+    close = {"to": "closed", "reason": "done"}
+    alone = await boss.ask("POST", status, close)
+    assert (alone.status_code, alone.json()["error"]) == (409, "Conflict"), "no one could decide"
+    await boss.ask("POST", f"/cases/{case['id']}/owner", {"name": "ana"})
+    second = await stage.add_counsellor("second", role=Role.SUPERVISOR, state=None)
+    assert (await boss.ask("POST", status, close)).status_code == 202, "it was the boss's own"
+    assert (await second.ask("POST", status, close)).status_code == 200
+    assert (await case_of(ana, case))["status"] == "closed"
+
+
+async def test_a_referral_of_a_contact_is_seen_from_its_case_and_the_other_way(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    contact = await new_contact(ana, WHOLE)
+    case = (await ana.ask("POST", "/cases", {"contacts": [contact]})).json()["id"]
+    wish = {"urgency": "routine", "services": ["shelter"]}
+    made = await ana.ask("POST", "/referrals", wish | {"contact_id": contact})
+    assert made.status_code == 201, made.text
+    again = await ana.ask("POST", "/referrals", wish | {"case_id": case})
+    assert (again.status_code, again.json()["error"]) == (409, "OpenForTheSameChild")
+    wish = {"urgency": "routine", "services": ["legal_aid"]}
+    assert (await ana.ask("POST", "/referrals", wish | {"case_id": case})).status_code == 201
+    again = await ana.ask("POST", "/referrals", wish | {"contact_id": contact})
+    assert (again.status_code, again.json()["error"]) == (409, "OpenForTheSameChild")
+
+
+async def test_a_child_whom_no_contact_knows_is_not_printed_on_the_consent_of_another(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    agreed = {"consent.services": "yes", "consent.authorities": "yes", "consent.given_by": "child"}
+    contact = await new_contact(ana, WHOLE | agreed)
+    case = (await ana.ask("POST", "/cases", {"contacts": [contact]})).json()
+    path = f"/cases/{case['id']}/print"
+    paper = {"purpose": "conference", "recipient": "Conference", "sections": ["child"]}
+    assert (await ana.ask("POST", path, paper)).status_code == 200
+    revision = (await case_of(ana, case))["revision"]
+    brother = changes({"child.b9": 9, "child.b9.name": "Pavle"}, base=revision)
+    await ana.ask("PUT", f"/cases/{case['id']}/answers", brother)
+    assert (await ana.ask("POST", path, paper)).status_code == 409

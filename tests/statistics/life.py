@@ -363,7 +363,7 @@ def _refuse_hold(call_id: UUID, held: bool) -> Step:
 
 
 async def _ring_out(life: Life) -> None:
-    """A call-back: somebody is reached or not, sometimes on a practice line."""
+    """A call-back: the person is reached or not, sometimes on a practice line."""
     dice = life.dice
     number = dice.choice([*LINES, "+38111000000"])
     call, _ = await record.open_call(

@@ -1,4 +1,4 @@
-"""Somebody who has every table that there is, and knows the program, learns no single contact.
+"""An attacker who has every table and knows the program cannot single out a contact.
 
 The attacker asks for what a plain token may have: windows that differ, tables that differ by one
 dimension, the same table in every format and again. They know how numbers are rounded, not the
@@ -7,7 +7,7 @@ secret by which it is decided.
 
 import random
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from app.demo.stage import Counsellor, Stage
 from app.errors import NotAllowed
 from app.staff.roles import Role
 from app.statistics.dimensions import Dimension
-from app.statistics.guard import BASE, Rounding, check_grid, is_content, on_grid
+from app.statistics.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.statistics.periods import Period, Window
 from tests.statistics import naive
 from tests.statistics.life import Life
@@ -25,6 +25,7 @@ from tests.statistics.test_exports import person
 
 MAY = Window(date(2026, 5, 1), date(2026, 6, 1))
 SECRET = b"x" * 32
+LATER = datetime(2026, 9, 1, tzinfo=UTC)
 
 
 def ids(count: int, seed: int) -> bytes:
@@ -52,7 +53,7 @@ def test_the_same_contacts_give_the_same_number_and_one_more_another_draw() -> N
         rounding.rounded(5, int(k[:5].sum())) - rounding.rounded(4, int(k[:4].sum()))
         for k in (rounding.keys(ids(40, seed)) for seed in range(3000))
     )
-    # Whoever knows both numbers knows not whether the fifth is there.
+    # An attacker who knows both numbers cannot tell whether the fifth is there.
     assert set(differences) == {-3, 0, 3}
     assert max(differences.values()) < 2200, differences
 
@@ -65,14 +66,21 @@ def test_what_was_said_is_counted_by_whole_months() -> None:
         Window(date(2026, 5, 1), date(2026, 5, 31)), Window(date(2026, 5, 2), date(2026, 6, 2)),
         Window(date(2026, 5, 4), date(2026, 5, 11)),
     ):  # fmt: skip
-        assert not on_grid(window, None)
+        assert not on_grid(window, None, LATER)
         with pytest.raises(NotAllowed, match="whole months"):
-            check_grid(window, None, (Dimension.PLACE,))
-        check_grid(window, None, (Dimension.OUTCOME,))
+            check_grid(window, None, (Dimension.PLACE,), LATER)
+        check_grid(window, None, (Dimension.OUTCOME,), LATER)
     for period in (Period.DAY, Period.WEEK, Period.HOUR, Period.WEEKDAY_HOUR):
         with pytest.raises(NotAllowed):
-            check_grid(MAY, period, (Dimension.PLACE,))
-    check_grid(MAY, Period.MONTH, (Dimension.PLACE, Dimension.SEX))
+            check_grid(MAY, period, (Dimension.PLACE,), LATER)
+    check_grid(MAY, Period.MONTH, (Dimension.PLACE, Dimension.SEX), LATER)
+    # Of a month that runs on, the tables of two days would tell what came in between.
+    running = datetime(2026, 5, 20, tzinfo=UTC)
+    assert not on_grid(MAY, None, running)
+    year = Window(date(2026, 1, 1), date(2027, 1, 1))
+    assert over_by(year, running) == Window(date(2026, 1, 1), date(2026, 5, 1))
+    with pytest.raises(NotAllowed):
+        over_by(MAY, running)
 
 
 async def _cells(who: Counsellor, query: str) -> dict[tuple[str, ...], Any]:
@@ -123,6 +131,18 @@ async def test_no_contact_is_found_by_taking_tables_apart(
         assert len([n for n in feasible if low - len(ranges) * BASE <= n]) > 1
         certain += len(feasible) == 1
     assert certain == 0
+    # No row tells by being there that it is not empty.
+    assert all(any(row[n] for n in ("contacts", "contacts_completed", "urgent_contacts",
+                                    "non_counselling")) for row in places.values())  # fmt: skip
+    # What is said beside other counts is decided by the contacts, too: it does not average out
+    # over the windows in which a month may stand.
+    urgent = {
+        (await boss.ask("GET", f"/statistics/summary?by=month&measures=urgent_contacts&{window}"))
+        .json()["rows"][0]["urgent_contacts"]
+        for window in ("from=2026-05-01&to=2026-06-01", "from=2026-05-01&to=2026-07-01",
+                       "from=2026-05-01&to=2026-08-01", "from=2026-05-01&to=2026-09-01")
+    }  # fmt: skip
+    assert len(urgent) == 1
     # Asked for again, in another format, the same: nothing averages out.
     for _ in range(3):
         assert await _cells(boss, f"{month}&by=place") == places
@@ -142,5 +162,7 @@ async def test_a_report_shows_rounded_numbers_and_its_sums_hold(house: Stage) ->
     assert all(n % BASE == 0 for n in numbers)
     notes = " ".join(str(note) for note in found.get("notes", []))
     assert "DOES NOT HOLD" not in notes
-    off = "/statistics/report.json?report=chi&from=2026-01-01&to=2026-12-31"
+    # Numbers of a sum are not shown beside whether it holds.
+    assert not any(" and " in str(note) for note in found.get("notes", []) if "holds" in str(note))
+    off = "/statistics/report.json?report=chi&from=2026-01-01&to=2026-10-15"
     assert (await boss.ask("GET", off)).status_code == 403

@@ -91,7 +91,7 @@ def test_another_way_of_making_facts_is_another_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("means", ["headline", "child_name", "summary", "school"])
-def test_what_somebody_wrote_is_no_fact(tmp_path: Path, means: str) -> None:
+def test_free_text_is_no_fact(tmp_path: Path, means: str) -> None:
     text = (SHIPPED / "facts.yaml").read_text()
     (tmp_path / "facts.yaml").write_text(text.replace("setting: setting", f"setting: {means}"))
     with pytest.raises(BadDefinition, match="answers to choose from"):
