@@ -208,7 +208,7 @@ async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID
 
 
 def provider_of(opened: Opened[Case], follow_up: FollowUp) -> str:
-    """Who does an intervention; empty where nobody is named."""
+    """Who does an intervention; empty where no provider is named."""
     return opened.words(
         follow_up.provider_sealed, table="follow_ups", column="provider_sealed", row=follow_up.id
     )

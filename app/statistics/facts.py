@@ -137,10 +137,10 @@ COLUMNS: dict[str, Column] = {
         Column("line", "word", "the number that was called"),
         Column("language", "word", "the language that the caller chose"),
         Column("outcome", "word", "how the call ended; `open` while it goes on. A caller who was "
-               "told on arrival that nobody is there was `turned_away`; one who waited and left "
-               "abandoned, whoever was on duty"),
+               "told on arrival that no counsellor is there was `turned_away`; one who waited and "
+               "left abandoned, with or without a counsellor on duty"),
         Column("circumstance", "word", "whether a counsellor was there: `staffed`, "
-               "`no_counsellor_on_duty` (nobody had signed in), `out_of_hours` (nobody on shift)"),
+               "`no_counsellor_on_duty` (none had signed in), `out_of_hours` (none on shift)"),
         Column("ended_by", "word", "who ended the call; `-` while it goes on"),
         Column("caller_kind", "word", "kind of the caller's number"),
         Column("queued", "number", "seconds from the arrival to the queue; -1: never"),

@@ -181,7 +181,7 @@ def _finished(
     columns = [""]
     wide_rows = _all_values(table.each, look) if table.each else []
     if table.columns:
-        # A column without anybody in it is one that no record has.
+        # An empty column is one that no record has.
         wide = _all_values(table.columns, look)
         columns = [
             c for c, n in counts.whole.items() if c != ALL and (shown(n, "", c) or c in wide)

@@ -23,8 +23,8 @@ TOTAL, OVERLAP = "total", "counted more than once"
 _YES_NO = {"yes": "Yes", "no": "No", "unknown": "Unknown"}
 _CIRCUMSTANCES = {
     "staffed": "A counsellor was there",
-    "no_counsellor_on_duty": "Nobody had signed in",
-    "out_of_hours": "Nobody was on shift",
+    "no_counsellor_on_duty": "No counsellor had signed in",
+    "out_of_hours": "No counsellor was on shift",
 }
 _CLOSED = {"not_closed": "Not closed as anything else"}
 _PURPOSES = {

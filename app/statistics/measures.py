@@ -27,10 +27,10 @@ SUMS: dict[str, str] = {
     "voice_messages": "calls whose outcome is voicemail",
     "callbacks_requested": "calls whose outcome is callback_requested",
     "transferred_out": "calls with that outcome",
-    "turned_away": "calls with that outcome: told on arrival that nobody is there",
+    "turned_away": "calls with that outcome: told on arrival that no counsellor is there",
     "no_counsellor": "of these, those in which a counsellor was on shift and none had signed in",
-    "out_of_hours": "of these, those in which nobody was on shift",
-    "abandoned_unstaffed": "calls abandoned in the queue, shortly or not, with nobody there",
+    "out_of_hours": "of these, those in which no counsellor was on shift",
+    "abandoned_unstaffed": "calls abandoned in the queue, shortly or not, with no counsellor there",
     "blocked": "calls with that outcome",
     "failed": "calls with that outcome",
     "lost": "calls with that outcome",
@@ -166,21 +166,21 @@ MEASURES: dict[str, Measure] = {
             ("short_abandons", "Abandoned shortly", "calls", "the caller left the queue sooner "
              "than the threshold of the settings"),
             ("abandoned_in_queue", "Abandoned in the queue", "calls", "the caller left the queue "
-             "after the threshold of a short abandon, or when nobody was there any more"),
-            ("abandoned_unstaffed", "Abandoned with nobody there", "calls", "of those abandoned in "
-             "the queue, shortly or not, those in which no counsellor was there"),
+             "after the threshold of a short abandon, or when no counsellor was left"),
+            ("abandoned_unstaffed", "Abandoned, no counsellor there", "calls", "of those "
+             "abandoned in the queue, shortly or not, those in which no counsellor was there"),
             ("voice_messages", "Voice messages", "calls", "calls that ended with a message and "
              "without a talk"),
             ("callbacks_requested", "Call-backs asked for", "calls", "calls that ended with the "
              "caller's wish to be called back"),
-            ("transferred_out", "Transferred out", "calls", "calls that ended with somebody "
+            ("transferred_out", "Transferred out", "calls", "calls that ended with a person "
              "outside the helpline"),
-            ("turned_away", "Turned away", "calls", "callers who were told on arrival that nobody "
-             "is there, and left without a message or a call-back"),
-            ("no_counsellor", "Turned away, nobody signed in", "calls", "turned away while a "
+            ("turned_away", "Turned away", "calls", "callers who were told on arrival that no "
+             "counsellor is there, and left without a message or a call-back"),
+            ("no_counsellor", "Turned away, none signed in", "calls", "turned away while a "
              "counsellor was on shift and none had signed in"),
-            ("out_of_hours", "Turned away, nobody on shift", "calls", "turned away while nobody "
-             "was on shift for line and language"),
+            ("out_of_hours", "Turned away, none on shift", "calls", "turned away while no "
+             "counsellor was on shift for line and language"),
             ("blocked", "Blocked", "calls", "calls of callers who are blocked"),
             ("failed", "Failed", "calls", "calls that the provider ended as failed before our "
              "greeting"),

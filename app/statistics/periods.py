@@ -60,6 +60,14 @@ class Window:
     def words(self) -> str:
         return f"{_text(self.begins)}/{_text(self.ends)}"
 
+    @property
+    def days(self) -> str:
+        """As a reader says it: the first day and the last, or the one day."""
+        last = self.ends
+        if isinstance(last, date) and not isinstance(last, datetime):
+            last -= timedelta(days=1)
+        return str(self.begins) if last == self.begins else f"{self.begins} to {last}"
+
 
 def _text(edge: date | datetime) -> str:
     return edge.isoformat()

@@ -19,7 +19,7 @@ async def print_report(report: Report) -> bytes:
     """The PDF."""
     data = {
         "title": report.title,
-        "window": report.window.words.replace("/", " – ") + " (exclusive)",
+        "window": report.window.days,
         "as_of": f"as of {report.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "notes": report.notes,
         "sections": [_section(section) for section in report.sections],

@@ -110,9 +110,8 @@ def window_of(work: Work, kind: Kind, day: str | None) -> Window:
 
 async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
     targets = await targets_of(work)
-    last = window.ends - timedelta(days=1) if isinstance(window.ends, date) else window.ends
     found = [
-        f"{window.begins} to {last}, in each line's own time zone; as of "
+        f"{window.days}, in each line's own time zone; as of "
         f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC. What is written later changes these "
         "numbers; practice lines are not counted.",
         f"Answered in time: within {in_words(targets)}; short abandon: "
