@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.record_views import CaseRow, RequestView, case_row, request_view
-from app.contacts import case_flags, case_links, case_requests, caseload
+from app.contacts import case_children, case_flags, case_links, case_requests, caseload, cases
 from app.contacts.states import CaseTie, FlagAbout
 from app.staff.access import InWork, ReadsRecords, WritesCases
 from app.staff.lean import LeanRoute
@@ -48,27 +48,38 @@ class NewFlag(BaseModel):
     last_on: date | None = None
 
 
-class CaseloadLine(BaseModel):
-    """The open cases of one owner."""
+class ChildLine(BaseModel):
+    """A child whom a contact of the case describes, and which child of the case it is."""
 
-    owner_id: UUID
-    owner: str
-    open: int
-    high_risk: int
-    overdue: int
-    nothing_planned: int
-    waiting: int
+    contact_id: UUID
+    contact: str
+    entry: str
+    number: int
+    age: str
+    gender: str
+    # Whether it was said; then `case_entry` null means: none of the children of the case.
+    known: bool
+    case_entry: str | None
+
+
+class Children(BaseModel):
+    children: list[ChildLine]
+
+
+class WhichChild(BaseModel):
+    """The entry of the child in the case; empty: it is none of the children of the case."""
+
+    child: str = Field(max_length=40)
 
 
 class CaseloadView(BaseModel):
-    owners: list[CaseloadLine]
+    owners: list[caseload.Caseload]
 
 
 @router.get("/caseload")
 async def get_caseload(work: InWork, staff: ReadsRecords) -> CaseloadView:
     """Open cases by owner: one's own, or for a supervisor those of the team."""
-    lines = await caseload.caseload(work, staff)
-    return CaseloadView(owners=[CaseloadLine(**vars(line)) for line in lines])
+    return CaseloadView(owners=await caseload.caseload(work, staff))
 
 
 @router.post("/cases/{case_id}/transfer", status_code=201)
@@ -112,6 +123,24 @@ async def link_case(work: InWork, staff: WritesCases, case_id: UUID, body: NewLi
 async def unlink_case(work: InWork, staff: WritesCases, case_id: UUID, other_id: UUID) -> None:
     """Take back a link."""
     await case_links.unlink_cases(work, staff, case_id, other_id)
+
+
+@router.get("/cases/{case_id}/children")
+async def list_children(work: InWork, staff: ReadsRecords, case_id: UUID) -> Children:
+    """The children of the case's contacts, and which child of the case each of them is."""
+    opened = await cases.open_case_record(work, staff, case_id)
+    found = await case_children.children_in_contacts(work, staff, opened.record)
+    return Children(children=[ChildLine(**vars(one)) for one in found])
+
+
+@router.post("/cases/{case_id}/contacts/{contact_id}/children/{entry}", status_code=204)
+async def say_which_child(
+    work: InWork, staff: WritesCases, case_id: UUID, contact_id: UUID, entry: str, body: WhichChild
+) -> None:
+    """Say which child of the case a child of its contact is. Consent counts in both records."""
+    await case_children.say_which_child(
+        work, staff, case_id, contact_id, entry, case_entry=body.child or None
+    )
 
 
 @router.post("/cases/{case_id}/flags", status_code=201)

@@ -31,6 +31,7 @@ from app.contacts.records import (
     sheet_of,
 )
 from app.contacts.risk import Risk, rises
+from app.contacts.same_child import link_child
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
     check_contact_writable,
@@ -79,15 +80,21 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     await let_work(work, case, staff.id)
     note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
     taken: Answers = {}
+    copied: list[tuple[UUID, str, str]] = []
     for contact in opened:
         await _link(work, staff, case, contact.record)
-        taken = {**_taken_over(work, case, contact, len(taken)), **taken}
+        here, children = _taken_over(work, case, contact, len(taken))
+        taken = {**here, **taken}
+        copied += [(contact.id, there, entry) for there, entry in children.items()]
     if taken:
         saved = await save_answers(work, case, merged(taken), new=True)
         if saved.refused:
             # More people than the form has room for: it is said, not passed over.
             questions = sorted(saved.refused)
             note_event(work, "case", case.id, "not all taken over", questions=questions[:100])
+    await _link_children(work, case, copied)
+    for contact in opened:
+        withdrawals.hear_again(work, contact.record)
     return case
 
 
@@ -129,13 +136,27 @@ async def lock_open(work: Work, staff: Staff, case_id: UUID) -> Case:
     return case
 
 
-def _taken_over(work: Work, case: Case, opened: Opened[Contact], number: int) -> Answers:
-    """Answers of a contact under the questions of a case that mean the same.
+async def _link_children(work: Work, case: Case, copied: list[tuple[UUID, str, str]]) -> None:
+    """The children that were copied into a new case are the same as those of its contacts."""
+    sheet = sheet_of(work, case)
+    section = sheet.form.children
+    entries = set(sheet.entries(present(case), section)) if section is not None else set()
+    for contact_id, there, entry in copied:
+        if entry in entries:
+            await link_child(work, case.id, entry, contact_id, there)
+
+
+def _taken_over(
+    work: Work, case: Case, opened: Opened[Contact], number: int
+) -> tuple[Answers, dict[str, str]]:
+    """Answers of a contact under the questions of a case that mean the same; and by child of the
+    contact, which entry of the case it became.
 
     `number` is where the people of this contact begin to be counted.
     """
     there, here = sheet_of(work, opened.record), sheet_of(work, case)
     answers, taken = opened.answers(), {}
+    children: dict[str, str] = {}
     for meaning in ("headline", "categories", "place"):
         source, target = there.form.path_of(meaning), here.form.path_of(meaning)
         if source and target and source in answers:
@@ -149,9 +170,11 @@ def _taken_over(work: Work, case: Case, opened: Opened[Contact], number: int) ->
                     continue
                 for target_section, target_field in here.form.meaning(field.means):
                     key = f"{target_section.code}.k{number}"
+                    if section is there.form.children and target_section is here.form.children:
+                        children[entry] = f"k{number}"
                     taken[key] = number
                     taken[f"{key}.{target_field.code}"] = answers[path]
-    return {path: value for path, value in taken.items() if _fits(here, path, value)}
+    return {path: value for path, value in taken.items() if _fits(here, path, value)}, children
 
 
 def _fits(sheet: Any, path: str, value: Any) -> bool:

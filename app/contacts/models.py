@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Text,
@@ -344,6 +345,29 @@ class CaseContact(Base):
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
     contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
     linked_at: Mapped[datetime]
+
+
+class SameChild(Base):
+    """An entry of a contact and an entry of a case that are about the same child."""
+
+    __tablename__ = "same_children"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["case_id", "contact_id"],
+            ["case_contacts.case_id", "case_contacts.contact_id"],
+            ondelete="CASCADE",
+        ),
+        Index("ix_same_children_contact_id", "contact_id", "contact_entry"),
+    )
+
+    case_id: Mapped[UUID] = mapped_column(primary_key=True)
+    contact_id: Mapped[UUID] = mapped_column(primary_key=True)
+    contact_entry: Mapped[str] = mapped_column(primary_key=True)
+    # None: a person has said that the case is not about this child.
+    case_entry: Mapped[str | None]
+    said_at: Mapped[datetime]
+    # None: the program copied the child itself.
+    said_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
 class CaseMember(Base):

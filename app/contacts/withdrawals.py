@@ -1,12 +1,15 @@
 """Consent that is written in a contact or a case, and a withdrawal heard of elsewhere."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.contacts.forms import CONSENT, OTHERS
+from app.contacts.forms import CONSENT, OTHERS, Meaning
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event, present, sheet_of
+from app.contacts.said import said_of
+from app.contacts.same_child import ChildOf, records_of_child
 from app.contacts.saving import Change, Saved, save_answers
 from app.work import Work
 
@@ -15,15 +18,69 @@ _SLIP = timedelta(seconds=30)
 
 
 def hear(work: Work, record: Contact | Case, saved: Saved) -> None:
-    """What was written about consent in a record reaches the referrals of its children."""
+    """What was written about consent in a record reaches the referrals of its children, and the
+    other records of each child.
+    """
     form = sheet_of(work, record).form
-    written = [found[1].means for path in saved.saved if (found := form.find(path)) is not None]
-    if set(written) & set(CONSENT):
-        work.defer("referrals:record_says_no", delay=_SLIP, record_id=str(record.id))
+    meanings = set(CONSENT) | set(OTHERS)
+    written = [p for p in saved.saved if (found := form.find(p)) and found[1].means in meanings]
+    if written:
+        _later(work, record, sorted(written), _SLIP)
+
+
+def hear_again(work: Work, record: Contact | Case) -> None:
+    """Treat all that a record says about consent as if it were written now: a record of the same
+    child was found.
+    """
+    form, meanings = sheet_of(work, record).form, set(CONSENT) | set(OTHERS)
+    paths = [p for p in present(record) if (found := form.find(p)) and found[1].means in meanings]
+    if paths:
+        _later(work, record, sorted(paths), timedelta(0))
+
+
+def _later(work: Work, record: Contact | Case, paths: list[str], delay: timedelta) -> None:
+    work.defer("referrals:record_says_no", delay=delay, record_id=str(record.id), paths=paths)
+
+
+def refused_of(
+    work: Work, record: Contact | Case, child: str | None, paths: Iterable[str]
+) -> list[Meaning]:
+    """What a record refuses for a child in one of these answers."""
+    sheet, just = sheet_of(work, record), set(paths)
+    return [
+        meaning
+        for meaning in (*CONSENT, *OTHERS)
+        if just & set(sheet.form.paths_of(meaning, child))
+        and said_of(record, sheet, meaning, child) == "no"
+    ]
+
+
+async def carry_refusals(
+    work: Work, record: Contact | Case, paths: Iterable[str]
+) -> dict[ChildOf, set[str]]:
+    """A "no" that a record says for a child stands in the other records of that child, too.
+
+    Returns those other records, each with the entries of this record that are the same child.
+    """
+    section = sheet_of(work, record).form.children
+    found: dict[ChildOf, set[str]] = {}
+    if section is None:
+        return found
+    for entry in sheet_of(work, record).entries(present(record), section):
+        refused = refused_of(work, record, entry, paths)
+        for other in await records_of_child(work, record.id, entry):
+            found.setdefault(other, set()).add(entry)
+            if refused:
+                await note_withdrawal(work, other.model, other.record_id, other.entry, refused)
+    return found
 
 
 async def note_withdrawal(
-    work: Work, model: type[Contact] | type[Case], record_id: UUID, child: str | None
+    work: Work,
+    model: type[Contact] | type[Case],
+    record_id: UUID,
+    child: str | None,
+    meanings: Iterable[Meaning] = (*CONSENT, *OTHERS),
 ) -> None:
     """Consent for a child was withdrawn elsewhere: the form says so, whatever its state."""
     kind: Any = model
@@ -38,7 +95,7 @@ async def note_withdrawal(
     own = f"{section.code}.{child}." if section is not None and child is not None else "\0"
     paths = [
         next((p for p in form.paths_of(meaning, child) if alone or p.startswith(own)), None)
-        for meaning in (*CONSENT, *OTHERS)
+        for meaning in meanings
     ]
     changes = [
         Change(path, "no", record.revision)

@@ -3,7 +3,14 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.contacts import case_flags, case_links, case_requests, cases, follow_ups
+from app.contacts import (
+    case_children,
+    case_flags,
+    case_links,
+    case_requests,
+    cases,
+    follow_ups,
+)
 from app.contacts.models import Case
 from app.contacts.records import Opened, library_of, present, sheet_of
 from app.contacts.states import CaseTie, FlagAbout, FollowUpAbout
@@ -49,6 +56,7 @@ async def shared_values(work: Work, staff: Staff, opened: Opened[Case]) -> dict[
         "flag_abouts": list(FlagAbout),
         "linked_cases": await case_links.linked_cases(work, staff, case.id),
         "ties": list(CaseTie),
+        "described": await case_children.children_in_contacts(work, staff, case),
         "requests": await case_requests.waiting_for(
             work, staff, case_id=case.id, with_reasons=True
         ),

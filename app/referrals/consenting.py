@@ -7,9 +7,10 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.contacts.forms import Meaning
-from app.contacts.models import Contact
+from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
 from app.contacts.said import wish_in_words
+from app.contacts.same_child import ChildOf, records_of_child
 from app.errors import Conflict, Invalid
 from app.referrals import clocks
 from app.referrals.consent import Basis, Given, GivenBy, How, Scope
@@ -60,18 +61,41 @@ class WishNotRead(Conflict):
     )
 
 
-def of_same_child(referral: Referral) -> ColumnElement[bool]:
-    """The referrals of the same child: of the same entry of the same contact, or of the case."""
-    if referral.contact_id is None and (referral.case_id is None or referral.child_entry is None):
-        return Referral.id == referral.id
+def child_of(referral: Referral) -> ChildOf | None:
+    """The child of a referral in the record that the referral was made from."""
+    if referral.child_entry is None:
+        return None
+    if referral.contact_id is not None:
+        return ChildOf(Contact, referral.contact_id, referral.child_entry)
+    if referral.case_id is not None:
+        return ChildOf(Case, referral.case_id, referral.child_entry)
+    return None
+
+
+async def records_of(work: Work, referral: Referral) -> list[ChildOf]:
+    """Every contact and case in which the child of a referral is written about, its own first;
+    none where the referral names no child of a record.
+    """
+    own = child_of(referral)
+    return [own, *await records_of_child(work, own.record_id, own.entry)] if own else []
+
+
+def from_record(child: ChildOf) -> ColumnElement[bool]:
+    """The referrals of a child that were made from one record."""
+    its = and_(Referral.contact_id.is_(None), Referral.case_id == child.record_id)
+    if child.model is Contact:
+        its = and_(Referral.contact_id == child.record_id)
+    return and_(its, Referral.child_entry == child.entry)
+
+
+async def of_same_child(work: Work, referral: Referral) -> ColumnElement[bool]:
+    """The referrals of the same child, from whichever of its records they were made."""
+    records = await records_of(work, referral)
+    if records:
+        return or_(*(from_record(child) for child in records))
     if referral.contact_id is None:
-        same = and_(Referral.contact_id.is_(None), Referral.case_id == referral.case_id)
-    else:
-        same = Referral.contact_id == referral.contact_id
-    return and_(
-        same,
-        Referral.child_entry.is_not_distinct_from(referral.child_entry),
-    )
+        return Referral.id == referral.id
+    return and_(Referral.contact_id == referral.contact_id, Referral.child_entry.is_(None))
 
 
 async def given_of(work: Work, referral: Referral) -> Given | None:
@@ -80,13 +104,14 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
     Consent counts for every referral of the child to a service for which it was given, and so does
     its withdrawal. An override counts for the referral for which its ground was written, until
     consent is given there. An agency that must not be told is not told in any referral of the
-    contact, until a later consent there takes it back.
+    contacts and cases in which the child is written about, until a later consent there takes it
+    back.
     """
     await work.session.flush()
     rows = await work.session.execute(
         select(Consent, Referral.service)
         .join(Referral, Referral.id == Consent.referral_id)
-        .where(of_same_child(referral))
+        .where(await of_same_child(work, referral))
         .order_by(Consent.number.desc())
     )
     found: Consent | None = None
@@ -107,8 +132,10 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
 
 
 async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
-    """From whom it is withheld: the last consent of each referral of the same contact or case."""
-    same = Referral.id == referral.id
+    """From whom it is withheld: the last consent of each referral of the same contact or case, or
+    of another record of the child.
+    """
+    same = or_(Referral.id == referral.id, *map(from_record, await records_of(work, referral)))
     if referral.contact_id is not None:
         same = or_(same, Referral.contact_id == referral.contact_id)
     if referral.case_id is not None:

@@ -103,7 +103,7 @@ def referrals_tasks() -> Blueprint:
     for function in (
         clock, after_breach, climb, watch_danger, danger_unanswered, escalate_notice,
         send_mail_rung, mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
-        update_counterpart, announce_update, take_siblings, record_says_no, contact_says_no,
+        update_counterpart, announce_update, take_siblings, record_says_no,
     ):  # fmt: skip
         name = _NAMES.get(function.__name__, function.__name__)
         tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
@@ -203,16 +203,12 @@ async def take_siblings(
     )  # fmt: skip
 
 
-async def contact_says_no(context: JobContext, contact_id: str) -> None:
-    """The same under the name that jobs of an earlier version have."""
-    await record_says_no(context, contact_id)
-
-
-async def record_says_no(context: JobContext, record_id: str) -> None:
+async def record_says_no(context: JobContext, record_id: str, paths: list[str]) -> None:
     """What a contact or case says about consent has changed: a "no" withdraws it."""
     await run_verb(
-        _ground(context), PROGRAM, lambda work: withdrawing.record_says_no(work, UUID(record_id))
-    )
+        _ground(context), PROGRAM,
+        lambda work: withdrawing.record_says_no(work, UUID(record_id), paths),
+    )  # fmt: skip
 
 
 # -- mail --------------------------------------------------------------------------------------

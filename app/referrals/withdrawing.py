@@ -8,22 +8,25 @@ whether there is a ground to go on without consent.
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 
 from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
 from app.contacts.risk import Urgency
 from app.contacts.said import said_of
-from app.contacts.withdrawals import note_withdrawal
+from app.contacts.withdrawals import carry_refusals, note_withdrawal, refused_of
 from app.errors import NotAllowed
 from app.referrals import clocks
 from app.referrals.consent import GivenBy, How, Scope
 from app.referrals.consenting import (
     SCOPES,
     Agreed,
+    child_of,
+    from_record,
     given_of,
     of_same_child,
     record_consent,
+    records_of,
     write_consent,
 )
 from app.referrals.letting_go import let_go_of_who_may_not
@@ -73,18 +76,19 @@ async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By
     """Withdraw it for a locked referral, and for the others of the same child that rest on it."""
     ids = await work.session.scalars(
         select(Referral.id)
-        .where(of_same_child(referral), Referral.id != referral.id)
+        .where(await of_same_child(work, referral), Referral.id != referral.id)
         .order_by(Referral.id)
     )
     others = [await lock_referral(work, other_id) for other_id in ids.all()]
     resting = [one for one in others if await _rests_on_consent(work, one)]
     for one in (referral, *resting):
         await _withdraw(work, one, said, by)
-    # What is printed goes by the contact and the case.
-    if referral.contact_id is not None:
-        await note_withdrawal(work, Contact, referral.contact_id, referral.child_entry)
-    elif referral.case_id is not None and referral.child_entry is not None:
-        await note_withdrawal(work, Case, referral.case_id, referral.child_entry)
+    # What is printed goes by the contacts and cases of the child.
+    records = await records_of(work, referral)
+    for child in records:
+        await note_withdrawal(work, child.model, child.record_id, child.entry)
+    if not records and referral.contact_id is not None:
+        await note_withdrawal(work, Contact, referral.contact_id, None)
 
 
 async def _rests_on_consent(work: Work, referral: Referral) -> bool:
@@ -139,8 +143,9 @@ async def confirm_withdrawal(work: Work, staff: Staff, referral_id: UUID, words:
     return referral
 
 
-async def record_says_no(work: Work, record_id: UUID) -> None:
-    """The form of a contact or case says "no" where a referral of it rests on a yes: the same as a
+async def record_says_no(work: Work, record_id: UUID, paths: list[str]) -> None:
+    """A contact or case says "no" in answers that were written just now. That counts in every other
+    record of the child, and where a referral of the child rests on a yes it is the same as a
     withdrawal.
     """
     record: Contact | Case | None = await work.session.get(
@@ -152,30 +157,46 @@ async def record_says_no(work: Work, record_id: UUID) -> None:
         # What was referred from one of its contacts goes by that contact.
         its = and_(Referral.case_id == record_id, Referral.contact_id.is_(None))
     assert record is not None
-    sheet = sheet_of(work, record)
-    ids = await work.session.scalars(select(Referral.id).where(its).order_by(Referral.id))
+    elsewhere = await carry_refusals(work, record, paths)
+    ids = await work.session.scalars(
+        select(Referral.id).where(or_(its, *map(from_record, elsewhere))).order_by(Referral.id)
+    )
     for referral_id in ids.all():
         referral = await lock_referral(work, referral_id)
-        given = await given_of(work, referral)
-        if given is None or given.kind != "consent" or ReferralState(referral.state) in OVER:
-            continue
-        refused = {
-            scope.value
-            for scope, meaning in SCOPES.items()
-            if said_of(record, sheet, meaning, referral.child_entry) == "no"
-        }
-        left = sorted(given.scope - refused)
-        if len(left) == len(given.scope):
-            continue
-        said = said_of(record, sheet, "consent_by", referral.child_entry)
-        by = GivenBy(said) if said in set(GivenBy) else GivenBy.CHILD
-        if not left:
-            words = f"{record.code} says no."
-            await _withdraw_all(work, referral, Withdrawal(by, How.SPOKEN, words), PROGRAM_ITSELF)
-            continue
-        agreed = Agreed(
-            by, How.SPOKEN, tuple(Scope(scope) for scope in left),
-            tuple(sorted(given.withheld_from)), tuple(sorted(given.for_what)),
-        )  # fmt: skip
-        await record_consent(work, referral, agreed, PROGRAM_ITSELF)
-        await let_go_of_who_may_not(work, referral, given)
+        own = child_of(referral)
+        entries: set[str | None] = {*elsewhere.get(own, ())} if own is not None else set()
+        if own is None or own.record_id == record_id:
+            entries.add(referral.child_entry)
+        await _refuse(work, referral, record, entries, paths)
+
+
+async def _refuse(
+    work: Work,
+    referral: Referral,
+    record: Contact | Case,
+    entries: set[str | None],
+    paths: list[str],
+) -> None:
+    """Take from the consent to a locked referral what a record refuses in the entries of its
+    child.
+    """
+    given = await given_of(work, referral)
+    if given is None or given.kind != "consent" or ReferralState(referral.state) in OVER:
+        return
+    refused = {meaning for child in entries for meaning in refused_of(work, record, child, paths)}
+    left = sorted(given.scope - {s.value for s, meaning in SCOPES.items() if meaning in refused})
+    if len(left) == len(given.scope):
+        return
+    by_whom = {said_of(record, sheet_of(work, record), "consent_by", child) for child in entries}
+    said = by_whom.pop() if len(by_whom) == 1 else None
+    by = GivenBy(said) if said in set(GivenBy) else GivenBy.CHILD
+    if not left:
+        words = f"{record.code} says no."
+        await _withdraw_all(work, referral, Withdrawal(by, How.SPOKEN, words), PROGRAM_ITSELF)
+        return
+    agreed = Agreed(
+        by, How.SPOKEN, tuple(Scope(scope) for scope in left),
+        tuple(sorted(given.withheld_from)), tuple(sorted(given.for_what)),
+    )  # fmt: skip
+    await record_consent(work, referral, agreed, PROGRAM_ITSELF)
+    await let_go_of_who_may_not(work, referral, given)

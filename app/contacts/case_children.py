@@ -1,0 +1,98 @@
+"""Which child of a case a child of one of its contacts is: asked of a person who works on it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.contacts import withdrawals
+from app.contacts.cases import contacts_in, lock_open
+from app.contacts.forms import Meaning
+from app.contacts.models import Case, CaseContact, Contact, Filled, SameChild
+from app.contacts.records import note_event, present, sheet_of
+from app.contacts.same_child import link_child
+from app.errors import Invalid, NotFound
+from app.staff.models import Staff
+from app.work import Work
+
+
+@dataclass(frozen=True)
+class ChildInContact:
+    """A child that a contact of the case describes, and what is known about who it is."""
+
+    contact_id: UUID
+    contact: str
+    entry: str
+    # The place among the children of the contact, from 1, and what is coded of it.
+    number: int
+    age: str
+    gender: str
+    # Whether a person or the program has said it; the entry of the case, None: not in this case.
+    known: bool
+    case_entry: str | None
+
+
+def _entries(work: Work, record: Filled) -> list[str]:
+    sheet = sheet_of(work, record)
+    section = sheet.form.children
+    return sheet.entries(present(record), section) if section is not None else []
+
+
+def _coded(work: Work, contact: Contact, meaning: Meaning, entry: str) -> str:
+    """An answer that is not sealed: no record has to be opened to tell two children apart."""
+    paths = sheet_of(work, contact).form.paths_of(meaning, entry)
+    found = next((contact.answers[path] for path in paths if path in contact.answers), "")
+    return str(found)
+
+
+async def children_in_contacts(work: Work, staff: Staff, case: Case) -> list[ChildInContact]:
+    """The children of the contacts of a case that the person may read, newest contact first."""
+    rows = await work.session.scalars(select(SameChild).where(SameChild.case_id == case.id))
+    said = {(row.contact_id, row.contact_entry): row for row in rows}
+    return [
+        ChildInContact(
+            contact.id, contact.code, entry, number,
+            _coded(work, contact, "child_age", entry), _coded(work, contact, "child_gender", entry),
+            (contact.id, entry) in said,
+            said[contact.id, entry].case_entry if (contact.id, entry) in said else None,
+        )
+        for contact in await contacts_in(work, staff, case)
+        for number, entry in enumerate(_entries(work, contact), 1)
+    ]  # fmt: skip
+
+
+async def say_which_child(
+    work: Work,
+    staff: Staff,
+    case_id: UUID,
+    contact_id: UUID,
+    contact_entry: str,
+    *,
+    case_entry: str | None,
+) -> None:
+    """Say which child of a case a child of its contact is; `case_entry` None: none of them.
+
+    A refusal of consent that stands in one of the two records stands in both from now on, because
+    nobody can tell which was said later; a yes is asked for again. Raises NotFound, Invalid,
+    Conflict for a closed case.
+    """
+    case = await lock_open(work, staff, case_id)
+    contact = await work.session.scalar(
+        select(Contact)
+        .join(CaseContact, CaseContact.contact_id == Contact.id)
+        .where(CaseContact.case_id == case.id, Contact.id == contact_id)
+    )
+    if contact is None:
+        raise NotFound("There is no such contact in this case.")
+    if contact_entry not in _entries(work, contact):
+        raise Invalid("There is no such child in the contact.")
+    if case_entry is not None and case_entry not in _entries(work, case):
+        raise Invalid("There is no such child in the case.")
+    await link_child(work, case.id, case_entry, contact.id, contact_entry)
+    note_event(
+        work, "case", case.id, "child linked", contact_id=str(contact.id),
+        contact_entry=contact_entry, case_entry=case_entry,
+    )  # fmt: skip
+    if case_entry is not None:
+        for record in (case, contact):
+            withdrawals.hear_again(work, record)
