@@ -1,6 +1,9 @@
 """Consent belongs to the child: what is given or withdrawn once counts wherever it is told."""
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
@@ -190,3 +193,37 @@ async def test_taken_back_there_is_no_withdrawal_to_decide(night: Stage) -> None
         await who.ask("POST", f"{path}/recall", {"words": "He is at home."})
     await night.advance(10)
     assert await _undecided(chief) == 0
+
+
+@pytest.mark.parametrize("first", ["override", "confirm-withdrawal"])
+async def test_two_supervisors_decide_differently_in_one_moment(night: Stage, first: str) -> None:
+    """One word counts, and the other supervisor hears that theirs does not."""
+    ana = await night.add_counsellor("ana")
+    chiefs = [await night.add_counsellor(n, role=Role.SUPERVISOR) for n in ("chief", "second")]
+    rings = phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
+    marko = made["Marko child_protection"]["id"]
+    for one in made.values():
+        path = f"/referrals/{one['id']}/withdraw-consent"
+        assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
+    words = {"override": OVERRIDE, "confirm-withdrawal": {"words": "Safe."}}
+    ways = sorted(words, key=lambda way: way != first)
+    answers = await asyncio.gather(
+        *(
+            chief.ask("POST", f"/referrals/{marko}/{way}", words[way])
+            for chief, way in zip(chiefs, ways, strict=True)
+        )
+    )
+    codes = dict(zip(ways, (answer.status_code for answer in answers), strict=True))
+    assert sorted(codes.values()) == [200, 409]
+    await night.settle()
+    before = rings.rung
+    await night.advance(100)
+    state = (await referral_of(ana, marko))["state"]
+    if codes["override"] == 200:
+        assert state != "consent_withdrawn"
+        assert rings.rung > before
+    else:
+        assert state == "consent_withdrawn"
+        assert rings.rung == before
+    assert await _undecided(chiefs[0]) == 1, "his brother's is still to be decided"

@@ -1,12 +1,16 @@
 """Each child counts: one referral for each, with what is known of that child and no more."""
 
+import asyncio
 from io import BytesIO
 from typing import Any
 
+import pytest
 from pypdf import PdfReader
 
-from app.demo.stage import Counsellor, Stage
-from tests.scenarios.helpline import add_agency, phone, referral_of
+from app.clock import SteppedClock
+from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
+from app.referrals import answering
+from tests.scenarios.helpline import Mail, add_agency, phone, referral_of
 from tests.scenarios.test_contacts import new_contact, write
 from tests.scenarios.test_main_job import talk
 
@@ -61,6 +65,64 @@ async def test_two_siblings_are_two_referrals_and_one_conversation(night: Stage)
             {"agency": "centre", "name": "Mira", "outcome": outcome},
         )  # fmt: skip
         assert done.status_code == 200, done.text
+
+
+async def test_two_siblings_are_one_conversation_on_somleng(
+    database: str, post: Mail, anyio_backend: str
+) -> None:
+    async with stage_on(
+        database, clock=SteppedClock(MONDAY.replace(hour=1)), smtp_url=post.url, platform="somleng"
+    ) as night:
+        await night.add_line()
+        ana = await night.add_counsellor("ana", state=None)
+        await add_agency(
+            night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+            email="centre@example.org",
+        )  # fmt: skip
+        duty = phone(night, CENTRE, presses="1")
+        made = await _refer(
+            ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
+        )
+        await night.advance(60)
+        assert duty.rung == 1, "one conversation about both"
+        assert any("about 2 children" in heard.text for heard in duty.heard)
+        states = [(await referral_of(ana, one["id"]))["state"] for one in made]
+        assert states == ["acknowledged", "acknowledged"]
+        assert night.exchange.faults == []
+
+
+async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
+    night: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The duty phone has pressed 1 for both; the program dies when only one is written down."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+        email="centre@example.org",
+    )  # fmt: skip
+    duty = phone(night, CENTRE, presses="1")
+    real, reached = answering.take_siblings, asyncio.Event()
+
+    async def hangs(*_: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(answering, "take_siblings", hangs)
+    made = await _refer(
+        ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
+    )
+    going_on = asyncio.create_task(night.advance(60))
+    await asyncio.wait_for(reached.wait(), 30)
+    going_on.cancel()
+    states = [(await referral_of(ana, one["id"]))["state"] for one in made]
+    assert sorted(states)[0] == "acknowledged" != sorted(states)[1]
+    await night.stop_server()
+    monkeypatch.setattr(answering, "take_siblings", real)
+    await night.start_server()
+    await night.advance(120)
+    states = [(await referral_of(ana, one["id"]))["state"] for one in made]
+    assert states == ["acknowledged", "acknowledged"]
+    assert duty.rung == 1, "the person who took both is not rung about the second again"
 
 
 async def test_a_sibling_whom_the_service_does_not_take_goes_elsewhere(night: Stage) -> None:
