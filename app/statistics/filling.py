@@ -70,12 +70,12 @@ class _Counts:
 
 async def fill(
     look: Reading, zones: Zones, shape: Shape, window: Window, label: Label,
-    line: str | None = None, *, exact: bool = False,
+    line: str | None = None,
 ) -> CountedShape:  # fmt: skip
     """Count a report over a window, in each line's own time. Contacts and children are rounded (see
-    `guard.py`), unless it is `exact`, for what is hidden in another way. Raises NotAllowed.
+    `guard.py`). Raises NotAllowed.
     """
-    rounding = None if exact else look.rounding
+    rounding = look.rounding
     if rounding is not None:
         window = over_by(window, look.now)
     zones.check(line)

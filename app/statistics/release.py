@@ -1,15 +1,17 @@
-"""What is published: one set of tables for each whole period, small numbers hidden, once for ever.
+"""What is published: one set of tables for each whole period, rounded, made once for ever.
+
+Contacts and children are counted as in every other table (`guard.py`): rounded to base 3 by the
+cell-key method, so that the same contacts give the same number here and there, and a release tells
+nothing that the other tables do not. Totals are rounded by themselves and need not be the sum of
+their parts. Calls by outcome and by line say nothing about a child and are exact.
 
 Periods never overlap (`HELPLINE_PUBLIC_PERIOD`: years, quarters or months) and a release is never
-made anew, so nothing can be worked out from the difference of two. Its tables share totals; what
-is hidden is hidden in all of them, and then attacked (`suppression.py`) before it is kept.
+made anew, so that what is corrected later shows no single contact.
 """
 
-import asyncio
 import csv
 import io
 import re
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -19,16 +21,15 @@ from app.errors import Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
 from app.statistics.days import REST, reading
 from app.statistics.filling import fill
+from app.statistics.guard import BASE
 from app.statistics.labels import labeller
 from app.statistics.models import PublicRelease
 from app.statistics.periods import Period, Window, whole_period
-from app.statistics.shapes import CountedShape, CountedTable, Shape
+from app.statistics.shapes import CountedTable, Shape
 from app.statistics.summary import zones_of
-from app.statistics.suppression import Equation, Tables, TooSmall, suppress
 from app.statistics.writers import safe
 from app.work import Work
 
-_NOT_RECORDED = "not_recorded"
 _COUNSELLING = {"purpose": ["counselling"]}
 
 
@@ -47,7 +48,7 @@ def _table(code: str, title: str, unit: str, each: str, columns: str | None = No
 SHAPE = Shape.model_validate(
     {
         "report": "public", "version": 1, "title": {"en": "Public figures"}, "period": "year",
-        "source": "counted by the helpline; numbers from 1 to 4 are hidden",
+        "source": "counted by the helpline; contacts and children are rounded to multiples of 3",
         "tables": [
             _table("calls", "Calls by outcome", "calls", "outcome"),
             _table("lines", "Calls by line", "calls", "line"),
@@ -60,13 +61,6 @@ SHAPE = Shape.model_validate(
         ],
     }
 )  # fmt: skip
-# Margins that several tables show: the rows or the columns of each.
-_MARGINS = {
-    "calls": ("outcome", None), "lines": ("line", None), "who": ("kind", "channel"),
-    "regions": ("region", "sex"), "ages": ("age_band", "sex"),
-    "region_ages": ("region", "age_band"), "groups": ("category_group", "sex"),
-}  # fmt: skip
-
 
 _NAMES = {
     "year": re.compile("[0-9]{4}"),
@@ -93,7 +87,7 @@ def read_public_period(text: str, kind: str) -> Window:
 
 
 async def publish(work: Work, period: str) -> PublicRelease:
-    """Count, hide, attack and keep. Raises Invalid, Conflict."""
+    """Count, round and keep. Raises Invalid, Conflict."""
     window = read_public_period(period, work.settings.public_period)
     if await work.session.get(PublicRelease, period) is not None:
         raise Conflict("This period is published, and what is published does not change.")
@@ -110,17 +104,16 @@ async def publish(work: Work, period: str) -> PublicRelease:
         raise Invalid("This period is not over.")
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
-        counted = await fill(look, zones, SHAPE, window, label, exact=True)
+        counted = await fill(look, zones, SHAPE, window, label)
     if not any(table.total[-1] for table in counted.tables):
         raise Invalid("There is nothing in that period to publish.")
-    content = await asyncio.to_thread(_hide, counted)
     found = PublicRelease(
         period=period,
         begins_on=window.begins,
         ends_on=window.ends,
         made_at=work.now,
         made_by=work.actor.staff_id,
-        tables=content,
+        tables=[_published(table) for table in counted.tables],
     )
     work.session.add(found)
     await work.session.flush()
@@ -141,106 +134,24 @@ async def releases(work: Work) -> list[PublicRelease]:
     return list(rows)
 
 
-def _hide(counted: CountedShape) -> list[dict[str, Any]]:
-    tables = as_tables(counted.tables)
-    try:
-        hidden = suppress(tables)
-    except TooSmall as error:
-        raise Invalid(str(error)) from None
-    return [_published(table, hidden) for table in counted.tables]
-
-
-def _cell(table: CountedTable, row: str, column: str | None) -> str:
-    """The name of a cell; a margin has one name in all tables that show it."""
-    each, columns = _MARGINS[table.code]
-    if column is None or columns is None:
-        return f"{table.unit}|{each}={row}"
-    return f"{table.unit}|{each}={row}|{columns}={column}"
-
-
-def _columns(table: CountedTable) -> list[str]:
-    return table.columns[:-1] if len(table.columns) > 1 else []
-
-
-def as_tables(counted: Iterable[CountedTable]) -> Tables:
-    """All published tables as cells and the equations that hold between them."""
-    cells: dict[str, int] = {}
-    equations: dict[str, Equation] = {}
-    latent: set[str] = set()
-
-    def add(whole: str, parts: list[str], overlapping: bool = False) -> None:
-        equations[f"{whole}<{'+'.join(parts)}"] = Equation(whole, tuple(parts), overlapping)
-
-    def of_rows(whole: str, parts: dict[str, str], table: CountedTable) -> None:
-        """Rows of a table: they add up, or cover what is left when nothing was recorded."""
-        if not table.overlapping:
-            add(whole, list(parts.values()))
-            return
-        # Who is in "not recorded" is in no other row: the others cover the rest.
-        nothing = parts.pop(_NOT_RECORDED, None)
-        said = f"{whole}|said"
-        cells[said] = cells[whole] - (cells[nothing] if nothing is not None else 0)
-        latent.add(said)
-        add(whole, [said, *([nothing] if nothing is not None else [])])
-        add(said, list(parts.values()), overlapping=True)
-
-    for table in counted:
-        columns = _columns(table)
-        total = f"{table.unit}|total"
-        cells[total] = table.total[-1]
-        for row in table.rows:
-            cells[_cell(table, row.code, None)] = row.numbers[-1]
-            for n, column in enumerate(columns):
-                cells[_cell(table, row.code, column)] = row.numbers[n]
-            if columns:
-                add(
-                    _cell(table, row.code, None),
-                    [_cell(table, row.code, column) for column in columns],
-                )
-        rows = [row.code for row in table.rows]
-        of_rows(total, {code: _cell(table, code, None) for code in rows}, table)
-        for n, column in enumerate(columns):
-            margin = f"{table.unit}|{_MARGINS[table.code][1]}={column}"
-            cells[margin] = table.total[n]
-            of_rows(margin, {code: _cell(table, code, column) for code in rows}, table)
-        if columns:
-            names = [f"{table.unit}|{_MARGINS[table.code][1]}={column}" for column in columns]
-            add(total, names)
-    return Tables(cells, list(equations.values()), latent=latent)
-
-
-def _published(table: CountedTable, hidden: set[str]) -> dict[str, Any]:
-    """A table as everybody may see it; a hidden number is null."""
-    columns = _columns(table)
-    of_columns = _MARGINS[table.code][1]
-
-    def shown(name: str, number: int) -> int | None:
-        return None if name in hidden else number
-
-    rows = []
-    for row in table.rows:
-        numbers = [
-            shown(_cell(table, row.code, column), row.numbers[n])
-            for n, column in enumerate(columns)
-        ]
-        numbers.append(shown(_cell(table, row.code, None), row.numbers[-1]))
-        rows.append({"label": row.label, "numbers": numbers})
-    total = [
-        shown(f"{table.unit}|{of_columns}={column}", table.total[n])
-        for n, column in enumerate(columns)
-    ]
-    total.append(shown(f"{table.unit}|total", table.total[-1]))
+def _published(table: CountedTable) -> dict[str, Any]:
+    """A table as everybody may see it."""
+    several = len(table.columns) > 1
     return {
         "code": table.code, "title": table.title, "unit": table.unit,
-        "columns": [*columns, "Total"] if columns else ["Number"], "rows": rows,
-        "total": total, "overlapping": table.overlapping,
+        "columns": table.columns if several else ["Number"],
+        "rows": [{"label": row.label, "numbers": row.numbers} for row in table.rows],
+        "total": table.total, "overlapping": table.overlapping,
+        "rounded": table.unit != "calls",
     }  # fmt: skip
 
 
 WORDS = (
     "calls: every inbound ring that was no practice; contacts: records of talks, letters, visits; "
     "children: those who were described in them, each by itself",
-    "null: hidden, because it is from 1 to 4 or would give away a number that is",
+    f"numbers of contacts and children are rounded up or down to a multiple of {BASE}, so that no "
+    f"single child is seen in them: each differs from the count by at most {BASE - 1}, on the "
+    "average by nothing, and a total need not be the sum of its parts; calls are exact",
     "a child is counted in each of its groups of what it was about, so those rows add up to more",
     "contacts that were no counselling (silent, tests, wrong numbers, …) are not counted",
 )
@@ -250,17 +161,15 @@ def as_csv(found: PublicRelease) -> str:
     """The same as a file: one number a line; what is hidden is empty."""
     out = io.StringIO()
     for words in (f"Public figures of {found.period}", *WORDS):
-        out.write(f"# {words.replace('null', 'empty')}\n")
+        out.write(f"# {words}\n")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "unit", "row", "column", "number", "hidden"])
+    writer.writerow(["table", "unit", "row", "column", "number"])
     for table in found.tables:
         total = {"label": f"All {table['unit']}", "numbers": table["total"]}
         for row in [*table["rows"], total]:
             for column, number in zip(table["columns"], row["numbers"], strict=True):
-                shown = "" if number is None else number
-                hidden = str(number is None).lower()
                 line = [table["title"], table["unit"], safe(row["label"]), safe(column)]
-                writer.writerow([*line, shown, hidden])
+                writer.writerow([*line, number])
     return out.getvalue()
 
 
