@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     CTE,
-    Boolean,
     ColumnElement,
     Integer,
     LargeBinary,
@@ -18,6 +17,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    cast,
     column,
     false,
     func,
@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
 from app.calls.models import Call, Line
 from app.contacts.models import Case, CaseMember, Contact, ContactReader, MatchKey
@@ -159,10 +159,11 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
         raise Invalid("Write the name in letters.")
     spelt = [work.keys.match_key("name", word) for word in words]
     heard = [work.keys.match_key("heard", sound_of(word)) for word in words]
-    numbers = list(range(len(words)))
+    # Each word is a bit: a record has the words of all its keys together, without a sort.
+    bits = [1 << number for number in range(len(words))]
     return {
-        "name_keys": [*spelt, *heard], "name_words": [*numbers, *numbers],
-        "name_spelt": [True] * len(words) + [False] * len(words),
+        "name_keys": [*spelt, *heard], "name_heard": [*bits, *bits],
+        "name_spelt": [*bits, *([0] * len(words))],
         # One word of three or four may be another, two of five or six.
         "name_needed": len(words) - (len(words) - 1) // 2,
     }  # fmt: skip
@@ -204,17 +205,21 @@ def _named(model: Any) -> CTE:
     """Who is named like that, by the index alone; the rest is asked of those."""
     keys = func.unnest(
         bindparam("name_keys", type_=ARRAY(LargeBinary())),
-        bindparam("name_words", type_=ARRAY(Integer())),
-        bindparam("name_spelt", type_=ARRAY(Boolean())),
+        bindparam("name_heard", type_=ARRAY(Integer())),
+        bindparam("name_spelt", type_=ARRAY(Integer())),
     ).table_valued(
-        column("key", LargeBinary()), column("word", Integer()), column("spelt", Boolean())
+        column("key", LargeBinary()), column("heard", Integer()), column("spelt", Integer())
     ).render_derived(name="wanted_keys")  # fmt: skip
-    heard = func.count(keys.c.word.distinct())
+
+    def words_in(bits: Any) -> Any:
+        return func.bit_count(cast(func.bit_or(bits), BIT(_WORDS + 2))).cast(Integer)
+
+    heard = words_in(keys.c.heard)
     return (
         select(
             MatchKey.subject_id,
             heard.label("heard"),
-            func.count(keys.c.word.distinct()).filter(keys.c.spelt).label("spelt"),
+            words_in(keys.c.spelt).label("spelt"),
         )
         .select_from(keys.join(MatchKey, MatchKey.key == keys.c.key))
         .where(MatchKey.subject_kind == literal_column(f"'{model.__name__.lower()}'"))

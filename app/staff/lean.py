@@ -2,7 +2,8 @@
 
 The route is declared like any other, with its dependencies, and is found, described and
 checked like any other. Where the session of the cookie is remembered and the route needs
-nothing but ids from its path, the request goes straight to the endpoint; else the long way.
+nothing but ids from its path and optional words from its query, the request goes straight to the
+endpoint; else the long way.
 """
 
 from collections.abc import Callable, Coroutine
@@ -21,8 +22,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class LeanRoute(APIRoute):
-    """For GET routes whose parameters are `work`, `staff` and ids in the path, and that answer
-    with a Response of their own."""
+    """For GET routes whose parameters are `work`, `staff`, ids in the path and optional texts in
+    the query, and that answer with a Response of their own."""
 
     def get_route_handler(self) -> Handler:
         long_way = super().get_route_handler()
@@ -30,6 +31,7 @@ class LeanRoute(APIRoute):
         if requires is None:
             return long_way
         endpoint, names = self.endpoint, [p.name for p in self.dependant.path_params]
+        asked = [p.name for p in self.dependant.query_params]
 
         async def handler(request: Request) -> Response:
             work = opened(request)
@@ -45,7 +47,8 @@ class LeanRoute(APIRoute):
                 raise NotAllowed()
             async with finished(work):
                 await heard(request, work, staff)
-                answer: Response = await endpoint(work=work, staff=staff, **ids)
+                texts = {name: request.query_params.get(name) for name in asked}
+                answer: Response = await endpoint(work=work, staff=staff, **ids, **texts)
             return answer
 
         return handler
@@ -53,12 +56,14 @@ class LeanRoute(APIRoute):
     def _requires(self) -> Requires | None:
         """The one permission that the route asks for, if it asks for nothing else."""
         dependant = self.dependant
-        others = (
-            dependant.query_params, dependant.header_params, dependant.cookie_params,
-            dependant.body_params,
-        )  # fmt: skip
+        others = (dependant.header_params, dependant.cookie_params, dependant.body_params)
+        texts = all(
+            self.endpoint.__annotations__.get(p.name) == str | None and p.alias == p.name
+            for p in dependant.query_params
+        )
         guards = [d.call for d in dependant.dependencies if isinstance(d.call, Requires)]
         answers = self.endpoint.__annotations__.get("return")
-        if self.methods != {"GET"} or any(others) or len(guards) != 1 or answers is not Response:
+        plain = texts and not any(others) and self.methods == {"GET"} and answers is Response
+        if not plain or len(guards) != 1:
             return None
         return guards[0]
