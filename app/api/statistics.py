@@ -22,7 +22,7 @@ from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
 from app.statistics import desk, making, planning, release, sending
 from app.statistics.dimensions import Dimension
-from app.statistics.guard import check_grid, over_by
+from app.statistics.guard import check_grid, last_over, over_by
 from app.statistics.making import (
     Wanted,
     file_name,
@@ -85,7 +85,12 @@ def wanted_by(
     work: Work, asker: Asker, what: str, since: str | None, until: str | None, kind: str,
     line: str | None, by: str, names: str = "", report: str | None = None,
 ) -> Wanted:  # fmt: skip
-    """What an address asks for. Without a window: the last thirty days. Raises Invalid."""
+    """What an address asks for. Without a window: the last thirty days, and of referrals the last
+    month that is over. Raises Invalid.
+    """
+    if what == "referrals" and since is None and until is None:
+        month = last_over(work.now)
+        since, until = month.begins.isoformat(), month.ends.isoformat()
     end = until or (today(work) + timedelta(days=1)).isoformat()
     words = [word.strip() for word in by.split(",") if word.strip()]
     periods = [word for word in words if word in set(Period)]
@@ -126,7 +131,7 @@ def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
     if wanted.what == "categories":
         by = (Dimension.CATEGORY, *by)
     check_grid(wanted.window, wanted.period, by, now)
-    if wanted.what == "report":
+    if wanted.what in ("report", "referrals"):
         over_by(wanted.window, now)
     if wanted.what == "calls" and not asker.may(Permission.SEE_SINGLE_CALLS):
         raise NotAllowed(
@@ -169,7 +174,7 @@ async def plan(
 
 @router.get("/statistics/public/{period}")
 async def public(work: InWork, asker: Asks, period: str) -> dict[str, Any]:
-    """What was published of a period: small numbers are hidden, and stay so."""
+    """What was published of a period: rounded, and never changed."""
     return release.as_json(await release.released(work, period))
 
 

@@ -1,9 +1,8 @@
 """The pages of referrals, of their clocks, and of the directory."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
@@ -47,6 +46,9 @@ from app.staff import accounts
 from app.staff.access import InWork, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.statistics import guarded_referrals
+from app.statistics.guard import last_over
+from app.statistics.periods import Period, Window, whole_period
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -146,34 +148,32 @@ def _consent_words(request: Request, work: Work) -> str:
 async def accountability_page(
     request: Request, work: InWork, staff: SeesNumbers, since: str = "", until: str = ""
 ) -> Response:
-    """How agencies answer, with what each number means beside it."""
-    zone = ZoneInfo(protocols_of(work.ground).current.timezone)
-    today = work.now.astimezone(zone).date()
-    first = _day(since) if since else today.replace(day=1)
-    last = _day(until) if until else today
-    if last < first:
-        raise Invalid("The first day is not after the last.")
-    begins = datetime.combine(first, time(), zone)
-    ends = datetime.combine(last + timedelta(days=1), time(), zone)
+    """How agencies answer in whole months, with what each number means beside it."""
+    newest = last_over(work.now)
+    first = _month(since) if since else newest
+    last = _month(until) if until else (first if since else newest)
+    if last.begins < first.begins:
+        raise Invalid("The first month comes after the last. Choose them in order.")
+    window, rows = await guarded_referrals.by_agency(work, Window(first.begins, last.ends))
     return page(
         request,
         "accountability.html",
         staff=staff,
-        rows=await accountability.accountability(work, begins, ends),
+        rows=rows,
         definitions=accountability.DEFINITIONS,
-        since=first.isoformat(),
-        until=last.isoformat(),
-        begins=begins.isoformat(),
-        ends=ends.isoformat(),
+        since=f"{first.begins:%Y-%m}",
+        until=f"{last.begins:%Y-%m}",
+        newest=f"{newest.begins:%Y-%m}",
+        window=window,
         now=work.now,
     )
 
 
-def _day(text: str) -> date:
+def _month(text: str) -> Window:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid("Write a date like 2026-11-24.") from None
+        return whole_period(Period.MONTH, date.fromisoformat(f"{text}-01"))
+    except (ValueError, OverflowError):
+        raise Invalid("Write a month like 2026-11.") from None
 
 
 @router.get("/referrals/{referral_id}")

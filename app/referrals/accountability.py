@@ -25,6 +25,7 @@ DEFINITIONS = {
     "acknowledgement, of those acknowledged",
     "p90_seconds_to_acknowledge": "nine in ten were acknowledged within so many seconds "
     "(linear interpolation)",
+    "seen": "of these, those in which the child was seen",
     "median_seconds_to_see_child": "middle value of the seconds from the offer to the contact "
     "with the child, of those where there was one",
     "p90_seconds_to_see_child": "nine in ten children were seen within so many seconds",
@@ -43,7 +44,7 @@ DEFINITIONS = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Row:
     """The measures of one agency, or of all."""
 
@@ -90,6 +91,7 @@ SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
     AS median_seconds_to_acknowledge,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
     AS p90_seconds_to_acknowledge,
+  count(s.seen_at) AS seen,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))
     AS median_seconds_to_see_child,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))

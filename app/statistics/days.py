@@ -21,7 +21,7 @@ from app.contacts.records import library_of
 from app.errors import TooMany
 from app.statistics.columns import Block, Packed, Words, unpack
 from app.statistics.facts import Questions, day_bounds, facts_of, read_questions, version_of
-from app.statistics.guard import Rounding
+from app.statistics.guard import Rounding, rounding_of
 from app.statistics.presence_time import time_columns
 from app.work import Ground
 
@@ -209,7 +209,7 @@ async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         row = await (await connection.execute(_FIRST)).fetchone()
-        rounding = Rounding(ground.keys.match_key("statistics", "cells"))
+        rounding = rounding_of(ground.keys)
         yield Reading(
             connection, now, library, asked, rounding=rounding, first=row[0] if row else None
         )

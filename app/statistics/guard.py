@@ -1,4 +1,4 @@
-"""What was said in contacts is counted on a fixed grid, and rounded: the same cells for everybody.
+"""What was said in contacts, and referrals: counted on a fixed grid, rounded, the same for all.
 
 Two windows that differ by an hour, two tables that differ by one dimension, the same table asked
 for twice: each must leave open whether a single contact is there. So
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NotAllowed
+from app.privacy.keys import Keys
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts import COLUMNS
 from app.statistics.periods import Period, Window
@@ -60,6 +61,12 @@ def on_grid(window: Window, period: Period | None, now: datetime) -> bool:
     # Over in every time zone.
     over = datetime.combine(ends, time(), UTC) + timedelta(hours=14) <= now
     return begins.day == ends.day == 1 and over
+
+
+def last_over(now: datetime) -> Window:
+    """The newest month that is over in every time zone."""
+    ends = (now - timedelta(hours=14)).date().replace(day=1)
+    return Window((ends - timedelta(days=1)).replace(day=1), ends)
 
 
 def over_by(window: Window, now: datetime) -> Window:
@@ -124,6 +131,11 @@ class Rounding:
     def _draw(self, text: str) -> float:
         digest = hashlib.blake2b(text.encode(), key=self.secret[:64], digest_size=8).digest()
         return int.from_bytes(digest) / 2**64
+
+
+def rounding_of(keys: Keys) -> Rounding:
+    """The rounding of this helpline."""
+    return Rounding(keys.match_key("statistics", "cells"))
 
 
 def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

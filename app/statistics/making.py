@@ -8,17 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from app.errors import Invalid
 from app.referrals import accountability
 from app.staff.audit import write_entry
-from app.statistics import reconcile, referral_figures
+from app.statistics import guarded_referrals, reconcile, referral_figures
 from app.statistics.counsellors import room, room_table
 from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
 from app.statistics.facts import COLUMNS
+from app.statistics.guard import BASE
 from app.statistics.kept_targets import targets_of
 from app.statistics.measures import NAMES, definition
 from app.statistics.periods import BadWindow, Period, Window, read_window
@@ -201,19 +201,11 @@ async def _asked(work: Work, wanted: Wanted) -> Asked:
 
 
 async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
-    zones = await zones_of(work)
-    since, until = wanted.window.instants(zones.country)
     if wanted.referrals_by is not None:
-        return await _referrals_by(work, since, until, wanted.referrals_by)
-    rows = await accountability.accountability(work, since, until)
+        return await _referrals_by(work, wanted.window, wanted.referrals_by)
+    window, rows = await guarded_referrals.by_agency(work, wanted.window)
     columns = _agency_columns()
-    table = OutTable(
-        "Referrals", columns,
-        [
-            f"offered from {since.isoformat()} to {until.isoformat()} (exclusive)",
-            f"as of {work.now.isoformat(timespec='seconds')}",
-        ],
-    )  # fmt: skip
+    table = OutTable("Referrals", columns, _referral_notes(work, window, "offered"))
     out = [
         [
             row.agency, row.name, row.sector,
@@ -224,6 +216,15 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
         for row in rows
     ]  # fmt: skip
     return table, batch_of(table, out)
+
+
+def _referral_notes(work: Work, window: Window, what: str) -> list[str]:
+    return [
+        f"{what} from {window.begins} to {window.ends} (exclusive), in the country's time",
+        f"each count is rounded up or down to a multiple of {BASE}; times only of {BASE * 2} or "
+        "more referrals, to ten seconds or the minute",
+        f"as of {work.now.isoformat(timespec='seconds')}",
+    ]
 
 
 def _agency_columns() -> list[OutColumn]:
@@ -239,18 +240,12 @@ def _agency_columns() -> list[OutColumn]:
     return columns
 
 
-async def _referrals_by(
-    work: Work, since: datetime, until: datetime, by: str
-) -> tuple[OutTable, Any]:
-    found, total = await referral_figures.referral_figures(work, since, until, by)
+async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, Any]:
+    window, found, total = await guarded_referrals.by_thing(work, window, by)
     columns = [OutColumn(by, "text", f"{by} of the referral; `all` for all together")]
     for name, words in referral_figures.WORDS.items():
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
-    notes = [
-        f"opened from {since.isoformat()} to {until.isoformat()} (exclusive)",
-        f"as of {work.now.isoformat(timespec='seconds')}",
-    ]
-    table = OutTable("Referrals", columns, notes)
+    table = OutTable("Referrals", columns, _referral_notes(work, window, "opened"))
     rows = [[one.value, *one.numbers.values()] for one in found]
     return table, batch_of(table, [*rows, ["all", *total.numbers.values()]])
 

@@ -12,14 +12,14 @@ from typing import Any
 from app.contacts.trees import label_in
 from app.errors import NotFound
 from app.referrals import accountability
-from app.statistics import charts, measures, promises, referral_figures
+from app.statistics import charts, guarded_referrals, measures, promises, referral_figures
 from app.statistics import sections as part
 from app.statistics.counsellors import room
 from app.statistics.days import reading
 from app.statistics.dimensions import Dimension
 from app.statistics.facts import read_questions
 from app.statistics.filling import fill
-from app.statistics.guard import on_grid
+from app.statistics.guard import BASE, on_grid
 from app.statistics.kept_targets import targets_of
 from app.statistics.labels import TOTAL, labeller
 from app.statistics.measures import MEASURES, definition
@@ -166,14 +166,14 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
         ),
         part.named(part.room_section(found), all_lines),
         part.named(await part.promise_section(work, window), all_lines),
-        *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
         part.reconciled(hours),
     ]
     more = [*measures.STAFF_MEASURES.items(), ("fairness", measures.FAIRNESS_WORDS),
-            ("coverage", measures.COVERAGE_WORDS), *referral_figures.WORDS.items(),
-            *promises.WORDS.items()]  # fmt: skip
+            ("coverage", measures.COVERAGE_WORDS), *promises.WORDS.items()]  # fmt: skip
+    notes = await _notes(work, window, line)
+    notes.append("Referrals are counted by whole months: see the monthly report.")
     return Report(
-        "daily", "Daily room report", window, work.now, await _notes(work, window, line), sections,
+        "daily", "Daily room report", window, work.now, notes, sections,
         [*_defined(part.KEY_FIGURES), *more],
     )  # fmt: skip
 
@@ -294,10 +294,16 @@ def _before(window: Window) -> Window:
     return Window(window.begins - (window.ends - window.begins), window.begins)
 
 
+_ROUNDED = (
+    f"Referrals are counted once their month is over, and rounded to multiples of {BASE}; times "
+    f"only of {2 * BASE} or more."
+)
+
+
 async def _agencies(work: Work, window: Window, line: str | None) -> Report:
-    zones = await zones_of(work)
-    since, until = window.instants(zones.country)
-    found = await accountability.accountability(work, since, until)
+    found: list[accountability.Row] = []
+    if on_grid(window, None, work.now):
+        _, found = await guarded_referrals.by_agency(work, window)
     columns = ["", "sector", *(name.replace("_", " ") for name in accountability.DEFINITIONS)]
     rows = [
         [
@@ -323,7 +329,7 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     ]
     return Report(
         "agencies", "How agencies answer", window, work.now,
-        await _notes(work, window, None), sections,
+        [*await _notes(work, window, None), _ROUNDED], sections,
         [*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()],
     )  # fmt: skip
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.statistics import charts, promises, referral_figures
+from app.statistics import charts, guarded_referrals, promises
 from app.statistics.charts import Chart
 from app.statistics.counsellors import Room
 from app.statistics.dimensions import Dimension
+from app.statistics.guard import on_grid
 from app.statistics.labels import OVERLAP, TOTAL, plain
 from app.statistics.measures import IDENTITY, MEASURES, NAMES, definition
 from app.statistics.periods import Window
@@ -285,12 +286,13 @@ def reconciled(summary: Summary) -> Section:
 
 
 async def referral_sections(work: Work, window: Window) -> list[Section]:
-    zones = await zones_of(work)
-    since, until = window.instants(zones.country)
+    """Referrals by sector, urgency and outcome; none of a window that is no whole month."""
+    if not on_grid(window, None, work.now):
+        return []
     sections = []
     for by, title in (("sector", "Referrals by sector"), ("urgency", "Referrals by urgency"),
                       ("outcome", "Referrals by outcome")):  # fmt: skip
-        found, total = await referral_figures.referral_figures(work, since, until, by)
+        _, found, total = await guarded_referrals.by_thing(work, window, by)
         columns = ["opened", "acknowledged", "to acknowledge: median", "9 in 10",
                    "to see the child: median", "9 in 10", "breaches", "completed",
                    "risk of separation", "prevented", "separated"]  # fmt: skip

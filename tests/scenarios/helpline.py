@@ -5,6 +5,7 @@ import email.policy
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from app.demo.stage import Counsellor, Stage, free_port
 from app.jobs.transaction import transaction
 from app.practice.parties import Phone
+from app.referrals.accountability import accountability
 from app.referrals.agencies import Entry, save_agency
 from app.referrals.agencies import Phone as DutyPhone
 from app.staff.roles import Role
@@ -121,6 +123,17 @@ async def referral_of(who: Counsellor, referral_id: str) -> dict[str, Any]:
     answer = await who.ask("GET", f"/referrals/{referral_id}")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+async def agency_figures(stage: Stage) -> dict[str, dict[str, Any]]:
+    """The exact figures of each agency over all time, as they are before they are rounded."""
+    since, until = datetime(2000, 1, 1, tzinfo=UTC), stage.clock.now() + timedelta(days=1)
+    async with transaction(stage.ground, PROGRAM) as work:
+        rows = await accountability(work, since, until)
+    return {
+        row.agency: {**row.values, "rejections": row.rejections, "outcomes": row.outcomes}
+        for row in rows
+    }
 
 
 async def _second_person(stage: Stage) -> Counsellor:

@@ -1,23 +1,15 @@
 """Figures of an agency count what it did; the reporter hears what became of it, by a deadline."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from app.demo.stage import Stage
-from app.staff.roles import Role
-from tests.scenarios.helpline import Mail, add_agency, phone, referral_of
+from tests.scenarios.helpline import Mail, add_agency, agency_figures, phone, referral_of
 from tests.scenarios.test_referrals import by_hand
 
 CONSENT = {"given_by": "child", "scope": ["services"]}
 FIRST, SECOND = "+381113000001", "+381113000002"
-
-
-async def figures(night: Stage) -> dict[str, dict[str, Any]]:
-    olga = await night.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
-    answer = (await olga.ask("GET", "/statistics/referrals.json")).json()
-    return {row["agency"]: row for row in answer["rows"]}
 
 
 async def test_what_an_agency_never_heard_of_is_not_its_fault(night: Stage, post: Mail) -> None:
@@ -30,7 +22,7 @@ async def test_what_an_agency_never_heard_of_is_not_its_fault(night: Stage, post
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "closed"})
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "open"})
     await night.advance(16 * 60)
-    found = await figures(night)
+    found = await agency_figures(night)
     assert (found["closed"]["offered"], found["closed"]["unanswered"]) == (1, 0)
     assert found["closed"]["breaches"] == 0
     assert found["open"]["breaches"] == 1
@@ -61,7 +53,7 @@ async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> Non
     assert clock["stopped_at"] is not None
     assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
     # It is ours to tell: the agency's figures say nothing of it.
-    assert (await figures(night))["house"]["breaches"] == 0
+    assert (await agency_figures(night))["house"]["breaches"] == 0
 
 
 @pytest.mark.parametrize(
@@ -79,6 +71,6 @@ async def test_with_relatives_a_child_is_not_separated(
     done = {"agency": "team", "name": "Mira", "outcome": outcome}
     answer = await ana.ask("POST", f"/referrals/{made['id']}/complete", done)
     assert answer.status_code == 200, answer.text
-    row = (await figures(night))["team"]
+    row = (await agency_figures(night))["team"]
     assert row["separation_risk"] == 1
     assert (row["separation_prevented"], row["separated"]) == (prevented, separated)

@@ -13,6 +13,7 @@ from app.staff.roles import Role
 from tests.scenarios.helpline import (
     Mail,
     add_agency,
+    agency_figures,
     click,
     code_in,
     link_in,
@@ -24,6 +25,7 @@ from tests.scenarios.helpline import (
 )
 from tests.scenarios.primero import PrimeroStandIn
 from tests.scenarios.test_cases import skip
+from tests.scenarios.test_cases_of_a_team import page_of
 from tests.scenarios.test_contacts import WHOLE, new_contact, write
 from tests.scenarios.test_main_job import talk
 from tests.scenarios.test_referral_machines import (
@@ -468,11 +470,9 @@ async def test_numbers_of_how_agencies_answer(night: Stage, post: Mail) -> None:
     # Nobody acknowledges this one in time.
     await by_hand(ana, consent=CONSENT, urgency="immediate", send=True)
     await night.advance(1000)
-    await olga.sign_in()
-    body = (await olga.ask("GET", "/statistics/referrals.json")).json()
-    every, house = body["rows"]
-    assert (every["agency"], house["agency"]) == ("all", "house")
-    for row in (every, house):
+    found = await agency_figures(night)
+    assert set(found) == {"all", "house"}
+    for row in found.values():
         assert row["offered"] == 6
         assert row["acknowledged"] == 5
         assert row["median_seconds_to_acknowledge"] == pytest.approx(30, abs=1)
@@ -482,12 +482,39 @@ async def test_numbers_of_how_agencies_answer(night: Stage, post: Mail) -> None:
         assert row["outcomes"] == {"medical_care": 1}
         assert (row["completed"], row["feedback_wanted"], row["feedback_given"]) == (1, 1, 1)
         assert row["breaches"] == 1
+    # As they are shown: the month has to be over, and counts are rounded to multiples of 3.
+    assert (await olga.ask("GET", "/statistics/referrals.json?from=2030-01-01&to=2030-02-01"
+                           )).status_code == 403  # fmt: skip
+    night.stepped.move_to(night.clock.now().replace(month=2, day=20))
+    await olga.sign_in()
+    (every, house) = (await olga.ask("GET", "/statistics/referrals.json")).json()["rows"]
+    assert (every["agency"], house["agency"]) == ("all", "house")
+    for row in (every, house):
+        counts = [n for name, n in row.items() if isinstance(n, int) and "seconds" not in name]
+        assert all(n % 3 == 0 for n in counts)
+        assert row["offered"] == 6
+        assert row["acknowledged"] in (3, 6)
+        # The middle of five is said where five are shown as six.
+        time_said = row["median_seconds_to_acknowledge"]
+        assert time_said == (30 if row["acknowledged"] == 6 else None)
+        assert row["median_seconds_to_see_child"] is None, "it was one child"
+    page = await page_of(night, olga, "/referrals/accountability")
+    assert 'id="accountability"' in page
+    assert "<td>6</td>" in page
+    # What is too short for the grid is refused in words, whatever it is counted by.
+    for window in (
+        "from=2030-01-14T01:00:00Z&to=2030-01-14T01:15:00Z",
+        "from=2030-01-02&to=2030-02-02",
+    ):
+        for by in ("", "&by=sector"):
+            refused = await olga.ask("GET", f"/statistics/referrals.json?{window}{by}")
+            assert refused.status_code == 403, (window, by)
     text = (await olga.ask("GET", "/statistics/referrals.csv")).text.splitlines()
     header = next(n for n, line in enumerate(text) if line.startswith("agency,"))
     assert all(line.startswith(('"# ', "# ")) for line in text[:header])
     assert len(text[header].split(",")) == len(text[header + 1].split(","))
-    past = (await olga.ask("GET", "/statistics/referrals.json?to=2029-01-01T00:00:00Z")).json()
-    assert past["rows"][0]["offered"] == 0
+    past = await olga.ask("GET", "/statistics/referrals.json?from=2028-12-01&to=2029-01-01")
+    assert past.json()["rows"][0]["offered"] == 0
 
 
 async def test_after_a_round_of_ours_anybody_can_still_take_it(night: Stage, post: Mail) -> None:
