@@ -20,7 +20,7 @@ from app.staff.access import Guard, InWork, Requires, refuse_cross_site, signed_
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
-from app.statistics import desk, making, planning, release, sending
+from app.statistics import budget, desk, making, planning, release, sending
 from app.statistics.dimensions import Dimension
 from app.statistics.guard import check_grid, last_over, over_by
 from app.statistics.making import (
@@ -150,6 +150,7 @@ async def summary(
 ) -> Response:  # fmt: skip
     """Any window, cut into periods and counted by at most two dimensions."""
     wanted = wanted_by(work, asker, "summary", since, until, "json", line, by, measures)
+    await budget.spend(work, asker.token_id, wanted)
     return await _small(work, wanted)
 
 
@@ -206,6 +207,7 @@ async def file(
 ) -> Response:  # fmt: skip
     """A file at once. What can be long is streamed; a request for a file can be resumed."""
     wanted = wanted_by(work, asker, what, since, until, kind, line, by, report=report)
+    await budget.spend(work, asker.token_id, wanted)
     if what != "calls":
         return await _small(work, wanted)
     return await _streamed(request, work, wanted)
@@ -359,6 +361,7 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
         },
     )  # fmt: skip
     check_asked(asker, wanted, work.now)
+    await budget.spend(work, asker.token_id, wanted)
     export = await desk.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
     return export_view(work, asker.staff, export, work.actor.name)
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Tex
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, Sealed, one_of
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 
 
 class StatisticDay(Base):
@@ -113,6 +113,19 @@ class ExportPart(Base):
     size: Mapped[int]
     id: Mapped[UUID]
     data_sealed: Mapped[Sealed]
+
+
+class AskedTable(Base):
+    """How often a token has asked for a table about contents on a day (UTC)."""
+
+    __tablename__ = "asked_tables"
+
+    token_id: Mapped[UUID] = mapped_column(
+        ForeignKey("api_tokens.id", ondelete="CASCADE"), primary_key=True
+    )
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    question: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    times: Mapped[int]
 
 
 class ReportSchedule(Base):

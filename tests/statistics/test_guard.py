@@ -7,7 +7,7 @@ secret by which it is decided.
 
 import random
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,14 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.errors import NotAllowed
+from app.jobs.transaction import transaction
 from app.staff.roles import Role
+from app.staff.tokens import add_token
+from app.statistics import budget
 from app.statistics.dimensions import Dimension
 from app.statistics.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.statistics.periods import Period, Window
+from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.life import Life
 from tests.statistics.test_exports import person
@@ -166,3 +170,32 @@ async def test_a_report_shows_rounded_numbers_and_its_sums_hold(house: Stage) ->
     assert not any(" and " in str(note) for note in found.get("notes", []) if "holds" in str(note))
     off = "/statistics/report.json?report=chi&from=2026-01-01&to=2026-10-15"
     assert (await boss.ask("GET", off)).status_code == 403
+
+
+async def test_a_token_has_a_budget_for_tables_about_contents(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "TABLES", 6)
+    async with transaction(house.ground, PROGRAM) as work:
+        token = await add_token(work, "nightly", ["statistics"], 30)
+    base = f"{house.settings.public_url}/api/v1/statistics"
+
+    async def ask(path: str) -> int:
+        answer = await house.client.get(base + path, headers={"Authorization": f"Bearer {token}"})
+        return answer.status_code
+
+    may = "from=2026-05-01&to=2026-06-01"
+    places = f"{may}&by=place"
+    # One table in several formats is one table, and can be polled a few times a day.
+    kinds = ("summary.csv", "summary.json", "summary.xlsx", "summary.csv", "summary.csv")
+    assert [await ask(f"/{kind}?{places}") for kind in kinds] == [200] * 4 + [429]
+    months = [f"from=2026-0{n}-01&to=2026-0{n + 1}-01" for n in range(1, 8)]
+    answers = [await ask(f"/summary?{month}&by=sex") for month in months]
+    assert answers == [200] * 5 + [429] * 2
+    assert await ask(f"/referrals.csv?{may}") == 429
+    # What tells nothing about contents has no budget; a refusal costs nothing, and a day is new.
+    assert [await ask(f"/summary?{may}&by=outcome") for _ in range(8)] == [200] * 8
+    house.stepped.move_to(house.clock.now() + timedelta(days=1))
+    assert await ask(f"/summary.csv?{places}") == 200
+    rows = await house.rows("SELECT day FROM asked_tables")
+    assert len(rows) == 1, "of days that are over nothing is kept"
