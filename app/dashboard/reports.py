@@ -4,6 +4,7 @@ import asyncio
 import base64
 from datetime import date, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -15,7 +16,8 @@ from app.staff.access import InWork, Requires
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
-from app.statistics import desk, planning, release, sending
+from app.statistics import counted_calls, desk, planning, release, sending
+from app.statistics.counsellors import room
 from app.statistics.dimensions import Dimension
 from app.statistics.guard import KEY_OF, is_content
 from app.statistics.kept_targets import targets_of
@@ -23,7 +25,7 @@ from app.statistics.labels import plain
 from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
-from app.statistics.periods import Period
+from app.statistics.periods import Period, Window
 from app.statistics.printing import print_report
 from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.sections import show
@@ -38,6 +40,9 @@ SeesNumbers = Annotated[
 ]
 Publishes = Annotated[
     Staff, Depends(Requires(Permission.PUBLISH, json_only=False), scope="function")
+]
+SeesCalls = Annotated[
+    Staff, Depends(Requires(Permission.SEE_SINGLE_CALLS, json_only=False), scope="function")
 ]
 # Rows that a page shows; the file has them all.
 _MOST_ROWS = 1000
@@ -172,7 +177,19 @@ async def planning_page(
         lines=(await zones_of(work)).names,
         line=line,
         more=more,
+        kept=await _kept(work) if may(staff.role, Permission.SEE_STAFF_STATISTICS) else [],
     )
+
+
+async def _kept(work: Work) -> list[tuple[date, int, float | None]]:
+    """The last seven days: seconds on the rota, and the share of them in which they were there."""
+    found = []
+    for back in range(7, 0, -1):
+        day = today(work) - timedelta(days=back)
+        whole = (await room(work, Window(day, day + timedelta(days=1)))).all
+        adherence = whole.figures()["adherence"]
+        found.append((day, whole.rostered, adherence))
+    return found
 
 
 @router.post("/reports/publish")
@@ -198,6 +215,34 @@ async def file_page(work: InWork, staff: SeesNumbers, export_id: UUID) -> Respon
     return RedirectResponse(f"/api/v1/statistics/exports/{export_id}/file", status_code=303)
 
 
+@router.get("/reports/calls")
+async def calls_page(
+    request: Request,
+    work: InWork,
+    staff: SeesCalls,
+    since: Annotated[str, Query(alias="from", max_length=40)],
+    until: Annotated[str, Query(alias="to", max_length=40)],
+    line: str = "",
+    outcome: Annotated[str, Query(max_length=400)] = "",
+) -> Response:
+    """The calls that a figure of a report is made of."""
+    wanted = read_wanted("calls", since, until, "csv", {"line": line})
+    outcomes = counted_calls.read_outcomes(outcome)
+    rows, number = await counted_calls.counted_calls(work, wanted.window, wanted.line, outcomes)
+    return page(
+        request,
+        "counted_calls.html",
+        staff=staff,
+        rows=rows,
+        number=number,
+        window=wanted.window,
+        line=line,
+        lines=(await zones_of(work)).names,
+        outcomes=outcomes,
+        title=plain,
+    )
+
+
 @router.get("/reports/{name}.pdf")
 async def report_pdf(
     request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
@@ -216,7 +261,7 @@ async def report_pdf(
 async def report_page(
     request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
 ) -> Response:
-    """A report: charts, each with its table beside it, and what the numbers mean."""
+    """A report: five figures, charts, then the tables, and what the numbers mean."""
     report = await _counted(work, staff, name, day, line)
     return page(
         request,
@@ -230,7 +275,16 @@ async def report_page(
         line=line,
         lines=(await zones_of(work)).names,
         is_shape=name in shapes_in(work.settings.definitions_dir),
+        opens=may(staff.role, Permission.SEE_SINGLE_CALLS),
+        calls_of=lambda outcomes: _calls_of(report, line, outcomes),
     )
+
+
+def _calls_of(report: Report, line: str, outcomes: tuple[str, ...]) -> str:
+    """The address of the calls that a figure is made of."""
+    window = report.window
+    asked = {"from": window.begins, "to": window.ends, "line": line, "outcome": ",".join(outcomes)}
+    return f"/reports/calls?{urlencode(asked)}"
 
 
 def _is_over(work: Work, day: Any) -> bool:

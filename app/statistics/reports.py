@@ -235,6 +235,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     all_lines = " (all lines)" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
+        *await _trends(work, window, line),
         part.key_section(await _summary(work, window, line), before),
         part.by_period(days, part.BY_HOUR, "By day", level),
         *([part.heat(heat)] if line is not None or await _in_one_zone(work) else []),
@@ -265,6 +266,27 @@ async def _opening(work: Work, window: Window, line: str | None, period: Period)
         part.headline_section(now, before, year),
         part.identity_section(now, await practice_calls(work, window)),
     ]
+
+
+# So many months and years before the period are shown beside it.
+_MONTHS, _YEARS = 12, 4
+
+
+async def _trends(work: Work, window: Window, line: str | None) -> list[Section]:
+    """The headlines over the last months, and over the last years."""
+    ends = window.ends
+    assert type(ends) is date
+    last = ends - timedelta(days=1)
+    month = last.year * 12 + last.month - 1 - _MONTHS
+    found = []
+    for period, begins, stop, title in (
+        (Period.MONTH, date(month // 12, month % 12 + 1, 1), ends, "Trend by month"),
+        (Period.YEAR, date(last.year - _YEARS, 1, 1), date(last.year + 1, 1, 1), "Trend by year"),
+    ):
+        names = (*part.HEADLINES, "abandoned", "turned_away")
+        summary = await _summary(work, Window(begins, stop), line, period=period, measures=names)
+        found.append(part.trend_section(summary, title))
+    return found
 
 
 async def _in_one_zone(work: Work) -> bool:
@@ -345,6 +367,7 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
             counted = await fill(look, zones, shape, window, label, line)
         sections = [
             *await _opening(work, window, line, Period(shape.period)),
+            *(await _trends(work, window, line) if shape.period not in ("day", "week") else []),
             *(part.shape_section(table) for table in counted.tables),
         ]
         if counted.coverage is not None:

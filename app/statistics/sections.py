@@ -10,7 +10,7 @@ from app.statistics.counsellors import Room
 from app.statistics.dimensions import Dimension
 from app.statistics.guard import on_grid
 from app.statistics.labels import OVERLAP, TOTAL, plain
-from app.statistics.measures import IDENTITY, MEASURES, NAMES, definition
+from app.statistics.measures import IDENTITY, MEASURES, NAMES, OUTCOMES, definition
 from app.statistics.periods import Window
 from app.statistics.reconcile import reconcile
 from app.statistics.shapes import CountedTable
@@ -32,7 +32,12 @@ KEY_FIGURES = (
 # The figures that a report opens with.
 HEADLINES = ("calls", "answered", "abandonment", "service_level", "contacts_completed")
 BY_HOUR = ("calls", "offered", "answered", "abandoned", "service_level", "asa", "longest_wait")
-_MOST_BARS = 20
+# The calls that a headline is made of, by what they are counted as; of all calls no outcome.
+_OPENS: dict[str, tuple[str, ...]] = {
+    "calls": (), "answered": ("answered",),
+    "abandonment": ("abandoned_in_greeting", "short_abandons", "abandoned_in_queue"),
+}  # fmt: skip
+_MOST_BARS = 16
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Grid:
     rows: list[list[str]]
     # What stands below: sums, what is counted more than once.
     foot: list[str] = field(default_factory=list)
+    # The outcomes of the calls that a row counts, by the number of the row: the page lists them.
+    opens: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,10 +110,12 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
                 change(name, values[0], values[1]), change(name, values[0], values[2]),
             ]
         )  # fmt: skip
-    return Section(
-        "At a glance", _sentence(now, before),
-        grid=Grid(["", "now", "against the period before", "against the year before"], rows),
-    )  # fmt: skip
+    opens: dict[int, tuple[str, ...]] = {}
+    for n, name in enumerate(HEADLINES):
+        if name in _OPENS:
+            opens[n] = tuple(o for o, measure in OUTCOMES.items() if measure in _OPENS[name])
+    columns = ["", "now", "against the period before", "against the year before"]
+    return Section("At a glance", _sentence(now, before), grid=Grid(columns, rows, opens=opens))
 
 
 def change(name: str, now: float | None, then: float | None) -> str:
@@ -146,10 +155,31 @@ def identity_section(summary: Summary, practice: int) -> Section:
     arrived = sums["calls"] + practice
     parts = sum(sums[name] for name in IDENTITY) + practice
     rows.append(["Arrived", str(arrived)])
+    opens = {
+        n: tuple(o for o, measure in OUTCOMES.items() if measure == name)
+        for n, name in enumerate(IDENTITY)
+    }
     words = "Each call is in one of these lines, and in one only."
     if parts != arrived:
         words += f" {arrived - parts} calls are in none: tell the administrator."
-    return Section("Where every call went", words, grid=Grid(["", "calls"], rows))
+    return Section("Where every call went", words, grid=Grid(["", "calls"], rows, opens=opens))
+
+
+def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Section:
+    """The headline figures over months or years, the oldest first."""
+    totals = [row for row in summary.rows if row.kind == TOTAL]
+    rows = [
+        [row.period, *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
+        for row in totals
+    ]
+    parts = [
+        (row.period, float(summary.figures(row)[name] or 0), definition(name).title.lower())
+        for name in ("answered", "abandoned", "turned_away")
+        for row in totals
+    ]
+    words = f"{title}: calls answered, abandoned and turned away."
+    chart = charts.columns(parts, "calls", "", words) if drawn and len(totals) > 1 else None
+    return Section(title, chart=chart, grid=Grid(["", *titles(HEADLINES)], rows))
 
 
 def key_section(summary: Summary, before: Summary | None) -> Section:
@@ -189,7 +219,10 @@ def heat(summary: Summary) -> Section:
     grid = Grid(["", *(f"{hour:02d}" for hour in range(24)), "all"], rows)
     busiest = max(whole, key=lambda key: whole[key], default="")
     most = whole.get(busiest, 0)
-    words = f"Calls by weekday and hour; the busiest is {busiest} o'clock, with {most}."
+    words = (
+        "Calls by weekday and hour: white is no call, and the darker the more. "
+        f"The busiest is {busiest} o'clock, with {most}."
+    )
     return Section("Calls by hour and weekday", chart=charts.heat_map(whole, words), grid=grid)
 
 

@@ -236,6 +236,7 @@ PAGES = [
     ("/reports", Permission.SEE_STATISTICS),
     ("/reports/explore", Permission.SEE_STATISTICS),
     ("/reports/planning", Permission.SEE_STATISTICS),
+    ("/reports/calls?from=2026-05-01&to=2026-05-02", Permission.SEE_SINGLE_CALLS),
     ("/reports/monthly", Permission.SEE_STATISTICS),
     ("/reports/daily", Permission.SEE_STAFF_STATISTICS),
     ("/reports/public/2020", Permission.SEE_STATISTICS),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,22 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     assert all(width > 100 for width in widths)
     words = await pictures.evaluate_all("all => all.map(one => one.alt)")
     assert all(words)
-    calls = page.locator("table.numbers").first.locator("tr", has_text="Calls").first
-    await expect(calls.locator("td").first).to_have_text("1")
+    calls = page.locator(".headlines > div").first
+    await expect(calls).to_contain_text("1")
+    for width, height in ((1440, 900), (1024, 800)):
+        await page.set_viewport_size({"width": width, "height": height})
+        whole = await page.evaluate("document.documentElement.scrollHeight")
+        assert whole <= 4 * height, "a month fits in four screens"
     await picture(page, "monthly")
+    # What a figure is made of opens from it, and leads to the call.
+    await calls.get_by_role("link", name="The calls").click()
+    await expect(page.locator("#counted-calls tbody tr")).to_have_count(1)
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("1 calls")
+    await picture(page, "counted-calls")
+    await page.go_back()
+    await page.locator(".identity").get_by_role("link", name="Answered").click()
+    await page.locator("#counted-calls tbody a").click()
+    await expect(page).to_have_url(re.compile("/calls/"))
     await page.goto(live.settings.public_url + "/reports/explore")
     await page.get_by_label("Cut into").select_option("day")
     await page.locator("select[name=by]").select_option("outcome")
@@ -73,7 +87,7 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     file = await (await started.value).path()
     assert ",answered,Answered,1," in Path(file).read_text().replace('"', "")
     await page.goto(live.settings.public_url + "/reports/planning")
-    await page.get_by_label("What if").fill("2")
+    await page.get_by_label("Counsellors more").fill("2")
     await page.get_by_role("button", name="Work out").click()
     await expect(page.locator("#plan tbody tr")).to_have_count(7)
     await picture(page, "planning")

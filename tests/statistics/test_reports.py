@@ -169,7 +169,9 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
         assert page.status_code == 200, name
         assert "What the numbers mean" in page.text
         paper = await house.client.get(f"{url}.pdf?day=2026-04-10", headers=headers)
-        text = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(paper.content)).pages)
+        sheets = pypdf.PdfReader(io.BytesIO(paper.content)).pages
+        assert name != "monthly" or len(sheets) <= 6
+        text = "".join(sheet.extract_text() for sheet in sheets)
         title = re.search(r"<h1>(.*?):", page.text)
         assert title is not None
         assert title[1].split("(")[0].strip()[:20] in text
@@ -188,6 +190,28 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
     other = {"Cookie": "; ".join(f"{k}={v}" for k, v in officer._cookies.items())}
     daily = await house.client.get(house.settings.public_url + "/reports/daily", headers=other)
     assert daily.status_code == 403, "it holds numbers of single counsellors"
+
+
+async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
+    boss = await house.add_counsellor("opens", role=Role.ADMINISTRATOR, shift=False, state=None)
+    auditor = await house.add_counsellor("sees", role=Role.AUDITOR, shift=False, state=None)
+
+    async def get(who: Counsellor, path: str) -> str:
+        url = house.settings.public_url + path
+        answer = await house.client.get(url, headers={"Cookie": who.cookie_header})
+        assert answer.status_code == 200, (path, answer.text)
+        return str(answer.text)
+
+    text = await get(boss, "/reports/monthly?day=2026-04-10")
+    identity = text[text.index('class="identity"') : text.index('class="charts"')]
+    links = re.findall(r'<a href="([^"]+)">([^<]+)</a>\s*<strong>(\d+)</strong>', identity)
+    assert len(links) == 13
+    assert sum(int(number) for _, _, number in links) > 40
+    for address, words, number in links:
+        page = await get(boss, address.replace("&amp;", "&"))
+        assert f"<h1>{number} calls" in page, words
+        assert page.count('<a href="/calls/') == int(number), words
+    assert "/reports/calls" not in await get(auditor, "/reports/monthly?day=2026-04-10")
 
 
 # -- a country's own ---------------------------------------------------------------------------
