@@ -242,14 +242,16 @@ class ParquetWriter:
     def batch(self, batch: pa.RecordBatch) -> bytes:
         self._held.append(batch)
         self._rows += batch.num_rows
-        # Row groups of a size that readers like.
-        return self._flush() if self._rows >= 50_000 else b""
+        # Row groups of a size that readers like and that memory bears.
+        return self._flush() if self._rows >= 20_000 else b""
 
     def _flush(self) -> bytes:
         if self._held:
             whole = pa.Table.from_batches(self._held).cast(self._schema)
             self._writer.write_table(whole)
             self._held, self._rows = [], 0
+            del whole
+            pa.default_memory_pool().release_unused()
         return self._buffer.take()
 
     def end(self) -> Iterator[bytes]:
