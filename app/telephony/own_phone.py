@@ -85,11 +85,14 @@ async def text_message(work: Work, signed: Signed) -> str:
     staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
     staff = await work.session.get(Staff, staff_id) if staff_id else None
     if staff is None:
-        number = line.number if line else ""
+        # With no line set up yet, there is no number of ours to ring.
+        ring, pozovi = (
+            (f"Please ring {line.number}. ", f"Pozovi {line.number}. ") if line else ("", "")
+        )
         emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
         return (
-            f"Nobody reads messages here. Please ring {number}; in danger ring {emergency}. "
-            f"Ovde niko ne čita poruke. Pozovi {number}; u opasnosti pozovi {emergency}."
+            f"Nobody reads messages here. {ring}If you are in danger, ring {emergency}. "
+            f"Ovde niko ne čita poruke. {pozovi}Ako si u opasnosti, pozovi {emergency}."
         )
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
     state = WORDS.get(word)

@@ -7,7 +7,7 @@ its event, so that a repeat of the webhook is answered from the same decision.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -525,42 +525,48 @@ def trouble_steps(path: str) -> list[Step]:
 
 
 def speak_instant(at: datetime, now: datetime, timezone: str, language: str) -> str:
-    """A time of the near future as one says it: "at 22:00", "tomorrow at 9:00"."""
+    """Return an instant of the near future in words: "at 22:00", "tomorrow at 9:00".
+
+    Midnight has its own words: with "tomorrow at 0:00" a child might ring a day late.
+    """
     zone, times = ZoneInfo(timezone), words.times_of(language)
     then, today = at.astimezone(zone), now.astimezone(zone).date()
-    said = {"time": f"{then:%H:%M}", "day": times.days[then.weekday()]}
     match (then.date() - today).days:
         case 0:
-            return times.at.format(**said)
+            return times.at.format(time=_hour(then))
+        case 1 if then.time() == time(0):
+            return times.midnight
         case 1:
-            return times.tomorrow.format(**said)
-        case days if days < _WEEK:
-            return times.on_day.format(**said)
-    return times.on_date.format(date=_date(then, language), **said)
+            return times.tomorrow.format(time=_hour(then))
+    return times.on_day.format(day=_day(then.date(), today, times), time=_hour(then))
 
 
 def speak_window(
     begins: datetime, ends: datetime, now: datetime, timezone: str, language: str
 ) -> str:
-    """A stretch of time as one says it: "between 18:00 and 21:00"."""
+    """Return a window of time in words: "between 18:00 and 21:00"."""
     zone, times = ZoneInfo(timezone), words.times_of(language)
     first, last = begins.astimezone(zone), ends.astimezone(zone)
-    said = {"from": f"{first:%H:%M}", "until": f"{last:%H:%M}"}
-    match (first.date() - now.astimezone(zone).date()).days:
+    today = now.astimezone(zone).date()
+    said = {"from": _hour(first), "until": _hour(last)}
+    match (first.date() - today).days:
         case 0:
             return times.window.format(**said)
         case 1:
             return times.window_tomorrow.format(**said)
-        case days if days < _WEEK:
-            return times.window_on_day.format(day=times.days[first.weekday()], **said)
-    return times.window_on_day.format(day=_date(first, language), **said)
+    return times.window_on_day.format(day=_day(first.date(), today, times), **said)
 
 
 _WEEK = 7
 
 
-def _date(then: datetime, language: str) -> str:
-    # Loaded when it is needed: most times are of this week, and a start must be quick.
-    from babel.dates import format_date
+def _hour(then: datetime) -> str:
+    """Return a time of day without a leading zero, which a voice would read aloud."""
+    return f"{then.hour}:{then:%M}"
 
-    return format_date(then.date(), "d MMMM", locale="sr_Latn" if language == "sr" else language)
+
+def _day(day: date, today: date, times: words.Times) -> str:
+    """Return a day in words: "on Friday" within the week, later "on 24 December"."""
+    if (day - today).days < _WEEK:
+        return times.days[day.weekday()]
+    return times.date.format(day=day.day, month=times.months[day.month - 1])

@@ -1,7 +1,7 @@
 """What people hear, a folder per language. Pure, and read once.
 
-A line's own words and those that a helpline has changed for all its lines stand in the database
-and come first; these are what is said without them.
+A prompt that a helpline has changed, for one line or for all its lines, is kept in the database
+and comes first; the prompts here are the default.
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,26 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Times:
-    """How instants and stretches of time are said; `days` from Monday on."""
+    """How a language says instants and windows of time.
+
+    `days` starts on Monday, `months` in January; both are written as they stand in a sentence.
+    """
 
     at: str
     tomorrow: str
+    midnight: str
     on_day: str
-    on_date: str
+    date: str
     window: str
     window_tomorrow: str
     window_on_day: str
     days: tuple[str, ...]
+    months: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Words:
-    """The prompts of a language by their keys, and its times."""
+    """The prompts of a language by key, and how it says times."""
 
     prompts: Mapping[str, str]
     times: Times
@@ -38,31 +43,32 @@ class Words:
 
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
-    """The languages that are shipped."""
+    """Return the languages that are shipped."""
     return tuple(sorted(path.parent.name for path in _FOLDER.glob("*/prompts.yaml")))
 
 
 @lru_cache(maxsize=64)
 def words_of(language: str) -> Words | None:
-    """The words of a language; None where none are shipped."""
+    """Return the words of a language, or None if none are shipped."""
     if language not in languages():
         return None
-    # Our own files, so the quick reader that trusts them will do.
+    # Our own files can be trusted, so the quick loader will do.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = (_FOLDER / language / "prompts.yaml").read_text(encoding="utf-8")
     read = yaml.load(text, Loader=loader)  # noqa: S506
-    times = {**read["times"], "days": tuple(read["times"]["days"])}
+    lists = {name: tuple(read["times"][name]) for name in ("days", "months")}
+    times = {**read["times"], **lists}
     return Words(dict(read["prompts"]), Times(**times))
 
 
 def times_of(language: str) -> Times:
-    """How a language says times; English where it has no words for them."""
+    """Return how a language says times, or how English does if the language is not shipped."""
     words = words_of(language) or words_of("en")
     assert words is not None
     return words.times
 
 
 def prompt(language: str, key: str) -> str | None:
-    """The shipped words of a key in a language."""
+    """Return the shipped text of a prompt in a language, or None."""
     words = words_of(language)
     return words.prompts.get(key) if words is not None else None

@@ -190,7 +190,7 @@ async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None
     )  # fmt: skip
     leg = await waits(stage, from_=CHILD)
     await asks(stage, leg, "1", "1", "1")
-    assert leg.has_heard("Pozvaćemo te sutra između 08:00")
+    assert leg.has_heard("Pozvaćemo te sutra između 8:00")
     row = await state(stage)
     assert row["next_at"].hour == 7, "eight in Belgrade"
     await stage.exchange.hang_up(leg)

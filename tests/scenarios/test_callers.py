@@ -151,7 +151,7 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
     # The board rings at Boris; while it does, the child presses 2.
     await boris.decline()
     await stage.advance(25)
-    assert leg.has_heard("prošli put razgovarao")
+    assert leg.has_heard("istog savetnika kao prošli put")
     stage.exchange.press(leg, "2")
     await stage.advance(6)
     assert leg.has_heard("Pokušaćemo")

@@ -198,7 +198,7 @@ async def test_place_and_comfort_while_nobody_is_free(stage: Stage) -> None:
     await stage.advance(1)
     stage.exchange.press(second, "1")
     await stage.advance(25)
-    assert first.has_heard("Na redu si")
+    assert first.has_heard("Pre tebe nema nikoga")
     assert second.has_heard("Broj poziva pre tebe: 1")
     await stage.advance(90)
     # Nobody free for long: a voice message is offered, and the place kept.

@@ -206,7 +206,7 @@ async def test_at_night_a_message_is_left_fetched_and_heard(by_night: Stage) -> 
     await stage.advance(2)
     stage.exchange.press(leg, "1")
     await stage.advance(70)
-    assert leg.has_heard("08:00")
+    assert leg.has_heard("u 8:00")
     assert leg.has_heard("Savetnik će poslušati tvoju poruku")
     await stage.exchange.hang_up(leg)
     await stage.advance(10)

@@ -160,20 +160,29 @@ def test_a_recorded_prompt_is_played() -> None:
 
 def test_the_time_of_return_is_said_in_the_callers_language() -> None:
     at = datetime(2026, 11, 25, 7, 0, tzinfo=UTC)
-    assert script.speak_instant(at, NOW, "Europe/Belgrade", "sr") == "sutra u 08:00"
-    assert script.speak_instant(at, NOW, "Europe/Belgrade", "en") == "tomorrow at 08:00"
+    assert script.speak_instant(at, NOW, "Europe/Belgrade", "sr") == "sutra u 8:00"
+    assert script.speak_instant(at, NOW, "Europe/Belgrade", "en") == "tomorrow at 8:00"
     today = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
     assert script.speak_instant(today, NOW, "Europe/Belgrade", "en") == "at 23:00"
 
 
 def test_a_weekday_and_a_date_are_said_as_one_says_them() -> None:
     friday = datetime(2026, 11, 27, 7, 0, tzinfo=UTC)
-    assert script.speak_instant(friday, NOW, "Europe/Belgrade", "sr") == "u petak u 08:00"
-    assert script.speak_instant(friday, NOW, "Europe/Belgrade", "en") == "on Friday at 08:00"
+    assert script.speak_instant(friday, NOW, "Europe/Belgrade", "sr") == "u petak u 8:00"
+    assert script.speak_instant(friday, NOW, "Europe/Belgrade", "en") == "on Friday at 8:00"
     later = datetime(2026, 12, 24, 7, 0, tzinfo=UTC)
-    assert script.speak_instant(later, NOW, "Europe/Belgrade", "en") == "on 24 December at 08:00"
+    assert script.speak_instant(later, NOW, "Europe/Belgrade", "en") == "on 24 December at 8:00"
+    assert script.speak_instant(later, NOW, "Europe/Belgrade", "sr") == "24. decembra u 8:00"
     window = script.speak_window(friday, friday + timedelta(hours=3), NOW, "Europe/Belgrade", "en")
-    assert window == "on Friday between 08:00 and 11:00"
+    assert window == "on Friday between 8:00 and 11:00"
+    window = script.speak_window(later, later + timedelta(hours=3), NOW, "Europe/Belgrade", "en")
+    assert window == "on 24 December between 8:00 and 11:00"
+
+
+def test_the_coming_midnight_is_not_called_tomorrow() -> None:
+    midnight = datetime(2026, 11, 24, 23, 0, tzinfo=UTC)
+    assert script.speak_instant(midnight, NOW, "Europe/Belgrade", "sr") == "večeras u ponoć"
+    assert script.speak_instant(midnight, NOW, "Europe/Belgrade", "en") == "tonight at midnight"
 
 
 def test_a_silent_caller_is_through_the_menu_within_twelve_seconds() -> None:
