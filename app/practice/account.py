@@ -1,4 +1,4 @@
-"""What an account has besides calls: its numbers, its queues, and flows that the provider keeps."""
+"""What an account has besides calls: numbers, queues, and flows that the provider hosts."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _WHEN = "Mon, 14 Jan 2030 09:00:00 +0000"
 
 @dataclass
 class Flow:
-    """A flow of the provider's own: static, and there when we are not."""
+    """A flow that the provider hosts: static, and available when our servers are not."""
 
     sid: str
     name: str
@@ -33,7 +33,7 @@ class Account:
         self._base = f"/2010-04-01/Accounts/{exchange.account_sid}"
 
     def routes(self) -> list[tuple[str, Any, list[str]]]:
-        """Paths, handlers and methods."""
+        """Return paths, handlers and methods."""
         found = [
             (f"{_ROOT}/IncomingPhoneNumbers.json", self.list_numbers, ["GET"]),
             (f"{_ROOT}/IncomingPhoneNumbers/{{sid}}.json", self.change_number, ["POST"]),

@@ -1,4 +1,4 @@
-"""The conference engine: who is in, who hears whom, and the events about it."""
+"""The conference engine: who is in a conference, who hears whom, and its events."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -30,21 +30,24 @@ class Conferences:
         self._of_leg: dict[str, Conference] = {}
 
     def find(self, name_or_sid: str) -> Conference | None:
-        """The live conference of that name or id."""
+        """Return the live conference with a name or id, or None."""
         if name_or_sid in self.all:
             return self.all[name_or_sid]
         alive = (c for c in self.all.values() if c.name == name_or_sid and c.status != "completed")
         return next(alive, None)
 
     def of_leg(self, leg: Leg) -> tuple[Conference, Participant] | None:
-        """The conference that a leg is in, and its part in it."""
+        """Return the conference that a leg is in, and the leg's participant, or None."""
         conference = self._of_leg.get(leg.sid)
         if conference is None or leg.sid not in conference.participants:
             return None
         return conference, conference.participants[leg.sid]
 
     def open(self, name: str, callback: str | None, events: frozenset[str]) -> Conference:
-        """Join or make; only the first participant's callback is heeded."""
+        """Return the live conference of a name, or open one.
+
+        Only the callback of the first participant counts.
+        """
         known = self.find(name)
         if known is not None:
             return known
@@ -77,11 +80,11 @@ class Conferences:
         self._note_talk(conference)
 
     def connect(self, conference: Conference, leg: Leg) -> None:
-        """A leg is added by the interface: it is listed at once, and is in when it is answered."""
+        """List a leg that the REST interface adds; it joins when it is answered."""
         conference.connecting[leg.sid] = leg
 
     def add_failed(self, conference: Conference, leg: Leg) -> None:
-        """A leg that was added was not answered: it leaves without ever having joined."""
+        """Report a leg that was added and not answered: it leaves without having joined."""
         if conference.connecting.pop(leg.sid, None) is None or conference.status == "completed":
             return
         never_in = Participant(leg, leg.label, False, True)
@@ -93,7 +96,10 @@ class Conferences:
             self.end(conference, "last-participant-left")
 
     def leave(self, leg: Leg, reason: str) -> None:
-        """Out of the conference; the last one and the one that ends it for all close it."""
+        """Take a leg out of its conference.
+
+        The last participant, or one whose exit ends it for all, closes the conference.
+        """
         found = self.of_leg(leg)
         if found is None:
             return
@@ -130,9 +136,11 @@ class Conferences:
     def take_part(
         self, conference: Conference, participant: Participant, muted: bool, coaches: str | None
     ) -> None:
-        """Heard by all, by nobody, or by one leg of the conference."""
+        """Let a participant be heard by all, by none, or only by the leg that it coaches."""
         if coaches is not None and coaches not in conference.participants:
-            self._exchange.faults.append("somebody coaches a leg that is not in the conference")
+            self._exchange.faults.append(
+                "a participant coaches a leg that is not in the conference"
+            )
         if participant.muted != muted:
             participant.muted = muted
             self._tell(conference, f"participant-{'' if muted else 'un'}mute", participant)

@@ -1,4 +1,4 @@
-"""The exchange itself: numbers, legs, and what happens to them."""
+"""The exchange: its numbers, its legs, and what happens to them."""
 
 import asyncio
 import contextlib
@@ -24,17 +24,17 @@ from app.practice.wire import Fields, Sids, rfc2822
 _GEO = ("City", "State", "Zip", "Country")
 # The event words of a subscription, for each status.
 _EVENT_OF = {"initiated": "initiated", "ringing": "ringing", "in-progress": "answered"}
-# The provider rings a little longer than it was asked to, in seconds.
+# The provider rings longer than it was asked to, by this many seconds.
 _RING_BUFFER = 5.0
-# What an account may begin in a second, unless it has asked for more.
+# How many calls an account may begin in a second, unless it has asked for more.
 CALLS_PER_SECOND = 1.0
-# A sound of which the exchange cannot tell how long it is, in seconds.
+# The length that is assumed for a sound that the exchange cannot measure, in seconds.
 _SOME_SOUND = 3.0
 
 
 @dataclass
 class Number:
-    """A number of ours at the exchange, and the addresses it is pointed at."""
+    """A number of ours at the exchange, and the addresses that it calls."""
 
     voice_url: str
     fallback_url: str | None = None
@@ -43,7 +43,7 @@ class Number:
 
 
 def _seconds_of(sound: bytes) -> float:
-    """How long a WAV file plays; of other files we only guess."""
+    """Return how long a WAV file plays; for other files, a guess."""
     try:
         with wave.open(io.BytesIO(sound)) as file:
             return float(file.getnframes()) / float(file.getframerate())
@@ -52,7 +52,7 @@ def _seconds_of(sound: bytes) -> float:
 
 
 class Exchange:
-    """One account. `faults` collects everything that the real provider would complain of."""
+    """One account. `faults` collects everything that the real provider would complain about."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Exchange:
         self.knobs = Knobs()
         self.faults: list[str] = []
         self.sender = Sender(auth_token, self.knobs, self.faults, profile)
-        # What the REST interface was asked and answered: method, path, form, status, body.
+        # Every REST request with its answer: method, path, form, status, body.
         self.asked: list[tuple[str, str, dict[str, list[str]], int, Any]] = []
         self.sids = Sids(seed, uuids=profile.uuids)
         self.numbers: dict[str, Number] = {}
@@ -76,20 +76,20 @@ class Exchange:
         self.rooms: dict[str, Room] = {}
         self.recordings: dict[str, Recording] = {}
         self.messages: dict[str, Message] = {}
-        # What an account may begin in a second; what is asked for beyond that waits as `queued`.
+        # Calls that the account may begin in a second; further calls wait as `queued`.
         self.calls_per_second = CALLS_PER_SECOND
         self._next_slot = clock.now()
-        # Besides the account itself, keys that may use the interface, with their secrets.
+        # Keys that may use the interface besides the account itself, with their secrets.
         self.api_keys: dict[str, str] = {}
-        # Numbers of others that the account may show, and flows that the provider keeps for it.
+        # Verified numbers that the account may show, and flows that the provider hosts for it.
         self.caller_ids: set[str] = set()
         self.flows: dict[str, Flow] = {}
         self.allows_flows = True
-        # How long each sound that a document plays is, in seconds, by its address.
+        # The length of each sound that a document plays, in seconds, by its address.
         self.sounds: dict[str, float] = {}
         self.conferences = Conferences(self)
         self._tasks: set[asyncio.Task[Any]] = set()
-        # Callbacks that wait to be overtaken.
+        # Callbacks that are held back until another one overtakes them.
         self._held: list[Callable[[], Awaitable[None]]] = []
 
     # -- tasks ----------------------------------------------------------------------------
@@ -112,17 +112,17 @@ class Exchange:
         await self.sender.close()
 
     def flow_url(self, sid: str) -> str:
-        """The address of a flow, for a number to be pointed at."""
+        """Return the address of a flow, for use as a number's address."""
         return f"https://webhooks.twilio.com/v1/Accounts/{self.account_sid}/Flows/{sid}"
 
     def flow_at(self, url: str | None) -> Flow | None:
-        """The flow at an address, if one is there."""
+        """Return the flow at an address, or None."""
         return next((flow for flow in self.flows.values() if self.flow_url(flow.sid) == url), None)
 
     # -- what people do -------------------------------------------------------------------
 
     def ring(self, from_: str, to: str, caller: Caller | None = None) -> Leg:
-        """Somebody rings a number of ours."""
+        """Let a caller ring one of our numbers."""
         number = self.numbers[to]
         leg = Leg(
             sid=self.sids.new("CA"),
@@ -141,16 +141,16 @@ class Exchange:
         return leg
 
     def press(self, leg: Leg, digits: str) -> None:
-        """The party presses keys."""
+        """Press keys on a leg's phone."""
         for digit in digits:
             leg.digits.put_nowait(digit)
 
     async def hang_up(self, leg: Leg) -> None:
-        """The party hangs up."""
+        """Hang up a leg's phone."""
         await self.end_leg(leg, "completed" if leg.answered_at else "no-answer", "party")
 
     def phone_at(self, address: str) -> Phone:
-        """The phone at an address; a browser's phone picks up by itself."""
+        """Return the phone at an address; a browser's phone picks up by itself."""
         if address not in self.phones:
             known = address.startswith("client:")
             self.phones[address] = Phone(picks_up=0.3, presses=None, unreachable=not known)
@@ -159,13 +159,13 @@ class Exchange:
     # -- the life of a leg ----------------------------------------------------------------
 
     def answer(self, leg: Leg) -> None:
-        """The leg is up."""
+        """Mark a leg as answered."""
         if leg.answered_at is None:
             leg.answered_at = self.clock.now()
             self.set_status(leg, "in-progress")
 
     def set_status(self, leg: Leg, status: str) -> None:
-        """A new status, and its callback if it is subscribed to. All of them are counted."""
+        """Set a status and send its callback if subscribed. Every status counts in the sequence."""
         leg.status = status
         leg.story.append((self.clock.now(), f"is {status}"))
         event = _EVENT_OF.get(status, "completed")
@@ -194,7 +194,7 @@ class Exchange:
         return fields
 
     def leg_fields(self, leg: Leg) -> Fields:
-        """The fields that every request about a leg carries, blanks and doubles included."""
+        """Return the fields that every request about a leg carries, blanks and doubles included."""
         fields = [
             ("CallSid", leg.sid),
             ("AccountSid", leg.account),
@@ -214,7 +214,7 @@ class Exchange:
         return fields
 
     def call_back(self, url: str, fields: Fields, what: str) -> None:
-        """Send a callback on its own: it may overtake, come twice, late, or never."""
+        """Send a callback on its own: it may overtake others, come twice, late, or never."""
         path = url.split("#")[0] + " " + what
         if self.knobs.fires("lose", path):
             return
@@ -242,14 +242,14 @@ class Exchange:
             self.spawn(deliver())
 
     async def _release_later(self, deliver: Callable[[], Awaitable[None]]) -> None:
-        """What nothing has overtaken within two seconds is delivered all the same."""
+        """Deliver a held callback after two seconds, even if no other has overtaken it."""
         await self.clock.sleep(2)
         if deliver in self._held:
             self._held.remove(deliver)
             await deliver()
 
     async def end_leg(self, leg: Leg, status: str, ending: Ending) -> None:
-        """A leg ends; whatever it was doing is told about it."""
+        """End a leg, and run the hooks of what it was doing."""
         if leg.over:
             return
         leg.ended_at, leg.ending = self.clock.now(), ending
@@ -260,7 +260,7 @@ class Exchange:
             await self._quietly(hook())
 
     async def redirect(self, leg: Leg, url: str) -> None:
-        """The interface sends a leg to another document."""
+        """Send a leg to another document, as the REST interface does."""
         hooks = list(reversed(leg.on_redirect))
         self._stop_program(leg)
         leg.story.append((self.clock.now(), "is sent elsewhere"))
@@ -282,12 +282,12 @@ class Exchange:
     # -- ringing out ----------------------------------------------------------------------
 
     def ring_out(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
-        """Ring a phone; when it is lifted, `then` is what it hears."""
+        """Ring a phone; when it is answered, run `then`."""
         self.legs[leg.sid] = leg
         leg.program = self.spawn(self._ring_out(leg, then))
 
     async def _wait_for_slot(self) -> None:
-        """Legs that the interface asks for begin one after the other."""
+        """Wait until the account may begin another leg: they begin one after the other."""
         begins = max(self._next_slot, self.clock.now())
         self._next_slot = begins + timedelta(seconds=1 / self.calls_per_second)
         wait = (begins - self.clock.now()).total_seconds()
@@ -320,13 +320,13 @@ class Exchange:
         await then()
 
     def _talks(self, phone: Phone) -> bool:
-        """Whether somebody talks on it already, and it takes one call at a time."""
+        """Return whether the phone is in a call and takes only one call at a time."""
         return self.profile.one_call_per_phone and any(
             leg.party is phone and leg.answered_at and not leg.over for leg in self.legs.values()
         )
 
     def plan_end_of_talk(self, leg: Leg) -> None:
-        """A phone that is connected now dies later, or is hung up, as its owner says."""
+        """Plan how a connected phone ends its talk: its line dies, or its owner hangs up."""
         phone = leg.party
         if not isinstance(phone, Phone):
             return
@@ -344,14 +344,14 @@ class Exchange:
             await self.end_leg(leg, "completed", "party")
 
     async def let_die(self, leg: Leg) -> None:
-        """The line to a phone breaks; neither side has hung up."""
+        """Break the line to a phone; neither side has hung up."""
         leg.sip_code = 408
         await self.end_leg(leg, "failed", "party")
 
     # -- sounds ---------------------------------------------------------------------------
 
     async def length_of(self, url: str) -> float:
-        """How long a sound plays; it is fetched once, as the provider keeps it."""
+        """Return how long a sound plays, in seconds. It is fetched once, as by the provider."""
         if url not in self.sounds:
             sound = await self.sender.fetch_sound(url)
             if sound is None:
@@ -362,7 +362,7 @@ class Exchange:
     # -- messages -------------------------------------------------------------------------
 
     def send_message(self, message: Message) -> None:
-        """Carry an SMS: sent, then delivered, unless the phone cannot be reached."""
+        """Carry an SMS: sent, then delivered, unless the phone is unreachable."""
         self.messages[message.sid] = message
         self.spawn(self._carry(message))
 

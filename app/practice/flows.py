@@ -1,4 +1,4 @@
-"""Playing a flow of the provider's own on a leg: the few widgets that are used here.
+"""Play a flow that the provider hosts on a leg: only the widgets that are used here.
 
 As Studio documents them: `say-play`, `add-twiml-redirect` (whose `fail` follows when there is no
 document), `set-variables` with Liquid's `plus`, `split-based-on` and `connect-call-to`.
@@ -28,7 +28,7 @@ class FlowPlayer:
         self._variables: dict[str, int] = {}
 
     async def run(self) -> Answered | None:
-        """Play until a document of ours is there, which is the answer, or the flow ends."""
+        """Play until our server answers with a document. Return it, or None if the flow ends."""
         following: str | None = self._first
         while following is not None:
             state = self._states[following]

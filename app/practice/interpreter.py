@@ -1,4 +1,4 @@
-"""Executing TwiML on a leg, with the provider's rules for what follows what."""
+"""Execute TwiML on a leg, by the provider's rules for which document follows."""
 
 import asyncio
 import contextlib
@@ -18,23 +18,23 @@ from app.practice.wire import Fields
 if TYPE_CHECKING:
     from app.practice.exchange import Exchange
 
-# What the provider lets a leg live, in seconds, unless it is asked for something else.
+# How long the provider lets a leg live, in seconds, unless the request sets another limit.
 LONGEST_LEG = 14_400.0
 
-# Spoken words, in letters a second.
+# How fast words are spoken, in letters per second.
 _SPEED = 15.0
 
 
 @dataclass
 class Next:
-    """The document to go on with."""
+    """The document that comes next."""
 
     url: str
     fields: Fields = field(default_factory=list)
 
 
 class LeftRoom(Exception):
-    """A `<Leave>` in a waiting room's document."""
+    """Raised by a `<Leave>` in a waiting room's document."""
 
 
 class Interpreter:
@@ -43,7 +43,7 @@ class Interpreter:
         self._clock = exchange.clock
 
     async def run(self, url: str, fields: Fields | None = None) -> None:
-        """Run documents from an address on until the leg ends."""
+        """Run documents, starting at an address, until the leg ends."""
         following: Next | None = Next(url, fields or [])
         while following is not None:
             document = await self._fetch(following)
@@ -58,7 +58,7 @@ class Interpreter:
         await self._x.end_leg(self._leg, "completed", "ran_out")
 
     async def _fetch(self, what: Next) -> Answered | None:
-        """A document, or the fallback's, or None. The primary is tried first every time."""
+        """Return the document, or the fallback's, or None. Every fetch tries the primary first."""
         leg = self._leg
         try:
             return await self._x.sender.fetch(
@@ -79,13 +79,13 @@ class Interpreter:
             return None
 
     async def fetch_once(self, url: str) -> Answered:
-        """A document, without a second address. Raises Unanswered."""
+        """Return a document without trying a fallback. Raises Unanswered."""
         return await self._x.sender.fetch(url, self._x.leg_fields(self._leg), self._leg.cookies)
 
     # -- verbs ----------------------------------------------------------------------------
 
     async def execute(self, verbs: list[Verb], url: str) -> Next | None:
-        """Run verbs; the answer is where to go on, or None if they ran out."""
+        """Run verbs. Return the next document, or None if the verbs ran out."""
         for verb in verbs:
             if verb.name == "Reject":
                 status = "busy" if verb.get("reason") == "busy" else "no-answer"
@@ -135,7 +135,7 @@ class Interpreter:
 
     @contextlib.contextmanager
     def _sounding(self) -> Iterator[None]:
-        """While this goes on the party is not in silence."""
+        """Note that the party hears or says something while the block runs."""
         began = self._clock.now()
         try:
             yield
@@ -189,7 +189,7 @@ class Interpreter:
         return digits
 
     async def _race(self, wanted: Awaitable[str], patience: "asyncio.Future[None]") -> str | None:
-        """The wanted thing, or None when patience runs out first."""
+        """Return what was wanted, or None if patience runs out first."""
         task = asyncio.ensure_future(wanted)
         try:
             both: set[asyncio.Future[Any]] = {task, patience}
@@ -206,7 +206,7 @@ class Interpreter:
     # -- recording ------------------------------------------------------------------------
 
     async def _record(self, verb: Verb, url: str) -> Next | None:
-        """Silence is not recorded, and goes on with the next verb."""
+        """Record a message. Silence is not recorded, and the next verb follows."""
         leg, caller = self._leg, self._leg.party
         assert isinstance(caller, Caller)
         longest = int(verb.get("maxLength", "3600"))
@@ -220,8 +220,8 @@ class Interpreter:
     ) -> Next | None:
         action = verb.get("action") or url
         began = self._clock.now()
-        # Elsewhere silence is a recording, too, no action tells of keys, and none is asked for
-        # once the caller has hung up.
+        # On Somleng, silence is a recording as well, the action is not told of keys, and it is not
+        # requested once the caller has hung up.
         tells = self._x.profile.second_chances
 
         async def cut_off() -> None:
@@ -271,7 +271,7 @@ class Interpreter:
         return named if self._x.profile.second_chances else fields
 
     async def _tell_action(self, action: str, extra: Fields) -> None:
-        """An action requested when the leg is over: its answer is not executed."""
+        """Request an action after the leg has ended; its answer is not executed."""
         if not action:
             return
         fields = self._x.leg_fields(self._leg) + extra
@@ -313,7 +313,7 @@ class Interpreter:
         return Next(action, fields) if action else None
 
     async def _wait_in(self, room: Room, waiting: Waiting, verb: Verb) -> str:
-        """Play the waiting room's documents, again and again, until somebody leaves."""
+        """Play the waiting room's documents again and again until the caller leaves."""
         url = verb.get("waitUrl")
         if not url:
             await asyncio.Event().wait()
@@ -355,7 +355,7 @@ class Interpreter:
             return await self._dial_number(verb, noun)
 
         def dialled() -> Fields:
-            # Of a conference neither the other leg nor a duration is told.
+            # For a conference, the provider tells neither the other leg nor a duration.
             return [("DialCallStatus", "answered")]
 
         async def hung_up() -> None:
@@ -384,8 +384,10 @@ class Interpreter:
         return Next(action, dialled()) if action else None
 
     async def _dial_number(self, verb: Verb, noun: Verb) -> Next | None:
-        """Ring one number; whoever lifts it hears the noun's document first, and if that runs
-        out without hanging up, the two are connected."""
+        """Ring one number. The person who answers hears the noun's document first.
+
+        If the document runs out without hanging up, the two are connected.
+        """
         leg, action = self._leg, verb.get("action")
         child = Leg(
             sid=self._x.sids.new("CA"), account=leg.account,
@@ -427,7 +429,7 @@ class Interpreter:
                 seconds = int((bridge.until - bridge.since).total_seconds())
                 talked = ("DialCallDuration", str(seconds))
                 return [("DialCallSid", child.sid), ("DialCallStatus", "completed"), talked]
-            # Lifted, and never connected: the screening said no.
+            # Answered and never connected: the screening declined the call.
             status = "no-answer" if child.status in ("completed", "canceled") else child.status
             if not self._x.profile.second_chances:
                 return [("DialCallStatus", status)]
@@ -457,11 +459,11 @@ class Interpreter:
         muted: bool = False,
         coaches: str | None = None,
     ) -> None:
-        """Be in a conference until out of it."""
+        """Join a conference and stay until the leg leaves it."""
         conference = self._x.conferences.open(name, callback, events)
         participant = Participant(self._leg, label, ends, starts, muted=muted, coaches=coaches)
         if coaches is not None and coaches not in conference.participants:
-            self._x.faults.append("somebody coaches a leg that is not in the conference")
+            self._x.faults.append("a participant coaches a leg that is not in the conference")
         self._x.conferences.join(conference, participant)
         if conference.status == "init" and wait_url:
             participant.wait_program = self._x.spawn(self.play_to(wait_url))
@@ -473,7 +475,7 @@ class Interpreter:
             out_of_time.cancel()
 
     async def _leave_after(self, limit: float, participant: Participant) -> None:
-        """A dial ends after its limit, even in the middle of a talk."""
+        """End a dial after its limit, even in the middle of a talk."""
         await self._clock.sleep(limit)
         if not participant.out.done():
             self._x.conferences.leave(self._leg, "participant_hung_up")
@@ -491,7 +493,10 @@ class Interpreter:
         await participant.out
 
     async def play_to(self, url: str) -> None:
-        """What somebody hears who is alone in a conference, or held: once, unless it redirects."""
+        """Play a document to a participant who is alone in a conference, or held.
+
+        It plays once, unless it redirects.
+        """
         following: Next | None = Next(url)
         while following is not None:
             try:

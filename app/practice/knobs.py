@@ -1,4 +1,4 @@
-"""How the exchange can be made to misbehave: rules that fire on a delivery or a request."""
+"""Make the exchange misbehave: rules that fire on a delivery or a request."""
 
 import random
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Trouble = Literal[
 
 @dataclass
 class Rule:
-    """A trouble for what matches, a number of times, or with a probability for ever."""
+    """A trouble for what matches, `times` times (None: without end), each with a probability."""
 
     trouble: Trouble
     matching: str = ""
@@ -29,7 +29,7 @@ class Rule:
 
 @dataclass
 class Knobs:
-    """All rules, and the dice they use."""
+    """All rules, and the dice that they use."""
 
     rules: list[Rule] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(1))
@@ -50,7 +50,7 @@ class Knobs:
         self.rules.clear()
 
     def fires(self, trouble: Trouble, what: str) -> Rule | None:
-        """The rule that fires now, counted down."""
+        """Return the rule that fires now and count it down, or None."""
         for rule in self.rules:
             if rule.trouble != trouble or rule.matching not in what or rule.times == 0:
                 continue

@@ -33,33 +33,33 @@ class Leg:
     status: str = "queued"
     answered_at: datetime | None = None
     ended_at: datetime | None = None
-    # How it ended, for tests: by the party, by a document, by the interface, by a fault.
+    # How it ended, for tests: by the party, a document, the REST interface or a fault.
     ending: Ending | None = None
     sequence: int = 0
     status_callback: str | None = None
     status_events: frozenset[str] = frozenset({"completed"})
     fallback_url: str | None = None
     cookies: dict[str, str] = field(default_factory=dict)
-    # What is being executed, and what a hang-up in the middle of it still has to send.
+    # What is being executed, and what a hang-up or redirect in the middle still has to send.
     program: "asyncio.Task[None] | None" = None
     on_hang_up: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     on_redirect: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     digits: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
     # The story of the leg, in words.
     story: list[tuple[datetime, str]] = field(default_factory=list)
-    # When there was something to hear or to say: words, sounds, a ringing tone, a talk, a message
-    # that the party speaks.
+    # When the party heard or said something: words, sounds, a ringing tone, a talk, a message of
+    # its own.
     heard_from: list[tuple[datetime, datetime]] = field(default_factory=list)
     timeout: float = 60.0
     answered_by: str | None = None
     label: str = ""
     # The name of the queue that it waits in.
     waits_in: str | None = None
-    # The last SIP answer, where it says more than the status: 408 for a line that died.
+    # The last SIP code, if it says more than the status: 408 for a line that died.
     sip_code: int | None = None
     # The leg whose document dials this one.
     parent: str | None = None
-    # With whom a `<Dial>` of a number has connected it: since when, until when, and the other leg.
+    # The legs that a `<Dial>` of a number has connected it with, and from when until when.
     bridges: list["Bridge"] = field(default_factory=list)
 
     @property
@@ -68,7 +68,7 @@ class Leg:
 
     @property
     def talks_with(self) -> "Leg | None":
-        """Whom a dialled number has brought, while they talk."""
+        """Return the leg that a dialled number has connected, while the two talk."""
         return next((b.other for b in self.bridges if b.until is None), None)
 
     @property
@@ -80,11 +80,11 @@ class Leg:
         self.story.append((at, f"hears: {text}"))
 
     def has_heard(self, words: str) -> bool:
-        """Whether somebody said this to the party, in any of the languages."""
+        """Return whether the party has heard these words, in any language."""
         return any(words in heard.text for heard in self.party.heard)
 
     def silences(self, until: datetime, longest: float) -> list[tuple[datetime, float]]:
-        """Stretches of silence longer than so many seconds, from the answer on: when, how long."""
+        """Return silences longer than `longest` seconds since the answer: when, how long."""
         if self.answered_at is None:
             return []
         found, at = [], self.answered_at
@@ -97,7 +97,7 @@ class Leg:
 
     @property
     def seconds(self) -> int:
-        """How long the leg was up."""
+        """Return how long the leg was up, in whole seconds."""
         if self.answered_at is None or self.ended_at is None:
             return 0
         return round((self.ended_at - self.answered_at).total_seconds())

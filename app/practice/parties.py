@@ -1,4 +1,4 @@
-"""Who is at the other end of a leg: callers who ring in, and phones that are rung."""
+"""The people at the other end of a leg: callers who ring in, and phones that are rung."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass
 class Heard:
-    """Something that somebody heard, and when."""
+    """Something that a person heard or read, and when."""
 
     at: datetime
     text: str
@@ -14,9 +14,9 @@ class Heard:
 
 @dataclass
 class Caller:
-    """Somebody who rings in. Told what to do from outside: press, hang up, speak.
+    """A caller who rings in, and is told from outside to press keys or hang up.
 
-    `message_seconds` is how long they speak when they are asked for a message.
+    `message_seconds` is how long the caller speaks when asked for a message.
     """
 
     message_seconds: int = 0
@@ -26,12 +26,12 @@ class Caller:
 
 @dataclass
 class Phone:
-    """A phone that can be rung, and what happens then. Times in seconds.
+    """A phone that can be rung, and how it behaves then. Times in seconds.
 
-    `picks_up` None lets it ring out. `presses` None is a machine, or a person who does not listen.
-    A person who `understands` presses the first key that a question names where it does not name
-    theirs; a stranger, or a pocket, presses the same key again.
-    `drops_after` lets the line die in mid-talk, `drops` times; `hangs_up_after` is a person who
+    With `picks_up` None it rings out. `presses` None is a machine, or a person who does not listen.
+    If a question does not name the key in `presses`, a person who `understands` presses the first
+    key that it names; a stranger, or a phone in a pocket, presses the same key again.
+    `drops_after` lets the line die in mid-talk, `drops` times; after `hangs_up_after` the person
     hangs up.
     """
 
@@ -40,7 +40,7 @@ class Phone:
     unreachable: bool = False
     presses: str | None = "1"
     understands: bool = True
-    # A machine that answers: known to the exchange if it is asked to tell.
+    # An answering machine: the exchange reports it if it is asked who answered.
     machine: bool = False
     press_after: float = 1.0
     drops_after: float | None = None
@@ -48,5 +48,5 @@ class Phone:
     hangs_up_after: float | None = None
     heard: list[Heard] = field(default_factory=list)
     rung: int = 0
-    # What was written to it.
+    # The text messages that it has received.
     texts: list[Heard] = field(default_factory=list)

@@ -1,9 +1,9 @@
-"""Whom the exchange plays: Twilio, or Somleng, which knows less and promises less.
+"""The platforms that the exchange can imitate: Twilio, or Somleng, which supports less.
 
 What Somleng executes was read in its source (`somleng-switch`, `execute_twiml.rb` and the verbs
-beside it; `somleng`, the controllers of its REST interface). Elements that it does not know end
-the call there, and attributes that it does not know are passed over in silence: here both are
-reported, since somebody relied on them.
+beside it; `somleng`, the controllers of its REST interface). There, an unknown element ends the
+call and an unknown attribute is ignored without notice. Here both are reported, because the
+program that sent them relied on them.
 """
 
 from collections.abc import Mapping
@@ -18,30 +18,30 @@ def _table(**words: str) -> Table:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a platform executes, and how it tells of it."""
+    """What a platform executes, and how it reports it."""
 
     name: str
-    # What each element may carry and hold. Only what the exchange executes is listed.
+    # The attributes and children of each element; only what the exchange executes is listed.
     attributes: Table
     children: Table
-    # Parameters that a call may be made and changed with; None lets all through.
+    # Parameters with which a call may be created and updated; None allows all.
     creates: frozenset[str] | None = None
     updates: frozenset[str] | None = None
     # Ids are UUIDs, without a prefix.
     uuids: bool = False
-    # Progress of legs that were asked for; otherwise one callback, when a leg has ended.
+    # Progress callbacks for outbound legs; otherwise one callback, when a leg has ended.
     progress: bool = True
-    # A second address for documents, repeats, and the wishes in an address's fragment.
+    # Fallback addresses, retries, and overrides in an address's fragment.
     second_chances: bool = True
-    # Conferences, waiting rooms, deleting.
+    # Conferences, waiting rooms, and deleting.
     rooms: bool = True
-    # Lists of calls can be asked for by number, status and time.
+    # Lists of calls can be filtered by number, status and time.
     filters: bool = True
     # A redirect takes a moment, in seconds.
     redirect_pause: float = 0.0
-    # Legs that are asked for begin one after the other, so many a second.
+    # Outbound legs begin one after the other, at a limited rate.
     paced: bool = True
-    # A phone that talks is busy.
+    # A phone that is in a call is busy.
     one_call_per_phone: bool = False
 
 

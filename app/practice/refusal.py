@@ -1,4 +1,4 @@
-"""How the REST interface refuses."""
+"""Refusals of the REST interface."""
 
 from starlette.responses import JSONResponse
 
@@ -6,7 +6,7 @@ from app.practice.wire import error_body
 
 
 class RestError(Exception):
-    """A refusal in the provider's form: a status, a code of its own and a sentence."""
+    """A refusal in the provider's form: a status, the provider's code and a sentence."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)

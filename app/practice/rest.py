@@ -28,14 +28,14 @@ _ADDRESSES = frozenset(
     "VoiceFallbackUrl SmsUrl".split()
 )
 _ROOT = "/2010-04-01/Accounts/{account}"
-# How long the exchange listens before it says who answered, in seconds.
+# How long the exchange listens before it reports who answered, in seconds.
 _DETECTING = 2.0
 # The smallest MP3 there is: one silent frame, MPEG-1 layer III, 128 kbit/s, 44.1 kHz.
 SILENT_MP3 = (b"\xff\xfb\x90\x00" + b"\x00" * 413) * 4
 
 
 def _silent_wav() -> bytes:
-    """A tenth of a second: 8 kHz, 16 bit, one channel."""
+    """Return a tenth of a second of silence: 8 kHz, 16 bit, one channel."""
     made = io.BytesIO()
     with wave.open(made, "wb") as file:
         file.setnchannels(1)
@@ -49,7 +49,7 @@ SILENT_WAV = _silent_wav()
 
 
 def rest_app(exchange: Exchange) -> Starlette:
-    """The interface as an application, to be served over real HTTP."""
+    """Return the interface as an application, to be served over real HTTP."""
     face = _Face(exchange)
     calls, one_call = f"{_ROOT}/Calls.json", f"{_ROOT}/Calls/{{sid}}.json"
     conferences, one_conference = f"{_ROOT}/Conferences.json", f"{_ROOT}/Conferences/{{name}}.json"
@@ -101,7 +101,7 @@ class _Face:
     # -- every request --------------------------------------------------------------------
 
     def guarded(self, handler: Any) -> Any:
-        """Authentication, the knobs, and errors in the provider's form."""
+        """Wrap a handler: authentication, the knobs, and errors in the provider's form."""
 
         async def endpoint(request: Request) -> Response:
             x, what = self._x, f"{request.method} {request.url.path}"
@@ -119,7 +119,7 @@ class _Face:
                 response, silent = error.response, None
             await self._note(request, response)
             if silent is not None:
-                # Carried out; the answer comes when nobody waits for it any more.
+                # Carried out; the answer comes after the client has given up.
                 await asyncio.sleep(silent.seconds or 1.0)
             return response
 
@@ -174,7 +174,7 @@ class _Face:
         try:
             read_overrides(value)
             if "#" in value and not self._x.profile.second_chances:
-                raise ValueError("a fragment that nobody heeds")
+                raise ValueError("a fragment that the platform ignores")
         except ValueError as error:
             self._x.faults.append(f"{name}: {error}")
             raise RestError(400, 21205, f"{name} is not a valid URL") from None
@@ -194,7 +194,7 @@ class _Face:
         async def lifted() -> None:
             more = []
             if detection:
-                # The document is not asked for before it is known who answered.
+                # The document is requested only once it is known who answered.
                 await self._x.clock.sleep(_DETECTING)
                 machine = isinstance(leg.party, Phone) and leg.party.machine
                 leg.answered_by = "machine_start" if machine else "human"
@@ -207,7 +207,7 @@ class _Face:
 
     def _new_leg(self, fields: dict[str, list[str]]) -> Leg:
         to, from_ = fields["To"][0], fields["From"][0]
-        # Towards SIP the caller may be called anything that a user part of an address may be.
+        # For a SIP call, the caller's name may be anything that a SIP user name may be.
         named = to.startswith("sip") and re.fullmatch(r"[A-Za-z0-9+_.-]+", from_)
         if from_ not in self._x.numbers and not from_.startswith("client:") and not named:
             raise RestError(400, 21210, "The source phone number is not yet verified")
@@ -364,7 +364,7 @@ class _Face:
         return JSONResponse(body, status_code=201)
 
     def _detection(self, fields: dict[str, list[str]]) -> bool:
-        """Whether the exchange is to say who answered, while the two talk already."""
+        """Return whether the exchange must report who answered, while the two already talk."""
         wanted = fields.get("MachineDetection", [""])[0]
         if wanted not in ("", "Enable", "DetectMessageEnd"):
             raise RestError(400, 21205, "MachineDetection is not valid")
@@ -399,7 +399,7 @@ class _Face:
     async def list_participants(self, request: Request) -> Response:
         conference = self._conference(request)
         found = [self._as_participant(conference, p) for p in conference.participants.values()]
-        # Who is still being rung is on the list, too; only the status tells.
+        # Legs that still ring are listed as well; only their status shows it.
         found += [
             self._participant_body(leg, conference.sid, leg.status)
             for leg in conference.connecting.values()
@@ -534,14 +534,14 @@ class _Face:
         return recording
 
     async def where_audio_is(self, request: Request) -> Response:
-        """Somleng keeps audio elsewhere, and says where: nobody signs in there."""
+        """Redirect to the audio: Somleng keeps it elsewhere, where no login is needed."""
         return RedirectResponse(f"/storage/{self._there(request).sid}", 302)
 
     async def stored_audio(self, request: Request) -> Response:
         return Response(SILENT_WAV, media_type="audio/x-wav")
 
     async def unknown(self, request: Request) -> Response:
-        """What the platform does not have, and nobody should ask it for."""
+        """Refuse a resource that the platform does not have, and report the request."""
         what = f"{request.method} {request.url.path}"
         self._x.faults.append(f"{self._x.profile.name} does not have {what}")
         raise RestError(404, 20404, "The requested resource was not found")
@@ -572,7 +572,7 @@ class _Face:
     def _call(self, leg: Leg) -> dict[str, Any]:
         uri = f"{self._base}/Calls/{leg.sid}"
         status = "queued" if leg.status == "initiated" else leg.status
-        # Where there are no progress callbacks, times stand there once the leg has ended.
+        # A platform without progress callbacks shows times only once the leg has ended.
         timed = self._x.profile.progress or leg.over
         return {
             "sid": leg.sid,

@@ -1,4 +1,4 @@
-"""Waiting rooms and conferences."""
+"""Waiting rooms, conferences, recordings and messages."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Waiting:
 
 @dataclass
 class Room:
-    """A queue: first in, first out; who leaves is removed wherever they stand."""
+    """A queue: first in, first out; a caller who leaves is removed from any place."""
 
     sid: str
     name: str
@@ -35,11 +35,11 @@ class Participant:
     ends_on_exit: bool
     starts_on_enter: bool
     muted: bool = False
-    # The leg that alone hears them, if they coach.
+    # The only leg that hears this participant, if they coach.
     coaches: str | None = None
     held: bool = False
     joined_at: datetime | None = None
-    # Set when the participant is out, with the word of the protocol for why.
+    # Set when the participant is out, to the protocol's reason.
     out: "asyncio.Future[str]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -56,11 +56,11 @@ class Conference:
     callback: str | None = None
     events: frozenset[str] = frozenset()
     participants: dict[str, Participant] = field(default_factory=dict)
-    # Legs that the interface has added and that are not in yet.
+    # Legs that the REST interface has added and that have not joined yet.
     connecting: dict[str, Leg] = field(default_factory=dict)
     ended_at: datetime | None = None
     reason: str = ""
-    # Every moment at which two or more were in it and started, for tests.
+    # The legs that hear each other, after every change; for tests.
     talks: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
 
 
@@ -72,7 +72,7 @@ class Recording:
     created_at: datetime
     status: str = "completed"
     deleted: bool = False
-    # How often the audio is "not there yet" when it is asked for.
+    # How many more requests for the audio are answered with "not found".
     missing: int = 0
 
 

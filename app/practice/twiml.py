@@ -1,4 +1,4 @@
-"""Reading TwiML as strictly as the provider would, and more: what it warns of is a fault here."""
+"""Read TwiML as strictly as the provider, or more: its warnings are faults here."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from app.practice.profiles import TWILIO, Profile
 
 LARGEST = 64 * 1024
 
-# What may be said to somebody in a waiting room, and to somebody alone in a conference.
+# The verbs that are allowed in a waiting room, and for a participant alone in a conference.
 IN_QUEUE = {"Say", "Play", "Pause", "Hangup", "Redirect", "Leave", "Gather"}
 IN_CONFERENCE_WAIT = {"Say", "Play", "Pause", "Redirect"}
 _URLS = {"action", "waitUrl", "statusCallback", "recordingStatusCallback", "url"}
@@ -76,7 +76,7 @@ class Verb:
 def parse(
     body: bytes, content_type: str, allowed: set[str] | None = None, profile: Profile = TWILIO
 ) -> list[Verb]:
-    """The verbs of a document, as a platform reads it. Raises BadDocument."""
+    """Return the verbs of a document, as a platform reads it. Raises BadDocument."""
     kind = content_type.split(";")[0].strip().lower()
     if kind not in ("text/xml", "application/xml", "text/html"):
         raise BadDocument(12300, f"content type {kind or 'missing'}")

@@ -1,4 +1,4 @@
-"""Sending webhooks: signed, with cookies, redirects, overrides, retries and the fallback."""
+"""Send webhooks: signed, with cookies, redirects, overrides and retries."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _AGENT = "TwilioProxy/1.1"
 
 
 class Unanswered(Exception):
-    """A webhook got no usable answer. `code` is the provider's error code."""
+    """Raised when a webhook gets no usable answer. `code` is the provider's error code."""
 
     def __init__(self, code: int, url: str, what: str) -> None:
         super().__init__(f"{code} at {url}: {what}")
@@ -33,7 +33,7 @@ class Answered:
 
 
 class Sender:
-    """Sends the exchange's webhooks. Faults that a document has are told to `report`."""
+    """Sends the exchange's webhooks. Faults of documents are appended to `report`."""
 
     def __init__(
         self, token: str, knobs: Knobs, report: "list[str]", profile: Profile = TWILIO
@@ -62,7 +62,7 @@ class Sender:
         method: str = "POST",
         allowed: set[str] | None = None,
     ) -> Answered:
-        """Ask for a document. Raises Unanswered; bad TwiML is reported as well."""
+        """Request a document. Raises Unanswered; bad TwiML is reported as well."""
         token = str(uuid4())
         answer, where = await self._deliver(url, fields, cookies, token, method)
         again = self._knobs.fires("duplicate", urlsplit(url).path)
@@ -70,7 +70,7 @@ class Sender:
             repeat, _ = await self._deliver(url, fields, dict(cookies), token, method)
             if repeat.content != answer.content:
                 self._report.append(f"a repeat was answered differently: {urlsplit(url).path}")
-        # Without a second address the body is read, whatever the status says.
+        # A platform without fallback addresses reads the body whatever the status is.
         if answer.status_code >= 400 and self._profile.second_chances:
             raise Unanswered(11200, where, f"status {answer.status_code}")
         try:
@@ -83,7 +83,7 @@ class Sender:
             raise Unanswered(error.code, where, str(error)) from None
 
     async def fetch_sound(self, url: str) -> bytes | None:
-        """A sound that a document plays; None if there is none."""
+        """Return a sound that a document plays, or None if there is none."""
         address = url.partition("#")[0]
         self.under_way += 1
         try:
@@ -96,7 +96,7 @@ class Sender:
         return answer.content if answer.status_code == 200 and known else None
 
     async def call_back(self, url: str, fields: Fields) -> bool:
-        """Deliver a callback; whether it was taken."""
+        """Deliver a callback. Return whether it was accepted."""
         try:
             answer, where = await self._deliver(url, fields, {}, str(uuid4()), "POST")
         except Unanswered:
@@ -116,7 +116,7 @@ class Sender:
             raise Unanswered(11100, url, str(error)) from None
         if not self._profile.second_chances:
             if "#" in url:
-                # It would be signed with the fragment, and nobody heeds it.
+                # The platform would sign the fragment with the rest and ignore its overrides.
                 self._report.append(f"a fragment in an address: {url}")
             wishes = replace(wishes, retries=0)
         self.under_way += 1

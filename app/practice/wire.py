@@ -15,13 +15,13 @@ Fields = list[tuple[str, str]]
 
 
 def sign(token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
-    """`X-Twilio-Signature`: HMAC-SHA1 over the address and the sorted, de-duplicated fields."""
+    """Return `X-Twilio-Signature`: HMAC-SHA1 over the address and the sorted, distinct fields."""
     text = url + "".join(name + value for name, value in sorted(set(fields)))
     return base64.b64encode(hmac.digest(token.encode(), text.encode(), hashlib.sha1)).decode()
 
 
 def rfc2822(at: datetime) -> str:
-    """A date as webhooks and the REST interface write it."""
+    """Return a date as webhooks and the REST interface write it."""
     return format_datetime(at.astimezone(UTC).replace(microsecond=0))
 
 
@@ -39,9 +39,9 @@ class Sids:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the fragment of a webhook's address asks for; never sent, never signed.
+    """What the fragment of a webhook's address asks for; it is never sent or signed.
 
-    Times in seconds, as the protocol's milliseconds are divided by a thousand.
+    Times are in seconds (the protocol uses milliseconds).
     """
 
     address: str
@@ -53,7 +53,7 @@ class Overrides:
 
 
 def read_overrides(url: str) -> Overrides:
-    """The address without its fragment, and the fragment's wishes within the allowed limits.
+    """Return the address without its fragment, and the overrides in the fragment.
 
     Raises ValueError for what the protocol does not allow.
     """
@@ -78,7 +78,7 @@ def read_overrides(url: str) -> Overrides:
 
 
 def error_body(status: int, code: int, message: str) -> dict[str, object]:
-    """The body of a refused REST request."""
+    """Return the body of a refused REST request."""
     return {
         "code": code,
         "message": message,
