@@ -1,4 +1,4 @@
-"""The agencies of the demo: invented ones, and how their phones behave."""
+"""The invented agencies of the demo, and how their phones behave."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from app.work import PROGRAM
 
 @dataclass(frozen=True)
 class Invented:
-    """An agency, with one phone of the exchange for each of its numbers."""
+    """An agency, with a phone on the exchange for each of its numbers."""
 
     code: str
     name: str
@@ -48,7 +48,7 @@ ENTRIES = (
 
 
 async def furnish(stage: Stage) -> None:
-    """Put them into the directory, and their phones on the exchange."""
+    """Add the agencies to the directory, and their phones to the exchange."""
     for entry in ENTRIES:
         for number, phone in zip(entry.numbers, entry.phones, strict=False):
             stage.exchange.phones[number] = replace(phone, heard=[], texts=[])

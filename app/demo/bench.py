@@ -1,7 +1,7 @@
 """`helpline bench calls`: webhooks and complete calls, against a floor measured in the same run.
 
-The floor (`floor.py`) and ours are separate processes of the same server on the same embedded
-database, loaded in turns by the same client; the medians of the rounds are compared.
+The floor (`floor.py`) and ours run as separate processes of the same server on the same embedded
+database, under load in turns from the same client; the medians of the rounds are compared.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def report(
     *,
     at_least: bool = True,
 ) -> None:
-    """One JSON line. `ratio` is ours to the floor; `met` compares it, or ours, to the target."""
+    """Print one JSON line. `ratio` is ours to the floor; `met` says whether the target is met."""
     ratio = ours / floor if floor else None
     compared = ratio if ratio is not None else ours
     met = None if target is None else (compared >= target if at_least else compared <= target)
@@ -75,7 +75,7 @@ def report(
 
 
 def run_bench() -> None:
-    """Measure everything of `calls`."""
+    """Run every measure of `calls`."""
     with (
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
@@ -94,7 +94,7 @@ STARTS = 5
 
 
 async def _start(url: str) -> None:
-    """Seconds of CPU that a process takes from its start to the first webhook that it answers."""
+    """Measure the CPU seconds of a process from its start to its first answered webhook."""
     async with stage_on(url) as stage:
         await stage.add_line()
     seconds = [await _cpu_until_answered(url, n) for n in range(STARTS)]
@@ -169,7 +169,7 @@ async def _webhooks(url: str) -> float:
     port, floor_port = free_port(), free_port()
     base, floor_base = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{floor_port}"
     async with stage_on(url) as stage:
-        # On duty, so that callers are let into the queue; on a break, so that they stay there.
+        # On duty, so that callers enter the queue; on a break, so that they stay in it.
         await stage.add_counsellor("bench", state="break")
         statements = await _statements(stage)
     python = sys.executable
@@ -201,12 +201,12 @@ async def _webhooks(url: str) -> float:
         for process in processes:
             process.terminate()
             process.wait(10)
-    # The first round warms both up.
+    # The first round only warms both up.
     floors, ours = rounds["floor"][1:], rounds["ours"][1:]
     if any(r.refused for r in floors + ours):
         raise RuntimeError("a webhook of the load was refused")
     _report_webhooks(floors, ours, single[0], statements)
-    # The clock on the wall is shared with the database and the load; this is the process's own.
+    # Wall-clock time is shared with the database and the load; CPU time is the process's own.
     own, bare = (seconds / (ROUNDS * CALLS_PER_ROUND * 4) * 1000 for seconds in used)
     report("CPU per webhook", own, bare, "ms", None)
     return statistics.median(r.rate for r in floors)
@@ -229,7 +229,7 @@ async def _load_floor(base: str, port: int) -> Result:
 
 
 async def _load_ours(url: str, base: str, port: int) -> Result:
-    """Rings first, since the addresses of the rest hold the ids that they were given."""
+    """Send the rings first: the addresses of the other webhooks hold the ids that they return."""
     sids = [f"CA{uuid4().hex}" for _ in range(CALLS_PER_ROUND)]
     rings = [
         [prepare("voice", base + "/telephony/voice", _fields(sid, "ringing"), TOKEN)]
@@ -291,7 +291,7 @@ def _report_webhooks(
 
 
 async def _statements(stage: Stage) -> Counter[str]:
-    """How many statements each webhook sends, counted at the driver, without BEGIN and COMMIT."""
+    """Count the statements of each webhook at the driver, without BEGIN and COMMIT."""
     counts: Counter[str] = Counter()
     current = ""
 
@@ -300,7 +300,7 @@ async def _statements(stage: Stage) -> Counter[str]:
 
     base, sid = stage.settings.public_url, "CAstatements"
     engine = stage.ground.database.engine.sync_engine
-    # Once before, so that what is remembered is remembered.
+    # Once before the count, to fill the process's memory.
     for kind in _ORDER:
         await _one(stage, base, "CAwarm", kind)
     event.listen(engine, "before_cursor_execute", count)
@@ -335,7 +335,7 @@ async def _one(stage: Stage, base: str, sid: str, kind: str) -> None:
 
 
 async def _board(url: str) -> None:
-    """Server, worker and exchange in this process, so the true time is shorter."""
+    """Time calls with server, worker and exchange in this process, so the true time is shorter."""
     database = open_database(url)
     async with database.engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE presences SET state = 'off_duty'")
@@ -351,7 +351,7 @@ async def _board(url: str) -> None:
 
 
 async def _to_the_board(stage: Stage) -> None:
-    """From the end of the webhook to the offer that the board reads after the stream's word."""
+    """Time from the end of the webhook until the board has read the offer it was notified of."""
     ana = await stage.add_counsellor("board", state=None)
     times = []
     for _ in range(25):
@@ -382,9 +382,9 @@ async def _to_the_board(stage: Stage) -> None:
 
 
 async def _complete_calls(url: str, floor_rate: float) -> None:
-    """Children who hang up as soon as they are connected, as many as the server can take.
+    """Measure complete calls: callers hang up once connected, as many as the server can take.
 
-    One web process with the worker in it; exchange and counsellors are in this process.
+    The worker runs in the one web process; exchange and counsellors run in this process.
     """
     port, rest_port = free_port(), free_port()
     base = f"http://127.0.0.1:{port}"
@@ -424,7 +424,7 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     )  # fmt: skip
 
 
-# Children at once, and counsellors.
+# The number of callers at once, and of counsellors.
 _AT_ONCE = 30
 
 

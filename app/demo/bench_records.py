@@ -1,9 +1,9 @@
 """`helpline bench contacts`: save, open, list and search in a full house, on one web process.
 
 100,000 contacts and 10,000 cases are written straight into the tables, sealed like any other;
-then one server process is asked by 32 clients at once. The floor of the calls' benchmark
-(a bare route with one transaction of two inserts) runs in the same run, for scale. The targets
-are what another open helpline platform gave on a like machine.
+then 32 clients at once send requests to one server process. The floor of the calls' benchmark
+(a bare route with one transaction of two inserts) is measured in the same run, for scale. The
+targets are what another open helpline platform reached on a similar machine.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ from app.staff.roles import Role
 CONTACTS, CASES = 100_000, 10_000
 COUNSELLORS = 40
 ROUNDS = 3
-# Requests of a kind in one round.
+# Requests of each kind in one round.
 REQUESTS = {"create": 600, "save": 600, "open": 2000, "list": 400, "search": 400}
-# What another open helpline platform gave on a like machine, in requests a second.
+# What another open helpline platform reached on a similar machine, in requests per second.
 OTHERS = {"create": 300.0, "open": 1200.0, "search by name": 120.0}
-# Names as in a telephone book: a few hundred of each, some of them common.
+# Names as in a telephone book: a few hundred of each kind, some of them common.
 _BEGIN = ("Jo", "Мар", "Mi", "Ste", "Ана", "Lu", "Te", "Ни", "Sa", "Vu", "Đo", "Žar")
 _END = ("vana", "ko", "лица", "fan", "ra", "ka", "na", "кола", "ša", "rđe")
 _ROOT = ("Petr", "Јован", "Nikol", "Ђорђ", "Il", "Mark", "Живк", "Sav", "Mil", "Lak")
@@ -64,7 +64,7 @@ def run_records_bench() -> None:
 
 
 def name_of(dice: random.Random) -> str:
-    """A name; the first ones of the lists are more common than the last."""
+    """Return a name; the first names in the lists are more common than the last."""
     first = _FIRST[int(len(_FIRST) * dice.random() ** 2)]
     return f"{first} {_LAST[int(len(_LAST) * dice.random() ** 2)]}"
 
@@ -73,7 +73,7 @@ def name_of(dice: random.Random) -> str:
 
 
 class _Filler:
-    """Rows like those that the verbs write, only many at once."""
+    """Writes rows like those that the verbs write, many at once."""
 
     def __init__(self, keys: Keys, staff: list[UUID]) -> None:
         self._keys, self._staff = keys, staff
@@ -219,7 +219,7 @@ def _answers(filler: random.Random) -> dict[str, Any]:
 
 async def _measure(url: str) -> None:
     async with stage_on(url, clock=SystemClock(), with_server=False) as stage:
-        # The server that will be measured remembers the same things; here only people are made.
+        # The measured server fills its own memory; this one only creates the people.
         stage.settings = stage.settings.model_copy(update={"public_url": "http://127.0.0.1:1"})
         people = [
             await stage.add_counsellor(f"b{n}", state=None, shift=False) for n in range(COUNSELLORS)
@@ -278,7 +278,7 @@ async def _load_everything(
                 case "list":
                     made = _ask(kind, "GET", f"{api}/contacts", cookies[owner])
                 case "save":
-                    # Each its own contact: what is measured is a save, not a conflict.
+                    # Each request has its own contact: a save is measured, not a conflict.
                     code, who = drafts.pop()
                     change = {"path": "incident.account", "value": f"text {n} " * 40, "base": 0}
                     saved = {"changes": [change]}
@@ -319,7 +319,7 @@ async def _load_everything(
 
 
 async def _statements(url: str) -> None:
-    """How many statements each request sends, without BEGIN and COMMIT."""
+    """Count the statements that each request sends, without BEGIN and COMMIT."""
     async with stage_on(url, clock=SystemClock()) as stage:
         rows = await stage.rows(
             "SELECT c.id, s.name FROM contacts c JOIN staff s ON s.id = c.owner_id LIMIT 1"
@@ -337,7 +337,7 @@ async def _statements(url: str) -> None:
             counts[current] += 1
             return await plain(cursor, *args, **more)
 
-        # At the driver: what goes past the ORM is counted, too.
+        # At the driver, so that statements that bypass the ORM are counted as well.
         psycopg.AsyncCursor.execute = counted  # type: ignore[method-assign, assignment]
         body = {"channel": "call", "answers": _answers(random.Random(1))}
         made = (await who.ask("POST", "/contacts", body)).json()["id"]

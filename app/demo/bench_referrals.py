@@ -1,9 +1,9 @@
-"""`helpline bench referrals`: how late clocks ring with a full house, on one worker process.
+"""`helpline bench referrals`: how late deadlines are noticed with a full load, on one worker.
 
-Ten thousand urgent referrals wait for an agency, each with its clocks and their jobs; of these
-clocks five hundred fall due within a minute, and a hundred more at one and the same second. A
-breach is the whole of it: the row and its line in the log, notices, and the referral offered to the
-next agency. What is measured is the time from a clock's due moment to the row that says so.
+Ten thousand urgent referrals wait for an agency, each with its deadlines and their jobs. Five
+hundred of the deadlines fall due within a minute, and a hundred more in the same second. A breach
+does everything: the row and its log entry, notices, and the offer of the referral to the next
+agency. The measure is the time from the due moment of a deadline to the row that records it.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from app.work import PROGRAM
 
 OPEN, SPREAD, AT_ONCE = 10_000, 500, 100
 _SECONDS = 60
-# Until the first clock is due: the worker has started by then.
+# Until the first deadline is due: the worker has started by then.
 _LEAD = 12
 
 
 def run_referrals_bench() -> None:
-    """Fill, let a minute pass, report."""
+    """Fill the tables, let a minute pass, report."""
     with (
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
@@ -45,7 +45,7 @@ def run_referrals_bench() -> None:
 
 
 async def _one_referral(url: str) -> str:
-    """A referral that was opened like any other, to be multiplied."""
+    """Open a referral like any other, to be copied."""
     async with stage_on(url, clock=SystemClock()) as stage:
         ana = await stage.add_counsellor("ana", state=None)
         for code in ("first", "second"):
@@ -62,7 +62,7 @@ async def _one_referral(url: str) -> str:
 
 
 def _fill(url: str, referral_id: str) -> None:
-    """The same ten thousand times, each with clocks of its own, whose jobs wait like all."""
+    """Copy it ten thousand times, each with its own deadlines and their waiting jobs."""
     with psycopg.connect(url, autocommit=True) as connection:
         names = [
             row[0]
@@ -118,7 +118,7 @@ def _fill(url: str, referral_id: str) -> None:
 def _copy(
     connection: psycopg.Connection[Any], table: str, given: dict[str, str], referral_id: str
 ) -> None:
-    """The rows of the one referral, for each of the others."""
+    """Copy the rows of the one referral for each of the others."""
     columns = [
         row[0]
         for row in connection.execute(
@@ -153,7 +153,7 @@ def _measure(url: str) -> None:
 
 
 async def _watch(url: str) -> tuple[list[float], int]:
-    """Wait until all have rung, or a minute longer than they should have."""
+    """Wait until every deadline was noticed, or a minute longer than that should take."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         running = await (
             await connection.execute("SELECT count(*) FROM clocks WHERE stopped_at IS NULL")

@@ -1,9 +1,9 @@
 """`helpline bench routing`: one match in a long queue, and simulated days against Erlang.
 
-A thousand counsellors with languages, lines and skills, of whom one has just become free, and ten
-to ten thousand callers of five lines in four languages, of whom each fifth needs a skill. What is
-measured is one run of matching, from the question who waits to the commit of the offer; the floor
-is the smallest thing that could claim: two rows locked by their keys, one row written, one commit.
+A thousand counsellors have languages, lines and skills, and one has just become free. Ten to ten
+thousand callers wait on five lines in four languages; every fifth needs a skill. The measure is
+one run of matching, from the query for waiting callers to the commit of the offer. The floor is
+the least work that can claim a pair: two rows locked by key, one row written, one commit.
 """
 
 import asyncio
@@ -113,7 +113,7 @@ def _crew(url: str, dice: random.Random) -> list[UUID]:
 
 
 def _queue(url: str, size: int, dice: random.Random) -> None:
-    """So many callers, who came over the last hour."""
+    """Add waiting callers who arrived over the last hour."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DELETE FROM offers")
         connection.execute("UPDATE calls SET state = 'ended', outcome = 'lost', ended_at = now()")
@@ -140,7 +140,7 @@ def _ago(dice: random.Random) -> datetime:
 async def _rounds(
     stage: Stage, url: str, crew: list[UUID], dice: random.Random
 ) -> tuple[float, float, float]:
-    """The medians of a match, of the floor, and of the statements, in turns."""
+    """Return the medians of a match, of the floor and of the statements, measured in turns."""
     engine = stage.ground.database.engine.sync_engine
     sent = 0
 
@@ -165,9 +165,9 @@ async def _rounds(
             async with transaction(stage.ground, PROGRAM) as work:
                 offered = await match_once(work)
             took = time.perf_counter() - began
-            # In a short queue there may be nobody for them: another is tried.
+            # In a short queue no caller may fit this counsellor: try another.
             if offered and n >= 3:
-                # Before that, what is remembered is not yet remembered.
+                # The first rounds only fill the process's memory.
                 times.append(took * 1000)
                 statements.append(sent - before)
                 floors.append(await _floor(stage, who) * 1000)
@@ -181,7 +181,7 @@ async def _rounds(
 
 
 async def _floor(stage: Stage, who: UUID) -> float:
-    """Two rows locked by their keys, one written, committed."""
+    """Lock two rows by key, write one, commit."""
     async with stage.ground.database.sessions() as session:
         found = await session.execute(text("SELECT id FROM calls LIMIT 1"))
         call_id = found.scalar_one()
@@ -206,7 +206,7 @@ async def _floor(stage: Stage, who: UUID) -> float:
 
 
 def _days() -> None:
-    """Mean waits of many simulated days, against Erlang's for the same staff."""
+    """Compare the mean waits of many simulated days with Erlang's for the same staff."""
     aht = 180.0
     for staff, load in ((5, 3.5), (12, 10.0), (20, 17.0)):
         rate = load * 3600 / aht
@@ -228,6 +228,6 @@ def _days() -> None:
 
 
 def _compare(measure: str, ours: float, theirs: float) -> None:
-    """Met where the two differ by at most 5 %."""
+    """Report two figures and their difference; the target is at most 5 %."""
     report(measure, ours, theirs, "s" if "wait" in measure else "share", None)
     report(f"{measure}: off by", abs(ours / theirs - 1), None, "share", 0.05, at_least=False)

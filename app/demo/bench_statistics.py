@@ -1,9 +1,9 @@
 """`helpline bench statistics`: a year of one million calls, and one of ten million.
 
-The tables are filled straight with calls, offers, events, contacts and presences; then their days
-are kept as the worker keeps them. Measured are summaries of the whole year, as a page asks for
-them, and the export of a million calls against PostgreSQL's own COPY of a table that holds the
-same columns ready. Both run in a process of their own, so that its memory can be told.
+Calls, offers, events, contacts and presences are written straight into the tables; then their days
+are kept as the worker keeps them. The measures are summaries of the whole year, as a page requests
+them, and the export of a million calls, against PostgreSQL's own COPY of a table with the same
+columns prepared. Both run in a process of their own, so that its memory can be measured.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ SUMMARIES: dict[str, dict[str, Any]] = {
 
 
 def run_statistics_bench(sizes: tuple[int, ...] = (1_000_000, 10_000_000)) -> None:
-    """Fill, keep, measure, report; HELPLINE_BENCH_CALLS says how many calls instead."""
+    """Fill, keep, measure, report. HELPLINE_BENCH_CALLS sets another number of calls."""
     chosen = os.environ.get("HELPLINE_BENCH_CALLS")
     known: dict[str, float] = {}
     for size in (int(chosen),) if chosen else sizes:
@@ -90,7 +90,7 @@ def _say(words: str, begun: float) -> None:
 # -- filling -------------------------------------------------------------------------------------
 
 _FILL = [
-    # People, so that each day has its counsellors.
+    # People, so that every day has its counsellors.
     """
     INSERT INTO staff (id, name, role, endpoint_kind, identity, languages, skills, created_at)
     SELECT gen_random_uuid(), 'bench ' || n, 'counsellor', 'browser', 'b' || n, '{}', '{}', %(year)s
@@ -183,7 +183,7 @@ _FILL = [
 
 
 def fill(url: str, size: int) -> None:
-    """Rows like those that the verbs write, without their triggers; indexes are made afterwards."""
+    """Write rows like those of the verbs, without triggers; create the indexes afterwards."""
     form = load(None).form_for("contact").version
     values = {"year": YEAR, "size": size, "counsellors": COUNSELLORS, "form": form}
     with psycopg.connect(url, autocommit=True) as connection:
@@ -219,7 +219,7 @@ async def _keep(url: str, size: int) -> None:
 
 
 async def _summaries(url: str, size: int) -> dict[str, float]:
-    """In a process like a web process; the middle one of three."""
+    """Time summaries in a process like a web process; report the median of three."""
     answer = await asyncio.to_thread(_run_child, url, "summaries")
     rows = json.loads(answer.strip().splitlines()[-1])
     for name, seconds in rows["seconds"].items():
@@ -307,7 +307,7 @@ async def _exports(url: str, size: int) -> None:
 
 
 def _export(url: str, kind: str, path: Path, days: int = 365) -> tuple[float, float, int]:
-    """The command itself: seconds, megabytes at the most, rows."""
+    """Run the command. Return its seconds, its peak memory in megabytes, and the rows."""
     until = (YEAR + timedelta(days=days)).date()
     begun = time.monotonic()
     process = subprocess.Popen(
@@ -346,7 +346,7 @@ def _rows_of(kind: str, path: Path) -> int:
 
 
 def _copy(url: str, path: Path) -> float:
-    """PostgreSQL's own COPY of a table that holds the same columns, ready to be copied."""
+    """Time PostgreSQL's own COPY of a table with the same columns prepared."""
     with path.open("rb") as file:
         lines = (line for line in file if not line.startswith(b"#"))
         header = next(lines).decode().strip().replace('"', "").split(",")
@@ -381,7 +381,7 @@ def _type_of(name: str) -> str:
 
 
 async def _child_export(path: Path) -> float:
-    """Seconds from the first question to the last byte, like those of a COPY."""
+    """Return the seconds from the first query to the last byte, as for a COPY."""
     from app.jobs.transaction import transaction
     from app.settings import read_settings
     from app.statistics.making import made, read_wanted

@@ -1,4 +1,4 @@
-"""The floor of the benchmark: a bare route: form, signature, two inserts in a transaction."""
+"""The floor of the benchmark: a bare route with form, signature, two inserts, one transaction."""
 
 import os
 from uuid import uuid4
@@ -26,7 +26,7 @@ EVENTS = Table(
 
 
 def floor_app() -> FastAPI:
-    """The application; its database and token come from the environment."""
+    """Return the application; its database and token come from the environment."""
     settings = Settings()
     database = open_database(settings.database_url or "")
     app = FastAPI()
@@ -49,14 +49,14 @@ def floor_app() -> FastAPI:
 
 
 def make_tables(url: str) -> None:
-    """The floor's own two tables."""
+    """Create the two tables of the floor."""
     engine = engine_for(url)
     _TABLES.create_all(engine)
     engine.dispose()
 
 
 def serve_floor() -> None:
-    """Run it, with the same server and settings as ours."""
+    """Serve the floor, with the same server and settings as ours."""
     uvicorn.run(
         floor_app(), host="127.0.0.1", port=int(os.environ["FLOOR_PORT"]), log_config=None,
         access_log=False, server_header=False,

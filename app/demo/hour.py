@@ -1,7 +1,7 @@
-"""A scripted hour: at least sixty rings, everything that goes wrong in a call room, one line.
+"""A scripted hour: at least sixty rings, and everything that goes wrong in a call room.
 
-Runs on the stepped clock, in well under a minute. What the line counts is read from
-the database; whether it is true is checked against what the exchange heard.
+It runs on the stepped clock, in well under a minute, and gives one line of counts. They are
+read from the database, and checked against what the exchange heard.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ HOUR = 3600
 
 @dataclass
 class Guest:
-    """Somebody who rings in the scripted hour, and until when they stay."""
+    """A caller of the scripted hour, and how long they stay. Times in seconds."""
 
     rings_at: float
     story: str
@@ -30,7 +30,7 @@ class Guest:
     talks_for: float = 90
     number: str = "+381641234500"
     message_seconds: int = 0
-    # What they press when they hear these words.
+    # Pairs of words that the caller waits for, and the key that they press then.
     answers: tuple[tuple[str, str], ...] = ()
 
 
@@ -47,7 +47,7 @@ class Hour:
 
 
 def guest_list(seed: int) -> list[Guest]:
-    """Who rings: hang-ups in every phase, withheld numbers, children in danger, talks."""
+    """Return the callers: hang-ups in every phase, withheld numbers, danger, talks."""
     dice = random.Random(seed)
     guests: list[Guest] = []
     at = 20.0
@@ -91,7 +91,7 @@ def guest_list(seed: int) -> list[Guest]:
                 guest.talks_for = 60
         guests.append(guest)
         at += dice.uniform(15, 55)
-    # After the last shift: nobody is there, one leaves a message and one does not.
+    # After the last shift no counsellor is there: one caller leaves a message, others do not.
     guests.append(Guest(HOUR - 420, "finds nobody", leaves_after=90, number="+381641234590"))
     guests.append(
         Guest(
@@ -121,7 +121,7 @@ def guest_list(seed: int) -> list[Guest]:
 
 
 async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
-    """Play it, and say what happened. `broken` is empty if every invariant held."""
+    """Play the hour and return its counts. `broken` is empty if every invariant held."""
     await stage.add_line()
     hour = Hour(stage, guest_list(seed))
     await furnish(stage)
@@ -147,7 +147,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     for leg in hour.legs.values():
         if not leg.over:
             await stage.exchange.hang_up(leg)
-    # Long enough for the call whose end was never told to be asked about.
+    # Long enough to ask the provider about the call whose end was never reported.
     await stage.advance(300)
     for task in tasks:
         task.cancel()
@@ -157,11 +157,11 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
 
 
 async def _be_away(hour: Hour) -> None:
-    """Our server stops and starts again; a child rings meanwhile and gives up."""
+    """Stop and start our server; a child rings meanwhile and gives up."""
     stage = hour.stage
     await stage.stop_server()
     leg = stage.ring("+381641234599")
-    # The provider has no document of ours, and plays its own.
+    # The provider gets no document from us, and plays its own.
     for _ in range(500):
         await asyncio.sleep(0.01)
         if leg.heard:
@@ -171,7 +171,7 @@ async def _be_away(hour: Hour) -> None:
     await stage.settle()
 
 
-# Who works at a phone, and how it behaves.
+# The counsellors who work by phone, and how their phones behave.
 PHONES = {
     "vera": Phone(picks_up=3),
     "never-answers": Phone(picks_up=None),
@@ -184,7 +184,7 @@ async def _open_the_room(hour: Hour) -> None:
     stage = hour.stage
     for name in ("ana", "boris"):
         hour.browser[name] = await stage.add_counsellor(name)
-    # A browser that is open while nobody sits at it.
+    # A browser that is open with nobody in front of it.
     hour.everybody = [*hour.browser.values(), await stage.add_counsellor("nobody-there")]
     for number, (name, phone) in enumerate(PHONES.items()):
         address = f"+3816499900{number}"
@@ -199,7 +199,7 @@ def _turn_knobs(stage: Stage) -> None:
     knobs.turn("delay", "/conference", times=None, probability=0.1, seconds=1.5)
     knobs.turn("delay", "/legs/", times=None, probability=0.1, seconds=3)
     knobs.turn("delay", "/telephony/status completed", times=3, seconds=20)
-    # One end is told by nobody: neither the number's callback nor the waiting room's.
+    # One end is never reported: neither by the number's callback nor by the waiting room's.
     knobs.turn("lose", "/telephony/status completed", times=1)
     knobs.turn("refuse", "Calls", times=3)
     # Two callbacks in a hundred never come.
@@ -226,7 +226,7 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
         await clock.sleep(guest.leaves_after)
         await exchange.hang_up(leg)
         return
-    # Until the talk is over, or patience is.
+    # Until the talk is over, or for ten minutes.
     for _ in range(600):
         await clock.sleep(1)
         if leg.over:
@@ -241,7 +241,7 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
 
 
 async def _answer_by_key(hour: Hour, leg: Leg) -> None:
-    """A child who cannot speak listens for the question and presses a key."""
+    """Wait for the question, as a child who cannot speak, and press a key."""
     hour.silent.add(leg.sid)
     for _ in range(60):
         await hour.stage.clock.sleep(1)
@@ -250,7 +250,7 @@ async def _answer_by_key(hour: Hour, leg: Leg) -> None:
             return
 
 
-# What is written of every third talk; of the others only that they were none.
+# The answers for every third talk; the others are closed as non-counselling.
 _WRITTEN = {
     "contact.kind": "child",
     "contact.headline": "Quarrel with a friend",
@@ -268,7 +268,7 @@ _NONE = ("silent", "test", "hang_up", "prank")
 
 
 async def _write_up(counsellor: Counsellor, seen: int) -> None:
-    """Write what is left to write: a few answers and complete, or one word and close."""
+    """Finish the counsellor's drafts: a few answers and complete, or close with one word."""
     drafts = (await counsellor.ask("POST", "/contacts/search", {"status": "draft"})).json()
     for draft in drafts["contacts"]:
         path = f"/contacts/{draft['id']}"
@@ -282,12 +282,12 @@ async def _write_up(counsellor: Counsellor, seen: int) -> None:
         await counsellor.ask("POST", f"{path}/complete")
 
 
-# What is asked for, one after the other, for children who pressed the danger key.
+# The services that are asked for, in turn, for children who pressed the danger key.
 _NEEDED = ("shelter", "child_protection", "police", "mobile_outreach")
 
 
 async def _press_urgent(counsellor: Counsellor, offer: dict[str, Any], before: int) -> int:
-    """A child in danger is on the line: two clicks. The answer is how often it was pressed."""
+    """Press the urgent button if the child is in danger. Return how many referrals were opened."""
     if not offer["danger"]:
         return 0
     body = {"service": _NEEDED[before % len(_NEEDED)], "place": "RS-BG", "warm": before % 2 == 1}
@@ -298,7 +298,7 @@ async def _press_urgent(counsellor: Counsellor, offer: dict[str, Any], before: i
 async def _ask_who_is_silent(
     hour: Hour, counsellor: Counsellor, offer: dict[str, Any], asked: set[str]
 ) -> None:
-    """Nothing is heard on the line: the counsellor asks by key."""
+    """Ask a silent caller a question that is answered with a key."""
     rows = await hour.stage.rows("SELECT provider_sid FROM calls WHERE id = %s", offer["call_id"])
     if offer["call_id"] in asked or rows[0]["provider_sid"] not in hour.silent:
         return
@@ -307,13 +307,15 @@ async def _ask_who_is_silent(
 
 
 async def _work(hour: Hour, counsellor: Counsellor) -> None:
-    """A counsellor at a browser: takes calls after four seconds, declines now and then, and
-    writes up what was said."""
+    """Work as a counsellor at a browser.
+
+    Take calls after four seconds, decline one now and then, and write up what was said.
+    """
     clock, seen, held, urgent = hour.stage.clock, 0, False, 0
     asked: set[str] = set()
     while True:
         await clock.sleep(4)
-        hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests, too
+        hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests as well
         try:
             offer = await counsellor.offer()
             if offer is None and held:
@@ -335,7 +337,7 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
 
 
 async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
-    """Somebody who talks on the phone and has the board beside it."""
+    """Press urgent on the board, as a counsellor who talks on the phone beside it."""
     pressed: set[str] = set()
     while True:
         await hour.stage.clock.sleep(15)
@@ -358,7 +360,7 @@ _HELD = (
 
 
 async def _tell_details(hour: Hour) -> None:
-    """The owner of a referral that an agency has taken rings there and tells the details."""
+    """Tell agencies the details by phone, as the owner of a referral that an agency has taken."""
     stage, owners = hour.stage, {person.id: person for person in hour.everybody}
     while True:
         await stage.clock.sleep(60)
@@ -378,7 +380,7 @@ async def _tell_details(hour: Hour) -> None:
 
 
 async def _close_the_room(hour: Hour) -> None:
-    """Seven minutes before the end everybody goes home."""
+    """Send all counsellors off duty eight minutes before the end."""
     stage = hour.stage
     await stage.clock.sleep(HOUR - 480)
     stage.exchange.sender.under_way += 1

@@ -1,6 +1,7 @@
-"""What must always hold, checked from the database and from what the exchange heard.
+"""What must always hold, checked in the database and in what the exchange heard.
 
-Each check returns sentences about what is broken; an empty list is good news.
+Each check returns a sentence for each broken invariant, numbered as in the design; an empty list
+means that all hold.
 """
 
 from collections import Counter
@@ -20,18 +21,18 @@ from app.statistics.reconcile import reconcile, unexplained
 from app.statistics.summary import Asked, summarise
 from app.work import PROGRAM
 
-# How long a caller may be alone in a conference: while the counsellor's line is found dead.
+# How long a caller may be alone in a conference: until a dead counsellor's line is noticed.
 _ALONE = timedelta(seconds=30)
-# How long a caller may hear nothing, in seconds: four, and the time in which a document is fetched.
+# How long a caller may hear nothing, in seconds: four, plus the time to fetch a document.
 _LONGEST_SILENCE = 4.5
-# How long a counsellor's phone may outlive its caller, in seconds.
+# How long a counsellor's phone may outlive its caller.
 _OUTLIVES = timedelta(seconds=5)
 # The agencies of the scripted hour; the demo's story is told in `agencies.py`.
 DUTY_PHONES = frozenset(phone for entry in ENTRIES for phone in entry.numbers)
 
 
 async def broken_now(stage: Stage) -> list[str]:
-    """What must hold at every settled moment."""
+    """Return what is broken of that which must hold at every settled moment."""
     found: list[str] = []
     async with transaction(stage.ground, PROGRAM) as work:
         if await queue.pairs_now(work):
@@ -49,13 +50,13 @@ _ALWAYS = (
         " AND r.state IN ('draft', 'sent', 'delivered', 'failed', 'rejected', 'redirected',"
         " 'expired') AND NOT EXISTS (SELECT FROM clocks c WHERE c.referral_id = r.id"
         " AND c.kind = 'acknowledge' AND c.stopped_at IS NULL)",
-        "6: an urgent referral without a running clock",
+        "6: an urgent referral without a running deadline",
     ),
     (
         "SELECT r.id, r.state FROM referrals r WHERE r.urgency IN ('immediate', 'urgent')"
         " AND r.state IN ('sent', 'delivered', 'failed', 'rejected', 'redirected', 'expired')"
         " AND r.climbs_at IS NULL",
-        "6: nobody is being tried for an urgent referral",
+        "6: an urgent referral has no next attempt",
     ),
     (
         "SELECT a.id FROM approaches a WHERE NOT EXISTS (SELECT FROM consents c"
@@ -66,12 +67,12 @@ _ALWAYS = (
         "SELECT g.target FROM rungs g JOIN rungs h ON h.referral_id = g.referral_id"
         " AND h.target = g.target AND h.purpose = 'ladder' AND g.purpose = 'ladder'"
         " AND g.number < h.number AND h.wanted_at - g.wanted_at < interval '60 seconds'",
-        "somebody at an agency was tried twice within a minute",
+        "two attempts at the same address of an agency within a minute",
     ),
     (
         "SELECT c.id FROM calls c LEFT JOIN contacts r ON r.call_id = c.id"
         " WHERE c.state = 'connected' AND r.id IS NULL",
-        "somebody talks with a child and has no record to write in",
+        "a counsellor talks with a child and has no contact to write in",
     ),
     (
         "SELECT provider_sid FROM calls GROUP BY provider_sid HAVING count(*) > 1",
@@ -111,7 +112,7 @@ _ALWAYS = (
 
 
 def broken_on_the_phone(stage: Stage) -> list[str]:
-    """What the exchange saw that must never happen."""
+    """Return what the exchange saw that must never happen."""
     found = [f"the provider complains: {fault}" for fault in stage.exchange.faults]
     for leg in stage.exchange.legs.values():
         if leg.direction == "inbound":
@@ -155,7 +156,7 @@ def _phone_troubles(stage: Stage, leg: Leg) -> list[str]:
         if other is not leg
         and other.to == leg.to
         and other.direction != "inbound"
-        # A duty phone may well be rung for two children.
+        # A duty phone may be rung for two children at once.
         and other.to not in DUTY_PHONES
     ]
     for other in others:
@@ -166,7 +167,7 @@ def _phone_troubles(stage: Stage, leg: Leg) -> list[str]:
 
 
 async def broken_at_the_end(stage: Stage) -> list[str]:
-    """What must hold when everybody has hung up: the record, the phones, the sums, the secrets."""
+    """Return what is broken after all have hung up: records, phones, sums and secrets."""
     found = await broken_now(stage)
     found += broken_on_the_phone(stage)
     inbound = {leg.sid: leg for leg in stage.exchange.legs.values() if leg.direction == "inbound"}
@@ -197,8 +198,8 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
 
 
 def _talked(stage: Stage, leg: Leg, ours: set[str]) -> bool:
-    """Whether the exchange had this caller in a started conference with somebody, or connected
-    with one of our phones."""
+    """Return whether the exchange had this caller in a started conference with another
+    participant, or connected with one of our phones."""
     return any(bridge.other.to in ours for bridge in leg.bridges) or any(
         leg.sid in talking and len(talking) > 1
         for conference in stage.exchange.conferences.all.values()
@@ -207,7 +208,7 @@ def _talked(stage: Stage, leg: Leg, ours: set[str]) -> bool:
 
 
 async def _unwritten(stage: Stage) -> list[str]:
-    """9: as many contacts of calls as there were talks, and each with one who reads it."""
+    """Check 9: every talk has one contact, and every contact has a reader."""
     rows = await stage.rows(
         "SELECT c.outcome, r.id AS contact, (SELECT count(*) FROM contact_readers"
         " WHERE contact_id = r.id) AS readers"
@@ -218,12 +219,12 @@ async def _unwritten(stage: Stage) -> list[str]:
         if (row["outcome"] == "answered") != (row["contact"] is not None):
             found.append(f"9: a call that was {row['outcome']} and its contact do not agree")
         if row["contact"] is not None and not row["readers"]:
-            found.append("9: a contact that nobody reads")
+            found.append("9: a contact without a reader")
     return found
 
 
 async def _wrong_numbers(stage: Stage) -> list[str]:
-    """9: the statistics are the calls, by outcome and in sum, and nothing is left unexplained."""
+    """Check 9: the statistics equal the calls, by outcome and in total, without a difference."""
     today = stage.clock.now().date()
     window = Window(today - timedelta(days=2), today + timedelta(days=2))
     async with transaction(stage.ground, PROGRAM) as work:
@@ -234,7 +235,7 @@ async def _wrong_numbers(stage: Stage) -> list[str]:
         if row.kind == "cell" and row.group.sums["calls"]:
             counted[row.values[0]] += row.group.sums["calls"]
     rows = await stage.rows(
-        # Who waited and left has abandoned; who was told on arrival was turned away.
+        # A caller who waited and left has abandoned; one who was told on arrival, turned away.
         "SELECT CASE WHEN c.outcome IN ('out_of_hours', 'no_counsellor_on_duty') THEN"
         " CASE WHEN c.queued_at IS NULL THEN 'turned_away' ELSE 'abandoned_in_queue' END"
         " ELSE coalesce(c.outcome, 'open') END AS outcome, count(*) AS n FROM calls c"
@@ -272,7 +273,7 @@ async def _outliving_phones(stage: Stage) -> list[str]:
         )
     }
     found += [
-        "5: a phone was rung that no row knows of"
+        "5: a phone was rung without a row for it"
         for leg in stage.exchange.legs.values()
         if leg.direction == "outbound-api" and leg.sid not in known
     ]
@@ -280,12 +281,12 @@ async def _outliving_phones(stage: Stage) -> list[str]:
 
 
 async def _open_numbers(stage: Stage, legs: list[Leg]) -> list[str]:
-    """7: number and name stand in clear nowhere: no table, no address, nothing said."""
+    """Check 7: no number or name is in clear in any table, address or spoken text."""
     numbers = {leg.from_.lstrip("+") for leg in legs if leg.from_.startswith("+3816")}
-    # A counsellor's own phone is known, and no child's.
+    # Counsellors' own phone numbers may be in clear.
     own = await stage.rows("SELECT endpoint FROM staff WHERE endpoint_kind = 'phone'")
     numbers -= {row["endpoint"].lstrip("+") for row in own}
-    # The name in what the counsellors of the scripted hour write.
+    # The name that the counsellors of the scripted hour write.
     numbers.add("Zzorica")
     found = []
     tables = await stage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")

@@ -1,4 +1,4 @@
-"""A helpline that lives: server, worker and exchange on the real clock, and people at both ends."""
+"""A live helpline: server, worker and exchange on the real clock, with simulated people."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 
 NAME, PASSWORD = "ana", "plavi-telefon"
-# Colleagues who work by themselves: a phone at home, and two browsers.
+# Simulated colleagues: one with a phone at home, two with browsers.
 COLLEAGUES = (("vera (phone)", "+38164999001"), ("boris", "browser"), ("mira", "browser"))
 
 
@@ -62,23 +62,23 @@ async def _live(stage: Stage, rest_port: int) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Everybody hangs up, so that the next start finds no ghosts.
+        # All callers hang up, so that the next start finds no dead calls.
         for leg in list(stage.exchange.legs.values()):
             if leg.direction == "inbound" and not leg.over:
                 with contextlib.suppress(Exception):
                     await stage.exchange.hang_up(leg)
         await asyncio.sleep(1)
         await stage.stop()
-        print("\nEverything has stopped; the data is kept.", flush=True)
+        print("\nThe demo has stopped. Its data is kept.", flush=True)
 
 
 def _say_what_to_do(url: str) -> None:
     print(
         f"\n  The board:  {url}\n"
         f"  Sign in as  {NAME}   with password  {PASSWORD}\n\n"
-        "  Then click Available. Calls ring at your desk: press A to accept, D to decline,\n"
-        "  H to hold, E to hang up, R when you are ready again. Colleagues take calls, too;\n"
-        "  some children give up, some press the danger key. Ctrl-C ends everything.\n",
+        "  Then click Available. Calls ring on your board: press A to accept, D to decline,\n"
+        "  H to hold, E to hang up, R when you are ready again. Colleagues take calls as well;\n"
+        "  some children give up, some press the danger key. Press Ctrl-C to stop.\n",
         flush=True,
     )
     with contextlib.suppress(webbrowser.Error):
@@ -86,7 +86,7 @@ def _say_what_to_do(url: str) -> None:
 
 
 async def _furnish(stage: Stage) -> list[Counsellor]:
-    """The line and the people, made at the first start and found at the next."""
+    """Create the line and the people at the first start, or find them later; sign them in."""
     base = stage.settings.public_url
     stage.exchange.numbers[LINE] = Number(
         f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
@@ -113,7 +113,7 @@ async def _furnish(stage: Stage) -> list[Counsellor]:
 
 
 async def _colleague(stage: Stage, me: Counsellor) -> None:
-    """Takes a call after some seconds; misses one now and then, and comes back."""
+    """Take calls after some seconds; miss one now and then, and come back."""
     dice = random.Random()
     while True:
         await stage.clock.sleep(2)
@@ -126,7 +126,7 @@ async def _colleague(stage: Stage, me: Counsellor) -> None:
                 if dice.random() < 0.9:
                     await me.ask("POST", f"/offers/{offer['id']}/accept")
             if offer is not None and offer["state"] == "connected" and offer["danger"]:
-                # Twice is refused: it is referred to that service already.
+                # A second referral to the same service is refused.
                 body = {"service": dice.choice(["shelter", "child_protection"])}
                 await me.ask("POST", f"/calls/{offer['call_id']}/urgent", body)
             if offer is not None and offer["state"] == "connected" and dice.random() < 0.03:
@@ -134,7 +134,7 @@ async def _colleague(stage: Stage, me: Counsellor) -> None:
 
 
 async def _children(stage: Stage) -> None:
-    """Rings, one every ten seconds or so."""
+    """Let children ring, about one every ten seconds."""
     dice = random.Random()
     while True:
         stage.exchange.spawn(_child(stage, dice))
@@ -163,7 +163,7 @@ async def _child(stage: Stage, dice: random.Random) -> None:
 
 
 def _show_messages(stage: Stage) -> None:
-    """What the invented agencies are sent, so that one can open their links."""
+    """Print the messages to the invented agencies, so that their links can be opened."""
     for sid, message in list(stage.exchange.messages.items()):
         if message.status == "delivered":
             print(
@@ -173,7 +173,7 @@ def _show_messages(stage: Stage) -> None:
 
 
 def _forget_the_ended(stage: Stage) -> None:
-    """The exchange of a demo that runs all day does not grow all day."""
+    """Forget old legs and conferences, so that a demo that runs all day does not grow."""
     exchange = stage.exchange
     for sid in [leg.sid for leg in exchange.legs.values() if leg.over][:-200]:
         del exchange.legs[sid]

@@ -1,4 +1,4 @@
-"""A load of prepared requests over raw keep-alive connections: cheap to send, honest to time."""
+"""A load of prepared requests over raw keep-alive connections: cheap to send, exact to time."""
 
 import asyncio
 import statistics
@@ -13,7 +13,7 @@ Prepared = tuple[str, bytes]
 
 @dataclass
 class Result:
-    """Requests a second, and the times of each kind of request in milliseconds."""
+    """The duration of a load in seconds, and the times of each kind of request in milliseconds."""
 
     seconds: float
     times: dict[str, list[float]] = field(default_factory=dict)
@@ -24,13 +24,13 @@ class Result:
         return sum(len(t) for t in self.times.values()) / self.seconds
 
     def percentile(self, part: float, kind: str | None = None) -> float:
-        """A percentile of one kind's times, or of all."""
+        """Return a percentile of the times of one kind of request, or of all, in milliseconds."""
         chosen = self.times[kind] if kind else [t for ts in self.times.values() for t in ts]
         return statistics.quantiles(chosen, n=1000, method="inclusive")[int(part * 1000) - 1]
 
 
 def prepare(kind: str, url: str, fields: list[tuple[str, str]], token: str) -> Prepared:
-    """A signed webhook, ready to be written."""
+    """Return a signed webhook, ready to be written to a connection."""
     parts = urlsplit(url)
     body = "&".join(f"{quote_plus(n)}={quote_plus(v)}" for n, v in fields).encode()
     path = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -68,7 +68,7 @@ class Connection:
 
 
 async def run_load(port: int, chains: list[list[Prepared]], clients: int) -> Result:
-    """Send chains of requests, each in order, over so many connections."""
+    """Send chains of requests, each in order, over `clients` connections."""
     waiting = iter(chains)
     result = Result(0.0)
 

@@ -21,7 +21,7 @@ def run_once(seed: int) -> dict[str, Any]:
         EmbeddedPostgres(Path(folder)) as server,
     ):
         with psycopg.connect(server.url, autocommit=True) as connection:
-            # Nothing of it is to outlive the hour.
+            # Nothing in it has to outlive the hour.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("SELECT pg_reload_conf()")

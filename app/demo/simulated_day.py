@@ -1,8 +1,8 @@
 """A day of calls through the real matching on a stepped clock: nothing but arrivals and talks.
 
-Callers come at random (a Poisson process), talks last an exponential time, impatient callers give
-up after an exponential time; the same assumptions as Erlang's, so the waits have to be his. The
-matching is that of `app/routing/matching.py`, run after every event as the worker runs it.
+Callers arrive at random (a Poisson process), talks last an exponential time, and impatient callers
+give up after an exponential time. These are Erlang's assumptions, so the waits must be those of
+his formulas. The matching is `app/routing/matching.py`, run after every event as in the worker.
 """
 
 import heapq
@@ -23,11 +23,11 @@ class Simulated:
 
     calls: int
     gave_up: int
-    # Of all callers, those who gave up too: the mean that Erlang's formulas give.
+    # The mean over all callers, including those who gave up, as in Erlang's formulas.
     mean_wait: float
-    # The longest that somebody waited while a counsellor was free, before they were paired.
+    # The longest time for which a caller waited while a counsellor was free.
     longest_overlooked: float
-    # How evenly the calls fell to the counsellors (Jain): 1 is the same to each.
+    # How evenly the calls were spread over the counsellors (Jain's index): 1 is equal shares.
     fairness: float
 
     @property
@@ -44,7 +44,7 @@ def simulate(
     patience: float | None = None,
     seed: int = 1,
 ) -> Simulated:
-    """Let so many callers come, and count how long they wait."""
+    """Let `calls` callers ring, and measure how long they wait."""
     dice = random.Random(seed)
     crew = [uuid4() for _ in range(staff)]
     free: dict[UUID, Free] = {who: Free(who, BEGINS) for who in crew}
@@ -76,7 +76,7 @@ def simulate(
             case "ends":
                 free[who] = Free(who, now)
         if waiting and free:
-            # Best first, as the database hands them over: no more than can be paired.
+            # Best first, as the database returns them: no more than can be paired.
             first = itertools.islice(waiting.values(), len(free))
             for caller, counsellor in pair(list(first), list(free.values()), now, room):
                 del waiting[caller.call_id], free[counsellor.counsellor_id]
@@ -85,7 +85,7 @@ def simulate(
                 ends = at + dice.expovariate(1 / aht)
                 heapq.heappush(events, (ends, next(order), "ends", counsellor.counsellor_id))
         if waiting and free:
-            # Somebody waits although somebody is free: until the next event, at least.
+            # A caller waits although a counsellor is free, at least until the next event.
             overlooked = max(overlooked, (events[0][0] if events else at) - at)
     shares = list(taken.values())
     fairness = sum(shares) ** 2 / (len(shares) * sum(n * n for n in shares))

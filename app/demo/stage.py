@@ -43,7 +43,7 @@ ACCOUNT = "AC" + "0" * 31 + "1"
 SOMLENG_ACCOUNT = "74d3ff4f-8ec2-4f9c-9d9a-1f2c1b7d0d2e"
 TOKEN = "practice-token"
 LINE = "+38111116111"
-# In the future, so that a job that is due by the stage's clock is never due by accident.
+# In the future, so that a job is due only by the stage's clock, never by the real one.
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
@@ -72,7 +72,7 @@ class Served:
                 raise RuntimeError("the server did not start")
 
     async def _serve(self) -> None:
-        # Signals belong to whoever runs the stage.
+        # Signals belong to the program that runs the stage.
         with contextlib.suppress(asyncio.CancelledError):
             await self._server._serve()
 
@@ -89,7 +89,7 @@ def free_port() -> int:
 
 
 class Counsellor:
-    """A counsellor at a browser: signs in, and uses the JSON interface."""
+    """A counsellor at a browser, who signs in and uses the JSON API."""
 
     def __init__(self, stage: "Stage", staff: Staff) -> None:
         self._stage, self.staff = stage, staff
@@ -98,18 +98,18 @@ class Counsellor:
 
     @property
     def cookie_header(self) -> str:
-        """What the counsellor's browser sends along."""
+        """Return the cookie header that the counsellor's browser sends."""
         return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
 
     async def sign_in(self) -> None:
-        """With a session made directly: the password's hash costs a tenth of a second."""
+        """Sign in with a session made directly: hashing a password takes a tenth of a second."""
         async with transaction(self._stage.ground, PROGRAM) as work:
             staff = await work.session.get(Staff, self.id)
             assert staff is not None
             self._cookies = {COOKIE: await accounts.open_session(work, staff)}
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
-        """A request to the JSON interface."""
+        """Send a request to the JSON API."""
         headers = {"Cookie": self.cookie_header}
         url = f"{self._stage.settings.public_url}/api/v1{path}"
         return await self._stage.client.request(method, url, json=body, headers=headers)
@@ -123,7 +123,7 @@ class Counsellor:
         return str((await self.ask("GET", "/me")).json()["presence"]["state"])
 
     async def offer(self) -> dict[str, Any] | None:
-        """The offer that rings, or the call in hand."""
+        """Return the offer that rings, or the call that the counsellor has, or None."""
         found = (await self.ask("GET", "/offers/mine")).json()
         return found[0] if found else None
 
@@ -141,7 +141,7 @@ class Counsellor:
         await self._stage.settle()
 
     async def do(self, action: str) -> httpx2.Response:
-        """hold, resume or hang-up of the call in hand."""
+        """Hold, resume or hang up the counsellor's call."""
         offer = await self.offer()
         assert offer is not None, "no call in hand"
         answer = await self.ask("POST", f"/calls/{offer['call_id']}/{action}")
@@ -150,7 +150,7 @@ class Counsellor:
 
 
 class Stage:
-    """Use `stage_on` to make one."""
+    """A running helpline with its exchange. Use `stage_on` to make one."""
 
     def __init__(self, settings: Settings, clock: Clock, seed: int) -> None:
         self.settings, self.clock = settings, clock
@@ -159,7 +159,7 @@ class Stage:
         self.exchange = Exchange(clock, account, TOKEN, seed, profile)
         self.exchange.knobs.dice.seed(seed)
         self.exchange.calls_per_second = settings.calls_per_second
-        # One for all: making a client costs more than a request.
+        # One client for all: making one costs more than a request.
         self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
         self.ground: Ground
         self.app: FastAPI
@@ -215,7 +215,7 @@ class Stage:
     # -- time -----------------------------------------------------------------------------
 
     async def settle(self) -> None:
-        """Wait until nothing is under way: no webhook, no job, no pair to be matched."""
+        """Wait until nothing is under way: no webhook, no job, no pair to match."""
         calm = 0
         while calm < 2:
             if self._busy():
@@ -228,7 +228,7 @@ class Stage:
                 continue
             jobs, could_match = await self._under_way()
             if jobs:
-                # The worker needs the time more than we need to look.
+                # The worker needs the processor more than this check does.
                 calm = 0
                 await asyncio.sleep(0.003)
                 continue
@@ -237,17 +237,17 @@ class Stage:
                 calm = 0
 
     def _busy(self) -> bool:
-        """Whether a webhook is under way, or the worker does something outside of its jobs."""
+        """Return whether a webhook is under way, or the worker is busy outside its jobs."""
         return bool(self.exchange.sender.under_way or self.app.state.worker.busy)
 
     async def _under_way(self) -> tuple[bool, bool]:
-        """Whether jobs are due or running, and whether there is anything to match."""
+        """Return whether jobs are due or running, and whether there is anything to match."""
         row = await (
             await self._watch.execute(
                 "WITH due AS (UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'"
                 " WHERE status = 'todo' AND scheduled_at > now() AND scheduled_at <= %s"
                 " RETURNING id, queue_name)"
-                # The worker is told at once, and need not find them when it next looks.
+                # Notify the worker at once, so that the jobs do not wait for its next poll.
                 " SELECT (SELECT count(pg_notify('procrastinate_queue_v1#' || queue_name,"
                 " json_build_object('type', 'job_inserted', 'job_id', id)::text)) FROM due) > 0"
                 " OR EXISTS (SELECT FROM procrastinate_jobs"
@@ -262,7 +262,7 @@ class Stage:
         return bool(row[0]), bool(row[1])
 
     async def advance(self, seconds: float) -> None:
-        """Let so many seconds go by, one due moment after the other."""
+        """Let seconds go by on the clock, one due moment after the other."""
         until = self.clock.now() + timedelta(seconds=seconds)
         while True:
             await self.settle()
@@ -274,7 +274,7 @@ class Stage:
         await self.settle()
 
     async def until(self, truth: Any, *, limit: float = 60, what: str = "") -> None:
-        """Let time go by until something is true. Raises AssertionError after the limit."""
+        """Let time go by until `truth` holds. Raises AssertionError after `limit` seconds."""
         end = self.clock.now() + timedelta(seconds=limit)
         while True:
             found = truth()
@@ -323,7 +323,7 @@ class Stage:
         state: str | None = "available",
         **shift_values: Any,
     ) -> Counsellor:
-        """Somebody with an account and a shift, signed in and available."""
+        """Add a counsellor with an account and a shift, signed in and available."""
         async with transaction(self.ground, PROGRAM) as work:
             staff = await accounts.add_staff(
                 work,
@@ -345,7 +345,7 @@ class Stage:
         return counsellor
 
     async def set_up_telephony(self) -> Report:
-        """What `helpline telephony setup` does."""
+        """Do what `helpline telephony setup` does."""
         async with transaction(self.ground, PROGRAM) as work:
             numbers = await read_lines(work)
         return await set_up(self.settings, Provider(self.settings), numbers)
@@ -356,13 +356,13 @@ class Stage:
         return self.exchange.ring(from_, to, caller)
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """Rows of the database as anybody could read them."""
+        """Return rows as they are in the database, outside the program's access checks."""
         cursor = await self._watch.execute(sql, values)
         names = [column.name for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
 
     async def call_of(self, leg: Leg) -> dict[str, Any]:
-        """The row of a ring."""
+        """Return the call row of a ring."""
         rows = await self.rows("SELECT * FROM calls WHERE provider_sid = %s", leg.sid)
         assert len(rows) == 1, f"{len(rows)} rows for one ring"
         return rows[0]
@@ -378,7 +378,7 @@ async def stage_on(
     platform: Literal["twilio", "somleng"] = "twilio",
     **settings: Any,
 ) -> AsyncIterator[Stage]:
-    """A running stage on a migrated database."""
+    """Run a stage on a migrated database."""
     port, rest_port = free_port(), free_port()
     made = Settings(
         database_url=database_url,
