@@ -1,6 +1,6 @@
 """The page of an agency without an account: `/r/{token}`.
 
-Opening it changes nothing; each step is a form of its own, and uses the link up.
+Opening the page changes nothing. Each step is a form of its own and uses up the link.
 """
 
 from datetime import datetime
@@ -31,18 +31,18 @@ from app.staff.access import InWork, Public
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-_LINK = [Depends(Public("an agency proves itself by its link, and by a code"))]
-# What a browser keeps that has proved itself.
+_LINK = [Depends(Public("an agency is identified by its link and by a code"))]
+# The cookie of a browser in which the code was entered.
 PROOF = "helpline_proof"
 _PER_ADDRESS = RateLimitItemPerMinute(60)
 _PER_LINK = RateLimitItemPerMinute(20)
-# Codes and links are sent to people: seldom.
+# Each of these requests sends a message to a person, so the limit is low.
 _SENDS_PER_LINK = RateLimitItemPerMinute(3)
 Text = Annotated[str, Form(max_length=4000)]
 
 
 async def _limit(request: Request, token: str, *, sends: bool = False) -> None:
-    """Nobody tries tokens or codes, or has messages sent, in numbers. Raises TooMany."""
+    """Limit guesses of tokens and codes, and the messages sent. Raises TooMany."""
     limiter = request.app.state.sign_in_limiter
     address = request.client.host if request.client else ""
     per_link = _SENDS_PER_LINK if sends else _PER_LINK
@@ -78,7 +78,7 @@ def _render(
         "service": service_words(language, visit.referral.service) if visit else "", **more,
     }  # fmt: skip
     answer = templates.TemplateResponse(request, "agency.html", values, status_code=status)
-    # The address is the key: it must not go along to anybody.
+    # The address holds the secret: browsers must not pass it on as a referrer.
     answer.headers["referrer-policy"] = "same-origin"
     answer.headers["x-robots-tag"] = "noindex, nofollow"
     return answer
@@ -87,7 +87,7 @@ def _render(
 async def _shown(
     request: Request, work: Work, token: str, *, said: str = "", problem: str = "", name: str = ""
 ) -> Response:
-    """The page as it stands now; a link that is used up or expired offers a new one."""
+    """Render the present page. If the link is used up or expired, offer a new one."""
     try:
         visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     except (links.LinkUsed, links.LinkExpired) as refusal:
@@ -112,7 +112,7 @@ async def _shown(
 
 @router.get("/r/{token}", dependencies=_LINK)
 async def agency_page(request: Request, work: InWork, token: str, done: str = "") -> Response:
-    """What is asked of the agency; nothing changes by looking."""
+    """Show what the agency is asked to do. Opening the page changes nothing."""
     await _limit(request, token)
     said = ""
     if done:
@@ -127,9 +127,9 @@ async def agency_page(request: Request, work: InWork, token: str, done: str = ""
 
 @router.get("/r/{token}/news", dependencies=_LINK)
 async def news(request: Request, work: InWork, token: str) -> Response:
-    """Say whether more was written since the details were read in this browser; no more than that.
+    """Tell whether the helpline has written more since this browser read the details.
 
-    204 where there is nothing new, and for everybody who has not proved themselves.
+    Returns 204 if there is nothing new, or if the code was not entered in this browser.
     """
     await _limit(request, token)
     try:
@@ -155,7 +155,7 @@ async def take_step(
     to: Text = "",
     result: Text = "",
 ) -> Response:
-    """Do one step, and go on with the link of the next."""
+    """Take one step, then redirect to the link for the next step."""
     await _limit(request, token)
     try:
         step = Step(
@@ -165,7 +165,13 @@ async def take_step(
         following = await links.take_step(work, token, step)
     except ValueError:
         await work.undo()
-        return await _shown(request, work, token, problem="That form is not complete.", name=name)
+        return await _shown(
+            request,
+            work,
+            token,
+            problem="The form is not complete. Check it and send it again.",
+            name=name,
+        )
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         await work.undo()
         return await _shown(request, work, token)
@@ -179,7 +185,7 @@ async def take_step(
 
 
 async def _moment(work: Work, token: str, text: str) -> datetime | None:
-    """A local time as it was written, in the agency's zone. Raises ValueError."""
+    """Read a local time in the agency's zone. Raises ValueError."""
     if not text:
         return None
     visit = await links.visit(work, token)
@@ -189,7 +195,7 @@ async def _moment(work: Work, token: str, text: str) -> datetime | None:
 
 @router.post("/r/{token}/code", dependencies=_LINK)
 async def enter_code(request: Request, work: InWork, token: str, code: Text = "") -> Response:
-    """Prove oneself with the code that came the other way."""
+    """Check the code that was sent by another channel than the link."""
     await _limit(request, token)
     try:
         proof = await links.prove(work, token, code)
@@ -210,7 +216,7 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
 
 @router.post("/r/{token}/send-code", dependencies=_LINK)
 async def send_code(request: Request, work: InWork, token: str) -> Response:
-    """Have a code sent by the other way."""
+    """Send a code by another channel than the link."""
     await _limit(request, token, sends=True)
     try:
         way = await links.ask_for_code(work, token)
@@ -227,7 +233,7 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
 
 @router.post("/r/{token}/send-link", dependencies=_LINK)
 async def send_link(request: Request, work: InWork, token: str) -> Response:
-    """Have a new link sent to the addresses of the directory."""
+    """Send a new link to the agency's addresses in the directory."""
     await _limit(request, token, sends=True)
     try:
         await links.ask_for_link(work, token)
@@ -238,7 +244,7 @@ async def send_link(request: Request, work: InWork, token: str) -> Response:
 
 @router.post("/r/{token}/form", dependencies=_LINK)
 async def written_form(request: Request, work: InWork, token: str) -> Response:
-    """The written confirmation as a PDF, for whoever has proved themselves."""
+    """Return the written confirmation as a PDF. Raises CodeNeeded without the code."""
     await _limit(request, token)
     visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     if not visit.proven or visit.over or visit.approach is None:

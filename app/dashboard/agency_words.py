@@ -1,38 +1,39 @@
-"""What the page of an agency says, in its language."""
+"""The texts of an agency's page, in its language."""
 
 from app.referrals.spoken import language_for
 
 _EN = {
-    "referral": "Referral", "to": "To", "urgency": "Urgency", "asked": "Asked for",
+    "referral": "Referral", "to": "To", "urgency": "Urgency", "asked": "Service needed",
     "state": "State", "late": "overdue", "due_acknowledge": "Please acknowledge by",
-    "due_seen": "The child is to be seen by", "due_follow_up": "Follow up by",
+    "due_seen": "Please see the child by", "due_follow_up": "Follow up by",
     "name": "Your name and position", "do_acknowledge": "We have received it",
-    "do_accept": "We accept it and act", "do_reject": "We cannot take it", "reason": "Why",
-    "do_progress": "Tell how it goes", "seen_at": "The child was seen at", "words": "In words",
+    "do_accept": "We accept it and will act", "do_reject": "We cannot take it",
+    "reason": "Reason",
+    "do_progress": "Report progress", "seen_at": "The child was seen at", "words": "Notes",
     "do_ask": "Ask a question", "do_complete": "We have done our part",
-    "outcome": "What came of it", "details": "Details", "nothing": "There is nothing more yet.",
-    "prove": "What identifies the child is shown after a code. It came by the other way than "
+    "outcome": "Outcome", "details": "Details", "nothing": "There are no more details yet.",
+    "prove": "Enter the code to see who the child is. We sent the code by another channel than "
     "this link: by SMS if you opened an e-mail, by e-mail if you opened an SMS.",
     "more_written": "The helpline has written more.",
     "code": "Code", "show": "Show", "send_code": "Send me a code", "pdf": "Written form (PDF)",
-    "new_link": "A new link can be sent to the addresses that we have for your agency.",
+    "new_link": "We can send a new link to the addresses that we have for your agency.",
     "send_link": "Send a new link", "question": "You asked:", "answer": "Answer:",
-    "team": "Team", "how_far": "How far", "set": "Tell",
-    "done_acknowledge": "Thank you. It is written down that you have it.",
-    "done_accept": "Thank you. It is written down that you act.",
-    "done_reject": "Thank you. Another service is being asked.",
-    "done_progress": "Thank you. It is written down.",
-    "done_complete": "Thank you. The helpline has been told.",
-    "done_ask": "Your question has been passed on. The answer is announced by SMS and e-mail.",
-    "done_dispatch": "Thank you. It is written down.",
+    "team": "Team", "how_far": "State of the team", "set": "Report",
+    "done_acknowledge": "Thank you. We have recorded that you received it.",
+    "done_accept": "Thank you. We have recorded that you accept it.",
+    "done_reject": "Thank you. We are asking another service.",
+    "done_progress": "Thank you. We have recorded it.",
+    "done_complete": "Thank you. The helpline has been informed.",
+    "done_ask": "Your question has been passed on. An SMS and an e-mail will announce the answer.",
+    "done_dispatch": "Thank you. We have recorded it.",
     "code_sent": "A code is on its way by {way}.", "link_sent": "A new link is on its way.",
-    "wrong_code": "That is not the code. It came by the other way than the link.",
+    "wrong_code": "The code is wrong. Enter the code that came by another channel than the link.",
     "way_sms": "SMS", "way_email": "e-mail", "way_phone": "telephone",
     "immediate": "immediate", "urgent": "urgent", "priority": "priority", "routine": "routine",
-    "sent": "waits for an answer", "delivered": "waits for an answer",
+    "sent": "waiting for your reply", "delivered": "waiting for your reply",
     "acknowledged": "received by you", "accepted": "accepted", "in_progress": "in progress",
-    "rejected": "waits for another service", "redirected": "waits for an answer",
-    "failed": "waits for an answer", "expired": "waits for an answer",
+    "rejected": "waiting for another service", "redirected": "waiting for a reply",
+    "failed": "waiting for a reply", "expired": "waiting for a reply",
     "reason_no_capacity": "no capacity", "reason_outside_area": "outside our area",
     "reason_outside_mandate": "not our mandate", "reason_age_out_of_range": "the child's age",
     "reason_insufficient_information": "too little information",
@@ -97,6 +98,6 @@ WORDS = {"en": _EN, "sr": _SR}
 
 
 def words_for(languages: list[str]) -> tuple[str, dict[str, str]]:
-    """The first language of an agency in which there are words, and these."""
+    """Return the first of an agency's languages that has texts, and these texts."""
     language = language_for(languages)
     return language, WORDS[language]

@@ -1,4 +1,4 @@
-"""Puts the pages on the application: routes, static files, errors in words."""
+"""Adds the pages to the application: routes, static files, error pages."""
 
 from pathlib import Path
 
@@ -19,10 +19,10 @@ BUILT = Path(__file__).parent / "static" / "built"
 
 
 def add_dashboard(app: FastAPI) -> None:
-    """Pages, fragments and static files."""
+    """Add the routes of pages and fragments, and the static files."""
     app.include_router(pages.router)
     app.include_router(talks.router)
-    # Its pages are more than one path, before "/{what}/found" takes them all.
+    # Before the records: their "/{what}/found" would take paths of these pages.
     app.include_router(referrals.router)
     app.include_router(agency_page.router)
     app.include_router(reports.router)
@@ -33,21 +33,21 @@ def add_dashboard(app: FastAPI) -> None:
 
 
 def render(request: Request, error: Exception) -> Response:
-    """An error as a page, or as a fragment for one."""
+    """Render an error as a page, or as a fragment of one."""
     if isinstance(error, NotSignedIn):
         if "hx-request" in request.headers:
-            # The whole page has to go to the sign-in, not only the fragment.
+            # Send the whole page to the sign-in, not only the fragment.
             return Response(status_code=401, headers={"HX-Redirect": "/login"})
         return RedirectResponse("/login", status_code=303)
     match error:
         case Refusal():
             status, words = error.status, error.detail
         case HTTPException():
-            status, words = error.status_code, "There is no such page."
+            status, words = error.status_code, "This page does not exist. Check the address."
         case _ if lost_a_race(error):
-            status, words = 409, "Somebody else was faster. Nothing was changed. Try again."
+            status, words = 409, "Another change was made first. Nothing was changed. Try again."
         case RequestValidationError() | DataError() | psycopg.DataError():
-            status, words = 422, "The address or the form is not valid."
+            status, words = 422, "The address or the form is not valid. Check it and try again."
         case _:
             status, words = 503, "The database cannot be reached. Nothing was changed. Try again."
     name = "fragments/notice.html" if "hx-request" in request.headers else "error.html"

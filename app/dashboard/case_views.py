@@ -1,4 +1,4 @@
-"""What the page of a case shows besides its form: the plan, and what is shared around the case."""
+"""The values of a case's page besides its form: the plan, flags, links and requests."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from app.work import Work
 
 
 async def plan_values(opened: Opened[Case]) -> dict[str, Any]:
-    """The goals of a case with what is done for each, and its other dates."""
+    """Return the goals of a case with the steps of each, and its other follow-ups."""
     sheet, work = sheet_of(opened.work, opened.record), opened.work
     goals = [
         (entry, str(opened.answer(path) or ""))
@@ -38,7 +38,7 @@ async def plan_values(opened: Opened[Case]) -> dict[str, Any]:
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     return {
         "goals": goals,
-        # A goal that was taken out of the form leaves its steps behind.
+        # Steps whose goal was removed from the form are listed without a goal.
         "steps": [(e, g, [s for s in steps if s[0].goal == e]) for e, g in goals]
         + [("", "", [s for s in steps if s[0].goal not in known])],
         "providers": {s[0].id: follow_ups.provider_of(opened, s[0]) for s in steps},
@@ -49,7 +49,7 @@ async def plan_values(opened: Opened[Case]) -> dict[str, Any]:
 
 
 async def shared_values(work: Work, staff: Staff, opened: Opened[Case]) -> dict[str, Any]:
-    """What is shared around a case: flags, linked cases, and what waits for a second person."""
+    """Return the flags and links of a case, and the requests that wait for a second person."""
     case = opened.record
     return {
         "flags": await case_flags.flags_of(opened),

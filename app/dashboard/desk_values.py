@@ -1,4 +1,4 @@
-"""What a counsellor's own part of the board shows."""
+"""The values for the counsellor's own part of the board."""
 
 from datetime import timedelta
 from typing import Any
@@ -51,7 +51,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
 
 
 async def _asked_by_key(work: Work, call_id: UUID | None) -> dict[str, Any]:
-    """The questions that a caller who cannot speak can be asked, and those that were."""
+    """Return the questions for a caller who cannot speak, and those that were asked."""
     if call_id is None or not work.settings.has_conferences:
         return {"key_questions": [], "key_answers": []}
     asked = await questions.questions_of(work, call_id)
@@ -62,7 +62,7 @@ async def _asked_by_key(work: Work, call_id: UUID | None) -> dict[str, Any]:
 
 
 async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | None:
-    """What is known of whoever rings or talks: that, how often, and what one may read of it."""
+    """Return the card of the caller: flags, earlier calls, readable contacts. None if unknown."""
     history = await callers.history(work, call)
     if not history.calls and not history.flags:
         return None
@@ -80,13 +80,13 @@ async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str 
 
 
 async def contact_at_hand(work: Work, staff: Staff, found: desk.Desk) -> Contact | None:
-    """The contact of the call in hand, or in wrap-up that of the call that has just ended."""
+    """Return the contact of the present call, or in wrap-up of the call that has just ended."""
     call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
     return await contacts.at_hand(work, staff, call_id) if call_id else None
 
 
 async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:
-    """Who else is in a talk."""
+    """Return the other participants in a talk."""
     if call_id is None:
         return {"parties": []}
     found = [p for p in await company.live_parties(work, call_id) if p.owner_offer_id is None]
@@ -99,12 +99,12 @@ async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:
     return {"parties": shown}
 
 
-# The desk is drawn again with every change; the same list is one reading for this time.
+# The desk is drawn again with every change. For this time, the same list is one reading.
 _LISTED = timedelta(hours=1)
 
 
 async def _note_listed(work: Work, staff: Staff, call_id: UUID, ids: list[str]) -> None:
-    """Log that a counsellor sees which contacts there were with a caller."""
+    """Log that a counsellor sees the list of a caller's contacts."""
     key = (staff.id, call_id, tuple(ids))
     if not ids or work.ground.memory.recall("listed", key, work.now) is not None:
         return

@@ -1,4 +1,4 @@
-"""A filled form as the page shows it: the definition, the answers, and nothing else."""
+"""What a page shows of a form: the questions of its definition, with their answers."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,11 +12,11 @@ _YES_NO = {
     "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},
     "sr": {"yes": "Da", "no": "Ne", "unknown": "Nepoznato"},
 }
-# Stands for the code of an entry that the page has yet to make.
+# Stands for the code of an entry that the page has not made yet.
 PLACEHOLDER = "__entry__"
 
 
-# The first child of every form, the same in all windows.
+# The code of the first child's entry. It is fixed, so that two windows write about one child.
 FIRST = "a1"
 
 
@@ -65,7 +65,7 @@ class SectionView:
 def form_sections(
     sheet: Sheet, library: Library, answers: Answers, language: str
 ) -> list[SectionView]:
-    """The sections of a form with their answers, in the reader's language."""
+    """Return the sections of a form with their answers, in the reader's language."""
     by_entry: dict[tuple[str, str | None], list[FieldView]] = {}
     for question in sheet.asked(answers):
         view = _field(sheet, question, answers, language)
@@ -108,7 +108,7 @@ def _section(
             for f in section.fields
         ]
     if first:
-        # Ready to be written in: it is there as soon as something stands in it.
+        # Show one empty entry. It is stored when its first answer is written.
         keys = [FIRST]
         by_entry = {(section.code, FIRST): [_renamed(view) for view in blank]}
     support = []
@@ -158,7 +158,7 @@ def _field(sheet: Sheet, question: Asked, answers: Answers, language: str) -> Fi
 
 
 def groups_of(sheet: Sheet, definition: Field, language: str) -> list[Group]:
-    """The options of a choice; of categories under their headings."""
+    """Return the options of a question; categories are grouped under their headings."""
     match definition.type:
         case "choice" | "choices":
             options = sheet.form.options_of(definition)

@@ -1,4 +1,4 @@
-"""Headers that keep other sites and injected scripts out, on every answer."""
+"""Security headers on every response: they keep out other sites and injected scripts."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,7 +9,7 @@ _HEADERS = {
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    # Not "no-referrer": with it a browser hides the origin of our own forms, too.
+    # Not "no-referrer": with it a browser also hides the origin of our own forms.
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
 }
@@ -20,7 +20,7 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 
 
 class SecurityHeaders:
-    """Add the headers; pages are not kept by browsers, static files and documents may be."""
+    """Add the headers. Browsers must not store pages, but may store static files and documents."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -48,7 +48,7 @@ def _page(request: Request, template: str, /, **values: Any) -> Response:
 
 @router.get("/login", dependencies=_SIGN_IN)
 async def login_page(request: Request) -> Response:
-    """The sign-in form."""
+    """Show the sign-in form."""
     return _page(request, "login.html", staff=None, name="", problem="")
 
 
@@ -59,7 +59,7 @@ async def login(
     username: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Sign in; a mistake is said on the same page, and the name stays."""
+    """Sign in. A refusal is shown on the same page, and the name stays in the form."""
     try:
         _, token = await sign_in(request, work, username, password)
     except Refusal as refusal:
@@ -72,7 +72,7 @@ async def login(
 
 @router.post("/logout")
 async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
-    """Sign out; a counsellor goes off duty with it."""
+    """Sign out. A counsellor also goes off duty."""
     await accounts.close_session(work, request.cookies.get(COOKIE, ""))
     if may(staff.role, Permission.TAKE_CALLS):
         await offers.choose_presence(work, staff, PresenceState.OFF_DUTY)
@@ -86,7 +86,7 @@ async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
 
 @router.get("/")
 async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
-    """The board of whoever is signed in: only the parts that the role may see."""
+    """Show the board, with only the parts that the reader's role may see."""
     values: dict[str, Any] = {"staff": staff}
     if may(staff.role, Permission.TAKE_CALLS):
         values |= await desk_values(request, work, staff)
@@ -146,7 +146,7 @@ async def messages_fragment(request: Request, work: InWork, staff: HearsMessages
 
 @router.post("/board/heartbeat", status_code=204)
 async def heartbeat(work: InWork, staff: SignedIn) -> None:
-    """The browser is alive; that it asked is what counts."""
+    """Do nothing: the request itself shows that the browser is alive."""
 
 
 @router.post("/board/presence/{state}")
@@ -165,7 +165,7 @@ async def answer_offer(
     offer_id: UUID,
     answer: Literal["accept", "decline"],
 ) -> Response:
-    """Accept or decline. Who comes too late is told so, and sees the board as it is."""
+    """Accept or decline an offer. If it is too late, say so and show the present board."""
     notice = ""
     try:
         call, offer = await offers.own_offer(work, offer_id, staff.id)
@@ -189,7 +189,7 @@ async def urgent(
     warm: Annotated[bool, Form()] = False,
     wish_read: Annotated[bool, Form()] = False,
 ) -> Response:
-    """The second click of the urgent button: it is sent."""
+    """Send the urgent referral: the second click of the urgent button."""
     notice = ""
     try:
         await desk.call_in_hand(work, staff, call_id)
@@ -206,18 +206,20 @@ async def urgent(
 async def close_contact(
     request: Request, work: InWork, staff: TakesCalls, contact_id: UUID, reason: NonCounselling
 ) -> Response:
-    """It was no counselling contact: one key ends the talk, closes the record, and one is ready
-    for the next child. A child who pressed the danger key is not put aside like that."""
+    """Close a contact that was not counselling: end the talk and the wrap-up with one key.
+
+    Refused for a caller who pressed the danger key.
+    """
     notice = ""
     try:
         found = await desk.desk_of(work, staff)
         contact = await contact_at_hand(work, staff, found)
         if contact is None or contact.id != contact_id:
-            raise NotFound("That contact is closed, or not at hand any more.")
+            raise NotFound("This contact is closed, or no longer belongs to your call.")
         await contacts.check_closable(work, contact, reason)
         if found.call is not None:
             await desk.end_talk(work, staff, found.call.id)
-        # Before the contact, as where a talk is ended.
+        # Lock presence before the contact, in the same order as where a talk is ended.
         await presence.lock_presence(work, staff.id)
         await contacts.close_as(work, staff, contact_id, reason)
         await offers.end_wrap_up(work, staff)
@@ -231,7 +233,7 @@ async def close_contact(
 
 @router.get("/board/messages/{message_id}/audio")
 async def message_audio(work: InWork, staff: HearsMessages, message_id: UUID) -> Response:
-    """The audio; opening it is logged."""
+    """Return the audio of a message. Opening it is logged."""
     audio, kind = await messages.open_message(work, message_id)
     return Response(audio, media_type=kind)
 
@@ -240,7 +242,7 @@ async def message_audio(work: InWork, staff: HearsMessages, message_id: UUID) ->
 async def take_message(
     request: Request, work: InWork, staff: HearsMessages, message_id: UUID
 ) -> Response:
-    """Somebody answers for a message from now on."""
+    """Make the reader responsible for a message."""
     await messages.take(work, message_id, staff.id)
     await work.session.flush()
     return await messages_fragment(request, work, staff)
@@ -260,7 +262,7 @@ async def message_done(
 
 @router.get("/calls/{call_id}")
 async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UUID) -> Response:
-    """What happened in a call, event by event."""
+    """Show the record of a call, event by event."""
     readable = queries.readable_calls(staff, desk.own_calls(staff))
     call = await queries.readable_call(work, readable, call_id)
     line = await lines.line_of_id(work, call.line_id)

@@ -1,4 +1,4 @@
-"""The pages of contacts and cases. What is written there is saved through the JSON interface."""
+"""The pages of contacts and cases. Their forms are saved through the JSON API."""
 
 import base64
 from datetime import date, datetime, time, timedelta
@@ -66,7 +66,7 @@ def page(request: Request, template: str, /, **values: Any) -> Response:
 
 
 def language_of(request: Request, work: Work) -> str:
-    """The language of forms that this browser chose, or the first of the country's."""
+    """Return the language of forms chosen in this browser, or the country's first language."""
     languages = library_of(work.ground).country.languages
     chosen = request.cookies.get(LANGUAGE, "")
     return chosen if chosen in languages else languages[0]
@@ -76,7 +76,7 @@ def language_of(request: Request, work: Work) -> str:
 async def choose_language(
     request: Request, work: InWork, staff: SignedIn, language: Text = ""
 ) -> Response:
-    """The language of the forms; back to where one was."""
+    """Choose the language of the forms, and return to the page of the request."""
     back = request.headers.get("referer", "/")
     base = work.settings.public_url
     answer = RedirectResponse(back if back.startswith(base + "/") else "/", status_code=303)
@@ -91,7 +91,7 @@ async def choose_language(
 async def contact_values(
     request: Request, work: Work, staff: Staff, contact_id: UUID
 ) -> dict[str, Any]:
-    """Everything that the page of a contact shows; the reading is logged."""
+    """Return everything that the page of a contact shows. The reading is logged."""
     opened = await contacts.open_contact(work, staff, contact_id)
     contact, language = opened.record, language_of(request, work)
     history = await contacts.urgency_history(opened)
@@ -128,7 +128,7 @@ async def contact_values(
 
 
 def _children(opened: Opened[Any], sheet: Sheet, language: str) -> list[tuple[str, str]]:
-    """The children of a record who can be referred one by one: the entry, and who it is."""
+    """Return the children who can be referred one by one: code of the entry, and label."""
     section = sheet.form.children
     if section is None:
         return []
@@ -155,7 +155,7 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
         "labels_of_questions": {
             q.path: sheet.name_of(q, answers, language) for q in sheet.asked(answers)
         },
-        # What has not reached the server yet is kept on this machine, sealed with this key.
+        # The browser keeps unsaved answers on its own machine, sealed with this key.
         "outbox_key": base64.b64encode(
             work.keys.match_key("outbox", f"{staff.id}:{record.id}")
         ).decode(),
@@ -164,13 +164,13 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
 
 @router.get("/contacts/{contact_id}")
 async def contact_page(request: Request, work: InWork, staff: Reads, contact_id: UUID) -> Response:
-    """The counselling record: saves as one types."""
+    """Show the counselling record. It is saved while the counsellor types."""
     return page(request, "contact.html", **await contact_values(request, work, staff, contact_id))
 
 
 @router.get("/profiles/{profile_id}")
 async def profile_page(request: Request, work: InWork, staff: Reads, profile_id: UUID) -> Response:
-    """The contacts of one person; to split, to merge, and with the trail of both."""
+    """Show the contacts of one person, with the history of splits and merges."""
     profile, found, events = await profiles.open_profile(work, staff, profile_id)
     return page(
         request,
@@ -188,7 +188,7 @@ async def profile_page(request: Request, work: InWork, staff: Reads, profile_id:
 
 
 def labels_of(request: Request, work: Work) -> dict[str, str]:
-    """What the codes of categories and places mean, for lists."""
+    """Return the labels of categories and places by code, for lists."""
     library, language = library_of(work.ground), language_of(request, work)
     trees = (library.framework, library.categories, library.places)
     return {
@@ -215,7 +215,7 @@ async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, 
 
 @router.get("/contacts")
 async def contacts_page(request: Request, work: InWork, staff: Reads) -> Response:
-    """The contacts that one may see, and the search in them."""
+    """List the contacts that the reader may see, with the search."""
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     midnight = datetime.combine(work.now.astimezone(zone).date(), time(), zone)
     rows, following = await search(work, staff, Contact, Wanted())
@@ -237,7 +237,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
 
 @router.get("/cases")
 async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
-    """The cases that one may see, and the search in them."""
+    """List the cases that the reader may see, with the search."""
     rows, following = await search(work, staff, Case, Wanted())
     return page(
         request,
@@ -274,7 +274,7 @@ async def found(
     headline: Text = "",
     cursor: Text = "",
 ) -> Response:
-    """The rows that fit; what is looked for comes in the body, so that no address holds it."""
+    """Return the rows found. The search comes in the body, so that no address holds it."""
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     wanted = Wanted(
         code=code or None,
@@ -291,7 +291,7 @@ async def found(
         cursor=cursor or None,
     )
     if what not in ("contacts", "cases"):
-        raise Invalid("There are contacts and cases.")
+        raise Invalid("Only contacts and cases can be searched. Open one of these lists.")
     model: Any = Contact if what == "contacts" else Case
     rows, following = await search(work, staff, model, wanted)
     return page(
@@ -319,12 +319,12 @@ def _midnight(text: str, zone: ZoneInfo, days: int = 0) -> datetime | None:
 
 @router.get("/cases/{case_id}")
 async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID) -> Response:
-    """A case: its form, contacts, people, dates, documents and everything that happened."""
+    """Show a case: its form, contacts, people, dates, documents and history."""
     opened = await cases.open_case_record(work, staff, case_id)
     case, language = opened.record, language_of(request, work)
     flow = cases.workflow_of(work, case)
     linked = await cases.contacts_in(work, staff, case)
-    # Everything in one line of time: the case's own events with their words, its contacts' without.
+    # One timeline: the case's own events with their words, its contacts' events without words.
     timeline = [("", event, words) for event, words in await events_of(opened)]
     timeline += [(code, event, "") for event, code in await events_of_contacts(work, linked)]
     timeline.sort(key=lambda line: (line[1].at, line[1].id), reverse=True)
@@ -364,14 +364,14 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
 
 
 class Printable(NamedTuple):
-    """A section and its fields, to be chosen for print."""
+    """A section and its fields that a reader can choose for printing."""
 
     title: str
     fields: list[tuple[str, str]]
 
 
 def printable(sheet: Sheet, language: str) -> list[Printable]:
-    """What of a form can be printed."""
+    """Return the sections of a form that can be printed."""
     return [
         Printable(
             label_in(section.title, language),
@@ -381,11 +381,11 @@ def printable(sheet: Sheet, language: str) -> list[Printable]:
     ]
 
 
-# -- what is one's own to do -------------------------------------------------------------------
+# -- the reader's own tasks --------------------------------------------------------------------
 
 
 async def tasks_values(work: Work, staff: Staff) -> dict[str, Any]:
-    """Drafts that are not complete, and follow-ups that are due."""
+    """Return open drafts, follow-ups that are due, and requests that wait for a decision."""
     return {
         "drafts": await contacts.open_drafts(work, staff),
         "bells": await follow_ups.bells_of(work, staff),
@@ -409,7 +409,7 @@ async def admin_page(
     subject: Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")] = "",
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> Response:
-    """Definitions and their work list for who keeps them; the log for who audits."""
+    """Show the definitions with unmapped categories, and the log, as the role allows."""
     values: dict[str, Any] = {"staff": staff, "subject": subject}
     library, language = library_of(work.ground), language_of(request, work)
     if may(staff.role, Permission.SEE_DEFINITIONS):

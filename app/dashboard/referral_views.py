@@ -1,4 +1,4 @@
-"""A referral as a page tells it: every event of its log as a sentence."""
+"""What a page shows of a referral: every event of its log as a sentence."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,30 +20,30 @@ _HOW = {
 }  # fmt: skip
 _OPENED = {
     "urgent_button": "pressed urgent during the call",
-    "danger_key": "The danger key was pressed and nobody took the call in time",
+    "danger_key": "The danger key was pressed and no counsellor took the call in time",
     "contact": "opened a referral from a contact",
     "by_hand": "opened a referral",
 }
 _RESULTS = {
     "acknowledged": "a person pressed 1",
-    "wants_to_be_called_back": "a person pressed 2: wants to be called back",
-    "wrong_number": "a person pressed 3: a wrong number",
-    "not_confirmed": "a person pressed 1 and did not confirm it",
+    "wants_to_be_called_back": "a person pressed 2 and wants a call-back",
+    "wrong_number": "a person pressed 3: wrong number",
+    "not_confirmed": "a person pressed 1 but did not confirm",
     "no_answer": "no answer",
     "busy": "busy",
-    "machine": "an answering machine",
-    "nobody_pressed_a_key": "lifted, and nobody pressed a key",
+    "machine": "answering machine",
+    "nobody_pressed_a_key": "answered, but no key was pressed",
     "unreachable": "could not be reached",
     "delivered": "delivered",
     "failed": "failed",
-    "not_needed_any_more": "not needed any more",
+    "not_needed_any_more": "no longer needed",
 }
 _WAYS = {"phone": "telephone", "sms": "SMS", "email": "e-mail"}
 _CLOCKS = {
     "acknowledge": "to acknowledge",
     "details": "to open the details",
     "team": "for the outreach team to arrive",
-    "feedback": "to tell the professional who reported",
+    "feedback": "to give feedback to the professional who reported",
     "seen": "to see the child",
     "written": "to confirm in writing",
     "follow_up": "to follow up",
@@ -51,8 +51,9 @@ _CLOCKS = {
 }
 _PURPOSES = {
     "ladder": "", "code": " with a code", "link": " with a link",
-    "withdrawn": " that consent was withdrawn", "recalled": " that it was taken back",
-    "answer": " with an answer", "update": " that more was written",
+    "withdrawn": " to say that consent was withdrawn",
+    "recalled": " to say that the referral was taken back",
+    "answer": " with an answer", "update": " to say that there is more to read",
 }  # fmt: skip
 
 
@@ -66,17 +67,17 @@ def plain(word: Any) -> str:
 
 @dataclass(frozen=True)
 class Told:
-    """One line of the story."""
+    """One line of a referral's history."""
 
     at: datetime
     words: str
-    # What somebody wrote or said; sealed in the log.
+    # The words that a person wrote or said; they are sealed in the log.
     quoted: str
     grave: bool
 
 
 def told(story: Story) -> list[Told]:
-    """The story, oldest first."""
+    """Return the history of a referral, oldest event first."""
     return [
         Told(event.at, _sentence(event, story), words, event.kind in _GRAVE)
         for event, words in story.events
@@ -89,7 +90,7 @@ class Try:
 
     at: datetime
     way: str
-    # The number or address, as it was then.
+    # The number or address at that time.
     target: str
     purpose: str
     result: str
@@ -97,7 +98,7 @@ class Try:
 
 @dataclass(frozen=True)
 class Recipient:
-    """An agency that was asked: how it was tried, and what it said."""
+    """An agency that was asked, with the attempts to reach it and its replies."""
 
     code: str
     name: str
@@ -111,7 +112,7 @@ class Recipient:
 
 
 def recipients(story: Story, now: datetime) -> list[Recipient]:
-    """Every agency that was asked, the last first."""
+    """Return every agency that was asked, the latest first."""
     found: dict[str, Recipient] = {}
     held = ReferralState(story.opened.record.state) in HELD
     for approach, agency in reversed(story.approaches):
@@ -133,7 +134,7 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
     return list(found.values())
 
 
-# After these an agency has nothing more to say.
+# In these states no more replies are expected from an agency.
 _SAID_ALL = (ApproachState.REJECTED, ApproachState.COMPLETED, ApproachState.WITHDRAWN)
 _REPLIES = {
     "acknowledge", "accept", "reject", "rejected too", "progress", "complete", "question",
@@ -142,7 +143,7 @@ _REPLIES = {
 
 
 def left_out(work: Work, story: Story, language: str) -> list[str]:
-    """What another system has no code for, as the form says it."""
+    """Return the answers that have no code in the agency's system, in the words of the form."""
     sheet = sheet_of(work, story.opened.record)
     found = []
     for counterpart in story.counterparts.values():
@@ -173,7 +174,7 @@ _GRAVE = {
 
 def _sentence(event: RecordEvent, story: Story) -> str:
     detail = event.detail
-    who = story.names.get(event.staff_id, "Somebody of ours") if event.staff_id else ""
+    who = story.names.get(event.staff_id, "A colleague") if event.staff_id else ""
     code = detail.get("agency", "")
     agency = story.agencies.get(code, code)
     how = _HOW.get(detail.get("how", ""), "")
@@ -205,7 +206,7 @@ def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     why = ", ".join(d.get("why") or [])
-    return f"Offered to {d.get('recipient')} ({why}); on the ground of {plain(d.get('ground'))}"
+    return f"Offered to {d.get('recipient')} ({why}); on the basis of {plain(d.get('ground'))}"
 
 
 def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
@@ -216,7 +217,7 @@ def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 
 def _breached(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    return f"The time {clock_words(d.get('clock', ''))} is over"
+    return f"Deadline missed: {clock_words(d.get('clock', ''))}"
 
 
 def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
@@ -224,13 +225,13 @@ def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     withheld = d.get("withheld_from") or []
     less = f"; not to {', '.join(plain(w) for w in withheld)}" if withheld else ""
     given = f"{plain(d.get('given_by'))} {plain(d.get('by_way'))}"
-    return f"{subject} wrote down consent of the {given}, for {scope}{less}"
+    return f"{subject} recorded consent of the {given}, for {scope}{less}"
 
 
 def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     despite = d.get("despite") or []
     against = f"; against an explicit wish, to {', '.join(despite)}" if despite else ""
-    return f"{subject} recorded that it is told without consent: {plain(d.get('basis'))}{against}"
+    return f"{subject} recorded an override of consent: {plain(d.get('basis'))}{against}"
 
 
 def _simple(what: str) -> Any:
@@ -247,11 +248,11 @@ _KINDS: dict[str, Any] = {
     "rings": lambda s, agency, how, d: f"Rings a duty phone of {agency}",
     "messages wanted": lambda s, agency, how, d: f"Writes to {agency}: SMS and e-mail",
     "rung": _rung,
-    "deliver": lambda s, a, how, d: f"A message has arrived ({_WAYS.get(d.get('way', ''), '')})",
+    "deliver": lambda s, a, how, d: f"A message was delivered ({_WAYS.get(d.get('way', ''), '')})",
     "acknowledge": _simple("acknowledged"),
     "accept": _simple("accepted"),
     "reject": lambda s, a, how, d: _by(a or s, f"rejected: {plain(d.get('reason'))}", how),
-    "rejected too": lambda s, a, how, d: _by(a, f"rejected, too: {plain(d.get('reason'))}", how),
+    "rejected too": lambda s, a, how, d: _by(a, f"also rejected: {plain(d.get('reason'))}", how),
     "urgency changed": lambda s, a, how, d: (
         f"{s} changed the urgency from {d.get('from')} to {d.get('to')}"
     ),
@@ -259,24 +260,24 @@ _KINDS: dict[str, Any] = {
     "lapse": lambda s, a, how, d: "The details were not opened in time: the escalation goes on",
     "details sent": lambda s, a, how, d: f"Sent {a} a link to the details",
     "details opened": lambda s, a, how, d: f"{a} has the details ({d.get('way', '')})",
-    "update announced": lambda s, a, how, d: f"Told {a} that more was written",
-    "their system updated": lambda s, a, how, d: f"What was written is in the system of {a}, too",
+    "update announced": lambda s, a, how, d: f"Told {a} that there is more to read",
+    "their system updated": lambda s, a, how, d: f"The system of {a} has the new details",
     "update refused by their system": lambda s, a, how, d: (
-        f"The system of {a} does not take what was written: {d.get('problem', '')}"
+        f"The system of {a} refused the new details: {d.get('problem', '')}"
     ),
-    "redirect": lambda s, a, how, d: "It goes on to the next",
+    "redirect": lambda s, a, how, d: "The referral goes to the next agency",
     "progress": lambda s, a, how, d: _by(
-        a or s, "saw the child" if d.get("seen_at") else "told how it goes", how
+        a or s, "saw the child" if d.get("seen_at") else "reported progress", how
     ),
     "complete": lambda s, a, how, d: _by(
-        a or s, f"has done its part: {plain(d.get('outcome')) or 'outcome not told'}", how
+        a or s, f"completed its part: {plain(d.get('outcome')) or 'outcome not given'}", how
     ),
-    "close": _ours("closed it"),
-    "recall": _ours("took it back"),
-    "withdraw_consent": _ours("wrote down that consent was withdrawn"),
+    "close": _ours("closed the referral"),
+    "recall": _ours("took the referral back"),
+    "withdraw_consent": _ours("recorded that consent was withdrawn"),
     "fail": lambda s, a, how, d: f"No agency could be asked: {d.get('why', '')}",
-    "nobody left": lambda s, a, how, d: f"Nobody is left in this round: {d.get('why', '')}",
-    "around again": lambda s, a, how, d: "The ladder begins anew",
+    "nobody left": lambda s, a, how, d: f"No agency is left in this round: {d.get('why', '')}",
+    "around again": lambda s, a, how, d: "The escalation starts again",
     "clock breached": _breached,
     "consent given": _consent,
     "consent overridden": _override,
@@ -291,15 +292,15 @@ _KINDS: dict[str, Any] = {
     "question": _simple("has a question"),
     "answer": lambda s, a, how, d: f"Answer to {a}",
     "wants to be called back": _simple("wants to be called back"),
-    "feedback given": _ours("told whoever had reported what became of it"),
-    "override seen": _ours("has seen the override as a second person"),
-    "owner": _ours("gave it to a colleague"),
-    "edited": _ours("wrote on the form"),
-    "asked no longer": lambda s, a, how, d: f"{a} is asked no longer: {d.get('why', '')}",
+    "feedback given": _ours("gave feedback to the person who reported"),
+    "override seen": _ours("reviewed the override as the second person"),
+    "owner": _ours("assigned the referral to a colleague"),
+    "edited": _ours("edited the form"),
+    "asked no longer": lambda s, a, how, d: f"{a} is no longer asked: {d.get('why', '')}",
     "not taken back at their system": lambda s, a, how, d: (
-        f"It still stands at the system of {a}: {d.get('why', '')}"
+        f"The referral is still open in the system of {a}: {d.get('why', '')}"
     ),
-    "handed over by the house": lambda s, a, how, d: _by(a, "has taken it over from us", how),
+    "handed over by the house": lambda s, a, how, d: _by(a, "took it over from us", how),
 }
 
 

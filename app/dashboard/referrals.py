@@ -1,4 +1,4 @@
-"""The pages of referrals, of their clocks, and of the directory."""
+"""The pages of referrals, of their deadlines, and of the directory."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -62,7 +62,7 @@ Sees = Annotated[Staff, _may(Permission.SEE_REFERRALS)]
 SeesClocks = Annotated[Staff, _may(Permission.SEE_CLOCKS)]
 SeesDirectory = Annotated[Staff, _may(Permission.SEE_DIRECTORY)]
 SeesNumbers = Annotated[Staff, _may(Permission.SEE_STATISTICS)]
-# What somebody in danger needs now; everything else is referred from the contact.
+# Services that a person in danger needs now. All others are referred from the contact.
 URGENT_SERVICES = [
     Service.POLICE,
     Service.EMERGENCY_MEDICAL,
@@ -89,7 +89,7 @@ async def referrals_page(
     over: bool = False,
     before: str = "",
 ) -> Response:
-    """The referrals that one may see, and opening one by hand."""
+    """List the referrals that the reader may see, with the form to open one by hand."""
     wanted = Wanted(
         state or None, urgency or None, None, mine, over, _instant(before) if before else None
     )
@@ -120,9 +120,9 @@ def _instant(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Invalid("That address is not complete.") from None
+        raise Invalid("The address is not complete. Open the list of referrals again.") from None
     if at.tzinfo is None:
-        raise Invalid("That address is not complete.")
+        raise Invalid("The address is not complete. Open the list of referrals again.")
     return at
 
 
@@ -148,7 +148,7 @@ def _consent_words(request: Request, work: Work) -> str:
 async def accountability_page(
     request: Request, work: InWork, staff: SeesNumbers, since: str = "", until: str = ""
 ) -> Response:
-    """How agencies answer in whole months, with what each number means beside it."""
+    """Show how agencies reply in whole months, with the definition of each number."""
     newest = last_over(work.now)
     first = _month(since) if since else newest
     last = _month(until) if until else (first if since else newest)
@@ -178,7 +178,7 @@ def _month(text: str) -> Window:
 
 @router.get("/referrals/{referral_id}")
 async def referral_page(request: Request, work: InWork, staff: Sees, referral_id: UUID) -> Response:
-    """One referral: its form, its clocks, what can be done, and its whole story."""
+    """Show one referral: its form, deadlines, possible actions, and whole history."""
     story = await reading.read_story(work, staff, referral_id)
     referral, language = story.opened.record, language_of(request, work)
     may_write = may(staff.role, Permission.WRITE_REFERRALS) and (
@@ -229,7 +229,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
 
 
 async def _found(work: Work, story: reading.Story) -> Answer:
-    """The right agencies now, for whoever wants to choose by hand."""
+    """Return the agencies that fit now, for a choice by hand."""
     referral = story.opened.record
     tried = {a.agency_id for a, _ in story.approaches if a.state == "rejected"}
     return await agencies.find_right(
@@ -237,12 +237,12 @@ async def _found(work: Work, story: reading.Story) -> Answer:
     )
 
 
-# -- clocks ------------------------------------------------------------------------------------
+# -- deadlines ---------------------------------------------------------------------------------
 
 
 @router.get("/supervisor")
 async def supervisor_page(request: Request, work: InWork, staff: SeesClocks) -> Response:
-    """All running clocks, the nearest first; what has to be seen; what could not be delivered."""
+    """Show running deadlines, nearest first; notices; and events that were not delivered."""
     return page(request, "supervisor.html", **await _supervisor(work, staff))
 
 
@@ -281,7 +281,7 @@ async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Respo
 
 
 async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
-    """What has to be seen, for the board."""
+    """Return the notices, dangers and openings for the board."""
     return {
         "staff": staff,
         "notices": await reading.notices_for(work, staff, limit=20),
@@ -295,12 +295,12 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
     }
 
 
-# These are decided on the referral itself.
+# Alarms of these kinds are decided on the page of the referral.
 _DECIDED_THERE = (AlarmKind.OVERRIDE_NOT_SEEN, AlarmKind.WITHDRAWAL_UNDECIDED)
 
 
 async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
-    """Danger that needs a decision, with the page of the record in which it is written down."""
+    """Return the dangers that need a decision, each with the address of its record."""
     pages = {"referral": "/referrals", "contact": "/contacts", "case": "/cases"}
     return [
         {
@@ -320,7 +320,7 @@ async def desk_values(
     call_id: UUID | None,
     contact: Contact | None,
 ) -> dict[str, Any]:
-    """What the urgent button needs, and what became of it, for the call in hand."""
+    """Return the values of the urgent button, and the referrals made from the present call."""
     if call_id is None:
         return {"desk_referrals": []}
     withheld = contact is not None and wish_in_words(contact, sheet_of(work, contact))
@@ -339,7 +339,7 @@ async def desk_values(
 async def agencies_page(
     request: Request, work: InWork, staff: SeesDirectory, code: str = ""
 ) -> Response:
-    """The directory, and a form for each."""
+    """Show the directory, with a form for the chosen agency."""
     return await _directory(request, work, staff, code=code)
 
 
@@ -352,7 +352,7 @@ async def right_agencies(
     place: Annotated[str, Form(max_length=40)] = "",
     age: Annotated[str, Form(max_length=2)] = "",
 ) -> Response:
-    """The same with the right one for a child; what is known of it stands in no address."""
+    """Show the directory with the agencies that fit a child, whose data are in no address."""
     years = int(age) if age.isascii() and age.isdigit() else None
     found = await agencies.find_right(work, service.value, place or None, years)
     return await _directory(

@@ -1,4 +1,4 @@
-"""The pages of numbers: reports with charts and tables, any summary, files, planning."""
+"""The pages of statistics: reports with charts and tables, summaries, exports, planning."""
 
 import asyncio
 import base64
@@ -44,7 +44,7 @@ Publishes = Annotated[
 SeesCalls = Annotated[
     Staff, Depends(Requires(Permission.SEE_SINGLE_CALLS, json_only=False), scope="function")
 ]
-# Rows that a page shows; the file has them all.
+# The most rows that a page shows. The file has all of them.
 _MOST_ROWS = 1000
 _FIRST_CHOICE = (
     "calls", "offered", "answered", "abandoned", "service_level", "asa", "wait_p90", "aht",
@@ -54,7 +54,7 @@ _FIRST_CHOICE = (
 
 @router.get("/reports")
 async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Response:
-    """What there is: reports, files, what is sent and published."""
+    """List the reports, exports, schedules and releases."""
     lines = await zones_of(work)
     return page(
         request,
@@ -102,7 +102,7 @@ async def explore_page(
     and_: Annotated[str, Query(alias="and")] = "",
     line: str = "",
 ) -> Response:
-    """Any window, by any period and two dimensions."""
+    """Count any window, by any period and up to two dimensions."""
     day = today(work)
     since = since or (day - timedelta(days=6)).isoformat()
     until = until or (day + timedelta(days=1)).isoformat()
@@ -118,7 +118,7 @@ async def explore_page(
     names = [name for name in NAMES if name in _FIRST_CHOICE]
     if any(is_content(d) for d in dimensions):
         names = [name for name in names if name in KEY_OF]
-    # A row in which nothing was counted says nothing.
+    # Leave out rows in which nothing was counted.
     rows = [
         row for row in summary.shown_rows
         if row.kind == "total" or any(summary.figures(row, names).values())
@@ -161,9 +161,9 @@ async def planning_page(
     line: str = "",
     more: Annotated[int, Query(ge=-50, le=50)] = 0,
 ) -> Response:
-    """The coming week: expected calls, staff needed, staff rostered; and what if."""
+    """Show the coming week: expected calls, staff needed and rostered, with a what-if."""
     found = await planning.plan(work, line=line or None, more=more)
-    # By the clock on the wall: where it goes back there are two in one place, or none.
+    # By local time: when the clocks change, a half hour holds two slots or none.
     days: dict[str, dict[str, list[planning.Slot]]] = {}
     for slot in found.slots:
         days.setdefault(slot.local[:10], {}).setdefault(slot.local[11:16], []).append(slot)
@@ -182,7 +182,7 @@ async def planning_page(
 
 
 async def _kept(work: Work) -> list[tuple[date, int, float | None]]:
-    """The last seven days: seconds on the rota, and the share of them in which they were there."""
+    """Return for each of the last seven days: rostered seconds, and adherence from 0 to 1."""
     found = []
     for back in range(7, 0, -1):
         day = today(work) - timedelta(days=back)
@@ -196,21 +196,21 @@ async def _kept(work: Work) -> list[tuple[date, int, float | None]]:
 async def publish(
     work: InWork, staff: Publishes, period: Annotated[str, Form(max_length=10)]
 ) -> Response:
-    """Publish a period, once for ever."""
+    """Publish a period. A release cannot be changed or taken back."""
     await release.publish(work, period.strip())
     return RedirectResponse(f"/reports/public/{period.strip()}", status_code=303)
 
 
 @router.get("/reports/public/{period}")
 async def public_page(request: Request, work: InWork, staff: SeesNumbers, period: str) -> Response:
-    """What was published of a period, as it was published."""
+    """Show the release of a period as it was published."""
     found = await release.released(work, period)
     return page(request, "public.html", staff=staff, found=found, words=release.WORDS)
 
 
 @router.get("/reports/files/{export_id}")
 async def file_page(work: InWork, staff: SeesNumbers, export_id: UUID) -> Response:
-    """Where the link of a mail leads: the file, for whoever may have it."""
+    """Redirect from the link of a mail to its file, if the reader may have it."""
     await desk.downloadable(work, staff, export_id)
     return RedirectResponse(f"/api/v1/statistics/exports/{export_id}/file", status_code=303)
 
@@ -225,7 +225,7 @@ async def calls_page(
     line: str = "",
     outcome: Annotated[str, Query(max_length=400)] = "",
 ) -> Response:
-    """The calls that a figure of a report is made of."""
+    """List the calls that a figure of a report counts."""
     wanted = read_wanted("calls", since, until, "csv", {"line": line})
     outcomes = counted_calls.read_outcomes(outcome)
     rows, number = await counted_calls.counted_calls(work, wanted.window, wanted.line, outcomes)
@@ -247,7 +247,7 @@ async def calls_page(
 async def report_pdf(
     request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
 ) -> Response:
-    """The same on paper."""
+    """Return a report as a PDF."""
     report = await _counted(work, staff, name, day, line)
     content = await print_report(report)
     file = f"{report.name}-{report.window.begins}.pdf"
@@ -261,7 +261,7 @@ async def report_pdf(
 async def report_page(
     request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
 ) -> Response:
-    """A report: five figures, charts, then the tables, and what the numbers mean."""
+    """Show a report: five figures, charts, tables, then the definitions."""
     report = await _counted(work, staff, name, day, line)
     return page(
         request,
@@ -281,7 +281,7 @@ async def report_page(
 
 
 def _calls_of(report: Report, line: str, outcomes: tuple[str, ...]) -> str:
-    """The address of the calls that a figure is made of."""
+    """Return the address of the list of calls that a figure counts."""
     window = report.window
     asked = {"from": window.begins, "to": window.ends, "line": line, "outcome": ",".join(outcomes)}
     return f"/reports/calls?{urlencode(asked)}"
@@ -307,7 +307,7 @@ async def _counted(work: Work, staff: Staff, name: str, day: str, line: str) -> 
 
 
 def _pictures(report: Report) -> list[str | None]:
-    """The charts as addresses that hold the picture itself: no style of theirs is the page's."""
+    """Return the charts as data addresses, which keeps their styles out of the page."""
     found: list[str | None] = []
     for section in report.sections:
         if section.chart is None:

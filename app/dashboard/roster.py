@@ -1,4 +1,4 @@
-"""The page of the rota: a week of it, its holes, and everything that changes it."""
+"""The page of the rota: one week, its uncovered shifts, and the forms to change it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -33,23 +33,23 @@ Plans = Annotated[
 SignedIn = Annotated[
     Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
 ]
-_CALENDAR = [Depends(Public("the secret in the address is what lets one in"))]
+_CALENDAR = [Depends(Public("the secret in the address gives access"))]
 LAYER_WORDS = {
     Layer.PRIMARY: "",
     Layer.BACKUP: "backup",
     Layer.SUPERVISOR: "supervisor on call",
     Layer.ON_CALL: "on-call phone",
 }
-_CHANGE_WORDS = {"absence": "is absent", "extra": "comes in", "swap": "is replaced"}
+_CHANGE_WORDS = {"absence": "is absent", "extra": "works an extra shift", "swap": "is replaced"}
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a day on which somebody works, or nobody does."""
+    """A part of a day that is on duty for one person, or uncovered."""
 
     words: str
     layer: str
-    # The instants of the whole, for whoever changes it.
+    # Local begin and end of the whole stretch, for forms that change it.
     begins: str
     ends: str
 
@@ -97,7 +97,7 @@ class ShiftLine:
 async def roster_page(
     request: Request, work: InWork, staff: Sees, week: str | None = None
 ) -> Response:
-    """A week of the rota, from Monday."""
+    """Show a week of the rota, from Monday."""
     zone = await _zone(work)
     monday = _monday(week, work.now.astimezone(zone).date())
     values = await _week_values(work, staff, monday, zone)
@@ -112,7 +112,7 @@ async def alarms_fragment(request: Request, work: InWork, staff: Plans) -> Respo
 
 
 async def alarm_values(work: Work) -> dict[str, Any]:
-    """Holes in the rota that nobody has seen yet."""
+    """Return the open alarms: lines without a counsellor, and uncovered shifts."""
     return {
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", reason_of(alarm))
@@ -129,7 +129,7 @@ async def alarm_values(work: Work) -> dict[str, Any]:
 
 @router.post("/roster/feed")
 async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
-    """A new secret address of one's own calendar; it is shown this once."""
+    """Make a new secret address for the reader's own calendar. It is shown only once."""
     token = await calendars.make_feed(work, staff)
     address = f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
     values = {"address": address, "feed": True, "staff": staff}
@@ -138,7 +138,7 @@ async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
 
 @router.post("/roster/feed/revoke")
 async def revoke_feed(request: Request, work: InWork, staff: SignedIn) -> Response:
-    """The address is worth nothing from now on."""
+    """Revoke the address of the reader's own calendar."""
     await calendars.revoke_feed(work, staff)
     values = {"address": "", "feed": False, "staff": staff}
     return templates.TemplateResponse(request, "fragments/feed.html", values)
@@ -146,7 +146,7 @@ async def revoke_feed(request: Request, work: InWork, staff: SignedIn) -> Respon
 
 @router.get("/calendar/{token}.ics", dependencies=_CALENDAR)
 async def own_calendar(work: InWork, token: str) -> Response:
-    """Somebody's own duty, for a calendar program."""
+    """Return the duty of the address's owner, for a calendar program."""
     return Response(
         await calendars.read_feed(work, token), media_type="text/calendar; charset=utf-8"
     )
@@ -164,9 +164,9 @@ def _monday(week: str | None, today: date) -> date:
     try:
         day = date.fromisoformat(week) if week else today
     except ValueError:
-        raise Invalid("A week is named by one of its days, for example 2026-12-01.") from None
+        raise Invalid("Name the week by one of its days, for example 2026-12-01.") from None
     if not 2000 < day.year < 2100:
-        raise Invalid("That week is too far away.")
+        raise Invalid("That week is too far away. Choose one between the years 2001 and 2099.")
     return day - timedelta(days=day.weekday())
 
 
@@ -208,7 +208,7 @@ _DAY = timedelta(days=1)
 def _by_day(
     spans: list[tuple[Span, str]], edges: list[datetime], zone: ZoneInfo
 ) -> list[list[Stretch]]:
-    """Each stretch on the days that it touches."""
+    """Return each stretch on every day that it touches."""
     return [
         [
             Stretch(_part_words(begin, end, since, until, zone), layer,
@@ -255,7 +255,7 @@ async def _planning_values(
         "changes": [_change_row(row, staff, names, zone, work.now) for row in rows],
         "feed": await calendars.feed_of(work, staff) is not None,
         "address": "",
-        "layers": [(layer.value, LAYER_WORDS[layer] or "first to be asked") for layer in Layer],
+        "layers": [(layer.value, LAYER_WORDS[layer] or "primary") for layer in Layer],
         "holiday_rules": [rule.value for rule in OnHolidays],
         **await alarm_values(work),
     }
@@ -278,7 +278,7 @@ def _change_row(
     layer = LAYER_WORDS[Layer(row.layer)]
     asked = row.state == "asked"
     own = row.made_by == staff.id and (row.kind == "absence" or asked)
-    # Why somebody is absent is between them and whoever plans.
+    # Only planners and the people concerned may read why a person is absent.
     mine = staff.id in (row.counsellor_id, row.instead_id)
     return ChangeRow(
         row.id, words + (f" ({layer})" if layer else ""),

@@ -1,4 +1,4 @@
-"""What is done in a talk from the board: ask somebody in, hand over, drop, listen, panic."""
+"""Actions on a live talk from the board: bring in, hand over, drop, listen, panic."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -31,7 +31,7 @@ Text = Annotated[str, Form(max_length=80)]
 
 @router.get("/board/calls/{call_id}/ask")
 async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
-    """Whom one could ask into the talk, just now."""
+    """Show the colleagues who can be brought into the talk now."""
     await desk.call_in_hand(work, staff, call_id)
     rows = await work.session.scalars(
         select(Staff)
@@ -60,7 +60,7 @@ async def ask(
     role: Text = "other",
     skills: Text = "",
 ) -> Response:
-    """Ask somebody into the talk, or send the caller on."""
+    """Bring a participant into the talk, or send the caller on."""
 
     async def verb() -> None:
         call = await desk.lock_in_hand(work, staff, call_id)
@@ -82,7 +82,7 @@ def _colleague(text: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise Invalid("Choose a colleague of the list.") from None
+        raise Invalid("Choose a colleague from the list.") from None
 
 
 @router.post("/board/calls/{call_id}/parties/{party_id}/{action}")
@@ -94,7 +94,7 @@ async def change(
     party_id: UUID,
     action: Literal["complete", "together", "drop"],
 ) -> Response:
-    """Hand the talk over, talk all together, or drop somebody."""
+    """Hand the talk over, let all talk together, or drop a participant."""
 
     async def verb() -> None:
         call = await desk.lock_in_hand(work, staff, call_id)
@@ -113,7 +113,7 @@ async def change(
 async def ask_by_key(
     request: Request, work: InWork, staff: TakesCalls, call_id: UUID, code: str
 ) -> Response:
-    """A question is spoken to a caller who cannot speak."""
+    """Ask a spoken question that the caller answers with a key."""
 
     async def verb() -> None:
         call = await desk.lock_in_hand(work, staff, call_id)
@@ -126,7 +126,7 @@ async def ask_by_key(
 async def who_answered(
     request: Request, work: InWork, staff: TakesCalls, callback_id: UUID, said: callbacks.Said
 ) -> Response:
-    """Who answered a call-back."""
+    """Record who answered a call-back."""
     return await _said(request, work, staff, lambda: callbacks.say(work, staff, callback_id, said))
 
 
@@ -138,7 +138,7 @@ async def mute_or_panic(
     call_id: UUID,
     action: Literal["mute", "unmute", "panic", "hold", "resume", "hang-up"],
 ) -> Response:
-    """Hold, resume, mute, hang up, or call a supervisor in."""
+    """Hold, resume, mute, hang up, or call a supervisor into the talk."""
     rings = True
 
     async def verb() -> None:
@@ -156,14 +156,14 @@ async def mute_or_panic(
             talk = await parties.talk_of(work, call)
             await offers.set_mute(work, call, talk, action == "mute")
 
-    nobody = "No supervisor is there. All who supervise see on their boards that you need one."
+    nobody = "No supervisor can be called now. Every supervisor's board shows that you need one."
     return await _said(request, work, staff, verb, lambda: "" if rings else nobody)
 
 
 async def _said(
     request: Request, work: Work, staff: Staff, verb: Any, then: Any = lambda: ""
 ) -> Response:
-    """The desk as it is afterwards; what is refused stands on it."""
+    """Run the action and return the desk, with the refusal if there is one."""
     try:
         await verb()
         notice = then()
@@ -173,11 +173,11 @@ async def _said(
     return await desk_fragment(request, work, staff, notice)
 
 
-# -- for whoever supervises --------------------------------------------------------------------
+# -- for supervisors --------------------------------------------------------------------------
 
 
 async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
-    """The talks that go on, and how one takes part in them."""
+    """Return the live talks, and how the supervisor takes part in each."""
     talks = await desk.live_talks(work)
     mine: dict[UUID, company.Party] = {}
     for talk in talks:

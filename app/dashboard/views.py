@@ -1,4 +1,4 @@
-"""What the pages show: small values, made here and nowhere else."""
+"""The small view values that the pages show. They are made only here."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,9 +42,9 @@ class OfferCard:
     language: str
     danger: bool
     returned: bool
-    # A call-back: whom we ring once somebody takes it.
+    # A call-back: we ring the caller when a counsellor accepts it.
     back: bool
-    # Who may answer it, and what to say.
+    # Who may answer the phone, and what to say.
     advice: str
     waited: int
     seconds_left: int
@@ -63,7 +63,7 @@ class CallCard:
     muted: bool
     # The line to the counsellor was lost, and their phone rings again.
     lost: bool
-    # The talk has nearly reached the platform's limit, and is carried over.
+    # The talk has nearly reached the platform's limit, and moves to new legs.
     long: bool
     advice: str
     seconds: int
@@ -94,7 +94,7 @@ class DeskView:
 
 @dataclass(frozen=True)
 class CallerCard:
-    """What is known of a caller: never who, and never a reason."""
+    """What is known of a caller. It holds neither an identity nor the reason of a flag."""
 
     before: str
     last: str | None
@@ -119,7 +119,7 @@ class MessageRow:
     at: str
     seconds: int
     ready: bool
-    # Whose task it is, and for how many seconds it has waited.
+    # Who is responsible for it, and for how many seconds it has waited.
     owner: str
     waits: int
 
@@ -149,7 +149,7 @@ def desk_view(
     limit: int,
     back: Callback | None = None,
 ) -> DeskView:
-    """A counsellor's own part of the board."""
+    """Return the counsellor's own part of the board."""
     presence = desk.presence
     state = PresenceState(presence.state) if presence else PresenceState.OFF_DUTY
     until = presence.until_at if presence else None
@@ -170,7 +170,7 @@ def desk_view(
 
 
 def _writing(desk: Desk, state: PresenceState) -> bool:
-    # Only beside the talk and just after it: a key must never close an older draft.
+    # Only during the talk and just after it: a key must never close an older draft.
     return state is PresenceState.WRAP_UP or (desk.offer is not None and not desk.ringing)
 
 
@@ -180,9 +180,9 @@ def _contact_card(contact: Contact) -> ContactCard:
     )
 
 
-# What a counsellor has to know before a phone at home is lifted.
+# What a counsellor has to know before a phone at the child's home is answered.
 _BACK_ADVICE = {
-    "caller": "Only the child may know of this call. Say nothing of the helpline until you know "
+    "caller": "Only the child may know of this call. Do not mention the helpline until you know "
     "who has answered. If it is not the child, say that you have dialled a wrong number, and hang "
     "up.",
     "anyone": "Anyone at home may answer. Ask for the child by name if you know it. Say who you "
@@ -237,7 +237,7 @@ def _call_card(desk: Desk, now: datetime, back: Callback | None) -> CallCard:
 
 
 def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
-    """A caller who waits. The priority is said in words: colour is never the only sign."""
+    """Return the row of a waiting caller. It says the priority in words, not only in colour."""
     priority = "in danger" if call.danger else "was cut off" if call.returned else ""
     if call.back:
         priority = "call-back"
@@ -252,7 +252,7 @@ def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
 
 @dataclass(frozen=True)
 class CallbackRow:
-    """A call-back that is promised: when, and for how many seconds it has been."""
+    """A promised call-back, with its window and the seconds since it was agreed."""
 
     id: UUID
     call_id: UUID
@@ -263,7 +263,7 @@ class CallbackRow:
     tries: int
     trying: bool
     given_up: bool
-    # Somebody answered, and the counsellor has not said who.
+    # The call-back was answered, and the counsellor has not said by whom.
     spoken: bool
     late: bool
     waits: int

@@ -82,7 +82,11 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await change.get_by_role("button", name="Change").click()
     await expect(holes.locator("td").nth(2)).to_have_text("covered")
     # The last word can be taken back.
-    await page.locator("#changes tr", has_text="Vera comes in").get_by_role("button").click()
+    await (
+        page.locator("#changes tr", has_text="Vera works an extra shift")
+        .get_by_role("button")
+        .click()
+    )
     await expect(holes.locator("td").nth(2)).to_contain_text("⚠ 10:00–14:00")
 
     # A calendar of one's own, shown once.

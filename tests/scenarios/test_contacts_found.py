@@ -56,7 +56,7 @@ async def test_a_key_never_closes_the_record_of_an_earlier_child(stage: Stage) -
     assert await ana.presence() == "wrap_up"
     page = await desk(stage, ana)
     assert earlier["code"] not in page
-    assert "not at hand" in await press(stage, ana, earlier["id"], "silent")
+    assert "no longer belongs to your call" in await press(stage, ana, earlier["id"], "silent")
     assert (await ana.ask("GET", f"/contacts/{earlier['id']}")).json()["state"] == "draft"
 
 

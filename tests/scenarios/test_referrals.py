@@ -185,10 +185,10 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     whole = (await page(stage, ana, f"/referrals/{referral_id}")).text
     order = [
         "ana pressed urgent during the call: immediate, shelter",
-        "told without consent: vital interests",
+        "recorded an override of consent: vital interests",
         "Offered to Safe House (the mandated recipient for this place",
         "Safe House, telephone: no answer",
-        "Safe House, telephone: an answering machine",
+        "Safe House, telephone: answering machine",
         "Safe House, telephone: a person pressed 1",
         "Safe House acknowledged by telephone",
         "sent the written confirmation to Safe House",
@@ -199,9 +199,9 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         "Agreed with Other House by telephone at 2030-01-14 01:",
         "Other House saw the child",
         "sent the written confirmation to Other House on paper",
-        "Other House has done its part: placed shelter",
-        "told whoever had reported",
-        "ana closed it",
+        "Other House completed its part: placed shelter",
+        "gave feedback to the person who reported",
+        "ana closed the referral",
     ]
     at = 0
     for words in order:

@@ -241,4 +241,4 @@ async def test_the_page_of_every_way_that_it_can_stand(
     shown = await page(night, vera, f"/referrals/{refused['id']}")
     assert "our own house has it" not in shown.text
     assert "not done, stopped" in shown.text
-    assert "closed it" in shown.text
+    assert "closed the referral" in shown.text
