@@ -1,4 +1,4 @@
-// Buttons and forms that speak JSON: what is refused is said on the page, and nothing is lost.
+// Buttons and forms that send JSON. A refusal is shown on the page, and the form keeps its values.
 import { idle } from "./record.js";
 
 const problem = (words) => {
@@ -19,9 +19,9 @@ const then = async (answer, where) => {
 
 const send = async (url, body, where) => {
   problem();
-  // What is still being typed goes first.
+  // Save what is still being typed first.
   if (document.querySelector("[data-record]:not([data-closed])") && !(await idle())) {
-    return problem("Something on the form is not saved yet. See there first.");
+    return problem("Part of the form is not saved yet. Check the form first.");
   }
   try {
     const answer = await fetch(url, {
@@ -31,7 +31,7 @@ const send = async (url, body, where) => {
     });
     return await then(answer, where);
   } catch {
-    return problem("No answer came. Reload and look whether it was done before you try again.");
+    return problem("The server did not respond. Reload and check whether it was done before you try again.");
   }
 };
 
@@ -61,7 +61,7 @@ const upload = async (form) => {
     });
     await then(answer);
   } catch {
-    problem("There is no connection, or the document is too large. Nothing was kept.");
+    problem("There is no connection, or the document is too large. Nothing was saved.");
   }
 };
 
@@ -102,7 +102,7 @@ const print = async (form) => {
   save(await answer.blob(), "case.pdf");
 };
 
-// What is opened stands on the page until it is left, and nowhere else.
+// The opened number is shown until the reader leaves the page. It is stored nowhere.
 const reveal = async (form) => {
   problem();
   const answer = await fetch(form.dataset.number, {
@@ -115,7 +115,7 @@ const reveal = async (form) => {
   form.querySelector("output").textContent = body.number;
 };
 
-// A second click while the first is under way is not a second wish.
+// Ignore a second click while the first is under way.
 const once = async (button, act) => {
   if (button?.disabled) return;
   if (button) button.disabled = true;

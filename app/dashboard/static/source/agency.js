@@ -1,4 +1,4 @@
-// The page of an agency: says when the helpline has written more. Without scripts the page works too.
+// Tells an agency when the helpline has written more. The page also works without scripts.
 const EVERY = 20_000;
 const box = document.querySelector("[data-news]");
 
@@ -8,7 +8,7 @@ const look = async () => {
     if (answer.status === 200) box.hidden = false;
     if (answer.status >= 400) return;
   } catch {
-    // No connection just now: the next look may have one.
+    // No connection: the next check tries again.
   }
   if (box.hidden) setTimeout(look, EVERY);
 };

@@ -1,4 +1,4 @@
-// What the pages do by themselves; one small file per behaviour.
+// The scripts of the pages; one small file per behaviour.
 import htmx from "htmx.org";
 import { listen } from "./live.js";
 import "./clocks.js";
@@ -11,5 +11,5 @@ import { beat } from "./heartbeat.js";
 window.htmx = htmx;
 const board = document.querySelector("[data-live]");
 if (board) listen(board.dataset.live);
-// On every page of somebody who is signed in: reading a case is being here, too.
+// On every page of a signed-in person: a counsellor who reads a case is present too.
 if (document.getElementById("connection")) beat();

@@ -1,4 +1,4 @@
-// Counts seconds up and down between two looks at the server.
+// Counts seconds up and down between two refreshes from the server.
 const two = (n) => String(n).padStart(2, "0");
 const words = (seconds) => {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];

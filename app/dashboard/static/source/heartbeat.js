@@ -4,7 +4,7 @@ const EVERY = 20000;
 const once = () => fetch("/board/heartbeat", { method: "POST", keepalive: true })
   .then((answer) => {
     if (answer.status !== 401) return;
-    // Never away from a form that is being written in.
+    // Never leave a form that the counsellor is writing in.
     if (document.querySelector("[data-record]")) document.dispatchEvent(new CustomEvent("helpline:signed-out"));
     else location.assign("/login");
   })

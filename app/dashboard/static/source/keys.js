@@ -1,4 +1,4 @@
-// One key, one button: the letter that is printed on it.
+// A key presses the button that shows its letter.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
   if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;

@@ -1,4 +1,4 @@
-// The live stream says what has changed; whoever shows it fetches it again.
+// The live stream names changed topics; each part of the page that shows one fetches it again.
 import htmx from "htmx.org";
 
 const say = (words, well) => {
@@ -18,8 +18,8 @@ const refresh = (topics) => {
   }
 };
 
-// What a part showed last, without the seconds that count by themselves. A part that says the
-// same is left alone: nobody loses the focus, and no button is replaced under a finger.
+// The last content of each part, without the counting seconds. A part with the same content is
+// not replaced: the focus stays, and no button is replaced during a click.
 const shown = new WeakMap();
 const plain = (html) => {
   const holder = document.createElement("template");
@@ -33,7 +33,7 @@ for (const part of document.querySelectorAll("[data-topics]")) {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, requestConfig, xhr } = event.detail;
-  // What is refused is said where the answer would have stood.
+  // Show a refusal in the place of the response.
   if (xhr.status >= 400 && xhr.status < 500 && requestConfig.verb === "post") event.detail.shouldSwap = true;
   if (!shown.has(target) || xhr.status >= 400) return;
   const html = plain(serverResponse);
@@ -54,12 +54,12 @@ export const listen = (url) => {
     };
     source.onerror = () => {
       say("○ reconnecting…", false);
-      // A closed source does not try again by itself: the server answered with an error.
+      // A closed source does not reconnect by itself: the server responded with an error.
       if (source.readyState === EventSource.CLOSED) setTimeout(open, 1500);
     };
   };
   open();
-  // A net: whatever the stream did not say is seen within fifteen seconds.
+  // A net: a change that the stream missed is shown within fifteen seconds.
   setInterval(() => {
     if (Date.now() - lastWord > 10000) refresh(["everything"]);
   }, 15000);

@@ -1,5 +1,5 @@
-// What has not reached the server yet, kept on this machine. It is sealed with a key that only
-// the server's page knows, so that nothing legible stays behind on a counsellor's laptop.
+// Keeps changes that have not reached the server on this machine. They are sealed with a key that
+// only the server's page knows, so that nothing legible stays on a counsellor's laptop.
 const NAME = "helpline";
 const STORE = "outbox";
 
@@ -16,7 +16,7 @@ const database = () => {
 
 const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
-// Without a secure page there is no way to seal; then nothing is written to the disk.
+// Without a secure page the browser cannot seal; then nothing is written to the disk.
 export const openOutbox = async (record, secret) => {
   if (!globalThis.crypto?.subtle || !globalThis.indexedDB) return null;
   const key = await crypto.subtle.importKey("raw", bytes(secret), "AES-GCM", false, ["encrypt", "decrypt"]);
@@ -27,7 +27,7 @@ export const openOutbox = async (record, secret) => {
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = () => reject(transaction.error);
   });
-  // Of this window: what another window wrote is not ours to delete.
+  // Marks changes of this window. Changes of another window must not be deleted here.
   const window_ = crypto.randomUUID();
   const seal = async (change) => {
     const iv = crypto.getRandomValues(new Uint8Array(12));
@@ -36,7 +36,7 @@ export const openOutbox = async (record, secret) => {
   };
   const name = (path) => `${record}|${path}`;
   let last = Promise.resolve();
-  // One after the other, so that the newest state is the one that stays.
+  // One write after the other, so that the newest state stays.
   const then = (act) => { last = last.catch(() => {}).then(act); return last; };
   return {
     read: async () => {
@@ -49,7 +49,7 @@ export const openOutbox = async (record, secret) => {
           const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, body);
           found[names[n].slice(record.length + 1)] = JSON.parse(new TextDecoder().decode(plain));
         } catch {
-          // Sealed for somebody else who uses this machine.
+          // Sealed for another person who uses this machine.
         }
       }
       return found;
@@ -58,7 +58,7 @@ export const openOutbox = async (record, secret) => {
       const sealed = await seal(change);
       return run("readwrite", (store) => store.put(sealed, name(path)));
     }),
-    // What has arrived; `inherited` was read from a window that is gone.
+    // Deletes a change that has arrived. `inherited`: it was written by a window that is gone.
     drop: (path, inherited) => then(() => run("readwrite", (store) => {
       const asked = store.get(name(path));
       asked.onsuccess = () => {

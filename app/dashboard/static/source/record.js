@@ -1,16 +1,16 @@
-// A record that saves as one types: question by question, merged with other windows.
+// Saves a record while the counsellor types: question by question, merged with other windows.
 import { openOutbox } from "./outbox.js";
 
-// From a keystroke to its save, in milliseconds; while one is under way the next waits for it.
+// Milliseconds from a keystroke to its save. While a save is under way, the next one waits.
 const PAUSE = 400;
 const AGAIN = 2000;
-// So long a save may take; then it is sent again, which does no harm.
+// The longest time for a save, in milliseconds. After that it is sent again, which is safe.
 const LONGEST = 10000;
 
 const root = document.querySelector("[data-record]");
 const api = root?.dataset.record;
 const versions = root ? JSON.parse(root.dataset.versions) : {};
-// path → {value, base, held}: held ones wait for a decision or a correction.
+// path → {value, base, held}: a held change waits for a decision or a correction.
 let pending = {};
 let revision = Number(root?.dataset.revision ?? 0);
 let outbox = null;
@@ -56,7 +56,7 @@ const show = (path, value) => {
   }
 };
 
-// Beside the question; what concerns a whole person, or one who is gone, above the form.
+// Shown beside the question, or above the form if it is about a whole or a removed person.
 const trouble = (path, words, buttons = []) => {
   const beside = question(path)?.querySelector(".trouble");
   if (beside) {
@@ -149,7 +149,7 @@ const flush = async () => {
     say(outbox
       ? "Not saved yet: no connection. Your words are kept on this machine."
       : "Not saved yet: no connection. Keep this window open.", false);
-    // What depends on other answers cannot be asked for now: everything is shown.
+    // The server cannot say now which questions depend on the answers, so all are shown.
     for (const element of root.querySelectorAll("[data-section], .question")) element.hidden = false;
     sending = false;
     return schedule(AGAIN);
@@ -180,24 +180,24 @@ const take = (sent, body) => {
     versions[path] = version;
     if (pending[path] === sent[path]) forget(path);
     else if (pending[path]) { pending[path].base = version; keep(path); }
-    // Our own answer arrived meanwhile: the removal of the whole person has seen it.
+    // Our own answer was saved meanwhile: the removal of the whole person is based on it.
     const whole = pending[entryOf(path)];
     if (whole && whole !== sent[entryOf(path)]) whole.base = Math.max(whole.base, version);
   }
   for (const [path, words] of Object.entries(body.refused)) {
     if (pending[path] !== sent[path]) continue;
     pending[path].held = true;
-    trouble(path, words, question(path) ? [] : [button("Give it up", () => { trouble(path); forget(path); settled(); })]);
+    trouble(path, words, question(path) ? [] : [button("Discard", () => { trouble(path); forget(path); settled(); })]);
   }
   for (const [path, theirs] of Object.entries(body.conflicts)) conflict(path, theirs);
   for (const path of Object.keys(sent)) delete lastSent[path];
-  // A revision that is not the next one holds somebody else's words, too.
+  // A revision that is not the next one also holds changes of another window.
   if (body.revision > revision + 1) behind = true;
   else revision = Math.max(revision, body.revision);
   if (body.form) apply(body.form);
 };
 
-// What was sent last: if just that has arrived and only the answer was lost, it is our own.
+// The values sent last. If the server holds the same value, only the response was lost.
 const lastSent = {};
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -212,17 +212,17 @@ const conflict = (path, theirs) => {
   const whole = !question(path);
   const said = theirs.value === null ? "it was cleared" : [theirs.value].flat().map((v) => named(path, v)).join(", ");
   const words = whole
-    ? "Somebody has written about a person whom you are removing."
+    ? "A person whom you are removing was changed in another window."
     : `Changed in another window: ${said} `;
   const free = (base) => { versions[path] = base; trouble(path); };
   trouble(path, words, [
-    button(whole ? "Remove all the same" : "Keep mine", () => {
+    button(whole ? "Remove anyway" : "Keep mine", () => {
       free(theirs.version);
       pending[path] = { value: pending[path].value, base: theirs.version };
       keep(path);
       schedule(0);
     }),
-    button(whole ? "Leave it as it is" : "Take theirs", async () => {
+    button(whole ? "Keep the person" : "Take theirs", async () => {
       free(theirs.version);
       forget(path);
       if (whole) { await outbox?.drop(path, true); return location.reload(); }
@@ -232,7 +232,7 @@ const conflict = (path, theirs) => {
   ]);
 };
 
-// An answer as the form words it.
+// An answer in the words of the form.
 const named = (path, value) => {
   const element = question(path);
   const option = element?.querySelector(`option[value="${CSS.escape(value)}"]`);
@@ -240,7 +240,7 @@ const named = (path, value) => {
   return (option ?? box?.closest("label"))?.textContent.trim() || value;
 };
 
-// -- what the answers mean --------------------------------------------------------------------
+// -- what follows from the answers ------------------------------------------------------------
 
 const item = (words, path) => {
   const made = document.createElement("li");
@@ -304,7 +304,7 @@ const look = async () => {
   return null;
 };
 
-// Another window or a colleague has written: fetch what we have not got and do not hold.
+// Another window or a colleague has written: fetch newer answers, except those pending here.
 let catching = false;
 const catchUp = async () => {
   if (catching || sending) { behind = true; return; }
@@ -332,14 +332,14 @@ const catchUp = async () => {
     revision = record.revision;
     apply(state);
   } catch {
-    // No connection: the next word of the stream, or the next save, asks again.
+    // No connection: the next event of the stream, or the next save, tries again.
     behind = true;
   } finally {
     setTimeout(() => { catching = false; if (behind && navigator.onLine) catchUp(); }, 1500);
   }
 };
 
-// -- beginning --------------------------------------------------------------------------------
+// -- start ------------------------------------------------------------------------------------
 
 export const idle = async (limit = 5000) => {
   const until = Date.now() + limit;
@@ -408,11 +408,11 @@ const begin = async () => {
   root.dataset.ready = "yes";
 };
 
-// Written before the record was closed or given away, and never saved: shown until thrown away.
+// Written before the record was closed or reassigned, and never saved: shown until discarded.
 const leftOver = (path, value) => {
   const label = question(path)?.querySelector("label, legend")?.firstChild.textContent.trim() ?? path;
   trouble(`left-${path}`, `Not saved before this record was closed. ${label}: ${[value ?? "cleared"].flat().join(", ")} `, [
-    button("Throw away", () => { trouble(`left-${path}`); outbox.drop(path, true); }),
+    button("Discard", () => { trouble(`left-${path}`); outbox.drop(path, true); }),
   ]);
 };
 

@@ -1,4 +1,4 @@
-// A ringing offer is heard, and seen in the window's title.
+// Makes a ringing offer heard, and shows it in the window's title.
 const title = document.title;
 let sound;
 
