@@ -284,7 +284,7 @@ async def test_the_work_list_and_the_log_have_their_readers(stage: Stage) -> Non
     assert "Definitions in force" not in log
     admin = await stage.add_counsellor("a", role=Role.ADMINISTRATOR, state=None)
     page = (await see(stage, admin, "/admin")).text
-    assert "every category counts as one of the framework" in page
+    assert "every category is mapped to the framework" in page
     assert "form-contact.yaml" in page
     assert "contact read" not in page
 

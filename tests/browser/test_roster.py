@@ -56,7 +56,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
 
     # Ana cannot come on Wednesday: Boris takes over for four hours, nobody for the rest.
     day = monday + timedelta(days=2)
-    change = page.get_by_role("form", name="Change one stretch")
+    change = page.get_by_role("form", name="Change part of a shift")
     await change.get_by_label("What").select_option("swap")
     await change.locator("[name=staff_id]").select_option(label="Ana")
     await change.get_by_label("Who takes over").select_option(label="Boris")

@@ -216,7 +216,7 @@ async def test_a_flag_is_seen_first_until_its_last_day(stage: Stage) -> None:
     raised = await ana.ask("POST", path, flag | {"last_on": today.isoformat()})
     assert raised.status_code == 201
     page = await page_of(stage, ana, f"/cases/{case['id']}")
-    assert page.index("The uncle has a gun.") < page.index("<h2>Move on</h2>")
+    assert page.index("The uncle has a gun.") < page.index("<h2>Change the status</h2>")
     assert "danger at a visit" in await page_of(stage, ana, "/cases")
     (row,) = await stage.rows("SELECT words_sealed FROM case_flags")
     assert b"uncle" not in bytes(row["words_sealed"])

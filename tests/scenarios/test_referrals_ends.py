@@ -235,10 +235,10 @@ async def test_the_page_of_every_way_that_it_can_stand(
     taken = await vera.ask("POST", f"/referrals/{refused['id']}/take", {})
     assert taken.status_code == 200
     shown = await page(night, vera, f"/referrals/{refused['id']}")
-    assert "our own house has it" in shown.text
+    assert "the helpline has it" in shown.text
     closed = await vera.ask("POST", f"/referrals/{refused['id']}/close", {"words": "We went"})
     assert closed.json()["state"] == "closed"
     shown = await page(night, vera, f"/referrals/{refused['id']}")
-    assert "our own house has it" not in shown.text
+    assert "the helpline has it" not in shown.text
     assert "not done, stopped" in shown.text
     assert "closed the referral" in shown.text

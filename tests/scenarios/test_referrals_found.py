@@ -87,7 +87,7 @@ async def test_the_board_warns_whom_it_must_not_reach(night: Stage) -> None:
         {"contact.kind": "child", "consent.withheld_from": "the centre: my aunt"},
     )
     shown = await page(night, ana, "/")
-    assert "whom it must not reach" in shown.text
+    assert "who must not be told" in shown.text
     assert "my aunt" not in shown.text
     # Neither the one click nor the interface goes over it unread.
     board = f"/board/calls/{call['id']}/urgent"
