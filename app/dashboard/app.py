@@ -33,7 +33,7 @@ def add_dashboard(app: FastAPI) -> None:
 
 
 def render(request: Request, error: Exception) -> Response:
-    """Render an error as a page, or as a fragment of one."""
+    """Render an error as a page, or as a fragment for an htmx request."""
     if isinstance(error, NotSignedIn):
         if "hx-request" in request.headers:
             # Send the whole page to the sign-in, not only the fragment.
