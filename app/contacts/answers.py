@@ -1,7 +1,7 @@
-"""Answers to a form: what is a possible answer, what is asked, what is missing. Pure.
+"""Answers to a form: which are valid, which questions are asked, what is missing. Pure.
 
-An answer is text, a whole number or a list of codes. It is kept as it was given: what
-cannot be kept is refused, nothing is corrected on the way.
+An answer is text, a whole number or a list of codes. It is kept as it was given: an
+invalid answer is refused, never corrected.
 """
 
 import re
@@ -26,27 +26,27 @@ from app.contacts.trees import Tree, label_in
 Value = str | int | list[str]
 Answers = dict[str, Value]
 
-# Characters: a line, and a narrative.
+# The most characters of a line, and of a narrative.
 LINE_LENGTH, NARRATIVE_LENGTH = 300, 20_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# The place of an entry of which nobody said where it stands.
+# The position of an entry that was given no position.
 _LAST = 100_000
 
 
-# What is said of a question that is missing, and of one that is there and not asked.
+# The words for a question without an answer, and for an answer whose question is not asked.
 _MISSING = {
-    "en": ("not answered yet", "answered, but not asked with the other answers; clear it"),
+    "en": ("not answered yet", "answered, but the other answers rule this question out; clear it"),
     "sr": ("još nije odgovoreno", "odgovoreno, a ne pita se uz ostale odgovore; obrišite"),
 }
 
 
 class NotAnAnswer(Exception):
-    """The text says what would be one; it holds nothing of what was given."""
+    """The text says what would be valid; it repeats nothing of what was given."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it stands on a filled form."""
+    """A question of a form, as the present answers show it."""
 
     path: str
     section: Section
@@ -58,7 +58,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why a record cannot be completed: where, and in words."""
+    """A reason why a record cannot be completed: the path of the question, and the words."""
 
     path: str
     words: str
@@ -78,11 +78,11 @@ class Sheet:
     form: Form
     categories: Tree
     places: Tree
-    # What a country's own categories count as; a condition may speak of the framework's.
+    # The tree that a country's own categories count as; a condition may name its codes.
     framework: Tree | None = None
 
     def codes(self, field: Field) -> set[str]:
-        """The codes that a field of choices allows."""
+        """Return the codes that a field of choices allows."""
         match field.type:
             case "choice" | "choices":
                 return {option.code for option in self.form.options_of(field)}
@@ -96,7 +96,7 @@ class Sheet:
                 return set()
 
     def counted(self, value: Value) -> set[str]:
-        """The codes of an answer; of categories also those of the framework they count as."""
+        """Return the codes of an answer; for categories, also the framework codes they count as."""
         chosen = set(value) if isinstance(value, list) else {str(value)}
         if self.framework is None:
             return chosen
@@ -105,7 +105,7 @@ class Sheet:
         return chosen | {code for code in counts if code is not None}
 
     def with_above(self, codes: Iterable[str]) -> set[str]:
-        """Categories with what they count as in the framework, and with all that is above them."""
+        """Return categories, the framework codes they count as, and all that is above both."""
         found: set[str] = set()
         own = self.categories.paths()
         for code in codes:
@@ -117,7 +117,7 @@ class Sheet:
         return found
 
     def nearest_first(self, code: str) -> list[str]:
-        """A category and what is above it, the nearest first; then what it counts as."""
+        """Return a category and what is above it, nearest first; then what it counts as."""
         found = [code, *reversed(self.categories.paths().get(code, ()))]
         if self.framework is not None:
             above = self.framework.paths()
@@ -126,7 +126,7 @@ class Sheet:
         return list(dict.fromkeys(found))
 
     def knows(self, path: str) -> bool:
-        """Whether a path is that of a question, or of an entry of a section that repeats."""
+        """Tell whether a path is that of a question, or of an entry of a section that repeats."""
         parts = path.split(".")
         entry = len(parts) == 2 and parts[0] in self._repeating and is_entry(parts[1])
         return entry or self.form.find(path) is not None
@@ -134,13 +134,13 @@ class Sheet:
     # -- one answer -----------------------------------------------------------------------
 
     def check(self, path: str, raw: Any) -> Value:
-        """The answer, if it is one. Raises NotAnAnswer."""
+        """Return the answer if it is valid. Raises NotAnAnswer."""
         parts = path.split(".")
         section = self.form.section(parts[0])
         if len(parts) == 2 and section is not None and section.repeats and is_entry(parts[1]):
-            # That there is such a person at all, and at which place of the list.
+            # The entry itself: that the person is there, and the position in the list.
             if isinstance(raw, bool) or not isinstance(raw, int) or not 0 < raw < 100_000:
-                raise NotAnAnswer("The place in the list is a number above 0.")
+                raise NotAnAnswer("The position in the list must be a number from 1 to 99999.")
             return raw
         found = self.form.find(path)
         if found is None:
@@ -151,7 +151,7 @@ class Sheet:
         if field.type == "whole_number":
             return _number(field, raw)
         if not isinstance(raw, str):
-            raise NotAnAnswer("Give a text.")
+            raise NotAnAnswer("Give the answer as text.")
         if field.type in FREE_TEXT:
             return _text(field, raw)
         if field.type in ("date", "moment"):
@@ -175,7 +175,7 @@ class Sheet:
         return frozenset(section.code for section in self.form.sections if section.repeats)
 
     def _filled(self, answers: Answers) -> _Filled:
-        """The answers with the entries of every section that repeats, in their order."""
+        """Return the answers with the entries of every section that repeats, in order."""
         places: dict[str, dict[str, int]] = {code: {} for code in self._repeating}
         for path, value in answers.items():
             code, _, rest = path.partition(".")
@@ -193,13 +193,13 @@ class Sheet:
         return _Filled(answers, ordered)
 
     def entries(self, answers: Answers, section: Section) -> list[str]:
-        """The entries of a section that repeats, in their order."""
+        """Return the entries of a section that repeats, in order."""
         return self._filled(answers).entries.get(section.code, [])
 
     def asked(self, answers: Answers) -> list[Asked]:
-        """Every question of the form as it is filled now, with who is shown and required.
+        """Return every question of the form, and whether each is shown and required now.
 
-        A question with an answer is shown even where it is no longer asked.
+        Questions that are not asked are listed too: they may still hold an answer.
         """
         found = []
         filled = self._filled(answers)
@@ -225,7 +225,7 @@ class Sheet:
         return found
 
     def closed_sections(self, answers: Answers) -> list[str]:
-        """The sections that are not asked now and hold no answer."""
+        """Return the sections that are not asked now and hold no answer."""
         filled = self._filled(answers)
         answered = {path.partition(".")[0] for path in answers}
         return [
@@ -239,7 +239,7 @@ class Sheet:
     def holds(
         self, condition: Condition, answers: Answers, here: tuple[Section, str | None]
     ) -> bool:
-        """Whether a condition is true, asked from a section and one of its entries."""
+        """Tell whether a condition is true, seen from a section and one of its entries."""
         return self._holds(condition, self._filled(answers), (here[0].code, here[1]))
 
     def _holds(self, condition: Condition, filled: _Filled, here: tuple[str, str | None]) -> bool:
@@ -275,7 +275,7 @@ class Sheet:
     def missing(
         self, answers: Answers, language: str = "en", asked: list[Asked] | None = None
     ) -> list[Missing]:
-        """What keeps the record from being complete, in the order of the form."""
+        """Return what keeps the record from being complete, in the order of the form."""
         found = []
         for question in self.asked(answers) if asked is None else asked:
             said = _MISSING.get(language, _MISSING["en"])
@@ -295,7 +295,7 @@ class Sheet:
         return found
 
     def name_of(self, question: Asked, answers: Answers, language: str) -> str:
-        """The question in words, with the number of the person it is about."""
+        """Return the question in words, with the number of the person it is about."""
         label = label_in(question.field.label, language)
         if question.entry is None:
             return label
@@ -304,7 +304,7 @@ class Sheet:
         return f"{of} {number}, {label}"
 
     def cues(self, answers: Answers) -> list[str]:
-        """The signs of danger in the answers, each once."""
+        """Return the signs of danger in the answers, each once."""
         found: dict[str, None] = {}
         trees = [self.categories, *([self.framework] if self.framework else [])]
         for path, value in answers.items():
@@ -330,7 +330,7 @@ class Sheet:
     # -- export ---------------------------------------------------------------------------
 
     def columns(self) -> dict[str, list[tuple[str, Field]]]:
-        """The export's sheets and their columns: one for the record, one per kind of person."""
+        """Return the export's sheets with their columns: the record, and each repeating section."""
         sheets: dict[str, list[tuple[str, Field]]] = {"record": []}
         for section in self.form.sections:
             sheet = sheets.setdefault(section.code, []) if section.repeats else sheets["record"]
@@ -338,7 +338,7 @@ class Sheet:
         return sheets
 
     def rows(self, answers: Answers) -> dict[str, list[dict[str, Any]]]:
-        """The answers as rows of the export's sheets; nothing is left out or altered."""
+        """Return the answers as rows of the export's sheets; nothing is left out or altered."""
         record: dict[str, Any] = {}
         sheets: dict[str, list[dict[str, Any]]] = {"record": [record]}
         for section in self.form.sections:
@@ -369,17 +369,17 @@ def _number(field: Field, raw: Any) -> int:
 def _text(field: Field, raw: str) -> str:
     limit = field.at_most or (NARRATIVE_LENGTH if field.type == "narrative" else LINE_LENGTH)
     if len(raw) > limit:
-        raise NotAnAnswer(f"That is longer than {limit} characters.")
+        raise NotAnAnswer(f"The answer is longer than {limit} characters. Shorten it.")
     if not raw.strip():
-        raise NotAnAnswer("There are no words in it; clear the question instead.")
+        raise NotAnAnswer("The answer is empty. Clear the question instead.")
     try:
         storable = "\x00" not in raw and bool(raw.encode())
     except UnicodeEncodeError:
         storable = False
     if not storable:
-        raise NotAnAnswer("It holds a character that is not one.")
+        raise NotAnAnswer("The answer holds a character that cannot be stored. Remove it.")
     if field.type == "text" and any(c in raw for c in "\r\n"):
-        raise NotAnAnswer("Write it in one line.")
+        raise NotAnAnswer("Write it on one line.")
     return raw
 
 

@@ -1,7 +1,7 @@
-"""Whether a form can be used at all: no unknown code, no circle, no dead end. Pure.
+"""Checks that a form can be used: no unknown code, no circle, no dead end. Pure.
 
 Every refusal names the file and the line. A dead end is a question that no combination of
-answers ever shows; it is found by trying the answers that its conditions speak of.
+answers ever shows; it is found by trying the answers that its conditions name.
 """
 
 import itertools
@@ -23,11 +23,11 @@ from app.contacts.forms import (
 from app.contacts.trees import Tree, check_labels
 
 Place = tuple[str | int, ...]
-# So many combinations of answers are tried for one question.
+# The most combinations of answers that are tried for one question.
 _COMBINATIONS = 50_000
-# The sheet of an export that holds what is there once.
+# The sheet of an export for the sections that do not repeat.
 RECORD = "record"
-# What the program has to find in a form, by the record that it is for.
+# The meanings that a form must have, by the record that it is for.
 _NEEDED = {
     "contact": {"headline", "categories", "place", "kind"},
     "case": {"headline"},
@@ -52,7 +52,7 @@ def read_form(
     cues: set[str],
     framework: Tree | None = None,
 ) -> Form:
-    """A form that can be filled in, completed and exported. Raises BadDefinition."""
+    """Read a form, and check that it can be filled in and exported. Raises BadDefinition."""
     form, lines = read_model(Form, text, source)
     _Check(form, lines, Sheet(form, categories, places, framework), cues).all()
     return form
@@ -90,22 +90,20 @@ class _Check:
         seen: set[str] = set()
         for section, place in self._sections():
             if section.code in seen:
-                raise self.lines.refuse(
-                    (*place, "code"), f"section {section.code!r} is there twice"
-                )
+                raise self.lines.refuse((*place, "code"), f"section {section.code!r} appears twice")
             if section.code == RECORD:
-                words = f"a section cannot be called {RECORD!r}: the export's main sheet is"
+                words = f"a section cannot be called {RECORD!r}, like the export's main sheet"
                 raise self.lines.refuse((*place, "code"), words)
             seen.add(section.code)
             for n, field in enumerate(section.fields):
                 path, at = f"{section.code}.{field.code}", (*place, "fields", n)
                 if path in self.where:
-                    raise self.lines.refuse((*at, "code"), f"field {field.code!r} is there twice")
+                    raise self.lines.refuse((*at, "code"), f"field {field.code!r} appears twice")
                 self.where[path] = at
                 sheet = section.code if section.repeats else RECORD
                 column = (sheet, column_of(section, field))
                 if column in columns or column[1] == "entry":
-                    words = f"the column {column[1]!r} is also that of {columns.get(column, sheet)}"
+                    words = f"the column {column[1]!r} is used by {columns.get(column, sheet)}"
                     raise self.lines.refuse((*at, "column"), words)
                 columns[column] = path
 
@@ -113,14 +111,14 @@ class _Check:
         self._labels(field.label, (*at, "label"))
         if field.type in _WITH_OPTIONS:
             if (field.options is None) == (field.options_from is None):
-                raise self.lines.refuse(at, "a choice has options, or options_from a list")
+                raise self.lines.refuse(at, "a choice needs options or options_from, not both")
             if field.options_from is not None and field.options_from not in self.form.lists:
                 words = f"there is no list {field.options_from!r}"
                 raise self.lines.refuse((*at, "options_from"), words)
             place = (*at, "options") if field.options else ("lists", field.options_from or "")
             self._options(self.form.options_of(field), place)
         elif field.options is not None or field.options_from is not None:
-            raise self.lines.refuse(at, f"a field of type {field.type} has no options")
+            raise self.lines.refuse(at, f"a field of type {field.type} cannot have options")
         if field.type in FREE_TEXT and field.personal is None and field.means != "headline":
             words = (
                 "free text is sealed: mark it personal (name, number, address, narrative, other)"
@@ -131,12 +129,12 @@ class _Check:
         if field.found_by is not None and (field.personal is None or field.type != "text"):
             raise self.lines.refuse(at, "found_by needs a personal field of type text")
         if field.type in FREE_TEXT and (field.at_least is not None or (field.at_most or 1) < 1):
-            raise self.lines.refuse(at, "a text has an at_most of 1 or more, and no at_least")
+            raise self.lines.refuse(at, "a text can have an at_most of 1 or more, and no at_least")
         wanted = _MEANS.get(field.means or "")
         if wanted is not None and field.type != wanted:
-            raise self.lines.refuse(at, f"what means {field.means!r} is of type {wanted}")
+            raise self.lines.refuse(at, f"the field for {field.means!r} must be of type {wanted}")
         if field.means_if is not None and field.means is None:
-            raise self.lines.refuse((*at, "means_if"), "means_if stands with means")
+            raise self.lines.refuse((*at, "means_if"), "means_if needs means")
         if field.required and field.required_when is not None:
             raise self.lines.refuse(at, "give required or required_when, not both")
         if (
@@ -152,7 +150,7 @@ class _Check:
         seen: set[str] = set()
         for n, option in enumerate(options):
             if option.code in seen:
-                raise self.lines.refuse((*at, n), f"the option {option.code!r} is there twice")
+                raise self.lines.refuse((*at, n), f"the option {option.code!r} appears twice")
             seen.add(option.code)
             self._labels(option.label, (*at, n, "label"))
             if option.cue is not None:
@@ -203,7 +201,7 @@ class _Check:
             if len(found) > 1 or any(section.repeats for section, _ in found):
                 raise self.lines.refuse(
                     self.where[f"{found[-1][0].code}.{found[-1][1].code}"],
-                    f"{meaning!r} can be meant by one field only, in a section that is there once",
+                    f"only one field can mean {meaning!r}, in a section that does not repeat",
                 )
         needed = {"headline": FREE_TEXT, "categories": {"categories"}, "place": {"place"}}
         if self.form.record == "contact":
@@ -214,18 +212,18 @@ class _Check:
                 raise self.lines.refuse((), f"no field means {meaning!r}; the program needs one")
             if found and found[0][1].type not in types:
                 where = self.where[f"{found[0][0].code}.{found[0][1].code}"]
-                words = f"what means {meaning!r} is of type {' or '.join(sorted(types))}"
+                words = f"the field for {meaning!r} must be of type {' or '.join(sorted(types))}"
                 raise self.lines.refuse(where, words)
         self._meant_once()
 
     def _meant_once(self) -> None:
-        """Two fields of one section cannot both be what a referral is filled with."""
+        """Check that no meaning has two fields: a referral is filled in from one of them."""
         seen: set[tuple[bool, str]] = set()
         for section, place in self._sections():
             for n, field in enumerate(section.fields):
                 meant = (bool(section.repeats), field.means or "")
                 if field.means is not None and meant in seen:
-                    words = f"{field.means!r} is meant by another field, too"
+                    words = f"another field means {field.means!r}, too"
                     raise self.lines.refuse((*place, "fields", n, "means"), words)
                 seen.add(meant)
 
@@ -272,7 +270,7 @@ class _Check:
         for domain in domains.values():
             count *= len(domain)
         if count > _COMBINATIONS:
-            words = f"what shows {path} depends on too many answers to be checked; make it simpler"
+            words = f"the conditions of {path} depend on too many answers to check; simplify them"
             raise self.lines.refuse(self.where[path], words)
         section = self._at(path)[0]
         for combination in itertools.product(*domains.values()):
@@ -292,7 +290,7 @@ class _Check:
         return f"{section.code}.e1.{field.code}" if section.repeats else name
 
     def _consistent(self, answers: Answers, domains: dict[str, list[object]]) -> bool:
-        """Whether whoever fills in the form could have given these answers."""
+        """Tell whether a person who fills in the form could have given these answers."""
         for name in domains:
             if self._example(name) not in answers:
                 continue
@@ -303,7 +301,7 @@ class _Check:
         return True
 
     def _behind(self, conditions: list[Condition]) -> dict[str, list[Condition]]:
-        """The fields that conditions depend on, at any distance, with the tests of each."""
+        """Return the fields that conditions depend on, directly or not, with the tests of each."""
         found: dict[str, list[Condition]] = {}
         pending = list(conditions)
         expanded: set[str] = set()
@@ -320,7 +318,7 @@ class _Check:
         return self.sheet.counted(code) if field.type == "categories" else {code}
 
     def _domain(self, name: str, tests: list[Condition]) -> list[object]:
-        """The answers worth trying: none, those that are spoken of, and one that is not."""
+        """Return the answers worth trying: none, those that the tests name, and one other."""
         field = self._at(name)[1]
         if field.type == "whole_number":
             edges = {b for t in tests for b in (t.below, t.at_least) if b is not None}
@@ -334,7 +332,7 @@ class _Check:
             return [None, "2026-01-01"]
         spoken = {c for t in tests for c in ([t.is_] if t.is_ else t.any_of or [])}
         codes = self.sheet.codes(field) if field.type != "yes_no" else set(YES_NO)
-        # A category of the framework is given by choosing one that counts as it.
+        # A framework category is met by choosing a category that counts as it.
         spoken = {code for code in codes if self._counted(field, code) & spoken}
         other = sorted(codes - spoken)[:1]
         single = [*sorted(spoken), *other]

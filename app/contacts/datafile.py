@@ -1,7 +1,7 @@
 """Definitions that a country may change: YAML files, read so that every error has its line.
 
-All scalars stay text, so that an option called `no` is not a truth value. Anchors, aliases
-and a key given twice are refused: what stands in a file is all there is.
+All scalars stay text, so that an option called `no` is not read as false. Anchors, aliases
+and duplicate keys are refused: a file means just what it shows.
 """
 
 from pathlib import Path
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import BadSettings
 
-# The quicker of the two where libyaml is built in.
+# The loader in C is faster; it is there if libyaml is built in.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
 
 class BadDefinition(BadSettings):
-    """A file that cannot be used; the text says which, in which line, and what to do."""
+    """A file that cannot be used; the text names the file, the line and what is wrong."""
 
     def __init__(self, source: str, line: int, words: str) -> None:
         self.source, self.line, self.words = source, line, words
@@ -27,19 +27,19 @@ class BadDefinition(BadSettings):
 
 
 class Part(BaseModel):
-    """The base of everything in a definition: unknown keys are errors, nothing changes."""
+    """The base of all parts of a definition: unknown keys are errors, and no value changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Lines(NamedTuple):
-    """Where each part of a file stands."""
+    """The line of each part of a file."""
 
     source: str
     of: dict[Path_, int]
 
     def at(self, path: Path_) -> int:
-        """The line of a part, or of the nearest one around it that has one."""
+        """Return the line of a part, or of the nearest part around it that has one."""
         while path and path not in self.of:
             path = path[:-1]
         return self.of.get(path, 1)
@@ -49,7 +49,7 @@ class Lines(NamedTuple):
 
 
 def read_data(text: str, source: str) -> tuple[Any, Lines]:
-    """The plain lists, dicts and texts of a file, and their lines. Raises BadDefinition."""
+    """Return the plain lists, dicts and texts of a file, and their lines. Raises BadDefinition."""
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
@@ -65,7 +65,7 @@ def read_data(text: str, source: str) -> tuple[Any, Lines]:
 def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
     lines.of[path] = node.start_mark.line + 1
     if id(node) in seen:
-        raise lines.refuse(path, "anchors and aliases are not used here: write it out")
+        raise lines.refuse(path, "anchors and aliases are not allowed here: write it out")
     seen.add(id(node))
     if isinstance(node, yaml.ScalarNode):
         return None if node.tag.endswith(":null") else str(node.value)
@@ -77,17 +77,17 @@ def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
         name = str(key.value)
         if not isinstance(key, yaml.ScalarNode):
             line = key.start_mark.line + 1
-            raise BadDefinition(lines.source, line, "a key is a word, not a list or a map")
+            raise BadDefinition(lines.source, line, "a key must be a word, not a list or a map")
         if name in found:
             lines.of[(*path, name)] = key.start_mark.line + 1
-            raise lines.refuse((*path, name), f"the key {name!r} stands here twice")
+            raise lines.refuse((*path, name), f"the key {name!r} appears here twice")
         found[name] = _plain(value, (*path, name), lines, seen)
         lines.of[(*path, name)] = key.start_mark.line + 1
     return found
 
 
 def read_model(model: type[M], text: str, source: str) -> tuple[M, Lines]:
-    """A definition of the given shape. Raises BadDefinition."""
+    """Read a definition of the given shape. Raises BadDefinition."""
     data, lines = read_data(text, source)
     try:
         return model.model_validate(data), lines
@@ -109,7 +109,7 @@ def _plainly(error: Any) -> str:
 
 
 def read_file(model: type[M], path: Path) -> tuple[M, Lines]:
-    """The same from a file. Raises BadDefinition."""
+    """Read a definition from a file. Raises BadDefinition."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

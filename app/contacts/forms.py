@@ -1,8 +1,8 @@
 """Forms as data: sections, fields, when they are asked, and what they mean. Pure.
 
-A form has a name and a version and never changes. The same definition renders the page,
-checks what comes in, and names the columns of exports. A path is `section.field`, in a
-section that repeats `section.entry.field`, where the entry is a short code of its own.
+A version of a form never changes. The same definition renders the page, checks the answers,
+and names the columns of exports. A path is `section.field`; in a section that repeats it is
+`section.entry.field`, where the entry is a short code.
 """
 
 from collections.abc import Iterator
@@ -21,31 +21,31 @@ Kind = Literal[
     "place", "categories",
 ]  # fmt: skip
 Personal = Literal["name", "number", "address", "narrative", "other"]
-# What the program itself has to understand, whatever a country calls the field.
+# The meanings that the program itself understands, whatever a country calls the field.
 Meaning = Literal[
     "kind", "headline", "categories", "place", "child_age", "child_gender", "child_name",
-    # Of a child, and of where it is.
+    # About a child, and where it is.
     "age_is", "birth_date", "disability", "language", "interpreter", "access_needs", "place_now",
     "found_at", "home_address", "child_phone", "identifier", "school", "other_children",
     "case_code", "confidential", "child_outcome", "goal",
-    # What is counted.
+    # Counted in statistics.
     "living", "groups", "setting", "perpetrator", "actions", "residence",
     "settlement", "felt_helped", "follow_up",
-    # Of the family, the danger and the wishes.
+    # About the family, the danger and the wishes.
     "caregiver", "caregiver_relationship", "caregiver_phone", "caregiver_knows",
     "caregiver_informed", "household", "separated", "danger_signs", "suspect", "child_words",
     "child_wants", "safe_to_contact", "how_to_contact", "summary", "why",
-    # Of the reporter, and of consent.
+    # About the reporter, and consent.
     "caller_relationship", "reporter", "reporter_role", "reporter_organisation",
     "reporter_phone", "reporter_agrees", "wants_feedback", "consent_services",
     "consent_family", "consent_authorities", "consent_by", "withheld_from",
 ]  # fmt: skip
 SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
-# By which the reporter is known.
+# The meanings that identify the reporter.
 OF_REPORTER: frozenset[Meaning] = frozenset(
     {"reporter", "reporter_role", "reporter_organisation", "reporter_phone"}
 )
-# What a child or a caregiver says about being told on.
+# Consent to telling services and authorities, and to telling the family.
 CONSENT: tuple[Meaning, ...] = ("consent_services", "consent_authorities")
 OTHERS: tuple[Meaning, ...] = ("consent_family",)
 YES_NO = ("yes", "no", "unknown")
@@ -55,7 +55,7 @@ FREE_TEXT = frozenset({"text", "narrative"})
 class Option(Part):
     """An answer that can be chosen. `cue` is a sign of danger (see `risk.py`).
 
-    `nothing` says that there is none of what is asked for: "no disability known".
+    `nothing` marks the option that means none: "no disability known".
     """
 
     code: Code
@@ -65,8 +65,8 @@ class Option(Part):
 
 
 class Condition(Part):
-    """When something is asked. A field of a section that repeats, seen from outside of it,
-    stands for "at least one of them"."""
+    """When something is asked. Seen from outside a section that repeats, a field in it means
+    "at least one of them"."""
 
     field: str | None = None
     is_: str | None = Key(default=None, alias="is")
@@ -89,11 +89,11 @@ class Condition(Part):
                 "or one of all, any, not"
             )
         if self.filled is False:
-            raise ValueError("say `not: {field: ..., filled: true}`")
+            raise ValueError("write `not: {field: ..., filled: true}` instead")
         return self
 
     def leaves(self) -> Iterator["Condition"]:
-        """The tests of single fields in it."""
+        """Yield the tests of single fields in the condition."""
         if self.field is not None:
             yield self
         for part in [*(self.all_ or []), *(self.any_ or []), *([self.not_] if self.not_ else [])]:
@@ -101,7 +101,7 @@ class Condition(Part):
 
 
 class Field(Part):
-    """One question. Lengths are in characters, `at_least` and `at_most` of numbers are values."""
+    """One question. `at_most` of a text is in characters; of a number, both limits are values."""
 
     code: Name
     type: Kind
@@ -115,11 +115,11 @@ class Field(Part):
     personal: Personal | None = None
     found_by: Literal["name", "number"] | None = None
     means: Meaning | None = None
-    # Where this does not hold the answer only comes close to what the field means.
+    # If this does not hold, the answer is only close to what the field means.
     means_if: Condition | None = None
-    # What comes close to what is asked here: shown as to be confirmed, and not told before.
+    # Meanings that are close to this one: an answer is shown to be confirmed, not disclosed before.
     close_to: list[Meaning] = Key(default_factory=list)
-    # For whom it is left out when a case is printed.
+    # The recipients for whom it is left out when a case is printed.
     not_for: list[Literal["family", "court", "conference"]] = Key(default_factory=list)
     column: Name | None = None
     at_least: int | None = Key(default=None, ge=-(2**31), lt=2**31)
@@ -127,7 +127,7 @@ class Field(Part):
 
 
 class Section(Part):
-    """Fields that belong together; with `repeats` as many times as there are such people."""
+    """Fields that belong together; with `repeats`, once for each entry, up to that number."""
 
     code: Name
     title: Labels
@@ -147,7 +147,7 @@ class Cue(Part):
 
 
 class Form(Part):
-    """A file of a form."""
+    """The file of a form."""
 
     form: Name
     version: int = Key(ge=1, lt=2**31)
@@ -166,7 +166,7 @@ class Form(Part):
         return next((s for s in self.sections if s.code == code), None)
 
     def find(self, path: str) -> tuple[Section, Field, str | None] | None:
-        """The section, the field and the entry of a path; None if there is no such question."""
+        """Return the section, field and entry of a path; None if there is no such question."""
         parts = path.split(".")
         known = self._fields.get((parts[0], parts[-1]))
         if known is None or len(parts) != (3 if known[0].repeats else 2):
@@ -176,19 +176,19 @@ class Form(Part):
         return *known, parts[1] if known[0].repeats else None
 
     def options_of(self, field: Field) -> list[Option]:
-        """The options of a choice, its own or those of the list it names."""
+        """Return the options of a choice, its own or those of the list it names."""
         return field.options or self.lists.get(field.options_from or "", [])
 
     def meaning(self, meaning: Meaning) -> list[tuple[Section, Field]]:
-        """The fields that mean something to the program."""
+        """Return the fields that have a meaning."""
         return [(s, f) for s in self.sections for f in s.fields if f.means == meaning]
 
     def path_of(self, meaning: Meaning) -> str | None:
-        """The path of a meaning that is there at most once."""
+        """Return the path of a meaning that a form has at most once."""
         return next(iter(self.paths_of(meaning, None)), None)
 
     def paths_of(self, meaning: Meaning, child: str | None) -> list[str]:
-        """Where something is asked of a child: in its own entry first, then for all."""
+        """Return the paths where something is asked of a child: in its own entry, then for all."""
         found = sorted(self.meaning(meaning), key=lambda one: not one[0].repeats)
         return [
             f"{s.code}.{child}.{f.code}" if s.repeats else f"{s.code}.{f.code}"
@@ -197,7 +197,7 @@ class Form(Part):
         ]
 
     def with_cue(self, meaning: Meaning, cue: str) -> set[str]:
-        """The answers that are that sign of danger."""
+        """Return the answers to questions of a meaning that are that sign of danger."""
         return {
             option.code
             for _, field in self.meaning(meaning)
@@ -206,16 +206,16 @@ class Form(Part):
         }
 
     def nothing(self, meaning: Meaning) -> set[str]:
-        """The answers that say that there is none of it."""
+        """Return the answers to questions of a meaning that mean none."""
         return {code for _, field in self.meaning(meaning) for code in self.nothing_of(field)}
 
     def nothing_of(self, field: Field) -> set[str]:
-        """The answers to one question that say that there is none of what it asks for."""
+        """Return the answers to one question that mean none."""
         return {option.code for option in self.options_of(field) if option.nothing}
 
     @cached_property
     def children(self) -> Section | None:
-        """The section that repeats for each child."""
+        """Return the section that repeats for each child."""
         return next((s for s in self.sections if s.repeats and _is_of_children(s)), None)
 
 
@@ -224,10 +224,10 @@ def _is_of_children(section: Section) -> bool:
 
 
 def is_entry(text: str) -> bool:
-    """Whether a text is the code of an entry: made by the page, so checked."""
+    """Tell whether a text is a valid code of an entry: the page makes it, so it is checked."""
     return 0 < len(text) <= 12 and text.isascii() and text.isalnum() and text == text.lower()
 
 
 def column_of(section: Section, field: Field) -> str:
-    """The name of the export column of a question."""
+    """Return the name of the export column of a question."""
     return field.column or f"{section.code}_{field.code}"

@@ -31,7 +31,7 @@ KINDS = ("form", "tree", "workflow", "risk", "support", *ELSEWHERE)
 
 
 class Country(Part):
-    """Which of the definitions a helpline works with."""
+    """The definitions that a helpline works with."""
 
     country: Code
     languages: list[Language] = Field(min_length=1)
@@ -44,7 +44,7 @@ class Country(Part):
     workflow: Code
     risk: Code
     family_support: Code
-    # By which protocol urgent cases are referred; read by the referral module.
+    # The protocol by which urgent cases are referred; read by the referrals area.
     protocol: Code = "general"
     # Days after which a follow-up asks where a child at risk of separation is.
     separation_follow_up_days: int = Field(ge=1, le=365)
@@ -62,7 +62,7 @@ class Country(Part):
 
 
 class Support(Part):
-    """What there is for a family, for which drivers, and where (everywhere if nowhere is said)."""
+    """A service for families: for which drivers of separation, and where (if empty, everywhere)."""
 
     code: Code
     for_: list[str] = Field(alias="for", min_length=1)
@@ -93,12 +93,12 @@ class Library:
     supports: dict[tuple[str, int], FamilySupport] = field(default_factory=dict)
     # What each definition was read from, for the register: text and file name.
     texts: dict[Key, tuple[str, str]] = field(default_factory=dict)
-    # Definitions that are no longer files: what was written with them is read with them.
+    # Definitions whose files are gone; records written with them are still read with them.
     _gone: set[Key] = field(default_factory=set)
     _sheets: dict[Any, Sheet] = field(default_factory=dict)
 
     def newest(self, kind: str, name: str) -> Any:
-        """The newest version of a definition. Raises BadDefinition."""
+        """Return the newest version of a definition. Raises BadDefinition."""
         shelf: dict[tuple[str, int], Any] = getattr(self, kind)
         versions = [key for key in shelf if key[0] == name and (kind, *key) not in self._gone]
         if not versions:
@@ -136,14 +136,14 @@ class Library:
         return support
 
     def form_for(self, record: str) -> Form:
-        """The form that a new contact, case or referral is written with."""
+        """Return the form that a new contact, case or referral is written with."""
         form: Form = self.newest("forms", getattr(self.country, f"{record}_form"))
         return form
 
     def sheet(
         self, form: tuple[str, int], categories: tuple[str, int], places: tuple[str, int]
     ) -> Sheet:
-        """The form and trees that a record was written with. Raises KeyError for unknown ones."""
+        """Return the form and trees that a record was written with. Raises KeyError if unknown."""
         key = (form, categories, places)
         sheet = self._sheets.get(key)
         if sheet is None:
@@ -153,11 +153,11 @@ class Library:
         return sheet
 
     def mapped(self, tree: Tree) -> Tree | None:
-        """The framework that a country's own tree is mapped to, if it is there."""
+        """Return the framework that a country's own tree is mapped to, if it is there."""
         return self.trees.get((tree.maps_to or "", tree.maps_to_version or 0))
 
     def restore(self, kind: str, text: str) -> None:
-        """Take back a definition that is no longer a file: it was checked when it was one."""
+        """Restore a definition whose file is gone. It was checked when the file was read."""
         models: dict[str, tuple[Any, str]] = {
             "forms": (Form, "form"),
             "trees": (Tree, "tree"),
@@ -173,7 +173,7 @@ class Library:
 
 
 def files_of(shipped: Path, folder: Path | None) -> Iterator[Path]:
-    """The definitions that are shipped and a country's own, without its country.yaml."""
+    """Yield the files of the shipped definitions and a country's own, without country.yaml."""
     for place in (shipped, folder):
         if place is not None:
             yield from (p for p in sorted(place.glob("*.yaml")) if p.name != "country.yaml")
@@ -215,7 +215,7 @@ def load(folder: Path | None = None) -> Library:
 
 
 def text_of(path: Path) -> str:
-    """The text of a definition. Raises BadDefinition."""
+    """Return the text of a definition file. Raises BadDefinition."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -223,7 +223,7 @@ def text_of(path: Path) -> str:
 
 
 def kind_of(text: str, source: str) -> str:
-    """What a definition defines. Raises BadDefinition."""
+    """Return the kind of a definition. Raises BadDefinition."""
     data, lines = read_data(text, source)
     for kind in KINDS:
         if isinstance(data, dict) and kind in data:
@@ -264,7 +264,7 @@ def _keep(
 
 
 def _check_country(library: Library, place: Path) -> None:
-    """Everything that country.yaml names is there and fits together."""
+    """Check that everything that country.yaml names is there and fits together."""
     _, lines = read_data(text_of(place), place.name)
     country = library.country
     wanted = {
@@ -283,14 +283,14 @@ def _check_country(library: Library, place: Path) -> None:
             raise lines.refuse((key,), f"there is no {key.replace('_', ' ')} {name!r}")
     for record in ("contact", "case", "referral"):
         if library.form_for(record).record != record:
-            raise lines.refuse((f"{record}_form",), f"that form is not one of a {record}")
+            raise lines.refuse((f"{record}_form",), f"that is not the form of a {record}")
     own, framework = library.categories, library.framework
     if own.tree != framework.tree and own.maps_to != framework.tree:
         raise lines.refuse(("categories",), f"{own.tree} does not say `maps_to: {framework.tree}`")
 
 
 def _check_trees(library: Library) -> None:
-    """Every cue of a category and every mapping leads somewhere."""
+    """Check that the cues of categories exist, and the codes that they count as."""
     risk = library.risk.codes()
     for tree in library.trees.values():
         text, source = library.texts["trees", tree.tree, tree.version]
@@ -307,5 +307,5 @@ def _check_trees(library: Library) -> None:
 
 
 def digest_of(text: str) -> bytes:
-    """What the register keeps of a definition's text."""
+    """Return the digest of a definition's text that the register keeps."""
     return hashlib.sha256(text.encode()).digest()

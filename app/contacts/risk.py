@@ -33,7 +33,7 @@ class Risk(StrEnum):
 
 
 def rises(before: str | None, after: Risk) -> bool:
-    """Whether a level is more than the one of before; a first level counts when it is high."""
+    """Tell whether a level is higher than the one before; a first level counts if it is high."""
     order = list(Risk)
     if before is None:
         return after is Risk.HIGH
@@ -49,7 +49,7 @@ class RiskCue(Part):
 
 
 class RiskCues(Part):
-    """The file of cues."""
+    """The file of risk cues."""
 
     risk: Code
     version: int = Field(ge=1, lt=2**31)
@@ -61,23 +61,23 @@ class RiskCues(Part):
 
 
 class Suggestion(NamedTuple):
-    """The urgency, and the cues that speak for it, the strongest first."""
+    """The urgency, and the cues that suggest it, strongest first."""
 
     urgency: Urgency
     cues: list[RiskCue]
 
 
-# The key that a caller in danger presses: not from a form, so known by name.
+# The key that a caller in danger presses: it is on no form, so its code is fixed.
 DANGER_KEY = "danger_key"
 
 
 def read_risk(text: str, source: str) -> RiskCues:
-    """The cues, each once, the danger key among them. Raises BadDefinition."""
+    """Read the cues: each appears once, and the danger key is there. Raises BadDefinition."""
     risk, lines = read_model(RiskCues, text, source)
     seen: set[str] = set()
     for n, cue in enumerate(risk.cues):
         if cue.cue in seen:
-            raise lines.refuse(("cues", n, "cue"), f"{cue.cue!r} is there twice")
+            raise lines.refuse(("cues", n, "cue"), f"{cue.cue!r} appears twice")
         seen.add(cue.cue)
         check_labels(cue.reason, risk.languages, lines, ("cues", n, "reason"))
     if DANGER_KEY not in seen:
@@ -86,8 +86,8 @@ def read_risk(text: str, source: str) -> RiskCues:
 
 
 def must_decide(suggested: Urgency, decided: str | None, suggested_then: str | None) -> bool:
-    """Whether the counsellor has to decide (again): nothing was decided yet, or the signs now
-    say more than they did then, and more than was decided."""
+    """Tell whether the counsellor has to decide (again): nothing was decided yet, or the signs
+    now suggest more than they did then, and more than was decided."""
     if decided is None:
         return True
     now = _ORDER.index(suggested)
@@ -96,7 +96,7 @@ def must_decide(suggested: Urgency, decided: str | None, suggested_then: str | N
 
 
 def suggest(risk: RiskCues, found: list[str]) -> Suggestion | None:
-    """What the signs suggest; None where there is no sign."""
+    """Return what the signs suggest; None if there is no sign."""
     cues = [cue for cue in risk.cues if cue.cue in found]
     if not cues:
         return None

@@ -16,7 +16,7 @@ class ContactEvent(StrEnum):
     REOPEN = "reopen"
 
 
-# A save moves nothing, but only where it is listed may there be one.
+# A save changes no state, but is allowed only in the states listed here.
 TRANSITIONS: dict[tuple[ContactState, ContactEvent], ContactState] = {
     (ContactState.DRAFT, ContactEvent.SAVE): ContactState.DRAFT,
     (ContactState.DRAFT, ContactEvent.COMPLETE): ContactState.COMPLETE,
@@ -29,7 +29,7 @@ TRANSITIONS: dict[tuple[ContactState, ContactEvent], ContactState] = {
 
 
 class NonCounselling(StrEnum):
-    """Why it was no counselling contact; each is counted as a category of the framework."""
+    """Why a contact was not counselling; each is counted as a category of the framework."""
 
     SILENT = "silent"
     HANG_UP = "hang_up"
@@ -55,7 +55,7 @@ NON_COUNSELLING: dict[NonCounselling, str] = {
 
 
 class Channel(StrEnum):
-    """By which way somebody was in contact."""
+    """The way in which a person was in contact."""
 
     CALL = "call"
     VOICE_MESSAGE = "voice_message"
@@ -85,13 +85,13 @@ class FollowUpAbout(StrEnum):
     SEPARATION = "separation"
     DOCUMENT = "document"
     CONFERENCE = "conference"
-    # Of the plan: what is done for a goal, by whom, by when.
+    # Part of the plan: what is done for a goal, by whom, by when.
     INTERVENTION = "intervention"
     REVIEW = "review"
 
 
 class SeparationOutcome(StrEnum):
-    """Where a child at risk of separation is, when it is looked after."""
+    """Where a child at risk of separation is, when the follow-up is done."""
 
     WITH_FAMILY = "with_family"
     KIN = "kin"
@@ -100,7 +100,7 @@ class SeparationOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-# Results of any other follow-up.
+# Results of the other follow-ups, of interventions, and of reviews.
 DONE = ("done", "not_reached", "no_longer_needed")
 INTERVENED = ("done", "partly_done", "refused", "not_available", "no_longer_needed")
 REVIEWED = ("plan_goes_on", "plan_changed", "ready_to_close")

@@ -1,8 +1,8 @@
 """Category trees and location trees. Pure.
 
-A tree has a name and a version and never changes: a correction is a new version. A
+A version of a tree never changes: a correction is a new version. A
 country's own category tree says for each of its codes which code of the framework it
-counts as; a code without such a line is on a work list, and is never guessed.
+counts as; a code without such a line is on a work list, and its mapping is never guessed.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Labels = Annotated[dict[Language, str], Field(min_length=1)]
 
 
 def label_in(labels: dict[str, str], language: str) -> str:
-    """The words in that language, or in the first that there is."""
+    """Return the label in a language, or in the first language that it has."""
     return labels.get(language) or next(iter(labels.values()))
 
 
@@ -36,7 +36,7 @@ class Node(Part):
 
 
 class Tree(Part):
-    """A file of categories or of places."""
+    """The file of a tree of categories or of places."""
 
     tree: Code
     version: int = Field(ge=1, lt=2**31)
@@ -48,7 +48,7 @@ class Tree(Part):
     nodes: tuple[Node, ...] = Field(min_length=1)
 
     def walk(self) -> Iterator[tuple[Node, tuple[str, ...]]]:
-        """Every node with the codes above it, top first, in the order of the file."""
+        """Yield every node with the codes above it, top first, in the order of the file."""
         yield from _walk(self.nodes, ())
 
     @cached_property
@@ -62,15 +62,15 @@ class Tree(Part):
         return {node.code: (*above, node.code) for node, above in self.walk()}
 
     def paths(self) -> dict[str, tuple[str, ...]]:
-        """For every code the codes from the top down to it."""
+        """Return for every code the codes from the top down to it."""
         return self._paths
 
     def choices(self) -> dict[str, Node]:
-        """What a contact may be given: of categories the leaves, of places everything."""
+        """Return what a contact may be given: of categories the leaves, of places every node."""
         return self._choices
 
     def unmapped(self) -> list[Node]:
-        """The codes that count as nothing in the framework: the work list."""
+        """Return the codes without a mapping to the framework: the work list."""
         if self.maps_to is None:
             return []
         return [node for node, _ in self.walk() if not node.inside and node.counts_as is None]
@@ -85,12 +85,12 @@ def _walk(
 
 
 def read_tree(text: str, source: str) -> tuple[Tree, Lines]:
-    """A tree in which every code is there once and has all languages. Raises BadDefinition."""
+    """Read a tree in which every code appears once, in all languages. Raises BadDefinition."""
     tree, lines = read_model(Tree, text, source)
     seen: dict[str, int] = {}
     for node, path in _places_of(tree.nodes, ("nodes",)):
         if node.code in seen:
-            raise lines.refuse(path, f"the code {node.code!r} stands in line {seen[node.code]} too")
+            raise lines.refuse(path, f"the code {node.code!r} is also in line {seen[node.code]}")
         seen[node.code] = lines.at(path)
         check_labels(node.label, tree.languages, lines, (*path, "label"))
     if (tree.maps_to is None) != (tree.maps_to_version is None):
@@ -107,7 +107,7 @@ def _places_of(
 
 
 def check_mapping(tree: Tree, lines: Lines, framework: Tree) -> None:
-    """Every `counts_as` names a code of the framework. Raises BadDefinition."""
+    """Check that every `counts_as` names a code of the framework. Raises BadDefinition."""
     known = framework.choices()
     for node, path in _places_of(tree.nodes, ("nodes",)):
         if node.counts_as is not None and node.counts_as not in known:
@@ -118,7 +118,7 @@ def check_mapping(tree: Tree, lines: Lines, framework: Tree) -> None:
 def check_labels(
     labels: dict[str, str], languages: list[str], lines: Lines, path: tuple[str | int, ...]
 ) -> None:
-    """A text in each of the languages. Raises BadDefinition."""
+    """Check that there is a text in each of the languages. Raises BadDefinition."""
     missing = [language for language in languages if not labels.get(language, "").strip()]
     if missing:
         raise lines.refuse(path, f"the words in {', '.join(missing)} are missing")

@@ -1,4 +1,4 @@
-"""The states of a case, as a country's file says them. Pure."""
+"""The states of a case, as a country's file defines them. Pure."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Status(Part):
     label: Labels
     # The status that every case begins in; exactly one.
     starts: bool = False
-    # Whether a case rests here: nothing runs and nothing is overdue.
+    # Whether a case rests in this status: no reminder runs, and nothing is overdue.
     ends: bool = False
 
 
@@ -23,12 +23,12 @@ class Move(Part):
     to: Code
     by: list[Role] = Field(min_length=1)
     needs_reason: bool = False
-    # The roles of which a second person has to agree; none: it takes effect at once.
+    # The roles of which a second person has to agree; none: the move takes effect at once.
     approved_by: list[Role] = Field(default_factory=list)
 
 
 class Workflow(Part):
-    """A file of the states of a case and the moves between them."""
+    """The file of the states of a case and the moves between them."""
 
     workflow: Code
     version: int = Field(ge=1, lt=2**31)
@@ -44,7 +44,7 @@ class Workflow(Part):
         return next(s for s in self.statuses if s.starts)
 
     def moves_from(self, code: str, role: str) -> list[Move]:
-        """The moves that somebody of that role may make now."""
+        """Return the moves that a person of that role may make from a status."""
         return [m for m in self.moves if m.from_ == code and role in {r.value for r in m.by}]
 
 
@@ -54,12 +54,12 @@ class _Edge(NamedTuple):
 
 
 def read_workflow(text: str, source: str) -> Workflow:
-    """A workflow in which every case can get somewhere and be closed. Raises BadDefinition."""
+    """Read a workflow in which every status can be reached and closed. Raises BadDefinition."""
     flow, lines = read_model(Workflow, text, source)
     codes = [s.code for s in flow.statuses]
     for n, status in enumerate(flow.statuses):
         if codes.index(status.code) != n:
-            raise lines.refuse(("statuses", n, "code"), f"{status.code!r} is there twice")
+            raise lines.refuse(("statuses", n, "code"), f"{status.code!r} appears twice")
         check_labels(status.label, flow.languages, lines, ("statuses", n, "label"))
     if sum(s.starts for s in flow.statuses) != 1:
         raise lines.refuse(("statuses",), "exactly one status has `starts: true`")
@@ -78,7 +78,7 @@ def read_workflow(text: str, source: str) -> Workflow:
                 raise lines.refuse(("moves", n, "approved_by"), words)
         edge = _Edge(move.from_, move.to)
         if edge in edges or move.from_ == move.to:
-            words = "this move is there twice, or leads nowhere"
+            words = "this move appears twice, or leads to the same status"
             raise lines.refuse(("moves", n), words)
         edges.add(edge)
     ends = {s.code for s in flow.statuses if s.ends}
