@@ -1,4 +1,4 @@
-"""Which child of a case a child of one of its contacts is: asked of a person who works on it."""
+"""Matching the children of a case's contacts with those of the case: a colleague decides."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,16 +18,16 @@ from app.work import Work
 
 @dataclass(frozen=True)
 class ChildInContact:
-    """A child that a contact of the case describes, and what is known about who it is."""
+    """A child that a contact of the case describes, and the child of the case that it is."""
 
     contact_id: UUID
     contact: str
     entry: str
-    # The place among the children of the contact, from 1, and what is coded of it.
+    # The position among the children of the contact, from 1, and the coded answers.
     number: int
     age: str
     gender: str
-    # Whether a person or the program has said it; the entry of the case, None: not in this case.
+    # Whether it was matched, and with which entry of the case; None: not in this case.
     known: bool
     case_entry: str | None
 
@@ -39,14 +39,14 @@ def _entries(work: Work, record: Filled) -> list[str]:
 
 
 def _coded(work: Work, contact: Contact, meaning: Meaning, entry: str) -> str:
-    """An answer that is not sealed: no record has to be opened to tell two children apart."""
+    """Return an answer that is not sealed: no record is opened to tell two children apart."""
     paths = sheet_of(work, contact).form.paths_of(meaning, entry)
     found = next((contact.answers[path] for path in paths if path in contact.answers), "")
     return str(found)
 
 
 async def children_in_contacts(work: Work, staff: Staff, case: Case) -> list[ChildInContact]:
-    """The children of the contacts of a case that the person may read, newest contact first."""
+    """Return the children in the case's contacts that the person may read, newest contact first."""
     rows = await work.session.scalars(select(SameChild).where(SameChild.case_id == case.id))
     said = {(row.contact_id, row.contact_entry): row for row in rows}
     return [
@@ -70,10 +70,10 @@ async def say_which_child(
     *,
     case_entry: str | None,
 ) -> None:
-    """Say which child of a case a child of its contact is; `case_entry` None: none of them.
+    """Record which child of a case a child of its contact is; `case_entry` None: none of them.
 
-    A refusal of consent that stands in one of the two records stands in both from now on, because
-    nobody can tell which was said later; a yes is asked for again. Raises NotFound, Invalid,
+    From then on a refusal of consent in one of the two records counts in both, because it is not
+    known which was said later; a yes has to be asked for again. Raises NotFound, Invalid, and
     Conflict for a closed case.
     """
     case = await lock_open(work, staff, case_id)

@@ -1,4 +1,4 @@
-"""Flags: what has to be seen in a case before anything else, until its last day is over."""
+"""Flags: notices shown first in a case, until they are lowered or their last day is over."""
 
 from datetime import date
 from typing import NamedTuple
@@ -29,7 +29,7 @@ def _today(work: Work) -> date:
 
 
 def is_up(today: date) -> ColumnElement[bool]:
-    """Whether a flag is shown on a day of the country."""
+    """Return the condition that a flag is shown on a local day of the country."""
     return CaseFlag.lowered_at.is_(None) & or_(
         CaseFlag.last_on.is_(None), CaseFlag.last_on >= today
     )
@@ -38,14 +38,14 @@ def is_up(today: date) -> ColumnElement[bool]:
 async def raise_flag(
     work: Work, staff: Staff, case_id: UUID, about: FlagAbout, words: str, last_on: date | None
 ) -> CaseFlag:
-    """Put up a flag. `last_on` is the last day, in the country, on which it is shown.
+    """Raise a flag. `last_on` is the last local day on which it is shown.
 
     Raises NotFound, Invalid.
     """
     if not words.strip() or len(words) > 500 or "\x00" in words:
-        raise Invalid("Say in 1 to 500 characters what has to be known.")
+        raise Invalid("Write what a colleague has to know, in 1 to 500 characters.")
     if last_on is not None and last_on < _today(work):
-        raise Invalid("The last day is today or later.")
+        raise Invalid("The last day must be today or later.")
     case = await lock_writable(work, staff, Case, case_id)
     flag_id = uuid4()
     flag = CaseFlag(
@@ -64,7 +64,7 @@ async def raise_flag(
 
 
 async def lower_flag(work: Work, staff: Staff, flag_id: UUID) -> None:
-    """Take a flag down. Raises NotFound, Conflict."""
+    """Lower a flag. Raises NotFound, Conflict."""
     case_id = await work.session.scalar(select(CaseFlag.case_id).where(CaseFlag.id == flag_id))
     if case_id is None:
         raise NotFound("Not found, or you do not have access.")
@@ -78,7 +78,7 @@ async def lower_flag(work: Work, staff: Staff, flag_id: UUID) -> None:
 
 
 async def flags_of(opened: Opened[Case]) -> list[Flag]:
-    """The flags of a case that are up, the newest first."""
+    """Return the flags of a case that are up, newest first."""
     work = opened.work
     rows = await work.session.execute(
         select(CaseFlag, Staff.name)
@@ -99,7 +99,7 @@ async def flags_of(opened: Opened[Case]) -> list[Flag]:
 
 
 async def flagged(work: Work, case_ids: list[UUID]) -> dict[UUID, list[str]]:
-    """What the flags of some cases are about, for lists; nothing sealed."""
+    """Return what the flags of some cases are about, for lists; nothing is unsealed."""
     rows = await work.session.execute(
         select(CaseFlag.case_id, func.array_agg(CaseFlag.about.distinct()))
         .where(CaseFlag.case_id.in_(case_ids), is_up(_today(work)))

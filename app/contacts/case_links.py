@@ -17,7 +17,7 @@ from app.work import Work
 
 
 class Linked(NamedTuple):
-    """A case that another one is linked to; one that the reader may not read has its code only."""
+    """A linked case. If the reader may not read it, only its code is shown."""
 
     case: Case
     tie: CaseTie
@@ -25,7 +25,7 @@ class Linked(NamedTuple):
 
 
 async def link_cases(work: Work, staff: Staff, case_id: UUID, code: str, tie: CaseTie) -> None:
-    """Link two cases that the person works on; linked again, the tie is changed.
+    """Link two cases that the person works on; linking them again changes the tie.
 
     Raises NotFound, Invalid, Conflict for a case that is closed.
     """
@@ -36,7 +36,7 @@ async def link_cases(work: Work, staff: Staff, case_id: UUID, code: str, tie: Ca
         raise NotFound("Not found, or you do not have access: check the code of the other case.")
     if other.id == case_id:
         raise Invalid("That is the code of this case. Write the code of the other one.")
-    # In one order, so that two who link the same two cases do not wait for each other.
+    # Always in the same order, so that two requests for the same cases cannot deadlock.
     first, second = sorted((case_id, other.id))
     for one in (first, second):
         lock: Any = lock_open if one == case_id else _lock_any
@@ -61,7 +61,7 @@ async def _lock_any(work: Work, staff: Staff, case_id: UUID) -> Case:
 
 
 async def unlink_cases(work: Work, staff: Staff, case_id: UUID, other_id: UUID) -> None:
-    """Take back a link. Raises NotFound."""
+    """Remove a link. Raises NotFound."""
     await lock_open(work, staff, case_id)
     first, second = sorted((case_id, other_id))
     result: Any = await work.session.execute(
@@ -74,7 +74,7 @@ async def unlink_cases(work: Work, staff: Staff, case_id: UUID, other_id: UUID) 
 
 
 async def linked_cases(work: Work, staff: Staff, case_id: UUID) -> list[Linked]:
-    """The cases that a case is linked to, oldest first."""
+    """Return the cases that a case is linked to, oldest first."""
     rows = await work.session.execute(
         select(Case, CaseLink.tie, reads_case(staff))
         .join(CaseLink, or_(CaseLink.case_id == Case.id, CaseLink.other_id == Case.id))

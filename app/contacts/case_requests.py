@@ -1,8 +1,8 @@
-"""What needs a second person in a case: moving it on where the workflow asks for it, and handing
-it over to a colleague or to another team.
+"""Requests that a second person decides: moving a case on where the workflow requires approval,
+and handing it over to a colleague or to another team.
 
-Until that person has decided, the case stays where it is and with its owner. The deciders see the
-request on the board and are told by mail; a day later the supervisors of the team are.
+Until the request is decided, the case keeps its status and its owner. The deciders see the request
+on the board and are told by mail; after a day the supervisors of the team are told, too.
 """
 
 from dataclasses import dataclass
@@ -24,21 +24,21 @@ from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.work import Work
 
-# From the request until the supervisors of the team hear that it was not decided.
+# The time after which the supervisors of the team are told that a request is undecided.
 ESCALATES = timedelta(days=1)
 _DECIDERS = frozenset(role for role in Role if Permission.WRITE_CASES in PERMISSIONS[role])
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A request that is open, with what a list says about it."""
+    """An open request, with what a list shows about it."""
 
     request: CaseRequest
     case: Case
     asked_by: str
     to: str
     reason: str
-    # Whether the reader is one who can decide it, or the one who asked.
+    # Whether the reader can decide it, and whether the reader asked for it.
     decides: bool
     asked: bool
 
@@ -49,9 +49,10 @@ class Waiting:
 async def move_or_ask(
     work: Work, staff: Staff, case_id: UUID, to: str, reason: str
 ) -> tuple[Case, CaseRequest | None]:
-    """Move a case on, or ask for it where the workflow wants the word of a second person.
+    """Move a case on, or ask for approval where the workflow requires a second person.
 
-    A supervisor who is not the owner is that second person. Raises Invalid, Conflict, NotFound.
+    An approver who has never owned the case is that second person. Raises Invalid, Conflict,
+    NotFound.
     """
     case = await lock_writable(work, staff, Case, case_id)
     move = check_move(work, staff, case, to, reason)
@@ -68,7 +69,7 @@ async def move_or_ask(
 
 
 async def _has_owned(work: Work, staff: Staff, case: Case) -> bool:
-    """Whether a case is or was the person's own, who then is no second person for it."""
+    """Tell whether the person owns or has owned a case, and so cannot be its second person."""
     if case.owner_id == staff.id:
         return True
     owned = select(RecordEvent.id).where(
@@ -83,8 +84,8 @@ async def ask_transfer(
 ) -> CaseRequest:
     """Ask a colleague, or the supervisors of a team, to take over a case.
 
-    Raises NotFound, Invalid, Conflict, and NotAllowed unless it is the person's own case or one
-    of a supervisor's team.
+    Raises NotFound, Invalid, Conflict, and NotAllowed unless the person owns the case or
+    supervises its team.
     """
     case = await lock_writable(work, staff, Case, case_id)
     _check_leads(staff, case)
@@ -101,7 +102,7 @@ async def ask_transfer(
     elif not team.strip() or team.strip() == case.team:
         raise Invalid("Choose a colleague, or another team.")
     elif not await _deciders_of(work, team.strip()):
-        raise Invalid("There is no such team, or it has no supervisor who could take it.")
+        raise Invalid("There is no such team, or it has no supervisor. Choose another team.")
     asked = await _ask(work, staff, case, reason, to_team=team.strip(), to_id=to_id)
     note_event(
         work, "case", case.id, "transfer asked for", words=reason.strip(),
@@ -112,7 +113,7 @@ async def ask_transfer(
 
 async def _ask(work: Work, staff: Staff, case: Case, reason: str, **what: Any) -> CaseRequest:
     if len(reason) > 2000 or "\x00" in reason:
-        raise Invalid("Say why in at most 2000 characters.")
+        raise Invalid("Write the reason in at most 2000 characters.")
     request_id = uuid4()
     sealed = work.keys.seal(
         reason.strip().encode(), table="case_requests", column="reason_sealed", row=request_id
@@ -127,9 +128,9 @@ async def _ask(work: Work, staff: Staff, case: Case, reason: str, **what: Any) -
         .returning(CaseRequest)
     )  # fmt: skip
     if made is None:
-        raise Conflict("This was asked for already, and is not decided yet.")
+        raise Conflict("This was already asked for and is not decided yet.")
     if not await _who_decides(work, made, case):
-        raise Conflict("There is no colleague who could decide that: the team has no supervisor.")
+        raise Conflict("The team has no other supervisor to decide this. Ask an administrator.")
     await _tell(work, made, case)
     return made
 
@@ -148,15 +149,15 @@ async def _tell(work: Work, request: CaseRequest, case: Case) -> None:
 async def decide(
     work: Work, staff: Staff, request_id: UUID, *, agree: bool, reason: str, name: str = ""
 ) -> Case:
-    """Agree to a request, or not, with the reason. A transfer to a team goes to the colleague of
-    that name, or to the supervisor who agrees.
+    """Agree to a request or refuse it, with the reason. A transfer to a team goes to the named
+    colleague, or else to the supervisor who agrees.
 
-    Raises NotFound, Invalid, Conflict where it was decided already.
+    Raises NotFound, NotAllowed, Invalid, and Conflict if it was decided already.
     """
     if not agree and not reason.strip():
-        raise Invalid("Say why not.")
+        raise Invalid("Write why you refuse.")
     if len(reason) > 2000 or "\x00" in reason:
-        raise Invalid("Say why in at most 2000 characters.")
+        raise Invalid("Write the reason in at most 2000 characters.")
     request, case = await _lock(work, staff, request_id)
     request.decided_at, request.decided_by, request.agreed = work.now, staff.id, agree
     words = reason.strip() or None
@@ -186,8 +187,8 @@ async def decide(
 
 
 async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
-    """The person who asked no longer asks, or a supervisor of the case's team ends the request,
-    if its asker or recipient has left. Raises NotFound, Conflict.
+    """Take a request back. A supervisor of the case's team can do it, too, because the colleague
+    who asked or was asked may have left. Raises NotFound, Conflict.
     """
     own = CaseRequest.asked_by == staff.id
     if may(staff.role, Permission.READ_TEAM_RECORDS):
@@ -203,13 +204,13 @@ async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
     assert case is not None
     await work.session.refresh(request, with_for_update=True)
     if request.decided_at is not None:
-        raise Conflict("It was decided already.")
+        raise Conflict("The request was decided already.")
     await _end(work, CaseRequest.id == request.id)
     note_event(work, "case", case.id, "request taken back", request=str(request.id))
 
 
 async def _end(work: Work, *which: ColumnElement[bool]) -> None:
-    """Requests are over without a yes: they were taken back, or another way was found."""
+    """End requests without agreement: they were taken back, or are no longer needed."""
     await work.session.execute(
         update(CaseRequest)
         .where(*which, CaseRequest.decided_at.is_(None))
@@ -224,7 +225,7 @@ async def _lock(work: Work, staff: Staff, request_id: UUID) -> tuple[CaseRequest
         .where(CaseRequest.id == request_id, _decides(staff))
     )
     if case_id is None:
-        raise NotFound("Not found, or it is for a colleague to decide.")
+        raise NotFound("Not found, or only a colleague can decide it.")
     case = await work.session.get(Case, case_id, with_for_update=True, populate_existing=True)
     request = await work.session.get(
         CaseRequest, request_id, with_for_update=True, populate_existing=True
@@ -232,12 +233,12 @@ async def _lock(work: Work, staff: Staff, request_id: UUID) -> tuple[CaseRequest
     assert case is not None
     assert request is not None
     if request.decided_at is not None:
-        raise Conflict("It was decided already.")
+        raise Conflict("The request was decided already.")
     if request.to_status is not None:
         flow = workflow_of(work, case)
         approvers = {r for m in flow.moves if m.to == request.to_status for r in m.approved_by}
         if staff.role not in approvers:
-            raise NotAllowed("Your role does not decide that.")
+            raise NotAllowed("Your role cannot decide this request.")
     return request, case
 
 
@@ -251,10 +252,10 @@ def _check_leads(staff: Staff, case: Case) -> None:
 
 
 def _decides(staff: Staff) -> ColumnElement[bool]:
-    """The requests that a person can decide; a person cannot decide their own request."""
+    """Return the condition for requests that a person can decide; never their own."""
     if not may(staff.role, Permission.WRITE_CASES):
         return false()
-    # A move is decided by who reads the case; which roles, the workflow says.
+    # A supervisor who reads the case decides a move; the workflow says which roles may.
     moves = and_(CaseRequest.to_status.is_not(None), reads_case(staff))
     if not may(staff.role, Permission.READ_TEAM_RECORDS):
         moves = and_(moves, false())
@@ -283,9 +284,9 @@ async def _who_decides(work: Work, request: CaseRequest, case: Case) -> list[Sta
 async def waiting_for(
     work: Work, staff: Staff, *, case_id: UUID | None = None, with_reasons: bool = False
 ) -> list[Waiting]:
-    """The open requests that a person decides or has asked for, oldest first; the reasons, which
-    are sealed, are opened `with_reasons` only, and that is logged first.
+    """Return the open requests that a person can decide or has asked for, oldest first.
 
+    The reasons are sealed. They are opened only `with_reasons`, and the reading is logged first.
     A colleague asked to take over a case reads the reason, and nothing else of the case yet.
     """
     decides = _decides(staff)
@@ -323,23 +324,23 @@ async def waiting_for(
 
 
 async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:
-    """What is written about a request that is still open: a key of the letter, the address,
-    subject and body, with nothing about a child in it.
+    """Return the letters about a request that is still open: for each a key, the address, the
+    subject and the body. They say nothing about a child.
     """
     request = await work.session.get(CaseRequest, request_id)
     if request is None or request.decided_at is not None:
         return []
     case = await work.session.get(Case, request.case_id)
     assert case is not None
-    what = "closing or moving it on" if request.to_status else "taking it over"
+    what = "to close it or move it on" if request.to_status else "to take it over"
     if to == "deciders":
         people, words = await _who_decides(work, request, case), "Please decide."
     else:
-        # They can decide it, or end a request that its recipient can no longer decide.
+        # Supervisors can decide it, or end a request that its recipient can no longer decide.
         people = await _deciders_of(work, case.team)
         people = [person for person in people if person.id != request.asked_by]
-        words = "It has not been decided for a day."
-    subject = f"{case.code}: a request about {what}"
+        words = "It has been undecided for a day."
+    subject = f"{case.code}: a request {what}"
     body = f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases\n"
     return [
         (uuid5(request.id, f"{person.id} {to}"), person.email, subject, body)

@@ -1,4 +1,4 @@
-"""The caseload: how many open cases each colleague has, and which of them wait for something."""
+"""The caseload: how many open cases each colleague has, and how many of them need attention."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,14 +20,14 @@ class Caseload:
     owner: str
     open: int
     high_risk: int
-    # With a follow-up whose day is over, with nothing planned at all, with a request that waits.
+    # Cases with an overdue follow-up, with nothing planned, with an undecided request.
     overdue: int
     nothing_planned: int
     waiting: int
 
 
 async def caseload(work: Work, staff: Staff) -> list[Caseload]:
-    """By owner: one's own cases, or for a supervisor those of the team. The fullest comes first."""
+    """Return the caseload of each owner, largest first: of the person, or a supervisor's team."""
     undone = select(FollowUp.id).where(FollowUp.case_id == Case.id, FollowUp.done_at.is_(None))
     late = undone.where(FollowUp.overdue_at.is_not(None)).exists()
     waits = (

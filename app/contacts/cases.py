@@ -56,15 +56,15 @@ _SEPARATION_CUES = frozenset({"under_three", "separation"})
 
 
 def workflow_of(work: Work, case: Case) -> Workflow:
-    """The workflow that a case was opened with."""
+    """Return the workflow that a case was opened with."""
     return library_of(work.ground).workflows[case.workflow, case.workflow_version]
 
 
 async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
-    """A new case of some contacts; what is known of the children is taken over.
+    """Open a case from some contacts, and copy what they say about the children.
 
-    Where a child may be separated from its family, the case begins with a follow-up that
-    asks where the child is. Raises NotFound.
+    If a child may be separated from its family, the case begins with a follow-up that asks
+    where the child is. Raises NotFound.
     """
     for contact_id in contact_ids:
         await check_contact_writable(work, staff, contact_id)
@@ -89,7 +89,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     if taken:
         saved = await save_answers(work, case, merged(taken), new=True)
         if saved.refused:
-            # More people than the form has room for: it is said, not passed over.
+            # The form has no room for all of them: the log says so.
             questions = sorted(saved.refused)
             note_event(work, "case", case.id, "not all taken over", questions=questions[:100])
     await _link_children(work, case, copied)
@@ -99,8 +99,8 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
 
 
 def may_be_separated(work: Work, record: Contact | Case) -> bool:
-    """Whether the answers say that a child may be separated from its family: a sign of it, or
-    that the form asked about staying with the family."""
+    """Tell whether the answers say that a child may be separated from its family: by a sign of
+    it, or because the form asked about staying with the family."""
     sheet, answers = sheet_of(work, record), present(record)
     if _SEPARATION_CUES & set(sheet.cues(answers)):
         return True
@@ -111,7 +111,7 @@ def may_be_separated(work: Work, record: Contact | Case) -> bool:
 
 
 async def _look_after_family(work: Work, staff: Staff, case: Case) -> None:
-    """A case at risk of separation has a follow-up that asks where the child is."""
+    """Give a case at risk of separation a follow-up that asks where the child is."""
     if case.separation_risk:
         return
     case.separation_risk = True
@@ -120,16 +120,19 @@ async def _look_after_family(work: Work, staff: Staff, case: Case) -> None:
 
 
 async def _lock_own(work: Work, staff: Staff, case_id: UUID) -> Case:
-    """A case of one's own, or of a supervisor's team, locked. Raises NotFound, NotAllowed."""
+    """Lock a case that the person owns or whose team they supervise.
+
+    Raises NotFound, NotAllowed.
+    """
     case = await lock_writable(work, staff, Case, case_id)
     leads = may(staff.role, Permission.READ_TEAM_RECORDS) and case.team == staff.team
     if case.owner_id != staff.id and not leads:
-        raise NotAllowed("Who works on the case is for its owner or a supervisor to say.")
+        raise NotAllowed("Only its owner or a supervisor decides who works on the case.")
     return case
 
 
 async def lock_open(work: Work, staff: Staff, case_id: UUID) -> Case:
-    """A case that one works on and that is not closed, locked. Raises NotFound, Conflict."""
+    """Lock a case that the person works on and that is not closed. Raises NotFound, Conflict."""
     case = await lock_writable(work, staff, Case, case_id)
     if workflow_of(work, case).status(case.status).ends:
         raise Conflict("The case is closed. A supervisor can open it again.")
@@ -137,7 +140,7 @@ async def lock_open(work: Work, staff: Staff, case_id: UUID) -> Case:
 
 
 async def _link_children(work: Work, case: Case, copied: list[tuple[UUID, str, str]]) -> None:
-    """The children that were copied into a new case are the same as those of its contacts."""
+    """Record that the children copied into a new case are those of its contacts."""
     sheet = sheet_of(work, case)
     section = sheet.form.children
     entries = set(sheet.entries(present(case), section)) if section is not None else set()
@@ -149,10 +152,10 @@ async def _link_children(work: Work, case: Case, copied: list[tuple[UUID, str, s
 def _taken_over(
     work: Work, case: Case, opened: Opened[Contact], number: int
 ) -> tuple[Answers, dict[str, str]]:
-    """Answers of a contact under the questions of a case that mean the same; and by child of the
-    contact, which entry of the case it became.
+    """Return the answers of a contact under the questions of a case that mean the same; and for
+    each child of the contact, the entry of the case that it became.
 
-    `number` is where the people of this contact begin to be counted.
+    The entries are numbered from `number` + 1.
     """
     there, here = sheet_of(work, opened.record), sheet_of(work, case)
     answers, taken = opened.answers(), {}
@@ -186,7 +189,7 @@ def _fits(sheet: Any, path: str, value: Any) -> bool:
 
 
 async def open_case_record(work: Work, staff: Staff, case_id: UUID) -> Opened[Case]:
-    """A case that the person may read; the reading is logged first. Raises NotFound."""
+    """Open a case that the person may read; the reading is logged first. Raises NotFound."""
     return await open_record(work, staff, Case, case_id, "case read")
 
 
@@ -216,7 +219,7 @@ async def _link(work: Work, staff: Staff, case: Case, contact: Contact) -> None:
 
 
 async def unlink_contact(work: Work, staff: Staff, case_id: UUID, contact_id: UUID) -> Case:
-    """Take a contact out of a case: who read it only because of the case no longer does."""
+    """Take a contact out of a case. Colleagues who read it only for the case lose access."""
     case = await lock_open(work, staff, case_id)
     result: Any = await work.session.execute(
         delete(CaseContact).where(
@@ -237,31 +240,31 @@ async def link_contact(work: Work, staff: Staff, case_id: UUID, contact_code: st
         readable(Contact, staff).where(Contact.code == contact_code.strip().upper())
     )
     if contact is None:
-        raise NotFound("There is no contact of that code, or not for you.")
-    # Everybody on the case will read it: that is for its owner or a supervisor to say.
+        raise NotFound("Not found, or you do not have access: check the code of the contact.")
+    # Everyone on the case will read the contact, so its owner or a supervisor has to add it.
     await check_contact_writable(work, staff, contact.id)
     await _link(work, staff, case, contact)
     return case
 
 
 def check_move(work: Work, staff: Staff, case: Case, to: str, reason: str) -> Move:
-    """That a person may move a case on, with the reason that it needs. Raises Invalid, Conflict."""
+    """Check that a person may move a case on, and any reason needed. Raises Invalid, Conflict."""
     flow = workflow_of(work, case)
     move: Move | None = next(
         (m for m in flow.moves_from(case.status, staff.role) if m.to == to), None
     )
     if move is None:
-        possible = ", ".join(m.to for m in flow.moves_from(case.status, staff.role)) or "nothing"
-        raise Conflict(f"From {case.status} you can move it to {possible}.")
+        possible = ", ".join(m.to for m in flow.moves_from(case.status, staff.role)) or "no status"
+        raise Conflict(f"From {case.status} you can move the case to {possible}.")
     if move.needs_reason and not reason.strip():
-        raise Invalid("Say why.")
+        raise Invalid("Write the reason.")
     if flow.status(to).ends:
         _check_outcomes(work, case)
     return move
 
 
 async def apply_move(work: Work, case: Case, to: str, reason: str) -> None:
-    """Move a locked case on that was checked, and approved where that is needed."""
+    """Move a locked case on. The move was checked, and approved where the workflow requires it."""
     flow = workflow_of(work, case)
     before, case.status = case.status, to
     if flow.status(before).ends and not flow.status(to).ends:
@@ -275,7 +278,7 @@ async def apply_move(work: Work, case: Case, to: str, reason: str) -> None:
 
 
 def _check_outcomes(work: Work, case: Case) -> None:
-    """A case is closed when it is written what became of it for each child. Raises Conflict."""
+    """Check that each child has an outcome before the case is closed. Raises Conflict."""
     form, answers = sheet_of(work, case).form, present(case)
     section = form.children
     if section is None or not form.meaning("child_outcome"):
@@ -288,17 +291,17 @@ def _check_outcomes(work: Work, case: Case) -> None:
     ]
     if open_:
         raise Conflict(
-            f"Write first what became of it for child {', '.join(open_)}: the outcome stands with "
-            "each child of the case."
+            f"Record the outcome for child {', '.join(open_)} first: each child of the case has "
+            "its own outcome."
         )
 
 
 async def set_risk(work: Work, staff: Staff, case_id: UUID, risk: Risk, reason: str) -> Case:
-    """Write down how great the risk is, and why; its history stays in the log. A rise that is
-    followed by no referral alarms a person. Raises Invalid, NotFound.
+    """Set how great the risk is, and why; its history stays in the log. A rise without a
+    referral alarms a person. Raises Invalid, NotFound.
     """
     if not reason.strip() or len(reason) > 4000 or "\x00" in reason:
-        raise Invalid("Write why the risk is set so, in at most 4000 characters.")
+        raise Invalid("Write why you set this risk, in at most 4000 characters.")
     case = await lock_writable(work, staff, Case, case_id)
     before, case.risk = case.risk, risk.value
     if rises(before, risk):
@@ -321,7 +324,7 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
 
 
 async def works_on(work: Work, case: Case, staff: Staff) -> bool:
-    """Whether a colleague works on a case already."""
+    """Tell whether a colleague works on a case."""
     there = select(CaseMember.case_id).where(
         CaseMember.case_id == case.id, CaseMember.staff_id == staff.id
     )
@@ -340,10 +343,11 @@ async def set_follow_up(
     goal: str = "",
     provider: str = "",
 ) -> FollowUp:
-    """A follow-up for oneself, or for a colleague who works on the case from then on. `goal` is
-    the entry of the plan that an intervention is for, `provider` who does it.
+    """Set a follow-up for the person, or for a colleague, who works on the case from then on.
+    `goal` is the entry of the plan that an intervention is for, `provider` who does it.
 
-    Raises NotFound, Invalid, and NotAllowed for a colleague whom only the owner can let in.
+    Raises NotFound, Invalid, and NotAllowed for a colleague whom only the owner or a supervisor
+    can add to the case.
     """
     case = await lock_open(work, staff, case_id)
     if goal:
@@ -352,7 +356,7 @@ async def set_follow_up(
     if name.strip() and name.strip() != staff.name:
         owner = await colleague_of(work, name)
         if not await works_on(work, case, owner):
-            # Who works on a case is for its owner or a supervisor to say.
+            # Only its owner or a supervisor decides who works on a case.
             await add_member(work, staff, case_id, name)
     return await add_follow_up(
         work, case, owner, about, due_on=due_on, words=words, goal=goal, provider=provider
@@ -360,8 +364,8 @@ async def set_follow_up(
 
 
 def goals_in(form: Form) -> list[tuple[Section, Field]]:
-    """Where a form asks for the goals of the plan. Its first versions asked for them without saying
-    that they are goals."""
+    """Return where a form asks for the goals of the plan. The first versions of the form did not
+    mark them as goals."""
     found = form.meaning("goal")
     first = [
         (s, f) for s in form.sections for f in s.fields if (s.code, f.code) == ("goal", "goal")
@@ -377,14 +381,14 @@ def _check_goal(work: Work, case: Case, goal: str) -> None:
 
 
 async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
-    """Somebody works on a case no longer, and no longer reads what they read only for it.
+    """Remove a colleague from a case, with the access that they had only for it.
 
     Raises NotFound, Invalid.
     """
     case = await _lock_own(work, staff, case_id)
     other = await colleague_of(work, name)
     if other.id == case.owner_id:
-        raise Invalid("The owner works on the case. Give it to somebody else first.")
+        raise Invalid("This colleague owns the case. Hand the case over first.")
     result: Any = await work.session.execute(
         delete(CaseMember).where(CaseMember.case_id == case.id, CaseMember.staff_id == other.id)
     )
@@ -395,22 +399,22 @@ async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> C
 
 
 async def assign_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
-    """Assign a case of one's team to a colleague, at once. Only a supervisor can: the owner asks
+    """Assign a case of the team to a colleague, at once. Only a supervisor can: the owner asks
     for a transfer. Raises NotFound, Invalid, NotAllowed.
     """
     case = await lock_writable(work, staff, Case, case_id)
     if not may(staff.role, Permission.READ_TEAM_RECORDS) or case.team != staff.team:
-        raise NotAllowed("A supervisor assigns cases. Ask a colleague to take it over instead.")
+        raise NotAllowed("Only a supervisor can assign a case. Ask a colleague to take it over.")
     other = await colleague_of(work, name)
     if other.team != case.team:
-        raise NotAllowed("That colleague is of another team: ask the team to take it over.")
+        raise NotAllowed("That colleague is in another team. Ask that team to take it over.")
     if other.id != case.owner_id:
         await hand_over(work, case, other)
     return case
 
 
 async def end_requests(work: Work, case: Case) -> None:
-    """What is still asked for in a locked case is over without a yes."""
+    """End the open requests of a locked case without agreement."""
     await work.session.flush()
     await work.session.execute(
         update(CaseRequest)
@@ -420,14 +424,14 @@ async def end_requests(work: Work, case: Case) -> None:
 
 
 async def hand_over(work: Work, case: Case, other: Staff) -> None:
-    """A locked case has a new owner, who is given its open follow-ups. The owner before stays a
+    """Give a locked case and its open follow-ups to a new owner. The previous owner stays a
     member until a colleague removes them.
     """
     await let_work(work, case, other.id)
-    # What was asked for with another owner in view has to be asked for again.
+    # Requests made under the previous owner have to be made again.
     await end_requests(work, case)
     before, case.owner_id, case.team = case.owner_id, other.id, other.team
-    # What is still to be looked after goes along.
+    # Open follow-ups go with the case.
     await work.session.execute(
         update(FollowUp)
         .where(FollowUp.case_id == case.id, FollowUp.owner_id == before, FollowUp.done_at.is_(None))
@@ -437,15 +441,15 @@ async def hand_over(work: Work, case: Case, other: Staff) -> None:
 
 
 async def colleague_of(work: Work, name: str) -> Staff:
-    """A colleague who works on cases, by name. Raises Invalid."""
+    """Return a colleague who works on cases, by name. Raises Invalid."""
     other = await work.session.scalar(select(Staff).where(Staff.name == name.strip(), Staff.active))
     if other is None or not may(other.role, Permission.WRITE_CASES):
-        raise Invalid("There is no such colleague who works on cases.")
+        raise Invalid("No colleague of that name works on cases. Check the name.")
     return other
 
 
 async def add_note(work: Work, staff: Staff, case_id: UUID, text: str) -> None:
-    """A note, sealed, in the case's log. Raises Invalid, NotFound."""
+    """Add a sealed note to the case's log. Raises Invalid, NotFound."""
     if not text.strip() or len(text) > 20_000 or "\x00" in text:
         raise Invalid("Write a note of 1 to 20000 characters.")
     case = await lock_writable(work, staff, Case, case_id)
@@ -453,7 +457,7 @@ async def add_note(work: Work, staff: Staff, case_id: UUID, text: str) -> None:
 
 
 async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:
-    """The contacts of a case, newest first."""
+    """Return the contacts of a case that the person may read, newest first."""
     return list(
         await work.session.scalars(
             select(Contact)
@@ -465,7 +469,7 @@ async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:
 
 
 async def all_contacts_of(work: Work, case: Case) -> list[Contact]:
-    """All contacts of a case, for a check that tells nothing of what they say."""
+    """Return all contacts of a case, for a check that reveals nothing of what they say."""
     return list(
         await work.session.scalars(
             select(Contact)
@@ -476,7 +480,7 @@ async def all_contacts_of(work: Work, case: Case) -> list[Contact]:
 
 
 async def cases_with(work: Work, staff: Staff, contact: Contact) -> list[Case]:
-    """The cases that a contact is in, as far as the reader may see them."""
+    """Return the cases that a contact is in and that the person may read."""
     return list(
         await work.session.scalars(
             readable(Case, staff)
@@ -489,7 +493,7 @@ async def cases_with(work: Work, staff: Staff, contact: Contact) -> list[Case]:
 
 
 async def members_of(work: Work, case: Case) -> list[str]:
-    """The names of who works on a case, the owner first."""
+    """Return the names of the people who work on a case, the owner first."""
     owner = await work.session.scalar(select(Staff.name).where(Staff.id == case.owner_id))
     rows = await work.session.scalars(
         select(Staff.name)

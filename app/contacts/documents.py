@@ -1,4 +1,4 @@
-"""Documents of a case: checked for what they are, scanned, sealed before they are stored."""
+"""Documents of a case: checked by content, scanned, and sealed before they are stored."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.work import Work
 
-# By what a file begins with, and the endings that go with it.
+# The accepted media types, told by the content, and the file name extensions of each.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "application/pdf": (".pdf",),
     "image/jpeg": (".jpg", ".jpeg"),
@@ -36,7 +36,7 @@ _SCAN_SECONDS = 60
 
 
 class Checked(NamedTuple):
-    """What a document is, whether it was scanned, and what should make one careful."""
+    """The media type of a document, whether it was scanned, and warnings for its readers."""
 
     kind: str
     scanned: str
@@ -59,22 +59,22 @@ class ScanFailed(Refusal):
 
 
 def kind_of(content: bytes, name: str) -> str:
-    """The media type, by the content; the ending must fit it. Raises NotAccepted."""
+    """Return the media type of the content; the extension must match. Raises NotAccepted."""
     found = filetype.guess(content)
     mime = found.mime if found is not None else ""
     ending = PurePath(name).suffix.lower()
     if mime not in ALLOWED or ending not in ALLOWED[mime]:
         endings = ", ".join(e for kinds in ALLOWED.values() for e in kinds)
         raise NotAccepted(
-            f"Documents are accepted as {endings}; and the content must be what the ending says."
+            f"Accepted documents are {endings}. The content must match the extension."
         )
     return mime
 
 
 async def scan(command: str | None, content: bytes) -> str:
-    """Run the scanner of the settings. The answer is `clean`, or `not_scanned` without one.
+    """Run the configured scanner. Return `clean`, or `not_scanned` without a scanner.
 
-    Raises NotAccepted where it finds something, ScanFailed where it cannot tell.
+    Raises NotAccepted if it finds something, ScanFailed if it cannot tell.
     """
     if not command:
         return "not_scanned"
@@ -89,8 +89,8 @@ async def scan(command: str | None, content: bytes) -> str:
         raise ScanFailed() from None
     try:
         async with asyncio.timeout(_SCAN_SECONDS):
-            # A scanner that has seen enough closes its end. The loop of the server raises another
-            # error for that than the standard one, which `communicate` does not know.
+            # A scanner that has seen enough closes its input. The server's event loop then raises
+            # an error that `communicate` does not expect.
             with contextlib.suppress(RuntimeError):
                 await process.communicate(content)
             await process.wait()
@@ -107,15 +107,18 @@ async def scan(command: str | None, content: bytes) -> str:
 
 
 async def check_document(work: Work, name: str, content: bytes) -> Checked:
-    """Size, kind and scan, which may take a minute: hold no connection. Raises Refusal."""
+    """Check size, type and viruses. Hold no connection: a scan may take a minute.
+
+    Raises Refusal.
+    """
     name = name.strip()
     if not name or len(name) > 200 or not name.isprintable() or "/" in name:
-        raise Invalid("A document has a name of 1 to 200 characters.")
+        raise Invalid("Give the document a name of 1 to 200 characters, without a slash.")
     if not content:
         raise Invalid("The document is empty.")
     limit = work.settings.document_megabytes
     if len(content) > limit * 1024 * 1024:
-        raise TooLarge(f"A document may have {limit} MB.")
+        raise TooLarge(f"A document may have at most {limit} MB.")
     kind = kind_of(content, name)
     scanned = await scan(work.settings.scan_command, content)
     return Checked(kind, scanned, await asyncio.to_thread(suspicions, content, kind))
@@ -149,10 +152,10 @@ async def add_document(
 async def remove_document(
     work: Work, staff: Staff, case_id: UUID, document_id: UUID, reason: str
 ) -> None:
-    """Take out a document that does not belong here: its name and content are gone for good.
+    """Remove a document that does not belong in the case: name and content are gone for good.
 
-    That it was there, who put it there, and who took it out and why stays in the trail. Raises
-    NotFound, Invalid, Conflict.
+    The log keeps that it was there, who added it, and who removed it and why. Raises NotFound,
+    Invalid, Conflict.
     """
     case = await lock_open(work, staff, case_id)
     document = await work.session.scalar(
@@ -165,7 +168,7 @@ async def remove_document(
     if not reason.strip() or len(reason) > 2000 or "\x00" in reason:
         raise Invalid("Write why it does not belong here, in at most 2000 characters.")
     if document.removed_at is not None:
-        raise Conflict("It was taken out already.")
+        raise Conflict("The document was removed already.")
     for column in ("name_sealed", "content_sealed"):
         empty = work.keys.seal(b"", table="case_documents", column=column, row=document.id)
         setattr(document, column, empty)
@@ -178,7 +181,7 @@ async def remove_document(
 
 
 async def documents_of(opened: Opened[Case]) -> list[tuple[CaseDocument, str]]:
-    """The documents of a case with their names; the contents stay sealed."""
+    """Return the documents of a case with their names; the contents stay sealed."""
     rows = await opened.work.session.scalars(
         select(CaseDocument)
         .where(CaseDocument.case_id == opened.id)
@@ -197,7 +200,7 @@ async def documents_of(opened: Opened[Case]) -> list[tuple[CaseDocument, str]]:
 async def open_document(
     work: Work, staff: Staff, case_id: UUID, document_id: UUID
 ) -> tuple[CaseDocument, str, bytes]:
-    """A document with name and content; the reading is logged first. Raises NotFound."""
+    """Open a document with name and content; the reading is logged first. Raises NotFound."""
     opened = await open_case_record(work, staff, case_id)
     document = await work.session.scalar(
         select(CaseDocument).where(

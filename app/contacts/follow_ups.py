@@ -1,4 +1,4 @@
-"""Follow-up dates of a case: they remind on the morning, and are overdue the day after."""
+"""Follow-ups of a case: they remind on the morning of their day; a day later they are overdue."""
 
 from datetime import date, datetime, time, timedelta
 from uuid import UUID, uuid4, uuid5
@@ -15,12 +15,12 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
 
-# From the end of its day until a supervisor hears that a follow-up is overdue.
+# The time from the end of its day until the supervisors are told of an overdue follow-up.
 ESCALATES = timedelta(days=1)
 
 
 def moments_of(due_on: date, reminds_at: time, timezone: str) -> tuple[datetime, datetime]:
-    """When a follow-up reminds, and when it is overdue: at the end of its day there."""
+    """Return when a follow-up reminds, and when it is overdue: at the end of its local day."""
     zone = ZoneInfo(timezone)
     reminds = datetime.combine(due_on, reminds_at, zone)
     overdue = datetime.combine(due_on + timedelta(days=1), time(), zone)
@@ -39,20 +39,20 @@ async def add_follow_up(
     goal: str = "",
     provider: str = "",
 ) -> FollowUp:
-    """Put a follow-up on a locked or new case. Raises Invalid."""
+    """Add a follow-up to a locked or new case. Raises Invalid."""
     country = library_of(work.ground).country
     today = work.now.astimezone(ZoneInfo(country.timezone)).date()
     due = due_on or today + timedelta(days=days or 0)
     if not today <= due <= today + timedelta(days=3660):
-        raise Invalid("The date is today or later.")
+        raise Invalid("The date must be from today to ten years ahead.")
     if len(words) > 2000 or "\x00" in words:
-        raise Invalid("Say it in at most 2000 characters.")
+        raise Invalid("Describe it in at most 2000 characters.")
     if len(provider) > 200 or "\x00" in provider:
-        raise Invalid("Say who does it in at most 200 characters.")
+        raise Invalid("Name the provider in at most 200 characters.")
     if about is FollowUpAbout.INTERVENTION and not words.strip():
-        raise Invalid("Say what is done.")
+        raise Invalid("Describe the intervention.")
     if about is not FollowUpAbout.INTERVENTION and (goal or provider.strip()):
-        raise Invalid("Only an intervention has a goal and a provider.")
+        raise Invalid("Only an intervention can have a goal or a provider.")
     follow_up_id = uuid4()
 
     def sealed(text: str, column: str) -> bytes | None:
@@ -85,7 +85,7 @@ def _set_bells(work: Work, follow_up: FollowUp) -> None:
 
 
 async def ring_again(work: Work, case: Case) -> None:
-    """A case is opened again: what is still to be looked after reminds again."""
+    """Set the reminders of the open follow-ups again, because the case was reopened."""
     rows = await work.session.scalars(
         select(FollowUp).where(FollowUp.case_id == case.id, FollowUp.done_at.is_(None))
     )
@@ -96,21 +96,21 @@ async def ring_again(work: Work, case: Case) -> None:
 async def finish_follow_up(
     work: Work, staff: Staff, follow_up_id: UUID, result: str, words: str
 ) -> FollowUp:
-    """Say what came of it; of one about separation, where the child is now.
+    """Record the result of a follow-up; of one about separation, where the child is now.
 
     Raises NotFound, Invalid, Conflict.
     """
     found = await work.session.scalar(select(FollowUp.case_id).where(FollowUp.id == follow_up_id))
     if found is None:
-        raise NotFound("There is no such follow-up, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     case = await lock_writable(work, staff, Case, found)
     follow_up = await work.session.get(FollowUp, follow_up_id, with_for_update=True)
     assert follow_up is not None
     if follow_up.done_at is not None:
-        raise Conflict("It was done already.")
+        raise Conflict("The follow-up was done already.")
     allowed = results_of(follow_up.about)
     if result not in allowed:
-        raise Invalid(f"The result is one of: {', '.join(allowed)}.")
+        raise Invalid(f"The result must be one of: {', '.join(allowed)}.")
     follow_up.done_at, follow_up.done_by, follow_up.result = work.now, staff.id, result
     if words.strip():
         follow_up.result_sealed = work.keys.seal(
@@ -127,7 +127,7 @@ async def finish_follow_up(
 
 
 def results_of(about: str) -> list[str]:
-    """The possible results of a follow-up."""
+    """Return the possible results of a follow-up."""
     match about:
         case FollowUpAbout.SEPARATION:
             return list(SeparationOutcome)
@@ -145,12 +145,12 @@ def _rests(work: Work, case: Case) -> bool:
 
 
 async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
-    """The morning of the date, or the end of its day, has come. Running it twice is once."""
+    """Mark a follow-up as due on its morning, or overdue after its day. May run twice."""
     case_id = await work.session.scalar(select(FollowUp.case_id).where(FollowUp.id == follow_up_id))
-    # The case before what hangs on it, as everywhere.
+    # Lock the case before its rows, as everywhere.
     case = await work.session.scalar(select(Case).where(Case.id == case_id).with_for_update())
     if case is None or _rests(work, case):
-        # Nothing is overdue in a case that is closed; opening it again sets the bells anew.
+        # Nothing is overdue in a closed case; reopening it sets the reminders again.
         return
     follow_up = await work.session.get(
         FollowUp, follow_up_id, with_for_update=True, populate_existing=True
@@ -170,7 +170,7 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
         to = "owner"
         work.defer("contacts:mail_follow_up", follow_up_id=str(follow_up.id), to=to)
         if overdue:
-            # An owner who is ill or has left does not look: then a supervisor has to.
+            # An owner who is ill or has left does not see it, so the supervisors are told.
             work.defer(
                 "contacts:mail_follow_up", delay=ESCALATES, follow_up_id=str(follow_up.id),
                 to="supervisors",
@@ -178,8 +178,8 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
 
 
 async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:
-    """What is written to whom about a follow-up that is still open: a key of the letter, the
-    address, subject and body, with nothing about a child in it.
+    """Return the letters about a follow-up that is still open: for each a key, the address, the
+    subject and the body. They say nothing about a child.
     """
     row = (
         await work.session.execute(
@@ -199,7 +199,7 @@ async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID
     words = "is due today" if follow_up.overdue_at is None else "is overdue"
     subject = f"{case.code}: a follow-up {words}"
     base = work.settings.public_url.rstrip("/")
-    body = f"A follow-up of {follow_up.due_on} {words}.\n\n{base}/cases/{case.id}\n"
+    body = f"The follow-up of {follow_up.due_on} {words}.\n\n{base}/cases/{case.id}\n"
     people = await work.session.scalars(readers.order_by(Staff.name))
     return [
         (uuid5(follow_up.id, f"{person.id} {words}"), person.email or "", subject, body)
@@ -208,14 +208,14 @@ async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID
 
 
 def provider_of(opened: Opened[Case], follow_up: FollowUp) -> str:
-    """Who does an intervention; empty where no provider is named."""
+    """Return who does an intervention; empty if no provider is named."""
     return opened.words(
         follow_up.provider_sealed, table="follow_ups", column="provider_sealed", row=follow_up.id
     )
 
 
 async def follow_ups_of(opened: Opened[Case]) -> list[tuple[FollowUp, str, str]]:
-    """The follow-ups of a case with their words, what is open first."""
+    """Return the follow-ups of a case with their words, open ones first."""
     rows = await opened.work.session.scalars(
         select(FollowUp)
         .where(FollowUp.case_id == opened.id)
@@ -232,7 +232,7 @@ async def follow_ups_of(opened: Opened[Case]) -> list[tuple[FollowUp, str, str]]
 
 
 async def bells_of(work: Work, staff: Staff) -> list[tuple[FollowUp, Case]]:
-    """What is due or overdue and not done in the cases that one may see."""
+    """Return the follow-ups due or overdue in cases that the person may read."""
     rows = await work.session.execute(
         select(FollowUp, Case)
         .join(Case, Case.id == FollowUp.case_id)

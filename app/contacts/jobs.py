@@ -1,4 +1,4 @@
-"""What time brings to contacts and cases: reminders, overdue dates, and readings that end.
+"""Jobs of contacts and cases: reminders, overdue follow-ups, and access that ends.
 
 Every job may be run twice.
 """
@@ -25,9 +25,9 @@ from app.mail import (
 )
 from app.work import PROGRAM, Ground, Work
 
-# The letters about a row: of each a key, the address, subject and body.
+# Returns the letters about a row: for each a key, the address, the subject and the body.
 _Letters = Callable[[Work, UUID, str], Awaitable[list[tuple[UUID, str, str, str]]]]
-# For as long as it takes: a date that nobody is told of is a child forgotten.
+# Retry without end: a reminder that is never sent is a child forgotten.
 _RETRY = RetryStrategy(
     max_attempts=None,
     exponential_wait=2,
@@ -35,14 +35,14 @@ _RETRY = RetryStrategy(
 )
 
 
-# A mail server that is away is tried again for a day.
+# Retry for more than a day while the mail server is away.
 _MAILS = RetryStrategy(
     max_attempts=200, wait=600, retry_exceptions={NotMailed, DBAPIError, psycopg.Error, OSError}
 )
 
 
 def contacts_tasks() -> Blueprint:
-    """The tasks of this area, for one job app."""
+    """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
     @tasks.task(name="remind", retry=_RETRY, pass_context=True)
@@ -86,7 +86,7 @@ async def _mail(context: JobContext, letters_of: _Letters, row: str, to: str) ->
     box = read_smtp_url(ground.settings.smtp_url)
     for key, address, subject, body in letters:
         try:
-            # Sent twice it is one: the key is its Message-ID.
+            # The key is the Message-ID, so that a letter sent twice counts as one.
             await send_mail(box, address, subject, body, message_id=key, at=ground.clock.now())
         except (MailRefused, MailUncertain) as error:
             log().warning("a reminder was refused", area="contacts", cause=str(error)[:60])

@@ -1,6 +1,6 @@
 """A case on paper: chosen sections as a PDF, for court or a case conference.
 
-Typst makes the pages; what is printed is handed to it as data, never as markup.
+Typst makes the pages; what is printed is passed to it as data, never as markup.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ _WORDS = {
     "en": {
         "opened": "opened", "responsible": "Responsible", "follow_ups": "Follow-ups",
         "due": "Due", "about": "About", "result": "Result", "notes": "Notes",
-        "happened": "What happened with the case", "when": "When", "who": "Who", "what": "What",
+        "happened": "History of the case", "when": "When", "who": "Who", "what": "What",
         "confidential": "Confidential: for {} only", "printed": "Printed {} by {}",
         "contact": "Contact",
     },
@@ -57,7 +57,7 @@ _WORDS = {
 
 
 class Purpose(StrEnum):
-    """For whom it is printed; it stands on every page."""
+    """What a case is printed for; it is shown on every page."""
 
     COURT = "court"
     CONFERENCE = "conference"
@@ -66,17 +66,17 @@ class Purpose(StrEnum):
 
 
 class Ground(StrEnum):
-    """Why it may be handed out."""
+    """The ground on which a case may be handed out."""
 
     CONSENT = "consent"
     COURT_ORDER = "court_order"
     LEGAL_OBLIGATION = "legal_obligation"
     VITAL_INTERESTS = "vital_interests"
-    # It stays in the house.
+    # It stays inside the helpline.
     SUPERVISION = "supervision"
 
 
-# The grounds for each purpose, and the question whose yes is consent to it.
+# The grounds for each purpose, and the question whose "yes" gives consent to it.
 _GROUNDS: dict[Purpose, tuple[tuple[Ground, ...], Meaning | None]] = {
     Purpose.COURT: (
         (Ground.CONSENT, Ground.COURT_ORDER, Ground.LEGAL_OBLIGATION), "consent_authorities",
@@ -91,7 +91,7 @@ _GROUNDS: dict[Purpose, tuple[tuple[Ground, ...], Meaning | None]] = {
 
 @dataclass(frozen=True)
 class HandedTo:
-    """For whom a case is printed, on which ground, and, where that is not consent, why."""
+    """The recipient of a printed case, the ground, and the reason if that is not consent."""
 
     purpose: Purpose
     recipient: str
@@ -100,7 +100,7 @@ class HandedTo:
 
 
 class NotAgreed(Conflict):
-    default = "Nothing is printed: there is no consent to this in a contact of the case."
+    default = "Nothing is printed: a contact of the case holds no consent to this."
 
 
 _FOLLOW_UPS = {
@@ -113,7 +113,7 @@ _FOLLOW_UPS = {
 
 
 def follow_up_words(code: str, language: str) -> str:
-    """What a follow-up is about, and what came of it, as people read it."""
+    """Return what a follow-up is about, or its result, in words."""
     plain = code.replace("_", " ")
     return _FOLLOW_UPS.get(code, plain) if language == "sr" else plain
 
@@ -131,20 +131,21 @@ async def print_case(
     with_timeline: bool,
     language: str,
 ) -> bytes:
-    """The PDF, with what the recipient may have. What was chosen is logged, what it says is not.
+    """Return the PDF, with what the recipient may have. The log keeps what was chosen, not its
+    content.
 
-    Raises Invalid, NotFound, and NotAgreed where it rests on consent and there is none.
+    Raises Invalid, NotFound, and NotAgreed if the ground is consent and there is none.
     """
     opened = await cases.open_case_record(work, staff, case_id)
     sheet = sheet_of(work, opened.record)
     known = {s.code for s in sheet.form.sections}
     known_fields = {f"{s.code}.{f.code}" for s in sheet.form.sections for f in s.fields}
     if not set(sections) <= known | known_fields:
-        raise Invalid(f"The sections are: {', '.join(sorted(known))}; or section.field.")
+        raise Invalid(f"Choose from: {', '.join(sorted(known))}; or give section.field.")
     if not (sections or with_dates or with_contacts or with_notes or with_timeline):
-        raise Invalid("Choose what is to be printed.")
+        raise Invalid("Choose what to print.")
     if to.purpose is Purpose.FAMILY and (with_notes or with_timeline):
-        raise Invalid("Notes and the log are not for the family: others are spoken of in them.")
+        raise Invalid("Notes and the log are not for the family: they speak of other people.")
     _check_ground(to)
     contacts = await cases.contacts_in(work, staff, opened.record)
     everything = await cases.all_contacts_of(work, opened.record)
@@ -189,17 +190,17 @@ async def print_case(
 def _check_ground(to: HandedTo) -> None:
     grounds, _ = _GROUNDS[to.purpose]
     if to.ground not in grounds:
-        raise Invalid(f"The grounds for this are: {', '.join(grounds)}.")
+        raise Invalid(f"Choose a ground for this purpose: {', '.join(grounds)}.")
     if to.purpose is Purpose.SUPERVISION:
         return
     if not to.recipient.strip():
-        raise Invalid("Write who is handed it.")
+        raise Invalid("Write who receives it.")
     if to.ground is not Ground.CONSENT and not to.reason.strip():
-        raise Invalid("Write which order, which duty, or which danger it is.")
+        raise Invalid("Write which court order, legal duty or danger it is.")
 
 
 def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
-    """Notes and the log are free words, which may name the person who reported. Raises Invalid."""
+    """Refuse free words that may name a reporter who has not agreed to that. Raises Invalid."""
     if to.purpose is Purpose.SUPERVISION or to.ground is Ground.COURT_ORDER:
         return
     for contact in contacts:
@@ -208,12 +209,12 @@ def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
         if reported and answers.get(form.path_of("reporter_agrees") or "") != "yes":
             raise Invalid(
                 "Notes and the log may name the person who reported, who has not agreed to that. "
-                "Leave them out, or print by order of a court."
+                "Leave them out, or print under a court order."
             )
 
 
 def _said_of_children(work: Work, record: Filled, meaning: Meaning) -> list[Value | None]:
-    """What a record says about one kind of consent, for each of its children."""
+    """Return what a record says about one kind of consent, for each of its children."""
     sheet = sheet_of(work, record)
     section = sheet.form.children
     children: list[str | None] = [None]
@@ -225,29 +226,33 @@ def _said_of_children(work: Work, record: Filled, meaning: Meaning) -> list[Valu
 def _check_agreed(
     work: Work, case: Case, contacts: list[Contact], to: HandedTo, readable: set[UUID]
 ) -> None:
-    """Each contact of the case says yes, for each of its children, and the case itself does not say
-    no; a case without contacts says yes itself. A contact that the person may not read is not
-    named. Raises NotAgreed.
+    """Check that each contact of the case says yes for each of its children, and that the case does
+    not say no; a case without contacts has to say yes itself. A contact that the person may not
+    read is not named. Raises NotAgreed.
     """
     _, meaning = _GROUNDS[to.purpose]
     assert meaning is not None
     here = _said_of_children(work, case, meaning)
-    # A child that no contact speaks of was asked for nowhere but here.
+    # For a child that no contact describes, only the case can hold consent.
     described = sum(len(_said_of_children(work, one, meaning)) for one in contacts)
     only_here = not contacts or len(here) > described
     if "no" in here or (only_here and any(said != "yes" for said in here)):
-        raise NotAgreed("Nothing is printed: the case says no consent to this for each child.")
+        raise NotAgreed(
+            "Nothing is printed: for at least one child the case holds no consent. "
+            "Ask for it, or choose another ground."
+        )
     for contact in contacts:
         if any(said != "yes" for said in _said_of_children(work, contact, meaning)):
             which = f"contact {contact.code}" if contact.id in readable else "another contact"
             raise NotAgreed(
-                f"Nothing is printed: {which} says no consent to this. "
-                "Ask for it and write it there, or choose another ground."
+                f"Nothing is printed: {which} holds no consent to this. "
+                "Ask for consent and record it there, or choose another ground."
             )
 
 
 def _may_have(form: Form, answers: Answers, to: HandedTo) -> Callable[[Field], bool]:
-    """Which questions the recipient may have. Who reported is never told to the family."""
+    """Return a test for the questions that the recipient may have. The family is never told who
+    reported."""
     agrees = form.path_of("reporter_agrees")
     named = to.purpose is Purpose.SUPERVISION or (
         to.purpose is not Purpose.FAMILY
@@ -320,7 +325,7 @@ def sections_of(
     language: str,
     may_have: Callable[[Field], bool],
 ) -> list[dict[str, Any]]:
-    """The answered questions of the chosen sections and fields, in words."""
+    """Return the answered questions of the chosen sections and fields, in words."""
     found = []
     for section in sheet.form.sections:
         fields = [
@@ -353,7 +358,7 @@ def sections_of(
 
 
 def in_words(sheet: Sheet, field: Field, value: Any, language: str) -> str:
-    """An answer as people read it."""
+    """Return an answer as people read it."""
     labels = {o.code: label_in(o.label, language) for o in sheet.form.options_of(field)}
     if field.type == "yes_no":
         labels = _YES_NO.get(language, _YES_NO["en"])

@@ -1,8 +1,8 @@
-"""What in a document should make a reader careful. Pure.
+"""Warnings about a document for its readers. Pure.
 
-Macros, scripts and second files inside of a document are flagged, and never refused: a threatening
-letter may well come as such a file, and it is evidence. Only what the bytes say is looked at; the
-scanner of the settings looks for what is known to be harmful.
+Macros, scripts and second files inside a document are flagged, and never refused: a threatening
+letter may well come as such a file, and it is evidence. Only the bytes are looked at; the
+configured scanner looks for known harmful files.
 """
 
 import io
@@ -15,9 +15,9 @@ _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _PDF_ACTS = re.compile(rb"/(JavaScript|JS|Launch|OpenAction|AA|RichMedia|XFA)\b")
 _PDF_HOLDS = re.compile(rb"/(EmbeddedFiles?|Filespec)\b")
 _OBJECTS = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
-# What is unpacked of one document at the most, in bytes and in parts.
+# The most that is unpacked of one document, in bytes and in parts.
 _MOST, _PARTS = 16_000_000, 200
-# By what other files begin; a document that holds one of these is two documents.
+# How other files begin; a document that holds one of these is two files in one.
 _BEGINNINGS = {
     "zip": b"PK\x03\x04", "pdf": b"%PDF-", "program": b"MZ\x90\x00", "elf": b"\x7fELF",
     "rar": b"Rar!\x1a\x07", "7z": b"7z\xbc\xaf\x27\x1c",
@@ -35,7 +35,7 @@ MACROS, SCRIPTS, FILES, TWO, UNREADABLE, OUTSIDE = (
 
 
 def suspicions(content: bytes, mime: str) -> list[str]:
-    """What is found, each once, in a fixed order of words."""
+    """Return the warnings, each once, in alphabetical order."""
     if mime == "application/pdf":
         found = _in_pdf(content)
     elif mime.startswith(_OFFICE):
@@ -57,7 +57,7 @@ def _is_two(content: bytes, mime: str) -> bool:
     if b"PK\x05\x06" in content[-66_000:] and b"PK\x03\x04" in content:
         return True
     for begins in _BEGINNINGS.values():
-        # In the middle of compressed data four bytes come about by chance: only the ends count.
+        # Inside compressed data four bytes match by chance: only the ends count.
         if begins == own:
             continue
         if begins in content[:1024] or content.rfind(begins) > len(content) - 1024 > 0:
@@ -82,8 +82,8 @@ def _in_pdf(content: bytes) -> set[str]:
 
 
 def _unpacked(content: bytes) -> list[bytes] | None:
-    """The object streams of a PDF, as far as they are compressed in the usual way; None where they
-    are more than an honest document needs.
+    """Return the object streams of a PDF that are compressed in the usual way; None if there are
+    more than an honest document needs.
     """
     found: list[bytes] = []
     left, view = _MOST, memoryview(content)
@@ -117,13 +117,13 @@ def _in_office(content: bytes) -> set[str]:
                     elif _loads(archive.read(entry)):
                         found.add(OUTSIDE)
     except Exception:
-        # Whatever is wrong with an archive from a stranger: it is kept, and said to be odd.
+        # An archive from a stranger can fail in any way: it is kept, and flagged.
         found.add(UNREADABLE)
     return found
 
 
 def _loads(relations: bytes) -> bool:
-    """Whether opening it fetches something: a template or a picture, and not only a link."""
+    """Tell whether opening it fetches something: a template or a picture, and not only a link."""
     return any(
         _OUTSIDE.search(one) and b"/hyperlink" not in one
         for one in re.findall(rb"<Relationship\b[^>]*>", relations)

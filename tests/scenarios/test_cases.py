@@ -235,7 +235,7 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
     status, said = await _printed(ana, case, purpose="court", recipient="Court", ground="consent")
     assert status == 409
-    assert "says no consent" in said
+    assert "holds no consent" in said
     status, said = await _printed(ana, case, purpose="family", recipient="Father")
     assert status == 409, "nobody was asked about the family"
     for missing in ({"recipient": ""}, {"ground": "vital_interests"}, {"ground": "court_order"}):
@@ -291,7 +291,7 @@ async def test_withdrawn_consent_is_withdrawn_for_paper_too(stage: Stage) -> Non
     assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
     status, said = await _printed(ana, case, **body)
     assert status == 409
-    assert "says no consent" in said
+    assert "holds no consent" in said
 
 
 async def test_a_task_for_a_colleague_reminds_by_mail_and_climbs(night: Stage, post: Mail) -> None:

@@ -87,7 +87,7 @@ async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: M
     # Asked again, it is not decided for a day: the supervisors hear of that.
     await ana.ask("POST", status, {"to": "closed", "reason": "The school was rung."})
     await skip(night, 25)
-    assert "not been decided for a day" in post.to("chief@example.org")[-1]
+    assert "been undecided for a day" in post.to("chief@example.org")[-1]
     for who in (ana, chief):
         await who.sign_in()
     (request,) = (await chief.ask("GET", "/case-requests")).json()["requests"]
