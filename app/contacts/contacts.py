@@ -1,4 +1,4 @@
-"""Contacts: opened when a call is answered, filled while a child talks, completed, reopened."""
+"""Contacts: opened when a call is answered, filled in during the call, completed, reopened."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +40,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
 from app.work import Work
 
-# Paper may be written in so long after the talk.
+# The longest time after a contact at which its paper record may be entered.
 _OLDEST = timedelta(days=3660)
 
 
@@ -55,7 +55,7 @@ class NotOpenForWriting(Conflict):
 
 
 class Incomplete(Invalid):
-    """The text says everything that is missing; `missing` holds it one by one."""
+    """The text names everything that is missing; `missing` lists it one by one."""
 
     def __init__(self, missing: list[Missing]) -> None:
         self.missing = missing
@@ -67,7 +67,7 @@ _COLUMNS = [column.key for column in Contact.__table__.columns]
 
 
 def _empty(values: dict[str, Any]) -> Contact:
-    """A contact as it begins: with nothing said, and everything that the table would fill in."""
+    """Return a contact without answers, with the defaults that the table would fill in."""
     nothing = dict.fromkeys(_COLUMNS)
     begins = {
         "state": ContactState.DRAFT.value, "answers": {}, "sealed": {}, "versions": {},
@@ -78,7 +78,7 @@ def _empty(values: dict[str, Any]) -> Contact:
 
 
 def _write(work: Work, contact: Contact) -> None:
-    """Write a new contact, together with what else this transaction writes."""
+    """Queue a new contact, to be written with the other rows of this transaction."""
     row = {name: getattr(contact, name) for name in _COLUMNS}
     work.write_later(_CONTACT, row)
 
@@ -96,9 +96,9 @@ def _move(contact: Contact, event: ContactEvent) -> None:
 
 
 async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
-    """The call is answered: its contact opens as a draft, or follows to who has the call now.
+    """Open the draft contact of an answered call, or hand it to the counsellor who has the call.
 
-    Running it twice is once. The call is locked by whoever connected it.
+    May run twice. The transaction that connected the call holds its lock.
     """
     staff = await work.session.get(Staff, staff_id)
     assert staff is not None
@@ -109,7 +109,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         if contact.owner_id != staff_id:
             await _hand_over(work, contact, staff, "the call was transferred")
         if ContactState(contact.state) is ContactState.COMPLETE:
-            # Closed too soon: whoever has the caller now needs a record to write in.
+            # Closed too soon: the counsellor who has the caller now needs a record to write in.
             _open_again(work, contact)
             note_event(work, "contact", contact.id, "reopened", cause="the caller is back")
         return
@@ -123,7 +123,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         "taken_at": call.answered_at or work.now,
         "profile_id": await profiles.profile_of_caller(work, call.caller_key),
     }
-    # Whoever connected the call holds its lock, so nobody else opens its contact now.
+    # This transaction holds the lock of the call, so no other one opens its contact now.
     contact = _empty(values)
     _write(work, contact)
     let_read(work, contact, staff_id, "owner")
@@ -144,7 +144,7 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> 
 
 def _open_again(work: Work, contact: Contact) -> None:
     _move(contact, ContactEvent.REOPEN)
-    # What it was closed as no longer holds: it is again about what its answers say.
+    # The reason for closing no longer holds: its categories come from the answers again.
     contact.closed_as = None
     extract(contact, sheet_of(work, contact))
 
@@ -154,14 +154,14 @@ async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contac
     contact = await lock_writable(work, staff, Contact, contact_id)
     other = await work.session.get(Staff, to)
     if other is None or not other.active or other.role not in ("counsellor", "supervisor"):
-        raise Invalid("A contact is given to a counsellor or a supervisor.")
+        raise Invalid("A contact can only be given to an active counsellor or supervisor.")
     if other.id != contact.owner_id:
         await _hand_over(work, contact, other, "given to a colleague")
     return contact
 
 
 async def contact_of_call(work: Work, staff: Staff, call_id: UUID) -> UUID | None:
-    """The id of a call's contact, if there is one that the person may read."""
+    """Return the id of a call's contact, if there is one that the person may read."""
     found: UUID | None = await work.session.scalar(
         select(Contact.id).where(Contact.call_id == call_id, reads_contact(staff))
     )
@@ -182,26 +182,26 @@ async def create_contact(
     call_id: UUID | None = None,
     changes: list[Change] | None = None,
 ) -> tuple[Contact, Saved]:
-    """A contact that did not open by itself: e-mail, a visit, paper after an outage.
+    """Create a contact that no answered call opened: e-mail, a visit, paper after an outage.
 
-    The answers that are not possible are named in what was saved, and the rest is kept.
-    Raises Invalid.
+    Invalid answers are listed in the returned `Saved`, and the rest is kept. Raises Invalid,
+    NotFound, Conflict.
     """
     if source is Source.LIVE:
         raise Invalid("A contact of a call opens by itself when the call is answered.")
     if source is Source.PAPER and taken_at is None:
-        raise Invalid("Say when it was really taken: taken_at.")
+        raise Invalid("Give the time at which the contact took place (taken_at).")
     at = taken_at or work.now
     if at.tzinfo is None:
         raise Invalid("Give the time with its zone, for example 2026-11-24T08:00:00+01:00.")
     if not work.now - _OLDEST <= at <= work.now + timedelta(minutes=2):
-        raise Invalid("The time when it was taken lies in the future, or too far back.")
+        raise Invalid("The time of the contact is in the future, or more than ten years ago.")
     if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
-        raise Invalid("Say for which colleague: on_behalf_of, with the source on_behalf.")
+        raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
     if call_id is not None:
         await _check_message(work, call_id)
     elif channel is Channel.VOICE_MESSAGE:
-        raise Invalid("Say which call the voice message came with: call_id.")
+        raise Invalid("Give the call that the voice message came with (call_id).")
     profile_id = None
     if call_id is not None:
         key = await work.session.scalar(select(Call.caller_key).where(Call.id == call_id))
@@ -234,7 +234,7 @@ async def _check_message(work: Work, call_id: UUID) -> None:
         raise Conflict("There is a contact for this call already.")
     message = select(VoiceMessage.id).where(VoiceMessage.call_id == call_id).limit(1)
     if await work.session.scalar(message) is None:
-        raise NotFound("There is no voice message of such a call.")
+        raise NotFound("There is no voice message for that call.")
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ async def _check_message(work: Work, call_id: UUID) -> None:
 async def save(
     work: Work, staff: Staff, contact_id: UUID, changes: list[Change]
 ) -> tuple[Contact, Saved]:
-    """Write answers into one's draft. Raises NotFound, NotOpenForWriting, Invalid."""
+    """Write answers into a draft. Raises NotFound, NotOpenForWriting, Invalid."""
     contact = await lock_writable(work, staff, Contact, contact_id)
     _move(contact, ContactEvent.SAVE)
     saved = await save_answers(work, contact, changes)
@@ -252,7 +252,7 @@ async def save(
 
 
 async def suggestion(work: Work, contact: Contact) -> Suggestion | None:
-    """The urgency that the signs of danger speak for, with the signs."""
+    """Return the urgency that the signs of danger suggest, with the signs."""
     cues = sheet_of(work, contact).cues(present(contact))
     if contact.call_id is not None:
         call = await work.session.get(Call, contact.call_id)
@@ -264,7 +264,7 @@ async def suggestion(work: Work, contact: Contact) -> Suggestion | None:
 async def decide_urgency(
     work: Work, staff: Staff, contact_id: UUID, urgency: Urgency, reason: str | None
 ) -> Contact:
-    """The counsellor decides; what was suggested, and why, is kept beside it."""
+    """Record the urgency that a counsellor decides, beside what was suggested and why."""
     contact = await lock_writable(work, staff, Contact, contact_id)
     _move(contact, ContactEvent.SAVE)
     suggested = await suggestion(work, contact)
@@ -296,7 +296,7 @@ async def decide_urgency(
 
 
 async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
-    """Everything that keeps a contact from being complete."""
+    """Return everything that keeps a contact from being complete."""
     asked = sheet_of(work, contact).asked(present(contact))
     return missing_with(work, contact, asked, await suggestion(work, contact), language)
 
@@ -308,7 +308,7 @@ def missing_with(
     suggested: Suggestion | None,
     language: str = "en",
 ) -> list[Missing]:
-    """The same, of what was found out already."""
+    """Return the same, from questions and a suggestion that are known already."""
     missing = sheet_of(work, contact).missing(present(contact), language, asked)
     if suggested is not None and must_decide(
         suggested.urgency, contact.urgency, contact.urgency_suggested
@@ -320,7 +320,7 @@ def missing_with(
 
 
 async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "en") -> Contact:
-    """Complete a contact, if nothing is missing. What it says now is kept for good.
+    """Complete a contact, if nothing is missing. A copy of its answers is kept for good.
 
     Raises Incomplete, NotFound, NotOpenForWriting.
     """
@@ -344,7 +344,7 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
 
 
 def _has_to_be_referred(contact: Contact, suggested: Suggestion | None) -> bool:
-    """Immediate danger was decided, or there is a sign that is always referred."""
+    """Tell whether immediate danger was decided, or a sign is always referred."""
     signs = suggested.cues if suggested is not None else []
     return contact.urgency == Urgency.IMMEDIATE or any(cue.refer for cue in signs)
 
@@ -354,8 +354,8 @@ class SignsOfDanger(Conflict):
 
 
 async def check_closable(work: Work, contact: Contact, reason: NonCounselling) -> None:
-    """A child who pressed the danger key is not put aside with one key, and a silent one not
-    before it was asked by key. Raises SignsOfDanger, SilentNotAsked."""
+    """Check that a contact may be closed with one key: the urgency of signs of danger is decided,
+    and a silent caller was asked by key. Raises SignsOfDanger, SilentNotAsked."""
     if contact.urgency is None and await suggestion(work, contact) is not None:
         raise SignsOfDanger()
     if reason is NonCounselling.SILENT:
@@ -370,8 +370,10 @@ class SilentNotAsked(Conflict):
 
 
 async def _check_silent(work: Work, contact: Contact) -> None:
-    """A call is silent only when its caller was asked by key, or has hung up before that was
-    possible. Raises SilentNotAsked."""
+    """Check that a silent caller was asked by key, or hung up before that was possible.
+
+    Raises SilentNotAsked.
+    """
     call = await work.session.get(Call, contact.call_id) if contact.call_id else None
     if call is None or call.answered_at is None or not work.settings.has_conferences:
         return
@@ -383,8 +385,8 @@ async def _check_silent(work: Work, contact: Contact) -> None:
 
 
 async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: str) -> None:
-    """A caller who cannot speak has pressed a key that means danger: the urgency of the contact,
-    unless somebody has decided it."""
+    """Set the urgency of a contact whose caller cannot speak and pressed a key that means
+    danger, unless it is decided already."""
     contact = await work.session.scalar(
         select(Contact).where(Contact.call_id == call_id).with_for_update()
     )
@@ -408,7 +410,7 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
 
 
 async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
-    """Close a contact that was none, with one key: nothing is asked, and it is counted."""
+    """Close a non-counselling contact with one key: nothing is asked, and it is counted."""
     contact = await lock_writable(work, staff, Contact, contact_id)
     await check_closable(work, contact, reason)
     _move(contact, ContactEvent.CLOSE)
@@ -435,7 +437,7 @@ async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
 async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Contact:
     """Open a completed contact again. Raises Invalid without a reason, NotFound, Conflict."""
     if not reason.strip():
-        raise Invalid("Say why the contact is opened again.")
+        raise Invalid("Write why you reopen the contact.")
     contact = await lock_writable(work, staff, Contact, contact_id)
     before = contact.closed_as
     _open_again(work, contact)
@@ -450,12 +452,12 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
 
 
 async def open_contact(work: Work, staff: Staff, contact_id: UUID) -> Opened[Contact]:
-    """A contact that the person may read; the reading is logged first. Raises NotFound."""
+    """Open a contact that the person may read; the reading is logged first. Raises NotFound."""
     return await open_record(work, staff, Contact, contact_id, "contact read")
 
 
 async def urgency_history(opened: Opened[Contact]) -> list[tuple[UrgencyDecision, str]]:
-    """What was decided and suggested, oldest first, with the reasons."""
+    """Return what was decided and suggested, oldest first, with the reasons."""
     rows = await opened.work.session.scalars(
         select(UrgencyDecision)
         .where(UrgencyDecision.contact_id == opened.id)
@@ -473,7 +475,7 @@ async def urgency_history(opened: Opened[Contact]) -> list[tuple[UrgencyDecision
 
 
 async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
-    """One's own contacts that are not complete, newest first."""
+    """Return the person's own contacts that are not complete, newest first."""
     return list(
         await work.session.scalars(
             select(Contact)
@@ -485,7 +487,7 @@ async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
 
 
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:
-    """One's contact of a call, while it is not complete."""
+    """Return the person's own contact of a call, while it is not complete."""
     found: Contact | None = await work.session.scalar(
         select(Contact).where(
             Contact.call_id == call_id,
@@ -497,8 +499,8 @@ async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | N
 
 
 async def earlier_of_caller(work: Work, staff: Staff, call: Call) -> tuple[list[Contact], int]:
-    """Earlier contacts of a call's number: those that the person may read, newest first, and
-    how many there are besides."""
+    """Return the earlier contacts of a call's number that the person may read, newest first, and
+    the number of those that the person may not read."""
     if call.caller_key is None:
         return [], 0
     of_caller = Contact.call_id.in_(
@@ -519,7 +521,7 @@ async def earlier_of_caller(work: Work, staff: Staff, call: Call) -> tuple[list[
 
 
 async def counts_since(work: Work, staff: Staff, since: datetime) -> dict[str, int]:
-    """How many contacts the person may read were closed how, since an instant."""
+    """Count the contacts that the person may read since an instant, by how they were closed."""
     closed = func.coalesce(Contact.closed_as, Contact.state)
     rows = await work.session.execute(
         select(closed, func.count())

@@ -1,8 +1,8 @@
-"""What was said: contacts, cases, profiles, and what hangs on them.
+"""Contacts, cases, profiles, and the rows that belong to them.
 
-Answers to a form are kept per question: what is coded in `answers`, what is about a person
-in `sealed` (each sealed by itself, bound to its row and question), and in `versions` at which
-revision of the record each question was last changed.
+Answers to a form are kept per question: coded answers in `answers`, personal ones in `sealed`
+(each sealed by itself, bound to its row and question). `versions` holds the revision of the
+record at which each question was last changed.
 """
 
 from datetime import date, datetime
@@ -41,7 +41,7 @@ SUBJECTS = ("contact", "case", "profile", "referral")
 
 
 class Definition(Base):
-    """The register of definitions: a name and version is one text for ever."""
+    """The register of definitions: the text of a name and version never changes."""
 
     __tablename__ = "definitions"
 
@@ -60,7 +60,7 @@ class Filled:
         __tablename__: str
 
     id: Mapped[Identifier]
-    # What people say to one another: "K-7F3-9QD-2XC".
+    # The code that people say to one another: "K-7F3-9QD-2XC".
     code: Mapped[str] = mapped_column(unique=True)
     form: Mapped[str]
     form_version: Mapped[int]
@@ -74,11 +74,11 @@ class Filled:
     sealed: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
     versions: Mapped[dict[str, int]] = mapped_column(JSONB, server_default="{}")
     revision: Mapped[int] = mapped_column(server_default="0")
-    # The stretch of writing that goes on: who, the last save, and the revision it began at.
+    # The current stretch of writing: its writer, the last save, and the revision it began at.
     edited_by: Mapped[UUID | None]
     edited_at: Mapped[datetime | None]
     edited_from: Mapped[int] = mapped_column(server_default="0")
-    # Taken from the answers, to be found by.
+    # Copied from the answers, for searching.
     headline: Mapped[str | None]
     headline_words: Mapped[str] = mapped_column(server_default="")
     category_codes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
@@ -106,7 +106,7 @@ def found_by(table: str) -> tuple[Index, ...]:
 
 
 class Contact(Filled, Base):
-    """What was said in one call, letter, visit: a draft until it is complete."""
+    """The record of one call, letter or visit: a draft until it is complete."""
 
     __tablename__ = "contacts"
     __table_args__ = (
@@ -128,21 +128,21 @@ class Contact(Filled, Base):
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"), unique=True)
     profile_id: Mapped[UUID | None] = mapped_column(ForeignKey("profiles.id"))
     state: Mapped[str] = mapped_column(server_default="draft")
-    # Set when it was none: silent, a test, a wrong number.
+    # Set if it was not counselling: silent, a test, a wrong number.
     closed_as: Mapped[str | None]
     kind: Mapped[str | None]
     channel: Mapped[str]
     source: Mapped[str]
     on_behalf_of: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # When it was really taken: after an outage that is before it was written.
+    # When the contact took place: after an outage, before it was written down.
     taken_at: Mapped[datetime]
     urgency: Mapped[str | None]
-    # What the signs suggested when the urgency was decided last.
+    # What the signs suggested when the urgency was last decided.
     urgency_suggested: Mapped[str | None]
     completed_at: Mapped[datetime | None]
     completed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     completions: Mapped[int] = mapped_column(server_default="0")
-    # Since when it is complete with immediate danger, or with a sign that has to be referred.
+    # When it was completed with immediate danger, or with a sign that has to be referred.
     danger_at: Mapped[datetime | None]
 
 
@@ -174,9 +174,9 @@ class Case(Filled, Base):
 
 
 class ContactReader(Base):
-    """Who may read a contact, besides the team's supervisors: its owner, whoever had it
-    before, whoever works on a case with it. `opened_at` is the contact's, so that the newest
-    of somebody's thousands are found at once.
+    """Who may read a contact, besides the team's supervisors: its owner, earlier owners, and
+    colleagues who work on a case with it. `opened_at` is the contact's, so that the newest of
+    a reader's thousands are found at once.
     """
 
     __tablename__ = "contact_readers"
@@ -205,7 +205,7 @@ class Opening(Base):
 
     id: Mapped[Identifier]
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
-    # The contact in whose talk it was opened, and those that were opened.
+    # The contact during which they were opened, and the contacts that were opened.
     contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"))
     team: Mapped[str]
     contacts: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
@@ -263,7 +263,7 @@ class UrgencyDecision(Base):
 
 
 class CompletedVersion(Base):
-    """A contact as it was each time it was completed; a reopening does not unsay it."""
+    """A contact as it was when it was completed; reopening the contact does not change this."""
 
     __tablename__ = "completed_versions"
 
@@ -276,7 +276,7 @@ class CompletedVersion(Base):
 
 
 class EarlierAnswer(Base):
-    """What a question said before somebody wrote over it, later or as somebody else."""
+    """An answer that was overwritten, in a later stretch of writing or by another person."""
 
     __tablename__ = "earlier_answers"
     __table_args__ = (
@@ -303,7 +303,7 @@ class MatchKey(Base):
         # `sound` is of an earlier version: see `rebuilding.py`.
         one_of("kind", ("name", "sound", "heard", "number", "born")),
         one_of("subject_kind", ("contact", "case")),
-        # All that a search needs to know, so that it reads nothing but the index.
+        # All columns that a search needs, so that it reads only the index.
         Index("ix_match_keys_key", "key", "subject_kind", "subject_id"),
         Index("ix_match_keys_subject_id", "subject_id", "path"),
         Index("ix_match_keys_earlier", "subject_id", postgresql_where=text("kind = 'sound'")),
@@ -318,7 +318,7 @@ class MatchKey(Base):
 
 
 class Profile(Base):
-    """Somebody who was in contact more than once, as far as the counsellors can tell."""
+    """A person with one or more contacts, as far as the counsellors can tell."""
 
     __tablename__ = "profiles"
 
@@ -329,7 +329,7 @@ class Profile(Base):
 
 
 class ProfileNumber(Base):
-    """The number behind which a profile rings; two profiles may share one."""
+    """A number that the person of a profile rings from; two profiles may share one."""
 
     __tablename__ = "profile_numbers"
     __table_args__ = (Index("ix_profile_numbers_caller_key", "caller_key"),)
@@ -371,7 +371,7 @@ class SameChild(Base):
 
 
 class CaseMember(Base):
-    """Who works on a case: its owner, whoever had it before, whoever was let in."""
+    """Who works on a case: its owner, earlier owners, and colleagues who were added."""
 
     __tablename__ = "case_members"
     __table_args__ = (
@@ -403,7 +403,7 @@ class CaseLink(Base):
 
 
 class CaseFlag(Base):
-    """What has to be seen first in a case, until a colleague lowers it or its last day is over."""
+    """A notice shown first in a case, until a colleague lowers it or its last day is over."""
 
     __tablename__ = "case_flags"
     __table_args__ = (
@@ -424,7 +424,7 @@ class CaseFlag(Base):
 
 
 class CaseRequest(Base):
-    """What another person has to agree to: that a case is moved on, or that it is taken over."""
+    """A request that another person decides: to move a case on, or to take it over."""
 
     __tablename__ = "case_requests"
     __table_args__ = (
@@ -443,7 +443,7 @@ class CaseRequest(Base):
 
     id: Mapped[Identifier]
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
-    # The status that is asked for; or the team, and in it the colleague, who should take it over.
+    # The status that is asked for; or the team, and perhaps the colleague, to take it over.
     to_status: Mapped[str | None]
     to_team: Mapped[str | None]
     to_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
@@ -473,15 +473,15 @@ class CaseDocument(Base):
     media_type: Mapped[str]
     size: Mapped[int]
     scan: Mapped[str]
-    # What should make a reader careful: macros, scripts, files inside.
+    # Warnings for its readers: macros, scripts, files inside.
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    # Misfiled, and taken out: name and content are gone, that it was there is not.
+    # Removed as misfiled: name and content are gone, the row stays.
     removed_at: Mapped[datetime | None]
     removed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
 class FollowUp(Base):
-    """Something to look after on a date: reminds that morning, is overdue the day after."""
+    """Something to do by a date: it reminds that morning, and is overdue the day after."""
 
     __tablename__ = "follow_ups"
     __table_args__ = (
@@ -496,7 +496,7 @@ class FollowUp(Base):
     about: Mapped[str]
     due_on: Mapped[date] = mapped_column(Date)
     words_sealed: Mapped[Sealed | None]
-    # Of an intervention: the goal of the plan that it is for, and who does it.
+    # For an intervention: the goal of the plan that it serves, and who does it.
     goal: Mapped[str | None]
     provider_sealed: Mapped[Sealed | None]
     created_at: Mapped[datetime]

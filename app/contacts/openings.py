@@ -1,9 +1,9 @@
-"""Earlier contacts of a known caller, opened for a reason by the counsellor who has the talk.
+"""Earlier contacts of a known caller, opened for a reason by the counsellor who has the call.
 
-At night the colleague who knows the child is asleep. What is there may be opened then, by the
-counsellor who is talking with the same person or has just done so, and for a while only. It is
-logged before it opens, the owner of each contact and the supervisors see it, and a supervisor
-reviews whether it was right.
+At night the colleague who knows the child is asleep. Then the counsellor who is talking with the
+same person, or has just done so, may open the earlier contacts for some hours. The opening is
+logged first, the owner of each contact and the supervisors see it, and a supervisor reviews
+whether it was right.
 """
 
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-# So long after a talk it has "just" been.
+# How long after its end a call has "just" been.
 JUST = timedelta(hours=2)
-# What was opened is closed again after the shift.
+# How long the access lasts: about a shift.
 LASTS = timedelta(hours=12)
-# Owners see openings of that time on the board.
+# How long owners see an opening on the board.
 _SHOWN = timedelta(days=7)
 _CAUSE = "opened for a reason"
 
@@ -50,18 +50,20 @@ class Shown:
 
 
 async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) -> list[Contact]:
-    """Open the earlier contacts of the caller of one's own contact, for some hours.
+    """Open the earlier contacts of the caller whose contact the counsellor owns, for some hours.
 
-    Raises NotFound, Invalid without a reason, NotAllowed when there was no talk just now, and
-    Conflict where nothing is closed.
+    Raises NotFound, Invalid without a reason, NotAllowed if the call is not going on or just
+    over, and Conflict if there is nothing to open.
     """
     contact = await lock_writable(work, staff, Contact, contact_id)
     if not reason.strip() or len(reason) > 2000 or "\x00" in reason:
-        raise Invalid("Write why you have to read it, in at most 2000 characters.")
+        raise Invalid("Write why you need to read them, in at most 2000 characters.")
     if contact.owner_id != staff.id or not await _talks(work, contact):
-        raise NotAllowed("Only who talks with this person, or has just done so, may open it.")
+        raise NotAllowed(
+            "Only the counsellor who talks with this person, or has just done so, may open them."
+        )
     if contact.profile_id is None:
-        raise Conflict("It is not known whose contact this is. Say first who is calling.")
+        raise Conflict("It is not known who is calling. Choose the profile of the caller first.")
     found = list(
         await work.session.scalars(
             select(Contact)
@@ -73,7 +75,7 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
         )
     )  # fmt: skip
     if not found:
-        raise Conflict("You may read everything that there is of this person.")
+        raise Conflict("You can already read all contacts of this person.")
     for one in found:
         await write_reading(work, "opened for a reason", f"contact:{one.id}")
     opening_id = uuid4()
@@ -95,7 +97,7 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
 
 
 async def _talks(work: Work, contact: Contact) -> bool:
-    """Whether the talk of a contact goes on, or is just over."""
+    """Tell whether the call of a contact goes on, or is just over."""
     if contact.call_id is None:
         return False
     call = await work.session.get(Call, contact.call_id)
@@ -106,7 +108,7 @@ async def _talks(work: Work, contact: Contact) -> bool:
 
 
 async def close_opening(work: Work, opening_id: UUID) -> None:
-    """The time is over: who opened it reads it no longer. Twice is once."""
+    """End the access that an opening gave, once its time is over. May run twice."""
     opening = await work.session.get(Opening, opening_id)
     if opening is None:
         return
@@ -122,7 +124,7 @@ async def close_opening(work: Work, opening_id: UUID) -> None:
         )
     )
     kept = {contact for contacts in still for contact in contacts}
-    # Who owns one by now, or works on its case, reads it for good.
+    # A reader who owns a contact by now, or works on its case, keeps it for good.
     owned = select(Contact.id).where(
         Contact.id.in_(opening.contacts), Contact.owner_id == opening.staff_id
     )
@@ -151,7 +153,8 @@ async def close_opening(work: Work, opening_id: UUID) -> None:
 
 
 def _concerns(work: Work, staff: Staff) -> ColumnElement[bool]:
-    """Openings of one's own contacts of late; for a supervisor, those of the team to review."""
+    """Return the condition for openings that a person is told of: recent ones of their own
+    contacts and, for a supervisor, those of the team to review."""
     if not may(staff.role, Permission.READ_RECORDS):
         return false()
     own = select(Contact.id).where(
@@ -165,7 +168,7 @@ def _concerns(work: Work, staff: Staff) -> ColumnElement[bool]:
 
 
 async def openings_for(work: Work, staff: Staff) -> list[Shown]:
-    """What was opened for a reason and concerns a person, newest first."""
+    """Return the openings that a person is told of, newest first."""
     rows = await work.session.execute(
         select(Opening, Staff.name)
         .join(Staff, Staff.id == Opening.staff_id)
@@ -195,23 +198,23 @@ def _reason(work: Work, opening: Opening) -> str:
 
 
 async def review(work: Work, staff: Staff, opening_id: UUID, *, fitting: bool, words: str) -> None:
-    """A supervisor says whether it was right to open it; no supervisor reviews their own.
+    """Record whether it was right to open the contacts; no supervisor reviews their own opening.
 
-    What was not right is closed at once. Raises NotFound, NotAllowed, Invalid, Conflict.
+    If it was not right, the access ends at once. Raises NotFound, NotAllowed, Invalid, Conflict.
     """
     opening: Any = await work.session.scalar(
         select(Opening).where(Opening.id == opening_id, _concerns(work, staff)).with_for_update()
     )
     if opening is None:
-        raise NotFound("There is nothing of that kind to review, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     if not may(staff.role, Permission.READ_TEAM_RECORDS) or opening.staff_id == staff.id:
-        raise NotAllowed("A supervisor reviews it, and not their own.")
+        raise NotAllowed("Only a supervisor can review an opening, and never their own.")
     if opening.reviewed_at is not None:
-        raise Conflict("It was reviewed already.")
+        raise Conflict("The opening was reviewed already.")
     if not fitting and not words.strip():
         raise Invalid("Write what was not right.")
     if len(words) > 2000 or "\x00" in words:
-        raise Invalid("Say it in at most 2000 characters.")
+        raise Invalid("Write at most 2000 characters.")
     opening.reviewed_at, opening.reviewed_by, opening.fitting = work.now, staff.id, fitting
     if not fitting:
         opening.until = min(opening.until, work.now)

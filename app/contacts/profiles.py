@@ -1,7 +1,7 @@
-"""Profiles: contacts of one person, by the number they ring from or as a counsellor says.
+"""Profiles: contacts of one person, by the number they ring from or by a counsellor's choice.
 
-Nobody is known by a name here. Two people behind one number are told apart by making a second
-profile for it; from then on a counsellor says which of them it is. Every change has a trail.
+A profile holds no name. Two people who share a number are told apart by a second profile for it;
+from then on a counsellor chooses which of them it is. Every change is logged.
 """
 
 from typing import Any
@@ -44,9 +44,9 @@ async def _behind(work: Work, caller_key: bytes) -> list[UUID]:
 
 
 async def profile_of_caller(work: Work, caller_key: bytes | None) -> UUID | None:
-    """The profile behind a number: the one there is, a new one, or none to choose by itself.
+    """Return the profile of a number: the existing one, or a new one.
 
-    Who withholds the number is nobody. Of two behind one number a counsellor chooses.
+    None for a withheld number, and where several profiles share it: a counsellor chooses then.
     """
     if caller_key is None:
         return None
@@ -60,7 +60,7 @@ async def profile_of_caller(work: Work, caller_key: bytes | None) -> UUID | None
 
 
 async def candidates(work: Work, contact: Contact) -> list[Profile]:
-    """The profiles that a contact could belong to by the number it came from."""
+    """Return the profiles that share the number that a contact came from."""
     key = await _caller_key(work, contact)
     if key is None:
         return []
@@ -82,23 +82,23 @@ async def _caller_key(work: Work, contact: Contact) -> bytes | None:
 
 
 async def _one_at_a_time(work: Work) -> None:
-    """Putting people together and telling them apart are rare and touch several rows each."""
+    """Lock changes of profiles: they are rare, and each touches several rows."""
     await work.session.execute(select(func.pg_advisory_xact_lock(116_114)))
 
 
 async def _lock_profile(work: Work, staff: Staff, profile_id: UUID) -> Profile:
-    """A profile of which the person may read at least one contact. Raises NotFound."""
+    """Lock a profile of which the person may read at least one contact. Raises NotFound."""
     profile = await work.session.scalar(
         select(Profile).where(Profile.id == profile_id).with_for_update()
     )
     mine = select(Contact.id).where(Contact.profile_id == profile_id, reads_contact(staff)).limit(1)
     if profile is None or await work.session.scalar(mine) is None:
-        raise NotFound("There is no such profile, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     return profile
 
 
 async def link(work: Work, staff: Staff, contact_id: UUID, profile_id: UUID) -> None:
-    """Say that a contact is of that person. Raises NotFound, Conflict."""
+    """Assign a contact to a profile. Raises NotFound, Conflict."""
     await _one_at_a_time(work)
     contact = await lock_writable(work, staff, Contact, contact_id)
     offered = {profile.id for profile in await candidates(work, contact)}
@@ -110,12 +110,12 @@ async def link(work: Work, staff: Staff, contact_id: UUID, profile_id: UUID) -> 
     else:
         profile = await _lock_profile(work, staff, profile_id)
     if profile.merged_into is not None:
-        raise Conflict("That profile was merged into another one.")
+        raise Conflict("That profile was merged into another one. Choose that one.")
     await _set(work, contact, profile.id, "linked by a counsellor")
 
 
 async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str) -> UUID:
-    """Say that a contact is of the same person as another one, by its code.
+    """Assign a contact to the same profile as another contact, given by its code.
 
     Raises NotFound, Invalid.
     """
@@ -125,11 +125,11 @@ async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str)
         select(Contact).where(Contact.code == code.strip().upper(), reads_contact(staff))
     )
     if other is None:
-        raise NotFound("There is no contact of that code, or not for you.")
+        raise NotFound("Not found, or you do not have access: check the code of the contact.")
     if other.id == contact.id:
-        raise Invalid("That is this contact itself.")
+        raise Invalid("That is the code of this contact. Write the code of the other one.")
     if other.profile_id is None:
-        # This writes into the other contact, too.
+        # This changes the other contact, too.
         other = await lock_writable(work, staff, Contact, other.id)
         other.profile_id = await _make(work, None, "linked by a counsellor")
         note_event(
@@ -143,7 +143,7 @@ async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str)
 async def open_profile(
     work: Work, staff: Staff, profile_id: UUID
 ) -> tuple[Profile, list[Contact], list[tuple[RecordEvent, str]]]:
-    """A profile, those of its contacts that the reader may see, and its trail.
+    """Open a profile, with those of its contacts that the person may read, and its log.
 
     The reading is logged first. Raises NotFound.
     """
@@ -155,13 +155,13 @@ async def open_profile(
     )
     contacts = list(rows)
     if profile is None or not contacts:
-        raise NotFound("There is no such profile, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     await write_reading(work, "profile read", f"profile:{profile_id}")
     opened: Any = profile
     trail = await events_of(Opened(work, opened))
     total = select(func.count()).where(Contact.profile_id == profile_id)
     if await work.session.scalar(total) != len(contacts):
-        # What people wrote may speak of contacts that this reader may not see.
+        # The words may be about contacts that this person may not read.
         trail = [(event, "") for event, _ in trail]
     return profile, contacts, trail
 
@@ -178,7 +178,7 @@ async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str
 
 
 async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
-    """It is somebody else behind the same number: a profile of their own. Raises NotFound."""
+    """Give a contact a profile of its own: another person shares the number. Raises NotFound."""
     await _one_at_a_time(work)
     contact = await lock_writable(work, staff, Contact, contact_id)
     key = await _caller_key(work, contact)
@@ -190,7 +190,7 @@ async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
             await work.session.scalar(same.limit(1)) is None
             and len(await candidates(work, contact)) > 1
         ):
-            # Told apart already, and asked again.
+            # It was told apart already; the request came twice.
             return contact.profile_id
     profile_id = await _make(work, key, "told apart by a counsellor")
     await work.session.flush()
@@ -199,27 +199,27 @@ async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
 
 
 async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: str) -> None:
-    """Two profiles are one person: the contacts of the first go to the second.
+    """Merge two profiles of one person: the contacts of the first go to the second.
 
-    Which contacts moved is in the trail, so that a split can undo it. Raises Invalid,
+    The log keeps which contacts moved, so that a split can undo it. Raises Invalid,
     NotFound, Conflict.
     """
     if not reason.strip():
-        raise Invalid("Say how you know that they are the same person.")
+        raise Invalid("Write how you know that they are the same person.")
     await _one_at_a_time(work)
     if from_id == into_id:
         raise Invalid("A profile cannot be merged into itself.")
-    # In the order of their ids, so that two merges never wait in a circle.
+    # In the order of their ids, so that two merges cannot deadlock.
     locked = {p: await _lock_profile(work, staff, p) for p in sorted((from_id, into_id))}
     gone, kept = locked[from_id], locked[into_id]
     if gone.merged_into is not None or kept.merged_into is not None:
-        raise Conflict("One of the two was merged already.")
+        raise Conflict("One of the two profiles was merged already.")
     moved = list(
         await work.session.scalars(select(Contact.id).where(Contact.profile_id == gone.id))
     )
     known = select(func.count()).where(Contact.profile_id == gone.id, reads_contact(staff))
     if await work.session.scalar(known) != len(moved):
-        raise NotAllowed("Some contacts of that profile are not yours to move. Ask a supervisor.")
+        raise NotAllowed("You cannot move some contacts of that profile. Ask a supervisor.")
     await work.session.execute(
         update(Contact).where(Contact.profile_id == gone.id).values(profile_id=kept.id)
     )
@@ -241,21 +241,24 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
 
 
 async def profile_by_contact(work: Work, staff: Staff, code: str) -> UUID:
-    """The profile of a contact, by the contact's code. Raises NotFound."""
+    """Return the profile of a contact, by the contact's code. Raises NotFound."""
     found: UUID | None = await work.session.scalar(
         select(Contact.profile_id).where(Contact.code == code.strip().upper(), reads_contact(staff))
     )
     if found is None:
-        raise NotFound("There is no contact of that code with a profile, or not for you.")
+        raise NotFound("No contact of that code has a profile that you can read. Check the code.")
     return found
 
 
 async def split(
     work: Work, staff: Staff, profile_id: UUID, contact_ids: list[UUID], reason: str
 ) -> UUID:
-    """Some contacts of a profile are of somebody else: a new profile. Raises Invalid, NotFound."""
+    """Move some contacts of a profile to a new one, because they are of another person.
+
+    Raises Invalid, NotFound.
+    """
     if not reason.strip():
-        raise Invalid("Say how you know that it is somebody else.")
+        raise Invalid("Write how you know that it is another person.")
     await _one_at_a_time(work)
     profile = await _lock_profile(work, staff, profile_id)
     chosen = list(
@@ -288,7 +291,7 @@ async def split(
 
 
 async def others_of(work: Work, staff: Staff, contact: Contact) -> tuple[list[Contact], int]:
-    """The other contacts of the same person that the reader may read, and how many there are."""
+    """Return the other contacts of the person that the reader may read, and the total number."""
     if contact.profile_id is None:
         return [], 0
     same = (Contact.profile_id == contact.profile_id, Contact.id != contact.id)

@@ -1,4 +1,4 @@
-"""Names whose keyed hashes are of an earlier version are hashed anew, a few at a time."""
+"""Hashing names again whose keyed hashes are of an earlier version, a few records at a time."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ _AT_ONCE = 50
 
 
 async def want(work: Work) -> None:
-    """Ask for it, where there is anything of an earlier version."""
+    """Defer the job if there is any hash of an earlier version."""
     if await work.session.scalar(select(exists().where(MatchKey.kind == _OLD))):
         work.defer("contacts:rebuild_keys")
 
 
 async def rebuild(work: Work) -> int:
-    """Hash the names of some records anew, and ask for the next; how many there were."""
+    """Hash the names of some records again, defer the next job, and return how many there were."""
     rows = await work.session.execute(
         select(MatchKey.subject_kind, MatchKey.subject_id)
         .where(MatchKey.kind == _OLD)

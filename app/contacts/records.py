@@ -1,7 +1,7 @@
 """What contacts and cases have in common: their sheet, their log, and how they are opened.
 
-`open_record` is the one way to what is sealed: it asks for the record within the reader's
-scope, writes the reading into the log, and only then hands out what can unseal.
+`open_record` is the only way to sealed answers: it reads the record within the reader's scope,
+logs the reading, and only then returns what can unseal them.
 """
 
 import base64
@@ -28,18 +28,18 @@ from app.work import Ground, Work
 
 R = TypeVar("R", bound=Filled)
 
-# Crockford's letters: none is taken for another when read aloud.
+# Crockford's alphabet: it leaves out letters that are easily confused.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_code(letter: str) -> str:
-    """A code to say aloud, like K-7F3-9QD-2XC; 45 random bits."""
+    """Return a code to say aloud, like K-7F3-9QD-2XC; 45 random bits."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(9))
     return f"{letter}-{body[:3]}-{body[3:6]}-{body[6:]}"
 
 
 def library_of(ground: Ground) -> Library:
-    """The definitions in force in this process."""
+    """Return the definitions in force in this process."""
     found: Library = ground.kept.get("library") or libraries.load(ground.settings.definitions_dir)
     ground.kept["library"] = found
     return found
@@ -54,11 +54,11 @@ class UnknownDefinition(Refusal):
 
 
 class DefinitionChanged(Conflict):
-    """A file holds another text than the one that records were written with."""
+    """A file differs from the text that records were written with."""
 
 
 async def register(work: Work) -> None:
-    """Write new definitions into the register, and take out of it what is no longer a file.
+    """Write new definitions into the register, and restore from it those whose files are gone.
 
     Raises DefinitionChanged.
     """
@@ -74,8 +74,8 @@ async def register_texts(
     kinds: tuple[str, ...],
     restore: Callable[[str, str], None],
 ) -> None:
-    """The same for an area's own kinds of definitions."""
-    # Several processes start at once.
+    """Do the same for an area's own kinds of definitions."""
+    # Several processes may start at once.
     await work.session.execute(select(func.pg_advisory_xact_lock(116_113)))
     rows = await work.session.scalars(select(Definition).where(Definition.kind.in_(kinds)))
     known = {(d.kind, d.name, d.version): d for d in rows}
@@ -99,7 +99,7 @@ async def register_texts(
 
 
 def sheet_of(work: Work, record: Filled) -> Sheet:
-    """The form and trees that a record was written with. Raises UnknownDefinition."""
+    """Return the form and trees that a record was written with. Raises UnknownDefinition."""
     try:
         return library_of(work.ground).sheet(
             (record.form, record.form_version),
@@ -111,7 +111,7 @@ def sheet_of(work: Work, record: Filled) -> Sheet:
 
 
 def beginning(work: Work, kind: str) -> dict[str, Any]:
-    """What a new record of a kind is written with: the newest versions in force."""
+    """Return the first columns of a new record of a kind, with the newest versions in force."""
     library = library_of(work.ground)
     form, categories, places = library.form_for(kind), library.categories, library.places
     return {
@@ -128,7 +128,7 @@ def beginning(work: Work, kind: str) -> dict[str, Any]:
 
 
 def present(record: Filled) -> Answers:
-    """The answers as conditions see them: of sealed ones only that there is one."""
+    """Return the answers as conditions see them: of a sealed one only that it is there."""
     return {**record.answers, **dict.fromkeys(record.sealed, "sealed")}
 
 
@@ -136,7 +136,7 @@ def present(record: Filled) -> Answers:
 
 
 def seal_answer(work: Work, record: Filled, path: str, value: Value) -> str:
-    """A personal answer as it is stored: bound to the record and the question."""
+    """Return a personal answer sealed for storage, bound to the record and the question."""
     body = json.dumps(value, ensure_ascii=False).encode()
     sealed = work.keys.seal(body, table=record.__tablename__, column=path, row=record.id)
     return base64.b64encode(sealed).decode()
@@ -144,7 +144,7 @@ def seal_answer(work: Work, record: Filled, path: str, value: Value) -> str:
 
 @dataclass(frozen=True)
 class Opened(Generic[R]):
-    """A record whose reading is in the log: it can be unsealed."""
+    """A record whose reading is in the log, so that it can be unsealed."""
 
     work: Work
     record: R
@@ -154,7 +154,7 @@ class Opened(Generic[R]):
         return self.record.id
 
     def answer(self, path: str) -> Value | None:
-        """One answer, sealed or not."""
+        """Return one answer, sealed or not."""
         sealed = self.record.sealed.get(path)
         if sealed is None:
             plain: Value | None = self.record.answers.get(path)
@@ -162,7 +162,7 @@ class Opened(Generic[R]):
         return self.unseal_answer(path, sealed)
 
     def unseal_answer(self, path: str, sealed: str) -> Value:
-        """A sealed answer to one of the record's questions, of now or of before."""
+        """Open a sealed answer to one of the record's questions, current or earlier."""
         body = self.work.keys.open(
             base64.b64decode(sealed),
             table=self.record.__tablename__,
@@ -173,23 +173,23 @@ class Opened(Generic[R]):
         return value
 
     def answers(self) -> Answers:
-        """All answers."""
+        """Return all answers."""
         paths = [*self.record.answers, *self.record.sealed]
         return {path: value for path in paths if (value := self.answer(path)) is not None}
 
     def unseal(self, sealed: bytes | None, *, table: str, column: str, row: UUID) -> bytes | None:
-        """A sealed column of a row that belongs to this record."""
+        """Open a sealed column of a row that belongs to this record."""
         if sealed is None:
             return None
         return self.work.keys.open(sealed, table=table, column=column, row=row)
 
     def words(self, sealed: bytes | None, *, table: str, column: str, row: UUID) -> str:
-        """The same as text; empty where there is none."""
+        """Open a sealed column as text; empty if there is none."""
         return (self.unseal(sealed, table=table, column=column, row=row) or b"").decode()
 
 
 class Plain:
-    """A record that was read to be shown: it has the columns, and belongs to no session."""
+    """A record read for display: it has the columns, and belongs to no session."""
 
     def __init__(self, table: str, row: dict[str, Any]) -> None:
         self.__dict__ = row
@@ -197,21 +197,21 @@ class Plain:
 
 
 def is_contact(record: Any) -> bool:
-    """Whether it is a contact and not a case, however it was read."""
+    """Tell whether a record is a contact and not a case, however it was read."""
     return bool(record.__tablename__ == Contact.__tablename__)
 
 
 async def open_record(
     work: Work, staff: Staff, model: type[R], record_id: UUID, purpose: str
 ) -> Opened[R]:
-    """A record that the person may read; the reading is logged first. Raises NotFound."""
+    """Open a record that the person may read; the reading is logged first. Raises NotFound."""
     quick = work.ground.database.quick
     kind: Any = model
     rows = await quick.rows(
         _by_id(kind, staff.role), id=record_id, reader=staff.id, team=staff.team
     )
     if not rows:
-        raise NotFound("There is no such record, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     await write_reading(work, purpose, f"{model.__name__.lower()}:{record_id}")
     record: Any = Plain(model.__tablename__, rows[0])
     return Opened(work, record)
@@ -271,7 +271,7 @@ def note_event(
 
 
 async def events_of(opened: Opened[Any]) -> list[tuple[RecordEvent, str]]:
-    """The log of an opened record, oldest first, with what people wrote."""
+    """Return the log of an opened record, oldest first, with what people wrote."""
     rows = await opened.work.session.scalars(
         select(RecordEvent).where(RecordEvent.subject_id == opened.id).order_by(RecordEvent.id)
     )
@@ -293,7 +293,7 @@ event_nil = UUID(int=0)
 
 
 async def events_of_contacts(work: Work, contacts: list[Contact]) -> list[tuple[RecordEvent, str]]:
-    """What happened to the contacts of a case, without anything that people wrote."""
+    """Return the log of a case's contacts, each with its code, without what people wrote."""
     codes = {contact.id: contact.code for contact in contacts}
     rows = await work.session.scalars(
         select(RecordEvent)
@@ -304,7 +304,7 @@ async def events_of_contacts(work: Work, contacts: list[Contact]) -> list[tuple[
 
 
 async def earlier_of(opened: Opened[Any]) -> list[tuple[EarlierAnswer, Value | None]]:
-    """What the questions of an opened record said before they were written over, newest first."""
+    """Return the overwritten answers of an opened record, newest first."""
     rows = await opened.work.session.scalars(
         select(EarlierAnswer)
         .where(EarlierAnswer.subject_id == opened.id)

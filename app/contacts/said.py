@@ -6,7 +6,7 @@ from app.contacts.models import Filled
 
 
 def said_of(record: Filled, sheet: Sheet, meaning: Meaning, child: str | None) -> Value | None:
-    """What is said of one child: in its own entry, or for all children."""
+    """Return what is said of one child: in its own entry, or for all children."""
     for path in sheet.form.paths_of(meaning, child):
         found: Value | None = record.answers.get(path)
         if found is not None:
@@ -15,5 +15,5 @@ def said_of(record: Filled, sheet: Sheet, meaning: Meaning, child: str | None) -
 
 
 def wish_in_words(record: Filled, sheet: Sheet) -> bool:
-    """Whether the contact says in words, which no program can read, whom it must not reach."""
+    """Tell whether the contact says in free text, which no program reads, whom not to tell."""
     return any(path in record.sealed for path in sheet.form.paths_of("withheld_from", None))

@@ -1,7 +1,7 @@
 """One child in several records: which child of a case is which child of its contacts.
 
-The program knows it where it copied the child itself. Elsewhere a person who works on the case says
-it, because two children of one age are easily taken for each other. What is recorded about consent
+The program knows it where it copied the child itself. Elsewhere a colleague who works on the case
+decides it, because two children of one age are easily confused. What is recorded about consent
 for a child counts in each of its records.
 """
 
@@ -24,7 +24,7 @@ class ChildOf(NamedTuple):
 
 
 async def records_of_child(work: Work, record_id: UUID, entry: str) -> list[ChildOf]:
-    """Where else the child of an entry is written about, by record; without that entry."""
+    """Return the other entries about the child of an entry, by record."""
     start = select(
         cast(literal(record_id), Uuid).label("record_id"),
         cast(literal(entry), Text).label("entry"),
@@ -58,7 +58,7 @@ async def link_child(
     work: Work, case_id: UUID, case_entry: str | None, contact_id: UUID, contact_entry: str
 ) -> None:
     """Record that two entries are one child; `case_entry` None: a child that the case is not about.
-    Said again, the later word counts.
+    The latest statement counts.
     """
     values: dict[str, Any] = {
         "case_id": case_id, "contact_id": contact_id, "contact_entry": contact_entry,

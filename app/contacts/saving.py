@@ -1,4 +1,4 @@
-"""Saving answers, question by question: no word is lost, none is written over unseen."""
+"""Saving answers, question by question: none is lost, and none is overwritten unseen."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +16,7 @@ from app.jobs.transaction import send_rows
 from app.staff.models import Staff
 from app.work import Work
 
-# A pause so long ends a stretch of writing.
+# A pause of this length ends a stretch of writing.
 STRETCH = timedelta(minutes=15)
 _EARLIER = Command(
     EarlierAnswer.__table__,
@@ -24,9 +24,9 @@ _EARLIER = Command(
     "replaced_by",
 )  # fmt: skip
 
-# By these a year of birth is found, in contacts and cases.
+# The meanings by which a year of birth is found, in contacts and cases.
 _BORN = ("child_age", "birth_date")
-# Changes in one request: a whole form and some more.
+# The most changes in one request: a whole form and some more.
 MOST_CHANGES = 500
 
 
@@ -54,13 +54,13 @@ async def save_answers(
 ) -> Saved:
     """Write changes into a record that is locked, or new and not in the database yet.
 
-    Raises Invalid for more than fit in a request.
+    Changes of different questions in two windows are merged. If both change the same question,
+    the second change is not written: its writer sees the first and chooses.
 
-    Two windows that change different questions merge. Where both changed the same one the
-    second is not written: its writer sees the first and chooses.
+    Raises Invalid for more changes than a request may hold.
     """
     if len(changes) > MOST_CHANGES and not new:
-        raise Invalid(f"At most {MOST_CHANGES} changes at once.")
+        raise Invalid(f"Send at most {MOST_CHANGES} changes at once.")
     sheet = sheet_of(work, record)
     result = Saved(record.revision)
     writer = _Writer(work, record, sheet)
@@ -70,7 +70,7 @@ async def save_answers(
             if not sheet.knows(change.path):
                 raise NotAnAnswer("There is no such question in this version of the form.")
             if change.base > record.revision:
-                raise NotAnAnswer("Nobody has seen that revision yet. Load the record again.")
+                raise NotAnAnswer("That revision does not exist yet. Load the record again.")
             value = None if change.value is None else sheet.check(change.path, change.value)
             writer.check_room(change.path, value)
         except NotAnAnswer as refusal:
@@ -105,9 +105,10 @@ class _Writer:
         self._begin_stretch()
 
     def _begin_stretch(self) -> None:
-        """One person's writing without a long pause is one stretch, and one event of the log.
+        """Begin a stretch or go on with it: one person's writing without a long pause.
 
-        What stood there before the stretch is kept when it is written over.
+        A stretch is one event of the log. Answers from before it are kept when they are
+        overwritten.
         """
         record, work = self._record, self._work
         goes_on = (
@@ -119,14 +120,14 @@ class _Writer:
         self._from = record.edited_from if goes_on else record.revision
 
     def version(self, path: str) -> int:
-        """The revision of the last change of a question, of an entry that of anything in it."""
+        """Return the revision of the last change of a question, or of anything in an entry."""
         inside = path + "."
         return max(
             (v for p, v in self._versions.items() if p == path or p.startswith(inside)), default=0
         )
 
     def check_room(self, path: str, value: Value | None) -> None:
-        """No more people than the form has room for. Raises NotAnAnswer."""
+        """Check that the form has room for another entry. Raises NotAnAnswer."""
         section = self._sheet.form.section(path.split(".")[0])
         if section is None or value is None or not section.repeats:
             return
@@ -134,13 +135,13 @@ class _Writer:
             {**self._answers, **dict.fromkeys(self._sealed, "sealed")}, section
         )
         if path.split(".")[1] not in entries and len(entries) >= section.repeats:
-            raise NotAnAnswer(f"There is room for {section.repeats}.")
+            raise NotAnAnswer(f"The form has room for at most {section.repeats}.")
 
     async def stored(self, path: str) -> Value | None:
         if path not in self._sealed:
             plain: Value | None = self._answers.get(path)
             return plain
-        # Like any other reading: the scope is asked again, and the log written first.
+        # Like any other reading: the scope is checked again, and the log is written first.
         staff = await self._work.session.get(Staff, self._work.actor.staff_id)
         assert staff is not None
         kind: Any = type(self._record)
@@ -199,7 +200,7 @@ class _Writer:
 
 
 def extract(record: Filled, sheet: Sheet) -> None:
-    """Take from the answers what a record is found by."""
+    """Copy from the answers the columns by which a record is found."""
     form, answers = sheet.form, record.answers
 
     def of(meaning: Any) -> Any:
@@ -221,12 +222,12 @@ def extract(record: Filled, sheet: Sheet) -> None:
 
 
 def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
-    """The keyed hashes by which a name, a number or a year of birth is found."""
+    """Return the keyed hashes by which a name, a number or a year of birth is found."""
     if kind == "number":
         digits = normal_digits(text)
         return [("number", work.keys.match_key("number", digits))] if len(digits) >= 5 else []
     if kind == "child_age":
-        # Nine years old: born nine years ago, or ten where the birthday is yet to come.
+        # Nine years old: born nine years ago, or ten if the birthday is still to come.
         born = work.now.year - int(text)
         return [("born", born_key(work, year)) for year in (born, born - 1)]
     if kind == "birth_date":
@@ -239,7 +240,7 @@ def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
 
 
 def born_key(work: Work, year: int) -> bytes:
-    """The keyed hash by which a year of birth is found."""
+    """Return the keyed hash by which a year of birth is found."""
     return work.keys.match_key("born", str(year))
 
 
@@ -254,7 +255,7 @@ _KEYS = (
 async def write_keys(
     work: Work, record: Filled, sheet: Sheet, changed: dict[str, Value | None], new: bool
 ) -> None:
-    """Write the keyed hashes of changed answers in the place of those of before."""
+    """Replace the keyed hashes of changed answers."""
     if not new:
         await work.session.execute(
             delete(MatchKey).where(
@@ -277,9 +278,9 @@ async def write_keys(
 
 
 async def headline_warnings(work: Work, record: Filled) -> list[str]:
-    """What in the headline should not be there: it is the one line that is not sealed.
+    """Return what should not be in the headline, the one line that is not sealed.
 
-    The names of the record are compared by their hashes; nothing is opened for it.
+    The names of the record are compared by their hashes; nothing is unsealed for it.
     """
     if not record.headline:
         return []
@@ -293,10 +294,10 @@ async def headline_warnings(work: Work, record: Filled) -> list[str]:
         .limit(1)
     )
     if named is not None:
-        found = ["a name that stands in this record", *(w for w in found if w != "a name")]
+        found = ["a name from this record", *(w for w in found if w != "a name")]
     return found
 
 
 def merged(changes: Answers) -> list[Change]:
-    """Answers as changes of a record that nobody else has seen yet."""
+    """Return answers as changes of a new record that no other person has seen yet."""
     return [Change(path, value, 0) for path, value in changes.items()]

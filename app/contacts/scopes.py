@@ -1,8 +1,8 @@
-"""Who sees which record: every reading begins with one of these statements.
+"""Who may read which record: every reading begins with one of these statements.
 
-Who may read what is written down when it comes about (`contact_readers`, `case_members`):
-the owner, whoever had it before, whoever works on a case with it. A supervisor reads what the
-team wrote. A role without the permission reads nothing, whatever is written there.
+Access is recorded when it is given (`contact_readers`, `case_members`): to the owner, to earlier
+owners, and to colleagues who work on a case with the contact. A supervisor reads what the team
+wrote. A role without the permission reads nothing, whatever those tables say.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ R = TypeVar("R", bound=Filled)
 
 
 class Reader(NamedTuple):
-    """Who reads: an account, or its place in a statement that is compiled once."""
+    """The reader: an account, or parameters for one in a statement that is compiled once."""
 
     id: Any
     role: str
@@ -41,12 +41,13 @@ class Reader(NamedTuple):
 
 
 def anybody(role: str) -> Reader:
-    """Somebody of a role, as parameters `reader` and `team`."""
+    """Return a reader of a role, as parameters `reader` and `team`."""
     return Reader(bindparam("reader", type_=Contact.id.type), role, bindparam("team"))
 
 
 def reads_contact(staff: Staff | Reader) -> ColumnElement[bool]:
-    """Own ones, those of before a transfer, those in one's cases; a supervisor's team's."""
+    """Return the condition for contacts that a person may read: their own, those handed over
+    since, those in their cases, and for a supervisor those of the team."""
     if not may(staff.role, Permission.READ_RECORDS):
         return false()
     mine = exists().where(
@@ -58,7 +59,8 @@ def reads_contact(staff: Staff | Reader) -> ColumnElement[bool]:
 
 
 def reads_case(staff: Staff | Reader) -> ColumnElement[bool]:
-    """Own ones and those one works on; a supervisor's team's."""
+    """Return the condition for cases that a person may read: those they work on, and for a
+    supervisor those of the team."""
     if not may(staff.role, Permission.READ_RECORDS):
         return false()
     mine = exists().where(CaseMember.staff_id == staff.id, CaseMember.case_id == Case.id)
@@ -68,7 +70,8 @@ def reads_case(staff: Staff | Reader) -> ColumnElement[bool]:
 
 
 def writes_contact(staff: Staff) -> ColumnElement[bool]:
-    """One's own; a supervisor's team's."""
+    """Return the condition for contacts that a person may change: their own, and for a
+    supervisor those of the team."""
     if not may(staff.role, Permission.WRITE_CONTACTS):
         return false()
     if may(staff.role, Permission.READ_TEAM_RECORDS):
@@ -77,7 +80,8 @@ def writes_contact(staff: Staff) -> ColumnElement[bool]:
 
 
 def writes_case(staff: Staff) -> ColumnElement[bool]:
-    """Whoever reads it, if the role works on cases."""
+    """Return the condition for cases that a person may change: all they may read, if the role
+    works on cases."""
     return reads_case(staff) if may(staff.role, Permission.WRITE_CASES) else false()
 
 
@@ -87,28 +91,28 @@ _WRITES: dict[Any, Rule] = {Contact: writes_contact, Case: writes_case}
 
 
 def scope(model: type[Filled], reads: Rule, writes: Rule) -> None:
-    """Say who sees and changes the records of an area above this one."""
+    """Set who may read and change the records of an area above this one."""
     _READS[model], _WRITES[model] = reads, writes
 
 
 def readable(model: type[R], staff: Staff | Reader) -> Select[Any]:
-    """The records of a kind that somebody may read."""
+    """Select the records of a kind that a person may read."""
     return select(model).where(_READS[model](staff))
 
 
 async def lock_writable(work: Work, staff: Staff, model: type[R], record_id: UUID) -> R:
-    """A record that the person may change, locked. Raises NotFound either way if not."""
+    """Lock a record that the person may change. Raises NotFound also if they may not."""
     statement = select(model).where(model.id == record_id, _WRITES[model](staff))
     record: R | None = await work.session.scalar(
         statement.with_for_update(of=model).execution_options(populate_existing=True)
     )
     if record is None:
-        raise NotFound("There is no such record, or it is not yours to change.")
+        raise NotFound("Not found, or you cannot change it.")
     return record
 
 
 async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
-    """Whether there is a record of that id that the person may read."""
+    """Tell whether there is a record of that id that the person may read."""
     found = [
         select(model.id).where(model.id == record_id, reads(staff))
         for model, reads in _READS.items()
@@ -117,14 +121,14 @@ async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
 
 
 async def check_contact_writable(work: Work, staff: Staff, contact_id: UUID) -> None:
-    """That a contact is the person's own, or of a supervisor's team. Raises NotFound."""
+    """Check that a contact is the person's own, or of a supervisor's team. Raises NotFound."""
     statement = select(Contact.id).where(Contact.id == contact_id, writes_contact(staff))
     if await work.session.scalar(statement) is None:
-        raise NotFound("There is no such contact, or it is for its owner to put into a case.")
+        raise NotFound("Not found, or only its owner or a supervisor can add it to a case.")
 
 
 async def may_write_case(work: Work, staff: Staff, case_id: UUID) -> bool:
-    """Whether the person may change that case."""
+    """Tell whether the person may change that case."""
     statement = select(Case.id).where(Case.id == case_id, writes_case(staff))
     return await work.session.scalar(statement) is not None
 
@@ -137,7 +141,7 @@ _READER = Command(ContactReader.__table__, or_nothing=True)
 
 
 def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
-    """Write down that somebody reads a contact; twice is once."""
+    """Give a person access to a contact. May run twice."""
     values = {
         "contact_id": contact.id, "staff_id": staff_id, "opened_at": contact.opened_at,
         "since": work.now, "cause": cause,
@@ -146,7 +150,7 @@ def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
 
 
 async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
-    """Write down that somebody works on a case, and so reads its contacts; whether it is new."""
+    """Add a person to a case, who then reads its contacts. Return whether the person is new."""
     result: Any = await work.session.execute(
         insert(CaseMember)
         .values(case_id=case.id, staff_id=staff_id, opened_at=case.opened_at, since=work.now)
@@ -163,7 +167,7 @@ async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
 
 
 async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
-    """Everybody who works on a case reads a contact that was added to it."""
+    """Give all people who work on a case access to a contact that was added to it."""
     members = await work.session.scalars(
         select(CaseMember.staff_id).where(CaseMember.case_id == case.id)
     )
@@ -172,7 +176,7 @@ async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
 
 
 async def take_back_reading(work: Work) -> None:
-    """Who read a contact only for a case that they, or the contact, left, reads it no longer."""
+    """Remove access that was given only for a case that the reader or the contact has left."""
     still = (
         select(CaseContact.contact_id)
         .join(CaseMember, CaseMember.case_id == CaseContact.case_id)

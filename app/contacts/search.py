@@ -1,4 +1,4 @@
-"""Finding records: only among what the reader may see, and never by opening what is sealed."""
+"""Finding records: only among those that the reader may read, and without unsealing any."""
 
 import base64
 import binascii
@@ -45,7 +45,7 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for; nothing set means everything. Times are half-open."""
+    """What to search for; nothing set means everything. Times are half-open."""
 
     code: str | None = None
     category: str | None = None
@@ -63,28 +63,28 @@ class Wanted:
     cursor: str | None = None
 
     def kinds(self) -> list[str]:
-        """By what it is looked for, without the values: for the log."""
+        """Return the criteria without their values, for the log."""
         return [key for key, value in vars(self).items() if value is not None and key != "cursor"]
 
 
-# What a list shows, under the names of the JSON interface; the answers are not read.
+# The columns that a list does not show and does not read.
 _NOT_LISTED = frozenset({"answers", "sealed", "versions", "headline_words", "place_path"})
-# Words of a name, and of a headline, that are looked at.
+# The most words of a name that are searched; of a headline, twice as many.
 _WORDS = 6
-# A word that is spelt alike counts more than all that sound alike.
+# A word with the same spelling counts more than all words with the same sound.
 _RANK = 100
 
 
 async def search(
     work: Work, staff: Staff, model: type[Contact] | type[Case], wanted: Wanted
 ) -> tuple[list[Row], str | None]:
-    """A page of records, newest first, and the cursor of the next. Raises Invalid.
+    """Return a page of records, newest first, and the cursor of the next. Raises Invalid.
 
-    By a name, those come first that are spelt like that, over all there are; then those that sound
-    like it. The words may come in any order, and one of three or more may be another.
+    A search by name ranks all matches: first the same spelling, then the same sound. The words may
+    come in any order, and one of three or more may differ.
 
     The rows have what lists show: no answers. A list is a reading: one row of the log says which
-    records were on it and by what was looked, not what for.
+    records were on it and by which criteria, without their values.
     """
     countries: list[str] = []
     if wanted.number:
@@ -112,10 +112,10 @@ async def search(
 
 
 def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
-    """The parameters of the statement; which there are decides what it asks."""
+    """Return the parameters of the statement; their names decide its conditions."""
     for text in vars(wanted).values():
         if isinstance(text, str) and ("\x00" in text or len(text) > 300):
-            raise Invalid("Look for something shorter, in ordinary characters.")
+            raise Invalid("Search for something shorter, in ordinary characters.")
     found: dict[str, Any] = {}
     for key in ("since", "until", "status", "urgency"):
         if getattr(wanted, key):
@@ -131,7 +131,7 @@ def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
     if wanted.headline:
         words = normal_words(wanted.headline)[: 2 * _WORDS]
         if not words:
-            raise Invalid("Write words of the headline.")
+            raise Invalid("Write one or more words of the headline.")
         # Letters and digits only, so they mean nothing to the query's own grammar.
         found["headline"] = " & ".join(f"{word}:*" for word in words)
     if wanted.name:
@@ -159,7 +159,7 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
         raise Invalid("Write the name in letters.")
     spelt = [work.keys.match_key("name", word) for word in words]
     heard = [work.keys.match_key("heard", sound_of(word)) for word in words]
-    # Each word is a bit: a record has the words of all its keys together, without a sort.
+    # Each word is a bit, so that the words of all keys of a record are joined without a sort.
     bits = [1 << number for number in range(len(words))]
     return {
         "name_keys": [*spelt, *heard], "name_heard": [*bits, *bits],
@@ -171,7 +171,7 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=500)
 def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
-    """The statement for what is asked; there are few kinds, and each is compiled once."""
+    """Return the statement for some criteria; there are few kinds, and each is compiled once."""
     columns = [
         column.label("categories") if column.key == "category_codes" else column
         for column in model.__table__.columns
@@ -202,7 +202,7 @@ def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
 
 
 def _named(model: Any) -> CTE:
-    """Who is named like that, by the index alone; the rest is asked of those."""
+    """Select the records with a matching name by the index alone; the rest is checked on those."""
     keys = func.unnest(
         bindparam("name_keys", type_=ARRAY(LargeBinary())),
         bindparam("name_heard", type_=ARRAY(Integer())),
@@ -231,9 +231,9 @@ def _named(model: Any) -> CTE:
 
 
 def _of_reader(model: Any, role: str, columns: list[Any]) -> Select[Any]:
-    """The records that somebody of the role reads, newest first.
+    """Select the records that a reader of the role may read, newest first.
 
-    For who reads only single ones the list of those leads, in its order: among a hundred
+    For a reader of single records the list of those leads, in its order: among a hundred
     thousand records their newest fifty are found without looking at the others.
     """
     if not may(role, Permission.READ_RECORDS):
@@ -252,7 +252,7 @@ def _of_reader(model: Any, role: str, columns: list[Any]) -> Select[Any]:
 
 
 def _when(model: Any) -> Any:
-    # From paper after an outage: the day of the talk counts, not that of the writing.
+    # For paper after an outage the day of the contact counts, not the day it was entered.
     return Contact.taken_at if model is Contact else Case.opened_at
 
 
@@ -310,4 +310,4 @@ def _read_cursor(text: str) -> tuple[int, datetime, UUID]:
         rank, at, record_id = base64.urlsafe_b64decode(text.encode()).decode().split(" ")
         return int(rank), datetime.fromisoformat(at), UUID(record_id)
     except (ValueError, binascii.Error):
-        raise Invalid("The cursor is not one of ours; leave it out to begin anew.") from None
+        raise Invalid("The cursor is not valid. Leave it out to start again.") from None

@@ -1,4 +1,4 @@
-"""Consent that is written in a contact or a case, and a withdrawal heard of elsewhere."""
+"""Consent that is recorded in a contact or a case, and withdrawals made elsewhere."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,13 +13,13 @@ from app.contacts.same_child import ChildOf, records_of_child
 from app.contacts.saving import Change, Saved, save_answers
 from app.work import Work
 
-# What is said a little later counts: a slip of the hand withdraws nothing.
+# What the record says a little later counts: a slip of the hand withdraws nothing.
 _SLIP = timedelta(seconds=30)
 
 
 def hear(work: Work, record: Contact | Case, saved: Saved) -> None:
-    """What was written about consent in a record reaches the referrals of its children, and the
-    other records of each child.
+    """Pass on what was written about consent in a record: to the referrals of its children, and
+    to the other records of each child.
     """
     form = sheet_of(work, record).form
     meanings = set(CONSENT) | set(OTHERS)
@@ -29,8 +29,8 @@ def hear(work: Work, record: Contact | Case, saved: Saved) -> None:
 
 
 def hear_again(work: Work, record: Contact | Case) -> None:
-    """Treat all that a record says about consent as if it were written now: a record of the same
-    child was found.
+    """Treat all that a record says about consent as if it were written now, because a record of
+    the same child was found.
     """
     form, meanings = sheet_of(work, record).form, set(CONSENT) | set(OTHERS)
     paths = [p for p in present(record) if (found := form.find(p)) and found[1].means in meanings]
@@ -45,7 +45,7 @@ def _later(work: Work, record: Contact | Case, paths: list[str], delay: timedelt
 def refused_of(
     work: Work, record: Contact | Case, child: str | None, paths: Iterable[str]
 ) -> list[Meaning]:
-    """What a record refuses for a child in one of these answers."""
+    """Return what a record refuses for a child in one of these answers."""
     sheet, just = sheet_of(work, record), set(paths)
     return [
         meaning
@@ -58,7 +58,7 @@ def refused_of(
 async def carry_refusals(
     work: Work, record: Contact | Case, paths: Iterable[str]
 ) -> dict[ChildOf, set[str]]:
-    """A "no" that a record says for a child stands in the other records of that child, too.
+    """Copy a "no" that a record says for a child to the other records of that child.
 
     Returns those other records, each with the entries of this record that are the same child.
     """
@@ -82,7 +82,7 @@ async def note_withdrawal(
     child: str | None,
     meanings: Iterable[Meaning] = (*CONSENT, *OTHERS),
 ) -> None:
-    """Consent for a child was withdrawn elsewhere: the form says so, whatever its state."""
+    """Record in a form that consent for a child was withdrawn elsewhere, whatever its state."""
     kind: Any = model
     record: Contact | Case | None = await work.session.get(
         kind, record_id, with_for_update=True, populate_existing=True
@@ -90,7 +90,7 @@ async def note_withdrawal(
     assert record is not None
     sheet = sheet_of(work, record)
     form, section = sheet.form, sheet.form.children
-    # What is asked once for all children says nothing about one of several.
+    # A question asked once for all children says nothing about one of several.
     alone = section is None or len(sheet.entries(present(record), section)) < 2
     own = f"{section.code}.{child}." if section is not None and child is not None else "\0"
     paths = [

@@ -9,7 +9,7 @@ import unicodedata
 import jellyfish
 from anyascii import anyascii
 
-# Where Serbian, Macedonian and Bulgarian are written otherwise than by the general table.
+# Letters of Serbian, Macedonian and Bulgarian that the general table writes in another way.
 _CYRILLIC = str.maketrans(
     {
         "ж": "z", "ч": "c", "ш": "s", "щ": "st", "ц": "c", "х": "h", "ј": "j", "й": "j",
@@ -18,8 +18,8 @@ _CYRILLIC = str.maketrans(
     }
 )  # fmt: skip
 # How one sound is spelt in passports (ICAO Doc 9303, part 3, section 6), in English, Albanian,
-# Hungarian, Turkish and Romanian, and in a hurry; longest first. Č, ć, c, k and q are one: which of
-# them is meant by a "c" cannot be told. So are đ, dž, gj and xh.
+# Hungarian, Turkish and Romanian, and in a hurry; longest first. Č, ć, c, k and q are one, because
+# a "c" may mean any of them. So are đ, dž, gj and xh.
 _SOUNDS = (
     ("tsch", "k"), ("sch", "s"), ("tch", "k"), ("dzh", "d"), ("xh", "d"), ("dz", "d"),
     ("dj", "d"), ("gj", "d"), ("gy", "d"), ("gh", "g"), ("kh", "h"), ("ph", "f"), ("th", "t"),
@@ -27,7 +27,7 @@ _SOUNDS = (
     ("ts", "k"), ("tz", "k"), ("c", "k"), ("q", "k"), ("x", "ks"), ("w", "v"),
 )  # fmt: skip
 _AFTER = (("y", "j"), ("lj", "l"), ("nj", "n"), ("ij", "i"), ("ji", "i"))
-# At the end of a word a voiced consonant is heard as its other: Ahmed, Ahmet.
+# At the end of a word a voiced consonant sounds voiceless: Ahmed, Ahmet.
 _ENDS = str.maketrans("dbgz", "tpks")
 _NUMBER = re.compile(r"(?:\d[\s./()-]?){6,}")
 _ADDRESS = re.compile(
@@ -39,13 +39,13 @@ _CAPITALISED = re.compile(r"(?<![.!?]\s)(?<!^)\b[^\W\d_a-zа-яёђјљњћџ][^
 
 
 def normal_words(text: str) -> list[str]:
-    """The words of a text in small Latin letters without marks, the same from either script."""
+    """Return the words of a text in small Latin letters without marks, alike for both scripts."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_CYRILLIC)
     return re.findall(r"[a-z0-9]+", anyascii(folded).casefold())
 
 
 def sound_of(word: str) -> str:
-    """How a normal word sounds, roughly: a name spelt in another way has the same sound."""
+    """Return roughly how a normal word sounds, the same for other spellings of a name."""
     for spelt, sound in _SOUNDS:
         word = word.replace(spelt, sound)
     word = re.sub("^y(?=[^aeiou])", "u", word)
@@ -59,12 +59,12 @@ def sound_of(word: str) -> str:
 
 
 def normal_digits(text: str) -> str:
-    """The last eight digits of a number: the same with and without the country's code."""
+    """Return the last eight digits of a number: the same with and without a country code."""
     return "".join(c for c in text if c.isdigit())[-8:]
 
 
 def looks_personal(headline: str) -> list[str]:
-    """What in a headline should not be there, in words, by its looks alone."""
+    """Return what in a headline should not be there, in words, by its looks alone."""
     found = []
     if _CAPITALISED.search(headline):
         found.append("a name")

@@ -378,7 +378,7 @@ async def test_people_are_told_apart_and_put_together_on_a_page(live: Stage, pag
     await enter(page, live, ana, f"/contacts/{second}")
     await page.get_by_label("Same person as the contact").fill("K-000-000-000")
     await page.get_by_role("button", name="Link").click()
-    await expect(page.locator("#problem")).to_contain_text("no contact of that code")
+    await expect(page.locator("#problem")).to_contain_text("check the code of the contact")
     await page.get_by_label("Same person as the contact").fill(code)
     async with page.expect_event("load"):
         await page.get_by_role("button", name="Link").click()
@@ -401,7 +401,9 @@ async def test_a_contact_from_paper_in_serbian(live: Stage, page: Page) -> None:
     await page.get_by_label("Channel").select_option("letter")
     await page.get_by_label("Recorded").select_option("paper")
     await page.get_by_role("button", name="Open the form").click()
-    await expect(page.locator("#problem")).to_contain_text("Say when it was really taken")
+    await expect(page.locator("#problem")).to_contain_text(
+        "Give the time at which the contact took place"
+    )
     await page.get_by_label("Taken at").fill("2026-11-20T10:30")
     await page.get_by_role("button", name="Open the form").click()
     await expect(page.locator("[data-record][data-ready]")).to_have_count(1)

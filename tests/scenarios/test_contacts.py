@@ -124,7 +124,7 @@ async def test_completing_says_exactly_what_is_missing(stage: Stage) -> None:
     assert late.json()["error"] == "NotOpenForWriting"
     assert (await ana.ask("POST", f"/contacts/{contact_id}/reopen", {"reason": " "})).json()[
         "detail"
-    ] == "Say why the contact is opened again."
+    ] == "Write why you reopen the contact."
     again = await ana.ask("POST", f"/contacts/{contact_id}/reopen", {"reason": "wrong age"})
     assert again.json()["state"] == "reopened"
     await write(ana, contact_id, {"child.a1.age": 12}, base=2)
@@ -183,7 +183,7 @@ async def test_rubbish_is_refused_question_by_question_and_the_rest_is_kept(stag
     many = changes({f"child.c{n}.age": 3 for n in range(40)})
     answer = (await ana.ask("PUT", f"/contacts/{contact_id}/answers", many)).json()
     assert len(answer["saved"]) == 12
-    assert set(answer["refused"].values()) == {"There is room for 12."}
+    assert set(answer["refused"].values()) == {"The form has room for at most 12."}
     nothing: list[Any] = [{}, {"changes": 3}, {"changes": [{"value": 1}]}, []]
     for body in nothing:
         bad = await ana.ask("PUT", f"/contacts/{contact_id}/answers", body)
@@ -231,11 +231,11 @@ async def test_contacts_without_a_call(stage: Stage) -> None:
     row = (await stage.rows("SELECT * FROM contacts WHERE id = %s", paper))[0]
     assert row["opened_at"] - row["taken_at"] == timedelta(days=1)
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"source": "paper"}, "Say when it was really taken"),
-        ({"taken_at": "2031-01-01T00:00:00Z"}, "lies in the future"),
+        ({"source": "paper"}, "Give the time at which the contact took place"),
+        ({"taken_at": "2031-01-01T00:00:00Z"}, "is in the future"),
         ({"taken_at": "2030-01-01T00:00:00"}, "with its zone"),
-        ({"source": "on_behalf"}, "for which colleague"),
-        ({"channel": "voice_message"}, "which call"),
+        ({"source": "on_behalf"}, "Give on_behalf_of"),
+        ({"channel": "voice_message"}, "Give the call"),
     ]
     for body, words in wrong:
         refused = await ana.ask("POST", "/contacts", {"channel": "walk_in", **body})
