@@ -1,4 +1,4 @@
-"""The rota as iCalendar (RFC 5545): taken in, given out, and each counsellor's own feed."""
+"""The rota as iCalendar (RFC 5545): import, export, and each counsellor's own feed."""
 
 import secrets
 from collections.abc import Iterable
@@ -23,9 +23,9 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-# Ids of events that other programs made become ours by this name.
+# The namespace in which the UIDs of other programs' events become our ids.
 _FOREIGN = UUID("5d1c7f62-3a0e-4a39-9d5e-8b3a6f4c2e11")
-# A component: the library types its values as anything at all.
+# A component: the library does not type its values.
 Part = Any
 _OURS = "@helpline"
 _MOST_BYTES, _MOST_EVENTS, _LONGEST_LINE = 5_000_000, 5_000, 20_000
@@ -41,11 +41,11 @@ def _calendar(name: str) -> Calendar:
     return calendar
 
 
-# -- out ---------------------------------------------------------------------------------
+# -- export ------------------------------------------------------------------------------
 
 
 async def export_rota(work: Work) -> bytes:
-    """All shifts that have not ended, and the changes to come. Reasons stay with us."""
+    """Return all current shifts and changes as iCalendar. Reasons for changes are left out."""
     names = {staff.id: staff.name for staff in await changes.takers(work)}
     calendar = _calendar("Helpline rota")
     shifts = await work.session.scalars(select(ShiftRow).order_by(ShiftRow.created_at, ShiftRow.id))
@@ -79,7 +79,7 @@ def _event_of_shift(shift: Shift, name: str, now: datetime) -> Event | None:
         event.add("x-helpline-always", "1")
         rule = "FREQ=DAILY"
     else:
-        # The first day must be one on which the event happens.
+        # DTSTART must be a day on which the event happens.
         found = next(days_of(shift, first, first + timedelta(days=800)), None)
         if found is None:
             return None
@@ -129,12 +129,12 @@ def _event_of_change(change: RotaChange, names: dict[UUID, str], now: datetime) 
     return event
 
 
-# -- in ----------------------------------------------------------------------------------
+# -- import ------------------------------------------------------------------------------
 
 
 @dataclass
 class Imported:
-    """What a file holds, before anything of it is written."""
+    """The content of a file, before any of it is stored."""
 
     shifts: dict[UUID, ShiftRow] = field(default_factory=dict)
     changes: dict[UUID, RotaChange] = field(default_factory=dict)
@@ -142,13 +142,13 @@ class Imported:
 
 
 async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
-    """Take a file in whole, or, with everything that is wrong with it, not at all.
+    """Import a whole file, or refuse it with a list of all its problems. Raises Invalid.
 
-    The answer counts shifts and changes. A file that comes twice changes nothing the second
-    time: an event that is known by its UID is put as the file has it. Raises Invalid.
+    Return the number of shifts and of changes. Importing a file twice changes nothing the second
+    time: an event whose UID is known is set to what the file says.
     """
     if len(content) > _MOST_BYTES:
-        raise Invalid("The file is larger than 5 MB.")
+        raise Invalid("The file is larger than 5 MB. Import a smaller one.")
     if any(len(line) > _LONGEST_LINE for line in content.splitlines()):
         raise Invalid("A line of the file is longer than 20,000 characters.")
     try:
@@ -156,21 +156,21 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
     except (
         ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, OSError,
     ) as error:  # fmt: skip
-        raise Invalid(f"That is no iCalendar file: {' '.join(str(error).split())[:200]}") from None
+        raise Invalid(f"Not an iCalendar file: {' '.join(str(error).split())[:200]}") from None
     events = [part for part in calendar.walk() if part.name == "VEVENT"]
     if not events or len(events) > _MOST_EVENTS:
-        raise Invalid(f"The file holds {len(events)} events; one to {_MOST_EVENTS} are taken in.")
+        raise Invalid(f"The file has {len(events)} events. Import 1 to {_MOST_EVENTS}.")
     found = await _read_events(work, events)
     if found.problems:
         more = len(found.problems) - 20
         told = found.problems[:20] + ([f"and {more} more"] if more > 0 else [])
-        raise Invalid("Nothing was taken in. " + " · ".join(told))
+        raise Invalid("Nothing was imported. " + " · ".join(told))
     for shift in found.shifts.values():
         await work.session.merge(shift)
     for change in found.changes.values():
         known = await work.session.get(RotaChange, change.id)
         if known is not None:
-            # Why somebody is absent, and who said so, is not in a file, and stays.
+            # A file does not contain the reason and author of a change: keep them.
             change.reason, change.made_by, change.made_at = (
                 known.reason,
                 known.made_by,
@@ -189,7 +189,7 @@ async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
     line = await lines.any_line(work)
     home = ZoneInfo(line.timezone if line else "UTC")
     found = Imported()
-    # Moved and cancelled occurrences come after what they are occurrences of.
+    # Read moved and cancelled occurrences after the event that they belong to.
     for n, event in sorted(enumerate(events, 1), key=lambda e: "RECURRENCE-ID" in e[1]):
         try:
             _read_event(work, event, staff, home, found)
@@ -224,7 +224,7 @@ def _read_event(
         found.shifts[row_id] = _shift(work, event, row_id, who, start, end, zone, layer)
         return
     if _instant(end, zone) <= work.now:
-        # It is over: the rota of the past is not changed.
+        # The rota of the past is not changed.
         return
     changes.check_span(work, _instant(start, zone), _instant(end, zone))
     _check_layer(who, layer)
@@ -239,7 +239,7 @@ def _read_event(
     if end <= start:
         raise Invalid("it ends before it begins")
     if instead == who.id:
-        raise Invalid("a swap is between two")
+        raise Invalid("a swap needs two different people")
 
 
 def _id_of(uid: str) -> UUID:
@@ -252,13 +252,13 @@ def _id_of(uid: str) -> UUID:
 
 
 def _span_of(event: Part, home: ZoneInfo) -> tuple[datetime, datetime, ZoneInfo]:
-    """Beginning and end on the wall, and whose wall it is."""
+    """Return beginning and end in wall-clock time, and their time zone."""
     begins = event.get("dtstart")
     if begins is None:
         raise Invalid("it has no beginning")
     start = begins.dt
     if "TZID" in begins.params and getattr(start, "tzinfo", None) is None:
-        raise Invalid(f"its time zone {begins.params['TZID']!r} is not known"[:120])
+        raise Invalid(f"its time zone {begins.params['TZID']!r} is unknown"[:120])
     roster.check_day(start.date() if isinstance(start, datetime) else start)
     zone = _zone_of(start, home)
     if not isinstance(start, datetime):
@@ -283,7 +283,7 @@ def _zone_of(start: date | datetime, home: ZoneInfo) -> ZoneInfo:
         return home
     key = getattr(zone, "key", None) or ("UTC" if zone == UTC else None)
     if key is None:
-        raise Invalid(f"its time zone {zone} is not one of the IANA, like Europe/Belgrade")
+        raise Invalid(f"its time zone {zone} is not an IANA time zone, like Europe/Belgrade")
     return ZoneInfo(key)
 
 
@@ -294,13 +294,13 @@ def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
 def _who(event: Part, prop: str, staff: dict[str, Staff]) -> Staff:
     name = str(event.get(prop) or event.get("summary") or "").strip()
     if name not in staff:
-        raise Invalid(f"there is nobody called {name!r} who takes calls")
+        raise Invalid(f"no counsellor is called {name!r}")
     return staff[name]
 
 
 def _check_layer(who: Staff, layer: Layer) -> None:
     if layer is Layer.ON_CALL and who.endpoint_kind == "browser":
-        raise Invalid(f"{who.name} has no phone that could ring while they are away")
+        raise Invalid(f"{who.name} has no phone, so they cannot have an on-call shift")
 
 
 def _layer_of(event: Part) -> Layer:
@@ -332,10 +332,10 @@ def _shift(
 ) -> ShiftRow:  # fmt: skip
     minutes = int((end - start).total_seconds() // 60)
     if not 0 < minutes <= 1440:
-        raise Invalid("a shift is longer than nothing and at most 24 hours")
+        raise Invalid("a shift lasts from 1 minute to 24 hours")
     rules = event["rrule"] if isinstance(event["rrule"], list) else [event["rrule"]]
     if len(rules) != 1 or "rdate" in event:
-        raise Invalid("a shift has one RRULE and no RDATE")
+        raise Invalid("a shift must have one RRULE and no RDATE")
     rule, last_on = rules[0].to_ical().decode(), None
     if "UNTIL" in rules[0] and "COUNT" not in rules[0]:
         until = rules[0]["UNTIL"][0]
@@ -350,7 +350,7 @@ def _shift(
     }
     holidays = str(event.get("x-helpline-holidays", OnHolidays.WORKS.value))
     if holidays not in set(OnHolidays):
-        raise Invalid(f"{holidays!r} is not works, off or only")
+        raise Invalid(f"x-helpline-holidays is {holidays!r}, but must be works, off or only")
     always = "x-helpline-always" in event
     _check_layer(who, layer)
     for day in (start.date(), *([last_on] if last_on else []), *days):
@@ -370,7 +370,7 @@ def _shift(
 
 
 async def make_feed(work: Work, staff: Staff) -> str:
-    """A new secret for somebody's own calendar; the one before is worth nothing from now on."""
+    """Create the secret of a counsellor's own calendar feed, and revoke the old one."""
     await revoke_feed(work, staff)
     token = secrets.token_urlsafe(32)
     work.session.add(
@@ -385,7 +385,7 @@ async def make_feed(work: Work, staff: Staff) -> str:
 
 
 async def revoke_feed(work: Work, staff: Staff) -> bool:
-    """Take a feed back; the answer is whether there was one."""
+    """Revoke a counsellor's feed. Return whether there was one."""
     gone = await work.session.scalar(
         update(CalendarFeed)
         .where(CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None))
@@ -398,7 +398,7 @@ async def revoke_feed(work: Work, staff: Staff) -> bool:
 
 
 async def feed_of(work: Work, staff: Staff) -> CalendarFeed | None:
-    """The feed that somebody has now, if any."""
+    """Return the current feed of a counsellor, if any."""
     return await work.session.scalar(
         select(CalendarFeed).where(
             CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None)
@@ -407,7 +407,7 @@ async def feed_of(work: Work, staff: Staff) -> CalendarFeed | None:
 
 
 async def read_feed(work: Work, token: str) -> bytes:
-    """The stretches of duty of whoever was given this secret. Raises NotFound."""
+    """Return the duty of the counsellor who has this secret, as iCalendar. Raises NotFound."""
     row = (
         await work.session.execute(
             select(CalendarFeed, Staff)
@@ -419,7 +419,7 @@ async def read_feed(work: Work, token: str) -> bytes:
         )
     ).one_or_none()  # fmt: skip
     if row is None or not may(row[1].role, Permission.SEE_ROSTER):
-        raise NotFound("There is no such calendar. Make a new address on the page of the rota.")
+        raise NotFound("There is no such calendar. Create a new address on the rota page.")
     feed, staff = row
     if feed.read_at is None or work.now - feed.read_at >= _READ_EVERY:
         await work.session.execute(

@@ -1,4 +1,4 @@
-"""What is different from the shifts: absences, extra stretches, swaps, days left out, holidays."""
+"""Changes to the rota: absences, extra stretches, swaps, days left out, ends, holidays."""
 
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -19,43 +19,43 @@ _LONGEST = timedelta(days=400)
 
 
 class AlreadyDecided(Conflict):
-    default = "That has been decided already."
+    default = "This change has already been decided."
 
 
 async def taker(work: Work, staff_id: UUID) -> Staff:
-    """Somebody who can be on the rota. Raises NotFound."""
+    """Return a member of staff who can be on the rota. Raises NotFound."""
     staff = await work.session.get(Staff, staff_id)
     if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
-        raise NotFound("There is nobody of that name who takes calls.")
+        raise NotFound("There is no active member of staff with this id who takes calls.")
     return staff
 
 
 async def takers(work: Work) -> list[Staff]:
-    """Everybody who can be on the rota, by name."""
+    """Return everybody who can be on the rota, by name."""
     rows = await work.session.scalars(select(Staff).where(Staff.active).order_by(Staff.name))
     return [staff for staff in rows if may(staff.role, Permission.TAKE_CALLS)]
 
 
-# Of one person, to come. Each makes the rota of everybody longer to work out.
+# Limits for one person's future changes: each change makes the rota slower to compute.
 _MOST = 100
 _FURTHEST = timedelta(days=3 * 366)
 
 
 def check_span(work: Work, from_at: datetime, until_at: datetime) -> None:
-    """A stretch of time that a change may have. Raises Invalid."""
+    """Check the time span of a change. Raises Invalid."""
     if not from_at.year > 2000 or until_at - work.now > _FURTHEST:
-        raise Invalid("A change of the rota lies within three years.")
+        raise Invalid("A change of the rota must be within the next three years.")
     if not from_at < until_at:
-        raise Invalid("The end comes after the beginning.")
+        raise Invalid("The end must be after the beginning.")
     if until_at - from_at > _LONGEST:
-        raise Invalid("That is longer than a year. Write a shift, or end one.")
+        raise Invalid("That is longer than a year. Add a shift or end one instead.")
     if until_at <= work.now:
         raise Invalid("That is over already: the rota of the past is not changed.")
 
 
 def _check_may(by: Staff, about: UUID) -> None:
     if by.id != about and not may(by.role, Permission.PLAN_ROSTER):
-        raise NotAllowed("Only whoever plans the rota changes somebody else's duty.")
+        raise NotAllowed("You can change only your own duty. Ask a person who plans the rota.")
 
 
 async def _add(work: Work, row: RotaChange) -> RotaChange:
@@ -65,7 +65,7 @@ async def _add(work: Work, row: RotaChange) -> RotaChange:
         RotaChange.until_at > work.now,
     )
     if (await work.session.scalar(open_ones) or 0) >= _MOST:
-        raise Conflict(f"{_MOST} changes are to come already. Take some back, or end a shift.")
+        raise Conflict(f"There are already {_MOST} future changes. Withdraw some, or end a shift.")
     work.session.add(row)
     await work.session.flush()
     write_entry(
@@ -79,7 +79,7 @@ async def _add(work: Work, row: RotaChange) -> RotaChange:
 async def be_absent(
     work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime, reason: str = ""
 ) -> RotaChange:
-    """Somebody is not there: their own word, or the planner's. Raises Invalid, NotAllowed."""
+    """Record an absence: one's own, or by a planner. Raises Invalid, NotAllowed, NotFound."""
     check_span(work, from_at, until_at)
     _check_may(by, staff_id)
     await taker(work, staff_id)
@@ -97,10 +97,10 @@ async def add_extra(
     work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime,
     layer: Layer = Layer.PRIMARY, reason: str = "",
 ) -> RotaChange:  # fmt: skip
-    """One stretch of duty besides the shifts. Raises Invalid, NotAllowed, NotFound."""
+    """Add one stretch of duty besides the shifts. Raises Invalid, NotAllowed, NotFound."""
     check_span(work, from_at, until_at)
     if not may(by.role, Permission.PLAN_ROSTER):
-        raise NotAllowed("Only whoever plans the rota adds to it.")
+        raise NotAllowed("You cannot add to the rota. Ask a person who plans it.")
     await taker(work, staff_id)
     return await _add(
         work,
@@ -116,9 +116,9 @@ async def swap(
     work: Work, by: Staff, staff_id: UUID, instead_id: UUID, from_at: datetime,
     until_at: datetime, reason: str = "",
 ) -> RotaChange:  # fmt: skip
-    """Somebody takes over a stretch of a colleague's duty.
+    """Let a colleague take over a stretch of a counsellor's duty.
 
-    The planner's word is in force at once; a counsellor's waits until the colleague agrees.
+    A planner's swap is in force at once; a counsellor's swap waits until the colleague agrees.
     Raises Invalid, NotAllowed, NotFound.
     """
     check_span(work, from_at, until_at)
@@ -126,10 +126,10 @@ async def swap(
     staff = await taker(work, staff_id)
     await taker(work, instead_id)
     if staff_id == instead_id:
-        raise Invalid("A swap is between two.")
+        raise Invalid("A swap needs two different people. Choose a colleague.")
     has = rota.stretches(await roster.rota_of(work), from_at, until_at)
     if not any(duty.counsellor_id == staff_id for duty in has):
-        raise Invalid(f"{staff.name} is not on duty then: there is nothing to take over.")
+        raise Invalid(f"{staff.name} is not on duty then. There is nothing to take over.")
     at_once = may(by.role, Permission.PLAN_ROSTER)
     return await _add(
         work,
@@ -157,14 +157,14 @@ async def _locked(work: Work, change_id: UUID) -> RotaChange:
 
 
 async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> None:
-    """The colleague who was asked says yes or no. Raises NotFound, AlreadyDecided, Invalid."""
+    """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
     row = await _locked(work, change_id)
     if row.instead_id != by.id and not may(by.role, Permission.PLAN_ROSTER):
         raise NotFound("There is no such change of the rota.")
     if row.state != "asked":
         raise AlreadyDecided()
     if agrees and row.until_at <= work.now:
-        raise Invalid("That time is over.")
+        raise Invalid("The time of this swap is over.")
     row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
     write_entry(work, f"rota: swap {row.state.replace('_', ' ')}", str(row.counsellor_id),
                 change=str(row.id))  # fmt: skip
@@ -172,14 +172,14 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
 
 
 async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
-    """Take a change back: whoever plans, or whose own word it was.
+    """Withdraw a change: planners any, others their own absence or open swap.
 
-    Raises NotFound, AlreadyDecided.
+    Raises NotFound, AlreadyDecided, Invalid.
     """
     row = await _locked(work, change_id)
     own = row.made_by == by.id and (row.kind == ChangeKind.ABSENCE or row.state == "asked")
     if not own and not may(by.role, Permission.PLAN_ROSTER):
-        raise NotFound("There is no such change of the rota for you to take back.")
+        raise NotFound("Not found, or you cannot withdraw this change.")
     if row.state not in ("asked", "in_force"):
         raise AlreadyDecided()
     if row.until_at <= work.now:
@@ -190,7 +190,7 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
 
 
 async def changes_between(work: Work, since: datetime, until: datetime) -> list[RotaChange]:
-    """Changes that touch a window and are asked for or in force, by their beginning."""
+    """Return changes that touch a window and are asked for or in force, by their beginning."""
     rows = await work.session.scalars(
         select(RotaChange)
         .where(
@@ -202,7 +202,7 @@ async def changes_between(work: Work, since: datetime, until: datetime) -> list[
 
 
 async def asked_of(work: Work, staff: Staff) -> list[RotaChange]:
-    """Swaps that wait for this person's answer, or that they have asked for."""
+    """Return open swaps that wait for this person's decision, or that they asked for."""
     rows = await work.session.scalars(
         select(RotaChange)
         .where(
@@ -217,7 +217,7 @@ async def asked_of(work: Work, staff: Staff) -> list[RotaChange]:
 
 
 async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
-    """A shift begins for the last time on a day; without one, it never begins again.
+    """End a shift after a last day; without one, it never begins again.
 
     Raises NotFound, Invalid.
     """
@@ -240,7 +240,7 @@ async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
 
 
 async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
-    """A shift does not begin on one day; doing it twice is the same. Raises NotFound, Invalid."""
+    """Leave one day out of a shift. May be called twice. Raises NotFound, Invalid."""
     row = await work.session.get(ShiftRow, shift_id, with_for_update=True)
     if row is None:
         raise NotFound("There is no such shift.")
@@ -261,7 +261,7 @@ async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) ->
     roster.check_day(day)
     name = " ".join(name.split())
     if not 1 <= len(name) <= 80:
-        raise Invalid("A holiday has a name of 1 to 80 characters.")
+        raise Invalid("Give the holiday a name of 1 to 80 characters.")
     row = await work.session.get(Holiday, day, with_for_update=True)
     if row is None:
         row = Holiday(on=day, name=name, free=free)
@@ -272,10 +272,10 @@ async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) ->
 
 
 async def clear_holiday(work: Work, day: date) -> None:
-    """Go by the country's calendar again on a day. Raises NotFound."""
+    """Remove our own rule for a day; the country's calendar applies again. Raises NotFound."""
     row = await work.session.get(Holiday, day, with_for_update=True)
     if row is None:
-        raise NotFound("Nothing was said of that day.")
+        raise NotFound("There is no entry for that day.")
     await work.session.delete(row)
     write_entry(work, "holiday cleared", day.isoformat())
     work.announce("roster")

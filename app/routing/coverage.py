@@ -1,4 +1,4 @@
-"""Coverage: when nobody on the rota could take a call of a line in a language, and who is told."""
+"""Coverage: times when no counsellor on the rota serves a line in a language, and the alarms."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,20 +19,20 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
-# The weeks that are looked at, and how far ahead supervisors are told: a day is the least, and
-# a look that is late must not make it less.
+# How far ahead the rota is checked, and how far ahead supervisors are told. They need at least one
+# day of notice; the second day allows for a late check.
 LOOKED_AHEAD = timedelta(days=28)
 TOLD_AHEAD = timedelta(hours=48)
-# The rota is looked over every so many seconds.
+# The rota is checked every N seconds.
 EVERY = 60
 _LOCK = 710008
-# Stretches by which a line is covered at once; the others are asked as the wait grows.
+# The layers that cover a line at once; the other layers are asked as the wait grows.
 COVERING = frozenset({Layer.PRIMARY, Layer.BACKUP})
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """A line in a language: when somebody should be there and nobody is."""
+    """A line in a language, and the open hours in which no counsellor covers it."""
 
     line_id: UUID
     line: str
@@ -48,14 +48,14 @@ class Coverage:
 
 
 async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverage]:
-    """Every active line in every language, between two instants."""
+    """Return the coverage of every active line in each of its languages, between two instants."""
     found = await roster.rota_of(work)
     duties = [d for d in rota.stretches(found, since, until) if d.layer in COVERING]
     takers = {
         staff_id: (frozenset(languages), frozenset(numbers))
         for staff_id, languages, numbers in await work.session.execute(
             select(Staff.id, Staff.languages, Staff.lines).where(
-                # A trainee alone is no cover.
+                # A trainee alone does not cover a line.
                 Staff.active,
                 Staff.role.in_(roster.TAKERS),
                 Staff.training.is_(False),
@@ -88,15 +88,15 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
 
 
 async def look_over(ground: Ground) -> None:
-    """Tell supervisors of holes that begin within two days, and again when one begins."""
+    """Tell supervisors about uncovered shifts that begin within two days, and when each begins."""
     async with transaction(ground, PROGRAM) as work:
-        # Two workers that look at once would tell it twice.
+        # Two workers that check at the same time would send each alarm twice.
         if await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
             await _look_over(work)
 
 
 async def _look_over(work: Work) -> int:
-    # From some days ago, so that a hole that has begun keeps its beginning.
+    # Start a few days back, so that a hole that has already begun keeps its real beginning.
     since, until = work.now - timedelta(days=3), work.now + LOOKED_AHEAD
     told = list(
         await work.session.scalars(select(CoverageAlarm).where(CoverageAlarm.until_at > since))
@@ -127,8 +127,11 @@ async def _look_over(work: Work) -> int:
 def _knows(
     alarm: CoverageAlarm, one: Coverage, kind: str, begin: datetime, end: datetime, until: datetime
 ) -> bool:
-    """Whether an alarm says all of a hole. What was told once and has become less is not told
-    again; where nobody comes within the weeks that are looked at, its end is not known."""
+    """Return whether an earlier alarm already covers a hole.
+
+    A hole that has become smaller is not announced again. If nobody is on duty until the end of the
+    weeks that are checked, the real end of the hole is unknown.
+    """
     if (alarm.line_id, alarm.language, alarm.kind) != (one.line_id, one.language, kind):
         return False
     open_end = end == until and alarm.until_at > begin
@@ -136,7 +139,7 @@ def _knows(
 
 
 async def supervisors(work: Work) -> list[Staff]:
-    """Who answers for the rota during the day."""
+    """Return the active supervisors who plan the rota and take calls, by name."""
     rows = await work.session.scalars(select(Staff).where(Staff.active).order_by(Staff.name))
     return [
         staff
@@ -146,7 +149,7 @@ async def supervisors(work: Work) -> list[Staff]:
 
 
 async def open_alarms(work: Work) -> list[tuple[CoverageAlarm, str, str]]:
-    """Alarms that nobody has seen yet and whose time is not over, with line and time zone."""
+    """Return unseen alarms whose time is not over, each with its line and time zone."""
     rows = await work.session.execute(
         select(CoverageAlarm, Line.name, Line.timezone)
         .join(Line, Line.id == CoverageAlarm.line_id)
@@ -157,7 +160,7 @@ async def open_alarms(work: Work) -> list[tuple[CoverageAlarm, str, str]]:
 
 
 async def see_alarm(work: Work, staff: Staff, alarm_id: UUID) -> None:
-    """Somebody takes care of it; twice is once. Raises NotFound."""
+    """Mark an alarm as seen by a member of staff. May be called twice. Raises NotFound."""
     found = await work.session.scalar(
         update(CoverageAlarm)
         .where(CoverageAlarm.id == alarm_id)

@@ -1,4 +1,4 @@
-"""What routing has done beside the requests: the rota is looked over, supervisors get mail."""
+"""Background tasks of routing: mail to supervisors about uncovered shifts."""
 
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ _RETRY = RetryStrategy(
 
 
 def routing_tasks() -> Blueprint:
-    """The tasks of this area, for one job app."""
+    """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
     @tasks.task(name="mail_alarm", retry=_RETRY, pass_context=True)
@@ -33,7 +33,7 @@ def routing_tasks() -> Blueprint:
 
 
 async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
-    """One mail about a hole in the rota. Raises NotMailed, so that it is tried again."""
+    """Send one mail about an uncovered shift. Raises NotMailed, so that the job is retried."""
     async with transaction(ground, PROGRAM) as work:
         alarm = await work.session.get(CoverageAlarm, alarm_id)
         staff = await work.session.get(Staff, staff_id)
@@ -43,17 +43,17 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
         assert line is not None
         zone, now = ZoneInfo(line.timezone), work.now
     if ground.settings.smtp_url is None:
-        log().warning("a hole in the rota is not mailed: HELPLINE_SMTP_URL is not set",
+        log().warning("no mail about an uncovered shift: HELPLINE_SMTP_URL is not set",
                       area="routing")  # fmt: skip
         return
     begin, end = (at.astimezone(zone) for at in (alarm.from_at, alarm.until_at))
     which = f"{line.name} ({alarm.language})"
     when = f"from {begin:%a %d %b %H:%M} to {end:%a %d %b %H:%M} ({line.timezone})"
     begun = alarm.kind == "begun"
-    subject = f"Nobody covers {which} {'now' if begun else 'soon'}"
+    subject = f"Uncovered shift: {which} {'now' if begun else 'soon'}"
     body = (
-        f"By the rota nobody takes calls of {which}\n{when}.\n\n"
-        + ("It has begun. Callers hear when somebody is there again, and may leave a message.\n\n"
+        f"No counsellor on the rota covers {which}\n{when}.\n\n"
+        + ("It has begun. Callers hear when we are open again, and can leave a message.\n\n"
            if begun else "")
         + f"{ground.settings.public_url}/roster?week={begin:%Y-%m-%d}\n"
     )  # fmt: skip
@@ -63,5 +63,5 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
             message_id=uuid5(alarm_id, str(staff_id)), at=now,
         )  # fmt: skip
     except (MailRefused, MailUncertain) as error:
-        log().warning("a hole in the rota was not mailed", area="routing",
+        log().warning("the mail about an uncovered shift was not sent", area="routing",
                       why=type(error).__name__)  # fmt: skip

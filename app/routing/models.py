@@ -31,7 +31,7 @@ class PresenceState(StrEnum):
     AWAY = "away"
 
 
-# What a counsellor may choose; the rest follows from what happens.
+# The states that a counsellor may choose; the program sets the others.
 CHOICES = (PresenceState.AVAILABLE, PresenceState.BREAK, PresenceState.OFF_DUTY)
 
 
@@ -74,7 +74,7 @@ class ShiftRow(Base):
 class RotaChange(Base):
     """An absence, an extra stretch or a swap; see `rota.py` for what they mean.
 
-    A swap that somebody asks a colleague for is in force once the colleague has agreed.
+    A swap that a counsellor asks a colleague for is in force once the colleague has agreed.
     """
 
     __tablename__ = "rota_changes"
@@ -99,12 +99,12 @@ class RotaChange(Base):
     state: Mapped[str]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     made_at: Mapped[datetime]
-    # When it came into force or was refused or withdrawn: the order in which changes count.
+    # When it came into force, was refused or withdrawn. Changes are applied in this order.
     settled_at: Mapped[datetime | None]
 
 
 class Holiday(Base):
-    """A day that is one of ours besides the country's, or one of the country's that is none."""
+    """A holiday of our own, or (`free` is false) a public holiday that is a working day here."""
 
     __tablename__ = "holidays"
 
@@ -114,7 +114,7 @@ class Holiday(Base):
 
 
 class CoverageAlarm(Base):
-    """Supervisors were told that nobody covers a line in a language for a while."""
+    """An uncovered shift of a line in a language, about which supervisors were told."""
 
     __tablename__ = "coverage_alarms"
     __table_args__ = (
@@ -179,11 +179,11 @@ class Alarm(Base):
     id: Mapped[Identifier]
     line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
     language: Mapped[str | None]
-    # The referral, contact or case in which the danger is written down, and who answers for it.
+    # The referral, contact or case that records the danger, and who is responsible for it.
     subject_id: Mapped[UUID | None]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     owner_asked_at: Mapped[datetime | None]
-    # A person has decided that nothing more is to be done, and why.
+    # When a person decided that nothing more is to be done, who, and why.
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     words_sealed: Mapped[Sealed | None]
@@ -200,7 +200,7 @@ class Alarm(Base):
 
 
 class AlarmAttempt(Base):
-    """One try to reach one person about an alarm; committed before anything is sent."""
+    """One attempt to reach one person about an alarm; committed before anything is sent."""
 
     __tablename__ = "alarm_attempts"
     __table_args__ = (
@@ -230,7 +230,7 @@ class AlarmAttempt(Base):
 
 
 class CalendarFeed(Base):
-    """A secret address at which somebody's own calendar is read; it can be taken back."""
+    """A secret address of a counsellor's own calendar; it can be revoked."""
 
     __tablename__ = "calendar_feeds"
     __table_args__ = (
@@ -251,7 +251,7 @@ class CalendarFeed(Base):
 
 
 class Presence(Base):
-    """What a counsellor is doing now. `after_call` is what they chose for afterwards."""
+    """What a counsellor is doing now. `after_call`: the state they chose for after the call."""
 
     __tablename__ = "presences"
     __table_args__ = (
@@ -271,7 +271,7 @@ class Presence(Base):
     until_at: Mapped[datetime | None]
     after_call: Mapped[str | None]
     missed: Mapped[int] = mapped_column(server_default="0")
-    # When the last counsellor on duty was warned of missed calls; only then are they set away.
+    # When the last counsellor on duty was warned of missed calls. Set away only after that.
     warned_at: Mapped[datetime | None]
     # Why the program set the state, shown to the counsellor.
     cause: Mapped[str] = mapped_column(server_default="")
@@ -343,22 +343,22 @@ class Offer(Base):
     accepted_at: Mapped[datetime | None]
     connected_at: Mapped[datetime | None]
     released_at: Mapped[datetime | None]
-    # The talk was handed over: it goes on in the conference of the offer by which it began.
+    # After a hand-over the talk goes on in the conference of the offer by which it began.
     room_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"), index=True)
     muted_at: Mapped[datetime | None]
-    # The conference of this offer: an opaque name, and the provider's own id of it.
+    # The provider's id of this offer's conference.
     conference_sid: Mapped[str | None] = mapped_column(index=True)
-    # The counsellor is in and the caller was asked for; the counsellor says the talk is over.
+    # The counsellor is in and the caller's move was asked for; the counsellor ended the talk.
     move_wanted_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    # When the counsellor's line died; they are rung again for a while.
+    # When the counsellor's line broke; they are rung again for a while.
     lost_at: Mapped[datetime | None]
-    # When the talk was last carried over to new legs, before the provider's limit ends them.
+    # When the talk was last carried over to new legs, ahead of the provider's time limit.
     carried_at: Mapped[datetime | None]
     # When the provider was asked whether the two are connected.
     asked_at: Mapped[datetime | None]
 
     @property
     def room(self) -> UUID:
-        """The name of the conference."""
+        """Return the name of the conference."""
         return self.room_id or self.id

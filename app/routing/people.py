@@ -1,4 +1,4 @@
-"""What counsellors can take, and what lines ask of them: changed by whoever administers."""
+"""Change which calls a counsellor can take, and the plan of a line."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ async def change_staff(
     training: bool | None = None,
     active: bool | None = None,
 ) -> Staff:
-    """Change what somebody can take; what is None stays. Raises NotFound, Invalid."""
+    """Change which calls an account can take; None leaves a value. Raises NotFound, Invalid."""
     found = await accounts.find_by_name(work.session, name)
     if found is None:
         raise NotFound(f"There is no account {name!r}.")
@@ -51,7 +51,7 @@ async def change_staff(
 
 
 def check_skills(words: list[str]) -> dict[str, int]:
-    """Skills of a person or a line, each with its level. Raises Invalid."""
+    """Read the skills of a person or a line, each with its level. Raises Invalid."""
     try:
         return read_skills(words)
     except ValueError as error:
@@ -59,16 +59,16 @@ def check_skills(words: list[str]) -> dict[str, int]:
 
 
 async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
-    """Change a line's plan; what is None stays. Raises Invalid."""
+    """Change a line's plan; None leaves a value as it is. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
         known["partner_number"] = e164(number) if number else None
         if number and known["partner_number"] is None:
-            raise Invalid(f"{number} is not a phone number with + and country code.")
+            raise Invalid(f"{number} is not a phone number. Write it with + and the country code.")
     plan = replace(read_plan(line.plan), **known)
     try:
         await lines.set_plan(work, line, check_plan(plan))
     except ValueError as error:
-        raise Invalid(f"That is no plan: {error}.") from None
+        raise Invalid(f"The plan is not valid: {error}.") from None
     return plan

@@ -1,4 +1,4 @@
-"""A line's plan: whom a longer wait opens, and what a call of the line needs. Pure."""
+"""A line's plan: who is asked as the wait grows, and which skills a call needs. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.routing.shifts import Layer, first_instant
 
-# Seconds of waiting that a caller has ahead of the others, or is behind them.
+# Priorities, in seconds of waiting: a head start in the queue, or a handicap if negative.
 DANGER_PRIORITY = 3600
 RETURNED_PRIORITY = 7200
 URGENT_REFERRAL_PRIORITY = 1800
@@ -22,12 +22,12 @@ _SKILL = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 @dataclass(frozen=True)
 class Plan:
-    """Seconds from the caller's first arrival; they never lose their place by it.
+    """Limits of a line, in seconds from the caller's first arrival. The caller keeps their place.
 
-    `partner_number` is that of another service: rung after `partner_after`, or at once where
-    nobody of ours is on duty. `preferred_for` is how long a caller waits for the counsellor whom
-    they asked for. `priority` is added to every call of the line. `skills` are what a call
-    of the line needs, each with its least level.
+    `partner_number` is another service: it is rung after `partner_after`, or at once if no
+    counsellor of ours is on duty. `preferred_for` is how long a caller waits for the counsellor
+    whom they asked for. `priority` is added to every call of the line. `skills` are the skills
+    that a call of the line needs, each with its minimum level.
     """
 
     backup_after: int = 30
@@ -42,23 +42,23 @@ class Plan:
     # Hours of the day without call-backs, unless the child chose that time.
     night_from: int = 22
     night_until: int = 7
-    # A caller who waits longer than so many seconds alarms a person.
+    # A caller who waits longer than this many seconds opens an alarm.
     longest_wait: int = 300
     skills: Mapping[str, int] = field(default_factory=dict)
 
     def is_night(self, at: datetime, zone: ZoneInfo) -> bool:
-        """Whether it is night for the line."""
+        """Return whether it is night for the line."""
         hour = at.astimezone(zone).hour
         if self.night_from > self.night_until:
             return hour >= self.night_from or hour < self.night_until
         return self.night_from <= hour < self.night_until
 
     def night_after(self, at: datetime, zone: ZoneInfo) -> datetime:
-        """When the next night begins."""
+        """Return when the next night begins."""
         return self._next(at, self.night_from, zone)
 
     def morning_after(self, at: datetime, zone: ZoneInfo) -> datetime:
-        """When the night is over, from an instant in it."""
+        """Return when the night ends, for an instant within it."""
         return self._next(at, self.night_until, zone)
 
     @staticmethod
@@ -70,7 +70,7 @@ class Plan:
         return found
 
     def opens_after(self, layer: Layer) -> int:
-        """From which second on a layer is asked."""
+        """Return the second of waiting from which a layer is asked."""
         return {
             Layer.PRIMARY: 0,
             Layer.BACKUP: self.backup_after,
@@ -79,14 +79,14 @@ class Plan:
         }[layer]
 
     def stage(self, waited: float) -> int:
-        """How many of the limits a wait has passed; between two of them nothing changes."""
+        """Return how many limits a wait has passed. Between two limits nothing changes."""
         limits = (
             self.backup_after, self.supervisor_after, self.on_call_after, self.any_skill_after,
         )  # fmt: skip
         return sum(waited >= limit for limit in limits)
 
     def next_limit(self, waited: float) -> float | None:
-        """The next second of waiting at which somebody else may be asked."""
+        """Return the next second of waiting at which another counsellor may be asked, if any."""
         limits = (
             self.backup_after, self.supervisor_after, self.on_call_after, self.any_skill_after,
             self.preferred_for,
@@ -95,41 +95,41 @@ class Plan:
 
 
 def read_skills(words: list[str]) -> dict[str, int]:
-    """Skills as `name` or `name:level`, levels 1 to 9. Raises ValueError."""
+    """Read skills written as `name` or `name:level`, levels 1 to 9. Raises ValueError."""
     found = {}
     for word in words:
         name, _, level = word.strip().partition(":")
         if not _SKILL.fullmatch(name) or (level and level not in "123456789"):
             raise ValueError(
-                f"{word!r} is not a skill. Write small letters, and a level from 1 to 9 after a "
-                "colon if there are levels: violence or lgbt:2."
+                f"{word!r} is not a skill. Write lower-case letters, and a level from 1 to 9 after "
+                "a colon if needed: violence or lgbt:2."
             )
         found[name] = int(level or 1)
     return found
 
 
 def read_plan(kept: Mapping[str, Any]) -> Plan:
-    """A plan as it is kept with its line; what is not said is as usual."""
+    """Read a plan as stored with its line. Missing values take their defaults."""
     known = {one.name for one in fields(Plan)}
     return Plan(**{name: value for name, value in kept.items() if name in known})
 
 
 def check_plan(plan: Plan) -> dict[str, Any]:
-    """The plan as it is kept. Raises ValueError with what is wrong."""
+    """Return the plan as it is stored, without defaults. Raises ValueError with the reason."""
     kept = asdict(plan)
     for name, value in kept.items():
         if name.endswith(("_after", "_for")) and not 0 <= value <= _LONGEST:
-            raise ValueError(f"{name.replace('_', ' ')} is 0 to {_LONGEST} seconds")
+            raise ValueError(f"{name.replace('_', ' ')} must be 0 to {_LONGEST} seconds")
     if not plan.backup_after <= plan.supervisor_after <= plan.on_call_after:
-        raise ValueError("backup, supervisor and on-call phone are asked in this order")
+        raise ValueError("backup must come first, then supervisor, then the on-call phone")
     if not (0 <= plan.night_from <= 23 and 0 <= plan.night_until <= 23):
-        raise ValueError("the night is given in whole hours from 0 to 23")
+        raise ValueError("the night must be in whole hours from 0 to 23")
     if not 30 <= plan.longest_wait <= _LONGEST:
-        raise ValueError(f"the longest wait is 30 to {_LONGEST} seconds")
+        raise ValueError(f"the longest wait must be 30 to {_LONGEST} seconds")
     if not 1 <= plan.ring_at_once <= 10:
-        raise ValueError("one to ten phones ring at once")
+        raise ValueError("the number of phones that ring at once must be 1 to 10")
     if not -_LONGEST <= plan.priority <= _LONGEST:
-        raise ValueError(f"a priority is at most {_LONGEST} seconds either way")
+        raise ValueError(f"a priority must be from -{_LONGEST} to {_LONGEST} seconds")
     read_skills([f"{name}:{level}" for name, level in plan.skills.items()])
     usual = asdict(Plan())
     return {name: value for name, value in kept.items() if value != usual[name]}

@@ -1,4 +1,4 @@
-"""The rota as kept in the database: shifts are added, and asked who is there."""
+"""The rota as stored in the database: add shifts, and find out who is on shift."""
 
 import re
 from collections.abc import Iterable
@@ -28,16 +28,16 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import Work
 
-# Whoever may be on duty.
+# The roles that may be on duty.
 TAKERS = [role.value for role in Role if may(role, Permission.TAKE_CALLS)]
-# A process believes what it knows of the rota for so long at most; a change of the
-# rota tells it at once over the bus.
+# A process caches the rota for this long at most; a change of the rota clears the cache at once
+# over the bus.
 _BELIEVED = timedelta(seconds=10)
-# Changes that ended longer ago say nothing of what is asked for.
+# Changes that ended longer ago than this are not read.
 _LOOKED_BACK = timedelta(days=8)
-# Longer than any limit of a line's plan: who could be asked sooner or later.
+# Longer than any limit of a line's plan: finds everybody who could be asked sooner or later.
 _ANY_WAIT = timedelta(days=2)
-# And what it knows of presences, which change all the time, for so long.
+# Presences change all the time, so they are cached for less time.
 _BELIEVED_PRESENCE = timedelta(seconds=1)
 
 
@@ -55,20 +55,20 @@ async def add_shift(
     on_holidays: shifts.OnHolidays = shifts.OnHolidays.WORKS,
     except_on: Iterable[date] = (),
 ) -> ShiftRow:
-    """Add a recurrence to somebody's rota; None means always. Raises Invalid."""
+    """Add a shift to a counsellor's rota; without a recurrence it is always. Raises Invalid."""
     zone = check_zone(timezone)
     if not 0 < minutes <= 1440:
-        raise Invalid("A shift is longer than nothing and at most 24 hours.")
+        raise Invalid("A shift lasts from 1 minute to 24 hours. Change its beginning or end.")
     recurrence = check_recurrence(recurrence) if recurrence is not None else None
     begins = check_day(first_on or work.now.astimezone(zone).date())
     if last_on is not None:
         check_day(last_on)
     if last_on is not None and last_on < begins:
-        raise Invalid("The last day of a shift comes after its first.")
+        raise Invalid("The last day of a shift is before its first day. Choose a later last day.")
     if not may(staff.role, Permission.TAKE_CALLS):
-        raise Invalid(f"{staff.name} takes no calls, and cannot be on the rota.")
+        raise Invalid(f"{staff.name} does not take calls, so they cannot be on the rota.")
     if layer is shifts.Layer.ON_CALL and staff.endpoint_kind == "browser":
-        raise Invalid(f"{staff.name} has no phone that could ring while they are away.")
+        raise Invalid(f"{staff.name} has no phone, so they cannot have an on-call shift.")
     row = ShiftRow(
         id=uuid4(),
         counsellor_id=staff.id,
@@ -92,7 +92,7 @@ async def add_shift(
     return row
 
 
-# The rota is of this century: what lies outside is a slip, and nothing could count with it.
+# A day outside this century is a typing error, and date arithmetic would fail on it.
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 _WEEKDAY = r"(?:MO|TU|WE|TH|FR|SA|SU)"
 _PARTS = {
@@ -109,16 +109,16 @@ _PARTS = {
 
 
 def check_day(day: date) -> date:
-    """A day of the rota. Raises Invalid for one that is too far away."""
+    """Return a day of the rota. Raises Invalid if it is too far away."""
     if not _FIRST_DAY <= day < _LAST_DAY:
         raise Invalid(
-            "A day of the rota lies between 2000 and 2100; leave out an end if it has none."
+            "A day of the rota is between 2000 and 2100. If a shift has no end, leave it empty."
         )
     return day
 
 
 def check_zone(name: str) -> ZoneInfo:
-    """Raises Invalid for what is not a time zone of the IANA."""
+    """Return an IANA time zone by its name. Raises Invalid."""
     if name not in _zones():
         raise Invalid(f"{name[:60]!r} is not a time zone. Write one like Europe/Belgrade.")
     return ZoneInfo(name)
@@ -130,10 +130,10 @@ def _zones() -> frozenset[str]:
 
 
 def check_recurrence(text: str) -> str:
-    """A recurrence rule by days, without its own start or time of day. Raises Invalid.
+    """Return a recurrence rule by days, without its own start or time of day. Raises Invalid.
 
-    Only what has a meaning for shifts is let in, and it is tried over five years: a rule that
-    never comes, or that nobody can work out, would stop whoever asks the rota.
+    Only parts that make sense for shifts are allowed, and the rule is tried over five years. A rule
+    without any day, or one that the library cannot read, would break every reading of the rota.
     """
     rule = text.strip().removeprefix("RRULE:").upper()
     problem = _trouble_with(rule)
@@ -155,23 +155,23 @@ def _trouble_with(rule: str) -> str:
         return "a shift recurs by days, weeks, months or years"
     for name, _, value in parts:
         if name not in _PARTS or not re.fullmatch(_PARTS[name], value):
-            return f"{name[:20]}={value[:40]} is not understood"
+            return f"{name[:20]}={value[:40]} is not supported"
     if "FREQ" not in known or len(known) != len(parts) or {"COUNT", "UNTIL"} <= set(known):
         return "it needs one FREQ, each part once, and not both COUNT and UNTIL"
     if "BYSETPOS" in known and known["FREQ"] in ("DAILY", "WEEKLY"):
-        return "BYSETPOS is for months and years"
-    # Without its own end, within five years: does it ever come?
+        return "BYSETPOS works only with FREQ=MONTHLY or FREQ=YEARLY"
+    # Without its own end: does the rule have a day within five years?
     bare = ";".join(f"{n}={v}" for n, _, v in parts if n not in ("COUNT", "UNTIL"))
     start = datetime(2024, 1, 1)  # noqa: DTZ001
     try:
         found = rrulestr(f"{bare};UNTIL=20281231T000000", dtstart=start)
-        return "" if next(iter(found), None) is not None else "it never comes"
-    except Exception as error:  # the library raises all kinds of them
+        return "" if next(iter(found), None) is not None else "no day matches it"
+    except Exception as error:  # the library raises errors of many kinds
         return str(error)[:100]
 
 
 async def rota_of(work: Work) -> rota.Rota:
-    """The rota of all active counsellors, as plain values."""
+    """Return the rota of all active counsellors, as plain values."""
     known: rota.Rota | None = work.ground.memory.recall("roster", "rota", work.now)
     if known is not None:
         return known
@@ -181,13 +181,13 @@ async def rota_of(work: Work) -> rota.Rota:
 
 
 async def rota_then(work: Work, since: datetime) -> rota.Rota:
-    """The rota with every change since an instant, for figures about the past."""
+    """Return the rota with every change since an instant, for figures about the past."""
     return await _read_rota(work, since)
 
 
 async def _read_rota(work: Work, since: datetime | None = None) -> rota.Rota:
     looked_back = work.now - _LOOKED_BACK if since is None else since
-    # Of the past those count who have left since, too.
+    # For the past, counsellors who have left since count too.
     takes = and_(Staff.active, Staff.role.in_(TAKERS)) if since is None else true()
     rows = await work.session.scalars(
         select(ShiftRow).join(Staff, Staff.id == ShiftRow.counsellor_id).where(takes)
@@ -208,10 +208,10 @@ async def _read_rota(work: Work, since: datetime | None = None) -> rota.Rota:
 
 
 def _usable(row: ShiftRow) -> bool:
-    """One shift that nobody can work out must not stop the rota of all others."""
+    """Return whether a shift can be read. One unreadable shift must not break the whole rota."""
     trouble = _trouble_with(row.recurrence.upper()) if row.recurrence is not None else ""
     if trouble:
-        log().error("a shift is left out of the rota", area="routing", shift_id=str(row.id))
+        log().error("an unreadable shift is left out", area="routing", shift_id=str(row.id))
     return not trouble
 
 
@@ -243,8 +243,8 @@ def change_of(row: RotaChange) -> rota.Change:
 
 
 async def holidays_of(work: Work) -> frozenset[date]:
-    """Public holidays of the helpline's country from last year to the year after next, and
-    what was said of single days."""
+    """Return the public holidays of the helpline's country from last year to the year after next,
+    with the helpline's own changes to single days."""
     line = await lines.any_line(work)
     if line is None:
         return frozenset()
@@ -261,14 +261,14 @@ async def holidays_of(work: Work) -> frozenset[date]:
 
 @lru_cache(maxsize=64)
 def country_holidays(country: str, timezone: str, year: int) -> tuple[date, ...]:
-    """The public holidays of a country in one year."""
+    """Return the public holidays of a country in one year."""
     zone, first = ZoneInfo(timezone), date(year, 1, 1)
     days = (first + timedelta(days=n) for n in range(366))
     return tuple(d for d in days if d.year == year and is_holiday(d, zone, country))
 
 
 async def on_shift(work: Work) -> dict[UUID, rota.OnShift]:
-    """Who is on shift now, and until when. Worked out again at every edge of a shift."""
+    """Return who is on shift now, and until when. Recomputed whenever a shift starts or ends."""
     known: dict[UUID, rota.OnShift] | None = work.ground.memory.recall("roster", "duty", work.now)
     if known is not None:
         return known
@@ -279,16 +279,16 @@ async def on_shift(work: Work) -> dict[UUID, rota.OnShift]:
 
 
 async def on_shift_at(work: Work, at: datetime) -> dict[UUID, rota.OnShift]:
-    """Who was on shift at an instant of the last days."""
+    """Return who was on shift at an instant within the last days."""
     return rota.on_duty(await rota_of(work), at)
 
 
-# A counsellor whose shift has ended is still asked within this time, for earlier callers.
+# For this long after the end of a shift the counsellor is still asked, for earlier callers.
 DRAINS_FOR = timedelta(minutes=15)
 
 
 async def just_ended(work: Work) -> dict[UUID, rota.OnShift]:
-    """Whose shift has ended a few minutes ago and is not followed by another: until when it was."""
+    """Return whose shift ended within `DRAINS_FOR` and is not followed by another, and when."""
     known: dict[UUID, rota.OnShift] | None = work.ground.memory.recall("roster", "ended", work.now)
     if known is not None:
         return known
@@ -304,7 +304,7 @@ async def just_ended(work: Work) -> dict[UUID, rota.OnShift]:
 
 
 async def lingering(work: Work) -> dict[UUID, rota.OnShift]:
-    """Of these, who has not gone home: signed in, and in a talk, writing up or available."""
+    """Return those of `just_ended` who still work: available, offered, on a call or in wrap-up."""
     ended = await just_ended(work)
     if not ended:
         return {}
@@ -313,7 +313,7 @@ async def lingering(work: Work) -> dict[UUID, rota.OnShift]:
 
 
 async def is_draining(work: Work, line: LineScript, language: str) -> bool:
-    """Whether only those are left for a line whose shift has ended."""
+    """Return whether only counsellors whose shift has ended are left for a line."""
     if not await just_ended(work):
         return False
     found = await staffing(work, line, language, danger=False)
@@ -321,7 +321,7 @@ async def is_draining(work: Work, line: LineScript, language: str) -> bool:
 
 
 async def is_last(work: Work, counsellor_id: UUID) -> bool:
-    """Whether no other counsellor on shift serves the same lines and languages.
+    """Return whether no other counsellor on shift serves the same lines and languages.
 
     Trainees do not count.
     """
@@ -345,7 +345,7 @@ _STAFFED_WITHIN = timedelta(days=14)
 
 
 async def next_staffed(work: Work, line: LineScript, language: str) -> datetime | None:
-    """Return the next instant at which the rota has a counsellor for such a call, by day."""
+    """Return the next instant by day at which the rota has a counsellor for such a call."""
     probe = Waiting(
         UUID(int=0), line.number, language, work.now - _ANY_WAIT, practice=line.practice,
         plan=read_plan(line.plan),
@@ -369,7 +369,7 @@ async def next_staffed(work: Work, line: LineScript, language: str) -> datetime 
 
 
 class Staffing(NamedTuple):
-    """Whether somebody on duty can take such a call; if not, why, and from when on."""
+    """Whether a counsellor on duty can take such a call; if not, why, and from when on."""
 
     unstaffed: Unstaffed | None
     resumes_at: datetime | None
@@ -393,7 +393,7 @@ async def staffing(
         excluded=frozenset(excluded), practice=line.practice, plan=read_plan(line.plan),
     )  # fmt: skip
     present, everybody = await on_shift(work), await people(work)
-    # Whoever is in training is on the rota, and counts as nobody while they are alone.
+    # A trainee is on the rota, but does not count unless a supervisor is there.
     now = await room(work)
     able = {
         who: person
@@ -414,12 +414,12 @@ async def staffing(
 
 
 class Person(NamedTuple):
-    """Somebody with a rota: what they can take, and whether they have signed in for duty."""
+    """A member of staff who takes calls: what they can take, and whether they are signed in."""
 
     free: Free
     there: bool
     supervises: bool
-    # Whether the telephone platform can bring a call to them, and whether their phone rings by
+    # Whether the telephone platform can connect a call to them, and whether their phone rings by
     # itself.
     reachable: bool
     rings: bool
@@ -427,7 +427,7 @@ class Person(NamedTuple):
     stays: bool
 
     def counts(self, layer: Layer) -> bool:
-        """Whether they are somebody to wait for: signed in, or on call with a phone that rings."""
+        """Return whether a caller can wait for them: signed in, or on call with a ringing phone."""
         return self.there or (layer is Layer.ON_CALL and self.rings)
 
 
@@ -454,10 +454,10 @@ _PEOPLE = (
 
 
 async def people(work: Work) -> dict[UUID, Person]:
-    """Everybody who takes calls, and whether they have signed in for duty.
+    """Return everybody who takes calls, and whether they are signed in for duty.
 
-    Somebody on a break or writing up counts: they come back. Somebody who was set
-    away does not once their browser has fallen silent.
+    A counsellor on a break or in wrap-up counts, because they come back. A counsellor who was set
+    away counts only while their browser still sends requests.
     """
     known: dict[UUID, Person] | None = work.ground.memory.recall("presence", "all", work.now)
     if known is not None:
@@ -490,12 +490,12 @@ def _skills(words: list[str]) -> dict[str, int]:
     try:
         return read_skills(words)
     except ValueError:
-        # Written before skills had levels, in whatever words.
+        # Stored before skills had levels, as free text.
         return {}
 
 
 async def room(work: Work) -> Room:
-    """Who is there on shift just now, and whether anybody supervises."""
+    """Return who is at work on shift now, and whether a supervisor is there."""
     present, everybody = await on_shift(work), await people(work)
     there = tuple(
         replace(everybody[who].free, layer=on.layer)
@@ -509,5 +509,5 @@ async def room(work: Work) -> Room:
 
 
 def local_day(work: Work, timezone: str) -> date:
-    """Today, where a shift is."""
+    """Return today's date in the time zone of a shift."""
     return work.now.astimezone(ZoneInfo(timezone)).date()

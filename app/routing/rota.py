@@ -1,8 +1,7 @@
-"""Who is on duty at an instant: shifts, and what was changed of them. Pure.
+"""Who is on duty at an instant: the shifts, and the changes to them. Pure.
 
-Changes are applied in the order in which they were made, and the later word counts: an absence
-takes away what there is of somebody's duty by then, an extra stretch adds to it, a swap moves it
-to somebody else.
+Changes are applied in the order in which they came into force, and the later change wins. An
+absence removes a counsellor's duty, an extra stretch adds to it, a swap moves it to a colleague.
 """
 
 from collections.abc import Container, Iterable
@@ -13,7 +12,7 @@ from uuid import UUID
 
 from app.routing.shifts import RANK, Duty, Layer, Shift, duties
 
-# How far ahead the next shift is looked for: the nearest days first.
+# How far ahead to look for the next shift: the nearest days first.
 _HORIZONS = (timedelta(days=2), timedelta(days=10), timedelta(days=62))
 Span = tuple[datetime, datetime]
 
@@ -26,9 +25,9 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """What is different from the shifts, between two instants.
+    """A difference from the shifts, between two instants.
 
-    `layer` is that of an extra stretch, `instead_id` who takes over in a swap.
+    `layer` is the layer of an extra stretch; `instead_id` is who takes over in a swap.
     """
 
     kind: ChangeKind
@@ -41,14 +40,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Rota:
-    """Everything that says who is on duty: plain values, safe to remember."""
+    """Everything that decides who is on duty: plain values, safe to cache."""
 
     shifts: tuple[Shift, ...] = ()
     changes: tuple[Change, ...] = ()
     holidays: frozenset[date] = frozenset()
 
     def of(self, counsellors: Iterable[UUID]) -> "Rota":
-        """The part of it that says when these are on duty; also in place of somebody else."""
+        """Return the part about these counsellors, including duty that they took over in a swap."""
         able = frozenset(counsellors)
         swapped = {c.counsellor_id for c in self.changes if c.instead_id in able}
         shifts = tuple(s for s in self.shifts if s.counsellor_id in able | swapped)
@@ -60,14 +59,14 @@ class Rota:
 
 @dataclass(frozen=True)
 class OnShift:
-    """That somebody is on shift: until when as far as is known, and in which layer."""
+    """A counsellor on shift: until when, as far as is known, and in which layer."""
 
     until: datetime
     layer: Layer
 
 
 def stretches(rota: Rota, since: datetime, until: datetime) -> list[Duty]:
-    """All stretches of duty that touch `[since, until)`, by their start."""
+    """Return all stretches of duty that touch `[since, until)`, by their start."""
     found = [d for s in rota.shifts for d in duties(s, since, until, rota.holidays)]
     for change in rota.changes:
         if change.kind is ChangeKind.EXTRA:
@@ -89,7 +88,7 @@ def stretches(rota: Rota, since: datetime, until: datetime) -> list[Duty]:
 
 
 def _outside(duty: Duty, change: Change) -> list[Duty]:
-    """What is left of a stretch before and after a change."""
+    """Return the parts of a stretch before and after a change."""
     parts = ((duty.start, min(duty.end, change.start)), (max(duty.start, change.end), duty.end))
     return [
         Duty(duty.counsellor_id, begin, end, duty.layer, duty.shift_id)
@@ -99,7 +98,7 @@ def _outside(duty: Duty, change: Change) -> list[Duty]:
 
 
 def on_duty(rota: Rota, at: datetime) -> dict[UUID, OnShift]:
-    """Who is on shift at an instant; in several layers at once counts as the first of them."""
+    """Return who is on shift at an instant. If in several layers at once, the first counts."""
     present: dict[UUID, OnShift] = {}
     for duty in stretches(rota, at, at + timedelta(microseconds=1)):
         known = present.get(duty.counsellor_id)
@@ -112,9 +111,9 @@ def on_duty(rota: Rota, at: datetime) -> dict[UUID, OnShift]:
 
 
 def next_duty(rota: Rota, after: datetime, able: Container[UUID] | None = None) -> Duty | None:
-    """The first stretch of duty that begins after an instant, within two months.
+    """Return the first stretch of duty that begins after an instant, within two months.
 
-    `able`: of these only.
+    `able`: consider only these counsellors.
     """
     for horizon in _HORIZONS:
         for duty in stretches(rota, after, after + horizon):
@@ -124,7 +123,7 @@ def next_duty(rota: Rota, after: datetime, able: Container[UUID] | None = None) 
 
 
 def next_change(rota: Rota, after: datetime, within: timedelta) -> datetime:
-    """The next instant, at most `within` ahead, at which somebody starts or ends."""
+    """Return the next instant, at most `within` ahead, when a stretch of duty starts or ends."""
     horizon = after + within
     edges = (
         edge
@@ -136,7 +135,7 @@ def next_change(rota: Rota, after: datetime, within: timedelta) -> datetime:
 
 
 def holes(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
-    """The parts of what is wanted that nothing covers, in order."""
+    """Return the parts of `wanted` that `covered` does not cover, in order."""
     left = sorted(span for span in wanted if span[0] < span[1])
     for begin, end in sorted(covered):
         rest: list[Span] = []

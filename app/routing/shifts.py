@@ -1,8 +1,8 @@
 """Shifts as recurrences, and the stretches of duty that follow from them. Pure.
 
 Rules for the nights when the clocks change: a shift starts at the first
-occurrence of its wall-clock time and ends at the last, so an ambiguous hour is
-covered twice and never left out; a time that does not exist is the first
+occurrence of its wall-clock time and ends at the last, so a repeated hour is
+covered both times and never left out. A time that does not exist is the first
 instant after the gap.
 """
 
@@ -21,12 +21,12 @@ ALWAYS_UNTIL = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Layer(StrEnum):
-    """Who is asked when: the first at once, the others as the wait grows."""
+    """The order in which counsellors are asked: the first at once, the others as the wait grows."""
 
     PRIMARY = "primary"
     BACKUP = "backup"
     SUPERVISOR = "supervisor"
-    # A phone that somebody carries; it rings whether or not they have signed in.
+    # A phone that a counsellor carries; it rings whether or not they have signed in.
     ON_CALL = "on_call"
 
 
@@ -43,10 +43,10 @@ class OnHolidays(StrEnum):
 
 @dataclass(frozen=True)
 class Shift:
-    """When somebody works: on the days of a recurrence, from a wall-clock time, for a while.
+    """When a counsellor works: on the days of a recurrence, from a wall-clock time.
 
     `recurrence` is an RFC 5545 rule without a start, or None for always.
-    `minutes` is the length on the wall clock. `except_on` are days that are left out.
+    `minutes` is the length on the wall clock. `except_on` lists days that are left out.
     """
 
     counsellor_id: UUID
@@ -74,13 +74,13 @@ class Duty:
 
 
 def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant at which a clock on the wall shows this time."""
+    """Return the first instant at which a clock on the wall shows this time."""
     early = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     return early if _exists(wall, zone) else _after_the_gap(wall, zone)
 
 
 def last_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The last instant at which a clock on the wall shows this time."""
+    """Return the last instant at which a clock on the wall shows this time."""
     late = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     return late if _exists(wall, zone) else _after_the_gap(wall, zone)
 
@@ -91,8 +91,8 @@ def _exists(wall: datetime, zone: ZoneInfo) -> bool:
 
 
 def _after_the_gap(wall: datetime, zone: ZoneInfo) -> datetime:
-    # In a gap fold=0 uses the offset before it and fold=1 the one after; the gap itself
-    # is the instant at which the one turns into the other.
+    # In a gap, fold=0 uses the offset before it and fold=1 the offset after it. The gap is
+    # at the instant where the offset changes.
     low = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     high = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     before = low.astimezone(zone).utcoffset()
@@ -107,17 +107,17 @@ def _after_the_gap(wall: datetime, zone: ZoneInfo) -> datetime:
 
 @lru_cache(maxsize=65_536)
 def _days_of_month(recurrence: str, first_on: date, year: int, month: int) -> tuple[date, ...]:
-    """The days of a rule in one month."""
+    """Return the days of a rule in one month."""
     first, last = date(year, month, 1), date(year, month, monthrange(year, month)[1])
     begins = first_on
     if _goes_by_the_calendar(recurrence):
-        # Where a rule begins says nothing of its days then: years need not be counted through.
+        # The days of such a rule do not depend on where it begins, so skip the years before.
         begins = max(first_on, first)
     if begins > last:
         return ()
     start = datetime.combine(begins, time())
     if "COUNT" not in recurrence.upper() and "UNTIL" not in recurrence.upper():
-        # Never further than this month, whatever the rule.
+        # Stop at the end of this month, whatever the rule.
         recurrence += f";UNTIL={last:%Y%m%d}T000000"
     rule = rrulestr(recurrence, dtstart=start)
     days = rule.between(datetime.combine(first, time()), datetime.combine(last, time()), inc=True)
@@ -131,7 +131,7 @@ def _goes_by_the_calendar(recurrence: str) -> bool:
 
 
 def days_of(shift: Shift, since: date, until: date) -> Iterator[date]:
-    """The days from `since` to `until`, both included, on which a shift begins by its rule."""
+    """Yield the days from `since` to `until`, both included, on which a shift begins."""
     if shift.recurrence is None:
         return
     year, month = since.year, since.month
@@ -145,7 +145,7 @@ def days_of(shift: Shift, since: date, until: date) -> Iterator[date]:
 def duties(
     shift: Shift, since: datetime, until: datetime, holidays: frozenset[date] = frozenset()
 ) -> Iterator[Duty]:
-    """The stretches of a shift that touch `[since, until)`, in order."""
+    """Yield the stretches of a shift that touch `[since, until)`, in order."""
     zone = ZoneInfo(shift.timezone)
     if shift.recurrence is None:
         start = first_instant(datetime.combine(shift.first_on, time()), zone)
@@ -156,8 +156,8 @@ def duties(
             yield Duty(shift.counsellor_id, start, end, shift.layer, shift.id)
         return
     length = timedelta(minutes=shift.minutes)
-    # Days are listed by their midnight, so a day's margin for the time of day and another
-    # for the zone's offset, on each side.
+    # Days are listed by their midnight. Add one day for the time of day and one for the
+    # zone's offset, on each side.
     from_day = (since - length - timedelta(days=2)).date()
     to_day = (until + timedelta(days=2)).date()
     for day in days_of(shift, from_day, to_day):

@@ -1,6 +1,6 @@
-"""Rota against presence: counsellors who are missing, and callers who wait too long.
+"""Compare the rota with presence: missing counsellors, and callers who wait too long.
 
-Looked at every few seconds. What is found is an alarm; it is escalated to people on call until
+Runs every few seconds. Each problem opens an alarm, which is escalated to people on call until
 one of them acknowledges it, or until a counsellor is there again.
 """
 
@@ -26,10 +26,10 @@ from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
-# It is looked at once in so many seconds.
+# The check runs every N seconds.
 EVERY = 5
 _LOCK = 710009
-# After the beginning of a shift its counsellors have so long to sign in.
+# How long counsellors have to sign in after the beginning of their shift.
 _SIGNS_IN_WITHIN = timedelta(minutes=2)
 _SERVES = (
     PresenceState.AVAILABLE, PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRAP_UP,
@@ -37,7 +37,7 @@ _SERVES = (
 
 
 class Found(NamedTuple):
-    """Something that a person has to see to, for a line in a language."""
+    """A problem that needs a person, for a line in a language."""
 
     line_id: UUID
     language: str
@@ -45,16 +45,16 @@ class Found(NamedTuple):
 
 
 async def watch(ground: Ground) -> int:
-    """Open alarms for what is found, and end those that are over; the answer is how many opened."""
+    """Open alarms for new problems and end those that are over. Return how many were opened."""
     async with transaction(ground, PROGRAM) as work:
-        # Two workers that look at once would tell it twice.
+        # Two workers that check at the same time would open each alarm twice.
         if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
             return 0
         return await _settle(work, await _look(work))
 
 
 async def _look(work: Work) -> list[Found]:
-    """What is wrong now: the first kind of each line and language."""
+    """Return the problems of this moment: at most one for each line and language."""
     states = {
         who: PresenceState(state)
         for who, state in await work.session.execute(select(Presence.counsellor_id, Presence.state))
@@ -95,7 +95,7 @@ async def _look(work: Work) -> list[Found]:
 
 
 def _covers(person: Person, number: str, language: str, supervised: bool) -> bool:
-    """Whether the rota covers a line in a language; a trainee alone does not."""
+    """Return whether a counsellor covers a line in a language. A trainee alone does not."""
     free = person.free
     if free.training and not supervised:
         return False
@@ -109,7 +109,7 @@ def _kind(
     states: dict[UUID, PresenceState],
     warned: set[UUID],
 ) -> AlarmKind | None:
-    """What is wrong with those who should be there, if anything is."""
+    """Return what is wrong with the counsellors who should be at work, if anything."""
     able = list(able)
     if not any(begun.get(who) for who in able):
         return None
@@ -118,7 +118,7 @@ def _kind(
         serving = {who for who, state in now.items() if state in _SERVES}
         return AlarmKind.LAST_ONE_MISSES if serving <= warned else None
     if any(state == PresenceState.BREAK for state in now.values()):
-        # They come back; a caller who waits too long meanwhile is an alarm of its own.
+        # They come back. If a caller waits too long meanwhile, that opens an alarm of its own.
         return None
     if any(state == PresenceState.AWAY for state in now.values()):
         return AlarmKind.EVERYBODY_AWAY
@@ -126,7 +126,7 @@ def _kind(
 
 
 async def _on_shift_for(work: Work) -> dict[UUID, bool]:
-    """Who is on shift now, and whether for long enough to have signed in."""
+    """Return who is on shift now, and whether they have had time to sign in."""
     earlier = await roster.on_shift_at(work, work.now - _SIGNS_IN_WITHIN)
     return {who: who in earlier for who in await roster.on_shift(work)}
 
@@ -141,7 +141,7 @@ async def _longest_waits(work: Work) -> dict[tuple[UUID | None, str | None], dat
 
 
 async def _settle(work: Work, found: list[Found]) -> int:
-    """Open what is new, and end what is no longer so."""
+    """Open alarms for new problems, and end alarms whose problem is gone."""
     rows = await work.session.scalars(
         select(Alarm).where(Alarm.ended_at.is_(None), Alarm.line_id.is_not(None)).with_for_update()
     )
@@ -162,7 +162,7 @@ async def _settle(work: Work, found: list[Found]) -> int:
 
 
 async def open_alarm(work: Work, **about: Any) -> None:
-    """Open an alarm about a line or a record; its escalation begins after the commit."""
+    """Open an alarm about a line or a record. Its escalation begins after the commit."""
     row = Alarm(id=uuid4(), begun_at=work.now, next_at=work.now, turn=1, **about)
     work.session.add(row)
     await work.session.flush()
@@ -170,13 +170,13 @@ async def open_alarm(work: Work, **about: Any) -> None:
 
 
 def end_alarm(work: Work, alarm: Alarm) -> None:
-    """End a locked alarm; phones that still ring for it are stopped after the commit."""
+    """End a locked alarm. Phones that still ring for it stop after the commit."""
     alarm.ended_at, alarm.next_at = work.now, None
     work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
 
 
 async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
-    """Alarms that are not over, with the name of their line; the oldest first."""
+    """Return the open alarms with the name of their line, the oldest first."""
     rows = await work.session.execute(
         select(Alarm, Line.name)
         .join(Line, Line.id == Alarm.line_id)
@@ -187,7 +187,7 @@ async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
 
 
 async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None = None) -> bool:
-    """A person sees to it; whether they are the first. Raises NotFound."""
+    """Acknowledge an alarm. Return whether this person is the first. Raises NotFound."""
     won = await work.session.scalar(
         update(Alarm)
         .where(Alarm.id == alarm_id, Alarm.acknowledged_at.is_(None))
@@ -212,7 +212,7 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
 
 
 async def line_of(work: Work, alarm: Alarm) -> LineScript | None:
-    """The line that an alarm is about; for danger, the oldest one speaks."""
+    """Return the line that an alarm is about; for danger, the helpline's oldest line."""
     if alarm.line_id is None:
         return await lines.any_line(work)
     return await lines.line_of_id(work, alarm.line_id)

@@ -153,8 +153,8 @@ async def test_a_hole_is_told_a_day_ahead_and_when_it_begins(night: Stage, post:
     assert await look() == [], "it is more than two days away"
     stage.stepped.move_to(datetime.fromisoformat("2030-01-15T23:00:00+00:00"))
     assert await look() == [
-        "Helpline: Nobody covers Plavi telefon (sr) soon",
-        "Helpline: Nobody covers Plavi telefon (en) soon",
+        "Helpline: Uncovered shift: Plavi telefon (sr) soon",
+        "Helpline: Uncovered shift: Plavi telefon (en) soon",
     ]
     mail = post.to("chief@example.org")[0]
     assert "Thu 17 Jan 22:00 to Fri 18 Jan 06:00" in mail
@@ -170,7 +170,7 @@ async def test_a_hole_is_told_a_day_ahead_and_when_it_begins(night: Stage, post:
     stage.stepped.move_to(datetime.fromisoformat("2030-01-17T21:00:30+00:00"))
     told = await look()
     assert len(told) == 6
-    assert told[4] == "Helpline: Nobody covers Plavi telefon (sr) now"
+    assert told[4] == "Helpline: Uncovered shift: Plavi telefon (sr) now"
     # On the board until somebody has seen it.
     await chief.sign_in()
     alarms = await stage.rows("SELECT id FROM coverage_alarms WHERE seen_at IS NULL")
@@ -297,12 +297,12 @@ async def test_a_calendar_of_another_program(stage: Stage, three: Three) -> None
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("SUMMARY:boris", "SUMMARY:nobody", "nobody called 'nobody'"),
-        ("DURATION:PT8H", "DURATION:PT48H", "at most 24 hours"),
+        ("SUMMARY:boris", "SUMMARY:nobody", "no counsellor is called 'nobody'"),
+        ("DURATION:PT8H", "DURATION:PT48H", "1 minute to 24 hours"),
         ("RRULE:FREQ=DAILY", "RRULE:FREQ=HOURLY", "days, weeks, months or years"),
         ("DTEND;TZID=Europe/Belgrade:20300115T060000", "X-NOTHING:1", "no end"),
         ("UID:two@else.example\r\n", "", "no UID"),
-        ("BEGIN:VCALENDAR", "hello", "no iCalendar file"),
+        ("BEGIN:VCALENDAR", "hello", "Not an iCalendar file"),
     ],
 )
 async def test_a_wrong_calendar_changes_nothing(

@@ -321,11 +321,11 @@ async def test_a_report_is_sent_as_a_link_to_a_role(night: Stage, post: Mail) ->
     # Not before the morning after, and not twice.
     night.stepped.move_to(night.clock.now() + timedelta(hours=25))
     await night.advance(61)
-    assert [text for text in post.to("chief@example.org") if "Nobody covers" not in text] == []
+    assert [text for text in post.to("chief@example.org") if "Uncovered shift:" not in text] == []
     night.stepped.move_to(night.clock.now() + timedelta(hours=6))
     await night.advance(125)
     # Of holes in the rota supervisors are told, too.
-    (letter,) = [text for text in post.to("chief@example.org") if "Nobody covers" not in text]
+    (letter,) = [text for text in post.to("chief@example.org") if "Uncovered shift:" not in text]
     assert post.to("boss@example.org") == []
     assert "Daily room report, 2030-01-14 to 2030-01-15" in letter
     assert "Plavi" not in letter
