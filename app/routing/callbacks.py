@@ -1,9 +1,8 @@
-"""Call-backs: only on the caller's own wish, where it is safe, in the time that they chose.
+"""Call-backs: only at the caller's own wish, where it is safe, at the time that they chose.
 
-When the time has come a call of our own is put into the queue; a counsellor takes it like any
-other, and only then the caller's phone rings. At most three times. Whether the child was reached
-the counsellor says: a machine may have answered, or another person at home. The number
-is forgotten when that has been said, and not before.
+At that time an outbound call enters the queue. A counsellor takes it like any other call, and only
+then does the caller's phone ring, at most three times. The counsellor says whether the child was
+reached: a machine may have answered, or another person at home. Only then is the number deleted.
 """
 
 from datetime import datetime, time, timedelta
@@ -31,12 +30,12 @@ from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
 TRIES = 3
-# Between two tries on one day.
+# The pause between two attempts on one day.
 _PAUSE = timedelta(minutes=20)
-# A call of ours that no counsellor takes for so long goes back until later.
+# An outbound call that no counsellor takes within this time is postponed.
 _IN_QUEUE = timedelta(minutes=30)
 _LONGEST = timedelta(days=30)
-# What stands for the provider's id until the caller's phone is rung.
+# The prefix that stands for the provider's id until the caller's phone is rung.
 NOT_RUNG = "callback-"
 
 
@@ -45,19 +44,19 @@ class CallbackState(StrEnum):
     TRYING = "trying"
     SPOKEN = "spoken"  # answered: the counsellor still has to say by whom
     REACHED = "reached"
-    GIVEN_UP = "given_up"  # three times in vain: somebody of us looks at it
+    GIVEN_UP = "given_up"  # three failed attempts: a person decides
     CANCELLED = "cancelled"
 
 
 class Who(StrEnum):
-    """Who may answer: with anybody else the counsellor says nothing of us."""
+    """Who may answer. To anybody else the counsellor does not mention the helpline."""
 
     CALLER = "caller"
     ANYONE = "anyone"
 
 
 class Slot(StrEnum):
-    """The times that a caller can choose by key."""
+    """The times that a caller can choose with a key."""
 
     SOON = "soon"
     EVENING = "evening"
@@ -65,7 +64,7 @@ class Slot(StrEnum):
 
 
 class Callback(Base):
-    """A promise to call somebody back; the number is forgotten when it is kept or given up."""
+    """A call-back that a caller was promised. The number is deleted when it is closed."""
 
     __tablename__ = "callbacks"
     __table_args__ = (
@@ -84,7 +83,7 @@ class Callback(Base):
     )
 
     id: Mapped[Identifier]
-    # The call in which it was asked for.
+    # The call in which the caller asked for it.
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), index=True)
     caller_key: Mapped[KeyedHash]
     number_sealed: Mapped[Sealed | None]
@@ -93,17 +92,17 @@ class Callback(Base):
     who: Mapped[str]
     window_from: Mapped[datetime]
     window_until: Mapped[datetime]
-    # The end of the time that was promised first; the window may be moved, and the promise is not.
+    # The end of the first window. The window may move; this value does not.
     promised_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
     tries: Mapped[int] = mapped_column(server_default="0")
-    # `soon` follows the rota; a time that the child chose does not move.
+    # `soon` follows the rota; a time that the child chose does not.
     slot: Mapped[str] = mapped_column(server_default="chosen")
-    # Agreed times that passed without a counsellor on duty.
+    # How many windows passed without a counsellor on duty.
     passes: Mapped[int] = mapped_column(server_default="0")
-    # The counsellor who talked, and says whether it was the child.
+    # The counsellor who talked, and who has to say whether it was the child.
     talked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # What the provider heard; a machine does not count as reached.
+    # The provider detected an answering machine, which does not count as reached.
     machine: Mapped[bool] = mapped_column(server_default="false")
     next_at: Mapped[datetime]
     agreed_at: Mapped[datetime]
@@ -116,7 +115,7 @@ OPEN = (CallbackState.AGREED, CallbackState.TRYING)
 
 
 def window_of(slot: Slot, now: datetime, timezone: str) -> tuple[datetime, datetime]:
-    """From when until when: soon is three hours, the evening 18 to 21, tomorrow 14 to 18."""
+    """Return begin and end: soon is the next three hours, evening 18 to 21, tomorrow 14 to 18."""
     zone = ZoneInfo(timezone)
     today = now.astimezone(zone).date()
     match slot:
@@ -133,7 +132,7 @@ def window_of(slot: Slot, now: datetime, timezone: str) -> tuple[datetime, datet
 
 
 class Said(StrEnum):
-    """A counsellor's word on who answered."""
+    """Who answered a call-back, as the counsellor says."""
 
     REACHED = "reached"
     NOT_REACHED = "not_reached"
@@ -143,7 +142,7 @@ class Said(StrEnum):
 async def window_for(
     work: Work, slot: Slot, line: LineScript, language: str
 ) -> tuple[datetime, datetime]:
-    """Return the window of a wish. "Soon" is by day, when a counsellor is on the rota."""
+    """Return the window of a slot. "Soon" is by day, when a counsellor is on the rota."""
     if slot is not Slot.SOON:
         return window_of(slot, work.now, line.timezone)
     plan = read_plan(line.plan)
@@ -156,7 +155,7 @@ async def window_for(
 
 
 def can_be_called(call: Call) -> bool:
-    """Whether there is a number: withheld callers are never called back."""
+    """Return whether the number is known. Callers who withhold it are never called back."""
     return call.caller_kind == "e164" and call.caller_number_sealed is not None
 
 
@@ -169,17 +168,17 @@ async def agree(
     safe: bool,
     slot: Slot | None = None,
 ) -> Callback:
-    """The caller wants to be called back; a later wish of the same number replaces the earlier.
+    """Agree on a call-back. It replaces an earlier one that was agreed with the same number.
 
     Raises Invalid, Conflict.
     """
     if not safe:
-        raise Invalid("Ask whether it is safe to call; without a yes nobody is called back.")
+        raise Invalid("Ask whether it is safe to call. Agree a call-back only after a yes.")
     if not can_be_called(call) or call.line_id is None:
-        raise Conflict("The number was withheld, or has been forgotten.")
+        raise Conflict("The number was withheld or deleted, so this caller cannot be called back.")
     begins, ends = window
     if not begins < ends or ends <= work.now or begins > work.now + _LONGEST:
-        raise Invalid("Choose a time within the next thirty days, with an end after its beginning.")
+        raise Invalid("Choose a time within the next thirty days that ends after it begins.")
     assert call.caller_key is not None
     assert call.caller_number_sealed is not None
     making = await work.session.scalar(
@@ -192,10 +191,10 @@ async def agree(
     )
     soon = "soon" if slot is Slot.SOON else "chosen"
     if making is not None:
-        # An earlier one is being made: if that does not reach them, the new wish counts.
+        # An earlier call-back is being made. If it does not reach the caller, this wish counts.
         making.who, making.window_from, making.window_until = who.value, begins, ends
         if making.state == CallbackState.SPOKEN:
-            # The first promise was kept; this is another one.
+            # The first promise was kept; this is a new one.
             making.promised_until = ends
         making.slot = soon
         if making.state == CallbackState.SPOKEN:
@@ -238,7 +237,7 @@ async def agree(
 
 
 async def open_due(ground: Ground) -> int:
-    """Put what is due into the queue; the answer is how much that was."""
+    """Put the call-backs that are due into the queue. Return how many were due."""
     async with transaction(ground, PROGRAM) as work:
         rows = await work.session.scalars(
             select(Callback)
@@ -295,7 +294,7 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
 
 
 async def _passed(work: Work, row: Callback) -> None:
-    """Move on to the next time when no counsellor was there; after three it is a person's task."""
+    """Move a missed window to the next one; after three of them a person decides."""
     row.passes += 1
     if row.passes >= TRIES:
         await _give_up(work, row)
@@ -304,7 +303,7 @@ async def _passed(work: Work, row: Callback) -> None:
 
 
 async def _move_on(work: Work, row: Callback) -> None:
-    """The next time for a wish: that of the rota, or the same time on the next day."""
+    """Move a call-back on: to the next time on the rota, or to the same time on the next day."""
     line = await lines.line_of_id(work, row.line_id)
     if row.slot == "soon" and line is not None:
         row.window_from, row.window_until = await window_for(work, Slot.SOON, line, row.language)
@@ -314,7 +313,7 @@ async def _move_on(work: Work, row: Callback) -> None:
 
 
 async def _may_ring_now(work: Work, row: Callback) -> bool:
-    """Whether it is day, and a counsellor is on the rota."""
+    """Return whether it is day and a counsellor is on the rota."""
     line = await lines.line_of_id(work, row.line_id)
     if line is None:
         return True
@@ -325,13 +324,13 @@ async def _may_ring_now(work: Work, row: Callback) -> bool:
 
 
 async def _give_up(work: Work, row: Callback) -> None:
-    """Make it a person's task; the number is kept until that is done."""
+    """Leave the call-back to a person. The number is kept until that person has decided."""
     row.state, row.done_at = CallbackState.GIVEN_UP.value, work.now
     work.announce("callbacks")
 
 
 def _later(row: Callback, now: datetime) -> None:
-    """The same time on the next day on which it is still to come."""
+    """Move the window to the same time on the next day on which it is not over."""
     while row.window_until <= now:
         row.window_from += timedelta(days=1)
         row.window_until += timedelta(days=1)
@@ -339,7 +338,7 @@ def _later(row: Callback, now: datetime) -> None:
 
 
 async def after_try(work: Work, call: Call) -> None:
-    """A call of ours is over: kept, tried again, or given up."""
+    """Record the end of an outbound call: answered, attempted again later, or given up."""
     if call.callback_id is None:
         return
     row = await work.session.get(Callback, call.callback_id, with_for_update=True)
@@ -367,7 +366,7 @@ async def _who_talked(work: Work, call: Call) -> UUID | None:
 
 
 async def _try_again(work: Work, row: Callback, at: datetime) -> None:
-    """Within the time agreed, or in the next one; after three tries a person looks at it."""
+    """Plan the next attempt, in this window or the next; after three attempts give up."""
     if row.tries >= TRIES:
         await _give_up(work, row)
         return
@@ -378,10 +377,10 @@ async def _try_again(work: Work, row: Callback, at: datetime) -> None:
 
 
 async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
-    """The counsellor who talked, or a supervisor, says who answered. Raises NotFound, Conflict."""
+    """Record who answered, as the counsellor or a supervisor says. Raises NotFound, Conflict."""
     row = await _locked(work, callback_id)
     if row.state != CallbackState.SPOKEN:
-        raise Conflict("This call-back does not wait for your word.")
+        raise Conflict("This call-back does not need a report of who answered.")
     if row.talked_by != staff.id and not may(staff.role, Permission.SUPERVISE):
         raise NotFound("There is no such call-back.")
     write_entry(work, "call-back answered", str(callback_id), said=said.value)
@@ -391,16 +390,16 @@ async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
         case Said.NOT_REACHED:
             await _try_again(work, row, work.now + _PAUSE)
         case Said.SOMEBODY_ELSE:
-            # Not again today: a household that is rung twice begins to ask why.
+            # Not again today: a household that is rung twice starts to ask why.
             await _try_again(work, row, row.window_until)
     work.announce("callbacks", "records")
 
 
 async def start_again(work: Work, staff: Staff, callback_id: UUID) -> None:
-    """A person sets a call-back that was given up going again. Raises NotFound, Conflict."""
+    """Start a call-back again that was given up. Raises NotFound, Conflict."""
     row = await _locked(work, callback_id)
     if row.state != CallbackState.GIVEN_UP or row.number_sealed is None:
-        raise Conflict("Only a call-back that was given up, and whose number is kept, can start.")
+        raise Conflict("Only a call-back that was given up, with its number kept, can start again.")
     row.state, row.tries, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None
     await _move_on(work, row)
     write_entry(work, "call-back started again", str(callback_id))
@@ -415,7 +414,7 @@ async def _locked(work: Work, callback_id: UUID) -> Callback:
 
 
 async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
-    """The call-back of which a counsellor has to say who answered, if there is one."""
+    """Return the call-back for which a counsellor has to say who answered, if there is one."""
     found: Callback | None = await work.session.scalar(
         select(Callback)
         .where(Callback.state == CallbackState.SPOKEN, Callback.talked_by == staff_id)
@@ -426,7 +425,7 @@ async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
 
 
 async def note_machine(work: Work, call: Call) -> None:
-    """An answering machine answered: the child was not reached, and no word is left on it."""
+    """End a call that an answering machine answered. No message is left on it."""
     row = await of_call(work, call)
     if row is not None:
         row.machine = True
@@ -441,8 +440,8 @@ async def _close(work: Work, row: Callback, state: CallbackState) -> None:
 
 
 async def settle_by_talk(work: Work, call: Call) -> None:
-    """A caller with this number is in a talk: the counsellor says whether it was the child, and
-    the number is not rung meanwhile."""
+    """Settle a call-back whose number is in a talk: the counsellor says whether it was the child,
+    and the number is not rung meanwhile."""
     if call.caller_key is None or call.direction == "outbound":
         return
     row = await work.session.scalar(
@@ -460,19 +459,19 @@ async def settle_by_talk(work: Work, call: Call) -> None:
 
 
 async def cancel(work: Work, staff: Staff, callback_id: UUID) -> None:
-    """A person ends a call-back that is not made (any more). Raises NotFound, Conflict."""
+    """Cancel a call-back, or close one that was given up. Raises NotFound, Conflict."""
     row = await _locked(work, callback_id)
     if row.state == CallbackState.TRYING:
-        raise Conflict("It is being made just now.")
+        raise Conflict("This call-back is being made now. Wait until it is over.")
     if row.state not in (CallbackState.AGREED, CallbackState.GIVEN_UP) or row.done_by is not None:
-        raise Conflict("It is done already.")
+        raise Conflict("This call-back is already closed.")
     given_up = row.state == CallbackState.GIVEN_UP
     await _close(work, row, CallbackState.GIVEN_UP if given_up else CallbackState.CANCELLED)
     write_entry(work, "call-back ended", str(callback_id), state=row.state)
 
 
 async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
-    """Those that are not done, and those given up that nobody has looked at; line and zone."""
+    """Return call-backs that are open or given up but not closed, with line and time zone."""
     rows = await work.session.execute(
         select(Callback, Line.name, Line.timezone)
         .join(Line, Line.id == Callback.line_id)
@@ -487,5 +486,5 @@ async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
 
 
 async def of_call(work: Work, call: Call) -> Callback | None:
-    """The call-back that a call of ours is made for."""
+    """Return the call-back for which an outbound call is made."""
     return await work.session.get(Callback, call.callback_id) if call.callback_id else None

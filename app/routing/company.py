@@ -1,4 +1,4 @@
-"""Who else is in a talk: colleagues, third parties by phone, supervisors who listen."""
+"""Participants in a talk: colleagues, third parties by phone, supervisors who listen."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,16 +16,16 @@ from app.work import Work
 
 
 class Purpose(StrEnum):
-    CONSULT = "consult"  # the caller is held; then together, then it may be handed over
-    TRANSFER = "transfer"  # it is handed over as soon as they are in
-    THIRD_PARTY = "third_party"  # police, outreach, an interpreter: stays beside us
+    CONSULT = "consult"  # the caller is held, then joins; then the talk may be handed over
+    TRANSFER = "transfer"  # the talk is handed over as soon as they are in
+    THIRD_PARTY = "third_party"  # police, outreach, an interpreter: joins the counsellor
     SUPERVISE = "supervise"  # listens, whispers or joins
     PANIC = "panic"  # a supervisor whom the counsellor called in
 
 
 class Mode(StrEnum):
     TALK = "talk"
-    LISTEN = "listen"  # hears both, is heard by nobody
+    LISTEN = "listen"  # hears both, is not heard
     WHISPER = "whisper"  # is heard by the counsellor only
 
 
@@ -37,14 +37,14 @@ class PartyState(StrEnum):
 
 
 LIVE = (PartyState.RINGING, PartyState.IN)
-# What a third party is; the only thing that is said of them in a log.
+# The role of a third party: the only thing about them that a log may contain.
 ROLES = ("police", "mobile_outreach", "interpreter", "social_welfare", "medical", "other")
-# Why somebody who helps in a talk is on a break for so long.
+# The cause of the break of a colleague while they help in a talk.
 HELPING = "helps in a talk"
 
 
 class Party(Base):
-    """Somebody besides caller and counsellor; in the conference of the offer `room_id`."""
+    """A participant besides caller and counsellor, in the conference of the offer `room_id`."""
 
     __tablename__ = "parties"
     __table_args__ = (
@@ -77,17 +77,17 @@ class Party(Base):
     wanted_at: Mapped[datetime]
     joined_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
-    # The talk is theirs: by this offer.
+    # The offer by which this participant has taken the talk over.
     owner_offer_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"))
 
 
 def label_of(party: Party) -> str:
-    """What the provider calls them in the conference: opaque."""
+    """Return the opaque label of a participant in the provider's conference."""
     return f"party-{party.id}"
 
 
 async def live_parties(work: Work, call_id: UUID) -> list[Party]:
-    """Everybody who rings or is in, besides caller and counsellor."""
+    """Return the participants who are ringing or in the talk."""
     rows = await work.session.scalars(
         select(Party)
         .where(Party.call_id == call_id, Party.state.in_(LIVE))
@@ -97,13 +97,13 @@ async def live_parties(work: Work, call_id: UUID) -> list[Party]:
 
 
 async def send_away(work: Work, call: Call, cause: str) -> None:
-    """The talk is over or the conference is left: nobody stays in it, and no phone rings on."""
+    """End all participants when the talk is over or the conference is left; no phone rings on."""
     for party in await live_parties(work, call.id):
         await end_party(work, call, party, cause)
 
 
 async def end_party(work: Work, call: Call, party: Party, cause: str) -> None:
-    """They are out, or will be: their leg is to be ended, and they are free for calls again."""
+    """End a participant: ask for the end of their legs, and free a colleague for calls."""
     if party.state not in LIVE:
         return
     was_in = party.state == PartyState.IN
@@ -124,7 +124,7 @@ async def end_party(work: Work, call: Call, party: Party, cause: str) -> None:
 
 
 async def release(work: Work, party: Party) -> None:
-    """A colleague who helped is available again, unless the talk is theirs or they went away."""
+    """Free a colleague who helped, unless they took the talk over or chose another state."""
     if party.staff_id is None or party.owner_offer_id is not None:
         return
     presence = await presences.lock_presence(work, party.staff_id)
@@ -133,10 +133,10 @@ async def release(work: Work, party: Party) -> None:
 
 
 async def engage(work: Work, staff_id: UUID) -> Presence:
-    """A colleague helps: no call is offered to them meanwhile. The presence is locked."""
+    """Lock a colleague's presence and offer them no calls while they help in a talk."""
     presence = await presences.lock_presence(work, staff_id)
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
-        # A phone on call would ring all the same; afterwards they are off duty again.
+        # An on-call phone would ring otherwise. Afterwards they are off duty again.
         presence.after_call = PresenceState.OFF_DUTY.value
     if presence.state not in (PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.BREAK):
         await presences.set_presence(work, presence, PresenceState.BREAK, HELPING)
@@ -144,7 +144,7 @@ async def engage(work: Work, staff_id: UUID) -> Presence:
 
 
 async def helps(work: Work, staff_id: UUID) -> bool:
-    """Whether somebody rings into, or is in, a talk that is not theirs."""
+    """Return whether a colleague is ringing for, or in, a talk that is not theirs."""
     found = await work.session.scalar(
         select(Party.id).where(
             Party.staff_id == staff_id, Party.state.in_(LIVE), Party.owner_offer_id.is_(None)

@@ -1,4 +1,4 @@
-"""What is on a counsellor's desk: presence, the ringing offer, the live call."""
+"""A counsellor's desk: their presence, ringing offer and live call."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
 
 
 async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
-    """The call that a counsellor has talked in last: what wrap-up is about."""
+    """Return the last call in which a counsellor talked: the call that wrap-up is for."""
     found: UUID | None = await work.session.scalar(
         select(Offer.call_id)
         .where(Offer.counsellor_id == staff.id, Offer.connected_at.is_not(None))
@@ -60,7 +60,7 @@ async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
 
 
 def own_calls(staff: Staff) -> Select[Any]:
-    """The ids of the calls that a counsellor took."""
+    """Return a query for the ids of the calls that a counsellor took."""
     return select(Offer.call_id).where(
         Offer.counsellor_id == staff.id,
         Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
@@ -68,7 +68,7 @@ def own_calls(staff: Staff) -> Select[Any]:
 
 
 async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
-    """Refuse who does not hold this call now. Raises NotFound.
+    """Refuse a member of staff who does not hold this call now. Raises NotFound.
 
     A supervisor may act on any live call.
     """
@@ -81,19 +81,19 @@ async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
         Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
     )
     if await work.session.scalar(mine) is None:
-        raise NotFound("There is no such call in your hands.")
+        raise NotFound("Not found, or you do not hold this call.")
 
 
 async def lock_in_hand(work: Work, staff: Staff, call_id: UUID) -> Call:
-    """The call that somebody holds now, locked; a supervisor may act on any. Raises NotFound."""
-    # Locked first: whoever had it a moment ago may have handed it over since.
+    """Lock the call that a counsellor holds; supervisors may act on any call. Raises NotFound."""
+    # Lock first: the counsellor may have handed the call over a moment ago.
     call = await record.lock_call(work, call_id)
     await call_in_hand(work, staff, call_id)
     return call
 
 
 class Talk(NamedTuple):
-    """A talk that is going on, for whoever supervises."""
+    """A live talk, as supervisors see it."""
 
     call: Call
     line: str
@@ -104,7 +104,7 @@ class Talk(NamedTuple):
 
 
 async def live_talks(work: Work) -> list[Talk]:
-    """All talks, those in which somebody called for help first, then the longest."""
+    """Return all live talks: those whose counsellor called for help first, then the longest."""
     rows = await work.session.execute(
         select(Call, Line.name, Staff.name, Staff.training, Offer.connected_at)
         .join(Offer, Offer.call_id == Call.id)
@@ -132,16 +132,16 @@ async def live_talks(work: Work) -> list[Talk]:
 
 
 async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
-    """End a talk: only one that is connected, never a caller who waits.
+    """End a connected talk. A caller who is waiting is never hung up on.
 
     Raises NotFound, Conflict.
     """
     call = await lock_in_hand(work, staff, call_id)
     if CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED):
-        raise Conflict("A caller who waits is not hung up on.")
+        raise Conflict("This caller is still waiting. Only a connected talk can be ended.")
     await offers.hang_up(work, call)
 
 
 async def set_hold(work: Work, staff: Staff, call_id: UUID, held: bool) -> None:
-    """Hold or resume the talk in hand. Raises NotFound, Conflict."""
+    """Hold or resume the talk that the counsellor holds. Raises NotFound, Conflict."""
     await offers.set_hold(work, await lock_in_hand(work, staff, call_id), held)

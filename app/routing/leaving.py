@@ -1,8 +1,9 @@
-"""What happens to a talk when the counsellor's leg leaves it and the talk has not been ended.
+"""What happens to a talk when the counsellor's leg leaves before the talk was ended.
 
-In this order: a colleague who talks along has it from then on; somebody else who is in it stays,
-and a colleague is fetched to them and the child; a counsellor who hung up has ended it; and whose
-line died is rung again for a short while before the child goes back to the queue.
+The first rule that applies: a colleague who takes part in the talk takes it over; if a participant
+from outside is in it, they stay with the child until the next counsellor joins; if the counsellor
+hung up, the talk is over; if their line broke, they are rung again for a short while before the
+child goes back to the queue.
 """
 
 from datetime import timedelta
@@ -21,14 +22,14 @@ from app.routing.plan import RETURNED_PRIORITY
 from app.staff.models import Staff
 from app.work import Work
 
-# After so long a counsellor has heard who has answered a call-back.
+# After this time a counsellor has heard who answered a call-back.
 _KNOWN = timedelta(seconds=15)
-# The conference's labels of agency staff who joined from a duty phone.
+# The label prefix of agency staff who joined the conference from a duty phone.
 DUTY_LABEL = "duty-"
 
 
 async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, died: bool) -> None:
-    """The leg of a counsellor is over. `died`: the provider says that the line broke."""
+    """Handle the end of a counsellor's leg. `died`: the provider says that the line broke."""
     if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
         return
     if offer.state != OfferState.CONNECTED:
@@ -40,7 +41,7 @@ async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, d
         await record.record(work, call, "counsellor_hung_up", offer_id=str(offer.id), cause=cause)
         await offers.hang_up(work, call)
     elif call.direction == "outbound" and work.now - (offer.connected_at or work.now) < _KNOWN:
-        # A household that has just lifted hears nothing of us but a counsellor.
+        # The household that has just answered must not hear the helpline's announcements.
         await record.record(work, call, "counsellor_lost_at_once", offer_id=str(offer.id))
         await offers.hang_up(work, call)
     elif offer.lost_at is None:
@@ -50,10 +51,10 @@ async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, d
 async def lose_counsellor(
     work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
 ) -> None:
-    """The counsellor's leg is gone for good: the caller goes to the front and is told so.
+    """Put the caller at the front of the queue when the counsellor's leg is gone for good.
 
-    The place is that of the first arrival, and above everybody else's. A caller who is
-    just asking us what to do next need not be fetched.
+    The caller keeps the place of their first arrival and goes before all others. `fetch_caller` is
+    False when the caller's leg is already asking for its next instructions.
     """
     if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
         return
@@ -69,7 +70,7 @@ async def lose_counsellor(
 
 
 async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> bool:
-    """Whether a colleague takes over, or others stay with the child until one does."""
+    """Keep the talk alive if a colleague takes over or others stay; return whether it goes on."""
     heir = await _heir(work, call)
     if heir is not None:
         await record.record(work, call, "counsellor_dropped_out", offer_id=str(offer.id),
@@ -97,13 +98,13 @@ async def _release(work: Work, call: Call, offer: Offer, cause: str) -> None:
     if presence.state == PresenceState.ON_CALL:
         await presences.start_wrap_up(work, presence, "your connection to the call was lost")
     if call.danger:
-        # A child in danger waits again.
+        # A child in danger is waiting again.
         work.defer("referrals:watch_danger", call_id=str(call.id))
     work.announce(f"offers:{offer.counsellor_id}")
 
 
 async def _heir(work: Work, call: Call) -> Party | None:
-    """A colleague who talks along and can go on with the caller; never one who only listens."""
+    """Return a colleague who takes part and can take over; never one who only listens."""
     found: Party | None = await work.session.scalar(
         select(Party)
         .where(
@@ -118,7 +119,7 @@ async def _heir(work: Work, call: Call) -> Party | None:
 
 
 async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
-    """Whether a participant from outside is in the talk: police, an interpreter, a duty phone."""
+    """Return whether a participant from outside is in: police, an interpreter, a duty phone."""
     outside = await work.session.scalar(
         select(Party.id).where(
             Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_(None),
@@ -142,7 +143,7 @@ async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
 
 
 async def leave_empty_room(work: Work, call: Call) -> None:
-    """The last participant has left and no counsellor is on the way: requeue the child."""
+    """Requeue the child if the last participant has left and no counsellor is on the way."""
     if call.kept_room_id is None or CallState(call.state) is CallState.ENDED:
         return
     if await others_inside(work, call, call.kept_room_id):
@@ -159,11 +160,11 @@ async def leave_empty_room(work: Work, call: Call) -> None:
     work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
 
 
-# -- a line that died ------------------------------------------------------------------------
+# -- a broken line ---------------------------------------------------------------------------
 
 
 async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
-    """Ring the counsellor whose line died; the child hears a word and soft sound meanwhile."""
+    """Ring the counsellor whose line broke. The child hears a message and soft sound meanwhile."""
     offer.lost_at = work.now
     await offers.end_legs(work, offer.id)
     await record.record(work, call, "counsellor_rung_again", offer_id=str(offer.id), cause=cause)
@@ -182,7 +183,7 @@ async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
 
 
 async def counsellor_is_back(work: Work, call: Call, offer: Offer) -> None:
-    """The counsellor whose line died is in the conference again."""
+    """Record that a counsellor whose line broke is in the conference again."""
     if offer.lost_at is None:
         return
     offer.lost_at = None
@@ -192,7 +193,7 @@ async def counsellor_is_back(work: Work, call: Call, offer: Offer) -> None:
 
 
 async def give_up_waiting(work: Work, call: Call, offer: Offer) -> None:
-    """The counsellor whose line died did not come back in time."""
+    """Return the caller to the queue if the counsellor did not come back in time."""
     grace = timedelta(seconds=work.settings.grace_seconds)
     if offer.lost_at is not None and work.now - offer.lost_at >= grace:
         await lose_counsellor(work, call, offer, "the line was lost")

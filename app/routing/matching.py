@@ -8,17 +8,17 @@ from uuid import UUID
 from app.routing.plan import Plan
 from app.routing.shifts import RANK, Layer
 
-# Who declined or missed a caller is not asked again for the same caller for so long.
+# A counsellor who declined or missed a caller is not asked again for that caller for this long.
 COOL_OFF = timedelta(seconds=30)
 _ANY_LINE = Plan()
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A caller in the queue. `asked` says when whom was last asked in vain.
+    """A caller in the queue.
 
-    `ringing` are those to whom the call is held out just now: for a child in danger
-    it may be held out to several at once.
+    `asked`: when each counsellor last declined or missed the call. `ringing`: the counsellors to
+    whom the call is offered now; the call of a child in danger may ring at several.
     """
 
     call_id: UUID
@@ -32,26 +32,26 @@ class Waiting:
     preferred: UUID | None = None
     excluded: frozenset[UUID] = frozenset()
     ringing: frozenset[UUID] = frozenset()
-    # How many phones have rung in vain for the caller.
+    # How many offers of this call were missed.
     missed: int = 0
-    # Since when skills are asked for: from arrival, or since they were sent on for them.
+    # Since when skills are asked for: from arrival, or from a transfer to a skill.
     skills_since: datetime | None = None
-    # Since when they were sent on to the preferred one; unset where it is their own wish.
+    # When the caller was transferred to the preferred counsellor; unset if it is their own wish.
     preferred_since: datetime | None = None
     practice: bool = False
     plan: Plan = _ANY_LINE
 
     def waited(self, now: datetime) -> float:
-        """Seconds since the first arrival in the queue."""
+        """Return the seconds since the first arrival in the queue."""
         return (now - self.queued_at).total_seconds()
 
     def any_will_do(self, now: datetime) -> bool:
-        """Whether skills have been waited for long enough."""
+        """Return whether the caller has waited long enough for a counsellor with the skills."""
         since = self.skills_since or self.queued_at
         return (now - since).total_seconds() >= self.plan.any_skill_after
 
     def score(self, now: datetime) -> float:
-        """Seconds waited plus priority in seconds; the highest goes first."""
+        """Return seconds waited plus priority in seconds; the highest score goes first."""
         return self.waited(now) + self.priority
 
 
@@ -66,15 +66,15 @@ class Free:
     skills: Mapping[str, int] = field(default_factory=dict)
     layer: Layer = Layer.PRIMARY
     training: bool = False
-    # The shift has ended: only for callers who came before that.
+    # When the shift ended; then only for callers who arrived before that.
     until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Room:
-    """Who is there besides those who are free: at work, in a talk, writing up.
+    """The counsellors at work, whether free, in a talk or in wrap-up.
 
-    `there` is everybody on shift who will come back to the queue, the free ones too.
+    `there` is every counsellor on shift who will take calls again, including the free ones.
     """
 
     there: tuple[Free, ...] = ()
@@ -90,10 +90,10 @@ def has_skills(counsellor: Free, wanted: Mapping[str, int]) -> bool:
 
 
 def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> bool:
-    """Whether this counsellor is one for this caller at all, whoever else there is.
+    """Return whether this counsellor could take this caller at all, whoever else is there.
 
-    A child in danger is held out to anyone on the line: a counsellor without the language
-    or the skill is better than nobody. Never to one whom the caller does not want.
+    The call of a child in danger is offered to every counsellor of the line: one without the
+    language or the skill is better than none. Never to a counsellor whom the caller refuses.
     """
     if counsellor.counsellor_id in caller.excluded:
         return False
@@ -112,10 +112,10 @@ def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> 
 
 
 def open_layers(caller: Waiting, now: datetime, room: Room) -> frozenset[Layer]:
-    """Whom the caller's wait has opened by the line's plan.
+    """Return the layers that the caller's wait has opened, by the line's plan.
 
-    A layer in which nobody is there for this caller is not waited for: the next one opens
-    at once, and so it does for each ring that was missed. In danger all are open from the
+    If no open layer has a counsellor for this caller, the next layer opens at once. Each
+    missed offer also opens one more layer. For a child in danger all layers are open from the
     beginning.
     """
     if caller.danger:
@@ -136,7 +136,7 @@ def open_layers(caller: Waiting, now: datetime, room: Room) -> frozenset[Layer]:
 def may_take(
     counsellor: Free, caller: Waiting, now: datetime, room: Room, layers: Collection[Layer]
 ) -> bool:
-    """Whether this counsellor can be asked for this caller now."""
+    """Return whether this counsellor can be asked for this caller now."""
     if counsellor.layer not in layers or counsellor.counsellor_id in caller.ringing:
         return False
     if not could_take(counsellor, caller, now, room):
@@ -146,7 +146,7 @@ def may_take(
 
 
 def waits_for_preferred(caller: Waiting, now: datetime, room: Room) -> bool:
-    """Whether the caller wants somebody who is there, and has not waited too long for them."""
+    """Return whether the caller still waits for a preferred counsellor who is at work."""
     sent_on = caller.preferred_since
     if caller.preferred is None or (caller.danger and sent_on is None):
         return False
@@ -164,11 +164,11 @@ def pair(
 ) -> list[tuple[Waiting, Free]]:
     """Pair callers, best first, each with the best counsellor left.
 
-    Best caller: highest score, then first arrival. Best counsellor: the one whom the caller
-    wants, then one who was not asked for this caller before, who speaks the language and has
-    the skills, of the first layer, then longest idle. A caller whom nobody can take does
-    not stand in the way of the next. Children in danger are held out to more than one once
-    everybody else has been looked after.
+    Best caller: highest score, then first arrival. Best counsellor: the preferred one, then one
+    who was not asked for this caller before, who speaks the language and has the skills, of the
+    first layer, then longest idle. A caller whom no counsellor can take does not block the
+    next. A child in danger is offered to more than one counsellor, after all other callers
+    have been paired.
     """
     left = sorted(counsellors, key=lambda c: (c.idle_since, c.counsellor_id))
     room = room or Room(tuple(left))
@@ -226,7 +226,7 @@ def _best(
 def _layers(
     caller: Waiting, now: datetime, room: Room, known: dict[tuple[object, ...], frozenset[Layer]]
 ) -> frozenset[Layer]:
-    """The open layers; callers who differ in nothing that matters share the answer."""
+    """Return the open layers. Callers that are alike in all that matters share one result."""
     stage = caller.plan.stage(caller.waited(now))
     skills = tuple(sorted(caller.skills.items()))
     key = (

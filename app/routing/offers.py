@@ -1,4 +1,4 @@
-"""Offers: a call held out to a counsellor, taken once, released in the same transaction.
+"""Offers: a call is offered to a counsellor, accepted once, and released in one transaction.
 
 Locks are taken in one order everywhere: call, offer, presence.
 """
@@ -24,22 +24,22 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-# Calls in a row that may be missed before a counsellor is set away.
+# A counsellor who misses this many calls in a row is set away.
 MISSES_BROWSER = 1
 MISSES_PHONE = 3
 
-# A leg that waits for its turn is looked at that often at the least.
+# A leg that has not asked for its turn within this time no longer waits for it.
 _TURN_COMES = timedelta(seconds=10)
-# We hear within that time that both are in the conference, or ask.
+# If the provider has not said within this time that both are in the conference, ask it.
 _TOLD_WITHIN = timedelta(seconds=5)
-# Somebody who has lifted the phone gets so long to press 1.
+# How long a counsellor who has lifted the phone has to press 1.
 _LISTENING = timedelta(seconds=15)
 
 
 class NotOnThisPlatform(Conflict):
     default = (
-        "Your telephone platform has no conferences: nobody can be held, muted, listened to or "
-        "asked into a talk there. You can hand the caller over to a colleague or a skill."
+        "Your telephone platform has no conferences, so it cannot hold, mute, listen in or add "
+        "people to a talk. You can hand the caller over to a colleague or a skill."
     )
 
 
@@ -48,13 +48,13 @@ class OfferNoLongerOpen(Conflict):
 
 
 def needs_conference(work: Work) -> None:
-    """Raises NotOnThisPlatform where only two can talk together."""
+    """Refuse where the platform has no conferences. Raises NotOnThisPlatform."""
     if not work.settings.has_conferences:
         raise NotOnThisPlatform()
 
 
 async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -> Offer:
-    """Hold a locked waiting call out to a locked available counsellor."""
+    """Offer a waiting call to an available counsellor. Both are locked."""
     offer = Offer(
         id=uuid4(),
         call_id=call.id,
@@ -66,7 +66,7 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
     )
     work.session.add(offer)
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
-        # A phone on call rings without its owner having signed in, and leaves them signed out.
+        # An on-call phone rings even if its owner is not signed in. They stay signed out.
         presence.after_call = PresenceState.OFF_DUTY.value
     await presences.set_presence(work, presence, PresenceState.OFFERED, "offer")
     await record.move(
@@ -79,14 +79,14 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
 
 
 def want_leg(work: Work, offer: Offer, task: str) -> None:
-    """A leg to the counsellor of an offer is to be made."""
+    """Ask for a new leg to the counsellor of an offer."""
     leg = Leg(id=uuid4(), call_id=offer.call_id, offer_id=offer.id, created_at=work.now)
     work.session.add(leg)
     work.defer(task, leg_id=str(leg.id))
 
 
 async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
-    """An offer with its call, the call locked first. Raises NotFound."""
+    """Lock an offer and its call, the call first. Raises NotFound."""
     call_id = await work.session.scalar(select(Offer.call_id).where(Offer.id == offer_id))
     if call_id is None:
         raise NotFound("There is no such offer.")
@@ -102,17 +102,17 @@ async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
 
 
 async def own_offer(work: Work, offer_id: UUID, staff_id: UUID) -> tuple[Call, Offer]:
-    """The same for the counsellor to whom it was made; for others it does not exist."""
+    """Lock an offer and its call, for the counsellor to whom it was made. Raises NotFound."""
     owner = select(Offer.id).where(Offer.id == offer_id, Offer.counsellor_id == staff_id)
     if await work.session.scalar(owner) is None:
-        raise NotFound("There is no such offer for you.")
+        raise NotFound("Not found, or this offer is not for you.")
     return await lock_offer(work, offer_id)
 
 
 async def accept_offer(
     work: Work, call: Call, offer: Offer, *, delivery: Delivery | None = None, by: str = "board"
 ) -> None:
-    """Take the call. One winner; asking again after winning is the same as once.
+    """Accept the offer. One counsellor wins; accepting again after winning changes nothing.
 
     Raises OfferNoLongerOpen.
     """
@@ -144,7 +144,7 @@ async def accept_offer(
 
 
 def _taken(call_id: UUID) -> ColumnElement[bool]:
-    """Whether another offer of the call has been accepted. The call is locked by whoever asks."""
+    """Return whether another offer of the call was accepted. The caller has locked the call."""
     other = aliased(Offer)
     return (
         select(other.id)
@@ -158,7 +158,7 @@ def _taken(call_id: UUID) -> ColumnElement[bool]:
 
 
 async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "board") -> None:
-    """Not now: the caller is held out to the next. Raises OfferNoLongerOpen."""
+    """Decline: the call is offered to the next counsellor. Raises OfferNoLongerOpen."""
     if offer.state == OfferState.DECLINED:
         return
     if offer.state != OfferState.OPEN:
@@ -171,14 +171,14 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
 
 
 async def _never_rang(work: Work, offer: Offer) -> bool:
-    """Whether no phone rang for this offer up to now: the provider has not taken the request, or
+    """Return whether no phone has rung for this offer: the provider has not taken the request, or
     has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     return bool(legs) and not any(_rang(leg, work.settings.has_conferences) for leg in legs)
 
 
 def _rang(leg: Leg, told: bool) -> bool:
-    """`told`: whether the platform tells how a leg goes on."""
+    """Return whether a leg has rung. `told`: the platform reports the progress of a leg."""
     if leg.provider_sid is None:
         return leg.sending not in ("wanted", "sending", "sent")
     begun = leg.status not in (None, LegStatus.QUEUED) or leg.answered_at is not None
@@ -186,7 +186,7 @@ def _rang(leg: Leg, told: bool) -> bool:
 
 
 async def waits_for_turn(work: Work, offer: Offer) -> bool:
-    """Whether an offer's leg is still to begin, since others are begun before it."""
+    """Return whether an offer's leg has not begun because other legs are begun first."""
     found = await work.session.scalar(
         select(LegRequest.id)
         .join(Leg, Leg.id == LegRequest.id)
@@ -205,11 +205,11 @@ async def miss_offer(
     fetch_caller: bool = True,
     our_fault: bool = False,
 ) -> None:
-    """Nobody took it, or the phone could not be reached: on to the next counsellor.
+    """End an offer that was not taken, or whose phone was not reached; the next is asked.
 
-    After too many in a row the counsellor is away, until they say otherwise. Where the fault
-    was ours or the provider's (`our_fault`: nobody looked after it in time) nobody has missed
-    anything, and the same counsellor is asked again as soon as that is possible.
+    After too many missed offers in a row the counsellor is set away, until they choose another
+    state. If the fault was ours or the provider's (`our_fault`: the program did not act in time),
+    the offer does not count as missed, and the same counsellor is asked again as soon as possible.
     """
     if offer.released_at is not None or offer.state == OfferState.CONNECTED:
         return
@@ -218,7 +218,7 @@ async def miss_offer(
     ended = OfferState.WITHDRAWN if excused else OfferState.MISSED
     await _release(work, call, offer, ended, cause)
     if fetch_caller and offer.move_wanted_at is not None:
-        # The caller may have been moved to a conference in which nobody is any more.
+        # The caller may have been moved to a conference that is empty now.
         call.entries += 1
         work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
@@ -235,7 +235,7 @@ async def miss_offer(
         return
     if presence.after_call is None and presence.missed >= limit:
         if presence.warned_at is None and await roster.is_last(work, offer.counsellor_id):
-            # Told first, and a person on call is told, too: see `watch.py`.
+            # The last counsellor is only warned, and a person on call is alarmed: see `watch.py`.
             presence.warned_at = work.now
             work.defer("telephony:tell_missed", counsellor_id=str(offer.counsellor_id))
             await presences.set_free(work, presence, "missed, and the last one on duty")
@@ -247,7 +247,7 @@ async def miss_offer(
 
 
 async def _release(work: Work, call: Call, offer: Offer, state: OfferState, cause: str) -> None:
-    """End an offer that has not led to a talk; the caller waits on, unless gone."""
+    """End an offer that has not led to a talk. The caller keeps waiting, unless they are gone."""
     offer.state, offer.released_at = state.value, work.now
     await end_legs(work, offer.id)
     detail: dict[str, Any] = {"offer_id": str(offer.id), "offer": state.value, "cause": cause}
@@ -262,7 +262,7 @@ async def _release(work: Work, call: Call, offer: Offer, state: OfferState, caus
 
 
 async def end_legs(work: Work, offer_id: UUID) -> None:
-    """No phone keeps ringing: every live leg of the counsellor is to be ended, no other."""
+    """Ask for the end of every live leg of the counsellor, and of no other."""
     own = select(Party.id).where(Party.owner_offer_id == offer_id)
     legs = await work.session.scalars(
         select(Leg).where(
@@ -276,13 +276,13 @@ async def end_legs(work: Work, offer_id: UUID) -> None:
 
 
 async def phone_lifted(work: Work, offer: Offer) -> None:
-    """The counsellor hears the whisper: time to press a key."""
+    """Give a counsellor who hears the announcement enough time to press a key."""
     if offer.state == OfferState.OPEN:
         offer.expires_at = max(offer.expires_at, work.now + _LISTENING)
 
 
 async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
-    """Both are in the conference: they talk."""
+    """Record that caller and counsellor are both in the conference: the talk begins."""
     ended = CallState(call.state) is CallState.ENDED
     if ended or offer.state != OfferState.ACCEPTED or offer.released_at is not None:
         return
@@ -296,10 +296,10 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
 async def hand_over(
     work: Work, call: Call, offer: Offer, party: Party, *, inherited: bool = False
 ) -> Offer:
-    """A colleague who is in the conference has the talk from now on, with its record. It is
-    `inherited` when the counsellor's line was lost, so the hand-over was not intended.
+    """Give the talk and its record to a colleague who is in the conference.
 
-    The one is released in the same transaction in which the other holds the call.
+    `inherited`: the counsellor's line was lost, so the hand-over was not intended. The old
+    counsellor is released in the same transaction in which the colleague gets the call.
     """
     assert party.staff_id is not None
     await _leave_talk(work, call, offer, "handed over")
@@ -335,7 +335,7 @@ async def hand_over(
 
 
 async def hand_outside(work: Work, call: Call, offer: Offer, party: Party) -> None:
-    """The caller goes on with somebody outside; if they leave, the caller comes back to us."""
+    """Hand the caller to a participant outside; if they leave, the caller comes back to us."""
     if call.held_at is not None:
         await set_hold(work, call, False)
     await _leave_talk(work, call, offer, "handed to somebody outside")
@@ -349,8 +349,8 @@ async def hand_outside(work: Work, call: Call, offer: Offer, party: Party) -> No
 
 
 async def _only(work: Work, call: Call, taken: Party) -> None:
-    """Whoever else was asked to take the talk is not needed; who whispers does so to whoever has
-    it now."""
+    """Stop ringing others who were asked to take the talk. A supervisor who whispers now whispers
+    to the new counsellor."""
     for other in await company.live_parties(work, call.id):
         asked = other.purpose in (Purpose.TRANSFER, Purpose.CONSULT)
         if other.id != taken.id and asked and other.state == PartyState.RINGING:
@@ -360,7 +360,7 @@ async def _only(work: Work, call: Call, taken: Party) -> None:
 
 
 async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
-    """A counsellor leaves a talk that goes on without them."""
+    """Take a counsellor out of a talk that goes on without them."""
     offer.released_at = work.now
     own = select(Party.id).where(Party.owner_offer_id == offer.id)
     legs = await work.session.scalars(
@@ -382,9 +382,9 @@ async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
 
 
 async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
-    """The counsellor sends the caller on: to the front of the queue, told that it goes on."""
+    """Send the caller to the front of the queue; the caller hears that the call goes on."""
     if call.direction == "outbound":
-        # Without a conference their leg hangs on the counsellor's.
+        # Without a conference the caller's leg ends with the counsellor's leg.
         needs_conference(work)
     await _leave_talk(work, call, offer, cause)
     await company.send_away(work, call, cause)
@@ -392,7 +392,7 @@ async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
 
 
 async def come_back(work: Work, call: Call, cause: str) -> None:
-    """Whoever outside had the caller is gone: the caller is ours again, and first."""
+    """Put the caller at the front of the queue when the participant outside has left."""
     await company.send_away(work, call, cause)
     await _to_the_front(work, call, cause)
 
@@ -404,13 +404,13 @@ async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> No
     await record.move(work, call, CallEvent.COUNSELLOR_LOST, cause=cause, **detail)
     work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
     if call.danger:
-        # A child in danger waits again.
+        # A child in danger is waiting again.
         work.defer("referrals:watch_danger", call_id=str(call.id))
 
 
 async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
-    """Where a call rang at several, the others stop only now: whoever took it might have been
-    lost on the way in."""
+    """Withdraw the other offers of a call that rang at several phones. This waits until the talk
+    has begun: the counsellor who accepted might have been lost on the way in."""
     others = await work.session.scalars(
         select(Offer)
         .where(Offer.call_id == call.id, Offer.id != taken.id, Offer.released_at.is_(None))
@@ -421,7 +421,7 @@ async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
 
 
 async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
-    """An offer that is still open ends without anybody's fault."""
+    """End an open offer; it does not count as missed."""
     if offer.state != OfferState.OPEN or offer.released_at is not None:
         return
     await _let_go(work, offer, cause)
@@ -431,9 +431,9 @@ async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> No
 
 
 async def withdraw_open(work: Work, call: Call, cause: str) -> bool:
-    """A waiting caller chooses something else: withdraw the open offers.
+    """Withdraw the open offers of a waiting caller who chooses something else.
 
-    Whether that is so; not if a counsellor has taken the call and is on the way.
+    Return whether the caller still waits: False if a counsellor has accepted and is on the way.
     """
     if CallState(call.state) is CallState.QUEUED:
         return True
@@ -463,7 +463,7 @@ async def end_call(
     answer: dict[str, Any] | None = None,
     lost: bool = False,
 ) -> None:
-    """The caller is gone, or the talk is over: everything the call held is released now."""
+    """End a call and release everything that it held, in the same transaction."""
     connected = CallState(call.state) is CallState.CONNECTED
     if connected or call.handed_to is not None or call.kept_room_id is not None:
         await company.send_away(work, call, "the call has ended")
@@ -484,7 +484,7 @@ async def end_call(
     )
     for offer in held.all():
         if offer.state == OfferState.ACCEPTED and work.settings.has_conferences:
-            # Perhaps they had met, and only the word of it was lost.
+            # Perhaps they talked, and only the provider's report was lost.
             work.defer("telephony:settle_talk", delay=_TOLD_WITHIN, offer_id=str(offer.id))
         await _let_go(work, offer)
 
@@ -505,7 +505,7 @@ async def _let_go(work: Work, offer: Offer, cause: str = "the caller is gone") -
 
 
 async def hang_up(work: Work, call: Call) -> None:
-    """A person ends the talk: the record closes now, the provider is told next."""
+    """End a talk for a counsellor: close the record now, tell the provider after the commit."""
     if CallState(call.state) is CallState.ENDED:
         return
     await end_call(work, call, ended_by="counsellor")
@@ -513,7 +513,7 @@ async def hang_up(work: Work, call: Call) -> None:
 
 
 async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Presence:
-    """A counsellor's own change. An open offer is declined by it, a live call is not touched."""
+    """Set the state that a counsellor chose. It declines an open offer and keeps a live call."""
     held = await held_offer(work, staff.id)
     if held is not None and held.state == OfferState.OPEN and choice is not PresenceState.AVAILABLE:
         call, offer = await lock_offer(work, held.id)
@@ -527,15 +527,15 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         )
     presence = await presences.lock_presence(work, staff.id)
     if presence.cause == company.HELPING and await company.helps(work, staff.id):
-        # In a colleague's talk: what they choose is for afterwards.
+        # They help in a colleague's talk, so the choice counts afterwards.
         presence.heartbeat_at = work.now
         presence.after_call = None if choice is PresenceState.AVAILABLE else choice.value
         return presence
     if presence.state == PresenceState.OFFERED:
         presence.heartbeat_at = work.now
         if choice is not PresenceState.AVAILABLE:
-            # An offer came between our look and our lock. It runs out at once, and then the
-            # counsellor is what they chose to be.
+            # An offer came after we looked and before we locked. Let it expire at once; then the
+            # counsellor gets the state that they chose.
             presence.after_call = choice.value
             await work.session.execute(
                 update(Offer)
@@ -549,30 +549,30 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
 
 
 async def end_wrap_up(work: Work, staff: Staff) -> None:
-    """Nothing is left to write up: ready again at once, unless something else was chosen."""
+    """End wrap-up early: the counsellor is available, unless they chose another state."""
     presence = await presences.lock_presence(work, staff.id)
     if presence.state == PresenceState.WRAP_UP and presence.after_call is None:
         await presences.choose(work, presence, PresenceState.AVAILABLE)
 
 
 async def choose_presence_by_name(work: Work, staff: Staff, state: str) -> None:
-    """The same for a word from outside. Raises Invalid for a state that nobody can choose."""
+    """Set a counsellor's state by its name. Raises Invalid for a state that cannot be chosen."""
     if state not in CHOICES:
         raise Invalid(
-            f"A counsellor can choose {', '.join(CHOICES)}. The rest follows from what happens."
+            f"A counsellor can choose {', '.join(CHOICES)}. The program sets the other states."
         )
     await choose_presence(work, staff, PresenceState(state))
 
 
 async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
-    """The offer or live call that a counsellor holds, if any."""
+    """Return the offer or live call that a counsellor holds, if any."""
     return await work.session.scalar(
         select(Offer).where(Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None))
     )
 
 
 async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
-    """The offer by which a call is being rung, brought in, or talked to, if any."""
+    """Return the live offer of a call, if any: an accepted or connected one before an open one."""
     return (
         await work.session.scalars(
             select(Offer)
@@ -583,9 +583,9 @@ async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
 
 
 async def set_hold(work: Work, call: Call, held: bool) -> None:
-    """Hold or resume a talk; the provider is told after the commit. Raises Conflict."""
+    """Hold or resume a talk; tell the provider after the commit. Raises Conflict."""
     if CallState(call.state) is not CallState.CONNECTED:
-        raise Conflict("Only a call that is connected can be held or resumed.")
+        raise Conflict("Only a connected call can be held or resumed.")
     if (call.held_at is not None) == held:
         return
     if held:
@@ -597,9 +597,9 @@ async def set_hold(work: Work, call: Call, held: bool) -> None:
 
 
 async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
-    """The counsellor is not heard until they say so; the provider is told after the commit."""
+    """Mute or unmute the counsellor; tell the provider after the commit. Raises Conflict."""
     if CallState(call.state) is not CallState.CONNECTED:
-        raise Conflict("Only in a talk can somebody be muted.")
+        raise Conflict("Only a connected call can be muted.")
     if (offer.muted_at is not None) == muted:
         return
     needs_conference(work)

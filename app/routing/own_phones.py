@@ -1,4 +1,4 @@
-"""Counsellors' own phones: who has nothing else says by it what they are doing."""
+"""Counsellors' own phones: a counsellor without a browser sets their presence by phone."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -14,7 +14,7 @@ _BELIEVED = timedelta(seconds=10)
 
 
 async def owner_of(work: Work, number: str | None) -> UUID | None:
-    """The active counsellor whose only phone this is, if it is one's."""
+    """Return the active counsellor whose own phone has this number, if there is one."""
     valid = e164(number or "")
     if valid is None:
         return None

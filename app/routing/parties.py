@@ -1,8 +1,8 @@
-"""What is done in a talk: ask somebody in, hand it over, drop somebody, listen, whisper, barge.
+"""Actions in a talk: add a participant, hand over, drop a participant, listen, whisper, barge.
 
-The call is locked by whoever asks; the rows are committed before the provider is told. Nothing
-that fails here leaves the caller alone: a colleague who cannot be reached changes nothing, and a
-caller who was held for them is resumed.
+The calling function has locked the call; the rows are committed before the provider is told. No
+failure here leaves the caller alone: if a colleague cannot be reached, nothing changes, and a
+caller who was on hold for them is resumed.
 """
 
 from uuid import UUID, uuid4
@@ -27,19 +27,19 @@ _MOST = 6
 
 
 class NotInTheTalk(Conflict):
-    default = "They are not in the talk yet, or not any more."
+    default = "This participant is not in the talk yet, or has left it."
 
 
 class Busy(Conflict):
-    default = "They are not free: in a talk, away, or off duty."
+    default = "This colleague is not free: in a talk, away, or off duty."
 
 
 async def talk_of(work: Work, call: Call) -> Offer:
-    """The offer by which a call is talked. Raises Conflict where nobody talks."""
+    """Return the offer of a connected call. Raises Conflict if the call is not connected."""
     offer = await offers.live_offer_of_call(work, call.id)
     connected = CallState(call.state) is CallState.CONNECTED
     if offer is None or not connected or offer.state != OfferState.CONNECTED:
-        raise Conflict("Only a call that is connected can be changed like that.")
+        raise Conflict("This can only be done while the call is connected.")
     return offer
 
 
@@ -57,12 +57,12 @@ async def _invite(
     talk = await talk_of(work, call)
     offers.needs_conference(work)
     if len(await company.live_parties(work, call.id)) >= _MOST:
-        raise Conflict(f"At most {_MOST} others are in a talk.")
+        raise Conflict(f"A talk can have at most {_MOST} other participants.")
     party_id = uuid4()
     sealed = None
     if number is not None:
         if await lines.line_of_number(work, number) is not None:
-            raise Invalid("That is a number of ours.")
+            raise Invalid("That number belongs to one of our own lines. Choose another number.")
         sealed = work.keys.seal(
             number.encode(), table="parties", column="number_sealed", row=party_id
         )
@@ -75,11 +75,11 @@ async def _invite(
     try:
         await work.session.flush()
     except IntegrityError:
-        raise Busy("They are asked into a talk already.") from None
+        raise Busy("This colleague has already been asked into a talk.") from None
     if staff is not None:
         presence = await company.engage(work, staff.id)
         if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
-            # A call came between our look and our lock.
+            # A call came after we looked and before we locked.
             raise Busy()
     leg = Leg(
         id=uuid4(), call_id=call.id, offer_id=talk.room, party_id=party.id, created_at=work.now
@@ -95,7 +95,7 @@ async def _invite(
 
 
 async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
-    """Somebody who can take a talk over. Raises NotFound, Busy."""
+    """Return a colleague who can take a talk over. Raises NotFound, Busy."""
     staff = await work.session.get(Staff, staff_id)
     if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
         raise NotFound("There is no such colleague.")
@@ -103,28 +103,28 @@ async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     if staff_id == talk.counsellor_id or presence is None:
         raise Busy()
     if not work.settings.has_conferences:
-        # They get the call from the queue: only whoever is on shift does.
+        # The colleague gets the call from the queue, so they must be on shift.
         if not work.settings.can_ring(staff.endpoint_kind):
-            raise Busy("No call can be brought to a browser here.")
+            raise Busy("A browser cannot be rung here. Choose a colleague with a phone.")
         if staff_id not in await roster.on_shift(work):
-            raise Busy("They are not on shift.")
+            raise Busy("This colleague is not on shift.")
     if presence.state not in (PresenceState.AVAILABLE, PresenceState.WRAP_UP):
         raise Busy()
     return staff
 
 
 def read_number(number: str) -> str:
-    """A number of somebody outside. Raises Invalid."""
+    """Return the phone number of a participant from outside. Raises Invalid."""
     valid = e164(number.strip())
     if valid is None:
-        raise Invalid("That is not a phone number with + and country code.")
+        raise Invalid("That is not a phone number. Write it with + and the country code.")
     return valid
 
 
 async def consult(
     work: Work, by: Staff, call: Call, *, staff_id: UUID | None = None, number: str | None = None
 ) -> Party:
-    """Warm transfer: the caller is held while the colleague hears what it is about."""
+    """Start a warm transfer: the caller is held while the colleague hears about the call."""
     party = await _ask(work, by, call, Purpose.CONSULT, staff_id, number)
     await offers.set_hold(work, call, True)
     return party
@@ -133,10 +133,10 @@ async def consult(
 async def transfer(
     work: Work, by: Staff, call: Call, *, staff_id: UUID | None = None, number: str | None = None
 ) -> Party | None:
-    """Cold transfer: the talk goes on until the other is in, and then is theirs.
+    """Start a cold transfer: the talk goes on until the colleague is in, and then is theirs.
 
-    Without conferences the caller goes to the front of the queue, for them first; then there
-    is no party.
+    Without conferences the caller goes to the front of the queue, for that colleague first, and
+    the result is None.
     """
     if not work.settings.has_conferences and staff_id is not None and number is None:
         talk = await talk_of(work, call)
@@ -152,7 +152,7 @@ async def _ask(
 ) -> Party:
     talk = await talk_of(work, call)
     if (staff_id is None) == (number is None):
-        raise Invalid("Choose a colleague, or write a number; one of the two.")
+        raise Invalid("Choose a colleague or write a number, but not both.")
     if staff_id is not None:
         staff = await _colleague(work, talk, staff_id)
         return await _invite(work, by, call, purpose, staff=staff)
@@ -160,10 +160,10 @@ async def _ask(
 
 
 async def to_skill(work: Work, by: Staff, call: Call, skills: list[str]) -> None:
-    """Cold transfer to whoever has a skill: back to the front of the queue, for them."""
+    """Transfer to a skill: the caller goes to the front of the queue, for counsellors with it."""
     wanted = check_skills(skills)
     if not wanted:
-        raise Invalid("Say which skill.")
+        raise Invalid("Choose at least one skill.")
     talk = await talk_of(work, call)
     call.wanted_skills = [f"{name}:{level}" for name, level in wanted.items()]
     call.wanted_skills_at = work.now
@@ -171,24 +171,24 @@ async def to_skill(work: Work, by: Staff, call: Call, skills: list[str]) -> None
 
 
 async def add_third_party(work: Work, by: Staff, call: Call, number: str, role: str) -> Party:
-    """Police, outreach, an interpreter: they press 1 and are in. Raises Invalid."""
+    """Add police, outreach or an interpreter: they press 1 and are in. Raises Invalid."""
     if role not in ROLES:
-        raise Invalid(f"Say who it is: {', '.join(ROLES)}.")
+        raise Invalid(f"Choose who this is: {', '.join(ROLES)}.")
     return await _invite(work, by, call, Purpose.THIRD_PARTY, number=read_number(number), role=role)
 
 
 async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Party:
-    """Listen in, whisper to the counsellor, or join. Who is in changes the mode."""
+    """Listen in, whisper to the counsellor, or join. If already in, change the mode."""
     talk = await talk_of(work, call)
     if talk.counsellor_id == by.id:
-        raise Conflict("It is your own talk.")
+        raise Conflict("This is your own talk. You cannot supervise it.")
     for party in await company.live_parties(work, call.id):
         if party.staff_id == by.id:
             await _set_mode(work, call, party, mode)
             return party
     presence = await work.session.get(Presence, by.id, populate_existing=True)
     if presence is not None and presence.state in (PresenceState.ON_CALL, PresenceState.OFFERED):
-        raise Busy("You hold a call yourself.")
+        raise Busy("You have a call of your own. End it first.")
     return await _invite(work, by, call, Purpose.SUPERVISE, staff=by, mode=mode)
 
 
@@ -197,14 +197,14 @@ async def _set_mode(work: Work, call: Call, party: Party, mode: Mode) -> None:
         party.mode = mode.value
         await record.record(work, call, "party_mode", party_id=str(party.id), mode=mode.value)
         work.announce("talks")
-    # Also where the row says so already: whether the provider knows is not certain.
+    # Tell the provider even if the row has this mode already: the provider may not know it.
     work.defer("telephony:set_party_mode", party_id=str(party.id))
 
 
 async def panic(work: Work, by: Staff, call: Call) -> bool:
-    """The counsellor needs a supervisor now: the next who is there is rung into the talk.
+    """Ring the next supervisor into the talk, because the counsellor needs help now.
 
-    The answer is whether there is one; where there is none, all who supervise see it.
+    Return whether one is there; if not, all supervisors see it on the board.
     """
     await talk_of(work, call)
     await record.record(work, call, "panic")
@@ -213,13 +213,13 @@ async def panic(work: Work, by: Staff, call: Call) -> bool:
 
 
 async def _ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool:
-    """Never raises: whoever cannot be asked is passed over."""
+    """Ring the next supervisor and return whether one is there. A busy one is skipped."""
     talk = await offers.live_offer_of_call(work, call.id)
     if talk is None or talk.state != OfferState.CONNECTED:
         return False
     for party in await company.live_parties(work, call.id):
         if party.purpose == Purpose.SUPERVISE and party.staff_id is not None:
-            # One is here already: now they are heard.
+            # One is here already: let them be heard.
             await _set_mode(work, call, party, Mode.TALK)
             return True
     tried = select(Party.staff_id).where(
@@ -256,11 +256,11 @@ async def _ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> boo
     return False
 
 
-# -- what becomes of it ------------------------------------------------------------------
+# -- after the invitation ----------------------------------------------------------------
 
 
 async def lock_party(work: Work, party_id: UUID) -> tuple[Call, Party]:
-    """A party with its call, the call locked first. Raises NotFound."""
+    """Lock a participant and its call, the call first. Raises NotFound."""
     call_id = await work.session.scalar(select(Party.call_id).where(Party.id == party_id))
     if call_id is None:
         raise NotFound("There is nobody of that kind in the talk.")
@@ -271,7 +271,7 @@ async def lock_party(work: Work, party_id: UUID) -> tuple[Call, Party]:
 
 
 async def joined(work: Work, call: Call, party: Party) -> None:
-    """They are in the conference. A cold transfer is done with it."""
+    """Record that a participant is in the conference. This completes a cold transfer."""
     if party.state != PartyState.RINGING:
         return
     party.state, party.joined_at = PartyState.IN.value, work.now
@@ -281,7 +281,7 @@ async def joined(work: Work, call: Call, party: Party) -> None:
         await company.end_party(work, call, party, "the talk is over")
         return
     if party.staff_id is not None:
-        # How they take part may have been changed while they were rung.
+        # Their mode may have changed while their phone rang.
         work.defer("telephony:set_party_mode", party_id=str(party.id))
     if party.purpose != Purpose.TRANSFER:
         return
@@ -293,14 +293,14 @@ async def joined(work: Work, call: Call, party: Party) -> None:
 
 
 async def _holds_another(work: Work, party: Party) -> bool:
-    """Whether somebody has taken another call, and cannot have this one, too."""
+    """Return whether a participant holds another call, and so cannot take this one too."""
     if party.staff_id is None:
         return False
     return await offers.held_offer(work, party.staff_id) is not None
 
 
 async def gone(work: Work, call: Call, party: Party, cause: str) -> None:
-    """They left, or could not be reached: the caller is not left in silence for it."""
+    """End a participant who left or was not reached. The caller is not left in silence."""
     if party.owner_offer_id is not None or party.state not in LIVE:
         return
     await company.end_party(work, call, party, cause)
@@ -308,7 +308,7 @@ async def gone(work: Work, call: Call, party: Party, cause: str) -> None:
     if CallState(call.state) is not CallState.CONNECTED:
         return
     if call.handed_to == party.id:
-        # The caller was with them alone: back to us, and first.
+        # The caller was alone with them: back to us, to the front of the queue.
         await offers.come_back(work, call, "the other side left")
         return
     if party.purpose == Purpose.CONSULT and call.held_at is not None:
@@ -320,17 +320,17 @@ async def gone(work: Work, call: Call, party: Party, cause: str) -> None:
 
 
 async def complete(work: Work, by: Staff, call: Call, party_id: UUID) -> None:
-    """The counsellor leaves, and the talk is the other's. Raises NotFound, NotInTheTalk."""
+    """Hand the talk over; the counsellor leaves. Raises NotFound, Conflict, NotInTheTalk."""
     party = await _party_in(work, call, party_id)
     if party.purpose not in (Purpose.CONSULT, Purpose.TRANSFER, Purpose.PANIC, Purpose.SUPERVISE):
-        raise Conflict("A third party stays beside us: the talk is not handed over to them.")
+        raise Conflict("A talk cannot be handed over to a third party. Transfer the call instead.")
     await _hand_over(work, call, party)
 
 
 async def _hand_over(work: Work, call: Call, party: Party) -> None:
     talk = await talk_of(work, call)
     if await _holds_another(work, party):
-        raise Busy("They hold another call.")
+        raise Busy("This colleague has another call.")
     if party.staff_id is not None:
         await offers.hand_over(work, call, talk, party)
     else:
@@ -338,20 +338,20 @@ async def _hand_over(work: Work, call: Call, party: Party) -> None:
 
 
 async def together(work: Work, call: Call) -> None:
-    """Three-way: the caller hears and is heard again."""
+    """Resume the caller for a three-way talk. Raises Conflict."""
     await talk_of(work, call)
     await offers.set_hold(work, call, False)
 
 
 async def drop(work: Work, by: Staff, call: Call, party_id: UUID) -> None:
-    """One leg ends, the others go on. Raises NotFound, NotAllowed."""
+    """Drop one participant; the others go on. Raises NotFound, NotAllowed."""
     party = await _party(work, call, party_id)
     talk = await offers.live_offer_of_call(work, call.id)
     owner = talk is not None and talk.counsellor_id == by.id
     if party.purpose == Purpose.SUPERVISE and party.staff_id != by.id:
-        raise NotAllowed("A supervisor leaves by their own choice.")
+        raise NotAllowed("You cannot drop a supervisor. They leave by their own choice.")
     if not owner and party.staff_id != by.id and not may(by.role, Permission.SUPERVISE):
-        raise NotAllowed("Only whoever has the talk drops somebody from it.")
+        raise NotAllowed("Only the counsellor who has the talk can drop a participant from it.")
     await gone(work, call, party, "dropped")
 
 

@@ -1,4 +1,4 @@
-"""What counsellors are doing. Their own choice beats every automatic change."""
+"""Presence: what each counsellor is doing. Their own choice beats every automatic change."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,16 +9,17 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
 from app.work import Work
 
-# Requests of a signed-in counsellor are proof of life; one write in so many seconds is enough.
+# Every request of a signed-in counsellor shows that the browser is alive. Write that down only once
+# in this time.
 BEAT_EVERY = timedelta(seconds=5)
 
 P = PresenceState
 
 
 async def lock_presence(work: Work, counsellor_id: UUID) -> Presence:
-    """The presence of a counsellor, made if missing, locked until the end of the transaction.
+    """Lock a counsellor's presence until the end of the transaction; create it if it is missing.
 
-    Lock the call first where both are needed; every verb does, so none waits in a circle.
+    If you need both, lock the call first. Every verb does so, which prevents deadlocks.
     """
     found = await _locked(work, counsellor_id)
     if found is None:
@@ -29,7 +30,7 @@ async def lock_presence(work: Work, counsellor_id: UUID) -> Presence:
 
 
 async def ensure_presence(work: Work, counsellor_id: UUID) -> None:
-    """A row for somebody who has never signed in."""
+    """Create the row of a counsellor who has never signed in."""
     await work.session.execute(
         pg_insert(Presence)
         .values(
@@ -59,7 +60,7 @@ async def set_presence(
     *,
     until: datetime | None = None,
 ) -> None:
-    """Change a locked presence and write the change down; the same state again is nothing."""
+    """Change a locked presence and record the change. Setting the same state does nothing."""
     if presence.state == state:
         return
     before, presence.state = presence.state, state.value
@@ -78,7 +79,7 @@ async def set_presence(
 
 
 async def set_free(work: Work, presence: Presence, cause: str, *, rested: bool = False) -> None:
-    """Back to what the counsellor chose, or else available; `rested` keeps the idle time."""
+    """Set the state that the counsellor chose, else available. `rested` keeps the idle time."""
     chosen, presence.after_call = presence.after_call, None
     if not rested:
         presence.idle_since = work.now
@@ -86,7 +87,7 @@ async def set_free(work: Work, presence: Presence, cause: str, *, rested: bool =
 
 
 async def start_wrap_up(work: Work, presence: Presence, cause: str) -> None:
-    """After a talk: time to write up, with a limit."""
+    """Start wrap-up after a talk, with a time limit."""
     limit = timedelta(seconds=work.settings.wrap_up_seconds)
     if not limit:
         await set_free(work, presence, cause)
@@ -95,7 +96,7 @@ async def start_wrap_up(work: Work, presence: Presence, cause: str) -> None:
 
 
 async def choose(work: Work, presence: Presence, choice: PresenceState) -> None:
-    """The counsellor's own change of a locked presence that holds no open offer."""
+    """Set the state that the counsellor chose. The presence is locked and holds no open offer."""
     assert choice in CHOICES
     presence.heartbeat_at = work.now
     presence.missed, presence.warned_at = 0, None
@@ -110,7 +111,7 @@ async def choose(work: Work, presence: Presence, choice: PresenceState) -> None:
 
 
 async def beat(work: Work, counsellor_id: UUID) -> None:
-    """The counsellor's browser was heard of."""
+    """Record a sign of life from the counsellor's browser."""
     await work.session.execute(
         update(Presence)
         .where(

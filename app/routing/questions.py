@@ -1,4 +1,4 @@
-"""Questions to a caller who cannot speak: asked from the board, spoken, answered with a key."""
+"""Questions to a caller who cannot speak: asked on the board, spoken, answered with a key."""
 
 from uuid import UUID, uuid4
 
@@ -16,13 +16,13 @@ from app.work import Work
 async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
     """Speak a question to the caller of a locked call. Raises Invalid, Conflict."""
     if code not in QUESTIONS:
-        raise Invalid(f"There is no such question. There are: {', '.join(QUESTIONS)}.")
+        raise Invalid(f"There is no such question. Choose one of: {', '.join(QUESTIONS)}.")
     offers.needs_conference(work)
     await parties.talk_of(work, call)
     if call.held_at is not None:
         raise Conflict("The caller is on hold. Resume the talk first.")
     if await open_question(work, call.id) is not None:
-        raise Conflict("A question is being asked. Wait for the answer.")
+        raise Conflict("Another question is being asked. Wait for the answer.")
     question = CallQuestion(
         id=uuid4(), call_id=call.id, code=code, state="asked", asked_by=staff.id,
         asked_at=work.now,
@@ -36,7 +36,7 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
 
 
 async def open_question(work: Work, call_id: UUID) -> CallQuestion | None:
-    """The question that is being asked, if one is."""
+    """Return the question that is being asked, if there is one."""
     found: CallQuestion | None = await work.session.scalar(
         select(CallQuestion).where(CallQuestion.call_id == call_id, CallQuestion.state == "asked")
     )
@@ -44,7 +44,7 @@ async def open_question(work: Work, call_id: UUID) -> CallQuestion | None:
 
 
 async def questions_of(work: Work, call_id: UUID) -> list[CallQuestion]:
-    """What was asked in a call, in order."""
+    """Return the questions that were asked in a call, in order."""
     rows = await work.session.scalars(
         select(CallQuestion)
         .where(CallQuestion.call_id == call_id)
@@ -54,7 +54,7 @@ async def questions_of(work: Work, call_id: UUID) -> list[CallQuestion]:
 
 
 async def settle(work: Work, call: Call, question: CallQuestion, answer: str | None) -> None:
-    """The caller pressed a key, or none in time."""
+    """Record the key that the caller pressed; None if they pressed none in time."""
     question.state = "answered" if answer is not None else "unanswered"
     question.answer, question.answered_at = answer, work.now
     await record.record(

@@ -1,4 +1,4 @@
-"""The queue: who waits, and matching, which runs after every commit that could matter."""
+"""The queue: the waiting callers, and matching, which runs after every commit that matters."""
 
 import itertools
 from collections import Counter
@@ -40,16 +40,16 @@ from app.routing.shifts import Layer
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
-# So many callers of a line and language are looked at in one page, at the most.
+# The most callers of one line and language that one page of matching reads.
 _LARGEST_PAGE = 500
 _USUAL = Plan()
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-# Whose phone is on call need not have signed in.
+# A counsellor with an on-call phone need not be signed in.
 _NOT_SIGNED_IN = [PresenceState.OFF_DUTY, PresenceState.AWAY]
 
 
 class WaitingCall(NamedTuple):
-    """A line of the board's queue: nothing about who it is."""
+    """A row of the board's queue, without anything that identifies the caller."""
 
     id: UUID
     line: str
@@ -63,7 +63,7 @@ class WaitingCall(NamedTuple):
 
 
 async def waiting_calls(work: Work) -> list[WaitingCall]:
-    """Everybody who waits, in the order in which they will be served."""
+    """Return the waiting calls in the order in which they will be served, at most 500."""
     rows = await work.session.execute(
         select(Call, Line.name)
         .join(Line, Line.id == Call.line_id, isouter=True)
@@ -87,8 +87,8 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
     ]
 
 
-# Everybody has waited until the same now, so wait + priority compares like arrival - priority.
-# Counted are callers of the same line and language, and children in danger on the line.
+# All waits end at the same now, so ordering by wait + priority is ordering by arrival - priority.
+# This counts callers of the same line and language, and children in danger on the line.
 _AHEAD = select(func.count()).where(
     Call.state == CallState.QUEUED,
     Call.line_id.is_not_distinct_from(bindparam("line_id", type_=Uuid())),
@@ -98,7 +98,7 @@ _AHEAD = select(func.count()).where(
 )
 
 
-# Of the last talks: somebody may ring a thousand times.
+# Only the last calls of a number: one caller may have rung a thousand times.
 _KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
 _LATEST = (
     select(Call.id)
@@ -122,7 +122,7 @@ _PLACE = Question(
 
 
 async def place_of(work: Work, call: Call) -> tuple[int, UUID | None]:
-    """How many waiting callers will be served before this one, and whom they may ask for."""
+    """Return how many callers will be served before this one, and whom this one may ask for."""
     assert call.queued_at is not None
     (row,) = await work.ground.database.quick.rows(
         _PLACE,
@@ -136,8 +136,8 @@ async def place_of(work: Work, call: Call) -> tuple[int, UUID | None]:
 
 
 async def last_counsellor(work: Work, call: Call) -> UUID | None:
-    """Whom this number talked with last, if they are on shift and the caller does not refuse
-    them."""
+    """Return the counsellor whom this number talked with last, if they are on shift and the caller
+    does not refuse them."""
     if call.caller_key is None:
         return None
     quick = work.ground.database.quick
@@ -153,11 +153,11 @@ async def _if_there(work: Work, call: Call, who: UUID | None) -> UUID | None:
 
 
 async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
-    """Who should be offered to whom at this instant.
+    """Return which callers should be offered to which counsellors at this instant.
 
-    Callers are looked at a page at a time, the best of each line and language first; there is
-    a next page only while somebody is still free, so that a long queue costs no more than a
-    short one, and nobody in it is overlooked.
+    Callers are read a page at a time, the best of each line and language first. The next page
+    is read only while a counsellor is still free, so a long queue costs no more than a
+    short one, and no caller is overlooked.
     """
     counsellors = await _free_counsellors(work)
     if not counsellors:
@@ -178,14 +178,14 @@ async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
 
 
 async def match_once(work: Work) -> int:
-    """Offer the best callers to the best free counsellors; the answer is how many."""
+    """Offer the best callers to the best free counsellors. Return how many offers were made."""
     offered = 0
     for caller, counsellor in await pairs_now(work):
         offered += await _claim(work, caller, counsellor)
     return offered
 
 
-# Made once: these run after every commit that could matter.
+# Built once: these statements run after every commit that matters.
 _SHOWN = (
     Call.id, Call.line_id, Call.language, Call.queued_at, Call.priority, Call.danger,
     Call.wanted_skills, Call.wanted_skills_at, Call.preferred_id, Call.excluded_ids,
@@ -216,7 +216,7 @@ _CLASSES = (
         ),
     )
 )
-# What rang on a number that we do not know, and children in danger: few, and all of them.
+# Calls on an unknown number and children in danger are few, so the first page has all of them.
 _UNKNOWN_LINE = select(*_SHOWN).where(
     Call.state == CallState.QUEUED, Call.danger.is_(False), Call.line_id.is_(None)
 )
@@ -243,7 +243,7 @@ _FREE = (
 async def _callers(
     work: Work, counsellors: list[Free], size: int, page: int
 ) -> tuple[list[Waiting], bool]:
-    """A page of those who wait on lines and in languages that one of these takes; and whether
+    """Return a page of callers on lines and in languages that these counsellors take, and whether
     there are more."""
     known = await lines.call_rules(work)
     wanted = [
@@ -264,7 +264,7 @@ async def _callers(
         line_id: read_plan(rules.plan) for line_id, rules in known.items()
     }
     found = []
-    # Without a conference it is their own leg that dials whoever is called back.
+    # Without a conference a call-back is dialled from the counsellor's leg: their phone must ring.
     silent = frozenset(who for who, one in (await roster.people(work)).items() if not one.rings)
     for row in rows:
         if row.queued_at is None or row.id in accepted:
@@ -289,7 +289,7 @@ async def _callers(
 async def _offers_of(
     work: Work, calls: list[UUID]
 ) -> tuple[dict[UUID, dict[UUID, datetime]], dict[UUID, set[UUID]], set[UUID], Counter[UUID]]:
-    """Per call: past offers in vain, who is ringing now, which calls are taken, rings missed."""
+    """Return, per call: past offers, who is ringing now, which calls are taken, offers missed."""
     asked: dict[UUID, dict[UUID, datetime]] = {}
     ringing: dict[UUID, set[UUID]] = {}
     accepted: set[UUID] = set()
@@ -342,7 +342,7 @@ async def _free_counsellors(work: Work) -> list[Free]:
 
 
 async def _claim(work: Work, caller: Waiting, counsellor: Free) -> bool:
-    """Lock both if nobody else holds them and both are still what they were."""
+    """Lock call and presence and open the offer, if both are unlocked and still suitable."""
     call = await work.session.scalar(
         select(Call)
         .where(Call.id == caller.call_id, Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
@@ -374,7 +374,7 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> bool:
 
 
 async def _may_ring_more(work: Work, call: Call, plan: Plan) -> bool:
-    """Whether a call that rings already may ring at one more: in danger, until it is taken."""
+    """Return whether a ringing call may ring at one more phone: in danger, until it is taken."""
     if not call.danger:
         return False
     states = await work.session.scalars(

@@ -1,8 +1,7 @@
-"""The net under everything: once a second, what is due is done.
+"""The sweep: a safety net that runs once a second and does what is due.
 
-Nothing here is the mechanism by which things usually happen, except the
-limits: of offers, of wrap-up, of silence. They are read from rows, so a
-restart forgets none of them.
+It is not how things usually happen, except for time limits: of offers, of
+wrap-up, of silence. The limits are stored in rows, so they survive a restart.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,21 +34,21 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
 _AT_MOST = 500
-# How long the provider may take to say whether two are connected.
+# How long the provider may take to say whether caller and counsellor are connected.
 _ANSWER_TIME = timedelta(seconds=5)
 _UNSEEN = timedelta(seconds=5)
 _QUIET_AFTER = timedelta(seconds=30)
-# How long before the platform ends a leg a talk is carried over to new ones.
+# A talk is carried over to new legs this long before the platform would end its leg.
 CARRIED_BEFORE = timedelta(minutes=10)
-# A presence that says a call is held, and holds none, is put right after so long.
+# A presence that claims a call but holds none is reset after this time.
 _STUCK = timedelta(seconds=30)
-# The word that both are in comes within so long; without it the provider is asked again and again.
+# Without a report within this time that both are in, the provider is asked again and again.
 _TOLD_WITHIN = timedelta(seconds=5)
 _LOOKS_EVERY = timedelta(seconds=4)
 
 
 async def sweep(ground: Ground) -> int:
-    """Do all that is due, then match; the answer is how much was due."""
+    """Do everything that is due, then match. Return how many items were due."""
     due = await _due(ground)
     if not due:
         return 0
@@ -77,7 +76,7 @@ def _on(
     return lambda work: verb(work, row_id)
 
 
-# Made once: it runs every second.
+# Built once: it runs every second.
 _NOW: BindParameter[datetime] = bindparam("now")
 _SILENT: BindParameter[datetime] = bindparam("silent")
 _QUIET: BindParameter[datetime] = bindparam("quiet")
@@ -134,11 +133,11 @@ _DUE = union_all(
             and_(_WAITS, Call.asked_at < _QUIET),
         ),
     ),
-    # Somebody waits and somebody is free: worth a run of matching.
+    # A caller is waiting and a counsellor is free: run matching.
     select(literal("match"), literal(UUID(int=0))).where(
         or_(
             exists().where(Call.state == CallState.QUEUED),
-            # It may ring at more of us.
+            # The call of a child in danger may ring at more phones.
             exists().where(Call.state == CallState.OFFERED, Call.danger),
         ),
         or_(
@@ -153,7 +152,8 @@ _QUESTION = Question(_DUE)
 async def _due(ground: Ground) -> list[tuple[str, UUID]]:
     now, settings = ground.clock.now(), ground.settings
     silent = timedelta(seconds=settings.silence_seconds)
-    # Where who waits has to ask us every few seconds, and one callback tells of their end.
+    # Without conferences a waiting caller's leg asks us every few seconds, and only one callback
+    # reports its end. So a shorter silence is suspicious.
     quiet = silent if settings.has_conferences else min(silent, _QUIET_AFTER)
     rows = await ground.database.quick.rows(
         _QUESTION,
@@ -170,7 +170,7 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
 
 
 async def _look_at_talk(work: Work, offer_id: UUID) -> None:
-    """Taken a few seconds ago, and no word that both are in: the provider is asked now and then."""
+    """Ask the provider about a call that was accepted, but not reported as connected."""
     memory = work.ground.memory
     if work.settings.has_conferences and memory.recall("looked", offer_id, work.now) is None:
         memory.keep("looked", offer_id, True, work.now + _LOOKS_EVERY)
@@ -183,27 +183,27 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
         return
     accepted = offer.state == OfferState.ACCEPTED
     if accepted and offer.asked_at is None:
-        # Perhaps they talk, and only the word of it was lost.
+        # Perhaps they talk, and only the provider's report was lost.
         offer.asked_at = work.now
         offer.expires_at = work.now + _ANSWER_TIME
         work.defer("telephony:settle_connection", offer_id=str(offer.id))
         return
     if accepted and not work.settings.has_conferences:
-        # Asked already, and the answer decides: nobody who talks is cut off for an outage.
+        # The provider was asked and its answer decides: an outage must not cut off a talk.
         offer.expires_at = work.now + _ANSWER_TIME
         return
     if not accepted and await offers.waits_for_turn(work, offer):
         offer.expires_at = work.now + _ANSWER_TIME
         return
-    # Somebody looks every second. What is found later than this was not looked after: our
-    # worker or database was away, and nobody could have taken it.
+    # The sweep runs every second. If it finds an offer later than this, our worker or database
+    # was down, and the counsellor could not have accepted.
     unseen = not accepted and work.now - offer.expires_at > _UNSEEN
     cause = "not connected in time" if accepted else "not taken in time"
     await offers.miss_offer(work, call, offer, cause, our_fault=unseen)
 
 
 async def _carry_over(work: Work, offer_id: UUID) -> None:
-    """A talk near the platform's limit is carried over to new legs, and its counsellor hears so."""
+    """Carry a talk near the platform's limit over to new legs, and tell its counsellor."""
     call, offer = await offers.lock_offer(work, offer_id)
     if offer.released_at is not None or not work.settings.has_conferences:
         return
@@ -236,7 +236,7 @@ async def _set_away(work: Work, counsellor_id: UUID) -> None:
 
 
 async def _free_stuck(work: Work, counsellor_id: UUID) -> None:
-    """Nobody stays busy with a call that is not there, however that came about."""
+    """Free a counsellor who is shown as busy but holds no call, whatever the reason."""
     presence = await presences.lock_presence(work, counsellor_id)
     busy = presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL)
     if busy and await offers.held_offer(work, counsellor_id) is None:
