@@ -1,4 +1,4 @@
-"""What is known of the caller of a call that one may read."""
+"""The JSON interface of callers: history, flags, wishes and number of a call's caller."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -38,7 +38,7 @@ class FlagView(BaseModel):
 
 class WishIn(BaseModel):
     wish: Literal["prefer", "never", "none"]
-    # Whoever asks, if left out.
+    # Default: the counsellor who sends the request.
     counsellor_id: UUID | None = None
 
 
@@ -66,7 +66,7 @@ async def _call(work: Work, staff: Staff, call_id: UUID) -> Call:
 
 @router.get("/calls/{call_id}/caller")
 async def get_caller(work: InWork, staff: Knows, call_id: UUID) -> CallerView:
-    """That the number has rung before, its flags with their reasons, and its wishes."""
+    """Return earlier calls of the number, its flags with their reasons, and its wishes."""
     call = await _call(work, staff, call_id)
     found = await callers.history(work, call)
     return CallerView(
@@ -82,7 +82,7 @@ async def get_caller(work: InWork, staff: Knows, call_id: UUID) -> CallerView:
 
 @router.post("/calls/{call_id}/flags", status_code=201)
 async def flag(work: InWork, staff: Knows, call_id: UUID, body: FlagIn) -> dict[str, UUID]:
-    """Flag the caller: it expires by itself."""
+    """Flag the caller. The flag expires by itself."""
     call = await _call(work, staff, call_id)
     lasts = timedelta(hours=body.hours)
     return {"id": await callers.flag_caller(work, staff, call, body.kind, body.reason, lasts)}
@@ -96,14 +96,14 @@ async def lift(work: InWork, staff: Knows, call_id: UUID, flag_id: UUID) -> None
 
 @router.post("/calls/{call_id}/wishes", status_code=204)
 async def wish(work: InWork, staff: Knows, call_id: UUID, body: WishIn) -> None:
-    """The caller asks for somebody, or never to talk with them again, or for nobody any more."""
+    """Record that the caller prefers or refuses a counsellor, or has no such wish any more."""
     call = await _call(work, staff, call_id)
     if body.wish == "none":
         await callers.end_wishes(work, call)
         return
     who = body.counsellor_id or staff.id
     if who != staff.id and not may(staff.role, Permission.SUPERVISE):
-        raise NotAllowed("Only a supervisor writes down what a caller wishes of a colleague.")
+        raise NotAllowed("Only a supervisor can record a caller's wish about a colleague.")
     if await work.session.get(Staff, who) is None:
         raise NotFound("There is no such counsellor.")
     await callers.wish(work, call, who, WishKind(body.wish))
@@ -111,6 +111,6 @@ async def wish(work: InWork, staff: Knows, call_id: UUID, body: WishIn) -> None:
 
 @router.post("/calls/{call_id}/number")
 async def number(work: InWork, staff: Knows, call_id: UUID, body: NumberIn) -> dict[str, str]:
-    """The caller's number, for a reason that is logged first."""
+    """Return the caller's number. The reason is logged first."""
     call = await _call(work, staff, call_id)
     return {"number": await callers.open_number(work, call, body.reason)}

@@ -1,4 +1,4 @@
-"""What colleagues do together in cases: transfers and approvals, links, flags, the caseload."""
+"""Teamwork on cases: transfers and approvals, links, flags, the caseload."""
 
 from datetime import date
 from uuid import UUID
@@ -29,7 +29,7 @@ class Made(BaseModel):
 class Decision(BaseModel):
     agree: bool
     reason: str = Field(default="", max_length=2000)
-    # Of a transfer to a team: who takes it; none: the supervisor who agrees.
+    # For a transfer to a team: who takes the case. Empty: the supervisor who agrees.
     name: str = Field(default="", max_length=200)
 
 
@@ -57,7 +57,7 @@ class ChildLine(BaseModel):
     number: int
     age: str
     gender: str
-    # Whether it was said; then `case_entry` null means: none of the children of the case.
+    # Whether this has been decided. If so, a null `case_entry` means no child of the case.
     known: bool
     case_entry: str | None
 
@@ -67,7 +67,7 @@ class Children(BaseModel):
 
 
 class WhichChild(BaseModel):
-    """The entry of the child in the case; empty: it is none of the children of the case."""
+    """The entry of the child in the case. Empty: the child is not one of the case."""
 
     child: str = Field(max_length=40)
 
@@ -78,13 +78,13 @@ class CaseloadView(BaseModel):
 
 @router.get("/caseload")
 async def get_caseload(work: InWork, staff: ReadsRecords) -> CaseloadView:
-    """Open cases by owner: one's own, or for a supervisor those of the team."""
+    """Return the open cases by owner: your own, or for a supervisor those of the team."""
     return CaseloadView(owners=await caseload.caseload(work, staff))
 
 
 @router.post("/cases/{case_id}/transfer", status_code=201)
 async def ask_transfer(work: InWork, staff: WritesCases, case_id: UUID, body: Transfer) -> Made:
-    """Ask a colleague or a team to take it over."""
+    """Ask a colleague or a team to take the case over."""
     asked = await case_requests.ask_transfer(
         work, staff, case_id, name=body.name, team=body.team, reason=body.reason
     )
@@ -93,14 +93,14 @@ async def ask_transfer(work: InWork, staff: WritesCases, case_id: UUID, body: Tr
 
 @router.get("/case-requests")
 async def list_requests(work: InWork, staff: ReadsRecords) -> Requests:
-    """The open requests that one decides or has asked for."""
+    """List the open requests that you may decide or have made."""
     found = await case_requests.waiting_for(work, staff, with_reasons=True)
     return Requests(requests=[request_view(one) for one in found])
 
 
 @router.post("/case-requests/{request_id}/decide")
 async def decide(work: InWork, staff: WritesCases, request_id: UUID, body: Decision) -> CaseRow:
-    """Agree to a move or a transfer, or say why not."""
+    """Agree to a move or a transfer, or refuse it with a reason."""
     case = await case_requests.decide(
         work, staff, request_id, agree=body.agree, reason=body.reason, name=body.name
     )
@@ -109,25 +109,25 @@ async def decide(work: InWork, staff: WritesCases, request_id: UUID, body: Decis
 
 @router.post("/case-requests/{request_id}/take-back", status_code=204)
 async def take_back(work: InWork, staff: WritesCases, request_id: UUID) -> None:
-    """No longer ask for it."""
+    """Withdraw your own request."""
     await case_requests.take_back(work, staff, request_id)
 
 
 @router.post("/cases/{case_id}/links", status_code=204)
 async def link_case(work: InWork, staff: WritesCases, case_id: UUID, body: NewLink) -> None:
-    """Link it to another case by its code."""
+    """Link the case to another case by its code."""
     await case_links.link_cases(work, staff, case_id, body.code, body.tie)
 
 
 @router.post("/cases/{case_id}/links/{other_id}/remove", status_code=204)
 async def unlink_case(work: InWork, staff: WritesCases, case_id: UUID, other_id: UUID) -> None:
-    """Take back a link."""
+    """Remove a link between two cases."""
     await case_links.unlink_cases(work, staff, case_id, other_id)
 
 
 @router.get("/cases/{case_id}/children")
 async def list_children(work: InWork, staff: ReadsRecords, case_id: UUID) -> Children:
-    """The children of the case's contacts, and which child of the case each of them is."""
+    """List the children of the case's contacts, and which child of the case each of them is."""
     opened = await cases.open_case_record(work, staff, case_id)
     found = await case_children.children_in_contacts(work, staff, opened.record)
     return Children(children=[ChildLine(**vars(one)) for one in found])
@@ -145,12 +145,12 @@ async def say_which_child(
 
 @router.post("/cases/{case_id}/flags", status_code=201)
 async def raise_flag(work: InWork, staff: WritesCases, case_id: UUID, body: NewFlag) -> Made:
-    """Put up a flag that is seen first."""
+    """Raise a flag that is shown at the top of the case."""
     flag = await case_flags.raise_flag(work, staff, case_id, body.about, body.words, body.last_on)
     return Made(id=flag.id)
 
 
 @router.post("/case-flags/{flag_id}/lower", status_code=204)
 async def lower_flag(work: InWork, staff: WritesCases, flag_id: UUID) -> None:
-    """Take a flag down."""
+    """Lower a flag."""
     await case_flags.lower_flag(work, staff, flag_id)

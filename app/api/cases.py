@@ -1,4 +1,4 @@
-"""Cases for programs and pages: people, plan, dates, documents, print."""
+"""The JSON interface of cases: people, plan, dates, documents, print."""
 
 import asyncio
 from datetime import date
@@ -41,7 +41,7 @@ Uploads = Annotated[
 ]
 
 
-# The longest that a document may take to come, in seconds.
+# The longest time that an upload may take, in seconds.
 _UPLOAD_SECONDS = 300
 
 
@@ -80,9 +80,9 @@ class NewFollowUp(BaseModel):
     about: FollowUpAbout
     due_on: date
     words: str = Field(default="", max_length=2000)
-    # For which colleague; none: for oneself.
+    # The colleague who does it. Empty: the person who adds it.
     name: str = Field(default="", max_length=200)
-    # Of an intervention: the entry of the goal in the plan, and who does it.
+    # For an intervention: the entry of the goal in the plan, and who provides it.
     goal: str = Field(default="", max_length=60)
     provider: str = Field(default="", max_length=200)
 
@@ -98,7 +98,7 @@ class Why(BaseModel):
 
 class Printed(BaseModel):
     purpose: printing.Purpose
-    # Who is handed it, on which ground, and, where that is not consent, why.
+    # Who receives the paper, on which ground, and why if the ground is not consent.
     recipient: str = Field(default="", max_length=200)
     ground: printing.Ground = printing.Ground.CONSENT
     reason: str = Field(default="", max_length=2000)
@@ -113,19 +113,19 @@ class Printed(BaseModel):
 
 @router.post("/cases", status_code=201)
 async def open_case(work: InWork, staff: WritesCases, body: NewCase) -> CaseRow:
-    """A new case of some contacts."""
+    """Open a new case from some contacts."""
     return case_row(await cases.open_case(work, staff, body.contacts))
 
 
 @router.get("/cases", response_model=CaseList)
 async def list_cases(work: InWork, staff: ReadsRecords, cursor: str | None = None) -> Response:
-    """The cases that one may see, newest first."""
+    """List the cases that you may see, newest first."""
     return await _cases(work, staff, Wanted(cursor=cursor))
 
 
 @router.post("/cases/search", response_model=CaseList)
 async def search_cases(work: InWork, staff: ReadsRecords, body: Looked) -> Response:
-    """As for contacts."""
+    """Search for cases, as for contacts."""
     return await _cases(work, staff, body.wanted())
 
 
@@ -136,7 +136,7 @@ async def _cases(work: Work, staff: Staff, wanted: Wanted) -> Response:
 
 @router.get("/cases/{case_id}")
 async def get_case(work: InWork, staff: ReadsRecords, case_id: UUID) -> CaseView:
-    """A case with its answers, people, dates and log; the reading is logged."""
+    """Return a case with its answers, people, dates and log. The reading is logged."""
     return await case_view(work, staff, await cases.open_case_record(work, staff, case_id))
 
 
@@ -144,7 +144,7 @@ async def get_case(work: InWork, staff: ReadsRecords, case_id: UUID) -> CaseView
 async def get_case_state(
     work: InWork, staff: ReadsRecords, case_id: UUID, language: FormLanguage = "en"
 ) -> FormState:
-    """What is asked and what is missing; nothing sealed."""
+    """Return what the form asks and lacks, without any sealed text."""
     return await form_state(work, staff, Case, case_id, language)
 
 
@@ -156,7 +156,7 @@ async def save_case(
     body: Changes,
     language: FormLanguage = "en",
 ) -> Response:
-    """As for contacts."""
+    """Save answers, as for contacts."""
     case, saved = await cases.save(work, staff, case_id, body.made())
     return await saved_with_state(work, case, saved, language)
 
@@ -171,7 +171,7 @@ async def link_contact(work: InWork, staff: WritesCases, case_id: UUID, body: By
 async def move_case(
     work: InWork, staff: WritesCases, case_id: UUID, body: MoveTo, response: Response
 ) -> CaseRow:
-    """Move it on, as its workflow allows; 202 where a second person has to agree first."""
+    """Change the status as the workflow allows; 202 if a second person has to agree first."""
     case, asked = await case_requests.move_or_ask(work, staff, case_id, body.to, body.reason)
     if asked is not None:
         response.status_code = 202
@@ -180,19 +180,19 @@ async def move_case(
 
 @router.post("/cases/{case_id}/risk")
 async def set_risk(work: InWork, staff: WritesCases, case_id: UUID, body: RiskIn) -> CaseRow:
-    """How great the risk to the children is, and why."""
+    """Set the level of risk to the children, with a reason."""
     return case_row(await cases.set_risk(work, staff, case_id, body.risk, body.reason))
 
 
 @router.post("/cases/{case_id}/members")
 async def add_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
-    """Let a colleague work on it."""
+    """Let a colleague work on the case."""
     return case_row(await cases.add_member(work, staff, case_id, body.name))
 
 
 @router.post("/cases/{case_id}/members/remove")
 async def remove_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
-    """Somebody works on it no longer."""
+    """Remove a colleague from the case."""
     return case_row(await cases.remove_member(work, staff, case_id, body.name))
 
 
@@ -200,19 +200,19 @@ async def remove_member(work: InWork, staff: WritesCases, case_id: UUID, body: B
 async def unlink_contact(
     work: InWork, staff: WritesCases, case_id: UUID, contact_id: UUID
 ) -> CaseRow:
-    """Take a contact out of it."""
+    """Remove a contact from the case."""
     return case_row(await cases.unlink_contact(work, staff, case_id, contact_id))
 
 
 @router.post("/cases/{case_id}/owner")
 async def assign_case(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
-    """Assign it to a colleague, as a supervisor."""
+    """Assign the case to a colleague, as a supervisor."""
     return case_row(await cases.assign_case(work, staff, case_id, body.name))
 
 
 @router.post("/cases/{case_id}/notes", status_code=204)
 async def add_note(work: InWork, staff: WritesCases, case_id: UUID, body: Note) -> None:
-    """A note, sealed."""
+    """Add a note. It is sealed."""
     await cases.add_note(work, staff, case_id, body.text)
 
 
@@ -220,7 +220,7 @@ async def add_note(work: InWork, staff: WritesCases, case_id: UUID, body: Note) 
 async def add_follow_up(
     work: InWork, staff: WritesCases, case_id: UUID, body: NewFollowUp
 ) -> dict[str, UUID]:
-    """Something to look after on a date, by oneself or by a colleague."""
+    """Add a follow-up on a date, for yourself or for a colleague."""
     made = await cases.set_follow_up(
         work, staff, case_id, body.about, body.due_on, body.words, name=body.name, goal=body.goal,
         provider=body.provider,
@@ -232,7 +232,7 @@ async def add_follow_up(
 async def finish_follow_up(
     work: InWork, staff: WritesCases, follow_up_id: UUID, body: Result
 ) -> None:
-    """What came of it."""
+    """Finish a follow-up with its result."""
     await follow_ups.finish_follow_up(work, staff, follow_up_id, body.result, body.words)
 
 
@@ -244,17 +244,17 @@ async def add_document(
     case_id: UUID,
     x_document_name: Annotated[str, Header(max_length=1000)],
 ) -> dict[str, UUID]:
-    """The bytes of a document as the body, its name percent-encoded in `X-Document-Name`.
+    """Add a document: its bytes are the body, its name is percent-encoded in `X-Document-Name`.
 
-    Not a form: a form's file would be written to the disk in clear on the way.
+    This is not a form, because the server would write a form's file to disk unencrypted.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/octet-stream":
         raise Invalid("Send the bytes as application/octet-stream.")
     refuse_cross_site(request, json_only=True)
     if not await may_write_case(work, staff, case_id):
-        raise NotFound("There is no such case, or it is not yours to change.")
-    # Bytes that come slowly and a scanner that thinks must not hold a connection.
+        raise NotFound("Not found, or you may not change this case.")
+    # A slow upload and a slow virus scan must not hold a database connection.
     await work.let_go()
     limit = work.settings.document_megabytes * 1024 * 1024
     content = bytearray()
@@ -264,9 +264,9 @@ async def add_document(
                 content += chunk
                 if len(content) > limit:
                     megabytes = work.settings.document_megabytes
-                    raise documents.TooLarge(f"A document may have {megabytes} MB.")
+                    raise documents.TooLarge(f"The document is larger than {megabytes} MB.")
     except (TimeoutError, ClientDisconnect):
-        raise Invalid("The document did not come through. Try again.") from None
+        raise Invalid("The upload did not finish. Try again.") from None
     name = unquote(x_document_name)
     checked = await documents.check_document(work, name, bytes(content))
     made = await documents.add_document(work, staff, case_id, name, bytes(content), checked)
@@ -277,7 +277,7 @@ async def add_document(
 async def get_document(
     work: InWork, staff: ReadsRecords, case_id: UUID, document_id: UUID
 ) -> Response:
-    """The document as a download; the reading is logged."""
+    """Return the document as a download. The reading is logged."""
     document, name, content = await documents.open_document(work, staff, case_id, document_id)
     return download(content, document.media_type, name)
 
@@ -286,19 +286,19 @@ async def get_document(
 async def remove_document(
     work: InWork, staff: WritesCases, case_id: UUID, document_id: UUID, body: Why
 ) -> None:
-    """Take out what was misfiled; its name and content are gone, the trail stays."""
+    """Remove a misfiled document. Its name and content are deleted; the log entries stay."""
     await documents.remove_document(work, staff, case_id, document_id, body.reason)
 
 
 def download(content: bytes, media_type: str, name: str) -> Response:
-    """Bytes to be saved, never shown inside our own pages."""
+    """Return bytes as a download that is never shown inside our own pages."""
     ending = name.rpartition(".")[2] if "." in name else "bin"
     plain = "".join(c for c in ending if c.isascii() and c.isalnum())[:8]
     return Response(
         content,
         media_type=media_type,
         headers={
-            # The name itself may say who it is about: the browser gets a plain one.
+            # The real name may identify the child, so the browser gets a neutral one.
             "Content-Disposition": f'attachment; filename="document.{plain}"',
             "Content-Security-Policy": "sandbox; default-src 'none'",
         },
@@ -307,7 +307,7 @@ def download(content: bytes, media_type: str, name: str) -> Response:
 
 @router.post("/cases/{case_id}/print")
 async def print_case(work: InWork, staff: ReadsRecords, case_id: UUID, body: Printed) -> Response:
-    """A PDF with what the recipient may have of the chosen sections; it is logged."""
+    """Return a PDF of what the recipient may have of the chosen sections. This is logged."""
     content = await printing.print_case(
         work,
         staff,

@@ -1,6 +1,6 @@
-"""Contacts for programs, and for the page that saves as one types.
+"""The JSON interface of contacts, for programs and for the page that saves while typing.
 
-What somebody looks for stands in the body, never in an address.
+Search terms are in the body, never in a URL.
 """
 
 from datetime import datetime
@@ -82,8 +82,8 @@ class To(BaseModel):
 
 
 class WhichProfile(BaseModel):
-    """A profile, or the code of another contact of the same person; with neither it is
-    somebody else behind the same number."""
+    """A profile, or the code of another contact of the same person. With neither, it is another
+    person with the same number."""
 
     profile_id: UUID | None = None
     same_as: str | None = Field(default=None, max_length=40)
@@ -91,7 +91,7 @@ class WhichProfile(BaseModel):
 
 class Merge(Reason):
     into: UUID | None = None
-    # Or by the code of any contact of the other profile.
+    # Or the code of any contact of the other profile.
     into_contact: str | None = Field(default=None, max_length=40)
 
 
@@ -109,7 +109,7 @@ class ContactList(BaseModel):
 
 @router.get("/calls/{call_id}/contact", response_model=ContactView)
 async def contact_of_call(work: InWork, staff: ReadsRecords, call_id: UUID) -> Response:
-    """The contact of a call: it opens when the call is answered."""
+    """Return the contact of a call. It is created when the call is answered."""
     contact_id = await _of(work, staff, call_id)
     return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
 
@@ -122,20 +122,20 @@ async def save_contact_of_call(
     body: Changes,
     language: FormLanguage = "en",
 ) -> Response:
-    """Write answers into the contact of a call; see `PUT /contacts/{id}/answers`."""
+    """Save answers in the contact of a call; see `PUT /contacts/{id}/answers`."""
     return await save_contact(work, staff, await _of(work, staff, call_id), body, language)
 
 
 async def _of(work: Work, staff: Staff, call_id: UUID) -> UUID:
     found = await contacts.contact_of_call(work, staff, call_id)
     if found is None:
-        raise NotFound("There is no contact for that call, or not for you.")
+        raise NotFound("Not found, or you do not have access to the contact of this call.")
     return found
 
 
 @router.post("/contacts", status_code=201, response_model=SavedView)
 async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) -> Response:
-    """A contact without a call: an e-mail, a visit, paper after an outage, for a colleague."""
+    """Create a contact without a call: e-mail, visit, paper after an outage, for a colleague."""
     changes = [Change(path, value, 0) for path, value in body.answers.items()]
     contact, saved = await contacts.create_contact(
         work,
@@ -152,13 +152,13 @@ async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) 
 
 @router.get("/contacts", response_model=ContactList)
 async def list_contacts(work: InWork, staff: ReadsRecords, cursor: str | None = None) -> Response:
-    """The contacts that one may see, newest first, without what was said."""
+    """List the contacts that you may see, newest first, without their answers."""
     return await _contacts(work, staff, Wanted(cursor=cursor))
 
 
 @router.post("/contacts/search", response_model=ContactList)
 async def search_contacts(work: InWork, staff: ReadsRecords, body: Looked) -> Response:
-    """By code, category, place, date, counsellor, status, name, number, words of the headline."""
+    """Search by code, category, place, date, counsellor, status, name, number or headline."""
     return await _contacts(work, staff, body.wanted())
 
 
@@ -169,7 +169,7 @@ async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> Response:
 
 @router.get("/contacts/{contact_id}", response_model=ContactView)
 async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Response:
-    """A contact with its answers; the reading is logged."""
+    """Return a contact with its answers. The reading is logged."""
     return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
 
 
@@ -177,7 +177,7 @@ async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Re
 async def get_contact_state(
     work: InWork, staff: ReadsRecords, contact_id: UUID, language: FormLanguage = "en"
 ) -> FormState:
-    """What is asked, what is missing and what is suggested; nothing sealed."""
+    """Return what the form asks, lacks and suggests, without any sealed text."""
     return await form_state(work, staff, Contact, contact_id, language)
 
 
@@ -189,10 +189,10 @@ async def save_contact(
     body: Changes,
     language: FormLanguage = "en",
 ) -> Response:
-    """Write answers, each with the revision at which its question was last seen.
+    """Save answers, each with the revision at which its question was last seen.
 
-    A null clears. A question that somebody else changed since is not written but comes back
-    under `conflicts`; what is no answer comes back under `refused`; the rest is saved.
+    A null clears an answer. If another person has changed a question since, it is not saved but
+    returned in `conflicts`; an invalid answer is returned in `refused`; the rest is saved.
     """
     contact, saved = await contacts.save(work, staff, contact_id, body.made())
     return await saved_with_state(work, contact, saved, language)
@@ -202,7 +202,7 @@ async def save_contact(
 async def complete_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, language: FormLanguage = "en"
 ) -> ContactRow:
-    """Complete it; 422 says everything that is missing."""
+    """Complete the contact. 422 lists everything that is missing."""
     return contact_row(await contacts.complete(work, staff, contact_id, language))
 
 
@@ -210,7 +210,7 @@ async def complete_contact(
 async def close_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: CloseAs
 ) -> ContactRow:
-    """It was no counselling contact: silent, a test, a wrong number."""
+    """Close a contact that was not counselling: silent, a test, a wrong number."""
     return contact_row(await contacts.close_as(work, staff, contact_id, body.closed_as))
 
 
@@ -218,7 +218,7 @@ async def close_contact(
 async def reopen_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: Reason
 ) -> ContactRow:
-    """Open it again, with a reason."""
+    """Reopen the contact, with a reason."""
     return contact_row(await contacts.reopen(work, staff, contact_id, body.reason))
 
 
@@ -226,14 +226,14 @@ async def reopen_contact(
 async def open_earlier(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: Reason
 ) -> list[ContactRow]:
-    """Open the earlier contacts of the person one talks with, for some hours and for a reason."""
+    """Open earlier contacts of the person you are talking with, for some hours, with a reason."""
     found = await openings.open_earlier(work, staff, contact_id, body.reason)
     return [contact_row(one) for one in found]
 
 
 @router.get("/openings")
 async def list_openings(work: InWork, staff: ReadsRecords) -> list[OpeningView]:
-    """What was opened of one's own contacts of late; for a supervisor, what is to be reviewed."""
+    """List recent openings of your own contacts; for a supervisor, the openings to review."""
     return [
         OpeningView(
             id=one.opening.id, reader=one.reader, reason=one.reason, at=one.opening.at,
@@ -248,7 +248,7 @@ async def list_openings(work: InWork, staff: ReadsRecords) -> list[OpeningView]:
 async def review_opening(
     work: InWork, staff: ReadsRecords, opening_id: UUID, body: Reviewed
 ) -> None:
-    """A supervisor says whether it was right to open it."""
+    """Record the supervisor's judgement whether an opening was justified."""
     await openings.review(work, staff, opening_id, fitting=body.fitting, words=body.words)
 
 
@@ -256,7 +256,7 @@ async def review_opening(
 async def decide_urgency(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: Decision
 ) -> ContactRow:
-    """The counsellor's decision; what was suggested is kept beside it."""
+    """Record the counsellor's decision on the urgency. The suggestion is kept as well."""
     return contact_row(
         await contacts.decide_urgency(work, staff, contact_id, body.urgency, body.reason)
     )
@@ -266,7 +266,7 @@ async def decide_urgency(
 async def assign_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: To
 ) -> ContactRow:
-    """Give it to a colleague; whoever had it may still read it."""
+    """Assign the contact to a colleague. Its previous owner may still read it."""
     return contact_row(await contacts.assign(work, staff, contact_id, body.staff_id))
 
 
@@ -274,7 +274,7 @@ async def assign_contact(
 async def choose_profile(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: WhichProfile
 ) -> None:
-    """Who it was: a known profile, or somebody else behind the same number."""
+    """Say who called: a known profile, or another person with the same number."""
     if body.same_as is not None:
         await profiles.link_to_contact(work, staff, contact_id, body.same_as)
     elif body.profile_id is None:
@@ -287,7 +287,7 @@ async def choose_profile(
 async def merge_profiles(
     work: InWork, staff: WritesContacts, profile_id: UUID, body: Merge
 ) -> None:
-    """Two profiles are one person."""
+    """Merge two profiles of the same person."""
     into = body.into or await profiles.profile_by_contact(work, staff, body.into_contact or "")
     await profiles.merge(work, staff, profile_id, into, body.reason)
 
@@ -296,7 +296,7 @@ async def merge_profiles(
 async def split_profile(
     work: InWork, staff: WritesContacts, profile_id: UUID, body: Split
 ) -> dict[str, UUID]:
-    """Some of its contacts are of somebody else."""
+    """Move some of a profile's contacts, which are another person's, to a new profile."""
     new = await profiles.split(work, staff, profile_id, body.contacts, body.reason)
     return {"profile_id": new}
 
@@ -306,9 +306,9 @@ async def split_profile(
 
 @router.get("/forms/{record}")
 async def get_form(work: InWork, staff: ReadsRecords, record: str) -> FormView:
-    """The form in force for a contact or a case: sections, fields, and the export's columns."""
+    """Return the form in force for a contact or a case: sections, fields, export columns."""
     if record not in ("contact", "case"):
-        raise NotFound("There are forms of a contact and of a case.")
+        raise NotFound("There is no such form. Ask for `contact` or `case`.")
     return form_view(library_of(work.ground), record)
 
 
@@ -319,7 +319,7 @@ class Unmapped(BaseModel):
 
 @router.get("/definitions/unmapped")
 async def unmapped(work: InWork, staff: SeesDefinitions) -> list[Unmapped]:
-    """The country's own category codes that count as nothing in the framework."""
+    """Return the country's own category codes that map to no category of the framework."""
     write_entry(work, "work list read", "unmapped categories")
     nodes = library_of(work.ground).categories.unmapped()
     return [Unmapped(code=node.code, label=node.label) for node in nodes]

@@ -1,4 +1,4 @@
-"""What is sent to the interface of contacts and cases."""
+"""Request bodies of the JSON interface of contacts and cases."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -31,7 +31,6 @@ class Reason(BaseModel):
     reason: str = Field(max_length=2000)
 
 
-# Bounded, and of characters that are ones.
 Text = Annotated[str, Field(max_length=300)]
 
 
@@ -47,12 +46,12 @@ class Looked(BaseModel):
     name: Text | None = None
     number: Text | None = None
     headline: Text | None = None
-    # The year of birth of a child.
+    # A child's year of birth.
     born: int | None = Field(default=None, ge=1900, le=2200)
     cursor: Text | None = None
 
     def wanted(self) -> Wanted:
         for at in (self.since, self.until):
             if at is not None and at.tzinfo is None:
-                raise Invalid("Give instants with their zone.")
+                raise Invalid("Give times with their zone, like 2026-11-24T08:00:00+01:00.")
         return Wanted(**self.model_dump())

@@ -1,4 +1,4 @@
-"""How contacts and cases look in JSON."""
+"""The JSON views of contacts and cases."""
 
 from datetime import date, datetime
 from typing import Any
@@ -31,7 +31,7 @@ from app.work import Work
 
 
 def as_json(view: BaseModel, status: int = 200) -> Response:
-    """A view as an answer: written once, and not checked a second time on the way out."""
+    """Return a view as a JSON response, without validating it a second time."""
     return Response(view.model_dump_json(), status, media_type="application/json")
 
 
@@ -39,7 +39,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {}
 
 
 def rows_as_json(name: str, rows: list[dict[str, Any]], following: str | None) -> Response:
-    """A page of a list: what its row's view shows, and nothing else of the row."""
+    """Return a page of a list as JSON, with only the fields of its row view."""
     shown = _SHOWN[name]
     body = {name: [{key: row[key] for key in shown} for row in rows], "next_cursor": following}
     return Response(to_json(body), media_type="application/json")
@@ -57,7 +57,7 @@ class SuggestionView(BaseModel):
 
 
 class FormState(BaseModel):
-    """`hidden` and `closed_sections` are what is not asked with the answers as they are."""
+    """The state of a form. `hidden`, `closed_sections`: not asked, given the present answers."""
 
     revision: int
     state: str
@@ -67,7 +67,7 @@ class FormState(BaseModel):
     missing: list[MissingView]
     suggestion: SuggestionView | None
     urgency: str | None
-    # What in the headline should not be there; null where it was not looked at anew.
+    # Problems in the headline; null if it was not checked again.
     warnings: list[str] | None
     support: list[str]
 
@@ -137,7 +137,7 @@ class FollowUpView(BaseModel):
     due_on: date
     state: str
     words: str
-    # Of an intervention: its goal in the plan, and who does it.
+    # For an intervention: its goal in the plan, and who provides it.
     goal: str | None
     provider: str
     result: str | None
@@ -162,12 +162,12 @@ class LinkedCase(BaseModel):
 
 
 class RequestView(BaseModel):
-    """What a second person has to agree to in a case."""
+    """A request about a case to which a second person has to agree."""
 
     id: UUID
     case_id: UUID
     case_code: str
-    # "move" or "transfer"; the status, or the name of the colleague or team.
+    # `about` is "move" or "transfer"; `to` is the status, or the name of the colleague or team.
     about: str
     to: str
     reason: str
@@ -250,18 +250,18 @@ _SHOWN["contacts"], _SHOWN["cases"] = tuple(ContactRow.model_fields), tuple(Case
 
 
 def _row(record: Any, kind: str) -> dict[str, Any]:
-    """What a list shows of a record that was read whole."""
+    """Return the fields of a record that a list shows."""
     names = {"categories": "category_codes"}
     return {name: getattr(record, names.get(name, name)) for name in _SHOWN[kind]}
 
 
 def contact_row(contact: Contact) -> ContactRow:
-    """A contact without what was said."""
+    """Return a contact as a list row, without its answers."""
     return ContactRow.model_construct(**_row(contact, "contacts"))
 
 
 def contact_view(opened: Opened[Contact]) -> ContactView:
-    """An opened contact."""
+    """Return an opened contact with its answers."""
     contact = opened.record
     return ContactView.model_construct(
         **_row(contact, "contacts"),
@@ -273,12 +273,12 @@ def contact_view(opened: Opened[Contact]) -> ContactView:
 
 
 def case_row(case: Case) -> CaseRow:
-    """A case without what is known."""
+    """Return a case as a list row, without its answers."""
     return CaseRow.model_construct(**_row(case, "cases"))
 
 
 def follow_up_state(follow_up: Any) -> str:
-    """In one word."""
+    """Return the state of a follow-up in one word."""
     if follow_up.done_at is not None:
         return "done"
     if follow_up.overdue_at is not None:
@@ -287,7 +287,7 @@ def follow_up_state(follow_up: Any) -> str:
 
 
 async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
-    """An opened case."""
+    """Return an opened case with its answers."""
     case = opened.record
     return CaseView(
         **_row(case, "cases"),
@@ -357,7 +357,7 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
 
 
 def request_view(waiting: case_requests.Waiting) -> RequestView:
-    """An open request as a reader sees it."""
+    """Return an open request as a reader sees it."""
     request = waiting.request
     return RequestView(
         id=request.id,
@@ -375,7 +375,7 @@ def request_view(waiting: case_requests.Waiting) -> RequestView:
 async def form_state(
     work: Work, staff: Staff, model: Any, record_id: UUID, language: str = "en"
 ) -> FormState:
-    """What a filled form asks, misses and suggests. Raises NotFound."""
+    """Return what a form asks, what is missing, and what is suggested. Raises NotFound."""
     record = await work.session.scalar(readable(model, staff).where(model.id == record_id))
     if record is None:
         raise NotFound("Not found, or you do not have access.")
@@ -387,7 +387,7 @@ async def form_state(
 async def state_of(
     work: Work, record: Any, language: str = "en", *, headline: bool = True
 ) -> FormState:
-    """The same of a record at hand; with a look at the headline, or without."""
+    """Return the form state of a loaded record. `headline`: also check the headline."""
     answered = present(record)
     asked = sheet_of(work, record).asked(answered)
     suggested = None
@@ -417,7 +417,7 @@ async def state_of(
 
 
 def support_for(work: Work, record: Any, answers: Answers, asked: list[Asked]) -> list[str]:
-    """The family support that fits, by its codes: what pulls the child away, and the place."""
+    """Return the codes of family support that fits the place and the reasons for separation."""
     if not any(q.shown and q.section.shows == "family_support" for q in asked):
         return []
     pulls: set[str] = set(sheet_of(work, record).cues(answers))
@@ -436,9 +436,9 @@ def support_for(work: Work, record: Any, answers: Answers, asked: list[Asked]) -
 
 
 async def saved_with_state(work: Work, record: Any, saved: Saved, language: str = "en") -> Response:
-    """What was saved, and what the form asks and misses now."""
+    """Return what was saved, and what the form asks and lacks now."""
     view = saved_view(record, saved)
-    # Names are compared with the headline only when one of the two was written.
+    # Compare names with the headline only if one of the two was changed.
     form = sheet_of(work, record).form
     written = [found[1] for path in saved.saved if (found := form.find(path))]
     headline = any(f.means == "headline" or f.found_by == "name" for f in written)
@@ -447,7 +447,7 @@ async def saved_with_state(work: Work, record: Any, saved: Saved, language: str 
 
 
 def form_view(library: Library, record: str) -> FormView:
-    """The form in force, with the names of the export's columns."""
+    """Return the form in force, with the names of the export's columns."""
     form = library.form_for(record)
     return FormView(
         form=form.form,
