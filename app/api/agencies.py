@@ -1,4 +1,4 @@
-"""The directory for programs, and the numbers of how agencies answer."""
+"""The JSON interface of the directory of agencies."""
 
 from typing import Annotated
 
@@ -44,7 +44,7 @@ class Matched(BaseModel):
 
 @router.get("/agencies")
 async def list_agencies(work: InWork, staff: Sees) -> list[AgencyView]:
-    """The whole directory."""
+    """Return the whole directory."""
     return [agency_view(agency, entry) for agency, entry in await agencies.entries(work)]
 
 
@@ -52,28 +52,28 @@ async def list_agencies(work: InWork, staff: Sees) -> list[AgencyView]:
 async def save_agency(
     work: InWork, staff: Keeps, body: dict[Text, Annotated[str, Field(max_length=4000)]]
 ) -> dict[str, str]:
-    """Add an agency or change the one of that code; the texts are those of the file's columns."""
+    """Add an agency, or change the one with this code. The keys are the columns of the CSV file."""
     saved = await agencies.save_agency(work, directory_csv.read_entry(body))
     return {"code": saved.code, "id": saved.code}
 
 
 @router.post("/agencies/{code}/password", status_code=204)
 async def set_password(work: InWork, staff: Keeps, code: str, body: Password) -> None:
-    """The password of our account at the agency's case management system; sealed."""
+    """Store, sealed, the password of our account at the agency's case management system."""
     await agencies.set_primero_password(work, code, body.password)
 
 
 @router.get("/agencies.csv")
 async def export_agencies(work: InWork, staff: Keeps) -> Response:
-    """The directory as a file that can be taken in again."""
+    """Export the directory as a file that can be imported again."""
     return _csv(directory_csv.write_directory(await agencies.entries(work)), "agencies")
 
 
 @router.post("/agencies/match")
 async def match(work: InWork, staff: Sees, child: Wanted) -> Matched:
-    """The right agencies now, the best first; and why the others are not.
+    """Return the agencies that fit now, the best first, and why the others do not fit.
 
-    What is known of the child is in the body, so that no address holds it.
+    The facts about the child are in the body, so that no URL contains them.
     """
     found = await agencies.find_right(work, child.service.value, child.place, child.age)
     return Matched(
@@ -84,7 +84,7 @@ async def match(work: InWork, staff: Sees, child: Wanted) -> Matched:
 
 @router.post("/agencies/import")
 async def import_agencies(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
-    """A file as the body (text/csv); all of it or, with the errors by line, nothing."""
+    """Import a file (text/csv) as a whole, or refuse it with its errors by line."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/csv":
         raise Invalid("Send the file as text/csv.")
     refuse_cross_site(request, json_only=True)
@@ -92,17 +92,17 @@ async def import_agencies(request: Request, work: InWork, staff: Uploads) -> dic
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LARGEST:
-            raise Invalid("The file has more than 5 MB.")
+            raise Invalid("The file is larger than 5 MB. Import a smaller one.")
     try:
         text = bytes(body).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Invalid(f"The file is not UTF-8 text (at byte {error.start}).") from None
+        raise Invalid(f"The file is not UTF-8 at byte {error.start}. Save it as UTF-8.") from None
     return {"agencies": await directory_csv.import_directory(work, text)}
 
 
 @router.post("/agencies/{code}/secret")
 async def make_secret(work: InWork, staff: Keeps, code: str) -> dict[str, str]:
-    """A new secret for the agency's signed events. It is shown this once."""
+    """Create a new secret for the agency's signed events. It is shown only once."""
     return {"secret": await agencies.set_webhook_secret(work, code)}
 
 

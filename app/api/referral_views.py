@@ -1,4 +1,4 @@
-"""How referrals and agencies look in JSON."""
+"""The JSON views of referrals and agencies."""
 
 from datetime import date, datetime
 from typing import Any
@@ -83,10 +83,10 @@ class ReferralView(ReferralRow):
     closed_at: datetime | None
     outcome: str | None
     house_has_it: bool
-    # Which child of the contact it is about, and the other referrals of the same need.
+    # The child of the contact whom it is about, and the codes of the other referrals for this need.
     child_entry: str | None
     together: list[str]
-    # Answers that no agency is told before they are confirmed.
+    # Answers that are not disclosed to any agency until they are confirmed.
     to_confirm: list[str]
     # Consent was withdrawn, and a supervisor has yet to decide.
     withdrawal_at: datetime | None
@@ -159,7 +159,7 @@ def referral_row(line: Line) -> ReferralRow:
 
 
 def referral_brief(r: Referral) -> dict[str, Any]:
-    """What a verb answers: where the referral stands now."""
+    """Return the short view that every verb returns: the present state of the referral."""
     return {"id": str(r.id), "code": r.code, "state": r.state, "urgency": r.urgency}
 
 
@@ -172,7 +172,7 @@ def _approach(a: Approach, agency: Agency) -> ApproachView:
 
 
 def referral_view(story: Story) -> ReferralView:
-    """A referral whose reading is logged, whole."""
+    """Return a referral in full. Its reading has been logged."""
     r = story.opened.record
     running = [c for c in story.clocks if c.stopped_at is None]
     current = next((g.name for a, g in story.approaches if a.id == r.approach_id), "")
@@ -237,7 +237,7 @@ _PLAIN = (
 
 
 def agency_view(agency: Agency, entry: Entry) -> AgencyView:
-    """An agency of the directory; what opens its systems is never shown."""
+    """Return an agency of the directory, without passwords or secrets of its systems."""
     plain = {
         name: list(value) if isinstance(value := getattr(entry, name), tuple) else value
         for name in AgencyView.model_fields

@@ -1,4 +1,4 @@
-"""Referrals for programs and pages."""
+"""The JSON interface of referrals, for programs and pages."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -60,7 +60,7 @@ class AgreedIn(BaseModel):
     how: How = How.SPOKEN
     scope: list[Scope] = Field(min_length=1, max_length=2)
     withheld_from: list[Name] = Field(default=[], max_length=50)
-    # None: for what the referral asks for.
+    # Empty: for the service that the referral asks for.
     for_what: list[Service] = Field(default=[], max_length=20)
     words: Words = ""
 
@@ -75,9 +75,9 @@ class OverrideIn(BaseModel):
     basis: Basis
     reason: Words
     child_told: bool | None = None
-    # Sectors or codes of agencies that are told against an explicit wish.
+    # Sectors or codes of agencies that are told in spite of an explicit wish.
     despite: list[Name] = Field(default=[], max_length=50)
-    # Whom it must not reach was read in the contact.
+    # The counsellor has read in the contact whom the referral must not reach.
     wish_read: bool = False
 
     def made(self) -> consenting.Override:
@@ -87,7 +87,7 @@ class OverrideIn(BaseModel):
 
 
 class WithdrawalIn(BaseModel):
-    # Who no longer agrees, and in which way that was said.
+    # Who withdraws consent, and how they said so.
     by: GivenBy
     how: How = How.SPOKEN
     words: Words = ""
@@ -96,27 +96,27 @@ class WithdrawalIn(BaseModel):
 class Urgent(BaseModel):
     service: Service
     place: Name | None = None
-    # Bring whoever acknowledges into the live call.
+    # Bring the agency that acknowledges into the live call.
     warm: bool = False
-    # Whom it must not reach was read in the contact.
+    # The counsellor has read in the contact whom the referral must not reach.
     wish_read: bool = False
 
 
 class NewReferral(BaseModel):
     urgency: Urgency
-    # None: what the protocol says that the signs need.
+    # Empty: the services that the protocol gives for the signs of danger.
     services: list[Service] = Field(default=[], max_length=10)
     contact_id: UUID | None = None
     case_id: UUID | None = None
-    # The codes of the entries of the children; none: every child of the contact.
+    # The codes of the children's entries. Empty: every child of the contact.
     children: list[Name] = Field(default=[], max_length=50)
     place: Name | None = None
     answers: dict[Name, Any] = Field(default={}, max_length=100)
     consent: AgreedIn | None = None
     override: OverrideIn | None = None
-    # Why not first to those who can keep the child with its family.
+    # Why the referral does not first go to a service that keeps the child with its family.
     directly: Words = ""
-    # What is open for the same child was seen.
+    # The counsellor has seen the open referrals of the same child.
     seen_open: bool = False
     send: bool = False
 
@@ -126,7 +126,7 @@ class To(BaseModel):
 
 
 class SaidIn(BaseModel):
-    # The code of the agency that replied, and who there.
+    # The code of the agency that replied, and the person there.
     agency: Name
     name: Name = ""
     words: Words = ""
@@ -188,7 +188,7 @@ class AnswerIn(BaseModel):
 
 
 class Written(BaseModel):
-    # Somebody of ours hands it over; nothing is sent.
+    # A member of staff hands it over on paper; nothing is sent.
     on_paper: bool = False
 
 
@@ -210,7 +210,7 @@ class DispatchMove(BaseModel):
 
 @router.post("/calls/{call_id}/urgent", status_code=201)
 async def urgent(work: InWork, staff: Writes, call_id: UUID, body: Urgent) -> dict[str, Any]:
-    """The urgent button of the call in hand: opened and sent in one step."""
+    """Open and send an urgent referral for the live call that you hold."""
     await call_desk.call_in_hand(work, staff, call_id)
     made = await opening.refer_urgently(
         work, staff, call_id, body.service, place=body.place, warm=body.warm,
@@ -221,9 +221,9 @@ async def urgent(work: InWork, staff: Writes, call_id: UUID, body: Urgent) -> di
 
 @router.post("/referrals", status_code=201)
 async def open_referrals(work: InWork, staff: Writes, body: NewReferral) -> dict[str, Any]:
-    """One referral for each service that is needed; sent at once if that is wished."""
+    """Open one referral for each service that is needed; send them at once if `send` is set."""
     if body.consent is not None and body.override is not None:
-        raise Invalid("Either there is consent, or it is overridden.")
+        raise Invalid("Give either consent or an override, not both.")
     said = body.consent or body.override
     how = OpenedHow.CASE if body.case_id else OpenedHow.BY_HAND
     wish = opening.Wish(
@@ -258,9 +258,9 @@ async def list_referrals(
     over: bool = False,
     before: datetime | None = None,
 ) -> ReferralList:
-    """The referrals that one may see, newest first; without a state those that are not over."""
+    """List the referrals that you may see, newest first; without a state, those not yet over."""
     if before is not None and before.tzinfo is None:
-        raise Invalid("Give instants with their zone.")
+        raise Invalid("Give `before` with its zone, for example 2026-11-24T08:00:00+01:00.")
     lines = await reading.referrals(work, staff, Wanted(state, urgency, agency, mine, over, before))
     following = lines[-1].referral.opened_at if len(lines) == reading.PAGE else None
     return ReferralList(referrals=[referral_row(one) for one in lines], next_before=following)
@@ -268,7 +268,7 @@ async def list_referrals(
 
 @router.get("/referrals/{referral_id}")
 async def get_referral(work: InWork, staff: Sees, referral_id: UUID) -> ReferralView:
-    """A referral with its clocks, tries, disclosures and log; the reading is logged."""
+    """Return a referral with deadlines, attempts, disclosures and log. The reading is logged."""
     return referral_view(await reading.read_story(work, staff, referral_id))
 
 
@@ -276,7 +276,7 @@ async def get_referral(work: InWork, staff: Sees, referral_id: UUID) -> Referral
 async def get_state(
     work: InWork, staff: Sees, referral_id: UUID, language: FormLanguage = "en"
 ) -> FormState:
-    """What is asked on the form; nothing sealed."""
+    """Return which questions the form asks, without any sealed text."""
     return await form_state(work, staff, Referral, referral_id, language)
 
 
@@ -284,14 +284,14 @@ async def get_state(
 async def save_answers(
     work: InWork, staff: Writes, referral_id: UUID, body: Changes, language: FormLanguage = "en"
 ) -> Response:
-    """Write on the form, question by question, as for contacts."""
+    """Save answers on the form, question by question, as for contacts."""
     referral, saved = await desk.save(work, staff, referral_id, body.made())
     return await saved_with_state(work, referral, saved, language)
 
 
 @router.post("/referrals/{referral_id}/confirm")
 async def confirm(work: InWork, staff: Writes, referral_id: UUID, body: Paths) -> dict[str, Any]:
-    """What only came close in the contact is so, and may be told from now on."""
+    """Confirm uncertain answers from the contact. From now on they may be disclosed."""
     return referral_brief(await desk.confirm(work, staff, referral_id, body.paths))
 
 
@@ -302,7 +302,7 @@ async def confirm(work: InWork, staff: Writes, referral_id: UUID, body: Paths) -
 async def give_consent(
     work: InWork, staff: Writes, referral_id: UUID, body: AgreedIn
 ) -> dict[str, Any]:
-    """Somebody consents."""
+    """Record consent."""
     return referral_brief(await desk.consent(work, staff, referral_id, body.made()))
 
 
@@ -310,7 +310,7 @@ async def give_consent(
 async def override(
     work: InWork, staff: Writes, referral_id: UUID, body: OverrideIn
 ) -> dict[str, Any]:
-    """It is told without consent; a second person is informed."""
+    """Record an override: disclose without consent. A second person is informed."""
     return referral_brief(await desk.consent(work, staff, referral_id, body.made()))
 
 
@@ -318,7 +318,7 @@ async def override(
 async def withdraw(
     work: InWork, staff: Writes, referral_id: UUID, body: WithdrawalIn
 ) -> dict[str, Any]:
-    """Nothing is told any more, and everybody who was told hears of it."""
+    """Record that consent was withdrawn: disclosure stops, and earlier recipients are informed."""
     said = withdrawing.Withdrawal(body.by, body.how, body.words)
     return referral_brief(await withdrawing.withdraw_consent(work, staff, referral_id, said))
 
@@ -327,14 +327,14 @@ async def withdraw(
 async def confirm_withdrawal(
     work: InWork, staff: Writes, referral_id: UUID, body: WordsIn
 ) -> dict[str, Any]:
-    """A supervisor has decided that there is no ground to go on without consent."""
+    """Record the supervisor's decision that there are no grounds to go on without consent."""
     found = await withdrawing.confirm_withdrawal(work, staff, referral_id, body.words)
     return referral_brief(found)
 
 
 @router.post("/referrals/{referral_id}/send")
 async def send(work: InWork, staff: Writes, referral_id: UUID, body: To) -> dict[str, Any]:
-    """To the right agency, or to the one that is named."""
+    """Send to the agency that fits best, or to the agency in the body."""
     return referral_brief(await desk.send(work, staff, referral_id, body.agency))
 
 
@@ -342,19 +342,19 @@ async def send(work: InWork, staff: Writes, referral_id: UUID, body: To) -> dict
 async def acknowledge(
     work: InWork, staff: Writes, referral_id: UUID, body: SaidIn
 ) -> dict[str, Any]:
-    """Somebody at the agency told us that they have it."""
+    """Record that the agency has acknowledged the referral."""
     return referral_brief(await desk.acknowledge(work, staff, referral_id, body.made()))
 
 
 @router.post("/referrals/{referral_id}/accept")
 async def accept(work: InWork, staff: Writes, referral_id: UUID, body: SaidIn) -> dict[str, Any]:
-    """They will act."""
+    """Record that the agency accepts the referral."""
     return referral_brief(await desk.accept(work, staff, referral_id, body.made()))
 
 
 @router.post("/referrals/{referral_id}/reject")
 async def reject(work: InWork, staff: Writes, referral_id: UUID, body: Rejection) -> dict[str, Any]:
-    """They will not; what is urgent goes to the next at once."""
+    """Record that the agency rejects it. An urgent referral goes to the next agency at once."""
     found = await desk.reject(work, staff, referral_id, body.reason, body.made())
     return referral_brief(found)
 
@@ -363,9 +363,9 @@ async def reject(work: InWork, staff: Writes, referral_id: UUID, body: Rejection
 async def progress(
     work: InWork, staff: Writes, referral_id: UUID, body: Progress
 ) -> dict[str, Any]:
-    """How it goes, and whether the child was seen."""
+    """Record an agency's progress, and when the child was seen."""
     if body.seen_at is not None and body.seen_at.tzinfo is None:
-        raise Invalid("Give seen_at with its zone.")
+        raise Invalid("Give seen_at with its zone, for example 2026-11-24T08:00:00+01:00.")
     found = await desk.progress(work, staff, referral_id, body.seen_at, body.made())
     return referral_brief(found)
 
@@ -374,26 +374,26 @@ async def progress(
 async def complete(
     work: InWork, staff: Writes, referral_id: UUID, body: Completion
 ) -> dict[str, Any]:
-    """They have done their part."""
+    """Record that the agency has completed its part."""
     found = await desk.complete(work, staff, referral_id, body.outcome, body.made())
     return referral_brief(found)
 
 
 @router.post("/referrals/{referral_id}/close")
 async def close(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
-    """What was done is enough."""
+    """Close the referral."""
     return referral_brief(await desk.close(work, staff, referral_id, body.words))
 
 
 @router.post("/referrals/{referral_id}/recall")
 async def recall(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
-    """It is taken back."""
+    """Recall the referral."""
     return referral_brief(await desk.recall(work, staff, referral_id, body.words))
 
 
 @router.post("/referrals/{referral_id}/take")
 async def take(work: InWork, staff: SeesClocks, referral_id: UUID) -> dict[str, Any]:
-    """A supervisor has it in hand: nobody is rung, and an agency has to take it by a clock."""
+    """Take a referral in hand as a supervisor: ringing stops, a deadline for an agency runs."""
     return referral_brief(await desk.take_in_hand(work, staff, referral_id))
 
 
@@ -408,7 +408,7 @@ async def change_urgency(
 
 @router.get("/danger-alarms")
 async def danger_alarms(work: InWork, staff: Sees) -> list[DangerView]:
-    """Return the danger alarms that the caller is responsible for, the oldest first."""
+    """Return the danger alarms that you are responsible for, the oldest first."""
     return [
         DangerView(
             id=alarm.id, kind=alarm.kind, about=dangers.subject_kind(alarm),
@@ -435,7 +435,7 @@ async def decide_danger(work: InWork, staff: Sees, alarm_id: UUID, body: WordsIn
 
 @router.post("/referrals/{referral_id}/owner")
 async def give(work: InWork, staff: Writes, referral_id: UUID, body: ToColleague) -> dict[str, Any]:
-    """A colleague answers for it from now on."""
+    """Make a colleague responsible for the referral."""
     return referral_brief(await desk.give_to(work, staff, referral_id, body.name))
 
 
@@ -443,9 +443,9 @@ async def give(work: InWork, staff: Writes, referral_id: UUID, body: ToColleague
 async def handover(
     work: InWork, staff: Writes, referral_id: UUID, body: Handover
 ) -> dict[str, Any]:
-    """What was agreed, with whom and when."""
+    """Record what was agreed with the agency, with whom and when."""
     if body.at is not None and body.at.tzinfo is None:
-        raise Invalid("Give the time with its zone.")
+        raise Invalid("Give `at` with its zone, for example 2026-11-24T08:00:00+01:00.")
     found = await desk.note_handover(
         work, staff, referral_id, body.agreed, body.made(), body.at, body.reference,
         body.details_told,
@@ -455,7 +455,7 @@ async def handover(
 
 @router.post("/referrals/{referral_id}/feedback")
 async def feedback(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) -> dict[str, Any]:
-    """The professional who reported was told."""
+    """Record that the professional who reported was given feedback."""
     return referral_brief(await desk.feedback(work, staff, referral_id, body.words))
 
 
@@ -467,13 +467,13 @@ async def answer(work: InWork, staff: Writes, referral_id: UUID, body: AnswerIn)
 
 @router.post("/referrals/{referral_id}/try-system-again")
 async def try_system_again(work: InWork, staff: Writes, referral_id: UUID) -> dict[str, Any]:
-    """Hand it anew to a system that had no words for it."""
+    """Send it to the agency's system again, after its mapping was completed."""
     return referral_brief(await desk.try_system_again(work, staff, referral_id))
 
 
 @router.post("/referrals/{referral_id}/written")
 async def written(work: InWork, staff: Writes, referral_id: UUID, body: Written) -> Response:
-    """The written confirmation as a PDF; the agency gets it by its link, or on paper."""
+    """Create the written confirmation as a PDF; the agency gets it by its link or on paper."""
     content = await printing.confirm_in_writing(work, staff, referral_id, on_paper=body.on_paper)
     return download(content, "application/pdf", "referral.pdf")
 
@@ -484,7 +484,7 @@ async def dispatch(
 ) -> dict[str, Any]:
     """Ask for a mobile outreach team."""
     if body.wanted_at.tzinfo is None:
-        raise Invalid("Give the time with its zone.")
+        raise Invalid("Give wanted_at with its zone, for example 2026-11-24T08:00:00+01:00.")
     made = await desk.dispatch(
         work, staff, referral_id, body.place, body.wanted_at, body.team, body.words
     )
@@ -495,7 +495,7 @@ async def dispatch(
 async def move_dispatch(
     work: InWork, staff: Writes, referral_id: UUID, dispatch_id: UUID, body: DispatchMove
 ) -> dict[str, Any]:
-    """How far the team is."""
+    """Record the progress of the outreach team."""
     moved = await desk.move_dispatch(
         work, staff, referral_id, dispatch_id, body.to, body.result, body.words
     )
@@ -504,11 +504,11 @@ async def move_dispatch(
 
 @router.post("/notices/{notice_id}/seen", status_code=204)
 async def notice_seen(work: InWork, staff: Sees, notice_id: UUID) -> None:
-    """Somebody has seen it; of an override that is the second person."""
+    """Mark a notice as seen. For an override, this is the check by a second person."""
     await reading.mark_seen(work, staff, notice_id)
 
 
-# -- by machine --------------------------------------------------------------------------------
+# -- for other systems -------------------------------------------------------------------------
 
 
 @router.post("/deliveries/{delivery_id}/again", status_code=204)
@@ -519,7 +519,7 @@ async def send_again(work: InWork, staff: SeesClocks, delivery_id: UUID) -> None
 
 @router.post("/agencies/{code}/events", dependencies=_SIGNED)
 async def receive_event(request: Request, work: InWork, code: str) -> dict[str, Any]:
-    """A signed event of an agency's own system (Standard Webhooks: id, timestamp, signature)."""
+    """Receive an agency system's signed event (Standard Webhooks: id, timestamp, signature)."""
     body = await _bounded(request)
     headers = request.headers
     return await delivery.receive(
@@ -533,10 +533,10 @@ async def receive_event(request: Request, work: InWork, code: str) -> dict[str, 
 
 
 async def _bounded(request: Request) -> bytes:
-    """At most 64 KB, whatever the sender says of the length."""
+    """Read a body of at most 64 KB, whatever length the sender claims. Raises Invalid."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > 64 * 1024:
-            raise Invalid("An event has at most 64 KB.")
+            raise Invalid("The event is larger than 64 KB. Send a smaller one.")
     return bytes(body)
