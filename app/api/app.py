@@ -1,4 +1,4 @@
-"""Puts the JSON interface on the application, and renders refusals."""
+"""Add the JSON interface to the application, and render refusals as JSON."""
 
 import psycopg
 from fastapi import FastAPI
@@ -32,7 +32,7 @@ def problem(status: int, error: str, detail: str) -> JSONResponse:
 
 
 def render(error: Exception) -> JSONResponse:
-    """An error as the JSON interface says it: a name and a sentence, never the input."""
+    """Return an error as JSON: a name and a sentence, never the input."""
     match error:
         case Refusal():
             return problem(error.status, type(error).__name__, error.detail)
@@ -47,18 +47,18 @@ def render(error: Exception) -> JSONResponse:
             return problem(error.status_code, name, str(error.detail))
         case _ if lost_a_race(error):
             return problem(
-                409, "Conflict", "Somebody else was faster. Nothing was changed. Try again."
+                409, "Conflict", "Another change came first. Nothing was changed. Try again."
             )
         case DataError() | psycopg.DataError():
-            return problem(422, "Invalid", "The input holds something that cannot be stored.")
+            return problem(422, "Invalid", "The input contains a value that cannot be stored.")
         case _:
             return problem(
-                503, "Unavailable", "The database cannot be reached. Nothing was changed."
+                503, "Unavailable", "The database is unreachable. Nothing was changed. Try again."
             )
 
 
 def add_api(app: FastAPI) -> None:
-    """The routers."""
+    """Add the routers of the JSON interface to the application."""
     parts = (
         sessions,
         calls,

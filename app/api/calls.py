@@ -1,4 +1,4 @@
-"""The queue, the offers, the live call, and the call records."""
+"""The JSON interface of the queue, the offers, the live call and the call records."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -53,7 +53,7 @@ Supervises = Annotated[Staff, Depends(Requires(Permission.SUPERVISE), scope="fun
 
 @router.get("/queue")
 async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
-    """Who waits, in the order in which they will be served."""
+    """Return the waiting calls in the order in which they will be served."""
     return [
         Waiting(
             id=w.id,
@@ -71,7 +71,7 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
 
 @router.get("/offers/mine")
 async def my_offers(work: InWork, staff: TakesCalls) -> list[OfferView]:
-    """The offer that rings for me, or the call that I hold; a list of none or one."""
+    """Return the offer that rings for you or the call that you hold: a list of at most one."""
     found = await desk.desk_of(work, staff)
     return [offer_view(work, found, staff)] if found.offer is not None else []
 
@@ -97,7 +97,7 @@ def offer_view(work: Work, found: desk.Desk, staff: Staff) -> OfferView:
 
 @router.post("/offers/{offer_id}/accept")
 async def accept_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> OfferView:
-    """Take the call. 409 OfferNoLongerOpen when somebody else was faster or the caller is gone."""
+    """Accept the call. 409 OfferNoLongerOpen if another counsellor has it or the caller is gone."""
     call, offer = await offers.own_offer(work, offer_id, staff.id)
     await offers.accept_offer(work, call, offer)
     return offer_view(work, await desk.desk_of(work, staff), staff)
@@ -105,7 +105,7 @@ async def accept_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> Offer
 
 @router.post("/offers/{offer_id}/decline", status_code=204)
 async def decline_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> None:
-    """Not now."""
+    """Decline the offer. The call is offered to the next counsellor."""
     call, offer = await offers.own_offer(work, offer_id, staff.id)
     await offers.decline_offer(work, call, offer)
 
@@ -128,12 +128,12 @@ async def list_calls(
     line: str | None = None,
     cursor: str | None = None,
 ) -> CallPage:
-    """Call records, newest first: half-open from `from` until before `to`."""
+    """List call records, newest first, from `from` until before `to`."""
     if outcome is not None and outcome not in set(Outcome):
-        raise Invalid(f"There is no such outcome. There are: {', '.join(Outcome)}.")
+        raise Invalid(f"There is no such outcome. Choose one of: {', '.join(Outcome)}.")
     for at in (since, until):
         if at is not None and at.tzinfo is None:
-            raise Invalid("Give instants with their zone, for example 2026-11-24T08:00:00+01:00.")
+            raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")
     calls, following = await queries.list_calls(
         work,
         _readable(staff),
@@ -151,7 +151,7 @@ async def list_calls(
 
 @router.get("/calls/{call_id}")
 async def get_call(work: InWork, staff: SignedIn, call_id: UUID) -> CallView:
-    """One call record."""
+    """Return one call record. The reading is logged."""
     call = await queries.readable_call(work, _readable(staff), call_id)
     write_entry(work, "call record read", str(call_id))
     return call_view(call, (await _line_names(work)).get(call.line_id))
@@ -159,7 +159,7 @@ async def get_call(work: InWork, staff: SignedIn, call_id: UUID) -> CallView:
 
 @router.get("/calls/{call_id}/events")
 async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[EventView]:
-    """The log of a call."""
+    """Return the log of a call. The reading is logged."""
     call = await queries.readable_call(work, _readable(staff), call_id)
     write_entry(work, "call record read", str(call_id))
     return [event_view(event) for event in await queries.events_of(work, call)]
@@ -167,24 +167,24 @@ async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[Event
 
 @router.post("/calls/{call_id}/hold", status_code=204)
 async def hold(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
-    """The caller hears a comforting word until resumed."""
+    """Hold the call. The caller hears a comforting message until it is resumed."""
     await desk.set_hold(work, staff, call_id, True)
 
 
 @router.post("/calls/{call_id}/resume", status_code=204)
 async def resume(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
-    """Back to the talk."""
+    """Resume a held call."""
     await desk.set_hold(work, staff, call_id, False)
 
 
 @router.post("/calls/{call_id}/hang-up", status_code=204)
 async def hang_up(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
-    """End the talk. Only a call that is connected can be ended by a person of ours."""
+    """End the talk. Only a connected call can be ended by a member of staff."""
     await desk.end_talk(work, staff, call_id)
 
 
 class TransferIn(BaseModel):
-    # One of the three; a skill is always cold.
+    # Exactly one of the three. A transfer to a skill is always cold.
     counsellor_id: UUID | None = None
     number: Annotated[str, Field(max_length=40)] | None = None
     skills: list[Annotated[str, Field(max_length=60)]] = Field(default=[], max_length=10)
@@ -200,14 +200,14 @@ class AddIn(BaseModel):
 async def transfer(
     work: InWork, staff: TakesCalls, call_id: UUID, body: TransferIn
 ) -> dict[str, UUID | None]:
-    """To a colleague, a skill or somebody outside. Warm: the caller is held while the two talk.
+    """Transfer to a colleague, a skill or a number outside. Warm: the caller is held meanwhile.
 
-    Nothing is lost if they cannot be reached: the talk goes on.
+    If the colleague cannot be reached, the talk goes on.
     """
     call = await desk.lock_in_hand(work, staff, call_id)
     if body.skills:
         if body.counsellor_id is not None or body.number is not None:
-            raise Invalid("Choose a colleague, a number or a skill; one of the three.")
+            raise Invalid("Choose exactly one: a colleague, a number or a skill.")
         await parties.to_skill(work, staff, call, body.skills)
         return {"party_id": None}
     ask = parties.consult if body.warm else parties.transfer
@@ -217,7 +217,7 @@ async def transfer(
 
 @router.post("/calls/{call_id}/add", status_code=202)
 async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> dict[str, UUID]:
-    """A third party by phone: police, outreach, an interpreter. They press 1 and are in."""
+    """Add a third party by phone: police, outreach, an interpreter. They press 1 to join."""
     call = await desk.lock_in_hand(work, staff, call_id)
     party = await parties.add_third_party(work, staff, call, body.number, body.role)
     return {"party_id": party.id}
@@ -225,7 +225,7 @@ async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> di
 
 @router.get("/calls/{call_id}/parties")
 async def who_is_in(work: InWork, staff: TakesCalls, call_id: UUID) -> list[PartyView]:
-    """Who else rings or is in the talk."""
+    """Return the other participants who are ringing or in the talk."""
     call = await desk.lock_in_hand(work, staff, call_id)
     found = await company.live_parties(work, call.id)
     names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
@@ -241,7 +241,7 @@ async def change_party(
     party_id: UUID,
     action: Literal["complete", "together", "drop"],
 ) -> None:
-    """Hand the talk over to them; talk all together; or drop them."""
+    """Hand the talk over to a participant, talk all together, or drop the participant."""
     if action == "drop":
         call = await record.lock_call(work, call_id)
         await in_talk.drop(work, staff, call, party_id)
@@ -255,13 +255,13 @@ async def change_party(
 
 @router.post("/calls/{call_id}/mute", status_code=204)
 async def mute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
-    """The counsellor is not heard."""
+    """Mute the counsellor."""
     await _mute(work, staff, call_id, True)
 
 
 @router.post("/calls/{call_id}/unmute", status_code=204)
 async def unmute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
-    """The counsellor is heard again."""
+    """Unmute the counsellor."""
     await _mute(work, staff, call_id, False)
 
 
@@ -272,14 +272,14 @@ async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
 
 @router.post("/calls/{call_id}/panic")
 async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
-    """Call a supervisor into the talk, now. Says whether one is rung."""
+    """Call a supervisor into the talk now. The response says whether one is being rung."""
     call = await desk.lock_in_hand(work, staff, call_id)
     return {"rings": await parties.panic(work, staff, call)}
 
 
 @router.get("/talks")
 async def talks(work: InWork, staff: Supervises) -> list[TalkView]:
-    """The talks that are going on."""
+    """Return the live talks."""
     return [talk_view(one, work.now) for one in await desk.live_talks(work)]
 
 
@@ -290,19 +290,19 @@ async def _supervise(work: Work, staff: Staff, call_id: UUID, mode: Mode) -> dic
 
 @router.post("/calls/{call_id}/listen", status_code=202)
 async def listen(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
-    """A supervisor hears both and is heard by nobody."""
+    """Listen in: the supervisor hears both and is not heard."""
     return await _supervise(work, staff, call_id, Mode.LISTEN)
 
 
 @router.post("/calls/{call_id}/whisper", status_code=202)
 async def whisper(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
-    """A supervisor is heard by the counsellor only."""
+    """Whisper: only the counsellor hears the supervisor."""
     return await _supervise(work, staff, call_id, Mode.WHISPER)
 
 
 @router.post("/calls/{call_id}/barge", status_code=202)
 async def barge(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
-    """A supervisor talks with both."""
+    """Barge in: the supervisor talks with both."""
     return await _supervise(work, staff, call_id, Mode.TALK)
 
 
@@ -310,7 +310,7 @@ class CallbackIn(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime
     who: callbacks.Who = callbacks.Who.CALLER
-    # That the caller has said so.
+    # The caller has said that it is safe to call.
     safe: bool
 
 
@@ -318,11 +318,11 @@ class CallbackIn(BaseModel):
 async def agree_callback(
     work: InWork, staff: TakesCalls, call_id: UUID, body: CallbackIn
 ) -> dict[str, UUID]:
-    """The caller wants to be called back: when, who may answer, and that it is safe."""
+    """Agree on a call-back: when, who may answer, and that it is safe to call."""
     await queries.readable_call(work, _readable(staff), call_id)
     for at in (body.since, body.until):
         if at.tzinfo is None:
-            raise Invalid("Give instants with their zone, for example 2026-11-24T08:00:00+01:00.")
+            raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")
     call = await record.lock_call(work, call_id)
     window = (body.since, body.until)
     return {"id": (await callbacks.agree(work, call, body.who, window, safe=body.safe)).id}
@@ -330,7 +330,7 @@ async def agree_callback(
 
 @router.get("/callbacks")
 async def list_callbacks(work: InWork, staff: TakesCalls) -> list[CallbackView]:
-    """Whom we have promised to call back, the next first."""
+    """List the open call-backs, the next one first."""
     return [
         callback_view(row, line, work.now) for row, line, _ in await callbacks.open_callbacks(work)
     ]
@@ -351,7 +351,7 @@ async def say_who_answered(
 
 @router.post("/callbacks/{callback_id}/again", status_code=204)
 async def call_back_again(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
-    """A call-back that was given up is made again."""
+    """Start a call-back again that was given up."""
     await callbacks.start_again(work, staff, callback_id)
 
 
@@ -370,31 +370,31 @@ async def ask_by_key(
 
 @router.get("/calls/{call_id}/questions")
 async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list[QuestionView]:
-    """What was asked in a call, and which answer was pressed."""
+    """Return the questions that were asked in a call, and the key that was pressed."""
     await queries.readable_call(work, _readable(staff), call_id)
     return [question_view(one) for one in await questions.questions_of(work, call_id)]
 
 
 @router.post("/callbacks/{callback_id}/cancel", status_code=204)
 async def cancel_callback(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
-    """A person ends it: it is not made (any more)."""
+    """Cancel a call-back, or close one that was given up."""
     await callbacks.cancel(work, staff, callback_id)
 
 
 @router.get("/voice-messages/{message_id}")
 async def voice_message(work: InWork, staff: HearsMessages, message_id: UUID) -> Response:
-    """The audio of a voice message; opening it is logged."""
+    """Return the audio of a voice message. Opening it is logged."""
     audio, kind = await messages.open_message(work, message_id)
     return Response(audio, media_type=kind, headers={"Cache-Control": "no-store"})
 
 
 @router.post("/voice-messages/{message_id}/take", status_code=204)
 async def take_message(work: InWork, staff: HearsMessages, message_id: UUID) -> None:
-    """I answer for it from now on."""
+    """Take responsibility for a voice message."""
     await messages.take(work, message_id, staff.id)
 
 
 @router.post("/voice-messages/{message_id}/done", status_code=204)
 async def message_done(work: InWork, staff: HearsMessages, message_id: UUID) -> None:
-    """It was listened to, and what it needs is done."""
+    """Mark a voice message as done: heard, and followed up."""
     await messages.mark_heard(work, message_id)

@@ -1,4 +1,4 @@
-"""The live stream: topic names, and nothing else."""
+"""The live stream of topic names. It carries nothing else."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ from app.staff.models import Staff
 
 router = APIRouter(tags=["events"])
 
-# A line now and then, so that a dead connection is noticed, in seconds.
+# How often to send a line so that a dead connection is noticed, in seconds.
 _PING = 15
 
 
 def _for(staff: Staff, topics: set[str], record: UUID | None) -> list[str]:
-    """The topics that concern somebody; other people's own topics stay theirs."""
+    """Return the topics that concern a member of staff, without other people's own topics."""
     mine = f":{staff.id}"
     found = {t.partition(":")[0] for t in topics if ":" not in t or t.endswith(mine)}
     if record is not None and f"record:{record}" in topics:
@@ -33,13 +33,13 @@ def _for(staff: Staff, topics: set[str], record: UUID | None) -> list[str]:
 async def events(
     request: Request, work: InWork, staff: SignedIn, record: UUID | None = None
 ) -> StreamingResponse:
-    """Server-sent events: `{"topics": [...]}` says what has changed; look again.
+    """Stream server-sent events: `{"topics": [...]}` says what has changed and must be read again.
 
-    The first event says `everything`, after every reconnection too. With the id of a contact
-    or case that one may read, `record` says that this one has changed.
+    The first event is `everything`, also after every reconnection. If `record` is the id of a
+    contact or case that you may read, the topic `record` says that it has changed.
     """
     if record is not None and not await may_read_any(work, staff, record):
-        raise NotFound("There is no such record, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     bus: Bus = request.app.state.bus
     stopping: asyncio.Event = request.app.state.stopping
 
@@ -64,7 +64,7 @@ async def events(
             finally:
                 stop.cancel()
                 if taking is not None:
-                    # Whoever listened has left in the middle of it.
+                    # The client disconnected while we waited.
                     taking.cancel()
 
     return StreamingResponse(

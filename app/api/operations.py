@@ -1,4 +1,4 @@
-"""Health and metrics, for whoever runs the machines. No names, no numbers of people."""
+"""Health and metrics for operators. No names and no phone numbers."""
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -9,7 +9,7 @@ from app.staff.access import Public
 from app.work import Ground
 
 router = APIRouter(tags=["operations"])
-_FOR_MACHINES = [Depends(Public("for the machines that watch; counts and states only"))]
+_FOR_MACHINES = [Depends(Public("for monitoring; counts and states only"))]
 
 _COUNTS = text(
     "SELECT (SELECT count(*) FROM calls WHERE state = 'queued'),"
@@ -24,17 +24,17 @@ _COUNTS = text(
 _NAMES = (
     ("helpline_calls_waiting", "Callers in the queue"),
     ("helpline_calls_connected", "Callers in a talk"),
-    ("helpline_offers_open", "Offers that ring"),
+    ("helpline_offers_open", "Offers that are ringing"),
     ("helpline_counsellors_available", "Counsellors who are available"),
-    ("helpline_jobs_waiting", "Jobs that wait to be run"),
-    ("helpline_jobs_failed", "Jobs that failed for good"),
-    ("helpline_workers", "Workers that were heard of within 30 seconds"),
+    ("helpline_jobs_waiting", "Jobs waiting to run"),
+    ("helpline_jobs_failed", "Jobs that failed permanently"),
+    ("helpline_workers", "Workers with a heartbeat in the last 30 seconds"),
 )
 
 
 @router.get("/healthz", dependencies=_FOR_MACHINES)
 async def healthz() -> dict[str, str]:
-    """The process is up."""
+    """Report that the process is up."""
     return {"status": "up"}
 
 
@@ -46,7 +46,7 @@ async def _counts(request: Request) -> list[int]:
 
 @router.get("/readyz", dependencies=_FOR_MACHINES)
 async def readyz(request: Request, response: Response) -> dict[str, str]:
-    """Database and worker are well."""
+    """Report whether database and worker are well; 503 if not."""
     try:
         workers = (await _counts(request))[-1]
     except (SQLAlchemyError, OSError):
@@ -59,7 +59,7 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
 
 @router.get("/metrics", dependencies=_FOR_MACHINES)
 async def metrics(request: Request) -> Response:
-    """Counts in Prometheus' format."""
+    """Return counts in Prometheus' format."""
     registry = CollectorRegistry()
     for (name, what), count in zip(_NAMES, await _counts(request), strict=True):
         Gauge(name, what, registry=registry).set(count)

@@ -1,4 +1,4 @@
-"""The rota for programs and its page."""
+"""The JSON interface of the rota, for programs and the rota page."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
@@ -83,13 +83,13 @@ class ShiftIn(BaseModel):
 
     def rule(self) -> str:
         if (self.recurrence is None) == (not self.days):
-            raise Invalid("Choose the days of the week, or write a rule; one of the two.")
+            raise Invalid("Choose the days of the week or write a rule, but not both.")
         return self.recurrence or f"FREQ=WEEKLY;BYDAY={','.join(self.days)}"
 
     def minutes(self) -> int:
         begin = self.begins.hour * 60 + self.begins.minute
         end = self.ends.hour * 60 + self.ends.minute
-        # The same time twice is a whole day.
+        # The same time twice means a whole day.
         return end - begin if end > begin else end - begin + 1440
 
 
@@ -111,7 +111,7 @@ class ChangeIn(BaseModel):
     kind: ChangeKind
     staff_id: UUID
     instead_id: UUID | None = None
-    # With a zone instants; without, the time on the wall of the helpline.
+    # With a time zone: an instant. Without: wall-clock time at the helpline.
     from_at: datetime
     until_at: datetime
     layer: Layer = Layer.PRIMARY
@@ -119,7 +119,7 @@ class ChangeIn(BaseModel):
 
 
 async def home_zone(work: Work) -> ZoneInfo:
-    """Where the helpline is: the zone of its oldest line."""
+    """Return the helpline's time zone: that of its oldest line."""
     line = await lines.any_line(work)
     return ZoneInfo(line.timezone if line else "UTC")
 
@@ -128,13 +128,13 @@ async def home_zone(work: Work) -> ZoneInfo:
 async def read_roster(
     work: InWork, staff: Sees, begins: date | None = None, ends: date | None = None
 ) -> RosterView:
-    """Who is on duty from one day until before another (a week if left out), and what nobody
-    covers."""
+    """Return who is on duty from one day until before another (default: a week), and the uncovered
+    shifts."""
     zone = await home_zone(work)
     first = roster.check_day(begins or work.now.astimezone(zone).date())
     last = roster.check_day(ends or first + timedelta(days=7))
     if not timedelta() < last - first <= _LONGEST:
-        raise Invalid("Ask for one to a hundred days.")
+        raise Invalid("Ask for 1 to 100 days.")
     since = first_instant(datetime.combine(first, time()), zone)
     until = first_instant(datetime.combine(last, time()), zone)
     found = rota.stretches(await roster.rota_of(work), since, until)
@@ -157,7 +157,7 @@ async def read_roster(
 
 @router.post("/roster/shifts", status_code=201)
 async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID]:
-    """Put somebody on the rota."""
+    """Add a shift to a counsellor's rota."""
     row = await roster.add_shift(
         work, await changes.taker(work, body.staff_id), recurrence=body.rule(),
         starts_at=body.begins.replace(second=0, microsecond=0, tzinfo=None),
@@ -170,19 +170,19 @@ async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID
 
 @router.post("/roster/shifts/{shift_id}/end", status_code=204)
 async def end_shift(work: InWork, staff: Plans, shift_id: UUID, body: Ending) -> None:
-    """The shift begins for the last time on a day, or never again."""
+    """End a shift after its last day; without a day, it never begins again."""
     await changes.end_shift(work, shift_id, body.last_on)
 
 
 @router.post("/roster/shifts/{shift_id}/leave-out", status_code=204)
 async def leave_out(work: InWork, staff: Plans, shift_id: UUID, body: Day) -> None:
-    """The shift does not begin on one day."""
+    """Leave one day out of a shift."""
     await changes.leave_out(work, shift_id, body.day)
 
 
 @router.post("/roster/changes", status_code=201)
 async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, object]:
-    """An absence, an extra stretch, or a swap, which a counsellor asks a colleague for."""
+    """Add an absence, an extra stretch, or a swap that a counsellor asks a colleague for."""
     zone = await home_zone(work)
     begins = _instant(body.from_at, zone, first_instant)
     ends = _instant(body.until_at, zone, last_instant)
@@ -195,7 +195,7 @@ async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, obj
             )
         case ChangeKind.SWAP:
             if body.instead_id is None:
-                raise Invalid("Say who takes over.")
+                raise Invalid("Choose the colleague who takes over.")
             row = await changes.swap(
                 work, staff, body.staff_id, body.instead_id, begins, ends, body.reason
             )
@@ -215,7 +215,7 @@ def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:
 async def answer_change(
     work: InWork, staff: Sees, change_id: UUID, answer: Literal["agree", "refuse", "withdraw"]
 ) -> None:
-    """Agree to a swap or refuse it; take a change back."""
+    """Agree to a swap, refuse it, or withdraw a change."""
     if answer == "withdraw":
         await changes.withdraw(work, staff, change_id)
     else:
@@ -224,19 +224,19 @@ async def answer_change(
 
 @router.post("/roster/holidays", status_code=204)
 async def set_holiday(work: InWork, staff: Plans, body: HolidayIn) -> None:
-    """A day that is a holiday, or one of the country's that is none."""
+    """Make a day a holiday, or one of the country's holidays a working day."""
     await changes.set_holiday(work, body.day, body.name, free=body.free)
 
 
 @router.post("/roster/holidays/clear", status_code=204)
 async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
-    """Go by the country's calendar again."""
+    """Remove our own rule for a day; the country's calendar applies again."""
     await changes.clear_holiday(work, body.day)
 
 
 @router.get("/staffing-alarms")
 async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]:
-    """Lines without a counsellor, now or soon, and who has acknowledged it."""
+    """Return the open staffing alarms, and who has acknowledged them."""
     return [
         StaffingAlarmView(
             id=alarm.id, line=line, language=alarm.language, kind=alarm.kind,
@@ -249,19 +249,19 @@ async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]
 
 @router.post("/staffing-alarms/{alarm_id}/acknowledge", status_code=204)
 async def acknowledge_staffing_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
-    """Acknowledge a staffing alarm; no other person is rung for it."""
+    """Acknowledge a staffing alarm. No other person is rung for it."""
     await watch.acknowledge(work, alarm_id, staff.name, staff)
 
 
 @router.post("/roster/alarms/{alarm_id}/seen", status_code=204)
 async def see_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
-    """Somebody takes care of a hole in the rota."""
+    """Mark the alarm about an uncovered shift as seen."""
     await coverage.see_alarm(work, staff, alarm_id)
 
 
 @router.get("/roster.ics")
 async def export_roster(work: InWork, staff: Plans) -> Response:
-    """The whole rota as iCalendar, which can be taken in again."""
+    """Export the whole rota as iCalendar, which can be imported again."""
     return Response(
         await calendars.export_rota(work),
         media_type="text/calendar; charset=utf-8",
@@ -271,7 +271,7 @@ async def export_roster(work: InWork, staff: Plans) -> Response:
 
 @router.post("/roster/import")
 async def import_roster(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
-    """A file as the body (text/calendar); all of it or, with what is wrong, nothing."""
+    """Import a file (text/calendar) as a whole, or refuse it with a list of its problems."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/calendar":
         raise Invalid("Send the file as text/calendar.")
     refuse_cross_site(request, json_only=True)
@@ -279,6 +279,6 @@ async def import_roster(request: Request, work: InWork, staff: Uploads) -> dict[
     async for chunk in request.stream():
         body += chunk
         if len(body) > _LARGEST:
-            raise Invalid("The file has more than 5 MB.")
+            raise Invalid("The file is larger than 5 MB. Import a smaller one.")
     shifts, changed = await calendars.import_rota(work, bytes(body))
     return {"shifts": shifts, "changes": changed}

@@ -1,4 +1,4 @@
-"""Signing in and out, and who I am."""
+"""Sign in, sign out, and read one's own account and presence."""
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -14,11 +14,11 @@ from app.work import Work
 router = APIRouter(tags=["session"])
 
 
-@router.post("/session", dependencies=[Depends(Public("this is how one gets an account's cookie"))])
+@router.post("/session", dependencies=[Depends(Public("this is where an account gets its cookie"))])
 async def open_session(
     request: Request, response: Response, work: InWork, credentials: Credentials
 ) -> Me:
-    """Sign in. The answer sets the cookie."""
+    """Sign in. The response sets the cookie."""
     staff, token = await sign_in(request, work, credentials.username, credentials.password)
     set_cookie(response, request.app.state.ground, token)
     return await me_of(work, staff)
@@ -28,7 +28,7 @@ async def open_session(
 async def close_session(
     request: Request, response: Response, work: InWork, staff: SignedIn
 ) -> None:
-    """Sign out; a counsellor who is free goes off duty with it."""
+    """Sign out. A counsellor who is free goes off duty."""
     await accounts.close_session(work, request.cookies.get(COOKIE, ""))
     if may(staff.role, Permission.TAKE_CALLS):
         await offers.choose_presence(work, staff, PresenceState.OFF_DUTY)
@@ -49,7 +49,7 @@ async def me_of(work: Work, staff: Staff) -> Me:
 
 
 async def presence_view(work: Work, staff: Staff) -> PresenceView:
-    """A counsellor's presence; somebody who never signed in for duty is off duty."""
+    """Return a counsellor's presence. If they never signed in for duty, they are off duty."""
     found = await desk.desk_of(work, staff)
     presence = found.presence
     return PresenceView(
@@ -65,12 +65,12 @@ async def presence_view(work: Work, staff: Staff) -> PresenceView:
 
 @router.get("/me")
 async def me(work: InWork, staff: SignedIn) -> Me:
-    """Who I am, what I may do, and what I am doing."""
+    """Return your account, permissions and presence."""
     return await me_of(work, staff)
 
 
 @router.put("/me/presence")
 async def choose_presence(work: InWork, staff: TakesCalls, choice: PresenceChoice) -> PresenceView:
-    """My own change: available, break or off_duty."""
+    """Set your own presence: available, break or off_duty."""
     await offers.choose_presence_by_name(work, staff, choice.state)
     return await presence_view(work, staff)

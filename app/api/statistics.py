@@ -1,6 +1,6 @@
-"""Numbers for people and programs: summaries, files, requests for files.
+"""Statistics for people and programs: summaries, files, requests for files.
 
-A program comes with a bearer token of the scope `statistics`; a person with the cookie.
+A program sends a bearer token with the scope `statistics`; a person sends the cookie.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ router = APIRouter(tags=["statistics"])
 
 
 class Asker:
-    """A person or a program that may see numbers."""
+    """A person or a program that may see statistics."""
 
     def __init__(self, staff: Staff | None, token: ApiToken | None) -> None:
         self.staff, self._token = staff, token
@@ -54,7 +54,7 @@ class Asker:
 
 
 class AsksNumbers(Guard):
-    """Lets through a cookie or a bearer token that may see statistics."""
+    """Accept a cookie or a bearer token that may see statistics."""
 
     async def __call__(self, request: Request, work: InWork) -> Asker:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -85,8 +85,8 @@ def wanted_by(
     work: Work, asker: Asker, what: str, since: str | None, until: str | None, kind: str,
     line: str | None, by: str, names: str = "", report: str | None = None,
 ) -> Wanted:  # fmt: skip
-    """What an address asks for. Without a window: the last thirty days, and of referrals the last
-    month that is over. Raises Invalid.
+    """Read what a URL asks for. Without a window: the last thirty days; for referrals, the last
+    complete month. Raises Invalid.
     """
     if what == "referrals" and since is None and until is None:
         month = last_over(work.now)
@@ -95,26 +95,26 @@ def wanted_by(
     words = [word.strip() for word in by.split(",") if word.strip()]
     periods = [word for word in words if word in set(Period)]
     if len(periods) > 1:
-        raise Invalid("Give one period at most.")
+        raise Invalid("Give at most one period in `by`.")
     wanted = read_wanted(
         what, since or thirty_days_before(end), end, kind,
         {
             "period": periods[0] if periods else None,
             "by": [word for word in words if word not in periods],
-            # A plus sign in an address is a space to whoever reads it.
+            # A plus sign in a URL is decoded as a space.
             "line": line.strip().replace(" ", "+") if line else None,
             "measures": [n.strip() for n in names.split(",") if n.strip()] or None,
             "staff": asker.may(Permission.SEE_STAFF_STATISTICS), "report": report,
         },
     )  # fmt: skip
     if line and wanted.line is not None and not wanted.line.startswith("+"):
-        raise Invalid("A line is its number with + and country code.")
+        raise Invalid("Write the line as its number, with + and the country code.")
     check_asked(asker, wanted, work.now)
     return wanted
 
 
 def thirty_days_before(end: str) -> str:
-    """Where a window begins of which only the end is said."""
+    """Return the beginning of a window of which only the end is given."""
     try:
         edge = date.fromisoformat(end) if len(end) == 10 else datetime.fromisoformat(end)
         return (edge - timedelta(days=30)).isoformat()
@@ -135,11 +135,11 @@ def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
         over_by(wanted.window, now)
     if wanted.what == "calls" and not asker.may(Permission.SEE_SINGLE_CALLS):
         raise NotAllowed(
-            "Single calls, by the second, are for those who may export single records."
+            "You may not see single calls. They need the permission to export single records."
         )
     single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
     if single and not asker.may(Permission.SEE_STAFF_STATISTICS):
-        raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
+        raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
 
 
 @router.get("/statistics/summary")
@@ -148,7 +148,7 @@ async def summary(
     line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
     measures: Annotated[str, Query(max_length=1000)] = "",
 ) -> Response:  # fmt: skip
-    """Any window, cut into periods and counted by at most two dimensions."""
+    """Return figures for any window, by period and by at most two dimensions."""
     wanted = wanted_by(work, asker, "summary", since, until, "json", line, by, measures)
     await budget.spend(work, asker.token_id, wanted)
     return await _small(work, wanted)
@@ -156,7 +156,7 @@ async def summary(
 
 @router.get("/statistics/dictionary")
 async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
-    """Every column of every file: its name never changes."""
+    """Describe every column of every file. Column names never change."""
     return [
         {"file": file, "column": name, "words": words}
         for file, name, words in making.data_dictionary()
@@ -168,20 +168,20 @@ async def plan(
     work: InWork, asker: Asks, line: Annotated[str | None, Query(max_length=20)] = None,
     more: Annotated[int, Query(ge=-20, le=50)] = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """The coming week by half hours: expected calls, staff needed and rostered."""
+    """Return the coming week by half hours: expected calls, staff needed and rostered."""
     wanted = wanted_by(work, asker, "summary", None, None, "json", line, "")
     return planning.as_json(await planning.plan(work, line=wanted.line, more=more))
 
 
 @router.get("/statistics/public/{period}")
 async def public(work: InWork, asker: Asks, period: str) -> dict[str, Any]:
-    """What was published of a period: rounded, and never changed."""
+    """Return the published figures of a period: rounded, and never changed."""
     return release.as_json(await release.released(work, period))
 
 
 @router.get("/statistics/public/{period}/csv")
 async def public_csv(work: InWork, asker: Asks, period: str) -> Response:
-    """The same as a file."""
+    """Return the published figures of a period as a CSV file."""
     content = release.as_csv(await release.released(work, period))
     return Response(
         content, media_type=FORMATS["csv"], headers=_headers(f"public-{period[:7]}.csv")
@@ -190,7 +190,7 @@ async def public_csv(work: InWork, asker: Asks, period: str) -> Response:
 
 @router.post("/statistics/public/{period}")
 async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]:
-    """Publish a period that is over, once for ever."""
+    """Publish a period that is over. This can be done only once."""
     return release.as_json(await release.publish(work, period))
 
 
@@ -205,7 +205,7 @@ async def file(
     line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
     report: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:  # fmt: skip
-    """A file at once. What can be long is streamed; a request for a file can be resumed."""
+    """Return a file at once; long files are streamed. To resume a download, request an export."""
     wanted = wanted_by(work, asker, what, since, until, kind, line, by, report=report)
     await budget.spend(work, asker.token_id, wanted)
     if what != "calls":
@@ -220,15 +220,15 @@ async def _small(work: Work, wanted: Wanted) -> Response:
     return Response(content, media_type=FORMATS[wanted.kind], headers=_headers(file_name(wanted)))
 
 
-# Long files that one process sends at once: a slow reader keeps its place.
+# How many long files one process sends at a time: a slow reader occupies one place.
 _STREAMS = 2
 
 
 async def _streamed(request: Request, work: Work, wanted: Wanted) -> Response:
-    """Begun before the answer is: what is refused is refused in words. Raises TooMany."""
+    """Stream a file. It starts before the response, so a refusal has its text. Raises TooMany."""
     kept = request.app.state.ground.kept
     if kept.get("streams", 0) >= _STREAMS:
-        raise TooMany("Others are taking long files just now. Ask for the file on /reports.")
+        raise TooMany("Other long files are being downloaded now. Ask for the file on /reports.")
     kept["streams"] = kept.get("streams", 0) + 1
     stack = contextlib.AsyncExitStack()
 
@@ -261,7 +261,7 @@ def _headers(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-# -- reports that are sent ----------------------------------------------------------------------
+# -- scheduled reports --------------------------------------------------------------------------
 
 
 class WantedSchedule(BaseModel):
@@ -286,19 +286,19 @@ def schedule_view(row: ReportSchedule) -> ScheduleView:
 
 @router.get("/statistics/schedules")
 async def list_schedules(work: InWork, staff: SeesNumbers) -> list[ScheduleView]:
-    """Which reports are sent to whom."""
+    """List the scheduled reports and the roles that receive them."""
     return [schedule_view(row) for row in await sending.schedules(work)]
 
 
 @router.post("/statistics/schedules", status_code=201)
 async def add_schedule(work: InWork, staff: Publishes, body: WantedSchedule) -> ScheduleView:
-    """Send a report to everybody of a role, whenever its period is over."""
+    """Schedule a report: it is sent to everybody with a role when each period is over."""
     return schedule_view(await sending.schedule(work, body.report, body.every, body.role))
 
 
 @router.post("/statistics/schedules/{schedule_id}/end", status_code=204)
 async def end_schedule(work: InWork, staff: Publishes, schedule_id: UUID) -> None:
-    """Send it no more."""
+    """Stop sending a scheduled report."""
     await sending.unschedule(work, schedule_id)
 
 
@@ -352,7 +352,7 @@ def export_view(work: Work, staff: Staff | None, export: Export, name: str) -> E
 
 @router.post("/statistics/exports", status_code=202)
 async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportView:
-    """Ask for a file. What holds single persons waits for a second person's word."""
+    """Ask for a file. If it contains single records, a second person has to approve it."""
     wanted = read_wanted(
         body.what, body.since, body.until, body.format,
         {
@@ -368,7 +368,7 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
 
 @router.get("/statistics/exports")
 async def list_files(work: InWork, staff: SeesNumbers) -> list[ExportView]:
-    """One's own requests, and those that one may decide."""
+    """List your own requests, and those that you may decide."""
     return [export_view(work, staff, one, name) for one, name in await desk.exports_of(work, staff)]
 
 
@@ -381,7 +381,7 @@ async def _own(work: Work, asker: Asker, export_id: UUID) -> Export:
 
 @router.get("/statistics/exports/{export_id}")
 async def get_file(work: InWork, asker: Asks, export_id: UUID) -> ExportView:
-    """How far it is."""
+    """Return the progress of a requested file."""
     return export_view(work, asker.staff, await _own(work, asker, export_id), "")
 
 
@@ -389,14 +389,14 @@ async def get_file(work: InWork, asker: Asks, export_id: UUID) -> ExportView:
 async def decide(
     work: InWork, staff: Approves, export_id: UUID, word: Literal["approve", "refuse"]
 ) -> ExportView:
-    """The second person's word: never on one's own request."""
+    """Approve or refuse another person's request. You cannot decide your own."""
     export = await desk.decide(work, staff, export_id, approve=word == "approve")
     return export_view(work, staff, export, "")
 
 
 @router.get("/statistics/exports/{export_id}/file")
 async def download(request: Request, work: InWork, asker: Asks, export_id: UUID) -> Response:
-    """The file, from any byte on (Range), for whoever asked for it."""
+    """Download the file, from any byte (Range). Only for the person or program that asked."""
     if asker.staff is not None:
         export = await desk.downloadable(work, asker.staff, export_id)
     else:
@@ -428,7 +428,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
 def read_range(text: str | None, size: int) -> tuple[int, int]:
-    """One range of bytes, half-open; everything where there is none that makes sense."""
+    """Return one half-open range of bytes; the whole file if the header has no valid range."""
     found = _RANGE.fullmatch(text or "")
     if found is None or not (found[1] or found[2]):
         return 0, size

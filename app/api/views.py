@@ -1,4 +1,4 @@
-"""What the JSON interface shows. No phone number in any of it."""
+"""The JSON views of calls and presence. None of them contains a phone number."""
 
 from datetime import datetime
 from typing import Any
@@ -106,7 +106,7 @@ class EventView(BaseModel):
 
 
 def call_view(call: Call, line: str | None) -> CallView:
-    """A call without who rang: only whether a number was shown."""
+    """Return a call without the caller's identity: only whether the number was shown."""
     return CallView(
         id=call.id,
         line=line,
@@ -138,7 +138,7 @@ def event_view(event: RecordedEvent) -> EventView:
 
 
 class PartyView(BaseModel):
-    """Somebody else in a talk: never a number."""
+    """Another participant in a talk, never with a phone number."""
 
     id: UUID
     purpose: str
@@ -159,7 +159,7 @@ def duty_view(one: DutyInTalk) -> PartyView:
 
 
 class TalkView(BaseModel):
-    """A talk that is going on, for whoever supervises."""
+    """A live talk, as supervisors see it."""
 
     call_id: UUID
     line: str
@@ -181,7 +181,7 @@ def talk_view(talk: Talk, now: datetime) -> TalkView:
 
 
 class QuestionView(BaseModel):
-    """A question that was answered by key, or not."""
+    """A question to a caller who cannot speak, and the key that they pressed, if any."""
 
     id: UUID
     question: str
@@ -200,7 +200,7 @@ def question_view(row: CallQuestion) -> QuestionView:
 
 
 class CallbackView(BaseModel):
-    """A call-back that is promised: never a number."""
+    """A promised call-back, never with a phone number."""
 
     id: UUID
     call_id: UUID

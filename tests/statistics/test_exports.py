@@ -341,7 +341,7 @@ async def test_a_program_comes_with_a_token(house: Stage) -> None:
         ("/statistics/summary?from=2026-13-01", "neither a date"),
         ("/statistics/summary?from=2026-05-01&to=2026-04-01", "before it ends"),
         ("/statistics/summary?from=1990-01-01&to=2026-01-01", "ten years"),
-        ("/statistics/summary?line=nonsense", "A line is its number"),
+        ("/statistics/summary?line=nonsense", "Write the line as its number"),
         ("/statistics/summary?line=%2B38199999", "There is no line"),
         ("/statistics/summary?measures=beauty", "There is no measure"),
     ],
