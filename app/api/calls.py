@@ -345,7 +345,7 @@ async def say_who_answered(
     work: InWork, staff: TakesCalls, callback_id: UUID, body: SaidIn
 ) -> None:
     """Say who answered a call-back: the child, another person, or no person. Until then the
-    number is kept and not rung."""
+    number is kept, but not rung."""
     await callbacks.say(work, staff, callback_id, body.said)
 
 

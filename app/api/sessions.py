@@ -1,4 +1,4 @@
-"""Sign in, sign out, and read one's own account and presence."""
+"""The JSON interface of sign-in, and of the user's own account and presence."""
 
 from fastapi import APIRouter, Depends, Request, Response
 

@@ -200,7 +200,7 @@ def question_view(row: CallQuestion) -> QuestionView:
 
 
 class CallbackView(BaseModel):
-    """A promised call-back, never with a phone number."""
+    """An agreed call-back, never with a phone number."""
 
     id: UUID
     call_id: UUID

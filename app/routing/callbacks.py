@@ -42,7 +42,7 @@ NOT_RUNG = "callback-"
 class CallbackState(StrEnum):
     AGREED = "agreed"
     TRYING = "trying"
-    SPOKEN = "spoken"  # answered: the counsellor still has to say by whom
+    SPOKEN = "spoken"  # answered: the counsellor has yet to say who it was
     REACHED = "reached"
     GIVEN_UP = "given_up"  # three failed attempts: a person decides
     CANCELLED = "cancelled"
@@ -64,7 +64,7 @@ class Slot(StrEnum):
 
 
 class Callback(Base):
-    """A call-back that a caller was promised. The number is deleted when it is closed."""
+    """An agreed call-back. The number is deleted when it is closed."""
 
     __tablename__ = "callbacks"
     __table_args__ = (
@@ -194,7 +194,7 @@ async def agree(
         # An earlier call-back is being made. If it does not reach the caller, this wish counts.
         making.who, making.window_from, making.window_until = who.value, begins, ends
         if making.state == CallbackState.SPOKEN:
-            # The first promise was kept; this is a new one.
+            # The earlier call-back has reached a person; this is a new one.
             making.promised_until = ends
         making.slot = soon
         if making.state == CallbackState.SPOKEN:

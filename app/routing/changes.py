@@ -26,7 +26,7 @@ async def taker(work: Work, staff_id: UUID) -> Staff:
     """Return a member of staff who can be on the rota. Raises NotFound."""
     staff = await work.session.get(Staff, staff_id)
     if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
-        raise NotFound("There is no active member of staff with this id who takes calls.")
+        raise NotFound("This person was not found, or does not take calls.")
     return staff
 
 

@@ -129,8 +129,8 @@ def _knows(
 ) -> bool:
     """Return whether an earlier alarm already covers a hole.
 
-    A hole that has become smaller is not announced again. If nobody is on duty until the end of the
-    weeks that are checked, the real end of the hole is unknown.
+    A hole that has become smaller is not announced again. If the hole lasts until the end of the
+    weeks that are checked, its real end is unknown.
     """
     if (alarm.line_id, alarm.language, alarm.kind) != (one.line_id, one.language, kind):
         return False

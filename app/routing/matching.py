@@ -90,7 +90,7 @@ def has_skills(counsellor: Free, wanted: Mapping[str, int]) -> bool:
 
 
 def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> bool:
-    """Return whether this counsellor could take this caller at all, whoever else is there.
+    """Return whether this counsellor could take this caller at all, ignoring other counsellors.
 
     The call of a child in danger is offered to every counsellor of the line: one without the
     language or the skill is better than none. Never to a counsellor whom the caller refuses.

@@ -263,7 +263,7 @@ async def lock_party(work: Work, party_id: UUID) -> tuple[Call, Party]:
     """Lock a participant and its call, the call first. Raises NotFound."""
     call_id = await work.session.scalar(select(Party.call_id).where(Party.id == party_id))
     if call_id is None:
-        raise NotFound("There is nobody of that kind in the talk.")
+        raise NotFound("There is no such participant in the talk.")
     call = await record.lock_call(work, call_id)
     party = await work.session.get(Party, party_id, with_for_update=True, populate_existing=True)
     assert party is not None
@@ -358,7 +358,7 @@ async def drop(work: Work, by: Staff, call: Call, party_id: UUID) -> None:
 async def _party(work: Work, call: Call, party_id: UUID) -> Party:
     party = await work.session.get(Party, party_id, with_for_update=True, populate_existing=True)
     if party is None or party.call_id != call.id or party.state not in LIVE:
-        raise NotFound("There is nobody of that kind in the talk.")
+        raise NotFound("There is no such participant in the talk.")
     return party
 
 
