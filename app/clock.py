@@ -1,4 +1,4 @@
-"""Time is read here and nowhere else; everything below is handed `now`."""
+"""The only place where the time is read; all other code is given `now`."""
 
 import asyncio
 import heapq
@@ -8,13 +8,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the time comes from, and how to wait for it."""
+    """A source of the time, and a way to wait."""
 
     def now(self) -> datetime:
-        """The present instant, in UTC."""
+        """Return the present instant, in UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds of this clock."""
+        """Wait until this clock has moved on by `seconds`."""
 
 
 class SystemClock:
@@ -28,10 +28,10 @@ class SystemClock:
 
 
 class SteppedClock:
-    """A clock that stands still until it is moved: an hour of telephony in seconds.
+    """A clock that stands still until it is moved: an hour of telephony runs in seconds.
 
-    Whoever sleeps is woken in order of due time; between two wake-ups the
-    caller of `next_due` and `move_to` may let the rest of the world settle.
+    Sleeping tasks are woken in order of due time. Between two wake-ups, the code that
+    calls `next_due` and `move_to` may let all other tasks settle.
     """
 
     def __init__(self, start: datetime) -> None:
@@ -52,13 +52,13 @@ class SteppedClock:
         await woken
 
     def next_due(self) -> datetime | None:
-        """When the next sleeper is due, or None if nobody sleeps."""
+        """Return when the next sleeping task is due, or None if no task sleeps."""
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
         return self._sleepers[0][0] if self._sleepers else None
 
     def move_to(self, instant: datetime) -> None:
-        """Set the time and wake everybody who is due by then."""
+        """Set the time and wake every task that is due by then."""
         self._now = max(self._now, instant)
         while self._sleepers and self._sleepers[0][0] <= self._now:
             _, _, woken = heapq.heappop(self._sleepers)

@@ -1,12 +1,12 @@
-"""Refusals: what the house says no to, and the HTTP status that goes with it.
+"""Refusals: requests that are not carried out, each with its HTTP status.
 
 A refusal's class name is the `error` of the JSON answer, its text the `detail`.
-No personal data in either.
+Neither holds personal data.
 """
 
 
 class Refusal(Exception):
-    """Something that was asked for and is not done; nothing was changed."""
+    """A request that is not carried out; nothing was changed."""
 
     status = 400
     default = "The request was refused."
@@ -33,17 +33,17 @@ class NotAllowed(Refusal):
 
 class NotFound(Refusal):
     status = 404
-    default = "There is no such thing, or not for you."
+    default = "Not found, or you do not have access."
 
 
 class Conflict(Refusal):
     status = 409
-    default = "Somebody else was faster, or the state has moved on."
+    default = "The state has changed in the meantime. Reload and try again."
 
 
 class TooMany(Refusal):
     status = 429
-    default = "Too many tries. Wait a minute and try again."
+    default = "Too many attempts. Wait a minute and try again."
 
 
 class BadSettings(Exception):

@@ -1,6 +1,6 @@
-"""Logs: one JSON line an event, with nothing personal in it.
+"""Logs: one JSON line per event, without personal data.
 
-Only field names on the list below are written. A name that is not on it is
+Only the fields on the list below are written. The value of any other field is
 replaced, so that a careless `log.info("...", number=...)` cannot leak.
 """
 
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"(?<![0-9a-fA-F-])\+?\d(?:[\s().-]?\d){6,}(?![0-9a-fA-F-])
 def without_personal_data(
     _logger: Any, _method: str, entry: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Drop every field that is not on the list, and mask what looks like a number."""
+    """Replace every field that is not on the list, and mask what looks like a phone number."""
     for name in list(entry):
         if name not in ALLOWED_FIELDS:
             entry[name] = "[not logged]"
@@ -34,7 +34,7 @@ def without_personal_data(
 
 
 class _Masked(logging.Formatter):
-    """For the libraries' own lines: no traceback, no arguments that could be a number."""
+    """Formats the libraries' own lines: no traceback, and possible phone numbers are masked."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = _NUMBER.sub("[number]", record.getMessage().splitlines()[0][:300])
@@ -63,5 +63,5 @@ def set_up_logging(level: str = "INFO") -> None:
 
 
 def log() -> structlog.stdlib.BoundLogger:
-    """The program's log."""
+    """Return the program's log."""
     return structlog.get_logger()  # type: ignore[no-any-return]

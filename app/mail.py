@@ -1,6 +1,6 @@
-"""E-mail to agencies and to our own people, by `HELPLINE_SMTP_URL`.
+"""E-mail to agencies and to our own staff, through the server of `HELPLINE_SMTP_URL`.
 
-`smtp://user:password@host:port?from=address` (STARTTLS where the server has it, and required
+`smtp://user:password@host:port?from=address` (STARTTLS if the server supports it; required
 with `smtp+starttls`), or `smtps://…` for TLS from the first byte.
 """
 
@@ -17,17 +17,17 @@ from uuid import UUID
 
 from app.errors import BadSettings
 
-# Seconds that one conversation with the server may take.
+# Seconds that one exchange with the server may take.
 TIMEOUT = 10
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class NotMailed(Exception):
-    """Certainly not taken by the server; it may be sent again."""
+    """The server has not accepted the message, so it is safe to send it again."""
 
 
 class MailRefused(Exception):
-    """The server will not take it, now or later."""
+    """The server refuses the message for good."""
 
 
 class MailUncertain(Exception):
@@ -47,7 +47,7 @@ class Mailbox:
 
 
 def read_smtp_url(url: str) -> Mailbox:
-    """Raises BadSettings."""
+    """Read the mail server and the sender from a URL. Raises BadSettings."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -69,7 +69,7 @@ def read_smtp_url(url: str) -> Mailbox:
 async def send_mail(
     box: Mailbox, to: str, subject: str, body: str, *, message_id: UUID, at: datetime
 ) -> None:
-    """One message. The same id twice is the same message, and most systems show it once.
+    """Send one message. If an id is sent twice, most mail systems show the message once.
 
     Raises NotMailed, MailRefused, MailUncertain.
     """
@@ -77,7 +77,7 @@ async def send_mail(
     message["From"], message["To"], message["Subject"] = box.sender, to, subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{message_id}@{box.sender.rpartition('@')[2]}>"
-    # Nobody's absence answers it, and nothing in it is fetched from elsewhere.
+    # Tells mail systems not to reply to it, for example that the recipient is absent (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body)
     await asyncio.to_thread(_converse, box, message)
@@ -94,14 +94,14 @@ def _converse(box: Mailbox, message: EmailMessage) -> None:
         codes = [code for code, _ in error.recipients.values()]
         if all(code >= 500 for code in codes):
             raise MailRefused(f"recipient refused ({codes[0]})") from None
-        raise NotMailed(f"recipient not taken now ({codes[0]})") from None
+        raise NotMailed(f"recipient not accepted now ({codes[0]})") from None
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         kind = MailRefused if error.smtp_code >= 500 else NotMailed
         raise kind(f"{type(error).__name__} ({error.smtp_code})") from None
     except (OSError, smtplib.SMTPException) as error:
         raise MailUncertain(type(error).__name__) from None
     finally:
-        # It was taken, or it was not: how they say goodbye changes nothing.
+        # The result is known by now: a failed QUIT does not change it.
         with contextlib.suppress(OSError, smtplib.SMTPException):
             server.quit()
 
@@ -120,7 +120,7 @@ def _connect(box: Mailbox) -> smtplib.SMTP:
             server.ehlo()
         elif box.scheme == "smtp+starttls":
             server.close()
-            raise smtplib.SMTPNotSupportedError("the server has no STARTTLS")
+            raise smtplib.SMTPNotSupportedError("the server does not support STARTTLS")
     if box.user is not None:
         server.login(box.user, box.password or "")
     return server

@@ -1,7 +1,7 @@
 """The web application: composes the edges, and nothing else.
 
-The telephone comes first: after a start the callers' webhooks are answered before pages, JSON
-interface and worker are loaded, which takes as long again.
+Telephony comes first: after a start, the webhooks of calls are answered before the pages, the
+JSON API and the worker are loaded. Loading them takes as long again.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ _FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/healthz", "/readyz", "/metrics")
 
 
 def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
-    """The application of one process, with or without a worker in it.
+    """Make the application of one process, with or without a worker in it.
 
-    `phone_first`: webhooks are answered at once, and everything else waits until it is loaded.
+    `phone_first`: webhooks are answered at once; other requests wait until the rest is loaded.
     """
     bus = Bus(ground.database.url)
     bus.on_topic(ground.memory.forget)
@@ -102,7 +102,7 @@ def _edge(name: str) -> ModuleType:
 
 
 def _add_rest(app: FastAPI) -> None:
-    """Pages and JSON interface."""
+    """Add the pages and the JSON API."""
     from app.staff.access import make_limiter
 
     app.state.sign_in_limiter = make_limiter()
@@ -120,7 +120,7 @@ async def _start_rest(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
 
 
 async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_worker: bool) -> None:
-    """Load the worker, then pages and interface, in a thread beside the telephone."""
+    """Load the worker, then the JSON API and the pages, in a thread while webhooks are answered."""
     try:
         if with_worker:
             await asyncio.to_thread(importlib.import_module, "app.worker")
@@ -132,14 +132,17 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
     except Exception as error:
-        # Without the worker no call is offered: the process manager has to start us again.
+        # Without the worker no call is offered, so stop: the process manager starts us again.
         log().error("the pages could not be loaded", exception_type=type(error).__name__)
         signal.raise_signal(signal.SIGTERM)
 
 
 async def _heard_of(work: Work, staff_id: UUID) -> None:
-    """A heartbeat, in a transaction of its own: a request that went on to lock a call while it
-    holds the presence would wait in a circle with a webhook that locks them the other way."""
+    """Record a heartbeat, in a transaction of its own.
+
+    Otherwise a request that holds the presence and then locks a call could deadlock with a
+    webhook, which locks the two in the opposite order.
+    """
     memory = work.ground.memory
     if memory.recall("beat", staff_id, work.now) is None:
         memory.keep("beat", staff_id, True, work.now + BEAT_EVERY)
@@ -148,7 +151,10 @@ async def _heard_of(work: Work, staff_id: UUID) -> None:
 
 
 async def _render(request: Request, error: Exception) -> Response:
-    """Pages say it in words, programs get JSON. What no race explains is a fault of ours."""
+    """Render an error: a page for people, JSON for programs.
+
+    An integrity error that is not a lost race is a bug of ours, and is raised.
+    """
     if isinstance(error, (IntegrityError, psycopg.IntegrityError)) and not lost_a_race(error):
         raise error
     if request.url.path.startswith(_FOR_PROGRAMS):

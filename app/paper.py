@@ -1,8 +1,8 @@
-"""Pages on paper: a Typst template filled with data, in fonts for the scripts listed below.
+"""Printed pages: a Typst template filled with data, in fonts for the scripts listed below.
 
-The fonts are those that Typst brings along and the Noto families of the packages below. A letter
-that none of them has is never printed as an empty box: it is written in
-Latin letters, in square brackets.
+The fonts are those that come with Typst and the Noto families of the packages below. A letter
+that is in none of them is never printed as an empty box: it is transliterated into Latin
+letters, in square brackets.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from typing import Any
 import typst
 from anyascii import anyascii
 
-# The scripts whose letters these bring, by the first word of a letter's name in Unicode. Latin,
-# Greek, Cyrillic, Hebrew and Georgian are in the fonts of Typst itself.
+# The scripts that the fonts cover, by the first word of a letter's Unicode name. Latin, Greek,
+# Cyrillic, Hebrew and Georgian are in the fonts of Typst itself.
 _BUILT_IN = frozenset({"LATIN", "GREEK", "CYRILLIC", "HEBREW", "GEORGIAN", "COMBINING", "MODIFIER"})
 _PACKAGES = {
     "fontpkg_noto_sans": frozenset({"LATIN", "GREEK", "CYRILLIC"}),
@@ -33,7 +33,7 @@ _SCRIPTS = _BUILT_IN.union(*_PACKAGES.values())
 
 
 async def print_page(template: Path, data: dict[str, Any]) -> bytes:
-    """The PDF of a template, which reads `data` as JSON from its input `data`."""
+    """Return the PDF of a template, which reads `data` as JSON from its input `data`."""
     return await asyncio.to_thread(_compile, template, data)
 
 
@@ -74,7 +74,7 @@ def _legible(value: Any) -> Any:
 
 
 def legible(text: str) -> str:
-    """A text of which every letter can be printed: other scripts in Latin letters, in brackets."""
+    """Return the text with every letter printable: other scripts in Latin letters, in brackets."""
     parts = []
     for prints, run in groupby(text, _prints):
         letters = "".join(run)
@@ -87,6 +87,6 @@ def _prints(letter: str) -> bool:
     if letter.isascii() or unicodedata.category(letter)[0] not in "LMS":
         return True
     if unicodedata.category(letter)[0] == "S":
-        # Pictures that are typed on a phone; other signs are in the fonts.
+        # Emoji are in no font; other symbols are in the fonts.
         return ord(letter) < 0x1F000
     return unicodedata.name(letter, "").partition(" ")[0] in _SCRIPTS

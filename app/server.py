@@ -1,8 +1,8 @@
-"""The server process: its database, its listening socket, and being replaced without a gap.
+"""The server process: its database, its listening socket, and its replacement without a gap.
 
-A new process asks the running one for its listening socket, starts on it, and only when it is
-ready tells the running one to stop. Both accept from the same socket meanwhile, so no connection
-is refused. The two talk over a Unix socket in `DATA_DIR` that only this user may open.
+A new process asks the running one for its listening socket and starts on it. Only when it is
+ready does it tell the running one to stop. Meanwhile both accept from the same socket, so no
+connection is refused. The two talk over a Unix socket in `DATA_DIR` that only this user may open.
 """
 
 import asyncio
@@ -26,19 +26,18 @@ from app.errors import BadSettings
 from app.log import log, set_up_logging
 from app.settings import Settings, read_settings
 
-# The longest path of a Unix socket, in bytes, on the platforms that we know.
+# The longest path of a Unix socket, in bytes, that the known platforms accept.
 _LONGEST_PATH = 100
 # Connections that wait to be accepted: a few hundred rings may come at once.
 _BACKLOG = 2048
-# Seconds for the requests of connections that were accepted last.
+# Seconds to wait for the requests of connections that were accepted last.
 _LAST_REQUESTS = 0.5
-# Seconds in which a running process has to answer the one that replaces it.
+# Seconds within which a running process must answer the one that replaces it.
 _ANSWERS_WITHIN = 10.0
 
 
 def settle_memory() -> None:
-    """Exempt what is loaded by now from garbage collection, which stopped requests for a tenth
-    of a second."""
+    """Exempt all that is loaded from garbage collection, which stopped requests for 0.1 seconds."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -46,7 +45,7 @@ def settle_memory() -> None:
 
 @contextlib.contextmanager
 def database_of(settings: Settings) -> Iterator[Settings]:
-    """The settings with a database that is running and migrated."""
+    """Yield the settings with a database that is running and migrated."""
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:
             server = stack.enter_context(EmbeddedPostgres(settings.data_dir))
@@ -57,7 +56,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
 
 
 class Server(uvicorn.Server):
-    """A server that says when it is ready, and ends its live streams when it is told to stop."""
+    """A server that reports when it is ready, and ends its live streams when it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None = None) -> None:
         super().__init__(config)
@@ -65,8 +64,10 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT, and return: uvicorn's own would end the process before the
-        database is let go of."""
+        """Stop on SIGTERM and SIGINT, and return.
+
+        uvicorn's own version would end the process before the database is released.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -83,14 +84,14 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
-            # In a thread: the process that is replaced may take its time to answer.
+            # In a thread: the process that is replaced may be slow to answer.
             await asyncio.to_thread(self._on_ready)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._on_ready is not None:
             for one in self.servers:
                 one.close()
-            # A connection that was accepted just now has not sent its request yet.
+            # A connection that was just accepted may not have sent its request yet.
             await asyncio.sleep(_LAST_REQUESTS)
         state = getattr(self.config.loaded_app, "state", None)
         if state is not None and hasattr(state, "stopping"):
@@ -108,8 +109,8 @@ def serve(
 ) -> None:
     """Serve until told to stop. Raises BadSettings.
 
-    `replace` takes over from the process that serves this port with the same `DATA_DIR`; where
-    none does, it starts like any other.
+    `replace` takes over from the process that serves this port with the same `DATA_DIR`; if
+    there is none, the server starts as usual.
     """
     os.environ.setdefault("HELPLINE_PUBLIC_URL", f"http://127.0.0.1:{port}")
     settings = read_settings()
@@ -169,7 +170,7 @@ def _serve_many(
     with_worker: bool,
     ready: Callable[[], None],
 ) -> None:
-    """Several web processes on one socket, and one process for the jobs."""
+    """Run several web processes on one socket, and one process for the jobs."""
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -188,7 +189,7 @@ def _serve_many(
         keeper.start()
     threading.Thread(target=_when_ready, args=(reader, workers, ready), daemon=True).start()
     try:
-        # In steps: a wait without end would not see the signal.
+        # In steps: a wait without a timeout would not see the signal.
         while not stopping.wait(0.5):
             pass
     finally:
@@ -205,7 +206,7 @@ def _when_ready(reader: int, workers: int, ready: Callable[[], None]) -> None:
 
 
 def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
-    """One process, started again whenever it ends before it is told to."""
+    """Run one process, and start it again whenever it ends before it is told to stop."""
     while not stopping.is_set():
         process = subprocess.Popen(command, pass_fds=handles)
         while not stopping.wait(0.2) and process.poll() is None:
@@ -217,7 +218,7 @@ def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Even
 
 
 def _serve_as_child(handle: int, writer: int) -> None:
-    """One of several web processes; its parent has set up the database and the socket."""
+    """Serve as one of several web processes; the parent has set up the database and the socket."""
     from app.main import make_app
     from app.work import make_ground
 
@@ -245,8 +246,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise BadSettings(
-            f"{host}:{port} cannot be listened on ({error.strerror}). Choose another --port, or "
-            "take over from the process that serves it with --replace."
+            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --port, or take "
+            "over from the running server with --replace."
         ) from None
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)
@@ -254,14 +255,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _socket_of_systemd() -> socket.socket | None:
-    """The socket that a systemd socket unit hands over, sd_listen_fds(3)."""
+    """Return the socket that a systemd socket unit passes on, if any; see sd_listen_fds(3)."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
     return socket.socket(fileno=3)
 
 
 def _notify_systemd() -> None:
-    """Tell systemd that we are ready and which process is the main one, sd_notify(3)."""
+    """Tell systemd that we are ready and which process is the main one; see sd_notify(3)."""
     if not (address := os.environ.get("NOTIFY_SOCKET")):
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -277,7 +278,7 @@ def _control_path(settings: Settings, port: int) -> Path:
 
 
 def _tell(path: Path, word: bytes) -> bool:
-    """Say a word to the process that holds the control socket; whether it was heard."""
+    """Send a word to the process that holds the control socket. Return whether it replied."""
     try:
         with socket.socket(socket.AF_UNIX) as speaker:
             speaker.settimeout(_ANSWERS_WITHIN)
@@ -289,7 +290,7 @@ def _tell(path: Path, word: bytes) -> bool:
 
 
 def _ask_for_socket(path: Path) -> socket.socket | None:
-    """The listening socket of the running process; None where none runs."""
+    """Return the listening socket of the running process, or None if none runs."""
     try:
         with socket.socket(socket.AF_UNIX) as asker:
             asker.settimeout(_ANSWERS_WITHIN)
@@ -302,7 +303,7 @@ def _ask_for_socket(path: Path) -> socket.socket | None:
 
 
 class Control:
-    """The Unix socket over which this process hands on its listening socket and is told to stop."""
+    """The Unix socket by which this process passes on its listening socket and is told to stop."""
 
     def __init__(self, path: Path, listener: socket.socket) -> None:
         self._path, self._listener = path, listener
@@ -322,11 +323,11 @@ class Control:
             self._socket.close()
 
     def take_over(self) -> None:
-        """Hold the path from now on."""
+        """Answer on the control path from now on, in place of the process before."""
         if self._socket is not None:
             return
         if len(os.fsencode(self._path)) > _LONGEST_PATH:
-            log().warning("this server cannot be replaced while it runs: DATA_DIR is too long")
+            log().warning("this server cannot be replaced while it runs: DATA_DIR is too long a path")
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(f".{os.getpid()}")

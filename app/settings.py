@@ -1,7 +1,7 @@
-"""What the environment says, checked before anything starts.
+"""Settings from the environment, checked before anything starts.
 
-Every name carries the prefix `HELPLINE_`. In development what is missing is
-made up and kept in `DATA_DIR`; in production it is refused.
+Every name has the prefix `HELPLINE_`. In development, missing secrets are
+generated and kept in `DATA_DIR`; in production, the program refuses to start.
 """
 
 import base64
@@ -27,8 +27,8 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     field_keys: str | None = None
 
-    # What the telephony provider can do. Somleng has neither queue nor conference: there the
-    # caller's own leg dials the counsellor.
+    # The platform decides what telephony can do. Somleng has neither queue nor conference: there
+    # the caller's own leg dials the counsellor.
     telephony_platform: Literal["twilio", "somleng"] = "twilio"
     twilio_account_sid: str | None = None
     twilio_auth_token: str | None = None
@@ -37,49 +37,50 @@ class Settings(BaseSettings):
     twilio_api_key_sid: str | None = None
     twilio_api_key_secret: str | None = None
     twilio_twiml_app_sid: str | None = None
-    # Seconds that one call to the provider's REST interface may take.
+    # Seconds that one request to the provider's REST API may take.
     twilio_timeout: float = Field(default=5.0, gt=0, le=60)
 
     # How long an offer rings, in seconds.
     offer_seconds: int = Field(default=20, ge=5, le=120)
-    # From acceptance to both being in the conference, in seconds.
+    # Seconds from acceptance until caller and counsellor must both be in the conference.
     connect_seconds: int = Field(default=20, ge=5, le=120)
-    # How long a counsellor whose line died is rung again before the child goes back to the
+    # How long a counsellor whose line was lost is rung again before the child returns to the
     # queue, in seconds.
     grace_seconds: int = Field(default=20, ge=5, le=60)
-    # The limit of wrap-up, in seconds.
+    # The longest wrap-up, in seconds.
     wrap_up_seconds: int = Field(default=60, ge=0, le=3600)
-    # A caller who gives up within so many seconds of waiting is a short abandon.
+    # A caller who hangs up within this many seconds of waiting is a short abandon.
     short_abandon_seconds: int = Field(default=10, ge=0, le=60)
-    # A call that waited at most so many seconds was answered in time.
+    # A call that waits at most this many seconds is answered within the service level.
     service_level_seconds: int = Field(default=20, ge=1, le=3600)
-    # What is published is published once for each of these periods.
+    # Figures are published once for each of these periods.
     public_period: Literal["year", "quarter", "month"] = "year"
-    # After so many seconds a caller is offered to leave a voice message.
+    # Seconds of waiting after which a caller is offered to leave a voice message.
     long_wait_seconds: int = Field(default=120, ge=5, le=7200)
-    # A counsellor at a browser is away when it was not heard of for so long, in seconds.
+    # A counsellor is away when their browser has sent no heartbeat for this many seconds.
     heartbeat_seconds: int = Field(default=90, ge=15, le=600)
-    # Without a word from the provider for so long, in seconds, we ask it.
+    # When the provider has reported nothing about a call for this many seconds, we ask it.
     silence_seconds: int = Field(default=120, ge=10, le=3600)
-    # After so many seconds outside a talk a call is ended, with a kind word.
+    # A call that is in no talk for this many seconds is ended, after a spoken farewell.
     longest_wait_seconds: int = Field(default=7200, ge=300, le=86_400)
-    # The telephone platform ends a leg after so many seconds; a talk is carried over before.
+    # The platform ends a leg after this many seconds; a talk is moved to new legs before that.
     longest_leg_seconds: int = Field(default=14_400, ge=1800, le=86_400)
-    # Legs that may be begun in a second: an ordinary account has one.
+    # Legs that may be started per second: an ordinary account allows one.
     calls_per_second: float = Field(default=1.0, gt=0, le=1000)
-    # The numbers of callers are forgotten so many days after their call.
+    # The number of a caller is forgotten this many days after the call.
     number_retention_days: int = Field(default=365, ge=1, le=3650)
-    # The number that call-backs show, if not that of the line: one that nobody at home knows.
+    # The number that call-backs show instead of the line's: one that the child's family does not
+    # recognise.
     callback_from: str | None = None
-    # A SIP gateway of the helpline's own, through which call-backs show no number at all.
+    # The helpline's own SIP gateway; call-backs through it show no number at all.
     callback_gateway: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?(;transport=(udp|tcp|tls))?$"
     )
-    # A country's own forms, trees and workflows, beside the shipped ones.
+    # A country's own forms, trees and workflows, in addition to the shipped ones.
     definitions_dir: Path | None = None
     # The largest document of a case, in megabytes.
     document_megabytes: int = Field(default=10, ge=1, le=100)
-    # A command that reads a document on standard input and ends with 0 if it is clean, with 1
+    # A command that reads a document on standard input and exits with 0 if it is clean, with 1
     # if it is not; for example `clamdscan --no-summary -`.
     scan_command: str | None = None
     smtp_url: str | None = None
@@ -91,15 +92,15 @@ class Settings(BaseSettings):
 
     @property
     def has_conferences(self) -> bool:
-        """Whether several can talk together, be held, muted and listened to."""
+        """Whether the platform has conferences: joint talks, hold, mute and listening in."""
         return self.telephony_platform == "twilio"
 
     def can_ring(self, endpoint_kind: str) -> bool:
-        """Whether a call can be brought to such a phone of a counsellor."""
+        """Return whether a call can reach a counsellor's phone of this kind."""
         return self.has_conferences or endpoint_kind in ("phone", "sip")
 
     def rings_by_itself(self, endpoint_kind: str) -> bool:
-        """Whether such a phone rings for an offer, without a click on the board before."""
+        """Return whether a phone of this kind rings for an offer before any click on the board."""
         return endpoint_kind == "phone" or (self.has_conferences and endpoint_kind != "browser")
 
     @property
@@ -115,7 +116,7 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings of this environment.
+    """Read and check the settings of this environment.
 
     Raises BadSettings with a sentence that names the variable and says what to do.
     """
@@ -124,13 +125,13 @@ def read_settings() -> Settings:
     except ValidationError as error:
         wrong = error.errors()[0]
         name = "HELPLINE_" + "_".join(str(part) for part in wrong["loc"]).upper()
-        raise BadSettings(f"{name} is not usable: {wrong['msg']}. Change or unset it.") from None
+        raise BadSettings(f"{name} is not valid: {wrong['msg']}. Change or unset it.") from None
     check_settings(settings)
     return settings if settings.in_production else with_generated_secrets(settings)
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse what is missing or unsafe.
+    """Refuse settings that are missing or unsafe.
 
     Raises BadSettings.
     """
@@ -142,7 +143,7 @@ def check_settings(settings: Settings) -> None:
         )
     if url.username or url.password or url.query or url.fragment or url.path not in ("", "/"):
         raise BadSettings(
-            "HELPLINE_PUBLIC_URL must not hold a user name, a password, a path, a query or a "
+            "HELPLINE_PUBLIC_URL must not contain a user name, a password, a path, a query or a "
             "fragment: the provider's signature would not match. Give scheme, host and port only."
         )
     if settings.database_url is not None and not settings.database_url.startswith(
@@ -161,13 +162,12 @@ def check_settings(settings: Settings) -> None:
         )
     if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
         raise BadSettings(
-            "HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET belong together: set "
-            "both, or neither."
+            "Set both HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET, or neither."
         )
     if not settings.has_conferences and not settings.twilio_api_base_url:
         raise BadSettings(
-            "HELPLINE_TWILIO_API_BASE_URL must be the address of your Somleng server, for example "
-            "https://api.somleng.org: HELPLINE_TELEPHONY_PLATFORM is somleng."
+            "HELPLINE_TELEPHONY_PLATFORM is somleng, so HELPLINE_TWILIO_API_BASE_URL must be the "
+            "address of your Somleng server, for example https://api.somleng.org."
         )
     if settings.in_production:
         _check_production(settings)
@@ -183,23 +183,23 @@ def _check_production(settings: Settings) -> None:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise BadSettings(
-            f"In production {', '.join(missing)} must be set. Nothing is made up there, since a "
-            "generated key would be lost with the machine, and the callers' numbers with it."
+            f"In production {', '.join(missing)} must be set. No key is generated there: it would "
+            "be lost with the machine, and all that it sealed with it."
         )
     if not settings.public_url.startswith("https://"):
         raise BadSettings(
-            "In production HELPLINE_PUBLIC_URL must start with https://, "
-            "so that nobody on the way can read or forge what callers and counsellors send."
+            "In production HELPLINE_PUBLIC_URL must start with https://. Without TLS, others on "
+            "the network could read or forge what callers and counsellors send."
         )
     if settings.twilio_api_base_url and not settings.twilio_api_base_url.startswith("https://"):
         raise BadSettings("In production HELPLINE_TWILIO_API_BASE_URL must start with https://.")
 
 
 def parse_field_keys(text: str) -> list[tuple[int, bytes]]:
-    """The keys of `HELPLINE_FIELD_KEYS`: `NUMBER:BASE64` pairs, separated by commas.
+    """Read the keys of `HELPLINE_FIELD_KEYS`: `NUMBER:BASE64` pairs, separated by commas.
 
-    The first seals; the others only open. The last is also what the keyed
-    hashes are derived from, so it stays last for ever. Raises BadSettings.
+    The first key seals; the others only open. The keyed hashes are derived from
+    the last key, so it must stay last for ever. Raises BadSettings.
     """
     keys: list[tuple[int, bytes]] = []
     for part in (p.strip() for p in text.split(",") if p.strip()):
@@ -225,7 +225,7 @@ def parse_field_keys(text: str) -> list[tuple[int, bytes]]:
 
 
 def with_generated_secrets(settings: Settings) -> Settings:
-    """Development only: make up what is missing, once, and keep it in `DATA_DIR`."""
+    """Generate missing secrets once and keep them in `DATA_DIR`; for development only."""
     changes: dict[str, str] = {}
     if settings.secret_key is None:
         changes["secret_key"] = _kept(settings.data_dir, "secret_key", secrets.token_urlsafe(48))

@@ -1,4 +1,4 @@
-"""What every verb receives first, and what a process is made of."""
+"""The unit of work that every verb receives first, and the parts of a process."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does it: a person, the provider, or the program itself."""
+    """Who acts: a person, the provider, or the program itself."""
 
     kind: Literal["person", "provider", "program"]
     staff_id: UUID | None = None
@@ -30,15 +30,15 @@ PROVIDER = Actor("provider")
 PROGRAM = Actor("program")
 
 
-# Things that a process remembers at once.
+# The most values that a process remembers.
 _MOST_REMEMBERED = 20_000
 
-# How long after its end a value is still given to others while one reader reads it again.
+# How long an expired value is still given to others while one reader reads it again.
 _READ_AGAIN_WITHIN = timedelta(seconds=1)
 
 
 def _reader() -> int:
-    """Which task reads; 0 outside of a task."""
+    """Return the identity of the task that reads; 0 outside a task."""
     try:
         return id(asyncio.current_task())
     except RuntimeError:
@@ -46,22 +46,22 @@ def _reader() -> int:
 
 
 class Memory:
-    """What a process may remember for a short while instead of asking again."""
+    """Values that a process remembers for a short while instead of reading them again."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Any], tuple[datetime, Any]] = {}
-        # How often each topic was forgotten, and how often it had been when a key was missed. Each
-        # reader has its own mark: two may read the same at once, one of them before a change.
+        # How often each topic was forgotten, and how often it had been when a reader missed a key.
+        # Each reader has its own mark: two may read the same key at once, one before a change.
         self._forgotten: dict[str, int] = {}
         self._missed: dict[tuple[str, Any, int], int] = {}
-        # When the last reader found a value too old, and went to read it again.
+        # When a reader last found a value expired and began to read it again.
         self._read_since: dict[tuple[str, Any], datetime] = {}
 
     def recall(self, topic: str, key: Any, now: datetime) -> Any | None:
-        """Return what is remembered, or None: then the caller reads it again and keeps it.
+        """Return the remembered value; or None, and then the reader reads and keeps it again.
 
-        Under load a value that has become too old is read again by one caller; the others get it
-        for up to a second more. A value that was forgotten because it changed is given to nobody.
+        Under load, one reader reads an expired value again; the others get the old one for up to
+        a second more. A value that was forgotten because it changed is never returned.
         """
         until, value = self._kept.get((topic, key), (now, None))
         if until > now:
@@ -79,15 +79,15 @@ class Memory:
         return None
 
     def keep(self, topic: str, key: Any, value: Any, until: datetime) -> None:
-        """Keep what was read since `recall` missed it, unless it was changed meanwhile."""
+        """Keep a value that was read after `recall` missed it, unless it changed meanwhile."""
         now = self._forgotten.setdefault(topic, 0)
         if self._missed.pop((topic, key, _reader()), now) == now:
             self._kept[topic, key] = until, value
 
     def forget(self, topic: str) -> None:
-        """Forget all of a topic; called for every topic that the bus brings."""
+        """Forget all values of a topic; called for every topic that arrives on the bus."""
         for told in list(self._forgotten) if topic == "everything" else [topic]:
-            # The bus brings many topics that are never asked for here.
+            # Many topics of the bus are never read through this memory.
             if told in self._forgotten:
                 self._forgotten[told] += 1
                 for known in [k for k in self._kept if k[0] == told]:
@@ -96,19 +96,19 @@ class Memory:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a process stands on; made once by whoever composes the parts."""
+    """The parts that a process works with; made once, where the parts are composed."""
 
     settings: Settings
     clock: Clock
     database: Database
     keys: Keys
     memory: Memory = field(default_factory=Memory)
-    # What an area makes once for the process, by the area's own name for it.
+    # Objects that an area makes once per process, by a name that the area chooses.
     kept: dict[str, Any] = field(default_factory=dict)
 
 
 def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
-    """What a process stands on. `settings.database_url` must be set by now."""
+    """Make the parts of a process. `settings.database_url` must be set by now."""
     assert settings.database_url is not None
     return Ground(
         settings=settings,
@@ -125,8 +125,8 @@ class DeferredJob:
     delay: timedelta | None = None
 
 
-# What is changed seldom and looked at right afterwards by whoever has changed it: not even the
-# bus is waited for.
+# Topics that change seldom, and whose editor looks at the result right away: this process forgets
+# them on commit and does not wait for the bus.
 AT_ONCE = frozenset({"roster", "lines"})
 
 
@@ -135,29 +135,29 @@ class Work:
     """One unit of work: a session in a transaction, the instant, and who acts.
 
     Topics and jobs are collected and written just before the commit, so they
-    come about with the rows that caused them or not at all.
+    are committed with the rows that caused them or not at all.
     """
 
     opened: AsyncSession | None
     now: datetime
     actor: Actor
     ground: Ground
-    # How a session is had by whoever needs one; many requests need none.
+    # Opens a session when one is first needed; many requests need none.
     opener: Callable[[], AsyncSession] | None = None
     topics: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     jobs: list[DeferredJob] = field(default_factory=list)
-    # Rows to be written just before the commit, together; what takes a lock that everybody
-    # wants goes last.
+    # Rows that are written together just before the commit. Those that take a lock which every
+    # transaction needs are in `last_rows`.
     rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    # Rows that lock a chain each, by its id: sent in the order of the chains, so that two who
-    # write into the same ones never wait in a circle.
+    # Rows that each lock a chain, with the chain's id. They are sent in the order of the ids, so
+    # that two transactions that write to the same chains never deadlock.
     chained: list[tuple[UUID, str, dict[str, Any]]] = field(default_factory=list)
     last_rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def session(self) -> AsyncSession:
-        """The session of this unit of work, opened by the first who asks for it."""
+        """The session of this unit of work, opened on first use."""
         if self.opened is None:
             assert self.opener is not None
             self.opened = self.opener()
@@ -172,7 +172,7 @@ class Work:
         return self.ground.settings
 
     def write_later(self, command: Command, values: dict[str, Any], *, last: bool = False) -> None:
-        """Write a row just before the commit, in the order of asking; nobody reads it before."""
+        """Write a row just before the commit, in the order of calls; nothing reads it before."""
         (self.last_rows if last else self.rows).append((command.sql, command.row(values)))
 
     def chain_later(self, chain: UUID, command: Command, values: dict[str, Any]) -> None:
@@ -180,29 +180,29 @@ class Work:
         self.chained.append((chain, command.sql, command.row(values)))
 
     async def let_go(self) -> None:
-        """Commit what was done so far and hold no connection: something slow comes next."""
+        """Commit what was done so far and release the connection, before something slow."""
         if self.opened is not None:
             await self.opened.commit()
             await self.opened.close()
             self.opened = None
 
     async def undo(self) -> None:
-        """Take back everything since the last commit: something was refused on the way."""
+        """Undo everything since the last commit, because a later step was refused."""
         for wanted in (self.topics, self.jobs, self.rows, self.chained, self.last_rows):
             wanted.clear()
         if self.opened is not None:
             await self.opened.rollback()
 
     def forget_changed(self) -> None:
-        """After the commit: whoever asks this process next sees what has been changed."""
+        """Forget changed topics after the commit, so that the next reader here sees the change."""
         for topic in self.changed:
             self.ground.memory.forget(topic)
         self.changed.clear()
 
     def announce(self, *topics: str) -> None:
-        """Tell the live pages and the matcher, on commit, that this has changed."""
+        """Tell the live pages and the matcher, on commit, that these topics have changed."""
         self.topics.update(topics)
 
     def defer(self, task: str, *, delay: timedelta | None = None, **arguments: Any) -> None:
-        """Ask for something to be done after the commit, by whichever area carries it out."""
+        """Defer a job until after the commit; the area that owns the task carries it out."""
         self.jobs.append(DeferredJob(task, arguments, delay))

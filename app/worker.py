@@ -48,11 +48,11 @@ from app.telephony.hygiene import look_after
 from app.telephony.provider import Provider
 from app.work import PROGRAM, Ground
 
-# Seconds between two runs of matching, at the least.
+# The shortest time between two runs of matching, in seconds.
 _BREATH = 0.02
-# Clocks and ladders whose job was lost are looked for every so many seconds.
+# Seconds between two searches for deadlines and escalations whose job was lost.
 _FORGOTTEN_EVERY = 10
-# What is imported to be run as a job.
+# Modules that are imported so that their jobs can run.
 JOBS = (
     alarm_calls,
     asking,
@@ -67,12 +67,12 @@ JOBS = (
     party_flow,
     proof,
 )
-# Topics after which somebody may be free for somebody.
+# Topics after which a counsellor may be free for a waiting caller.
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
 
 class Worker:
-    """One process's share of the work. Any number of them may run."""
+    """The worker of one process. Any number of workers may run."""
 
     def __init__(self, ground: Ground, bus: Bus) -> None:
         self._ground, self._bus = ground, bus
@@ -107,7 +107,7 @@ class Worker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _for_ever(self, what: str, run: Callable[[], Awaitable[object]]) -> None:
-        """Nothing that goes wrong, a stopped database above all, ends the work."""
+        """Run `run` again whenever it ends; no error, such as a stopped database, ends the work."""
         while True:
             try:
                 await run()
@@ -115,7 +115,7 @@ class Worker:
                 raise
             except Exception as error:
                 log().error(
-                    "the worker stumbled",
+                    "a part of the worker failed and starts again",
                     area="jobs",
                     where=what,
                     exception_type=type(error).__name__,
@@ -154,7 +154,7 @@ class Worker:
                 topics = await subscription.take()
                 if topics & MATCHING_TOPICS:
                     await self._busily(queue.match(self._ground))
-                    # What comes meanwhile is one run, not many.
+                    # Topics that arrive meanwhile cause one run, not many.
                     await asyncio.sleep(_BREATH)
 
     async def _run_sweep(self) -> None:
@@ -181,7 +181,7 @@ class Worker:
             await self._busily(forget_numbers(self._ground))
 
     async def _run_comparison(self) -> None:
-        # At once: rings may have come and gone while we were away.
+        # Before the first wait: rings may have come and gone while we were away.
         while True:
             if self._ground.settings.twilio_account_sid:
                 await self._busily(look_after(self._ground))
@@ -195,7 +195,7 @@ class Worker:
             self.busy -= 1
 
     async def _run_hygiene(self) -> None:
-        """Jobs of a worker that died are run again; all of them may be run twice."""
+        """Retry the jobs of a worker that died; every job may be run twice."""
         while True:
             await asyncio.sleep(5)
             if self._job_app is None:
@@ -207,7 +207,7 @@ class Worker:
 
 
 async def database_is_well(url: str) -> bool:
-    """Whether the database answers within a second."""
+    """Return whether the database answers within a second."""
     try:
         async with asyncio.timeout(1):
             connection = await psycopg.AsyncConnection.connect(url, connect_timeout=1)
