@@ -327,7 +327,7 @@ class Control:
         if self._socket is not None:
             return
         if len(os.fsencode(self._path)) > _LONGEST_PATH:
-            log().warning("this server cannot be replaced while it runs: DATA_DIR is too long a path")
+            log().warning("this server cannot be replaced while it runs: DATA_DIR is too long")
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(f".{os.getpid()}")

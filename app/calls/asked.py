@@ -1,6 +1,6 @@
 """Questions to a caller who cannot speak: each is spoken, and answered with one key. Pure.
 
-The words are prompts (`ask_…`) in the language of the call; here stands what a key means.
+The words are prompts (`ask_…`) in the language of the call; this module says what each key means.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ YES_NO: Mapping[str, str] = {"1": "yes", "2": "no"}
 
 @dataclass(frozen=True)
 class Question:
-    """What may be asked. `danger` are the answers that mean danger now."""
+    """A question that may be asked. `danger` holds the answers that mean danger now."""
 
     words: str
     answers: Mapping[str, str] = field(default_factory=lambda: YES_NO)

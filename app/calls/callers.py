@@ -1,7 +1,8 @@
-"""Known callers: that a number has rung before, what was said of it, and whom it wants.
+"""Known callers: earlier calls from a number, its flags, and the counsellors its caller wants.
 
-A number is known by its keyed hash only. Who withholds it has none, and is neither linked nor
-flagged. The number itself is sealed, opened with a logged reason, and forgotten after a while.
+A number is recognised by its keyed hash only. A caller who withholds the number has no hash, and
+is neither linked nor flagged. The number itself is sealed, opened only with a logged reason, and
+forgotten after its retention time.
 """
 
 from dataclasses import dataclass
@@ -32,11 +33,11 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
-# A counsellor may block somebody for so long; longer needs a supervisor.
+# The longest block that a counsellor may set; a longer one needs a supervisor.
 _OWN_BLOCK = timedelta(hours=24)
 _LONGEST = timedelta(days=400)
 _LONGEST_REASON = 500
-# Numbers that are old enough are forgotten so many at a time.
+# How many numbers are forgotten in one transaction.
 _AT_ONCE = 1000
 
 
@@ -52,7 +53,7 @@ class WishKind(StrEnum):
 
 
 class NumberReason(StrEnum):
-    """Why a number is opened: words of a list, since a log must not say anything of a child."""
+    """Why a number is opened: a fixed list, since a log must not say anything about a child."""
 
     DANGER = "danger"
     CALL_BACK = "call_back"
@@ -62,12 +63,12 @@ class NumberReason(StrEnum):
 
 
 class NoNumber(NotFound):
-    default = "The caller withheld the number, or it has been forgotten: nothing can be linked."
+    default = "The caller withheld the number, or it has been deleted. Nothing can be linked to it."
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a caller when they ring."""
+    """What is known about a caller when they ring."""
 
     flags: frozenset[FlagKind] = frozenset()
     prefers: UUID | None = None
@@ -77,7 +78,7 @@ class Known:
 
 _NOW: BindParameter[datetime] = bindparam("now")
 _KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
-# Made once: every ring asks it.
+# Built once: every ring runs it.
 _KNOWN = union_all(
     select(
         literal("flag").label("what"),
@@ -99,7 +100,7 @@ _KNOWN_QUESTION = Question(_KNOWN)
 
 
 async def known(work: Work, call: Call) -> Known:
-    """What is known of whoever rings; nothing of somebody who withholds the number."""
+    """Return what is known about the caller: nothing, if they withhold the number."""
     if call.caller_key is None:
         return Known()
     rows = [
@@ -119,7 +120,7 @@ async def known(work: Work, call: Call) -> Known:
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag as it is shown to who may see it."""
+    """A flag as it is shown to staff who may see it."""
 
     id: UUID
     kind: FlagKind
@@ -131,7 +132,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class History:
-    """That a number has rung before: how often, and when last."""
+    """Earlier calls from a number: how many, the last one, and the flags in force."""
 
     calls: int
     last_at: datetime | None
@@ -139,7 +140,7 @@ class History:
 
 
 async def history(work: Work, call: Call) -> History:
-    """What whoever takes the call is shown at once: no reasons, no contents."""
+    """Return what the counsellor who takes the call sees at once: no reasons, no contents."""
     if call.caller_key is None:
         return History(0, None, frozenset())
     count, last = (
@@ -153,7 +154,7 @@ async def history(work: Work, call: Call) -> History:
 
 
 async def flags_of(work: Work, call: Call) -> list[Flag]:
-    """The flags in force of the caller of a readable call; reading them is logged."""
+    """Return the flags in force for the caller of a readable call; the reading is logged."""
     if call.caller_key is None:
         return []
     rows = await work.session.scalars(
@@ -181,7 +182,7 @@ async def flags_of(work: Work, call: Call) -> list[Flag]:
 async def flag_caller(
     work: Work, staff: Staff, call: Call, kind: FlagKind, reason: str, lasts: timedelta
 ) -> UUID:
-    """Flag whoever made a readable call. It expires by itself.
+    """Flag the caller of a readable call. The flag expires by itself.
 
     Raises NoNumber, Invalid, NotAllowed.
     """
@@ -189,12 +190,12 @@ async def flag_caller(
         raise NoNumber()
     reason = " ".join(reason.split())
     if not 5 <= len(reason) <= _LONGEST_REASON:
-        raise Invalid(f"Write why, in 5 to {_LONGEST_REASON} characters.")
+        raise Invalid(f"Give a reason of 5 to {_LONGEST_REASON} characters.")
     if not timedelta() < lasts <= _LONGEST:
         raise Invalid("A flag lasts from an hour to 400 days.")
     long = kind is FlagKind.BLOCKED and lasts > _OWN_BLOCK
     if long and not may(staff.role, Permission.SUPERVISE):
-        raise NotAllowed("Only a supervisor blocks somebody for more than 24 hours.")
+        raise NotAllowed("Only a supervisor can block a caller for more than 24 hours.")
     flag_id = uuid4()
     work.session.add(
         CallerFlag(
@@ -213,19 +214,19 @@ async def flag_caller(
 
 
 async def lift_flag(work: Work, staff: Staff, call: Call, flag_id: UUID) -> None:
-    """A flag is lifted before it expires. Raises NotFound, NotAllowed."""
+    """Lift a flag before it expires. Raises NotFound, NotAllowed."""
     flag = await work.session.get(CallerFlag, flag_id, with_for_update=True)
     if flag is None or flag.caller_key != call.caller_key or flag.lifted_at is not None:
-        raise NotFound("There is no such flag, or it is lifted already.")
+        raise NotFound("There is no such flag, or it has already been lifted.")
     if flag.made_by != staff.id and not may(staff.role, Permission.SUPERVISE):
-        raise NotAllowed("Only whoever set a flag, or a supervisor, lifts it.")
+        raise NotAllowed("Only the person who set the flag, or a supervisor, can lift it.")
     flag.lifted_at, flag.lifted_by = work.now, staff.id
     write_entry(work, "caller flag lifted", str(call.id), flag=str(flag_id))
     work.announce("calls")
 
 
 async def wish(work: Work, call: Call, counsellor_id: UUID, kind: WishKind) -> None:
-    """The caller asked for somebody, or never to talk with them again; the last word counts.
+    """Record that the caller prefers a counsellor, or never wants them; the latest wish counts.
 
     Raises NoNumber.
     """
@@ -249,7 +250,7 @@ async def wish(work: Work, call: Call, counsellor_id: UUID, kind: WishKind) -> N
 
 
 async def end_wishes(work: Work, call: Call) -> None:
-    """Whoever is free, again."""
+    """End the caller's wishes: any free counsellor may take the next call."""
     await work.session.execute(
         update(CallerWish)
         .where(CallerWish.caller_key == call.caller_key, CallerWish.ended_at.is_(None))
@@ -259,7 +260,7 @@ async def end_wishes(work: Work, call: Call) -> None:
 
 
 async def wishes_of(work: Work, call: Call) -> list[tuple[WishKind, str]]:
-    """What the caller of a readable call wishes: words and names."""
+    """Return the wishes of the caller of a readable call, with the counsellors' names."""
     rows = await work.session.execute(
         select(CallerWish.wish, Staff.name)
         .join(Staff, Staff.id == CallerWish.counsellor_id)
@@ -270,7 +271,7 @@ async def wishes_of(work: Work, call: Call) -> list[tuple[WishKind, str]]:
 
 
 async def open_number(work: Work, call: Call, reason: NumberReason) -> str:
-    """The number of a readable call, opened for a reason that is logged first. Raises NoNumber."""
+    """Open the caller's number of a readable call; the reason is logged first. Raises NoNumber."""
     if call.caller_number_sealed is None:
         raise NoNumber()
     await write_reading(work, "caller's number opened", str(call.id), reason=reason.value)
@@ -280,7 +281,7 @@ async def open_number(work: Work, call: Call, reason: NumberReason) -> str:
 
 
 async def forget_numbers(ground: Ground) -> int:
-    """Numbers whose retention time is over are forgotten; that they rang before is not."""
+    """Forget numbers whose retention time is over; their hashes stay. Return how many."""
     before = ground.clock.now() - timedelta(days=ground.settings.number_retention_days)
     async with transaction(ground, PROGRAM) as work:
         old = (

@@ -1,6 +1,6 @@
 """Opening hours, as OpenStreetMap writes them (`Mo-Fr 08:00-16:00; PH off`). Pure.
 
-Read by the library of that name, which knows the public holidays of the country.
+They are read by the `opening_hours` library, which knows each country's public holidays.
 """
 
 from datetime import UTC, date, datetime, time
@@ -15,7 +15,7 @@ _HOLIDAYS = "PH 00:00-24:00"
 
 @lru_cache(maxsize=4096)
 def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
-    """Opening hours of a place. Raises ValueError with what is wrong."""
+    """Read the opening hours of a place. Raises ValueError that says what is wrong."""
     try:
         zone = ZoneInfo(timezone)
     except (ValueError, OSError, KeyError):
@@ -33,7 +33,7 @@ def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
 
 
 def is_open(text: str, timezone: str, country: str | None, at: datetime) -> bool:
-    """Whether a place is open at an instant; without hours it always is."""
+    """Return whether a place is open at an instant; without hours it always is."""
     if not text.strip():
         return True
     hours = read_hours(text, timezone, country)
@@ -41,7 +41,7 @@ def is_open(text: str, timezone: str, country: str | None, at: datetime) -> bool
 
 
 def is_holiday(day: date, zone: ZoneInfo, country: str | None) -> bool:
-    """Whether a day is a public holiday of the country."""
+    """Return whether a day is a public holiday of the country."""
     noon = datetime.combine(day, time(12), zone)
     return country is not None and is_open(_HOLIDAYS, zone.key, country, noon)
 
@@ -49,7 +49,7 @@ def is_holiday(day: date, zone: ZoneInfo, country: str | None) -> bool:
 def open_stretches(
     text: str, timezone: str, country: str | None, since: datetime, until: datetime
 ) -> list[tuple[datetime, datetime]]:
-    """The parts of `[since, until)` in which a place is open, in UTC and in order."""
+    """Return the parts of `[since, until)` in which a place is open, in UTC and in order."""
     if text.strip() in ("", ALWAYS):
         return [(since, until)] if since < until else []
     zone = ZoneInfo(timezone)

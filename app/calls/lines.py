@@ -20,9 +20,9 @@ from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.work import Work
 
-# How a language is spoken: the provider's locale and a voice that it has for it; without a voice
-# the provider's own default for the locale speaks. A language that is not listed is spoken from
-# recorded files.
+# How a language is spoken: the provider's locale and voice. Where the voice is None, the
+# provider's default voice for the locale speaks. A language that is not listed needs recorded
+# files.
 SPOKEN = {
     "en": ("en-GB", None),
     "sr": ("sr-RS", "Google.sr-RS-Standard-A"),
@@ -32,7 +32,7 @@ SPOKEN = {
     "uk": ("uk-UA", "Google.uk-UA-Standard-A"),
 }
 
-# What a line can say, and what each text may refer to.
+# The prompts of a line, and the placeholders that each text may use.
 PROMPT_KEYS: dict[str, frozenset[str]] = {
     "greeting": frozenset({"line"}),
     "choose_language": frozenset({"digit"}),
@@ -98,7 +98,7 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
 }
 
 
-# Keys that are sounds, and no words: without a file of the line's own there is the shipped one.
+# Keys of sounds without words: the shipped file is played unless the line has its own.
 SOUNDS = frozenset({"waiting_sound"})
 
 
@@ -118,20 +118,20 @@ async def add_line(
     leads_here: Iterable[str] = (),
     shown_number: str | None = None,
 ) -> Line:
-    """Make a line; one for practice is in no statistic.
+    """Add a line; statistics leave out a line for practice.
 
-    `number` is what children dial, also a short one; `leads_here` are the provider's numbers that
-    it is mapped to; `shown_number` is what phones of counsellors and agencies show. Raises
-    Invalid, LineExists.
+    `number` is what children dial, and may be a short number; `leads_here` are the provider's
+    numbers to which it is mapped; `shown_number` is what the phones of counsellors and agencies
+    show. Raises Invalid, LineExists.
     """
     valid = dialled(number)
     if valid is None:
-        raise Invalid(f"{number} is no phone number with + and country code, and no short one.")
+        raise Invalid(f"{number} is not a phone number with + and country code, nor a short one.")
     numbers = [_whole_number(one) for one in leads_here]
     if not valid.startswith("+") and not numbers:
         raise Invalid(
-            f"{number} is a short number. Say which numbers of the provider it leads to, with + "
-            "and country code."
+            f"{number} is a short number. Give the provider's numbers behind it, with + and "
+            "country code."
         )
     shows = _whole_number(shown_number) if shown_number else None
     try:
@@ -139,7 +139,7 @@ async def add_line(
     except (ZoneInfoNotFoundError, ValueError):
         raise Invalid(f"{timezone} is not a time zone. Write one like Europe/Belgrade.") from None
     if len(country) != 2 or not country.isalpha():
-        raise Invalid("A country is its two-letter code, for example RS.")
+        raise Invalid("Write the country as its two-letter code, for example RS.")
     if not languages or len(set(languages)) != len(languages) or len(languages) > 8:
         raise Invalid("Give one to eight different languages, for example sr,en.")
     for language in languages:
@@ -181,7 +181,7 @@ async def add_line(
 
 
 def _whole_number(number: str) -> str:
-    """Raises Invalid."""
+    """Return a number in international form. Raises Invalid."""
     valid = e164(number.strip())
     if valid is None:
         raise Invalid(f"{number} is not a phone number with + and country code.")
@@ -197,12 +197,15 @@ async def _is_taken(work: Work, number: str) -> bool:
 async def change_numbers(
     work: Work, line: LineScript, *, leads_here: list[str] | None, shown_number: str | None
 ) -> None:
-    """Change which numbers of the provider lead to a line, and which one phones show; what is
-    None stays, and an empty `shown_number` is the line's own. Raises Invalid, LineExists."""
+    """Change which of the provider's numbers lead to a line, and which number phones show.
+
+    None leaves a value as it is; an empty `shown_number` means the line's own number. Raises
+    Invalid, LineExists.
+    """
     if leads_here is not None:
         numbers = [_whole_number(one) for one in leads_here]
         if not line.number.startswith("+") and not numbers:
-            raise Invalid("A short number needs at least one number of the provider.")
+            raise Invalid("A short number needs at least one of the provider's numbers behind it.")
         await work.session.execute(delete(LineNumber).where(LineNumber.line_id == line.id))
         for one in numbers:
             if await _is_taken(work, one):
@@ -219,7 +222,7 @@ async def change_numbers(
 
 
 async def numbers_of(work: Work) -> dict[str, LineScript]:
-    """Every number at the provider that leads to a line, with its line."""
+    """Return every number at the provider that leads to a line, with its line."""
     rows = await work.session.execute(select(Line.id, Line.number).where(Line.active))
     mapped = await work.session.execute(select(LineNumber.line_id, LineNumber.number))
     found: dict[str, LineScript] = {}
@@ -231,7 +234,7 @@ async def numbers_of(work: Work) -> dict[str, LineScript]:
 
 
 async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
-    """When somebody should be there to take calls of a line. Raises Invalid."""
+    """Set when a line should be staffed. Raises Invalid."""
     try:
         read_hours(hours, line.timezone, line.country)
     except ValueError as error:
@@ -244,7 +247,7 @@ async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
 
 
 def check_language(language: str) -> None:
-    """Raises Invalid for what is not a language."""
+    """Refuse a text that is not a language code. Raises Invalid."""
     try:
         Locale.parse(language)
     except (UnknownLocaleError, ValueError):
@@ -252,8 +255,10 @@ def check_language(language: str) -> None:
 
 
 async def check_speakable(work: Work, language: str) -> None:
-    """Refuse a language in which a line would have no words or no voice: it would be served in
-    another one. Raises Invalid."""
+    """Refuse a language in which a line would lack words or a voice. Raises Invalid.
+
+    Its callers would be served in another language.
+    """
     rows = await work.session.execute(
         select(Prompt.key, Prompt.audio.is_not(None)).where(
             Prompt.line_id.is_(None), Prompt.language == language
@@ -269,7 +274,7 @@ async def check_speakable(work: Work, language: str) -> None:
         raise Invalid(
             f"There are no words in {language!r} for: {', '.join(missing)}. Add them with "
             f"`helpline line prompt KEY --language {language} --text ...` (or --file), and then "
-            "make the line."
+            "add the line."
         )
     silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
     if language not in SPOKEN and silent:
@@ -289,12 +294,12 @@ async def set_prompt(
     audio: bytes | None = None,
     audio_type: str | None = None,
 ) -> None:
-    """Change what a line (or, without one, every line) says. Raises Invalid."""
+    """Change what a line says, or what every line says if `line` is None. Raises Invalid."""
     if key not in PROMPT_KEYS:
         raise Invalid(f"There is no prompt {key!r}. There are: {', '.join(PROMPT_KEYS)}.")
     check_language(language)
     if (text is None) == (audio is None):
-        raise Invalid("A prompt is either a text or a recorded file.")
+        raise Invalid("Give either a text or a recorded file.")
     if text is not None:
         check_prompt_text(key, text)
     if audio is not None and (
@@ -320,7 +325,7 @@ async def set_prompt(
 
 
 def check_prompt_text(key: str, text: str) -> None:
-    """Refuse a text that refers to what its prompt does not know. Raises Invalid."""
+    """Refuse a text with a placeholder that its prompt does not have. Raises Invalid."""
     try:
         fields = [part for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
@@ -329,11 +334,11 @@ def check_prompt_text(key: str, text: str) -> None:
     unknown = {name for _, name, _, _ in fields} - PROMPT_KEYS[key]
     if unknown or not plain or len(text) > 1500:
         known = ", ".join("{" + k + "}" for k in sorted(PROMPT_KEYS[key])) or "nothing"
-        raise Invalid(f"This text may refer to {known}, and has at most 1500 characters.")
+        raise Invalid(f"This text may refer only to {known} and have at most 1500 characters.")
 
 
 async def line_of_number(work: Work, number: str | None) -> LineScript | None:
-    """The active line of what was dialled, or None: a number, a short one, a SIP address."""
+    """Return the active line that was dialled by a number, short number or SIP address, or None."""
     valid = dialled(number)
     if valid is None:
         return None
@@ -342,14 +347,14 @@ async def line_of_number(work: Work, number: str | None) -> LineScript | None:
 
 
 async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
-    """The line of a call, or None for a ring on a number that we do not know."""
+    """Return the line of a call, or None for a ring on a number that we do not know."""
     if line_id is None:
         return None
     return await _script(work, Line.id == line_id, ("id", line_id))
 
 
 async def any_line(work: Work) -> LineScript | None:
-    """The oldest line: it speaks for a ring on a number that we do not know."""
+    """Return the oldest line, whose prompts answer a ring on a number that we do not know."""
     first = select(Line.id).where(Line.active).order_by(Line.created_at).limit(1)
     return await _script(work, Line.id == first.scalar_subquery(), ("any", None))
 
@@ -395,7 +400,7 @@ async def _read_script(work: Work, line: Line) -> LineScript:
 
 
 async def _own_number(work: Work, line: Line) -> str:
-    """A number of the line that the provider can show: not a short one, where it has others."""
+    """Return a number of the line that the provider can show: not a short one, if it has others."""
     if line.number.startswith("+"):
         return line.number
     mapped = select(LineNumber.number).where(LineNumber.line_id == line.id)
@@ -404,7 +409,7 @@ async def _own_number(work: Work, line: Line) -> str:
 
 
 class CallRules(NamedTuple):
-    """What routing has to know of a line."""
+    """What routing has to know about a line."""
 
     number: str
     plan: dict[str, Any]
@@ -412,7 +417,7 @@ class CallRules(NamedTuple):
 
 
 async def call_rules(work: Work) -> dict[UUID, CallRules]:
-    """All lines, also those that take no new calls: somebody may still wait on them."""
+    """Return the rules of all lines, also of inactive ones: callers may still wait on them."""
     known: dict[UUID, CallRules] | None = work.ground.memory.recall("lines", "rules", work.now)
     if known is not None:
         return known
@@ -423,7 +428,7 @@ async def call_rules(work: Work) -> dict[UUID, CallRules]:
 
 
 async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
-    """Keep a checked plan with its line."""
+    """Store a checked plan with its line."""
     await work.session.execute(update(Line).where(Line.id == line.id).values(plan=plan))
     write_entry(work, "line plan set", str(line.id), plan=plan)
     work.announce("lines")

@@ -1,4 +1,4 @@
-"""Listening to voice messages: the one place where they are opened."""
+"""Voice messages: the one place where their audio is opened."""
 
 from uuid import UUID
 
@@ -9,13 +9,13 @@ from app.work import Work
 
 
 async def open_message(work: Work, message_id: UUID) -> tuple[bytes, str]:
-    """The audio of a message and its type; that it was opened is logged first.
+    """Return the audio of a message and its type; the opening is logged first.
 
     Raises NotFound.
     """
     message = await work.session.get(VoiceMessage, message_id)
     if message is None or message.audio_sealed is None:
-        raise NotFound("There is no such message, or it is not here yet.")
+        raise NotFound("There is no such message, or its recording has not arrived yet.")
     await write_reading(work, "voice message opened", str(message_id))
     audio = work.keys.open(
         message.audio_sealed, table="voice_messages", column="audio_sealed", row=message.id
@@ -24,12 +24,12 @@ async def open_message(work: Work, message_id: UUID) -> tuple[bytes, str]:
 
 
 async def take(work: Work, message_id: UUID, owner_id: UUID) -> None:
-    """Somebody answers for a message from now on. Raises NotFound, Conflict when it is done."""
+    """Make a person responsible for a message. Raises NotFound, and Conflict if it is done."""
     message = await work.session.get(VoiceMessage, message_id, with_for_update=True)
     if message is None or message.state == "absent":
         raise NotFound("There is no such message.")
     if message.heard_at is not None:
-        raise Conflict("Somebody has listened to it, and it is done.")
+        raise Conflict("A colleague has listened to this message and marked it as done.")
     if message.owner_id != owner_id:
         message.owner_id = owner_id
         write_entry(work, "voice message taken", str(message_id), owner=str(owner_id))
@@ -37,7 +37,7 @@ async def take(work: Work, message_id: UUID, owner_id: UUID) -> None:
 
 
 async def mark_heard(work: Work, message_id: UUID) -> None:
-    """Somebody has listened to it and takes care of it. Raises NotFound."""
+    """Mark a message as heard and done by the person who acts. Raises NotFound."""
     message = await work.session.get(VoiceMessage, message_id, with_for_update=True)
     if message is None:
         raise NotFound("There is no such message.")

@@ -38,23 +38,23 @@ class Line(Base):
     country: Mapped[str]
     timezone: Mapped[str]
     danger_digit: Mapped[str] = mapped_column(server_default="9")
-    # When somebody should be there, as OpenStreetMap writes opening hours.
+    # When the line should be staffed, as OpenStreetMap writes opening hours.
     opening_hours: Mapped[str] = mapped_column(server_default="24/7")
     active: Mapped[bool] = mapped_column(server_default="true")
-    # Whom a longer wait opens, and what a call needs; see `app/routing/plan.py`.
+    # Who else is offered a call as it waits, and what a call needs; see `app/routing/plan.py`.
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    # For training: what happens on it is in no statistic.
+    # For training: its calls are in no statistic.
     practice: Mapped[bool] = mapped_column(server_default="false")
-    # The number that phones of counsellors and agencies show, if not one of the line's own.
+    # The number that the phones of counsellors and agencies show, if not one of the line's own.
     shown_number: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
 class LineNumber(Base):
-    """A number of the provider's that leads to a line: what it reports as dialled.
+    """A number at the provider that leads to a line: the provider reports it as dialled.
 
-    A short number such as 116 111 is dialled by children and mapped by the operators to ordinary
-    numbers; the line is called by the short one.
+    Children dial a short number such as 116 111, and the operators map it to ordinary numbers;
+    the line is known by the short one.
     """
 
     __tablename__ = "line_numbers"
@@ -64,7 +64,7 @@ class LineNumber(Base):
 
 
 class Reconciled(Base):
-    """Up to when the provider's list of ended calls has been compared, without a gap. One row."""
+    """Until when the provider's list of ended calls was reconciled without a gap. One row."""
 
     __tablename__ = "reconciled"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -116,7 +116,7 @@ class Prompt(Base):
 
 class Call(Base):
     """One inbound ring, or a call-back of ours. `provider_sid` is unique: a ring is one row,
-    however often told."""
+    however often it is reported."""
 
     __tablename__ = "calls"
     __table_args__ = (
@@ -170,15 +170,16 @@ class Call(Base):
     outcome: Mapped[str | None]
     language: Mapped[str | None]
     danger: Mapped[bool] = mapped_column(server_default="false")
-    # Seconds of waiting that the call has ahead of others.
+    # Seconds that are added to the call's wait, so that it is served sooner.
     priority: Mapped[int] = mapped_column(server_default="0")
-    # Arrival less priority, kept by the database: whoever is first by it is served first.
+    # Arrival minus priority, kept by the database: the earliest is served first.
     ranked_at: Mapped[datetime | None]
-    # What the call needs besides its line's skills; whom the caller asked for, and never wants.
+    # The skills that the call needs besides its line's; then the counsellor whom the caller asked
+    # for, and those whom the caller never wants.
     wanted_skills: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     wanted_skills_at: Mapped[datetime | None]
     preferred_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # When a counsellor sent them on to that one; unset where it is the caller's own wish.
+    # When a colleague transferred the caller to that counsellor; unset if the caller wished it.
     preferred_at: Mapped[datetime | None]
     excluded_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     caller_kind: Mapped[str]
@@ -192,17 +193,17 @@ class Call(Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str | None]
-    # Outbound: a call-back that we make; it counts in no number of calls.
+    # Outbound: a call-back that we make; no figure counts it as a call.
     direction: Mapped[str] = mapped_column(server_default="inbound")
     callback_id: Mapped[UUID | None] = mapped_column(index=True)
-    # When the provider was asked to ring whom we call back: committed before it is asked.
+    # When the provider was asked to ring for a call-back; committed before the request is sent.
     rung_at: Mapped[datetime | None]
-    # When a partner was last rung for the caller, and when one took them.
+    # When a partner was last rung for the caller, and when one took the call.
     partner_at: Mapped[datetime | None]
     transferred_at: Mapped[datetime | None]
     # The caller wants to be called back.
     asked_back: Mapped[bool] = mapped_column(server_default="false")
-    # The caller was flagged: told so, and let through with the danger digit only.
+    # The caller's number is blocked: they hear so, and get through with the danger digit only.
     blocked: Mapped[bool] = mapped_column(server_default="false")
     # The provider itself could not tell how it ended.
     lost: Mapped[bool] = mapped_column(server_default="false")
@@ -211,19 +212,20 @@ class Call(Base):
     # Voice messages that this caller has left.
     messages: Mapped[int] = mapped_column(server_default="0")
     held_at: Mapped[datetime | None]
-    # The party outside with whom the caller is alone since we left; see `app/routing/company.py`.
+    # The outside participant with whom the caller is alone since the counsellor left; see
+    # `app/routing/company.py`.
     handed_to: Mapped[UUID | None]
     # The conference in which others stay with the child until the next counsellor joins it.
     kept_room_id: Mapped[UUID | None]
-    # The provider's last word on this call, and when we last asked for one.
+    # When the provider last reported on this call, and when we last asked it.
     heard_at: Mapped[datetime]
     asked_at: Mapped[datetime | None]
     event_count: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
 class Leg(Base):
-    """A leg that we made: a counsellor's phone. Made in two steps, so that a crash between
-    asking the provider and hearing its answer is settled by asking, never by ringing twice.
+    """A leg that we made, for example to a counsellor's phone. It is made in two steps: after a
+    crash between the request and the provider's answer, we ask and never ring twice.
     """
 
     __tablename__ = "legs"
@@ -236,14 +238,14 @@ class Leg(Base):
     id: Mapped[Identifier]
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     offer_id: Mapped[UUID] = mapped_column(index=True)
-    # Of somebody besides caller and counsellor; see `app/routing/company.py`.
+    # The participant whose leg it is, if not the counsellor's; see `app/routing/company.py`.
     party_id: Mapped[UUID | None] = mapped_column(index=True)
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    # `dialled`: not asked for by us; the caller's own leg dials it, see `telephony/dialling.py`.
+    # `dialled`: not requested by us; the caller's own leg dials it, see `telephony/dialling.py`.
     sending: Mapped[str] = mapped_column(server_default="wanted")
     sent_at: Mapped[datetime | None]
     status: Mapped[str | None]
-    # How often the provider was asked about it, after an answer that did not come.
+    # How often the provider was asked about the leg, after its answer did not arrive.
     asks: Mapped[int] = mapped_column(server_default="0")
     end_wanted: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
@@ -253,7 +255,7 @@ class Leg(Base):
 
 
 class LegPace(Base):
-    """When the next leg may begin at the provider. One row."""
+    """When the next leg may start at the provider. One row."""
 
     __tablename__ = "leg_pace"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -263,7 +265,7 @@ class LegPace(Base):
 
 
 class LegRequest(Base):
-    """A leg, of whatever kind, that waits for its turn to begin; see `telephony/pacing.py`."""
+    """A leg, of any kind, that waits for its turn to start; see `telephony/pacing.py`."""
 
     __tablename__ = "leg_requests"
     __table_args__ = (Index("ix_leg_requests_urgency", "urgency", "wanted_at"),)
@@ -275,9 +277,9 @@ class LegRequest(Base):
 
 
 class RecordedEvent(Base):
-    """What happened to a call. Append-only and chained; see `app/staff/audit.py`.
+    """An event of a call. Append-only and chained; see `app/staff/audit.py`.
 
-    `delivery_key` is unique: a webhook that comes twice is one row, and `answer`
+    `delivery_key` is unique: a webhook that arrives twice is one row, and `answer`
     holds what was decided the first time, so that the repeat gets the same document.
     """
 
@@ -330,7 +332,7 @@ class CallQuestion(Base):
 
 
 class CallerFlag(Base):
-    """Something that whoever takes the next call of a number has to know; it expires."""
+    """Something that the counsellor who takes a number's next call must know; it expires."""
 
     __tablename__ = "caller_flags"
     __table_args__ = (
@@ -351,7 +353,7 @@ class CallerFlag(Base):
 
 
 class CallerWish(Base):
-    """Whom a caller asked for, or never wants to talk with again."""
+    """A counsellor whom a caller asked for, or never wants to talk with again."""
 
     __tablename__ = "caller_wishes"
     __table_args__ = (
@@ -369,7 +371,7 @@ class CallerWish(Base):
 
 
 class VoiceMessage(Base):
-    """What a caller said when nobody could take the call; the audio is sealed."""
+    """A message that a caller left when no counsellor took the call; the audio is sealed."""
 
     __tablename__ = "voice_messages"
     __table_args__ = (
@@ -386,8 +388,8 @@ class VoiceMessage(Base):
     audio_type: Mapped[str | None]
     created_at: Mapped[datetime]
     provider_deleted_at: Mapped[datetime | None]
-    # Who answers for it, from the moment it is here until it is done.
+    # Who is responsible for it, from its arrival until it is done.
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # When it was listened to, and done.
+    # When it was heard and marked as done.
     heard_at: Mapped[datetime | None]
     heard_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

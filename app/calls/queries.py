@@ -1,4 +1,4 @@
-"""Reading call records: every list is a statement that holds only what the reader may see."""
+"""Reading call records: every list is a statement that returns only what the reader may see."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ PAGE = 100
 
 
 def readable_calls(staff: Staff, own: Any) -> Select[Any]:
-    """The calls that somebody may see: all, their own, or none.
+    """Return the statement of the calls that a person may see: all, their own, or none.
 
     `own` is the statement of the ids of the calls that they were offered and took.
     """
@@ -41,7 +41,7 @@ async def list_calls(
     line: str | None,
     cursor: str | None,
 ) -> tuple[list[Call], str | None]:
-    """A page of calls, newest first, and the cursor of the next. Raises Invalid."""
+    """Return a page of calls, newest first, and the cursor of the next page. Raises Invalid."""
     statement = readable.order_by(Call.opened_at.desc(), Call.id.desc()).limit(PAGE + 1)
     if since is not None:
         statement = statement.where(Call.opened_at >= since)
@@ -50,7 +50,7 @@ async def list_calls(
     if outcome is not None:
         statement = statement.where(Call.outcome == outcome)
     if line is not None and not line.isprintable():
-        raise Invalid("A line is its number or its name.")
+        raise Invalid("Give the line by its number or its name.")
     if line is not None:
         statement = statement.where(
             Call.line_id.in_(select(Line.id).where((Line.number == line) | (Line.name == line)))
@@ -72,19 +72,19 @@ def _read_cursor(text: str) -> Any:
         at, _, call_id = base64.urlsafe_b64decode(text.encode()).decode().rpartition(" ")
         return tuple_(datetime.fromisoformat(at), UUID(call_id))
     except (ValueError, binascii.Error):
-        raise Invalid("The cursor is not one of ours; leave it out to begin anew.") from None
+        raise Invalid("The cursor is not valid. Leave it out to start at the first page.") from None
 
 
 async def readable_call(work: Work, readable: Select[Any], call_id: UUID) -> Call:
-    """One call, if the reader may see it. Raises NotFound either way if not."""
+    """Return one call. Raises NotFound if there is none, or the reader may not see it."""
     call: Call | None = await work.session.scalar(readable.where(Call.id == call_id))
     if call is None:
-        raise NotFound("There is no such call, or not for you.")
+        raise NotFound("Call not found, or you do not have access.")
     return call
 
 
 async def events_of(work: Work, call: Call) -> list[RecordedEvent]:
-    """The log of a call that the reader may see, in order."""
+    """Return the events of a call that the reader may see, in order."""
     return list(
         await work.session.scalars(
             select(RecordedEvent).where(RecordedEvent.call_id == call.id).order_by(RecordedEvent.id)
@@ -93,7 +93,7 @@ async def events_of(work: Work, call: Call) -> list[RecordedEvent]:
 
 
 async def count_unreachable(work: Work) -> int:
-    """How many rings of the last day came and went while we could not answer."""
+    """Count the rings of the last 24 hours that came and went while we could not answer."""
     found: int | None = await work.session.scalar(
         select(func.count()).where(
             Call.outcome == Outcome.UNREACHABLE, Call.opened_at > work.now - timedelta(days=1)
@@ -103,7 +103,7 @@ async def count_unreachable(work: Work) -> int:
 
 
 async def open_messages(work: Work) -> list[VoiceMessage]:
-    """Voice messages that nobody has listened to yet, oldest first."""
+    """Return at most 100 voice messages that are still to be heard, oldest first."""
     return list(
         await work.session.scalars(
             select(VoiceMessage)

@@ -22,14 +22,14 @@ from app.errors import NotFound
 from app.privacy.numbers import read_caller
 from app.work import Work
 
-# A callback that comes later than this after the event it tells of is dated by its
-# own timestamp (whole seconds); a fresh one by our clock, which is finer.
+# A callback that arrives later than this after its event is dated by its own timestamp
+# (whole seconds); a fresh one by our clock, which is finer.
 FRESH = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message of the provider: its key, when it says it happened, and what it may tell us.
+    """One message of the provider: its key, its facts, and when it says the event happened.
 
     `facts` holds only fields that are on the list of the telephony edge: nothing personal.
     """
@@ -39,20 +39,20 @@ class Delivery:
     told_at: datetime | None = None
 
     def happened_at(self, now: datetime, *, not_before: datetime) -> datetime:
-        """The instant of the event, between the call's beginning and now."""
+        """Return the instant of the event, between the call's beginning and now."""
         at = self.told_at
         if at is None or abs(now - at) <= FRESH:
             return now
         return min(max(at, not_before), now)
 
 
-# Made once: a ring begins with this, and building it costs more than sending it.
+# Built once: every ring begins with this, and building it costs more than sending it.
 _OPEN = (
     pg_insert(Call.__table__)  # type: ignore[arg-type]
     .on_conflict_do_nothing(index_elements=["provider_sid"])
     .returning(Call.__table__.c.id)
 )
-# What the table itself fills in.
+# The defaults that the table itself fills in.
 _BEGINS_WITH = {
     "danger": False,
     "priority": 0,
@@ -70,7 +70,7 @@ _BEGINS_WITH = {
 
 
 def _as_loaded(work: Work, values: dict[str, Any]) -> Call:
-    """The row just written, as the session would have read it, without reading it."""
+    """Return the row just written as if the session had read it, without a query."""
     empty = {column.key: None for column in Call.__table__.columns}
     call = Call(**{**empty, **_BEGINS_WITH, **values})
     make_transient_to_detached(call)
@@ -87,7 +87,7 @@ async def open_call(
     greeted: bool,
     opened_at: datetime | None = None,
 ) -> tuple[Call, bool]:
-    """Create or get the row of a ring, locked; and whether it is new."""
+    """Create or get the row of a ring, locked. Return it, and whether it is new."""
     caller = read_caller(raw_from)
     call_id = uuid4()
     sealed = key = None
@@ -113,7 +113,7 @@ async def open_call(
     return await lock_call_of_sid(work, provider_sid), False
 
 
-# Made once: every webhook begins with one of these.
+# Built once: every webhook begins with one of these.
 _BY_ID = (
     select(Call)
     .where(Call.id == bindparam("call_id"))
@@ -145,12 +145,12 @@ _EARLIER = select(RecordedEvent).where(_OF_DELIVERY)
 
 
 async def lock_call(work: Work, call_id: UUID) -> Call:
-    """The call, locked until the end of the transaction. Raises NotFound."""
+    """Return the call, locked until the end of the transaction. Raises NotFound."""
     return _found(await work.session.scalar(_BY_ID, {"call_id": call_id}))
 
 
 async def lock_call_of_sid(work: Work, provider_sid: str) -> Call:
-    """The call of a provider's id, locked. Raises NotFound."""
+    """Return the call with this id at the provider, locked. Raises NotFound."""
     return _found(await work.session.scalar(_BY_SID, {"sid": provider_sid}))
 
 
@@ -163,10 +163,10 @@ def _found(call: Call | None) -> Call:
 async def lock_for_delivery(
     work: Work, key: str, *, call_id: UUID | None = None, sid: str | None = None
 ) -> tuple[Call, RecordedEvent | None]:
-    """The call, locked, and the event of this delivery if it came before; one statement.
+    """Return the call, locked, and the event of this delivery if it came before; one statement.
 
-    Two copies that come at the same instant may both see none: the second to write then
-    hits the unique key, is rolled back, run again, and sees the first. Raises NotFound.
+    Two copies that arrive at the same instant may both find no event. The second to write then
+    violates the unique key, is rolled back and run again, and finds the first. Raises NotFound.
     """
     if call_id is not None:
         result = await work.session.execute(_BY_ID_WITH_EARLIER, {"call_id": call_id, "key": key})
@@ -179,9 +179,9 @@ async def lock_for_delivery(
 
 
 async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
-    """The event of a delivery that came before, with what was answered to it.
+    """Return the event of this delivery with our answer to it, if it came before.
 
-    Ask with the call locked, so that two copies that come at once see each other.
+    Lock the call first, so that two copies that arrive at once see each other.
     """
     return (await work.session.scalars(_EARLIER, {"key": key})).one_or_none()
 
@@ -190,7 +190,7 @@ _INSERT_EVENT = insert(RecordedEvent.__table__)  # type: ignore[arg-type]
 
 
 async def last_detail(work: Work, call: Call, kind: str) -> dict[str, Any]:
-    """What the last event of a kind says; nothing where there was none."""
+    """Return the detail of the call's last event of a kind; empty if there is none."""
     found: dict[str, Any] | None = await work.session.scalar(
         select(RecordedEvent.detail)
         .where(RecordedEvent.call_id == call.id, RecordedEvent.kind == kind)
@@ -215,7 +215,7 @@ async def record(
         detail["provider"] = delivery.facts
     if work.actor.staff_id is not None:
         detail["staff_id"] = str(work.actor.staff_id)
-    # Written at once, in the order in which things happened; the hashes are the trigger's.
+    # Written at once, to keep the order of events; a trigger fills in the hashes.
     await work.session.execute(
         _INSERT_EVENT,
         {
@@ -242,10 +242,9 @@ async def move(
     answer: dict[str, Any] | None = None,
     **detail: Any,
 ) -> bool:
-    """Apply an event to a locked call.
+    """Apply an event to a locked call. Return whether the call moved.
 
-    What the table does not allow is kept as a row and moves nothing; the
-    answer says whether the call moved.
+    An event that the table does not allow is kept as a row and moves nothing.
     """
     state = TRANSITIONS.get((CallState(call.state), event))
     if state is None:
@@ -290,7 +289,7 @@ async def enter_queue(
     delivery: Delivery,
     answer: dict[str, Any],
 ) -> bool:
-    """The caller begins to wait; the place is that of the first arrival."""
+    """Put the caller into the queue, at the place of their first arrival."""
     call.language = language
     call.danger = call.danger or danger
     call.priority = max(call.priority, priority)
@@ -303,19 +302,19 @@ async def enter_queue(
 
 
 async def connect(work: Work, call: Call, *, at: datetime) -> bool:
-    """Both are in the conference: this is when the call counts as answered."""
-    # The row must say when before its state may say so (a CHECK of the table).
+    """Mark the call as answered: caller and counsellor are both in the conference."""
+    # A CHECK of the table demands `answered_at` before the state may be `connected`.
     if CallState(call.state) is CallState.OFFERED:
         call.answered_at = call.answered_at or at
     return await move(work, call, CallEvent.CONNECT, at=at)
 
 
 async def add_late_answer(work: Work, call: Call, *, at: datetime) -> None:
-    """A talk that we hear of only when it is over: the record is put right."""
+    """Correct the record of a talk that was reported only after it was over."""
     if call.answered_at is not None:
         return
     if call.ended_at is not None:
-        # A callback may be later than what it tells of, and the end may be known by then.
+        # A callback may arrive after its event, when the end is already known.
         if at > call.ended_at + FRESH:
             return
         at = min(at, call.ended_at)
@@ -336,7 +335,7 @@ async def end_call(
     answer: dict[str, Any] | None = None,
     lost: bool = False,
 ) -> bool:
-    """End the call and settle its outcome. The second time it is only a row in the log."""
+    """End the call and settle its outcome. A second end only adds a row to the log."""
     if CallState(call.state) is not CallState.ENDED:
         call.ended_by = ended_by
         call.lost = lost
@@ -376,6 +375,6 @@ async def _restate(work: Work, call: Call, why: str) -> None:
 
 
 async def restate(work: Work, call: Call, why: str) -> None:
-    """Settle the outcome of an ended call again, because a fact came late."""
+    """Settle the outcome of an ended call again, because a fact arrived late."""
     if CallState(call.state) is CallState.ENDED:
         await _restate(work, call, why)

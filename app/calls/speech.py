@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app import words
 
-# Whom to ring in danger when nobody of us is there, as it is spoken.
+# The emergency number to ring when no counsellor is there, as it is spoken.
 EMERGENCY = {"RS": "1 9 2", "GB": "9 9 9"}
 EMERGENCY_ELSEWHERE = "1 1 2"
 
@@ -42,10 +42,10 @@ class LineScript:
     danger_digit: str
     languages: tuple[Spoken, ...]
     prompts: dict[tuple[str, str], PromptText]
-    # Whom a longer wait opens; see `app/routing/plan.py`.
+    # Who else is offered a call as it waits; see `app/routing/plan.py`.
     plan: Mapping[str, Any] = field(default_factory=dict)
     practice: bool = False
-    # What phones of counsellors and agencies show.
+    # The number that the phones of counsellors and agencies show.
     shown_number: str = ""
 
     @property
@@ -53,10 +53,10 @@ class LineScript:
         return EMERGENCY.get(self.country, EMERGENCY_ELSEWHERE)
 
     def spoken(self, language: str | None) -> Spoken:
-        """The language asked for, or the line's first."""
+        """Return the language asked for, or the line's first."""
         return next((s for s in self.languages if s.language == language), self.languages[0])
 
     def prompt(self, language: str, key: str) -> PromptText:
-        """The line's own words of a key, or the shipped ones of that language."""
+        """Return the line's own prompt for a key, or the shipped one in that language."""
         own = self.prompts.get((language, key))
         return own or PromptText(words.prompt(language, key) or "", None)

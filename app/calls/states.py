@@ -1,4 +1,4 @@
-"""The life of a call as a table, and how its outcome follows from what happened. Pure."""
+"""The states of a call as a table, and how its outcome follows from the facts. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ class CallEvent(StrEnum):
     ENTER_QUEUE = "enter_queue"
     LEAVE_QUEUE = "leave_queue"  # to leave a voice message
     OFFER = "offer"
-    OFFER_ENDED = "offer_ended"  # declined, missed or failed; the caller waits on
+    OFFER_ENDED = "offer_ended"  # declined, missed or failed; the caller keeps waiting
     CONNECT = "connect"
     COUNSELLOR_LOST = "counsellor_lost"
     END = "end"
@@ -28,7 +28,7 @@ TRANSITIONS: dict[tuple[CallState, CallEvent], CallState] = {
     (S.GREETING, E.ENTER_QUEUE): S.QUEUED,
     (S.QUEUED, E.LEAVE_QUEUE): S.GREETING,
     (S.QUEUED, E.OFFER): S.OFFERED,
-    # A child in danger is held out to several at once.
+    # A child in danger is offered to several counsellors at once.
     (S.OFFERED, E.OFFER): S.OFFERED,
     (S.OFFERED, E.OFFER_ENDED): S.QUEUED,
     (S.OFFERED, E.CONNECT): S.CONNECTED,
@@ -58,15 +58,15 @@ class Outcome(StrEnum):
 
 
 class Unstaffed(StrEnum):
-    """Why nobody could take the call."""
+    """Why no counsellor could take the call."""
 
-    OUT_OF_HOURS = "out_of_hours"  # nobody is on shift for this line and language
-    NO_COUNSELLOR_ON_DUTY = "no_counsellor_on_duty"  # on shift, but nobody has signed in
+    OUT_OF_HOURS = "out_of_hours"  # no counsellor is on shift for this line and language
+    NO_COUNSELLOR_ON_DUTY = "no_counsellor_on_duty"  # counsellors are on shift, none signed in
 
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What is known of a call when its outcome is asked for."""
+    """What is known about a call when its outcome is decided."""
 
     greeted: bool  # the voice webhook reached us
     queued_at: datetime | None  # first arrival in the queue
@@ -75,18 +75,18 @@ class CallFacts:
     unstaffed: Unstaffed | None
     has_message: bool
     lost: bool  # the provider itself could not tell
-    blocked: bool = False  # the caller was flagged, and heard so
+    blocked: bool = False  # the caller's number is blocked, and they were told
     asked_back: bool = False  # the caller wants to be called back
-    outbound: bool = False  # we rang
-    transferred_out: bool = False  # a partner took it
+    outbound: bool = False  # we made the call
+    transferred_out: bool = False  # a partner took the call
     refused: bool = False  # the provider itself ended it as failed or busy
 
 
 def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
-    """The one outcome of an ended call; the order of the questions is the rule.
+    """Return the one outcome of an ended call; the order of the checks is the rule.
 
-    A talk beats everything. A message left beats the reason for leaving it. A
-    caller told that nobody is on duty did not abandon us: we were not there.
+    A talk takes precedence over everything, and a message over the reason for leaving it. A
+    caller who was told that no counsellor is on duty did not abandon us: we were not there.
     """
     if facts.answered_at is not None:
         return Outcome.ANSWERED
@@ -113,7 +113,7 @@ def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
 
 
 class LegStatus(StrEnum):
-    """A leg's status as the provider words it."""
+    """A leg's status in the provider's words."""
 
     QUEUED = "queued"
     INITIATED = "initiated"
@@ -136,18 +136,18 @@ _TERMINAL_RANK = 4
 
 
 def read_leg_status(raw: str | None) -> LegStatus | None:
-    """The provider's word, or None for a word we do not know."""
+    """Return the provider's status, or None for a word that we do not know."""
     word = "in-progress" if raw == "answered" else raw or ""
     return LegStatus(word) if word in set(LegStatus) else None
 
 
 def is_over(status: LegStatus | str) -> bool:
-    """Whether a leg with this status has ended."""
+    """Return whether a leg with this status has ended."""
     return _RANK.get(LegStatus(status), _TERMINAL_RANK) == _TERMINAL_RANK
 
 
 def supersedes(new: LegStatus, known: LegStatus | None) -> bool:
-    """Whether a status moves a leg on; a late or repeated one never moves it back."""
+    """Return whether a status moves a leg on; a late or repeated one never moves it back."""
     if known is None:
         return True
     if is_over(known):

@@ -268,7 +268,7 @@ def test_the_command_line_says_what_to_do() -> None:
     try:
         for words, sentence in [
             (("line", "add", "12"), "is a short number"),
-            (("line", "add", "plavi"), "no phone number with +"),
+            (("line", "add", "plavi"), "not a phone number with +"),
             (("line", "add", LINE, "--timezone", "Mars/Base"), "not a time zone"),
             (("line", "add", LINE, "--languages", "xx-nonsense-yy"), "not a language code"),
             (("shift", "add", "nobody", "--always"), "no account 'nobody'"),
