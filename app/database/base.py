@@ -1,4 +1,4 @@
-"""The declarative base, the naming convention and the column kinds of the house."""
+"""The declarative base, the naming convention and the column kinds of all tables."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -35,7 +35,7 @@ class Base(DeclarativeBase):
 
 
 def one_of(column: str, values: type[StrEnum] | Iterable[str]) -> CheckConstraint:
-    """The CHECK of a text column that holds one of a few words."""
+    """Return the CHECK of a text column that holds one of a few words."""
     words = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({words})", name=column)
 

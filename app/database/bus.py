@@ -1,7 +1,7 @@
 """The live bus: topic names over LISTEN and NOTIFY.
 
 A topic says only *what* changed. NOTIFY has no replay: after a lost
-connection every listener is told `everything`, and looks again.
+connection every listener gets the topic `everything` and reads again.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ EVERYTHING = "everything"
 
 
 class Subscription:
-    """The topics that came since the last look, each once."""
+    """The topics that arrived since the last `take`, each once."""
 
     def __init__(self) -> None:
         self._topics: set[str] = set()
@@ -36,7 +36,7 @@ class Subscription:
 
 
 class Bus:
-    """One LISTEN connection of a process, shared by all who listen in it."""
+    """The one LISTEN connection of a process, shared by all its subscriptions."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,7 +1,7 @@
 """The PostgreSQL that comes with the program, in `DATA_DIR/postgres`.
 
-Several processes may hold it; the last one to leave stops it. A process that
-was killed leaves it running, and the next start attaches to it.
+Several processes may hold it; the last one to exit stops it. If a process is
+killed, the server stays up, and the next start attaches to it.
 """
 
 import json
@@ -15,7 +15,7 @@ import psycopg
 
 
 class EmbeddedPostgres:
-    """A handle on the embedded server; use as a context."""
+    """A handle on the embedded server; use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = (folder / "postgres").resolve()
@@ -33,7 +33,7 @@ class EmbeddedPostgres:
         self._server = server
         self.url = server.get_uri()
         with psycopg.connect(self.url, autocommit=True) as connection:
-            # A refused row must not stand in the server's log: its details hold the row itself.
+            # The server's log must not show a refused row: an error's details hold the row itself.
             connection.execute("ALTER SYSTEM SET log_error_verbosity = 'terse'")
             connection.execute("SELECT pg_reload_conf()")
         return self
@@ -51,7 +51,7 @@ class EmbeddedPostgres:
 
     def _forget_the_dead(self) -> None:
         # The wheel counts holders by process id and never notices that one was
-        # killed; such a ghost would keep the server running for ever.
+        # killed; a dead holder would keep the server running for ever.
         holders = self._folder / ".handle_pids.json"
         try:
             pids = json.loads(holders.read_text())
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
 
 
 def _is_ours(pid: int) -> bool:
-    # Process ids are used again; only a Python process can be a holder.
+    # Process ids are reused; only a Python process can be a holder.
     try:
         return "python" in psutil.Process(pid).name() or "helpline" in psutil.Process(pid).name()
     except psutil.Error:

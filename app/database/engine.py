@@ -21,17 +21,17 @@ from app.database.quick import Quick
 
 
 def for_sqlalchemy(url: str) -> str:
-    """A libpq address in the form that SQLAlchemy wants, with psycopg as the driver."""
+    """Return a libpq address in the form that SQLAlchemy expects, with psycopg as the driver."""
     return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def for_libpq(url: str) -> str:
-    """Any accepted address in the form that libpq wants."""
+    """Return any accepted address in the form that libpq expects."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def lost_a_race(error: Exception) -> bool:
-    """Whether the database undid the work because somebody else was faster; again may help."""
+    """Return whether the work failed because another transaction was faster; a retry may help."""
     cause = getattr(error, "orig", error)
     return isinstance(
         cause,
@@ -49,15 +49,15 @@ def lost_a_race(error: Exception) -> bool:
 class Database:
     """One database: its address, its pools and how to open a session on it.
 
-    `aside` is a small pool for what a request writes in a transaction of its own while its
-    first one is open. With one pool for both, as many requests as it has connections would
-    each hold one and wait for another, for ever.
+    `aside` is a small pool for what a request writes in a second transaction while its first
+    one is open. With one pool for both, as many requests as it has connections could each
+    hold one connection and wait for another for ever.
     """
 
     url: str
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
-    # For what only reads: each statement by itself, without BEGIN and COMMIT on the way.
+    # For requests that only read: each statement by itself, without a BEGIN and COMMIT to send.
     reading_sessions: async_sessionmaker[AsyncSession]
     aside: AsyncEngine
     sessions_aside: async_sessionmaker[AsyncSession]
@@ -70,7 +70,7 @@ class Database:
 
 
 def open_database(url: str, *, pool_size: int = 15) -> Database:
-    """A database with a pool of its own; connects on first use."""
+    """Return a database with pools of its own; it connects on first use."""
 
     def pool(size: int, more: int) -> AsyncEngine:
         return create_async_engine(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(migrations.__file__).parent
 
-# Whoever migrates holds this; the others wait and then find nothing to do.
+# The process that migrates holds this lock; the others wait and then find nothing to do.
 _LOCK = 116_111
 
 
@@ -33,12 +33,12 @@ def engine_for(url: str) -> Engine:
 
 
 def newest() -> str:
-    """The number of the newest migration, which begins the name of its file."""
+    """Return the number of the newest migration, with which the name of its file begins."""
     return max(path.name[:4] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
 def _is_up_to_date(url: str) -> bool:
-    """Whether there is nothing to do; asked first, since loading the migrations takes longer."""
+    """Return whether there is nothing to do; a quick check, as loading the migrations is slow."""
     try:
         with psycopg.connect(url) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
@@ -69,7 +69,7 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
-# Everything that a table is, in words that compare; the job store's tables are its own.
+# All that defines a table, as text that can be compared.
 _SHAPE = """
 SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
        || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
@@ -88,7 +88,10 @@ SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname 
 
 
 def shape(url: str) -> set[tuple[str, str, str, str]]:
-    """The tables, columns, constraints and indexes of a database, as text."""
+    """Return the columns, constraints and indexes of our tables in a database, as text.
+
+    The tables of the job store and of the migration tool are left out.
+    """
     engine = engine_for(url)
     try:
         with engine.connect() as connection:
@@ -100,7 +103,7 @@ def shape(url: str) -> set[tuple[str, str, str, str]]:
 
 
 def differences(migrated_url: str, fresh_url: str, metadata: MetaData) -> list[str]:
-    """What differs between a migrated database and one made from the models."""
+    """Return what differs between a migrated database and one made from the models."""
     engine = engine_for(fresh_url)
     try:
         metadata.create_all(engine)

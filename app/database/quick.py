@@ -1,8 +1,8 @@
-"""Statements that are sent so often that what lies between us and the driver shows.
+"""Statements that are sent so often that the cost of SQLAlchemy matters.
 
-They are written like all others and compiled once. A question is asked on a pool of its own
-in which every statement stands by itself; commands go out together on the connection of a
-transaction, in one trip, just before its commit.
+They are written like all others and compiled once. A question runs on a pool of its own, in
+which every statement is a transaction by itself. Commands are sent together on the connection
+of a transaction, in one round trip, just before its commit.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ class Question:
     ) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
-        # A list in IN is spelt out only when it is sent: here it would never be.
+        # SQLAlchemy expands a list in IN only when it sends the statement: here it never would.
         assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or several conditions"
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
 
 class Command:
-    """An INSERT of one row, compiled once; `or_nothing` where the row may be there already."""
+    """An INSERT of one row, compiled once; `or_nothing` if the row may exist already."""
 
     def __init__(self, table: Any, *columns: str, or_nothing: bool = False) -> None:
         chosen = [table.c[name] for name in columns] or list(table.c)
@@ -45,21 +45,21 @@ class Command:
         self._json = [c.key for c in chosen if isinstance(c.type, JSON)]
 
     def row(self, values: Row) -> Row:
-        """The values as the driver takes them."""
+        """Return the values in the form that the driver expects."""
         for name in self._json:
             values[name] = Jsonb(values[name])
         return values
 
 
 async def send(connection: Any, commands: list[tuple[str, Row]]) -> None:
-    """Send statements on the driver's own connection, all in one trip. Raises psycopg.Error."""
+    """Send statements on the driver's own connection, in one round trip. Raises psycopg.Error."""
     async with connection.pipeline(), connection.cursor() as cursor:
         for sql, values in commands:
             await cursor.execute(sql, values)
 
 
 class Quick:
-    """The pool; it connects on first use."""
+    """The pool for questions and commands; it connects on first use."""
 
     def __init__(self, url: str, size: int = 6) -> None:
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
@@ -73,14 +73,14 @@ class Quick:
                 "row_factory": dict_row,
                 "connect_timeout": 3,
                 "application_name": "helpline",
-                # Sent so often that the plan is worth keeping from the first time on.
+                # Statements are sent so often that preparing them pays off from the first time.
                 "prepare_threshold": 0,
             },
         )
         self._opening: asyncio.Lock | None = None
 
     async def rows(self, question: Question, **values: Any) -> list[Row]:
-        """The rows as dicts. Raises psycopg.Error and PoolTimeout."""
+        """Return the rows as dicts. Raises psycopg.Error and PoolTimeout."""
         await self._open()
         async with self._pool.connection() as connection:
             cursor = await connection.execute(question.sql, {**question.fixed, **values})
@@ -88,7 +88,7 @@ class Quick:
         return rows
 
     async def write(self, commands: list[tuple[str, Row]]) -> None:
-        """Rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
+        """Write rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
         await self._open()
         async with self._pool.connection() as connection, connection.transaction():
             await send(connection, commands)

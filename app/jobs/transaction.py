@@ -1,4 +1,4 @@
-"""One request, one transaction: topics and jobs leave with the rows."""
+"""One request, one transaction: topics and jobs are committed with the rows."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,15 +19,15 @@ T = TypeVar("T")
 
 _NOTIFY = "SELECT pg_notify(%(channel)s, t) FROM unnest(%(topics)s::text[]) AS t"
 
-# Never opened: it only writes jobs on the connections it is handed.
+# Never opened: it only writes jobs on the connections that it is given.
 _DEFERRER = procrastinate.App(connector=procrastinate.PsycopgConnector()).job_manager
 
 
 @contextlib.asynccontextmanager
 async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> AsyncIterator[Work]:
-    """A unit of work: returning commits, raising rolls back.
+    """Open a unit of work: it commits at the end, and rolls back if an exception is raised.
 
-    `aside` is for one that is opened while another is open.
+    Set `aside` if it is opened while another one is open.
     """
     sessions = ground.database.sessions_aside if aside else ground.database.sessions
     async with sessions() as session, session.begin():
@@ -38,7 +38,7 @@ async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> A
 
 
 async def send_rows(work: Work) -> None:
-    """Send the rows that were to be written later now, because they are about to be read."""
+    """Send the rows of `write_later` at once, because they are about to be read."""
     if work.rows:
         await work.session.flush()
         raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
@@ -55,7 +55,7 @@ async def flush(work: Work) -> None:
     if work.topics:
         rows.append((_NOTIFY, {"channel": CHANNEL, "topics": sorted(work.topics)}))
     if work.opened is None and not work.jobs:
-        # Nobody asked for a session: the rows are the whole transaction.
+        # No session was opened: the rows are the whole transaction.
         await work.ground.database.quick.write(rows)
         _written(work)
         return
@@ -94,7 +94,7 @@ def _as_job(job: DeferredJob, work: Work) -> procrastinate.jobs.Job:
 async def run_verb(
     ground: Ground, actor: Actor, verb: Callable[[Work], Awaitable[T]], *, tries: int = 3
 ) -> T:
-    """Run a verb in a transaction of its own, again if it lost a race in the database."""
+    """Run a verb in a transaction of its own; retry it if it lost a race in the database."""
     for attempt in range(1, tries + 1):
         try:
             async with transaction(ground, actor) as work:

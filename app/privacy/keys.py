@@ -1,7 +1,7 @@
-"""Sealing of what is about a person, and keyed hashes to find it again.
+"""Sealing of personal data, and keyed hashes to find it again.
 
-A sealed value is AES-256-GCM over the text, bound to the table, the column
-and the row it stands in: moved elsewhere it does not open.
+A sealed value is AES-256-GCM over the text, bound to its table, column and
+row: moved elsewhere, it does not open.
 
     version (1 byte) | key number (1 byte) | nonce (12 bytes) | ciphertext and tag
 """
@@ -23,13 +23,13 @@ _VERSION = 1
 
 
 class CannotOpen(Refusal):
-    """A sealed value was damaged, moved to another place, or its key is not here."""
+    """A sealed value was damaged or moved to another place, or its key is missing."""
 
     status = 500
 
 
 class Keys:
-    """The keys of the settings: seals, opens, matches and signs."""
+    """The keys of the settings: they seal and open values, and make keyed hashes."""
 
     def __init__(self, field_keys: list[tuple[int, bytes]], secret_key: str) -> None:
         self._current = field_keys[0][0]
@@ -38,13 +38,13 @@ class Keys:
         self._session_key = _derived(secret_key.encode(), b"helpline sessions")
 
     def seal(self, value: bytes, *, table: str, column: str, row: UUID) -> bytes:
-        """The value as it may be stored in that column of that row."""
+        """Return the value sealed for that column of that row."""
         nonce = secrets.token_bytes(12)
         body = self._ciphers[self._current].encrypt(nonce, value, _place(table, column, row))
         return bytes([_VERSION, self._current]) + nonce + body
 
     def open(self, sealed: bytes, *, table: str, column: str, row: UUID) -> bytes:
-        """The value behind a sealed column.
+        """Return the value of a sealed column.
 
         Raises CannotOpen.
         """
@@ -57,16 +57,16 @@ class Keys:
             raise CannotOpen("damaged, or moved from another row") from None
 
     def match_key(self, kind: str, value: str) -> bytes:
-        """A keyed hash by which equal values are found without being readable."""
+        """Return a keyed hash that finds equal values without making them readable."""
         return hmac.digest(self._match_key, f"{kind}:{value}".encode(), "sha256")
 
     def session_key(self, token: str) -> bytes:
-        """What is stored of a session's token."""
+        """Return the keyed hash that is stored for a session's token."""
         return hmac.digest(self._session_key, token.encode(), "sha256")
 
 
 def read_keys(settings: Settings) -> Keys:
-    """The keys of checked settings."""
+    """Read the keys of checked settings."""
     assert settings.field_keys is not None
     assert settings.secret_key is not None
     return Keys(parse_field_keys(settings.field_keys), settings.secret_key)

@@ -1,7 +1,7 @@
-"""Who rings: what the provider sends as the caller, told apart.
+"""Phone numbers: reading what the provider sends as the caller.
 
 Withheld numbers come in many forms (words, digits that spell a word on a
-keypad, nothing at all). They are nobody: never matched, never called back.
+keypad, nothing at all). Such callers are never matched and never called back.
 """
 
 import re
@@ -14,8 +14,8 @@ import phonenumbers
 
 CallerKind = Literal["e164", "client", "sip", "written", "withheld", "other"]
 
-# Prefixes of addresses in messaging services: the same digits as a telephone number, and another
-# way to reach somebody.
+# Prefixes of addresses in messaging services: such an address has the digits of a telephone
+# number, but is another channel.
 _WRITTEN = ("whatsapp:", "messenger:", "viber:", "telegram:", "signal:", "rcs:")
 # A number of a few digits that only works within a country: 116 111, 19 9.
 _SHORT = re.compile(r"\d{2,8}")
@@ -42,7 +42,7 @@ class Caller(NamedTuple):
 
 
 def read_caller(raw: str | None) -> Caller:
-    """Tell apart what stands in `From`; the address is None for everybody withheld."""
+    """Read the caller in `From`; the address is None if it is withheld or of no use."""
     text = (raw or "").strip()
     lowered = text.lower()
     if not text or any(word in lowered for word in _WORDS):
@@ -60,12 +60,12 @@ def read_caller(raw: str | None) -> Caller:
     if digits in _SPELLED or digits.removeprefix("1") in _SPELLED or not digits.strip("0"):
         return Caller("withheld", None)
     number = e164(text)
-    # Short codes and numbers that cannot be: somebody, but nobody to match or to ring.
+    # Short codes and impossible numbers: the caller can be neither matched nor called back.
     return Caller("e164", number) if number else Caller("other", None)
 
 
 def user_of(uri: str) -> str:
-    """The user part of a SIP or telephone URI without its parameters (RFC 3261, 19; RFC 3966).
+    """Return the user part of a SIP or tel URI without its parameters (RFC 3261, 19; RFC 3966).
 
     `sip:+381111@trunk.example;user=phone` and `tel:+381-11-1` become `+381111` and `+381-11-1`.
     """
@@ -82,7 +82,7 @@ _ASSERTED = ("SipHeader_P-Asserted-Identity", "SipHeader_Remote-Party-ID", "SipH
 
 
 def caller_of(fields: Mapping[str, str]) -> str | None:
-    """What stands for the caller in a webhook: `From`, or what a SIP trunk asserts.
+    """Return what names the caller in a webhook: `From`, or the number that a SIP trunk asserts.
 
     A caller who withholds their number stays withheld, whatever a header says.
     """
@@ -97,12 +97,12 @@ def caller_of(fields: Mapping[str, str]) -> str | None:
     return raw
 
 
-# The numbers of our own lines, again and again.
+# Cached: the numbers of our own lines come again and again.
 @lru_cache(maxsize=256)
 def dialled(raw: str | None) -> str | None:
-    """The number that was dialled, as lines keep it: international, or short.
+    """Return the dialled number in the form that lines store: international, or short.
 
-    None for what is no telephone number, such as the same digits in a messaging service.
+    None if it is not a telephone number, such as the same digits in a messaging service.
     """
     text = (raw or "").strip()
     lowered = text.lower()
@@ -118,8 +118,8 @@ def dialled(raw: str | None) -> str | None:
 
 
 def e164(text: str) -> str | None:
-    """The number in international form, or None if it cannot be one."""
-    # Without a country code a number could be anybody's in another country.
+    """Return the number in international form, or None if it cannot be one."""
+    # Without a country code, the number could belong to a person in another country.
     international = "+" + text[2:] if text.startswith("00") else text
     if not international.startswith("+"):
         return None
@@ -133,7 +133,7 @@ def e164(text: str) -> str | None:
 
 
 def e164_in(text: str, countries: list[str]) -> list[str]:
-    """The numbers that this could be, as dialled from one of the countries or from abroad."""
+    """Return the numbers that this could be, dialled from one of the countries or from abroad."""
     whole = e164(text)
     if whole is not None:
         return [whole]

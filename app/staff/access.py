@@ -1,4 +1,4 @@
-"""Who asks, and whether they may. Every route declares its permission here."""
+"""Who makes a request, and whether they may. Every route declares its permission here."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -25,13 +25,13 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plai
 
 
 class CrossSite(NotAllowed):
-    default = "The request comes from another site."
+    default = "The request comes from another site. Repeat it from the helpline's own pages."
 
 
 def opened(request: Request) -> Work:
-    """The unit of work of a request; its session is opened by the first who asks for one.
+    """Return the unit of work of a request; its session is opened on first use.
 
-    What is safe by its method reads, and has no transaction: what it logs is one row.
+    A request with a safe method only reads and has no transaction: what it logs is one row.
     """
     ground: Ground = request.app.state.ground
     database = ground.database
@@ -41,7 +41,7 @@ def opened(request: Request) -> Work:
 
 @contextlib.asynccontextmanager
 async def finished(work: Work) -> AsyncIterator[None]:
-    """Committed at the end, before the answer leaves; rolled back when something is raised."""
+    """Commit at the end, before the response is sent; roll back when an exception is raised."""
     try:
         yield
         await flush(work)
@@ -49,27 +49,26 @@ async def finished(work: Work) -> AsyncIterator[None]:
             await work.opened.commit()
         work.forget_changed()
     finally:
-        # What was not committed is rolled back by it.
+        # Closing rolls back what was not committed.
         if work.opened is not None:
             await work.opened.close()
 
 
 async def work_of(request: Request) -> AsyncIterator[Work]:
-    """The unit of work of a request; committed before the answer leaves."""
+    """Yield the unit of work of a request; it is committed before the response is sent."""
     work = opened(request)
     async with finished(work):
         yield work
 
 
-# Without the scope the commit would come after the answer, and a failed one would go unsaid.
+# Without the scope the commit would come after the response, which could not report its failure.
 InWork = Annotated[Work, Depends(work_of, scope="function")]
 
 
 def refuse_cross_site(request: Request, *, json_only: bool) -> None:
-    """A browser on another site must not be able to write with a counsellor's cookie.
+    """Refuse a write that a browser sends from another site with a counsellor's cookie.
 
-    Raises CrossSite. A program that sends neither Origin nor a form needs nothing
-    besides the cookie.
+    Raises CrossSite. A program that sends neither Origin nor a form needs only the cookie.
     """
     if request.method in _SAFE:
         return
@@ -82,7 +81,7 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
         raise CrossSite()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if json_only and kind in _FORMS:
-        raise CrossSite("Write JSON: content-type application/json.")
+        raise CrossSite("Send JSON with content-type application/json.")
 
 
 def _host_of(origin: str | None) -> str | None:
@@ -93,7 +92,7 @@ def _host_of(origin: str | None) -> str | None:
 
 
 async def signed_in(request: Request, work: Work) -> Staff:
-    """The account of the cookie. Raises NotSignedIn."""
+    """Return the account of the session cookie. Raises NotSignedIn."""
     token = request.cookies.get(COOKIE)
     staff = await accounts.staff_of_session(work, token) if token else None
     if staff is None:
@@ -104,20 +103,20 @@ async def signed_in(request: Request, work: Work) -> Staff:
 
 
 async def heard(request: Request, work: Work, staff: Staff) -> None:
-    """Whoever composes the application says what being heard of means: a heartbeat."""
+    """Record a heartbeat of a person who takes calls, through the hook of `app/main.py`."""
     if may(staff.role, Permission.TAKE_CALLS):
         await request.app.state.heard_of(work, staff.id)
 
 
 class Guard:
-    """A dependency that lets through whoever holds the permission, however they prove it."""
+    """A dependency that demands a permission, however the client proves it."""
 
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
 
 class Requires(Guard):
-    """The same for people: they come with the cookie."""
+    """A guard for people, who prove it with the session cookie."""
 
     def __init__(self, permission: Permission, *, json_only: bool = True) -> None:
         super().__init__(permission)
@@ -132,7 +131,7 @@ class Requires(Guard):
 
 
 class Public:
-    """A route for everybody; the reason says why that is right."""
+    """A route that needs no sign-in; the reason says why that is right."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -153,12 +152,12 @@ SeesDefinitions = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS),
 
 
 def make_limiter() -> MovingWindowRateLimiter:
-    """Counts tries to sign in, per process."""
+    """Return a limiter that counts the sign-in attempts in this process."""
     return MovingWindowRateLimiter(MemoryStorage())
 
 
 async def sign_in(request: Request, work: Work, username: str, password: str) -> tuple[Staff, str]:
-    """Check name and password; the answer is the account and the cookie's token.
+    """Check name and password. Return the account and the token for the cookie.
 
     Raises WrongPassword, TooMany.
     """
@@ -179,7 +178,10 @@ async def sign_in(request: Request, work: Work, username: str, password: str) ->
 
 
 def set_cookie(response: Response, ground: Ground, token: str) -> None:
-    """The session cookie: not for scripts, not from other sites, not in clear over a network."""
+    """Set the session cookie: hidden from scripts and other sites, and sent over https only.
+
+    Without an https public address, as in development, it is also sent over http.
+    """
     response.set_cookie(
         COOKIE,
         token,

@@ -1,4 +1,4 @@
-"""Accounts: made by an administrator, signed in with a password, out with a click."""
+"""Accounts of staff: adding them, signing in and signing out."""
 
 import asyncio
 import functools
@@ -19,7 +19,7 @@ from app.staff.roles import Role
 from app.work import Actor, Work
 
 SESSION_LENGTH = timedelta(hours=14)
-# How long a process trusts a session that it has looked up, at the most.
+# The longest time that a process trusts a session it has looked up.
 _REMEMBERED = timedelta(seconds=5)
 
 _HASHER = PasswordHash.recommended()
@@ -28,17 +28,17 @@ _HASHING = asyncio.Semaphore(2)
 
 
 class NameTaken(Conflict):
-    default = "There is already an account of that name."
+    default = "There is already an account with that name. Choose another name."
 
 
 class WrongPassword(NotSignedIn):
-    default = "The name or the password is not right."
+    default = "The name or the password is wrong. Check both and try again."
 
 
 def read_endpoint(text: str) -> tuple[str, str | None]:
-    """Where a counsellor's phone is: `browser`, `client:ID`, `+NUMBER` or `sip:URI`.
+    """Read where a counsellor's calls ring: `browser`, `client:ID`, `+NUMBER` or `sip:URI`.
 
-    Raises Invalid.
+    Return its kind and its address. Raises Invalid.
     """
     if text == "browser":
         return "browser", None
@@ -56,7 +56,7 @@ def read_endpoint(text: str) -> tuple[str, str | None]:
 
 
 async def hash_password(password: str) -> str:
-    """The argon2 hash of a new password. Raises Invalid when it is too short."""
+    """Return the argon2 hash of a new password. Raises Invalid if it is too short."""
     if len(password) < 10:
         raise Invalid("A password needs at least 10 characters.")
     async with _HASHING:
@@ -77,12 +77,12 @@ async def add_staff(
     email: str | None = None,
     password: str | None = None,
 ) -> Staff:
-    """Make an account. Raises NameTaken, Invalid."""
+    """Add an account. Raises NameTaken, Invalid."""
     name = name.strip()
     if not re.fullmatch(r"[^\s][^\n\r\t]{0,79}", name):
         raise Invalid("A name has 1 to 80 characters and no line breaks.")
     if email is not None and not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", email):
-        raise Invalid("That is not an e-mail address.")
+        raise Invalid("That is not an e-mail address. Write one like ana@example.org.")
     kind, address = read_endpoint(endpoint)
     if await work.session.scalar(select(Staff.id).where(Staff.name == name)):
         raise NameTaken()
@@ -116,7 +116,7 @@ def _nobodys_hash() -> str:
 
 
 async def password_is_right(staff: Staff | None, password: str) -> bool:
-    """Compare in a thread, in the same time whether or not the account exists."""
+    """Return whether the password is right, in the same time if there is no such account."""
     known = staff.password_hash if staff and staff.active else None
     async with _HASHING:
         right = await asyncio.to_thread(lambda: _HASHER.verify(password, known or _nobodys_hash()))
@@ -128,7 +128,7 @@ async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
 
 
 async def open_session(work: Work, staff: Staff) -> str:
-    """Sign somebody in; the answer is the token for the cookie."""
+    """Sign a person in. Return the token for the cookie."""
     token = secrets.token_urlsafe(32)
     work.session.add(
         StaffSession(
@@ -145,7 +145,7 @@ async def open_session(work: Work, staff: Staff) -> str:
 
 
 async def close_session(work: Work, token: str) -> None:
-    """Sign out; doing it twice is the same."""
+    """Sign out; a second time changes nothing."""
     key = work.keys.session_key(token)
     work.ground.memory.forget("staff")
     work.announce("staff")
@@ -155,14 +155,14 @@ async def close_session(work: Work, token: str) -> None:
 
 
 def remembered_staff(work: Work, token: str) -> Staff | None:
-    """Who holds this cookie, if this process has looked it up a moment ago."""
+    """Return the account of this cookie, if this process has looked it up a moment ago."""
     key = work.keys.session_key(token)
     known: Staff | None = work.ground.memory.recall("staff", key, work.now)
     return known
 
 
 async def staff_of_session(work: Work, token: str) -> Staff | None:
-    """Who holds this cookie, if the session is still good and the account active."""
+    """Return the account of this cookie, if the session is valid and the account active."""
     known = remembered_staff(work, token)
     if known is not None:
         return known
@@ -180,7 +180,7 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
     ).one_or_none()
     staff: Staff | None = row[0] if row is not None else None
     if row is not None and staff is not None:
-        # Whoever changes an account, or signs it out, says so on the bus.
+        # A change of the account, and a sign-out, are announced on the bus.
         work.session.expunge(staff)
         memory.keep("staff", key, staff, min(work.now + _REMEMBERED, row[1]))
     return staff
@@ -191,7 +191,7 @@ def actor_of(staff: Staff) -> Actor:
 
 
 async def colleagues(work: Work, staff: Staff) -> list[Staff]:
-    """Who else takes contacts, by name."""
+    """Return the other counsellors and supervisors, by name."""
     rows = await work.session.scalars(
         select(Staff)
         .where(Staff.active, Staff.id != staff.id, Staff.role.in_(("counsellor", "supervisor")))
@@ -201,7 +201,7 @@ async def colleagues(work: Work, staff: Staff) -> list[Staff]:
 
 
 async def teams(work: Work) -> list[str]:
-    """The teams that there are, by name."""
+    """Return the teams of active staff, by name."""
     return list(
         await work.session.scalars(
             select(Staff.team).where(Staff.active).distinct().order_by(Staff.team)
@@ -210,6 +210,6 @@ async def teams(work: Work) -> list[str]:
 
 
 async def names_of(work: Work, ids: set[UUID]) -> dict[UUID, str]:
-    """The names of colleagues."""
+    """Return the names of these accounts by their ids."""
     rows = await work.session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
     return {key: value for key, value in rows}  # noqa: C416

@@ -1,8 +1,8 @@
 """The append-only log of people's acts, and the check of every chain.
 
 The hashes are made by triggers in the database (see the first migration):
-SHA-256 over the hash before and the row's own content. Rows can be neither
-changed nor deleted; whoever gets round that breaks the chain.
+SHA-256 over the previous hash and the row's own content. Rows can be neither
+changed nor deleted; a change that gets round this breaks the chain.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ _ENTRY = Command(
 
 
 def write_entry(work: Work, action: str, subject: str, **detail: Any) -> None:
-    """Append what the actor of this work does; no personal data in `detail`.
+    """Append what the actor of this work does; `detail` must hold no personal data.
 
-    It is written just before the commit: the chain has one end, and whoever adds to it
-    holds it until then.
+    The row is written just before the commit: the chain has one end, and a transaction that
+    appends to it locks it until the commit.
     """
     work.write_later(_ENTRY, _entry(work, action, subject, detail), last=True)
 
@@ -45,15 +45,15 @@ def _entry(work: Work, action: str, subject: str, detail: dict[str, Any]) -> dic
 async def write_reading(work: Work, action: str, subject: str, **detail: Any) -> None:
     """Append that the actor is about to read something, and commit it before going on.
 
-    What is read is opened only after this has returned: a reading that then fails was
-    still a reading. Many that come at once are one transaction, since the chain has one end.
+    Open what is read only after this has returned: a reading that fails afterwards still
+    counts. Readings that arrive at once share a transaction, since the chain has one end.
     """
     readings = work.ground.kept.setdefault("readings", _Readings(work.ground))
     await readings.write(_entry(work, action, subject, detail))
 
 
 class _Readings:
-    """One process's readings on their way into the log."""
+    """The readings of one process that wait to be written to the log."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -88,7 +88,7 @@ class _Readings:
 async def list_entries(
     work: Work, *, subject: str = "", before: int | None = None, limit: int = 200
 ) -> list[AuditEntry]:
-    """A page of the log, newest first: who did or read what, and never what it said."""
+    """Return a page of the log, newest first: who did or read what, never what it said."""
     statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     if subject:
         statement = statement.where(AuditEntry.subject == subject)
@@ -121,7 +121,7 @@ FROM linked
 
 
 async def verify_chains(session: AsyncSession) -> list[ChainReport]:
-    """Recompute every hash of the logs and compare."""
+    """Recompute every hash of the logs, and report the rows that do not match."""
     reports = []
     for table, partition in (
         ("audit_entries", ""),

@@ -1,9 +1,8 @@
-"""A short way into requests that are made all the time by people who are known already.
+"""A short way for frequent requests of people whose session is remembered.
 
-The route is declared like any other, with its dependencies, and is found, described and
-checked like any other. Where the session of the cookie is remembered and the route needs
-nothing but ids from its path and optional words from its query, the request goes straight to the
-endpoint; else the long way.
+Such a route is declared, found, described and checked like any other. If the session of the
+cookie is remembered, and the route needs only ids from its path and optional texts from its
+query, the request goes straight to the endpoint. Otherwise it goes the usual, long way.
 """
 
 from collections.abc import Callable, Coroutine
@@ -54,7 +53,7 @@ class LeanRoute(APIRoute):
         return handler
 
     def _requires(self) -> Requires | None:
-        """The one permission that the route asks for, if it asks for nothing else."""
+        """Return the guard of the route, if it needs nothing but one permission."""
         dependant = self.dependant
         others = (dependant.header_params, dependant.cookie_params, dependant.body_params)
         texts = all(

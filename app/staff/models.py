@@ -15,7 +15,7 @@ ENDPOINT_KINDS = ("browser", "client", "phone", "sip")
 
 
 class Staff(Base):
-    """Somebody with an account. `identity` is what the provider sees of them: opaque."""
+    """A person with an account. `identity` is the opaque name that the provider sees."""
 
     __tablename__ = "staff"
     __table_args__ = (
@@ -40,7 +40,7 @@ class Staff(Base):
     training: Mapped[bool] = mapped_column(server_default="false")
     # Supervisors read what their own team wrote; a helpline without teams is one team.
     team: Mapped[str] = mapped_column(server_default="")
-    # Where reports are announced; never anything else.
+    # Where reports are announced; used for nothing else.
     email: Mapped[str | None]
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[datetime]
@@ -58,7 +58,7 @@ class StaffSession(Base):
 
 
 class ApiToken(Base):
-    """A program that asks, and what for; the token itself is only with whoever was given it."""
+    """The access of a program, and its scopes; only the program's operator has the token itself."""
 
     __tablename__ = "api_tokens"
 

@@ -1,4 +1,4 @@
-"""Who may do what. Pure: a table and a question."""
+"""Which role may do what. Pure: a table, and a function that reads it."""
 
 from enum import StrEnum
 
@@ -17,41 +17,42 @@ class Permission(StrEnum):
     SEE_OWN_CALLS = "see_own_calls"
     SEE_ALL_CALLS = "see_all_calls"
     END_ANY_CALL = "end_any_call"
-    # To be there for those in training, to listen in, to whisper, to join.
+    # Supporting trainees, listening in, whispering, joining a talk.
     SUPERVISE = "supervise"
     HEAR_MESSAGES = "hear_messages"
-    # Flags and wishes of callers of calls that one may read, and opening their numbers.
+    # Flags and wishes of the callers of readable calls, and opening their numbers.
     KNOW_CALLERS = "know_callers"
-    # The rota: who is on duty when; and deciding it.
+    # The rota: seeing who is on duty when, and planning it.
     SEE_ROSTER = "see_roster"
     PLAN_ROSTER = "plan_roster"
     READ_LOG = "read_log"
-    # Contacts and cases: one's own and those one was let into; a supervisor's whole team.
+    # Contacts and cases: a person's own, and those shared with them; a supervisor's whole team.
     READ_RECORDS = "read_records"
     READ_TEAM_RECORDS = "read_team_records"
     WRITE_CONTACTS = "write_contacts"
     WRITE_CASES = "write_cases"
-    # The work list of category codes that count as nothing, and which forms are in force.
+    # The work list of category codes that are counted nowhere, and the forms in force.
     SEE_DEFINITIONS = "see_definitions"
-    # Referrals: one's own and those of one's contacts; a supervisor's team's; an officer's, all.
+    # Referrals: a person's own, and those of their contacts; for a supervisor, those of the team;
+    # for a referral officer, all.
     SEE_REFERRALS = "see_referrals"
     SEE_ALL_REFERRALS = "see_all_referrals"
     WRITE_REFERRALS = "write_referrals"
-    # All running clocks, overrides to be seen, events that could not be delivered.
+    # All running deadlines, overrides to be reviewed, events that could not be delivered.
     SEE_CLOCKS = "see_clocks"
     SEE_DIRECTORY = "see_directory"
     KEEP_DIRECTORY = "keep_directory"
-    # Numbers without identities.
+    # Figures without identities.
     SEE_STATISTICS = "see_statistics"
-    # Numbers of single counsellors; requests for files about single calls and contacts, and the
-    # second person's word on them; releases and reports that are sent.
+    # Figures of single counsellors; requests for files about single calls and contacts, and the
+    # decision of a second person on them; releases, and reports that are sent.
     SEE_STAFF_STATISTICS = "see_staff_statistics"
-    # Calls by the second, one by one, without what was said.
+    # Single calls, to the second, without what was said.
     SEE_SINGLE_CALLS = "see_single_calls"
     EXPORT_RECORDS = "export_records"
     APPROVE_EXPORTS = "approve_exports"
     PUBLISH = "publish"
-    # Everybody who is signed in: who am I, the live stream, signing out.
+    # For everyone who is signed in: their own account, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
 
@@ -104,7 +105,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.APPROVE_EXPORTS,
         }
     ),
-    # Numbers without identities: call facts, no messages, no talks.
+    # Figures without identities: the facts of calls, but no messages and no talks.
     Role.ADMINISTRATOR: frozenset(
         {
             _P.SIGNED_IN,
@@ -144,5 +145,5 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 
 def may(role: str, permission: Permission) -> bool:
-    """Whether the role holds the permission; an unknown role holds none."""
+    """Return whether the role holds the permission; an unknown role holds none."""
     return role in set(Role) and permission in PERMISSIONS[Role(role)]

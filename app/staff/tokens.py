@@ -1,4 +1,4 @@
-"""Tokens for programs: each says what it may ask for, until when, and can be taken back."""
+"""Tokens for programs: each has scopes and an end, and can be revoked."""
 
 import re
 import secrets
@@ -14,7 +14,7 @@ from app.staff.roles import Permission
 from app.work import Actor, Work
 
 PREFIX = "hl_"
-# What a token may be for, and the permission that this is. Nothing that names a person.
+# The scopes of tokens, and the permissions that each gives. None gives access to a person's name.
 SCOPES: dict[str, frozenset[Permission]] = {
     "statistics": frozenset({Permission.SEE_STATISTICS}),
     "single_calls": frozenset({Permission.SEE_STATISTICS, Permission.SEE_SINGLE_CALLS}),
@@ -24,16 +24,16 @@ _USED_EVERY = timedelta(minutes=5)
 
 
 async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
-    """Make a token; it is shown this once. Raises Invalid, Conflict."""
+    """Make a token and return it; it is shown only once. Raises Invalid, Conflict."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}", name):
         raise Invalid("A token's name has 1 to 60 letters, digits, spaces, dots and dashes.")
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise Invalid(f"A token is for one or more of: {', '.join(SCOPES)}.")
     if not 1 <= days <= 400:
-        raise Invalid("A token is good for 1 to 400 days.")
+        raise Invalid("A token is valid for 1 to 400 days.")
     if await work.session.scalar(select(ApiToken.id).where(ApiToken.name == name)):
-        raise Conflict("There is a token of that name already.")
+        raise Conflict("There is already a token with that name. Choose another name.")
     token = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
         id=uuid4(), name=name, token_key=work.keys.session_key(token), scopes=sorted(set(scopes)),
@@ -46,13 +46,13 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
 
 
 async def revoke_token(work: Work, name: str) -> None:
-    """Raises NotFound."""
+    """Revoke a token by its name. Raises NotFound."""
     found = await work.session.scalar(
         update(ApiToken).where(ApiToken.name == name, ApiToken.revoked_at.is_(None))
         .values(revoked_at=work.now).returning(ApiToken.id)
     )  # fmt: skip
     if found is None:
-        raise NotFound("There is no such token, or it is taken back already.")
+        raise NotFound("There is no such token, or it has already been revoked.")
     write_entry(work, "token taken back", str(found))
 
 
@@ -61,7 +61,7 @@ async def list_tokens(work: Work) -> list[ApiToken]:
 
 
 async def token_of(work: Work, token: str) -> ApiToken:
-    """Whoever asks with this token; from then on the work is theirs. Raises NotSignedIn."""
+    """Return the valid token, and make it the actor of the work. Raises NotSignedIn."""
     found = await work.session.scalar(
         select(ApiToken).where(
             ApiToken.token_key == work.keys.session_key(token),
@@ -80,5 +80,5 @@ async def token_of(work: Work, token: str) -> ApiToken:
 
 
 def may_token(token: ApiToken, permission: Permission) -> bool:
-    """Whether one of the token's scopes holds the permission."""
+    """Return whether one of the token's scopes holds the permission."""
     return any(permission in SCOPES.get(scope, frozenset()) for scope in token.scopes)

@@ -57,7 +57,7 @@ async def signed_in(page: Page, stage: Stage, counsellor: Counsellor) -> None:
     await page.get_by_label("Name").fill(counsellor.staff.name)
     await page.get_by_label("Password").fill("not the password")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("is not right")
+    await expect(page.get_by_role("alert")).to_contain_text("is wrong")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_label("Password").press("Enter")
     await expect(page.locator("#connection")).to_have_text("● live")
