@@ -1,5 +1,8 @@
-"""The `helpline` command. `serve` is loaded without the other commands: a line that was away
-must answer its callers as soon as it can."""
+"""The `helpline` command.
+
+`serve` is loaded without the other commands, so that a restarted server answers callers as soon
+as it can.
+"""
 
 import sys
 

@@ -16,16 +16,16 @@ Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
 
 
 def agency_commands(run: Run) -> typer.Typer:
-    """The commands; `run` carries out a verb in a transaction of its own."""
+    """Return the commands; `run` carries out a verb in a transaction of its own."""
     app = typer.Typer(no_args_is_help=True, help="Agencies that receive referrals.")
 
     @app.command("add")
     def add(
         name: str,
-        code: Annotated[str, typer.Option(help="small letters, digits and dashes")],
+        code: Annotated[str, typer.Option(help="lower-case letters, digits, dashes")],
         sector: Annotated[Sector, typer.Option()],
         services: Annotated[str, typer.Option(help=f"comma-separated: {', '.join(Service)}")],
-        areas: Annotated[str, typer.Option(help="codes of places; none means everywhere")] = "",
+        areas: Annotated[str, typer.Option(help="codes of places; default: everywhere")] = "",
         phone: Annotated[
             list[str] | None,
             typer.Option(help="a duty phone, in order: '+NUMBER' or '+NUMBER (22:00-06:00)'"),
@@ -33,8 +33,8 @@ def agency_commands(run: Run) -> typer.Typer:
         email: str = "",
         sms: Annotated[str, typer.Option(help="a number that takes SMS")] = "",
         hours: Annotated[str, typer.Option(help="'24/7' or 'Mo-Fr 08:00-16:00; PH off'")] = "",
-        timezone: Annotated[str, typer.Option(help="the protocol's if left out")] = "",
-        languages: Annotated[str, typer.Option(help="the first is spoken, for example sr,en")] = "",
+        timezone: Annotated[str, typer.Option(help="default: the protocol's")] = "",
+        languages: Annotated[str, typer.Option(help="the first is spoken; for example sr,en")] = "",
         age_from: str = "",
         age_to: str = "",
         deputy: Annotated[str, typer.Option(help="code of the agency that stands in")] = "",
@@ -47,7 +47,7 @@ def agency_commands(run: Run) -> typer.Typer:
         ] = "",
         webhook_url: str = "",
     ) -> None:
-        """Add an agency, or change the one of that code."""
+        """Add an agency, or change the one with that code."""
         texts = {
             "code": code, "name": name, "sector": sector.value, "services": _bars(services),
             "areas": _bars(areas), "duty_phones": " | ".join(phone or []), "email": email,
@@ -65,7 +65,7 @@ def agency_commands(run: Run) -> typer.Typer:
 
     @app.command("import")
     def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-        """Take in a CSV file: all of it or, with the errors by line, nothing."""
+        """Import a CSV file. If a line has errors, list them and import nothing."""
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -78,9 +78,11 @@ def agency_commands(run: Run) -> typer.Typer:
 
     @app.command("export")
     def give_out(
-        output: Annotated[Path | None, typer.Option(help="a file; none means the screen")] = None,
+        output: Annotated[
+            Path | None, typer.Option(help="a file; default: standard output")
+        ] = None,
     ) -> None:
-        """The directory as a CSV file that can be taken in again."""
+        """Export the directory as a CSV file that can be imported again."""
 
         async def verb(work: Work) -> str:
             return directory_csv.write_directory(await agencies.entries(work))
@@ -93,7 +95,7 @@ def agency_commands(run: Run) -> typer.Typer:
 
     @app.command("secret")
     def secret(code: str) -> None:
-        """Make a new secret for an agency's signed events; it is shown this once."""
+        """Make a new secret for an agency's signed events; it is shown only once."""
 
         async def verb(work: Work) -> str:
             return await agencies.set_webhook_secret(work, code)
@@ -103,9 +105,11 @@ def agency_commands(run: Run) -> typer.Typer:
     @app.command("password")
     def password(
         code: str,
-        stdin: Annotated[bool, typer.Option("--password-stdin", help="read it from there")] = False,
+        stdin: Annotated[
+            bool, typer.Option("--password-stdin", help="read the password from standard input")
+        ] = False,
     ) -> None:
-        """The password of our account at an agency's case management system; sealed."""
+        """Set the password of our account at an agency's case management system; it is sealed."""
         if stdin:
             given = sys.stdin.readline().rstrip("\r\n")
         elif sys.stdin.isatty():
@@ -122,5 +126,5 @@ def agency_commands(run: Run) -> typer.Typer:
 
 
 def _bars(words: str) -> str:
-    """A list as the columns have it."""
+    """Return a comma-separated list in the form of the CSV columns."""
     return " | ".join(part.strip() for part in words.split(",") if part.strip())

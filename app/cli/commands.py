@@ -1,6 +1,7 @@
-"""Every command but `serve`.
+"""Every command except `serve`.
 
-What only some of them need (worker, demo) is loaded by these: an export is small.
+Modules that only some commands need (worker, demo) are imported by those commands: an export
+stays small.
 """
 
 import asyncio
@@ -62,7 +63,7 @@ app.command("export")(export_command(lambda verb: _run(verb)))
 app.command("serve")(serve)
 
 
-# -- what every command stands on --------------------------------------------------------
+# -- what every command uses -------------------------------------------------------------
 
 
 def _run(verb: Verb[T]) -> T:
@@ -116,7 +117,7 @@ async def _work(settings: Settings) -> None:
 def migrate(
     check: Annotated[bool, typer.Option(help="Compare the migrations with the models.")] = False,
 ) -> None:
-    """Bring the database up to date: ours and the job store's tables."""
+    """Bring the database up to date: our own tables and those of the job store."""
     with database_of(read_settings()) as settings:
         assert settings.database_url is not None
         if check:
@@ -125,7 +126,7 @@ def migrate(
 
 
 def _compare(url: str) -> None:
-    """Make the models' tables in a database beside, and compare the two."""
+    """Create the models' tables in a second database, and compare the two."""
     from sqlalchemy import make_url, text
 
     beside = "helpline_models"
@@ -153,21 +154,25 @@ def add_staff(
     endpoint: Annotated[
         str, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
     ] = "browser",
-    languages: Annotated[str, typer.Option(help="sr,en; none means every language")] = "",
+    languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
     line_numbers: Annotated[
-        str, typer.Option("--lines", help="numbers, comma-separated; none means every line")
+        str, typer.Option("--lines", help="numbers, comma-separated; default: every line")
     ] = "",
     skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
     training: Annotated[
         bool, typer.Option("--training", help="takes calls only while a supervisor is there")
     ] = False,
-    team: Annotated[str, typer.Option(help="whose supervisors read this person's records")] = "",
-    email: Annotated[str | None, typer.Option(help="where reports are announced")] = None,
+    team: Annotated[
+        str, typer.Option(help="the team whose supervisors read this person's records")
+    ] = "",
+    email: Annotated[
+        str | None, typer.Option(help="address to which reports are announced")
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
 ) -> None:
-    """Make an account."""
+    """Add an account."""
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
@@ -220,7 +225,7 @@ def change_staff(
     ] = None,
     active: Annotated[bool | None, typer.Option("--active/--inactive")] = None,
 ) -> None:
-    """Change what somebody can take; what is left out stays."""
+    """Change which calls a person can take; options that are left out stay as they are."""
 
     async def verb(work: Work) -> None:
         await people.change_staff(
@@ -246,29 +251,36 @@ def line_plan(
     supervisor_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
     on_call_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
     any_skill_after: Annotated[
-        int | None, typer.Option(help="from then on the line's skills are not asked for")
+        int | None, typer.Option(help="seconds until the line's skills are no longer required")
     ] = None,
     preferred_for: Annotated[
-        int | None, typer.Option(help="seconds that a caller waits for whom they asked for")
+        int | None,
+        typer.Option(help="seconds that a caller waits for the counsellor they asked for"),
     ] = None,
     partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
     partner_number: Annotated[
         str | None, typer.Option(help="+NUMBER of another service; '' for none")
     ] = None,
-    ring_at_once: Annotated[int | None, typer.Option(help="for a child in danger")] = None,
+    ring_at_once: Annotated[
+        int | None, typer.Option(help="counsellors to ring at once for a child in danger")
+    ] = None,
     night_from: Annotated[
         int | None, typer.Option(help="hour of the day from which no call-back is made")
     ] = None,
-    night_until: Annotated[int | None, typer.Option(help="hour of the day until which")] = None,
+    night_until: Annotated[
+        int | None, typer.Option(help="hour of the day until which no call-back is made")
+    ] = None,
     longest_wait: Annotated[
-        int | None, typer.Option(help="seconds after which a wait alarms a person")
+        int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
     ] = None,
     priority: Annotated[
-        int | None, typer.Option(help="seconds that its callers are ahead of others")
+        int | None, typer.Option(help="seconds by which its callers are ahead of others")
     ] = None,
-    skills: Annotated[str | None, typer.Option(help="what its calls need: violence,lgbt:2")] = None,
+    skills: Annotated[
+        str | None, typer.Option(help="skills that its calls need: violence,lgbt:2")
+    ] = None,
 ) -> None:
-    """Show a line's plan, or change it: whom a longer wait opens, and what its calls need."""
+    """Show or change a line's plan: who else is offered a call as it waits, and what calls need."""
 
     async def verb(work: Work) -> str:
         line = await _line(work, number)
@@ -302,16 +314,16 @@ def add_line(
     languages: Annotated[str, typer.Option(help="the first is spoken if none is chosen")] = "sr,en",
     timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
     practice: Annotated[
-        bool, typer.Option("--practice", help="for training: it is in no statistic")
+        bool, typer.Option("--practice", help="for training; left out of statistics")
     ] = False,
     leads_here: Annotated[
-        str, typer.Option(help="for a short NUMBER: the +NUMBERS of the provider behind it")
+        str, typer.Option(help="for a short NUMBER: the provider's +NUMBERS behind it")
     ] = "",
     shown: Annotated[
         str, typer.Option(help="+NUMBER that phones of counsellors and agencies show")
     ] = "",
 ) -> None:
-    """Make a line."""
+    """Add a line."""
 
     async def verb(work: Work) -> str:
         line = await lines.add_line(
@@ -332,13 +344,13 @@ def add_line(
 
 @line_app.command("prompt")
 def set_prompt(
-    key: Annotated[str, typer.Argument(help="which words; a wrong one lists them all")],
+    key: Annotated[str, typer.Argument(help="the prompt; an unknown key lists them all")],
     language: Annotated[str, typer.Option()],
-    line: Annotated[str, typer.Option(help="+NUMBER; none means every line")] = "",
-    text: Annotated[str | None, typer.Option(help="words to be spoken")] = None,
+    line: Annotated[str, typer.Option(help="+NUMBER; default: every line")] = "",
+    text: Annotated[str | None, typer.Option(help="text to be spoken")] = None,
     file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
 ) -> None:
-    """Change what callers hear: words, or an MP3 or WAV file."""
+    """Change what callers hear: a text, or an MP3 or WAV file."""
     kinds = {".mp3": "audio/mpeg", ".wav": "audio/wav"}
 
     async def verb(work: Work) -> None:
@@ -360,7 +372,7 @@ def set_hours(
     number: str,
     hours: Annotated[str, typer.Argument(help="24/7, or Mo-Fr 08:00-20:00; PH off")],
 ) -> None:
-    """Say when somebody should be there: what the rota leaves open then is a hole in it."""
+    """Set when a line should be staffed; times in it without a shift are reported as uncovered."""
 
     async def verb(work: Work) -> None:
         await lines.set_opening_hours(work, await _line(work, number), hours)
@@ -370,11 +382,9 @@ def set_hours(
 
 @telephony_app.command("setup")
 def telephony_setup(
-    install: Annotated[
-        bool, typer.Option(help="Put the fallback on the provider's own machines.")
-    ] = True,
+    install: Annotated[bool, typer.Option(help="Install the fallback at the provider.")] = True,
 ) -> None:
-    """Point the provider's numbers at this helpline, and keep callers company when it is away."""
+    """Point the provider's numbers at this helpline, with a fallback for when it is down."""
     from app.telephony.provider import Provider, ProviderError
     from app.telephony.setup import read_lines, set_up
 
@@ -384,8 +394,8 @@ def telephony_setup(
         report = asyncio.run(set_up(settings, Provider(settings), numbers, install=install))
     except ProviderError as error:
         raise BadSettings(
-            f"The provider refused ({error}). Look at HELPLINE_TWILIO_ACCOUNT_SID and the token or "
-            "API key."
+            f"The provider refused the request ({error}). Check HELPLINE_TWILIO_ACCOUNT_SID and "
+            "the token or API key."
         ) from None
     for sentence in report.done:
         print(sentence)
@@ -398,13 +408,13 @@ def telephony_setup(
 def line_numbers_of(
     number: str,
     leads_here: Annotated[
-        str | None, typer.Option(help="+NUMBERS of the provider, comma-separated")
+        str | None, typer.Option(help="the provider's +NUMBERS, comma-separated")
     ] = None,
     shown: Annotated[
         str | None, typer.Option(help="+NUMBER that counsellors and agencies see; '' for its own")
     ] = None,
 ) -> None:
-    """Change which numbers of the provider lead to a line, and which one phones show."""
+    """Change which of the provider's numbers lead to a line, and which number phones show."""
 
     async def verb(work: Work) -> None:
         line = await _line(work, number)
@@ -416,7 +426,7 @@ def line_numbers_of(
 
 @audit_app.command("verify")
 def verify() -> None:
-    """Recompute the chains of both logs; exit code 1 if a row was changed or is missing."""
+    """Recompute the chains of the logs; exit code 1 if a row was changed or is missing."""
 
     async def verb(work: Work) -> bool:
         whole = True
@@ -439,7 +449,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="which hour is played by --once")] = 7,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
-    """A helpline that lives, with the practice exchange; or a scripted hour of it."""
+    """Run a live helpline with the practice exchange, or play a scripted hour."""
     if once:
         from app.demo.once import run_once
 
@@ -465,7 +475,7 @@ def bench(
         str, typer.Argument(help="calls, contacts, referrals, routing, statistics, or all")
     ] = "all",
 ) -> None:
-    """Measure: one JSON line per measure."""
+    """Run benchmarks; print one JSON line per measure."""
     from app.demo.bench import run_bench
     from app.demo.bench_records import run_records_bench
     from app.demo.bench_referrals import run_referrals_bench
@@ -478,7 +488,7 @@ def bench(
         "routing": run_routing_bench, "statistics": run_statistics_bench,
     }  # fmt: skip
     if name not in ("all", *measures):
-        raise BadSettings(f"There is no measure {name!r}. There are: {', '.join(measures)}, all.")
+        raise BadSettings(f"There is no benchmark {name!r}. Choose {', '.join(measures)} or all.")
     for measure, run in measures.items():
         if name in ("all", measure):
             run()

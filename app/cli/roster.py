@@ -19,7 +19,7 @@ Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
 
 
 def shift_commands(run: Run) -> typer.Typer:
-    """The commands; `run` carries out a verb in a transaction of its own."""
+    """Return the commands; `run` carries out a verb in a transaction of its own."""
     app = typer.Typer(no_args_is_help=True, help="The rota.")
 
     @app.command("add")
@@ -30,14 +30,16 @@ def shift_commands(run: Run) -> typer.Typer:
         from_: Annotated[str, typer.Option("--from", help="wall-clock time, HH:MM")] = "00:00",
         until: Annotated[str, typer.Option("--until", help="wall-clock time, HH:MM")] = "24:00",
         timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
-        first_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; today if not said")] = None,
+        first_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: today")] = None,
         last_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
-        layer: Annotated[Layer, typer.Option(help="who is asked when")] = Layer.PRIMARY,
+        layer: Annotated[
+            Layer, typer.Option(help="whether calls are offered at once or as the wait grows")
+        ] = Layer.PRIMARY,
         on_holidays: Annotated[
-            OnHolidays, typer.Option(help="what a public holiday means for it")
+            OnHolidays, typer.Option(help="what happens to the shift on a public holiday")
         ] = OnHolidays.WORKS,
     ) -> None:
-        """Put somebody on the rota: always, or on the days of a rule from one time to another."""
+        """Put a person on the rota: always, or between two times on the days of a rule."""
         if always == (rrule is not None):
             raise BadSettings("Give either --always or --rrule.")
         start, end = _minutes("--from", from_), _minutes("--until", until)
@@ -65,15 +67,15 @@ def shift_commands(run: Run) -> typer.Typer:
 
     @app.command("import")
     def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-        """Take in a rota as iCalendar: all of the file, or nothing."""
+        """Import a rota as iCalendar: the whole file, or nothing."""
         shifts, changed = run(lambda work: calendars.import_rota(work, file.read_bytes()))
-        print(f"{shifts} shifts and {changed} changes were taken in.")
+        print(f"{shifts} shifts and {changed} changes were imported.")
 
     @app.command("export")
     def give_out(
-        output: Annotated[Path | None, typer.Option(help="standard output if left out")] = None,
+        output: Annotated[Path | None, typer.Option(help="default: standard output")] = None,
     ) -> None:
-        """Give out the rota as iCalendar."""
+        """Export the rota as iCalendar."""
         content = run(calendars.export_rota)
         if output is None:
             sys.stdout.buffer.write(content)
@@ -85,10 +87,10 @@ def shift_commands(run: Run) -> typer.Typer:
         day: Annotated[str, typer.Argument(help="YYYY-MM-DD")],
         name: str,
         works: Annotated[
-            bool, typer.Option("--works", help="a holiday of the country that is none for us")
+            bool, typer.Option("--works", help="a public holiday on which we work as usual")
         ] = False,
     ) -> None:
-        """Say that a day is a holiday, or that one of the country's is none."""
+        """Mark a day as a holiday, or a public holiday as an ordinary day."""
         when = _day("DAY", day)
         assert when is not None
         run(lambda work: changes.set_holiday(work, when, name, free=not works))

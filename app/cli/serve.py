@@ -20,5 +20,5 @@ def serve(
         typer.Option("--replace", help="Take over from the running server without a gap."),
     ] = False,
 ) -> None:
-    """Run the web server, and a worker beside it unless told otherwise."""
+    """Run the web server, and a worker with it unless --no-worker is given."""
     server.serve(host, port, workers=workers, with_worker=not no_worker, replace=replace)

@@ -32,25 +32,27 @@ Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
 
 
 def export_command(run: Run) -> Callable[..., None]:
-    """`helpline export`; `run` carries out a verb in a transaction of its own."""
+    """Return `helpline export`; `run` carries out a verb in a transaction of its own."""
 
     def export(
         what: Annotated[str, typer.Argument(help=f"{', '.join(WHAT)}, or dictionary")],
-        from_: Annotated[str, typer.Option("--from", help="date or instant; 30 days ago")] = "",
-        to: Annotated[str, typer.Option("--to", help="exclusive; after today")] = "",
+        from_: Annotated[
+            str, typer.Option("--from", help="date or instant; default: the last 30 days")
+        ] = "",
+        to: Annotated[str, typer.Option("--to", help="exclusive; default: tomorrow")] = "",
         format_: Annotated[str, typer.Option("--format", help="csv, xlsx, json, parquet")] = "",
         output: Annotated[
-            Path | None, typer.Option(help="a file; - or none: standard output")
+            Path | None, typer.Option(help="a file; - or left out: standard output")
         ] = None,
         period: Annotated[str, typer.Option(help="day, month, weekday_hour, ...")] = "",
         by: Annotated[str, typer.Option(help="at most two dimensions: line,outcome")] = "",
-        line: Annotated[str, typer.Option(help="+NUMBER; none means all")] = "",
-        report: Annotated[str, typer.Option(help="report only: which, for example chi")] = "",
+        line: Annotated[str, typer.Option(help="+NUMBER; default: all")] = "",
+        report: Annotated[str, typer.Option(help="only for report: its name, such as chi")] = "",
         request: Annotated[
-            str, typer.Option(help="records only: the id of an approved request")
+            str, typer.Option(help="only for records: the id of an approved request")
         ] = "",
     ) -> None:
-        """Write numbers into a file; the window is half-open, in each line's own time zone."""
+        """Write figures to a file; the window is half-open, in each line's own time zone."""
         if what == "dictionary":
             for file, name, words in data_dictionary():
                 print(f"{file}\t{name}\t{words}")
@@ -79,7 +81,10 @@ def export_command(run: Run) -> Callable[..., None]:
 
 
 async def _approved(work: Work, request: str) -> Wanted:
-    """What a second person has approved, once, as it was approved; written down before a byte."""
+    """Return the export that a second person approved, which can be used once.
+
+    Its use is committed before the first byte is written.
+    """
     try:
         export_id = UUID(request) if request else None
     except ValueError:
@@ -90,13 +95,13 @@ async def _approved(work: Work, request: str) -> Wanted:
         if export is not None:
             return desk.wanted_of(export)
     raise BadSettings(
-        "Records are about single persons: ask for them on /reports with a reason, let a second "
-        "person approve it, and give the id of that request with --request. It is good for once."
+        "Records are about single persons. Request them on /reports with a reason, let a second "
+        "person approve the request, and give its id with --request. It can be used once."
     )
 
 
 async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:
-    """Into a file beside, which takes the name only when it is whole."""
+    """Write into a temporary file, which gets its final name only when it is complete."""
     part = target.with_name(target.name + ".part") if target else None
     file = part.open("wb") if part else sys.stdout.buffer
     if part:
@@ -127,29 +132,29 @@ async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:
 
 
 def token_commands(run: Run) -> typer.Typer:
-    """Tokens for programs."""
-    app = typer.Typer(no_args_is_help=True, help="Tokens for programs that ask for numbers.")
+    """Return the commands for the tokens of programs."""
+    app = typer.Typer(no_args_is_help=True, help="Tokens for programs that read figures.")
 
     @app.command("add")
     def add(
         name: str,
         scopes: Annotated[str, typer.Option(help=", ".join(tokens.SCOPES))] = "statistics",
-        days: Annotated[int, typer.Option(help="for how long it is good")] = 365,
+        days: Annotated[int, typer.Option(help="days for which it is valid")] = 365,
     ) -> None:
-        """Make a token and print it, this once."""
+        """Make a token and print it; it is shown only once."""
         wanted = [word.strip() for word in scopes.split(",") if word.strip()]
         print(run(lambda work: tokens.add_token(work, name, wanted, days)))
 
     @app.command("revoke")
     def revoke(name: str) -> None:
-        """Take a token back."""
+        """Revoke a token."""
         run(lambda work: tokens.revoke_token(work, name))
 
     @app.command("list")
     def list_all() -> None:
-        """All tokens: name, scopes, until when, used last, taken back."""
+        """List all tokens: name, scopes, end or revocation, last use."""
         for one in run(tokens.list_tokens):
-            state = "taken back" if one.revoked_at else f"until {one.expires_at:%Y-%m-%d}"
+            state = "revoked" if one.revoked_at else f"until {one.expires_at:%Y-%m-%d}"
             used = f"used {one.used_at:%Y-%m-%d %H:%M}" if one.used_at else "never used"
             print(f"{one.name}\t{','.join(one.scopes)}\t{state}\t{used}")
 
