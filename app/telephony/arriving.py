@@ -1,4 +1,4 @@
-"""A child rings: greeting, menu, and into the queue, to a partner or to a voice message."""
+"""An incoming call: greeting and menu, then the queue, a partner or a voice message."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ from app.work import Work
 
 
 async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
-    """A call comes in: its row is made before anything else."""
+    """Answer an incoming call. Its row is created before anything else."""
     line = await lines.line_of_number(work, signed.fields.get("To"))
     call, fresh = await record.open_call(
         work,
@@ -57,7 +57,7 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
     if fresh and scene is not None:
         answer = await _welcome(work, call, signed, scene.line)
     if not call.greeted:
-        # The end overtook the beginning.
+        # The webhook of the end came before the webhook of the beginning.
         call.greeted = True
         await record.restate(work, call, "the ring was heard of late")
     await record.record(
@@ -73,17 +73,19 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
 
 
 def _begins_again(call: Call, signed: Signed) -> bool:
-    """Whether somebody who has chosen already comes from the beginning once more, and rings no
-    longer: sent there by a proxy that answered for us, or after trouble."""
+    """Return whether an answered call whose caller has chosen a language starts over.
+
+    A proxy that answered for us, or an error of ours, sends a caller back to the start.
+    """
     talks = read_leg_status(signed.fields.get("CallStatus")) is LegStatus.IN_PROGRESS
     return talks and call.language is not None and CallState(call.state) is not CallState.ENDED
 
 
 async def _go_on(work: Work, call: Call) -> Answer:
-    """Where they were, and in their place."""
+    """Send the caller back to where they were, with their place in the queue."""
     call = await record.lock_call(work, call.id)
     if not work.settings.has_conferences:
-        # Whose own leg asks us is with nobody.
+        # A caller whose own leg asks us for a document is not with a counsellor.
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is not None and offer.move_wanted_at is not None:
             _, offer = await offers.lock_offer(work, offer.id)
@@ -95,10 +97,10 @@ async def _go_on(work: Work, call: Call) -> Answer:
 
 
 async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> Answer:
-    """What is known of whoever rings decides what they hear first, and where they stand."""
+    """Choose what the caller hears first, and their priority, from what is known of the number."""
     staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
     if staff_id is not None:
-        # A counsellor: theirs is no call of a child, unless they stay on the line.
+        # A counsellor rings. It is not a caller's call, unless the counsellor stays on the line.
         return {"kind": "duty_menu", "n": 1}
     known = await callers.known(work, call)
     plan = read_plan(line.plan)
@@ -117,7 +119,7 @@ async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> 
 
 
 def blocked(digits: str | None) -> Decision:
-    """A caller who was flagged pressed a key, or none: in danger everybody is let through."""
+    """Handle the key of a blocked caller, or none. The danger digit lets every caller through."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if digits == line.danger_digit:
@@ -131,7 +133,7 @@ def blocked(digits: str | None) -> Decision:
 
 
 def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
-    """The digit of the menu; whatever it is, the caller gets on."""
+    """Handle the digit of the menu, or none. No digit ends the call."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if asked_again and digits is None:
@@ -163,7 +165,7 @@ async def admit(
     language: str,
     danger: bool,
 ) -> Answer:
-    """Into the queue if somebody is on duty; else say so and offer a voice message."""
+    """Queue the caller if a counsellor is on duty; else ring the partner or offer a message."""
     call.language = call.language or language
     state = CallState(call.state)
     if state is not CallState.GREETING:
@@ -191,14 +193,14 @@ async def admit(
     if partner_is_due(work, call, line, at_once=True):
         answer = on_to_partner(work, call)
         if call.danger:
-            # If the partner does not take them, others are asked to act.
+            # If the partner does not take the caller either, the call is referred.
             watch_danger(work, call)
         await record.record(
             work, call, "partner_rung", delivery=delivery, answer=answer, language=language
         )
         return answer
     if call.danger:
-        # Nobody of us is there: others are asked to act at once.
+        # No counsellor is there: the call is referred at once.
         work.defer("referrals:danger_unanswered", call_id=str(call.id))
     answer = {"kind": "message", "n": visit(call), "reason": found.unstaffed.value}
     if can_be_called(call) and not call.asked_back:
@@ -217,12 +219,12 @@ async def admit(
     return answer
 
 
-# A partner who did not answer is not rung again for the same caller for so long.
+# A partner who did not answer is not rung again for the same caller within this time.
 _PARTNER_REST = timedelta(minutes=10)
 
 
 def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = False) -> bool:
-    """Whether the caller is to go on to the line's partner, if they take them."""
+    """Return whether it is time to ring the line's partner for this caller."""
     plan = read_plan(line.plan)
     if plan.partner_number is None:
         return False
@@ -235,13 +237,13 @@ def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = 
 def on_to_partner(work: Work, call: Call) -> Answer:
     call.partner_at = work.now
     if not work.settings.has_conferences:
-        # Nobody screens their phone there, and nobody tells that it was lifted.
+        # The platform cannot screen the partner's phone, and does not report that it was answered.
         work.defer("telephony:watch_partner", delay=dialling.LOOKS_EVERY, call_id=str(call.id))
     return {"kind": "partner", "n": visit(call)}
 
 
 async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
-    """A webhook of a phase that is over: wherever the call is now, that is where it goes."""
+    """Answer a webhook of a phase that is over: send the call to where it is now."""
     state = CallState(call.state)
     if state is CallState.ENDED:
         answer: Answer = {"kind": "goodbye"}

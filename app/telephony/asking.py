@@ -1,4 +1,4 @@
-"""Asking the provider about a call of which nothing was heard, and putting right what is wrong."""
+"""Reconcile a call of which nothing was heard: ask the provider, and put right what is wrong."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from app.work import Work
 
 @task("reconcile_call")
 async def reconcile_call(context: JobContext, call_id: str) -> None:
-    """Nothing was heard of a call for long: ask, and only then act."""
+    """Ask the provider about a call of which nothing was heard for long, and only then act."""
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
@@ -64,7 +64,7 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
 
 
 async def _room_of(work: Work, call: Call) -> str | None:
-    """The provider's id of the conference in which a call is."""
+    """Return the provider's id of the conference that a call is in; None if there is none."""
     found: str | None = await work.session.scalar(
         select(Offer.conference_sid)
         .where(Offer.call_id == call.id, Offer.conference_sid.is_not(None))
@@ -77,11 +77,11 @@ async def _room_of(work: Work, call: Call) -> str | None:
 async def _put_right(
     work: Work, call: Call, inside: dict[str, str] | None, sid: str, *, in_progress: bool
 ) -> None:
-    """The caller is alive at the provider: make sure that they are not alone in silence."""
+    """Make sure that a caller who is still on the line is not alone in silence."""
     state = CallState(call.state)
     offer = await offers.live_offer_of_call(work, call.id)
     if call.kept_room_id is not None:
-        # With others, until the next counsellor is there.
+        # Other participants stay with the caller until the next counsellor is there.
         if inside is not None and not any(other != sid for other in inside):
             await leaving.leave_empty_room(work, call)
     elif offer is not None and offer.lost_at is not None:

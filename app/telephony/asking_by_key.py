@@ -1,7 +1,7 @@
 """A caller who cannot speak hears a question and answers it with a key.
 
-A conference cannot collect keys, so the caller is led out of it for the question, while the
-counsellor stays in, and back again with the answer.
+A conference cannot collect keys, so the caller is moved out of it for the question and back in
+afterwards, while the counsellor stays in.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from app.telephony.script import Answer
 from app.telephony.urls import call_path
 from app.work import Work
 
-# A question is spoken so often to a caller who presses no key.
+# How many times a question is spoken to a caller who presses no key.
 _TIMES = 2
 
 
 @task("ask_caller")
 async def ask_caller(context: JobContext, question_id: str) -> None:
-    """Lead the caller out of the conference to a question; the conference goes on without."""
+    """Move the caller out of the conference to a question; the conference goes on."""
     parts = parts_of(context)
     async with parts.work() as work:
         question = await work.session.get(CallQuestion, UUID(question_id))
@@ -62,7 +62,7 @@ async def ask_caller(context: JobContext, question_id: str) -> None:
 
 
 def question(question_id: UUID, digits: str | None, n: int) -> Decision:
-    """The question, or what was pressed: then back to the counsellor."""
+    """Ask the question or take the key, then return the caller to the counsellor."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         asked = await work.session.get(CallQuestion, question_id, with_for_update=True)
@@ -102,7 +102,7 @@ async def _back(work: Work, call: Call, heard: bool) -> Answer:
 
 @task("note_danger")
 async def note_danger(context: JobContext, question_id: str) -> None:
-    """A key that means danger now sets the urgency of the contact, where none was decided."""
+    """Set the urgency of the contact after a key that means danger, if none was decided."""
     async with parts_of(context).work() as work:
         question = await work.session.get(CallQuestion, UUID(question_id))
         assert question is not None

@@ -1,4 +1,4 @@
-"""How a webhook of a caller's leg is decided: once, and a repeat gets the same answer."""
+"""Decide each webhook of a caller's leg once; a repeat gets the same answer."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from app.work import Work
 
 
 class NotThisCall(NotAllowed):
-    default = "The call of the address is not the call of the request."
+    default = "The call in the address is not the call in the request."
 
 
 def delivery_of(signed: Signed, key: str) -> Delivery:
@@ -30,13 +30,13 @@ def delivery_of(signed: Signed, key: str) -> Delivery:
 
 
 def caller_is_gone(signed: Signed) -> bool:
-    """Whether the request itself says that the leg has ended."""
+    """Return whether the request itself says that the leg has ended."""
     status = read_leg_status(signed.fields.get("CallStatus"))
     return status is not None and is_over(status)
 
 
 async def scene_of(work: Work, call: Call, offer_id: UUID | None = None) -> Scene | None:
-    """The line and language of a call; None if there is no line at all to speak for it."""
+    """Return the line and language of a call; None if there is no line at all to speak for it."""
     line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
     return Scene(line, call.id, call.language, work.now, offer_id) if line else None
 
@@ -70,8 +70,10 @@ async def decide(
 
 
 async def _has_outlived(work: Work, call: Call) -> bool:
-    """Whether a caller is on the line for longer than a wait can be, outside a talk: a phone that
-    was not put down, most likely."""
+    """Return whether a caller outside a talk has been on the line for longer than a wait can be.
+
+    Most likely the phone was not put down.
+    """
     longest = timedelta(seconds=work.settings.longest_wait_seconds)
     if work.now - call.opened_at < longest or CallState(call.state) not in _OUTSIDE:
         return False
@@ -93,7 +95,7 @@ async def _say_farewell(work: Work, call: Call, delivery: Delivery) -> Answer:
 
 
 def as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
-    """The scene in which an earlier answer was spoken: its language and its instant."""
+    """Return the scene in which an earlier answer was spoken: its language and its instant."""
     if scene is None:
         return None
     language = event.detail.get("language", scene.language)
@@ -101,19 +103,19 @@ def as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
 
 
 def go_back(call: Call) -> Answer:
-    """Back to the waiting room, by the address of the call's present entry to it."""
+    """Return the answer that sends the caller to the waiting room, by its current entry."""
     return {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
 
 
 def visit(call: Call) -> int:
-    """A number that no earlier document of this call had, for the addresses that it hands out.
+    """Return a number for addresses that no earlier document of this call has used.
 
-    A caller can come to the voice message more than once; each time is a new question.
+    A caller can come to the voice message more than once, and each time must be told apart.
     """
     return call.event_count + 1
 
 
 def watch_danger(work: Work, call: Call) -> None:
-    """If nobody takes the call in the protocol's time, it is referred."""
+    """Have the call referred if no counsellor takes it within the protocol's time."""
     patience = protocols_of(work.ground).current.danger_key.unanswered_after
     work.defer("referrals:danger_unanswered", delay=patience, call_id=str(call.id))

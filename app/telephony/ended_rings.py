@@ -1,7 +1,7 @@
-"""Rings that came and went while we were away: read from the provider's list of ended calls.
+"""Rings that began and ended while we could not answer, from the provider's list of ended calls.
 
-The newest instant up to which that list has been compared is kept as a row, so a long outage is
-made up for hour by hour, and an interruption goes on where it stopped.
+A row holds the instant up to which that list has been compared. So a long outage is made up for
+hour by hour, and an interrupted comparison goes on where it stopped.
 """
 
 from datetime import datetime, timedelta
@@ -20,15 +20,15 @@ from app.work import Work
 
 # The provider's lists are complete only after a while, and a callback may still be on its way.
 SETTLED_AFTER = timedelta(seconds=45)
-# What is compared in one go, so that an outage of days is made up for step by step; after a step
-# without a single ring the next one is longer.
+# How much is compared at once, so that an outage of days is made up for step by step. After a step
+# without a ring the next one is longer.
 _STEP, _LONGEST_STEP = timedelta(hours=1), timedelta(days=1)
-# The provider tells whole seconds, and its clock may differ from ours.
+# The provider's timestamps are in whole seconds, and its clock may differ from ours.
 _OVERLAP = timedelta(seconds=10)
 
 
 async def open_unreachable(parts: Parts) -> None:
-    """Open a record for every ring that ended since the last comparison and that we never heard."""
+    """Open a record for every ring that ended since the last comparison and never reached us."""
     async with parts.work() as work:
         since = await _since(work)
         until_now = work.now - SETTLED_AFTER
@@ -45,7 +45,7 @@ async def open_unreachable(parts: Parts) -> None:
 
 
 async def _since(work: Work) -> datetime:
-    """Up to when it was compared; a new installation begins now."""
+    """Return the instant up to which the list was compared; a new installation begins now."""
     await work.session.execute(
         pg_insert(Reconciled)
         .values(id=1, until_at=work.now - SETTLED_AFTER)
@@ -56,7 +56,7 @@ async def _since(work: Work) -> datetime:
 
 
 async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
-    """Of these, what has no row; a row that has not ended is asked about by itself."""
+    """Return the legs that have no row; reconcile each row that has not ended on its own."""
     sids = [leg.sid for leg in ended]
     async with parts.work() as work:
         rows = await work.session.execute(
@@ -71,7 +71,7 @@ async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
         for leg in ended:
             found = known.get(leg.sid)
             if found is not None and found[2] == Outcome.UNREACHABLE:
-                # Only its end was told to us: the provider knows when it rang.
+                # Only the end was reported to us, but the provider knows when the call rang.
                 await work.session.execute(
                     update(Call)
                     .where(Call.id == found[0], Call.opened_at > leg.since)
@@ -97,4 +97,4 @@ async def _open(parts: Parts, leg: ProviderLeg) -> None:
         status = read_leg_status(leg.status)
         by = "provider" if status in (LegStatus.FAILED, LegStatus.BUSY) else "caller"
         await offers.end_call(work, call, ended_by=by, at=leg.ended_at)
-    log().warning("a ring came and went while we were away", area="telephony")
+    log().warning("a ring began and ended while we could not answer", area="telephony")

@@ -1,4 +1,4 @@
-"""How a caller's leg ended, and where a caller goes on after the provider heard nothing of us."""
+"""How a caller's leg ended, and where a caller goes on after the provider got no document."""
 
 from sqlalchemy import select
 
@@ -16,7 +16,7 @@ from app.work import Work
 
 
 async def number_status(work: Work, signed: Signed) -> None:
-    """The status callback of our number: how the caller's leg ended."""
+    """Handle the status callback of our number: how the caller's leg ended."""
     status = read_leg_status(signed.fields.get("CallStatus"))
     line = await lines.line_of_number(work, signed.fields.get("To"))
     word = status.value if status else "unknown"
@@ -27,7 +27,7 @@ async def number_status(work: Work, signed: Signed) -> None:
         if earlier is not None:
             return
     except NotFound:
-        # A ring that never reached us: it is a record all the same.
+        # A ring that never reached us becomes a record, too.
         told_at = signed.told_at if signed.told_at and signed.told_at < work.now else None
         call, _ = await record.open_call(
             work,
@@ -46,9 +46,9 @@ async def number_status(work: Work, signed: Signed) -> None:
 
 
 async def resume(work: Work, signed: Signed) -> str | None:
-    """Where a caller goes on after the provider failed to get a document from us.
+    """Return the path where a caller goes on after the provider got no document from us.
 
-    None means from the beginning: there is no row yet, so the ring is delivered again.
+    None means from the beginning: there is no row yet, or no language was chosen.
     """
     call_id = await work.session.scalar(select(Call.id).where(Call.provider_sid == signed.call_sid))
     if call_id is None:

@@ -1,7 +1,7 @@
 """What callers hear from the provider itself while none of our servers answers. Pure.
 
-A flow that the provider keeps: it says that we are coming back, tries our address again and again,
-and after a while rings the line's partner. The widgets are those that Twilio Studio documents.
+The provider keeps a flow. It says that we are coming back, tries our address again and again, and
+after a while rings the line's partner. The widgets are those that Twilio Studio documents.
 A platform or account without flows can serve the TwiML instead; it cannot count its rounds, so it
 tries our address for ever and does not ring the partner.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from app.calls.speech import LineScript
 from app.telephony.script import TROUBLE
 
-# Rounds of words, and a try to reach us after each, before the partner is rung: about two minutes.
+# Rounds of words, each followed by a request to us, before the partner is rung: about two minutes.
 ROUNDS = 15
 # How long the partner's phone rings, in seconds.
 _PARTNER_RINGS = 30
@@ -27,7 +27,7 @@ def _state(kind: str, name: str, properties: dict[str, Any], **following: str) -
 
 
 def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[str, Any]:
-    """The definition of the flow. `address` is our voice address, `partner` a number or None."""
+    """Return the flow's definition. `address` is our voice address, `partner` a number or None."""
     words = [
         _state(
             "say-play", f"words_{n}", {"say": text, "language": locale, "loop": 1},
@@ -85,6 +85,6 @@ def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[s
 
 
 def fallback_twiml(address: str) -> str:
-    """The same without a memory: words, and back to us, for as long as it takes."""
+    """Return TwiML that does the same without counting: words, then back to us, for ever."""
     said = "".join(f'<Say language="{locale}">{text}</Say>' for locale, _, text in TROUBLE)
     return f"<Response>{said}<Redirect>{address}</Redirect></Response>"

@@ -1,4 +1,4 @@
-"""Once a minute: is what we believe what the provider sees? Nothing is ended without asking."""
+"""Reconcile live calls and legs with the provider each minute. Nothing is ended without asking."""
 
 import contextlib
 from datetime import timedelta
@@ -21,16 +21,16 @@ from app.telephony.leg_jobs import address_of_leg, known_sids
 from app.telephony.provider import ProviderError, ProviderLeg, Refused
 from app.work import PROGRAM, Ground, Work
 
-# The provider's list is looked at every so many seconds.
+# The provider's list is read every N seconds.
 EVERY = 60
-# The provider's clock may be so far from ours.
+# How far the provider's clock may differ from ours.
 _CLOCKS_DIFFER = timedelta(seconds=5)
-# What began more recently may still be on its way to us, or from us.
+# News of a leg that began more recently may still be on its way to us, or from us.
 _GRACE = timedelta(seconds=45)
 
 
 async def look_after(ground: Ground) -> None:
-    """Ask for the comparison; one of several workers does it."""
+    """Defer the comparison; one of the workers does it."""
     async with transaction(ground, PROGRAM) as work:
         work.defer("telephony:compare")
 
@@ -42,11 +42,11 @@ async def compare(context: JobContext) -> None:
     try:
         alive = {leg.sid: leg for leg in await parts.provider.live_legs()}
     except ProviderError:
-        # The next minute asks again.
+        # The next run asks again, a minute later.
         return
     await _open_unheard(parts, alive)
     with contextlib.suppress(ProviderError):
-        # What could not be read now is read from the same instant on the next minute.
+        # After an error, the next run starts from the same instant, a minute later.
         await open_unreachable(parts)
     await _ask_about_ghosts(parts, alive)
     await _end_orphans(parts, alive)
@@ -54,7 +54,7 @@ async def compare(context: JobContext) -> None:
 
 
 async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
-    """A ring that never reached us becomes a record, and the caller hears our greeting."""
+    """Open a record for each ring that never reached us, and let the caller hear our greeting."""
     async with parts.work() as work:
         rung = [
             leg
@@ -78,17 +78,17 @@ async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
             )  # fmt: skip
             if fresh:
                 await record.record(work, call, "found_at_the_provider", status=leg.status)
-        log().warning("a call that we had not heard of", area="telephony")
+        log().warning("found a call that never reached us", area="telephony")
         if leg.status == "in-progress":
             try:
                 await parts.provider.move_call(leg.sid, "/telephony/voice")
             except Refused:
-                # It ended meanwhile; its end is asked for like that of any other.
+                # It ended meanwhile; its end is reconciled like that of any other call.
                 continue
 
 
 async def _ask_about_ghosts(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
-    """Live for us and not on the provider's list: each is asked about by itself before it ends."""
+    """Reconcile each call that is live for us but not on the provider's list, before ending it."""
     async with parts.work() as work:
         rows = await work.session.execute(
             select(Call.id, Call.provider_sid).where(
@@ -103,8 +103,10 @@ async def _ask_about_ghosts(parts: Parts, alive: dict[str, ProviderLeg]) -> None
 
 
 async def _end_orphans(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
-    """Legs of ours that ring or talk for nobody. A leg is ours if a row says so, by its id or as
-    one that was sent and whose answer never came; other programs may use the same account.
+    """End legs of ours that no call needs any more.
+
+    A leg is ours if a row has its id, or if it matches a request of ours that got no response.
+    Other programs may use the same account.
     """
     async with parts.work() as work:
         old = {
@@ -125,16 +127,16 @@ async def _end_orphans(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
         found = await parts.provider.fetch_call(sid)
         status = read_leg_status(found.status) if found is not None else None
         if status is not None and not is_over(status):
-            log().warning("a leg rang for nobody", area="telephony")
+            log().warning("ending a leg that no call needs", area="telephony")
             await parts.provider.end_leg(sid)
 
 
-# A leg begins at the provider at most so long after it was asked for.
+# A leg begins at the provider within this time after our request.
 _BEGINS_WITHIN = timedelta(seconds=60)
 
 
 async def _never_learned(work: Work, alive: dict[str, ProviderLeg]) -> list[str]:
-    """Legs that were asked for, given up without an answer, and ring all the same."""
+    """Return legs that we requested and gave up without a response, but that ring all the same."""
     given_up = await work.session.scalars(
         select(Leg).where(
             Leg.provider_sid.is_(None), Leg.sending == "failed", Leg.sent_at.is_not(None),
@@ -159,7 +161,7 @@ async def _is_over(work: Work, leg: Leg) -> bool:
 
 
 async def _free_helpers(parts: Parts) -> None:
-    """Whoever helped in a talk that is over is available again. One lock after the other."""
+    """Release counsellors and participants from talks that are over, with one lock at a time."""
     async with parts.work() as work:
         helping = select(Party.staff_id).where(Party.state.in_(LIVE), Party.staff_id.is_not(None))
         stuck = list(

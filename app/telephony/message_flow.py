@@ -1,4 +1,4 @@
-"""The voice message: spoken, recorded, or silence."""
+"""The webhooks of a voice message: a recording, or silence."""
 
 from uuid import UUID, uuid4
 
@@ -17,7 +17,7 @@ from app.work import Work
 
 
 def message_left(signed: Signed) -> Decision:
-    """A voice message was spoken; thanks, and room for more. We do not hang up."""
+    """Keep a voice message, thank the caller, and let them record more. We do not hang up."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if _is_silence(work, signed):
@@ -38,7 +38,7 @@ def message_left(signed: Signed) -> Decision:
 
 
 def message_again() -> Decision:
-    """Nothing was said: if somebody has come on duty meanwhile, to them; else ask again."""
+    """Handle silence: queue the caller if a counsellor is on duty by now; else ask again."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         language = call.language or line.languages[0].language
@@ -48,13 +48,13 @@ def message_again() -> Decision:
 
 
 def _is_silence(work: Work, signed: Signed) -> bool:
-    """Without a message: Somleng records silence, too."""
+    """Return whether a recording holds no message: Somleng records silence, too."""
     nothing = signed.fields.get("RecordingDuration") == "0"
     return nothing and not work.settings.has_conferences
 
 
 def recording_of(signed: Signed) -> str:
-    """The id of a recording; where an action does not tell it, it ends the address."""
+    """Return the id of a recording. If there is no field for it, the address ends with it."""
     sid = signed.fields.get("RecordingSid")
     if not sid:
         sid = signed.fields.get("RecordingUrl", "").rpartition("/")[2].partition(".")[0]
@@ -62,7 +62,7 @@ def recording_of(signed: Signed) -> str:
 
 
 async def note_recording(work: Work, call: Call, signed: Signed) -> None:
-    """Keep that there is a recording, whichever of its webhooks comes first, and fetch it."""
+    """Note a recording, whichever of its webhooks comes first, and have it fetched."""
     sid = recording_of(signed)
     status = signed.fields.get("RecordingStatus", "completed")
     if not sid or status not in ("completed", "absent"):
@@ -91,7 +91,7 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
 
 
 async def recording_status(work: Work, call_id: UUID, signed: Signed) -> None:
-    """The recording callback: the message is complete, or there is none."""
+    """Handle the recording callback: the message is complete, or there is none."""
     call = await record.lock_call(work, call_id)
     sid = signed.fields.get("RecordingSid", "")
     key = f"recording:{sid}:{signed.fields.get('RecordingStatus', '')}"

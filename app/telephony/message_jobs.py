@@ -1,4 +1,4 @@
-"""Fetching a voice message, sealing it, and deleting it at the provider."""
+"""The job that fetches a voice message, seals it, and deletes it at the provider."""
 
 import contextlib
 from uuid import UUID
@@ -12,7 +12,7 @@ from app.referrals.opening import pick_owner
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider import ProviderError
 
-# After so many times "not there" a recording is absent.
+# After this many "not found" responses a recording counts as absent.
 _MISSING = 8
 
 
@@ -56,7 +56,7 @@ async def _note_message(parts: Parts, message_id: str, audio: tuple[bytes, str] 
                 audio[0], table="voice_messages", column="audio_sealed", row=message.id
             )
             message.audio_type, message.state = audio[1], "imported"
-            # A task from the first moment: somebody answers for it until it is done.
+            # It is a task from the first moment, and its owner answers for it until it is done.
             with contextlib.suppress(NotFound):
                 message.owner_id = message.owner_id or (await pick_owner(work)).id
             await record.record(work, call, "message_imported")

@@ -1,4 +1,4 @@
-"""In the waiting room: comfort, place, keys, the wish to be called back, and the way out."""
+"""The waiting room: comfort, place, keys, the wish for a call-back, and the ways out."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def _waits(work: Work, entry: int, step: int) -> Answer:
 
 
 def wait(entry: int, step: int) -> Decision:
-    """What a waiting caller hears next; asked for each time the last words have run out."""
+    """Decide what a waiting caller hears next, each time the last words have run out."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         state = CallState(call.state)
@@ -55,7 +55,7 @@ def wait(entry: int, step: int) -> Decision:
 
 
 async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
-    """Why the caller leaves the queue now: no counsellor is left, or it is the partner's turn."""
+    """Return why the caller leaves the queue now (no counsellor left, partner's turn), or None."""
     language = call.language or line.languages[0].language
     assert call.queued_at is not None
     found = await roster.staffing(
@@ -81,7 +81,7 @@ async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: 
 
 
 async def _place(work: Work, call: Call, line: LineScript, step: int) -> Answer:
-    """How many are before the caller, and whether they have waited for long."""
+    """Return how many callers are ahead, and whether this caller has waited for long."""
     assert call.queued_at is not None
     ahead, last = await queue.place_of(work, call)
     answer: Answer = {"ahead": ahead}
@@ -96,12 +96,12 @@ async def _place(work: Work, call: Call, line: LineScript, step: int) -> Answer:
 
 
 def _keys(call: Call) -> Answer:
-    """Which keys a caller has besides those for danger, a message and the last counsellor."""
+    """Return the keys that a caller has besides danger, message and last counsellor."""
     return {"callback": True} if can_be_called(call) and not call.asked_back else {}
 
 
 async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
-    """Where there is no conference: a counsellor is there, and the caller's leg dials them."""
+    """Where there is no conference, return the answer that dials a counsellor who is there."""
     dial = await dialling.dial_now(work, call)
     if dial is not None:
         await record.record(
@@ -112,7 +112,7 @@ async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
 
 
 def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
-    """A digit while waiting: to a voice message, or danger; anything else waits on."""
+    """Handle a digit while waiting: message, call-back, last counsellor or danger; else wait on."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         answer = _waits(work, entry, step + 1)
@@ -157,7 +157,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
 
 
 def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
-    """Safe to call? Who may answer? When? Only with a yes to the first is anybody called back."""
+    """Ask whether a call-back is safe, who may answer, and when. It is made only if it is safe."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         entry, _, step = n.partition(".")
@@ -168,7 +168,7 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
             onward = {"kind": "goodbye"}
         answer: Answer = {"kind": "callback", "n": n}
         if dial := await _dialled(work, call, delivery):
-            # Somebody is there: that is better than to be called back.
+            # A counsellor is there, which is better than a call-back.
             return dial
         match question:
             case "wanted" if digits == CALLBACK_DIGIT and can_be_called(call):
@@ -176,7 +176,7 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
             case "safe" if digits == "1":
                 answer["question"] = "who"
             case "who":
-                # Silence is taken for the narrower.
+                # Silence counts as the narrower choice.
                 answer |= {"question": "when", "who": "anyone" if digits == "2" else "caller"}
             case "when" if can_be_called(call):
                 slot = {"2": Slot.EVENING, "3": Slot.TOMORROW}.get(digits or "", Slot.SOON)
@@ -200,7 +200,7 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
 
 
 def leave_queue(result: str, gone: bool, entry: int) -> Decision:
-    """The waiting room was left: by hanging up, to a message, to a counsellor, or by a fault."""
+    """Handle the exit from the waiting room: hung up, to a message or counsellor, or by a fault."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if result == "hangup" or gone:
@@ -209,7 +209,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
             return nothing
         state = CallState(call.state)
         if result == "queue-full" and state is not CallState.GREETING:
-            # The provider lets no more in: the same words outside its queue.
+            # The provider's queue is full: the caller hears the same words outside it.
             answer: Answer = {"kind": "wait", "entry": entry, "step": 0}
         elif result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
             answer = {"kind": "nothing"}
@@ -241,12 +241,12 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
 
 
 async def _to_partner(work: Work, call: Call) -> bool:
-    """Whether the caller has left the waiting room for the partner."""
+    """Return whether the caller has left the waiting room for the partner."""
     return (await record.last_detail(work, call, "leave_queue")).get("cause") == "partner"
 
 
 def returned(entry: int) -> Decision:
-    """Back to the waiting room, and told so."""
+    """Send the caller back to the waiting room, and say so."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if CallState(call.state) is CallState.ENDED:
@@ -273,5 +273,5 @@ def returned(entry: int) -> Decision:
 
 
 async def was_transferred(work: Work, call: Call) -> bool:
-    """Whether the caller came back last because they were sent on, and not by a dropped line."""
+    """Return whether the caller last came back by a transfer, and not by a dropped line."""
     return bool((await record.last_detail(work, call, "counsellor_lost")).get("transferred"))
