@@ -1,4 +1,4 @@
-"""Who is beside caller and counsellor, as their legs and the conference tell."""
+"""Participants besides caller and counsellor, as their legs and the conference report them."""
 
 from uuid import UUID
 
@@ -13,12 +13,12 @@ from app.routing.models import Offer
 from app.staff.models import Staff
 from app.work import Work
 
-# SIP answers from here on are failures (RFC 3261, 21).
+# SIP response codes from here on are failures (RFC 3261, 21).
 _SIP_ERROR = 400
 
 
 async def counsellor_sid(work: Work, call: Call) -> str | None:
-    """The leg of whoever has the talk: whom a whisper goes to."""
+    """Return the leg id of the counsellor who has the talk, to which a whisper goes."""
     offer = await offers.live_offer_of_call(work, call.id)
     if offer is None:
         return None
@@ -33,12 +33,12 @@ async def counsellor_sid(work: Work, call: Call) -> str | None:
 
 
 def is_muted(party: Party, coach: str | None) -> bool:
-    """Whether nobody is to hear them: who listens, and who whispers to nobody."""
+    """Return whether a participant is muted: a listener, or a whisper with no leg to hear it."""
     return party.mode == Mode.LISTEN or (party.mode == Mode.WHISPER and coach is None)
 
 
 async def party_leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
-    """Their leg has ended."""
+    """Handle the end of a participant's leg."""
     assert leg.party_id is not None
     party = await work.session.get(Party, leg.party_id, with_for_update=True)
     assert party is not None
@@ -52,8 +52,11 @@ async def party_leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) ->
 
 
 async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
-    """Whether a leg that is over was cut off. A person who hangs up a phone ends a leg as
-    completed, with no SIP error; a browser is left by the button, and otherwise it was lost."""
+    """Return whether a leg that is over was cut off.
+
+    A person who hangs up a phone ends the leg as completed, with no SIP error. A counsellor at a
+    browser ends the talk with a button; any other end of that leg means that the line was lost.
+    """
     status = read_leg_status(leg.status)
     if status is not LegStatus.COMPLETED or (leg.sip_code or 200) >= _SIP_ERROR:
         return True
@@ -64,7 +67,7 @@ async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
 
 
 async def party_event(work: Work, call: Call, label: str, present: bool) -> None:
-    """The conference tells that somebody besides the two is in or out."""
+    """Note that a participant has joined or left the conference."""
     try:
         party_id = UUID(label.removeprefix("party-"))
     except ValueError:
@@ -79,7 +82,7 @@ async def party_event(work: Work, call: Call, label: str, present: bool) -> None
 
 
 async def address_of(work: Work, party: Party) -> tuple[str, str]:
-    """Where somebody is rung, and from which number."""
+    """Return the address at which a participant is rung, and the number that is shown."""
     call = await work.session.get(Call, party.call_id)
     line = await lines.line_of_id(work, call.line_id if call else None)
     line = line or await lines.any_line(work)

@@ -1,4 +1,4 @@
-"""Calling somebody back: their phone rings only when a counsellor is there to talk."""
+"""Call-backs: the caller's phone rings only when a counsellor is there to talk."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -50,12 +50,12 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
         to, shows = address_back(work.settings, number, line.shown_number if line else "")
         asked, since = call.rung_at is not None, call.rung_at or work.now
         call.rung_at = call.rung_at or work.now
-        # Their phone rings longer than a caller needs who is on the line already.
+        # A phone rings for longer than it takes to connect a caller who is already on the line.
         offer.expires_at = max(offer.expires_at, call.rung_at + _ANSWERS_WITHIN)
         known = await known_sids(work, since - timedelta(seconds=2))
         name = str(offer.room)
     if asked:
-        # The answer to the request did not come: it is looked for, and never sent again.
+        # The request got no response: look for the leg, and never send the request again.
         since -= timedelta(seconds=2)
         sid = await parts.provider.find_leg(to=to, since=since, known=known)
         if sid is not None:
@@ -76,7 +76,7 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
         log().warning("the provider refused a call-back", area="telephony", code=error.code)
         async with parts.work() as work:
             call = await record.lock_call(work, UUID(call_id))
-            # It counts as a try: a number that cannot be rung is not rung for ever.
+            # It counts as an attempt, so that a number that cannot be rung is not rung for ever.
             call.provider_sid = f"refused-{call.id}"
             await offers.end_call(work, call, ended_by="provider")
         return
@@ -94,7 +94,7 @@ async def _learn(work_of: object, call_id: str, sid: str) -> None:
 
 
 async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
-    """How the leg to the caller goes: any subset of the statuses, in any order."""
+    """Handle a status of the leg to the caller. Any subset of them comes, in any order."""
     status = read_leg_status(signed.fields.get("CallStatus"))
     if status is None:
         return
@@ -120,8 +120,10 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
 
 
 async def _not_alone(work: Work, call: Call) -> None:
-    """The phone is answered and the counsellor has gone: hang up without a word, since any member
-    of the household may have answered, and try again later."""
+    """Hang up without a word if the phone is answered and the counsellor has gone.
+
+    Any member of the household may have answered. The call-back is tried again later.
+    """
     offer = await offers.live_offer_of_call(work, call.id)
     waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
     if waits and (offer is None or offer.state == OfferState.OPEN):
@@ -131,7 +133,7 @@ async def _not_alone(work: Work, call: Call) -> None:
 
 
 async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
-    """What the provider heard at the other end: a person, or a machine."""
+    """Note whether a person or a machine answered, and end the call to a machine."""
     who = signed.fields.get("AnsweredBy", "")
     key = f"machine:{call_id}:{signed.call_sid}"
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
@@ -146,7 +148,7 @@ async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
 
 @task("callback_not_needed")
 async def callback_not_needed(context: JobContext, callback_id: str) -> None:
-    """They rang by themselves: a call of ours that is not rung yet is taken out of the queue."""
+    """Take a call-back that has not rung yet out of the queue, because the caller rang us."""
     async with parts_of(context).work() as work:
         call_id = await work.session.scalar(
             select(Call.id).where(
@@ -163,7 +165,7 @@ async def callback_not_needed(context: JobContext, callback_id: str) -> None:
 
 @task("callback_over")
 async def callback_over(context: JobContext, call_id: str) -> None:
-    """A call of ours is over: the promise is kept, or tried again, or given up."""
+    """Settle a call-back whose call is over: done, to be tried again, or given up."""
     async with parts_of(context).work() as work:
         call: Call = await record.lock_call(work, UUID(call_id))
         await callbacks.after_try(work, call)

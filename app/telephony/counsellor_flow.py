@@ -1,4 +1,4 @@
-"""What the webhooks of a counsellor's leg and of the conference mean."""
+"""The webhooks of a counsellor's leg and of the conference."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,9 +25,9 @@ from app.work import Work
 
 # The counsellor is asked twice to press a key.
 _WHISPERS = 2
-# The end of a counsellor's leg is told within that time after they left the conference.
+# The provider reports the end of a leg within this time after it has left the conference.
 _LEG_TELLS = timedelta(seconds=2)
-# What others in a talk are called in its conference: duty phones, and whoever was asked in.
+# Prefixes of the conference labels of other participants: duty phones, and those asked in.
 _BESIDE = ("duty-", "party-")
 
 
@@ -37,7 +37,7 @@ async def _earlier(work: Work, key: str) -> Answer | None:
 
 
 async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
-    """The counsellor's phone was lifted, by a person or by a machine."""
+    """Return what the counsellor's phone hears when a person or a machine has answered it."""
     call, offer = await offers.lock_offer(work, offer_id)
     key = f"whisper:{offer_id}:{signed.call_sid}"
     answer = await _earlier(work, key)
@@ -61,7 +61,7 @@ def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
     if offer.lost_at is not None:
         answer["again"] = True
     if not work.settings.has_conferences:
-        # There is no star key that could end the talk.
+        # On such a platform the star key cannot end the talk.
         answer["dialled"] = True
     return answer
 
@@ -69,7 +69,7 @@ def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
 async def take(
     work: Work, offer_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
-    """The counsellor pressed a key, or did not. 1 takes the call; the loser hears so."""
+    """Handle the counsellor's key, or none. Key 1 takes the call if it is still on offer."""
     call, offer = await offers.lock_offer(work, offer_id)
     key = f"answer:{offer_id}:{attempt}"
     answer = await _earlier(work, key)
@@ -84,7 +84,7 @@ async def take(
             answer = {"kind": "join_counsellor", "offer_id": str(offer_id),
                       "room_id": str(offer.room)}  # fmt: skip
             if not work.settings.has_conferences:
-                # Their phone has to be free for the caller's leg to dial it.
+                # The counsellor's phone must be free before the caller's leg can dial it.
                 await dialling.note_pressed(work, offer, signed.call_sid)
                 answer = {"kind": "rings_again"}
                 if call.direction == "outbound":
@@ -105,7 +105,7 @@ async def take(
 
 
 async def rejoin(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
-    """The counsellor's leg goes back into the conference that it has just left."""
+    """Send the counsellor's leg back into the conference that it has just left."""
     call, offer = await offers.lock_offer(work, offer_id)
     answer: Answer = {"kind": "hang_up"}
     if offer.released_at is None and CallState(call.state) is CallState.CONNECTED:
@@ -118,10 +118,10 @@ async def rejoin(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Sc
 
 
 async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
-    """The counsellor's leg has left the conference and asks what next.
+    """Handle a counsellor's leg that has left the conference and asks for the next document.
 
-    If the leg lives on, the counsellor pressed the star, or the conference ended
-    under both. Which of the two, the provider is asked, before a child is hung up on.
+    If the leg is still up, either the counsellor pressed the star key or the conference ended
+    for both. A job asks the provider which it was, before the caller is hung up on.
     """
     call, offer = await offers.lock_offer(work, offer_id)
     key = f"counsellor-left:{offer_id}"
@@ -146,7 +146,7 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
 
 
 async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
-    """Progress of a leg that we made. Any subset of the statuses, in any order."""
+    """Handle a status of a leg that we made. Any subset of them comes, in any order."""
     leg = await work.session.get(Leg, leg_id)
     status = read_leg_status(signed.fields.get("CallStatus"))
     if leg is None or status is None:
@@ -172,13 +172,13 @@ async def apply_leg_status(
     sid: str,
     delivery: Delivery | None = None,
 ) -> None:
-    """Move a locked leg on, and what hangs on it."""
+    """Apply a status to a locked leg, and to the offer or participant that depends on it."""
     if leg.provider_sid is None and sid:
-        # The callback was faster than the answer to our own request.
+        # The callback came before the response to our own request.
         leg.provider_sid, leg.sending = sid, "sent"
     over = offer.released_at is not None and leg.party_id is None
     if not is_over(status) and (leg.end_wanted or over):
-        # It was given up, or is no longer wanted, and lives: it must not ring on.
+        # The leg was given up or is no longer wanted, but it is still up: it must not ring on.
         leg.end_wanted, leg.ended_at = True, None
         work.defer("telephony:end_leg", leg_id=str(leg.id))
     if not supersedes(status, LegStatus(leg.status) if leg.status else None):
@@ -192,8 +192,8 @@ async def apply_leg_status(
     leg.ended_at = at
     pressed_1 = leg.answered_at is not None and leg.sending != "dialled"
     if pressed_1 and not work.settings.has_conferences:
-        # The phone is free, and rings again with the caller. A call-back is dialled by it, and
-        # over with it.
+        # The phone is free, and rings again with the caller. A call-back is dialled from this leg
+        # and ends with it.
         if call.direction == "outbound" and offer.released_at is None:
             await offers.end_call(work, call, ended_by="counsellor", at=at)
         return
@@ -215,7 +215,7 @@ async def apply_leg_status(
 
 
 async def note_leg(work: Work, leg_id: UUID, found: ProviderCall | None) -> None:
-    """What the provider says of a leg when it is asked; a leg that it does not know has failed."""
+    """Apply what the provider says of a leg when asked. A leg that it does not know has failed."""
     status = read_leg_status(found.status) if found else LegStatus.FAILED
     leg = await work.session.get(Leg, leg_id)
     assert leg is not None
@@ -230,7 +230,7 @@ async def note_leg(work: Work, leg_id: UUID, found: ProviderCall | None) -> None
 
 @dataclass
 class Side:
-    """One side of a conference, as its events tell."""
+    """One side of a conference, as its events report it."""
 
     joined_at: datetime | None = None
     present: bool = False
@@ -239,32 +239,32 @@ class Side:
 
 @dataclass
 class Conference:
-    """What the events of a conference amount to, in the provider's order."""
+    """The state of a conference, read from its events in the provider's order."""
 
     caller: Side
     counsellor: Side
-    # When both were in together for the first time.
+    # When both were in the conference together for the first time.
     both_at: datetime | None = None
 
 
-# A participant added by the interface who did not answer leaves without having joined.
+# A participant added through the API who did not answer leaves without having joined.
 _NEVER_IN = "participant_add_failed"
-# The provider tells its instants in whole seconds.
+# The provider's timestamps are in whole seconds.
 WHOLE_SECOND = timedelta(seconds=1)
 
 
 def _sid(event: RecordedEvent) -> str:
-    """Which conference of a room it was; a room that has been empty begins a new one."""
+    """Return the id of the conference. A room that has been empty begins a new one."""
     return str(event.detail.get("provider", {}).get("ConferenceSid", ""))
 
 
 def fold(
     events: list[RecordedEvent], mine: str = "counsellor", since: datetime | None = None
 ) -> Conference:
-    """Read the events in the provider's order: in whichever order they came, the same.
+    """Read the events in the provider's order. The order in which they came does not matter.
 
-    `mine` labels the counsellor who has the talk from `since` on; before, it was another's.
-    Others are neither caller nor counsellor.
+    `mine` labels the counsellor who has the talk from `since` on; before, another one had it.
+    Events of other participants are ignored.
     """
     conference = Conference(Side(), Side())
     begun: dict[str, datetime] = {}
@@ -279,13 +279,13 @@ def fold(
         if label == mine and since is not None and event.at < since - WHOLE_SECOND:
             continue
         if _sid(event) != now_in:
-            # The room was empty, and so ended, before it began anew.
+            # The room was empty, so its conference ended before this one began.
             now_in = _sid(event)
             conference.caller.present = conference.counsellor.present = False
         sides = (conference.caller, conference.counsellor)
         party, other = sides if label == "caller" else sides[::-1]
         joins = event.kind == "participant-join"
-        # Who leaves was in: the word of the joining was lost, and the talk was none the less.
+        # A participant who leaves was in: the event of joining was lost, but the talk took place.
         unseen = not joins and not party.present
         if other.present or (unseen and was_in.get((now_in, other is conference.caller))):
             conference.both_at = conference.both_at or event.at
@@ -297,7 +297,7 @@ def fold(
 
 
 async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
-    """Somebody joined or left. What it means is read from all events so far."""
+    """Handle a conference event. What it means is read from all events so far."""
     call, offer = await offers.lock_offer(work, offer_id)
     fields = signed.fields
     sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
@@ -311,7 +311,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
     label = fields.get("ParticipantLabel", "")[:60]
     if call.direction == "outbound" and label == "caller":
-        # Whom we ring is the caller; their leg may tell of itself before we know its id.
+        # In a call-back we ring the caller; an event of their leg may come before we know its id.
         party = "caller"
         if call.provider_sid.startswith(NOT_RUNG) and signed.call_sid:
             call.provider_sid = signed.call_sid
@@ -332,7 +332,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     if party.startswith("party-"):
         seen = fold(await _events_of(work, offer), party).counsellor
         await beside.party_event(work, call, party, seen.present)
-    # The talk may have been handed over since: then it is in this conference all the same.
+    # If the talk has been handed over since, it is still in this conference.
     live = await offers.live_offer_of_call(work, call.id)
     if live is not None and live.room == offer.id and live.id != offer.id:
         _, offer = await offers.lock_offer(work, live.id)
@@ -341,7 +341,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
 
 
 async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
-    """Both are in: they talk, and the record of what is said is open."""
+    """Mark the offer as connected, because both are in, and open the contact."""
     await offers.connect_offer(work, call, offer, at=at)
     if offer.state == OfferState.CONNECTED and offer.released_at is None:
         await settle_by_talk(work, call)
@@ -349,12 +349,12 @@ async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None
 
 
 async def conference_of(work: Work, offer: Offer) -> Conference:
-    """What is known of the conference of an offer."""
+    """Return what is known of the conference of an offer."""
     return fold(await _events_of(work, offer), await label_of_owner(work, offer), offer.opened_at)
 
 
 async def label_of_owner(work: Work, offer: Offer) -> str:
-    """What whoever has the talk is called in its conference."""
+    """Return the conference label of the counsellor who has the talk."""
     if offer.room_id is None:
         return "counsellor"
     party = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
@@ -377,7 +377,7 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
     if seen.both_at is not None and offer.state != OfferState.CONNECTED:
         await connect(work, call, offer, at=seen.both_at)
         if offer.state != OfferState.CONNECTED:
-            # Too late to change what happens now, and true all the same: they talked.
+            # It is too late to change what happens now, but the record must say that they talked.
             await record.add_late_answer(work, call, at=seen.both_at)
             if call.answered_at is not None:
                 await contacts.open_for_call(work, call, offer.counsellor_id)
@@ -394,8 +394,8 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
             offer.move_wanted_at = work.now
             work.defer("telephony:move_caller", offer_id=str(offer.id))
     elif counsellor.left_with is not None and not counsellor.present:
-        # A leg that lives on asks what next, and then we learn why it left. Whether somebody hung
-        # up or the line died, the end of the leg tells.
+        # A leg that is still up asks for the next document, and then we learn why it left. The end
+        # of the leg tells whether the counsellor hung up or the line died.
         work.defer("telephony:settle_leave", delay=_LEG_TELLS, offer_id=str(offer.id))
 
 

@@ -1,7 +1,7 @@
-"""The second bridge: what becomes of a `<Dial>`, told by its action, and asked for meanwhile.
+"""The second bridge: follow a `<Dial>` on a platform without conferences.
 
-The platform tells nothing while a dialled phone rings or talks, so it is asked every two seconds
-until the phone is lifted. When the dial is over, the caller's leg asks us what next.
+The platform reports nothing while a dialled phone rings or talks, so it is asked every two seconds
+until the phone is answered. When the dial is over, the caller's leg asks for the next document.
 """
 
 from datetime import timedelta
@@ -30,16 +30,16 @@ from app.telephony.script import Answer, Scene
 from app.telephony.signature import Signed
 from app.work import Work
 
-# A leg that the platform does not know of after so many questions was never dialled.
+# A leg that the platform does not know after N questions was never dialled.
 _NEVER = 10
-# The platform's clock may be so far from ours.
+# How far the platform's clock may differ from ours.
 _CLOCKS_DIFFER = timedelta(seconds=5)
-# No dial of ours rings for so long.
+# No dial of ours rings for as long as this.
 _RINGS_OUT = timedelta(seconds=60)
 
 
 def dialled(offer_id: UUID, signed: Signed) -> Decision:
-    """The counsellor has hung up, or did not answer; the caller asks what next."""
+    """Handle the end of the caller's dial: the counsellor has hung up, or did not answer."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         _, offer = await offers.lock_offer(work, offer_id)
@@ -71,7 +71,7 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
 
 
 async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed) -> None:
-    """If nobody saw the phone being lifted, the end of the talk tells when that was."""
+    """Derive the start of a talk from its end, if we did not see that the phone was answered."""
     result = dial_result(signed)
     if result.status is not LegStatus.COMPLETED:
         return
@@ -82,7 +82,7 @@ async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed) -> No
 
 
 async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
-    """Whoever was called back has hung up, or did not answer: the counsellor's leg is done."""
+    """End a call-back: the caller has hung up, or did not answer."""
     call, offer = await offers.lock_offer(work, offer_id)
     key = f"rang-back:{offer_id}"
     answer: Answer = {"kind": "hang_up"}
@@ -101,7 +101,7 @@ async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer,
 
 
 def _was_rung(call: Call, sid: str) -> None:
-    """From now on the call has an id of the platform's, or one that says that it got none."""
+    """Give the call the platform's id, or an id which says that it got none."""
     if call.provider_sid.startswith(NOT_RUNG):
         call.provider_sid = sid[:64] or f"dialled-{call.id}"
 
@@ -112,7 +112,7 @@ _LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
 
 
 async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
-    """What the platform knows of a dialled leg; None if nothing, or if it is over for us."""
+    """Return what the platform knows of a dialled leg; None if nothing, or if it is over for us."""
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
         if leg is None or leg.ended_at is not None:
@@ -121,7 +121,7 @@ async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
         assert call is not None
         known = await known_sids(work, leg.created_at)
         parent, sid = call.provider_sid, leg.provider_sid
-        # What was dialled for an earlier offer began before.
+        # Legs dialled for an earlier offer began before this.
         since = leg.created_at - _CLOCKS_DIFFER
     legs = await parts.provider.dialled_by(parent)
     if sid is not None:
@@ -130,7 +130,7 @@ async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
 
 
 async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
-    """Keep what the platform said of a dialled leg, and look again until it is lifted."""
+    """Keep what the platform said of a dialled leg, and look again until it is answered."""
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
         if leg is None:
@@ -153,14 +153,14 @@ async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
 
 @task("watch_dialled")
 async def watch_dialled(context: JobContext, leg_id: str) -> None:
-    """Was the phone lifted that the caller's leg dials?"""
+    """Check whether the phone that the caller's leg dials was answered."""
     parts = parts_of(context)
     await _note(parts, leg_id, await _look(parts, leg_id))
 
 
 @task("end_dialled")
 async def end_dialled(context: JobContext, leg_id: str) -> None:
-    """Nobody needs the phone any more that the caller's leg dials: the caller goes on with us."""
+    """End the leg to a dialled phone that is no longer needed; the caller goes on with us."""
     parts = parts_of(context)
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
@@ -193,7 +193,7 @@ def _over(found: ProviderLeg) -> bool:
 
 
 async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: ProviderLeg) -> None:
-    """The caller was gone before we looked: they talked all the same, if the phone was lifted."""
+    """Record a talk whose caller was gone before we looked, if the phone was answered."""
     if read_leg_status(found.status) not in _LIFTED or offer.connected_at is not None:
         return
     if CallState(call.state) is not CallState.ENDED:
@@ -205,10 +205,10 @@ async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: Prov
 
 @task("settle_dialled")
 async def settle_dialled(context: JobContext, offer_id: str) -> None:
-    """Accepted, and no word of a talk in time: ask before anybody is cut off.
+    """Ask the platform about an accepted offer with no report of a talk, before a leg is ended.
 
-    Whose leg is up, and has not told us that its dial is over although nobody would ring so long,
-    talks. Until the platform has answered, nothing is ended.
+    If a leg is up, and its dial has lasted longer than any phone rings, the two are talking.
+    Until the platform has answered, nothing is ended.
     """
     parts = parts_of(context)
     async with parts.work() as work:
@@ -230,7 +230,7 @@ async def settle_dialled(context: JobContext, offer_id: str) -> None:
         if up and offer.move_wanted_at is not None:
             await connect(work, call, offer, at=work.now)
         elif back and offer.move_wanted_at is not None:
-            # Nobody was reached, and it counts as a try.
+            # The caller was not reached; it counts as an attempt.
             _was_rung(call, "")
             await offers.end_call(work, call, ended_by="provider")
         elif not back and not up:
@@ -238,13 +238,14 @@ async def settle_dialled(context: JobContext, offer_id: str) -> None:
             by = "program" if lost else "caller"
             await offers.end_call(work, call, ended_by=by, lost=lost)
         else:
-            # Nobody pressed 1 after the click; or they did, and the caller did not ask us again.
+            # The counsellor did not press 1 after the click; or did, and the caller's leg did not
+            # ask us again.
             pressed = not back and await was_pressed(work, offer)
             await offers.miss_offer(work, call, offer, "not connected in time", our_fault=pressed)
 
 
 async def _first_leg(work: Work, offer: Offer) -> str | None:
-    """The leg in which the counsellor pressed 1, and from which somebody is called back."""
+    """Return the leg in which the counsellor pressed 1, and which dials the call-back."""
     found: str | None = await work.session.scalar(
         select(Leg.provider_sid)
         .where(Leg.offer_id == offer.id, Leg.answered_at.is_not(None), Leg.sending != "dialled")
@@ -258,7 +259,7 @@ async def _first_leg(work: Work, offer: Offer) -> str | None:
 
 @task("watch_partner")
 async def watch_partner(context: JobContext, call_id: str) -> None:
-    """Has the partner lifted the phone that the caller's leg dials?"""
+    """Check whether the partner has answered the phone that the caller's leg dials."""
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
@@ -283,13 +284,13 @@ async def watch_partner(context: JobContext, call_id: str) -> None:
 
 
 def _wanted(call: Call, offer: Offer) -> bool:
-    """Whether it is still to be learned who was rung, or whether they have answered."""
+    """Return whether the id of the caller's leg, or whether they answered, is still unknown."""
     return offer.state == OfferState.ACCEPTED or call.provider_sid.startswith(NOT_RUNG)
 
 
 @task("watch_back")
 async def watch_back(context: JobContext, offer_id: str) -> None:
-    """Was the phone lifted of whoever is called back?"""
+    """Check whether the caller has answered a call-back."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))

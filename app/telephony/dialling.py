@@ -1,9 +1,9 @@
-"""Where the platform has no conference: when the caller's own leg dials a counsellor.
+"""Platforms without conferences: when the caller's own leg dials a counsellor.
 
-A counsellor's phone is rung as everywhere, and they press 1; then it is free again for a moment,
-and the caller, who asks us for the next words every few seconds, is answered with a `<Dial>` of it.
-Whoever presses a key has just been there: no machine takes a child's call in those seconds.
-A click on the board is no such word of a phone, which may be switched off: the key is needed, too.
+The counsellor's phone rings as on any platform, and the counsellor presses 1. Then the phone is
+free again for a moment. The caller's leg asks for the next words every few seconds, and now gets
+a `<Dial>` of that phone. The counsellor has just pressed a key, so no machine takes a child's call.
+A click on the board does not prove that the phone is on, so the key is needed after it, too.
 """
 
 from datetime import datetime, timedelta
@@ -23,11 +23,11 @@ from app.telephony.script import DIALLED_RINGS, RINGS_BACK, Answer, Scene
 from app.telephony.signature import Signed, read_number
 from app.work import Work
 
-# If we are not told that the phone is free again, it is dialled after so long all the same.
+# After this time the phone is dialled, even if we are not told that it is free again.
 _FREE_AFTER = timedelta(seconds=8)
-# Until the platform has carried out what we answered, and told us how it went.
+# How long the platform may take to carry out a document of ours and report the result.
 ON_THE_WAY = timedelta(seconds=10)
-# How often the platform is asked whether a dialled phone was lifted.
+# How often the platform is asked whether a dialled phone was answered.
 LOOKS_EVERY = timedelta(seconds=2)
 
 _HEARD_OF = (
@@ -36,7 +36,7 @@ _HEARD_OF = (
 
 
 async def is_silent(work: Work, call: Call) -> bool:
-    """Whether a waiting caller has not asked for the next words for too long."""
+    """Return whether a waiting caller's leg has not asked for the next words for too long."""
     last: datetime | None = await work.session.scalar(
         select(RecordedEvent.at)
         .where(RecordedEvent.call_id == call.id, RecordedEvent.kind.in_(_HEARD_OF))
@@ -47,7 +47,7 @@ async def is_silent(work: Work, call: Call) -> bool:
 
 
 async def dial_now(work: Work, call: Call) -> Answer | None:
-    """The answer that dials whoever has taken the call, once their phone is free."""
+    """Return the answer that dials the counsellor who took the call, once their phone is free."""
     if work.settings.has_conferences or CallState(call.state) is not CallState.OFFERED:
         return None
     offer = await offers.live_offer_of_call(work, call.id)
@@ -67,9 +67,9 @@ async def dial_now(work: Work, call: Call) -> Answer | None:
 
 
 async def _is_free(work: Work, offer: Offer) -> bool:
-    """Whether the call in which the counsellor pressed 1 is over, so that they can be rung again.
+    """Return whether the call in which the counsellor pressed 1 is over, so they can be rung again.
 
-    A SIP address is not rung for a key: there a click is the word of a person.
+    A SIP address is not rung for a key: there a click is enough.
     """
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     pressed = max((leg.answered_at for leg in legs if leg.answered_at), default=None)
@@ -80,13 +80,13 @@ async def _is_free(work: Work, offer: Offer) -> bool:
 
 
 async def was_pressed(work: Work, offer: Offer) -> bool:
-    """Whether the counsellor has pressed 1, or has clicked where no key can be asked for."""
+    """Return whether the counsellor has pressed 1, or clicked where no key can be asked for."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     return not legs or any(leg.answered_at for leg in legs)
 
 
 async def note_pressed(work: Work, offer: Offer, sid: str) -> None:
-    """A person pressed 1 in this leg of theirs."""
+    """Note that a person pressed 1 in this leg."""
     legs = list(
         await work.session.scalars(
             select(Leg).where(Leg.offer_id == offer.id, Leg.ended_at.is_(None)).with_for_update()
@@ -98,7 +98,7 @@ async def note_pressed(work: Work, offer: Offer, sid: str) -> None:
 
 
 async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
-    """The leg by which the caller's own leg dials a counsellor, if it does or did."""
+    """Return the leg to a counsellor that the caller's own leg dials or dialled, if any."""
     found: Leg | None = await work.session.scalar(
         select(Leg).where(Leg.offer_id == offer_id, Leg.sending == "dialled").with_for_update()
     )
@@ -106,7 +106,7 @@ async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
 
 
 def dial_back(work: Work, call: Call, offer: Offer) -> Answer:
-    """The counsellor is there: their leg dials whoever wants to be called back. Once."""
+    """Return the answer by which the counsellor's leg dials the call-back. Used once per call."""
     call.rung_at = offer.move_wanted_at = work.now
     offer.expires_at = work.now + timedelta(seconds=RINGS_BACK) + ON_THE_WAY
     work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=str(offer.id))
@@ -114,7 +114,7 @@ def dial_back(work: Work, call: Call, offer: Offer) -> Answer:
 
 
 async def is_stale(work: Work, answer: Answer) -> bool:
-    """Whether an earlier answer would ring somebody who is not asked for this call any more."""
+    """Return whether an earlier answer would ring a counsellor whose offer is over."""
     if answer["kind"] != "dial":
         return False
     offer = await work.session.get(Offer, UUID(answer["offer_id"]))
@@ -122,14 +122,14 @@ async def is_stale(work: Work, answer: Answer) -> bool:
 
 
 class DialResult(NamedTuple):
-    """How a dial ended, and how many seconds they talked."""
+    """How a dial ended, and how many seconds the talk lasted."""
 
     status: LegStatus
     seconds: int
 
 
 def dial_result(signed: Signed) -> DialResult:
-    """What the platform says of a dial; after trouble of ours the address repeats it."""
+    """Return what the platform says of a dial; after an error of ours the address repeats it."""
     query = dict(parse_qsl(signed.path_and_query.partition("?")[2]))
     word = signed.fields.get("DialCallStatus") or query.get("status")
     seconds = signed.fields.get("DialCallDuration") or query.get("seconds", "")
@@ -137,7 +137,7 @@ def dial_result(signed: Signed) -> DialResult:
 
 
 def note_partner(work: Work, call: Call, signed: Signed) -> None:
-    """If nobody saw a partner lift the phone, the end of the dial tells when that was."""
+    """Derive from the end of the dial when the partner answered, if we did not see it."""
     result = dial_result(signed)
     if result.status is LegStatus.COMPLETED and call.partner_at is not None:
         began = work.now - timedelta(seconds=result.seconds)
@@ -145,10 +145,10 @@ def note_partner(work: Work, call: Call, signed: Signed) -> None:
 
 
 def address_back(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
-    """Where somebody is rung who is called back, and what their phone shows.
+    """Return the address to ring for a call-back, and the number that the phone shows.
 
-    Telephone platforms send no withheld number; a gateway of one's own does, for a call from
-    `anonymous`, as RFC 3323 (4.1.1.3) names whoever wants to be no one.
+    Telephone platforms cannot withhold the number. A gateway of the helpline's own can, for a call
+    from `anonymous`, the name that RFC 3323 (4.1.1.3) gives to a caller who withholds theirs.
     """
     if settings.callback_gateway is not None:
         return f"sip:{number}@{settings.callback_gateway}", "anonymous"
@@ -156,7 +156,7 @@ def address_back(settings: Settings, number: str, line_number: str) -> tuple[str
 
 
 async def number_of(work: Work, call: Call) -> str:
-    """The number that is called back; empty once it is forgotten."""
+    """Return the number to call back; empty once it is forgotten."""
     if call.caller_number_sealed is None:
         return ""
     return work.keys.open(
@@ -165,7 +165,7 @@ async def number_of(work: Work, call: Call) -> str:
 
 
 async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene | None:
-    """The scene with whom an answer dials; it is kept in no log."""
+    """Return the scene with the address that an answer dials, which is kept in no log."""
     if scene is None or answer["kind"] not in ("dial", "dial_back"):
         return scene
     if answer["kind"] == "dial_back":

@@ -1,4 +1,4 @@
-"""Making a counsellor's leg, once: what did not answer is asked about, never sent again."""
+"""Make a counsellor's leg once: a request without a response is asked about, never sent again."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,16 +23,16 @@ from app.telephony.provider import Refused, TryAgain, Uncertain
 from app.telephony.urls import leg_path, offer_path
 from app.work import Work
 
-# Somebody who is asked into a talk is rung for so many seconds.
+# A participant who is asked into a talk is rung for N seconds.
 _PARTY_RINGS = 30
 
 
-# How often the provider is asked about a leg whose answer did not come.
+# How many times the provider is asked about a leg whose request got no response.
 ASKS = 4
 
 
 async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | None:
-    """Lock a leg with its call and offer; None if there is no such leg."""
+    """Lock a leg with its call and offer. Return None if there is no such leg."""
     leg = await work.session.get(Leg, UUID(leg_id))
     if leg is None:
         return None
@@ -44,7 +44,7 @@ async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | No
 
 
 async def _mark_sending(parts: Parts, leg_id: str, task_name: str) -> dict[str, Any] | None:
-    """Commit that the request is about to be sent. None if it must not be, or not yet."""
+    """Commit that the request is about to be sent. Return None if it must not be, or not yet."""
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
         if begun is None:
@@ -65,7 +65,7 @@ async def _mark_sending(parts: Parts, leg_id: str, task_name: str) -> dict[str, 
         if leg.party_id is not None:
             return await _mark_party(work, call, leg)
         if offer.state == OfferState.OPEN:
-            # It rings from now on; what waited for its turn has cost the counsellor nothing.
+            # The phone rings from now on; the wait for a turn must not shorten the offer.
             rings = timedelta(seconds=work.settings.offer_seconds)
             offer.expires_at = max(offer.expires_at, work.now + rings)
         line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
@@ -116,7 +116,7 @@ async def _note_sent(parts: Parts, leg_id: str, sid: str) -> None:
         leg.sending = "sent"
         leg.provider_sid = leg.provider_sid or sid
         if leg.end_wanted and leg.ended_at is None:
-            # The caller left while the provider was being asked: the phone must not ring on.
+            # The caller left while the request was under way: the phone must not ring on.
             work.defer("telephony:end_leg", leg_id=leg_id)
 
 
@@ -135,7 +135,7 @@ async def _note_not_sent(parts: Parts, leg_id: str, cause: str) -> None:
 
 
 async def _back_to_wanted(parts: Parts, leg_id: str) -> None:
-    """It was certainly not carried out: it may be sent again."""
+    """Allow the request to be sent again, because it was certainly not carried out."""
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
         if begun is not None and begun[0].provider_sid is None:
@@ -203,8 +203,9 @@ async def make_leg(context: JobContext, leg_id: str, send: Any) -> None:
 
 
 async def known_sids(work: Work, since: datetime) -> set[str]:
-    """Ids of all that we have sent, and know of, around then: counsellors' legs, duty phones and
-    messages. What is none of these is what nobody has heard of yet, whoever's phone it is.
+    """Return the ids of all legs and messages of ours from six hours before `since` on.
+
+    An id at the provider that is none of these belongs to a request that got no response.
     """
     begun = since - timedelta(hours=6)
     legs = select(Leg.provider_sid).where(Leg.provider_sid.is_not(None), Leg.created_at >= begun)
@@ -218,7 +219,7 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
 
 
 async def address_of_leg(work: Work, leg: Leg) -> str:
-    """Where a leg of ours leads to."""
+    """Return the address that a leg of ours rings."""
     if leg.party_id is not None:
         party = await work.session.get(Party, leg.party_id)
         assert party is not None
@@ -230,7 +231,7 @@ async def address_of_leg(work: Work, leg: Leg) -> str:
 
 
 async def _settle_leg(context: JobContext, leg_id: str) -> None:
-    """The answer to a request did not come: ask what became of it. Never send it again."""
+    """Ask what became of a request that got no response. Never send it again."""
     parts = parts_of(context)
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
@@ -244,7 +245,7 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
     if sid is not None:
         await _note_sent(parts, leg_id, sid)
         return
-    # Only an answer counts: while the provider says nothing at all, it is asked again.
+    # Only a response counts: while the provider gives none at all, it is asked again.
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
         assert begun is not None
@@ -257,7 +258,7 @@ async def _settle_leg(context: JobContext, leg_id: str) -> None:
 
 @task("end_leg")
 async def end_leg(context: JobContext, leg_id: str) -> None:
-    """No phone keeps ringing."""
+    """End a leg, so that its phone does not ring on."""
     parts = parts_of(context)
     async with parts.work() as work:
         begun = await _begin(work, leg_id)
@@ -268,11 +269,11 @@ async def end_leg(context: JobContext, leg_id: str) -> None:
             leg.sending, leg.ended_at = "failed", work.now
             return
         if leg.sending == "dialled":
-            # The caller's own leg rings it; nobody tells us its id.
+            # The caller's own leg rings it, and its id is not reported to us.
             work.defer("telephony:end_dialled", leg_id=leg_id)
             return
         sid = leg.provider_sid
     if sid is None:
-        # Being sent, or uncertain: whoever learns its id ends it.
+        # Being sent, or uncertain: the job that learns its id ends it.
         return
     await parts.provider.end_leg(sid)

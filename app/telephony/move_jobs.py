@@ -1,4 +1,4 @@
-"""Moving the caller: into a talk and out of it, on hold, to an end."""
+"""Jobs that move the caller: into a talk and out of it, on hold, or to the end."""
 
 import contextlib
 from datetime import timedelta
@@ -23,7 +23,7 @@ from app.telephony.urls import call_path, offer_path
 
 @task("move_caller")
 async def move_caller(context: JobContext, offer_id: str) -> None:
-    """The counsellor is in the conference: bring the caller there."""
+    """Bring the caller into the conference in which the counsellor waits."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
@@ -35,7 +35,7 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
         ):
             return
         if call.provider_sid.startswith(NOT_RUNG):
-            # A call-back: somebody is there to talk now, and the caller's phone may ring.
+            # A call-back: a counsellor is there to talk now, so the caller's phone may ring.
             work.defer("telephony:ring_back", call_id=str(call.id), offer_id=offer_id)
             return
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
@@ -43,7 +43,7 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
         conference_sid = offer.conference_sid
     if arrived is not None:
         return
-    # If the answer to an earlier try did not come, ask whether the caller is there.
+    # If an earlier request got no response, ask whether the caller is there.
     tried = context.job.attempts and conference_sid is not None
     if tried and sid in await parts.provider.participants(conference_sid or ""):
         return
@@ -52,13 +52,13 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
 
 @task("return_caller")
 async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
-    """The counsellor is gone: fetch the caller back to the waiting room."""
+    """Fetch the caller back to the waiting room after the counsellor is gone."""
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
         if not work.settings.has_conferences and not await dialling.is_silent(work, call):
-            # Their own leg asks us what next as soon as nobody is at the other end of it.
+            # The caller's own leg asks for the next document as soon as its dial is over.
             return
         waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
         if arrived is not None or not waits or call.entries != entry:
@@ -71,7 +71,7 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
             .limit(1)
         )
     if context.job.attempts and conference_sid is not None:
-        # The answer to an earlier try did not come: who is out of the conference was moved.
+        # An earlier request got no response: a caller who is out of the conference was moved.
         try:
             inside = await parts.provider.participants(conference_sid)
         except Refused:
@@ -87,7 +87,7 @@ async def _move(parts: Parts, sid: str, path: str) -> None:
     except Refused as error:
         if error.code != NOT_IN_PROGRESS and error.status != 404:
             raise
-        # The caller is gone; the provider tells how, or is asked.
+        # The caller is gone; a callback says how, or the provider is asked.
         async with parts.work() as work:
             call = await record.lock_call_of_sid(work, sid)
             if CallState(call.state) is not CallState.ENDED:
@@ -96,7 +96,7 @@ async def _move(parts: Parts, sid: str, path: str) -> None:
 
 @task("end_caller")
 async def end_caller(context: JobContext, call_id: str) -> None:
-    """The counsellor has ended the talk."""
+    """End the caller's leg, because the call has ended on our side."""
     parts = parts_of(context)
     async with parts.work() as work:
         sid = (await record.lock_call(work, UUID(call_id))).provider_sid
@@ -105,10 +105,10 @@ async def end_caller(context: JobContext, call_id: str) -> None:
 
 @task("settle_finish")
 async def settle_finish(context: JobContext, offer_id: str) -> None:
-    """The counsellor's leg left the conference alive: was it the star key?
+    """Find out whether a counsellor's leg left the conference because of the star key.
 
-    If the caller is still in the conference it was, and the talk is over. If not, the
-    conference itself ended, and the caller is being asked what next, or is gone.
+    If the caller is still in the conference, it did, and the talk is over. If not, the conference
+    itself ended, and the caller's leg asks for the next document, or is gone.
     """
     parts = parts_of(context)
     async with parts.work() as work:
@@ -131,7 +131,7 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
 
 @task("set_hold")
 async def set_hold(context: JobContext, call_id: str) -> None:
-    """Tell the provider whether the caller is held: what the record says now."""
+    """Hold the caller at the provider or resume, as the record says now."""
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
@@ -139,7 +139,7 @@ async def set_hold(context: JobContext, call_id: str) -> None:
             return
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is None:
-            # We have left: the caller is with somebody outside, where the talk began.
+            # We have left: the caller talks with an outside participant, where the talk began.
             party = await work.session.get(Party, call.handed_to) if call.handed_to else None
             offer = await work.session.get(Offer, party.room_id) if party else None
         if offer is None:
@@ -150,7 +150,7 @@ async def set_hold(context: JobContext, call_id: str) -> None:
     try:
         if conference_sid is None:
             raise Refused("no such conference", status=404)
-        # The answer to an earlier try did not come: perhaps it is done.
+        # An earlier request got no response: perhaps it was carried out.
         if context.job.attempts and await parts.provider.is_held(conference_sid, sid) == held:
             return
         await parts.provider.set_hold(
@@ -167,7 +167,7 @@ async def set_hold(context: JobContext, call_id: str) -> None:
 
 @task("hold_for_counsellor")
 async def hold_for_counsellor(context: JobContext, offer_id: str) -> None:
-    """While a counsellor whose line died is rung again the child hears a word and soft sound."""
+    """Hold the caller while a counsellor whose line died is rung again; resume afterwards."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
@@ -179,7 +179,7 @@ async def hold_for_counsellor(context: JobContext, offer_id: str) -> None:
 
 @task("end_hold")
 async def end_hold(context: JobContext, call_id: str) -> None:
-    """The counsellor is gone, and others are with the child: they hear each other."""
+    """End the hold, so that the child and the others hear each other without the counsellor."""
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
@@ -194,14 +194,14 @@ async def _hold(parts: Parts, offer: Offer, sid: str, *, held: bool) -> None:
     conference = offer.conference_sid or await parts.provider.find_conference(str(offer.room))
     if conference is None:
         return
-    # Who is not in the conference any more is fetched, or gone, in another way.
+    # A caller who is not in the conference any more is handled elsewhere, or gone.
     with contextlib.suppress(Refused):
         await parts.provider.set_hold(
             conference, sid, held=held, music=offer_path(offer.id, "hold")
         )
 
 
-# The caller is back in the conference before the counsellor's leg is renewed.
+# The caller must be back in the conference before the counsellor's leg is renewed.
 _ONE_AFTER_THE_OTHER = timedelta(seconds=5)
 
 
@@ -226,7 +226,7 @@ async def carry_caller(context: JobContext, offer_id: str) -> None:
 
 @task("carry_counsellor")
 async def carry_counsellor(context: JobContext, offer_id: str) -> None:
-    """The same for the counsellor's leg."""
+    """Renew the counsellor's leg in the same way."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))

@@ -1,4 +1,4 @@
-"""Counsellors who have nothing but a phone: they ring their line, or write to it."""
+"""Counsellors who have only a phone: they ring their line or text it to change their presence."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -21,8 +21,8 @@ from app.telephony.script import DUTY_DIGITS, Answer
 from app.telephony.signature import Signed
 from app.work import Work
 
-# What counts as a counsellor's word, in the languages that are shipped; the first letter would
-# be too little, since whoever mistypes must not be taken off duty.
+# The words that a counsellor may text, in the shipped languages. A first letter alone is not
+# enough, because a typing error must not take a counsellor off duty.
 WORDS = {
     "available": "available", "on": "available", "in": "available", "1": "available",
     "tu sam": "available", "dostupna": "available", "dostupan": "available",
@@ -31,16 +31,16 @@ WORDS = {
     "kraj": "off_duty", "van smene": "off_duty",
 }  # fmt: skip
 MISSED = (
-    "You are the last counsellor on duty and have missed calls. If you miss one more you are set "
-    "away. Write AVAILABLE to stay on duty, or OFF."
+    "You are the last counsellor on duty and have missed calls. If you miss one more, you will be "
+    "set to away. Write AVAILABLE to stay on duty, or OFF."
 )
 _TOLD_ONCE = timedelta(hours=1)
-# Their calls about duty are records, on a line that is in no statistic.
+# Counsellors' calls about their duty are recorded on a line that no statistic counts.
 _DUTY_LINE = "staff"
 
 
 def duty_key(number: str | None, digits: str | None) -> Decision:
-    """The key of a counsellor who rings their own line; in silence they are a caller like any."""
+    """Handle the key of a counsellor who rings their own line. In silence they become a caller."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         state = DUTY_DIGITS.get(digits or "")
@@ -61,7 +61,7 @@ def duty_key(number: str | None, digits: str | None) -> Decision:
 
 
 async def _duty_line(work: Work, line: LineScript) -> UUID:
-    """A line for training's sake, made when the first counsellor says something."""
+    """Return the practice line for calls about duty; the first such call creates it."""
     found = await work.session.scalar(select(Line.id).where(Line.number == _DUTY_LINE))
     if found is not None:
         return found
@@ -76,10 +76,10 @@ async def _duty_line(work: Work, line: LineScript) -> UUID:
 
 
 async def text_message(work: Work, signed: Signed) -> str:
-    """A text to a line: a counsellor's is carried out and answered, anybody else hears to ring.
+    """Answer a text to a line: carry out a counsellor's, and ask any other sender to ring.
 
-    Nothing of what was written is kept: a child's words in a text are not what they thought
-    somebody would read at once, and no counsellor sees them.
+    Nothing of the text is kept: a child would expect it to be read at once, and no counsellor
+    sees it.
     """
     line = await lines.line_of_number(work, signed.fields.get("To")) or await lines.any_line(work)
     staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
@@ -97,10 +97,10 @@ async def text_message(work: Work, signed: Signed) -> str:
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
     state = WORDS.get(word)
     if state is None:
-        return "Write AVAILABLE, BREAK or OFF."
+        return "This was not understood. Write AVAILABLE, BREAK or OFF."
     sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
     if memory.recall("texts", sid, work.now) is None:
-        # Not again when the provider delivers the same text twice.
+        # The provider may deliver the same text twice: it is carried out once.
         memory.keep("texts", sid, True, work.now + _TOLD_ONCE)
         await offers.choose_presence(work, staff, PresenceState(state))
     return f"You are {state.replace('_', ' ')} now."
@@ -108,7 +108,7 @@ async def text_message(work: Work, signed: Signed) -> str:
 
 @task("tell_missed")
 async def tell_missed(context: JobContext, counsellor_id: str) -> None:
-    """Tell a counsellor with nothing but a phone that calls were missed; a board says it itself."""
+    """Tell a counsellor who has only a phone that calls were missed; the board shows it itself."""
     parts = parts_of(context)
     async with parts.work() as work:
         staff = await work.session.get(Staff, UUID(counsellor_id))
@@ -122,5 +122,5 @@ async def tell_missed(context: JobContext, counsellor_id: str) -> None:
     try:
         await parts.provider.send_message(to=to, from_=from_, body=MISSED, told="/telephony/noted")
     except (TryAgain, Refused, Uncertain):
-        # Whether it arrived or not, a person on call is told by the alarm; it is not repeated.
+        # It is not repeated: whether it arrived or not, the alarm tells a person on call.
         log().warning("a counsellor could not be told of missed calls", area="telephony")

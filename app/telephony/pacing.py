@@ -1,7 +1,7 @@
-"""Legs begin one after the other, the most urgent first: one queue for all processes.
+"""Begin legs one after the other, the most urgent first: one queue for all processes.
 
-An ordinary account may begin one call a second; what is asked for beyond that would wait at the
-provider, whoever is in danger, while our offers run out.
+An ordinary account may begin one call a second. Further requests would wait at the provider in
+order of arrival, even for a child in danger, while our offers run out.
 """
 
 from datetime import timedelta
@@ -14,14 +14,14 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from app.calls.models import LegPace, LegRequest
 from app.work import Work
 
-# From so many a second on nothing has to wait.
+# From N calls a second on, no leg has to wait.
 _UNLIMITED = 50.0
-# A request that has not come back for its turn for so long was given up.
+# A request that has not asked for its turn for this long was given up.
 _GIVEN_UP = timedelta(seconds=10)
 
 
 class Urgency(IntEnum):
-    """Which leg goes first: the lowest."""
+    """Which leg goes first: the lowest value."""
 
     DANGER = 0
     RESCUE = 1  # a counsellor whose line died, a supervisor called for help
@@ -30,7 +30,7 @@ class Urgency(IntEnum):
 
 
 async def take_turn(work: Work, key: UUID, urgency: Urgency) -> timedelta | None:
-    """Take the next turn for a leg: None if it may begin now, or how long to wait for it."""
+    """Take the next turn for a leg. Return None if it may begin now, or how long to wait."""
     rate = work.settings.calls_per_second
     if rate >= _UNLIMITED or not work.settings.has_conferences:
         return None
@@ -60,5 +60,5 @@ async def take_turn(work: Work, key: UUID, urgency: Urgency) -> timedelta | None
 
 
 async def give_up(work: Work, key: UUID) -> None:
-    """Cancel the ring: it is no longer needed."""
+    """Take a leg's request out of the queue: it has its turn, or is no longer needed."""
     await work.session.execute(delete(LegRequest).where(LegRequest.id == key))

@@ -1,4 +1,4 @@
-"""The partner number: whoever lifts it takes the caller with a key, or gives them back."""
+"""The partner number: the partner takes the caller with a key, or the caller returns to us."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from app.work import Work
 
 
 def partner_left(signed: Signed) -> Decision:
-    """The partner is out of it: they talked, or nobody took the caller, who is ours again."""
+    """Handle the end of the dial to the partner: take back a caller who is still on the line."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if not work.settings.has_conferences and call.transferred_at is None:
@@ -26,8 +26,8 @@ def partner_left(signed: Signed) -> Decision:
             nothing: Answer = {"kind": "nothing"}
             await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
             return nothing
-        # Whether the partner has ended the talk, or their line broke, nobody can tell: whoever
-        # stays on the line is ours again, and not hung up on.
+        # We cannot tell whether the partner ended the talk or the line broke, so a caller who
+        # stays on the line is ours again and is not hung up on.
         language = call.language or line.languages[0].language
         return await admit(work, call, delivery, line, language=language, danger=call.danger)
 
@@ -37,7 +37,7 @@ def partner_left(signed: Signed) -> Decision:
 async def partner_asked(
     work: Work, call_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
-    """The partner's phone was lifted, by a person or by a machine: 1 takes the caller."""
+    """Ask the person or machine that answered the partner's phone: key 1 takes the caller."""
     call = await record.lock_call(work, call_id)
     scene = await scene_of(work, call)
     key = f"partner:{call_id}:{signed.call_sid}:{attempt}"

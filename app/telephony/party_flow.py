@@ -1,6 +1,6 @@
-"""Somebody besides caller and counsellor: rung, in, out; by phone with a key, or at once.
+"""Participants besides caller and counsellor: they are rung, join with a key or at once, and leave.
 
-A phone never joins by itself: whoever lifts it presses 1, so that no machine hears a child.
+A phone never joins by itself: the person who answers presses 1, so that no machine hears a child.
 """
 
 from typing import Any
@@ -29,12 +29,12 @@ from app.work import Work
 _WHISPERS = 2
 
 
-# -- asking the provider -----------------------------------------------------------------------
+# -- requests to the provider ------------------------------------------------------------------
 
 
 @task("ring_party")
 async def ring_party(context: JobContext, leg_id: str) -> None:
-    """Ring somebody into a talk."""
+    """Ring a participant into a talk."""
     parts = parts_of(context)
 
     async def send(what: dict[str, Any]) -> str:
@@ -56,7 +56,7 @@ async def ring_party(context: JobContext, leg_id: str) -> None:
 
 @task("set_party_mode")
 async def set_party_mode(context: JobContext, party_id: str) -> None:
-    """Tell the provider how somebody takes part: what the record says now."""
+    """Tell the provider how a participant takes part, as the record says now."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, party = await parties.lock_party(work, UUID(party_id))
@@ -80,7 +80,7 @@ async def _sid(work: Work, party: Party) -> str | None:
 
 @task("set_mute")
 async def set_mute(context: JobContext, offer_id: str) -> None:
-    """Mute the counsellor or not: what the record says now."""
+    """Mute or unmute the counsellor, as the record says now."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
@@ -105,7 +105,7 @@ async def set_mute(context: JobContext, offer_id: str) -> None:
 
 @task("follow_call")
 async def follow_call(context: JobContext, call_id: str) -> None:
-    """A talk was handed over: its record goes to whoever has it now."""
+    """Give the contact of a talk that was handed over to the counsellor who has it now."""
     async with parts_of(context).work() as work:
         call = await record.lock_call(work, UUID(call_id))
         offer = await offers.live_offer_of_call(work, call.id)
@@ -113,18 +113,18 @@ async def follow_call(context: JobContext, call_id: str) -> None:
             await contacts.open_for_call(work, call, offer.counsellor_id)
 
 
-# -- what they hear, and what they press -------------------------------------------------------
+# -- what participants hear, and what they press -----------------------------------------------
 
 
 async def lifted(work: Work, party_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
-    """Their phone was lifted, by a person or by a machine."""
+    """Return what a participant's phone hears when a person or a machine has answered it."""
     return await _asked(work, party_id, signed, 0)
 
 
 async def pressed(
     work: Work, party_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
-    """They pressed a key, or none: 1 joins."""
+    """Handle the participant's key, or none: key 1 joins."""
     return await _asked(work, party_id, signed, attempt)
 
 
@@ -158,7 +158,7 @@ async def _asked(
 
 
 async def left(work: Work, party_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
-    """Their leg has left the conference and asks what next: nothing, it ends."""
+    """End the leg of a participant, which has left the conference and asks for a document."""
     call, party = await parties.lock_party(work, party_id)
     key = f"party-left:{party_id}"
     if await record.earlier_answer(work, key) is None:
@@ -173,7 +173,7 @@ async def left(work: Work, party_id: UUID, signed: Signed) -> tuple[Answer, Scen
             await work.session.get(Offer, party.owner_offer_id) if party.owner_offer_id else None
         )
         if offer is not None and offer.released_at is None and lives:
-            # The star of whoever has taken the talk over: was it that, or did all of it end?
+            # This counsellor took the talk over. A job finds out whether the star key ended it.
             offer.finished_at = work.now
             work.defer("telephony:settle_finish", offer_id=str(offer.id))
         else:

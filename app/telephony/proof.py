@@ -1,7 +1,7 @@
-"""What proves a talk, whichever of its callbacks was lost.
+"""Prove that a talk took place, whichever of its callbacks was lost.
 
-While a talk is young the provider is asked who is in the conference, and once more when it is
-over: a caller who was led in while the counsellor's leg was up has talked.
+Early in a talk, and once more when it is over, the provider is asked about the conference. A
+caller who was led in while the counsellor's leg was up has talked.
 """
 
 from datetime import datetime, timedelta
@@ -32,13 +32,13 @@ from app.work import Work
 
 @task("look_at_talk")
 async def look_at_talk(context: JobContext, offer_id: str) -> None:
-    """Taken a few seconds ago, and no word that both are in: ask who is."""
+    """Ask who is in the conference of an offer that was accepted, but is not reported connected."""
     await _look(parts_of(context), UUID(offer_id))
 
 
 @task("settle_connection")
 async def settle_connection(context: JobContext, offer_id: str) -> None:
-    """Accepted, and not connected in time: ask the provider before a leg is ended."""
+    """Settle an accepted offer that did not connect in time: ask before a leg is ended."""
     parts = parts_of(context)
     if not await _look(parts, UUID(offer_id)):
         return
@@ -50,9 +50,9 @@ async def settle_connection(context: JobContext, offer_id: str) -> None:
 
 
 async def _look(parts: Parts, offer_id: UUID) -> bool:
-    """Ask who is in the conference of an offer, and put right what we believe.
+    """Ask who is in the conference of an offer, and put our record right.
 
-    The answer is whether the two are still on their way to each other.
+    Return whether caller and counsellor are still on their way to each other.
     """
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, offer_id)
@@ -69,7 +69,7 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
             return False
         offer.conference_sid = offer.conference_sid or conference_sid
-        # Besides the caller others may be in it, who stayed when the last counsellor was lost.
+        # Other participants may be in it, who stayed when the last counsellor was lost.
         legs = await _counsellor_legs(work, offer)
         counsellor_in = any(label == "counsellor" or leg in legs for leg, label in inside.items())
         if counsellor_in and sid in inside:
@@ -98,9 +98,9 @@ async def _counsellor_legs(work: Work, offer: Offer) -> set[str]:
 
 
 async def _led_in_at(work: Work, call: Call, offer: Offer, seen: Conference) -> datetime | None:
-    """When the caller was answered with the document that leads in; or when they joined.
+    """Return when the caller got the document that leads in, or else when they joined.
 
-    The first is our own instant; the word of the second may come late.
+    The first is our own instant; the event of the second may come late.
     """
     found: datetime | None = await work.session.scalar(
         select(RecordedEvent.at)
@@ -129,7 +129,7 @@ async def _counsellor_in_at(work: Work, offer: Offer, seen: Conference) -> datet
 
 @task("settle_talk")
 async def settle_talk(context: JobContext, offer_id: str) -> None:
-    """The caller is gone, and we were not told whether the two had met: work it out."""
+    """Find out whether a caller who is gone had talked, if no callback said so."""
     parts = parts_of(context)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
@@ -143,7 +143,7 @@ async def settle_talk(context: JobContext, offer_id: str) -> None:
     if not legs or (led_in is None and not back):
         return
     if led_in is None:
-        # Whom we rang was in the conference as soon as they answered.
+        # In a call-back the caller was in the conference as soon as they answered.
         led_in = _began(await parts.provider.fetch_call(sid))
     told = [await parts.provider.fetch_call(leg) for leg in sorted(legs)]
     async with parts.work() as work:
@@ -162,11 +162,11 @@ def _began(told: ProviderCall | None) -> datetime | None:
 async def _overlap(
     work: Work, call: Call, offer: Offer, led_in: datetime, told: list[ProviderCall | None]
 ) -> datetime | None:
-    """From when on caller and counsellor were both in; None if they never were.
+    """Return when caller and counsellor were first both in; None if they never were.
 
-    The provider tells the second in which a leg ended, and a callback may be late by `FRESH`.
-    What that leaves open counts as a talk: better a record that is not needed than a child who
-    was heard and of whom nothing is written.
+    The provider reports the end of a leg in whole seconds, and a callback may be late by `FRESH`.
+    If that leaves doubt, it counts as a talk: a record that is not needed is better than a child
+    who was heard and has no record.
     """
     assert call.ended_at is not None
     seen = await conference_of(work, offer)
@@ -182,7 +182,7 @@ async def _overlap(
 
 
 async def _note_talk(work: Work, call: Call, offer: Offer, at: datetime) -> None:
-    """They talked: in the record, in the counsellor's contact, and in what she does next."""
+    """Note a talk: in the record, in the contact, and in the counsellor's presence."""
     if call.answered_at is None:
         await record.add_late_answer(work, call, at=at)
     await record.record(work, call, "talk_found", offer_id=str(offer.id), late=True)
@@ -209,7 +209,7 @@ async def owner_leg(work: Work, offer: Offer) -> Leg | None:
 
 @task("settle_leave")
 async def settle_leave(context: JobContext, offer_id: str) -> None:
-    """The counsellor left the conference, and the end of their leg was not told: ask for it."""
+    """Ask for the end of a counsellor's leg that left the conference, if it was not reported."""
     parts = parts_of(context)
     async with parts.work() as work:
         _, offer = await offers.lock_offer(work, UUID(offer_id))

@@ -1,4 +1,4 @@
-"""The caller on the way into a talk, and out of it again."""
+"""The webhooks of a caller's leg on the way into a talk, and out of it again."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.work import Work
 
 
 def bridge(offer_id: UUID) -> Decision:
-    """The counsellor is in the conference; the caller asks where to go."""
+    """Send the caller into the conference; back to the waiting room if the counsellor is gone."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         _, offer = await offers.lock_offer(work, offer_id)
@@ -46,7 +46,7 @@ def bridge(offer_id: UUID) -> Decision:
 
 
 async def held(work: Work, call: Call, sid: str) -> Answer:
-    """What a participant hears who is alone in a conference, or held."""
+    """Return what a leg hears that is alone in a conference, or held."""
     if sid != call.provider_sid:
         return {"kind": "silence"}
     offer = await offers.live_offer_of_call(work, call.id)
@@ -56,7 +56,7 @@ async def held(work: Work, call: Call, sid: str) -> Answer:
 
 
 def left_talk(offer_id: UUID, gone: bool) -> Decision:
-    """The caller is out of the conference: hung up, sent off by the counsellor, or dropped."""
+    """Handle a caller who left the conference: hung up, ended by the counsellor, or dropped."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if gone:
@@ -67,8 +67,8 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
             answer: Answer = {"kind": "goodbye"}
         else:
             _, offer = await offers.lock_offer(work, offer_id)
-            # Even if the counsellor has just pressed the star: then the caller would still be in
-            # the conference. Who asks us from outside it was put out, and goes back to the front.
+            # The star key of the counsellor would leave the caller in the conference. A caller
+            # whose leg asks us from outside was put out, and goes back to the front.
             entries = call.entries
             await leaving.lose_counsellor(
                 work, call, offer, "the conference ended", fetch_caller=False
