@@ -1,6 +1,7 @@
-"""Alarms by telephone: a phone of our people on call is rung, and 1 acknowledges.
+"""Alarms by telephone: ring the phones of staff on call; key 1 acknowledges the alarm.
 
-Machines are told from people, since a mailbox must not silence an alarm. A message is sent once.
+Answering machines are detected, because a mailbox must not silence an alarm. A message is sent
+once.
 """
 
 from datetime import timedelta
@@ -26,7 +27,7 @@ from app.telephony.signature import Signed
 from app.telephony.urls import alarm_path
 from app.work import Work
 
-# The key is asked for so often.
+# How many times the key is asked for.
 _TIMES = 3
 _ENDED = {
     LegStatus.BUSY: "busy", LegStatus.NO_ANSWER: "no_answer", LegStatus.FAILED: "failed",
@@ -35,7 +36,7 @@ _ENDED = {
 
 
 async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
-    """The alarm, then the attempt. Raises NotFound."""
+    """Lock the alarm, then the attempt. Raises NotFound."""
     attempt = await work.session.get(AlarmAttempt, attempt_id)
     alarm = await lock_alarm(work, attempt.alarm_id) if attempt is not None else None
     if attempt is None or alarm is None:
@@ -44,11 +45,11 @@ async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
     return alarm, attempt
 
 
-# -- asking the provider -----------------------------------------------------------------------
+# -- requests to the provider ------------------------------------------------------------------
 
 
 async def _prepare(work: Work, attempt_id: UUID, task_name: str) -> dict[str, Any] | None:
-    """Commit that the request is about to be sent. None if it must not be, or not yet."""
+    """Commit that the request is about to be sent. Return None if it must not be, or not yet."""
     alarm, attempt = await _lock(work, attempt_id)
     if attempt.ended_at is not None or attempt.sending in ("sent", "failed"):
         return None
@@ -72,7 +73,7 @@ async def _prepare(work: Work, attempt_id: UUID, task_name: str) -> dict[str, An
 
 
 async def _send(context: JobContext, attempt_id: str, send: Any, find: Any) -> None:
-    """Send once; if the answer does not come, ask what became of it, and never send again."""
+    """Send once. Without a response, ask what became of the request, and never send it again."""
     parts, key = parts_of(context), UUID(attempt_id)
     async with parts.work() as work:
         what = await _prepare(work, key, context.job.task_name)
@@ -144,7 +145,7 @@ async def send_alarm_message(context: JobContext, attempt_id: str) -> None:
 
 @task("end_alarm_leg")
 async def end_alarm_leg(context: JobContext, attempt_id: str) -> None:
-    """No phone keeps ringing for what was seen to."""
+    """End the leg, so that no phone keeps ringing for an alarm that is over."""
     parts = parts_of(context)
     async with parts.work() as work:
         _, attempt = await _lock(work, UUID(attempt_id))
@@ -153,7 +154,7 @@ async def end_alarm_leg(context: JobContext, attempt_id: str) -> None:
         await parts.provider.end_leg(sid)
 
 
-# -- who lifts the phone -----------------------------------------------------------------------
+# -- what the phone hears ----------------------------------------------------------------------
 
 
 async def _scene(work: Work, alarm: Alarm, attempt: AlarmAttempt) -> Scene | None:
@@ -170,12 +171,12 @@ def _ask(scene: Scene, alarm: Alarm, attempt: AlarmAttempt, n: int) -> list[Step
 
 
 async def lifted(work: Work, attempt_id: UUID, signed: Signed) -> list[Step]:
-    """The phone was lifted: by a person, or by a machine."""
+    """Return what the phone hears when a person or a machine has answered it."""
     return await _listened(work, attempt_id, signed, 0)
 
 
 async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[Step]:
-    """A key, or none."""
+    """Handle the key that was pressed, or none."""
     return await _listened(work, attempt_id, signed, n)
 
 
@@ -208,7 +209,7 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
 
 
 async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
-    """How the leg goes: only its end matters."""
+    """Handle a status of the leg; only its end matters."""
     alarm, attempt = await _lock(work, attempt_id)
     status = read_leg_status(signed.fields.get("CallStatus"))
     if attempt.kind != "phone" or status is None or not is_over(status):

@@ -1,9 +1,9 @@
-"""Duty phones: rung for a referral, by machine or person told apart, and what they press.
+"""Duty phones: ring them for a referral, detect answering machines, and handle the keys.
 
-What is heard holds no name and no word about a child: that there is a referral, its code, and
-three keys. Key 1 is asked for twice: the second key is another one each time and only makes sense
-to the agency, so that a stranger's 1 stops no help. If no key is pressed, the attempt counts as
-unanswered.
+The spoken words hold no name and nothing about a child: only that there is a referral, its code,
+and three keys. Key 1 must be confirmed with a second key. That key differs per attempt and makes
+sense only to the agency, so that a stranger who presses 1 does not stop the escalation. If no key
+is pressed, the attempt counts as unanswered.
 """
 
 from datetime import timedelta
@@ -41,21 +41,21 @@ from app.telephony.urls import duty_path, message_path
 from app.work import Work
 
 ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
-# The question that confirms key 1 is counted from here on in its address.
+# In the address, the questions that confirm key 1 are numbered from here on.
 _CONFIRMS = 10
-# What the end of a leg amounts to, when nothing was heard of a key.
+# The results of a leg that ended without a key. A key that is reported later replaces them.
 _HEARD_TOO_SOON = frozenset({RungResult.NO_KEY, RungResult.NO_ANSWER})
-# The keys are said so often to somebody who presses none.
+# How many times the keys are said if none is pressed.
 _TIMES = 3
-# The provider's own word of an end comes sooner than that.
+# The provider reports the end of a leg sooner than this.
 _A_WHILE = timedelta(seconds=10)
 
 
 async def _lock(work: Work, rung_id: UUID) -> tuple[Referral, Rung]:
-    """The referral, then the rung. Raises NotFound."""
+    """Lock the referral, then the attempt (`Rung`). Raises NotFound."""
     rung = await work.session.get(Rung, rung_id)
     if rung is None:
-        raise NotFound("There is no such try.")
+        raise NotFound("There is no such attempt.")
     referral = await lock_referral(work, rung.referral_id)
     await work.session.refresh(rung, with_for_update=True)
     return referral, rung
@@ -67,11 +67,11 @@ async def _agency(work: Work, rung: Rung) -> Agency:
     return agency
 
 
-# -- asking the provider -----------------------------------------------------------------------
+# -- requests to the provider ------------------------------------------------------------------
 
 
 async def _prepare(work: Work, rung_id: UUID) -> dict[str, Any] | None:
-    """Commit that the request is about to be sent. None if it must not be."""
+    """Commit that the request is about to be sent. Return None if it must not be, or not yet."""
     referral, rung = await _lock(work, rung_id)
     if rung.ended_at is not None or rung.sending in ("sent", "failed"):
         return None
@@ -106,10 +106,10 @@ async def _note_sid(work: Work, rung_id: UUID, sid: str) -> None:
     referral, rung = await _lock(work, rung_id)
     rung.sending, rung.provider_sid = "sent", rung.provider_sid or sid
     if rung.kind == RungKind.SMS:
-        # The provider has it; whether it says that it arrived or not, we need it no more.
+        # The provider has the message, so its payload is not needed any more, delivered or not.
         rung.payload_sealed = None
     if rung.ended_at is not None or not is_needed(referral, rung):
-        # It was taken while the provider was being asked: the phone must not ring on.
+        # The attempt was over while the request was under way: the phone must not ring on.
         work.defer("telephony:end_duty_leg", rung_id=str(rung_id))
 
 
@@ -121,7 +121,7 @@ async def _note_refused(work: Work, rung_id: UUID) -> None:
 
 
 async def _request(context: JobContext, rung_id: str, send: Any, find: Any) -> None:
-    """Send once; if the answer does not come, ask what became of it, and never send again."""
+    """Send once. Without a response, ask what became of the request, and never send it again."""
     parts, key = parts_of(context), UUID(rung_id)
     async with parts.work() as work:
         what = await _prepare(work, key)
@@ -202,7 +202,7 @@ async def send_message(context: JobContext, rung_id: str) -> None:
 
 @task("end_duty_leg")
 async def end_duty_leg(context: JobContext, rung_id: str) -> None:
-    """No phone keeps ringing."""
+    """End the leg of a duty phone, so that it does not ring on."""
     parts = parts_of(context)
     async with parts.work() as work:
         _, rung = await _lock(work, UUID(rung_id))
@@ -217,7 +217,7 @@ async def end_duty_leg(context: JobContext, rung_id: str) -> None:
 
 @task("ask_duty_leg")
 async def ask_duty_leg(context: JobContext, rung_id: str) -> None:
-    """Nothing was heard of a duty phone that is rung no longer: ask, and end what still rings."""
+    """Ask about a duty phone whose end was not reported, and end its leg if it still rings."""
     parts, key = parts_of(context), UUID(rung_id)
     async with parts.work() as work:
         _, rung = await _lock(work, key)
@@ -237,7 +237,7 @@ async def ask_duty_leg(context: JobContext, rung_id: str) -> None:
             await note_result(work, referral, rung, result)
 
 
-# -- who lifts the phone -----------------------------------------------------------------------
+# -- what the phone hears ----------------------------------------------------------------------
 
 
 def _say(rung: Rung, key: str, **values: str) -> Say:
@@ -259,12 +259,12 @@ def _ask(referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
 
 
 def _confirming(rung: Rung) -> str:
-    """The key that confirms: 4 to 9, by the attempt, the same each time it is asked for."""
+    """Return the key that confirms, 4 to 9: derived from the attempt, so it stays the same."""
     return str(4 + rung.id.int % 6)
 
 
 def _details(work: Work, rung: Rung) -> list[Step]:
-    """How an agency comes by the details, as far as it can be said on the telephone."""
+    """Say the code by which the agency gets the details, if there is one."""
     digits = payload_of(work, rung).get("code")
     if not digits:
         return []
@@ -272,7 +272,7 @@ def _details(work: Work, rung: Rung) -> list[Step]:
 
 
 def _ending(work: Work, referral: Referral, rung: Rung) -> list[Step]:
-    """What is said after a result, the same each time it is asked for."""
+    """Return what is said after a result, the same each time it is asked for."""
     code = spell(referral.code)
     match RungResult(rung.result or RungResult.STOPPED):
         case RungResult.ACKNOWLEDGED:
@@ -288,7 +288,7 @@ def _ending(work: Work, referral: Referral, rung: Rung) -> list[Step]:
 
 
 async def lifted(work: Work, rung_id: UUID, signed: Signed) -> list[Step]:
-    """The phone was lifted: by a person, or by a machine."""
+    """Return what the phone hears when a person or a machine has answered it."""
     referral, rung = await _lock(work, rung_id)
     _learn_sid(rung, signed.call_sid)
     if rung.result is not None:
@@ -305,7 +305,7 @@ async def lifted(work: Work, rung_id: UUID, signed: Signed) -> list[Step]:
 
 
 def _listened_to(work: Work, referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
-    """Say the keys; nobody else is rung while somebody may be listening."""
+    """Say the keys. No other phone is rung while a person may be listening."""
     if rung.purpose == Purpose.LADDER and rung.turn == referral.turn and referral.climbs_at:
         wait_for(work, referral, LISTENING)
     return _ask(referral, rung, agency, n)
@@ -313,17 +313,17 @@ def _listened_to(work: Work, referral: Referral, rung: Rung, agency: Agency, n: 
 
 def _learn_sid(rung: Rung, sid: str) -> None:
     if rung.provider_sid is None and sid:
-        # The webhook was faster than the answer to our own request.
+        # The webhook came before the response to our own request.
         rung.provider_sid, rung.sending = sid, "sent"
 
 
 async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Step]:
-    """A key, or none."""
+    """Handle the key that was pressed, or none."""
     referral, rung = await _lock(work, rung_id)
     agency = await _agency(work, rung)
     digits = signed.fields.get("Digits", "")
     if rung.result in _HEARD_TOO_SOON and _means(rung, digits, n):
-        # The end of the leg was told before the key: a person pressed it all the same.
+        # The end of the leg was reported before the key, but a person did press it.
         rung.result = rung.ended_at = None
     if rung.result is not None:
         joined = await _join(work, referral, rung)
@@ -356,19 +356,19 @@ async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Ste
 
 
 def _takes_it(rung: Rung, digits: str, n: int) -> bool:
-    """Whether the agency has taken it: by the second key. Our own people press 1 and no more."""
+    """Return whether the key acknowledges: the second one of an agency, key 1 of our own staff."""
     if rung.approach_id is None:
         return digits == ACKNOWLEDGE
     return n > _CONFIRMS and digits == _confirming(rung)
 
 
 def _means(rung: Rung, digits: str, n: int) -> bool:
-    """Whether a key says something by itself, even if the leg is over by now."""
+    """Return whether a key has a meaning of its own, even if the leg is over by now."""
     return digits in (CALL_BACK, WRONG) or _takes_it(rung, digits, n)
 
 
 async def _acknowledge(work: Work, referral: Referral, rung: Rung, by: By) -> list[Step]:
-    """A person took it, and hears so; or another was faster, and they hear that."""
+    """Acknowledge the referral, and say so; or say that it is no longer needed."""
     talk = await live_talk(work, referral) if referral.warm else None
     if rung.approach_id is None:
         if not is_needed(referral, rung):
@@ -392,7 +392,7 @@ async def _acknowledge(work: Work, referral: Referral, rung: Rung, by: By) -> li
 
 
 async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None:
-    """Into the live talk, if the counsellor wanted that and the child is still there."""
+    """Return steps into the live talk, if the counsellor wanted that and the child is there."""
     if rung.result != RungResult.ACKNOWLEDGED or not referral.warm or rung.approach_id is None:
         return None
     if not work.settings.has_conferences:
@@ -413,7 +413,7 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
 async def _speak_code(
     work: Work, referral: Referral, rung: Rung, agency: Agency, digits: str, n: int
 ) -> list[Step]:
-    """A code that was asked for, to a person only."""
+    """Say a code that the agency asked for, but only to a person: key 1 comes first."""
     if digits == ACKNOWLEDGE:
         code = " ".join(str(payload_of(work, rung).get("code", "")))
         await note_result(work, referral, rung, RungResult.DELIVERED)
@@ -436,12 +436,12 @@ _RESULT_OF = {
 
 
 async def leg_status(work: Work, rung_id: UUID, signed: Signed) -> None:
-    """Progress of a duty phone's leg, in any order, any number of times."""
+    """Handle a status of a duty phone's leg, in any order, any number of times."""
     referral, rung = await _lock(work, rung_id)
     _learn_sid(rung, signed.call_sid)
     status = read_leg_status(signed.fields.get("CallStatus"))
     if status is not None and is_over(status) and rung.purpose == Purpose.LADDER:
-        # A code that was spoken on it is needed no more.
+        # A code that was spoken on this leg is not needed any more.
         rung.payload_sealed = None
     if status is None or rung.result is not None:
         return
@@ -463,7 +463,7 @@ _MESSAGE_RESULTS = {
 
 
 async def message_status(work: Work, rung_id: UUID, signed: Signed) -> None:
-    """What became of an SMS."""
+    """Handle the delivery status of an SMS."""
     referral, rung = await _lock(work, rung_id)
     _learn_sid(rung, signed.fields.get("MessageSid", "")[:64])
     result = _MESSAGE_RESULTS.get(signed.fields.get("MessageStatus", ""))
