@@ -1,4 +1,4 @@
-"""Steps as TwiML, built with the provider's SDK. Absolute addresses, nothing personal."""
+"""Steps as TwiML, built with the provider's SDK. Addresses are absolute and opaque."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,19 +12,19 @@ from app.settings import Settings
 from app.telephony import script
 from app.telephony.urls import callback, document_address, offer_path, public
 
-# One string: the builder would print a list as Python does.
+# One string, because the builder would print a list in Python's notation.
 _CONFERENCE_EVENTS = "start end join leave hold mute"
-# Without a waiting room: a caller for whom somebody is there by now is not to wait much longer.
+# Without a waiting room, a caller's leg asks again after N seconds: a counsellor may be there.
 _ASKS_AGAIN_AFTER = 4
 
 
 def document(steps: Iterable[script.Step], settings: Settings) -> Response:
-    """The response that carries these steps."""
+    """Return the response that carries these steps."""
     return Response(twiml(steps, settings), media_type="text/xml")
 
 
 def twiml(steps: Iterable[script.Step], settings: Settings) -> str:
-    """The TwiML of these steps."""
+    """Return the TwiML of these steps."""
     response = VoiceResponse()
     for step in steps if settings.has_conferences else _plain(list(steps)):
         _add(response, step, settings)
@@ -32,10 +32,10 @@ def twiml(steps: Iterable[script.Step], settings: Settings) -> str:
 
 
 def _plain(steps: list[script.Step]) -> list[script.Step]:
-    """The same for a platform without pause and waiting room.
+    """Return the same steps for a platform without pause and waiting room.
 
-    Who waits is asked what they press, in silence: that takes as long, and when it has run out
-    the platform asks us again.
+    A pause becomes a silent wait for a key: it takes as long, and when it has run out the platform
+    asks us again.
     """
     made: list[script.Step] = []
     for step, following in zip(steps, [*steps[1:], None], strict=False):
@@ -56,7 +56,7 @@ def _plain(steps: list[script.Step]) -> list[script.Step]:
 
 
 def _short(spoken: list[script.Spoken]) -> list[script.Spoken]:
-    """Without pauses, and the sound once: the caller's leg has to ask again soon."""
+    """Drop the pauses and play the sound once: the caller's leg has to ask again soon."""
     once = script.WaitingSound(1)
     return [
         once if isinstance(part, script.WaitingSound) else part
@@ -66,7 +66,7 @@ def _short(spoken: list[script.Spoken]) -> list[script.Spoken]:
 
 
 def message_document(words: str) -> Response:
-    """The answer to a text message; without words, none."""
+    """Return the response to a text message. Without words it sends no message."""
     response = MessagingResponse()
     if words:
         response.message(words)
@@ -162,7 +162,7 @@ def _join(step: script.Join, settings: Settings) -> Dial:
         start_conference_on_enter=True,
         end_conference_on_exit=step.ends_for_all,
         wait_url=document_address(settings, offer_path(step.offer_id, "hold")),
-        # The provider heeds the first participant's callback only: both carry the same.
+        # The provider uses the first participant's callback only, so both carry the same.
         status_callback=callback(settings, offer_path(step.offer_id, "conference")),
         status_callback_event=_CONFERENCE_EVENTS,
     )

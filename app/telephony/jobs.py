@@ -1,7 +1,7 @@
-"""What is asked of the provider, after the rows that want it are committed.
+"""Jobs that send requests to the provider, after the rows that want them are committed.
 
 Every job may be run twice. A request that makes a leg is committed as *sending*
-before it is sent; if its answer does not come, the next run asks the provider
+before it is sent. If it gets no response, the next run asks the provider
 what became of it, and never sends it again.
 """
 
@@ -20,10 +20,11 @@ from app.work import PROGRAM, Ground
 
 
 class BackOff(BaseRetryStrategy):
-    """Again after 0.25, 0.5, 1, 2 ... at most 60 seconds and a random half more, or as the
-    provider says; and for as long as it takes. Each run looks first whether it is still wanted:
-    a phone that must not ring on is ended after an outage of whatever length. Where somebody
-    waits for it (`longest`, in seconds), it is tried more often.
+    """Retry after 0.25, 0.5, 1, 2 ... seconds, at most `longest`, plus up to half at random.
+
+    A longer wait that the provider asks for is kept, up to 10 seconds. Retries never stop, so a
+    phone that must not ring on is ended after an outage of any length; each run first checks
+    whether it is still wanted. Jobs that a caller waits for have a shorter `longest`.
     """
 
     def __init__(self, longest: float = 60.0) -> None:
@@ -60,7 +61,7 @@ _FUNCTIONS: dict[str, Callable[..., Awaitable[None]]] = {}
 
 
 def task(name: str) -> Callable[[F], F]:
-    """A job of this edge, by the name under which other areas defer it."""
+    """Register a job of this edge under the name by which other areas defer it."""
 
     def keep(function: F) -> F:
         _FUNCTIONS[name] = function
@@ -70,7 +71,7 @@ def task(name: str) -> Callable[[F], F]:
 
 
 def telephony_tasks() -> Blueprint:
-    """The jobs of this edge, for one job app; an app of its own changes them."""
+    """Return the jobs of this edge for one job app, which changes them."""
     tasks = Blueprint()
     for name, function in _FUNCTIONS.items():
         retry = BackOff(_SOON) if name in _AWAITED else BackOff()

@@ -1,9 +1,8 @@
-"""The provider's REST interface: the `twilio` client, on whatever base address is set.
+"""The provider's REST API: the `twilio` client, with the base address of the settings.
 
-What went wrong is told apart by what may be done next:
-`TryAgain` was certainly not carried out and may be sent again, `Uncertain` may
-have been carried out and is settled by asking, `Refused` was understood and
-will not be done.
+Errors are told apart by what may be done next. `TryAgain`: the request was certainly not carried
+out and may be sent again. `Uncertain`: it may have been carried out, so ask the provider.
+`Refused`: the provider understood it and will not carry it out.
 """
 
 import asyncio
@@ -25,13 +24,13 @@ from app.telephony.urls import callback, document_address
 
 T = TypeVar("T")
 
-# The provider's code for "the call is not in progress": to somebody who ends it, success.
+# The provider's code for "the call is not in progress": a success when we end a call.
 NOT_IN_PROGRESS = 21220
 LEG_EVENTS = ["initiated", "ringing", "answered", "completed"]
 
 
 class ProviderError(Exception):
-    """Something went wrong with the provider; carries a status and code, never a number."""
+    """An error at the provider. It carries a status and a code, never a telephone number."""
 
     def __init__(self, what: str, *, status: int = 0, code: int = 0, after: float = 0) -> None:
         super().__init__(f"{what} (status {status}, code {code})")
@@ -39,15 +38,15 @@ class ProviderError(Exception):
 
 
 class TryAgain(ProviderError):
-    """It was certainly not carried out. `after` is the wait asked for, in seconds."""
+    """The request was certainly not carried out. `after` is the wait asked for, in seconds."""
 
 
 class Uncertain(ProviderError):
-    """It may or may not have been carried out."""
+    """The request may or may not have been carried out."""
 
 
 class Refused(ProviderError):
-    """It was understood and will not be done."""
+    """The request was understood and will not be carried out."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class ProviderLeg:
 
 
 class _Http(TwilioHttpClient):  # type: ignore[misc]
-    """Sends to the base address of the settings, and remembers how long to wait."""
+    """Sends to the base address of the settings, and turns failures into our errors."""
 
     def __init__(self, base: str | None, timeout: float) -> None:
         super().__init__(timeout=timeout)
@@ -89,10 +88,10 @@ class _Http(TwilioHttpClient):  # type: ignore[misc]
             self.session.trust_env = False
 
     def log_request(self, kwargs: Any) -> None:
-        """The SDK would log addresses and numbers."""
+        """Log nothing: the SDK would log addresses and numbers."""
 
     def log_response(self, status_code: int, response: Any) -> None:
-        """The same."""
+        """Log nothing, for the same reason."""
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         if self._base is not None:
@@ -134,11 +133,11 @@ def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
 
 
 _LIVE = ("ringing", "in-progress")
-# Calls of one page of a list.
+# Calls per page of a list.
 _PAGE = 500
-# No call is longer than that.
+# No call is longer than this.
 _LONGEST_CALL = timedelta(hours=24)
-# Where lists heed no filter, so many of the newest are looked at.
+# Where lists ignore filters, the newest N entries are read.
 _NEWEST = 200
 
 
@@ -166,7 +165,7 @@ def _legs(found: list[Any]) -> list[ProviderLeg]:
 
 
 def _until_older(found: Any, since: datetime) -> Iterator[Any]:
-    """The calls of a list, newest first, as far as one of them can have ended since then."""
+    """Yield the calls of a list, newest first, as long as one can have ended after `since`."""
     for call in found:
         began = _instant(call.date_created)
         if began is not None and began < since - _LONGEST_CALL:
@@ -175,7 +174,7 @@ def _until_older(found: Any, since: datetime) -> Iterator[Any]:
 
 
 class Provider:
-    """What we ask of the telephony provider. Each method is one request."""
+    """Our requests to the telephony provider, a method for each."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -196,7 +195,7 @@ class Provider:
         )
 
     async def _ask(self, question: Callable[[Client], T]) -> T:
-        """Run one blocking request in a thread, and tell apart what went wrong."""
+        """Run one blocking request in a thread. Raises TryAgain, Uncertain, Refused."""
         client = self._client
         try:
             return await asyncio.to_thread(question, client)
@@ -216,7 +215,7 @@ class Provider:
         seconds: int,
         tell_machines: bool = False,
     ) -> str:
-        """Ring somebody; when they lift the phone they hear a document of ours.
+        """Ring an address; the phone that answers hears a document of ours. Return the leg's id.
 
         `tell_machines`: the document is told whether a person or a machine has answered.
         """
@@ -255,10 +254,11 @@ class Provider:
         ends: bool = False,
         heard: str | None = None,
     ) -> str:
-        """Ring somebody straight into a conference; `coach` is the leg that alone hears them.
+        """Ring a participant straight into a conference. Return the id of their leg.
 
-        `ends`: when they leave, the conference is over for all. `heard`: where to tell whether a
-        person or a machine answered; meanwhile the two talk already.
+        `coach`: the only leg that hears them. `ends`: when they leave, the conference is over for
+        all. `heard`: the path that is told whether a person or a machine answered; the talk begins
+        before that.
         """
         s = self._settings
         more: dict[str, Any] = {"coaching": True, "call_sid_to_coach": coach} if coach else {}
@@ -293,7 +293,7 @@ class Provider:
         await self._ask(lambda c: c.calls(sid).update(url=url, method="POST"))
 
     async def end_leg(self, sid: str) -> None:
-        """End a leg in whatever state; one that has ended already is as good."""
+        """End a leg in any state; a leg that has ended already is no error."""
         try:
             await self._ask(lambda c: c.calls(sid).update(status="completed"))
         except Refused as error:
@@ -314,7 +314,7 @@ class Provider:
     async def set_part(
         self, conference_sid: str, sid: str, *, muted: bool, coach: str | None = None
     ) -> None:
-        """How somebody takes part in a conference: heard by all, by nobody, or by one leg."""
+        """Set whether a participant in a conference is heard by all, by one leg, or not at all."""
         coaching = {"coaching": coach is not None}
         if coach is not None:
             coaching["call_sid_to_coach"] = coach  # type: ignore[assignment]
@@ -325,7 +325,7 @@ class Provider:
         )
 
     async def set_end_on_exit(self, conference_sid: str, sid: str, *, ends: bool) -> None:
-        """Whether a conference ends for all when this participant leaves."""
+        """Set whether a conference ends for all when this participant leaves."""
         await self._ask(
             lambda c: (
                 c.conferences(conference_sid).participants(sid).update(end_conference_on_exit=ends)
@@ -333,12 +333,12 @@ class Provider:
         )
 
     async def is_held(self, conference_sid: str, sid: str) -> bool:
-        """Whether a participant is on hold."""
+        """Return whether a participant is on hold."""
         found = await self._ask(lambda c: c.conferences(conference_sid).participants(sid).fetch())
         return bool(found.hold)
 
     async def fetch_call(self, sid: str) -> ProviderCall | None:
-        """What the provider knows of a call; None if it knows none."""
+        """Return what the provider knows of a call; None if it does not know the call."""
         try:
             call = await self._ask(lambda c: c.calls(sid).fetch())
         except Refused as error:
@@ -349,11 +349,11 @@ class Provider:
         return ProviderCall(str(call.status), began_at, ended_at)
 
     async def live_legs(self) -> list[ProviderLeg]:
-        """Everything that rings or talks on our account now, the newest thousand of each."""
+        """Return all legs that ring or talk on our account now, the newest thousand of each."""
 
         def ask(client: Client) -> list[ProviderLeg]:
             if not self._settings.has_conferences:
-                # Its lists are of all calls, the newest first.
+                # The lists of such a platform hold all calls, the newest first.
                 newest = _legs(client.calls.list(limit=1000, page_size=1000))
                 return [leg for leg in newest if leg.status in _LIVE]
             return [
@@ -365,7 +365,7 @@ class Provider:
         return await self._ask(ask)
 
     async def ended_rings(self, since: datetime, until: datetime) -> list[ProviderLeg]:
-        """The inbound legs that ended in `[since, until]`, all pages of them."""
+        """Return the inbound legs that ended in `[since, until]`, all pages of them."""
 
         def ask(client: Client) -> list[ProviderLeg]:
             if self._settings.has_conferences:
@@ -373,7 +373,7 @@ class Provider:
                     end_time_after=since, end_time_before=until, page_size=_PAGE
                 )
             else:
-                # Its lists heed no filter; the newest come first.
+                # The lists of such a platform ignore filters; the newest calls come first.
                 found = _until_older(client.calls.stream(page_size=_PAGE), since)
             return [
                 leg
@@ -386,12 +386,12 @@ class Provider:
         return await self._ask(ask)
 
     async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
-        """The one leg to somebody that was begun since then and is not known yet."""
+        """Return the one unknown leg to an address since then, by id; None if not exactly one."""
 
         def ask(client: Client) -> list[ProviderLeg]:
             if self._settings.has_conferences:
                 return _legs(client.calls.list(to=to, start_time_after=since, limit=20))
-            # Its lists heed no filter.
+            # The lists of such a platform ignore filters.
             newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
             return [
                 leg
@@ -403,7 +403,7 @@ class Provider:
         return sids[0] if len(sids) == 1 else None
 
     async def dialled_by(self, sid: str) -> list[ProviderLeg]:
-        """What a leg's documents have dialled lately, the newest first."""
+        """Return the legs that a leg's documents dialled lately, the newest first."""
 
         def ask(client: Client) -> list[ProviderLeg]:
             newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
@@ -422,7 +422,7 @@ class Provider:
         return await self._ask(ask)
 
     async def find_message(self, *, to: str, since: datetime, known: set[str]) -> str | None:
-        """The one SMS to somebody that was sent since then and is not known yet."""
+        """Return the one unknown SMS to a number since then, by id; None if not exactly one."""
 
         def ask(client: Client) -> list[str]:
             if self._settings.has_conferences:
@@ -438,30 +438,32 @@ class Provider:
         return sids[0] if len(sids) == 1 else None
 
     async def find_conference(self, name: str) -> str | None:
-        """The id of the live conference of that name, if only one person is in it, too."""
+        """Return the id of the live conference of that name, even if only one person is in it."""
         found = await self._ask(lambda c: c.conferences.list(friendly_name=name, limit=20))
         return next((str(c.sid) for c in found if c.status != "completed"), None)
 
     async def participants(self, conference_sid: str) -> dict[str, str]:
-        """Who is in a conference: call ids with their labels. Who is still being rung is not."""
+        """Return the legs in a conference, ids with labels; without those that are still rung."""
         found = await self._ask(lambda c: c.conferences(conference_sid).participants.list(limit=50))
         return {str(p.call_sid): str(p.label or "") for p in found if p.status == "connected"}
 
     async def numbers(self) -> dict[str, str]:
-        """The account's own numbers, with the provider's ids of them."""
+        """Return the account's own numbers, with the provider's ids of them."""
         found = await self._ask(lambda c: c.incoming_phone_numbers.list(limit=1000))
         return {str(one.phone_number): str(one.sid) for one in found}
 
     async def caller_ids(self) -> set[str]:
-        """Numbers of others that the account may show."""
+        """Return numbers not of this account that it may show to those it rings."""
         found = await self._ask(lambda c: c.outgoing_caller_ids.list(limit=1000))
         return {str(one.phone_number) for one in found}
 
     async def point_number(
         self, sid: str, *, voice: str, fallback: str, status: str, sms: str
     ) -> None:
-        """Set the addresses of a number. A call goes first to an application or trunk that it is
-        bound to: both are taken off it."""
+        """Set the addresses of a number.
+
+        Calls would go to an application or trunk that the number is bound to, so unbind it.
+        """
         await self._ask(
             lambda c: c.incoming_phone_numbers(sid).update(
                 voice_url=voice, voice_method="POST", voice_fallback_url=fallback,
@@ -472,7 +474,7 @@ class Provider:
         )  # fmt: skip
 
     async def set_queue_size(self, name: str, size: int) -> None:
-        """How many callers a queue takes; it is made if it is not there yet."""
+        """Set how many callers a queue takes; create the queue if it is not there yet."""
 
         def ask(client: Client) -> None:
             known = [q for q in client.queues.list(limit=1000) if q.friendly_name == name]
@@ -484,7 +486,7 @@ class Provider:
         await self._ask(ask)
 
     async def keep_flow(self, name: str, definition: dict[str, Any]) -> str:
-        """Put a flow on the provider's own machines, or change it; the address to point at."""
+        """Create or change a flow at the provider. Return the address to point a number at."""
 
         def ask(client: Client) -> str:
             flows = client.studio.v2.flows
@@ -500,8 +502,10 @@ class Provider:
         return await self._ask(ask)
 
     async def fetch_recording(self, recording_sid: str) -> tuple[bytes, str]:
-        """The audio of a recording and what kind it is. Raises TryAgain while it is not there
-        yet."""
+        """Return the audio of a recording and its media type.
+
+        Raises TryAgain while it is not there yet.
+        """
         client = self._client
         account = self._settings.twilio_account_sid
         ending, kind = (
@@ -511,7 +515,7 @@ class Provider:
         base = self._settings.twilio_api_base_url or "https://api.twilio.com"
 
         def ask() -> tuple[bytes, str]:
-            # Somleng sends on to where it keeps files; our password does not go there.
+            # Somleng redirects to where it keeps files; our password is not sent there.
             answer = requests.get(
                 base.rstrip("/") + path,
                 auth=(client.username, client.password),
@@ -527,9 +531,9 @@ class Provider:
             raise TryAgain("the recording could not be fetched", after=5) from None
 
     async def delete_recording(self, recording_sid: str) -> bool:
-        """Delete a recording at the provider; one that is gone already is as good.
+        """Delete a recording at the provider; one that is gone already is no error.
 
-        False where the platform cannot: it has to be deleted there by hand.
+        Return False where the platform cannot: the recording must be deleted there by hand.
         """
         if not self._settings.has_conferences:
             return False

@@ -22,22 +22,22 @@ Answer = dict[str, Any]
 
 TAKE_DIGIT = "1"
 MESSAGE_DIGIT = "1"
-# While waiting: for the counsellor of the last time.
+# While waiting: ask for the counsellor of the last call.
 LAST_DIGIT = "2"
 CALLBACK_DIGIT = "3"
 # For counsellors who ring their own line.
 DUTY_DIGITS = {"1": "available", "2": "break", "3": "off_duty"}
-# A menu is asked so often before the line's first language is taken.
+# How many times a menu is asked before the line's first language is taken.
 MENU_ATTEMPTS = 3
 WAITING_ROOM = "waiting"
 LONGEST_MESSAGE = 180
-# A counsellor's phone that the caller's own leg dials rings for so many seconds: a mailbox takes
-# longer to pick up.
+# A counsellor's phone that the caller's own leg dials rings for N seconds: a mailbox takes longer
+# to pick up.
 DIALLED_RINGS = 15
-# And that of somebody whom we call back, as long as anybody's.
+# In a call-back the phone rings for N seconds, as long as any other.
 RINGS_BACK = 30
 
-# For the minutes when not even the database can be asked which language to speak.
+# For times when not even the database can say which language to speak.
 TROUBLE = (
     ("en-GB", None, "Please stay on the line. We will be with you in a moment."),
     ("sr-RS", "Google.sr-RS-Standard-A", "Ostani na vezi. Javljamo se za koji trenutak."),
@@ -59,7 +59,7 @@ class PlayFile:
 
 @dataclass(frozen=True)
 class WaitingSound:
-    """The shipped sound, so many times."""
+    """The shipped sound, played `times` times."""
 
     times: int
 
@@ -74,7 +74,7 @@ Spoken = Say | PlayFile | WaitingSound | Pause
 
 @dataclass(frozen=True)
 class Ask:
-    """Say something and wait for one digit; silence goes there too."""
+    """Say something and wait for one digit, which goes to `then`; so does silence, if wanted."""
 
     spoken: list[Spoken]
     then: str
@@ -89,7 +89,7 @@ class GoTo:
 
 @dataclass(frozen=True)
 class Wait:
-    """Into the waiting room."""
+    """Enter the waiting room."""
 
     hears: str
     then: str
@@ -97,7 +97,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Leave:
-    """Out of the waiting room, on to what `Wait.then` says: `then`, for who has no such room."""
+    """Leave the waiting room for `Wait.then`. Where there is no waiting room, go to `then`."""
 
     then: str
 
@@ -115,7 +115,7 @@ class RecordMessage:
 
 @dataclass(frozen=True)
 class Join:
-    """Into a conference: that of the offer by which the talk began."""
+    """Join the conference of the offer by which the talk began."""
 
     offer_id: UUID
     label: str
@@ -123,13 +123,13 @@ class Join:
     ends_for_all: bool
     star_ends: bool
     muted: bool = False
-    # The leg that alone hears them.
+    # The only leg that hears them.
     coach: str | None = None
 
 
 @dataclass(frozen=True)
 class Ring:
-    """Ring a number; whoever lifts it hears `screen` first, where the platform can do that."""
+    """Ring a number; the person who answers hears `screen` first, where the platform can do so."""
 
     number: str
     screen: str
@@ -153,7 +153,7 @@ class Scene:
     values: dict[str, str] = field(default_factory=dict)
 
     def where(self, **values: str) -> "Scene":
-        """The same with values that stand in no log."""
+        """Return the same scene with values that are kept in no log."""
         return replace(self, values={**self.values, **values})
 
     @property
@@ -161,7 +161,7 @@ class Scene:
         return self.line.spoken(self.language)
 
     def say(self, key: str, language: str | None = None, **values: object) -> list[Spoken]:
-        """A prompt of the line with its values filled in; nothing where it has no text."""
+        """Return a prompt of the line with its values filled in; nothing if it has no text."""
         spoken = self.line.spoken(language) if language else self.speaker
         prompt = self.line.prompt(spoken.language, key)
         if prompt.recording is not None:
@@ -180,14 +180,14 @@ class Scene:
 
 
 def steps_for(answer: Answer, scene: Scene) -> list[Step]:
-    """The steps of an answer."""
+    """Return the steps of an answer."""
     return _KINDS[answer["kind"]](answer, scene)
 
 
 def _menu(answer: Answer, scene: Scene) -> list[Step]:
-    """Greeting, danger digit and language, one language after the other.
+    """Say greeting, danger digit and language digit, one language after the other.
 
-    The danger digit comes in the first seconds, and silence leads on like any digit: whoever
+    The danger digit comes in the first seconds, and silence leads on like any digit: a caller who
     presses nothing is in the queue within twelve seconds.
     """
     line, attempt = scene.line, int(answer["attempt"])
@@ -216,12 +216,12 @@ def _enqueue(answer: Answer, scene: Scene) -> list[Step]:
     ]
 
 
-# The keys are said in the first turn of a wait and then every so many turns.
+# The keys are said in the first turn of a wait and then every N turns.
 _KEYS_EVERY = 4
 
 
 def _wait(answer: Answer, scene: Scene) -> list[Step]:
-    """Comfort and place, the keys, and soft sound; every key works all the time."""
+    """Say comfort, place and keys, then play soft sound. Every key works all the time."""
     entry, step = int(answer["entry"]), int(answer["step"])
     spoken = _wait_words(answer, scene, step)
     choice = call_path(scene.call_id, "choice", n=f"{entry}.{step}")
@@ -238,14 +238,14 @@ def _wait_words(answer: Answer, scene: Scene, step: int) -> list[Spoken]:
     if answer.get("danger"):
         return scene.say("danger_heard")
     if answer.get("short"):
-        # A counsellor who has pressed 1 waits for the end of the document: one piece each.
+        # A counsellor who has pressed 1 waits until the document ends, so each holds one piece.
         turn, piece = divmod(step, 4)
         return _wait_pieces(answer, scene, turn)[piece]
     return [spoken for piece in _wait_pieces(answer, scene, step) for spoken in piece]
 
 
 def _wait_pieces(answer: Answer, scene: Scene, turn: int) -> list[list[Spoken]]:
-    """Comfort, place, keys and what else there is: said one after the other, turn by turn."""
+    """Return comfort, place, keys and the rest of a turn, to be said one after the other."""
     comfort: list[Spoken] = []
     if turn == 0:
         comfort = scene.say("wait_first")
@@ -273,7 +273,7 @@ def _wait_pieces(answer: Answer, scene: Scene, turn: int) -> list[list[Spoken]]:
 
 
 def _said(answer: Answer, scene: Scene) -> list[Spoken]:
-    """What became of the wish to be called back."""
+    """Say what became of the wish for a call-back."""
     values = {}
     if "from" in answer:
         begins, ends = (datetime.fromisoformat(answer[key]) for key in ("from", "until"))
@@ -284,7 +284,7 @@ def _said(answer: Answer, scene: Scene) -> list[Spoken]:
 
 
 def _callback(answer: Answer, scene: Scene) -> list[Step]:
-    """One of the three questions; silence leads on, and to no call where it is about safety."""
+    """Ask one of three questions. Silence leads on; after the one about safety, to no call-back."""
     question = answer["question"]
     key = {"safe": "callback_safe", "who": "callback_who", "when": "callback_when"}[question]
     asked = {"q": question, "n": answer["n"], "w": answer.get("who", "caller")}
@@ -298,7 +298,7 @@ def _leave(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _message(answer: Answer, scene: Scene) -> list[Step]:
-    """Why nobody can take the call, when somebody can, and a voice message."""
+    """Say why no counsellor can take the call and when one can, and record a voice message."""
     n, reason = int(answer["n"]), answer.get("reason")
     said: list[Step] = []
     if answer.get("thanks"):
@@ -341,13 +341,13 @@ def _join(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _dial(answer: Answer, scene: Scene) -> list[Step]:
-    """To the counsellor who has pressed 1, by the caller's own leg."""
+    """Dial the counsellor who has pressed 1 from the caller's own leg."""
     then = call_path(scene.call_id, "dialled", o=answer["offer_id"])
     return [Ring(scene.values["to"], "", then, scene.line.shown_number, DIALLED_RINGS), GoTo(then)]
 
 
 def _dial_back(answer: Answer, scene: Scene) -> list[Step]:
-    """The counsellor is there: now the phone rings of whoever wants to be called back."""
+    """Dial the caller of a call-back from the leg of the counsellor, who is there."""
     assert scene.offer_id is not None
     then = offer_path(scene.offer_id, "rang-back")
     ring = Ring(scene.values["to"], "", then, scene.values["shows"], RINGS_BACK)
@@ -368,7 +368,7 @@ def _join_counsellor(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _whisper(answer: Answer, scene: Scene) -> list[Step]:
-    """Only a person presses a key; an answering machine never takes a child's call."""
+    """Ask the counsellor for a key, so that an answering machine never takes a child's call."""
     assert scene.offer_id is not None
     then = offer_path(scene.offer_id, "answer", n=int(answer["attempt"]) + 1)
     key = "whisper_dialled" if answer.get("dialled") else "whisper"
@@ -379,7 +379,7 @@ def _whisper(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _party_whisper(answer: Answer, scene: Scene) -> list[Step]:
-    """Somebody is asked into a talk; nothing of the child is said before they are."""
+    """Ask a participant into a talk. Nothing about the child is said before they join."""
     then = party_path(answer["party_id"], "pressed", n=int(answer["attempt"]) + 1)
     key = "ask_outside" if answer.get("outside") else "ask_colleague"
     said: list[Spoken] = list(scene.say(key, digit=TAKE_DIGIT))
@@ -407,12 +407,12 @@ def _go_to(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _goodbye(answer: Answer, scene: Scene) -> list[Step]:
-    """Only after a counsellor has ended the talk."""
+    """Hang up. Only after a counsellor has ended the talk, or on a blocked caller."""
     return [*scene.say("goodbye"), HangUp()]
 
 
 def _farewell(answer: Answer, scene: Scene) -> list[Step]:
-    """The call has outlived what a caller can wait for."""
+    """End a call that has lasted longer than a caller can wait."""
     return [*scene.say("farewell"), HangUp()]
 
 
@@ -421,8 +421,10 @@ def _hang_up(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _hold(answer: Answer, scene: Scene) -> list[Step]:
-    """On hold: a word now and then, and soft sound. A conference asks only once, so the document
-    asks again itself."""
+    """Say a word and play soft sound to a caller on hold.
+
+    A conference asks for the document only once, so the document repeats itself.
+    """
     assert scene.offer_id is not None
     said = scene.say("line_lost" if answer.get("lost") else "hold")
     return [*said, scene.sound(20), GoTo(offer_path(scene.offer_id, "hold"))]
@@ -434,27 +436,27 @@ def _silence(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _question(answer: Answer, scene: Scene) -> list[Step]:
-    """A question that is answered with a key; silence leads on."""
+    """Ask a question that is answered with a key; silence leads on."""
     said = [*scene.say(f"ask_{answer['code']}"), scene.sound(8)]
     then = call_path(scene.call_id, "question", q=answer["q"], n=answer["n"])
     return [Ask(said, then, seconds=1), GoTo(then)]
 
 
 def _question_over(answer: Answer, scene: Scene) -> list[Step]:
-    """Back to the counsellor, with a word if a key was pressed."""
+    """Return the caller to the counsellor, with a word if a key was pressed."""
     said: list[Step] = list(scene.say("question_heard")) if answer.get("heard") else []
     return [*said, *_join(answer, scene)]
 
 
 def _blocked(answer: Answer, scene: Scene) -> list[Step]:
-    """Said to a caller who was flagged. Whoever is in danger is let through all the same."""
+    """Tell a caller that they are blocked. The danger digit lets them through all the same."""
     spoken: list[Spoken] = list(scene.say("blocked", digit=scene.line.danger_digit))
     then = call_path(scene.call_id, "blocked", n=int(answer["n"]))
     return [Ask([*spoken, scene.sound(8)], then, seconds=1), GoTo(then)]
 
 
 def _duty_menu(answer: Answer, scene: Scene) -> list[Step]:
-    """A counsellor rings the own line: what they do; or, in silence, what everybody hears."""
+    """Ask a counsellor who rings their own line for their presence; silence leads to the menu."""
     keys = {"available": "1", "break": "2", "off": "3"}
     spoken = [*scene.say("duty_menu", **keys), scene.sound(4)]
     then = call_path(scene.call_id, "duty", n=int(answer["n"]))
@@ -467,7 +469,7 @@ def _duty_set(answer: Answer, scene: Scene) -> list[Step]:
 
 
 def _partner(answer: Answer, scene: Scene) -> list[Step]:
-    """On to a partner, if they take the caller; otherwise back to us, in the old place."""
+    """Ring the partner. A caller whom the partner does not take returns to us, in the old place."""
     n = int(answer["n"])
     number = str(scene.line.plan.get("partner_number", ""))
     then = call_path(scene.call_id, "partner-left", n=n)
@@ -519,7 +521,7 @@ _KINDS: dict[str, Callable[[Answer, Scene], list[Step]]] = {
 
 
 def trouble_steps(path: str) -> list[Step]:
-    """When we cannot decide anything: comfort, a pause, and the same question again."""
+    """Return comfort, a pause and the same request again, for when we cannot decide anything."""
     said = [Say(text, locale, voice) for locale, voice, text in TROUBLE]
     return [*said, Pause(TROUBLE_PAUSE), GoTo(path)]
 

@@ -1,5 +1,5 @@
-"""`helpline telephony setup`: points the provider's numbers at us, and keeps callers company when
-we are away."""
+"""`helpline telephony setup`: point the provider's numbers at us, and set up the fallback that
+callers hear when we do not answer."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,26 +22,28 @@ LARGEST_QUEUE = 5000
 
 @dataclass
 class Report:
-    """What was done, and what a person has to do."""
+    """What was done, and what a person still has to do."""
 
     done: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 async def read_lines(work: Work) -> dict[str, LineScript]:
-    """Every number of ours at the provider, with its line."""
+    """Return every number of ours at the provider, with its line."""
     return await lines.numbers_of(work)
 
 
 async def set_up(
     settings: Settings, provider: Provider, numbers: dict[str, LineScript], *, install: bool = True
 ) -> Report:
-    """Set the addresses of all numbers, the queue and the fallback. What cannot be done is said,
-    and the rest is done all the same. Raises ProviderError where the provider cannot be reached.
+    """Set the addresses of all numbers, the size of the queue and the fallbacks.
+
+    Report what cannot be done, and do the rest. Raises ProviderError if the provider cannot be
+    reached.
     """
     report = Report()
     if not numbers:
-        report.problems.append("There is no line yet. Make one with: helpline line add.")
+        report.problems.append("There is no line yet. Add one with: helpline line add.")
         return report
     at_provider = await provider.numbers()
     may_show = set(at_provider) | await provider.caller_ids()
@@ -53,7 +55,7 @@ async def set_up(
         sid = at_provider.get(number)
         if sid is None:
             report.problems.append(
-                f"{number} ({line.name}) is no number of this account. Buy or port it there, or "
+                f"{number} ({line.name}) is not a number of this account. Buy or port it there, or "
                 "change the line's numbers with: helpline line numbers."
             )
             continue
@@ -80,7 +82,7 @@ async def set_up(
 async def _fallback(
     settings: Settings, provider: Provider, line: LineScript, report: Report, *, install: bool
 ) -> str | None:
-    """Write the fallback of a line, and install it where the account allows; its address."""
+    """Write the fallback of a line and install it where the account allows. Return its address."""
     address = public(settings, "/telephony/voice")
     flow = fallback_flow(line, address, read_plan(line.plan).partner_number)
     folder = settings.data_dir / "fallback"

@@ -1,4 +1,4 @@
-"""Who speaks: the provider's signature on every request, before anything is read from it."""
+"""Check the provider's signature on every request, before anything is read from it."""
 
 import hmac
 import re
@@ -16,11 +16,11 @@ from app.errors import NotAllowed
 from app.log import log
 from app.settings import Settings
 
-# No webhook of the provider is anywhere near this long, in bytes.
+# In bytes. No webhook of the provider is anywhere near this long.
 _LONGEST = 128 * 1024
 
-# What may be kept of a payload: nothing that says who or where somebody is, no digits
-# pressed, no tokens. Whatever the provider adds is dropped until it is put here.
+# What may be kept of a payload: nothing that says who or where a person is, no digits
+# pressed, no tokens. A field that the provider adds is dropped until it is listed here.
 KEPT_FIELDS = frozenset(
     "CallSid CallStatus Direction SequenceNumber CallDuration Duration SipResponseCode QueueResult "
     "QueueTime ConferenceSid StatusCallbackEvent ParticipantLabel ParticipantCallStatus "
@@ -31,12 +31,12 @@ KEPT_FIELDS = frozenset(
 
 
 class BadSignature(NotAllowed):
-    default = "The signature of the request is not right."
+    default = "The signature of the request is not valid."
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A request whose signature was right: its form fields, and what may be kept of them."""
+    """A request with a valid signature: its form fields, and what may be kept of them."""
 
     fields: Mapping[str, str]
     path_and_query: str
@@ -48,7 +48,7 @@ class Signed:
 
     @property
     def facts(self) -> dict[str, str]:
-        """The fields that may stand in the record."""
+        """The fields that may be kept in the record."""
         return {
             name: value[:200]
             for name, value in self.fields.items()
@@ -57,7 +57,7 @@ class Signed:
 
     @property
     def told_at(self) -> datetime | None:
-        """When the provider says that it happened, if it says so readably."""
+        """When the provider says that it happened; None if it is missing or unreadable."""
         try:
             at = parsedate_to_datetime(self.fields.get("Timestamp", ""))
         except (ValueError, TypeError, OverflowError):
@@ -95,8 +95,8 @@ async def signed_request(request: Request) -> Signed:
 
 
 def _path_and_query(request: Request) -> str:
-    # As it was on the wire: the framework's own URL has the path unescaped, and its host is
-    # whatever the sender wrote.
+    # As it was on the wire: the framework's own URL has the path unescaped, and its host is the
+    # one that the sender wrote.
     raw = request.scope["raw_path"].decode("latin-1").split("?")[0]
     query = request.scope["query_string"].decode("latin-1")
     return str(raw + ("?" + query if query else ""))
@@ -106,26 +106,26 @@ _UNSTORABLE = re.compile("[\x00-\x1f\ud800-\udfff]")
 
 
 def _plain(text: str) -> str:
-    """Without the characters that no text of the database can hold."""
+    """Return the text without the characters that the database cannot store."""
     return _UNSTORABLE.sub("", text)
 
 
 def read_number(text: str) -> int | None:
-    """A whole number of at most nine digits, or None: `isdigit` alone lets "²" through."""
+    """Return a whole number of at most nine digits, or None. `isdigit` alone lets "²" through."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def url_of(request: Request, settings: Settings) -> str:
-    """The address that the provider signed: our public origin, and the path as it was sent."""
+    """Return the address that the provider signed: our public origin and the path as sent."""
     return settings.public_origin + _path_and_query(request)
 
 
 def matches(token: str, url: str, form: FormData, given: str) -> bool:
-    """Whether a signature is that of the token."""
+    """Return whether a signature was made with the token."""
     validator = RequestValidator(token)
     try:
         # The library tries the address with and without its port, which costs two more signatures;
-        # as it stands it is right nearly always.
+        # the address as it stands is nearly always right.
         if hmac.compare_digest(validator.compute_signature(url, form), given):
             return True
         return bool(validator.validate(url, form, given))

@@ -1,6 +1,6 @@
 """The waiting sound: a soft chord that swells and fades, four seconds long, made to loop.
 
-It is computed here, so no other rights apply: three sine tones (A3, C sharp 4, E4, each
+It is computed here, so no rights of others apply: three sine tones (A3, C sharp 4, E4, each
 rounded to whole periods of the loop) under a raised cosine, at a fifth of full scale.
 """
 
@@ -19,7 +19,7 @@ _LOUDNESS = 0.2
 
 @lru_cache(maxsize=1)
 def waiting_sound() -> bytes:
-    """The sound as a WAV file: 8 kHz, 16 bit, one channel, 64 kB."""
+    """Return the sound as a WAV file: 8 kHz, 16 bit, one channel, 64 kB."""
     count = SECONDS * _RATE
     turn = 2 * math.pi / _RATE
     samples = array.array("h")

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from app.settings import Settings
 
-# The provider asks again when we do not answer well. A document is asked for three times within
-# its fifteen seconds, since a caller waits for it; a callback can take longer.
+# The provider repeats a request that failed. A document is asked for three times within its
+# fifteen seconds, because a caller waits for it; a callback can take longer.
 _DOCUMENT_AGAIN = "#rc=2&rp=ct,rt,5xx&ct=1500&rt=4500&tt=14500"
 _CALLBACK_AGAIN = "#rc=3&rp=ct,rt,5xx&ct=2000&rt=5000"
 
@@ -44,21 +44,21 @@ def _path(path: str, query: dict[str, object]) -> str:
 
 
 def public(settings: Settings, path: str) -> str:
-    """The absolute address of a path of ours."""
+    """Return the absolute address of a path of ours."""
     return settings.public_url.rstrip("/") + path
 
 
 def document_address(settings: Settings, path: str) -> str:
-    """The absolute address of a document, with the wish to be asked again if we do not answer.
+    """Return the absolute address of a document, with the rule by which a request is repeated.
 
-    Somleng heeds no such wish, and would sign it as part of the address.
+    Somleng ignores such a rule, and would sign it as part of the address.
     """
     return public(settings, path) + (_DOCUMENT_AGAIN if settings.has_conferences else "")
 
 
 def callback(settings: Settings, path: str) -> str:
-    """The absolute address of a callback, with the wish to hear again if it fails.
+    """Return the absolute address of a callback, with the rule by which it is repeated.
 
-    Somleng heeds no such wish, and would sign it as part of the address.
+    Somleng ignores such a rule, and would sign it as part of the address.
     """
     return public(settings, path) + (_CALLBACK_AGAIN if settings.has_conferences else "")

@@ -1,4 +1,4 @@
-"""The addresses that the provider calls. Always a document; only a bad signature is refused."""
+"""The addresses that the provider calls. Only a bad signature is refused; all else is answered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -60,8 +60,8 @@ def _number(text: str | None, default: int = 0) -> int:
 async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
     """Decide in one transaction, commit, then answer.
 
-    Whatever fails (a stopped database above all), the caller hears that we are still
-    there, and the same question is asked again a few seconds later.
+    If anything fails (above all, a stopped database), the caller hears that we are still
+    there, and the same document is asked for again a few seconds later.
     """
     ground = ground_of(request)
     try:
@@ -69,7 +69,7 @@ async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
         if scene is not None:
             return document(script.steps_for(answer, scene), ground.settings)
     except Refusal as refusal:
-        # Signed, and about something that we do not have: from the beginning, then.
+        # Signed, but about something that we do not have: start from the beginning.
         log().warning("a webhook was not understood", area="telephony", kind=type(refusal).__name__)
         return document(script.trouble_steps("/telephony/voice"), ground.settings)
     except Exception as error:  # a child is on the line: an HTTP error would drop the call
@@ -83,8 +83,10 @@ async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
 
 
 async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
-    """The decision, or TimeoutError: a database that hangs must not outlast the provider's
-    patience of fifteen seconds. What is still under way then is let go, not waited for."""
+    """Return the decision, or raise TimeoutError. What is still under way then is cancelled.
+
+    A database that hangs must not outlast the provider's timeout of fifteen seconds.
+    """
     task = asyncio.ensure_future(deciding)
     done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
     if not done:
@@ -100,14 +102,14 @@ def _again(signed: Signed) -> str:
         return path
     path += ("&" if "?" in path else "?") + "again=1"
     if "DialCallStatus" in signed.fields:
-        # Asked for again, a document is not told how the dial went.
+        # A repeated request does not say how the dial went, so the address does.
         result = dialling.dial_result(signed)
         path += f"&status={result.status.value}&seconds={result.seconds}"
     return path
 
 
 async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:
-    """Take a callback; an error answer makes the provider send it again."""
+    """Receive a callback; an error response makes the provider send it again."""
     try:
         await _in_time(run_verb(ground_of(request), PROVIDER, verb))
     except NotFound:
@@ -128,7 +130,7 @@ async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Res
 
 @router.post("/voice")
 async def voice(request: Request, signed: SignedRequest) -> Response:
-    """A child rings."""
+    """Answer an incoming call."""
     if not signed.call_sid:
         return document(script.trouble_steps("/telephony/voice"), ground_of(request).settings)
     return await _speak(request, signed, lambda work: arriving.ring(work, signed))
@@ -136,7 +138,7 @@ async def voice(request: Request, signed: SignedRequest) -> Response:
 
 @router.post("/voice/fallback")
 async def fallback(request: Request, signed: SignedRequest) -> Response:
-    """The provider got no document from us: comfort, and on from where the caller was."""
+    """Comfort a caller after the provider got no document, and go on from where they were."""
     ground = ground_of(request)
     path: str | None = "/telephony/voice/fallback"
     try:
@@ -151,7 +153,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
 
 @router.post("/status")
 async def status(request: Request, signed: SignedRequest) -> Response:
-    """How the caller's leg ended."""
+    """Receive the end of the caller's leg."""
     if not signed.call_sid:
         return Response(status_code=204)
     return await _note(request, lambda work: endings.number_status(work, signed))
@@ -175,7 +177,7 @@ def _entry_and_step(request: Request) -> tuple[int, int]:
 
 @router.post("/calls/{call_id}/wait")
 async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """Comfort and place, each time the words have run out."""
+    """Say comfort and place, each time the words have run out."""
     entry, step = _entry_and_step(request)
     key = f"wait:{call_id}:{entry}.{step}"
     return await _decide(request, signed, call_id, key, waiting.wait(entry, step))
@@ -183,7 +185,7 @@ async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
 
 @router.post("/calls/{call_id}/menu")
 async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """The language, the danger digit, or silence."""
+    """Handle what was pressed in the menu: a language, the danger digit, or nothing."""
     n = _number(request.query_params.get("n"), 1)
     again = "again" in request.query_params
     digits = signed.fields.get("Digits")
@@ -193,7 +195,7 @@ async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
 
 @router.post("/calls/{call_id}/blocked")
 async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """A caller who was flagged pressed the danger digit, or nothing."""
+    """Handle the danger digit of a blocked caller, or silence."""
     n = _number(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     return await _decide(
@@ -205,7 +207,7 @@ async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Res
 async def callback_question(
     request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = "caller"
 ) -> Response:
-    """An answer to one of the questions about a call-back."""
+    """Handle the key for one of the questions about a call-back."""
     question = q if q in ("wanted", "safe", "who", "when") else "safe"
     entry, _, step = n.partition(".")
     place = f"{_number(entry)}.{_number(step)}"
@@ -218,7 +220,7 @@ async def callback_question(
 async def question(
     request: Request, signed: SignedRequest, call_id: UUID, q: UUID, n: str = "1"
 ) -> Response:
-    """A question to a caller who cannot speak, and the key they press."""
+    """Ask a question of a caller who cannot speak, or take the key that they press."""
     digits, attempt = signed.fields.get("Digits"), _number(n, 1)
     key = f"question:{q}:{attempt}:{'key' if digits else 'silence'}"
     decision = asking_by_key.question(q, digits, attempt)
@@ -227,14 +229,14 @@ async def question(
 
 @router.post("/calls/{call_id}/partner")
 async def partner(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """What a partner hears who lifts the phone, and what they press."""
+    """Tell the partner who answers the phone which key takes the caller, or take the key."""
     n = _number(request.query_params.get("n"))
     return await _beside(request, lambda work: partner_flow.partner_asked(work, call_id, signed, n))
 
 
 @router.post("/calls/{call_id}/partner-left")
 async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """The partner hung up, or did not take the caller."""
+    """Take back a caller whom the partner did not take, or hung up on."""
     n = _number(request.query_params.get("n"))
     decision = partner_flow.partner_left(signed)
     return await _decide(request, signed, call_id, f"partner-left:{call_id}:{n}", decision)
@@ -242,19 +244,19 @@ async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -
 
 @router.post("/back/{call_id}/status")
 async def called_back(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """Progress of the leg to somebody whom we call back."""
+    """Receive a status of the leg to the caller of a call-back."""
     return await _note(request, lambda work: call_back.leg_status(work, call_id, signed))
 
 
 @router.post("/back/{call_id}/machine")
 async def answered_by(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """Who answered a call-back: a person or a machine."""
+    """Learn whether a person or a machine answered a call-back."""
     return await _note(request, lambda work: call_back.answered_by(work, call_id, signed))
 
 
 @router.post("/calls/{call_id}/duty")
 async def duty_key(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """A counsellor with a phone says what they are doing."""
+    """Handle the key by which a counsellor with only a phone sets their presence."""
     n = _number(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     decision = own_phone.duty_key(signed.fields.get("From"), digits)
@@ -263,7 +265,7 @@ async def duty_key(request: Request, signed: SignedRequest, call_id: UUID) -> Re
 
 @router.post("/sms")
 async def sms(request: Request, signed: SignedRequest) -> Response:
-    """Somebody writes to a line: a counsellor's word of what they do, or a child's."""
+    """Answer a text to a line: from a counsellor who sets their presence, or from a child."""
     ground = ground_of(request)
     try:
         words = await _in_time(
@@ -278,7 +280,7 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
 
 @router.post("/calls/{call_id}/choice")
 async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """A digit while waiting."""
+    """Handle a digit of a waiting caller."""
     entry, step = _entry_and_step(request)
     key = f"choice:{call_id}:{entry}.{step}"
     digits = signed.fields.get("Digits")
@@ -287,7 +289,7 @@ async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Resp
 
 @router.post("/calls/{call_id}/queue-exit")
 async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """The waiting room was left."""
+    """Handle a caller who has left the waiting room."""
     entry = _number(request.query_params.get("n"))
     # Where there is no waiting room, our own document sent them here.
     told = "leave" if "left" in request.query_params else "error"
@@ -299,7 +301,7 @@ async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> 
 
 @router.post("/calls/{call_id}/returned")
 async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """Back to the waiting room."""
+    """Send the caller back to the waiting room."""
     entry = _number(request.query_params.get("n"))
     key = f"returned:{call_id}:{entry}"
     return await _decide(request, signed, call_id, key, waiting.returned(entry))
@@ -307,7 +309,7 @@ async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Re
 
 @router.post("/calls/{call_id}/bridge")
 async def bridge(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
-    """To the counsellor, who is in the conference already."""
+    """Send the caller to the counsellor, who is in the conference already."""
     n = read_number(request.query_params.get("n", ""))
     key = f"bridge:{o}:" + ("" if n is None else str(n))
     return await _decide(request, signed, call_id, key, talking.bridge(o))
@@ -315,21 +317,21 @@ async def bridge(request: Request, signed: SignedRequest, call_id: UUID, o: UUID
 
 @router.post("/calls/{call_id}/left")
 async def left(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
-    """Out of the conference."""
+    """Handle a caller who has left the conference."""
     gone = deciding.caller_is_gone(signed)
     return await _decide(request, signed, call_id, f"left:{o}", talking.left_talk(o, gone))
 
 
 @router.post("/calls/{call_id}/dialled")
 async def dialled(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
-    """The counsellor whom the caller's leg dialled has hung up, or did not answer."""
+    """Handle the end of a dial: the counsellor has hung up, or did not answer."""
     decision = dial_bridge.dialled(o, signed)
     return await _decide(request, signed, call_id, f"dialled:{o}", decision)
 
 
 @router.post("/calls/{call_id}/message")
 async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """A voice message was spoken."""
+    """Handle a voice message that was spoken."""
     n = _number(request.query_params.get("n"), 1)
     return await _decide(
         request, signed, call_id, f"message:{call_id}:{n}", message_flow.message_left(signed)
@@ -338,7 +340,7 @@ async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Res
 
 @router.post("/calls/{call_id}/message-again")
 async def message_again(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """No message was spoken."""
+    """Handle a caller who spoke no message."""
     n = _number(request.query_params.get("n"), 1)
     return await _decide(
         request, signed, call_id, f"message-again:{call_id}:{n}", message_flow.message_again()
@@ -347,7 +349,7 @@ async def message_again(request: Request, signed: SignedRequest, call_id: UUID) 
 
 @router.post("/calls/{call_id}/recording")
 async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
-    """The recording of a voice message is complete, or absent."""
+    """Receive the callback of a recording: the voice message is complete, or absent."""
     return await _note(request, lambda work: message_flow.recording_status(work, call_id, signed))
 
 
@@ -356,7 +358,7 @@ async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> R
 
 @router.post("/offers/{offer_id}/whisper")
 async def whisper(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """What a counsellor hears who lifts the phone."""
+    """Say what a counsellor hears who answers the phone."""
     return await _speak(
         request, signed, lambda work: counsellor_flow.whisper(work, offer_id, signed)
     )
@@ -364,7 +366,7 @@ async def whisper(request: Request, signed: SignedRequest, offer_id: UUID) -> Re
 
 @router.post("/offers/{offer_id}/answer")
 async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """Press 1 to take the call."""
+    """Handle the counsellor's key: 1 takes the call."""
     n = _number(request.query_params.get("n"), 1)
     return await _speak(
         request, signed, lambda work: counsellor_flow.take(work, offer_id, signed, n)
@@ -373,7 +375,7 @@ async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Res
 
 @router.post("/offers/{offer_id}/rejoin")
 async def rejoin(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """A counsellor's leg is renewed in mid-talk."""
+    """Send a counsellor's leg back into the conference when it is renewed in mid-talk."""
     return await _speak(
         request, signed, lambda work: counsellor_flow.rejoin(work, offer_id, signed)
     )
@@ -381,13 +383,13 @@ async def rejoin(request: Request, signed: SignedRequest, offer_id: UUID) -> Res
 
 @router.post("/offers/{offer_id}/rang-back")
 async def rang_back(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """Whoever was called back by a counsellor's leg has hung up, or did not answer."""
+    """Handle the end of a dial to the caller of a call-back, from a counsellor's leg."""
     return await _speak(request, signed, lambda work: dial_bridge.rang_back(work, offer_id, signed))
 
 
 @router.post("/offers/{offer_id}/left")
 async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """The counsellor's leg is out of the conference."""
+    """Handle a counsellor's leg that has left the conference."""
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
         found = await counsellor_flow.counsellor_left(work, offer_id, signed)
@@ -399,7 +401,7 @@ async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUI
 
 @router.post("/offers/{offer_id}/conference")
 async def conference(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """Somebody joined or left the conference."""
+    """Receive an event of the conference."""
     return await _note(
         request, lambda work: counsellor_flow.conference_event(work, offer_id, signed)
     )
@@ -407,7 +409,7 @@ async def conference(request: Request, signed: SignedRequest, offer_id: UUID) ->
 
 @router.post("/offers/{offer_id}/hold")
 async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
-    """What a participant hears who is alone in a conference, or held. Repeats by itself."""
+    """Say what a leg hears that is alone in a conference, or held. The document repeats itself."""
 
     async def asked(work: Work) -> tuple[Answer, Scene | None]:
         call, _ = await offers.lock_offer(work, offer_id)
@@ -419,34 +421,34 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
 
 @router.post("/legs/{leg_id}/status")
 async def leg_status(request: Request, signed: SignedRequest, leg_id: UUID) -> Response:
-    """Progress of a counsellor's leg."""
+    """Receive a status of a counsellor's or participant's leg."""
     return await _note(request, lambda work: counsellor_flow.leg_status(work, leg_id, signed))
 
 
-# -- who else is in a talk ---------------------------------------------------------------
+# -- other participants in a talk --------------------------------------------------------
 
 
 @router.post("/parties/{party_id}/lifted")
 async def party_lifted(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
-    """Somebody who is asked into a talk has lifted the phone."""
+    """Say what a participant hears who is asked into a talk and answers the phone."""
     return await _beside(request, lambda work: party_flow.lifted(work, party_id, signed))
 
 
 @router.post("/parties/{party_id}/pressed")
 async def party_pressed(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
-    """They pressed a key, or none."""
+    """Handle the participant's key, or none."""
     n = _number(request.query_params.get("n"), 1)
     return await _beside(request, lambda work: party_flow.pressed(work, party_id, signed, n))
 
 
 @router.post("/parties/{party_id}/left")
 async def party_left(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
-    """They are out of the conference."""
+    """Handle a participant's leg that has left the conference."""
     return await _beside(request, lambda work: party_flow.left(work, party_id, signed))
 
 
 async def _beside(request: Request, asked: Asked) -> Response:
-    """What somebody hears who is no caller: what fails is asked again a few seconds later."""
+    """Say what a partner or participant hears. After an error it is asked for again."""
 
     async def steps(work: Work) -> list[Step]:
         answer, scene = await asked(work)
@@ -459,7 +461,7 @@ async def _beside(request: Request, asked: Asked) -> Response:
 
 
 async def _tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]]) -> Response:
-    """What somebody at a duty phone hears. What fails ends their call, and is tried again."""
+    """Say what a phone hears that is not a caller's. After an error it is asked for again."""
     ground = ground_of(request)
     steps: list[Step]
     try:
@@ -473,7 +475,7 @@ async def _tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]]
             exception_type=type(error).__name__,
             path=request.scope["path"][-24:],
         )
-        # The same question once more, a few seconds later.
+        # The same request once more, a few seconds later.
         path = request.scope["path"] + "?" + request.scope["query_string"].decode("latin-1")
         steps = script.trouble_steps(path.rstrip("?"))
     return document(steps, ground.settings)
@@ -481,60 +483,60 @@ async def _tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]]
 
 @router.post("/duty/{rung_id}/lifted")
 async def duty_lifted(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
-    """A duty phone was lifted, by a person or by a machine."""
+    """Say what a duty phone hears when a person or a machine has answered it."""
     return await _tell(request, lambda work: duty.lifted(work, rung_id, signed))
 
 
 @router.post("/duty/{rung_id}/pressed")
 async def duty_pressed(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
-    """A key was pressed at a duty phone, or none."""
+    """Handle a key that was pressed at a duty phone, or none."""
     n = _number(request.query_params.get("n"), 1)
     return await _tell(request, lambda work: duty.pressed(work, rung_id, signed, n))
 
 
 @router.post("/duty/{rung_id}/left")
 async def duty_left(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
-    """Whoever was brought into the talk is out of it."""
+    """Hang up a duty phone that was in a talk and has left it."""
     return document([script.HangUp()], ground_of(request).settings)
 
 
 @router.post("/duty/{rung_id}/status")
 async def duty_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
-    """Progress of a duty phone's leg."""
+    """Receive a status of a duty phone's leg."""
     return await _note(request, lambda work: duty.leg_status(work, rung_id, signed))
 
 
 @router.post("/messages/{rung_id}/status")
 async def message_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
-    """What became of an SMS."""
+    """Receive the delivery status of an SMS."""
     return await _note(request, lambda work: duty.message_status(work, rung_id, signed))
 
 
-# -- people of ours on call --------------------------------------------------------------
+# -- staff on call -----------------------------------------------------------------------
 
 
 @router.post("/alarms/{attempt_id}/lifted")
 async def alarm_lifted(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
-    """A phone on call was lifted, by a person or by a machine."""
+    """Say what a phone on call hears when a person or a machine has answered it."""
     return await _tell(request, lambda work: alarm_calls.lifted(work, attempt_id, signed))
 
 
 @router.post("/alarms/{attempt_id}/pressed")
 async def alarm_pressed(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
-    """A key was pressed at a phone on call, or none."""
+    """Handle a key that was pressed at a phone on call, or none."""
     n = _number(request.query_params.get("n"), 1)
     return await _tell(request, lambda work: alarm_calls.pressed(work, attempt_id, signed, n))
 
 
 @router.post("/alarms/{attempt_id}/status")
 async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
-    """Progress of the leg to a phone on call, or of a message."""
+    """Receive a status of the leg to a phone on call, or of a message."""
     return await _note(request, lambda work: alarm_calls.leg_status(work, attempt_id, signed))
 
 
 @router.post("/noted")
 async def noted(request: Request, signed: SignedRequest) -> Response:
-    """The fate of a message that nothing depends on."""
+    """Accept the status of a message that nothing depends on."""
     return Response(status_code=204)
 
 
@@ -547,7 +549,7 @@ async def sound() -> Response:
 
 @router.get("/prompts/{prompt_id}")
 async def prompt(request: Request, prompt_id: UUID) -> Response:
-    """A recorded prompt: every caller hears it, so anybody may."""
+    """Serve a recorded prompt, without a signature: every caller hears it."""
     async with transaction(ground_of(request), PROVIDER) as work:
         found = (
             await work.session.scalars(

@@ -238,7 +238,7 @@ async def test_set_up_says_what_a_person_has_to_do(stage: Stage) -> None:
     stage.exchange.allows_flows = False
     report = await stage.set_up_telephony()
     problems = " ".join(report.problems)
-    assert f"{REAL} (Druga) is no number of this account" in problems
+    assert f"{REAL} (Druga) is not a number of this account" in problems
     assert "may not show" in problems
     assert "is not installed" in problems
     written = list((stage.settings.data_dir / "fallback").glob("*.flow.json"))
