@@ -28,7 +28,7 @@ _CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,190}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 EVERYWHERE = "*"
-# How long a process believes what it has read of the directory.
+# How long a process uses its copy of the directory before it reads it again.
 _BELIEVED = timedelta(seconds=30)
 _TOPIC = "directory"
 
@@ -36,13 +36,13 @@ _TOPIC = "directory"
 @dataclass(frozen=True)
 class Phone:
     number: str
-    # When it is answered; empty: whenever the agency is open.
+    # When the phone is answered; empty: whenever the agency is open.
     hours: str = ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An agency as it is written by whoever keeps the directory."""
+    """An agency as the keeper of the directory writes it."""
 
     code: str
     name: str
@@ -69,7 +69,7 @@ class Entry:
 
 
 def check_entry(work: Work, entry: Entry) -> Entry:
-    """The entry as it can be stored. Raises Invalid with everything that is wrong."""
+    """Return the entry as it can be stored. Raises Invalid with all its errors."""
     wrong: list[str] = []
     places = library_of(work.ground).places.choices()
     protocol = protocols_of(work.ground).current
@@ -84,7 +84,7 @@ def check_entry(work: Work, entry: Entry) -> Entry:
         wrong.append(f"services: one or more of {', '.join(Service)}")
     own_house = entry.sector == Sector.OWN_HOUSE
     if any((service in HOUSE) != own_house for service in entry.services):
-        wrong.append("services: supervisor_on_call and director_on_call are of the own_house")
+        wrong.append("services: supervisor_on_call and director_on_call are for own_house only")
     wrong += [f"areas: there is no place {c[:40]!r}" for c in entry.areas if c not in places]
     for name in ("age_from", "age_to"):
         age = getattr(entry, name)
@@ -104,13 +104,13 @@ def check_entry(work: Work, entry: Entry) -> Entry:
     if entry.email is not None and not _EMAIL.fullmatch(entry.email):
         wrong.append("email: not an address")
     if entry.deputy == entry.code:
-        wrong.append("deputy: an agency cannot be its own")
+        wrong.append("deputy: an agency cannot be its own deputy")
     if entry.valid_from and entry.valid_until and entry.valid_from >= entry.valid_until:
-        wrong.append("valid_until is exclusive, and after valid_from")
+        wrong.append("valid_until is exclusive and must be after valid_from")
     for mandate in entry.mandated_for:
         service, _, place = mandate.partition("@")
         if service not in entry.services:
-            wrong.append(f"mandated_for: {mandate[:60]!r} is of no service that it offers")
+            wrong.append(f"mandated_for: {mandate[:60]!r} is not for a service of this agency")
         if place != EVERYWHERE and place not in places:
             wrong.append(f"mandated_for: write service@place, not {mandate[:60]!r}")
     if entry.webhook_url is not None:
@@ -118,7 +118,7 @@ def check_entry(work: Work, entry: Entry) -> Entry:
     if entry.primero is not None:
         _check_primero(work, entry.primero, wrong)
     if not (phones or sms or entry.email or entry.webhook_url or entry.primero):
-        wrong.append("duty_phones, email or sms: there is no way to reach it")
+        wrong.append("duty_phones, email or sms: give at least one way to reach the agency")
     if wrong:
         raise Invalid("; ".join(wrong))
     return Entry(
@@ -134,14 +134,14 @@ def _numbers(entry: Entry, wrong: list[str]) -> tuple[tuple[Phone, ...], str | N
     for phone in entry.duty_phones:
         number = e164(phone.number)
         if number is None:
-            wrong.append(f"duty_phones: {phone.number[:30]!r} is no number with + and country code")
+            wrong.append(f"duty_phones: {phone.number[:30]!r} needs a + and the country code")
         else:
             phones.append(Phone(number, phone.hours))
     if len({p.number for p in phones}) != len(phones):
-        wrong.append("duty_phones: a number stands there twice")
+        wrong.append("duty_phones: a number is listed twice")
     sms = e164(entry.sms) if entry.sms else None
     if entry.sms and sms is None:
-        wrong.append("sms: no number with + and country code")
+        wrong.append("sms: the number needs a + and the country code")
     return tuple(phones), sms
 
 
@@ -169,7 +169,7 @@ def _check_primero(work: Work, primero: dict[str, Any], wrong: list[str]) -> Non
 
 
 async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None) -> Agency:
-    """Add an agency, or change the one of that code; `with_` are the codes that come with it.
+    """Add an agency, or change the agency of that code. `with_` holds the codes in the same file.
 
     Raises Invalid.
     """
@@ -194,7 +194,7 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     agency.country = protocols_of(work.ground).current.country
     agency.changed_at = work.now
     if "verified_on" in changed:
-        # The keeper has looked at it anew.
+        # The keeper of the directory has verified the entry again.
         agency.doubted_at = None
         await work.session.execute(
             update(DutyPhone)
@@ -220,7 +220,7 @@ _COLUMNS = (
 
 
 async def _changed(work: Work, agency: Agency, entry: Entry) -> list[str]:
-    """Which columns of the entry say something new."""
+    """Return the columns of the entry that differ from the stored agency."""
     found = []
     phones = [Phone(p.number, p.hours) for p in await phones_of(work, agency.id)]
     if phones != list(entry.duty_phones):
@@ -238,7 +238,7 @@ async def _changed(work: Work, agency: Agency, entry: Entry) -> list[str]:
 async def _set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> None:
     rows = await work.session.scalars(select(DutyPhone).where(DutyPhone.agency_id == agency.id))
     known = {row.number: row for row in rows}
-    # Positions are unique: all out of the way first.
+    # Positions are unique: move all rows out of the way first.
     for n, row in enumerate(known.values()):
         row.position, row.gone_at = -1 - n, row.gone_at or work.now
     await work.session.flush()
@@ -257,7 +257,7 @@ async def _set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> 
 
 
 async def doubt_phone(work: Work, agency_id: UUID, number: str) -> None:
-    """Mark a number that a person who answered called wrong, for the directory's keeper."""
+    """Mark a number that was reported as a wrong number, for the keeper of the directory."""
     await work.session.execute(
         update(DutyPhone)
         .where(
@@ -289,7 +289,7 @@ async def _set_mandates(
             if holder.code not in with_:
                 raise Invalid(
                     f"mandated_for: {service}@{place} is the mandate of {holder.code}. "
-                    "Take it from there first, or change both in one file."
+                    "Remove it there first, or change both in one file."
                 )
             there.agency_id = agency.id
             write_entry(
@@ -300,12 +300,12 @@ async def _set_mandates(
 
 
 def make_secret() -> str:
-    """A secret for signed events, as both sides write it into their settings."""
+    """Return a secret for signed events, as both sides write it into their settings."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 async def set_webhook_secret(work: Work, code: str) -> str:
-    """A new secret for an agency's events; it is shown once. Raises NotFound."""
+    """Make a new secret for an agency's events; it is shown once. Raises NotFound."""
     agency = await agency_of_code(work, code)
     secret = make_secret()
     agency.webhook_secret_sealed = work.keys.seal(
@@ -316,10 +316,10 @@ async def set_webhook_secret(work: Work, code: str) -> str:
 
 
 async def set_primero_password(work: Work, code: str, password: str) -> None:
-    """The password of the other system's account. Raises NotFound, Invalid."""
+    """Set the password of the account at the agency's own system. Raises NotFound, Invalid."""
     agency = await agency_of_code(work, code)
     if agency.primero is None:
-        raise Invalid("Write the address and account of its system into the directory first.")
+        raise Invalid("First enter the address and account of its system in the directory.")
     if not 1 <= len(password) <= 500:
         raise Invalid("A password has 1 to 500 characters.")
     agency.primero_password_sealed = work.keys.seal(
@@ -332,7 +332,7 @@ async def set_primero_password(work: Work, code: str, password: str) -> None:
 
 
 async def agency_of_code(work: Work, code: str) -> Agency:
-    """Raises NotFound."""
+    """Return the agency of that code. Raises NotFound."""
     found = await work.session.scalar(select(Agency).where(Agency.code == code))
     if found is None:
         raise NotFound(f"There is no agency {code[:60]!r} in the directory.")
@@ -340,7 +340,7 @@ async def agency_of_code(work: Work, code: str) -> Agency:
 
 
 async def entries(work: Work) -> list[tuple[Agency, Entry]]:
-    """The whole directory, by code."""
+    """Return the whole directory, by code."""
     rows = (await work.session.scalars(select(Agency).order_by(Agency.code))).all()
     phones: dict[UUID, list[Phone]] = {}
     for phone in await work.session.scalars(
@@ -362,7 +362,7 @@ def _entry(row: Agency, phones: list[Phone], mandates: list[str]) -> Entry:
 
 
 async def phones_of(work: Work, agency_id: UUID) -> list[DutyPhone]:
-    """The duty phones of an agency in their order."""
+    """Return the duty phones of an agency in their order."""
     rows = await work.session.scalars(
         select(DutyPhone)
         .where(DutyPhone.agency_id == agency_id, DutyPhone.gone_at.is_(None))
@@ -372,7 +372,7 @@ async def phones_of(work: Work, agency_id: UUID) -> list[DutyPhone]:
 
 
 async def doubted_phones(work: Work) -> set[tuple[UUID, str]]:
-    """The duty phones that a person who answered called a wrong number, with their agency."""
+    """Return the duty phones that were reported as wrong numbers, with their agency."""
     rows = await work.session.execute(
         select(DutyPhone.agency_id, DutyPhone.number).where(
             DutyPhone.doubted_at.is_not(None), DutyPhone.gone_at.is_(None)
@@ -383,14 +383,14 @@ async def doubted_phones(work: Work) -> set[tuple[UUID, str]]:
 
 @dataclass(frozen=True)
 class Directory:
-    """The directory as values, believed for a while."""
+    """A copy of the directory as plain values, kept in memory for a while."""
 
     candidates: list[Candidate]
     mandates: dict[tuple[str, str], UUID]
 
 
 async def directory_of(work: Work) -> Directory:
-    """The directory for finding the right agency."""
+    """Return the directory for finding the right agency, from memory where possible."""
     memory = work.ground.memory
     known: Directory | None = memory.recall(_TOPIC, "", work.now)
     if known is None:
@@ -428,7 +428,7 @@ async def find_right(
     withheld_from: Iterable[str] = (),
     tried: Iterable[UUID] = (),
 ) -> Answer:
-    """The right agencies for a child now, the best first, and why the others are not."""
+    """Return the right agencies for a child now, the best first, and why the others are not."""
     directory = await directory_of(work)
     path = library_of(work.ground).places.paths().get(place or "", ())
     nearest = [directory.mandates.get((service, p)) for p in (*reversed(path), EVERYWHERE)]
@@ -445,13 +445,13 @@ async def find_right(
 
 
 async def house(work: Work, service: Service) -> list[Candidate]:
-    """Our own people on call for that, those who are on duty now."""
+    """Return our own people who are on call for a service now."""
     found = await find_right(work, service.value, None, None)
     return [one.agency for one in found.right]
 
 
 async def house_address(work: Work, service: Service) -> str | None:
-    """Where our own people on call for that read their mail now."""
+    """Return the e-mail address of our own people who are on call for a service now."""
     on_call = [one.id for one in await house(work, service)]
     rows = await work.session.execute(
         select(Agency.id, Agency.email).where(Agency.id.in_(on_call), Agency.email.is_not(None))
@@ -461,5 +461,5 @@ async def house_address(work: Work, service: Service) -> str | None:
 
 
 def local_today(work: Work) -> date:
-    """Today where the helpline is."""
+    """Return today's date where the helpline is."""
     return work.now.astimezone(ZoneInfo(protocols_of(work.ground).current.timezone)).date()

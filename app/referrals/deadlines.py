@@ -1,9 +1,9 @@
-"""When something is due: elapsed time, or working hours around holidays and clock changes. Pure.
+"""When a deadline is due: elapsed time, or working hours around holidays and clock changes. Pure.
 
 Working hours are an expression of the `opening_hours` kind that OpenStreetMap defines
 (`Mo-Fr 08:00-16:00; PH off`), read by the library of that name. It knows the public holidays
-of the country, and gives the open stretches as instants: what is added up are seconds that
-really pass, so that a day of 23 or 25 hours counts what it has.
+of the country, and gives the open intervals as instants. The sum is over seconds that really
+pass, so a day of 23 or 25 hours counts as long as it is.
 """
 
 import re
@@ -18,12 +18,12 @@ from app.calls.hours import read_hours
 Counts = Literal["elapsed", "working"]
 
 _DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?")
-# Hours that have not opened for so long never will.
+# Hours that do not open within this time never will.
 _FAR = timedelta(days=400)
 
 
 def read_duration(text: str) -> timedelta:
-    """An ISO 8601 duration of days, hours, minutes and seconds, for example `PT15M`.
+    """Read an ISO 8601 duration of days, hours, minutes and seconds, for example `PT15M`.
 
     Raises ValueError.
     """
@@ -33,7 +33,7 @@ def read_duration(text: str) -> timedelta:
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if not duration:
-        raise ValueError("a duration is longer than nothing")
+        raise ValueError("a duration must be longer than zero")
     return duration
 
 
@@ -46,9 +46,9 @@ def due_at(
     timezone: str = "UTC",
     country: str | None = None,
 ) -> datetime:
-    """The instant by which something has to have happened.
+    """Return the instant at which a deadline is due.
 
-    Raises ValueError for working hours that never come.
+    Raises ValueError if the working hours never add up to `within`.
     """
     if counts == "elapsed":
         return start + within

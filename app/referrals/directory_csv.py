@@ -1,4 +1,4 @@
-"""The directory as CSV: what goes out comes in again; errors say their line and what to do."""
+"""The directory as CSV: an exported file can be imported; errors name their line and the remedy."""
 
 import csv
 import io
@@ -21,22 +21,24 @@ _LISTS = ("services", "areas", "languages", "mandated_for")
 _DATES = ("valid_from", "valid_until", "verified_on")
 # Far more agencies than a country has.
 _MOST = 20_000
-# What a spreadsheet would take for a formula.
+# A spreadsheet reads a text with these beginnings as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class BadDirectory(Invalid):
-    """Nothing was taken over; the text has the errors by line."""
+    """Nothing was imported; the text lists the errors by line."""
 
     def __init__(self, errors: list[str]) -> None:
         self.errors = errors
         shown = "\n".join(errors[:50])
         more = f"\nand {len(errors) - 50} more" if len(errors) > 50 else ""
-        super().__init__(f"Nothing was taken over. {len(errors)} errors:\n{shown}{more}")
+        super().__init__(
+            f"Nothing was imported. Correct these {len(errors)} errors:\n{shown}{more}"
+        )
 
 
 def read_directory(text: str) -> list[tuple[int, Entry]]:
-    """The entries of a file with their lines. Raises BadDirectory."""
+    """Read the entries of a file with their lines. Raises BadDirectory."""
     try:
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
         names = [name.strip() for name in reader.fieldnames or []]
@@ -71,7 +73,7 @@ def _check_header(names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     errors = [f"line 1: the column {name!r} is missing" for name in missing]
     errors += [f"line 1: there is no column {name[:40]!r}" for name in unknown]
-    errors += [f"line 1: the column {name!r} is there twice" for name in twice]
+    errors += [f"line 1: the column {name!r} appears twice" for name in twice]
     if errors:
         raise BadDirectory([*errors, f"the columns are: {', '.join(COLUMNS)}"])
 
@@ -83,7 +85,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         raise ValueError("there are fewer values than columns")
     plain = {name: _unescaped(value.strip()) for name, value in row.items()}
     if any("\x00" in value for value in plain.values()):
-        raise ValueError("there is a character that no text can hold")
+        raise ValueError("there is a NUL character, which no text can hold")
     values: dict[str, Any] = {"code": plain["code"], "name": plain["name"]}
     values["sector"] = plain["sector"]
     for name in _LISTS:
@@ -121,18 +123,18 @@ def _date(name: str, text: str) -> date | None:
 
 
 def _phones(text: str) -> tuple[Phone, ...]:
-    """`+38111… (22:00-06:00) | +38164…`: in order, each with its hours if it has any."""
+    """Read `+38111… (22:00-06:00) | +38164…`: in order, each with its hours if it has any."""
     found = []
     for part in _list(text):
         number, _, hours = part.partition("(")
         if hours and not hours.endswith(")"):
-            raise ValueError(f"duty_phones: {part[:40]!r} lacks its closing bracket")
+            raise ValueError(f"duty_phones: {part[:40]!r} has no closing bracket")
         found.append(Phone(number.strip(), hours.removesuffix(")").strip()))
     return tuple(found)
 
 
 def _pairs(text: str) -> dict[str, Any] | None:
-    """`url=https://… | user=… | owned_by=… | mapping=primero-cp`."""
+    """Read `url=https://… | user=… | owned_by=… | mapping=primero-cp`."""
     pairs = [part.partition("=") for part in _list(text)]
     if any(not mark for _, mark, _ in pairs):
         raise ValueError("primero: write name=value pairs, separated by |")
@@ -140,7 +142,7 @@ def _pairs(text: str) -> dict[str, Any] | None:
 
 
 async def import_directory(work: Work, text: str) -> int:
-    """Take over a whole file, or nothing of it; the answer is how many there were.
+    """Import a whole file, or nothing of it. Return the number of agencies in it.
 
     Raises BadDirectory with every error and its line.
     """
@@ -159,7 +161,7 @@ async def import_directory(work: Work, text: str) -> int:
     for line, entry in found:
         for mandate in entry.mandated_for:
             if mandate in taken:
-                errors.append(f"line {line}: {mandate} is mandated in line {taken[mandate]}, too")
+                errors.append(f"line {line}: {mandate} is also mandated in line {taken[mandate]}")
             taken.setdefault(mandate, line)
     if errors:
         raise BadDirectory(errors)
@@ -167,13 +169,13 @@ async def import_directory(work: Work, text: str) -> int:
         try:
             await save_agency(work, entry, with_=in_file)
         except Invalid as refusal:
-            # Raised out of here, so that nothing of the file is kept.
+            # Raising rolls back what was saved from the file so far.
             raise BadDirectory([f"line {line}: {refusal.detail}"]) from None
     return len(found)
 
 
 def write_directory(rows: Iterable[tuple[Agency, Entry]]) -> str:
-    """The directory as a file that `import_directory` takes again, safe in a spreadsheet."""
+    """Return the directory as a file for `import_directory`, safe in a spreadsheet."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -183,15 +185,17 @@ def write_directory(rows: Iterable[tuple[Agency, Entry]]) -> str:
 
 
 def as_texts(entry: Entry) -> dict[str, str]:
-    """An entry as the texts of its columns, for a form."""
+    """Return an entry as the texts of its columns, for a form."""
     return {name: _cell(entry, name) for name in COLUMNS}
 
 
 def read_entry(texts: dict[str, str]) -> Entry:
-    """An entry from the texts of its columns. Raises Invalid."""
+    """Read an entry from the texts of its columns. Raises Invalid."""
     unknown = [name for name in texts if name not in COLUMNS]
     if unknown:
-        raise Invalid(f"There is no {unknown[0][:40]!r}; there are: {', '.join(COLUMNS)}.")
+        raise Invalid(
+            f"There is no column {unknown[0][:40]!r}. The columns are: {', '.join(COLUMNS)}."
+        )
     try:
         return _entry({**dict.fromkeys(COLUMNS, ""), **texts})
     except ValueError as error:

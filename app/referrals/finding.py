@@ -1,4 +1,4 @@
-"""Which agency is the right one for a child, and why the others were left out. Pure."""
+"""Find the right agency for a child, and say why the others were left out. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,14 +11,14 @@ from app.referrals.states import HOUSE, Sector
 
 @dataclass(frozen=True)
 class Candidate:
-    """An agency of the directory, as far as finding it goes."""
+    """An agency in the directory, with what is needed to find it."""
 
     id: UUID
     code: str
     name: str
     sector: str
     services: frozenset[str]
-    # Codes of the place tree; none means everywhere.
+    # Codes of the place tree; empty means everywhere.
     areas: frozenset[str]
     age_from: int | None
     age_to: int | None
@@ -29,21 +29,21 @@ class Candidate:
     deputy: str | None
     valid_from: date | None
     valid_until: date | None
-    # Whether it can be written to, or has a system of its own.
+    # Whether the agency can be written to, or has a system of its own.
     writes: bool = True
-    # The hours of its duty phones; empty ones are answered while it is open.
+    # The hours of its duty phones; an empty one is answered while the agency is open.
     phones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Sought:
-    """What is looked for. `place_path` leads from the whole country to the place."""
+    """The search. `place_path` leads from the whole country to the place."""
 
     service: str
     place_path: tuple[str, ...]
     age: int | None
     at: datetime
-    # Agencies that by law or protocol receive this, the nearest place first.
+    # Agencies that by law or protocol receive this service, the nearest place first.
     mandated: tuple[UUID, ...] = ()
     withheld_from: frozenset[str] = frozenset()
     tried: frozenset[UUID] = frozenset()
@@ -51,7 +51,7 @@ class Sought:
 
 @dataclass(frozen=True)
 class Found:
-    """An agency with why it fits, or why it was left out."""
+    """An agency with the reasons why it fits, or why it was left out."""
 
     agency: Candidate
     reasons: tuple[str, ...]
@@ -64,10 +64,10 @@ class Answer:
 
 
 def find(agencies: list[Candidate], sought: Sought) -> Answer:
-    """Those that fit, the best first: mandated, then the narrowest area, open now before closed.
+    """Return the agencies that fit, the best first, and those left out.
 
-    An agency that is closed is right all the same when nobody else is there: it is put last,
-    after its deputy, and not left out.
+    Open agencies come before closed ones, then mandated ones, then the narrowest area. A closed
+    agency is not left out, since there may be no other: it comes last, after its deputy.
     """
     right: list[tuple[tuple[int, ...], Found]] = []
     left_out: list[Found] = []
@@ -109,7 +109,7 @@ def open_at(agency: Candidate, at: datetime) -> bool:
 
 
 def _answers_at(agency: Candidate, at: datetime) -> bool:
-    """Whether a duty phone is answered then; some are when the agency itself is closed."""
+    """Return whether a duty phone is answered then; that may be so while the agency is closed."""
     return any(
         is_open(hours or agency.hours, agency.timezone, agency.country, at)
         for hours in agency.phones
@@ -117,7 +117,7 @@ def _answers_at(agency: Candidate, at: datetime) -> bool:
 
 
 def _narrowness(agency: Candidate, sought: Sought) -> int:
-    """How near to the place its area is: 0 for everywhere."""
+    """Return how near the agency's area is to the place: 0 for everywhere."""
     return max(
         (n + 1 for n, code in enumerate(sought.place_path) if code in agency.areas), default=0
     )
@@ -126,16 +126,16 @@ def _narrowness(agency: Candidate, sought: Sought) -> int:
 def why_not(
     agency: Candidate, sought: Sought, *, hours: bool = True, deputising: bool = False
 ) -> list[str]:
-    """Every reason for which an agency is not the right one."""
+    """Return every reason why an agency is not the right one."""
     found = []
     today = sought.at.astimezone(ZoneInfo(agency.timezone)).date()
     if sought.service not in agency.services and not deputising:
         found.append(f"does not offer {sought.service.replace('_', ' ')}")
     if agency.sector == Sector.OWN_HOUSE and sought.service not in HOUSE:
-        found.append("is of our own house")
+        found.append("is our own staff")
     if agency.areas and not deputising:
         if not sought.place_path:
-            found.append("serves certain places only, and the place is not known")
+            found.append("serves only certain places, and the place is not known")
         elif not _narrowness(agency, sought):
             found.append("does not serve this place")
     if sought.age is not None:
@@ -146,11 +146,11 @@ def why_not(
     if agency.valid_from is not None and today < agency.valid_from:
         found.append(f"is not in force before {agency.valid_from.isoformat()}")
     if agency.valid_until is not None and today >= agency.valid_until:
-        found.append(f"is out of force since {agency.valid_until.isoformat()}")
+        found.append(f"has not been in force since {agency.valid_until.isoformat()}")
     if not agency.writes and not _answers_at(agency, sought.at):
-        found.append("nobody answers there now, and it cannot be written to")
+        found.append("answers no phone now and cannot be written to")
     if {agency.code, agency.sector} & sought.withheld_from:
-        found.append("must not be told, as was asked")
+        found.append("must not be told: the consent excludes it")
     if agency.id in sought.tried:
         found.append("was tried already")
     if hours and not (open_at(agency, sought.at) or _answers_at(agency, sought.at)):

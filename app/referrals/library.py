@@ -1,4 +1,4 @@
-"""The protocols and mappings in force; registered like every definition."""
+"""The protocols and mappings in force, registered like every other definition."""
 
 import functools
 from collections.abc import Callable
@@ -20,23 +20,23 @@ _SHIPPED_FORM = "referral"
 
 @dataclass
 class Protocols:
-    """All protocols and mappings by name and version, and which is the country's."""
+    """All protocols and mappings by name and version, and the name of the country's protocol."""
 
     chosen: str
     protocols: dict[tuple[str, int], Protocol] = field(default_factory=dict)
     mappings: dict[tuple[str, int], Mapping] = field(default_factory=dict)
     texts: dict[Key, tuple[str, str]] = field(default_factory=dict)
-    # No longer a file: what runs under it is read with it, nothing new is opened under it.
+    # Versions without a file: running referrals still use them, new ones do not.
     gone: set[tuple[str, str, int]] = field(default_factory=set)
 
     @property
     def current(self) -> Protocol:
-        """The protocol under which a new referral is opened. Raises BadDefinition."""
+        """Return the protocol for new referrals. Raises BadDefinition."""
         found: Protocol = self._newest("protocols", self.chosen)
         return found
 
     def mapping(self, name: str) -> Mapping:
-        """The newest version of a mapping. Raises BadDefinition."""
+        """Return the newest version of a mapping. Raises BadDefinition."""
         found: Mapping = self._newest("mappings", name)
         return found
 
@@ -49,7 +49,7 @@ class Protocols:
         return shelf[max(versions)]
 
     def restore(self, kind: str, text: str) -> None:
-        """Take back what is no longer a file."""
+        """Restore a version that no longer has a file from the register."""
         if kind == "protocols":
             protocol, _ = read_protocol(text, "the register")
             self.protocols[protocol.protocol, protocol.version] = protocol
@@ -76,7 +76,7 @@ def load(folder: Path | None = None) -> Protocols:
         if kind not in readers:
             continue
         made, lines = readers[kind](text, path.name)
-        # What ships was checked against the form that ships; a country may ask with its own.
+        # Shipped definitions fit the shipped form; a country may have a form of its own.
         in_use = path.parent != SHIPPED or form.form == _SHIPPED_FORM
         if isinstance(made, Protocol):
             if in_use or made.protocol == found.chosen:
@@ -107,7 +107,7 @@ def _keep(
 
 
 def protocols_of(ground: Ground) -> Protocols:
-    """The protocols in force in this process."""
+    """Return the protocols and mappings in force in this process."""
     found: Protocols | None = ground.kept.get("protocols")
     if found is None:
         found = ground.kept["protocols"] = load(ground.settings.definitions_dir)
@@ -115,7 +115,7 @@ def protocols_of(ground: Ground) -> Protocols:
 
 
 async def register(work: Work) -> None:
-    """Write new protocols and mappings into the register; see the one of forms.
+    """Write new protocols and mappings into the register, as for forms.
 
     Raises DefinitionChanged.
     """

@@ -1,8 +1,8 @@
-"""How a referral is said in the words of another system: explicit, versioned, never guessed. Pure.
+"""Map a referral to the terms of another system: explicit, versioned, never guessed. Pure.
 
-A value that the table does not hold is not sent in another one's place. Where it matters for what
-is done, the referral is refused with the list of what is unmapped, for an administrator to complete
-the table; everything else that has no word there is listed, so that it can be told in another way.
+A value without a mapping is never replaced by another one. If it matters for what is done, the
+referral is refused with the list of unmapped values, so that an administrator can complete the
+mapping. All other values without a term there are listed, so that they can be told in another way.
 """
 
 from collections.abc import Mapping as Dict
@@ -17,19 +17,19 @@ from app.contacts.datafile import Lines, Part, read_model
 from app.contacts.forms import Form
 from app.contacts.trees import Code, Language
 
-# What of a referral can be mapped, besides the questions of its form.
+# What can be mapped besides the questions of a referral's form.
 FACTS = frozenset({"urgency", "service", "basis", "consent_by", "opened_on", "opened_at", "code"})
 
 
 class NameOrder(StrEnum):
-    """Which of the words of a name comes first where our forms are written."""
+    """Which part of a name comes first in our forms."""
 
     GIVEN_FIRST = "given_first"
     FAMILY_FIRST = "family_first"
 
 
 class Script(StrEnum):
-    """In which script the other system has its names."""
+    """The script of names in the other system."""
 
     AS_WRITTEN = "as_written"
     LATIN = "latin"
@@ -44,19 +44,19 @@ class Worded(NamedTuple):
 
 
 class Mapped(Part):
-    """One field of the other system: from which question or fact, and how its values are said."""
+    """One field of the other system: its question or fact here, and how its values are mapped."""
 
     to: str = Field(min_length=1, max_length=120)
     from_: str = Field(alias="from", min_length=1, max_length=120)
-    # Our code → theirs; without it the value goes as it is.
+    # Our code → theirs; None: the value is sent as it is.
     values: dict[str, str] | None = None
-    # A name is one word or more: the given name, or the family's.
+    # Which part of a name is sent; None: the whole value.
     part: str | None = Field(default=None, pattern="^(given|family)$")
-    # Codes that are left out because the other system has no word for not knowing.
+    # Codes that are left out because the other system has no term for "not known".
     omitted: tuple[str, ...] = ()
-    # The other system has a list there; several of ours are one of theirs.
+    # "yes": their field is a list, and several of our questions may fill it.
     many: str | None = Field(default=None, pattern="^(yes|no)$")
-    # What becomes of a code that the table does not hold: the whole is refused, or it is listed.
+    # What happens to an unmapped code: the referral is refused, or the code is listed.
     otherwise: str = Field(default="refuse", pattern="^(refuse|list)$")
 
 
@@ -77,10 +77,10 @@ class Always(Part):
 class Mapping(Part):
     mapping: Code
     version: int = Field(ge=1, lt=2**31)
-    # Whose words they are.
+    # The name of the other system.
     system: str = Field(max_length=200)
     module: str = Field(max_length=120)
-    # The language of what is told in words, and how names are written there.
+    # The language of texts, and how names are written there.
     language: Language = "en"
     name_order: NameOrder = NameOrder.GIVEN_FIRST
     script: Script = Script.AS_WRITTEN
@@ -97,8 +97,9 @@ class Mapping(Part):
 
 @dataclass
 class Said:
-    """A referral in the other system's words, and what could not be said: what is `unmapped` must
-    not be left out, what is `left_out` is listed.
+    """A referral in the other system's terms.
+
+    `unmapped` values must not be left out, so the referral is refused; `left_out` ones are listed.
     """
 
     body: dict[str, Any] = field(default_factory=dict)
@@ -115,8 +116,8 @@ def say(
 ) -> Said:
     """Put answers and facts into the other system's fields.
 
-    `above` holds, for a code of a tree, itself and the codes above it, the nearest first: the
-    first that the table holds is said.
+    `above` holds, for a code of a tree, the code itself and the codes above it, the nearest first;
+    the first one that has a mapping is used.
     """
     said = Said({a.to: a.value == "true" if a.type == "boolean" else a.value for a in always})
     for rule in fields:
@@ -149,7 +150,7 @@ def say(
 
 
 def tell(told: tuple[Told, ...], words: Dict[str, Worded]) -> dict[str, str]:
-    """Answers in words for the other system's text fields, in the order of the mapping."""
+    """Return answers in words for the other system's text fields, in the order of the mapping."""
     found = {}
     for rule in told:
         there = [words[path] for path in rule.from_ if path in words]
@@ -160,16 +161,16 @@ def tell(told: tuple[Told, ...], words: Dict[str, Worded]) -> dict[str, str]:
 
 
 def without_word(mapping: Mapping, answers: Dict[str, Any]) -> list[str]:
-    """The answered questions of which no line of the mapping says anything, in order."""
+    """Return the answered questions that no line of the mapping covers, in order."""
     rules = (*mapping.fields, *mapping.service_fields)
     said = {rule.from_ for rule in rules} | {p for told in mapping.service_told for p in told.from_}
     return [path for path in answers if path not in said and path not in FACTS]
 
 
 def parts_of_name(name: str, order: NameOrder) -> tuple[str, str]:
-    """The given and the family name, as they were written.
+    """Return the given and the family name, as they were written.
 
-    A comma, or one part all in capitals, tells which is the family's, whatever the order.
+    A comma, or words in capitals, mark the family name, whatever the order.
     """
     family, comma, given = name.partition(",")
     if comma:
@@ -205,12 +206,12 @@ def _plain(value: str) -> Any:
 
 
 def check_mapping_against_form(mapping: Mapping, lines: Lines, form: Form) -> None:
-    """What is mapped are questions of the form, or facts. Raises BadDefinition."""
+    """Check that the mapping names only questions of the form, or facts. Raises BadDefinition."""
     known = FACTS | {f"{s.code}.{f.code}" for s in form.sections for f in s.fields}
     for group in ("fields", "service_fields"):
         for n, rule in enumerate(getattr(mapping, group)):
             if rule.from_ not in known:
-                words = f"the form {form.form!r} has no {rule.from_!r}, and it is no fact"
+                words = f"{rule.from_!r} is neither in the form {form.form!r} nor a fact"
                 raise lines.refuse((group, n, "from"), words)
     for n, told in enumerate(mapping.service_told):
         for m, path in enumerate(told.from_):
@@ -220,12 +221,12 @@ def check_mapping_against_form(mapping: Mapping, lines: Lines, form: Form) -> No
 
 
 def read_mapping(text: str, source: str) -> tuple[Mapping, Lines]:
-    """A mapping. Raises BadDefinition."""
+    """Read a mapping. Raises BadDefinition."""
     mapping, lines = read_model(Mapping, text, source)
     for group in ("fields", "service_fields"):
-        # Several questions may fill one list; nothing else is said twice.
+        # Several questions may fill one list; any other field has one line only.
         targets = [rule.to for rule in getattr(mapping, group) if rule.many != "yes"]
         lists = {rule.to for rule in getattr(mapping, group) if rule.many == "yes"}
         if len(set(targets)) != len(targets) or lists & set(targets):
-            raise lines.refuse((group,), "two lines say the same field")
+            raise lines.refuse((group,), "two lines fill the same field")
     return mapping, lines

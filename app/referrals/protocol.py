@@ -1,4 +1,4 @@
-"""A country's protocol as data: clocks, recipients, ladders and consent, each with its source.
+"""A country's protocol as data: deadlines, recipients, escalations and consent, with sources.
 
 A referral keeps the name and version of the protocol under which it was opened.
 """
@@ -22,12 +22,12 @@ from app.referrals.states import HOUSE, ClockKind, Service
 
 Duration = Annotated[timedelta, BeforeValidator(lambda v: read_duration(str(v)))]
 Yes = Annotated[bool, BeforeValidator(lambda v: {"yes": True, "no": False}.get(v, v))]
-# From which moment a clock runs.
+# The moment from which a deadline runs.
 From = Literal["opened", "acknowledged", "accepted", "seen"]
 
 
 class ClockRule(Part):
-    """Something has to have happened within a time; `source` says who says so."""
+    """A deadline: what has to happen within which time; `source` names where the rule is from."""
 
     clock: ClockKind
     within: Duration
@@ -38,7 +38,7 @@ class ClockRule(Part):
 
 class LadderStep(Part):
     step: StepKind
-    # In seconds: how long a phone rings, or an answer to messages is waited for.
+    # How long a phone rings, or how long to wait for a reply to messages, in seconds.
     wait: int = Field(default=0, ge=0, le=7 * 86400)
 
 
@@ -48,7 +48,7 @@ class UrgencyRule(Part):
     clocks: tuple[ClockRule, ...] = Field(min_length=1)
     ladder: tuple[LadderStep, ...] = Field(min_length=1)
     ladder_source: str = Field(min_length=1, max_length=400)
-    # The grounds on which one may refer without consent at this urgency.
+    # The grounds on which a referral of this urgency may be made without consent.
     bases: tuple[Basis, ...] = ()
 
     def clock(self, kind: ClockKind) -> ClockRule | None:
@@ -60,7 +60,7 @@ class UrgencyRule(Part):
 
 
 class Recipients(Part):
-    """Which services a kind of case needs, by the codes of its categories or signs."""
+    """The services that a kind of case needs, by the codes of its categories or signs."""
 
     when: tuple[str, ...] = Field(min_length=1)
     services: tuple[Service, ...] = Field(min_length=1)
@@ -68,7 +68,7 @@ class Recipients(Part):
 
 
 class FamilyFirst(Part):
-    """Before a child is placed away from home, those who can keep it there are asked."""
+    """The services that are asked first, so that a child is not placed away from home."""
 
     under_age: int = Field(ge=0, le=18)
     disability: Yes
@@ -78,7 +78,7 @@ class FamilyFirst(Part):
     source: str = Field(min_length=1, max_length=400)
 
     def at_risk(self, age: int | None, disabled: bool, categories: Set[str]) -> bool:
-        """Whether a child may be separated from its family."""
+        """Return whether a child may be separated from its family."""
         return (
             (age is not None and age < self.under_age)
             or (self.disability and disabled)
@@ -87,7 +87,7 @@ class FamilyFirst(Part):
 
 
 class DangerKey(Part):
-    """A caller who pressed the danger key and whom nobody could take in time."""
+    """What happens if a caller pressed the danger key and no counsellor answered in time."""
 
     unanswered_after: Duration
     service: Service
@@ -96,7 +96,7 @@ class DangerKey(Part):
 
 
 class AlarmTimes(Part):
-    """How long danger that is written down may wait until a person is alarmed."""
+    """How long danger on record may wait before a person is alarmed."""
 
     # A referral of immediate danger that was opened and not sent.
     draft: Duration = timedelta(minutes=2)
@@ -116,16 +116,16 @@ class Discloses(Part):
 
     service: Service
     fields: tuple[str, ...]
-    # What it is told although a code stands for the name otherwise.
+    # Parts that the service is told even if a code is used in place of the name.
     must_know: tuple[str, ...] = ()
 
 
 class Protocol(Part):
     protocol: Code
     version: int = Field(ge=1, lt=2**31)
-    # An example, to be confirmed by whoever is responsible in the country.
+    # An example, to be confirmed by the authority responsible in the country.
     example: Yes = False
-    # Whose public holidays count; none: no holidays.
+    # The country whose public holidays count; None: no holidays.
     country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
     timezone: str
     languages: list[Language] = Field(min_length=1)
@@ -135,17 +135,17 @@ class Protocol(Part):
     consent: Labels
     default_service: Service
     danger_key: DangerKey
-    # After "call me back" the ladder waits so long before it goes on, in seconds.
+    # How long the escalation pauses after an agency asked for a call-back, in seconds.
     call_back_wait: int = Field(ge=AT_LEAST, le=3600)
-    # Our supervisor or director has it: so long until an agency has to.
+    # After our supervisor or director acknowledged: time until an agency has to.
     hand_over: Duration
-    # A team that is not with the child this long after the time for which it was asked is late.
+    # A team is late if it is not with the child this long after the time for which it was asked.
     team_late: Duration = timedelta(minutes=30)
-    # From completion until the professional who reported has heard what became of it.
+    # From completion until the professional who reported has been told the outcome.
     feedback: Duration = timedelta(days=7)
-    # A single-use link lives so long.
+    # How long a single-use link is valid.
     link_lives: Duration
-    # Where the three times above come from.
+    # The source of the times above.
     times_source: str = Field(min_length=1, max_length=400)
     alarms: AlarmTimes = AlarmTimes()
     urgencies: tuple[UrgencyRule, ...]
@@ -157,17 +157,17 @@ class Protocol(Part):
         return next(rule for rule in self.urgencies if rule.urgency == urgency)
 
     def disclosed_to(self, service: str) -> list[str]:
-        """What a service is told; a service that is not listed is told nothing."""
+        """Return what a service is told; a service that is not listed is told nothing."""
         found = next((d for d in self.discloses if d.service == service), None)
         return list(found.fields) if found else []
 
     def must_know(self, service: str) -> list[str]:
-        """What a service is told of a child whose name is not to be used."""
+        """Return what a service is told about a child whose name is not to be used."""
         found = next((d for d in self.discloses if d.service == service), None)
         return list(found.must_know) if found else []
 
     def due(self, rule: ClockRule, start: datetime) -> datetime:
-        """When a clock that starts then is due."""
+        """Return when a deadline that starts then is due."""
         return due_at(
             start,
             rule.within,
@@ -178,7 +178,7 @@ class Protocol(Part):
         )
 
     def needed_for(self, signs: Set[str]) -> list[Service]:
-        """The services that the signs of a case ask for, in the protocol's order."""
+        """Return the services that the signs of a case call for, in the protocol's order."""
         found: dict[Service, None] = {}
         for rule in self.recipients:
             if signs & set(rule.when):
@@ -187,7 +187,7 @@ class Protocol(Part):
 
 
 def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
-    """A protocol, checked by itself. Raises BadDefinition with file and line."""
+    """Read a protocol and check it by itself. Raises BadDefinition with file and line."""
     protocol, lines = read_model(Protocol, text, source)
     check_labels(protocol.title, protocol.languages, lines, ("title",))
     check_labels(protocol.consent, protocol.languages, lines, ("consent",))
@@ -197,7 +197,7 @@ def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
         raise lines.refuse(("working_hours",), str(error)) from None
     missing = set(Urgency) - {rule.urgency for rule in protocol.urgencies}
     if missing or len(protocol.urgencies) != len(Urgency):
-        words = "each urgency stands here once: " + ", ".join(Urgency)
+        words = "list each urgency exactly once: " + ", ".join(Urgency)
         raise lines.refuse(("urgencies",), words)
     for n, rule in enumerate(protocol.urgencies):
         _check_rule(protocol, rule, lines, n)
@@ -207,7 +207,7 @@ def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
     return protocol, lines
 
 
-# The least and the most that a time may be, where anything else is a slip.
+# The shortest and the longest that a time may be; anything else is a mistake.
 _BOUNDS = {
     "link_lives": (timedelta(hours=1), timedelta(days=14)),
     "hand_over": (timedelta(minutes=1), timedelta(hours=24)),
@@ -223,9 +223,9 @@ _MOST_TO_ACKNOWLEDGE = {
 def _check_times(protocol: Protocol, lines: Lines) -> None:
     for name, (least, most) in _BOUNDS.items():
         if not least <= getattr(protocol, name) <= most:
-            raise lines.refuse((name,), f"{name} is between {least} and {most}")
+            raise lines.refuse((name,), f"{name} must be between {least} and {most}")
     if not timedelta(seconds=10) <= protocol.danger_key.unanswered_after <= timedelta(minutes=10):
-        words = "unanswered_after is between 10 seconds and 10 minutes"
+        words = "unanswered_after must be between 10 seconds and 10 minutes"
         raise lines.refuse(("danger_key", "unanswered_after"), words)
 
 
@@ -233,14 +233,14 @@ def _check_alarms(protocol: Protocol, lines: Lines) -> None:
     least, most = timedelta(seconds=30), timedelta(hours=24)
     for name in ("draft", "override", "contact", "case", "decide"):
         if not least <= getattr(protocol.alarms, name) <= most:
-            raise lines.refuse(("alarms", name), f"{name} is between {least} and {most}")
+            raise lines.refuse(("alarms", name), f"{name} must be between {least} and {most}")
 
 
 def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> None:
     here = ("urgencies", n)
     kinds = [clock.clock for clock in rule.clocks]
     if len(set(kinds)) != len(kinds):
-        raise lines.refuse((*here, "clocks"), "a clock stands here twice")
+        raise lines.refuse((*here, "clocks"), "a clock is listed twice")
     for separate in (ClockKind.HAND_OVER, ClockKind.TEAM, ClockKind.FEEDBACK):
         if separate in kinds:
             words = f"{separate.value} has a line of its own in the protocol"
@@ -253,70 +253,72 @@ def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> 
         order = {"acknowledged": 0, "accepted": 1, "seen": 2}
         own = {ClockKind.ACKNOWLEDGE: 0, ClockKind.SEEN: 2}.get(clock.clock, 9)
         if clock.from_ != "opened" and order[clock.from_] >= own:
-            words = f"{clock.clock.value} cannot run from {clock.from_}: that comes no earlier"
+            words = f"{clock.clock.value} cannot run from {clock.from_}, which comes no earlier"
             raise lines.refuse((*here, "clocks", m, "from"), words)
         if clock.clock is ClockKind.DETAILS and clock.from_ != "acknowledged":
-            words = "details runs from acknowledged: no agency has to open them before that"
+            words = "details must run from acknowledged: no agency has to open them before that"
             raise lines.refuse((*here, "clocks", m, "from"), words)
         try:
-            # A whole year of days to begin on: the working hours must always come.
+            # The working hours must add up to the time somewhere in the year.
             protocol.due(clock, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
         except ValueError as error:
             raise lines.refuse((*here, "clocks", m), str(error)) from None
     steps = [step.step for step in rule.ladder]
     if len(set(steps)) != len(steps):
-        raise lines.refuse((*here, "ladder"), "a step stands here twice; the ladder goes around")
+        raise lines.refuse((*here, "ladder"), "a step is listed twice; rounds repeat by themselves")
     if acknowledge.within > _MOST_TO_ACKNOWLEDGE[rule.urgency]:
         most = _MOST_TO_ACKNOWLEDGE[rule.urgency]
-        raise lines.refuse((*here, "clocks"), f"{rule.urgency.value} is acknowledged within {most}")
+        words = f"{rule.urgency.value} must be acknowledged within {most}"
+        raise lines.refuse((*here, "clocks"), words)
     if any(clock.within > timedelta(days=366) for clock in rule.clocks):
-        raise lines.refuse((*here, "clocks"), "a clock runs for at most a year")
+        raise lines.refuse((*here, "clocks"), "a clock may run for at most a year")
     if rule.telephone_first and steps[0] is not StepKind.DUTY_PHONES:
-        words = "with telephone_first the ladder begins with duty_phones"
+        words = "with telephone_first the ladder must begin with duty_phones"
         raise lines.refuse((*here, "ladder"), words)
     for m, step in enumerate(rule.ladder):
         least = 5 if step.step is StepKind.DUTY_PHONES else AT_LEAST
         if step.step is not StepKind.NEXT_AGENCY and step.wait < least:
-            words = f"{step.step.value} waits at least {least} seconds"
+            words = f"{step.step.value} must wait at least {least} seconds"
             raise lines.refuse((*here, "ladder", m), words)
         if step.step is StepKind.DUTY_PHONES and step.wait > 120:
-            words = "a phone rings for at most 120 seconds"
+            words = "a phone may ring for at most 120 seconds"
             raise lines.refuse((*here, "ladder", m), words)
     if not {StepKind.DUTY_PHONES, StepKind.MESSAGES} & set(steps):
-        raise lines.refuse((*here, "ladder"), "with neither duty_phones nor messages nobody hears")
+        raise lines.refuse((*here, "ladder"), "the ladder needs duty_phones or messages")
     if rule.urgency in (Urgency.IMMEDIATE, Urgency.URGENT) and not {
         StepKind.SUPERVISOR,
         StepKind.NEXT_AGENCY,
     } <= set(steps):
-        words = "what is urgent goes to the next agency and to our supervisor, too"
+        words = "immediate and urgent ladders need the steps next_agency and supervisor"
         raise lines.refuse((*here, "ladder"), words)
     if rule.urgency is Urgency.IMMEDIATE and Basis.VITAL_INTERESTS not in rule.bases:
-        words = "immediate danger can be told for vital_interests: put it among the bases"
+        words = "immediate needs vital_interests among its bases"
         raise lines.refuse(here, words)
 
 
 def _check_services(protocol: Protocol, lines: Lines) -> None:
     listed = [d.service for d in protocol.discloses]
     if len(set(listed)) != len(listed):
-        raise lines.refuse(("discloses",), "a service stands here twice")
+        raise lines.refuse(("discloses",), "a service is listed twice")
     asked = {protocol.default_service, protocol.danger_key.service}
     for rule in protocol.recipients:
         asked |= set(rule.services)
     if protocol.family_first is not None:
         asked |= {*protocol.family_first.first, *protocol.family_first.instead_of}
     if asked & HOUSE:
-        raise lines.refuse((), "our own people on call are in the ladder, not among the services")
+        raise lines.refuse((), "name our own people on call in the ladder, not among the services")
     silent = asked - set(listed)
     if silent:
-        words = "say what is disclosed to: " + ", ".join(sorted(silent))
+        words = "write what is disclosed to: " + ", ".join(sorted(silent))
         raise lines.refuse(("discloses",), words)
     basis = protocol.danger_key.basis
     if basis not in protocol.rule(Urgency.IMMEDIATE).bases:
-        raise lines.refuse(("danger_key", "basis"), f"{basis.value} is no basis of immediate")
+        words = f"{basis.value} is not among the bases of immediate"
+        raise lines.refuse(("danger_key", "basis"), words)
 
 
 def check_against_form(protocol: Protocol, lines: Lines, form: Form) -> None:
-    """What is disclosed are questions of the form. Raises BadDefinition."""
+    """Check that the protocol discloses only questions of the form. Raises BadDefinition."""
     known = {s.code for s in form.sections} | {
         f"{s.code}.{f.code}" for s in form.sections for f in s.fields
     }
@@ -328,12 +330,12 @@ def check_against_form(protocol: Protocol, lines: Lines, form: Form) -> None:
                     raise lines.refuse(("discloses", n, name, m), words)
     for meaning, wanted in _needed(protocol).items():
         if not form.meaning(meaning):
-            words = f"no field of the form {form.form!r} means {meaning!r}, and this needs one"
+            words = f"this needs a field with meaning {meaning!r} in the form {form.form!r}"
             raise lines.refuse(wanted, words)
 
 
 def _needed(protocol: Protocol) -> dict[Meaning, tuple[str | int, ...]]:
-    """What a protocol has to find in the form of a referral, and which part of it needs that."""
+    """Return the meanings that a protocol needs in the form of a referral, and for which part."""
     found: dict[Meaning, tuple[str | int, ...]] = {
         "place": ("recipients",), "wants_feedback": ("feedback",), "danger_signs": ("danger_key",),
         "child_phone": ("danger_key",), "child_name": ("discloses",),
@@ -346,7 +348,7 @@ def _needed(protocol: Protocol) -> dict[Meaning, tuple[str | int, ...]]:
 
 
 def check_codes(protocol: Protocol, lines: Lines, trees: list[Tree], cues: set[str]) -> None:
-    """Every code that asks for a service is a category or a sign. Raises BadDefinition."""
+    """Check that every code of a rule is a category or a sign. Raises BadDefinition."""
     known = cues | {node.code for tree in trees for node, _ in tree.walk()}
     for n, rule in enumerate(protocol.recipients):
         for m, code in enumerate(rule.when):
