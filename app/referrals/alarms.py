@@ -34,10 +34,10 @@ _MARGIN = timedelta(seconds=15)
 _SUPERVISOR, _DIRECTOR = Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL
 _RING = {Act.RING_SUPERVISOR: _SUPERVISOR, Act.RING_DIRECTOR: _DIRECTOR}
 _SEND = {Act.SEND_SUPERVISOR: _SUPERVISOR, Act.SEND_DIRECTOR: _DIRECTOR}
-# A person who has lifted the phone has so long to press a key.
+# How long a person who has lifted the phone has to press a key.
 LISTENING = timedelta(seconds=60)
 
-# An owner at a browser sees the alarm on every page and has this time to act.
+# How long an owner at a browser, who sees the alarm on every page, has to act.
 _OWNER_HAS = timedelta(seconds=60)
 
 WORDS = {
@@ -50,7 +50,7 @@ WORDS = {
 
 
 def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
-    """The jobs of alarms."""
+    """Register the jobs of alarms."""
 
     @tasks.task(name="alarm_turn", retry=retry, pass_context=True)
     async def alarm_turn(context: JobContext, alarm_id: str, turn: int) -> None:
@@ -68,7 +68,7 @@ def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
 
 
 async def lock_alarm(work: Work, alarm_id: UUID) -> Alarm | None:
-    """The alarm, locked; None if there is none."""
+    """Return the alarm, locked, or None if there is none."""
     found: Alarm | None = await work.session.get(
         Alarm, alarm_id, with_for_update=True, populate_existing=True
     )
@@ -76,12 +76,12 @@ async def lock_alarm(work: Work, alarm_id: UUID) -> Alarm | None:
 
 
 def is_open(alarm: Alarm) -> bool:
-    """Whether a person still has to be reached."""
+    """Return whether a person still has to be reached."""
     return alarm.ended_at is None and alarm.acknowledged_at is None
 
 
 async def take_turn(work: Work, alarm_id: UUID, turn: int) -> None:
-    """The next step of the escalation, unless something has happened meanwhile."""
+    """Take the next step of the escalation, unless something has happened meanwhile."""
     alarm = await lock_alarm(work, alarm_id)
     if alarm is None or alarm.turn != turn or alarm.ended_at is not None:
         return
@@ -93,8 +93,10 @@ async def take_turn(work: Work, alarm_id: UUID, turn: int) -> None:
 
 
 async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None = None) -> bool:
-    """Record that a person will see to it; return whether they are the first. An alarm about danger
-    then needs a decision, or the escalation resumes. Raises NotFound."""
+    """Record that a person acknowledged the alarm; return whether they are the first.
+
+    An alarm about danger then needs a decision, or the escalation resumes. Raises NotFound.
+    """
     first = await watch.acknowledge(work, alarm_id, by, staff)
     alarm = await lock_alarm(work, alarm_id)
     if first and alarm is not None and alarm.subject_id is not None:
@@ -149,7 +151,7 @@ async def _ask_owner(work: Work, alarm: Alarm) -> None:
 
 
 def wait_for(work: Work, alarm: Alarm, wait: timedelta) -> None:
-    """The next person is tried after so long, unless something happens first."""
+    """Try the next person after `wait`, unless something happens first."""
     alarm.turn += 1
     alarm.next_at = work.now + wait
     work.defer("referrals:alarm_turn", delay=wait or None, alarm_id=str(alarm.id), turn=alarm.turn)
@@ -160,7 +162,7 @@ def _has_messages(agency: Agency | None) -> bool:
 
 
 async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency | None, list[str]]:
-    """Our people on call for something, and their phones that were not tried in this round."""
+    """Return our people on call for a service, and their phones not yet tried in this round."""
     found = await house(work, service)
     if not found:
         return None, []
@@ -205,7 +207,7 @@ async def _attempt_at(
 
 
 async def stop_attempts(work: Work, alarm_id: UUID) -> None:
-    """Stop ringing: the alarm was acknowledged, or a counsellor is there."""
+    """Stop ringing: the alarm was acknowledged, or a counsellor is available."""
     rows = await work.session.scalars(
         select(AlarmAttempt).where(
             AlarmAttempt.alarm_id == alarm_id, AlarmAttempt.ended_at.is_(None)
@@ -219,7 +221,7 @@ async def stop_attempts(work: Work, alarm_id: UUID) -> None:
 
 
 async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: str) -> None:
-    """What came of an attempt; if no person was reached the next one is tried at once."""
+    """Record the result of an attempt. If no person was reached, try the next one at once."""
     if attempt.result is not None:
         return
     attempt.result, attempt.ended_at = result, work.now
@@ -230,12 +232,12 @@ async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: s
 
 
 def reason_of(alarm: Alarm) -> str:
-    """What an alarm is about, in words."""
+    """Return what an alarm is about, in words."""
     return WORDS[AlarmKind(alarm.kind)]
 
 
 async def message_of(work: Work, alarm: Alarm) -> str:
-    """The text of a message: what is wrong, where, and what to do. Nothing about a child."""
+    """Return the text of a message: what is wrong, where, and what to do. Nothing about a child."""
     line = await watch.line_of(work, alarm)
     name = f"{line.name} ({alarm.language})" if line is not None and alarm.language else "Helpline"
     return f"{name}: {reason_of(alarm)} See {work.settings.public_url}/supervisor"

@@ -1,4 +1,4 @@
-"""The ladder at work: from one person to the next, until one of them acknowledges."""
+"""The escalation of a referral: try one person after the other until one acknowledges."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -38,9 +38,9 @@ from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
 from app.work import Work
 
 _AT_LEAST = timedelta(seconds=AT_LEAST)
-# A person who has lifted the phone is given so long to press a key.
+# How long a person who has lifted the phone has to press a key.
 LISTENING = timedelta(seconds=60)
-# A round that found nobody is told to our people the first time, and every so often.
+# Our people hear of the first round that reached no person, and of every tenth one.
 _TELL_EVERY = 10
 
 _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
@@ -52,7 +52,7 @@ _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
 
 
 async def begin(work: Work, referral: Referral, *, after: timedelta | None = None) -> None:
-    """Start the ladder of a locked referral at its first step, at once or after some time."""
+    """Start the escalation of a locked referral at its first step, now or `after` some time."""
     referral.ladder_step, referral.ladder_phone = 0, -1
     if after is not None:
         _take(work, referral, Position(referral.ladder_round, 0, -1), after)
@@ -61,7 +61,7 @@ async def begin(work: Work, referral: Referral, *, after: timedelta | None = Non
 
 
 async def climb_on(work: Work, referral: Referral) -> None:
-    """Take the next turn of the ladder of a locked referral that nobody has acknowledged."""
+    """Take the next turn of the escalation of a locked referral that is not acknowledged."""
     waits = referral.state == "draft" or referral.withdrawal_at is not None
     if ReferralState(referral.state) not in UNACKNOWLEDGED or waits:
         _rest(referral)
@@ -70,7 +70,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
     protocol = clocks.protocol_of(work, referral)
     steps = protocol.rule(referral.urgency).steps
     agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
-    # An agency that was redirected from, rejected or failed is not rung any more.
+    # After a rejection, a redirection or a failure the agency is not rung any more.
     if referral.state not in (ReferralState.SENT, ReferralState.DELIVERED):
         agency = None
     phones = await _still_to_ring(work, referral, agency)
@@ -92,7 +92,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
         numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
         wait = await _too_soon(work, referral, numbers[0])
         if wait is not None:
-            # The same place, a little later.
+            # Repeat the same turn a little later.
             _take(work, referral, position, wait)
             return
     _take(work, referral, turn.position, timedelta(seconds=turn.wait))
@@ -115,7 +115,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
 
 
 async def _ask_about_open(work: Work, referral: Referral) -> None:
-    """The ladder leaves phones behind of which nothing was heard: ask what became of them."""
+    """Ask the provider what became of phone attempts that have no result yet."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(Rung.id).where(
@@ -136,7 +136,7 @@ def _rest(referral: Referral) -> None:
 
 
 def _take(work: Work, referral: Referral, position: Position, wait: timedelta) -> None:
-    """Write down where the ladder stands now, and set the timer of the turn after."""
+    """Write down the position of the escalation, and set the timer of the next turn."""
     referral.turn += 1
     referral.ladder_round = position.round
     referral.ladder_step, referral.ladder_phone = position.step, position.phone
@@ -144,7 +144,7 @@ def _take(work: Work, referral: Referral, position: Position, wait: timedelta) -
 
 
 def wait_for(work: Work, referral: Referral, wait: timedelta) -> None:
-    """The ladder climbs on after so long, unless something happens first."""
+    """Continue the escalation after `wait`, unless something happens first."""
     referral.climbs_at = work.now + wait
     work.defer(
         "referrals:climb", delay=wait or None, referral_id=str(referral.id), turn=referral.turn
@@ -152,7 +152,7 @@ def wait_for(work: Work, referral: Referral, wait: timedelta) -> None:
 
 
 async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | None:
-    """Nobody is tried again within a minute: how long until they may be."""
+    """Return how long to wait before this target may be tried again; None if it may be now."""
     await work.session.flush()
     last = await work.session.scalar(
         select(func.max(Rung.wanted_at)).where(
@@ -189,9 +189,9 @@ def _note_rung(work: Work, referral: Referral, agency: Agency, rung: Rung) -> No
 async def go_to(
     work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
 ) -> None:
-    """Redirect a locked referral to another agency, and start the ladder there.
+    """Redirect a locked referral to another agency, and start the escalation there.
 
-    Raises NotConsented and what is below it; then nothing has changed.
+    Raises NotConsented or a subclass, and then nothing has changed.
     """
     if referral.state not in (ReferralState.DRAFT, ReferralState.REDIRECTED):
         held = ReferralState(referral.state) in (*HELD, ReferralState.COMPLETED)
@@ -204,7 +204,7 @@ async def go_to(
 
 
 async def _go_around(work: Work, referral: Referral, why: str) -> None:
-    """Nobody is left in this round. A person of ours has to know, and it begins anew."""
+    """Begin the next round after one in which no person could be reached; tell our own people."""
     if referral.ladder_round % _TELL_EVERY == 1:
         note(work, referral, "nobody left", PROGRAM_ITSELF, why=why)
         tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
@@ -213,7 +213,7 @@ async def _go_around(work: Work, referral: Referral, why: str) -> None:
 
 
 async def _still_to_ring(work: Work, referral: Referral, agency: Agency | None) -> list[str]:
-    """The phones that are answered now and were not tried in this round, in order."""
+    """Return the phones that are on duty now and were not tried in this round, in order."""
     if agency is None:
         return []
     tried = await rung_in_this_round(work, referral, agency)
@@ -223,7 +223,7 @@ async def _still_to_ring(work: Work, referral: Referral, agency: Agency | None) 
 async def _on_call(
     work: Work, referral: Referral, service: Service
 ) -> tuple[Agency | None, list[str]]:
-    """Our own people on call, and their phones."""
+    """Return our own people on call, and their phones not yet tried in this round."""
     found = await house(work, service)
     if not found:
         return None, []
@@ -237,7 +237,7 @@ def _has_messages(agency: Agency | None) -> bool:
 
 
 def _has_system(agency: Agency | None) -> bool:
-    """Its own system was told: it gets the time of the messages to answer."""
+    """Return whether the agency has a system of its own; it gets as long to reply as messages."""
     return agency is not None and bool(agency.webhook_url or agency.primero)
 
 
@@ -262,7 +262,7 @@ async def _go_to_house(
         tell_house(work, referral, NoticeKind.ESCALATED, to=who)
 
 
-# -- what came of a try ------------------------------------------------------------------------
+# -- results of attempts -----------------------------------------------------------------------
 
 _NOBODY = frozenset(
     {
@@ -274,7 +274,7 @@ _NOBODY = frozenset(
 
 
 async def note_result(work: Work, referral: Referral, rung: Rung, result: RungResult) -> None:
-    """Write down what came of one try; if nobody was reached the ladder climbs at once."""
+    """Record the result of one attempt. If no person was reached, go on at once."""
     if rung.ended_at is not None and rung.result is not None:
         return
     rung.result, rung.ended_at, rung.payload_sealed = result.value, work.now, None
@@ -298,12 +298,12 @@ async def note_result(work: Work, referral: Referral, rung: Rung, result: RungRe
         return
     if rung.kind != RungKind.PHONE and await _other_way_open(work, referral, rung):
         return
-    # The other one of two messages may still be on its way; a phone that nobody took is over.
+    # A failed phone attempt is over; of two messages, neither is on its way any more.
     await climb_on(work, referral)
 
 
 async def _other_way_open(work: Work, referral: Referral, rung: Rung) -> bool:
-    """Whether the other of two messages has arrived or still may."""
+    """Return whether the other of two messages has arrived or may still arrive."""
     await work.session.flush()
     found = await work.session.scalar(
         select(Rung.id)
@@ -320,7 +320,7 @@ async def _other_way_open(work: Work, referral: Referral, rung: Rung) -> bool:
 
 
 async def _delivered(work: Work, referral: Referral, rung: Rung) -> None:
-    """A message has arrived at the agency: it is delivered, and acknowledged by nobody yet."""
+    """Record that a message has arrived at the agency; that is not yet an acknowledgement."""
     if rung.approach_id is None or rung.approach_id != referral.approach_id:
         return
     approach = await work.session.get(Approach, rung.approach_id)
@@ -332,7 +332,7 @@ async def _delivered(work: Work, referral: Referral, rung: Rung) -> None:
 
 
 def is_needed(referral: Referral, rung: Rung) -> bool:
-    """Whether somebody still has to be reached by this try."""
+    """Return whether this attempt still has a person to reach."""
     if rung.purpose == Purpose.LADDER:
         state = ReferralState(referral.state)
         return state in UNACKNOWLEDGED and state is not ReferralState.DRAFT
@@ -342,7 +342,7 @@ def is_needed(referral: Referral, rung: Rung) -> bool:
 
 
 async def live_talk(work: Work, referral: Referral) -> Call | None:
-    """The call that this referral is about, while the child is still talking with us."""
+    """Return the call of this referral while the caller is still talking with us, else None."""
     if referral.call_id is None:
         return None
     call = await work.session.get(Call, referral.call_id, populate_existing=True)
@@ -350,7 +350,7 @@ async def live_talk(work: Work, referral: Referral) -> Call | None:
 
 
 async def breached(work: Work, referral: Referral, kind: str) -> None:
-    """A clock ran out: what is urgent and unanswered goes to the next agency at once."""
+    """Act on a missed deadline: an urgent referral without a reply goes to the next agency."""
     if kind == "hand_over" and referral.house_has_it:
         await take_back_from_house(work, referral)
     elif kind == "details" and can(referral, ReferralEvent.LAPSE):
@@ -360,7 +360,7 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
         and referral.urgency != Urgency.IMMEDIATE
         and referral.climbs_at is not None
     ):
-        # What is immediate climbs all the time; all else waits for its clock.
+        # An immediate referral escalates all the time; any other waits for its deadline.
         found = (await next_agency(work, referral, fresh=True)).found
         if found is not None:
             await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
@@ -369,7 +369,7 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
 
 
 async def _expire(work: Work, referral: Referral) -> None:
-    """Nobody answered in time what is not urgent: its owner decides, and a late answer counts."""
+    """Expire a referral that is not urgent: its owner decides, and a late reply still counts."""
     move(work, referral, ReferralEvent.EXPIRE, PROGRAM_ITSELF)
     await leave_current(work, referral)
     await end_rungs(work, referral)
@@ -377,8 +377,9 @@ async def _expire(work: Work, referral: Referral) -> None:
 
 
 async def _details_not_opened(work: Work, referral: Referral) -> None:
-    """An agency said that it takes it and has not opened the details: the escalation goes on, with
-    the agency's own phones first. It still has its say, until another takes it.
+    """Resume the escalation: an agency acknowledged and has not opened the details in time.
+
+    Its own phones are tried first. It may still reply until another agency takes the referral.
     """
     assert referral.approach_id is not None
     approach = await work.session.get(Approach, referral.approach_id)
@@ -394,7 +395,7 @@ async def _details_not_opened(work: Work, referral: Referral) -> None:
 
 
 async def take_back_from_house(work: Work, referral: Referral) -> None:
-    """Our supervisor had it, and no agency has it yet: the ladder begins anew."""
+    """Restart the escalation: our supervisor has the referral, and no agency took it in time."""
     move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why="no agency in time")
     await take_away(work, referral)
     referral.ladder_round += 1

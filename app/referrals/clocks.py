@@ -1,4 +1,4 @@
-"""Clocks to the second: started and stopped with what they time, rung by jobs."""
+"""Deadlines, to the second: started and stopped by what happens, checked by jobs."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,22 +18,22 @@ from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.models import Staff
 from app.work import Ground, Work
 
-# Whose breach means that a child still waits for somebody.
+# At these urgencies a missed deadline means that a child still waits for help.
 _GRAVE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
-# These have a time of their own in the protocol, whatever the urgency.
+# These deadlines have one time in the protocol, whatever the urgency.
 _OWN_TIME = (ClockKind.HAND_OVER, ClockKind.TEAM, ClockKind.FEEDBACK)
 
 
 def protocol_of(work: Work, referral: Referral) -> Protocol:
-    """The protocol under which a referral was opened."""
+    """Return the protocol under which a referral was opened."""
     key = (referral.protocol, referral.protocol_version)
     return protocols_of(work.ground).protocols[key]
 
 
 def start_from(work: Work, referral: Referral, moment: str) -> None:
-    """Start the clocks that run from a moment of a locked referral, which is now."""
+    """Start the deadlines of a locked referral that run from `moment`, which is now."""
     protocol = protocol_of(work, referral)
     for rule in protocol.rule(referral.urgency).clocks:
         if rule.from_ == moment:
@@ -62,7 +62,7 @@ async def _clock(work: Work, referral: Referral, kind: ClockKind) -> Clock | Non
 
 
 async def run_hand_over(work: Work, referral: Referral) -> datetime:
-    """Our own house has it: the clock until an agency has to. The answer is when it is due."""
+    """Start the deadline for an agency to take over from our own staff. Return when it is due."""
     due = work.now + protocol_of(work, referral).hand_over
     clock = await _clock(work, referral, ClockKind.HAND_OVER)
     if clock is None:
@@ -75,8 +75,9 @@ async def run_hand_over(work: Work, referral: Referral) -> datetime:
 
 
 async def run_details(work: Work, referral: Referral, *, done: bool) -> None:
-    """An agency has just acknowledged a locked referral: until when it has to open the details.
-    Each agency has its own time; with `done` it has them already.
+    """Start the deadline to open the details, for an agency that has just acknowledged.
+
+    It starts anew for each agency. With `done` the agency has the details already.
     """
     protocol = protocol_of(work, referral)
     rule = protocol.rule(referral.urgency).clock(ClockKind.DETAILS)
@@ -92,8 +93,10 @@ async def run_details(work: Work, referral: Referral, *, done: bool) -> None:
 
 
 async def run_team(work: Work, referral: Referral) -> None:
-    """Until when the next mobile outreach team has to be with the child; none runs where every team
-    has arrived or was called off."""
+    """Set the deadline for the next mobile outreach team to be with the child.
+
+    It stops once every team has arrived or was called off.
+    """
     await work.session.flush()
     row = (
         await work.session.execute(
@@ -120,7 +123,7 @@ async def run_team(work: Work, referral: Referral) -> None:
 
 
 async def run_feedback(work: Work, referral: Referral) -> None:
-    """Until when the professional who reported has to hear what became of a completed referral."""
+    """Set the deadline to tell the professional who reported the outcome of a referral."""
     wanted = referral.wants_feedback and referral.feedback_at is None
     if not wanted or referral.state != ReferralState.COMPLETED:
         await stop(work, referral, ClockKind.FEEDBACK)
@@ -136,7 +139,7 @@ async def run_feedback(work: Work, referral: Referral) -> None:
 
 
 async def start_once(work: Work, referral: Referral, moment: str) -> None:
-    """The same as `start_from`, for a moment that may come again after a rejection."""
+    """Do the same as `start_from`, for a moment that may come again after a rejection."""
     protocol = protocol_of(work, referral)
     for rule in protocol.rule(referral.urgency).clocks:
         if rule.from_ != moment or rule.clock is ClockKind.DETAILS:
@@ -150,14 +153,14 @@ async def start_once(work: Work, referral: Referral, moment: str) -> None:
 
 
 def _stays_done(referral: Referral, kind: ClockKind) -> bool:
-    """What was done for the child stays done, whoever has the referral now."""
+    """Return whether this was done for the child and stays done when another agency takes over."""
     return kind in (ClockKind.SEEN, ClockKind.WRITTEN) and has_happened(referral, kind)
 
 
 def has_happened(referral: Referral, kind: ClockKind, holder: Approach | None = None) -> bool:
-    """Whether what a clock timed was done; else a stopped clock only times nothing any more.
+    """Return whether the event was done that a deadline waited for; otherwise it only stopped.
 
-    `holder` is the agency that has it.
+    `holder` is the recipient that has the referral.
     """
     done = {
         ClockKind.DETAILS: holder.details_at if holder else None,
@@ -166,7 +169,7 @@ def has_happened(referral: Referral, kind: ClockKind, holder: Approach | None = 
         ClockKind.SEEN: referral.seen_at,
         ClockKind.WRITTEN: referral.written_at,
         ClockKind.FOLLOW_UP: referral.completed_at,
-        # A team clock stops when the team is there, or when it is not wanted any more.
+        # A team's deadline stops when the team arrives, or when it is called off.
         ClockKind.TEAM: None,
         ClockKind.FEEDBACK: referral.feedback_at,
     }
@@ -174,7 +177,7 @@ def has_happened(referral: Referral, kind: ClockKind, holder: Approach | None = 
 
 
 async def stop(work: Work, referral: Referral, *kinds: ClockKind) -> None:
-    """Stop clocks of a locked referral: what they time has happened, or never will."""
+    """Stop deadlines of a locked referral: their event has happened, or never will."""
     await work.session.flush()
     wanted = [kind.value for kind in kinds] or list(ClockKind)
     rows = await work.session.scalars(
@@ -190,8 +193,9 @@ async def stop(work: Work, referral: Referral, *kinds: ClockKind) -> None:
 async def follow_urgency(
     work: Work, referral: Referral, moments: dict[str, datetime | None]
 ) -> None:
-    """The urgency of a locked referral was changed: its running clocks get the time of the new one,
-    from the moment at which they began. `moments` says when each moment came about.
+    """Set the deadlines of a locked referral to the times of its new urgency.
+
+    Running ones keep the moment from which they run; `moments` says when each moment was.
     """
     protocol = protocol_of(work, referral)
     rules = {rule.clock: rule for rule in protocol.rule(referral.urgency).clocks}
@@ -206,7 +210,7 @@ async def follow_urgency(
             continue
         clock.due_at = protocol.due(rules[kind], clock.started_at)
         if clock.due_at > work.now and clock.breached_at is not None:
-            # With the urgency that it has there was no breach.
+            # At the new urgency this is not a breach.
             await work.session.execute(
                 delete(ClockBreach).where(
                     ClockBreach.clock_id == clock.id, ClockBreach.at == clock.breached_at
@@ -232,7 +236,7 @@ async def follow_urgency(
 
 
 async def run_on(work: Work, referral: Referral, kind: ClockKind) -> None:
-    """What was done is undone: the clock runs on, and is due when it always was."""
+    """Resume a deadline whose event was undone; it keeps the time at which it was due."""
     clock = await _clock(work, referral, kind)
     if clock is not None and clock.stopped_at is not None:
         clock.stopped_at = None
@@ -240,7 +244,7 @@ async def run_on(work: Work, referral: Referral, kind: ClockKind) -> None:
 
 
 async def ring(work: Work, clock_id: UUID) -> Referral | None:
-    """A clock may be due. The referral, if this is a breach that nobody has written yet."""
+    """Check a deadline that may be due. Return the referral if this recorded a new breach."""
     referral_id = await work.session.scalar(select(Clock.referral_id).where(Clock.id == clock_id))
     if referral_id is None:
         return None
@@ -250,7 +254,7 @@ async def ring(work: Work, clock_id: UUID) -> Referral | None:
     if clock.stopped_at is not None or clock.breached_at is not None:
         return None
     if clock.due_at > work.now:
-        # It was set anew in the meantime, or this machine's clock is behind.
+        # The deadline was moved in the meantime, or this machine's clock is behind.
         _set(work, clock)
         return None
     if ReferralState(referral.state) in OVER:
@@ -267,7 +271,7 @@ async def ring(work: Work, clock_id: UUID) -> Referral | None:
         due_at=clock.due_at.isoformat(), started_at=clock.started_at.isoformat(),
     )  # fmt: skip
     grave = referral.urgency in _GRAVE or clock.kind == ClockKind.HAND_OVER
-    # The written form is ours to send; everything else is looked after by a supervisor too.
+    # The written form is the owner's to send; every other breach goes to the supervisors, too.
     whom = "supervisors" if grave or clock.kind != ClockKind.WRITTEN else "owner"
     tell_house(work, referral, NoticeKind.BREACH, for_whom=whom, clock=clock.kind)
     if whom == "supervisors":
@@ -280,7 +284,7 @@ async def ring(work: Work, clock_id: UUID) -> Referral | None:
 
 
 class RunningClock(NamedTuple):
-    """A clock that runs, with the referral and whoever has it."""
+    """A running deadline with its referral, the agency that has it, and its owner."""
 
     clock: Clock
     referral: Referral
@@ -289,7 +293,7 @@ class RunningClock(NamedTuple):
 
 
 async def count_running(work: Work, staff: Staff) -> int:
-    """How many clocks run that somebody may see."""
+    """Return how many running deadlines a member of staff may see."""
     return (
         await work.session.scalar(
             select(func.count())
@@ -302,7 +306,7 @@ async def count_running(work: Work, staff: Staff) -> int:
 
 
 async def running(work: Work, staff: Staff, limit: int = 500) -> list[RunningClock]:
-    """All running clocks that somebody may see, the nearest first."""
+    """Return the running deadlines that a member of staff may see, the nearest first."""
     rows = await work.session.execute(
         select(Clock, Referral, Agency.name, Staff.name)
         .join(Referral, Referral.id == Clock.referral_id)
@@ -316,7 +320,7 @@ async def running(work: Work, staff: Staff, limit: int = 500) -> list[RunningClo
 
 
 async def clocks_of(work: Work, referral_ids: Iterable[UUID]) -> dict[UUID, list[Clock]]:
-    """The clocks of some referrals, the nearest first."""
+    """Return the deadlines of some referrals, the nearest first."""
     rows = await work.session.scalars(
         select(Clock).where(Clock.referral_id.in_(list(referral_ids))).order_by(Clock.due_at)
     )
@@ -339,12 +343,12 @@ _FORGOTTEN = Question(
         ),
     ).limit(400)
 )
-# A job is never so late; what is, was lost with somebody's machine.
+# A job is never this late unless it was lost with its machine.
 _SLACK = timedelta(seconds=5)
 
 
 async def forgotten(ground: Ground) -> tuple[list[UUID], list[tuple[UUID, int]]]:
-    """Clocks, and ladders with their turn, whose moment has passed without their job."""
+    """Return the deadlines, and the escalations with their turn, whose job did not run in time."""
     late = ground.clock.now() - _SLACK
     rows = await ground.database.quick.rows(_FORGOTTEN, late=late)
     clocks = [row["id"] for row in rows if row["turn"] < 0]

@@ -43,7 +43,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
-# Seconds between two looks.
+# Seconds between two checks.
 EVERY = 5
 _LOCK = 710011
 _ACTS = (ReferralState.ACCEPTED, ReferralState.IN_PROGRESS)
@@ -81,19 +81,19 @@ async def look(ground: Ground) -> int:
     if {one[:2] for one in found} == {one[:2] for one in known}:
         return 0
     async with transaction(ground, PROGRAM) as work:
-        # Two workers that look at once would tell it twice.
+        # Two workers that check at once would open each alarm twice.
         if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
             return 0
         return await _settle(work, found)
 
 
 def _since(name: str) -> Any:
-    """An instant that lies the protocol's time of a kind back."""
+    """Return the parameter for now minus the protocol's time of a kind."""
     return bindparam(name, type_=DateTime(timezone=True))
 
 
 def _undecided(kind: AlarmKind, subject: Any, since: Any) -> ColumnElement[bool]:
-    """No person has decided about it since it came about."""
+    """Limit to subjects about which no person has decided since the danger was recorded."""
     return ~exists().where(
         Alarm.subject_id == subject, Alarm.kind == kind.value, Alarm.decided_at >= since
     )
@@ -113,7 +113,7 @@ _REFERRED = exists().where(
         and_(Referral.call_id == Contact.call_id, Contact.call_id.is_not(None)),
     )
 )
-# One question, asked every few seconds, in which nearly always nothing is found.
+# One query, run every few seconds; it nearly always finds nothing.
 _FOUND = Question(
     union_all(
         _danger(AlarmKind.DRAFT_NOT_SENT, Referral.id, Referral.owner_id).where(
@@ -182,7 +182,7 @@ async def _ask(ground: Ground) -> tuple[set[Danger], set[Danger]]:
 
 
 async def _settle(work: Work, found: Iterable[Danger]) -> int:
-    """Open what is new, and end what was settled: sent, seen, referred, opened."""
+    """Open new alarms, and end those that are settled: sent, seen, referred, opened."""
     rows = await work.session.scalars(
         select(Alarm)
         .where(Alarm.ended_at.is_(None), Alarm.subject_id.is_not(None))

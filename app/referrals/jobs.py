@@ -1,4 +1,4 @@
-"""What time brings to a referral, and what is sent. Every job may be run twice."""
+"""The jobs of referrals: timers, and what is sent. Every job may be run twice."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -56,21 +56,22 @@ from app.routing import offers
 from app.routing.models import OfferState
 from app.work import PROGRAM, Ground, Work
 
-# What could not be sent for the ladder is given up after so many tries: it climbs on.
+# After this many failed sends of one attempt the escalation goes on without it.
 _LADDER_TRIES = 3
 _TRIES = 300
-# From acceptance to the talk, with some patience.
+# The longest time from accepting an offer to being connected.
 _CONNECTING = timedelta(seconds=25)
-# A message whose fate is not known is not repeated to a person sooner.
+# A message that may have arrived is not sent again sooner than this.
 _UNCERTAIN = timedelta(seconds=60)
 _AFTER_THE_END = (NoticeKind.RING_THEM, NoticeKind.UNDELIVERED)
-# What was refused at another system is tried again each hour for so many hours.
+# When another system refuses to take a referral back: seconds between attempts, and how many.
 _REFUSED_EVERY, _REFUSED_TRIES = 3600, 24 * 7
 
 
 class Persist(BaseRetryStrategy):
-    """Again after 2, 4, 8 ... at most 300 seconds, whatever it was, for as long as it takes: what
-    is forgotten here is a child. What keeps failing is said in the log each time.
+    """Retry after 2, 4, 8 ... at most 300 seconds, whatever the error, without end.
+
+    A job that is given up here could leave a child without help. Repeated failures are logged.
     """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
@@ -86,7 +87,7 @@ _RETRY = Persist()
 
 
 async def _later(ground: Ground, task: str, seconds: float, **arguments: Any) -> None:
-    """Run a job again in a while, by the house's clock."""
+    """Run a job again after some seconds, by the program's own clock."""
     async with transaction(ground, PROGRAM) as work:
         work.defer(f"referrals:{task}", delay=timedelta(seconds=seconds), **arguments)
 
@@ -97,7 +98,7 @@ def _ground(context: JobContext) -> Ground:
 
 
 def referrals_tasks() -> Blueprint:
-    """The tasks of this area, for one job app."""
+    """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
     alarm_tasks(tasks, Persist())
     for function in (
@@ -117,18 +118,18 @@ _NAMES = {"send_mail_rung": "send_mail"}
 
 
 async def clock(context: JobContext, clock_id: str) -> None:
-    """A clock may be due."""
+    """Check a deadline that may be due."""
     await run_verb(_ground(context), PROGRAM, lambda work: ring_clock(work, UUID(clock_id)))
 
 
 async def ring_clock(work: Work, clock_id: UUID) -> None:
-    """Write a breach. What follows from it comes after all other clocks of the same moment."""
+    """Record a missed deadline; act on it after all other deadlines of the same moment."""
     if await clocks.ring(work, clock_id) is not None:
         work.defer("referrals:after_breach", clock_id=str(clock_id))
 
 
 async def after_breach(context: JobContext, clock_id: str) -> None:
-    """A clock has run out: what is urgent and unanswered goes on."""
+    """Act on a missed deadline, unless it was stopped in the meantime."""
 
     async def verb(work: Work) -> None:
         found = await work.session.get(Clock, UUID(clock_id))
@@ -142,38 +143,38 @@ async def after_breach(context: JobContext, clock_id: str) -> None:
 
 
 async def climb(context: JobContext, referral_id: str, turn: int) -> None:
-    """The wait of a turn is over."""
+    """Continue the escalation: the wait of a turn is over."""
     await run_verb(
         _ground(context), PROGRAM, lambda work: climb_if_due(work, UUID(referral_id), turn)
     )
 
 
 async def climb_if_due(work: Work, referral_id: UUID, turn: int) -> None:
-    """Climb on, unless something has happened since that turn."""
+    """Take the next turn, unless something has happened since `turn`."""
     referral = await lock_referral(work, referral_id)
     if referral.turn != turn or referral.climbs_at is None:
         return
     if referral.climbs_at > work.now:
-        # Somebody is listening: the wait was made longer, and has its own timer.
+        # A person is listening: the wait was extended and has a timer of its own.
         return
     await climb_on(work, referral)
 
 
 async def watch_danger(context: JobContext, call_id: str) -> None:
-    """A caller who pressed the danger key waits (again): nobody may take the call in time."""
+    """Watch a waiting caller who pressed the danger key, in case no counsellor answers in time."""
     ground = _ground(context)
     patience = protocols_of(ground).current.danger_key.unanswered_after
     await _later(ground, "danger_unanswered", patience.total_seconds(), call_id=call_id)
 
 
 async def danger_unanswered(context: JobContext, call_id: str) -> None:
-    """A child pressed the danger key; if nobody took the call, others are asked to act."""
+    """Refer a caller who pressed the danger key, if no counsellor has taken the call."""
 
     async def verb(work: Work) -> None:
         call: Call = await record.lock_call(work, UUID(call_id))
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is not None and offer.state == OfferState.ACCEPTED:
-            # Somebody has just taken it: a moment, until they are connected or are not.
+            # A counsellor has just accepted: check again once they are connected, or are not.
             work.defer("referrals:danger_unanswered", delay=_CONNECTING, call_id=call_id)
             return
         await refer_unanswered(work, call)
@@ -181,12 +182,12 @@ async def danger_unanswered(context: JobContext, call_id: str) -> None:
     try:
         await run_verb(_ground(context), PROGRAM, verb)
     except NotFound as refusal:
-        log().error("nobody could be asked for a child in danger", area="referrals",
+        log().error("no agency could be asked for a child in danger", area="referrals",
                     detail=refusal.detail)  # fmt: skip
 
 
 async def announce_update(context: JobContext, referral_id: str) -> None:
-    """More was written than the agency has read."""
+    """Tell the agency that more was written than it has read."""
     await run_verb(
         _ground(context), PROGRAM, lambda work: details.announce_update(work, UUID(referral_id))
     )
@@ -195,7 +196,7 @@ async def announce_update(context: JobContext, referral_id: str) -> None:
 async def take_siblings(
     context: JobContext, referral_id: str, agency_id: str, how: Channel, agency: str
 ) -> None:
-    """An agency took one child: it has taken those that it was asked about with it."""
+    """Acknowledge the brothers and sisters of a child that an agency has taken."""
     by = By(how, agency)
     await run_verb(
         _ground(context), PROGRAM,
@@ -204,7 +205,7 @@ async def take_siblings(
 
 
 async def record_says_no(context: JobContext, record_id: str, paths: list[str]) -> None:
-    """What a contact or case says about consent has changed: a "no" withdraws it."""
+    """Withdraw consent where a contact or case now says "no"."""
     await run_verb(
         _ground(context), PROGRAM,
         lambda work: withdrawing.record_says_no(work, UUID(record_id), paths),
@@ -215,7 +216,7 @@ async def record_says_no(context: JobContext, record_id: str, paths: list[str]) 
 
 
 async def send_mail_rung(context: JobContext, rung_id: str) -> None:
-    """Send the e-mail of a rung: committed as *sending* before it is sent."""
+    """Send the e-mail of an attempt: committed as *sending* before it is sent."""
     ground = _ground(context)
     async with transaction(ground, PROGRAM) as work:
         prepared = await _prepare(work, UUID(rung_id))
@@ -223,7 +224,7 @@ async def send_mail_rung(context: JobContext, rung_id: str) -> None:
         return
     to, subject, body = prepared
     if ground.settings.smtp_url is None:
-        log().error("HELPLINE_SMTP_URL is not set: no e-mail leaves", area="referrals")
+        log().error("HELPLINE_SMTP_URL is not set: no e-mail is sent", area="referrals")
         await _note_mail(ground, rung_id, RungResult.UNREACHABLE)
         return
     box = read_smtp_url(ground.settings.smtp_url)
@@ -241,7 +242,7 @@ async def send_mail_rung(context: JobContext, rung_id: str) -> None:
 
 
 async def _prepare(work: Work, rung_id: UUID) -> tuple[str, str, str] | None:
-    """Commit that it is about to be sent; None if it must not be, or not yet."""
+    """Mark the e-mail as *sending* and return it; None if it must not be sent, or not yet."""
     rung = await work.session.get(Rung, rung_id)
     if rung is None:
         return None
@@ -257,7 +258,7 @@ async def _prepare(work: Work, rung_id: UUID) -> tuple[str, str, str] | None:
     if rung.sending == "sending" and rung.sent_at is not None:
         left = (rung.sent_at + _UNCERTAIN - work.now).total_seconds()
         if left > 0:
-            # Killed in the middle of it: it may have arrived.
+            # The process was killed while sending: the e-mail may have arrived.
             work.defer("referrals:send_mail", delay=timedelta(seconds=left), rung_id=str(rung.id))
             return None
     rung.sending, rung.sent_at = "sending", work.now
@@ -267,7 +268,7 @@ async def _prepare(work: Work, rung_id: UUID) -> tuple[str, str, str] | None:
 
 
 async def words_of(work: Work, referral: Referral, rung: Rung) -> tuple[str, str]:
-    """Subject and body of a message: a code, a link, and nothing about a child."""
+    """Return subject and body of a message: a code, a link, and nothing about a child."""
     payload = payload_of(work, rung)
     line = await any_line(work)
     token = payload.get("token", "")
@@ -292,8 +293,11 @@ async def _note_mail(ground: Ground, rung_id: str, result: RungResult) -> None:
 
 
 async def _not_sent(ground: Ground, rung_id: str, *, uncertain: bool = False) -> None:
-    """It was not sent, or nobody knows. After a few tries the ladder does not wait for it any more;
-    what has to be known, a withdrawal above all, is tried for days."""
+    """Retry an e-mail that was not sent, or may not have been.
+
+    After a few failures the escalation goes on without it. Other messages, such as a withdrawal of
+    consent, are retried for days.
+    """
 
     async def verb(work: Work) -> None:
         rung = await work.session.get(Rung, UUID(rung_id))
@@ -317,7 +321,7 @@ async def _not_sent(ground: Ground, rung_id: str, *, uncertain: bool = False) ->
 
 
 async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> None:
-    """Tell our own people on call by mail that something waits for them; no details."""
+    """Mail our own people on call that a notice waits for them, without details."""
     ground = _ground(context)
     if ground.settings.smtp_url is None:
         return
@@ -345,7 +349,7 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
 
 
 async def escalate_notice(context: JobContext, notice_id: str) -> None:
-    """The owner has not seen it in time: a supervisor has to."""
+    """Pass a notice on to the supervisors, if the owner has not seen it in time."""
 
     async def verb(work: Work) -> None:
         notice = await work.session.get(Notice, UUID(notice_id))
@@ -357,7 +361,7 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
             Notice.at == notice.at, Notice.for_whom == "supervisors",
         )  # fmt: skip
         kind = NoticeKind(notice.kind)
-        # That somebody has yet to hear of the end does not end with it.
+        # Notices that an agency still has to hear of the end outlive the referral.
         wanted = referral.closed_at is None or kind in _AFTER_THE_END
         if wanted and await work.session.scalar(told.limit(1)) is None:
             tell_house(work, referral, kind, for_whom="supervisors", **notice.detail)
@@ -365,11 +369,11 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
     await run_verb(_ground(context), PROGRAM, verb)
 
 
-# -- by machine --------------------------------------------------------------------------------
+# -- agencies' own systems ---------------------------------------------------------------------
 
 
 async def deliver(context: JobContext, delivery_id: str) -> None:
-    """Send an event to an agency's own system, when its turn has come."""
+    """Send an event to an agency's own system, if it is the next one."""
     ground = _ground(context)
     async with transaction(ground, PROGRAM) as work:
         parcel = await delivery.pack(work, UUID(delivery_id))
@@ -383,7 +387,7 @@ async def deliver(context: JobContext, delivery_id: str) -> None:
 
 
 async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0) -> None:
-    """Make the case at the other system and refer it there; what is unmapped is refused."""
+    """Create the case at the other system and refer it there; refuse if a value is unmapped."""
     ground, key = _ground(context), UUID(approach_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=True)
@@ -421,7 +425,7 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
             else:
                 body |= {"remote": True, "transitioned_to_agency": errand.agency}
             there = [r for r in await primero.referrals(errand.case_id) if r.get("id")]
-            # The answer to an earlier try may have been lost.
+            # The response to an earlier attempt may have been lost.
             theirs = str(there[0]["id"]) if there else await primero.refer(errand.case_id, body)
         except PrimeroDown as error:
             wait = max(error.after, float(min(5 * 2 ** min(tries, 8), 600)))
@@ -434,7 +438,7 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
 
 
 async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0) -> None:
-    """Ask what became of the referral there."""
+    """Ask for the status of the referral at the other system."""
     ground, key = _ground(context), UUID(approach_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=False)
@@ -462,13 +466,13 @@ async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0)
 
 
 def _clean(text: str) -> str:
-    """Their words, without what no text of the database can hold."""
+    """Return their words without the characters that the database cannot hold."""
     kept = (c for c in text[:2000] if (c >= " " or c == "\n") and not "\ud800" <= c <= "\udfff")
     return "".join(kept)
 
 
 async def update_counterpart(context: JobContext, approach_id: str, tries: int = 0) -> None:
-    """Write into the case at the other system what was written here since."""
+    """Update the case at the other system with what was written here since."""
     ground, key = _ground(context), UUID(approach_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=True, again=True)
@@ -500,7 +504,7 @@ async def update_counterpart(context: JobContext, approach_id: str, tries: int =
 
 
 async def end_counterpart(context: JobContext, approach_id: str, refused: int = 0) -> None:
-    """Take the referral back at the other system; if it refuses, somebody has to ring them."""
+    """Take the referral back at the other system; if it refuses, our staff have to ring them."""
     ground, key = _ground(context), UUID(approach_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=False, to_end=True)
@@ -537,7 +541,7 @@ async def end_counterpart(context: JobContext, approach_id: str, refused: int = 
 
 
 async def catch_forgotten(ground: Ground) -> int:
-    """Do what a lost job should have done; the answer is how much that was."""
+    """Do what lost jobs should have done; return how many there were."""
     due, ladders = await clocks.forgotten(ground)
     verbs: list[Callable[[Work], Awaitable[None]]] = [
         *(functools.partial(ring_clock, clock_id=clock_id) for clock_id in due),
@@ -548,7 +552,7 @@ async def catch_forgotten(ground: Ground) -> int:
             await run_verb(ground, PROGRAM, verb)
         except Exception as error:  # one that fails must not hold up the others
             log().error(
-                "what was forgotten could not be done", area="referrals",
+                "the work of a lost job failed", area="referrals",
                 exception_type=type(error).__name__,
             )  # fmt: skip
     return len(verbs)

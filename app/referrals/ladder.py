@@ -1,17 +1,17 @@
-"""The ladder: whom to try next, until a person acknowledges. Pure.
+"""The escalation: whom to try next, until a person acknowledges. Pure.
 
-A ladder is a list of steps. What is asked for at each turn is decided from where it stands
-and from what there is: phones that are on duty now, a number for messages, another agency.
-It never ends by itself: after the last step it goes around again.
+An escalation is a list of steps. Each turn follows from its position and from what is available:
+phones that are on duty now, an address for messages, another agency. It never ends by itself:
+after the last step a new round begins.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-# Nobody is tried again sooner, in seconds.
+# The shortest time until the same target is tried again, in seconds.
 AT_LEAST = 60
-# After round upon round with nobody, the next begins after so long, in seconds.
+# The longest pause before a new round, in seconds; the pauses grow up to this.
 _AT_MOST = 300
 
 
@@ -25,13 +25,13 @@ class StepKind(StrEnum):
 
 class Step(NamedTuple):
     kind: StepKind
-    # How long a phone rings, or an answer is waited for, in seconds.
+    # How long a phone rings, or how long to wait for a reply, in seconds.
     wait: int
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a ladder stands: which round, which step, which phone of that step."""
+    """The position of an escalation: which round, which step, which phone of that step."""
 
     round: int = 0
     step: int = 0
@@ -41,10 +41,10 @@ class Position:
 
 @dataclass(frozen=True)
 class Around:
-    """What there is at this moment."""
+    """What is available at this moment."""
 
-    # Phones on duty now that were not rung in this round, of the agency that is being asked and
-    # of our own people on call.
+    # Phones on duty now that were not rung in this round, of the agency that is being asked. Those
+    # of our own people on call follow below.
     phones: int = 0
     messages: bool = False
     more_agencies: bool = False
@@ -62,13 +62,13 @@ class Act(StrEnum):
     SEND_SUPERVISOR = "send_supervisor"
     RING_DIRECTOR = "ring_director"
     SEND_DIRECTOR = "send_director"
-    # Nothing could be done in what was left of the round: begin the next after a while.
+    # Nothing is left to do in this round: begin the next one after a pause.
     AROUND = "around"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What to do now, where that leaves the ladder, and how long to wait for an answer."""
+    """What to do now, the position after it, and how long to wait for a reply, in seconds."""
 
     act: Act
     position: Position
@@ -82,7 +82,7 @@ _HOUSE = {
 
 
 def climb(steps: list[Step], position: Position, around: Around) -> Turn:
-    """The next turn of a ladder."""
+    """Return the next turn of an escalation."""
     at = position.step
     phone = position.phone
     while at < len(steps):
@@ -91,7 +91,7 @@ def climb(steps: list[Step], position: Position, around: Around) -> Turn:
         if found is not None:
             act, next_phone = found
             if act is Act.NEXT_AGENCY:
-                # The other agency is tried from the first step on.
+                # The other agency is tried from the first step.
                 return Turn(act, Position(position.round, 0, -1), 0)
             return Turn(act, Position(position.round, at, next_phone), step.wait)
         at, phone = at + 1, -1
@@ -100,7 +100,7 @@ def climb(steps: list[Step], position: Position, around: Around) -> Turn:
 
 
 def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
-    """What is left to do in a step; `phone` is 1,000 once its messages were sent."""
+    """Return what is left to do in a step; `phone` is 1,000 once its messages were sent."""
     sent = phone >= _SENT
     match step.kind:
         case StepKind.DUTY_PHONES:

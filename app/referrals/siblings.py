@@ -1,8 +1,8 @@
 """Brothers and sisters: one referral each, and one conversation about all of them.
 
-Those that one need has opened together, for the same service, are offered to the same agency where
-it takes them. Its phone is rung for one of them, and what is taken there is taken for all; a
-child who is left is asked about alone.
+Referrals that were opened together, for the same service, are offered to the same agency if it
+fits. Its phone is rung for one child, and a person who takes that child takes all; the agency is
+asked separately about a child who is left over.
 """
 
 from datetime import timedelta
@@ -14,8 +14,8 @@ from app.referrals.models import Referral, Rung
 from app.referrals.states import ReferralState
 from app.work import Work
 
-# From the ring for one child to the first ring for the next, if that one brought no answer: as long
-# as a phone rings, a person listens and a key is confirmed.
+# From the ring for one child to the first ring for the next, if the first brought no reply: time
+# for the phone to ring, for a person to listen, and for the key to be confirmed.
 PATIENCE = timedelta(seconds=75)
 ASKED = (ReferralState.SENT, ReferralState.DELIVERED)
 
@@ -29,7 +29,7 @@ def _together(referral: Referral) -> tuple[ColumnElement[bool], ...]:
 
 
 async def siblings_of(work: Work, referral: Referral) -> list[Referral]:
-    """The referrals of the other children of the same need, for the same service."""
+    """Return the referrals of the other children that were opened together, for this service."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(Referral).where(*_together(referral)).order_by(Referral.code)
@@ -38,7 +38,7 @@ async def siblings_of(work: Work, referral: Referral) -> list[Referral]:
 
 
 async def asked_first(work: Work, referral: Referral) -> UUID | None:
-    """The agency that is being asked about a brother or sister, and has yet to answer."""
+    """Return the agency that is being asked about a brother or sister and has not replied yet."""
     await work.session.flush()
     found: UUID | None = await work.session.scalar(
         select(Referral.agency_id)
@@ -50,7 +50,7 @@ async def asked_first(work: Work, referral: Referral) -> UUID | None:
 
 
 async def join_ring(work: Work, referral: Referral) -> None:
-    """The phone that is being rung for a brother or sister is asked about this child, too."""
+    """Add this child to the attempt that is ringing for a brother or sister."""
     others = select(Referral.id).where(*_together(referral))
     await work.session.execute(
         update(Rung)
@@ -64,7 +64,7 @@ async def join_ring(work: Work, referral: Referral) -> None:
 
 
 async def count_asked(work: Work, referral: Referral) -> int:
-    """How many children the agency that is asked is asked about, this one included."""
+    """Return about how many children the agency is being asked, this one included."""
     found = await work.session.scalar(
         select(func.count()).where(
             *_together(referral), Referral.state.in_(ASKED),

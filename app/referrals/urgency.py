@@ -1,4 +1,4 @@
-"""Raising and lowering the urgency of a referral: its deadlines and its escalation follow."""
+"""Raise or lower the urgency of a referral: its deadlines and its escalation follow."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,8 +24,8 @@ async def change_urgency(
     """Change the urgency of a referral that is not over, with the reason.
 
     Deadlines keep the moment from which they run and get the protocol's time of the new urgency.
-    Raised, an unanswered referral is escalated from the beginning. Supervisors hear of one that
-    was lowered from immediate. Raises NotFound, NotPossible, Invalid.
+    If the urgency is raised, an unacknowledged referral is escalated from the beginning. If it is
+    lowered from immediate, the supervisors are told. Raises NotFound, NotPossible, Invalid.
     """
     referral = await lock_own(work, staff, referral_id)
     state = ReferralState(referral.state)
@@ -35,13 +35,13 @@ async def change_urgency(
         raise Invalid("Write why the urgency changes, in at most 4000 characters.")
     before = Urgency(referral.urgency)
     if urgency is before:
-        raise Invalid(f"It is {urgency.value} already.")
+        raise Invalid(f"This referral is {urgency.value} already. Choose another urgency.")
     basis = await basis_of(work, referral)
     if basis is not None and basis not in clocks.protocol_of(work, referral).rule(urgency).bases:
         raise Invalid(
-            f"It is told without consent on the ground of {basis.replace('_', ' ')}, which the "
-            f"protocol does not know for {urgency.value}. Write down consent or another ground "
-            "first."
+            f"This referral is made without consent, on the ground of {basis.replace('_', ' ')}, "
+            f"which the protocol does not allow for {urgency.value}. Record consent or another "
+            "ground first."
         )
     referral.urgency, referral.urgency_at = urgency.value, work.now
     note(
@@ -61,7 +61,7 @@ async def change_urgency(
 
 
 async def _moments(work: Work, referral: Referral) -> dict[str, datetime | None]:
-    """When each moment from which a deadline runs came about."""
+    """Return the time of each moment from which a deadline can run."""
     accepted = referral.accepted_at
     if referral.approach_id is not None:
         approach = await work.session.get(Approach, referral.approach_id)
