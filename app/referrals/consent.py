@@ -1,7 +1,7 @@
-"""Whether something about a child may be told to somebody, and on what ground. Pure.
+"""Whether a recipient may be told about a child, and on what ground. Pure.
 
-With neither consent nor a recorded override nothing is told. What the child or a caregiver
-wants withheld from somebody is withheld, unless an override says otherwise.
+With neither consent nor a recorded override nothing is told. A recipient from whom the child or
+a caregiver withholds it is not told, unless an override names that recipient.
 """
 
 from dataclasses import dataclass
@@ -48,26 +48,29 @@ class NotConsented(Refusal):
 
 class Withheld(NotConsented):
     default = (
-        "Nothing is sent: it was asked that this recipient is not told. "
+        "Nothing is sent: the consent excludes this recipient. "
         "Choose another one, or record an override that names it."
     )
 
 
 class ConsentWithdrawn(NotConsented):
-    default = "Nothing is sent: the consent was withdrawn."
+    default = (
+        "Nothing is sent: the consent was withdrawn. Record new consent, or an override with its "
+        "basis and reason."
+    )
 
 
 @dataclass(frozen=True)
 class Given:
-    """What was last said about consent to one referral."""
+    """The consent or override that counts for one referral now, or its withdrawal."""
 
     kind: str  # consent, override or withdrawn
     scope: frozenset[str] = frozenset()
     withheld_from: frozenset[str] = frozenset()
     basis: str | None = None
-    # The services for which it was given; none: for what the referral asks for.
+    # The services for which it was given; empty: for the service of the referral.
     for_what: frozenset[str] = frozenset()
-    # Sectors or codes that an override names although it was asked that they are not told.
+    # Sectors or codes that an override names although the consent excludes them.
     despite: frozenset[str] = frozenset()
     # Who gave it, or took it back.
     given_by: str | None = None
@@ -86,7 +89,7 @@ class Recipient:
 
 
 def ground_for(given: Given | None, recipient: Recipient) -> str:
-    """The ground on which the recipient may be told, as it is recorded with every disclosure.
+    """Return the ground on which the recipient may be told, as recorded with every disclosure.
 
     Raises NotConsented, Withheld or ConsentWithdrawn.
     """
@@ -109,12 +112,15 @@ def ground_for(given: Given | None, recipient: Recipient) -> str:
             "Ask for it, or record an override with its basis and reason."
         )
     if given.for_what and not given.for_what & recipient.services:
-        raise NotConsented("Nothing is sent: consent was given for other services than these.")
+        raise NotConsented(
+            "Nothing is sent: consent was given for other services. "
+            "Ask for it, or record an override with its basis and reason."
+        )
     return "consent"
 
 
 def fields_for(wanted: list[str], answered: list[str]) -> list[str]:
-    """Of the answered questions those that a service needs: `section` or `section.field`."""
+    """Return the answered questions that a service needs; it names `section` or `section.field`."""
     return [
         path
         for path in answered

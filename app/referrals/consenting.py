@@ -20,7 +20,7 @@ from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
 from app.work import Work
 
 _BY_HAND = By("by_hand")
-# Which question of a contact stands for which scope.
+# The question of a contact that holds the consent for each scope.
 SCOPES: dict[Scope, Meaning] = {
     Scope.SERVICES: "consent_services",
     Scope.AUTHORITIES: "consent_authorities",
@@ -29,40 +29,40 @@ SCOPES: dict[Scope, Meaning] = {
 
 @dataclass(frozen=True)
 class Agreed:
-    """Somebody consents: who, how, for whom; and from whom it is withheld."""
+    """Consent: given by whom and how, for which scope, and withheld from whom."""
 
     given_by: GivenBy
     how: How
     scope: tuple[Scope, ...]
     # Sectors or codes of agencies.
     withheld_from: tuple[str, ...] = ()
-    # Services; none: for what the referral asks for.
+    # Services; empty: for the service of the referral.
     for_what: tuple[str, ...] = ()
     words: str = ""
 
 
 @dataclass(frozen=True)
 class Override:
-    """It is told without consent: on which ground, why, and whether the child knows."""
+    """An override of consent: on which ground, why, and whether the child knows."""
 
     basis: Basis
     reason: str
     child_told: bool | None = None
-    # Sectors or codes of agencies that are told although it was asked that they are not.
+    # Sectors or codes of agencies that are told although the consent excludes them.
     despite: tuple[str, ...] = ()
-    # The writer has read whom it must not reach, where that is written in the contact in words.
+    # The writer has read the contact's own words about who must not be told.
     wish_read: bool = False
 
 
 class WishNotRead(Conflict):
     default = (
-        "The contact says in words whom it must not reach. Read it there; name these agencies, "
-        "or confirm that none of them is told."
+        "The contact says in words who must not be told. Read that in the contact; then name these "
+        "agencies, or confirm that none of them is told."
     )
 
 
 def child_of(referral: Referral) -> ChildOf | None:
-    """The child of a referral in the record that the referral was made from."""
+    """Return the child of a referral in the record from which the referral was made."""
     if referral.child_entry is None:
         return None
     if referral.contact_id is not None:
@@ -73,15 +73,16 @@ def child_of(referral: Referral) -> ChildOf | None:
 
 
 async def records_of(work: Work, referral: Referral) -> list[ChildOf]:
-    """Every contact and case in which the child of a referral is written about, its own first;
-    none where the referral names no child of a record.
+    """Return every contact and case about the child of a referral, the referral's own first.
+
+    Empty if the referral names no child of a record.
     """
     own = child_of(referral)
     return [own, *await records_of_child(work, own.record_id, own.entry)] if own else []
 
 
 def from_record(child: ChildOf) -> ColumnElement[bool]:
-    """The referrals of a child that were made from one record."""
+    """Limit to the referrals of a child that were made from one record."""
     its = and_(Referral.contact_id.is_(None), Referral.case_id == child.record_id)
     if child.model is Contact:
         its = and_(Referral.contact_id == child.record_id)
@@ -89,7 +90,7 @@ def from_record(child: ChildOf) -> ColumnElement[bool]:
 
 
 async def of_same_child(work: Work, referral: Referral) -> ColumnElement[bool]:
-    """The referrals of the same child, from whichever of its records they were made."""
+    """Limit to the referrals of the same child, made from any of its records."""
     records = await records_of(work, referral)
     if records:
         return or_(*(from_record(child) for child in records))
@@ -99,13 +100,12 @@ async def of_same_child(work: Work, referral: Referral) -> ColumnElement[bool]:
 
 
 async def given_of(work: Work, referral: Referral) -> Given | None:
-    """What was last said about consent for the child of a referral, as far as it is about this one.
+    """Return the consent, override or withdrawal that counts for a referral; None if there is none.
 
     Consent counts for every referral of the child to a service for which it was given, and so does
-    its withdrawal. An override counts for the referral for which its ground was written, until
-    consent is given there. An agency that must not be told is not told in any referral of the
-    contacts and cases in which the child is written about, until a later consent there takes it
-    back.
+    its withdrawal. An override counts only for its own referral, until consent is given there. An
+    agency that consent excludes is not told in any referral made from the child's contacts and
+    cases, until a later consent for that referral no longer excludes it.
     """
     await work.session.flush()
     rows = await work.session.execute(
@@ -132,8 +132,10 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
 
 
 async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
-    """From whom it is withheld: the last consent of each referral of the same contact or case, or
-    of another record of the child.
+    """Return the sectors and codes from which it is withheld.
+
+    This is the union over the last consent of each referral of the same contact or case, and of
+    the other records of the child.
     """
     same = or_(Referral.id == referral.id, *map(from_record, await records_of(work, referral)))
     if referral.contact_id is not None:
@@ -151,7 +153,7 @@ async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
 
 
 async def basis_of(work: Work, referral: Referral) -> str | None:
-    """The ground on which a referral is told without consent; None where it rests on consent."""
+    """Return the ground on which a referral is told without consent; None if it has consent."""
     given = await given_of(work, referral)
     return given.basis if given is not None and given.kind == "override" else None
 
@@ -159,7 +161,7 @@ async def basis_of(work: Work, referral: Referral) -> str | None:
 async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By) -> None:
     """Write down consent to a locked or new referral. Raises Invalid."""
     if not agreed.scope:
-        raise Invalid("Say for whom it is given: services, authorities, or both.")
+        raise Invalid("Choose for whom consent is given: services, authorities, or both.")
     await _check_named(work, agreed.withheld_from)
     write_consent(
         work, referral, "consent", given_by=agreed.given_by.value, how=agreed.how.value,
@@ -175,7 +177,7 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
 
 
 async def _check_named(work: Work, codes: tuple[str, ...]) -> None:
-    """Raises Invalid for what is neither a sector nor the code of an agency."""
+    """Check that each code is a sector or the code of an agency. Raises Invalid."""
     for code in codes:
         there = select(Agency.id).where(Agency.code == code)
         if code not in set(Sector) and await work.session.scalar(there) is None:
@@ -183,7 +185,7 @@ async def _check_named(work: Work, codes: tuple[str, ...]) -> None:
 
 
 async def _check_wish_read(work: Work, referral: Referral, override: Override) -> None:
-    """Raises WishNotRead where the contact says in words whom it must not reach."""
+    """Raises WishNotRead if the contact says in words who must not be told."""
     if override.wish_read or referral.contact_id is None:
         return
     contact = await work.session.get(Contact, referral.contact_id, populate_existing=True)
@@ -192,13 +194,13 @@ async def _check_wish_read(work: Work, referral: Referral, override: Override) -
 
 
 async def record_override(work: Work, referral: Referral, override: Override, by: By) -> None:
-    """Write down that it is told without consent; a second person is informed. Raises Invalid."""
+    """Record an override of consent, and inform a second person. Raises Invalid, WishNotRead."""
     if not override.reason.strip():
-        raise Invalid("Write why it is told without consent.")
+        raise Invalid("Write why the agency is told without consent.")
     allowed = clocks.protocol_of(work, referral).rule(referral.urgency).bases
     if override.basis not in allowed:
         words = ", ".join(allowed) or "none"
-        raise Invalid(f"At this urgency the protocol knows these grounds: {words}.")
+        raise Invalid(f"At this urgency the protocol allows these grounds: {words}.")
     await _check_named(work, override.despite)
     await _check_wish_read(work, referral, override)
     write_consent(
@@ -231,9 +233,9 @@ def write_consent(
     child_told: bool | None = None,
     despite: list[str] | None = None,
 ) -> None:
-    """Add a row of what was said. Raises Invalid."""
+    """Add a row to the record of consent. Raises Invalid."""
     if len(words) > 4000 or "\x00" in words:
-        raise Invalid("Say it in at most 4000 characters.")
+        raise Invalid("Write at most 4000 characters.")
     row_id = uuid4()
     sealed = None
     if words.strip():
@@ -252,5 +254,5 @@ def write_consent(
 
 
 async def override_by_protocol(work: Work, referral: Referral, basis: Basis, reason: str) -> None:
-    """The danger key: nobody of us could be there, and the protocol says what to do then."""
+    """Record the override that the protocol gives for a danger key that no counsellor answered."""
     await record_override(work, referral, Override(basis, reason), PROGRAM_ITSELF)

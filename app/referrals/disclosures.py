@@ -1,4 +1,4 @@
-"""What of a referral is told to an agency: what its service needs, and each field written down."""
+"""Disclosures: an agency is told what its service needs, and each field is recorded."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from app.referrals.models import Agency, Approach, Disclosure, Referral
 from app.staff.audit import write_reading
 from app.work import Work
 
-# By what a child is known, where a code is to be used and not the name.
+# What names a child; left out where a code is used instead of the name.
 _BY_NAME: tuple[Meaning, ...] = ("child_name", "identifier")
-# Ways by which the same is sent again until it arrives.
+# Channels that send the same content again until it arrives.
 MACHINES = ("machine", "primero")
 
 
@@ -27,11 +27,11 @@ def recipient_of(agency: Agency) -> Recipient:
 
 
 def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
-    """The questions that this agency's service needs, of those that are answered and confirmed."""
+    """Return the answered and confirmed questions that this agency's service needs."""
     protocol = clocks.protocol_of(work, referral)
     service = referral.service
     if service not in agency.services:
-        # Asked before placement, or as somebody's deputy.
+        # The agency is asked before placement, or as the deputy of another one.
         service = next((s for s in referral.family_first if s in agency.services), service)
     sheet = sheet_of(work, referral)
     there = present(referral)
@@ -53,10 +53,9 @@ async def disclose(
     *,
     besides: tuple[str, ...] = (),
 ) -> Answers:
-    """The answers that an agency is told; it is written down first, field by field, with what
-    is told `besides` the form.
+    """Return the answers that an agency is told, after recording the disclosure field by field.
 
-    Raises NotConsented, and then nothing is told.
+    `besides` names what is told besides the form. Raises NotConsented, and then nothing is told.
     """
     given = await given_of(work, referral)
     ground = ground_for(given, recipient_of(agency))
@@ -75,7 +74,7 @@ async def disclose(
 
 
 async def _is_another_try(work: Work, told: Disclosure) -> bool:
-    """Whether a machine is sent what it was last sent: told once, however often it is tried."""
+    """Return whether a machine is sent the same as last time: that is one disclosure."""
     last = await work.session.scalar(
         select(Disclosure)
         .where(Disclosure.approach_id == told.approach_id, Disclosure.how == told.how)
@@ -88,7 +87,7 @@ async def _is_another_try(work: Work, told: Disclosure) -> bool:
 def in_sections(
     work: Work, referral: Referral, answers: Answers, language: str
 ) -> list[dict[str, Any]]:
-    """Disclosed answers as people read them, by section."""
+    """Return disclosed answers as people read them, by section."""
     sheet = sheet_of(work, referral)
     found = []
     for section in sheet.form.sections:
@@ -106,7 +105,7 @@ def in_sections(
 
 
 async def disclosures_of(work: Work, referral: Referral) -> list[tuple[Disclosure, str]]:
-    """Everything that was told of a referral, with the agency's name, oldest first."""
+    """Return all disclosures of a referral, with the agency's name, oldest first."""
     rows = await work.session.execute(
         select(Disclosure, Agency.name)
         .join(Agency, Agency.id == Disclosure.agency_id)

@@ -1,4 +1,4 @@
-"""Agencies that heard of a referral and may not be told any more."""
+"""Withdraw a referral from agencies that may no longer be told about it."""
 
 from uuid import UUID
 
@@ -21,8 +21,9 @@ from app.work import Work
 
 
 async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | None) -> None:
-    """Every agency that heard of it and may not be told any more hears so, and has no say in it
-    from now on: not the one that has it only, but those that may still answer late.
+    """Tell every agency that may no longer be told so, and take no reply from it from now on.
+
+    This includes the agency that has the referral and those that could still reply late.
     """
     given, current, told = await given_of(work, referral), referral.approach_id, set[UUID]()
     goes_on = False
@@ -39,7 +40,7 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
             referral.approach_id = referral.agency_id = None
             goes_on = True
         else:
-            # What was done is done, and nothing is offered anew because of this.
+            # The referral stays where it is, or is completed: nothing is offered again.
             if ApproachState(approach.state) in (*LIVE_APPROACH, ApproachState.UNANSWERED):
                 approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
             again = agency.id in told

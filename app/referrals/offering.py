@@ -1,4 +1,4 @@
-"""Offering a referral to one agency after the other: the one way by which any hears of it."""
+"""Offer a referral to one agency after the other; no agency hears of it in another way."""
 
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -22,15 +22,17 @@ class Following(NamedTuple):
 
     found: Found | None
     why: str = ""
-    # There would be one, if it might be told.
+    # Set if an agency fits and may not be told.
     refusal: NotConsented | None = None
 
 
 async def next_agency(
     work: Work, referral: Referral, *, fresh: bool = False, rather: UUID | None = None
 ) -> Following:
-    """Whom to offer a referral next; `fresh` is an agency that was not asked before, and `rather`
-    the one that is asked first where it fits."""
+    """Return the agency to which a referral is offered next.
+
+    With `fresh`, only one that was not asked before; `rather` comes first if it fits.
+    """
     given = await given_of(work, referral)
     approaches = await approaches_of(work, referral.id)
     tried = {
@@ -60,13 +62,16 @@ async def next_agency(
 async def offer_to(
     work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
 ) -> Approach:
-    """Offer a locked referral to an agency; whoever had it before has it no longer."""
+    """Offer a locked referral to an agency; the agency before it no longer has it.
+
+    Raises Invalid, and NotConsented or a subclass; then nothing has changed.
+    """
     agency = await work.session.get(Agency, agency_id)
     assert agency is not None
     if agency.sector == Sector.OWN_HOUSE:
-        raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
+        raise Invalid("Our own people are part of every escalation. Choose an agency.")
     given = await given_of(work, referral)
-    # The one place where an agency comes to hear of a referral at all.
+    # The only place where an agency first hears of a referral.
     ground = ground_for(given, recipient_of(agency))
     await leave_current(work, referral)
     approach, new = await _approach_to(work, referral, agency, why)
@@ -84,7 +89,10 @@ async def offer_to(
 async def _approach_to(
     work: Work, referral: Referral, agency: Agency, why: tuple[str, ...]
 ) -> tuple[Approach, bool]:
-    """The approach to an agency: the one of before if it never answered, else a new one."""
+    """Return the recipient row of an agency: the earlier one if it never replied, else a new one.
+
+    The second value is True for a new row.
+    """
     known = await approaches_of(work, referral.id)
     waiting = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
     for earlier in known:
@@ -102,7 +110,7 @@ async def _approach_to(
 
 
 async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach: Approach) -> None:
-    """An agency with a system of its own hears of it there, too."""
+    """Tell the agency's own systems of the referral, if it has any."""
     if agency.primero and agency.primero_password_sealed:
         work.session.add(
             Counterpart(
@@ -116,7 +124,7 @@ async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach
 
 
 async def leave_current(work: Work, referral: Referral) -> None:
-    """The agency that was asked before did not answer; it can still, and is heard if it does."""
+    """Mark the agency that is being asked as unanswered; its late reply still counts."""
     if referral.approach_id is None:
         return
     current = await work.session.get(Approach, referral.approach_id)
@@ -126,7 +134,7 @@ async def leave_current(work: Work, referral: Referral) -> None:
 
 
 async def take_away(work: Work, referral: Referral) -> None:
-    """Whoever had it in hand has it no longer: the duty is open again, by its old clock."""
+    """Take a referral from its holder: the duty is open again, with its old deadline."""
     referral.house_has_it = False
     referral.accepted_at = referral.completed_at = referral.outcome = None
     if referral.approach_id is not None:
@@ -135,7 +143,7 @@ async def take_away(work: Work, referral: Referral) -> None:
         approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
         await tell_agency(work, referral, approach, Purpose.RECALLED)
     if referral.written_at is not None:
-        # The next one has yet to get it.
+        # The next agency has not had the written form yet.
         referral.written_at = None
         await clocks.run_on(work, referral, ClockKind.WRITTEN)
     if referral.seen_at is None:

@@ -1,6 +1,6 @@
-"""Opening a referral: from the urgent button, the danger key, a contact, or by hand.
+"""Open a referral: from the urgent button, the danger key, a contact or case, or by hand.
 
-What is known goes along, the rest follows: nothing has to be filled in before help is sought.
+It is filled with what is known, and the rest is added later: no form delays the search for help.
 """
 
 from dataclasses import dataclass, field
@@ -65,22 +65,22 @@ _BY_HAND = By("by_hand")
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for, by whom, and with what."""
+    """The request to open referrals: how urgent, which services, for which children."""
 
     urgency: Urgency
     how: OpenedHow
-    # Empty: what the protocol says that the signs need.
+    # Empty: the services that the protocol gives for the signs.
     services: tuple[Service, ...] = ()
     place: str | None = None
     answers: Answers = field(default_factory=dict)
     consent: Agreed | Override | None = None
-    # Bring whoever acknowledges into the live call.
+    # Add the duty phone that acknowledges to the live call.
     warm: bool = False
-    # Which children of the contact; none: all of them.
+    # The children of the contact; empty: all of them.
     children: tuple[str, ...] = ()
-    # Not first to those who can keep the child with its family, and why not.
+    # Why services that can keep the child with its family are not asked first; empty: they are.
     directly: str = ""
-    # What is open for the same child was seen, and another is wanted all the same.
+    # The user has seen the open referrals of the same child and wants another one.
     seen_open: bool = False
 
 
@@ -89,10 +89,10 @@ class OpenForTheSameChild(Conflict):
 
 
 class AlreadyReferred(Conflict):
-    default = "This call is referred to that service already. Open the referral instead."
+    default = "This call was referred to this service already. Open that referral instead."
 
 
-# -- from what there is --------------------------------------------------------------------------
+# -- from a record -------------------------------------------------------------------------------
 
 
 async def refer(
@@ -106,7 +106,7 @@ async def refer(
 ) -> list[Referral]:
     """Open one referral for each child and each service that it needs.
 
-    Nothing is sent yet: see `send`. Raises NotFound, Invalid, OpenForTheSameChild.
+    Nothing is sent yet; `send` does that. Raises NotFound, Invalid, OpenForTheSameChild.
     """
     known: Known | None = None
     if call_id is not None and contact_id is None:
@@ -118,7 +118,7 @@ async def refer(
         known = await open_record(work, staff, Case, case_id, "case read to refer")
     case_id = await _case_of(work, staff, case_id, contact_id)
     if HOUSE & set(wish.services):
-        raise Invalid("Choose a service; our own people are in the ladder anyway.")
+        raise Invalid("Choose another service: our own people are part of every escalation.")
     needs = [_need_of(work, wish, known, child) for child in _children(work, wish, known)]
     if known is not None and not wish.seen_open:
         await _check_not_open(work, staff, known.record, needs)
@@ -134,7 +134,7 @@ async def refer(
 
 @dataclass(frozen=True)
 class _Need:
-    """What one child needs, and what is known of it."""
+    """What one child needs, and what is known about it."""
 
     child: str | None
     services: tuple[Service, ...]
@@ -144,19 +144,19 @@ class _Need:
 
 
 def _children(work: Work, wish: Wish, known: Known | None) -> list[str | None]:
-    """The children of a contact or case that are meant. Raises Invalid."""
+    """Return the chosen children of a contact or case. Raises Invalid."""
     if known is None:
         return [None]
     found = children_of(known, sheet_of(work, known.record))
     if not wish.children:
         return found
     if not set(wish.children) <= set(found):
-        raise Invalid("There is no such child in it.")
+        raise Invalid("This record has no such child. Choose a child from the record.")
     return [child for child in found if child in wish.children]
 
 
 def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) -> _Need:
-    """What a contact or case says of one of its children, and which services that asks for."""
+    """Return what a contact or case says about one child, and which services the child needs."""
     library = library_of(work.ground)
     form = library.form_for("referral")
     known = prefill(source, form, library, child) if source is not None else Prefilled()
@@ -175,9 +175,9 @@ def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) ->
 
 
 async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[_Need]) -> None:
-    """What is open for the same child is seen before a second one is opened.
+    """Check that no referral to the same service is open for the same child.
 
-    Raises OpenForTheSameChild with the codes of those that the person may read.
+    Raises OpenForTheSameChild with the codes that the person may read.
     """
     from_case = Referral.contact_id.is_(None)
     if not is_contact(record):
@@ -204,24 +204,27 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
     found = [
         f"{code if readable else 'one that you may not read'} ({service.replace('_', ' ')})"
         for code, service, in_here, child, readable in rows
-        # In another record, or before its child was named, it may be any of them.
+        # From another record, or opened before its child was named, it may be about any child.
         if service in services and (child is None or not in_here or (child, service) in wanted)
     ]
     if found:
         raise OpenForTheSameChild(
             f"There is an open referral for the same child: {', '.join(dict.fromkeys(found))}. "
-            "Look there first; confirm that you have, if another one is needed all the same."
+            "Look there first. If another one is still needed, confirm that you have looked."
         )
 
 
 async def _case_of(
     work: Work, staff: Staff, case_id: UUID | None, contact_id: UUID | None
 ) -> UUID | None:
-    """The case, within what the person may read; that of the contact if none is given."""
+    """Return the case, checked against what the person may read; else the contact's case.
+
+    Raises NotFound.
+    """
     if case_id is not None:
         statement = readable(Case, staff).with_only_columns(Case.id).where(Case.id == case_id)
         if await work.session.scalar(statement) is None:
-            raise NotFound("There is no such case, or not for you.")
+            raise NotFound("Not found, or you do not have access.")
         return case_id
     if contact_id is None:
         return None
@@ -232,7 +235,7 @@ async def _case_of(
 
 
 def _signs(work: Work, known: Known, child: str | None) -> frozenset[str]:
-    """Categories, with what they count as and what is above them, and signs of danger."""
+    """Return the categories, with mapped ones and those above them, and the signs of danger."""
     sheet = sheet_of(work, known.record)
     answers = of_child(present(known.record), sheet, child)
     return frozenset(sheet.with_above(known.record.category_codes)) | set(sheet.cues(answers))
@@ -267,7 +270,7 @@ async def _open(
     )  # fmt: skip
     refused = await _fill(work, referral, need.answers)
     if wish.place and sheet_of(work, referral).form.path_of("place") in refused:
-        raise Invalid("There is no such place in the country's tree.")
+        raise Invalid("This place is not in the country's list. Choose a place from the list.")
     referral.to_confirm = [path for path in need.to_confirm if path not in refused]
     before = before_placement(work, referral, need.signs)
     if not wish.directly.strip():
@@ -288,14 +291,14 @@ async def _open(
 
 
 def _answer(work: Work, referral: Referral, meaning: Meaning) -> Value | None:
-    """The answer to the question that means this; what is sealed counts as none."""
+    """Return the answer to the question with this meaning; a sealed answer counts as none."""
     path = sheet_of(work, referral).form.path_of(meaning)
     found: Value | None = referral.answers.get(path or "")
     return found
 
 
 async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, str]:
-    """Write what is known; what this form does not take is left out, and can be written later."""
+    """Write the known answers; return those that the form refuses, which can be added later."""
     saved = await save_answers(work, referral, merged(answers), new=True)
     _take_what_it_goes_by(work, referral)
     return saved.refused
@@ -308,8 +311,9 @@ def _take_what_it_goes_by(work: Work, referral: Referral) -> None:
 
 
 def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> list[str]:
-    """Whom to ask before a child is placed away from home, so that it can stay there. Whether the
-    child may be separated from its family is written down, whoever is asked.
+    """Return the services to ask before a child is placed away from home, so that it can stay.
+
+    Record on the referral whether the child may be separated from its family, in any case.
     """
     sheet = sheet_of(work, referral)
     disability = _answer(work, referral, "disability")
@@ -327,11 +331,11 @@ def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> l
 
 
 def take_facts(work: Work, referral: Referral) -> None:
-    """What the form says that the referral itself goes by: the age, the feedback, the family."""
+    """Copy from the form what the referral works with: age, feedback, and family first."""
     _take_what_it_goes_by(work, referral)
     before = before_placement(work, referral, frozenset())
     if before and not referral.family_first and referral.state == ReferralState.DRAFT:
-        # Known only now. Who has it already keeps it; a draft goes to those first.
+        # This became known only now. A sent referral stays where it is; a draft asks them first.
         referral.family_first = before
 
 
@@ -350,7 +354,7 @@ async def _first_consent(
 
 
 def _consent_of(known: Known, sheet: Sheet, child: str | None) -> Agreed | None:
-    """What the form of the contact or case says about consent; only a yes is one."""
+    """Return the consent in the form of the contact or case; only a "yes" counts."""
     scope = [
         scope
         for scope, meaning in SCOPES.items()
@@ -360,14 +364,15 @@ def _consent_of(known: Known, sheet: Sheet, child: str | None) -> Agreed | None:
     if not scope or given_by not in set(GivenBy):
         return None
     if wish_in_words(known.record, sheet):
-        # Somebody must not be told, in words that no program can read: a person has to say whom.
+        # The contact says in words who must not be told: a person has to name the agencies.
         return None
     return Agreed(GivenBy(given_by), How.SPOKEN, tuple(scope))
 
 
 async def pick_owner(work: Work) -> Staff:
-    """Who answers for a referral that nobody opened: a supervisor who is there, or whoever comes
-    nearest to that. Raises NotFound where there is no account at all.
+    """Choose the owner of a referral that the program opens: best a supervisor who is present.
+
+    Raises NotFound if no account may own a referral.
     """
     rows = (
         await work.session.execute(
@@ -381,7 +386,7 @@ async def pick_owner(work: Work) -> Staff:
     order = [Role.SUPERVISOR, Role.REFERRAL_OFFICER, Role.COUNSELLOR]
     able = [(s, state) for s, state in rows if may(s.role, Permission.WRITE_REFERRALS)]
     if not able:
-        raise NotFound("There is nobody with an account who could own a referral.")
+        raise NotFound("No active account may own a referral. Add a supervisor.")
 
     def far(one: tuple[Staff, str | None]) -> tuple[bool, bool, int]:
         staff, state = one
@@ -405,13 +410,13 @@ async def refer_urgently(
     warm: bool,
     wish_read: bool = False,
 ) -> Referral:
-    """The urgent button of a live call: opened and sent in one step. Raises NotFound, Conflict,
-    and WishNotRead where the contact says in words whom it must not reach, unless `wish_read`.
+    """Open and send referrals by the urgent button of a live call.
 
-    What there is of the talk goes along. Where the contact holds no consent for this, it is told
-    for the child's vital interests; that is written down, and a second person is informed.
+    They are filled from the call's contact. Without consent in the contact, an override for the
+    child's vital interests is recorded and a second person is informed. Raises NotFound, Conflict,
+    and WishNotRead if the contact says in words who must not be told, unless `wish_read`.
     """
-    # A second click at the same time waits here, and finds the first.
+    # A second click at the same time waits here, and then finds the first one's referral.
     await record.lock_call(work, call_id)
     there = list(
         await work.session.scalars(
@@ -427,23 +432,23 @@ async def refer_urgently(
     )
     unowned = [r for r in there if r.opened_how == OpenedHow.DANGER_KEY and r.opened_by is None]
     if unowned:
-        # The program has asked while nobody could take the call: now somebody answers for it.
+        # The program referred while no counsellor could take the call; now the referral gets one.
         return await _adopt(work, staff, unowned[0])
     children = await _not_referred(work, staff, call_id, there)
-    # Danger waits for no second look at what is open from before.
+    # In danger the counsellor does not have to look at older open referrals first.
     wish = Wish(
         Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm,
         seen_open=True, children=children,
     )  # fmt: skip
     made = await refer(work, staff, wish, call_id=call_id)
     for one in made[1:]:
-        # One phone is brought into the talk, about all of them.
+        # One duty phone is added to the call, for all children.
         one.warm = False
     for one in made:
         given = await given_of(work, one)
         scope = Scope.AUTHORITIES if service in ASKED_OF_AUTHORITIES else Scope.SERVICES
         if given is None or scope not in given.scope:
-            # The protocol is refused at load if it does not know this ground here.
+            # A protocol without this ground for immediate danger is refused when it is loaded.
             why = "Urgent button in a live call: the child is in danger now."
             override = Override(Basis.VITAL_INTERESTS, why, wish_read=wish_read)
             await record_override(work, one, override, _BY_HAND)
@@ -454,9 +459,9 @@ async def refer_urgently(
 async def _not_referred(
     work: Work, staff: Staff, call_id: UUID, there: list[Referral]
 ) -> tuple[str, ...]:
-    """The children of a call's contact who are not referred to that service yet.
+    """Return the children of a call's contact who are not yet referred to that service.
 
-    Empty where there is no referral at all. Raises AlreadyReferred where every child is.
+    Empty if there is no referral at all. Raises AlreadyReferred if every child is referred.
     """
     if not there:
         return ()
@@ -485,13 +490,13 @@ async def _adopt(work: Work, staff: Staff, referral: Referral) -> Referral:
 
 
 async def refer_unanswered(work: Work, call: Call) -> Referral | None:
-    """Somebody pressed the danger key and nobody could take the call in time.
+    """Refer a caller who pressed the danger key and whom no counsellor answered in time.
 
-    Running it twice is once; the call is locked.
+    The call is locked. Running it twice opens one referral.
     """
     there = select(Referral.id).where(Referral.call_id == call.id)
     state = CallState(call.state)
-    # Who is talking is in good hands, and so was who talked to the end.
+    # A caller who is talking, or has talked, with a counsellor needs no referral from here.
     answered = state is CallState.CONNECTED or (
         state is CallState.ENDED and call.answered_at is not None
     )
@@ -516,7 +521,7 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     )  # fmt: skip
     await override_by_protocol(
         work, referral, protocol.danger_key.basis,
-        "The danger key was pressed, and nobody could take the call in time.",
+        "The danger key was pressed, and no counsellor could take the call in time.",
     )  # fmt: skip
     tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
     await send(work, referral, PROGRAM_ITSELF)

@@ -1,8 +1,8 @@
-"""What of a contact or case goes along with a referral, by what the questions of both forms mean.
+"""Fill a referral from a contact or case, by the meanings of the questions of both forms.
 
-What means the same is copied. What only comes close, as where a child lives to where it is now, is
-written down as *to be confirmed*: it is shown to our own staff, and told to no agency before one of
-them has confirmed it.
+An answer to a question with the same meaning is copied. An answer that only comes close, such as
+where a child lives for where it is now, is marked *to be confirmed*: our own staff see it, and no
+agency is told before one of them has confirmed it.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.printing import in_words
 from app.contacts.records import Opened, present, sheet_of
 
-# What a referral is filled from.
+# The record from which a referral is filled.
 Known = Opened[Contact] | Opened[Case]
 _CODED = ("choice", "choices", "yes_no", "place", "categories")
 # The place that chooses the agency is where the child is now.
@@ -30,14 +30,14 @@ class Prefilled:
 
 
 def children_of(contact: Known, sheet: Sheet) -> list[str | None]:
-    """The entries of the children of a contact; one unnamed child where there is no entry."""
+    """Return the entries of the children of a contact; [None] if there is no entry."""
     section = sheet.form.children
     found = sheet.entries(present(contact.record), section) if section is not None else []
     return [*found] or [None]
 
 
 def of_child(answers: Answers, sheet: Sheet, child: str | None) -> Answers:
-    """The answers without those about other children."""
+    """Return the answers without those about other children."""
     section = sheet.form.children
     if section is None or child is None:
         return answers
@@ -50,7 +50,7 @@ def of_child(answers: Answers, sheet: Sheet, child: str | None) -> Answers:
 
 
 def prefill(contact: Known, form: Form, library: Library, child: str | None) -> Prefilled:
-    """What a contact says of one of its children, as far as the form of a referral asks for it."""
+    """Return what a contact says about one child, as far as the form of a referral asks for it."""
     work = contact.work
     theirs = _Theirs(contact, sheet_of(work, contact.record), library, child)
     ours = Sheet(form, library.categories, library.places, library.mapped(library.categories))
@@ -77,13 +77,13 @@ class _Theirs:
         self._language = library.country.languages[0]
         there = of_child(present(contact.record), sheet, child)
         self._there = there
-        # What is no longer asked with the other answers is not told either.
+        # An answer whose question no longer applies is not told.
         self._shown = {q.path: q for q in sheet.asked(there) if q.shown}
         agrees = sheet.form.path_of("reporter_agrees")
         self._reporter_agrees = agrees is not None and there.get(agrees) == "yes"
 
     def answer_for(self, ours: Sheet, question: Field) -> tuple[Value | None, bool]:
-        """The answer to a question, and whether it means the same as what is asked."""
+        """Return the answer to a question, and whether it means the same as what is asked."""
         own = [question.means] if question.means else []
         exact = [*_SAME.get(question.means or "", ()), *own]
         for meaning in [*exact, *question.close_to]:
@@ -101,12 +101,12 @@ class _Theirs:
 
     def _holds(self, asked: Asked) -> bool:
         if asked.field.means_if is None:
-            # Where a child lives need not be where it is.
+            # The place where a child lives need not be the place where it is now.
             return asked.field.means != "place"
         return self._sheet.holds(asked.field.means_if, self._there, (asked.section, asked.entry))
 
     def _as_ours(self, ours: Sheet, question: Field, asked: Asked) -> tuple[Value | None, bool]:
-        """Their answer as one that our question takes, and whether it is the whole of it."""
+        """Return their answer in a form that our question takes, and whether it is complete."""
         value = self._contact.answer(asked.path)
         if value is None:
             return None, False

@@ -1,4 +1,4 @@
-"""Sending a referral: to the right agency, or to the one that is named."""
+"""Send a referral to the right agency, or to a named one."""
 
 from uuid import UUID
 
@@ -18,25 +18,25 @@ from app.work import Work
 
 
 class NoAgency(Conflict):
-    default = "No agency of the directory fits. Choose one by hand, or add one to the directory."
+    default = "No agency in the directory fits. Choose one by hand, or add one to the directory."
 
 
 class PlaceNotConfirmed(Conflict):
     default = (
-        "Only the place where the child lives is known. Confirm that the child is there, or choose "
-        "where it is now: that place chooses the agency."
+        "Only the place where the child lives is known. Confirm that the child is there, or enter "
+        "where it is now: the agency is chosen by that place."
     )
 
 
 async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None = None) -> None:
-    """Send a locked draft: to that agency, or to the right one. Then the ladder begins.
+    """Send a locked draft to `agency_id`, or to the right agency, and start the escalation.
 
-    Brothers and sisters go to one agency where it takes them, and its phone is rung for one.
-    Raises NotConsented and what is below it, PlaceNotConfirmed, NotFound, NotPossible: then
-    nothing was sent.
+    Brothers and sisters go to the same agency if it fits, and its phone is rung once for them.
+    Raises NotConsented or a subclass, PlaceNotConfirmed, NoAgency, NotFound, Invalid, NotPossible;
+    then nothing was sent.
     """
     if referral.state != ReferralState.DRAFT:
-        raise NotPossible("It was sent already.")
+        raise NotPossible("This referral was sent already.")
     if await given_of(work, referral) is None:
         raise NotConsented()
     _check_place(referral, sheet_of(work, referral).form, by_hand=agency_id is not None)
@@ -53,7 +53,7 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
                 reasons = (*reasons, "asked about a brother or sister")
             await offer_to(work, referral, found.agency.id, reasons, by)
         elif following.refusal is not None:
-            # There is one, and it may not be told: whoever sends it can ask, or say why not.
+            # An agency fits and may not be told: the sender can ask for consent or override it.
             raise following.refusal
         else:
             await _nobody_fits(work, referral, following.why, by)
@@ -64,23 +64,23 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
 
 
 def _check_place(referral: Referral, form: Form, *, by_hand: bool) -> None:
-    """What can wait waits until a person has said where the child is. Raises PlaceNotConfirmed."""
+    """Check that a person confirmed the place, unless urgent. Raises PlaceNotConfirmed."""
     waits = referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT) and not by_hand
     if waits and form.path_of("place") in referral.to_confirm:
         raise PlaceNotConfirmed()
 
 
 async def check_can_be_sent_to(work: Work, agency_id: UUID) -> None:
-    """Our own people are in the ladder: a referral is for others. Raises NotFound, Invalid."""
+    """Check that an agency exists and is not our own staff. Raises NotFound, Invalid."""
     agency = await work.session.get(Agency, agency_id)
     if agency is None:
-        raise NotFound("There is no such agency in the directory.")
+        raise NotFound("This agency is not in the directory.")
     if agency.sector == Sector.OWN_HOUSE:
-        raise Invalid("Our own people are in the ladder anyway. Choose an agency.")
+        raise Invalid("Our own people are part of every escalation. Choose an agency.")
 
 
 async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None:
-    """No agency of the directory fits: what is urgent goes to our own people. Raises NoAgency."""
+    """Pass an urgent referral on to our own people, since no agency fits. Raises NoAgency."""
     if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
         raise NoAgency()
     move(work, referral, ReferralEvent.FAIL, by, why=why)

@@ -1,8 +1,8 @@
-"""Consent that is withdrawn, by the child or caregiver or by what the contact says afterwards.
+"""Withdraw consent: the child or a caregiver withdraws it, or the contact later says "no".
 
-It is withdrawn for the child: every referral of that child that rests on consent hears of it. What
-is immediate is not ended by it at once. Nothing more is told, a supervisor hears of it, and decides
-whether there is a ground to go on without consent.
+It is withdrawn for the child, and so for every referral of the child that rests on consent. An
+immediate referral does not end at once: nothing more is told, and a supervisor decides whether
+there is a ground to go on without consent.
 """
 
 from dataclasses import dataclass
@@ -40,13 +40,13 @@ from app.staff.roles import Permission, may
 from app.work import Work
 
 _BY_HAND = By("by_hand")
-# No agency was told yet, or what there was to do is done: there is nothing to decide.
+# No agency was told yet, or the work is done: there is nothing to decide.
 _DECIDED = (ReferralState.DRAFT, ReferralState.COMPLETED)
 
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """Who withdraws consent, and in which way that was said."""
+    """Who withdraws consent, and how."""
 
     by: GivenBy
     how: How
@@ -56,16 +56,17 @@ class Withdrawal:
 async def withdraw_consent(
     work: Work, staff: Staff, referral_id: UUID, said: Withdrawal
 ) -> Referral:
-    """The child or caregiver no longer agrees: nothing is told from now on, and everybody who
-    was told hears of it. Raises NotFound, NotPossible.
+    """Withdraw consent for a child: nothing is told from now on, and agencies that know are told.
+
+    Raises NotFound, NotPossible.
     """
     referral = await lock_own(work, staff, referral_id)
     given = await given_of(work, referral)
     if given is None or given.kind == "withdrawn":
-        raise NotPossible("There is no consent that could be withdrawn.")
+        raise NotPossible("This referral has no consent that could be withdrawn.")
     if given.kind == "override":
         raise NotPossible(
-            "This referral does not rest on consent but on a lawful ground. "
+            "This referral rests on a lawful ground, not on consent. "
             "Write the child's wish into the log; recall the referral if the ground is gone."
         )
     await _withdraw_all(work, referral, said, _BY_HAND)
@@ -73,7 +74,7 @@ async def withdraw_consent(
 
 
 async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By) -> None:
-    """Withdraw it for a locked referral, and for the others of the same child that rest on it."""
+    """Withdraw consent for a locked referral, and for the child's others that rest on consent."""
     ids = await work.session.scalars(
         select(Referral.id)
         .where(await of_same_child(work, referral), Referral.id != referral.id)
@@ -83,7 +84,7 @@ async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By
     resting = [one for one in others if await _rests_on_consent(work, one)]
     for one in (referral, *resting):
         await _withdraw(work, one, said, by)
-    # What is printed goes by the contacts and cases of the child.
+    # Printing reads the consent from the child's contacts and cases.
     records = await records_of(work, referral)
     for child in records:
         await note_withdrawal(work, child.model, child.record_id, child.entry)
@@ -102,7 +103,7 @@ async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) ->
     )
     told = {"withdrawn_by": said.by.value, "by_way": said.how.value}
     if ReferralState(referral.state) in OVER:
-        # It is over, and stays so; each agency that was told has to hear this all the same.
+        # A referral that is over stays over; each agency that was told still has to hear this.
         note(work, referral, "withdraw_consent", by, words=said.words, **told)
         await _end(work, referral)
     elif referral.urgency == Urgency.IMMEDIATE and ReferralState(referral.state) not in _DECIDED:
@@ -129,24 +130,25 @@ async def _end(work: Work, referral: Referral) -> None:
 
 
 async def confirm_withdrawal(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
-    """A supervisor has decided that there is no ground to go on: what is immediate ends, too.
+    """End an immediate referral: a supervisor has decided that there is no ground to go on.
 
     Raises NotFound, NotAllowed, NotPossible.
     """
     referral = await lock_own(work, staff, referral_id)
     if not may(staff.role, Permission.SEE_CLOCKS):
-        raise NotAllowed("A supervisor decides what becomes of an immediate case.")
+        raise NotAllowed("Ask a supervisor: only a supervisor decides about an immediate case.")
     if referral.withdrawal_at is None:
-        raise NotPossible("There is no withdrawal to be decided.")
+        raise NotPossible("This referral has no withdrawal to decide about.")
     move(work, referral, ReferralEvent.WITHDRAW_CONSENT, _BY_HAND, words=words)
     await _end(work, referral)
     return referral
 
 
 async def record_says_no(work: Work, record_id: UUID, paths: list[str]) -> None:
-    """A contact or case says "no" in answers that were written just now. That counts in every other
-    record of the child, and where a referral of the child rests on a yes it is the same as a
-    withdrawal.
+    """Apply a "no" to consent in answers that were just written in a contact or case.
+
+    It counts in every other record of the child. For a referral of the child that rests on a "yes"
+    it is a withdrawal.
     """
     record: Contact | Case | None = await work.session.get(
         Contact, record_id, populate_existing=True
@@ -154,7 +156,7 @@ async def record_says_no(work: Work, record_id: UUID, paths: list[str]) -> None:
     its = Referral.contact_id == record_id
     if record is None:
         record = await work.session.get(Case, record_id, populate_existing=True)
-        # What was referred from one of its contacts goes by that contact.
+        # A referral that was made from one of its contacts follows that contact.
         its = and_(Referral.case_id == record_id, Referral.contact_id.is_(None))
     assert record is not None
     elsewhere = await carry_refusals(work, record, paths)
@@ -177,9 +179,7 @@ async def _refuse(
     entries: set[str | None],
     paths: list[str],
 ) -> None:
-    """Take from the consent to a locked referral what a record refuses in the entries of its
-    child.
-    """
+    """Remove from a locked referral's consent what a record now refuses for its child."""
     given = await given_of(work, referral)
     if given is None or given.kind != "consent" or ReferralState(referral.state) in OVER:
         return

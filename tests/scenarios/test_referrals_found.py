@@ -92,7 +92,7 @@ async def test_the_board_warns_whom_it_must_not_reach(night: Stage) -> None:
     # Neither the one click nor the interface goes over it unread.
     board = f"/board/calls/{call['id']}/urgent"
     refused = await page(night, ana, board, service="shelter")
-    assert "Read it there" in refused.text
+    assert "Read that in the contact" in refused.text
     assert await night.rows("SELECT id FROM referrals") == []
     path = f"/calls/{call['id']}/urgent"
     answer = await ana.ask("POST", path, {"service": "shelter"})
@@ -406,7 +406,7 @@ async def test_what_the_owner_does_not_see_a_supervisor_has_to(night: Stage, pos
     await night.advance(400)
     rows = await night.rows("SELECT for_whom FROM notices WHERE kind = 'call_back'")
     assert {r["for_whom"] for r in rows} == {"owner", "supervisors"}
-    assert any("called back" in text for text in post.to("duty@line.example"))
+    assert any("call-back" in text for text in post.to("duty@line.example"))
 
 
 async def test_known_only_later_that_the_child_is_small(night: Stage) -> None:
@@ -646,7 +646,7 @@ async def test_one_telephone_is_one_way(night: Stage, post: Mail) -> None:
     await by_hand(ana, override=OVERRIDE, send=True)
     await night.until(lambda: bool(texts))
     refused = await click(night, link_in(texts[0].text) + "/send-code", {"x": "y"})
-    assert "no second way" in refused.text
+    assert "no second channel" in refused.text
 
 
 async def test_no_name_in_what_their_system_complains_of(
