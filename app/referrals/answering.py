@@ -1,7 +1,7 @@
-"""What agencies and our own people say to a referral: acknowledge, accept, reject, and so on.
+"""Replies to a referral, by agencies and by our own people: acknowledge, accept, reject, and so on.
 
-Whoever says it, by whichever way, comes through here: the phone, the link, another system,
-or somebody of ours who writes down what was said.
+Every reply comes through here, whatever its channel: the phone, the link, another system, or a
+member of our staff who writes down what an agency said.
 """
 
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tel
 from app.work import Work
 
 _E = ReferralEvent
-# In these an agency may still take it.
+# States in which an agency may still take the referral.
 _STILL_ASKED = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
 _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
@@ -65,7 +65,7 @@ class Over(Conflict):
 
 
 async def lock_approach(work: Work, referral: Referral, approach_id: UUID) -> Approach:
-    """The approach to an agency, of a locked referral. Raises NotFound."""
+    """Return one recipient of a locked referral. Raises NotFound."""
     approach = await work.session.get(Approach, approach_id, populate_existing=True)
     if approach is None or approach.referral_id != referral.id:
         raise NotFound("There is no such referral.")
@@ -73,11 +73,11 @@ async def lock_approach(work: Work, referral: Referral, approach_id: UUID) -> Ap
 
 
 def too_late(referral: Referral, approach: Approach) -> Refusal | None:
-    """Why this agency has nothing to say any more, or None if it has."""
+    """Return why this agency can no longer reply, or None if it can."""
     if ReferralState(referral.state) in OVER or approach.state == ApproachState.WITHDRAWN:
         return Over()
     if approach.state in (ApproachState.REJECTED, ApproachState.COMPLETED):
-        return Over("Your answer is written down already. Thank you.")
+        return Over("Your reply is recorded already. Thank you.")
     if ReferralState(referral.state) in HELD and referral.approach_id not in (None, approach.id):
         return TakenByAnother()
     if referral.state == ReferralState.COMPLETED:
@@ -86,20 +86,20 @@ def too_late(referral: Referral, approach: Approach) -> Refusal | None:
 
 
 def _check_live(referral: Referral, approach: Approach) -> None:
-    """Raises Over, TakenByAnother."""
+    """Check that the agency can still reply. Raises Over, TakenByAnother."""
     refusal = too_late(referral, approach)
     if refusal is not None:
         raise refusal
 
 
 async def note_joined(work: Work, referral: Referral, approach: Approach, by: By) -> None:
-    """The duty phone that acknowledged is brought into the live talk, and hears the details."""
+    """Record that the duty phone that acknowledged joined the live call and heard the details."""
     note(work, referral, "joined the live call", by)
     await details.note_opened(work, referral, approach, "in the talk")
 
 
 async def _announce(work: Work, referral: Referral, approach: Approach, kind: str, by: By) -> None:
-    """To the agency's own system, unless that is where it came from."""
+    """Announce a reply to the agency's own system, unless the reply came from there."""
     if by.how == "machine":
         return
     agency = await work.session.get(Agency, approach.agency_id)
@@ -119,17 +119,17 @@ async def acknowledge(
     words: str = "",
     with_siblings: bool = True,
 ) -> str | None:
-    """A person at an agency has it: the escalation rests, and the details are sent. Twice is once.
+    """Record that a person at an agency has the referral: stop the escalation, send the details.
 
-    What is taken for one child is taken for its brothers and sisters about whom the agency is
-    asked, too. The answer is the code of the details to be spoken, if `by` is a phone and no other
-    way is left for it. Raises Over, TakenByAnother.
+    Calling it twice changes nothing. An agency that takes one child also takes the brothers and
+    sisters about whom it is being asked. Return the code of the details, to be read out, if `by`
+    is a phone and the code can go no other way. Raises Over, TakenByAnother.
     """
     _check_live(referral, approach)
     if ReferralState(referral.state) in HELD and referral.approach_id == approach.id:
         return None
     if referral.house_has_it:
-        # Our supervisor had it; now an agency has.
+        # Our supervisor had it; now an agency has it.
         referral.house_has_it = False
         note(work, referral, "handed over by the house", by)
     else:
@@ -138,7 +138,7 @@ async def acknowledge(
     approach.state = ApproachState.ACKNOWLEDGED.value
     approach.acknowledged_at = approach.acknowledged_at or work.now
     if not with_siblings:
-        # The person said it of another child, and is no longer there to hear a code.
+        # The person replied for another child, and is no longer on the phone to hear a code.
         by = By("program", by.agency)
     await _announce(work, referral, approach, "referral.acknowledged", by)
     if not with_siblings:
@@ -152,7 +152,7 @@ async def acknowledge(
 
 
 async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) -> None:
-    """The agency that has one child acknowledges the others about whom it is being asked."""
+    """Acknowledge the brothers and sisters about whom the agency of the first child is asked."""
     first = await work.session.get(Referral, referral_id)
     assert first is not None
     answered_at = None
@@ -174,14 +174,14 @@ async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) 
 
 
 def _was_told(referral: Referral, answered_at: datetime | None) -> bool:
-    """Whether the person who lifted the phone then was asked about this child, too."""
+    """Return whether the person who answered the phone then was asked about this child, too."""
     return answered_at is None or (referral.sent_at is not None and referral.sent_at <= answered_at)
 
 
 async def _take(work: Work, referral: Referral, approach: Approach) -> None:
-    """The agency has it: nobody else is tried, and the clocks of before stop."""
+    """Give the referral to the agency: end all other attempts and the earlier deadlines."""
     if referral.approach_id != approach.id:
-        # It answered after it had been given up; somebody else was being asked.
+        # The agency replied late, while another agency was being asked.
         referral.approach_id, referral.agency_id = approach.id, approach.agency_id
     for other in await approaches_of(work, referral.id):
         if other.id == approach.id or other.state not in _STILL_ASKED:
@@ -189,7 +189,7 @@ async def _take(work: Work, referral: Referral, approach: Approach) -> None:
         if other.acknowledged_at is None:
             other.state = ApproachState.UNANSWERED.value
             continue
-        # It had said that it takes it and did not open the details: it hears that another has it.
+        # It acknowledged and did not open the details: tell it that another agency has taken over.
         other.state, other.ended_at = ApproachState.WITHDRAWN.value, work.now
         await tell_agency(work, referral, other, Purpose.RECALLED)
     referral.acknowledged_at = referral.acknowledged_at or work.now
@@ -201,7 +201,7 @@ async def _take(work: Work, referral: Referral, approach: Approach) -> None:
 
 
 async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
-    """Our own supervisor or director has it in hand: an agency still has to, by a clock."""
+    """Record that our supervisor or director has it; an agency must take it by a deadline."""
     if ReferralState(referral.state) in OVER:
         raise Over()
     if ReferralState(referral.state) in HELD:
@@ -218,12 +218,12 @@ async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
 
 
 async def accept(work: Work, referral: Referral, approach: Approach, by: By) -> None:
-    """The agency will act. Raises Over, TakenByAnother."""
+    """Record that the agency will act. Raises Over, TakenByAnother."""
     _check_live(referral, approach)
     if approach.accepted_at is not None and referral.approach_id == approach.id:
         return
     if ReferralState(referral.state) not in HELD:
-        # Accepting says that it was heard, too: as for one that comes late.
+        # Accepting includes acknowledging, also for an agency that replies late.
         await acknowledge(work, referral, approach, by)
     elif referral.house_has_it:
         await acknowledge(work, referral, approach, by)
@@ -243,8 +243,9 @@ async def reject(
     *,
     words: str = "",
 ) -> None:
-    """The agency will not. An urgent referral goes to the next one at once, and its clock runs
-    on. Raises Over, TakenByAnother.
+    """Record that the agency will not act. Raises Over, TakenByAnother.
+
+    An urgent referral goes to the next agency at once, and its deadline stays as it was.
     """
     _check_live(referral, approach)
     current = referral.approach_id == approach.id
@@ -264,7 +265,7 @@ async def reject(
     await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
     await clocks.stop(work, referral, ClockKind.DETAILS)
     if referral.written_at is not None:
-        # The next one has yet to get it.
+        # The next agency has not had the written form yet.
         referral.written_at = None
         await clocks.run_on(work, referral, ClockKind.WRITTEN)
     await _announce(work, referral, approach, "referral.rejected", by)
@@ -276,7 +277,7 @@ async def reject(
 
 
 async def on_to_the_next(work: Work, referral: Referral) -> None:
-    """Offer a locked referral that came back to the next right agency, or climb the ladder."""
+    """Offer a locked referral that came back to the next right agency, or escalate it."""
     following = await next_agency(work, referral)
     if following.found is not None:
         found = following.found
@@ -299,18 +300,18 @@ async def progress(
     seen_at: datetime | None = None,
     words: str = "",
 ) -> None:
-    """The agency tells how it goes; `seen_at` is when somebody was with the child.
+    """Record the agency's progress; `seen_at` is when a person from the agency saw the child.
 
     Raises Invalid, Over, TakenByAnother.
     """
     _check_live(referral, approach)
     if seen_at is not None and seen_at > work.now:
         raise Invalid("The child cannot have been seen in the future. Check the time.")
-    # Clocks on walls have no seconds.
+    # People give times without seconds.
     if seen_at is not None and seen_at < referral.opened_at.replace(second=0, microsecond=0):
-        raise Invalid("That is before the referral was opened. Check the time.")
+        raise Invalid("That time is before the referral was opened. Check the time.")
     if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
-        # Who acts has accepted.
+        # An agency that acts has accepted.
         await accept(work, referral, approach, by)
     told = {"seen_at": seen_at.isoformat()} if seen_at else {}
     move(work, referral, _E.PROGRESS, by, words=words, **told)
@@ -331,9 +332,9 @@ async def complete(
     *,
     words: str = "",
 ) -> None:
-    """The agency has done its part; without an outcome it was not told. Our own people close it.
+    """Record that the agency has done its part; our own people close the referral later.
 
-    Raises Over, TakenByAnother.
+    `outcome` is None if the agency did not say. Raises Over, TakenByAnother.
     """
     _check_live(referral, approach)
     if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
@@ -345,7 +346,7 @@ async def complete(
     await clocks.stop(work, referral, ClockKind.FOLLOW_UP, ClockKind.DETAILS)
     await clocks.run_feedback(work, referral)
     if outcome not in NOT_HELPED:
-        # Who was not found has yet to be seen by somebody.
+        # A child who was not helped still has to be seen.
         await clocks.stop(work, referral, ClockKind.SEEN)
     await _announce(work, referral, approach, "referral.completed", by)
     tell_house(
@@ -356,7 +357,7 @@ async def complete(
 
 
 async def ask(work: Work, referral: Referral, approach: Approach, question: str, by: By) -> None:
-    """The agency has a question; the owner hears of it. Raises Invalid, Over, TakenByAnother."""
+    """Pass an agency's question on to the owner. Raises Invalid, Over, TakenByAnother."""
     _check_live(referral, approach)
     if not question.strip():
         raise Invalid("Write the question.")
@@ -365,7 +366,7 @@ async def ask(work: Work, referral: Referral, approach: Approach, question: str,
 
 
 async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -> None:
-    """Somebody at the duty phone wants to be rung by the counsellor first."""
+    """Tell the owner that a person at the duty phone wants a call-back first."""
     note(work, referral, "wants to be called back", by)
     tell_house(work, referral, NoticeKind.CALL_BACK, for_whom="owner", agency=agency.code)
 
@@ -385,21 +386,22 @@ async def dispatch(
 ) -> Dispatch:
     """Ask for a team at a place and time, with a deadline for its arrival. The place is sealed.
 
-    Raises Invalid, Over, and NotConsented where the referral rests on no ground.
+    Raises Invalid, Over, and NotConsented if there is neither consent nor another ground.
     """
     if ReferralState(referral.state) in OVER:
         raise Over()
     given = await given_of(work, referral)
     if given is None:
         raise NotConsented(
-            "No team is sent: there is neither consent nor an override with its basis and reason."
+            "No team is sent: there is neither consent nor an override with its basis and reason. "
+            "Record one of them first."
         )
     if given.kind == "withdrawn":
         raise ConsentWithdrawn()
     if not place.strip() or not team.strip():
-        raise Invalid("Say where the team is to go, and which team.")
+        raise Invalid("Write where the team is to go, and which team.")
     if not work.now - timedelta(days=1) <= wanted_at <= work.now + timedelta(days=366):
-        raise Invalid("The time is within the year. Check the date.")
+        raise Invalid("The time must be within the next year. Check the date.")
     row_id = uuid4()
 
     def seal(text: str, column: str) -> bytes | None:
@@ -426,7 +428,7 @@ async def dispatch(
 
 
 async def _tell_of_team(work: Work, referral: Referral) -> None:
-    """The agency that has it reads behind its code where its team is to go."""
+    """Send the agency that has the referral a link; its code opens where its team is to go."""
     if referral.approach_id is None:
         return
     approach = await lock_approach(work, referral, referral.approach_id)
@@ -448,10 +450,9 @@ async def move_dispatch(
     result: str | None = None,
     words: str = "",
 ) -> Dispatch:
-    """The team is on the way, there, with the child, or done; only forward. An agency says so
-    of its own only.
+    """Move a team forward: on the way, arrived, with the child, done, or called off.
 
-    Raises NotFound, Conflict, Invalid, Over.
+    With `of`, only a team of that recipient. Raises NotFound, Conflict, Invalid, Over.
     """
     if ReferralState(referral.state) in OVER:
         raise Over()
@@ -460,14 +461,14 @@ async def move_dispatch(
         select(Dispatch).where(Dispatch.id == dispatch_id, Dispatch.referral_id == referral.id)
     )
     if found is None or (of is not None and found.approach_id != of.id):
-        raise NotFound("There is no such team on its way for this referral.")
+        raise NotFound("This referral has no such team.")
     before = DispatchState(found.state)
     if before in (DispatchState.DONE, DispatchState.CALLED_OFF):
         raise Conflict("This dispatch is over.")
     if to is not DispatchState.CALLED_OFF and DISPATCH_ORDER.index(to) <= DISPATCH_ORDER.index(
         before
     ):
-        raise Conflict(f"The team is {before.value.replace('_', ' ')} already.")
+        raise Conflict(f"The team is already {before.value.replace('_', ' ')}.")
     if to is DispatchState.DONE and result not in DISPATCH_RESULTS:
         raise Invalid(f"The result is one of: {', '.join(DISPATCH_RESULTS)}.")
     found.state = to.value
@@ -487,8 +488,10 @@ async def move_dispatch(
 
 
 async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) -> None:
-    """A team that sees the child is what the clock waits for. It speaks for the agency for which
-    it went, if that has accepted, and for no other. A draft has reached no agency: nothing stops.
+    """Stop the deadline to see the child: a team has seen it.
+
+    This is progress of the agency that sent the team, if that agency has accepted. A draft has
+    reached no agency: its deadlines go on.
     """
     if referral.state == ReferralState.DRAFT:
         return
@@ -507,28 +510,31 @@ async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) 
 
 
 async def close(work: Work, referral: Referral, words: str, by: By) -> None:
-    """A person of ours closes it: what was done is enough. Raises NotPossible, Invalid."""
+    """Close a referral: our own staff find that enough was done. Raises NotPossible, Invalid."""
     if referral.state == ReferralState.ACKNOWLEDGED and not referral.house_has_it:
-        raise NotPossible("An agency has it. Write what it has done first, or take it back.")
+        raise NotPossible(
+            "An agency has this referral. First write what the agency has done, or recall the "
+            "referral."
+        )
     alone = referral.house_has_it or ReferralState(referral.state) in CAME_BACK
     if alone and not words.strip():
-        raise Invalid("Write why it is closed though no agency has taken it.")
+        raise Invalid("Write why the referral is closed although no agency has taken it.")
     if referral.wants_feedback and referral.feedback_at is None and not words.strip():
         raise Invalid(
-            "The professional who reported waits to hear what became of it. Tell them and write "
-            "that down first, or write here why they are not told."
+            "The professional who reported waits to hear the outcome. Tell them and record that "
+            "first, or write here why they are not told."
         )
     move(work, referral, _E.CLOSE, by, words=words)
     await _end(work, referral)
 
 
 async def recall(work: Work, referral: Referral, words: str, by: By) -> None:
-    """A person of ours takes it back; everybody who heard of it is told.
+    """Take a referral back, and tell every agency that heard of it.
 
     Raises NotPossible, Invalid.
     """
     if not words.strip():
-        raise Invalid("Write why it is taken back.")
+        raise Invalid("Write why the referral is recalled.")
     move(work, referral, _E.RECALL, by, words=words)
     await _end(work, referral)
     await tell_recipients(work, referral, "recalled")
@@ -544,9 +550,9 @@ async def _end(work: Work, referral: Referral) -> None:
 
 
 async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> None:
-    """The professional who reported was told what became of it. Raises Invalid."""
+    """Record that the professional who reported was told the outcome. Raises Invalid."""
     if not words.strip():
-        raise Invalid("Write what was told, and to whom.")
+        raise Invalid("Write what you told, and to whom.")
     referral.feedback_at = referral.feedback_at or work.now
     note(work, referral, "feedback given", by, words=words)
     await clocks.run_feedback(work, referral)

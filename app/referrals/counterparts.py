@@ -1,4 +1,7 @@
-"""The counterpart of an approach in Primero: made, referred, asked about, taken back."""
+"""A referral in Primero, another case management system: create, refer, ask, take back.
+
+`Counterpart` is the case and referral there that stand for one recipient here.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +39,7 @@ from app.work import Work
 
 @dataclass(frozen=True)
 class Errand:
-    """What has to be done at the other system now."""
+    """What a job has to do at the other system now."""
 
     account: Account
     case_id: UUID
@@ -65,8 +68,11 @@ async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agen
 async def errand(
     work: Work, approach_id: UUID, *, with_facts: bool, to_end: bool = False, again: bool = False
 ) -> Errand | None:
-    """What to do there; with the disclosed facts if it has yet to be handed over there, or, with
-    `again`, if it was and more has been written since."""
+    """Return what to do at the other system, or None if there is nothing to do.
+
+    `with_facts` discloses the facts, for a referral not yet handed over, or, with `again`, for one
+    that was handed over before more was written.
+    """
     if await work.session.get(Counterpart, approach_id) is None:
         return None
     referral, approach, agency, counterpart = await _rows(work, approach_id)
@@ -135,14 +141,15 @@ async def _known(
 
 
 async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> bool:
-    """Write down how far it is at the other system. The answer is whether to go on there: not
-    if it was taken back in the meantime.
+    """Record the state at the other system.
+
+    Return whether to go on there; False if the referral was taken back in the meantime.
     """
     referral, approach, agency, counterpart = await _rows(work, approach_id)
     for name, value in values.items():
         setattr(counterpart, name, value)
     if counterpart.state == "ended" or answering.too_late(referral, approach) is not None:
-        # It was taken back while it was being made there: what has just come about is undone.
+        # Taken back while it was being created there: undo what was just created.
         counterpart.state = "ended"
         work.defer("referrals:end_counterpart", approach_id=str(approach_id))
         return False
@@ -155,7 +162,7 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
         )
         only_way = not (agency.email or agency.sms or agency.webhook_url)
         if only_way and referral.approach_id == approach.id and referral.climbs_at is not None:
-            # Nobody there will ever hear of it.
+            # The agency has no other channel, and will never hear of this referral.
             await climb_on(work, referral)
     elif state == "referred":
         note(work, referral, "handed to their system", by)
@@ -169,16 +176,15 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
 
 
 def ask_again(work: Work, approach_id: UUID, times: int) -> None:
-    """Ask what became of it there: each minute at first, later every ten."""
+    """Ask for the status there again: after a minute at first, later every ten minutes."""
     wait = timedelta(seconds=min(60 * max(times, 1), 600))
     work.defer("referrals:ask_counterpart", delay=wait, approach_id=str(approach_id), times=times)
 
 
 async def note_status(work: Work, approach_id: UUID, status: str, words: str) -> bool:
-    """Their status of the referral, taken over where it says something new.
+    """Apply their status of the referral if it is new. Return whether to keep asking.
 
-    The answer is whether it is still worth asking. What has no counterpart here is written
-    down, and nothing is made of it.
+    A status without a meaning here is only written to the log.
     """
     referral, approach, agency, counterpart = await _rows(work, approach_id)
     if counterpart.state == "ended" or ReferralState(referral.state) in OVER:
@@ -196,8 +202,8 @@ async def note_status(work: Work, approach_id: UUID, status: str, words: str) ->
                         work, referral, approach, RejectionReason.OTHER, by, words=words
                     )
                 case "complete":
-                    # What became of the child Primero does not say, and neither do we; whether
-                    # it was a success stands in the words.
+                    # Primero does not say what became of the child, so no outcome is recorded;
+                    # `words` says whether it was a success.
                     await answering.complete(work, referral, approach, None, by, words=words)
                 case _:
                     note(work, referral, "status there", by, status=status)
@@ -212,7 +218,10 @@ async def note_status(work: Work, approach_id: UUID, status: str, words: str) ->
 
 
 async def try_again(work: Work, referral: Referral) -> None:
-    """The mapping was completed, or their forms: hand it over anew. Raises NotFound."""
+    """Hand a refused referral over again, after the mapping or their forms changed.
+
+    Raises NotFound.
+    """
     rows = (
         await work.session.scalars(
             select(Counterpart)
@@ -229,7 +238,7 @@ async def try_again(work: Work, referral: Referral) -> None:
 
 
 async def note_updated(work: Work, approach_id: UUID, problem: str, left_out: list[str]) -> None:
-    """What was written later stands in the case at the other system, or why it does not."""
+    """Record that their case was updated with later answers, or the problem that prevented it."""
     referral, _, agency, counterpart = await _rows(work, approach_id)
     by = By("primero", agency.code)
     if not problem:
@@ -248,7 +257,7 @@ async def note_ended(work: Work, approach_id: UUID) -> None:
 
 
 async def note_not_taken_back(work: Work, approach_id: UUID, why: str) -> None:
-    """The referral still stands at their system: somebody has to ring them."""
+    """Record that the referral still exists at their system: one of our staff has to ring them."""
     if await work.session.get(Counterpart, approach_id) is None:
         return
     referral, _, agency, counterpart = await _rows(work, approach_id)

@@ -32,15 +32,15 @@ from app.referrals.trail import By, note, tell_house
 from app.staff.models import Staff
 from app.work import Work
 
-# After the n-th try: so long until the next. Six days in all, then it is dead.
+# Seconds to wait after the n-th attempt. After six days in all the event is dead.
 _WAITS = (5, 30, 120, 600, 1800, 3600, *(3600 * 6,) * 23)
 _TIMEOUT = 10.0
-# Events that hold what identifies the child, if consent holds when they are sent.
+# Events that hold the child's details, if consent holds when they are sent.
 _WITH_DETAILS = ("referral.offered", "referral.updated")
 
 
 def wait_after(tries: int) -> timedelta | None:
-    """How long after a try that failed; None when it was the last."""
+    """Return how long to wait after a failed attempt; None if it was the last."""
     return timedelta(seconds=_WAITS[tries - 1]) if tries <= len(_WAITS) else None
 
 
@@ -49,7 +49,7 @@ def wait_after(tries: int) -> timedelta | None:
 
 @dataclass(frozen=True)
 class Parcel:
-    """An event ready to go."""
+    """An event ready to be sent."""
 
     delivery_id: UUID
     url: str
@@ -58,7 +58,7 @@ class Parcel:
 
 
 async def pack(work: Work, delivery_id: UUID) -> Parcel | None:
-    """The event to send now; None if it is done, or others of its referral come first."""
+    """Return the event to send now; None if it is done, or earlier events come first."""
     row = await work.session.get(Delivery, delivery_id)
     if row is None:
         return None
@@ -90,7 +90,7 @@ async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
         .where(
             Delivery.agency_id == row.agency_id,
             Delivery.referral_id == row.referral_id,
-            # What is dead holds up what comes after it: the order stays.
+            # A dead event holds up the later ones, so that the order is kept.
             Delivery.state != "delivered",
         )
         .order_by(Delivery.sequence)
@@ -100,7 +100,7 @@ async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
 
 
 async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -> dict[str, Any]:
-    """What the event says. Only an offer holds what identifies, if consent holds now."""
+    """Return the body of the event. It holds the child's details only if consent holds now."""
     due = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
     data: dict[str, Any] = {
         "referral": referral.code,
@@ -118,7 +118,7 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
             .order_by(Approach.number.desc())
             .limit(1)
         )
-        # It may have waited for days: what is told is what this agency may hear now.
+        # The event may have waited for days: disclose what this agency may be told now.
         data["fields"] = None
         if approach is not None and answering.too_late(referral, approach) is None:
             with contextlib.suppress(NotConsented):
@@ -127,10 +127,10 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
 
 
 async def post(client: httpx2.AsyncClient, parcel: Parcel, now: datetime) -> str | None:
-    """Send it; None if it was taken, otherwise why not, without anything of the answer's text."""
+    """Send an event. Return None if it was taken, else why not, without the response's text."""
     headers = headers_for(parcel.key, str(parcel.delivery_id), now, parcel.body)
     try:
-        # The whole conversation, however slowly the answer drips; of the answer only the status.
+        # The time limit covers a response that comes slowly; only its status is read.
         async with (
             asyncio.timeout(_TIMEOUT),
             client.stream("POST", parcel.url, content=parcel.body, headers=headers) as answer,
@@ -138,12 +138,12 @@ async def post(client: httpx2.AsyncClient, parcel: Parcel, now: datetime) -> str
             status = answer.status_code
     except (httpx2.HTTPError, TimeoutError) as error:
         return type(error).__name__
-    # Delivered means that it was taken: a redirect to a sign-in page is not.
+    # Only a 2xx is a delivery: a redirect to a sign-in page is not.
     return None if 200 <= status < 300 else f"status {status}"
 
 
 async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> None:
-    """Write down what came of a try; the next one of the referral goes when this is done."""
+    """Record the result of an attempt; once delivered, send the referral's next event."""
     row = await work.session.get(Delivery, delivery_id)
     assert row is not None
     referral = await lock_referral(work, row.referral_id)
@@ -175,7 +175,7 @@ async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> N
 
 
 async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> None:
-    """An agency's own system has taken an event that held the details."""
+    """Record that the agency's own system has the details, if the event held them."""
     if row.kind not in _WITH_DETAILS:
         return
     approach = await work.session.scalar(
@@ -195,7 +195,7 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
 async def _bury(
     work: Work, row: Delivery, referral: Referral, agency: Agency, problem: str
 ) -> None:
-    """It never arrives by itself: somebody has to look at it, and send it again."""
+    """Mark an event as dead: a person has to look at it and send it again."""
     row.state, row.ended_at, row.last_answer = "dead", work.now, problem
     note(
         work, referral, "event undeliverable", By("machine", agency.code), event=row.kind,
@@ -206,7 +206,7 @@ async def _bury(
 
 
 async def dead_letters(work: Work, staff: Staff) -> list[tuple[Delivery, Referral, Agency]]:
-    """Events that never arrived, of referrals that one may see, the newest first."""
+    """Return the dead events of the referrals that a person may see, the newest first."""
     rows = await work.session.execute(
         select(Delivery, Referral, Agency)
         .join(Referral, Referral.id == Delivery.referral_id)
@@ -227,9 +227,9 @@ async def send_again(work: Work, staff: Staff, delivery_id: UUID) -> None:
         .with_for_update(of=Delivery)
     )
     if row is None:
-        raise NotFound("There is no such event, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     if row.state != "dead":
-        raise Conflict("It is on its way, or has arrived.")
+        raise Conflict("This event is on its way or has arrived. It needs no other attempt.")
     row.state, row.tries, row.ended_at = "waiting", 0, None
     work.defer("referrals:deliver", delivery_id=str(row.id))
     work.announce("deliveries")
@@ -254,13 +254,13 @@ class Event(BaseModel):
 
 
 class OutOfOrder(Conflict):
-    default = "An event before this one has not come yet. Send that first, then this one again."
+    default = "An earlier event has not arrived yet. Send that one first, then send this one again."
 
 
 async def receive(
     work: Work, code: str, event_id: str, timestamp: str, signature: str, body: bytes
 ) -> dict[str, Any]:
-    """Take an event of an agency's system: checked, once, in order. The answer is what it did.
+    """Apply an event of an agency's system: checked, once, in order. Return what it did.
 
     Raises BadEvent, StaleEvent, Invalid, NotFound, OutOfOrder, Over, TakenByAnother.
     """
@@ -280,7 +280,7 @@ async def receive(
         event = Event.model_validate_json(body)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise Invalid(f"The event is not readable at {where or 'its beginning'}.") from None
+        raise Invalid(f"The event cannot be read at {where or 'its beginning'}.") from None
     return await _apply(work, agency, event_id, event)
 
 
@@ -314,7 +314,7 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
         )
     )
     if data.sequence != (last or 0) + 1:
-        raise OutOfOrder(f"Event {(last or 0) + 1} of this referral is expected.")
+        raise OutOfOrder(f"Event {(last or 0) + 1} of this referral is expected next.")
     approach = await work.session.scalar(
         select(Approach)
         .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
@@ -336,7 +336,7 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
 async def _do(work: Work, referral: Referral, approach: Approach, event: Event, by: By) -> None:
     data = event.data
     if not data.by.strip() and event.type != "referral.rejected":
-        raise Invalid("Say in `by` which person it is: what a machine answers by itself is none.")
+        raise Invalid("Name the person in `by`: an automatic reply does not count.")
     match event.type.removeprefix("referral."):
         case "acknowledged":
             await answering.acknowledge(work, referral, approach, by, words=data.words)
@@ -344,11 +344,11 @@ async def _do(work: Work, referral: Referral, approach: Approach, event: Event, 
             await answering.accept(work, referral, approach, by)
         case "rejected":
             if data.reason is None:
-                raise Invalid(f"A rejection has a reason: {', '.join(RejectionReason)}.")
+                raise Invalid(f"A rejection needs a reason, one of: {', '.join(RejectionReason)}.")
             await answering.reject(work, referral, approach, data.reason, by, words=data.words)
         case "progress":
             if data.seen_at is not None and data.seen_at.tzinfo is None:
-                raise Invalid("Give seen_at with its zone.")
+                raise Invalid("Give seen_at with its time zone.")
             await answering.progress(
                 work, referral, approach, by, seen_at=data.seen_at, words=data.words
             )

@@ -1,4 +1,4 @@
-"""What our own people do with a referral, on the page or through the interface."""
+"""What our own people do with a referral, on its page or through the API."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,11 +43,11 @@ from app.work import Work
 
 @dataclass(frozen=True)
 class Said:
-    """What a person at an agency said to one of us, who writes it down."""
+    """What a person at an agency said to a member of our staff, who writes it down."""
 
-    # The code of the agency that said it.
+    # The code of the agency.
     agency: str
-    # Who there said it; sealed in the log.
+    # The person at the agency; sealed in the log.
     name: str = ""
     words: str = ""
 
@@ -55,7 +55,7 @@ class Said:
 async def _with_approach(
     work: Work, staff: Staff, referral_id: UUID, said: Said
 ) -> tuple[Referral, Approach, By]:
-    """The referral, the approach to the agency that replied, and that it was told to one of us.
+    """Return the referral, the recipient that replied, and the reply's origin: told to our staff.
 
     Raises NotFound for an agency that was not asked.
     """
@@ -66,9 +66,9 @@ async def _with_approach(
 
 
 def _check_named(said: Said) -> None:
-    """What ends an escalation was said by a person. Raises Invalid."""
+    """Check that the reply names a person: only a person ends an escalation. Raises Invalid."""
     if not said.name.strip():
-        raise Invalid("Write who at the agency said it.")
+        raise Invalid("Write the name of the person at the agency who said this.")
 
 
 async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) -> Referral:
@@ -83,7 +83,7 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
     elif ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over.")
     elif agency_id is None:
-        raise Invalid("It was sent already: choose the agency that it is to go to now.")
+        raise Invalid("This referral was sent already. Choose the agency that gets it now.")
     else:
         await sending.check_can_be_sent_to(work, agency_id)
         await go_to(work, referral, agency_id, ("chosen by hand",), By("by_hand"))
@@ -91,19 +91,20 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
 
 
 async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Override) -> Referral:
-    """Consent or an override, from the page. An agency that may not be told now is asked no
-    longer. Raises NotFound, Invalid, NotPossible.
+    """Record consent or an override, and recall agencies that may no longer be told.
+
+    Raises NotFound, Invalid, NotPossible.
     """
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
-        raise NotPossible("The referral is over: nothing is told any more.")
-    # What is said here may count for the others of the contact, too.
+        raise NotPossible("This referral is over: nothing is told any more.")
+    # This may count for the other referrals of the contact, too.
     others = await _others_of_contact(work, referral)
     befores = [(one, await given_of(work, one)) for one in (referral, *others)]
     if isinstance(said, Override):
         if referral.withdrawal_at is not None and not may(staff.role, Permission.SEE_CLOCKS):
             raise NotAllowed(
-                "Consent was withdrawn: a supervisor decides whether it is overridden."
+                "Consent was withdrawn. Ask a supervisor to decide whether it is overridden."
             )
         await record_override(work, referral, said, By("by_hand"))
     else:
@@ -115,7 +116,7 @@ async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Ov
 
 
 async def _others_of_contact(work: Work, referral: Referral) -> list[Referral]:
-    """The other referrals of the contact that are not over, locked."""
+    """Return the other referrals of the contact that are not over, locked."""
     if referral.contact_id is None:
         return []
     ids = await work.session.scalars(
@@ -130,7 +131,7 @@ async def _others_of_contact(work: Work, referral: Referral) -> list[Referral]:
 
 
 async def _go_on(work: Work, referral: Referral) -> None:
-    """There is a ground again after consent was withdrawn: the ladder goes on where it stood."""
+    """Resume the escalation, if consent was withdrawn and there is a ground again."""
     if referral.withdrawal_at is None:
         return
     referral.withdrawal_at = None
@@ -145,14 +146,17 @@ async def _go_on(work: Work, referral: Referral) -> None:
 
 
 async def try_system_again(work: Work, staff: Staff, referral_id: UUID) -> Referral:
-    """The table was completed: hand it to the other system anew. Raises NotFound."""
+    """Hand a referral to the other system again, after the mapping changed. Raises NotFound."""
     referral = await lock_own(work, staff, referral_id)
     await try_again(work, referral)
     return referral
 
 
 async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
-    """An agency told one of us that it has it. Raises NotFound, Invalid, Over, TakenByAnother."""
+    """Record that an agency has the referral, as it told our staff.
+
+    Raises NotFound, Invalid, Over, TakenByAnother.
+    """
     _check_named(said)
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     await answering.acknowledge(work, referral, approach, by, words=said.words)
@@ -160,7 +164,7 @@ async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -
 
 
 async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
-    """The same: they will act. Raises Invalid without a name."""
+    """Record that the agency will act. Raises as `acknowledge`."""
     _check_named(said)
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     await answering.accept(work, referral, approach, by)
@@ -170,7 +174,7 @@ async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Ref
 async def reject(
     work: Work, staff: Staff, referral_id: UUID, reason: RejectionReason, said: Said
 ) -> Referral:
-    """The same: they will not."""
+    """Record that the agency will not act. Raises NotFound, Over, TakenByAnother."""
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     await answering.reject(work, referral, approach, reason, by, words=said.words)
     return referral
@@ -179,7 +183,7 @@ async def reject(
 async def progress(
     work: Work, staff: Staff, referral_id: UUID, seen_at: datetime | None, said: Said
 ) -> Referral:
-    """The same: how it goes, and whether the child was seen."""
+    """Record the agency's progress, and when the child was seen. Raises as `acknowledge`."""
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     if approach.accepted_at is None:
         _check_named(said)
@@ -190,7 +194,7 @@ async def progress(
 async def complete(
     work: Work, staff: Staff, referral_id: UUID, outcome: ReferralOutcome | None, said: Said
 ) -> Referral:
-    """The same: they have done their part."""
+    """Record that the agency has done its part. Raises as `acknowledge`."""
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     if approach.accepted_at is None:
         _check_named(said)
@@ -199,16 +203,16 @@ async def complete(
 
 
 async def close(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
-    """What was done is enough. Raises NotFound, NotPossible, Invalid."""
+    """Close a referral: enough was done. Raises NotFound, NotPossible, Invalid."""
     referral = await lock_own(work, staff, referral_id)
     await answering.close(work, referral, words, By("by_hand"))
     return referral
 
 
 async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
-    """It is taken back; what is immediate and was sent, by two of us.
+    """Take a referral back. One that is immediate and was sent needs two members of staff.
 
-    Raises NotFound, NotPossible, Invalid, and Conflict where the same person asks twice.
+    Raises NotFound, NotPossible, Invalid, and Conflict if the same person asks twice.
     """
     referral = await lock_own(work, staff, referral_id)
     alone = referral.urgency != Urgency.IMMEDIATE or referral.state == ReferralState.DRAFT
@@ -216,11 +220,11 @@ async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Ref
         await answering.recall(work, referral, words, By("by_hand"))
         return referral
     if referral.recall_wanted_by == staff.id:
-        raise Conflict("You have asked for it already. A second person has to take it back, too.")
+        raise Conflict("You have asked for the recall already. A second person has to confirm it.")
     if not words.strip():
-        raise Invalid("Write why it is taken back.")
+        raise Invalid("Write why the referral is recalled.")
     if ReferralState(referral.state) in (*OVER, ReferralState.COMPLETED):
-        raise NotPossible("It is done, and cannot be taken back any more.")
+        raise NotPossible("This referral is done and can no longer be recalled.")
     referral.recall_wanted_by = staff.id
     note(work, referral, "recall wanted", By("by_hand"), words=words)
     tell_house(work, referral, NoticeKind.RECALL_WANTED, author=staff.id)
@@ -228,13 +232,13 @@ async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Ref
 
 
 async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
-    """A supervisor of ours has it: the ladder rests, and an agency has to take it by a clock.
+    """Give the referral to a supervisor: the escalation stops, and a deadline to hand over starts.
 
-    Raises NotFound, NotPossible, Conflict if a colleague or an agency has it already.
+    Raises NotFound, NotPossible, and Conflict if a colleague or an agency has it already.
     """
     referral = await lock_own(work, staff, referral_id)
     if referral.state == ReferralState.DRAFT:
-        raise NotPossible("It was not sent yet.")
+        raise NotPossible("This referral was not sent yet. Send it first.")
     await _check_free(work, referral, staff)
     await answering.acknowledge_in_house(work, referral, By("by_hand"))
     if referral.owner_id != staff.id:
@@ -243,16 +247,17 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
 
 
 async def _check_free(work: Work, referral: Referral, staff: Staff) -> None:
-    """Raises Conflict where a colleague or an agency holds the referral already."""
+    """Raises Conflict if a colleague or an agency holds the referral already."""
     if referral.house_has_it and referral.owner_id != staff.id:
         owner = await work.session.get(Staff, referral.owner_id)
         assert owner is not None
-        raise Conflict(f"{owner.name} has taken it in hand already.")
+        raise Conflict(f"{owner.name} has taken this referral already.")
     if ReferralState(referral.state) in HELD and not referral.house_has_it:
         agency = await work.session.get(Agency, referral.agency_id)
         assert agency is not None
         raise Conflict(
-            f"{agency.name} has it. Ring them; if they do not act, send it to another agency."
+            f"{agency.name} has this referral. Ring them; if they do not act, send it to another "
+            "agency."
         )
 
 
@@ -262,7 +267,7 @@ def _give(work: Work, referral: Referral, to: Staff) -> None:
 
 
 async def give_to(work: Work, staff: Staff, referral_id: UUID, name: str) -> Referral:
-    """Another of ours answers for it from now on. Raises NotFound, NotPossible."""
+    """Make another member of staff the owner. Raises NotFound, NotPossible."""
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over.")
@@ -270,7 +275,7 @@ async def give_to(work: Work, staff: Staff, referral_id: UUID, name: str) -> Ref
         select(Staff).where(Staff.name == name.strip(), Staff.active.is_(True))
     )
     if to is None or not may(to.role, Permission.WRITE_REFERRALS):
-        raise NotFound("There is no such colleague who could have a referral.")
+        raise NotFound("There is no such colleague who may own a referral. Check the name.")
     _give(work, referral, to)
     return referral
 
@@ -285,17 +290,17 @@ async def note_handover(
     reference: str,
     details_told: bool,
 ) -> Referral:
-    """What was agreed with a person at an agency, by whom and when; also by telephone.
+    """Record what was agreed with a person at an agency, with whom and when; also by telephone.
 
-    With `details_told` they have the details, and need not open them. Raises NotFound, Invalid,
-    NotConsented.
+    With `details_told` the agency has the details and need not open them. Raises NotFound,
+    Invalid, NotConsented.
     """
     referral, approach, by = await _with_approach(work, staff, referral_id, said)
     if not agreed.strip() or not said.name.strip():
         raise Invalid("Write what was agreed, and with whom.")
     when = at or work.now
     if when > work.now or when < referral.opened_at.replace(second=0, microsecond=0):
-        raise Invalid("The time of the agreement is after the referral was opened, and not ahead.")
+        raise Invalid("The agreement must be after the referral was opened, and not in the future.")
     more = {"reference": reference.strip()[:60]} if reference.strip() else {}
     note(work, referral, "handed over", by, words=agreed, agreed_at=when.isoformat(), **more)
     if details_told:
@@ -307,7 +312,7 @@ async def note_handover(
 
 
 async def feedback(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
-    """The professional who reported was told. Raises NotFound, Invalid."""
+    """Record that the professional who reported was told the outcome. Raises NotFound, Invalid."""
     referral = await lock_own(work, staff, referral_id)
     await answering.give_feedback(work, referral, words, By("by_hand"))
     return referral
@@ -347,7 +352,7 @@ async def move_dispatch(
     result: str | None,
     words: str,
 ) -> Dispatch:
-    """How far the team is, as it was told to us. Raises NotFound, Conflict, Invalid."""
+    """Record how far the team is, as our staff were told. Raises NotFound, Conflict, Invalid."""
     referral = await lock_own(work, staff, referral_id)
     return await answering.move_dispatch(
         work, referral, dispatch_id, to, By("by_hand"), result=result, words=words
@@ -362,7 +367,7 @@ async def save(
     if ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over: its form is kept as it was.")
     saved = await save_answers(work, referral, changes)
-    # What a person of ours has written is what is so.
+    # An answer that our own staff write needs no confirmation.
     referral.to_confirm = [path for path in referral.to_confirm if path not in saved.saved]
     opening.take_facts(work, referral)
     await clocks.run_feedback(work, referral)
@@ -371,7 +376,7 @@ async def save(
 
 
 async def confirm(work: Work, staff: Staff, referral_id: UUID, paths: list[str]) -> Referral:
-    """What came close in the contact is so: it may be told from now on.
+    """Confirm answers that only came close in the contact, so that agencies may be told them.
 
     Raises NotFound, NotPossible, Invalid.
     """
@@ -379,7 +384,7 @@ async def confirm(work: Work, staff: Staff, referral_id: UUID, paths: list[str])
     if ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over: its form is kept as it was.")
     if not paths or not set(paths) <= set(referral.to_confirm):
-        raise Invalid("Choose from the answers that are to be confirmed.")
+        raise Invalid("Choose one or more of the answers that need confirmation.")
     referral.to_confirm = [path for path in referral.to_confirm if path not in paths]
     note(work, referral, "confirmed", By("by_hand"), questions=sorted(paths))
     opening.take_facts(work, referral)

@@ -1,8 +1,8 @@
 """The details after an acknowledgement: they are sent, opened by a deadline, and kept up to date.
 
-An agency that has acknowledged is sent a link and, by another way, its code. Until the details are
-opened, by whichever way, a deadline runs. What is written later is announced to the agency that
-holds the referral, at most once a minute.
+An agency that has acknowledged gets a link and, by another channel, its code. A deadline runs until
+the details are opened, by any channel. Later answers are announced to the agency that holds the
+referral, at most once a minute.
 """
 
 from collections.abc import Iterable
@@ -24,19 +24,19 @@ from app.referrals.telling import announce_event, send_links, send_links_with_co
 from app.referrals.trail import By, note, tell_house
 from app.work import Work
 
-# Those who write to us by a way on which they have the details, or the page that leads to them.
+# An agency that replies by these channels has the details, or the page that leads to them.
 _HAVE_THEM = ("link", "machine", "primero")
 # At most one announcement in this time for each referral.
 ANNOUNCED_EVERY = timedelta(minutes=1)
-# What is written in a stretch is announced together.
+# Answers written within this time are announced together.
 _GATHERED = timedelta(seconds=20)
 
 
 async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -> str | None:
     """Send the details of a locked referral to the agency that has just acknowledged it.
 
-    The answer is a code to be read out on the telephone, where there is only one written way for
-    the link and `by` is the agency's own duty phone.
+    Return a code to be read out on the telephone, if the agency has only one written channel for
+    the link and `by` is its own duty phone; else None.
     """
     await clocks.run_details(work, referral, done=approach.details_at is not None)
     agency = await work.session.get(Agency, approach.agency_id)
@@ -63,7 +63,7 @@ async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -
 
 
 async def note_opened(work: Work, referral: Referral, approach: Approach, how: str) -> None:
-    """An agency has the details of a locked referral; its deadline stops. Twice is once."""
+    """Record that an agency has the details, and stop the deadline. May be called twice."""
     approach.read_at, approach.read_revision = work.now, referral.revision
     if approach.details_at is not None:
         return
@@ -75,11 +75,11 @@ async def note_opened(work: Work, referral: Referral, approach: Approach, how: s
         await clocks.stop(work, referral, ClockKind.DETAILS)
 
 
-# -- what is written later -----------------------------------------------------------------------
+# -- later answers -------------------------------------------------------------------------------
 
 
 async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> None:
-    """Announce what was written on a locked referral to its agency, within a minute."""
+    """Announce new answers of a locked referral to its agency, within a minute."""
     if referral.approach_id is None or ReferralState(referral.state) not in HELD:
         return
     agency = await work.session.get(Agency, referral.agency_id)
@@ -89,7 +89,7 @@ async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> 
 
 
 async def announce_soon(work: Work, referral: Referral) -> None:
-    """Tell the agency that holds a locked referral that something is new, within the minute."""
+    """Tell the agency that holds a locked referral, within a minute, that there is news."""
     if referral.approach_id is None or ReferralState(referral.state) not in HELD:
         return
     if referral.update_due_at is not None:
@@ -102,7 +102,7 @@ async def announce_soon(work: Work, referral: Referral) -> None:
 
 
 async def announce_update(work: Work, referral_id: UUID) -> None:
-    """Tell the agency that holds a referral that more was written, by each way that it has."""
+    """Tell the agency that holds a referral, by each of its channels, that more was written."""
     referral = await lock_referral(work, referral_id)
     due = referral.update_due_at
     if due is None:
@@ -122,7 +122,7 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     await announce_event(work, referral, agency, "referral.updated", {})
     if agency.primero:
         work.defer("referrals:update_counterpart", approach_id=str(approach.id))
-    # An agency that has not read the last message finds all of it behind the link that it has.
+    # An agency that has not read since the last message finds everything behind its current link.
     if approach.read_at is None or (approach.announced_at or approach.read_at) > approach.read_at:
         return
     approach.announced_at = work.now

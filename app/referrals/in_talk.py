@@ -1,4 +1,4 @@
-"""Duty phones that were brought into a live talk: who is in it, and out of it again."""
+"""Duty phones that were added to a live call: list them, and remove one."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +16,7 @@ from app.work import Work
 
 
 class DutyInTalk(NamedTuple):
-    """Somebody of an agency who talks with child and counsellor; shown as others in a talk are."""
+    """A duty phone that talks with the caller and the counsellor; shown like other participants."""
 
     id: UUID
     referral_id: UUID
@@ -27,12 +27,12 @@ class DutyInTalk(NamedTuple):
 
 
 def duty_label(rung_id: UUID) -> str:
-    """What a duty phone is called in a conference."""
+    """Return the label of a duty phone in a conference."""
     return f"duty-{rung_id}"
 
 
 async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
-    """Whose duty phones are in the talk now, as its conference tells."""
+    """Return the duty phones that are in the call now, by the events of its conference."""
     rows = await work.session.execute(
         select(Rung.id, Rung.referral_id, Agency.name)
         .join(Referral, Referral.id == Rung.referral_id)
@@ -60,8 +60,9 @@ async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
 
 
 async def drop(work: Work, by: Staff, call: Call, who: UUID) -> None:
-    """One leg of a locked call's talk ends, the others go on: whoever was asked in, or a duty
-    phone, whose agency keeps the referral. Raises NotFound, NotAllowed.
+    """Remove one participant, or a duty phone, from a locked call; the others go on talking.
+
+    The agency of a duty phone keeps the referral. Raises NotFound, NotAllowed.
     """
     there = {one.id: one for one in await duty_in_talk(work, call.id)}
     if who not in there:

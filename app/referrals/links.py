@@ -1,8 +1,8 @@
-"""An agency without an account: a link of one step, and a code that went the other way.
+"""Links for agencies without an account: a single-use link, and a code sent by another channel.
 
-Looking at a link changes nothing, so that a mail scanner may follow it. A step uses it up, and
-hands out the link of the next one. What identifies a child is shown to whoever has proved
-themselves with the code, if consent holds at that moment, and it is written down each time.
+Opening a link changes nothing, so that a mail scanner may follow it. Taking a step uses the link
+up and returns the link for the next step. The child's details are shown only after the code was
+entered, if consent holds at that moment, and each time is recorded.
 """
 
 import hmac
@@ -40,31 +40,30 @@ from app.referrals.telling import (
 from app.referrals.trail import By, note
 from app.work import Work
 
-# Wrong codes before a new one has to be asked for.
+# Wrong codes before the agency has to ask for a new one.
 _MOST_TRIES = 5
-# Who has proved themselves reads for so long.
+# How long the details can be read after the code was entered.
 _PROVEN = timedelta(minutes=30)
 
 
 class LinkUsed(Refusal):
     status = 410
     default = (
-        "This link was used for a step already. Go on in the window where that was done, or have "
-        "a new link sent to you."
+        "This link was used already. Go on in the window where it was used, or ask for a new link."
     )
 
 
 class LinkExpired(Refusal):
     status = 410
-    default = "This link has expired. Have a new one sent to you."
+    default = "This link has expired. Ask for a new one."
 
 
 class NoSuchLink(NotFound):
-    default = "There is no such link. Check that the whole address was copied."
+    default = "This link does not exist. Check that you copied the whole address."
 
 
 class WrongCode(Invalid):
-    default = "That is not the code. It came by the other way than the link."
+    default = "This code is wrong. Enter the code that came by another channel than the link."
 
 
 class CodeNeeded(Conflict):
@@ -73,7 +72,7 @@ class CodeNeeded(Conflict):
 
 @dataclass
 class Visit:
-    """What whoever opens a link sees."""
+    """What a person who opens a link sees."""
 
     link: Link
     referral: Referral
@@ -82,7 +81,7 @@ class Visit:
     steps: list[str]
     clocks: list[Clock]
     proven: bool
-    # Why nothing can be done with it any more; empty while something can.
+    # Why the link offers no step any more; empty while it does.
     over: str = ""
     answers: Answers = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
@@ -108,10 +107,10 @@ async def _find(work: Work, token: str) -> Link:
 
 
 async def visit(work: Work, token: str, proof: str = "") -> Visit:
-    """What a link leads to. Nothing is changed by looking, except the log of what was told.
-    `proof` is what the browser was given that proved itself.
+    """Return what a link leads to; this changes nothing.
 
-    Raises NoSuchLink, LinkUsed, LinkExpired.
+    `proof` is what the browser got when the code was entered in it. Raises NoSuchLink, LinkUsed,
+    LinkExpired.
     """
     link = await _find(work, token)
     _check_usable(work, link)
@@ -131,7 +130,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
 
 
 def _is_proven(work: Work, link: Link, proof: str) -> bool:
-    """In this browser, and for a while: the address alone opens nothing."""
+    """Return whether the code was entered in this browser lately; the address alone is no proof."""
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
         return False
     given = work.keys.match_key("link proof", proof[:100])
@@ -146,7 +145,7 @@ def _check_usable(work: Work, link: Link) -> None:
 
 
 def _steps(referral: Referral, approach: Approach | None) -> list[str]:
-    """What can be done now with a link."""
+    """Return the steps that a link offers now."""
     state = ReferralState(referral.state)
     if approach is None:
         return [] if state in (*OVER, *HELD, ReferralState.COMPLETED) else ["acknowledge"]
@@ -172,15 +171,15 @@ def _why_over(referral: Referral, approach: Approach | None) -> str:
         return answering.Over.default
     if approach is None and referral.house_has_it:
         return (
-            "Our own house has it in hand, and no agency yet. Sign in, and hand it over before "
-            "the clock runs out."
+            "Our own staff have this referral, and no agency has it yet. Sign in, and hand it over "
+            "before the deadline."
         )
     refusal = answering.too_late(referral, approach) if approach is not None else None
     return refusal.detail if refusal is not None else answering.TakenByAnother.default
 
 
 async def read_details(work: Work, found: Visit) -> Visit:
-    """What identifies the child, for whoever has proved themselves; written down field by field.
+    """Open the child's details after the code was entered; the disclosure is recorded by field.
 
     Raises CodeNeeded, NotConsented.
     """
@@ -211,7 +210,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
 
 
 async def more_written(work: Work, found: Visit) -> bool:
-    """Whether answers that this agency is told were written since it last read them."""
+    """Return whether answers that this agency is told were written since it last read them."""
     if found.approach is None or found.approach.read_revision is None:
         return False
     told = needed_by(work, found.referral, found.agency)
@@ -237,7 +236,7 @@ async def _has_answers(work: Work, found: Visit) -> bool:
 
 
 async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
-    """Questions of this agency and our answers."""
+    """Return the questions of this agency and our answers."""
     rows = await work.session.scalars(_talk(found))
     said = []
     for row in rows:
@@ -249,11 +248,11 @@ async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
     return said
 
 
-# -- proving oneself ---------------------------------------------------------------------------
+# -- codes -------------------------------------------------------------------------------------
 
 
 async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Approach | None]:
-    """The referral first, then the link, so that a step is taken once. Raises as `visit`."""
+    """Lock the referral, then the link, so that a step is taken only once. Raises as `visit`."""
     link = await _find(work, token)
     referral = await lock_referral(work, link.referral_id)
     await work.session.refresh(link, with_for_update=True)
@@ -266,17 +265,16 @@ async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Appro
 
 
 async def prove(work: Work, token: str, code: str) -> str | None:
-    """What the browser keeps as proof if the code is right; None if it is not, and the count of
-    wrong ones is kept.
+    """Return the proof for the browser to keep if the code is right, else None.
 
-    Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
+    Wrong codes are counted. Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
     """
     link, _, _, _ = await _locked(work, token)
     _check_usable(work, link)
     if link.code_key is None:
         return None
     if link.code_tries >= _MOST_TRIES:
-        raise TooMany("Too many wrong codes. Have a new one sent to you.")
+        raise TooMany("Too many wrong codes. Ask for a new one.")
     given = "".join(c for c in code if c.isdigit())[:12]
     if not hmac.compare_digest(code_key(work, link.code_of, given), link.code_key):
         link.code_tries += 1
@@ -288,7 +286,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
 
 
 async def ask_for_code(work: Work, token: str) -> str:
-    """Send a code by another way than the link came; the answer is which.
+    """Send a code by another channel than the link; return which channel.
 
     Raises NoSuchLink, LinkUsed, LinkExpired, Conflict, TooMany.
     """
@@ -297,15 +295,15 @@ async def ask_for_code(work: Work, token: str) -> str:
     way = await send_code(work, referral, agency, link)
     if way is None:
         raise Conflict(
-            "There is no second way to reach you in our directory. Ring the helpline: "
-            "the counsellor tells you what you need."
+            "Our directory has no second channel to reach you. Ring the helpline: the counsellor "
+            "will tell you what you need."
         )
     note(work, referral, "code asked for", By("link", agency.code), way=way)
     return way
 
 
 async def ask_for_link(work: Work, token: str) -> None:
-    """Send new links to the addresses of the directory, never to whoever asks.
+    """Send new links to the addresses in the directory, never to an address that is given.
 
     Raises NoSuchLink, answering.Over, Conflict, TooMany.
     """
@@ -318,7 +316,7 @@ async def ask_for_link(work: Work, token: str) -> None:
         work, referral, agency, link.approach_id, lives=lives, purpose=Purpose.LINK
     )
     if not sent:
-        raise Conflict("There is no address for messages in our directory. Ring the helpline.")
+        raise Conflict("Our directory has no address for messages to you. Ring the helpline.")
     note(work, referral, "link asked for", By("link", agency.code))
 
 
@@ -327,7 +325,7 @@ async def ask_for_link(work: Work, token: str) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """What somebody at an agency does with a link."""
+    """What a person at an agency does with a link."""
 
     kind: str
     name: str = ""
@@ -341,7 +339,7 @@ class Step:
 
 
 async def take_step(work: Work, token: str, step: Step) -> str:
-    """Do one step; the link is used up, and the answer is the token of the next.
+    """Take one step and use the link up; return the token of the next link.
 
     Raises NoSuchLink, LinkUsed, LinkExpired, Invalid, Over, TakenByAnother.
     """
@@ -350,14 +348,14 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     _check_words(step)
     by = By("link", agency.code, step.name.strip())
     if not by.name:
-        raise Invalid("Write your name and position: it goes into the record of what was done.")
+        raise Invalid("Write your name and position. They go into the record of what was done.")
     await _do(work, referral, agency, approach, step, by)
     link.used_at, link.used_for = work.now, step.kind
     lives = clocks.protocol_of(work, referral).link_lives
     following, fresh = add_link(
         work, referral, agency.id, link.approach_id, link.channel, lives=lives
     )
-    # Whoever proved themselves goes on; a code that was not used yet is good for this one.
+    # The proof holds for the next link, too, and so does a code that was not used yet.
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
     following.code_tries = link.code_tries
     following.code_key, following.code_channel = link.code_key, link.code_channel
@@ -368,7 +366,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
 def _check_words(step: Step) -> None:
     for text in (step.name, step.words):
         if len(text) > 4000 or "\x00" in text:
-            raise Invalid("Say it in at most 4000 characters.")
+            raise Invalid("Write at most 4000 characters.")
 
 
 async def _do(
@@ -381,7 +379,7 @@ async def _do(
 ) -> None:
     if approach is None:
         if step.kind != "acknowledge":
-            raise Invalid("Sign in to go on: you are of our own house.")
+            raise Invalid("Sign in to go on: this link is for our own staff.")
         await answering.acknowledge_in_house(work, referral, by)
         return
     match step.kind:
@@ -401,7 +399,7 @@ async def _do(
             )
         case "complete":
             if step.outcome not in set(ReferralOutcome):
-                raise Invalid("Choose what came of it.")
+                raise Invalid("Choose the outcome.")
             await answering.complete(
                 work, referral, approach, ReferralOutcome(step.outcome), by, words=step.words
             )
@@ -421,7 +419,7 @@ async def _do(
 async def answer_question(
     work: Work, referral: Referral, agency_code: str, words: str, by: By
 ) -> None:
-    """The owner answers an agency's question: it is read behind the code, and never mailed.
+    """Answer an agency's question; the agency reads it after the code, and it is never mailed.
 
     Raises Invalid, NotFound.
     """
@@ -435,7 +433,7 @@ async def answer_question(
 
 
 async def approach_to(work: Work, referral: Referral, agency: Agency) -> Approach:
-    """The last approach to an agency. Raises NotFound if it was not asked."""
+    """Return the latest recipient row of an agency. Raises NotFound if it was not asked."""
     found = await work.session.scalar(
         select(Approach)
         .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)

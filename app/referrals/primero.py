@@ -1,8 +1,9 @@
-"""Handing a referral to Primero (API v2), the case management system of many child services.
+"""Hand a referral to Primero (API v2), the case management system of many child services.
 
-Its forms are discovered first, since every country renames them; what our mapping says is held
-against them, and what does not fit is refused with a list, never bent. The case gets an id of
-ours, so that a repeat is the same case. Primero tells nobody when a referral is answered: we ask.
+Its forms are read first, since every country renames them. Our mapping is checked against them; if
+something does not fit, the referral is refused with a list, and no value is changed to fit. The
+case gets an id of ours, so that a repeat is the same case. Primero sends no notice of a reply, so
+we poll for it.
 """
 
 import asyncio
@@ -18,12 +19,12 @@ import httpx2
 from app.referrals.mapping import Mapping, Said, Worded, say, tell, without_word
 
 _TIMEOUT = 15.0
-# However long it asks us to wait, in seconds.
+# The longest wait that we accept when Primero asks for one, in seconds.
 _LONGEST_WAIT = 600.0
 
 
 class PrimeroDown(Exception):
-    """It could not be asked, or was busy with its own configuration: `after` in seconds."""
+    """Primero could not be reached, or was busy. Retry `after` seconds."""
 
     def __init__(self, what: str, after: float = 0) -> None:
         super().__init__(what)
@@ -31,7 +32,7 @@ class PrimeroDown(Exception):
 
 
 class PrimeroRefused(Exception):
-    """It understood and will not; the text holds names of fields, no values."""
+    """Primero refused the request; the text holds names of fields, no values."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class FormField:
 
     type: str
     many: bool
-    # Whether a date is one with a time.
+    # Whether a date has a time.
     timed: bool
-    # Ids that a select or radio takes; None where anything goes.
+    # Ids that a select or radio field takes; None: any value.
     options: frozenset[str] | None
 
 
@@ -60,7 +61,10 @@ class TheirForms:
 
 
 class Primero:
-    """One installation, by one account. Basic authentication: a session would log others out."""
+    """One installation, used by one account.
+
+    It uses basic authentication, because a session would log out other users of the account.
+    """
 
     def __init__(self, client: httpx2.AsyncClient, account: Account) -> None:
         self._client, self._account = client, account
@@ -90,11 +94,11 @@ class Primero:
         try:
             return answer.json()["data"]
         except (ValueError, KeyError, TypeError):
-            # A sign-in page with status 200 is no success.
-            raise PrimeroRefused("its answer is not what its interface says") from None
+            # A sign-in page with status 200 is not a success.
+            raise PrimeroRefused("its response does not match its API") from None
 
     async def forms(self, module: str) -> TheirForms:
-        """The fields of a case that this account may write, with what each takes."""
+        """Return the fields of a case that this account may write, with the values each takes."""
         forms = await self._ask("GET", f"/forms?record_type=case&module_id={quote(module)}")
         lookups = await self._ask("GET", "/lookups?per=1000&page=1")
         try:
@@ -104,27 +108,27 @@ class Primero:
             }
             return _read_forms(forms, known)
         except (KeyError, TypeError):
-            raise PrimeroRefused("its forms are not what its interface says") from None
+            raise PrimeroRefused("its forms do not match its API") from None
 
     async def make_case(self, case_id: UUID, body: dict[str, Any]) -> None:
-        """Create the case under our id; one that is there already is as good."""
+        """Create the case under our id; it is no error if the case exists already."""
         await self._ask("POST", "/cases", {"data": {"id": str(case_id), **body}})
 
     async def update_case(self, case_id: UUID, body: dict[str, Any]) -> None:
-        """Write a case that is there again; its owner and module are left as they are."""
+        """Update an existing case; its owner and module are left as they are."""
         changed = {k: v for k, v in body.items() if k not in ("module_id", "owned_by")}
         await self._ask("PATCH", f"/cases/{case_id}", {"data": changed})
 
     async def refer(self, case_id: UUID, body: dict[str, Any]) -> str:
-        """Refer the case; the answer is their id of the referral."""
+        """Refer the case; return their id of the referral."""
         made = await self._ask("POST", f"/cases/{case_id}/referrals", {"data": body})
         if not isinstance(made, dict) or not made.get("id"):
-            # Delivered means that an id came back.
+            # The referral is delivered only if an id came back.
             raise PrimeroRefused("no id of the referral came back")
         return str(made["id"])
 
     async def referrals(self, case_id: UUID) -> list[dict[str, Any]]:
-        """All referrals of a case, with their status."""
+        """Return all referrals of a case, with their status."""
         found = await self._ask("GET", f"/cases/{case_id}/referrals")
         return [row for row in found or [] if isinstance(row, dict)]
 
@@ -134,13 +138,13 @@ class Primero:
 
 
 def _wait_of(answer: httpx2.Response) -> float:
-    """What it asks for, in seconds, within reason."""
+    """Return the wait that the response asks for, in seconds, up to our limit."""
     wait = answer.headers.get("retry-after", "")
     return min(float(wait), _LONGEST_WAIT) if wait.isascii() and wait[:6].isdigit() else 0
 
 
 def _problem(answer: httpx2.Response) -> str:
-    """Which fields it complains of; their text could hold what we sent."""
+    """Return the status and the fields it names; its messages could hold what we sent."""
     try:
         errors = answer.json()["errors"]
         details = sorted({str(e.get("detail", ""))[:80] for e in errors if isinstance(e, dict)})
@@ -166,7 +170,7 @@ def _read_field(field: dict[str, Any], lookups: dict[str, frozenset[str]]) -> Fo
     source = str(field.get("option_strings_source") or "")
     options = None
     if source.startswith("lookup "):
-        # A list that we may not see takes nothing that we could know.
+        # We cannot know the values of a list that we may not see.
         options = lookups.get(source.removeprefix("lookup "), frozenset())
     elif field.get("option_strings_text"):
         options = frozenset(str(option["id"]) for option in field["option_strings_text"])
@@ -176,13 +180,14 @@ def _read_field(field: dict[str, Any], lookups: dict[str, frozenset[str]]) -> Fo
     )  # fmt: skip
 
 
-# -- saying it ---------------------------------------------------------------------------------
+# -- mapping -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Known:
-    """What an agency may know of a referral: answers and facts as codes, answers in words, and for
-    the code of a category those above it.
+    """What an agency may know of a referral.
+
+    It holds answers and facts as codes, answers in words, and the codes above each category.
     """
 
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -191,7 +196,7 @@ class Known:
 
 
 def case_body(mapping: Mapping, known: Known, service_id: UUID, owned_by: str) -> Said:
-    """The case with its one service, in Primero's words; and what could not be said."""
+    """Return the case with its one service in Primero's terms, and what could not be mapped."""
     case = say(mapping, mapping.fields, mapping.always, known.facts, known.above)
     service = say(mapping, mapping.service_fields, mapping.service_always, known.facts, known.above)
     told = tell(mapping.service_told, known.words)
@@ -209,13 +214,13 @@ def case_body(mapping: Mapping, known: Known, service_id: UUID, owned_by: str) -
 
 
 def referral_notes(known: Known) -> str:
-    """What stands beside the referral itself: our code, and the ground if it is not consent."""
+    """Return the notes of the referral: our code, and the ground if it is not consent."""
     code, basis = known.facts["code"], str(known.facts["basis"])
     return code if basis == "consent" else f"{code}: without consent, {basis.replace('_', ' ')}"
 
 
 def outcome_in_words(row: dict[str, Any]) -> str:
-    """What Primero says of how a referral ended: the reason of a rejection, or of no success."""
+    """Return how a referral ended in Primero: the reason of a rejection, or of no success."""
     parts = [
         str(row[key]).replace("_", " ")
         for key in ("rejected_reason", "rejection_note", "success_status", "reason_not_successful")
@@ -226,14 +231,14 @@ def outcome_in_words(row: dict[str, Any]) -> str:
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-# What every case takes, whatever its forms ask.
+# Fields that every case takes, whatever its forms.
 _CORE = frozenset({"id", "module_id", "owned_by", "status", "record_state", "created_at"})
 
 
 def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[str]:
-    """What the discovered forms would refuse: unknown fields, unknown options, wrong kinds.
+    """Return what their forms would refuse: unknown fields, unknown options, wrong types.
 
-    A value is named only if it is a code of the mapping: others may be a child's name.
+    A value is named only if it is a code of the mapping: other values may be a child's name.
     """
     rules = (*mapping.fields, *mapping.service_fields)
     codes = {value for rule in rules for value in (rule.values or {}).values()}
@@ -276,7 +281,7 @@ def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> 
     return []
 
 
-# Their status of a referral → what it means for ours.
+# Their status of a referral → its meaning here.
 STATUS = {
     "accepted": "accept",
     "rejected": "reject",

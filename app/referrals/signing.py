@@ -1,7 +1,7 @@
-"""Signed events between machines, as the Standard Webhooks specification has it. Pure.
+"""Signed events between systems, by the Standard Webhooks specification. Pure.
 
-The signature is HMAC-SHA256 over `id.time.body`. Whoever receives one of ours can check it
-with any library of that specification; what we receive is checked the same way.
+The signature is HMAC-SHA256 over `id.time.body`. A receiver can check our events with any library
+of that specification; we check received events in the same way.
 """
 
 import base64
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from app.errors import NotAllowed
 
-# How far a sender's clock may be off.
+# By how much a sender's clock may be wrong.
 TOLERANCE = timedelta(minutes=5)
 PREFIX = "whsec_"
 
@@ -23,28 +23,28 @@ class BadEvent(NotAllowed):
 class StaleEvent(NotAllowed):
     status = 401
     default = (
-        "The time of the event is more than five minutes off. Set the sender's clock, "
-        "and sign each try anew."
+        "The time of the event is more than five minutes off. Correct the sender's clock, "
+        "and sign the event anew for each attempt."
     )
 
 
 def key_of(secret: str) -> bytes:
-    """The key of a secret as it is exchanged: `whsec_` and base64. Raises ValueError."""
+    """Return the key of a secret in its exchange format, `whsec_` and base64. Raises ValueError."""
     encoded = secret.removeprefix(PREFIX)
     key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     if len(key) < 24:
-        raise ValueError("a secret has at least 24 bytes")
+        raise ValueError("a secret must have at least 24 bytes")
     return key
 
 
 def sign(key: bytes, event_id: str, at: datetime, body: bytes) -> str:
-    """The signature of an event."""
+    """Return the signature of an event."""
     told = f"{event_id}.{int(at.timestamp())}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, told, "sha256")).decode()
 
 
 def headers_for(key: bytes, event_id: str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers that go with an event."""
+    """Return the headers of an event."""
     return {
         "content-type": "application/json",
         "webhook-id": event_id,
@@ -56,9 +56,9 @@ def headers_for(key: bytes, event_id: str, at: datetime, body: bytes) -> dict[st
 def check(
     key: bytes, event_id: str, timestamp: str, signature: str, body: bytes, now: datetime
 ) -> None:
-    """Raises BadEvent or StaleEvent.
+    """Check the signature and the time of an event. Raises BadEvent or StaleEvent.
 
-    The signature is looked at first: a stranger learns nothing.
+    The signature is checked first, so that a sender without the key learns nothing.
     """
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         raise BadEvent()

@@ -320,7 +320,7 @@ async def test_of_two_supervisors_one_takes_it_and_the_other_hears_so(night: Sta
     assert sorted(a.status_code for a in answers) == [200, 409]
     loser = next(a for a in answers if a.status_code == 409)
     winner = "vera" if answers[0].status_code == 200 else "boris"
-    assert loser.json()["detail"] == f"{winner} has taken it in hand already."
+    assert loser.json()["detail"] == f"{winner} has taken this referral already."
     owner = await night.rows("SELECT name FROM staff s JOIN referrals r ON r.owner_id = s.id")
     assert owner[0]["name"] == winner
     assert ana.id is not None

@@ -125,7 +125,7 @@ async def test_our_own_supervisor_reads_that_they_have_it(night: Stage, post: Ma
     )
     assert done.status_code == 303
     shown = (await click(night, done.headers["location"])).text
-    assert "Our own house has it in hand" in shown
+    assert "Our own staff have this referral" in shown
     assert "Another service" not in shown
     # It was solved without any agency: why has to be written.
     path = f"/referrals/{made['id']}/close"
@@ -144,7 +144,7 @@ async def test_what_an_agency_has_is_not_closed_over_its_head(night: Stage, post
     await ana.ask("POST", f"{path}/acknowledge", HOUSE)
     refused = await ana.ask("POST", f"{path}/close", {"words": "enough"})
     assert refused.status_code == 409
-    assert "An agency has it" in refused.json()["detail"]
+    assert "An agency has this referral" in refused.json()["detail"]
 
 
 async def test_a_refused_withdrawal_at_primero_is_somebodys_task(
