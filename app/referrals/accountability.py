@@ -1,6 +1,6 @@
-"""How agencies answer, in numbers without identities: each measure is defined once, here.
+"""How agencies reply, in numbers without identities: each measure is defined once, here.
 
-A measure is over the approaches to an agency that were offered in a window (half-open).
+A measure counts the referrals that were offered to an agency in a window (half-open).
 """
 
 from dataclasses import dataclass, field
@@ -16,31 +16,30 @@ from app.work import Work
 DEFINITIONS = {
     "offered": "referrals offered to the agency in the window; a reminder in a later round is not "
     "another offer",
-    "acknowledged": "of these, those that a person there acknowledged",
-    "accepted": "of these, those that it accepted",
-    "rejected": "of these, those that it rejected",
-    "unanswered": "of these, those that went on to another agency without an answer, although this "
-    "one was rung or written to",
-    "median_seconds_to_acknowledge": "middle value of the seconds from the offer to the "
-    "acknowledgement, of those acknowledged",
-    "p90_seconds_to_acknowledge": "nine in ten were acknowledged within so many seconds "
+    "acknowledged": "offered referrals that a person at the agency acknowledged",
+    "accepted": "offered referrals that the agency accepted",
+    "rejected": "offered referrals that the agency rejected",
+    "unanswered": "offered referrals that went on to another agency without a reply, although "
+    "this agency was rung or written to",
+    "median_seconds_to_acknowledge": "median of the seconds from the offer to the "
+    "acknowledgement, over the acknowledged referrals",
+    "p90_seconds_to_acknowledge": "seconds within which nine in ten were acknowledged "
     "(linear interpolation)",
-    "seen": "of these, those in which the child was seen",
-    "median_seconds_to_see_child": "middle value of the seconds from the offer to the contact "
-    "with the child, of those where there was one",
-    "p90_seconds_to_see_child": "nine in ten children were seen within so many seconds",
-    "breaches": "deadlines that it missed: to acknowledge, if it was rung or written to before; to "
-    "open the details, to see the child and to follow up, if it had acknowledged before (the "
-    "written form and the feedback are ours, and are not counted)",
-    "completed": "of those offered, the ones it completed",
-    "feedback_wanted": "of its completed ones, those whose reporter wanted to hear what became "
-    "of it",
-    "feedback_given": "of these, those where the reporter was told",
-    "separation_risk": "of its completed ones, those in which a child might have been separated "
+    "seen": "offered referrals in which the child was seen",
+    "median_seconds_to_see_child": "median of the seconds from the offer to the contact "
+    "with the child, over the referrals in which the child was seen",
+    "p90_seconds_to_see_child": "seconds within which nine in ten children were seen",
+    "breaches": "deadlines that the agency missed: to acknowledge, if it was rung or written to "
+    "before; to open the details, to see the child and to follow up, if it had acknowledged before "
+    "(the written form and the feedback are ours, and are not counted)",
+    "completed": "offered referrals that the agency completed",
+    "feedback_wanted": "completed referrals whose reporter wanted to hear the outcome",
+    "feedback_given": "of these, referrals whose reporter was told",
+    "separation_risk": "completed referrals in which a child might have been separated "
     "from its family",
-    "separation_prevented": "of these, those in which the child stayed with its family or its "
+    "separation_prevented": "of these, referrals in which the child stayed with its family or its "
     "relatives",
-    "separated": "of these, those in which the child was placed elsewhere",
+    "separated": "of these, referrals in which the child was placed elsewhere",
 }
 
 
@@ -56,7 +55,7 @@ class Row:
     outcomes: dict[str, int] = field(default_factory=dict)
 
 
-# One pass over the approaches of the window. Whose a breach is was written down with it.
+# One pass over the window. The agency that missed a deadline was written down with the breach.
 _SQL = """
 WITH mine AS (
   SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
@@ -129,7 +128,7 @@ GROUP BY g.code, coalesce(r.outcome, 'not told')
 
 
 async def accountability(work: Work, since: datetime, until: datetime) -> list[Row]:
-    """The measures of all agencies together, first, and of each one."""
+    """Return the measures of all agencies together, then of each agency."""
     window = {"since": since, "until": until}
     lists = {"stayed": sorted(STAYED), "left": sorted(LEFT)}
     statement = text(_SQL).bindparams(bindparam("stayed"), bindparam("left"))
@@ -147,7 +146,7 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
                 _of(reasons, code), _of(outcomes, code),
             )
         )  # fmt: skip
-    # Without a single offer there is a row of nothing.
+    # Without any offer, keep the total row of zeros.
     return [row for row in found if row.values["offered"]] or found[:1]
 
 

@@ -1,8 +1,8 @@
-"""The directory of agencies, and what is referred to them.
+"""The directory of agencies, and the referrals to them.
 
-A referral is a duty towards a child: it stays one row with its clocks and its owner while it
-is offered to one agency after the other. Each offer is an *approach*; each try to reach
-somebody there is a *rung* of its ladder.
+A referral is a duty towards a child. It stays one row, with its deadlines and its owner, while it
+is offered to one agency after the other. Each offer to an agency, the recipient, is an `Approach`;
+each attempt to reach a person is a `Rung`; each deadline is a `Clock`.
 """
 
 from datetime import date, datetime
@@ -47,7 +47,7 @@ from app.referrals.states import (
 
 
 class Agency(Base):
-    """Who can be asked for help for a child. Of its people only duty phones are kept."""
+    """An agency that can be asked to help a child. Its staff are not kept, only duty phones."""
 
     __tablename__ = "agencies"
     __table_args__ = (
@@ -64,7 +64,7 @@ class Agency(Base):
     name: Mapped[str]
     sector: Mapped[str]
     services: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    # Codes of the place tree; none means everywhere.
+    # Codes of the place tree; empty means everywhere.
     areas: Mapped[list[str]] = mapped_column(ARRAY(Text))
     age_from: Mapped[int | None]
     age_to: Mapped[int | None]
@@ -81,7 +81,7 @@ class Agency(Base):
     valid_until: Mapped[date | None] = mapped_column(Date)
     verified_on: Mapped[date | None] = mapped_column(Date)
     verified_by: Mapped[str] = mapped_column(server_default="")
-    # Somebody there said that they are the wrong service: to be verified anew.
+    # When the agency said that it is the wrong service; its entry has to be verified again.
     doubted_at: Mapped[datetime | None]
     webhook_url: Mapped[str | None]
     webhook_secret_sealed: Mapped[Sealed | None]
@@ -93,7 +93,7 @@ class Agency(Base):
 
 
 class DutyPhone(Base):
-    """A phone that somebody answers for an agency, in the order in which they are rung."""
+    """A phone of an agency that is answered on duty; phones are rung in order of `position`."""
 
     __tablename__ = "duty_phones"
     __table_args__ = (UniqueConstraint("agency_id", "position"),)
@@ -103,15 +103,15 @@ class DutyPhone(Base):
     position: Mapped[int]
     number: Mapped[str]
     hours: Mapped[str] = mapped_column(server_default="")
-    # A person who answered it said that it is a wrong number; rung after the others until the
-    # directory is verified anew.
+    # A person who answered said that it is a wrong number; the phone is rung after the others until
+    # the directory is verified again.
     doubted_at: Mapped[datetime | None]
-    # Phones that are no longer in the directory stay, for what was tried on them.
+    # Phones that left the directory are kept for the attempts that were made on them.
     gone_at: Mapped[datetime | None]
 
 
 class Mandate(Base):
-    """Who by law or protocol receives a kind of referral for a place (`*`: everywhere)."""
+    """The agency that by law or protocol receives a service for a place (`*`: everywhere)."""
 
     __tablename__ = "mandates"
 
@@ -133,7 +133,7 @@ class Referral(Filled, Base):
         one_of("service", Service),
         one_of("opened_how", OpenedHow),
         one_of("outcome", ReferralOutcome),
-        # One for a call whose danger key nobody could answer, however often that is looked at.
+        # One referral for a call whose danger key went unanswered, however often the job runs.
         Index(
             "uq_referrals_danger_key", "call_id", unique=True,
             postgresql_where=text("opened_how = 'danger_key'"),
@@ -154,7 +154,7 @@ class Referral(Filled, Base):
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
     case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"))
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
-    # Several that one need has opened at once.
+    # The same for all referrals that were opened at once for one need.
     opened_together: Mapped[UUID]
     opened_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     opened_how: Mapped[str]
@@ -163,36 +163,36 @@ class Referral(Filled, Base):
     protocol: Mapped[str]
     protocol_version: Mapped[int]
     state: Mapped[str] = mapped_column(server_default="draft")
-    # Which child of the contact it is about; none where the contact names no child.
+    # The child's entry in the contact; NULL if the contact names no child.
     child_entry: Mapped[str | None]
-    # Answers that only come close to what is asked: told to no agency before they are confirmed.
+    # Answers that only come close to what is asked; not told to an agency until confirmed.
     to_confirm: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # The child's age, as far as it is known, to find the right agency.
     child_age: Mapped[int | None]
-    # Asked for before the service itself, so that the child can stay with its family.
+    # Services asked before the service itself, so that the child can stay with its family.
     family_first: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     separation_risk: Mapped[bool] = mapped_column(server_default="false")
-    # The agency that has it, or to which it is being offered.
+    # The agency that has the referral, or to which it is being offered.
     approach_id: Mapped[UUID | None]
     agency_id: Mapped[UUID | None] = mapped_column(ForeignKey("agencies.id"), index=True)
-    # Where the ladder stands, and when it climbs on; NULL when it rests.
+    # The position of the escalation, and the time of its next turn; NULL while it rests.
     ladder_round: Mapped[int] = mapped_column(server_default="0")
     ladder_step: Mapped[int] = mapped_column(server_default="0")
     ladder_phone: Mapped[int] = mapped_column(server_default="-1")
     climbs_at: Mapped[datetime | None]
-    # Each turn of the ladder has a number, so that a timer of an earlier one does nothing.
+    # Each turn of the escalation has a number, so that the timer of an earlier turn does nothing.
     turn: Mapped[int] = mapped_column(server_default="0")
-    # The counsellor brings whoever acknowledges into the live call.
+    # The duty phone that acknowledges is added to the live call.
     warm: Mapped[bool] = mapped_column(server_default="false")
-    # When its urgency was last raised or lowered.
+    # When the urgency was last raised or lowered.
     urgency_at: Mapped[datetime | None]
-    # Consent to an immediate one was withdrawn, and a supervisor has yet to decide.
+    # Consent to an immediate referral was withdrawn, and a supervisor has yet to decide.
     withdrawal_at: Mapped[datetime | None]
-    # Who wants an immediate one taken back; a second person does it.
+    # The member of staff who asked to recall an immediate referral; a second one confirms it.
     recall_wanted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     sent_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
-    # Our own supervisor or director has it in hand, and no agency yet.
+    # Our own supervisor or director has the referral, and no agency has it yet.
     house_has_it: Mapped[bool] = mapped_column(server_default="false")
     accepted_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
@@ -200,7 +200,7 @@ class Referral(Filled, Base):
     completed_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
-    # When what was written later is announced next to the agency that holds it, and was last.
+    # When the agency that holds the referral is told of new answers next, and was told last.
     update_due_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
     wants_feedback: Mapped[bool] = mapped_column(server_default="false")
@@ -208,7 +208,7 @@ class Referral(Filled, Base):
 
 
 class Consent(Base):
-    """What was said about consent, one row each time; the last one counts. Append-only."""
+    """Consent, an override or a withdrawal, one row each; the last row counts. Append-only."""
 
     __tablename__ = "consents"
     __table_args__ = (
@@ -223,24 +223,24 @@ class Consent(Base):
     id: Mapped[UUID]
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
     at: Mapped[datetime]
-    # Empty: the program, by the protocol's own rule for the danger key.
+    # NULL: the program, by the protocol's rule for the danger key.
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     kind: Mapped[str]
     given_by: Mapped[str | None]
     how: Mapped[str | None]
     scope: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     withheld_from: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    # For which services it was given; none: for what this referral asks for.
+    # The services for which it was given; empty: the service of this referral.
     for_what: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     basis: Mapped[str | None]
     child_told: Mapped[bool | None]
-    # Sectors or codes that an override names although it was asked that they are not told.
+    # Sectors or codes that an override names although the consent excludes them.
     despite: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     words_sealed: Mapped[Sealed | None]
 
 
 class Clock(Base):
-    """Something has to have happened by then. A breach is written when it comes about."""
+    """A deadline of a referral. A breach is recorded when the deadline passes."""
 
     __tablename__ = "clocks"
     __table_args__ = (
@@ -260,12 +260,12 @@ class Clock(Base):
     due_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
     breached_at: Mapped[datetime | None]
-    # The agency that had it, or was being asked, at that moment.
+    # The recipient that had the referral, or was being asked, at that moment.
     breached_by: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"), index=True)
 
 
 class ClockBreach(Base):
-    """A deadline that ran out. The clock may be set anew; this row stays for the figures."""
+    """A missed deadline. The deadline may be set again; this row stays for the figures."""
 
     __tablename__ = "clock_breaches"
     __table_args__ = (
@@ -275,14 +275,14 @@ class ClockBreach(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     clock_id: Mapped[UUID] = mapped_column(ForeignKey("clocks.id"))
-    # The agency that had it, or was being asked; none: our own house.
+    # The recipient that had the referral, or was being asked; NULL: our own staff.
     approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
     due_at: Mapped[datetime]
     at: Mapped[datetime]
 
 
 class Approach(Base):
-    """A referral offered to one agency."""
+    """A recipient: one agency that was asked to take a referral."""
 
     __tablename__ = "approaches"
     __table_args__ = (
@@ -307,8 +307,8 @@ class Approach(Base):
     seen_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     reason: Mapped[str | None]
-    # When it first had the details, when it last read them and in which revision of the form, and
-    # when it was last told that more was written.
+    # When the agency first had the details, when it last read them and in which revision of the
+    # form, and when it was last told that more was written.
     details_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
     read_revision: Mapped[int | None]
@@ -316,7 +316,7 @@ class Approach(Base):
 
 
 class Rung(Base):
-    """One try to reach a person: committed as *sending* before anything is sent."""
+    """One attempt to reach a person: committed as *sending* before anything is sent."""
 
     __tablename__ = "rungs"
     __table_args__ = (
@@ -331,7 +331,7 @@ class Rung(Base):
 
     id: Mapped[Identifier]
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    # Empty where it goes to our own people on call.
+    # NULL if it goes to our own people on call.
     approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     number: Mapped[int]
@@ -339,13 +339,13 @@ class Rung(Base):
     round: Mapped[int] = mapped_column(server_default="0")
     purpose: Mapped[str] = mapped_column(server_default="ladder")
     kind: Mapped[str]
-    # What only the message itself may hold: a link's token, a code. Forgotten once it is sent.
+    # What only the message itself may hold: a link's token, a code. Deleted once it is sent.
     payload_sealed: Mapped[Sealed | None]
-    # The number or address, as it was then.
+    # The number or address at the time of the attempt.
     target: Mapped[str]
     language: Mapped[str]
     seconds: Mapped[int] = mapped_column(server_default="30")
-    # About how many children the agency is asked with it.
+    # How many children the attempt asks about.
     children: Mapped[int] = mapped_column(server_default="1")
     sending: Mapped[str] = mapped_column(server_default="wanted")
     wanted_at: Mapped[datetime]
@@ -359,7 +359,7 @@ class Rung(Base):
 
 
 class Link(Base):
-    """A link of one step: used once, for a while, known by its hash only."""
+    """A single-use link for one step, with an expiry time; only its hash is kept."""
 
     __tablename__ = "links"
     __table_args__ = (Index("ix_links_approach_id", "approach_id"),)
@@ -369,24 +369,24 @@ class Link(Base):
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
     approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
-    # By which way it went out; its code goes the other.
+    # The channel by which the link was sent; its code goes by another.
     channel: Mapped[str]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     used_for: Mapped[str | None]
-    # The link with whose id the code is hashed: this one, or the one before it.
+    # The id of the link with which the code is hashed: this link, or the one before it.
     code_of: Mapped[UUID]
     code_key: Mapped[KeyedHash | None]
     code_channel: Mapped[str | None]
     code_tries: Mapped[int] = mapped_column(server_default="0")
-    # Who proved themselves reads what identifies the child until then, in that browser.
+    # Until then the browser in which the code was entered shows the child's details.
     proven_until: Mapped[datetime | None]
     proof_key: Mapped[KeyedHash | None]
 
 
 class Disclosure(Base):
-    """What was told to whom, when, how and on which ground, field by field. Append-only."""
+    """What an agency was told, when, how and on which ground, field by field. Append-only."""
 
     __tablename__ = "disclosures"
     __table_args__ = (Index("ix_disclosures_referral_id", "referral_id", "id"),)
@@ -403,7 +403,7 @@ class Disclosure(Base):
 
 
 class Notice(Base):
-    """Something that somebody in the house has to see, with whoever saw it."""
+    """A notice for the owner or the supervisors, with the member of staff who has seen it."""
 
     __tablename__ = "notices"
     __table_args__ = (
@@ -419,7 +419,7 @@ class Notice(Base):
     for_whom: Mapped[str]
     at: Mapped[datetime]
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    # Whoever wrote an override does not count as having been told of it.
+    # The author of an override cannot be the second person who sees it.
     author_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     seen_at: Mapped[datetime | None]
     seen_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
@@ -453,7 +453,7 @@ class Dispatch(Base):
     words_sealed: Mapped[Sealed | None]
 
 
-# -- by machine --------------------------------------------------------------------------------
+# -- agencies' own systems ---------------------------------------------------------------------
 
 
 class Delivery(Base):
@@ -481,7 +481,7 @@ class Delivery(Base):
 
 
 class ReceivedEvent(Base):
-    """An event that an agency's system sent us: once, however often it comes."""
+    """An event that an agency's system sent us; a repeat finds this row and changes nothing."""
 
     __tablename__ = "received_events"
 
@@ -495,13 +495,13 @@ class ReceivedEvent(Base):
 
 
 class Counterpart(Base):
-    """The case and referral in another case management system that stand for an approach."""
+    """The case and referral in another case management system that stand for a recipient."""
 
     __tablename__ = "counterparts"
     __table_args__ = (one_of("state", ("wanted", "case_made", "referred", "refused", "ended")),)
 
     approach_id: Mapped[UUID] = mapped_column(ForeignKey("approaches.id"), primary_key=True)
-    # Ours: it is the id of their case too, so that a repeat is recognised.
+    # An id of ours, used as the id of their case, so that a repeat is recognised.
     case_id: Mapped[UUID] = mapped_column(unique=True)
     service_id: Mapped[UUID]
     their_referral: Mapped[str | None]
@@ -510,6 +510,6 @@ class Counterpart(Base):
     mapping: Mapped[str]
     mapping_version: Mapped[int]
     problem: Mapped[str] = mapped_column(server_default="")
-    # Answers for which the other system has no word: questions, or a question and its code.
+    # Answers for which the other system has no term: questions, or a question and its code.
     left_out: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     asked_at: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""The written confirmation of a referral as a PDF: what this agency's service needs, no more."""
+"""The written confirmation of a referral as a PDF, with only what the agency's service needs."""
 
 from datetime import datetime
 from pathlib import Path
@@ -30,13 +30,13 @@ from app.work import Work
 _TEMPLATE = Path(__file__).parent / "data" / "referral.typ"
 _WORDS = {
     "en": {
-        "by": "Referred by", "reach": "Reach us at once", "with": "Referred with",
+        "by": "Referred by", "reach": "Call us at once on", "with": "Referred with",
         "we": "For the helpline", "title": "Referral {}",
         "confidential": "Confidential: for {} only",
         "printed": "Written confirmation, {}", "to": "To", "from": "From", "urgency": "Urgency",
         "service": "Asked for", "opened": "Referred at", "acknowledged": "Acknowledged at",
-        "due": "Due: {}", "ground": "Told on the ground of", "agreed": "Agreed by telephone",
-        "answer": "Answer of the receiving agency", "received": "Received by", "date": "Date",
+        "due": "Due: {}", "ground": "Basis for sharing", "agreed": "Agreed by telephone",
+        "answer": "Reply of the receiving agency", "received": "Received by", "date": "Date",
         "outcome": "Outcome", "signature": "Signature", "helpline": "Child helpline",
         "acknowledge": "acknowledge", "details": "open the details",
         "team": "outreach team arrives", "feedback": "feedback to the reporter",
@@ -62,8 +62,9 @@ _WORDS = {
 async def confirm_in_writing(
     work: Work, staff: Staff, referral_id: UUID, *, on_paper: bool
 ) -> bytes:
-    """Make the form in the agency's language, let the agency have it by its link or by whoever
-    hands it over on paper, and stop the clock that waits for it.
+    """Print the form in the agency's language, and stop the deadline for it.
+
+    With `on_paper` our staff hand it over; otherwise the agency gets a link to it.
 
     Raises NotFound, Conflict, NotConsented.
     """
@@ -71,12 +72,12 @@ async def confirm_in_writing(
     if ReferralState(referral.state) in OVER:
         raise Conflict("This referral is over: nothing is told any more.")
     if referral.approach_id is None:
-        raise Conflict("No agency has it at the moment: there is nobody to confirm it to.")
+        raise Conflict("No agency has this referral now. Send it to an agency first.")
     approach = await lock_approach(work, referral, referral.approach_id)
     agency = await work.session.get(Agency, approach.agency_id)
     assert agency is not None
     if not (on_paper or agency.email or agency.sms):
-        raise Conflict("There is no address for messages: hand the form over on paper.")
+        raise Conflict("The agency has no address for messages. Hand the form over on paper.")
     how = "written form on paper" if on_paper else "written form"
     page = await _page(work, referral, agency, approach, how)
     if on_paper:
@@ -96,7 +97,7 @@ async def confirm_in_writing(
 async def print_for_agency(
     work: Work, referral: Referral, agency: Agency, approach: Approach
 ) -> bytes:
-    """The same for whoever has proved themselves at a link. Raises NotConsented."""
+    """Print the form for an agency that entered the code of its link. Raises NotConsented."""
     return await print_page(
         _TEMPLATE, await _page(work, referral, agency, approach, "written form by link")
     )
@@ -151,7 +152,7 @@ async def _page(
 
 
 async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> list[dict[str, str]]:
-    """What was agreed with this agency by telephone."""
+    """Return what was agreed with this agency by telephone."""
     rows = await work.session.scalars(
         select(RecordEvent)
         .where(

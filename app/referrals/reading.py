@@ -1,4 +1,4 @@
-"""Referrals as they are listed, and one of them as a story."""
+"""Read referrals: lists, the story of one referral, notices and counts."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,14 +55,14 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for; nothing set means all that are not over."""
+    """The filter of a list; with nothing set, all referrals that are not over."""
 
     state: str | None = None
     urgency: str | None = None
     agency: str | None = None
     mine: bool = False
     over: bool = False
-    # Of a list that goes on: everything opened before.
+    # Only those opened before this instant, for the next page of a list.
     before: datetime | None = None
 
 
@@ -119,7 +119,7 @@ async def referred_from(
     contact_id: UUID | None = None,
     case_id: UUID | None = None,
 ) -> list[Line]:
-    """What was referred from a call, a contact or a case, for whoever may see it."""
+    """Return the referrals made from a call, a contact or a case that the person may see."""
     which: ColumnElement[bool] = Referral.call_id == call_id
     if contact_id is not None:
         which = Referral.contact_id == contact_id
@@ -146,7 +146,7 @@ def _line(referral: Referral, agency: str | None, owner: str, known: list[Clock]
 
 @dataclass
 class Story:
-    """Everything about one referral, as its page tells it."""
+    """Everything about one referral, as its page shows it."""
 
     opened: Opened[Referral]
     clocks: list[Clock]
@@ -161,21 +161,21 @@ class Story:
     names: dict[UUID, str]
     siblings: list[Referral]
     contact_code: str = ""
-    # The contact says in words whom it must not reach.
+    # The contact says in words who must not be told.
     wish_in_words: bool = False
     agencies: dict[str, str] = field(default_factory=dict)
-    # What counts now, of this referral or of another of the same child.
+    # The consent that counts now, from this referral or another one of the same child.
     given: Given | None = None
 
     @property
     def holder(self) -> Approach | None:
-        """The approach to the agency that has it, or that is being asked."""
+        """Return the recipient that has the referral, or that is being asked."""
         wanted = self.opened.record.approach_id
         return next((a for a, _ in self.approaches if a.id == wanted), None)
 
 
 async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
-    """A referral that the person may read; the reading is logged first. Raises NotFound."""
+    """Return a referral that the person may read; the reading is logged first. Raises NotFound."""
     opened = await open_record(work, staff, Referral, referral_id, "referral read")
     session, referral = work.session, opened.record
     approaches = (
@@ -268,7 +268,7 @@ def _words(opened: Opened[Any], row: Dispatch) -> str:
 
 
 async def notices_for(work: Work, staff: Staff, limit: int = 100) -> list[tuple[Notice, Referral]]:
-    """What somebody has to see and has not: as the owner, or as a supervisor."""
+    """Return the unseen notices for a member of staff, as the owner or as a supervisor."""
     mine = Referral.owner_id == staff.id
     concerns: ColumnElement[bool] = (Notice.for_whom == "owner") & mine
     if may(staff.role, Permission.SEE_CLOCKS):
@@ -284,7 +284,7 @@ async def notices_for(work: Work, staff: Staff, limit: int = 100) -> list[tuple[
 
 
 async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
-    """Somebody has seen a notice; of an override that is the second person.
+    """Record that a member of staff has seen a notice; an override is thereby reviewed.
 
     Raises NotFound, Conflict.
     """
@@ -296,14 +296,14 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
         )
     ).one_or_none()
     if row is None:
-        raise NotFound("There is no such notice, or not for you.")
+        raise NotFound("Not found, or you do not have access.")
     notice, referral = row
     if notice.for_whom == "owner" and referral.owner_id != staff.id:
-        raise Conflict("This is for the owner of the referral.")
+        raise Conflict("This notice is for the owner of the referral.")
     if notice.for_whom == "supervisors" and not may(staff.role, Permission.SEE_CLOCKS):
-        raise Conflict("This is for a supervisor.")
+        raise Conflict("This notice is for a supervisor.")
     if notice.author_id == staff.id:
-        raise Conflict("A second person has to see this: not whoever wrote it.")
+        raise Conflict("You wrote this. A second person has to see it.")
     if notice.kind == NoticeKind.OVERRIDE and notice.seen_at is None:
         await lock_referral(work, referral.id)
         note(work, referral, "override seen", By("by_hand"))
@@ -317,7 +317,7 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
 
 
 async def counts(work: Work, staff: Staff) -> dict[str, int]:
-    """How many are open, unacknowledged and overdue, of those one may see."""
+    """Count the open referrals and the overdue deadlines that a person may see."""
     open_ = (
         select(func.count())
         .select_from(Referral)
@@ -335,7 +335,7 @@ async def counts(work: Work, staff: Staff) -> dict[str, int]:
     }
 
 
-# Made once, since many rings ask it. Of the last calls: somebody may ring a thousand times.
+# Built once, since it runs at every ring. Only the last calls: a caller may ring a thousand times.
 _CALLER: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
 _LATEST = (
     select(Call.id)
@@ -355,6 +355,6 @@ _URGENT = Question(
 
 
 async def has_open_urgent_referral(work: Work, call: Call) -> bool:
-    """Whether something is urgent and not done yet for whoever rings from this number."""
+    """Return whether the caller's number has an urgent referral that is not over."""
     quick = work.ground.database.quick
     return bool(await quick.rows(_URGENT, key=call.caller_key, call_id=call.id))

@@ -1,4 +1,4 @@
-"""Who sees which referral: every reading begins with one of these conditions."""
+"""Who may see which referral: every query begins with one of these conditions."""
 
 from uuid import UUID
 
@@ -15,7 +15,11 @@ from app.work import Work
 
 
 def reads_referral(staff: Staff | Reader) -> ColumnElement[bool]:
-    """Own ones, those one opened, those of contacts one reads; a team's; an officer's, all."""
+    """Limit to the referrals that a member of staff may read.
+
+    These are their own, those they opened, and those of contacts they read; for a supervisor also
+    the team's; for a referral officer all.
+    """
     if not may(staff.role, Permission.SEE_REFERRALS):
         return false()
     if may(staff.role, Permission.SEE_ALL_REFERRALS):
@@ -26,7 +30,7 @@ def reads_referral(staff: Staff | Reader) -> ColumnElement[bool]:
         exists().where(
             ContactReader.staff_id == staff.id, ContactReader.contact_id == Referral.contact_id
         ),
-        # Whoever talks with the child now.
+        # The counsellor who is talking with the caller now.
         exists().where(
             Offer.counsellor_id == staff.id,
             Offer.call_id == Referral.call_id,
@@ -40,7 +44,10 @@ def reads_referral(staff: Staff | Reader) -> ColumnElement[bool]:
 
 
 def writes_referral(staff: Staff) -> ColumnElement[bool]:
-    """The owner's; a supervisor's team's; an officer's, all."""
+    """Limit to the referrals that a member of staff may change.
+
+    These are their own; for a supervisor also the team's; for a referral officer all.
+    """
     if not may(staff.role, Permission.WRITE_REFERRALS):
         return false()
     if may(staff.role, Permission.SEE_ALL_REFERRALS):
@@ -54,12 +61,12 @@ scope(Referral, reads_referral, writes_referral)
 
 
 async def lock_own(work: Work, staff: Staff, referral_id: UUID) -> Referral:
-    """A referral that the person may change, locked. Raises NotFound."""
+    """Return a referral that the person may change, locked. Raises NotFound."""
     return await lock_writable(work, staff, Referral, referral_id)
 
 
 async def lock_referral(work: Work, referral_id: UUID) -> Referral:
-    """A referral, locked, for the program and for agencies' answers. Raises NotFound."""
+    """Return a referral, locked, for the program and for agencies' replies. Raises NotFound."""
     statement = select(Referral).where(Referral.id == referral_id)
     found = await work.session.scalar(
         statement.with_for_update().execution_options(populate_existing=True)

@@ -1,28 +1,27 @@
-"""What is said and written to the people of an agency. Pure: no personal data in any of it."""
+"""Spoken and written texts for the people of an agency, without any personal data. Pure."""
 
 from typing import Any
 
-# What a code is read as: letter by letter.
 _SPOKEN = {
     "en": {
-        "call": "This is the child helpline. There is an urgent referral for {agency}, "
+        "call": "This is the child helpline. We have an urgent referral for {agency}, "
         "reference {code}. "
-        "Press 1 to take it. Press 2 if you want to be called back. "
+        "Press 1 to take it. Press 2 if you want us to call you back. "
         "Press 3 if this is a wrong number.",
-        "call_siblings": "This is the child helpline. There is an urgent referral for {agency} "
+        "call_siblings": "This is the child helpline. We have an urgent referral for {agency} "
         "about {count} children, brothers and sisters, reference {code}. "
-        "Press 1 to take it for all of them. Press 2 if you want to be called back. "
+        "Press 1 to take it for all of them. Press 2 if you want us to call you back. "
         "Press 3 if this is a wrong number.",
         "confirm": "If you are {agency}, press {digit} to confirm that you take it. "
         "If this is a wrong number, press 3.",
-        "taken": "Thank you. It is written down that you have taken referral {code}. "
-        "A link to the details is on its way where we have an address; you can also ring the "
-        "helpline.",
-        "joined": "Thank you. You are now joined to the counsellor and the caller.",
-        "call_back": "Thank you. A counsellor is asked to ring you.",
-        "wrong": "Thank you. Please excuse the call.",
-        "not_needed": "Thank you. This referral has been taken already. Nothing has to be done.",
-        "code_ask": "This is the child helpline with a code that you asked for. "
+        "taken": "Thank you. We have recorded that you have taken referral {code}. "
+        "If we have an address for you, a link to the details is on its way. "
+        "You can also ring the helpline.",
+        "joined": "Thank you. You are now connected with the counsellor and the caller.",
+        "call_back": "Thank you. We have asked a counsellor to call you back.",
+        "wrong": "Thank you. We are sorry for the disturbance.",
+        "not_needed": "Thank you. This referral has already been taken. You need not do anything.",
+        "code_ask": "This is the child helpline with the code that you asked for. "
         "Press 1 to hear it.",
         "code": "Your code is {digits}. Again: {digits}.",
         "bye": "Goodbye.",
@@ -50,17 +49,17 @@ _SPOKEN = {
 
 _WRITTEN = {
     "en": {
-        "subject": "Referral {code}: please answer",
-        "ladder": "Urgency: {urgency}. Please open the link and acknowledge; it needs no account "
-        "and works once for each step:\n{link}",
-        "link": "Your link for the next step of referral {code}; it works once:\n{link}",
+        "subject": "Referral {code}: please reply",
+        "ladder": "Urgency: {urgency}. Please open the link and acknowledge the referral. You need "
+        "no account. The link works for one step:\n{link}",
+        "link": "Your link for the next step of referral {code}. It works once:\n{link}",
         "other_code": "Code for the link that you received by {other}: {number}",
         "code": "The code that you asked for: {number}",
         "withdrawn": "The consent to this referral was withdrawn. Please take no further steps "
         "that rest on it, and do not pass on what you were told.",
         "recalled": "This referral was taken back. Nothing more has to be done.",
         "answer": "There is an answer to your question. Open the link to read it:\n{link}",
-        "update": "More was written about referral {code}. Open the link to read it:\n{link}",
+        "update": "There is new information on referral {code}. Open the link to read it:\n{link}",
         "phone": "Child helpline: {phone}",
         "sms": "SMS", "email": "e-mail",
     },
@@ -96,23 +95,23 @@ _URGENCY = {
 }
 _HOUSE = {
     "breach": "A deadline has passed",
-    "override": "A referral rests on an override of consent: please look at it",
-    "call_back": "An agency wants to be called back",
+    "override": "A referral was made without consent: please review it",
+    "call_back": "An agency wants a call-back",
     "question": "An agency has a question",
     "rejected": "An agency has rejected a referral",
-    "nobody_left": "Nobody is left to ask in this round",
+    "nobody_left": "No agency is left to ask in this round",
     "wrong_service": "An agency says that it is the wrong service",
-    "urgency_lowered": "A referral is not immediate any more: look whether that is right",
-    "wrong_number": "A duty phone is a wrong number: put the directory right",
+    "urgency_lowered": "A referral is no longer immediate: check whether that is right",
+    "wrong_number": "A duty phone is a wrong number: correct the directory",
     "undelivered": "A message could not be delivered",
-    "completed": "An agency has done its part: look whether it is enough, and close it",
-    "withdrawn": "Consent to an immediate referral was withdrawn: decide whether there is a ground "
-    "to go on",
-    "recall_wanted": "An immediate referral is to be taken back: a second person has to agree",
-    "ring_them": "An agency may not have heard: ring and tell them",
-    "unmapped": "A referral cannot be said in another system's words",
-    "danger_unanswered": "The danger key was pressed and nobody could take the call",
-    "escalated": "A referral has climbed to our own people on call",
+    "completed": "An agency has done its part: check whether it is enough, then close the referral",
+    "withdrawn": "Consent to an immediate referral was withdrawn: decide whether there is another "
+    "ground to go on",
+    "recall_wanted": "An immediate referral is to be recalled: a second person has to confirm it",
+    "ring_them": "An agency may not know the latest: ring and tell them",
+    "unmapped": "A referral could not be mapped for another system",
+    "danger_unanswered": "The danger key was pressed and no counsellor could take the call",
+    "escalated": "A referral was escalated to our own people on call",
 }
 
 
@@ -136,7 +135,7 @@ _GROUNDS = {
 
 
 def language_for(languages: list[str]) -> str:
-    """The first of an agency's languages in which there are words."""
+    """Return the first of an agency's languages that has texts here, else English."""
     return next((one for one in languages if one in _SPOKEN), "en")
 
 
@@ -153,17 +152,17 @@ def ground_words(language: str, ground: str) -> str:
 
 
 def known(language: str) -> str:
-    """The language in which there are words, for an agency's own."""
+    """Return the language if it has texts here, else English."""
     return language if language in _SPOKEN else "en"
 
 
 def spell(code: str) -> str:
-    """A code as it is read aloud: R-7F3 becomes "R 7 F 3"."""
+    """Return a code as it is read aloud, letter by letter: R-7F3 becomes "R 7 F 3"."""
     return " ".join(code.replace("-", ""))
 
 
 def speak(language: str, key: str, **values: str) -> str:
-    """A sentence for the telephone."""
+    """Return a sentence for the telephone."""
     return _SPOKEN[known(language)][key].format(**values)
 
 
@@ -178,7 +177,7 @@ def write(
     payload: dict[str, Any],
     phone: str,
 ) -> tuple[str, str]:
-    """Subject and body of a message."""  # fmt: skip
+    """Return subject and body of a message."""  # fmt: skip
     words = _WRITTEN[known(language)]
     subject = words["subject"].format(code=code)
     lines = [f"{code}."]
@@ -197,5 +196,5 @@ def write(
 
 
 def house_words(kind: str) -> str:
-    """What a notice is about, for our own people."""
+    """Return what a notice is about, for our own people."""
     return _HOUSE.get(kind, kind)

@@ -1,4 +1,4 @@
-"""The life of a referral, of an approach to one agency, and of what is sent there. Pure."""
+"""The states of a referral, of its recipients, and of attempts to reach them. Pure."""
 
 from enum import StrEnum
 
@@ -34,20 +34,20 @@ class ReferralEvent(StrEnum):
     REDIRECT = "redirect"
     RECALL = "recall"
     WITHDRAW_CONSENT = "withdraw_consent"
-    # It was acknowledged, and its details were not opened in time: others are tried again.
+    # The agency acknowledged and did not open the details in time: the escalation resumes.
     LAPSE = "lapse"
 
 
 _S, _E = ReferralState, ReferralEvent
 
-# While somebody still has to be found who takes it.
+# Offered to an agency that has not replied.
 _OFFERED = (_S.SENT, _S.DELIVERED)
-# Where an agency has it in hand.
+# Held by an agency, or by our own staff.
 HELD = (_S.ACKNOWLEDGED, _S.ACCEPTED, _S.IN_PROGRESS)
-# It came back: the duty is open again.
+# The referral came back: the duty is open again.
 CAME_BACK = (_S.REJECTED, _S.FAILED, _S.EXPIRED)
 OVER = frozenset({_S.CLOSED, _S.RECALLED, _S.CONSENT_WITHDRAWN})
-# An urgent one in these states has a running clock to acknowledge it; a constraint says so too.
+# In these states an urgent referral has a running `acknowledge` deadline; a constraint checks it.
 UNACKNOWLEDGED = frozenset({_S.DRAFT, *_OFFERED, *CAME_BACK, _S.REDIRECTED})
 
 TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
@@ -62,9 +62,9 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
     (_S.ACKNOWLEDGED, _E.LAPSE): _S.SENT,
     **{(s, _E.FAIL): _S.FAILED for s in (_S.DRAFT, *_OFFERED)},
     **{(s, _E.EXPIRE): _S.EXPIRED for s in _OFFERED},
-    # What one has done with is not always enough: a person may send it on.
+    # What an agency has done is not always enough: a person may redirect the referral.
     **{(s, _E.REDIRECT): _S.REDIRECTED for s in (*_OFFERED, *HELD, *CAME_BACK, _S.COMPLETED)},
-    # Only people close it; what is acknowledged, while it is our own house that has it.
+    # Only people close it; from acknowledged only while our own staff have it.
     **{
         (s, _E.CLOSE): _S.CLOSED for s in (_S.COMPLETED, *CAME_BACK, _S.REDIRECTED, _S.ACKNOWLEDGED)
     },
@@ -76,14 +76,14 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
             (_E.RECALL, _S.RECALLED),
             (_E.WITHDRAW_CONSENT, _S.CONSENT_WITHDRAWN),
         )
-        # What is done cannot be taken back, but it can be kept from being told on.
+        # A completed referral cannot be recalled, but consent to it can be withdrawn.
         if s is not _S.COMPLETED or event is _E.WITHDRAW_CONSENT
     },
 }
 
 
 class ApproachState(StrEnum):
-    """What became of offering it to one agency."""
+    """What became of the offer to one agency, the recipient."""
 
     OFFERED = "offered"
     DELIVERED = "delivered"
@@ -116,19 +116,19 @@ class OpenedHow(StrEnum):
 
 
 class ClockKind(StrEnum):
-    """What has to have happened by when."""
+    """What a deadline waits for."""
 
     ACKNOWLEDGE = "acknowledge"
-    # An agency has acknowledged, and has yet to open the details.
+    # An agency has acknowledged and has yet to open the details.
     DETAILS = "details"
     SEEN = "seen"
     WRITTEN = "written"
     FOLLOW_UP = "follow_up"
     # A mobile outreach team that was asked for has to be with the child.
     TEAM = "team"
-    # The professional who reported waits to hear what became of it.
+    # The professional who reported has to be told the outcome.
     FEEDBACK = "feedback"
-    # Our own house has acknowledged; an agency has yet to.
+    # Our own staff have acknowledged; an agency has yet to.
     HAND_OVER = "hand_over"
 
 
@@ -145,16 +145,16 @@ class Sector(StrEnum):
     FAMILY_SUPPORT = "family_support"
     MISSING_CHILDREN = "missing_children"
     HELPLINE_ABROAD = "helpline_abroad"
-    # Our own supervisor and director on call: they are rung like anybody else.
+    # Our own supervisor and director on call: they are rung like an agency.
     OWN_HOUSE = "own_house"
 
 
-# Those to whom a law gives duties of their own; all others are services.
+# Sectors with duties of their own by law; all others are services.
 AUTHORITIES = frozenset({Sector.SOCIAL_WELFARE, Sector.POLICE, Sector.JUSTICE})
 
 
 class Service(StrEnum):
-    """What is asked of somebody."""
+    """What an agency is asked to do."""
 
     CHILD_PROTECTION = "child_protection"
     POLICE = "police"
@@ -174,7 +174,7 @@ class Service(StrEnum):
     DIRECTOR_ON_CALL = "director_on_call"
 
 
-# Of whom a law expects something: they are authorities, all others services.
+# Services of authorities, which have duties by law.
 ASKED_OF_AUTHORITIES = frozenset({Service.CHILD_PROTECTION, Service.POLICE, Service.JUSTICE})
 HOUSE = frozenset({Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL})
 
@@ -207,14 +207,14 @@ class ReferralOutcome(StrEnum):
 
 # Outcomes after which a child at risk of separation is still with its family. Relatives are family:
 # the Guidelines for the Alternative Care of Children (A/RES/64/142, paragraph 3) name other close
-# family members beside the parents.
+# family members besides the parents.
 STAYED = frozenset(
     {ReferralOutcome.SAFE_AT_HOME, ReferralOutcome.FAMILY_SUPPORTED, ReferralOutcome.KIN}
 )
 LEFT = frozenset({ReferralOutcome.SHELTER, ReferralOutcome.FOSTER, ReferralOutcome.RESIDENTIAL})
 
 
-# After these a supervisor looks whether somebody else has to act.
+# After these outcomes a supervisor checks whether another agency has to act.
 NOT_HELPED = frozenset(
     {ReferralOutcome.NOT_LOCATED, ReferralOutcome.DECLINED, ReferralOutcome.REFERRED_ON}
 )
@@ -227,10 +227,10 @@ class RungKind(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why somebody at an agency is rung or written to."""
+    """Why a person at an agency is rung or written to."""
 
     LADDER = "ladder"
-    # The code that goes the other way than the link.
+    # The code, sent by another channel than the link.
     CODE = "code"
     # A link for the next step.
     LINK = "link"
@@ -242,7 +242,7 @@ class Purpose(StrEnum):
 
 
 class RungResult(StrEnum):
-    """What came of one try. Only `acknowledged` and the two after it were said by a person."""
+    """The result of one attempt. Only `acknowledged` and the next two come from a person."""
 
     ACKNOWLEDGED = "acknowledged"
     CALL_BACK = "wants_to_be_called_back"
@@ -251,7 +251,7 @@ class RungResult(StrEnum):
     BUSY = "busy"
     MACHINE = "machine"
     NO_KEY = "nobody_pressed_a_key"
-    # Key 1, but not the key that only the agency itself has a reason to press.
+    # Key 1 was pressed, but not the second key, which only the agency has a reason to press.
     NOT_CONFIRMED = "not_confirmed"
     UNREACHABLE = "unreachable"
     DELIVERED = "delivered"
@@ -281,7 +281,7 @@ DISPATCH_RESULTS = (
 
 
 class NoticeKind(StrEnum):
-    """What somebody in the house has to see."""
+    """What the owner or a supervisor has to see."""
 
     BREACH = "breach"
     OVERRIDE = "override"
@@ -290,17 +290,17 @@ class NoticeKind(StrEnum):
     REJECTED = "rejected"
     NOBODY_LEFT = "nobody_left"
     WRONG_SERVICE = "wrong_service"
-    # A duty phone is answered by others: the directory has to be put right.
+    # A duty phone is a wrong number: the directory has to be corrected.
     WRONG_NUMBER = "wrong_number"
     URGENCY_LOWERED = "urgency_lowered"
     COMPLETED = "completed"
     UNDELIVERED = "undelivered"
-    # No message reaches them: somebody has to ring and say it.
+    # No message reaches the agency: our staff have to ring and tell them.
     RING_THEM = "ring_them"
     # Consent to an immediate referral was withdrawn: a supervisor decides.
     WITHDRAWN = "withdrawn"
     RECALL_WANTED = "recall_wanted"
     UNMAPPED = "unmapped"
     DANGER_UNANSWERED = "danger_unanswered"
-    # The ladder has reached the supervisor.
+    # The escalation has reached our own people on call.
     ESCALATED = "escalated"

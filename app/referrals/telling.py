@@ -1,4 +1,4 @@
-"""Messages to the people of an agency: what is wanted is a row, sent by a job."""
+"""Messages to the people of an agency: each is a row first, and a job sends it."""
 
 import json
 import secrets
@@ -34,7 +34,7 @@ from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.work import Work
 
 CODE_DIGITS = 6
-# Codes, and new links, that an agency may ask for in a day and for one referral.
+# How many codes, and how many new links, an agency may ask for per day and referral.
 _A_DAY = 10
 _APART = timedelta(seconds=60)
 
@@ -59,7 +59,7 @@ async def add_rung(
     seconds: int = 30,
     payload: dict[str, Any] | None = None,
 ) -> Rung:
-    """Want one try to reach somebody; a job sends it after the commit."""
+    """Add one attempt to reach a person; a job sends it after the commit."""
     rung_id = uuid4()
     sealed = _sealed(work, rung_id, payload) if payload is not None else None
     rung = Rung(
@@ -89,12 +89,12 @@ def _sealed(work: Work, rung_id: UUID, payload: dict[str, Any]) -> bytes:
 
 
 def keep_payload(work: Work, rung: Rung, payload: dict[str, Any]) -> None:
-    """Keep, sealed, what only the message may hold: its document can be asked for again."""
+    """Keep, sealed, what only the message may hold; its document can be requested again."""
     rung.payload_sealed = _sealed(work, rung.id, payload)
 
 
 def payload_of(work: Work, rung: Rung) -> dict[str, Any]:
-    """What only the message may hold."""
+    """Return what only the message may hold."""
     if rung.payload_sealed is None:
         return {}
     body = work.keys.open(rung.payload_sealed, table="rungs", column="payload_sealed", row=rung.id)
@@ -106,7 +106,7 @@ def payload_of(work: Work, rung: Rung) -> dict[str, Any]:
 
 
 def new_token() -> str:
-    """160 random bits, as they stand in an address."""
+    """Return 160 random bits, encoded for a URL."""
     return secrets.token_urlsafe(20)
 
 
@@ -129,7 +129,7 @@ def add_link(
     code: str | None = None,
     code_channel: str | None = None,
 ) -> tuple[Link, str]:
-    """A link of one step and its token; the token itself is kept nowhere."""
+    """Add a link for one step; return it with its token, which is kept nowhere."""
     token, link_id = new_token(), uuid4()
     link = Link(
         token_key=work.keys.match_key("link", token), id=link_id, code_of=link_id,
@@ -152,7 +152,10 @@ async def send_links(
     lives: timedelta,
     purpose: Purpose = Purpose.LADDER,
 ) -> int:
-    """SMS and e-mail, each with a link of its own; each holds the code for the other's link."""
+    """Send an SMS and an e-mail, each with its own link and the code for the other's link.
+
+    Return how many are sent.
+    """
     ways = {}
     if agency.email:
         ways[RungKind.EMAIL] = agency.email
@@ -177,7 +180,7 @@ async def send_links(
 async def send_links_with_code(
     work: Work, referral: Referral, agency: Agency, approach_id: UUID, *, lives: timedelta
 ) -> str:
-    """The one written way of an agency with a link; the answer is its code, to be spoken."""
+    """Send a link by the agency's only written channel; return its code, to be read out."""
     kind, target = (RungKind.EMAIL, agency.email) if agency.email else (RungKind.SMS, agency.sms)
     code = new_code()
     _, token = add_link(
@@ -192,7 +195,7 @@ async def send_links_with_code(
 
 
 async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose: Purpose) -> int:
-    """How many messages of a kind went to an agency for this referral within a day."""
+    """Return how many messages of a purpose went to an agency for this referral within a day."""
     return (
         await work.session.scalar(
             select(func.count(func.distinct(Rung.wanted_at))).where(
@@ -209,7 +212,7 @@ async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose:
 async def check_not_too_many(
     work: Work, referral: Referral, agency_id: UUID, purpose: Purpose
 ) -> None:
-    """Whoever holds a link cannot have people written to, or guess codes, without end.
+    """Limit how many messages the holder of a link can cause, and how many codes they can guess.
 
     Raises TooMany.
     """
@@ -220,13 +223,13 @@ async def check_not_too_many(
         )
     )
     if last is not None and work.now - last < _APART:
-        raise TooMany("One is on its way already. Wait a minute before you ask again.")
+        raise TooMany("A message is on its way already. Wait a minute before you ask again.")
     if await _sent_lately(work, referral, agency_id, purpose) >= _A_DAY:
-        raise TooMany("That was asked for too often today. Ring the helpline instead.")
+        raise TooMany("You have asked too often today. Ring the helpline instead.")
 
 
 async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:
-    """A code for a link, by another way than the link came; None if there is no other way.
+    """Send a code for a link by another channel; return which, or None if there is no other.
 
     Raises TooMany.
     """
@@ -234,7 +237,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     phone = await phone_on_duty(work, agency)
     came_to = agency.sms if link.channel == RungKind.SMS else agency.email
     ways = [(RungKind.SMS, agency.sms), (RungKind.EMAIL, agency.email), (RungKind.PHONE, phone)]
-    # One telephone is one way, whether it is written to or rung.
+    # SMS and calls to the same number are one channel.
     way = next(((kind, target) for kind, target in ways if target and target != came_to), None)
     if way is None:
         return None
@@ -249,7 +252,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
 
 
 async def rung_in_this_round(work: Work, referral: Referral, agency: Agency) -> set[str]:
-    """The phones of an agency that were tried since the ladder came round to it."""
+    """Return the phones of an agency that were tried in this round of the escalation."""
     await work.session.flush()
     return set(
         await work.session.scalars(
@@ -265,7 +268,7 @@ async def rung_in_this_round(work: Work, referral: Referral, agency: Agency) -> 
 
 
 async def phones_on_duty(work: Work, agency: Agency) -> list[str]:
-    """The duty phones of an agency that are answered now, in order; doubted ones come last."""
+    """Return the duty phones of an agency that are on duty now, in order; doubted ones last."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(DutyPhone)
@@ -284,11 +287,11 @@ async def phone_on_duty(work: Work, agency: Agency) -> str | None:
     return found[0] if found else None
 
 
-# -- telling everybody who was told --------------------------------------------------------------
+# -- telling the agencies that were told before --------------------------------------------------
 
 
 async def end_rungs(work: Work, referral: Referral, *, besides: UUID | None = None) -> None:
-    """Nobody is rung or written to any more for this referral's ladder."""
+    """End all open attempts of this referral's escalation, except `besides`."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(Rung).where(
@@ -308,7 +311,7 @@ async def end_rungs(work: Work, referral: Referral, *, besides: UUID | None = No
 
 
 async def approaches_of(work: Work, referral_id: UUID) -> list[Approach]:
-    """The agencies it was offered to, in order."""
+    """Return the recipients of a referral, in order."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(Approach).where(Approach.referral_id == referral_id).order_by(Approach.number)
@@ -317,7 +320,7 @@ async def approaches_of(work: Work, referral_id: UUID) -> list[Approach]:
 
 
 async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
-    """Consent was withdrawn, or it was recalled: every agency that heard of it hears this too."""
+    """Tell every agency that heard of a referral that it was recalled, or consent withdrawn."""
     await end_rungs(work, referral)
     purpose = Purpose.WITHDRAWN if what == "withdrawn" else Purpose.RECALLED
     told: set[UUID] = set()
@@ -326,7 +329,7 @@ async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
             approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
         await tell_agency(work, referral, approach, purpose, again=approach.agency_id in told)
         told.add(approach.agency_id)
-    # What was given to read is to be read no longer.
+    # Links must not show the details any more.
     await work.session.execute(
         update(Link)
         .where(Link.referral_id == referral.id)
@@ -336,7 +339,7 @@ async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
 
 
 async def call_off_teams(work: Work, referral: Referral) -> None:
-    """Nobody is on the way for what is over."""
+    """Call off the teams of a referral that is over."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(Dispatch).where(Dispatch.referral_id == referral.id, Dispatch.ended_at.is_(None))
@@ -349,8 +352,9 @@ async def call_off_teams(work: Work, referral: Referral) -> None:
 async def tell_agency(
     work: Work, referral: Referral, approach: Approach, purpose: Purpose, *, again: bool = False
 ) -> None:
-    """An agency is asked no longer, and hears so by every way that there is; `again` if its
-    people were told for an earlier approach, and only its system is left.
+    """Tell an agency, by each of its channels, that it is no longer asked.
+
+    With `again` its people were told before, and only its own system is left to tell.
     """
     agency = await work.session.get(Agency, approach.agency_id)
     assert agency is not None
@@ -376,8 +380,9 @@ async def tell_agency(
 
 
 async def _push_what_waits(work: Work, referral: Referral, agency: Agency) -> bool:
-    """Whether an agency's own system does not take events of this referral now. What waits for
-    another try is tried at once, so that what comes after it can arrive.
+    """Return whether an agency's own system is failing to take events of this referral.
+
+    An event that waits for another attempt is sent at once, so that later ones can follow.
     """
     first = await work.session.scalar(
         select(Delivery)
@@ -398,7 +403,7 @@ async def _push_what_waits(work: Work, referral: Referral, agency: Agency) -> bo
 async def announce_event(
     work: Work, referral: Referral, agency: Agency, kind: str, detail: dict[str, Any]
 ) -> None:
-    """An event for an agency's own system, after all that came before it."""
+    """Queue an event for an agency's own system, after the earlier events of the referral."""
     if not agency.webhook_url or agency.webhook_secret_sealed is None:
         return
     await work.session.flush()

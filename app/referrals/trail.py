@@ -1,4 +1,4 @@
-"""Moves of a referral, each with its row in the log: who, when, how, from, to, why."""
+"""Change the state of a referral, each time with a log row: who, when, how, from, to, why."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,21 +17,21 @@ Channel = Literal["phone", "link", "machine", "primero", "by_hand", "program"]
 
 @dataclass(frozen=True)
 class By:
-    """Through whom something came about: a person at an agency, or somebody in the house."""
+    """Who caused an event, and by which channel: a person at an agency, our staff, the program."""
 
     how: Channel
     agency: str = ""
-    # The name that somebody at the agency gave; sealed in the log.
+    # The name that the person at the agency gave; sealed in the log.
     name: str = ""
 
 
 PROGRAM_ITSELF = By("program")
-# How long a notice waits for its owner.
+# How long a notice waits for the owner before the supervisors get it.
 _IMMEDIATE, _OTHERWISE = timedelta(minutes=5), timedelta(hours=2)
 
 
 class NotPossible(Conflict):
-    """The referral's state does not allow it."""
+    """The referral's state does not allow this."""
 
 
 def note(
@@ -56,13 +56,13 @@ def move(
     words: str | None = None,
     **detail: Any,
 ) -> None:
-    """Move a locked referral on, and write it down. Raises NotPossible."""
+    """Apply an event to a locked referral, and log it. Raises NotPossible."""
     before = ReferralState(referral.state)
     after = TRANSITIONS.get((before, event))
     if after is None:
         raise NotPossible(
             f"A referral that is {before.value.replace('_', ' ')} cannot "
-            f"{event.value.replace('_', ' ')}. Look at it again: it has moved on."
+            f"{event.value.replace('_', ' ')}. Reload it: its state may have changed."
         )
     referral.state = after.value
     note(
@@ -84,7 +84,10 @@ def tell_house(
     author: UUID | None = None,
     **detail: Any,
 ) -> Notice:
-    """A notice for the owner or the supervisors: on their pages, and by mail to who is on call."""
+    """Add a notice for the owner or the supervisors, shown on their pages.
+
+    The supervisors on call also get it by mail.
+    """
     notice = Notice(
         id=uuid4(), referral_id=referral.id, kind=kind.value, for_whom=for_whom, at=work.now,
         detail=detail, author_id=author,
@@ -92,7 +95,7 @@ def tell_house(
     work.session.add(notice)
     work.announce("notices")
     if for_whom == "owner":
-        # Whoever has gone home does not see it: then a supervisor has to.
+        # An owner who has gone home does not see it: then a supervisor has to.
         wait = _IMMEDIATE if referral.urgency == Urgency.IMMEDIATE else _OTHERWISE
         work.defer("referrals:escalate_notice", delay=wait, notice_id=str(notice.id))
     elif work.settings.smtp_url is not None:
