@@ -1,7 +1,7 @@
-"""Columns of facts: how they are packed, kept, and put together again. Pure, besides numpy.
+"""Columns of facts: how they are packed, stored, and joined again. Pure, apart from numpy.
 
-A column is numbers, codes of words, or a list of codes for each record. Each day has its own
-list of words; `Words` gives every word one number for as long as a summary is being made.
+A column holds numbers, codes of words, or a list of codes for each record. Each day has its own
+list of words; while a summary is being made, `Words` gives every word one number.
 """
 
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 Kind = Literal["number", "word", "words", "raw"]
 
-# Nothing was said of a contact that is there; there is no contact (or no counsellor) at all.
+# The contact exists, but nothing was said; there is no contact (or no counsellor) at all.
 NOT_SAID, NONE = "?", "-"
-# A number that is not known.
+# An unknown number.
 MISSING = -1
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A column of one day, as it is kept."""
+    """A column of one day, as it is stored."""
 
     name: str
     # `number:i2`, `word:u1`, `words:u1`, `raw:16`
@@ -73,7 +73,7 @@ def _array(code: str, data: bytes) -> NDArray[Any]:
 
 @dataclass
 class Words:
-    """The words of one column, each with a number of its own."""
+    """The words of one column, each with its own number."""
 
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -90,7 +90,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Several:
-    """A list of codes for each record: record number and code, side by side."""
+    """A list of codes for each record, as pairs of record number and code."""
 
     record: NDArray[np.int64]
     code: NDArray[np.int32]
@@ -98,7 +98,7 @@ class Several:
 
 @dataclass
 class Block:
-    """Some days of facts: columns by name. Words have been given their numbers."""
+    """Some days of facts: columns by name, with words already numbered."""
 
     size: int
     numbers: dict[str, NDArray[Any]]
@@ -108,7 +108,7 @@ class Block:
 
 
 def unpack(days: list[tuple[int, dict[str, Packed]]], words: dict[str, Words]) -> Block:
-    """Put days together; each is the number of its records and its columns."""
+    """Join days into one block; each day is its number of records and its columns."""
     size = sum(records for records, _ in days)
     days = [(records, columns) for records, columns in days if records]
     block = Block(size, {}, {}, {}, {})

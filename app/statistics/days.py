@@ -1,8 +1,9 @@
-"""Days of facts: kept once a day is over, made anew when the record has changed, never stale.
+"""Days of facts: kept once a day is over, made again when the record has changed, never stale.
 
-A kept day is a copy. Triggers throw it away in the transaction that changes what it counts
-(migration 0007); a writer holds the day in common with others, whoever makes the copy holds it
-alone, so that no change slips in between. What is not kept is counted from the record at once.
+A kept day is a copy. Triggers delete it in the transaction that changes what it counts
+(migration 0007). A writer takes a shared lock on the day, and the job that makes the copy takes an
+exclusive one, so that no change slips in between. A day that is not kept is counted from the
+record each time.
 """
 
 import asyncio
@@ -25,15 +26,15 @@ from app.statistics.guard import Rounding, rounding_of
 from app.statistics.presence_time import time_columns
 from app.work import Ground
 
-# A day is kept when it has been over for so long: by then its talks and wrap-ups are, too.
+# A day is kept once it has been over for this long: by then its talks and wrap-ups have ended.
 REST = timedelta(hours=2)
-# Facts that are put together at once, and days that are fetched at once.
+# How many facts are joined into one block, and how many days are fetched in one query.
 AT_ONCE = 60_000
 _DAYS_AT_ONCE = 14
 _LOCK = 710007
-# Looks that one process takes at once; others wait their turn.
+# Readings that one process runs at the same time; further ones wait for a place.
 _READINGS = 4
-# Seconds that somebody waits for a place.
+# Seconds that a reading waits for a place.
 _PATIENCE = 30
 _EPOCH = date(2000, 1, 1)
 
@@ -42,7 +43,7 @@ Connection = psycopg.AsyncConnection[Any]
 
 @dataclass
 class Reading:
-    """One look at the facts: everything in it is as of one instant."""
+    """One reading of the facts: everything in it is as of one instant."""
 
     connection: Connection
     now: datetime
@@ -51,20 +52,23 @@ class Reading:
     words: dict[str, Words] = field(default_factory=dict)
 
     rounding: Rounding | None = None
-    # Before this day there is nothing; None: there is nothing at all.
+    # The first day with any record; None: there are no records.
     first: date | None = None
-    # Days over that were not kept: somebody should keep them.
+    # Days that are over but not kept yet: a job should keep them.
     not_kept: list[date] = field(default_factory=list)
 
     @property
     def version(self) -> int:
-        """By which way facts are made now."""
+        """The version of the way in which facts are derived now."""
         return version_of(self.asked, self.library.form_for("contact"))
 
     async def blocks(
         self, since: datetime, until: datetime, names: Iterable[str], at_once: int = AT_ONCE
     ) -> AsyncIterator[Block]:
-        """The facts of a window, some days at a time; the days may begin before and end after."""
+        """Yield the facts of a window, some days at a time.
+
+        The days may begin before the window and end after it.
+        """
         wanted = list(names)
         gathered: list[tuple[int, dict[str, Packed]]] = []
         size = 0
@@ -78,7 +82,7 @@ class Reading:
             yield unpack(gathered, self.words)
 
     async def times(self, since: datetime, until: datetime, prefix: str) -> AsyncIterator[Block]:
-        """Counsellors' time or the lines' coverage, like `blocks`."""
+        """Yield counsellors' time or the lines' coverage, like `blocks`."""
         names = [name for name in _TIME if name.startswith(prefix)]
         gathered = []
         async for _, _, columns in self.each_day(since, until, names):
@@ -89,7 +93,7 @@ class Reading:
     async def each_day(
         self, since: datetime, until: datetime, names: list[str]
     ) -> AsyncIterator[tuple[date, int, dict[str, Packed]]]:
-        """Every day of a window (in UTC) with the wanted columns."""
+        """Yield every day of a window (in UTC) with the wanted columns."""
         days = self.days(since, until)
         chunks = [days[n : n + _DAYS_AT_ONCE] for n in range(0, len(days), _DAYS_AT_ONCE)]
         coming: asyncio.Task[dict[date, tuple[int, dict[str, Packed]]]] | None = None
@@ -114,7 +118,7 @@ class Reading:
                     await coming
 
     def days(self, since: datetime, until: datetime) -> list[date]:
-        """The days in UTC of a window in which there may be something."""
+        """Return the days (in UTC) of a window that may hold records."""
         if self.first is None:
             return []
         return list(days_of(max(since, day_bounds(self.first)[0]), until))
@@ -132,7 +136,7 @@ class Reading:
         found: dict[date, tuple[int, dict[str, Packed]]] = {}
         async for day, records, name, kind, words, offsets, data in cursor:
             found.setdefault(day, (records, {}))[1][name] = Packed(name, kind, words, offsets, data)
-        # In the order in which they were asked for, whatever the order on the disk.
+        # In the order of `names`, whatever the order on the disk.
         return {
             day: (records, {name: columns[name] for name in names})
             for day, (records, columns) in found.items()
@@ -164,13 +168,13 @@ _TIME = (
 
 
 def unpack_count(packed: Packed) -> range:
-    """As many as the column has rows."""
+    """Return a range as long as the column has rows."""
     width = int(packed.kind.partition(":")[2][1:])
     return range(len(packed.data) // width)
 
 
 def days_of(since: datetime, until: datetime) -> Iterable[date]:
-    """The days in UTC that a window touches."""
+    """Yield the days in UTC that a window touches."""
     day = since.astimezone(UTC).date()
     while datetime(day.year, day.month, day.day, tzinfo=UTC) < until:
         yield day
@@ -183,12 +187,12 @@ def is_over(day: date, now: datetime) -> bool:
 
 @asynccontextmanager
 async def _place(ground: Ground) -> AsyncIterator[None]:
-    """One of a few places in a process; who waits too long is told so. Raises TooMany."""
+    """Hold one of the few places of this process. Raises TooMany after `_PATIENCE` seconds."""
     places: asyncio.Semaphore = ground.kept.setdefault("statistics", asyncio.Semaphore(_READINGS))
     try:
         await asyncio.wait_for(places.acquire(), _PATIENCE)
     except TimeoutError:
-        raise TooMany("Many are counting just now. Try again in a minute.") from None
+        raise TooMany("Too many statistics are being counted. Try again in a minute.") from None
     try:
         yield
     finally:
@@ -197,7 +201,7 @@ async def _place(ground: Ground) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
-    """One look at the facts, in a snapshot of its own."""
+    """Open one reading of the facts, in its own database snapshot. Raises TooMany."""
     library = library_of(ground)
     asked = read_questions(ground.settings.definitions_dir)
     async with (
@@ -216,9 +220,9 @@ async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
 
 
 async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
-    """Make the copies of days that are over and not kept; the answer is how many were made.
+    """Make the copies of days that are over and not kept; return how many were made.
 
-    A day that somebody is changing just now is left for the next time.
+    A day that a writer is changing at the moment is left for the next run.
     """
     library = library_of(ground)
     asked = read_questions(ground.settings.definitions_dir)
@@ -238,7 +242,7 @@ async def _keep(
 ) -> bool:
     row = await (
         await connection.execute(
-            # Alone with this day; together with other days, but not with who forgets them all.
+            # Exclusive for this day; shared with other days, but not with a deletion of all days.
             "SELECT pg_try_advisory_xact_lock(%s, %s) AND pg_try_advisory_xact_lock_shared(%s, -1)",
             (_LOCK, (day - _EPOCH).days, _LOCK),
         )
@@ -268,7 +272,7 @@ async def _keep(
 
 
 async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[date]:
-    """Days with something in them that are over and not kept, the newest first."""
+    """Return days since the first record that are over and not kept, the newest first."""
     asked = read_questions(ground.settings.definitions_dir)
     version = version_of(asked, library_of(ground).form_for("contact"))
     async with await psycopg.AsyncConnection.connect(ground.database.url) as connection:

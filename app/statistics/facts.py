@@ -1,7 +1,7 @@
 """Facts: one row for each call, and one for each contact without a call.
 
-Made from the record in one question a day. Nothing is added: what was not said is "?", what is
-not there at all is "-". All instants are cut to whole seconds before they are subtracted.
+They are read from the record with one query a day. Nothing is invented: what was not said is "?",
+what does not exist is "-". All instants are cut to whole seconds before they are subtracted.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from app.contacts.library import Library, text_of
 from app.contacts.library import load as load_definitions
 from app.statistics.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
 
-# Raised when facts are made in another way.
+# Bump this when the derivation of facts changes.
 _WAY = 2
 SHIPPED = Path(__file__).parent / "data"
 
@@ -40,7 +40,7 @@ class Band(Part):
 
 
 class Planning(Part):
-    # Nobody is rostered less while a line is open, however quiet it is.
+    # The fewest counsellors to roster while a line is open, however quiet it is.
     at_least: int = Key(default=1, ge=0, le=100)
     shrinkage: float = Key(ge=0, lt=1)
     target_share: float = Key(gt=0, lt=1)
@@ -48,29 +48,29 @@ class Planning(Part):
 
 
 class Questions(Part):
-    """Where the contact form asks for what the statistics want to know."""
+    """What the statistics read from the contact form, with age bands and planning values."""
 
     facts: str
     version: int = Key(ge=1)
-    # Of each fact what the questions mean that ask for it, in every version of every form.
+    # For each fact, the meaning of the questions that ask for it, in every version of every form.
     questions: dict[str, Meaning]
     age_bands: list[Band] = Key(min_length=1)
     planning: Planning
 
     def band_of(self, age: str) -> str:
-        """The band of an age as it is kept: years, `unborn`, or not said."""
+        """Return the band of an age as it is stored: years, `unborn`, or not said."""
         if not age.isdigit():
             return age
         return next((b.code for b in self.age_bands if b.holds(int(age))), NOT_SAID)
 
 
 def version_of(asked: Questions, form: Form) -> int:
-    """By which way facts are made: kept ones that were made in another are made anew."""
+    """Return the version of the derivation; days kept with another version are made again."""
     text = f"{_WAY} {asked.model_dump_json()} {form.form} {form.version}"
     return zlib.crc32(text.encode()) & 0x7FFFFFFF
 
 
-# Facts that are asked by a question of the form: one answer, or several.
+# Facts that a question of the form asks for: those with one answer, and those with several.
 ONE = ("relationship", "role", "setting", "settlement", "felt_helped", "follow_up")
 SEVERAL = (
     "disabilities",
@@ -85,7 +85,7 @@ SEVERAL = (
 
 @lru_cache(maxsize=4)
 def read_questions(folder: Path | None = None) -> Questions:
-    """The country's facts.yaml, or the shipped one. Raises BadDefinition."""
+    """Read the country's facts.yaml, or the shipped one. Raises BadDefinition."""
     own = folder / "facts.yaml" if folder is not None else None
     path = own if own is not None and own.exists() else SHIPPED / "facts.yaml"
     questions, lines = read_model(Questions, text_of(path), path.name)
@@ -93,7 +93,7 @@ def read_questions(folder: Path | None = None) -> Questions:
     for fact, means in questions.questions.items():
         if fact not in (*ONE, *SEVERAL):
             raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
-        # The shipped file asks for all there is; a short form is asked for less.
+        # The shipped file names every fact; a short form may lack some of the questions.
         if path == own and not places_of(form, means):
             raise lines.refuse(
                 ("questions", fact),
@@ -103,8 +103,10 @@ def read_questions(folder: Path | None = None) -> Questions:
 
 
 def places_of(form: Form, means: Meaning) -> list[str]:
-    """Where a form asks for something with answers to choose from, as `section.field`. What a
-    person wrote in free words is in no statistic."""
+    """Return where a form asks for a meaning with answers to choose from, as `section.field`.
+
+    Free text is in no statistic.
+    """
     return [
         f"{section.code}.{field.code}"
         for section, field in form.meaning(means)
@@ -117,28 +119,29 @@ def places_of(form: Form, means: Meaning) -> list[str]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of facts. `words` is its line in the data dictionary."""
+    """A column of facts. `words` is its entry in the data dictionary."""
 
     name: str
     kind: Kind
     words: str
-    # call: for all who see numbers; staff: who may see single counsellors; record: approved only.
+    # call: for all readers; staff: for those who may see single counsellors; record: if approved.
     part: Literal["call", "staff", "record"] = "call"
 
 
 COLUMNS: dict[str, Column] = {
     c.name: c
     for c in [
-        Column("id", "raw", "our id of the call, or of the contact that has none"),
-        Column("at", "number", "when the call arrived or the contact was taken; seconds"),
+        Column("id", "raw", "our id of the call, or of the contact if there is no call"),
+        Column("at", "number", "when the call arrived or the contact was taken; seconds since "
+               "1970, UTC"),
         Column("is_call", "number", "1 for a call that came in, 0 for anything else"),
-        Column("outbound", "number", "2 for a call-back that reached a person, 1 for another that "
-               "we rang, 0 for anything else"),
+        Column("outbound", "number", "2 for a call-back that reached a person, 1 for one that "
+               "did not, 0 for anything else"),
         Column("line", "word", "the number that was called"),
         Column("language", "word", "the language that the caller chose"),
-        Column("outcome", "word", "how the call ended; `open` while it goes on. A caller who was "
-               "told on arrival that no counsellor is there was `turned_away`; one who waited and "
-               "left abandoned, with or without a counsellor on duty"),
+        Column("outcome", "word", "how the call ended; `open` while it goes on. `turned_away`: "
+               "the caller was told on arrival that no counsellor was there. A caller who waited "
+               "and left is abandoned, with or without a counsellor on duty"),
         Column("circumstance", "word", "whether a counsellor was there: `staffed`, "
                "`no_counsellor_on_duty` (none had signed in), `out_of_hours` (none on shift)"),
         Column("ended_by", "word", "who ended the call; `-` while it goes on"),
@@ -146,10 +149,10 @@ COLUMNS: dict[str, Column] = {
         Column("queued", "number", "seconds from the arrival to the queue; -1: never"),
         Column("answered", "number", "seconds from the arrival to the answer; -1: never"),
         Column("ended", "number", "seconds from the arrival to the end; -1: not yet"),
-        Column("wait", "number", "seconds from the queue to the answer, to leaving it for a "
-               "message or a call-back, or to the end; -1: none"),
+        Column("wait", "number", "seconds in the queue, until the answer, a message, a call-back "
+               "or the end; -1: none"),
         Column("second_waits", "number", "how often the caller waited again after a lost line or "
-               "a hand-over that failed"),
+               "a failed hand-over"),
         Column("second_wait", "number", "seconds of these waits, together"),
         Column("second_longest", "number", "seconds of the longest of these waits; -1: none"),
         Column("talk", "number", "seconds of talk without hold"),
@@ -159,32 +162,33 @@ COLUMNS: dict[str, Column] = {
         Column("missed", "number", "offers that were missed"),
         Column("declined", "number", "offers that were declined"),
         Column("transfers", "number", "hand-overs to another counsellor"),
-        Column("inherited", "number", "talks that a colleague in the talk went on with after a "
+        Column("inherited", "number", "talks that a colleague in the talk continued after a "
                "lost line"),
-        Column("outside", "number", "hand-overs to a partner outside"),
+        Column("outside", "number", "hand-overs to a partner outside the helpline"),
         Column("returned", "number", "returns to the queue after a lost line"),
         Column("danger", "number", "1 if the danger key was pressed"),
         Column("called_before", "number", "1 if the number had rung before, 0 if not, -1 unknown"),
-        Column("counsellor", "word", "who talked last, or owns the contact", "staff"),
-        Column("channel", "word", "by which way they were in contact"),
+        Column("counsellor", "word", "counsellor who talked last, or owns the contact", "staff"),
+        Column("channel", "word", "channel of the contact"),
         Column("contact", "word", "state of the contact", "record"),
         Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
-        Column("closed_as", "word", "why it was no counselling contact; `not_closed` for the rest",
-               "record"),
-        Column("purpose", "word", "`counselling`, `information`, `none` (closed as no counselling "
-               "contact), or `draft` while it is not complete", "record"),
-        Column("kind", "word", "who was in contact", "record"),
+        Column("closed_as", "word", "why the contact was closed as non-counselling; `not_closed` "
+               "for the rest", "record"),
+        Column("purpose", "word", "`counselling`, `information`, `none` (closed as "
+               "non-counselling), or `draft` while it is not complete", "record"),
+        Column("kind", "word", "who made contact", "record"),
         Column("place", "word", "where the child lives", "record"),
         Column("urgency", "word", "the urgency that the counsellor set", "record"),
-        Column("suggested", "word", "the urgency that the signs suggested then", "record"),
-        Column("relationship", "word", "what the caller is to the child", "record"),
-        Column("role", "word", "profession of a professional who reports", "record"),
+        Column("suggested", "word", "the urgency that the signs of danger suggested at the time",
+               "record"),
+        Column("relationship", "word", "relationship of the caller to the child", "record"),
+        Column("role", "word", "profession of the professional who reports", "record"),
         Column("setting", "word", "where it happened", "record"),
         Column("settlement", "word", "whether the child lives in a town or a village", "record"),
         Column("felt_helped", "word", "whether the child felt helped", "record"),
         Column("follow_up", "word", "whether a call-back is needed", "record"),
-        Column("categories", "words", "what it was about", "record"),
-        Column("children", "number", "children who were described", "record"),
+        Column("categories", "words", "what the contact was about", "record"),
+        Column("children", "number", "number of children described", "record"),
         Column("ages", "words", "age of each child in years", "record"),
         Column("sexes", "words", "gender of each child, in the same order", "record"),
         Column("disabilities", "words", "disabilities of the children", "record"),
@@ -192,12 +196,12 @@ COLUMNS: dict[str, Column] = {
         Column("residence", "words", "residence status of the children", "record"),
         Column("groups", "words", "vulnerable groups of the children", "record"),
         Column("danger_signs", "words", "signs of danger", "record"),
-        Column("perpetrators", "words", "who did it, to the child", "record"),
+        Column("perpetrators", "words", "relationship of the perpetrators to the child", "record"),
         Column("actions", "words", "what was done", "record"),
     ]
 }  # fmt: skip
 
-# One question for a stretch of time. Cutting to seconds comes before every subtraction.
+# One query for a stretch of time. Instants are cut to seconds before every subtraction.
 _SQL = """
 WITH c AS (
   SELECT c.*, l.number AS line, floor(extract(epoch FROM c.opened_at))::bigint AS at_s,
@@ -304,11 +308,11 @@ Connection = psycopg.AsyncConnection[Any]
 async def facts_of(
     connection: Connection, since: datetime, until: datetime, library: Library, asked: Questions
 ) -> tuple[int, dict[str, Packed]]:
-    """The facts of a stretch of time: how many records, and their columns."""
+    """Return the facts of a stretch of time: the number of records, and their columns."""
     cursor = connection.cursor(row_factory=namedtuple_row, binary=True)
     await cursor.execute(_SQL, {"since": since, "until": until})
     rows = await cursor.fetchall()
-    # Beside the event loop: a busy day has thousands of rows, and callers must not wait for them.
+    # In a thread: a busy day has thousands of rows, and callers must not wait for them.
     packed = await asyncio.to_thread(_packed, rows, Readers(library, asked))
     return len(rows), packed
 
@@ -322,7 +326,7 @@ def _packed(rows: list[Any], reader: "Readers") -> dict[str, Packed]:
 
 
 def day_bounds(day: Any) -> tuple[datetime, datetime]:
-    """A day in UTC."""
+    """Return the beginning and the end of a day in UTC."""
     begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return begins, begins + timedelta(days=1)
 
@@ -332,7 +336,7 @@ def _after(at: int, value: int | None) -> int:
 
 
 def _outcome(row: Any) -> str:
-    """How a call ended. Whether a counsellor was there is another question."""
+    """Return how a call ended. Whether a counsellor was there is the fact `circumstance`."""
     if row.outbound:
         return NONE
     if row.outcome in ("no_counsellor_on_duty", "out_of_hours"):
@@ -344,7 +348,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
     at = row.at_s
     together = row.together
     if together is None and row.answered_s is not None and row.ended_s is not None:
-        # Heard of late: both were in the conference, and which offer it was is not known.
+        # Reported late: both were in the conference, but it is not known through which offer.
         together = max(row.ended_s - row.answered_s, 0)
     wait = MISSING
     if row.queued_s is not None:
@@ -396,7 +400,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
 
 
 def _purpose(row: Any) -> str:
-    """What a contact was for. Only a complete record counts as counselling or information."""
+    """Return what a contact was for; only a complete record is counselling or information."""
     if row.closed_as is not None:
         return "none"
     if row.state != "complete":
@@ -413,13 +417,16 @@ def _said_list(there: bool) -> list[str]:
 
 
 def _where_asked(form: Form, places: list[str]) -> list[str]:
-    """A version from before a question said what it means is read where others ask it."""
+    """Return where to read a fact in an old form version, whose questions state no meaning.
+
+    These are the places at which other versions ask for it.
+    """
     known = {f"{s.code}.{f.code}" for s in form.sections for f in s.fields if not f.personal}
     return [place for place in dict.fromkeys(places) if place in known]
 
 
 class Readers:
-    """A reader for each version of a form: a new version does not erase what an old one says."""
+    """A reader for each version of a form: a new version keeps the answers of an old one."""
 
     def __init__(self, library: Library, asked: Questions) -> None:
         self._library, self._asked = library, asked
@@ -444,7 +451,7 @@ class Readers:
 
 
 class _Answers:
-    """Reads the facts that stand in the answers of a contact, by what its questions mean."""
+    """Reads facts from the answers of a contact, by the meaning of its form's questions."""
 
     def __init__(self, form: Form, asked: Questions, everywhere: dict[str, list[str]]) -> None:
         self._places = {
@@ -499,13 +506,13 @@ class _Answers:
             words += value if isinstance(value, list) else [str(value)]
         said = list(dict.fromkeys(words))
         if fact == "disabilities":
-            # That none is known is an answer, unless another child has one.
+            # "None known" counts as an answer, unless another child has a disability.
             return [w for w in said if w not in self._nothing] or said[:1]
         return said
 
 
 def _entries(answers: dict[str, Any], section: str) -> list[dict[str, Any]]:
-    """The entries of a section that repeats: what was said of each, in their order."""
+    """Return the entries of a repeating section, each with its answers, in their order."""
     found: dict[str, dict[str, Any]] = {}
     prefix = section + "."
     for path, value in answers.items():

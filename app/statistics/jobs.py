@@ -1,4 +1,4 @@
-"""What is done beside the requests: keep days, make files, send reports, forget old files."""
+"""Background jobs: keep days, make files, send reports, delete old files."""
 
 from uuid import UUID
 
@@ -19,14 +19,14 @@ _MAIL_RETRY = RetryStrategy(
     max_attempts=12, exponential_wait=3,
     retry_exceptions={DBAPIError, psycopg.Error, OSError, NotMailed},
 )  # fmt: skip
-# What is due is looked for every so many seconds.
+# Look for due work every N seconds.
 EVERY = 60
-# Days that one look keeps: after a long import there are more looks.
+# The most days that one run keeps; after a long import, further runs keep the rest.
 _AT_ONCE = 31
 
 
 def statistics_tasks() -> Blueprint:
-    """The tasks of this area, for one job app."""
+    """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
     @tasks.task(name="keep_days", retry=_RETRY, pass_context=True)
@@ -53,7 +53,7 @@ def statistics_tasks() -> Blueprint:
 
 
 async def look_round(ground: Ground) -> None:
-    """Every minute: days that are over, reports that are due, files whose time is over."""
+    """Keep days that are over, start reports that are due, and delete expired files."""
     now = ground.clock.now()
     await keep_days(ground, await days_to_keep(ground, now, _AT_ONCE), now)
     async with transaction(ground, PROGRAM) as work:

@@ -1,4 +1,4 @@
-"""Kept facts, files that were asked for, reports that are sent, public releases."""
+"""Database rows: kept facts, exports, scheduled reports, public releases."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,19 +13,19 @@ from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 
 
 class StatisticDay(Base):
-    """A day (in UTC) whose facts are kept. Forgotten by whoever changes what it counts."""
+    """A day (in UTC) whose facts are kept. A change to what it counts deletes it."""
 
     __tablename__ = "statistic_days"
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     made_at: Mapped[datetime]
     records: Mapped[int]
-    # The way in which facts were made then; another way is made anew.
+    # The version of the derivation; a day with another version is made again.
     version: Mapped[int]
 
 
 class ServiceTarget(Base):
-    """Within how many seconds a call is answered in time, from an instant on."""
+    """The number of seconds within which a call is answered in time, from an instant on."""
 
     __tablename__ = "service_targets"
 
@@ -59,7 +59,7 @@ class ExportState(StrEnum):
 
 
 class Export(Base):
-    """A file that somebody asked for. What holds single persons needs a second person."""
+    """A requested file. One about single persons needs the approval of a second person."""
 
     __tablename__ = "exports"
     __table_args__ = (
@@ -81,16 +81,16 @@ class Export(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[str] = mapped_column(server_default="asked")
     personal: Mapped[bool]
-    # Empty: a report that is sent by itself, to everybody of `role`.
+    # Empty: requested by a program, or a scheduled report for everybody of `role`.
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # A program that asked, by its token.
+    # The token of the program that requested it.
     token_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_tokens.id"))
     asked_at: Mapped[datetime]
     reason_sealed: Mapped[Sealed | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     decided_at: Mapped[datetime | None]
     as_of: Mapped[datetime | None]
-    # Days of facts that are in it, and of how many.
+    # Days of facts written so far, and how many there will be.
     done: Mapped[int] = mapped_column(server_default="0")
     of: Mapped[int] = mapped_column(server_default="0")
     size: Mapped[int | None] = mapped_column(BigInteger)
@@ -101,7 +101,7 @@ class Export(Base):
 
 
 class ExportPart(Base):
-    """A piece of such a file, sealed; a download may begin at any byte."""
+    """A sealed piece of a requested file; a download may begin at any byte."""
 
     __tablename__ = "export_parts"
 
@@ -116,7 +116,7 @@ class ExportPart(Base):
 
 
 class AskedTable(Base):
-    """How often a token has asked for a table about contents on a day (UTC)."""
+    """How often a token has requested a table about contents on a day (UTC)."""
 
     __tablename__ = "asked_tables"
 
@@ -129,7 +129,7 @@ class AskedTable(Base):
 
 
 class ReportSchedule(Base):
-    """A report that is made when its period is over, and announced to a role by mail."""
+    """A report that is made when its period is over, and announced to a role by e-mail."""
 
     __tablename__ = "report_schedules"
     __table_args__ = (one_of("every", ("day", "week", "month", "quarter", "year")),)
@@ -145,12 +145,12 @@ class ReportSchedule(Base):
 
 
 class PublicRelease(Base):
-    """What was published of a period. It never changes: two versions would tell by their
-    difference what each of them hides."""
+    """The published figures of a period. They never change: the difference between two versions
+    would show what each of them hides."""
 
     __tablename__ = "public_releases"
     __table_args__ = (
-        # Periods that overlap would tell by their difference what each of them hides.
+        # The difference between overlapping periods would show what each of them hides.
         ExcludeConstraint(
             (text("daterange(begins_on, ends_on)"), "&&"), name="ex_public_releases_period"
         ),

@@ -1,4 +1,4 @@
-"""Calls of practice lines: they are in no figure, and how many they were is said."""
+"""Calls of practice lines: they are in no figure, but their number is shown."""
 
 from sqlalchemy import text
 
@@ -13,7 +13,7 @@ WHERE l.practice AND c.direction = 'inbound' AND c.opened_at >= :since AND c.ope
 
 
 async def practice_calls(work: Work, window: Window) -> int:
-    """How many calls rang practice lines in a window of the country's zone."""
+    """Return how many calls rang practice lines in a window of the country's zone."""
     since, until = window.instants((await zones_of(work)).country)
     found = await work.session.scalar(text(_SQL), {"since": since, "until": until})
     return int(found or 0)

@@ -14,7 +14,7 @@ from app.statistics.columns import Packed, pack
 from app.statistics.measures import SIGNED_IN
 
 QUARTER = 900
-# In these somebody is there for callers.
+# The states in which a counsellor is there for callers.
 SERVING = frozenset({"available", "offered", "on_call", "wrap_up"})
 
 # Helping in a talk is work: the presence says break, so that no call is offered meanwhile.
@@ -24,7 +24,7 @@ SELECT p.counsellor_id, extract(epoch FROM p.at) AS at,
 FROM presence_changes p WHERE p.at >= %(since)s AND p.at < %(until)s
 ORDER BY p.counsellor_id, p.id
 """
-# What each was in when the day began.
+# The state of each counsellor when the day began.
 _BEFORE = """
 SELECT s.id, (SELECT CASE WHEN p.after = 'break' AND p.cause = 'helps in a talk'
   THEN 'on_call' ELSE p.after END FROM presence_changes p
@@ -37,7 +37,7 @@ SELECT l.number, s.id FROM lines l JOIN staff s
 WHERE NOT l.practice AND EXISTS (SELECT FROM presence_changes p WHERE p.counsellor_id = s.id)
 """
 
-# Time that went into practice: from the offer to the end of the wrap-up after it.
+# Time spent on practice calls: from the offer to the end of the wrap-up after it.
 _PRACTICE = """
 SELECT o.counsellor_id, floor(extract(epoch FROM o.opened_at))::bigint,
   floor(extract(epoch FROM coalesce(
@@ -55,7 +55,7 @@ Stretch = tuple[int, int, str]
 async def time_columns(
     connection: psycopg.AsyncConnection[Any], since: datetime, until: datetime, now: datetime
 ) -> dict[str, Packed]:
-    """The columns of a day: what nobody has lived through yet is not counted."""
+    """Return the time columns of a day; time after `now` is not counted."""
     values = {"since": since, "until": until, "before": since - timedelta(days=1)}
     begin = int(since.timestamp())
     end = min(int(until.timestamp()), max(int(now.timestamp()), begin))
@@ -84,7 +84,7 @@ async def time_columns(
 def _stretches(
     state: str | None, changes: list[tuple[int, str]], begin: int, end: int
 ) -> list[Stretch]:
-    """From when until when in which state, in whole seconds."""
+    """Return the stretches of time in each state except off duty, in whole seconds."""
     found: list[Stretch] = []
     at, now_in = begin, state or "off_duty"
     for then, after in [*changes, (end, "")]:
@@ -96,7 +96,7 @@ def _stretches(
 
 
 def _quarters(begin: int, since: int, until: int) -> Iterable[tuple[int, int]]:
-    """The quarter-hours that a stretch touches, each with its seconds."""
+    """Yield the quarter-hours that a stretch touches, each with its seconds."""
     at = since
     while at < until:
         quarter = (at - begin) // QUARTER
@@ -156,7 +156,7 @@ def _of_lines(
 
 
 def without(stretches: list[Stretch], practice: list[tuple[int, int]]) -> list[Stretch]:
-    """Stretches less what went into practice."""
+    """Return the stretches without the time spent on practice calls."""
     for since, until in practice:
         left: list[Stretch] = []
         for begin, end, state in stretches:
@@ -169,7 +169,7 @@ def without(stretches: list[Stretch], practice: list[tuple[int, int]]) -> list[S
 
 
 def union(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Stretches in order, put together where they touch."""
+    """Return the stretches in order, joined where they touch."""
     joined: list[tuple[int, int]] = []
     for since, until in stretches:
         if joined and since <= joined[-1][1]:

@@ -1,4 +1,4 @@
-"""How many contacts the record itself holds in a window: counted without any fact."""
+"""Count the contacts of a window in the record itself, without the facts."""
 
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ async def recorded_contacts(
     look: Reading, window: Window, country: ZoneInfo, of_line: Mapping[str, ZoneInfo],
     line: str | None = None,
 ) -> int:  # fmt: skip
-    """Contacts in each line's own window; those of practice lines have none."""
+    """Return the number of contacts, each in its line's own window; practice lines have none."""
     windows = {"": window.instants(country)}
     windows |= {number: window.instants(zone) for number, zone in of_line.items()}
     row = await (
