@@ -23,7 +23,7 @@ from app.statistics.summary import Zones, zones_of
 from app.statistics.tables import OutColumn, OutTable, batch_of
 from app.work import Work
 
-# A hand-over opens and is accepted in one instant: it is no offer.
+# A hand-over opens and is accepted in one instant: it does not count as an offer.
 _OFFERS = """
 SELECT o.counsellor_id, count(*) AS offers, count(o.connected_at) AS answered,
   count(*) FILTER (WHERE o.state = 'missed') AS missed,
@@ -40,7 +40,7 @@ WHERE coalesce(c.opened_at, k.taken_at) >= %(since)s
   AND coalesce(c.opened_at, k.taken_at) < %(until)s AND NOT coalesce(l.practice, false)
 GROUP BY k.owner_id
 """
-# Whoever was available for less is not compared with others.
+# In seconds: a counsellor who was available for less is left out of the fairness index.
 _AT_LEAST = 3600
 
 
@@ -56,7 +56,7 @@ class Worked:
     missed: int
     declined: int
     contacts: int = 0
-    # Seconds on the rota until now, and of these those signed in, by quarter-hours.
+    # Seconds on the rota until now, and how many of these were signed in, by quarter-hours.
     rostered: int = 0
     kept: int = 0
 
@@ -92,12 +92,12 @@ class Room:
     counsellors: list[Worked]
     all: Worked
     fairness: float | None
-    # Share of the window in which somebody was there, for each line.
+    # For each line, the share of the window in which a counsellor was there.
     coverage: dict[str, float]
 
 
 async def room(work: Work, window: Window) -> Room:
-    """Who worked how much in a window (of the country's zone)."""
+    """Return how much each counsellor worked in a window (in the country's zone)."""
     zones = await zones_of(work)
     names = {str(i): n for i, n in await work.session.execute(select(Staff.id, Staff.name))}
     planned = await _planned(work, zones, window)
@@ -110,7 +110,7 @@ Quarters = dict[str, dict[int, int]]
 
 
 async def _planned(work: Work, zones: Zones, window: Window) -> Quarters:
-    """What the rota has lived through of a window: who was to be there, and for how long."""
+    """Return the part of a window's rota that is over: who was on duty, and for how long."""
     since, until = window.instants(zones.country)
     until = min(until, work.now)
     found: Quarters = {}
@@ -132,7 +132,7 @@ async def _planned(work: Work, zones: Zones, window: Window) -> Quarters:
 async def count_room(
     look: Reading, zones: Zones, window: Window, names: dict[str, str], planned: Quarters
 ) -> Room:
-    """Count one look at the facts; `planned` is the rota of the window."""
+    """Count from one reading of the facts; `planned` is the rota of the window."""
     since, until = window.instants(zones.country)
     seconds: dict[str, dict[str, int]] = {}
     present: Quarters = {}
@@ -184,7 +184,7 @@ def _add_present(
     block: Block, words: dict[str, Words], edges: tuple[int, int], planned: Quarters,
     present: Quarters,
 ) -> None:  # fmt: skip
-    """Seconds signed in, of the quarter-hours in which they were on the rota."""
+    """Add the seconds signed in, for quarter-hours in which the counsellor was on the rota."""
     if "time_counsellor" not in block.codes:
         return
     at = block.numbers["time_at"].astype(np.int64)
@@ -248,7 +248,7 @@ def _fairness(found: list[Worked]) -> float | None:
 
 
 def room_table(found: Room) -> tuple[OutTable, Any]:
-    """The same as a table."""
+    """Return the counsellors of the room as a table."""
     columns = [
         OutColumn("counsellor", "text", "our id of the counsellor; `all` for the total"),
         OutColumn("name", "text", "name of the account"),

@@ -1,8 +1,8 @@
-"""What figures can be counted by. Pure, besides numpy.
+"""Dimensions: what figures can be counted by. Pure, apart from numpy.
 
-Most dimensions give each record one value. Of categories, ages and sexes a record may have
-several: it is counted in each of their rows, and what is counted more than once stands in a row
-of its own, so that every table adds up to its total.
+Most dimensions give each record one value. A record may have several categories, ages and sexes:
+it is counted in each of their rows, and a separate row holds what is counted more than once, so
+that every table adds up to its total.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Dimension(StrEnum):
     FOLLOW_UP = "follow_up"
 
 
-# The column of facts from which each is taken.
+# The column of facts from which each dimension is read.
 COLUMN: dict[Dimension, str] = {
     Dimension.LINE: "line",
     Dimension.LANGUAGE: "language",
@@ -89,13 +89,13 @@ COLUMN: dict[Dimension, str] = {
 }
 
 
-# Two entries of a record may have one value: two girls, two categories of one group.
+# Two entries of a record may share a value: two girls, two categories of one group.
 _REPEATED = (Dimension.AGE_BAND, Dimension.SEX, Dimension.CATEGORY_GROUP)
 
 
 @dataclass
 class Reader:
-    """Gives each record its values of one dimension."""
+    """Reads the values of one dimension for each record."""
 
     dimension: Dimension
     source: Words
@@ -103,7 +103,7 @@ class Reader:
     values: Words
 
     def read(self, block: Block) -> tuple[NDArray[np.int64] | None, NDArray[np.int32]]:
-        """The records (None: all, in order) and the number of the value of each."""
+        """Return the records (None: all, in order) and the number of each one's value."""
         name = COLUMN[self.dimension]
         numbers = np.array(
             [self.values.number(self.translate(word)) for word in self.source.list],
@@ -115,7 +115,7 @@ class Reader:
         codes = numbers[several.code]
         if self.dimension not in _REPEATED:
             return several.record, codes
-        # A record with two categories of one group is once in that group.
+        # A record with two categories of one group counts once in that group.
         alone = np.bincount(several.record, minlength=block.size)[several.record] == 1
         if alone.all():
             return several.record, codes
@@ -129,7 +129,7 @@ class Reader:
 def reader_of(
     dimension: Dimension, words: dict[str, Words], tree: Tree, places: Tree, asked: Questions
 ) -> Reader:
-    """A reader over the words that are being gathered."""
+    """Return a reader of one dimension; it follows `words` as they grow."""
     source = words.setdefault(COLUMN[dimension], Words())
     translate: Callable[[str], str] = lambda word: word  # noqa: E731
     if dimension is Dimension.AGE_BAND:

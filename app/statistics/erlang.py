@@ -1,21 +1,21 @@
 """How many counsellors a load needs: Erlang B, C and A. Pure.
 
-Offered load `a` in erlangs is arrivals per second times seconds of handling. Erlang C lets every
-caller wait for ever and explodes where `a` is not below the number of counsellors; Erlang A
-(Palm 1957; M/M/N+M) lets callers give up after an exponential patience, which is what callers of
-a helpline do.
+Offered load `a` in erlangs is arrivals per second times seconds of handling. Erlang C assumes that
+every caller waits for ever, and has no result unless `a` is below the number of counsellors.
+Erlang A (Palm 1957; M/M/N+M) assumes that callers give up after an exponential patience, as
+callers of a helpline do.
 """
 
 import math
 from dataclasses import dataclass
 
-# Nobody rosters more for a half hour; beyond it the load is refused.
+# The most counsellors for a half hour; a load that needs more is refused.
 MOST = 2000
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What callers meet. Times are in seconds."""
+    """What callers experience. Times are in seconds."""
 
     staff: int
     waits: float
@@ -26,7 +26,10 @@ class Forecast:
 
 
 def erlang_b(load: float, staff: int) -> float:
-    """The share of callers who find nobody free where nobody waits, by the usual recursion."""
+    """Return the share of callers who find no free counsellor in a system without a queue.
+
+    By the usual recursion.
+    """
     blocked = 1.0
     for n in range(1, staff + 1):
         blocked = load * blocked / (n + load * blocked)
@@ -36,9 +39,9 @@ def erlang_b(load: float, staff: int) -> float:
 def erlang_c(
     calls: float, seconds: float, aht: float, staff: int, target: float
 ) -> Forecast | None:
-    """Without patience: `calls` in `seconds`, each handled in `aht` seconds.
+    """Forecast without patience: `calls` in `seconds`, each handled in `aht` seconds.
 
-    None where staff is not above the load: the queue would grow for ever.
+    Return None if staff is not above the load: the queue would grow for ever.
     """
     load = calls / seconds * aht
     if staff <= load:
@@ -54,7 +57,7 @@ def erlang_c(
 def erlang_a(
     calls: float, seconds: float, aht: float, staff: int, target: float, patience: float
 ) -> Forecast:
-    """With patience: callers give up after an exponential time of that mean, in seconds.
+    """Forecast with patience: callers give up after an exponential time of that mean, in seconds.
 
     The service level is the share of all callers who are answered within the target: the
     headline formula of the measures.
@@ -80,9 +83,9 @@ def erlang_a(
 
 
 def _states(rate: float, mu: float, theta: float, staff: int) -> list[float]:
-    """The chance of each number of callers in the system, not yet divided by their sum.
+    """Return the chance of each number of callers in the system, not yet divided by their sum.
 
-    Scaled by the largest on the way, so that no power overflows; cut off where nothing is left.
+    Scaled by the largest, so that no power overflows; cut off where the chances are negligible.
     """
     logs = [0.0]
     n = 0
@@ -99,11 +102,11 @@ def _states(rate: float, mu: float, theta: float, staff: int) -> list[float]:
 
 
 def _answered_within(ahead: int, served: float, theta: float, target: float) -> float:
-    """The chance that a caller with so many ahead is answered before giving up, in time.
+    """Return the chance that a caller with `ahead` others in front is answered in time.
 
-    Each step forward happens when somebody is served or gives up: the caller moves from k to
-    k - 1 ahead at the rate `served + k * theta`, and gives up at the rate `theta`; the answer
-    comes from place 0 at the rate `served`. Uniformisation of that small chain (Jensen 1953).
+    The caller moves forward when another caller is served or gives up: from k to k - 1 ahead at
+    the rate `served + k * theta`. The caller gives up at the rate `theta`, and is answered from
+    place 0 at the rate `served`. Uniformisation of that small chain (Jensen 1953).
     """
     if target <= 0 or served <= 0:
         return 0.0
@@ -137,9 +140,9 @@ def needed(
     calls: float, seconds: float, aht: float, target: float, share: float,
     patience: float | None = None,
 ) -> Forecast:  # fmt: skip
-    """The fewest counsellors with whom the share is answered within the target.
+    """Return the forecast for the fewest counsellors who answer the share within the target.
 
-    With patience by Erlang A, without by Erlang C. Raises ValueError above `MOST`.
+    Erlang A with patience, Erlang C without. Raises ValueError above `MOST`.
     """
     if calls <= 0:
         return Forecast(0, 0.0, 1.0, 0.0, 0.0, 0.0)
@@ -157,5 +160,5 @@ def needed(
 
 
 def with_shrinkage(staff: int, shrinkage: float) -> int:
-    """How many to roster so that so many can take calls."""
+    """Return how many counsellors to roster so that `staff` of them can take calls."""
     return math.ceil(staff / (1 - shrinkage) - 1e-9)

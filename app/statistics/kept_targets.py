@@ -1,4 +1,4 @@
-"""The targets of all time, kept in the database whenever the setting has changed."""
+"""The history of the service target: a row is stored whenever the setting has changed."""
 
 from sqlalchemy import select
 
@@ -8,7 +8,7 @@ from app.work import Work
 
 
 async def targets_of(work: Work) -> Targets:
-    """The targets of all time, oldest first; the first one counts for everything before it, too."""
+    """Return all targets, oldest first; the first one also counts for everything before it."""
     rows = await work.session.scalars(select(ServiceTarget).order_by(ServiceTarget.since))
     found = [Target(int(row.since.timestamp()), row.seconds) for row in rows]
     if not found:
@@ -17,7 +17,7 @@ async def targets_of(work: Work) -> Targets:
 
 
 async def keep_target(work: Work) -> None:
-    """Write down the target of the settings if it has changed. Twice is once."""
+    """Store the target of the settings if it has changed. A second call changes nothing."""
     last = await work.session.scalar(
         select(ServiceTarget).order_by(ServiceTarget.since.desc()).limit(1).with_for_update()
     )

@@ -1,4 +1,4 @@
-"""The words of the values of dimensions: each from the question that asks for it, in every version.
+"""Labels of dimension values: each from the question that asks for it, in every form version.
 
 A code means what its own question says. Two questions may use one code for different answers, so a
 label is never taken from another question.
@@ -26,19 +26,19 @@ _CIRCUMSTANCES = {
     "no_counsellor_on_duty": "No counsellor had signed in",
     "out_of_hours": "No counsellor was on shift",
 }
-_CLOSED = {"not_closed": "Not closed as anything else"}
+_CLOSED = {"not_closed": "Not closed as non-counselling"}
 _PURPOSES = {
     "counselling": "Counselling",
     "information": "Information",
     "draft": "Not complete yet",
-    "none": "No counselling contact",
+    "none": "Non-counselling",
 }
-# What is asked by the contact form and by no fact of facts.yaml.
+# Dimensions that the contact form asks for without a fact in facts.yaml.
 _MEANS: dict[Dimension, Meaning] = {Dimension.SEX: "child_gender", Dimension.KIND: "kind"}
 
 
 def plain(value: str) -> str:
-    """A value as words, where no question gives it any."""
+    """Return a value in words, if no question gives it a label."""
     words = {
         NOT_SAID: "Not recorded", NONE: "Does not apply", TOTAL: "Total",
         OVERLAP: "Counted more than once",
@@ -49,7 +49,7 @@ def plain(value: str) -> str:
 async def labels_of(
     work: Work, names: dict[str, str], dimension: Dimension, language: str = "en"
 ) -> dict[str, str]:
-    """The words of the values of a dimension; `names` are those of the lines, by number."""
+    """Return the labels of a dimension's values; `names` are the names of lines, by number."""
     library = library_of(work.ground)
     match dimension:
         case Dimension.LINE:
@@ -65,7 +65,7 @@ async def labels_of(
             return _of_tree(library.places, language)
         case Dimension.OUTCOME:
             titles = {code: MEASURES[name].title for code, name in OUTCOMES.items()}
-            return {**titles, "open": "Going on"}
+            return {**titles, "open": "In progress"}
         case Dimension.CIRCUMSTANCE:
             return _CIRCUMSTANCES
         case Dimension.CLOSED_AS:
@@ -83,7 +83,7 @@ def _of_tree(tree: Tree, language: str) -> dict[str, str]:
 
 
 def _with_group(tree: Tree, language: str) -> dict[str, str]:
-    """A category with the group that it stands in: two groups may have an "Other"."""
+    """Return each category's label with its group: two groups may have an "Other"."""
     own = _of_tree(tree, language)
     groups = {code: path[0] for code, path in tree.paths().items() if path[0] != code}
     return {
@@ -93,7 +93,7 @@ def _with_group(tree: Tree, language: str) -> dict[str, str]:
 
 
 def of_question(library: Library, means: Meaning, language: str) -> dict[str, str]:
-    """The answers to the questions of a meaning; the newest version of a form has the last word."""
+    """Return the answers to the questions of a meaning; the newest version of a form wins."""
     found: dict[str, str] = {}
     for _, form in sorted(library.forms.items(), key=lambda one: one[0]):
         for _, field in form.meaning(means) if form.record == "contact" else ():
@@ -104,7 +104,7 @@ def of_question(library: Library, means: Meaning, language: str) -> dict[str, st
 
 
 def order_of(library: Library, asked: Questions, dimension: str) -> list[str]:
-    """The codes of a dimension in the order that people know: of ages, trees and questions."""
+    """Return the codes of a dimension in the order that readers know, if it has one."""
     match dimension:
         case Dimension.AGE_BAND:
             return [band.code for band in asked.age_bands]
@@ -117,7 +117,7 @@ def order_of(library: Library, asked: Questions, dimension: str) -> list[str]:
 async def labeller(
     work: Work, names: dict[str, str], language: str = "en"
 ) -> Callable[[str, str], str]:
-    """Gives the values of any dimension their words."""
+    """Return a function that gives the label of a value of any dimension."""
     library = library_of(work.ground)
     labels = {str(d): await labels_of(work, names, d, language) for d in Dimension}
     labels["framework_category"] = _with_group(library.framework, language)

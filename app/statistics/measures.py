@@ -1,9 +1,9 @@
-"""Every measure, once: its words, its unit, and how it follows from what was counted. Pure.
+"""Every measure, defined once: its words, its unit, and its formula. Pure.
 
-What is counted are sums over facts (`SUMS`); a measure is a formula over them, so a figure for
-any window and any group is the formula over the sums of that group. All instants are cut to
-whole seconds first, and durations are differences of these. A formula without a denominator
-says nothing (None), never 0.
+Sums over facts are counted (`SUMS`), and a measure is a formula over them, so a figure for any
+window and any group is the formula over the sums of that group. All instants are cut to whole
+seconds first, and durations are their differences. A formula whose denominator is 0 gives None,
+never 0.
 
 Sources: the definitions used in contact centres (service level in its five forms, ASA, AHT,
 RONA, occupancy); the fairness index is that of Jain, Chiu and Hawe (DEC TR-301, 1984).
@@ -16,7 +16,7 @@ from typing import Literal
 Sums = Mapping[str, int]
 Unit = Literal["calls", "contacts", "offers", "seconds", "share", "messages"]
 
-# What is added up, over the calls and contacts of a group. Whole numbers, all of them.
+# The sums over the calls and contacts of a group; all are whole numbers.
 SUMS: dict[str, str] = {
     "calls": "calls that arrived",
     "entered": "of these, those that entered the queue",
@@ -27,23 +27,23 @@ SUMS: dict[str, str] = {
     "voice_messages": "calls whose outcome is voicemail",
     "callbacks_requested": "calls whose outcome is callback_requested",
     "transferred_out": "calls with that outcome",
-    "turned_away": "calls with that outcome: told on arrival that no counsellor is there",
+    "turned_away": "calls with that outcome: told on arrival that no counsellor was there",
     "no_counsellor": "of these, those in which a counsellor was on shift and none had signed in",
     "out_of_hours": "of these, those in which no counsellor was on shift",
-    "abandoned_unstaffed": "calls abandoned in the queue, shortly or not, with no counsellor there",
+    "abandoned_unstaffed": "short abandons and calls abandoned in the queue, without a counsellor",
     "blocked": "calls with that outcome",
     "failed": "calls with that outcome",
     "lost": "calls with that outcome",
     "unreachable": "calls with that outcome",
     "not_ended": "calls that go on at the moment of counting",
     "answered_in_time": "answered calls that waited at most the target",
-    "abandoned_in_time": "calls abandoned in the queue, shortly or not, within the target",
+    "abandoned_in_time": "short abandons and calls abandoned in the queue, within the target",
     "wait_answered": "seconds that answered calls waited",
-    "wait_abandoned": "seconds until calls were abandoned in the queue, shortly or not",
+    "wait_abandoned": "seconds that short abandons and calls abandoned in the queue waited",
     "put_off": "calls that left the queue for a message or a call-back",
     "put_off_in_time": "of these, those that waited at most the target",
     "wait_put_off": "seconds that these waited",
-    "second_waits": "waits after a lost line or a hand-over that failed",
+    "second_waits": "waits after a lost line or a failed hand-over",
     "second_wait": "seconds of these waits",
     "talk": "seconds of talk, without hold",
     "hold": "seconds on hold",
@@ -52,7 +52,7 @@ SUMS: dict[str, str] = {
     "missed": "of these, those that rang out or could not be reached",
     "declined": "of these, those that were declined",
     "transfers": "hand-overs from one counsellor to another",
-    "inherited": "talks that a colleague in the talk went on with after a lost line",
+    "inherited": "talks that a colleague in the talk continued after a lost line",
     "outside": "hand-overs to a partner outside the helpline",
     "returned": "returns to the queue after a counsellor's line was lost",
     "danger": "calls in which the danger key was pressed",
@@ -60,35 +60,35 @@ SUMS: dict[str, str] = {
     "called_before": "of these, those whose number had rung before",
     "contacts": "contacts, with or without a call",
     "completed": "of these, those whose record is complete",
-    "non_counselling": "of these, those closed as no counselling contact",
+    "non_counselling": "of these, those closed as non-counselling",
     "urgent": "of these, those whose urgency is immediate or urgent",
-    "outbound": "calls that we rang",
+    "outbound": "call-backs made",
     "outbound_reached": "of these, those in which a counsellor and a person talked",
     "outbound_talk": "seconds of talk and hold of these",
     "outbound_wrap_up": "seconds of wrap-up after these",
     "call_contacts": "contacts that belong to a call that came in",
-    "callback_contacts": "contacts that belong to a call that we rang",
+    "callback_contacts": "contacts that belong to a call-back",
     "answered_with_contact": "answered calls that have a contact",
     "message_contacts": "contacts of calls whose outcome is voicemail",
     "open_contacts": "contacts of calls that go on at the moment of counting",
     # For rounding: see `guard.py`.
     "key_contacts": "the secret numbers of the contacts",
     "key_completed": "of those whose record is complete",
-    "key_non_counselling": "of those closed as no counselling contact",
+    "key_non_counselling": "of those closed as non-counselling",
     "key_urgent": "of those whose urgency is immediate or urgent",
 }
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure. `words` stand beside it wherever it is shown."""
+    """A figure. `words` are its definition, shown wherever the figure is shown."""
 
     name: str
     title: str
     unit: Unit
     words: str
     formula: Callable[[Sums], float | int | None]
-    # Of a share: how many, and of how many.
+    # For a share: how many, and of how many.
     counts: Callable[[Sums], tuple[int, int]] | None = None
 
 
@@ -106,7 +106,7 @@ class Percentile:
 
 
 def ratio(above: float, below: float) -> float | None:
-    """Above by below, or nothing where there is nothing to divide by."""
+    """Return `above` divided by `below`, or None if `below` is 0."""
     return above / below if below else None
 
 
@@ -117,7 +117,7 @@ WAITS = ("wait_answered", "wait_abandoned", "wait_put_off", "second_wait")
 def _part(
     name: str, title: str, words: str, above: Callable[[Sums], int], below: Callable[[Sums], int]
 ) -> Measure:
-    """A share, with the two counts that it is made of."""
+    """Return a share, with the two counts that it is made of."""
     return Measure(
         name, title, "share", words, lambda s: ratio(above(s), below(s)),
         lambda s: (above(s), below(s)),
@@ -133,12 +133,12 @@ def _share(above: str, below: str) -> Callable[[Sums], float | None]:
 
 
 def _abandoned(s: Sums) -> int:
-    """In the queue, however shortly."""
+    """Return the calls abandoned in the queue, short abandons included."""
     return s["abandoned_in_queue"] + s["short_abandons"]
 
 
 def _waited(s: Sums) -> int:
-    """Everybody whose wait has an end: answered, gone, or put off."""
+    """Return the calls whose wait has ended: answered, abandoned, or diverted (`put_off`)."""
     return s["answered"] + _abandoned(s) + s["put_off"]
 
 
@@ -149,8 +149,8 @@ def _counts(*entries: tuple[str, str, Unit, str]) -> list[Measure]:
 MEASURES: dict[str, Measure] = {
     m.name: m
     for m in [
-        Measure("calls", "Calls", "calls", "every inbound ring to our lines, without those of "
-                "practice lines; a call belongs to the period in which it arrived", _sum("calls")),
+        Measure("calls", "Calls", "calls", "every inbound ring to our lines, practice lines "
+                "excluded; a call belongs to the period in which it arrived", _sum("calls")),
         Measure("offered", "Offered", "calls", "calls that entered the queue, without short "
                 "abandons", lambda s: s["entered"] - s["short_abandons"]),
         *_counts(
@@ -158,25 +158,26 @@ MEASURES: dict[str, Measure] = {
              "the conference"),
         ),
         Measure("abandoned", "Abandoned", "calls", "calls whose caller left before a counsellor "
-                "was there: in the greeting, shortly, or in the queue",
+                "answered: in the greeting or in the queue, short abandons included",
                 lambda s: s["abandoned_in_greeting"] + _abandoned(s)),
         *_counts(
             ("abandoned_in_greeting", "Abandoned in the greeting", "calls", "the caller left "
              "before the queue"),
-            ("short_abandons", "Abandoned shortly", "calls", "the caller left the queue sooner "
-             "than the threshold of the settings"),
+            ("short_abandons", "Short abandons", "calls", "the caller left the queue sooner "
+             "than the threshold in the settings"),
             ("abandoned_in_queue", "Abandoned in the queue", "calls", "the caller left the queue "
              "after the threshold of a short abandon, or when no counsellor was left"),
-            ("abandoned_unstaffed", "Abandoned, no counsellor there", "calls", "of those "
-             "abandoned in the queue, shortly or not, those in which no counsellor was there"),
+            ("abandoned_unstaffed", "Abandoned, no counsellor there", "calls", "of the calls "
+             "abandoned in the queue, short abandons included, those in which no counsellor was "
+             "there"),
             ("voice_messages", "Voice messages", "calls", "calls that ended with a message and "
              "without a talk"),
             ("callbacks_requested", "Call-backs asked for", "calls", "calls that ended with the "
-             "caller's wish to be called back"),
+             "caller's request to be called back"),
             ("transferred_out", "Transferred out", "calls", "calls that ended with a person "
              "outside the helpline"),
             ("turned_away", "Turned away", "calls", "callers who were told on arrival that no "
-             "counsellor is there, and left without a message or a call-back"),
+             "counsellor was there, and left without a message or a call-back"),
             ("no_counsellor", "Turned away, none signed in", "calls", "turned away while a "
              "counsellor was on shift and none had signed in"),
             ("out_of_hours", "Turned away, none on shift", "calls", "turned away while no "
@@ -186,35 +187,35 @@ MEASURES: dict[str, Measure] = {
              "greeting"),
             ("unreachable", "Unreachable", "calls", "calls that rang while we could not answer, "
              "and were found afterwards at the provider"),
-            ("lost", "Lost", "calls", "calls of which the provider itself could not tell the "
-             "end"),
-            ("not_ended", "Going on", "calls", "calls that had not ended when this was counted"),
+            ("lost", "Lost", "calls", "calls whose end the provider itself could not tell us"),
+            ("not_ended", "In progress", "calls", "calls that had not ended when this was "
+             "counted"),
         ),
-        _part("abandonment", "Abandonment", "abandoned in the queue, shortly or not, ÷ entered "
-              "the queue", _abandoned, _sum("entered")),
+        _part("abandonment", "Abandonment", "abandoned in the queue, short abandons included, ÷ "
+              "entered the queue", _abandoned, _sum("entered")),
         _part("service_level", "Service level", "formula 3: answered within the target ÷ (answered "
-              "+ abandoned in the queue, shortly or not + put off to a message or a call-back "
-              "after a wait); every caller who left the queue unanswered counts",
+              "+ abandoned in the queue, short abandons included + diverted to a message or a "
+              "call-back after a wait); every caller who left the queue unanswered counts",
               _sum("answered_in_time"), _waited),
-        _part("service_level_1", "Service level, formula 1", "(answered + abandoned + put off, all "
-              "within the target) ÷ (answered + abandoned + put off)",
+        _part("service_level_1", "Service level, formula 1", "(answered + abandoned + diverted, "
+              "all within the target) ÷ (answered + abandoned + diverted)",
               lambda s: s["answered_in_time"] + s["abandoned_in_time"] + s["put_off_in_time"],
               _waited),
         _part("service_level_2", "Service level, formula 2", "answered within the target ÷ "
-              "answered; it does not see who gave up", _sum("answered_in_time"), _sum("answered")),
+              "answered; callers who gave up do not count", _sum("answered_in_time"),
+              _sum("answered")),
         _part("service_level_4", "Service level, formula 4", "answered within the target ÷ "
-              "(answered + abandoned or put off after the target)", _sum("answered_in_time"),
+              "(answered + abandoned or diverted after the target)", _sum("answered_in_time"),
               lambda s: _waited(s) - s["abandoned_in_time"] - s["put_off_in_time"]),
         _part("service_level_5", "Service level, formula 5", "(answered within the target + short "
-              "abandons) ÷ (answered + abandoned + put off)",
+              "abandons) ÷ (answered + abandoned + diverted)",
               lambda s: s["answered_in_time"] + s["short_abandons"], _waited),
-        Measure("put_off", "Put off after a wait", "calls", "calls that left the queue for a voice "
-                "message or a call-back", _sum("put_off")),
+        Measure("put_off", "Diverted after a wait", "calls", "calls that left the queue for a "
+                "voice message or a call-back", _sum("put_off")),
         Measure("asa", "ASA", "seconds", "average speed of answer: seconds that answered calls "
                 "waited in the queue ÷ answered calls", _share("wait_answered", "answered")),
-        Measure("mean_wait", "Mean wait", "seconds", "seconds in the queue until the answer, until "
-                "it was left for a message or a call-back, or until the caller had gone ÷ these "
-                "calls",
+        Measure("mean_wait", "Mean wait", "seconds", "seconds in the queue until the call was "
+                "answered, diverted to a message or a call-back, or abandoned ÷ these calls",
                 lambda s: ratio(s["wait_answered"] + s["wait_abandoned"] + s["wait_put_off"],
                                 _waited(s))),
         Measure("second_waits", "Second waits", "calls", "waits after a counsellor's line was lost "
@@ -222,13 +223,13 @@ MEASURES: dict[str, Measure] = {
         Measure("second_wait", "Second wait, mean", "seconds", "mean seconds of these waits",
                 _share("second_wait", "second_waits")),
         Measure("time_to_abandon", "Time to abandon", "seconds", "mean seconds in the queue until "
-                "the caller left, shortly or not",
+                "the caller left, short abandons included",
                 lambda s: ratio(s["wait_abandoned"], _abandoned(s))),
         Measure("aht", "AHT", "seconds", "average handling time: (talk + hold + wrap-up) ÷ "
                 "answered calls",
                 lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"], s["answered"])),
         Measure("aht_outbound", "AHT of call-backs", "seconds", "(talk with hold + wrap-up) ÷ "
-                "calls that we rang and in which a person was reached",
+                "call-backs in which a person was reached",
                 lambda s: ratio(s["outbound_talk"] + s["outbound_wrap_up"],
                                 s["outbound_reached"])),
         Measure("aht_all", "AHT with call-backs", "seconds", "both together: all handling of "
@@ -236,10 +237,10 @@ MEASURES: dict[str, Measure] = {
                 lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"] + s["outbound_talk"]
                                 + s["outbound_wrap_up"],
                                 s["answered"] + s["outbound_reached"])),
-        Measure("outbound", "Call-backs made", "calls", "calls that the helpline made to call back",
+        Measure("outbound", "Call-backs made", "calls", "calls in which the helpline called back",
                 _sum("outbound")),
-        Measure("outbound_reached", "Call-backs reached", "calls", "of the call-backs that we "
-                "rang, those in which a counsellor and a person talked", _sum("outbound_reached")),
+        Measure("outbound_reached", "Call-backs reached", "calls", "of the call-backs made, "
+                "those in which a counsellor and a person talked", _sum("outbound_reached")),
         Measure("talk", "Talk", "seconds", "mean seconds of talk, without hold, of answered "
                 "calls", _share("talk", "answered")),
         Measure("hold", "Hold", "seconds", "mean seconds on hold of answered calls",
@@ -247,7 +248,7 @@ MEASURES: dict[str, Measure] = {
         Measure("wrap_up", "Wrap-up", "seconds", "mean seconds of wrap-up after answered calls",
                 _share("wrap_up", "answered")),
         Measure("offers", "Offers", "offers", "how often these calls were offered to a counsellor; "
-                "a hand-over is none", _sum("offers")),
+                "a hand-over does not count", _sum("offers")),
         Measure("missed_offers", "Missed (RONA)", "offers", "offers that rang out or whose phone "
                 "could not be reached", _sum("missed")),
         Measure("declined_offers", "Declined", "offers", "offers that the counsellor declined",
@@ -258,7 +259,7 @@ MEASURES: dict[str, Measure] = {
         Measure("outside", "Transfers to a partner", "calls", "hand-overs of a talk to a partner "
                 "outside the helpline", _sum("outside")),
         Measure("inherited", "Talks inherited", "calls", "talks that a colleague who was in "
-                "the talk went on with after the counsellor's line was lost", _sum("inherited")),
+                "the talk continued after the counsellor's line was lost", _sum("inherited")),
         Measure("returned", "Returned to the queue", "calls", "times that a caller went back to "
                 "the front because the counsellor's line was lost", _sum("returned")),
         Measure("danger_calls", "Danger key", "calls", "calls in which the danger key was "
@@ -266,15 +267,15 @@ MEASURES: dict[str, Measure] = {
         Measure("number_known", "Number known", "calls", "calls whose number was not withheld",
                 _sum("number_known")),
         Measure("repeat_calls", "Called before", "calls", "of the calls whose number is known, "
-                "those whose number had rung one of our lines before; it may be a family's or a "
-                "school's", _sum("called_before")),
-        Measure("contacts", "Contacts", "contacts", "records of talks, letters, visits; one of a "
-                "call belongs to the period in which the call arrived, any other to when it was "
-                "taken", _sum("contacts")),
+                "those whose number had rung one of our lines before; a family or a school may "
+                "share a number", _sum("called_before")),
+        Measure("contacts", "Contacts", "contacts", "records of talks, letters, visits; a contact "
+                "belongs to the period in which its call arrived or, without a call, in which it "
+                "was taken", _sum("contacts")),
         Measure("contacts_completed", "Contacts complete", "contacts", "of the contacts, those "
                 "whose record is complete", _sum("completed")),
-        Measure("non_counselling", "No counselling", "contacts", "of the contacts, those closed as "
-                "silent, hang-up, wrong number, test, prank, abusive, thanks or question",
+        Measure("non_counselling", "Non-counselling", "contacts", "of the contacts, those closed "
+                "as silent, hang-up, wrong number, test, prank, abusive, thanks or question",
                 _sum("non_counselling")),
         Measure("urgent_contacts", "Urgent contacts", "contacts", "of the contacts, those whose "
                 "urgency a counsellor set to immediate or urgent", _sum("urgent")),
@@ -284,16 +285,16 @@ MEASURES: dict[str, Measure] = {
 PERCENTILES: dict[str, Percentile] = {
     p.name: p
     for p in [
-        Percentile("wait_median", "Wait, median", "half of the answered calls waited at most so "
+        Percentile("wait_median", "Wait, median", "half of the answered calls waited at most this "
                    "many seconds", "wait_answered", 0.5),
-        Percentile("wait_p90", "Wait, 9 in 10", "nine in ten answered calls waited at most so many "
-                   "seconds", "wait_answered", 0.9),
+        Percentile("wait_p90", "Wait, 9 in 10", "nine in ten answered calls waited at most this "
+                   "many seconds", "wait_answered", 0.9),
         Percentile("wait_p95", "Wait, 19 in 20", "nineteen in twenty answered calls waited at most "
-                   "so many seconds", "wait_answered", 0.95),
-        Percentile("longest_wait", "Longest wait", "the longest wait of any call, whatever became "
-                   "of it, second waits included, in seconds", "all", 1.0),
-        Percentile("time_to_abandon_median", "Time to abandon, median", "half of those who left "
-                   "the queue had left after so many seconds", "wait_abandoned", 0.5),
+                   "this many seconds", "wait_answered", 0.95),
+        Percentile("longest_wait", "Longest wait", "the longest wait of any call, whatever its "
+                   "outcome, second waits included, in seconds", "all", 1.0),
+        Percentile("time_to_abandon_median", "Time to abandon, median", "half of the callers who "
+                   "left the queue had left within this many seconds", "wait_abandoned", 0.5),
     ]
 }  # fmt: skip
 
@@ -302,12 +303,12 @@ NAMES = (*MEASURES, *PERCENTILES)
 
 
 def definition(name: str) -> Measure | Percentile:
-    """A measure by its name. Raises KeyError."""
+    """Return a measure by its name. Raises KeyError."""
     return MEASURES.get(name) or PERCENTILES[name]
 
 
 def rounded(value: float | int | None) -> float | int | None:
-    """As it is shown and exported: six digits after the point are more than enough."""
+    """Return a value as it is shown and exported, with at most six digits after the point."""
     return round(value, 6) if isinstance(value, float) else value
 
 
@@ -349,10 +350,10 @@ STAFF_MEASURES: dict[str, str] = {
     "missed": "of these, those that rang out or whose phone could not be reached",
     "declined": "of these, those that were declined",
     "rona": "missed ÷ offers",
-    "contacts": "contacts that they own, of whatever channel",
+    "contacts": "contacts that the counsellor owns, in any channel",
     "contacts_per_hour": "contacts ÷ hours signed in",
-    "rostered": "seconds on the first layer of the rota, as far as they are over",
-    "adherence": "of these, the share in which they were signed in, by quarter-hours",
+    "rostered": "seconds on the first layer of the rota, up to the moment of counting",
+    "adherence": "of these, the share in which the counsellor was signed in, by quarter-hours",
 }
 COVERAGE_WORDS = (
     "share of the window in which at least one counsellor for the line was signed in and not on "
@@ -360,7 +361,7 @@ COVERAGE_WORDS = (
 )
 FAIRNESS_WORDS = (
     "Jain's index of offers per hour of availability, over counsellors who were available for an "
-    "hour or more: 1 when all were offered alike, 1 ÷ n when one of n was offered everything"
+    "hour or more: 1 if all had the same rate, 1 ÷ n if one of n was offered everything"
 )
 
 

@@ -1,8 +1,8 @@
 """Windows and the periods they are cut into, in the line's own time. Pure.
 
-A window is half-open: from its beginning until before its end. A day begins with its first
-instant on the wall, so a day on which the clocks change has 23 or 25 hours (or, where they
-change by half an hour, 23.5 or 24.5). An hour that comes twice is two hours, told apart by the
+A window is half-open: it includes its beginning and excludes its end. A day begins with its first
+instant on the wall clock, so a day on which the clocks change has 23 or 25 hours (or, where they
+change by half an hour, 23.5 or 24.5). An hour that occurs twice is two hours, told apart by the
 offset, except where hours of weekdays are compared.
 """
 
@@ -15,18 +15,18 @@ from zoneinfo import ZoneInfo
 from app.errors import Invalid
 from app.routing.shifts import first_instant
 
-# Every zone's offset is a multiple of this, so every local period is made of whole ones.
+# Every zone's offset is a multiple of this, so a local period is a whole number of quarter-hours.
 QUARTER_HOUR = timedelta(minutes=15)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# Periods of a window, at the most: a year of quarter-hours fits.
+# The most periods in one window: a year of quarter-hours fits.
 MOST_PERIODS = 40_000
-# The length of a window, at the most.
+# The longest window.
 LONGEST = timedelta(days=3700)
 _FIRST_YEAR, _LAST_YEAR = 1971, 2200
 
 
 class BadWindow(Invalid):
-    """The window or the period is not usable; the text says what to give."""
+    """The window or the period is not usable; the message says what to give."""
 
 
 class Period(StrEnum):
@@ -48,12 +48,12 @@ class Window:
     ends: date | datetime
 
     def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """Beginning and end in UTC. Raises BadWindow."""
+        """Return the beginning and the end in UTC. Raises BadWindow."""
         since, until = (_instant(edge, zone) for edge in (self.begins, self.ends))
         if since >= until:
             raise BadWindow("The window must begin before it ends.")
         if until - since > LONGEST:
-            raise BadWindow("A window is at most ten years.")
+            raise BadWindow("A window may be at most ten years long.")
         return since, until
 
     @property
@@ -62,7 +62,7 @@ class Window:
 
     @property
     def days(self) -> str:
-        """As a reader says it: the first day and the last, or the one day."""
+        """The window for readers: the first day and the last, or the one day."""
         last = self.ends
         if isinstance(last, date) and not isinstance(last, datetime):
             last -= timedelta(days=1)
@@ -80,17 +80,17 @@ def _instant(edge: date | datetime, zone: ZoneInfo) -> datetime:
 
 
 def day_begins(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a local day, in UTC."""
+    """Return the first instant of a local day, in UTC."""
     return first_instant(datetime.combine(day, time()), zone)
 
 
 def read_window(begins: str, ends: str) -> Window:
-    """A window from two texts: dates, or instants with their zone on a quarter-hour.
+    """Read a window from two texts: dates, or instants on a quarter-hour, with a time zone.
 
     Raises BadWindow.
     """
     window = Window(_read_edge(begins), _read_edge(ends))
-    # Whether it begins before it ends is the same in every zone but for mixed edges.
+    # The zone does not matter to this check, unless one edge is a date and the other an instant.
     window.instants(ZoneInfo("UTC"))
     return window
 
@@ -100,7 +100,7 @@ def _read_edge(text: str) -> date | datetime:
         if len(text) == 10:
             day = date.fromisoformat(text)
             if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-                raise BadWindow(f"A year is one from {_FIRST_YEAR} to {_LAST_YEAR}.")
+                raise BadWindow(f"Give a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
             return day
         edge = datetime.fromisoformat(text)
     except ValueError:
@@ -109,11 +109,11 @@ def _read_edge(text: str) -> date | datetime:
             "2026-03-01T08:00:00+01:00."
         ) from None
     if not _FIRST_YEAR <= edge.year <= _LAST_YEAR:
-        raise BadWindow(f"A year is one from {_FIRST_YEAR} to {_LAST_YEAR}.")
+        raise BadWindow(f"Give a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
     if edge.tzinfo is None:
         raise BadWindow("Give an instant with its zone, like 2026-03-01T08:00:00+01:00.")
     if edge.astimezone(UTC).timestamp() % QUARTER_HOUR.total_seconds():
-        raise BadWindow("A window begins and ends on a quarter-hour.")
+        raise BadWindow("A window must begin and end on a quarter-hour.")
     return edge
 
 
@@ -121,8 +121,8 @@ def _read_edge(text: str) -> date | datetime:
 class Cut:
     """A window cut into periods.
 
-    `edges` are seconds of the epoch, one more than there are pieces; `bucket` says to which
-    label each piece belongs (more than one only for hours of weekdays).
+    `edges` are seconds since 1970, one more than there are pieces; `bucket` is the index of each
+    piece's label (pieces share a label only for hours of weekdays).
     """
 
     edges: tuple[int, ...]
@@ -149,7 +149,7 @@ def cut(period: Period | None, since: datetime, until: datetime, zone: ZoneInfo)
 
 
 def aligned(cuts: dict[ZoneInfo, Cut]) -> dict[ZoneInfo, Cut]:
-    """The same pieces with one list of labels for all zones, in the order of their beginnings."""
+    """Give the pieces of all zones one list of labels, in the order of their beginnings."""
     if len(cuts) < 2:
         return cuts
     first: dict[str, int] = {}
@@ -186,7 +186,7 @@ def _starts(
 def _clock_starts(
     period: Period, since: datetime, until: datetime, zone: ZoneInfo
 ) -> list[tuple[datetime, str]]:
-    """Quarter-hours, or hours of the wall clock; a new one begins when the offset changes."""
+    """Return quarter-hours, or hours on the wall clock; a change of offset begins a new one."""
     found: list[tuple[datetime, str]] = []
     if (until - since) / (QUARTER_HOUR if period is Period.QUARTER_HOUR else 4 * QUARTER_HOUR) > (
         MOST_PERIODS
@@ -198,7 +198,7 @@ def _clock_starts(
         key = (local.date(), local.hour, local.utcoffset())
         if period is Period.QUARTER_HOUR or key != known:
             text = local.isoformat(timespec="minutes")
-            # The hour on the wall with the offset in force, also where that changes within it.
+            # The wall-clock hour with the offset in force, even if the offset changes within it.
             found.append(
                 (at, text if period is Period.QUARTER_HOUR else f"{text[:13]}:00{text[16:]}")
             )
@@ -262,11 +262,11 @@ def _label(period: Period, first: date) -> str:
 
 
 def whole_period(period: Period, day: date) -> Window:
-    """The whole month, quarter, year, week or day in which a local day lies."""
+    """Return the whole month, quarter, year, week or day in which a local day lies."""
     first = _first_day(period, day)
     return Window(first, _next(period, first))
 
 
 def last_whole(period: Period, today: date) -> Window:
-    """The newest period of that kind that is over on a local day."""
+    """Return the newest period of that kind that is over on a local day."""
     return whole_period(period, _first_day(period, today) - timedelta(days=1))

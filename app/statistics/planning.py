@@ -1,9 +1,9 @@
-"""How many counsellors the coming week needs, beside the rota.
+"""How many counsellors the coming week needs, compared with the rota.
 
-Forecast: for each half hour of a weekday the mean of the same half hour in the last eight weeks;
-a public holiday is taken like the holidays of the last year, or like a Sunday where there were
-none. Handling time and the share who give up are those of the same weeks. Staff by Erlang A with
-the patience of `facts.yaml`, beside it Erlang C; rostered staff from the rota.
+The forecast for each half hour of a weekday is the mean of the same half hour in the last eight
+weeks; for a public holiday, the mean of the holidays of the last year, or of Sundays if there were
+none. The handling time is that of the same weeks. Staff is computed by Erlang A with the patience
+of `facts.yaml`, and by Erlang C for comparison; the rostered staff comes from the rota.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ from app.work import Work
 
 HALF_HOUR = 1800
 WEEKS = 8
-# Without any answered call: minutes of a counselling talk, as helplines of the region report.
+# Seconds, while no call was answered: a counselling talk, as helplines of the region report it.
 _AHT_UNKNOWN = 900.0
 _MOST_MORE = 50
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A half hour to come."""
+    """A future half hour."""
 
     begins: datetime
     local: str
@@ -47,7 +47,7 @@ class Slot:
     aht: float
     holiday: bool
     rostered: int
-    # Counsellors who have to take calls, and whom to roster for it.
+    # How many counsellors must be able to take calls, and how many to roster for that.
     needed: int
     to_roster: int
     by_erlang_c: int
@@ -55,7 +55,7 @@ class Slot:
 
     @property
     def missing(self) -> int:
-        """How many to roster more (below nought: fewer would do)."""
+        """How many more counsellors to roster (negative: fewer would do)."""
         return self.to_roster - self.rostered
 
 
@@ -74,26 +74,26 @@ class Plan:
 
 
 def words_of(planning: Planning, target: int) -> tuple[str, ...]:
-    """What the numbers mean."""
+    """Return what the numbers mean, in words."""
     return (
-        f"calls: expected to enter the queue, the mean of the same half hour of the weekday in the "
-        f"last {WEEKS} weeks; on a public holiday, of the holidays of the last year",
+        f"calls: those expected to enter the queue: the mean of the same half hour of the weekday "
+        f"in the last {WEEKS} weeks; on a public holiday, the mean of the last year's holidays",
         f"needed: the fewest counsellors with whom {planning.target_share:.0%} of callers are "
         f"answered within {target} s, by Erlang A with a patience of "
         f"{planning.patience_seconds} s; at least {planning.at_least}",
         f"to roster: needed ÷ (1 − shrinkage of {planning.shrinkage:.0%}), rounded up",
-        "by Erlang C: the same where nobody ever gave up",
-        "expected: what callers meet with whoever is rostered, less the shrinkage",
+        "by Erlang C: the same if no caller ever gave up",
+        "expected: what callers experience with the rostered counsellors, less the shrinkage",
     )
 
 
 async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int = 0) -> Plan:
-    """The coming days from local midnight on, with `more` counsellors than rostered.
+    """Plan the coming days from local midnight on, with `more` counsellors than are rostered.
 
     Raises Invalid.
     """
     if abs(more) > _MOST_MORE:
-        raise Invalid(f"At most {_MOST_MORE} more or fewer.")
+        raise Invalid(f"Give at most {_MOST_MORE} counsellors more or fewer than rostered.")
     zones = await zones_of(work)
     zones.check(line)
     zone = zones.of_line[line] if line else zones.country
@@ -110,7 +110,7 @@ async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int 
 
 @dataclass
 class _History:
-    """What half hours of the past were like."""
+    """Past half hours: mean calls by weekday and half hour, and handling time in seconds."""
 
     by_slot: dict[tuple[int, int], float]
     holidays: dict[int, float]
@@ -141,7 +141,7 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
             for name in ("talk", "hold", "wrap"):
                 handled += int(block.numbers[name][talked].sum(dtype=np.int64))
         planning = look.asked.planning
-    # Days before the line was there say nothing of it.
+    # Days before the first call say nothing about the line.
     first = min(entered, default=today)
     free = {
         day for day in _days(since, until, zone) if day >= first and is_holiday(day, zone, country)
@@ -175,7 +175,7 @@ def _days(since: datetime, until: datetime, zone: ZoneInfo) -> list[date]:
 
 
 async def _duties(work: Work, line: str | None, first: datetime, last: datetime) -> list[Duty]:
-    """The duty of those who may take calls of the line at once."""
+    """Return the first-layer duties of counsellors who may take calls of the line."""
     found = [
         duty
         for duty in stretches(await roster.rota_of(work), first, last)
@@ -201,7 +201,7 @@ def _slots(
         holiday = holidays.setdefault(local.date(), is_holiday(local.date(), zone, country))
         slot = local.hour * 2 + local.minute // 30
         calls = history.holidays[slot] if holiday else history.by_slot[local.weekday(), slot]
-        # Whoever begins or ends within the half hour counts for the part of it.
+        # A counsellor who begins or ends within the half hour counts for that part of it.
         there = sum(_overlap(duty, at) for duty in on)
         rostered = max(int(there + 0.5) + more, 0)
         key = (round(calls, 6), rostered)
@@ -238,7 +238,7 @@ def _work_out(
 
 
 def as_json(found: Plan) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the plan for programs."""
     return {
         "as_of": found.as_of, "time_zone": found.zone, "line": found.line, "more": found.more,
         "target_seconds": found.target, "definitions": list(found.words),

@@ -1,9 +1,9 @@
-"""Call-backs that were promised, and whether they were kept.
+"""Call-backs that were due, and whether they were made in time.
 
-A promise is a follow-up of a case about calling back, or a call-back that a caller asked for (due
-by the end of the time agreed; those replaced or cancelled are none). It belongs to the day that was
-promised first, moved or not, and is kept when it was done by the end of that day, in the country's
-zone.
+These are follow-ups of cases about calling back, and call-backs that callers asked for (due by the
+end of the agreed time; replaced and cancelled ones do not count). A call-back belongs to the day on
+which it was first due, moved or not, and is kept if it was done by the end of that day, in the
+country's zone.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from app.statistics.periods import Window
 from app.work import Work
 
 WORDS = {
-    "callbacks_due": "call-backs that were first promised for a day of the window",
+    "callbacks_due": "call-backs that were first due on a day of the window",
     "callbacks_kept": "of these, those done by the end of that day",
     "callbacks_late": "of these, those done later",
-    "callbacks_not_reached": "of these, those done in whatever time without reaching anybody",
-    "callbacks_open": "of these, those nobody has done yet",
+    "callbacks_not_reached": "of these, those done, early or late, without reaching the person",
+    "callbacks_open": "of these, those not done yet",
 }
 _SQL = """
 WITH promised AS (
@@ -46,13 +46,13 @@ FROM promised WHERE due_on >= :first AND due_on < :last
 
 @dataclass(frozen=True)
 class Promises:
-    """The numbers, by the names of `WORDS`; they add up: kept, late, not reached and open."""
+    """The numbers by the names of `WORDS`; kept, late, not reached and open add up to due."""
 
     numbers: dict[str, int]
 
 
 async def promises(work: Work, window: Window, zone: ZoneInfo) -> Promises:
-    """Promises of the days of a window."""
+    """Count the call-backs that were due on the days of a window."""
     first, last = (e.astimezone(zone).date() for e in window.instants(zone))
     assert isinstance(first, date)
     values = {"zone": zone.key, "first": first, "last": last}

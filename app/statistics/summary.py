@@ -1,8 +1,8 @@
-"""A summary: any window, cut into periods, by any two dimensions, with totals that add up.
+"""A summary: any window, cut into periods, by up to two dimensions, with totals that add up.
 
-Every table holds its cells, for each total the row of what its cells count more than once (only
-where a dimension gives a record several values), and the totals: so cells + that row = total,
-and the total is the calls and contacts of the window.
+Every table holds its cells, the totals, and for each total a row of what its cells count more than
+once (only if a dimension gives a record several values). So cells + that row = total, and the total
+is the calls and contacts of the window.
 """
 
 import asyncio
@@ -38,26 +38,26 @@ from app.statistics.targets import Targets, always
 from app.work import Work
 
 _TWENTY = always(20)
-# Cells of one table, at the most.
+# The most cells in one table.
 MOST_CELLS = 60_000
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a summary is asked for."""
+    """A request for a summary."""
 
     window: Window
     period: Period | None = None
     by: tuple[Dimension, ...] = ()
     line: str | None = None
     measures: tuple[str, ...] = NAMES
-    # Within how many seconds a call is answered in time, and from when on.
+    # The seconds within which a call is answered in time, and since when.
     targets: Targets = _TWENTY
 
 
 @dataclass(frozen=True)
 class Zones:
-    """Where each line is, and the country's own zone for what has no line."""
+    """The zone of each line, and the country's own zone for what has no line."""
 
     country: ZoneInfo
     of_line: Mapping[str, ZoneInfo]
@@ -66,7 +66,7 @@ class Zones:
     def cuts(
         self, window: Window, period: Period | None, only: str | None = None
     ) -> dict[str, Cut]:
-        """How a window is cut for each line; "" is for everything else. Raises BadWindow."""
+        """Return how a window is cut for each line; "" is for everything else. Raises BadWindow."""
         if only is not None:
             zone = self.of_line[only]
             one = cut(period, *window.instants(zone), zone)
@@ -83,13 +83,13 @@ class Zones:
         }
 
     def check(self, line: str | None) -> None:
-        """Refuse a line that is not there. Raises Invalid."""
+        """Refuse an unknown line. Raises Invalid."""
         if line is not None and line not in self.of_line:
             known = ", ".join(self.of_line) or "none"
-            raise Invalid(f"There is no line {line[:20]}. There are: {known}.")
+            raise Invalid(f"There is no line {line[:20]}. Known lines: {known}.")
 
     def widest(self, window: Window, only: Iterable[str] = ()) -> tuple[datetime, datetime]:
-        """From the earliest beginning to the latest end of the window in any zone."""
+        """Return the earliest beginning and the latest end of the window in any zone."""
         zones = {self.of_line[n] for n in only if n in self.of_line} or {
             self.country, *self.of_line.values(),
         }  # fmt: skip
@@ -99,7 +99,7 @@ class Zones:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a summary: its period, its values, and the group that was counted."""
+    """A row of a summary: its period, its values, and the group that was counted."""
 
     period: str
     values: tuple[str, ...]
@@ -116,20 +116,20 @@ class Summary:
     rows: list[Row]
     total: Group
     labels: dict[Dimension, dict[str, str]] = field(default_factory=dict)
-    # The order of the values of a dimension, where it is not that of their size.
+    # The order of the values of a dimension, if they are not sorted by size.
     orders: dict[Dimension, list[str]] = field(default_factory=dict)
-    # Contacts that the record holds, where they were counted by themselves.
+    # Contacts in the record itself, if they were counted separately.
     recorded: int | None = None
     zone: str = ""
 
-    # None: as it was counted, for the program itself.
+    # None: exact counts, for the program itself.
     rounding: Rounding | None = None
 
     def figures(
         self, row: Row, names: Iterable[str] | None = None
     ) -> dict[str, float | int | None]:
-        """The measures of a row. What is counted more than once has counts only; what was said in
-        contacts is rounded, and says nothing off the grid (see `guard.py`).
+        """Return the measures of a row. The overlap row has counts only; what was said in contacts
+        is rounded, and None off the grid (see `guard.py`).
         """
         names = self.asked.measures if names is None else tuple(names)
         found = figures(names, row.group, counts_only=row.kind == OVERLAP)
@@ -146,8 +146,8 @@ class Summary:
 
     @property
     def shown_rows(self) -> list[Row]:
-        """The rows that are shown. A cell that was rounded to nothing tells by being there that it
-        is not empty, and so does what is counted more than once.
+        """The rows to show. A cell that rounds to 0 is left out, because its presence would show
+        that it is not empty; so is the overlap row.
         """
         if self.rounding is None or not any(is_content(d) for d in self.asked.by):
             return self.rows
@@ -163,7 +163,7 @@ class Summary:
         return self.rounding.rounded(int(value or 0), row.group.sums[KEY_OF[name]])
 
     def figure(self, name: str) -> float | int | None:
-        """One measure of the whole window."""
+        """Return one measure of the whole window."""
         return self.figures(Row("", (TOTAL,) * len(self.asked.by), TOTAL, self.total), (name,))[
             name
         ]
@@ -175,7 +175,7 @@ class Summary:
 def figures(
     names: Iterable[str], group: Group, *, counts_only: bool = False
 ) -> dict[str, float | int | None]:
-    """Measures of a group, as they are shown."""
+    """Return the measures of a group, as they are shown."""
     found: dict[str, float | int | None] = {}
     for name in names:
         if name in PERCENTILES:
@@ -190,7 +190,7 @@ def figures(
 
 
 async def zones_of(work: Work) -> Zones:
-    """The zones of all lines; without a clause of access, since a zone tells nothing."""
+    """Return the zones of all lines, without an access check: a zone is not confidential."""
     rows = (
         await work.session.execute(select(Line.number, Line.timezone, Line.name, Line.practice))
     ).all()
@@ -206,8 +206,8 @@ async def zones_of(work: Work) -> Zones:
 async def summarise(
     work: Work, asked: Asked, *, reconciled: bool = False, exact: bool = False
 ) -> Summary:
-    """Count; `reconciled` also counts contacts in the record itself. With `exact` nothing of what
-    was said is rounded: that is for the program itself, and is shown to no reader.
+    """Count a summary; `reconciled` also counts contacts in the record itself. With `exact`,
+    nothing is rounded: that is for the program itself, and is shown to no reader.
 
     Raises Invalid, NotAllowed for a window that is off the grid.
     """
@@ -236,17 +236,17 @@ def check(asked: Asked) -> None:
         raise Invalid("Give at most two different dimensions.")
     unknown = [name for name in asked.measures if name not in NAMES]
     if unknown:
-        raise Invalid(f"There is no measure {unknown[0][:40]!r}. There are: {', '.join(NAMES)}.")
+        raise Invalid(f"There is no measure {unknown[0][:40]!r}. Choose from: {', '.join(NAMES)}.")
 
 
 async def let_go(work: Work) -> None:
-    """Hold no connection of the requests' pool while something long is counted."""
+    """Give this request's database connection back to the pool before a long count."""
     if work.opener is not None:
         await work.let_go()
 
 
 async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
-    """Count one look at the facts; the numbers are worked out beside the event loop."""
+    """Count from one reading of the facts; the numbers are computed in threads."""
     try:
         cuts = zones.cuts(asked.window, asked.period, asked.line)
         since, until = zones.widest(asked.window, [asked.line] if asked.line else ())
@@ -266,7 +266,7 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
     rounding = look.rounding if told else None
     if rounding is not None:
         names["id"] = None
-    # Fewer, larger blocks where percentiles are wanted: those who only sum have less memory.
+    # Percentiles are counted in fewer, larger blocks; sums alone in smaller ones, to save memory.
     at_once = 4 * AT_ONCE if with_waits else AT_ONCE
     async for block in look.blocks(since, until, names, at_once):
         if block.size:
@@ -274,7 +274,7 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
             records = await asyncio.to_thread(
                 Records, block, words, cuts, asked.line, asked.targets, keys
             )
-            # Cells and totals know nothing of one another.
+            # Cells and totals are independent of each other, so they are counted side by side.
             await asyncio.gather(
                 *(asyncio.to_thread(one.add, records) for one in (cells, totals) if one)
             )
@@ -301,7 +301,7 @@ def _finish(
 
 
 def _together(groups: Iterable[Group]) -> Group:
-    """The sum of groups that share no record."""
+    """Return the sum of groups that share no record."""
     groups = list(groups)
     sums = nothing()
     for group in groups:
@@ -319,7 +319,7 @@ def _rows(
     asked: Asked, readers: tuple[Reader, ...], cells: dict[Key, Group], sums: dict[Key, Group],
     labels: tuple[str, ...],
 ) -> Iterable[Row]:  # fmt: skip
-    """Period by period: the cells, what they count more than once, and the total."""
+    """Yield, period by period, the cells, what they count more than once, and the total."""
     by_period: dict[int, list[tuple[tuple[str, ...], Group]]] = {}
     value_words = [reader.values.list for reader in readers]
     for key, group in cells.items():
@@ -342,7 +342,7 @@ def _rows(
 
 
 def _overlap(total: Group, cells: list[Group]) -> Group | None:
-    """What the cells count more than once: the total without the sum of the cells."""
+    """Return what the cells count more than once: the total minus the sum of the cells."""
     sums = {name: total.sums[name] - sum(cell.sums[name] for cell in cells) for name in SUMS}
     return Group(sums) if any(sums.values()) else None
 
@@ -351,7 +351,7 @@ def _overlap(total: Group, cells: list[Group]) -> Group | None:
 
 
 async def label(work: Work, summary: Summary, zones: Zones, language: str = "en") -> None:
-    """Give the values of a summary their words."""
+    """Add the labels and the order of its values to a summary."""
     for dimension in summary.asked.by:
         summary.labels[dimension] = await labels_of(work, dict(zones.names), dimension, language)
         asked = read_questions(work.settings.definitions_dir)
@@ -360,6 +360,6 @@ async def label(work: Work, summary: Summary, zones: Zones, language: str = "en"
 
 
 def today(work: Work) -> date:
-    """The local day of the helpline."""
+    """Return the local day of the helpline."""
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     return work.now.astimezone(zone).date()

@@ -1,8 +1,8 @@
-"""Counting: facts in, sums of groups out. Pure, besides numpy.
+"""Count facts into the sums of groups. Pure, apart from numpy.
 
 A record lies in one period, by the local time of its line, and in one cell of the dimensions, or
-in several where a dimension gives it several values. Groups are kept by a number that is made of
-period and values; waits are kept as they are, so that percentiles are exact.
+in several if a dimension gives it several values. A group is identified by a number made of its
+period and values; waits are kept in full, so that percentiles are exact.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from app.statistics.measures import OUTCOMES, SUMS
 from app.statistics.periods import Cut
 from app.statistics.targets import Targets
 
-# Columns of facts that sums are made of.
+# The columns of facts from which sums are computed.
 CORE = (
     "at", "is_call", "outbound", "line", "outcome", "circumstance", "queued", "wait",
     "second_waits", "second_wait", "second_longest", "talk", "hold", "wrap", "offers", "missed",
@@ -25,10 +25,10 @@ CORE = (
     "contact", "closed_as", "urgency",
 )  # fmt: skip
 Key = tuple[int, ...]
-# Each call has one outcome: they are counted together.
+# Each call has one outcome, so all outcomes are counted in one pass.
 _PLACE = {name: n for n, name in enumerate(OUTCOMES.values())}
 _SPACE = 2_000_000
-# Waits below so many seconds are counted by the second, where there are so few groups.
+# Waits below _SHORT seconds are counted by the second, if there are at most _FEW groups.
 _SHORT = 512
 _FEW = 4096
 _BITS = 24
@@ -42,12 +42,12 @@ class Group:
     waits: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def longest(self) -> int | None:
-        """The longest wait of all, whatever became of it."""
+        """Return the longest wait of all, whatever the outcome."""
         ends = [int(waits[-1]) for waits in self.waits.values() if len(waits)]
         return max(ends, default=None)
 
     def percentile(self, of: str, share: float) -> float | int | None:
-        """By linear interpolation between the two nearest values."""
+        """Return a percentile, by linear interpolation between the two nearest values."""
         if of == "all":
             return self.longest()
         waits = self.waits.get(of)
@@ -65,7 +65,7 @@ def nothing() -> dict[str, int]:
 
 
 class Records:
-    """The records of a block that lie in the window, with what is added up of each."""
+    """The records of a block that lie in the window, with the values to add up for each."""
 
     def __init__(
         self, block: Block, words: dict[str, Words], cuts: dict[str, Cut], line: str | None,
@@ -79,7 +79,7 @@ class Records:
         self.period = np.full(block.size, -1, dtype=np.int32)
         lines = words["line"].list
         fits = np.zeros(max(len(lines), 1), dtype=bool)
-        # Each line is cut in its own zone; lines of one zone at once.
+        # Each line is cut in its own zone; lines of one zone are handled together.
         by_cut: dict[int, tuple[Cut, list[int]]] = {}
         for n, number in enumerate(lines):
             fits[n] = line is None or number == line
@@ -109,7 +109,7 @@ class Records:
         return np.isin(codes, wanted)
 
     def _added(self) -> dict[str, NDArray[Any]]:
-        """A column for each sum."""
+        """Return a column of values for each sum."""
         n = self.block.numbers
         is_call = n["is_call"] == 1
         added: dict[str, NDArray[Any]] = {"calls": is_call, "entered": n["queued"] >= 0}
@@ -127,7 +127,7 @@ class Records:
         in_force = np.maximum(np.searchsorted(since, n["at"], side="right") - 1, 0)
         in_time = waited & (wait <= seconds[in_force])
         self.answered_wait, self.left_wait = answered & waited, left & waited
-        # After a wait, for a message or a call-back.
+        # Calls that left the queue for a message or a call-back.
         put_off = (self.outcomes == _PLACE["voice_messages"]) | (
             self.outcomes == _PLACE["callbacks_requested"]
         )
@@ -181,7 +181,7 @@ class Records:
 
 @dataclass
 class Tally:
-    """Adds block after block."""
+    """Adds up the records of one block after another."""
 
     readers: tuple[Reader, ...]
     with_waits: bool = True
@@ -190,9 +190,9 @@ class Tally:
         default_factory=lambda: np.zeros((len(SUMS), 64), dtype=np.int64)
     )
     _waits: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
-    # By group and second; what is longer is kept as it is, like everything of many groups.
+    # Short waits by group and second. Longer waits, and all waits of many groups, are in `_waits`.
     _seconds: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    # Groups have numbers, which only grow.
+    # The number of each group; numbers are given in turn and never change.
     _numbers: dict[Key, int] = field(default_factory=dict)
 
     def add(self, records: Records) -> None:
@@ -218,7 +218,7 @@ class Tally:
             seen, group = np.unique(flat, return_inverse=True)
         keys = self._keys(seen, sizes)
         numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
-        # Most records are in one cell: those are added as they stand, only the rest is looked up.
+        # Most records are in one cell and are added without a lookup; only the rest needs one.
         first = np.flatnonzero(np.diff(rows, prepend=-1))
         if len(first) == records.block.size:
             self._add_sums(records, rows, group[first], numbers, len(keys), True)
@@ -232,7 +232,7 @@ class Tally:
             self._add_waits(records, rows, numbers[group])
 
     def _spread(self, records: Records) -> tuple[NDArray[np.int64] | None, list[NDArray[np.int32]]]:
-        """Record numbers (None: each once, in order) with the value of each dimension."""
+        """Return record numbers (None: each once, in order) with the value of each dimension."""
         rows: NDArray[np.int64] | None = None
         codes: list[NDArray[np.int32]] = []
         for reader in self.readers:
@@ -262,7 +262,7 @@ class Tally:
         self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64],
         numbers: NDArray[np.int64], count: int, whole: bool,
     ) -> None:  # fmt: skip
-        """Add what is added up of each record to its group."""
+        """Add the values of each record to its group."""
         table = np.zeros((len(SUMS), count), dtype=np.int64)
         outcomes = records.outcomes if whole else records.outcomes[rows]
         width = len(OUTCOMES) + 1
@@ -276,7 +276,7 @@ class Tally:
             if count == 1:
                 table[n, 0] = int(values.sum(dtype=np.int64))
                 continue
-            # Most of what is added up is nought for most records.
+            # Most values are 0 for most records.
             some = np.flatnonzero(values)
             if values.dtype == np.bool_:
                 table[n] = np.bincount(group[some], minlength=count)
@@ -318,7 +318,7 @@ class Tally:
             self._waits.setdefault(name, []).append(packed)
 
     def groups(self) -> dict[Key, Group]:
-        """Everything that was counted, by period and values."""
+        """Return everything that was counted, by period and values."""
         found = {
             key: Group(dict(zip(SUMS, self._table[:, n].tolist(), strict=True)))
             for key, n in self._numbers.items()
@@ -336,7 +336,7 @@ class Tally:
                 longer = values[edges[n] : edges[n + 1]]
                 waits = np.concatenate([short, longer]) if len(short) else longer
                 if len(short) and len(longer) and longer[0] < _SHORT:
-                    # The groups became too many on the way.
+                    # The number of groups passed _FEW during the count.
                     waits.sort()
                 found[key].waits[name] = waits
         return found
@@ -350,9 +350,9 @@ def _join(
     rows: NDArray[np.int64], codes: list[NDArray[np.int32]], several: NDArray[np.int64],
     values: NDArray[np.int32], size: int,
 ) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:  # fmt: skip
-    """Every value of the one beside every value of the other, record by record.
+    """Pair every value of one dimension with every value of the other, record by record.
 
-    Both come in the order of the records.
+    Both are in the order of the records.
     """
     count = np.bincount(several, minlength=size)
     begin = np.concatenate([[0], np.cumsum(count)[:-1]])

@@ -1,13 +1,13 @@
-"""Within how many seconds a call is answered in time: as it was set when the call arrived.
+"""The service target: the seconds within which a call is answered in time. Pure.
 
-A changed setting counts from then on, and does not relabel the past. Pure.
+A call is measured by the target that was set when it arrived; a later setting does not relabel it.
 """
 
 from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """From an instant on (seconds since 1970, UTC): answered in time is within `seconds`."""
+    """From `since` on (seconds since 1970, UTC), answered in time means within `seconds`."""
 
     since: int
     seconds: int
@@ -17,10 +17,10 @@ Targets = tuple[Target, ...]
 
 
 def always(seconds: int) -> Targets:
-    """One target for all time."""
+    """Return one target for all time."""
     return (Target(0, seconds),)
 
 
 def in_words(targets: Targets) -> str:
-    """The targets for people, newest last."""
+    """Return the targets in words, newest last."""
     return ", then ".join(f"{one.seconds} seconds" for one in targets)
