@@ -1,9 +1,9 @@
-"""How much of what was said one token may ask for in a day.
+"""Limit how many tables about contents one token may request in a day.
 
-Rounding leaves each number open; very many numbers, or the same number asked for again and again
-while records are being corrected, would narrow it down. So a program may ask for a number of
-different tables in a day, and for each of them a few times: enough for a nightly job and a person
-who tries things, too little for a search.
+Rounding leaves each single number uncertain. A program that requests very many numbers, or the
+same number again and again while records are being corrected, could narrow it down. So a token may
+request a limited number of different tables in a day, and each of them a few times: enough for a
+nightly job and a person who explores, too little for a search.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from app.statistics.making import Wanted
 from app.statistics.models import AskedTable
 from app.work import Work
 
-# Different tables about contents that one token may ask for in a day (UTC), and how often each.
+# Different tables about contents that one token may request in a day (UTC), and how often each.
 TABLES, TIMES = 200, 4
 
 
 def tells(wanted: Wanted) -> bool:
-    """Whether a table tells what was said, or what became of referrals."""
+    """Return whether a table shows what was said in contacts, or what became of referrals."""
     by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what == "categories" else []))
     return wanted.what in ("report", "referrals") or any(is_content(d) for d in by)
 
 
 def _key(wanted: Wanted) -> bytes:
-    """What makes it the same table: neither its format nor which of its columns are read."""
+    """Return the hash of a table; its format and the columns that are read do not matter."""
     words = [
         wanted.what, wanted.window.words, wanted.period, sorted(wanted.by), wanted.line,
         wanted.referrals_by, wanted.report,
@@ -41,7 +41,7 @@ def _key(wanted: Wanted) -> bytes:
 
 
 async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
-    """Count a table against the day of the token that asks for it; a person has no budget.
+    """Count a table against the daily budget of the token that requests it; a person has no limit.
 
     Raises TooMany.
     """
@@ -56,8 +56,8 @@ async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
     times = (await work.session.execute(counted)).scalar_one()
     if times > TIMES:
         raise TooMany(
-            f"This table was asked for {TIMES} times today by this token. Keep the answer, and ask "
-            "again tomorrow."
+            f"This token has requested this table {TIMES} times today. Keep the result, and "
+            "request it again tomorrow."
         )
     if times > 1:
         return
@@ -65,7 +65,7 @@ async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
     number = select(func.count()).where(mine, AskedTable.day == today)
     if (await work.session.scalar(number) or 0) > TABLES:
         raise TooMany(
-            f"This token has asked for {TABLES} tables about contacts today. Ask for the rest "
-            "tomorrow, or for a report, which is one table."
+            f"This token has requested {TABLES} tables about contacts today. Request the rest "
+            "tomorrow, or request a report, which counts as one table."
         )
     await work.session.execute(delete(AskedTable).where(mine, AskedTable.day < today))

@@ -1,15 +1,15 @@
-"""What was said in contacts, and referrals: counted on a fixed grid, rounded, the same for all.
+"""Protect single contacts and referrals: figures on a fixed grid, rounded, the same for all.
 
-Two windows that differ by an hour, two tables that differ by one dimension, the same table asked
-for twice: each must leave open whether a single contact is there. So
+Two windows that differ by an hour, two tables that differ by one dimension, the same table
+requested twice: none of these may show whether a single contact is there. So
 
-- such facts are counted in whole months only that are over, which never overlap;
-- every number is rounded to a multiple of 3, up or down by chance, so that on the average nothing
-  is added (unbiased random rounding to base 3, as statistics offices use it);
-- the chance is taken from the records themselves: each contact has a secret number, and the sum of
-  those in a cell decides (the cell-key method: Fraser and Wooton, *A proposed method for
+- what was said is counted only in whole months that are over, which never overlap;
+- every number is rounded at random, up or down, to a multiple of 3, so that nothing is added on
+  average (unbiased random rounding to base 3, as used by statistics offices);
+- the random choice comes from the records themselves: each contact has a secret number, and the
+  sum of those in a cell decides (the cell-key method: Fraser and Wooton, *A proposed method for
   confidentialising tabular output to protect against differencing*, 2005). The same contacts give
-  the same number in every table, so asking again averages nothing out; one contact more gives
+  the same number in every table, so repeated requests cannot be averaged; one contact more gives
   another draw.
 """
 
@@ -27,9 +27,9 @@ from app.statistics.facts import COLUMNS
 from app.statistics.periods import Period, Window
 
 BASE = 3
-# Counts of contacts that tell something that was said.
+# Counts of contacts that show something that was said.
 CONTENT_MEASURES = ("non_counselling", "urgent_contacts")
-# The sum of the records' secret numbers that belongs to each count.
+# For each count, the sum of its records' secret numbers.
 KEY_OF = {
     "contacts": "key_contacts",
     "contacts_completed": "key_completed",
@@ -39,21 +39,21 @@ KEY_OF = {
 _LONG = (None, Period.MONTH, Period.QUARTER, Period.YEAR)
 _BITS = 32
 _WORDS = (
-    "What was said in contacts is counted by whole months, since shorter or overlapping windows "
-    "show single contacts. Take a window from the first of a month to the first of another that "
-    "has begun."
+    "What was said in contacts is counted by whole months, because shorter or overlapping windows "
+    "would show single contacts. Choose a window from the first of a month to the first of another "
+    "month that has begun."
 )
 
 
 def is_content(dimension: Dimension) -> bool:
-    """Whether a dimension tells what was said."""
+    """Return whether a dimension shows what was said."""
     return COLUMNS[COLUMN[dimension]].part == "record"
 
 
 def on_grid(window: Window, period: Period | None, now: datetime) -> bool:
-    """Whether a window is of whole months that are over, and cut into nothing shorter.
+    """Return whether a window is of whole months that are over, without shorter periods.
 
-    Of a month that runs on the tables of yesterday and of today tell what came in between.
+    In a month that is not over, the tables of two days would show what was added in between.
     """
     begins, ends = window.begins, window.ends
     if type(begins) is not date or type(ends) is not date or period not in _LONG:
@@ -64,15 +64,15 @@ def on_grid(window: Window, period: Period | None, now: datetime) -> bool:
 
 
 def last_over(now: datetime) -> Window:
-    """The newest month that is over in every time zone."""
+    """Return the newest month that is over in every time zone."""
     ends = (now - timedelta(hours=14)).date().replace(day=1)
     return Window((ends - timedelta(days=1)).replace(day=1), ends)
 
 
 def over_by(window: Window, now: datetime) -> Window:
-    """A window without the month that runs on; a year is counted up to the last whole month.
+    """Return a window cut off after the last whole month that is over, as for the current year.
 
-    Raises NotAllowed where nothing is left, or where it is not of whole months.
+    Raises NotAllowed if nothing is left, or if the window is not of whole months.
     """
     month = (now - timedelta(hours=14)).date().replace(day=1)
     ends = window.ends
@@ -89,7 +89,7 @@ def over_by(window: Window, now: datetime) -> Window:
 def check_grid(
     window: Window, period: Period | None, by: tuple[Dimension, ...], now: datetime
 ) -> None:
-    """Raises NotAllowed with what may be asked for."""
+    """Check that a request for what was said is on the grid. Raises NotAllowed."""
     if any(is_content(d) for d in by) and not on_grid(window, period, now):
         raise NotAllowed(_WORDS)
 
@@ -101,23 +101,23 @@ class Rounding:
     secret: bytes
 
     def keys(self, ids: bytes) -> NDArray[np.uint64]:
-        """A number below 2**32 for each record, from its id of 16 bytes.
+        """Return a number below 2**32 for each record, from its id of 16 bytes.
 
         The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over both halves of the id
-        and a secret: fast, and readers learn nothing of it but which way a sum was rounded.
+        and a secret: fast, and readers learn only which way a sum was rounded.
         """
         seeds = np.frombuffer(hashlib.sha256(self.secret).digest()[:16], dtype="<u8")
         halves = np.frombuffer(ids, dtype="<u8").reshape(-1, 2)
         return _mixed(_mixed(halves[:, 0] ^ seeds[0]) + halves[:, 1] + seeds[1]) >> np.uint64(32)
 
     def of_children(self, keys: NDArray[np.uint64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """The same for the children of records, by their place within their own record."""
+        """Return the same for children, by their place within their own record."""
         return _mixed(keys + place.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(
             _BITS
         )
 
     def rounded(self, count: int, key: int) -> int:
-        """A count as it is shown; `key` is the sum of its records' numbers."""
+        """Return a count as it is shown; `key` is the sum of its records' numbers."""
         rest = count % BASE
         if not rest:
             return count
@@ -125,7 +125,7 @@ class Rounding:
         return count - rest + (BASE if draw * BASE < rest else 0)
 
     def of_words(self, count: int, *words: str) -> int:
-        """A count of which the records are not at hand, by what it counts."""
+        """Round a count whose records are not at hand; the draw depends on what it counts."""
         return self.rounded(count, int(self._draw("|".join(words)) * 2**_BITS))
 
     def _draw(self, text: str) -> float:
@@ -134,7 +134,7 @@ class Rounding:
 
 
 def rounding_of(keys: Keys) -> Rounding:
-    """The rounding of this helpline."""
+    """Return the rounding of this helpline."""
     return Rounding(keys.match_key("statistics", "cells"))
 
 

@@ -1,8 +1,8 @@
 """Figures of referrals as they are shown: by whole months that are over, rounded like contacts.
 
-A window of a quarter of an hour would show one child. So referrals are counted on the same fixed
-grid as what is said in contacts (`guard.py`), for everybody, and each count is rounded to base 3.
-Times stand beside a count only where that count is shown as six or more, to ten seconds, and above
+A window of a quarter of an hour would show one child. So, for every reader, referrals are counted
+on the same fixed grid as what is said in contacts (`guard.py`), and each count is rounded to base
+3. A time is shown only if the count beside it is shown as six or more: to ten seconds, and above
 ten minutes to the minute. A total is the same whatever it is counted by.
 """
 
@@ -17,16 +17,16 @@ from app.statistics.referral_figures import Figures
 from app.statistics.summary import zones_of
 from app.work import Work
 
-# A time is of so many referrals at least, as their count is shown.
+# The smallest count of referrals, as it is shown, that is given with a time.
 _ENOUGH = 6
-# Of which count a time is the middle.
+# The count that belongs to each time, by the end of the time's name.
 _OF = {"acknowledge": "acknowledged", "see_child": "seen"}
 
 
 async def by_agency(work: Work, window: Window) -> tuple[Window, list[accountability.Row]]:
-    """The figures of all agencies and of each, and the window that they are of.
+    """Return the figures of all agencies and of each one, and the window that was counted.
 
-    Raises NotAllowed for what is not of whole months that are over.
+    Raises NotAllowed if the window has no whole month that is over.
     """
     window = over_by(window, work.now)
     since, until = window.instants((await zones_of(work)).country)
@@ -40,14 +40,14 @@ async def by_agency(work: Work, window: Window) -> tuple[Window, list[accountabi
         )
         for row in await accountability.accountability(work, since, until)
     ]
-    # Rounded to nothing, an agency would tell by being there that it was asked.
+    # An agency whose count rounds to 0 is left out: its presence would show that it was asked.
     return window, [row for row in rows if row.agency == "all" or row.values["offered"]]
 
 
 async def by_thing(work: Work, window: Window, by: str) -> tuple[Window, list[Figures], Figures]:
-    """The figures by one thing and those of all, and the window that they are of.
+    """Return the figures by one property, those of all referrals, and the window that was counted.
 
-    Raises NotAllowed for what is not of whole months that are over.
+    Raises NotAllowed if the window has no whole month that is over.
     """
     window = over_by(window, work.now)
     since, until = window.instants((await zones_of(work)).country)

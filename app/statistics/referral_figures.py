@@ -16,18 +16,20 @@ from app.work import Work
 WORDS = {
     "opened": "referrals opened in the window",
     "acknowledged": "of these, those that a person has acknowledged",
-    "median_seconds_to_acknowledge": "half were acknowledged within so many seconds of the opening",
-    "p90_seconds_to_acknowledge": "nine in ten of the acknowledged were, within so many seconds",
-    "seen": "of these, those in which somebody has seen the child",
-    "median_seconds_to_see_child": "half of the children seen were, within so many seconds of the "
-    "opening",
-    "p90_seconds_to_see_child": "nine in ten of the children seen were, within so many seconds",
-    "breaches": "clocks of these referrals that ran out",
+    "median_seconds_to_acknowledge": "seconds from the opening within which half of the "
+    "acknowledged ones were acknowledged",
+    "p90_seconds_to_acknowledge": "seconds from the opening within which nine in ten of the "
+    "acknowledged ones were acknowledged",
+    "seen": "of these, those in which the child has been seen",
+    "median_seconds_to_see_child": "seconds from the opening within which half of the children "
+    "seen were seen",
+    "p90_seconds_to_see_child": "seconds from the opening within which nine in ten of the children "
+    "seen were seen",
+    "breaches": "deadlines of these referrals that were missed",
     "completed": "of these, those that the agency has completed",
     "separation_risk": "of these, those in which a child might be separated from its family",
-    "separation_prevented": "of the completed of these, those in which the child stayed with its "
-    "family",
-    "separated": "of the completed of these, those in which the child was placed elsewhere",
+    "separation_prevented": "of these, those completed in which the child stayed with its family",
+    "separated": "of these, those completed in which the child was placed elsewhere",
 }
 _SQL = """
 WITH r AS (
@@ -59,7 +61,7 @@ SELECT {by} AS value, count(*) AS opened, count(acknowledged_at) AS acknowledged
 FROM r GROUP BY GROUPING SETS (({by}), ())
 ORDER BY grouping({by}), 1
 """
-# What they can be counted by: fixed words, never an input.
+# What referrals can be counted by: fixed SQL, never user input.
 BY = {
     "sector": "sector",
     "urgency": "urgency",
@@ -72,7 +74,7 @@ BY = {
 
 @dataclass(frozen=True)
 class Figures:
-    """One value, or all of them."""
+    """The figures of one value, or of all referrals."""
 
     value: str
     numbers: dict[str, Any]
@@ -81,7 +83,7 @@ class Figures:
 async def referral_figures(
     work: Work, since: datetime, until: datetime, by: str
 ) -> tuple[list[Figures], Figures]:
-    """The figures by one thing, and those of all."""
+    """Return the figures by one property, and those of all referrals."""
     sql = _SQL.format(by=BY[by])
     values = {"since": since, "until": until, "stayed": sorted(STAYED), "left": sorted(LEFT)}
     rows = (await work.session.execute(text(sql), values)).mappings().all()

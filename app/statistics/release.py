@@ -1,12 +1,12 @@
-"""What is published: one set of tables for each whole period, rounded, made once for ever.
+"""Public releases: one set of tables for each whole period, rounded, made once and never again.
 
 Contacts and children are counted as in every other table (`guard.py`): rounded to base 3 by the
-cell-key method, so that the same contacts give the same number here and there, and a release tells
-nothing that the other tables do not. Totals are rounded by themselves and need not be the sum of
+cell-key method, so that the same contacts give the same number everywhere, and a release shows
+nothing that the other tables do not. Totals are rounded separately and need not be the sum of
 their parts. Calls by outcome and by line say nothing about a child and are exact.
 
 Periods never overlap (`HELPLINE_PUBLIC_PERIOD`: years, quarters or months) and a release is never
-made anew, so that what is corrected later shows no single contact.
+made again, so that a later correction shows no single contact.
 """
 
 import csv
@@ -44,7 +44,7 @@ def _table(code: str, title: str, unit: str, each: str, columns: str | None = No
     return one
 
 
-# Everything that is ever published of a period. Tables of one unit share their margins.
+# Everything that is ever published about a period. Tables of one unit share their margins.
 SHAPE = Shape.model_validate(
     {
         "report": "public", "version": 1, "title": {"en": "Public figures"}, "period": "year",
@@ -56,7 +56,7 @@ SHAPE = Shape.model_validate(
             _table("regions", "Children by region and gender", "children", "region", "sex"),
             _table("ages", "Children by age and gender", "children", "age_band", "sex"),
             _table("region_ages", "Children by region and age", "children", "region", "age_band"),
-            _table("groups", "Children by what it was about and gender", "children",
+            _table("groups", "Children by topic and gender", "children",
                    "category_group", "sex"),
         ],
     }
@@ -70,7 +70,7 @@ _NAMES = {
 
 
 def read_public_period(text: str, kind: str) -> Window:
-    """The window of a period: 2026, 2026-Q1 or 2026-03, as the settings say. Raises Invalid."""
+    """Read a period (2026, 2026-Q1 or 2026-03, as the settings say). Raises Invalid."""
     if _NAMES[kind].fullmatch(text) is None:
         text = ""
     try:
@@ -83,25 +83,28 @@ def read_public_period(text: str, kind: str) -> Window:
     except ValueError:
         pass
     example = {"year": "2026", "quarter": "2026-Q1", "month": "2026-03"}[kind]
-    raise Invalid(f"What is published is published by {kind}: write it like {example}.")
+    raise Invalid(f"Figures are published by {kind}. Write the period like {example}.")
 
 
 async def publish(work: Work, period: str) -> PublicRelease:
-    """Count, round and keep. Raises Invalid, Conflict."""
+    """Count, round and store the figures of a period. Raises Invalid, Conflict."""
     window = read_public_period(period, work.settings.public_period)
     if await work.session.get(PublicRelease, period) is not None:
-        raise Conflict("This period is published, and what is published does not change.")
+        raise Conflict("This period is already published, and a release does not change.")
     assert isinstance(window.begins, date)
     assert isinstance(window.ends, date)
     overlapping = select(PublicRelease.period).where(
         PublicRelease.begins_on < window.ends, PublicRelease.ends_on > window.begins
     )
     if (other := await work.session.scalar(overlapping)) is not None:
-        raise Conflict(f"It overlaps with {other}, which is published: the difference would tell.")
+        raise Conflict(
+            f"This period overlaps with {other}, which is already published. The difference would "
+            "show single contacts."
+        )
     zones = await zones_of(work)
-    # Over on every line, with the talks that began in it.
+    # The period must be over on every line, and so must the talks that began in it.
     if zones.widest(window)[1] + REST > work.now:
-        raise Invalid("This period is not over.")
+        raise Invalid("This period is not over yet. Publish it afterwards.")
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
         counted = await fill(look, zones, SHAPE, window, label)
@@ -122,10 +125,10 @@ async def publish(work: Work, period: str) -> PublicRelease:
 
 
 async def released(work: Work, period: str) -> PublicRelease:
-    """Raises NotFound."""
+    """Return the release of a period. Raises NotFound."""
     found = await work.session.get(PublicRelease, period)
     if found is None:
-        raise NotFound("Nothing was published of this period.")
+        raise NotFound("Nothing has been published for this period.")
     return found
 
 
@@ -135,7 +138,7 @@ async def releases(work: Work) -> list[PublicRelease]:
 
 
 def _published(table: CountedTable) -> dict[str, Any]:
-    """A table as everybody may see it."""
+    """Return a table as the public sees it."""
     several = len(table.columns) > 1
     return {
         "code": table.code, "title": table.title, "unit": table.unit,
@@ -147,18 +150,18 @@ def _published(table: CountedTable) -> dict[str, Any]:
 
 
 WORDS = (
-    "calls: every inbound ring that was no practice; contacts: records of talks, letters, visits; "
-    "children: those who were described in them, each by itself",
-    f"numbers of contacts and children are rounded up or down to a multiple of {BASE}, so that no "
-    f"single child is seen in them: each differs from the count by at most {BASE - 1}, on the "
-    "average by nothing, and a total need not be the sum of its parts; calls are exact",
-    "a child is counted in each of its groups of what it was about, so those rows add up to more",
-    "contacts that were no counselling (silent, tests, wrong numbers, …) are not counted",
+    "calls: every inbound ring except on practice lines; contacts: records of talks, letters, "
+    "visits; children: those described in these records, each child separately",
+    f"numbers of contacts and children are rounded up or down to a multiple of {BASE}, so that "
+    f"they do not show a single child: each differs from the count by at most {BASE - 1}, and on "
+    "average by nothing; a total need not be the sum of its parts; calls are exact",
+    "a child is counted under each of its topics, so those rows add up to more than the total",
+    "non-counselling contacts (silent, tests, wrong numbers, …) are not counted",
 )
 
 
 def as_csv(found: PublicRelease) -> str:
-    """The same as a file: one number a line; what is hidden is empty."""
+    """Return a release as a CSV file, one number a line."""
     out = io.StringIO()
     for words in (f"Public figures of {found.period}", *WORDS):
         out.write(f"# {words}\n")
