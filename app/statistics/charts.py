@@ -1,6 +1,6 @@
-"""Charts as SVG, drawn on the server by Vega-Lite. Each stands beside the table it shows.
+"""Charts as SVG, drawn on the server by Vega-Lite. Each is shown beside its table.
 
-Colours run from light to dark so that they say the same in grey; numbers stand in the table.
+Colours run from light to dark, so that a chart reads the same in grey; the table has the numbers.
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any
 
 from app.statistics.periods import WEEKDAYS
 
-# A version that comes with the library, so that a chart does not change with it.
+# A version bundled with the library; pinned, so that an update of the library changes no chart.
 _VERSION = "5.21"
-# That of the pages and of paper; a browser without it takes its own.
+# The font of the pages and of paper; a browser without it uses its own.
 _FONT = "Noto Sans, system-ui, sans-serif"
 _BLUE, _ORANGE, _GREY = "#2a5d9c", "#b5541c", "#5c6670"
 _CONFIG: dict[str, Any] = {
@@ -24,13 +24,13 @@ _CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture, and the sentence that stands for it where it cannot be seen."""
+    """A chart, and the sentence that replaces it for a reader who cannot see it."""
 
     spec: dict[str, Any]
     words: str
 
     def svg(self) -> str:
-        """Drawn; takes some forty milliseconds, so beside the event loop."""
+        """Draw the chart. It takes about forty milliseconds, so call it in a thread."""
         import vl_convert
 
         spec = {"config": _CONFIG, **self.spec}
@@ -39,7 +39,7 @@ class Chart:
 
 
 def heat_map(counts: dict[str, int], words: str) -> Chart:
-    """Calls by weekday and hour; keys are like `Monday 08`."""
+    """Return a chart of calls by weekday and hour; keys are like `Monday 08`."""
     values = [
         {"day": day, "hour": f"{hour:02d}", "calls": counts.get(f"{day} {hour:02d}", 0)}
         for day in WEEKDAYS
@@ -70,7 +70,7 @@ def line(
     points: list[tuple[str, float | None]], title: str, words: str, *,
     share: bool = False, target: float | None = None,
 ) -> Chart:  # fmt: skip
-    """Something over days or other periods; gaps stay gaps."""
+    """Return a line chart over days or other periods; gaps stay gaps."""
     values = [{"period": period, "value": value} for period, value in points]
     y: dict[str, Any] = {"field": "value", "type": "quantitative", "title": title}
     if share:
@@ -98,7 +98,7 @@ def line(
 
 
 def bars(rows: list[tuple[str, float]], title: str, words: str) -> Chart:
-    """Lying bars, in the order of the table, each with its number."""
+    """Return horizontal bars in the order of the table, each with its number."""
     values = [{"what": what, "n": n} for what, n in rows]
     encoding = {
         "y": {
@@ -119,7 +119,7 @@ def bars(rows: list[tuple[str, float]], title: str, words: str) -> Chart:
 
 
 def columns(rows: list[tuple[str, float, str]], title: str, legend: str, words: str) -> Chart:
-    """Standing bars in two or more parts: label, number, part."""
+    """Return vertical bars in two or more parts; each row is label, number, part."""
     values = [{"what": what, "n": n, "part": part} for what, n, part in rows]
     return Chart(
         {

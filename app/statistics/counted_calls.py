@@ -1,4 +1,4 @@
-"""The single calls that a figure is made of, for a reader who may see single calls."""
+"""List the calls behind a figure, for a reader who may see single calls."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app.statistics.measures import OUTCOMES
 from app.statistics.periods import Window
 from app.work import Work
 
-# Rows of one page; the file has them all.
+# Rows on one page; the exported file has all of them.
 MOST = 500
 COLUMNS = (
     "id", "arrived_local", "line", "language", "outcome", "circumstance", "wait_seconds",
@@ -19,10 +19,10 @@ COLUMNS = (
 async def counted_calls(
     work: Work, window: Window, line: str | None, outcomes: tuple[str, ...]
 ) -> tuple[list[dict[str, Any]], int]:
-    """The newest calls of a window with one of these outcomes (none: with any), and how many there
-    are. They come from the same facts as the figures, so the number is that of the report.
+    """Return the newest calls of a window with one of these outcomes (empty: any), and how many
+    there are. They come from the same facts as the figures, so the number is that of the report.
 
-    Raises Invalid for a window or line that there is not.
+    Raises Invalid for a bad window or an unknown line.
     """
     wanted = Wanted("calls", window, line=line, staff=False)
     found: list[dict[str, Any]] = []
@@ -42,5 +42,5 @@ async def counted_calls(
 
 
 def read_outcomes(text: str) -> tuple[str, ...]:
-    """Outcomes from an address; unknown words are left out."""
+    """Read outcomes from a URL; unknown words are left out."""
     return tuple(word for word in text.split(",") if word in OUTCOMES)

@@ -1,4 +1,4 @@
-"""Counting what a report's file asks for."""
+"""Count what a report's definition file asks for."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from app.statistics.shapes import (
 from app.statistics.summary import Zones
 
 Numbers = dict[str, dict[str, int]]
-# Beside the columns: each once, in whatever column.
+# The column of all: each is counted once, whatever its columns.
 ALL = "*"
 Label = Callable[[str, str], str]
 
@@ -106,7 +106,7 @@ async def fill(
             await asyncio.to_thread(count, block)
     both = list(zip(shape.tables, counts, strict=True))
     tables = [_finished(table, one, look, label, None) for table, one in both]
-    # Sums have to hold of what was counted, and not of what it was rounded to.
+    # Sums must hold for the exact counts, not for the rounded ones.
     checks = list(_checked(shape, tables))
     coverage = Coverage(mapped[0], unmapped) if shape.mapping_coverage else None
     if rounding is not None:
@@ -181,7 +181,7 @@ def _finished(
     columns = [""]
     wide_rows = _all_values(table.each, look) if table.each else []
     if table.columns:
-        # An empty column is one that no record has.
+        # An empty column is left out, unless its value belongs to a tree or list.
         wide = _all_values(table.columns, look)
         columns = [
             c for c, n in counts.whole.items() if c != ALL and (shown(n, "", c) or c in wide)
@@ -194,7 +194,7 @@ def _finished(
         if table.columns:
             numbers.append(shown(cells.get(ALL, 0), code, ALL))
         if table.each and code not in wide_rows and not any(numbers):
-            # Rounded to nothing, it would tell by being there that it is not empty.
+            # A row that rounds to 0 is left out: its presence would show that it is not empty.
             continue
         rows.append(CountedRow(code, words, [] if why else numbers, why))
     total = [shown(counts.whole.get(column, 0), "", column) for column in columns]
@@ -232,7 +232,9 @@ def _why(row: ShapeRow) -> str | None:
 
 
 def _place(dimension: str, code: str, known: list[str]) -> tuple[int, int, str]:
-    """In the order of the tree or list; numbers by size; what was not said comes last."""
+    """Return the sort key of a code: in the order of the tree or list, numbers by size, and what
+    was not said last.
+    """
     if code in ("not_recorded", "does_not_apply", UNMAPPED):
         return (2, 0, code)
     if code in known:
@@ -241,7 +243,7 @@ def _place(dimension: str, code: str, known: list[str]) -> tuple[int, int, str]:
 
 
 def _all_values(dimension: str, look: Reading) -> list[str]:
-    """Values that have a row even with nothing in it: those of trees."""
+    """Return the values that have a row even if it is empty: those of trees and age bands."""
     if dimension == FRAMEWORK:
         return list(look.library.framework.choices())
     if dimension == FRAMEWORK_GROUP:

@@ -1,7 +1,7 @@
-"""Counting for reports: calls, contacts or children that fulfil conditions.
+"""Count calls, contacts or children that meet conditions, for reports.
 
-A condition is a dimension with the values it may have; of several conditions all must hold. A
-child has one age and one gender; everything else about it is its contact's.
+A condition is a dimension with its allowed values; if there are several conditions, all must hold.
+A child has its own age and gender; everything else about it comes from its contact.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ Unit = Literal["calls", "contacts", "children"]
 Condition = Mapping[str, list[str]]
 Mask = NDArray[np.bool_]
 
-# Besides the dimensions: what a category counts as in the framework.
+# Two more dimensions: what a category counts as in the framework.
 FRAMEWORK, FRAMEWORK_GROUP = "framework_category", "framework_group"
 UNMAPPED = "unmapped"
 _OF_CHILD = {"age_band": "ages", "age": "ages", "sex": "sexes"}
@@ -33,7 +33,7 @@ DIMENSIONS = (*Dimension, FRAMEWORK, FRAMEWORK_GROUP, "age")
 
 @dataclass(frozen=True)
 class Translator:
-    """From the words of facts to those of dimensions."""
+    """Translates the words of facts into the values of dimensions."""
 
     library: Library
     asked: Questions
@@ -58,7 +58,7 @@ class Translator:
                 return word
 
     def framework(self, word: str) -> str:
-        """What a country's category counts as; never guessed."""
+        """Return what a country's category counts as in the framework; it is never guessed."""
         tree, framework = self.library.categories, self.library.framework
         if (tree.tree, tree.version) == (framework.tree, framework.version):
             return word if word in framework.paths() else UNMAPPED
@@ -76,14 +76,14 @@ class Frame:
     """The calls, contacts or children of a block."""
 
     unit: Unit
-    # The record of each.
+    # The record number of each.
     record: NDArray[np.int64]
     block: Block
     words: dict[str, Words]
     translator: Translator
-    # Of children: which of the listed ages and genders is theirs.
+    # For children: the place of their age and gender in the lists.
     child: NDArray[np.int64] | None = None
-    # The secret number of each, where what is counted is rounded.
+    # The secret number of each, if the counts are rounded (see `guard.py`).
     keys: NDArray[np.uint64] | None = None
     _known: dict[tuple[str, str], Mask] = field(default_factory=dict)
 
@@ -91,7 +91,7 @@ class Frame:
         return len(self.record)
 
     def is_(self, dimension: str, values: Iterable[str]) -> Mask:
-        """Which of them have one of the values."""
+        """Return a mask of those that have one of the values."""
         found = np.zeros(len(self), dtype=bool)
         for value in values:
             found |= self._has(dimension, value)
@@ -129,14 +129,14 @@ class Frame:
         return np.asarray(has[self.record])
 
     def values(self, dimension: str) -> list[str]:
-        """All values of a dimension that have come up so far, in words of the dimension."""
+        """Return all values of a dimension seen so far, in words of the dimension."""
         column = column_of(dimension)
         found = {self.translator.words(dimension, word) for word in self.words[column].list}
         return sorted(found)
 
 
 def column_of(dimension: str) -> str:
-    """The column of facts in which a dimension stands."""
+    """Return the column of facts that holds a dimension."""
     if dimension in (FRAMEWORK, FRAMEWORK_GROUP):
         return "categories"
     if dimension == "age":
@@ -145,7 +145,7 @@ def column_of(dimension: str) -> str:
 
 
 def columns_of(dimensions: Iterable[str]) -> list[str]:
-    """What has to be read for some dimensions."""
+    """Return the columns to read for some dimensions."""
     return list(
         dict.fromkeys([*CORE, "children", "ages", "sexes", *(column_of(d) for d in dimensions)])
     )
@@ -155,7 +155,7 @@ def frame_of(
     unit: Unit, block: Block, words: dict[str, Words], cuts: dict[str, Cut],
     translator: Translator, line: str | None = None, rounding: Rounding | None = None,
 ) -> Frame:  # fmt: skip
-    """Those of a block that lie in the window."""
+    """Return the calls, contacts or children of a block that lie in the window."""
     frame = _frame_of(unit, block, words, cuts, translator, line)
     if rounding is not None:
         keys = rounding.keys(block.raw["id"])[frame.record]
@@ -166,7 +166,7 @@ def frame_of(
 
 
 def _place_in_record(block: Block, child: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which child of its contact each is, the first being 0."""
+    """Return the place of each child within its contact; the first is 0."""
     record = block.several["ages"].record
     first = np.searchsorted(record, record[child])
     return np.asarray(child - first)
@@ -186,7 +186,7 @@ def _frame_of(
     if unit == "contacts":
         return Frame(unit, np.flatnonzero(there), block, words, translator)
     several = block.several["ages"]
-    # A contact in which no child was described stands in no table of children.
+    # A contact that describes no child is in no table of children.
     described = (there & (block.numbers["children"] > 0))[several.record]
     child = np.flatnonzero(described)
     return Frame(unit, several.record[child], block, words, translator, child)

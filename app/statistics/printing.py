@@ -1,4 +1,4 @@
-"""A report on paper: Typst makes the pages, the charts are the same SVG as on the page."""
+"""Print a report: Typst makes the pages, and the charts are the SVG of the web page."""
 
 import re
 from datetime import UTC
@@ -10,13 +10,13 @@ from app.statistics.reports import Report
 from app.statistics.sections import Section
 
 _TEMPLATE = Path(__file__).parent / "data" / "report.typ"
-# Pixels of a chart to centimetres on paper.
+# Centimetres on paper for each pixel of a chart.
 _CENTIMETRES = 0.0235
 _WIDTH = re.compile(r'<svg[^>]* width="([0-9.]+)"')
 
 
 async def print_report(report: Report) -> bytes:
-    """The PDF."""
+    """Return the report as a PDF."""
     data = {
         "title": report.title,
         "window": report.window.days,

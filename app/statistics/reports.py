@@ -1,7 +1,7 @@
-"""Reports: ready shapes of numbers, the same on a page and on paper.
+"""Reports: prepared sets of figures, the same on a page and on paper.
 
-Each figure stands with its definition, each chart beside its table, and the report says as of
-when it was counted. A shape that a country adds as a file is a report like the others.
+Each figure is shown with its definition, each chart with its table, and the report says when it
+was counted. A shape that a country adds as a file is a report like the others.
 """
 
 from collections.abc import Awaitable, Callable
@@ -60,22 +60,22 @@ class Report:
 
 @dataclass(frozen=True)
 class Kind:
-    """A report that can be asked for, and how long its usual period is."""
+    """A report that can be requested, and the kind of its usual period."""
 
     name: str
     title: str
     period: Period
     make: Callable[[Work, Window, str | None], Awaitable[Report]]
-    # Numbers of single counsellors are in it.
+    # Whether it shows numbers of single counsellors.
     staff: bool = False
 
 
 def kinds(work: Work) -> dict[str, Kind]:
-    """All reports: the house's own and those of the shape files."""
+    """Return all reports: the built-in ones and those of the shape files."""
     found = {
         "daily": Kind("daily", "Daily room report", Period.DAY, _daily, staff=True),
         "monthly": Kind("monthly", "Monthly report", Period.MONTH, _monthly),
-        "agencies": Kind("agencies", "How agencies answer", Period.MONTH, _agencies),
+        "agencies": Kind("agencies", "How agencies reply", Period.MONTH, _agencies),
     }
     for shape in shapes_in(work.settings.definitions_dir).values():
         found[shape.report] = Kind(
@@ -89,7 +89,7 @@ def kinds(work: Work) -> dict[str, Kind]:
 
 
 def kind_of(work: Work, name: str) -> Kind:
-    """Raises NotFound."""
+    """Return a report by its name. Raises NotFound."""
     found = kinds(work).get(name)
     if found is None:
         raise NotFound("There is no such report.")
@@ -97,7 +97,7 @@ def kind_of(work: Work, name: str) -> Kind:
 
 
 def window_of(work: Work, kind: Kind, day: str | None) -> Window:
-    """The period in which a day lies; without one, the newest that is over. Raises NotFound."""
+    """Return the period of a day; without a day, the newest that is over. Raises NotFound."""
     if not day:
         return last_whole(kind.period, today(work))
     try:
@@ -105,14 +105,14 @@ def window_of(work: Work, kind: Kind, day: str | None) -> Window:
         assert isinstance(chosen.begins, date)
         return whole_period(kind.period, chosen.begins)
     except (ValueError, OverflowError, BadWindow):
-        raise NotFound("There is no such day.") from None
+        raise NotFound("There is no such day. Write it like 2026-03-01.") from None
 
 
 async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
     targets = await targets_of(work)
     found = [
         f"{window.days}, in each line's own time zone; as of "
-        f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC. What is written later changes these "
+        f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC. Later entries change these "
         "numbers; practice lines are not counted.",
         f"Answered in time: within {in_words(targets)}; short abandon: "
         f"sooner than {work.settings.short_abandon_seconds} seconds.",
@@ -120,7 +120,9 @@ async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
     if line:
         return [*found, f"Line {line} only."]
     if not await _in_one_zone(work):
-        found.append("The lines are in several time zones: choose one to see its hours in a chart.")
+        found.append(
+            "The lines are in several time zones. Choose one line to see its hours in a chart."
+        )
     return found
 
 
@@ -131,12 +133,12 @@ def _defined(names: Any) -> list[tuple[str, str]]:
 async def _summary(
     work: Work, window: Window, line: str | None, *, reconciled: bool = False, **more: Any
 ) -> Summary:
-    """Count a window with the targets of its time."""
+    """Count a window, with the targets that were in force."""
     asked = Asked(window, line=line, targets=await targets_of(work), **more)
     return await summarise(work, asked, reconciled=reconciled)
 
 
-# -- the house's own ---------------------------------------------------------------------------
+# -- built-in reports --------------------------------------------------------------------------
 
 
 async def _daily(work: Work, window: Window, line: str | None) -> Report:
@@ -148,7 +150,7 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
         for name, part in (("answered", "answered"), ("abandoned", "abandoned"))
         for row in totals
     ]
-    # Hours of two zones are not the same hours: they share no axis.
+    # Hours of two zones are not the same hours, so they cannot share an axis.
     one_zone = line is not None or await _in_one_zone(work)
     words = "Answered and abandoned calls by hour."
     chart = charts.columns(drawn, "calls", "", words) if one_zone else None
@@ -180,8 +182,8 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
 
 # Further tables of contacts.
 _MORE = (
-    (Dimension.RELATIONSHIP, "who the caller is to the child"),
-    (Dimension.ROLE, "profession of who reports"),
+    (Dimension.RELATIONSHIP, "relationship of the caller to the child"),
+    (Dimension.ROLE, "profession of the professional who reports"),
     (Dimension.DISABILITY, "disability of the children"),
     (Dimension.LIVING, "living situation of the children"),
     (Dimension.URGENCY, "urgency"),
@@ -206,15 +208,15 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     contact = ("contacts", "contacts_completed", "urgent_contacts")
 
     async def told() -> list[Section]:
-        """What was said in contacts, once the month is over."""
+        """Return what was said in contacts, once the month is over."""
         return [
-            part.by_dimension(await by(Dimension.KIND), "Contacts by who was in contact", contact),
+            part.by_dimension(await by(Dimension.KIND), "Contacts by who made contact", contact),
             part.by_dimension(
                 await by(Dimension.CATEGORY),
-                "Contacts by what it was about",
+                "Contacts by topic",
                 contact,
                 drawn="contacts",
-                words="a contact may be about several things",
+                words="a contact may have several topics",
             ),
             part.by_dimension(
                 await by(Dimension.AGE_BAND),
@@ -256,7 +258,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
 
 
 async def _opening(work: Work, window: Window, line: str | None, period: Period) -> list[Section]:
-    """What every report opens with: five figures with their change, and where each call went."""
+    """Return the opening of every report: five figures with their change, and where calls went."""
     names = (*part.HEADLINES, *measures.IDENTITY)
     now, before, year = [
         await _summary(work, one, line, measures=names)
@@ -268,12 +270,12 @@ async def _opening(work: Work, window: Window, line: str | None, period: Period)
     ]
 
 
-# So many months and years before the period are shown beside it.
+# How many earlier months and years are shown beside the period.
 _MONTHS, _YEARS = 12, 4
 
 
 async def _trends(work: Work, window: Window, line: str | None) -> list[Section]:
-    """The headlines over the last months, and over the last years."""
+    """Return the headlines over the last months, and over the last years."""
     ends = window.ends
     assert type(ends) is date
     last = ends - timedelta(days=1)
@@ -290,14 +292,14 @@ async def _trends(work: Work, window: Window, line: str | None) -> list[Section]
 
 
 async def _in_one_zone(work: Work) -> bool:
-    """Whether all lines are in one time zone."""
+    """Return whether all lines are in one time zone."""
     zones = await zones_of(work)
     return len({zone.key for zone in zones.of_line.values()}) < 2
 
 
 def _year_before(window: Window, period: Period) -> Window:
-    """The same period of the year before; of weeks and days the one 52 weeks earlier, so that
-    weekdays stand beside weekdays."""
+    """Return the same period of the year before; for weeks and days the one 52 weeks earlier, so
+    that weekdays are compared with the same weekdays."""
     assert isinstance(window.begins, date)
     if period in (Period.MONTH, Period.QUARTER, Period.YEAR):
         return whole_period(period, window.begins.replace(year=window.begins.year - 1, day=1))
@@ -307,7 +309,7 @@ def _year_before(window: Window, period: Period) -> Window:
 
 
 def _before(window: Window) -> Window:
-    """The period of the same kind before this one."""
+    """Return the period of the same kind before this one."""
     assert isinstance(window.begins, date)
     for period in (Period.DAY, Period.WEEK, Period.MONTH, Period.QUARTER, Period.YEAR):
         if whole_period(period, window.begins) == window:
@@ -318,7 +320,7 @@ def _before(window: Window) -> Window:
 
 _ROUNDED = (
     f"Referrals are counted once their month is over, and rounded to multiples of {BASE}; times "
-    f"only of {2 * BASE} or more."
+    f"are shown only for {2 * BASE} or more."
 )
 
 
@@ -345,12 +347,12 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     all_lines = " (all lines)" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
-        Section("How agencies answer", grid=Grid(columns, rows)),
-        Section("Why rejected, and outcomes", grid=Grid(["", "rejections", "outcomes"], why)),
+        Section("How agencies reply", grid=Grid(columns, rows)),
+        Section("Reasons for rejection, outcomes", grid=Grid(["", "rejections", "outcomes"], why)),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
     ]
     return Report(
-        "agencies", "How agencies answer", window, work.now,
+        "agencies", "How agencies reply", window, work.now,
         [*await _notes(work, window, None), _ROUNDED], sections,
         [*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()],
     )  # fmt: skip
@@ -390,7 +392,7 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
         words = [
             ("calls", MEASURES["calls"].words),
             ("contacts", MEASURES["contacts"].words),
-            ("children", "children who were described in these contacts, each by itself"),
+            ("children", "children described in these contacts, each child separately"),
         ]
         return Report(shape.report, counted.title, window, work.now, notes, sections, words)
 

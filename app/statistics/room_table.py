@@ -1,4 +1,4 @@
-"""The room in a file: fairness, coverage of each line, call-backs promised; one figure a row."""
+"""Export the room: fairness, coverage of each line, call-backs due; one figure a row."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from app.work import Work
 COLUMNS = [
     OutColumn("measure", "text", "name of the figure"),
     OutColumn("line", "text", "the line it is about; empty: the whole room"),
-    OutColumn("value", "number", "the figure; empty: there is nothing to say"),
+    OutColumn("value", "number", "the figure; empty: it cannot be computed"),
     OutColumn("words", "text", "what it means"),
 ]
 
 
 async def room_measures(work: Work, window: Window) -> tuple[OutTable, Any]:
-    """Figures of the room over a window in the country's zone."""
+    """Return the figures of the room over a window in the country's zone."""
     found = await room(work, window)
     zones = await zones_of(work)
     kept = await promises.promises(work, window, zones.country)

@@ -1,4 +1,4 @@
-"""Sections of reports: a title, perhaps a chart, and the table beside it."""
+"""Sections of reports: a title, a table, and in some a chart beside it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ KEY_FIGURES = (
 # The figures that a report opens with.
 HEADLINES = ("calls", "answered", "abandonment", "service_level", "contacts_completed")
 BY_HOUR = ("calls", "offered", "answered", "abandoned", "service_level", "asa", "longest_wait")
-# The calls that a headline is made of, by what they are counted as; of all calls no outcome.
+# The measures of the calls behind each headline; empty: all calls.
 _OPENS: dict[str, tuple[str, ...]] = {
     "calls": (), "answered": ("answered",),
     "abandonment": ("abandoned_in_greeting", "short_abandons", "abandoned_in_queue"),
@@ -42,13 +42,13 @@ _MOST_BARS = 16
 
 @dataclass(frozen=True)
 class Grid:
-    """A table in words; the first column names the row."""
+    """A table of texts; the first column names the row."""
 
     columns: list[str]
     rows: list[list[str]]
-    # What stands below: sums, what is counted more than once.
+    # Lines below the table: coverage, what is counted more than once.
     foot: list[str] = field(default_factory=list)
-    # The outcomes of the calls that a row counts, by the number of the row: the page lists them.
+    # By row number, the outcomes of the calls that the row counts: the page can list those calls.
     opens: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -61,12 +61,12 @@ class Section:
 
 
 def named(section: Section, more: str) -> Section:
-    """The section with something added to its title: it counts more than the rest."""
+    """Return the section with an addition to its title, as when it counts more than the rest."""
     return replace(section, title=section.title + more)
 
 
 def show(name: str, value: float | int | None) -> str:
-    """A figure as people read it."""
+    """Return a figure as people read it."""
     if value is None:
         return "–"
     unit = definition(name).unit if name in NAMES else "calls"
@@ -90,7 +90,7 @@ def duration(seconds: float | None) -> str:
 
 
 def with_base(name: str, summary: Summary) -> str:
-    """A figure of a whole window; a share with the two counts that it is made of."""
+    """Return a figure of a whole window; a share with the two counts that it is made of."""
     value = summary.figure(name)
     counts = MEASURES[name].counts if name in MEASURES else None
     if counts is None or value is None:
@@ -100,7 +100,7 @@ def with_base(name: str, summary: Summary) -> str:
 
 
 def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
-    """Five figures, their change on the period before and the year before, and a sentence."""
+    """Return five figures, their change since the period and the year before, and a sentence."""
     rows = []
     for name in HEADLINES:
         values = [one.figure(name) for one in (now, before, year)]
@@ -119,7 +119,7 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
 
 
 def change(name: str, now: float | None, then: float | None) -> str:
-    """How a figure has changed: of a share in points, of a count in parts of what it was."""
+    """Return how a figure has changed: a share in points, any other in percent of what it was."""
     if now is None or then is None:
         return "–"
     if definition(name).unit == "share":
@@ -140,7 +140,7 @@ def _sentence(now: Summary, before: Summary) -> str:
         f"{s['turned_away']} were turned away because no counsellor was there"
     )
     alone = s["abandoned_unstaffed"]
-    words += f"; {alone} of the abandoned waited while no counsellor was there." if alone else "."
+    words += f"; {alone} of those abandoned waited with no counsellor there." if alone else "."
     then = before.total.sums["calls"]
     if then:
         words += f" There were {then} calls in the period before."
@@ -148,7 +148,7 @@ def _sentence(now: Summary, before: Summary) -> str:
 
 
 def identity_section(summary: Summary, practice: int) -> Section:
-    """Where every call went: the lines add up to what arrived."""
+    """Return where every call went; the rows add up to the calls that arrived."""
     sums = summary.total.sums
     rows = [[definition(name).title, str(sums[name])] for name in IDENTITY]
     rows.append(["Practice (in no other figure)", str(practice)])
@@ -159,14 +159,14 @@ def identity_section(summary: Summary, practice: int) -> Section:
         n: tuple(o for o, measure in OUTCOMES.items() if measure == name)
         for n, name in enumerate(IDENTITY)
     }
-    words = "Each call is in one of these lines, and in one only."
+    words = "Each call is in exactly one of these rows."
     if parts != arrived:
-        words += f" {arrived - parts} calls are in none: tell the administrator."
+        words += f" {arrived - parts} calls are in none of them. Tell the administrator."
     return Section("Where every call went", words, grid=Grid(["", "calls"], rows, opens=opens))
 
 
 def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Section:
-    """The headline figures over months or years, the oldest first."""
+    """Return the headline figures over months or years, the oldest first."""
     totals = [row for row in summary.rows if row.kind == TOTAL]
     rows = [
         [row.period, *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
@@ -192,7 +192,7 @@ def key_section(summary: Summary, before: Summary | None) -> Section:
 
 
 def _when(period: str) -> str:
-    """A period as it stands in a table: of an hour the time of day, with its offset."""
+    """Return a period as a table shows it: for an hour, the time of day with its offset."""
     return period[11:] if "T" in period else period
 
 
@@ -220,13 +220,13 @@ def heat(summary: Summary) -> Section:
     busiest = max(whole, key=lambda key: whole[key], default="")
     most = whole.get(busiest, 0)
     words = (
-        "Calls by weekday and hour: white is no call, and the darker the more. "
-        f"The busiest is {busiest} o'clock, with {most}."
+        "Calls by weekday and hour: white is no call, and darker is more. "
+        f"The busiest hour is {busiest}:00, with {most}."
     )
     return Section("Calls by hour and weekday", chart=charts.heat_map(whole, words), grid=grid)
 
 
-# Classes of waits, in seconds: up to and with each.
+# The upper limits of the classes of waits, in seconds, inclusive.
 _CLASSES = (10, 20, 30, 60, 120, 180, 300, 600)
 
 
@@ -262,9 +262,9 @@ def by_dimension(
     summary: Summary, title: str, names: tuple[str, ...], *, drawn: str | None = None,
     words: str = "",
 ) -> Section:  # fmt: skip
-    """A table by one dimension, the greatest first; what is counted twice, and the total."""
+    """Return a table by one dimension, the greatest first, with the overlap and the total."""
     (dimension,) = summary.asked.by
-    # A row in which nothing was counted says nothing.
+    # A row in which nothing was counted is left out.
     cells = [
         row for row in summary.rows
         if row.kind == "cell" and any(summary.figures(row)[name] for name in names)
@@ -302,7 +302,7 @@ def figures_row(
     summary: Summary, dimension: Dimension, row: Row, names: tuple[str, ...],
     whole: float | None = None,
 ) -> list[str]:  # fmt: skip
-    """A row with the share that its first figure is of the whole, beside the figure."""
+    """Return a row; beside its first figure stands that figure's share of the whole."""
     found = summary.figures(row)
     first, *others = (show(name, found[name]) for name in names)
     share = f"{(found[names[0]] or 0) / whole:.1%}" if whole else "–"
@@ -313,13 +313,11 @@ def reconciled(summary: Summary) -> Section:
     rows = [
         [line.words, str(line.number)] for line in reconcile(summary.total.sums, summary.recorded)
     ]
-    return Section(
-        "Calls and contacts", "Why they are not the same number.", grid=Grid(["", ""], rows)
-    )
+    return Section("Calls and contacts", "Why the two numbers differ.", grid=Grid(["", ""], rows))
 
 
 async def referral_sections(work: Work, window: Window) -> list[Section]:
-    """Referrals by sector, urgency and outcome; none of a window that is no whole month."""
+    """Return referrals by sector, urgency and outcome; none unless the window is whole months."""
     if not on_grid(window, None, work.now):
         return []
     sections = []
@@ -352,11 +350,11 @@ def referral_numbers(numbers: dict[str, Any]) -> list[str]:
 
 
 async def promise_section(work: Work, window: Window) -> Section:
-    """Call-backs that were promised."""
+    """Return the call-backs that were due, and whether they were made in time."""
     zones = await zones_of(work)
     found = await promises.promises(work, window, zones.country)
     rows = [[words, str(found.numbers[name])] for name, words in promises.WORDS.items()]
-    return Section("Call-backs promised", grid=Grid(["", ""], rows))
+    return Section("Call-backs due", grid=Grid(["", ""], rows))
 
 
 def room_section(found: Room) -> Section:
@@ -396,12 +394,12 @@ def shape_section(table: CountedTable) -> Section:
         foot.append("Rounded to multiples of 3, so rows need not add up.")
     foot += coverage_of(table)
     if table.overlapping:
-        foot.append("One may be counted in several rows, so they add up to more than all.")
+        foot.append("A record may be counted in several rows, so rows may exceed the total.")
     return Section(table.title, grid=Grid(["", *table.columns], rows, foot))
 
 
 def coverage_of(table: CountedTable) -> list[str]:
-    """Of how many it is known what a table tells apart; nothing for a table of its own rows."""
+    """Return for how many the value is known; nothing for a table with rows of its own."""
     whole = table.total[-1]
     unknown = sum(
         row.numbers[-1] for row in table.rows
@@ -419,7 +417,7 @@ def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section
     rows = [["categories recorded", str(coverage.counted)]]
     rows.append(["of these, counted in the framework", "–" if share is None else f"{share:.1%}"])
     rows += [
-        [f"counts as nothing: {label('category', code)}", str(n)]
+        [f"not in the framework: {label('category', code)}", str(n)]
         for code, n in sorted(coverage.unmapped.items(), key=lambda one: (-one[1], one[0]))
     ]
     return Section("Coverage of the mapping", grid=Grid(["", ""], rows))

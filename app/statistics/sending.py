@@ -1,6 +1,6 @@
-"""Reports that are sent: made when their period is over, announced by mail to everybody of a role.
+"""Scheduled reports: made when their period is over, and announced to a role by e-mail.
 
-The mail holds a link and no figure; the file behind it is sealed, and opened for that role only.
+The e-mail holds a link and no figure; the file behind it is sealed, and opened for that role only.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -37,15 +37,15 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
     if every not in ("day", "week", "month", "quarter", "year"):
         raise Invalid("A report is sent every day, week, month, quarter or year.")
     if role not in set(Role) or not may(role, Permission.SEE_STATISTICS):
-        raise Invalid("A report is sent to a role that may see numbers.")
+        raise Invalid("Choose a role that may see numbers.")
     if kind.staff and not may(role, Permission.SEE_STAFF_STATISTICS):
-        raise Invalid("It holds numbers of single counsellors, and that role may not see them.")
+        raise Invalid("It shows numbers of single counsellors. Choose a role that may see them.")
     same = select(ReportSchedule.id).where(
         ReportSchedule.report == report, ReportSchedule.every == every,
         ReportSchedule.role == role, ReportSchedule.ended_at.is_(None),
     )  # fmt: skip
     if await work.session.scalar(same):
-        raise Conflict("That report is sent to that role already.")
+        raise Conflict("This report is already sent to this role.")
     running = whole_period(Period(every), today(work))
     assert isinstance(running.ends, date)
     row = ReportSchedule(
@@ -59,7 +59,7 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
 
 
 async def unschedule(work: Work, schedule_id: UUID) -> None:
-    """Raises NotFound."""
+    """Stop sending a report. Raises NotFound."""
     row = await work.session.get(ReportSchedule, schedule_id, with_for_update=True)
     if row is None or row.ended_at is not None:
         raise NotFound("There is no such schedule.")
@@ -77,7 +77,10 @@ async def schedules(work: Work) -> list[ReportSchedule]:
 
 
 async def take_due(work: Work) -> int:
-    """Move every schedule whose period is over on to the next, and have its report made."""
+    """Move every schedule whose period is over to the next period, and have its report made.
+
+    Return how many reports are to be made.
+    """
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     local = work.now.astimezone(zone)
     if local.time() < SENT_FROM:
@@ -107,7 +110,7 @@ async def take_due(work: Work) -> int:
 
 
 async def make_report(ground: Ground, export_id: UUID) -> None:
-    """Make a report that is due, keep it sealed, and announce it; twice is once."""
+    """Make a report that is due, keep it sealed, and announce it. A second run does nothing."""
     async with desk.alone_with(ground, export_id) as alone:
         if not alone:
             return
@@ -115,7 +118,7 @@ async def make_report(ground: Ground, export_id: UUID) -> None:
             await _make_report(ground, export_id)
         except Exception as error:
             if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
-                await desk.fail(ground, export_id, "It could not be made. The log says why.")
+                await desk.fail(ground, export_id, "The file could not be made. The log says why.")
             raise
 
 
@@ -155,12 +158,12 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
 
 
 def whole_window(begins: str, ends: str) -> Window:
-    """The window of a report, as it is kept."""
+    """Return the window of a stored report."""
     return Window(date.fromisoformat(begins), date.fromisoformat(ends))
 
 
 async def announce(ground: Ground, export_id: UUID, staff_id: UUID) -> None:
-    """One mail with a link. Raises NotMailed, so that it is tried again."""
+    """Send one e-mail with a link. Raises NotMailed, so that the job runs again."""
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id)
         staff = await work.session.get(Staff, staff_id)

@@ -1,4 +1,4 @@
-"""A report's shape in a file: one number a row, the same columns for every shape."""
+"""Export a report's shape: one number a row, with the same columns for every shape."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ COLUMNS = [
     OutColumn("label", "text", "the row in words"),
     OutColumn("column", "text", "the column in words"),
     OutColumn("number", "whole", "how many; empty: not recorded"),
-    OutColumn("not_recorded", "text", "why a helpline cannot say it"),
+    OutColumn("not_recorded", "text", "why a helpline does not record it"),
 ]
 
 
@@ -30,7 +30,7 @@ async def shape_table(
     """Count a shape over any window. Raises Invalid."""
     shapes = shapes_in(work.settings.definitions_dir)
     if name not in shapes:
-        raise Invalid(f"Say which report: {', '.join(shapes)}.")
+        raise Invalid(f"Choose one of the reports: {', '.join(shapes)}.")
     zones = await zones_of(work)
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:

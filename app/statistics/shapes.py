@@ -1,8 +1,8 @@
-"""Reports as data: which tables, counted how, and which sums they have to fulfil.
+"""Reports as data: their tables, how each is counted, and the sums that must hold.
 
 A file names tables; a table counts calls, contacts or children under a condition, in rows of its
-own (`rows`) or one for each value of a dimension (`each`), perhaps by columns. A country puts
-files of its own into its definitions folder. What is not recorded is said so; it is never 0.
+own (`rows`) or in one for each value of a dimension (`each`), optionally by columns. A country puts
+its own files into its definitions folder. What is not recorded is marked so; it is never 0.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class ShapeRow(Part):
     label: Labels
     where: Wanted = Key(default_factory=dict)
     not_: Wanted = Key(default_factory=dict, alias="not")
-    # Why a helpline cannot say it.
+    # Why a helpline does not record it.
     not_recorded: Labels | None = None
 
 
@@ -42,12 +42,12 @@ class ShapeTable(Part):
     not_: Wanted = Key(default_factory=dict, alias="not")
     rows: list[ShapeRow] | None = None
     each: str | None = None
-    # Rows of `each` that are left out unless they are one of these groups.
+    # Limits the rows of `each` to these groups.
     only: Wanted = Key(default_factory=dict)
     columns: str | None = None
-    # Each is counted in the first row that fits.
+    # Each record is counted only in the first row that fits.
     first_of: bool = False
-    # One may be in several rows: they do not add up, and it is said.
+    # A record may be in several rows: the rows do not add up, and the report says so.
     overlapping: bool = False
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class ShapeTable(Part):
 
 
 class Check(Part):
-    """The parts have to add up to the whole: `table.row` each."""
+    """A sum that must hold: the parts add up to the whole. Each is written as `table.row`."""
 
     whole: str
     parts: list[str] = Key(min_length=1)
@@ -94,7 +94,7 @@ class Shape(Part):
 
 @lru_cache(maxsize=4)
 def shapes_in(folder: Path | None = None) -> dict[str, Shape]:
-    """All shapes, the country's own instead of shipped ones of the same name.
+    """Return all shapes; a country's own replaces the shipped one of the same name.
 
     Raises BadDefinition with file and line.
     """
@@ -116,7 +116,7 @@ def _check(shape: Shape, lines: Lines) -> None:
         for shown in (table.each, table.columns):
             several = shown is not None and _is_several(shown, table.unit)
             if several and not table.overlapping:
-                words = f"one may have several of {shown!r}: say `overlapping: true`"
+                words = f"a record may have several of {shown!r}: add `overlapping: true`"
                 raise lines.refuse(where, words)
     for n, table in enumerate(shape.tables):
         told = [d for d in (*table.dimensions(), *shape.where) if _is_told(d)]
@@ -134,7 +134,7 @@ def _check(shape: Shape, lines: Lines) -> None:
 
 
 def _is_told(dimension: str) -> bool:
-    """Whether a dimension tells what was said."""
+    """Return whether a dimension shows what was said."""
     if dimension in (FRAMEWORK, FRAMEWORK_GROUP, "age"):
         return True
     return COLUMNS[COLUMN[Dimension(dimension)]].part == "record"
@@ -174,12 +174,12 @@ class CountedTable:
 
 @dataclass
 class CheckedSum:
-    """A sum that the report has to fulfil, and whether it does."""
+    """A sum that must hold in the report, and whether it does."""
 
     words: str
     whole: int
     parts: int
-    # Whether the numbers are shown beside whether they agree.
+    # Whether the two numbers are shown, or only whether they agree.
     shown: bool = True
 
     @property
@@ -193,7 +193,7 @@ class CheckedSum:
 
 @dataclass
 class Coverage:
-    """How much of what was recorded counts as something in the framework."""
+    """How many of the recorded categories are mapped to the framework."""
 
     counted: int
     unmapped: dict[str, int] = field(default_factory=dict)

@@ -58,7 +58,7 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     before = naive.measured(naive.within(told, date(2026, 3, 1), date(2026, 4, 1)))
     for title, name in (
         ("Calls", "calls"), ("Answered", "answered"), ("Contacts", "contacts"),
-        ("Transfers", "transfers"), ("Abandoned shortly", "short_abandons"),
+        ("Transfers", "transfers"), ("Short abandons", "short_abandons"),
     ):  # fmt: skip
         assert [number(n) for n in key[title]] == [expected[name], before[name]], title
     share, _, base = key["Service level"][0].partition(" ")
@@ -84,7 +84,7 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     assert [int(n) for n in waits["all"]] == [expected["answered"], left]
     outcomes = grid(report, "Calls by outcome")
     assert number(outcomes["Total"][0]) == expected["calls"]
-    about = grid(report, "Contacts by what it was about")
+    about = grid(report, "Contacts by topic")
     assert about["Total"][1] == "100.0%", "a share stands beside the count that it is of"
     cells = [number(row[0]) for name, row in about.items()
              if name not in ("Total", "Counted more than once")]  # fmt: skip
