@@ -1,5 +1,6 @@
-"""Files that were asked for: approved by a second person where they hold single persons, made by
-a job, kept sealed in pieces for a week, downloaded from any byte on.
+"""Requested files: made by a job, kept sealed in pieces for a week, downloaded from any byte on.
+
+A file about single persons needs the approval of a second person.
 """
 
 import hashlib
@@ -41,15 +42,15 @@ def _part(part_id: UUID) -> dict[str, Any]:
 async def ask(
     work: Work, staff: Staff | None, wanted: Wanted, reason: str = "", *, token: UUID | None = None
 ) -> Export:
-    """Ask for a file. What holds single persons waits for a second person.
+    """Request a file. One about single persons waits for the approval of a second person.
 
     Raises Invalid, NotAllowed.
     """
     personal = wanted.what in PERSONAL
     if personal and (staff is None or not may(staff.role, Permission.EXPORT_RECORDS)):
-        raise NotAllowed("Only supervisors and administrators may ask for single records.")
+        raise NotAllowed("Only supervisors and administrators may export single records.")
     if personal and len(reason.strip()) < _REASON:
-        raise Invalid(f"Say what it is needed for, in {_REASON} characters or more.")
+        raise Invalid(f"Say what it is needed for, in at least {_REASON} characters.")
     export = Export(
         id=uuid4(), what=wanted.what, format=wanted.kind,
         begins=wanted.window.begins.isoformat(), ends=wanted.window.ends.isoformat(),
@@ -73,14 +74,14 @@ async def ask(
 
 
 async def decide(work: Work, staff: Staff, export_id: UUID, *, approve: bool) -> Export:
-    """The second person's word. Raises NotFound, NotAllowed, Conflict."""
+    """Approve or refuse a file, as the second person. Raises NotFound, NotAllowed, Conflict."""
     export = await work.session.get(Export, export_id, with_for_update=True)
     if export is None:
         raise NotFound("There is no such request.")
     if export.asked_by == staff.id:
-        raise NotAllowed("Somebody else has to decide: it is your own request.")
+        raise NotAllowed("This is your own request: another person has to decide.")
     if export.state != _S.ASKED:
-        raise Conflict("It has been decided already.")
+        raise Conflict("This request has already been decided.")
     export.decided_by, export.decided_at = staff.id, work.now
     export.state = _S.APPROVED if approve else _S.REFUSED
     await work.session.flush()
@@ -95,7 +96,7 @@ async def decide(work: Work, staff: Staff, export_id: UUID, *, approve: bool) ->
 
 
 def reason_of(work: Work, export: Export) -> str:
-    """What it is needed for, in the words of whoever asked."""
+    """Return what the file is needed for, in the words of the person who requested it."""
     if export.reason_sealed is None:
         return ""
     return work.keys.open(export.reason_sealed, **_column(export.id)).decode()
@@ -109,7 +110,9 @@ def _visible(staff: Staff) -> Any:
 
 
 async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Export, str]]:
-    """One's own requests, reports sent to one's role, and what one may decide; newest first."""
+    """Return a person's own requests, the reports sent to their role, and the requests that they
+    may decide on; newest first.
+    """
     rows = await work.session.execute(
         select(Export, func.coalesce(Staff.name, "by itself"))
         .join(Staff, Staff.id == Export.asked_by, isouter=True)
@@ -121,34 +124,34 @@ async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Ex
 
 
 async def export_of(work: Work, staff: Staff, export_id: UUID) -> Export:
-    """Raises NotFound."""
+    """Return a file that a person may see. Raises NotFound."""
     export = await work.session.scalar(
         select(Export).where(Export.id == export_id, _visible(staff))
     )
     if export is None:
-        raise NotFound("There is no such file.")
+        raise NotFound("Not found, or you do not have access.")
     return export
 
 
 async def export_of_token(work: Work, token: UUID, export_id: UUID) -> Export:
-    """What a program has asked for, and nothing else. Raises NotFound."""
+    """Return a file that this token requested, and no other. Raises NotFound."""
     export = await work.session.scalar(
         select(Export).where(Export.id == export_id, Export.token_id == token)
     )
     if export is None:
-        raise NotFound("There is no such file.")
+        raise NotFound("Not found, or this token did not request it.")
     return export
 
 
 async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
-    """A file that is ready, for whoever asked for it or for whose role it was made.
+    """Return a file that is ready, for the person who requested it or a person of its role.
 
     Raises NotFound, NotAllowed, Conflict.
     """
     export = await export_of(work, staff, export_id)
     if export.asked_by != staff.id and export.role != staff.role:
-        raise NotAllowed("Only whoever asked for it may have it.")
-    # A role may have changed since.
+        raise NotAllowed("Only the person who requested this file may download it.")
+    # The person's role may have changed since.
     if export.personal and not may(staff.role, Permission.EXPORT_RECORDS):
         raise NotAllowed()
     if names_counsellors(export) and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
@@ -158,7 +161,7 @@ async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
 
 
 def names_counsellors(export: Export) -> bool:
-    """Whether single counsellors are in it."""
+    """Return whether a file shows single counsellors."""
     if export.what not in WHAT:
         return False
     wanted = wanted_of(export)
@@ -167,13 +170,16 @@ def names_counsellors(export: Export) -> bool:
 
 
 def check_ready(export: Export) -> None:
-    """Raises Conflict."""
+    """Check that a file is ready. Raises Conflict."""
     if export.state != _S.READY:
         raise Conflict("The file is not ready.")
 
 
 async def use_approval(work: Work, export_id: UUID) -> Export | None:
-    """Take an approved file out on the command line: written down, and good for this once."""
+    """Use up an approval on the command line: it is logged, and valid once.
+
+    Return None if there is no approval.
+    """
     export = await work.session.get(Export, export_id, with_for_update=True)
     if export is None or not export.personal or export.state not in (_S.APPROVED, _S.READY):
         return None
@@ -191,7 +197,7 @@ async def use_approval(work: Work, export_id: UUID) -> Export | None:
 
 @asynccontextmanager
 async def alone_with(ground: Ground, export_id: UUID) -> AsyncIterator[bool]:
-    """Whether nobody else makes this file just now; a process that dies lets go of it."""
+    """Yield whether only this process makes the file now; the lock is free when a process dies."""
     async with await psycopg.AsyncConnection.connect(
         ground.database.url, autocommit=True, connect_timeout=3, application_name="helpline export"
     ) as connection:
@@ -204,7 +210,7 @@ async def alone_with(ground: Ground, export_id: UUID) -> AsyncIterator[bool]:
 
 
 async def make(ground: Ground, export_id: UUID) -> None:
-    """Make a file that was approved; the second time, or beside another run, does nothing."""
+    """Make an approved file. A second or concurrent run does nothing."""
     async with alone_with(ground, export_id) as alone:
         if alone:
             await _make(ground, export_id)
@@ -226,9 +232,9 @@ async def _make(ground: Ground, export_id: UUID) -> None:
         await fail(ground, export_id, error.detail)
         return
     except Exception as error:
-        # What another try may cure is tried again; anything else is said, and left.
+        # The job runs again after an error that may pass; any other error is final and shown.
         if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
-            await fail(ground, export_id, "It could not be made. The log says why.")
+            await fail(ground, export_id, "The file could not be made. The log says why.")
         raise
     async with transaction(ground, PROGRAM) as work:
         await set_export(work, export_id, state=_S.READY, expires_at=now + KEPT)
@@ -237,7 +243,7 @@ async def _make(ground: Ground, export_id: UUID) -> None:
 
 
 async def fail(ground: Ground, export_id: UUID, why: str) -> None:
-    """Say that a file could not be made, and forget what there is of it."""
+    """Mark a file as failed, with the reason, and delete its pieces."""
     async with transaction(ground, PROGRAM) as work:
         await set_export(work, export_id, state=_S.FAILED, problem=why)
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
@@ -245,18 +251,18 @@ async def fail(ground: Ground, export_id: UUID, why: str) -> None:
 
 
 def wanted_of(export: Export) -> Wanted:
-    """What was asked for."""
+    """Return the request behind a file."""
     return read_wanted(export.what, export.begins, export.ends, export.format, export.options)
 
 
 async def clear_parts(ground: Ground, export_id: UUID) -> None:
-    """Forget what an interrupted try has kept."""
+    """Delete the pieces that an interrupted run has kept."""
     async with transaction(ground, PROGRAM) as work:
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
 
 
 async def keep_file(ground: Ground, export_id: UUID, content: bytes) -> None:
-    """Keep a file that was made at once."""
+    """Keep a file that was made in one go."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield content
@@ -265,7 +271,7 @@ async def keep_file(ground: Ground, export_id: UUID, content: bytes) -> None:
 
 
 async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], one: Any) -> None:
-    """Seal and keep a file piece by piece; each piece is committed by itself."""
+    """Seal and keep a file piece by piece; each piece is committed separately."""
     held = bytearray()
     digest = hashlib.sha256()
     number = size = 0
@@ -296,7 +302,7 @@ async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], o
 
 
 async def set_export(work: Work, export_id: UUID, **values: Any) -> None:
-    """Say how far a file is."""
+    """Update a file's row, such as its state or progress."""
     if values:
         await work.session.execute(update(Export).where(Export.id == export_id).values(**values))
 
@@ -305,7 +311,7 @@ async def set_export(work: Work, export_id: UUID, **values: Any) -> None:
 
 
 async def read_parts(ground: Ground, export_id: UUID, begin: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes from `begin` until before `end`, opened piece by piece."""
+    """Yield the bytes from `begin` until before `end`, opened piece by piece."""
     number = begin // PIECE
     while begin < end:
         async with ground.database.reading_sessions() as session:
@@ -320,7 +326,7 @@ async def read_parts(ground: Ground, export_id: UUID, begin: int, end: int) -> A
 
 
 def note_download(work: Work, export: Export, begin: int) -> None:
-    """Written down before a byte is handed out."""
+    """Log a download, before the first byte is sent."""
     write_entry(
         work, "export downloaded", f"export:{export.id}", what=export.what,
         personal=export.personal, begins_at=begin,
@@ -338,7 +344,7 @@ def media_type(export: Export) -> str:
 
 
 async def expire(work: Work) -> int:
-    """Forget files whose time is over; the trail of who asked stays."""
+    """Delete the contents of expired files; the record of each request stays."""
     rows = list(
         await work.session.scalars(
             select(Export.id).where(Export.state == _S.READY, Export.expires_at <= work.now)

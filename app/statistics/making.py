@@ -1,7 +1,7 @@
-"""What can be exported, and how each is made: a table and its batches.
+"""Exports: what can be exported, and how each table and its batches are made.
 
-`calls` holds call facts only: when a call came, how long it waited, how it ended. `records` holds
-what was said in the contacts beside it; that is about single persons, and needs an approval.
+`calls` holds call facts only: when a call came, how long it waited, how it ended. `records` adds
+what was said in the contacts; that is about single persons, and needs an approval.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ _OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_con
 
 @dataclass(frozen=True)
 class Wanted:
-    """An export as it is asked for."""
+    """A request for an export."""
 
     what: str
     window: Window
@@ -62,16 +62,16 @@ class Wanted:
     by: tuple[Dimension, ...] = ()
     line: str | None = None
     names: tuple[str, ...] = NAMES
-    # Of referrals: by what they are counted, instead of by agency.
+    # For referrals: what they are counted by, instead of by agency.
     referrals_by: str | None = None
-    # Of reports: which shape.
+    # For reports: the name of the shape.
     report: str | None = None
-    # Whether whoever asks may see numbers of single counsellors.
+    # Whether the reader may see numbers of single counsellors.
     staff: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
-        """The rest, to be kept."""
+        """The other fields, as they are stored with the export."""
         return {
             "period": self.period, "by": list(self.by), "line": self.line,
             "measures": list(self.names) if self.names != NAMES else None,
@@ -83,12 +83,12 @@ class Wanted:
 def read_wanted(
     what: str, begins: str, ends: str, kind: str, options: dict[str, Any] | None = None
 ) -> Wanted:
-    """From texts. Raises Invalid."""
+    """Read a request from texts. Raises Invalid."""
     given = options or {}
     if what not in WHAT:
-        raise Invalid(f"There is no export {what[:40]!r}. There are: {', '.join(WHAT)}.")
+        raise Invalid(f"There is no export {what[:40]!r}. Choose one of: {', '.join(WHAT)}.")
     if kind not in FORMATS:
-        raise Invalid(f"There is no format {kind[:40]!r}. There are: {', '.join(FORMATS)}.")
+        raise Invalid(f"There is no format {kind[:40]!r}. Choose one of: {', '.join(FORMATS)}.")
     try:
         window = read_window(begins, ends)
     except BadWindow as error:
@@ -110,7 +110,7 @@ def read_wanted(
 
 
 def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
-    """What would be asked for and not heeded is refused. Raises Invalid."""
+    """Refuse an option that this export would ignore. Raises Invalid."""
     heeds = {
         "referrals": ("by",), "counsellors": (), "room": (), "report": ("line",),
         "calls": ("line",), "records": ("line",),
@@ -119,24 +119,24 @@ def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
         return
     for option in ("line", "period", "by"):
         if given.get(option) and option not in heeds:
-            raise Invalid(f"{what} cannot be taken by {option}: leave that out.")
+            raise Invalid(f"The export {what} has no option {option}. Leave it out.")
 
 
 def read_period(word: str | None) -> Period | None:
-    """Raises Invalid."""
+    """Read a period by its name. Raises Invalid."""
     if not word:
         return None
     if word not in set(Period):
-        raise Invalid(f"There is no period {word[:40]!r}. There are: {', '.join(Period)}.")
+        raise Invalid(f"There is no period {word[:40]!r}. Choose one of: {', '.join(Period)}.")
     return Period(word)
 
 
 def read_by(words: list[str]) -> tuple[Dimension, ...]:
-    """Raises Invalid."""
+    """Read dimensions by their names. Raises Invalid."""
     for word in words:
         if word not in set(Dimension):
             known = ", ".join(Dimension)
-            raise Invalid(f"There is no dimension {word[:40]!r}. There are: {known}.")
+            raise Invalid(f"There is no dimension {word[:40]!r}. Choose one of: {known}.")
     return tuple(Dimension(word) for word in words)
 
 
@@ -146,11 +146,11 @@ class Made:
 
     table: OutTable
     batches: Batches
-    # How many of the batches have been read, for whoever waits.
+    # How many of the batches have been read, to show progress.
     progress: dict[str, int] = field(default_factory=lambda: {"done": 0})
 
     async def pieces(self, kind: str) -> AsyncIterator[bytes]:
-        """The file, piece by piece."""
+        """Yield the file, piece by piece."""
         async for piece in write(self.table, self._counted(), kind):
             if piece:
                 yield piece
@@ -191,7 +191,7 @@ async def _asked(work: Work, wanted: Wanted) -> Asked:
     by, names = wanted.by, wanted.names
     if wanted.what == "categories":
         if len(by) > 1:
-            raise Invalid("Categories can be counted by one dimension more.")
+            raise Invalid("Categories can be counted by only one more dimension.")
         by = (Dimension.CATEGORY, *(d for d in by if d is not Dimension.CATEGORY))
         names = _OF_CONTACTS
     return Asked(
@@ -221,8 +221,8 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
 def _referral_notes(work: Work, window: Window, what: str) -> list[str]:
     return [
         f"{what} from {window.begins} to {window.ends} (exclusive), in the country's time",
-        f"each count is rounded up or down to a multiple of {BASE}; times only of {BASE * 2} or "
-        "more referrals, to ten seconds or the minute",
+        f"each count is rounded up or down to a multiple of {BASE}; times are given only for "
+        f"{BASE * 2} or more referrals, to ten seconds or the minute",
         f"as of {work.now.isoformat(timespec='seconds')}",
     ]
 
@@ -235,7 +235,7 @@ def _agency_columns() -> list[OutColumn]:
     ]
     for name, words in accountability.DEFINITIONS.items():
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
-    columns.append(OutColumn("rejections", "counts", "reasons of rejections, with their number"))
+    columns.append(OutColumn("rejections", "counts", "reasons for rejection, with their number"))
     columns.append(OutColumn("outcomes", "counts", "outcomes of completed ones, with their number"))
     return columns
 
@@ -252,7 +252,7 @@ async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, 
 
 @asynccontextmanager
 async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
-    """Single calls, or calls and contacts: a batch for each day."""
+    """Make single calls, or calls and contacts: a batch for each day."""
     parts: tuple[str, ...] = ("call", "staff") if wanted.staff else ("call",)
     if wanted.what == "records":
         parts = ("call", "staff", "record")
@@ -283,7 +283,7 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
 
         async def batches() -> Batches:
             async for _, records, packed in look.each_day(since, until, names):
-                # One for each day, so that whoever waits sees how far it is.
+                # One batch for each day, so that progress can be shown.
                 if records:
                     yield await asyncio.to_thread(_cut, table, records, packed, zones, wanted)
                 else:
@@ -297,7 +297,7 @@ def _none(table: OutTable) -> Any:
 
 
 def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wanted) -> Any:
-    """The records of a day that lie in the window, of the wanted line."""
+    """Return the records of a day that lie in the window, of the wanted line."""
     import pyarrow.compute as pc
 
     keep: dict[str, tuple[int, int]] = {}
@@ -315,13 +315,13 @@ def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wante
 
 
 def data_dictionary() -> list[tuple[str, str, str]]:
-    """Every column that a file may have: file, name, words."""
+    """Return every column that a file may have: file, name, words."""
     more = {
         "room": room_columns, "report": shape_columns,
         "referrals": [
             *_agency_columns(),
             *(
-                OutColumn(by, "text", "with --by: the referral's")
+                OutColumn(by, "text", "this property of the referral, with --by")
                 for by in referral_figures.BY
                 if by != "sector"
             ),
@@ -337,7 +337,7 @@ def data_dictionary() -> list[tuple[str, str, str]]:
 
 
 def note_export(work: Work, wanted: Wanted, **more: Any) -> None:
-    """A line in the log: who took which numbers."""
+    """Log who exported which numbers."""
     subject = f"{wanted.what}:{wanted.window.words}"
     write_entry(work, "statistics exported", subject, format=wanted.kind, **more)
 

@@ -1,6 +1,6 @@
-"""Tables as they leave the house: columns with a type and words, rows in batches.
+"""Tables for export: columns with a type and a definition, and rows in batches.
 
-Everything that is exported, whatever the format, is one of these.
+Every export, in any format, is one of these.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -30,7 +30,7 @@ _TYPES: dict[Kind, pa.DataType] = {
     "instant": pa.timestamp("s", tz="UTC"),
     "wall": pa.timestamp("s"),
     "texts": pa.list_(pa.string()),
-    # How often each word: an object of JSON, a map of Parquet, words in one cell elsewhere.
+    # The number of each word: a JSON object, a Parquet map, text in one cell elsewhere.
     "counts": pa.map_(pa.string(), pa.int64()),
     "yes_no": pa.bool_(),
 }
@@ -39,7 +39,7 @@ NOT_RECORDED = "not_recorded"
 
 @dataclass(frozen=True)
 class OutColumn:
-    """A column of a file: its name never changes, and `words` are its definition."""
+    """A column of a file: its name never changes, and `words` is its definition."""
 
     name: str
     kind: Kind
@@ -48,16 +48,16 @@ class OutColumn:
 
 @dataclass
 class OutTable:
-    """A table on its way out; batches are made while they are read."""
+    """A table to export; its batches are made while they are read."""
 
     title: str
     columns: list[OutColumn]
-    # Lines for people: the window, as of when, which target.
+    # Notes for readers: the window, the time of counting, the target.
     notes: list[str]
     reconciliation: list[reconcile.Line] = field(default_factory=list)
-    # About single persons: no byte of it is on the disk in clear.
+    # About single persons: no byte of it is written to disk unencrypted.
     sealed: bool = False
-    # How many batches there will be, for whoever waits.
+    # How many batches there will be, to show progress.
     of: int = 1
 
     @property
@@ -71,7 +71,7 @@ Batches = AsyncIterator[pa.RecordBatch]
 
 
 def batch_of(table: OutTable, rows: list[list[Any]]) -> pa.RecordBatch:
-    """Rows of plain values."""
+    """Return a batch of rows of plain values."""
     columns = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in table.columns]
     arrays = [
         pa.array(values, type=_TYPES[c.kind])
@@ -93,13 +93,13 @@ _ROW_WORDS = (
 
 
 def notes_of(summary: Summary) -> list[str]:
-    """What stands above the numbers."""
+    """Return the notes above the numbers."""
     asked = summary.asked
     found = [
         f"from {asked.window.begins.isoformat()} to {asked.window.ends.isoformat()} (exclusive), "
         "in each line's own time zone",
-        f"as of {summary.as_of.astimezone(UTC).isoformat(timespec='seconds')}; what is written "
-        "later changes these numbers",
+        f"as of {summary.as_of.astimezone(UTC).isoformat(timespec='seconds')}; later entries "
+        "change these numbers",
         f"answered in time: within {in_words(asked.targets)}",
         "practice lines are not counted",
     ]
@@ -109,7 +109,7 @@ def notes_of(summary: Summary) -> list[str]:
 
 
 def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
-    """A summary as a table: a column for the period, two for each dimension, one a measure."""
+    """Return a summary as a table: a column for the period, two a dimension, one a measure."""
     asked = summary.asked
     columns = [
         OutColumn("period", "text", asked.period.value if asked.period else "the whole window"),
@@ -146,7 +146,7 @@ def _code(value: str) -> str:
 # -- single calls and contacts -------------------------------------------------------------------
 
 _TIMES = {
-    "queued": ("queued_at", "when it entered the queue first"),
+    "queued": ("queued_at", "when it first entered the queue"),
     "answered": ("answered_at", "when caller and counsellor were both in the conference"),
     "ended": ("ended_at", "when it ended"),
 }
@@ -161,11 +161,11 @@ _NAMES = {
 
 
 def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
-    """The columns of single calls, or of calls and contacts together."""
+    """Return the columns of single calls, or of calls and contacts together."""
     columns = [
         OutColumn("id", "id", COLUMNS["id"].words),
         OutColumn("arrived_at", "instant", "when it arrived or was taken, in UTC"),
-        OutColumn("arrived_local", "wall", "the same on the wall of the line's zone"),
+        OutColumn("arrived_local", "wall", "the same in the line's local time"),
     ]
     for name, one in COLUMNS.items():
         if one.part not in parts or name in ("id", "at"):
@@ -200,7 +200,7 @@ def record_batch(
     table: OutTable, records: int, packed: dict[str, Packed], zones: Mapping[str, ZoneInfo],
     country: ZoneInfo, keep: dict[str, tuple[int, int]],
 ) -> pa.RecordBatch:  # fmt: skip
-    """The records of a day as they leave; `keep` is the window of each line."""
+    """Return the records of a day for export; `keep` is the window of each line (1970 seconds)."""
     numbers = {n: _numbers(p) for n, p in packed.items() if p.kind.startswith("number")}
     at = numbers["at"].astype(np.int64)
     lines = packed["line"]
@@ -233,7 +233,7 @@ def _numbers(packed: Packed) -> Any:
 
 
 def _offsets(at: Any, zone: ZoneInfo) -> Any:
-    """Seconds east of UTC at each instant."""
+    """Return the seconds east of UTC at each instant."""
     quarters, place = np.unique(at // 900, return_inverse=True)
     found = [
         int((datetime.fromtimestamp(int(q) * 900, UTC).astimezone(zone).utcoffset() or _ZERO)
@@ -246,13 +246,13 @@ def _offsets(at: Any, zone: ZoneInfo) -> Any:
 _ZERO = UTC.utcoffset(None)
 
 
-# Where the digits of an id stand in its text, and where the dashes do.
+# The places of the digits in the text of an id; the other places are dashes.
 _DIGITS = np.array([n for n in range(36) if n not in (8, 13, 18, 23)])
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
 def _ids(data: bytes, records: int) -> pa.Array:
-    """Ids as text, all at once; one that is nothing but noughts is none."""
+    """Return ids as text, all at once; an id of zeros becomes null."""
     raw = np.frombuffer(data, dtype=np.uint8).reshape(records, 16)
     text = np.full((records, 36), ord("-"), dtype=np.uint8)
     text[:, _DIGITS[0::2]] = _HEX[raw >> 4]
@@ -294,7 +294,7 @@ def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Ar
 
 
 def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, str]]:
-    """Every column that a file may have: file, name, words."""
+    """Return every column that a file may have: file, name, words."""
     found = [("summary", name, definition(name).words) for name in NAMES]
     found += [("summary", d.value, f"dimension, from the fact {COLUMN[d]}") for d in Dimension]
     for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):

@@ -1,7 +1,7 @@
 """Tables as files: CSV, XLSX, JSON, Parquet. Written batch by batch, in constant memory.
 
 A text that a spreadsheet could take for a formula gets an apostrophe in front; a plain number
-with a sign does not, since nothing can be computed by it.
+with a sign does not, because it is harmless as a formula.
 """
 
 import asyncio
@@ -29,25 +29,25 @@ FORMATS = {
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
 }
-# A sheet holds no more.
+# The most rows that an XLSX sheet holds, without the header.
 _MOST_ROWS = 1_048_576 - 1
 _FORMULA = re.compile(r"^[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"^[+-]?[0-9]+([.,][0-9]+)?$")
-# Freed memory goes back; an export runs beside other things, and one thread is enough for it.
+# Freed memory goes back to the system. One thread is enough: an export runs beside other work.
 pa.set_memory_pool(pa.system_memory_pool())
 pa.set_cpu_count(1)
-# Pieces of a file on its way, in bytes.
+# The size of a piece of a file, in bytes.
 PIECE = 1 << 20
 
 
 def safe(text: str) -> str:
-    """The text, so that no spreadsheet computes anything by it."""
+    """Return the text so that no spreadsheet evaluates it as a formula."""
     return "'" + text if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
 async def write(table: OutTable, batches: Batches, kind: str) -> AsyncIterator[bytes]:
-    """The file, piece by piece; one piece for each batch, so that progress can be told."""
-    # Beside the event loop: a busy day takes half a second, and callers must not wait for it.
+    """Yield the file, piece by piece; one piece for each batch, so that progress can be shown."""
+    # In a thread: a busy day takes half a second, and callers must not wait for it.
     writer = await asyncio.to_thread(_WRITERS[kind], table)
     yield await asyncio.to_thread(writer.begin)
     async for batch in batches:
@@ -78,7 +78,7 @@ class _Buffer(io.RawIOBase):
 
 
 class CsvWriter:
-    """Definitions as comments on top, one header, then a line for each row."""
+    """Writes CSV: definitions as comments on top, one header, then a line for each row."""
 
     def __init__(self, table: OutTable) -> None:
         self._table = table
@@ -128,7 +128,7 @@ _DAY = 86_400
 
 
 def _iso(array: pa.Array, *, zulu: bool) -> pa.Array:
-    """Instants as ISO 8601, all at once: the day is looked up, the time of day is worked out."""
+    """Return instants as ISO 8601, all at once: days are looked up, times of day computed."""
     count = len(array)
     valid = np.asarray(array.is_valid())
     whole = array.cast(pa.int64())
@@ -161,7 +161,7 @@ def _joined(array: pa.Array) -> pa.Array:
 
 
 def _safe_array(array: pa.Array) -> pa.Array:
-    """Each different text is looked at once."""
+    """Return the texts made safe; each distinct text is checked once."""
     coded = array.dictionary_encode() if not pa.types.is_dictionary(array.type) else array
     words = coded.dictionary.to_pylist()
     safer = [w if w is None else safe(w) for w in words]
@@ -171,7 +171,7 @@ def _safe_array(array: pa.Array) -> pa.Array:
 
 
 class JsonWriter:
-    """One object: definitions, notes, reconciliation, rows."""
+    """Writes one JSON object: definitions, notes, reconciliation, rows."""
 
     def __init__(self, table: OutTable) -> None:
         self._table = table
@@ -207,7 +207,7 @@ class JsonWriter:
 
 
 def _counted(pairs: Any) -> str:
-    """Words with their numbers, for one cell."""
+    """Return words with their numbers, for one cell."""
     return "; ".join(f"{word} {n}" for word, n in pairs or ())
 
 
@@ -218,7 +218,7 @@ def _plain(value: Any) -> Any:
 
 
 class ParquetWriter:
-    """Real types; the definitions stand with the columns."""
+    """Writes Parquet: real types, with each column's definition in its metadata."""
 
     def __init__(self, table: OutTable) -> None:
         import pyarrow.parquet as pq
@@ -242,7 +242,7 @@ class ParquetWriter:
     def batch(self, batch: pa.RecordBatch) -> bytes:
         self._held.append(batch)
         self._rows += batch.num_rows
-        # Row groups of a size that readers like and that memory bears.
+        # Row groups large enough for readers and small enough for memory.
         return self._flush() if self._rows >= 20_000 else b""
 
     def _flush(self) -> bytes:
@@ -261,7 +261,7 @@ class ParquetWriter:
 
 
 class XlsxWriter:
-    """Real numbers and times, a frozen header, the definitions on a sheet of their own."""
+    """Writes XLSX: real numbers and times, a frozen header, the definitions on a separate sheet."""
 
     def __init__(self, table: OutTable) -> None:
         import xlsxwriter
@@ -298,7 +298,7 @@ class XlsxWriter:
         if self._row + batch.num_rows > _MOST_ROWS + 1:
             self._book.close()
             raise Invalid(
-                f"A sheet of XLSX holds {_MOST_ROWS} rows. Take a shorter window, CSV or Parquet."
+                f"An XLSX sheet holds {_MOST_ROWS} rows. Choose a shorter window, CSV or Parquet."
             )
         columns = [array.to_pylist() for array in batch.columns]
         kinds = [column.kind for column in self._table.columns]
