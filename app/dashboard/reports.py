@@ -108,7 +108,7 @@ async def explore_page(
     until = until or (day + timedelta(days=1)).isoformat()
     dimensions = read_by([word for word in (by, and_) if word])
     if Dimension.COUNSELLOR in dimensions and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
-        raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
+        raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
     wanted = read_wanted("summary", since, until, "csv", {"line": line})
     asked = Asked(
         wanted.window, read_period(period), dimensions, wanted.line,
@@ -299,7 +299,7 @@ def _day_before(day: Any) -> date:
 async def _counted(work: Work, staff: Staff, name: str, day: str, line: str) -> Report:
     kind = kind_of(work, name)
     if not _may_see(staff, kind):
-        raise NotAllowed("Numbers of single counsellors are for supervisors and administrators.")
+        raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
     window = window_of(work, kind, day)
     report = await kind.make(work, window, line or None)
     write_entry(work, "report read", f"report:{name}:{window.words}")
