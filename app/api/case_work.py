@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.record_views import CaseRow, RequestView, case_row, request_view
-from app.contacts import case_children, case_flags, case_links, case_requests, caseload, cases
+from app.contacts.cases import case_children, case_flags, case_links, case_requests, caseload, cases
 from app.contacts.states import CaseTie, FlagAbout
 from app.staff.access import InWork, ReadsRecords, WritesCases
 from app.staff.lean import LeanRoute

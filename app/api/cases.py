@@ -22,12 +22,12 @@ from app.api.record_views import (
     rows_as_json,
     saved_with_state,
 )
-from app.contacts import case_requests, cases, documents, follow_ups, printing
+from app.contacts.cases import case_requests, cases, documents, follow_ups, printing
 from app.contacts.models import Case
-from app.contacts.risk import Risk
 from app.contacts.scopes import may_write_case
 from app.contacts.search import Wanted, search
 from app.contacts.states import FollowUpAbout
+from app.definitions.risk import Risk
 from app.errors import Invalid, NotFound
 from app.staff.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
 from app.staff.lean import LeanRoute

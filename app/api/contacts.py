@@ -29,10 +29,10 @@ from app.api.record_views import (
 from app.contacts import contacts, openings, profiles
 from app.contacts.models import Contact
 from app.contacts.records import library_of
-from app.contacts.risk import Urgency
 from app.contacts.saving import Change
 from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, NonCounselling, Source
+from app.definitions.risk import Urgency
 from app.errors import NotFound
 from app.staff.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
 from app.staff.audit import write_entry

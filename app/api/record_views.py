@@ -8,22 +8,15 @@ from fastapi import Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from app.contacts import (
-    case_flags,
-    case_links,
-    case_requests,
-    cases,
-    contacts,
-    documents,
-    follow_ups,
-)
-from app.contacts.answers import Answers, Asked
-from app.contacts.forms import column_of
-from app.contacts.library import Library
+from app.contacts import contacts
+from app.contacts.cases import case_flags, case_links, case_requests, cases, documents, follow_ups
 from app.contacts.models import Case, Contact
 from app.contacts.records import Opened, events_of, library_of, present, sheet_of
 from app.contacts.saving import Saved, headline_warnings
 from app.contacts.scopes import readable
+from app.definitions.answers import Answers, Asked
+from app.definitions.forms import column_of
+from app.definitions.library import Library
 from app.errors import NotFound
 from app.staff.audit import write_reading
 from app.staff.models import Staff

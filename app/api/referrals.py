@@ -17,7 +17,7 @@ from app.api.referral_views import (
     referral_row,
     referral_view,
 )
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.errors import Invalid
 from app.referrals import (
     alarms,

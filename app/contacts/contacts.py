@@ -8,7 +8,6 @@ from sqlalchemy import func, insert, select
 
 from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.contacts import profiles, withdrawals
-from app.contacts.answers import Asked, Missing
 from app.contacts.models import (
     CompletedVersion,
     Contact,
@@ -23,7 +22,6 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.risk import DANGER_KEY, Suggestion, Urgency, must_decide, suggest
 from app.contacts.saving import Change, Saved, extract, save_answers
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import (
@@ -36,6 +34,8 @@ from app.contacts.states import (
     Source,
 )
 from app.database.quick import Command
+from app.definitions.answers import Asked, Missing
+from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, must_decide, suggest
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
 from app.work import Work

@@ -10,8 +10,8 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
-from app.contacts import case_requests, follow_ups
-from app.contacts.follow_ups import ring_bell
+from app.contacts.cases import case_requests, follow_ups
+from app.contacts.cases.follow_ups import ring_bell
 from app.contacts.openings import close_opening
 from app.contacts.rebuilding import rebuild
 from app.jobs.transaction import transaction

@@ -24,7 +24,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from app.contacts.risk import Risk, Urgency
 from app.contacts.states import (
     CHANNELS,
     NON_COUNSELLING,
@@ -36,6 +35,7 @@ from app.contacts.states import (
     Source,
 )
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.definitions.risk import Risk, Urgency
 
 SUBJECTS = ("contact", "case", "profile", "referral")
 

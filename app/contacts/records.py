@@ -15,12 +15,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, func, select
 
-from app.contacts import library as libraries
-from app.contacts.answers import Answers, Sheet, Value
-from app.contacts.library import Key, Library
 from app.contacts.models import Contact, Definition, EarlierAnswer, Filled, RecordEvent
 from app.contacts.scopes import anybody, readable
 from app.database.quick import Command, Question
+from app.definitions import library as libraries
+from app.definitions.answers import Answers, Sheet, Value
+from app.definitions.library import Key, Library
 from app.errors import Conflict, NotFound, Refusal
 from app.staff.audit import write_reading
 from app.staff.models import Staff

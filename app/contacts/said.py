@@ -1,8 +1,8 @@
 """What the form of a contact says about consent, whatever a country calls its questions."""
 
-from app.contacts.answers import Sheet, Value
-from app.contacts.forms import Meaning
 from app.contacts.models import Filled
+from app.definitions.answers import Sheet, Value
+from app.definitions.forms import Meaning
 
 
 def said_of(record: Filled, sheet: Sheet, meaning: Meaning, child: str | None) -> Value | None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from app.contacts.answers import Answers, NotAnAnswer, Sheet, Value
 from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
 from app.contacts.records import note_event, open_record, seal_answer, sheet_of
 from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
 from app.database.quick import Command
+from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
 from app.errors import Invalid
 from app.jobs.transaction import send_rows
 from app.staff.models import Staff

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.contacts.forms import CONSENT, OTHERS, Meaning
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event, present, sheet_of
 from app.contacts.said import said_of
 from app.contacts.same_child import ChildOf, records_of_child
 from app.contacts.saving import Change, Saved, save_answers
+from app.definitions.forms import CONSENT, OTHERS, Meaning
 from app.work import Work
 
 # What the record says a little later counts: a slip of the hand withdraws nothing.

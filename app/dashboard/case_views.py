@@ -3,7 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.contacts import (
+from app.contacts.cases import (
     case_children,
     case_flags,
     case_links,

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.contacts.answers import Answers, Asked, Sheet
-from app.contacts.forms import Field, Section
-from app.contacts.library import Library
-from app.contacts.trees import Node, label_in
+from app.definitions.answers import Answers, Asked, Sheet
+from app.definitions.forms import Field, Section
+from app.definitions.library import Library
+from app.definitions.trees import Node, label_in
 
 _YES_NO = {
     "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},

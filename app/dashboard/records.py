@@ -9,19 +9,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.contacts import (
-    case_flags,
-    case_requests,
-    caseload,
-    cases,
-    contacts,
-    documents,
-    follow_ups,
-    profiles,
-)
-from app.contacts.answers import Sheet
+from app.contacts import contacts, profiles
+from app.contacts.cases import case_flags, case_requests, caseload, cases, documents, follow_ups
+from app.contacts.cases.printing import Ground, Purpose
 from app.contacts.models import Case, Contact
-from app.contacts.printing import Ground, Purpose
 from app.contacts.records import (
     Opened,
     earlier_of,
@@ -31,13 +22,14 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.risk import Risk, Urgency
 from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, ContactState, NonCounselling, Source
-from app.contacts.trees import label_in
 from app.dashboard import case_views
 from app.dashboard.form_views import form_sections
 from app.dashboard.templating import templates
+from app.definitions.answers import Sheet
+from app.definitions.risk import Risk, Urgency
+from app.definitions.trees import label_in
 from app.errors import Invalid
 from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from app.calls.hours import is_open
+from app.contacts.cases.printing import in_words
 from app.contacts.models import RecordEvent
-from app.contacts.printing import in_words
 from app.contacts.records import sheet_of
-from app.contacts.trees import label_in
+from app.definitions.trees import label_in
 from app.referrals.models import Rung
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, ApproachState, ReferralState

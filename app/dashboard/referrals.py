@@ -10,10 +10,10 @@ from app.calls import queries
 from app.contacts import openings
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
-from app.contacts.risk import Urgency
 from app.contacts.said import wish_in_words
 from app.dashboard import referral_views
 from app.dashboard.records import form_values, labels_of, language_of, page
+from app.definitions.risk import Urgency
 from app.errors import Invalid
 from app.referrals import (
     accountability,

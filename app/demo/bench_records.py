@@ -24,10 +24,10 @@ from uuid import UUID, uuid4
 import psycopg
 
 from app.clock import SystemClock
-from app.contacts.library import load
 from app.contacts.words import normal_words, sound_of
 from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
+from app.definitions.library import load
 from app.demo.bench import CLIENTS, _environment, _load_floor, _up, report
 from app.demo.floor import make_tables
 from app.demo.load import Prepared, Result, run_load

@@ -22,9 +22,9 @@ import psutil
 import psycopg
 
 from app.clock import SteppedClock
-from app.contacts.library import load
 from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
+from app.definitions.library import load
 from app.demo.bench import _environment, report
 from app.demo.stage import MONDAY, stage_on
 from app.statistics.days import days_to_keep, keep_days

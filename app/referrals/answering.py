@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
 
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.referrals import clocks, details
 from app.referrals.climbing import begin, go_to

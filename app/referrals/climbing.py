@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.referrals import clocks
 from app.referrals.agencies import house
 from app.referrals.ladder import AT_LEAST, Act, Around, Position, Turn, climb

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, delete, func, literal, select, union_all
 
-from app.contacts.risk import Urgency
 from app.database.quick import Question
+from app.definitions.risk import Urgency
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, Approach, Clock, ClockBreach, Dispatch, Referral
 from app.referrals.protocol import Protocol

@@ -6,11 +6,11 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from app.contacts.forms import Meaning
 from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
 from app.contacts.said import wish_in_words
 from app.contacts.same_child import ChildOf, records_of_child
+from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid
 from app.referrals import clocks
 from app.referrals.consent import Basis, Given, GivenBy, How, Scope

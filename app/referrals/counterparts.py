@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.contacts.printing import in_words
+from app.contacts.cases.printing import in_words
 from app.contacts.records import sheet_of
-from app.contacts.trees import label_in
+from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.referrals import answering, clocks, details
 from app.referrals.climbing import climb_on

@@ -27,9 +27,9 @@ from sqlalchemy import (
 
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event
-from app.contacts.risk import Urgency
 from app.contacts.scopes import readable
 from app.database.quick import Question
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import transaction
 from app.referrals.library import protocols_of

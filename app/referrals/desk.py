@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.contacts.risk import Urgency
 from app.contacts.saving import Change, Saved, save_answers
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.referrals import answering, clocks, details, opening, sending
 from app.referrals.agencies import agency_of_code

@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.contacts.answers import Answers
-from app.contacts.forms import Meaning
-from app.contacts.printing import in_words
+from app.contacts.cases.printing import in_words
 from app.contacts.records import Opened, present, sheet_of
-from app.contacts.trees import label_in
+from app.definitions.answers import Answers
+from app.definitions.forms import Meaning
+from app.definitions.trees import label_in
 from app.referrals import clocks
 from app.referrals.consent import Recipient, fields_for, ground_for
 from app.referrals.consenting import given_of

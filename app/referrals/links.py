@@ -12,8 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.contacts.answers import Answers
 from app.contacts.models import RecordEvent
+from app.definitions.answers import Answers
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
 from app.referrals import answering, clocks, details
 from app.referrals.agencies import agency_of_code

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import cyrtranslit
 from pydantic import Field
 
-from app.contacts.datafile import Lines, Part, read_model
-from app.contacts.forms import Form
-from app.contacts.trees import Code, Language
+from app.definitions.datafile import Lines, Part, read_model
+from app.definitions.forms import Form
+from app.definitions.trees import Code, Language
 
 # What can be mapped besides the questions of a referral's form.
 FACTS = frozenset({"urgency", "service", "basis", "consent_by", "opened_on", "opened_at", "code"})

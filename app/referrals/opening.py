@@ -11,8 +11,6 @@ from sqlalchemy import and_, or_, select
 from app.calls import record
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.contacts.answers import Answers, Sheet, Value
-from app.contacts.forms import Meaning
 from app.contacts.models import Case, CaseContact, Contact, Filled
 from app.contacts.records import (
     beginning,
@@ -22,10 +20,12 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.risk import DANGER_KEY, Urgency
 from app.contacts.said import said_of, wish_in_words
 from app.contacts.saving import merged, save_answers
 from app.contacts.scopes import readable
+from app.definitions.answers import Answers, Sheet, Value
+from app.definitions.forms import Meaning
+from app.definitions.risk import DANGER_KEY, Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
 from app.referrals.consent import Basis, GivenBy, How, Scope

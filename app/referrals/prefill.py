@@ -7,12 +7,12 @@ agency is told before one of them has confirmed it.
 
 from dataclasses import dataclass, field
 
-from app.contacts.answers import Answers, Asked, Sheet, Value
-from app.contacts.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
-from app.contacts.library import Library
+from app.contacts.cases.printing import in_words
 from app.contacts.models import Case, Contact
-from app.contacts.printing import in_words
 from app.contacts.records import Opened, present, sheet_of
+from app.definitions.answers import Answers, Asked, Sheet, Value
+from app.definitions.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
+from app.definitions.library import Library
 
 # The record from which a referral is filled.
 Known = Opened[Contact] | Opened[Case]

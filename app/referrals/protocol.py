@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from app.calls.hours import read_hours
-from app.contacts.datafile import BadDefinition, Lines, Part, read_model
-from app.contacts.forms import Form, Meaning
-from app.contacts.risk import Urgency
-from app.contacts.trees import Code, Labels, Language, Tree, check_labels
+from app.definitions.datafile import BadDefinition, Lines, Part, read_model
+from app.definitions.forms import Form, Meaning
+from app.definitions.risk import Urgency
+from app.definitions.trees import Code, Labels, Language, Tree, check_labels
 from app.referrals.consent import Basis
 from app.referrals.deadlines import due_at, read_duration
 from app.referrals.ladder import AT_LEAST, Step, StepKind

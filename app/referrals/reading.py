@@ -21,9 +21,9 @@ from sqlalchemy import (
 from app.calls.models import Call
 from app.contacts.models import CaseContact, Contact, RecordEvent
 from app.contacts.records import Opened, events_of, open_record, sheet_of
-from app.contacts.risk import Urgency
 from app.contacts.said import wish_in_words
 from app.database.quick import Question
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import clocks
 from app.referrals.consent import Given

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from app.contacts.forms import Form
 from app.contacts.records import sheet_of
-from app.contacts.risk import Urgency
+from app.definitions.forms import Form
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals import siblings
 from app.referrals.climbing import begin

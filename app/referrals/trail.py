@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from app.contacts.records import note_event
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.errors import Conflict
 from app.referrals.models import Notice, Referral
 from app.referrals.states import TRANSITIONS, NoticeKind, ReferralEvent, ReferralState

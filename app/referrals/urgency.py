@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.errors import Invalid
 from app.referrals import clocks, details
 from app.referrals.climbing import begin

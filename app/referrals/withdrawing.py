@@ -12,9 +12,9 @@ from sqlalchemy import and_, or_, select
 
 from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
-from app.contacts.risk import Urgency
 from app.contacts.said import said_of
 from app.contacts.withdrawals import carry_refusals, note_withdrawal, refused_of
+from app.definitions.risk import Urgency
 from app.errors import NotAllowed
 from app.referrals import clocks
 from app.referrals.consent import GivenBy, How, Scope

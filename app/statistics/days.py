@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from app.contacts.library import Library
 from app.contacts.records import library_of
+from app.definitions.library import Library
 from app.errors import TooMany
 from app.statistics.columns import Block, Packed, Words, unpack
 from app.statistics.facts import Questions, day_bounds, facts_of, read_questions, version_of

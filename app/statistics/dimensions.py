@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contacts.trees import Tree
+from app.definitions.trees import Tree
 from app.statistics.columns import Block, Words
 from app.statistics.facts import Questions
 

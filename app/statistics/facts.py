@@ -17,10 +17,10 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from pydantic import Field as Key
 
-from app.contacts.datafile import Part, read_model
-from app.contacts.forms import Form, Meaning
-from app.contacts.library import Library, text_of
-from app.contacts.library import load as load_definitions
+from app.definitions.datafile import Part, read_model
+from app.definitions.forms import Form, Meaning
+from app.definitions.library import Library, text_of
+from app.definitions.library import load as load_definitions
 from app.statistics.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
 
 # Bump this when the derivation of facts changes.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.contacts.trees import label_in
+from app.definitions.trees import label_in
 from app.statistics.columns import Block
 from app.statistics.days import Reading
 from app.statistics.frames import (

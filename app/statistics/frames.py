@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contacts.library import Library
+from app.definitions.library import Library
 from app.statistics.columns import NONE, NOT_SAID, Block, Words
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts import COLUMNS, Questions

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from app.contacts.forms import Meaning
-from app.contacts.library import Library
 from app.contacts.records import library_of
-from app.contacts.trees import Tree, label_in
+from app.definitions.forms import Meaning
+from app.definitions.library import Library
+from app.definitions.trees import Tree, label_in
 from app.staff.models import Staff
 from app.statistics.columns import NONE, NOT_SAID
 from app.statistics.dimensions import COLUMN, Dimension

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from app.contacts.trees import label_in
+from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.referrals import accountability
 from app.statistics import charts, guarded_referrals, measures, promises, referral_figures

@@ -14,9 +14,9 @@ from typing import Literal
 from pydantic import Field as Key
 from pydantic import model_validator
 
-from app.contacts.datafile import Lines, Part, read_model
-from app.contacts.library import text_of
-from app.contacts.trees import Labels
+from app.definitions.datafile import Lines, Part, read_model
+from app.definitions.library import text_of
+from app.definitions.trees import Labels
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts import COLUMNS
 from app.statistics.frames import DIMENSIONS, FRAMEWORK, FRAMEWORK_GROUP, Unit

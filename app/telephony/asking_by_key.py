@@ -16,7 +16,7 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
 from app.contacts import contacts
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.errors import Refusal
 from app.routing import offers, questions
 from app.routing.models import OfferState

@@ -15,7 +15,7 @@ from procrastinate import JobContext
 from app.calls.lines import SPOKEN, any_line, line_of_id
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
-from app.contacts.risk import Urgency as ContactUrgency
+from app.definitions.risk import Urgency as ContactUrgency
 from app.errors import NotFound
 from app.log import log
 from app.referrals import answering, clocks

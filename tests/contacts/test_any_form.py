@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.contacts.answers import Answers, NotAnAnswer, Sheet
-from app.contacts.checking import read_form
-from app.contacts.datafile import BadDefinition
-from app.contacts.forms import Form
-from app.contacts.library import load
+from app.definitions.answers import Answers, NotAnAnswer, Sheet
+from app.definitions.checking import read_form
+from app.definitions.datafile import BadDefinition
+from app.definitions.forms import Form
+from app.definitions.library import load
 
 LIBRARY = load(None)
 CATEGORIES, PLACES = LIBRARY.categories, LIBRARY.places

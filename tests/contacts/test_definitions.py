@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.contacts.answers import Answers
-from app.contacts.datafile import BadDefinition
-from app.contacts.library import SHIPPED, load
 from app.contacts.states import NON_COUNSELLING
+from app.definitions.answers import Answers
+from app.definitions.datafile import BadDefinition
+from app.definitions.library import SHIPPED, load
 
 FORM = """
 form: tried

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contacts.suspicions import suspicions
+from app.contacts.cases.suspicions import suspicions
 
 PDF, DOCX = "application/pdf", "application/vnd.openxmlformats-officedocument"
 JPEG = b"\xff\xd8\xff\xe0" + b"x" * 3000

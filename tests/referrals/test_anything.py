@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from app.contacts.risk import Urgency
+from app.definitions.risk import Urgency
 from app.demo.stage import Stage
 from app.errors import Refusal
 from app.jobs.transaction import run_verb, transaction

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.calls.hours import is_open
-from app.contacts.datafile import BadDefinition
-from app.contacts.library import load as load_forms
-from app.contacts.risk import Urgency
+from app.definitions.datafile import BadDefinition
+from app.definitions.library import load as load_forms
+from app.definitions.risk import Urgency
 from app.referrals.consent import (
     ConsentWithdrawn,
     Given,
@@ -468,7 +468,7 @@ def test_an_invalid_protocol_is_refused_at_load(old: str, new: str, problem: str
 
 
 def test_a_country_chooses_and_a_wrong_choice_is_refused(tmp_path: Path) -> None:
-    country = (SHIPPED.parent.parent / "contacts/data/country.yaml").read_text()
+    country = (SHIPPED.parent.parent / "definitions/data/country.yaml").read_text()
     (tmp_path / "country.yaml").write_text(country.replace("protocol: rs", "protocol: mine"))
     with pytest.raises(BadDefinition, match="there is no protocol 'mine'"):
         load(tmp_path)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from app.contacts import library as definitions
-from app.contacts.datafile import BadDefinition
+from app.definitions import library as definitions
+from app.definitions.datafile import BadDefinition
 from app.demo.stage import Counsellor, Stage
 from app.referrals import library as protocols
 from tests.scenarios.helpline import (

@@ -10,8 +10,8 @@ import openpyxl
 import psycopg
 import pytest
 
-from app.contacts.datafile import BadDefinition
-from app.contacts.library import load
+from app.definitions.datafile import BadDefinition
+from app.definitions.library import load
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.statistics.days import days_to_keep, keep_days

@@ -12,7 +12,7 @@ import pypdf
 import pytest
 
 from app.clock import SteppedClock
-from app.contacts.datafile import BadDefinition
+from app.definitions.datafile import BadDefinition
 from app.demo.stage import Counsellor, Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff.models import Staff

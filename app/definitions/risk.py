@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from app.contacts.datafile import Part, read_model
-from app.contacts.trees import Code, Labels, Language, check_labels
+from app.definitions.datafile import Part, read_model
+from app.definitions.trees import Code, Labels, Language, check_labels
 
 
 class Urgency(StrEnum):

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field as Key
 from pydantic import StringConstraints, model_validator
 
-from app.contacts.datafile import Part
-from app.contacts.trees import Code, Labels, Language
+from app.definitions.datafile import Part
+from app.definitions.trees import Code, Labels, Language
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Kind = Literal[

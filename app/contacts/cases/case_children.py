@@ -6,11 +6,11 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.contacts import withdrawals
-from app.contacts.cases import contacts_in, lock_open
-from app.contacts.forms import Meaning
+from app.contacts.cases.cases import contacts_in, lock_open
 from app.contacts.models import Case, CaseContact, Contact, Filled, SameChild
 from app.contacts.records import note_event, present, sheet_of
 from app.contacts.same_child import link_child
+from app.definitions.forms import Meaning
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.work import Work

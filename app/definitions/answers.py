@@ -11,7 +11,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from app.contacts.forms import (
+from app.definitions.forms import (
     FREE_TEXT,
     YES_NO,
     Condition,
@@ -21,7 +21,7 @@ from app.contacts.forms import (
     column_of,
     is_entry,
 )
-from app.contacts.trees import Tree, label_in
+from app.definitions.trees import Tree, label_in
 
 Value = str | int | list[str]
 Answers = dict[str, Value]

@@ -16,13 +16,21 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from app.contacts.answers import Sheet
-from app.contacts.checking import read_form
-from app.contacts.datafile import BadDefinition, Part, read_data, read_file, read_model
-from app.contacts.forms import Form
-from app.contacts.risk import RiskCues, read_risk
-from app.contacts.trees import Code, Labels, Language, Tree, check_labels, check_mapping, read_tree
-from app.contacts.workflow import Workflow, read_workflow
+from app.definitions.answers import Sheet
+from app.definitions.checking import read_form
+from app.definitions.datafile import BadDefinition, Part, read_data, read_file, read_model
+from app.definitions.forms import Form
+from app.definitions.risk import RiskCues, read_risk
+from app.definitions.trees import (
+    Code,
+    Labels,
+    Language,
+    Tree,
+    check_labels,
+    check_mapping,
+    read_tree,
+)
+from app.definitions.workflow import Workflow, read_workflow
 
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.

@@ -11,10 +11,10 @@ import filetype
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
-from app.contacts.cases import lock_open, open_case_record
+from app.contacts.cases.cases import lock_open, open_case_record
+from app.contacts.cases.suspicions import suspicions
 from app.contacts.models import Case, CaseDocument
 from app.contacts.records import Opened, note_event
-from app.contacts.suspicions import suspicions
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.staff.audit import write_reading
 from app.staff.models import Staff

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.contacts.cases import lock_open
+from app.contacts.cases.cases import lock_open
 from app.contacts.models import Case, CaseLink
 from app.contacts.records import note_event
 from app.contacts.scopes import lock_writable, readable, reads_case

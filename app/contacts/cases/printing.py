@@ -11,10 +11,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.contacts import cases, follow_ups
-from app.contacts.answers import Answers, Sheet, Value
+from app.contacts.cases import cases, follow_ups
 from app.contacts.contacts import open_contact
-from app.contacts.forms import OF_REPORTER, Field, Form, Meaning
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import (
     Opened,
@@ -25,14 +23,16 @@ from app.contacts.records import (
     sheet_of,
 )
 from app.contacts.said import said_of
-from app.contacts.trees import label_in
+from app.definitions.answers import Answers, Sheet, Value
+from app.definitions.forms import OF_REPORTER, Field, Form, Meaning
+from app.definitions.trees import label_in
 from app.errors import Conflict, Invalid
 from app.paper import print_page
 from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
 
-_TEMPLATE = Path(__file__).parent / "data" / "case.typ"
+_TEMPLATE = Path(__file__).parent.parent / "data" / "case.typ"
 _YES_NO = {
     "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},
     "sr": {"yes": "Da", "no": "Ne", "unknown": "Nepoznato"},

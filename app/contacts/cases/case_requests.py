@@ -13,7 +13,7 @@ from uuid import UUID, uuid4, uuid5
 from sqlalchemy import ColumnElement, and_, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.contacts.cases import apply_move, check_move, colleague_of, hand_over, workflow_of
+from app.contacts.cases.cases import apply_move, check_move, colleague_of, hand_over, workflow_of
 from app.contacts.models import Case, CaseRequest, RecordEvent
 from app.contacts.records import Opened, note_event
 from app.contacts.scopes import lock_writable, reads_case

@@ -7,9 +7,9 @@ answers ever shows; it is found by trying the answers that its conditions name.
 import itertools
 from collections.abc import Iterator
 
-from app.contacts.answers import Answers, Sheet
-from app.contacts.datafile import Lines, read_model
-from app.contacts.forms import (
+from app.definitions.answers import Answers, Sheet
+from app.definitions.datafile import Lines, read_model
+from app.definitions.forms import (
     FREE_TEXT,
     SINGLE_MEANINGS,
     YES_NO,
@@ -20,7 +20,7 @@ from app.contacts.forms import (
     Section,
     column_of,
 )
-from app.contacts.trees import Tree, check_labels
+from app.definitions.trees import Tree, check_labels
 
 Place = tuple[str | int, ...]
 # The most combinations of answers that are tried for one question.

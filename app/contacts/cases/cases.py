@@ -8,10 +8,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.contacts import withdrawals
-from app.contacts.answers import Answers, NotAnAnswer
+from app.contacts.cases.follow_ups import add_follow_up, ring_again
 from app.contacts.contacts import open_contact
-from app.contacts.follow_ups import add_follow_up, ring_again
-from app.contacts.forms import Field, Form, Section
 from app.contacts.models import (
     Case,
     CaseContact,
@@ -30,7 +28,6 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.risk import Risk, rises
 from app.contacts.same_child import link_child
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
@@ -43,7 +40,10 @@ from app.contacts.scopes import (
     take_back_reading,
 )
 from app.contacts.states import FollowUpAbout
-from app.contacts.workflow import Move, Workflow
+from app.definitions.answers import Answers, NotAnAnswer
+from app.definitions.forms import Field, Form, Section
+from app.definitions.risk import Risk, rises
+from app.definitions.workflow import Move, Workflow
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

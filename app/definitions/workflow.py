@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from app.contacts.datafile import Part, read_model
-from app.contacts.trees import Code, Labels, Language, check_labels
+from app.definitions.datafile import Part, read_model
+from app.definitions.trees import Code, Labels, Language, check_labels
 from app.staff.roles import Permission, Role, may
 
 
