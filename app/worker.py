@@ -15,8 +15,8 @@ from app.database.bus import EVERYTHING, Bus
 from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.jobs.transaction import transaction
 from app.log import log
-from app.referrals.dangers import EVERY as DANGERS_EVERY
-from app.referrals.dangers import look
+from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
+from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
 from app.routing.callbacks import open_due

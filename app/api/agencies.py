@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.api.referral_views import AgencyView, FoundView, agency_view, found_view
 from app.errors import Invalid
-from app.referrals import agencies, directory_csv
+from app.referrals.directory import agencies, directory_csv
 from app.referrals.states import Service
 from app.staff.access import InWork, Requires, refuse_cross_site
 from app.staff.models import Staff

@@ -30,7 +30,7 @@ from app.calls import messages, queries, record
 from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
-from app.referrals import in_talk
+from app.referrals.replies import in_talk
 from app.routing import callbacks, company, desk, offers, parties, questions, queue
 from app.routing.company import Mode
 from app.staff import accounts

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from app.referrals.agencies import Entry
-from app.referrals.finding import Found
+from app.referrals.directory.agencies import Entry
+from app.referrals.directory.finding import Found
 from app.referrals.models import Agency, Approach, Clock, Referral
 from app.referrals.reading import Line, Story
 

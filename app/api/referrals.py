@@ -19,20 +19,14 @@ from app.api.referral_views import (
 )
 from app.definitions.risk import Urgency
 from app.errors import Invalid
-from app.referrals import (
-    alarms,
-    consenting,
-    dangers,
-    delivery,
-    desk,
-    opening,
-    printing,
-    reading,
-    withdrawing,
-)
-from app.referrals import urgency as urgency_of
-from app.referrals.consent import Basis, GivenBy, How, Scope
+from app.referrals import desk, printing, reading
+from app.referrals.channels.webhook import delivery
+from app.referrals.consent import consenting, withdrawing
+from app.referrals.consent.rules import Basis, GivenBy, How, Scope
+from app.referrals.deadlines import urgency as urgency_of
+from app.referrals.escalation import alarms, dangers
 from app.referrals.models import Referral
+from app.referrals.opening import opening
 from app.referrals.reading import Wanted
 from app.referrals.states import (
     DispatchState,

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app.calls.asked import QUESTIONS
 from app.calls.models import Call, CallQuestion, RecordedEvent
-from app.referrals.in_talk import DutyInTalk
+from app.referrals.replies.in_talk import DutyInTalk
 from app.routing.callbacks import Callback
 from app.routing.company import Party
 from app.routing.desk import Talk

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.errors import BadSettings
-from app.referrals import agencies, directory_csv
+from app.referrals.directory import agencies, directory_csv
 from app.referrals.states import Sector, Service
 from app.work import Work
 

@@ -15,11 +15,11 @@ from starlette.responses import RedirectResponse
 from app.dashboard.agency_words import WORDS, words_for
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal, TooMany
-from app.referrals import answering, links
-from app.referrals.consent import NotConsented
+from app.referrals.consent.rules import NotConsented
 from app.referrals.disclosures import in_sections
-from app.referrals.links import Step, Visit
 from app.referrals.printing import print_for_agency
+from app.referrals.replies import answering, links
+from app.referrals.replies.links import Step, Visit
 from app.referrals.spoken import service_words
 from app.referrals.states import (
     DISPATCH_RESULTS,

@@ -13,7 +13,7 @@ from app.contacts import contacts
 from app.contacts.models import Contact
 from app.dashboard import referrals, views
 from app.dashboard.templating import templates
-from app.referrals.in_talk import DutyInTalk, duty_in_talk
+from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, company, desk, questions
 from app.routing.company import Party
 from app.staff import accounts

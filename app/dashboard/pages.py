@@ -14,7 +14,7 @@ from app.dashboard import records, referrals, roster, talks, views
 from app.dashboard.desk_values import contact_at_hand, desk_fragment, desk_values
 from app.dashboard.templating import templates
 from app.errors import NotFound, Refusal
-from app.referrals.opening import refer_urgently
+from app.referrals.opening.opening import refer_urgently
 from app.referrals.states import Service
 from app.routing import callbacks, desk, offers, presence, queue
 from app.routing.models import PresenceState

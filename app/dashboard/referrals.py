@@ -15,18 +15,13 @@ from app.dashboard import referral_views
 from app.dashboard.records import form_values, labels_of, language_of, page
 from app.definitions.risk import Urgency
 from app.errors import Invalid
-from app.referrals import (
-    accountability,
-    agencies,
-    alarms,
-    clocks,
-    dangers,
-    delivery,
-    directory_csv,
-    reading,
-)
-from app.referrals.consent import GivenBy, How, Scope
-from app.referrals.finding import Answer
+from app.referrals import accountability, reading
+from app.referrals.channels.webhook import delivery
+from app.referrals.consent.rules import GivenBy, How, Scope
+from app.referrals.deadlines import tracking
+from app.referrals.directory import agencies, directory_csv
+from app.referrals.directory.finding import Answer
+from app.referrals.escalation import alarms, dangers
 from app.referrals.library import protocols_of
 from app.referrals.reading import Wanted
 from app.referrals.spoken import house_words
@@ -188,7 +183,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
     )
     over = referral_views.is_over(story)
     found = await _found(work, story)
-    protocol = clocks.protocol_of(work, referral)
+    protocol = tracking.protocol_of(work, referral)
     return page(
         request,
         "referral.html",
@@ -201,7 +196,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         recipients=referral_views.recipients(story, work.now),
         left_out=referral_views.left_out(work, story, language),
         clock_words=referral_views.clock_words,
-        happened=lambda clock: clocks.has_happened(referral, ClockKind(clock.kind), story.holder),
+        happened=lambda clock: tracking.has_happened(referral, ClockKind(clock.kind), story.holder),
         house_words=house_words,
         plain=referral_views.plain,
         found=found,
@@ -251,8 +246,8 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "staff": staff,
         "now": work.now,
         "unreachable": await queries.count_unreachable(work),
-        "running": await clocks.running(work, staff),
-        "count": await clocks.count_running(work, staff),
+        "running": await tracking.running(work, staff),
+        "count": await tracking.count_running(work, staff),
         "notices": await reading.notices_for(work, staff),
         "dangers": await _dangers(work, staff),
         "dead": await delivery.dead_letters(work, staff),

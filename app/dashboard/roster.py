@@ -15,7 +15,7 @@ from app.calls import lines
 from app.dashboard.templating import templates
 from app.dashboard.views import language_words
 from app.errors import Invalid
-from app.referrals.alarms import reason_of
+from app.referrals.escalation.alarms import reason_of
 from app.routing import calendars, changes, coverage, roster, rota, watch
 from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import Span

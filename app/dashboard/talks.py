@@ -10,7 +10,7 @@ from app.calls import record
 from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
-from app.referrals import in_talk
+from app.referrals.replies import in_talk
 from app.routing import callbacks, company, desk, offers, parties, questions
 from app.routing.company import ROLES, Mode
 from app.routing.models import Presence, PresenceState

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.parties import Phone
-from app.referrals.agencies import Entry, save_agency
-from app.referrals.agencies import Phone as DutyPhone
+from app.referrals.directory.agencies import Entry, save_agency
+from app.referrals.directory.agencies import Phone as DutyPhone
 from app.work import PROGRAM
 
 

@@ -23,7 +23,7 @@ from app.database.migrate import migrate
 from app.demo.bench import _environment, report
 from app.demo.stage import free_port, stage_on
 from app.jobs.transaction import transaction
-from app.referrals.agencies import Entry, save_agency
+from app.referrals.directory.agencies import Entry, save_agency
 from app.work import PROGRAM
 
 OPEN, SPREAD, AT_ONCE = 10_000, 500, 100

@@ -9,21 +9,23 @@ from sqlalchemy import select
 from app.contacts.saving import Change, Saved, save_answers
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.referrals import answering, clocks, details, opening, sending
-from app.referrals.agencies import agency_of_code
-from app.referrals.climbing import begin, go_to
-from app.referrals.consenting import (
+from app.referrals.channels.primero.counterparts import try_again
+from app.referrals.consent.consenting import (
     Agreed,
     Override,
     given_of,
     record_consent,
     record_override,
 )
-from app.referrals.counterparts import try_again
+from app.referrals.consent.letting_go import let_go_of_who_may_not
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose
-from app.referrals.letting_go import let_go_of_who_may_not
-from app.referrals.links import answer_question, approach_to
+from app.referrals.escalation.trying import begin, go_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.opening import opening, sending
+from app.referrals.replies import answering, details
+from app.referrals.replies.links import answer_question, approach_to
 from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import (
     HELD,
@@ -370,7 +372,7 @@ async def save(
     # An answer that our own staff write needs no confirmation.
     referral.to_confirm = [path for path in referral.to_confirm if path not in saved.saved]
     opening.take_facts(work, referral)
-    await clocks.run_feedback(work, referral)
+    await tracking.run_feedback(work, referral)
     await details.note_written(work, referral, saved.saved)
     return referral, saved
 

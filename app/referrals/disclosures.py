@@ -9,9 +9,9 @@ from app.contacts.records import Opened, present, sheet_of
 from app.definitions.answers import Answers
 from app.definitions.forms import Meaning
 from app.definitions.trees import label_in
-from app.referrals import clocks
-from app.referrals.consent import Recipient, fields_for, ground_for
-from app.referrals.consenting import given_of
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import Recipient, fields_for, ground_for
+from app.referrals.deadlines import tracking
 from app.referrals.models import Agency, Approach, Disclosure, Referral
 from app.staff.audit import write_reading
 from app.work import Work
@@ -28,7 +28,7 @@ def recipient_of(agency: Agency) -> Recipient:
 
 def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
     """Return the answered and confirmed questions that this agency's service needs."""
-    protocol = clocks.protocol_of(work, referral)
+    protocol = tracking.protocol_of(work, referral)
     service = referral.service
     if service not in agency.services:
         # The agency is asked before placement, or as the deputy of another one.

@@ -24,21 +24,8 @@ from app.mail import (
     read_smtp_url,
     send_mail,
 )
-from app.referrals import (
-    answering,
-    clocks,
-    counterparts,
-    delivery,
-    details,
-    withdrawing,
-)
-from app.referrals.agencies import house_address
-from app.referrals.alarms import alarm_tasks
-from app.referrals.climbing import breached, climb_on, is_needed, note_result
-from app.referrals.library import protocols_of
-from app.referrals.models import Clock, Notice, Referral, Rung
-from app.referrals.opening import refer_unanswered
-from app.referrals.primero import (
+from app.referrals.channels.primero import counterparts
+from app.referrals.channels.primero.primero import (
     Primero,
     PrimeroDown,
     PrimeroRefused,
@@ -47,10 +34,20 @@ from app.referrals.primero import (
     outcome_in_words,
     referral_notes,
 )
+from app.referrals.channels.telling import payload_of
+from app.referrals.channels.webhook import delivery
+from app.referrals.consent import withdrawing
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import house_address
+from app.referrals.escalation.alarms import alarm_tasks
+from app.referrals.escalation.trying import breached, climb_on, is_needed, note_result
+from app.referrals.library import protocols_of
+from app.referrals.models import Clock, Notice, Referral, Rung
+from app.referrals.opening.opening import refer_unanswered
+from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
 from app.referrals.states import NoticeKind, Purpose, RungResult, Service
-from app.referrals.telling import payload_of
 from app.referrals.trail import By, Channel, tell_house
 from app.routing import offers
 from app.routing.models import OfferState
@@ -124,7 +121,7 @@ async def clock(context: JobContext, clock_id: str) -> None:
 
 async def ring_clock(work: Work, clock_id: UUID) -> None:
     """Record a missed deadline; act on it after all other deadlines of the same moment."""
-    if await clocks.ring(work, clock_id) is not None:
+    if await tracking.ring(work, clock_id) is not None:
         work.defer("referrals:after_breach", clock_id=str(clock_id))
 
 
@@ -542,7 +539,7 @@ async def end_counterpart(context: JobContext, approach_id: str, refused: int = 
 
 async def catch_forgotten(ground: Ground) -> int:
     """Do what lost jobs should have done; return how many there were."""
-    due, ladders = await clocks.forgotten(ground)
+    due, ladders = await tracking.forgotten(ground)
     verbs: list[Callable[[Work], Awaitable[None]]] = [
         *(functools.partial(ring_clock, clock_id=clock_id) for clock_id in due),
         *(functools.partial(climb_if_due, referral_id=r, turn=turn) for r, turn in ladders),

@@ -10,7 +10,7 @@ from app.contacts import records
 from app.definitions import library as definitions
 from app.definitions.datafile import BadDefinition, read_data
 from app.definitions.library import Key, files_of, kind_of, text_of
-from app.referrals.mapping import Mapping, check_mapping_against_form, read_mapping
+from app.referrals.channels.primero.mapping import Mapping, check_mapping_against_form, read_mapping
 from app.referrals.protocol import Protocol, check_against_form, check_codes, read_protocol
 from app.work import Ground, Work
 

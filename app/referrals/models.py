@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.contacts.models import Filled, found_by
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.definitions.risk import Urgency
-from app.referrals.consent import Basis
+from app.referrals.consent.rules import Basis
 from app.referrals.states import (
     ApproachState,
     ClockKind,

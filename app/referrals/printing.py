@@ -13,15 +13,16 @@ from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
 from app.paper import print_page
-from app.referrals import clocks, details
-from app.referrals.answering import lock_approach
+from app.referrals.channels.telling import send_links
+from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclose, in_sections
 from app.referrals.models import Agency, Approach, Consent, Referral
+from app.referrals.opening.siblings import siblings_of
+from app.referrals.replies import details
+from app.referrals.replies.answering import lock_approach
 from app.referrals.scopes import lock_own
-from app.referrals.siblings import siblings_of
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
 from app.referrals.states import OVER, ClockKind, Purpose, ReferralState
-from app.referrals.telling import send_links
 from app.referrals.trail import By, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff
@@ -83,9 +84,9 @@ async def confirm_in_writing(
     if on_paper:
         await details.note_opened(work, referral, approach, "on paper")
     referral.written_at = referral.written_at or work.now
-    await clocks.stop(work, referral, ClockKind.WRITTEN)
+    await tracking.stop(work, referral, ClockKind.WRITTEN)
     if not on_paper:
-        lives = clocks.protocol_of(work, referral).link_lives
+        lives = tracking.protocol_of(work, referral).link_lives
         await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
     note(
         work, referral, "written form", By("by_hand", agency.code), on_paper=on_paper,
@@ -137,7 +138,7 @@ async def _page(
         (words["acknowledged"], at(approach.acknowledged_at)),
         (words["ground"], ground_words(language, basis)),
     ]
-    due = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
+    due = (await tracking.clocks_of(work, [referral.id])).get(referral.id, [])
     head += [(words["due"].format(words[c.kind]), at(c.due_at)) for c in due]
     words["confidential"] = words["confidential"].format(agency.name)
     words["printed"] = words["printed"].format(at(work.now))

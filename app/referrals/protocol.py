@@ -15,9 +15,9 @@ from app.definitions.datafile import BadDefinition, Lines, Part, read_model
 from app.definitions.forms import Form, Meaning
 from app.definitions.risk import Urgency
 from app.definitions.trees import Code, Labels, Language, Tree, check_labels
-from app.referrals.consent import Basis
-from app.referrals.deadlines import due_at, read_duration
-from app.referrals.ladder import AT_LEAST, Step, StepKind
+from app.referrals.consent.rules import Basis
+from app.referrals.deadlines.due import due_at, read_duration
+from app.referrals.escalation.next_step import AT_LEAST, Step, StepKind
 from app.referrals.states import HOUSE, ClockKind, Service
 
 Duration = Annotated[timedelta, BeforeValidator(lambda v: read_duration(str(v)))]

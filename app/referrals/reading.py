@@ -25,9 +25,9 @@ from app.contacts.said import wish_in_words
 from app.database.quick import Question
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
-from app.referrals import clocks
-from app.referrals.consent import Given
-from app.referrals.consenting import given_of
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import Given
+from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclosures_of
 from app.referrals.models import (
     Agency,
@@ -104,7 +104,7 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
     rows = (
         await work.session.execute(statement.order_by(Referral.opened_at.desc()).limit(PAGE))
     ).all()
-    running = await clocks.clocks_of(work, [r.id for r, _, _ in rows])
+    running = await tracking.clocks_of(work, [r.id for r, _, _ in rows])
     if rows:
         ids = [str(referral.id) for referral, _, _ in rows]
         await write_reading(work, "records listed", "referrals", ids=ids)
@@ -235,7 +235,7 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     people |= {referral.recall_wanted_by} if referral.recall_wanted_by else set()
     return Story(
         opened,
-        (await clocks.clocks_of(work, [referral.id])).get(referral.id, []),
+        (await tracking.clocks_of(work, [referral.id])).get(referral.id, []),
         [(a, g) for a, g in approaches],
         [(r, name) for r, name in rungs],
         [

@@ -13,8 +13,8 @@ from procrastinate import JobContext
 from app.calls.speech import LineScript
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.errors import NotFound
-from app.referrals import alarms
-from app.referrals.alarms import LISTENING, is_open, lock_alarm, note_result
+from app.referrals.escalation import alarms
+from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note_result
 from app.routing import watch
 from app.routing.models import Alarm, AlarmAttempt
 from app.telephony import pacing

@@ -18,16 +18,17 @@ from app.calls.states import LegStatus, is_over, read_leg_status
 from app.definitions.risk import Urgency as ContactUrgency
 from app.errors import NotFound
 from app.log import log
-from app.referrals import answering, clocks
-from app.referrals.agencies import doubt_phone
-from app.referrals.climbing import LISTENING, is_needed, live_talk, note_result, wait_for
-from app.referrals.in_talk import duty_label
+from app.referrals.channels.telling import keep_payload, payload_of
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import doubt_phone
+from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.jobs import words_of
 from app.referrals.models import Agency, Referral, Rung
+from app.referrals.replies import answering
+from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import known, speak, spell
 from app.referrals.states import NoticeKind, Purpose, RungKind, RungResult
-from app.referrals.telling import keep_payload, payload_of
 from app.referrals.trail import By, tell_house
 from app.routing import offers
 from app.telephony import pacing
@@ -340,7 +341,7 @@ async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Ste
             await note_result(work, referral, rung, RungResult.CALL_BACK)
             await answering.call_me_back(work, referral, agency, by)
             if rung.turn == referral.turn and referral.climbs_at is not None:
-                wait = clocks.protocol_of(work, referral).call_back_wait
+                wait = tracking.protocol_of(work, referral).call_back_wait
                 wait_for(work, referral, timedelta(seconds=wait))
         case _ if digits == WRONG:
             await doubt_phone(work, rung.agency_id, rung.target)

@@ -8,7 +8,7 @@ from procrastinate import JobContext
 from app.calls import record
 from app.calls.models import VoiceMessage
 from app.errors import NotFound
-from app.referrals.opening import pick_owner
+from app.referrals.opening.opening import pick_owner
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider import ProviderError
 

@@ -18,12 +18,17 @@ from app.definitions.risk import Urgency
 from app.demo.stage import Stage
 from app.errors import Refusal
 from app.jobs.transaction import run_verb, transaction
-from app.referrals import answering, climbing, desk, details, opening, withdrawing
-from app.referrals.consent import Basis, GivenBy, How, Scope
-from app.referrals.consenting import Agreed, Override
+from app.referrals import desk
+from app.referrals.consent import withdrawing
+from app.referrals.consent.consenting import Agreed, Override
+from app.referrals.consent.rules import Basis, GivenBy, How, Scope
+from app.referrals.deadlines.urgency import change_urgency
+from app.referrals.escalation import trying
 from app.referrals.jobs import climb_if_due, ring_clock
 from app.referrals.models import Approach, Clock, Referral, Rung
-from app.referrals.opening import Wish
+from app.referrals.opening import opening
+from app.referrals.opening.opening import Wish
+from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
@@ -39,7 +44,6 @@ from app.referrals.states import (
     Service,
 )
 from app.referrals.trail import By, can
-from app.referrals.urgency import change_urgency
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -107,7 +111,7 @@ class Play:
                 await ring_clock(work, clock.id)
                 referral = await lock_referral(work, rid)
                 if clock.breached_at is not None and clock.stopped_at is None:
-                    await climbing.breached(work, referral, kind)
+                    await trying.breached(work, referral, kind)
 
         async def result(work: Work) -> None:
             referral = await lock_referral(work, rid)
@@ -120,7 +124,7 @@ class Play:
                 nobody = [r for r in RungResult if r not in (
                     RungResult.ACKNOWLEDGED, RungResult.CALL_BACK, RungResult.WRONG_NUMBER,
                 )]  # fmt: skip
-                await climbing.note_result(
+                await trying.note_result(
                     work, referral, dice.choice(list(rows)), dice.choice(nobody)
                 )
 

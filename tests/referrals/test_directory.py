@@ -6,8 +6,8 @@ import pytest
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.referrals.agencies import entries
-from app.referrals.directory_csv import COLUMNS, write_directory
+from app.referrals.directory.agencies import entries
+from app.referrals.directory.directory_csv import COLUMNS, write_directory
 from app.staff.access import COOKIE
 from app.staff.roles import Role
 from app.work import PROGRAM

@@ -17,7 +17,9 @@ from app.calls.hours import is_open
 from app.definitions.datafile import BadDefinition
 from app.definitions.library import load as load_forms
 from app.definitions.risk import Urgency
-from app.referrals.consent import (
+from app.referrals.channels.primero.mapping import NameOrder, Script, parts_of_name, say
+from app.referrals.channels.webhook.signing import BadEvent, StaleEvent, check, headers_for, key_of
+from app.referrals.consent.rules import (
     ConsentWithdrawn,
     Given,
     NotConsented,
@@ -26,13 +28,11 @@ from app.referrals.consent import (
     fields_for,
     ground_for,
 )
-from app.referrals.deadlines import due_at, read_duration
-from app.referrals.finding import Candidate, Sought, find
-from app.referrals.ladder import Act, Around, Position, Step, StepKind, climb
+from app.referrals.deadlines.due import due_at, read_duration
+from app.referrals.directory.finding import Candidate, Sought, find
+from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, climb
 from app.referrals.library import SHIPPED, load
-from app.referrals.mapping import NameOrder, Script, parts_of_name, say
 from app.referrals.protocol import check_against_form, read_protocol
-from app.referrals.signing import BadEvent, StaleEvent, check, headers_for, key_of
 from app.referrals.states import (
     CAME_BACK,
     HELD,

@@ -16,8 +16,8 @@ from app.demo.stage import Counsellor, Stage, free_port
 from app.jobs.transaction import transaction
 from app.practice.parties import Phone
 from app.referrals.accountability import accountability
-from app.referrals.agencies import Entry, save_agency
-from app.referrals.agencies import Phone as DutyPhone
+from app.referrals.directory.agencies import Entry, save_agency
+from app.referrals.directory.agencies import Phone as DutyPhone
 from app.staff.roles import Role
 from app.work import PROGRAM
 

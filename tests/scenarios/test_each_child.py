@@ -9,7 +9,7 @@ from pypdf import PdfReader
 
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
-from app.referrals import answering
+from app.referrals.replies import answering
 from tests.scenarios.helpline import Mail, add_agency, phone, referral_of
 from tests.scenarios.test_contacts import new_contact, write
 from tests.scenarios.test_main_job import talk

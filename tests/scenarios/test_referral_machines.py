@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from app.demo.stage import Counsellor, Served, Stage, free_port
 from app.jobs.transaction import transaction
-from app.referrals.agencies import set_primero_password, set_webhook_secret
-from app.referrals.signing import headers_for, key_of, sign
+from app.referrals.channels.webhook.signing import headers_for, key_of, sign
+from app.referrals.directory.agencies import set_primero_password, set_webhook_secret
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.scenarios.helpline import add_agency, referral_of, story, take_back, withdraw

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from app.definitions.risk import Urgency
 from app.errors import Invalid
-from app.referrals import clocks, details
-from app.referrals.climbing import begin
-from app.referrals.consenting import basis_of
+from app.referrals.consent.consenting import basis_of
+from app.referrals.deadlines import tracking
+from app.referrals.escalation.trying import begin
 from app.referrals.models import Approach, Referral
+from app.referrals.replies import details
 from app.referrals.scopes import lock_own
 from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
 from app.referrals.trail import By, NotPossible, note, tell_house
@@ -37,7 +38,7 @@ async def change_urgency(
     if urgency is before:
         raise Invalid(f"This referral is {urgency.value} already. Choose another urgency.")
     basis = await basis_of(work, referral)
-    if basis is not None and basis not in clocks.protocol_of(work, referral).rule(urgency).bases:
+    if basis is not None and basis not in tracking.protocol_of(work, referral).rule(urgency).bases:
         raise Invalid(
             f"This referral is made without consent, on the ground of {basis.replace('_', ' ')}, "
             f"which the protocol does not allow for {urgency.value}. Record consent or another "
@@ -48,7 +49,7 @@ async def change_urgency(
         work, referral, "urgency changed", By("by_hand"), words=reason,
         **{"from": before.value, "to": urgency.value},
     )  # fmt: skip
-    await clocks.follow_urgency(work, referral, await _moments(work, referral))
+    await tracking.follow_urgency(work, referral, await _moments(work, referral))
     raised = _ORDER.index(urgency) < _ORDER.index(before)
     if raised and state in UNACKNOWLEDGED and state is not ReferralState.DRAFT:
         referral.ladder_round += 1

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import httpx2
 
-from app.referrals.mapping import Mapping, Said, Worded, say, tell, without_word
+from app.referrals.channels.primero.mapping import Mapping, Said, Worded, say, tell, without_word
 
 _TIMEOUT = 15.0
 # The longest wait that we accept when Primero asks for one, in seconds.

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from app.referrals import clocks
+from app.referrals.channels.telling import announce_event, send_links, send_links_with_code
+from app.referrals.deadlines import tracking
 from app.referrals.disclosures import needed_by
 from app.referrals.models import Agency, Approach, Referral
 from app.referrals.scopes import lock_referral
@@ -20,7 +21,6 @@ from app.referrals.states import (
     Purpose,
     ReferralState,
 )
-from app.referrals.telling import announce_event, send_links, send_links_with_code
 from app.referrals.trail import By, note, tell_house
 from app.work import Work
 
@@ -38,12 +38,12 @@ async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -
     Return a code to be read out on the telephone, if the agency has only one written channel for
     the link and `by` is its own duty phone; else None.
     """
-    await clocks.run_details(work, referral, done=approach.details_at is not None)
+    await tracking.run_details(work, referral, done=approach.details_at is not None)
     agency = await work.session.get(Agency, approach.agency_id)
     assert agency is not None
     if by.how in _HAVE_THEM:
         return None
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     spoken: str | None = None
     if by.how == "phone" and bool(agency.email) != bool(agency.sms):
         spoken = await send_links_with_code(work, referral, agency, approach.id, lives=lives)
@@ -72,7 +72,7 @@ async def note_opened(work: Work, referral: Referral, approach: Approach, how: s
     approach.details_at = work.now
     note(work, referral, "details opened", By("program", agency.code), way=how)
     if referral.approach_id == approach.id:
-        await clocks.stop(work, referral, ClockKind.DETAILS)
+        await tracking.stop(work, referral, ClockKind.DETAILS)
 
 
 # -- later answers -------------------------------------------------------------------------------
@@ -126,5 +126,5 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     if approach.read_at is None or (approach.announced_at or approach.read_at) > approach.read_at:
         return
     approach.announced_at = work.now
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.UPDATE)

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from app.errors import Invalid
-from app.referrals.agencies import Entry, Phone, check_entry, entries, save_agency
+from app.referrals.directory.agencies import Entry, Phone, check_entry, entries, save_agency
 from app.referrals.models import Agency
 from app.work import Work
 

@@ -11,14 +11,24 @@ from sqlalchemy import func, select
 
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
-from app.referrals import clocks, details
-from app.referrals.climbing import begin, go_to
-from app.referrals.consent import ConsentWithdrawn, NotConsented
-from app.referrals.consenting import given_of
+from app.referrals.channels.telling import (
+    announce_event,
+    approaches_of,
+    call_off_teams,
+    end_rungs,
+    send_links,
+    tell_agency,
+    tell_recipients,
+)
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import ConsentWithdrawn, NotConsented
+from app.referrals.deadlines import tracking
+from app.referrals.escalation.trying import begin, go_to
 from app.referrals.models import Agency, Approach, Dispatch, Referral, Rung
-from app.referrals.offering import next_agency
+from app.referrals.opening.offering import next_agency
+from app.referrals.opening.siblings import ASKED, siblings_of
+from app.referrals.replies import details
 from app.referrals.scopes import lock_referral
-from app.referrals.siblings import ASKED, siblings_of
 from app.referrals.states import (
     CAME_BACK,
     DISPATCH_ORDER,
@@ -37,15 +47,6 @@ from app.referrals.states import (
     ReferralState,
     RejectionReason,
     RungResult,
-)
-from app.referrals.telling import (
-    announce_event,
-    approaches_of,
-    call_off_teams,
-    end_rungs,
-    send_links,
-    tell_agency,
-    tell_recipients,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.work import Work
@@ -196,8 +197,8 @@ async def _take(work: Work, referral: Referral, approach: Approach) -> None:
     referral.climbs_at = None
     referral.turn += 1
     await end_rungs(work, referral)
-    await clocks.stop(work, referral, ClockKind.ACKNOWLEDGE, ClockKind.HAND_OVER)
-    await clocks.start_once(work, referral, "acknowledged")
+    await tracking.stop(work, referral, ClockKind.ACKNOWLEDGE, ClockKind.HAND_OVER)
+    await tracking.start_once(work, referral, "acknowledged")
 
 
 async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
@@ -213,8 +214,8 @@ async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
     referral.climbs_at = None
     referral.turn += 1
     await end_rungs(work, referral)
-    await clocks.stop(work, referral, ClockKind.ACKNOWLEDGE)
-    await clocks.run_hand_over(work, referral)
+    await tracking.stop(work, referral, ClockKind.ACKNOWLEDGE)
+    await tracking.run_hand_over(work, referral)
 
 
 async def accept(work: Work, referral: Referral, approach: Approach, by: By) -> None:
@@ -230,7 +231,7 @@ async def accept(work: Work, referral: Referral, approach: Approach, by: By) -> 
     move(work, referral, _E.ACCEPT, by)
     referral.accepted_at = approach.accepted_at = work.now
     approach.state = ApproachState.ACCEPTED.value
-    await clocks.start_once(work, referral, "accepted")
+    await tracking.start_once(work, referral, "accepted")
     await _announce(work, referral, approach, "referral.accepted", by)
 
 
@@ -262,12 +263,12 @@ async def reject(
     move(work, referral, _E.REJECT, by, words=words, reason=reason.value)
     referral.accepted_at = None
     referral.approach_id = referral.agency_id = None
-    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await clocks.stop(work, referral, ClockKind.DETAILS)
+    await tracking.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await tracking.stop(work, referral, ClockKind.DETAILS)
     if referral.written_at is not None:
         # The next agency has not had the written form yet.
         referral.written_at = None
-        await clocks.run_on(work, referral, ClockKind.WRITTEN)
+        await tracking.run_on(work, referral, ClockKind.WRITTEN)
     await _announce(work, referral, approach, "referral.rejected", by)
     tell_house(
         work, referral, NoticeKind.REJECTED, for_whom="owner", reason=reason.value, agency=by.agency
@@ -318,8 +319,8 @@ async def progress(
     approach.state = ApproachState.IN_PROGRESS.value
     if seen_at is not None and referral.seen_at is None:
         referral.seen_at = approach.seen_at = seen_at
-        await clocks.stop(work, referral, ClockKind.SEEN)
-        await clocks.start_once(work, referral, "seen")
+        await tracking.stop(work, referral, ClockKind.SEEN)
+        await tracking.start_once(work, referral, "seen")
     await _announce(work, referral, approach, "referral.progress", by)
 
 
@@ -343,11 +344,11 @@ async def complete(
     move(work, referral, _E.COMPLETE, by, words=words, outcome=told)
     referral.outcome, referral.completed_at = told, work.now
     approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
-    await clocks.stop(work, referral, ClockKind.FOLLOW_UP, ClockKind.DETAILS)
-    await clocks.run_feedback(work, referral)
+    await tracking.stop(work, referral, ClockKind.FOLLOW_UP, ClockKind.DETAILS)
+    await tracking.run_feedback(work, referral)
     if outcome not in NOT_HELPED:
         # A child who was not helped still has to be seen.
-        await clocks.stop(work, referral, ClockKind.SEEN)
+        await tracking.stop(work, referral, ClockKind.SEEN)
     await _announce(work, referral, approach, "referral.completed", by)
     tell_house(
         work, referral, NoticeKind.COMPLETED, for_whom="owner", agency=by.agency, reason=told
@@ -422,7 +423,7 @@ async def dispatch(
         work, referral, "team asked for", by, team=made.team, wanted_at=wanted_at.isoformat(),
         dispatch=str(row_id),
     )  # fmt: skip
-    await clocks.run_team(work, referral)
+    await tracking.run_team(work, referral)
     await _tell_of_team(work, referral)
     return made
 
@@ -434,7 +435,7 @@ async def _tell_of_team(work: Work, referral: Referral) -> None:
     approach = await lock_approach(work, referral, referral.approach_id)
     agency = await work.session.get(Agency, approach.agency_id)
     assert agency is not None
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
     await announce_event(work, referral, agency, "referral.team_asked_for", {})
 
@@ -481,7 +482,7 @@ async def move_dispatch(
         dispatch=str(found.id), **({"from": before.value, "to": to.value}),
         **({"result": result} if result else {}),
     )  # fmt: skip
-    await clocks.run_team(work, referral)
+    await tracking.run_team(work, referral)
     if to is DispatchState.SEEN:
         await _seen_by_team(work, referral, found, by)
     return found
@@ -502,8 +503,8 @@ async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) 
             return
     if referral.seen_at is None:
         referral.seen_at = work.now
-        await clocks.stop(work, referral, ClockKind.SEEN)
-        await clocks.start_once(work, referral, "seen")
+        await tracking.stop(work, referral, ClockKind.SEEN)
+        await tracking.start_once(work, referral, "seen")
 
 
 # -- our own house -----------------------------------------------------------------------------
@@ -545,7 +546,7 @@ async def _end(work: Work, referral: Referral) -> None:
     referral.withdrawal_at = None
     referral.turn += 1
     await end_rungs(work, referral)
-    await clocks.stop(work, referral)
+    await tracking.stop(work, referral)
     await call_off_teams(work, referral)
 
 
@@ -555,4 +556,4 @@ async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> N
         raise Invalid("Write what you told, and to whom.")
     referral.feedback_at = referral.feedback_at or work.now
     note(work, referral, "feedback given", by, words=words)
-    await clocks.run_feedback(work, referral)
+    await tracking.run_feedback(work, referral)

@@ -6,12 +6,12 @@ from app.contacts.records import sheet_of
 from app.definitions.forms import Form
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
-from app.referrals import siblings
-from app.referrals.climbing import begin
-from app.referrals.consent import NotConsented
-from app.referrals.consenting import given_of
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import NotConsented
+from app.referrals.escalation.trying import begin
 from app.referrals.models import Agency, Referral
-from app.referrals.offering import next_agency, offer_to
+from app.referrals.opening import siblings
+from app.referrals.opening.offering import next_agency, offer_to
 from app.referrals.states import NoticeKind, ReferralEvent, ReferralState, Sector
 from app.referrals.trail import By, NotPossible, move, tell_house
 from app.work import Work

@@ -15,15 +15,16 @@ from app.contacts.cases.printing import in_words
 from app.contacts.records import sheet_of
 from app.definitions.trees import label_in
 from app.errors import NotFound
-from app.referrals import answering, clocks, details
-from app.referrals.climbing import climb_on
-from app.referrals.consent import NotConsented
-from app.referrals.consenting import given_of
+from app.referrals.channels.primero.mapping import Mapping, Worded
+from app.referrals.channels.primero.primero import STATUS, Account, Known
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import NotConsented
+from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclose
+from app.referrals.escalation.trying import climb_on
 from app.referrals.library import protocols_of
-from app.referrals.mapping import Mapping, Worded
 from app.referrals.models import Agency, Approach, Counterpart, Referral
-from app.referrals.primero import STATUS, Account, Known
+from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
@@ -114,7 +115,7 @@ async def _known(
     work: Work, referral: Referral, agency: Agency, approach: Approach, mapping: Mapping
 ) -> Known:
     given = await given_of(work, referral)
-    zone = ZoneInfo(clocks.protocol_of(work, referral).timezone)
+    zone = ZoneInfo(tracking.protocol_of(work, referral).timezone)
     answers = await disclose(work, referral, agency, approach, "primero")
     sheet = sheet_of(work, referral)
     facts = {

@@ -12,8 +12,8 @@ from app.contacts.said import wish_in_words
 from app.contacts.same_child import ChildOf, records_of_child
 from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid
-from app.referrals import clocks
-from app.referrals.consent import Basis, Given, GivenBy, How, Scope
+from app.referrals.consent.rules import Basis, Given, GivenBy, How, Scope
+from app.referrals.deadlines import tracking
 from app.referrals.models import Agency, Consent, Referral
 from app.referrals.states import NoticeKind, Sector
 from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
@@ -197,7 +197,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
     """Record an override of consent, and inform a second person. Raises Invalid, WishNotRead."""
     if not override.reason.strip():
         raise Invalid("Write why the agency is told without consent.")
-    allowed = clocks.protocol_of(work, referral).rule(referral.urgency).bases
+    allowed = tracking.protocol_of(work, referral).rule(referral.urgency).bases
     if override.basis not in allowed:
         words = ", ".join(allowed) or "none"
         raise Invalid(f"At this urgency the protocol allows these grounds: {words}.")

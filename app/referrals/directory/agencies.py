@@ -17,7 +17,7 @@ from app.calls.hours import read_hours
 from app.contacts.records import library_of
 from app.errors import Invalid, NotFound
 from app.privacy.numbers import e164
-from app.referrals.finding import Answer, Candidate, Sought, find
+from app.referrals.directory.finding import Answer, Candidate, Sought, find
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, DutyPhone, Mandate
 from app.referrals.states import HOUSE, Sector, Service

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from app.referrals import answering
-from app.referrals.consent import Given, NotConsented, ground_for
-from app.referrals.consenting import given_of
+from app.referrals.channels.telling import approaches_of, tell_agency
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import Given, NotConsented, ground_for
 from app.referrals.disclosures import recipient_of
 from app.referrals.models import Agency, Referral
-from app.referrals.offering import take_away
+from app.referrals.opening.offering import take_away
+from app.referrals.replies import answering
 from app.referrals.states import (
     LIVE_APPROACH,
     ApproachState,
@@ -15,7 +16,6 @@ from app.referrals.states import (
     ReferralEvent,
     ReferralState,
 )
-from app.referrals.telling import approaches_of, tell_agency
 from app.referrals.trail import By, move, note
 from app.work import Work
 

@@ -16,9 +16,8 @@ from app.contacts.said import said_of
 from app.contacts.withdrawals import carry_refusals, note_withdrawal, refused_of
 from app.definitions.risk import Urgency
 from app.errors import NotAllowed
-from app.referrals import clocks
-from app.referrals.consent import GivenBy, How, Scope
-from app.referrals.consenting import (
+from app.referrals.channels.telling import call_off_teams, end_rungs, tell_recipients
+from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
     child_of,
@@ -29,11 +28,12 @@ from app.referrals.consenting import (
     records_of,
     write_consent,
 )
-from app.referrals.letting_go import let_go_of_who_may_not
+from app.referrals.consent.letting_go import let_go_of_who_may_not
+from app.referrals.consent.rules import GivenBy, How, Scope
+from app.referrals.deadlines import tracking
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState
-from app.referrals.telling import call_off_teams, end_rungs, tell_recipients
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -124,7 +124,7 @@ async def _end(work: Work, referral: Referral) -> None:
     referral.closed_at, referral.climbs_at = referral.closed_at or work.now, None
     referral.withdrawal_at = None
     referral.turn += 1
-    await clocks.stop(work, referral)
+    await tracking.stop(work, referral)
     await call_off_teams(work, referral)
     await tell_recipients(work, referral, "withdrawn")
 

@@ -4,15 +4,15 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from app.errors import Invalid
-from app.referrals import clocks
-from app.referrals.agencies import find_right
-from app.referrals.consent import NotConsented, Recipient, ground_for
-from app.referrals.consenting import given_of
+from app.referrals.channels.telling import announce_event, approaches_of, tell_agency
+from app.referrals.consent.consenting import given_of
+from app.referrals.consent.rules import NotConsented, Recipient, ground_for
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import find_right
+from app.referrals.directory.finding import Found
 from app.referrals.disclosures import recipient_of
-from app.referrals.finding import Found
 from app.referrals.models import Agency, Approach, Counterpart, Referral
 from app.referrals.states import ApproachState, ClockKind, Purpose, ReferralEvent, Sector
-from app.referrals.telling import announce_event, approaches_of, tell_agency
 from app.referrals.trail import By, move
 from app.work import Work
 
@@ -145,8 +145,8 @@ async def take_away(work: Work, referral: Referral) -> None:
     if referral.written_at is not None:
         # The next agency has not had the written form yet.
         referral.written_at = None
-        await clocks.run_on(work, referral, ClockKind.WRITTEN)
+        await tracking.run_on(work, referral, ClockKind.WRITTEN)
     if referral.seen_at is None:
-        await clocks.run_on(work, referral, ClockKind.SEEN)
-    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await clocks.stop(work, referral, ClockKind.HAND_OVER, ClockKind.DETAILS, ClockKind.FEEDBACK)
+        await tracking.run_on(work, referral, ClockKind.SEEN)
+    await tracking.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await tracking.stop(work, referral, ClockKind.HAND_OVER, ClockKind.DETAILS, ClockKind.FEEDBACK)

@@ -8,12 +8,19 @@ from sqlalchemy import func, select
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.definitions.risk import Urgency
-from app.referrals import clocks
-from app.referrals.agencies import house
-from app.referrals.ladder import AT_LEAST, Act, Around, Position, Turn, climb
+from app.referrals.channels.telling import (
+    add_rung,
+    end_rungs,
+    phones_on_duty,
+    rung_in_this_round,
+    send_links,
+)
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import house
+from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, climb
 from app.referrals.models import Agency, Approach, Referral, Rung
-from app.referrals.offering import leave_current, next_agency, offer_to, take_away
-from app.referrals.siblings import count_asked
+from app.referrals.opening.offering import leave_current, next_agency, offer_to, take_away
+from app.referrals.opening.siblings import count_asked
 from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
@@ -26,13 +33,6 @@ from app.referrals.states import (
     RungKind,
     RungResult,
     Service,
-)
-from app.referrals.telling import (
-    add_rung,
-    end_rungs,
-    phones_on_duty,
-    rung_in_this_round,
-    send_links,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
 from app.work import Work
@@ -67,7 +67,7 @@ async def climb_on(work: Work, referral: Referral) -> None:
         _rest(referral)
         return
     await _ask_about_open(work, referral)
-    protocol = clocks.protocol_of(work, referral)
+    protocol = tracking.protocol_of(work, referral)
     steps = protocol.rule(referral.urgency).steps
     agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
     # After a rejection, a redirection or a failure the agency is not rung any more.
@@ -176,7 +176,7 @@ async def _ring(work: Work, referral: Referral, agency: Agency, number: str, tur
 
 
 async def _send(work: Work, referral: Referral, agency: Agency) -> None:
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, referral.approach_id, lives=lives)
     if _has_messages(agency):
         note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
@@ -254,7 +254,7 @@ async def _go_to_house(
         wait_for(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
         _note_rung(work, referral, agency, rung)
     else:
-        lives = clocks.protocol_of(work, referral).link_lives
+        lives = tracking.protocol_of(work, referral).link_lives
         await send_links(work, referral, agency, None, lives=lives)
         note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
     if turn.position.phone in (0, 1000):
@@ -387,8 +387,8 @@ async def _details_not_opened(work: Work, referral: Referral) -> None:
     move(work, referral, ReferralEvent.LAPSE, PROGRAM_ITSELF)
     approach.state = ApproachState.OFFERED.value
     referral.acknowledged_at = None
-    await clocks.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await clocks.stop(work, referral, ClockKind.DETAILS)
+    await tracking.run_on(work, referral, ClockKind.ACKNOWLEDGE)
+    await tracking.stop(work, referral, ClockKind.DETAILS)
     referral.ladder_round += 1
     approach.round = referral.ladder_round
     await begin(work, referral)

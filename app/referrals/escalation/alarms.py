@@ -14,14 +14,14 @@ from sqlalchemy import func, select
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
-from app.referrals import dangers
-from app.referrals.agencies import house
-from app.referrals.ladder import Act, Around, Position, Step, StepKind, climb
+from app.referrals.channels.telling import phones_on_duty
+from app.referrals.directory.agencies import house
+from app.referrals.escalation import dangers
+from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, climb
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency
 from app.referrals.spoken import language_for
 from app.referrals.states import Service
-from app.referrals.telling import phones_on_duty
 from app.routing import watch
 from app.routing.models import Alarm, AlarmAttempt, AlarmKind
 from app.staff.models import Staff

@@ -15,10 +15,19 @@ from sqlalchemy import Select, select
 from app.contacts.models import RecordEvent
 from app.definitions.answers import Answers
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
-from app.referrals import answering, clocks, details
-from app.referrals.agencies import agency_of_code
+from app.referrals.channels.telling import (
+    add_link,
+    check_not_too_many,
+    code_key,
+    new_token,
+    send_code,
+    send_links,
+)
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose, needed_by
 from app.referrals.models import Agency, Approach, Clock, Dispatch, Link, Referral
+from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
@@ -28,14 +37,6 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-)
-from app.referrals.telling import (
-    add_link,
-    check_not_too_many,
-    code_key,
-    new_token,
-    send_code,
-    send_links,
 )
 from app.referrals.trail import By, note
 from app.work import Work
@@ -121,7 +122,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
     approach = await work.session.get(Approach, link.approach_id) if link.approach_id else None
     found = Visit(
         link, referral, agency, approach, _steps(referral, approach),
-        (await clocks.clocks_of(work, [referral.id])).get(referral.id, []),
+        (await tracking.clocks_of(work, [referral.id])).get(referral.id, []),
         proven=_is_proven(work, link, proof),
     )  # fmt: skip
     if not found.steps:
@@ -311,7 +312,7 @@ async def ask_for_link(work: Work, token: str) -> None:
     if ReferralState(referral.state) in OVER:
         raise answering.Over()
     await check_not_too_many(work, referral, agency.id, Purpose.LINK)
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     sent = await send_links(
         work, referral, agency, link.approach_id, lives=lives, purpose=Purpose.LINK
     )
@@ -351,7 +352,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
         raise Invalid("Write your name and position. They go into the record of what was done.")
     await _do(work, referral, agency, approach, step, by)
     link.used_at, link.used_for = work.now, step.kind
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     following, fresh = add_link(
         work, referral, agency.id, link.approach_id, link.channel, lives=lives
     )
@@ -428,7 +429,7 @@ async def answer_question(
     agency = await agency_of_code(work, agency_code)
     approaches = await approach_to(work, referral, agency)
     note(work, referral, "answer", By(by.how, agency.code), words=words)
-    lives = clocks.protocol_of(work, referral).link_lives
+    lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, approaches.id, lives=lives, purpose=Purpose.ANSWER)
 
 

@@ -27,9 +27,7 @@ from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import Meaning
 from app.definitions.risk import DANGER_KEY, Urgency
 from app.errors import Conflict, Invalid, NotFound
-from app.referrals import clocks
-from app.referrals.consent import Basis, GivenBy, How, Scope
-from app.referrals.consenting import (
+from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
     Override,
@@ -38,11 +36,13 @@ from app.referrals.consenting import (
     record_consent,
     record_override,
 )
+from app.referrals.consent.rules import Basis, GivenBy, How, Scope
+from app.referrals.deadlines import tracking
 from app.referrals.library import protocols_of
 from app.referrals.models import Referral
-from app.referrals.prefill import Known, Prefilled, children_of, of_child, prefill
+from app.referrals.opening.prefill import Known, Prefilled, children_of, of_child, prefill
+from app.referrals.opening.sending import send
 from app.referrals.scopes import reads_referral
-from app.referrals.sending import send
 from app.referrals.states import (
     ASKED_OF_AUTHORITIES,
     HOUSE,
@@ -285,7 +285,7 @@ async def _open(
     )  # fmt: skip
     if wish.directly.strip() and referral.separation_risk:
         note(work, referral, "not to the family first", _BY_HAND, words=wish.directly)
-    clocks.start_from(work, referral, "opened")
+    tracking.start_from(work, referral, "opened")
     await _first_consent(work, referral, wish.consent, known)
     return referral
 
@@ -320,7 +320,7 @@ def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> l
     disabled = isinstance(disability, list) and bool(
         set(disability) - sheet.form.nothing("disability")
     )
-    rule = clocks.protocol_of(work, referral).family_first
+    rule = tracking.protocol_of(work, referral).family_first
     at_risk = rule is not None and rule.at_risk(
         referral.child_age, disabled, signs | sheet.with_above(referral.category_codes)
     )

@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import func, select
 
 from app.errors import Conflict, Invalid, NotFound
-from app.referrals import answering, clocks, details
-from app.referrals.agencies import agency_of_code
-from app.referrals.consent import NotConsented
+from app.referrals.channels.webhook.signing import BadEvent, check, headers_for, key_of
+from app.referrals.consent.rules import NotConsented
+from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose
 from app.referrals.models import (
     Agency,
@@ -25,8 +26,8 @@ from app.referrals.models import (
     ReceivedEvent,
     Referral,
 )
+from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.signing import BadEvent, check, headers_for, key_of
 from app.referrals.states import NoticeKind, ReferralOutcome, RejectionReason
 from app.referrals.trail import By, note, tell_house
 from app.staff.models import Staff
@@ -101,7 +102,7 @@ async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
 
 async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -> dict[str, Any]:
     """Return the body of the event. It holds the child's details only if consent holds now."""
-    due = (await clocks.clocks_of(work, [referral.id])).get(referral.id, [])
+    due = (await tracking.clocks_of(work, [referral.id])).get(referral.id, [])
     data: dict[str, Any] = {
         "referral": referral.code,
         "sequence": row.sequence,
