@@ -20,32 +20,23 @@ from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
 from app.routing.callbacks import open_due
-from app.routing.coverage import EVERY as COVERAGE_EVERY
-from app.routing.coverage import look_over
 from app.routing.jobs import routing_tasks
+from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
+from app.routing.rota.coverage import look_over
+from app.routing.rota.watch import EVERY as WATCHED_EVERY
+from app.routing.rota.watch import watch
 from app.routing.sweep import sweep
-from app.routing.watch import EVERY as WATCHED_EVERY
-from app.routing.watch import watch
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
-from app.telephony import (
-    alarm_calls,
-    asking,
-    asking_by_key,
-    call_back,
-    dial_bridge,
-    duty,
-    leg_jobs,
-    message_jobs,
-    move_jobs,
-    own_phone,
-    party_flow,
-    proof,
-)
 from app.telephony import jobs as telephony_jobs
-from app.telephony.hygiene import EVERY as COMPARED_EVERY
-from app.telephony.hygiene import look_after
-from app.telephony.provider import Provider
+from app.telephony.counsellor import call_back, leg_jobs, move_jobs
+from app.telephony.inbound import asking_by_key, message_jobs, own_phone
+from app.telephony.participants import alarm_calls, duty, party_flow
+from app.telephony.platforms import dial_bridge
+from app.telephony.provider.client import Provider
+from app.telephony.reconcile import asking, proof
+from app.telephony.reconcile.hygiene import EVERY as COMPARED_EVERY
+from app.telephony.reconcile.hygiene import look_after
 from app.work import PROGRAM, Ground
 
 # The shortest time between two runs of matching, in seconds.

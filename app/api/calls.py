@@ -31,8 +31,9 @@ from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
 from app.referrals.replies import in_talk
-from app.routing import callbacks, company, desk, offers, parties, questions, queue
-from app.routing.company import Mode
+from app.routing import callbacks, desk, offers, queue
+from app.routing.participants import company, parties, questions
+from app.routing.participants.company import Mode
 from app.staff import accounts
 from app.staff.access import (
     HearsMessages,

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from app.calls import lines
 from app.errors import Invalid
-from app.routing import calendars, changes, coverage, roster, rota, watch
-from app.routing.rota import ChangeKind
-from app.routing.shifts import Layer, OnHolidays, first_instant, last_instant
+from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
+from app.routing.rota.on_duty import ChangeKind
+from app.routing.rota.shifts import Layer, OnHolidays, first_instant, last_instant
 from app.staff.access import InWork, Requires, refuse_cross_site
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -137,7 +137,7 @@ async def read_roster(
         raise Invalid("Ask for 1 to 100 days.")
     since = first_instant(datetime.combine(first, time()), zone)
     until = first_instant(datetime.combine(last, time()), zone)
-    found = rota.stretches(await roster.rota_of(work), since, until)
+    found = on_duty.stretches(await roster.rota_of(work), since, until)
     return RosterView(
         duties=[
             DutyView(

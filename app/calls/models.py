@@ -213,7 +213,7 @@ class Call(Base):
     messages: Mapped[int] = mapped_column(server_default="0")
     held_at: Mapped[datetime | None]
     # The outside participant with whom the caller is alone since the counsellor left; see
-    # `app/routing/company.py`.
+    # `app/routing/participants/company.py`.
     handed_to: Mapped[UUID | None]
     # The conference in which others stay with the child until the next counsellor joins it.
     kept_room_id: Mapped[UUID | None]
@@ -238,7 +238,7 @@ class Leg(Base):
     id: Mapped[Identifier]
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     offer_id: Mapped[UUID] = mapped_column(index=True)
-    # The participant whose leg it is, if not the counsellor's; see `app/routing/company.py`.
+    # The participant whose leg it is, if not the counsellor's; see `routing/participants`.
     party_id: Mapped[UUID | None] = mapped_column(index=True)
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
     # `dialled`: not requested by us; the caller's own leg dials it, see `telephony/dialling.py`.

@@ -385,8 +385,8 @@ def telephony_setup(
     install: Annotated[bool, typer.Option(help="Install the fallback at the provider.")] = True,
 ) -> None:
     """Point the provider's numbers at this helpline, with a fallback for when it is down."""
-    from app.telephony.provider import Provider, ProviderError
-    from app.telephony.setup import read_lines, set_up
+    from app.telephony.provider.client import Provider, ProviderError
+    from app.telephony.provider.setup import read_lines, set_up
 
     settings = read_settings()
     numbers = _run(read_lines)

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from app.errors import BadSettings, NotFound
-from app.routing import calendars, changes
-from app.routing.roster import add_shift
-from app.routing.shifts import Layer, OnHolidays
+from app.routing.rota import calendars, changes
+from app.routing.rota.roster import add_shift
+from app.routing.rota.shifts import Layer, OnHolidays
 from app.staff import accounts
 from app.work import Work
 

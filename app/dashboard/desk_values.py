@@ -14,8 +14,9 @@ from app.contacts.models import Contact
 from app.dashboard import referrals, views
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
-from app.routing import callbacks, company, desk, questions
-from app.routing.company import Party
+from app.routing import callbacks, desk
+from app.routing.participants import company, questions
+from app.routing.participants.company import Party
 from app.staff import accounts
 from app.staff.audit import write_reading
 from app.staff.models import Staff

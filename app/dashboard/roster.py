@@ -16,10 +16,10 @@ from app.dashboard.templating import templates
 from app.dashboard.views import language_words
 from app.errors import Invalid
 from app.referrals.escalation.alarms import reason_of
-from app.routing import calendars, changes, coverage, roster, rota, watch
 from app.routing.models import Holiday, RotaChange, ShiftRow
-from app.routing.rota import Span
-from app.routing.shifts import Duty, Layer, OnHolidays, first_instant
+from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
+from app.routing.rota.on_duty import Span
+from app.routing.rota.shifts import Duty, Layer, OnHolidays, first_instant
 from app.staff.access import InWork, Public, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -175,7 +175,7 @@ async def _week_values(work: Work, staff: Staff, monday: date, zone: ZoneInfo) -
     edges = [first_instant(datetime.combine(d, time()), zone) for d in (*days, days[-1] + _DAY)]
     found = await roster.rota_of(work)
     by_person: dict[UUID, list[Duty]] = defaultdict(list)
-    for duty in rota.stretches(found, edges[0], edges[-1]):
+    for duty in on_duty.stretches(found, edges[0], edges[-1]):
         by_person[duty.counsellor_id].append(duty)
     takers = await changes.takers(work)
     weeks = await coverage.coverage(work, work.now, work.now + coverage.LOOKED_AHEAD)

@@ -11,9 +11,10 @@ from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.referrals.replies import in_talk
-from app.routing import callbacks, company, desk, offers, parties, questions
-from app.routing.company import ROLES, Mode
+from app.routing import callbacks, desk, offers
 from app.routing.models import Presence, PresenceState
+from app.routing.participants import company, parties, questions
+from app.routing.participants.company import ROLES, Mode
 from app.staff.access import InWork, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

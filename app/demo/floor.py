@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 from app.database.engine import open_database
 from app.database.migrate import engine_for
 from app.settings import Settings
-from app.telephony.signature import url_of
+from app.telephony.provider.signature import url_of
 
 _TABLES = MetaData()
 CALLS = Table(

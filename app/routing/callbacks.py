@@ -20,10 +20,11 @@ from app.calls.states import CallEvent, CallState
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import transaction
-from app.routing import offers, roster
+from app.routing import offers
 from app.routing.models import Offer
 from app.routing.plan import CALLBACK_PRIORITY, read_plan
-from app.routing.shifts import first_instant, last_instant
+from app.routing.rota import roster
+from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

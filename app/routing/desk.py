@@ -10,8 +10,9 @@ from app.calls import record
 from app.calls.models import Call, Line, RecordedEvent
 from app.calls.states import CallState
 from app.errors import Conflict, NotFound
-from app.routing import offers, roster
+from app.routing import offers
 from app.routing.models import Offer, OfferState, Presence
+from app.routing.rota import roster
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.routing.plan import Plan
-from app.routing.shifts import RANK, Layer
+from app.routing.rota.shifts import RANK, Layer
 
 # A counsellor who declined or missed a caller is not asked again for that caller for this long.
 COOL_OFF = timedelta(seconds=30)

@@ -17,8 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
-from app.routing.rota import ChangeKind
-from app.routing.shifts import Layer, OnHolidays
+from app.routing.rota.on_duty import ChangeKind
+from app.routing.rota.shifts import Layer, OnHolidays
 
 
 class PresenceState(StrEnum):

@@ -15,11 +15,12 @@ from app.calls.models import Call, Leg, LegRequest
 from app.calls.record import Delivery
 from app.calls.states import CallEvent, CallState, LegStatus
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import company, roster
 from app.routing import presence as presences
-from app.routing.company import Mode, Party, PartyState, Purpose
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
+from app.routing.participants import company
+from app.routing.participants.company import Mode, Party, PartyState, Purpose
 from app.routing.plan import RETURNED_PRIORITY
+from app.routing.rota import roster
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.privacy.numbers import e164
-from app.routing.roster import TAKERS
+from app.routing.rota.roster import TAKERS
 from app.staff.models import Staff
 from app.work import Work
 

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.routing.shifts import Layer, first_instant
+from app.routing.rota.shifts import Layer, first_instant
 
 # Priorities, in seconds of waiting: a head start in the queue, or a handicap if negative.
 DANGER_PRIORITY = 3600

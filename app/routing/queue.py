@@ -30,13 +30,13 @@ from app.calls.models import Call, Line, LineLanguage
 from app.calls.states import CallState
 from app.database.quick import Question
 from app.jobs.transaction import transaction
-from app.routing import roster
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer
 from app.routing.plan import Plan, read_plan, read_skills
 from app.routing.presence import ensure_presence
-from app.routing.shifts import Layer
+from app.routing.rota import roster
+from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 

@@ -26,10 +26,11 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.quick import Question
 from app.jobs.transaction import run_verb
-from app.routing import leaving, offers, queue
+from app.routing import offers, queue
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, ShiftRow
-from app.routing.shifts import Layer
+from app.routing.participants import leaving
+from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 

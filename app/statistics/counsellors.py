@@ -9,9 +9,9 @@ import numpy as np
 from psycopg.rows import dict_row
 from sqlalchemy import select
 
-from app.routing import roster
-from app.routing.rota import stretches
-from app.routing.shifts import Layer
+from app.routing.rota import roster
+from app.routing.rota.on_duty import stretches
+from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.statistics import measures
 from app.statistics.columns import NONE, Block, Words

@@ -13,7 +13,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
-from app.routing.shifts import first_instant
+from app.routing.rota.shifts import first_instant
 
 # Every zone's offset is a multiple of this, so a local period is a whole number of quarter-hours.
 QUARTER_HOUR = timedelta(minutes=15)

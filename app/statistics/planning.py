@@ -19,9 +19,9 @@ from sqlalchemy import select
 from app.calls.hours import is_holiday
 from app.errors import Invalid
 from app.referrals.library import protocols_of
-from app.routing import roster
-from app.routing.rota import stretches
-from app.routing.shifts import Duty, Layer
+from app.routing.rota import roster
+from app.routing.rota.on_duty import stretches
+from app.routing.rota.shifts import Duty, Layer
 from app.staff.models import Staff
 from app.statistics.days import reading
 from app.statistics.erlang import Forecast, erlang_a, needed, with_shrinkage

@@ -10,7 +10,7 @@ from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 from app.settings import Settings
 from app.telephony import script
-from app.telephony.urls import callback, document_address, offer_path, public
+from app.telephony.provider.urls import callback, document_address, offer_path, public
 
 # One string, because the builder would print a list in Python's notation.
 _CONFERENCE_EVENTS = "start end join leave hold mute"

@@ -15,7 +15,7 @@ from procrastinate.jobs import Job
 from sqlalchemy.exc import DBAPIError
 
 from app.jobs.transaction import transaction
-from app.telephony.provider import Provider, TryAgain, Uncertain
+from app.telephony.provider.client import Provider, TryAgain, Uncertain
 from app.work import PROGRAM, Ground
 
 

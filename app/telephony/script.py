@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from app import words
 from app.calls import speech
 from app.calls.speech import LineScript
-from app.telephony import sounds
-from app.telephony.urls import call_path, offer_path, party_path
+from app.telephony.inbound import sounds
+from app.telephony.provider.urls import call_path, offer_path, party_path
 
 Answer = dict[str, Any]
 

@@ -13,29 +13,25 @@ from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import (
-    alarm_calls,
+from app.telephony import script
+from app.telephony.counsellor import call_back, counsellor_flow
+from app.telephony.documents import document, message_document
+from app.telephony.inbound import (
     arriving,
     asking_by_key,
-    call_back,
-    counsellor_flow,
     deciding,
-    dial_bridge,
-    dialling,
-    duty,
     endings,
     message_flow,
     own_phone,
     partner_flow,
-    party_flow,
-    script,
     talking,
     waiting,
 )
-from app.telephony.documents import document, message_document
+from app.telephony.inbound.sounds import waiting_sound
+from app.telephony.participants import alarm_calls, duty, party_flow
+from app.telephony.platforms import dial_bridge, dialling
+from app.telephony.provider.signature import Signed, SignedRequest, read_number
 from app.telephony.script import Answer, Scene, Step
-from app.telephony.signature import Signed, SignedRequest, read_number
-from app.telephony.sounds import waiting_sound
 from app.work import PROGRAM, PROVIDER, Ground, Work
 
 router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=False)

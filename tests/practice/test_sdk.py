@@ -8,7 +8,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from app.demo.stage import LINE, Stage
 from app.settings import Settings
-from app.telephony.provider import Provider, Refused, TryAgain, Uncertain
+from app.telephony.provider.client import Provider, Refused, TryAgain, Uncertain
 from tests.scenarios.test_main_job import talk
 
 

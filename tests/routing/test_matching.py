@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.routing.matching import COOL_OFF, Free, Room, Waiting, may_take, open_layers, pair
 from app.routing.plan import Plan
-from app.routing.shifts import Layer
+from app.routing.rota.shifts import Layer
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

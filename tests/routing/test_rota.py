@@ -11,8 +11,8 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.rota import Change, ChangeKind, Rota, holes, next_duty, on_duty, stretches
-from app.routing.shifts import Layer, OnHolidays, Shift, days_of
+from app.routing.rota.on_duty import Change, ChangeKind, Rota, holes, next_duty, on_duty, stretches
+from app.routing.rota.shifts import Layer, OnHolidays, Shift, days_of
 from tests.routing.test_shifts import ZONES, shift
 
 ANA, BORIS, VERA = uuid4(), uuid4(), uuid4()

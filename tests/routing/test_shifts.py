@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.rota import Rota, next_duty, on_duty
-from app.routing.shifts import Shift, duties, first_instant, last_instant
+from app.routing.rota.on_duty import Rota, next_duty, on_duty
+from app.routing.rota.shifts import Shift, duties, first_instant, last_instant
 
 ANA, BORIS = uuid4(), uuid4()
 ZONES = [

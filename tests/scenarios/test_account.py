@@ -13,7 +13,7 @@ from app.jobs.transaction import transaction
 from app.practice.exchange import Number
 from app.practice.parties import Phone
 from app.staff.roles import Role
-from app.telephony.provider import Provider
+from app.telephony.provider.client import Provider
 from app.work import PROGRAM, Work
 from tests.scenarios.helpline import add_agency
 from tests.scenarios.test_main_job import talk
@@ -272,12 +272,12 @@ async def test_the_fallback_comes_back_again_and_again_and_then_rings_the_partne
 
 
 async def test_the_provider_cannot_be_reached_and_set_up_says_so(stage: Stage) -> None:
-    from app.telephony.provider import ProviderError
+    from app.telephony.provider.client import ProviderError
 
     stage.exchange.auth_token = "another"
     async with transaction(stage.ground, PROGRAM) as work:
         numbers = await _numbers(work)
-    from app.telephony.setup import set_up
+    from app.telephony.provider.setup import set_up
 
     with pytest.raises(ProviderError):
         await set_up(stage.settings, Provider(stage.settings), numbers)

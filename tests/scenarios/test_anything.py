@@ -14,7 +14,7 @@ from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import Counsellor, Stage, stage_on
 from app.practice.legs import Leg
 from app.practice.parties import Phone
-from app.routing.roster import add_shift
+from app.routing.rota.roster import add_shift
 
 _URLS: dict[str, Any] = {}
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.parties import Phone
-from app.routing.rota import Rota, next_duty, stretches
-from app.routing.shifts import Shift
+from app.routing.rota.on_duty import Rota, next_duty, stretches
+from app.routing.rota.shifts import Shift
 from tests.scenarios.test_main_job import talk
 from tests.scenarios.test_matching import rings_at
 from tests.scenarios.test_rota import waits

@@ -8,7 +8,7 @@ import pytest
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage
 from app.practice.parties import Phone
 from app.practice.wire import sign
-from app.telephony.provider import Provider
+from app.telephony.provider.client import Provider
 from tests.scenarios.test_main_job import talk
 from tests.scenarios.test_matrix import waiting
 

@@ -11,10 +11,10 @@ from app.demo.stage import LINE, Counsellor, Stage, stage_on
 from app.practice.legs import Leg
 from app.practice.parties import Caller, Phone
 from app.practice.rooms import Message
-from app.routing.shifts import Layer
+from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
-from app.telephony import deciding
-from app.telephony.provider import Provider
+from app.telephony.inbound import deciding
+from app.telephony.provider.client import Provider
 from tests.scenarios.helpline import add_agency
 from tests.scenarios.test_callbacks import CHILD, asks
 from tests.scenarios.test_matching import PARTNER, plan

@@ -9,7 +9,7 @@ from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.parties import Phone
 from app.routing import people
-from app.routing.shifts import Layer
+from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.scenarios.test_rota import waits

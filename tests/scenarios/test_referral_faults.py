@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.referrals.models import Rung
-from app.telephony.leg_jobs import known_sids
+from app.telephony.counsellor.leg_jobs import known_sids
 from app.work import PROGRAM
 from tests.scenarios.helpline import (
     Mail,

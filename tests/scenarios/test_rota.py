@@ -10,7 +10,7 @@ from icalendar import Calendar
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
-from app.routing import coverage
+from app.routing.rota import coverage
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM

@@ -178,7 +178,7 @@ async def test_a_trainee_alone_is_no_cover(stage: Stage) -> None:
 
 
 async def test_a_missed_ring_opens_the_next_layer_at_once(stage: Stage) -> None:
-    from app.routing.shifts import Layer
+    from app.routing.rota.shifts import Layer
 
     await stage.add_counsellor("ana")
     backup = await stage.add_counsellor("backup", layer=Layer.BACKUP)

@@ -12,7 +12,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.parties import Phone
-from app.telephony.sounds import waiting_sound
+from app.telephony.inbound.sounds import waiting_sound
 from app.work import PROGRAM
 from tests.scenarios.test_in_the_talk import a_talk, act, client, done, inside, room
 from tests.scenarios.test_main_job import talk

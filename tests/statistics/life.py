@@ -22,9 +22,10 @@ from app.contacts.models import Contact
 from app.contacts.saving import Change
 from app.contacts.states import Channel, NonCounselling, Source
 from app.jobs.transaction import flush
-from app.routing import leaving, offers
+from app.routing import offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.routing.participants import leaving
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff

@@ -22,8 +22,8 @@ from app.referrals.library import protocols_of
 from app.referrals.models import Agency
 from app.referrals.spoken import language_for
 from app.referrals.states import Service
-from app.routing import watch
 from app.routing.models import Alarm, AlarmAttempt, AlarmKind
+from app.routing.rota import watch
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 

@@ -37,7 +37,7 @@ from app.referrals.models import Approach, Clock, Notice, Referral
 from app.referrals.scopes import reads_referral
 from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
 from app.routing.models import Alarm, AlarmKind
-from app.routing.watch import end_alarm, open_alarm
+from app.routing.rota.watch import end_alarm, open_alarm
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

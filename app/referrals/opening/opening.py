@@ -53,8 +53,8 @@ from app.referrals.states import (
     Service,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
-from app.routing import roster
 from app.routing.models import Presence, PresenceState
+from app.routing.rota import roster
 from app.staff.audit import write_reading
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may

@@ -10,7 +10,8 @@ from app.referrals.models import Agency, Referral, Rung
 from app.referrals.scopes import lock_referral
 from app.referrals.states import RungKind, RungResult
 from app.referrals.trail import By, note
-from app.routing import desk, parties
+from app.routing import desk
+from app.routing.participants import parties
 from app.staff.models import Staff
 from app.work import Work
 

@@ -1,0 +1,200 @@
+"""What happens to a talk when the counsellor's leg leaves before the talk was ended.
+
+The first rule that applies: a colleague who takes part in the talk takes it over; if a participant
+from outside is in it, they stay with the child until the next counsellor joins; if the counsellor
+hung up, the talk is over; if their line broke, they are rung again for a short while before the
+child goes back to the queue.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import record
+from app.calls.models import Call, RecordedEvent
+from app.calls.states import CallEvent, CallState
+from app.routing import offers
+from app.routing import presence as presences
+from app.routing.models import Offer, OfferState, PresenceState
+from app.routing.participants import company
+from app.routing.participants.company import Mode, Party, PartyState, Purpose
+from app.routing.plan import RETURNED_PRIORITY
+from app.staff.models import Staff
+from app.work import Work
+
+# After this time a counsellor has heard who answered a call-back.
+_KNOWN = timedelta(seconds=15)
+# The label prefix of agency staff who joined the conference from a duty phone.
+DUTY_LABEL = "duty-"
+
+
+async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, died: bool) -> None:
+    """Handle the end of a counsellor's leg. `died`: the provider says that the line broke."""
+    if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
+        return
+    if offer.state != OfferState.CONNECTED:
+        await offers.miss_offer(work, call, offer, cause)
+        return
+    if await _goes_on_without(work, call, offer, cause):
+        return
+    if not died:
+        await record.record(work, call, "counsellor_hung_up", offer_id=str(offer.id), cause=cause)
+        await offers.hang_up(work, call)
+    elif call.direction == "outbound" and work.now - (offer.connected_at or work.now) < _KNOWN:
+        # The household that has just answered must not hear the helpline's announcements.
+        await record.record(work, call, "counsellor_lost_at_once", offer_id=str(offer.id))
+        await offers.hang_up(work, call)
+    elif offer.lost_at is None:
+        await _ring_again(work, call, offer, cause)
+
+
+async def lose_counsellor(
+    work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
+) -> None:
+    """Put the caller at the front of the queue when the counsellor's leg is gone for good.
+
+    The caller keeps the place of their first arrival and goes before all others. `fetch_caller` is
+    False when the caller's leg is already asking for its next instructions.
+    """
+    if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
+        return
+    if offer.state != OfferState.CONNECTED:
+        await offers.miss_offer(work, call, offer, cause, fetch_caller=fetch_caller)
+        return
+    if fetch_caller and await _goes_on_without(work, call, offer, cause):
+        return
+    await company.send_away(work, call, cause)
+    await _release(work, call, offer, cause)
+    if fetch_caller:
+        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+
+
+async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> bool:
+    """Keep the talk alive if a colleague takes over or others stay; return whether it goes on."""
+    heir = await _heir(work, call)
+    if heir is not None:
+        await record.record(work, call, "counsellor_dropped_out", offer_id=str(offer.id),
+                            cause=cause)  # fmt: skip
+        await offers.hand_over(work, call, offer, heir, inherited=True)
+        return True
+    if not await others_inside(work, call, offer.room):
+        return False
+    # The others stay in the conference, and the next counsellor joins it.
+    call.kept_room_id = offer.room
+    await _release(work, call, offer, cause)
+    work.defer("telephony:end_hold", call_id=str(call.id))
+    return True
+
+
+async def _release(work: Work, call: Call, offer: Offer, cause: str) -> None:
+    offer.released_at, offer.lost_at = work.now, None
+    await offers.end_legs(work, offer.id)
+    call.returned += 1
+    call.entries += 1
+    call.held_at = None
+    call.priority = max(call.priority, RETURNED_PRIORITY)
+    await record.move(work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    if presence.state == PresenceState.ON_CALL:
+        await presences.start_wrap_up(work, presence, "your connection to the call was lost")
+    if call.danger:
+        # A child in danger is waiting again.
+        work.defer("referrals:watch_danger", call_id=str(call.id))
+    work.announce(f"offers:{offer.counsellor_id}")
+
+
+async def _heir(work: Work, call: Call) -> Party | None:
+    """Return a colleague who takes part and can take over; never one who only listens."""
+    found: Party | None = await work.session.scalar(
+        select(Party)
+        .where(
+            Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_not(None),
+            Party.owner_offer_id.is_(None), Party.mode == Mode.TALK,
+            Party.staff_id.not_in(select(Offer.counsellor_id).where(Offer.released_at.is_(None))),
+        )
+        .order_by(Party.joined_at)
+        .limit(1)
+    )  # fmt: skip
+    return found
+
+
+async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
+    """Return whether a participant from outside is in: police, an interpreter, a duty phone."""
+    outside = await work.session.scalar(
+        select(Party.id).where(
+            Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_(None),
+            Party.purpose.in_((Purpose.THIRD_PARTY, Purpose.CONSULT)),
+        ).limit(1)
+    )  # fmt: skip
+    if outside is not None:
+        return True
+    events = await work.session.scalars(
+        select(RecordedEvent).where(
+            RecordedEvent.call_id == call.id,
+            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
+            RecordedEvent.detail["offer_id"].astext == str(room_id),
+            RecordedEvent.detail["party"].astext.startswith(DUTY_LABEL),
+        )
+    )
+    last: dict[str, str] = {}
+    for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
+        last[event.detail["party"]] = event.kind
+    return "participant-join" in last.values()
+
+
+async def leave_empty_room(work: Work, call: Call) -> None:
+    """Requeue the child if the last participant has left and no counsellor is on the way."""
+    if call.kept_room_id is None or CallState(call.state) is CallState.ENDED:
+        return
+    if await others_inside(work, call, call.kept_room_id):
+        return
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is not None and offer.state != OfferState.OPEN:
+        return
+    await company.send_away(work, call, "the others have left")
+    if offer is not None:
+        offer.room_id = None
+    call.kept_room_id = None
+    call.entries += 1
+    await record.record(work, call, "room_left")
+    work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+
+
+# -- a broken line ---------------------------------------------------------------------------
+
+
+async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
+    """Ring the counsellor whose line broke. The child hears a message and soft sound meanwhile."""
+    offer.lost_at = work.now
+    await offers.end_legs(work, offer.id)
+    await record.record(work, call, "counsellor_rung_again", offer_id=str(offer.id), cause=cause)
+    # A participant who took the talk over comes back as its counsellor.
+    party = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
+    if party is not None:
+        party.state, party.left_at, party.owner_offer_id = PartyState.LEFT.value, work.now, None
+    staff = await work.session.get(Staff, offer.counsellor_id)
+    assert staff is not None
+    by_phone = work.settings.rings_by_itself(staff.endpoint_kind)
+    offers.want_leg(
+        work, offer, "telephony:ring_counsellor" if by_phone else "telephony:join_counsellor"
+    )
+    work.defer("telephony:hold_for_counsellor", offer_id=str(offer.id))
+    work.announce(f"offers:{offer.counsellor_id}", "calls")
+
+
+async def counsellor_is_back(work: Work, call: Call, offer: Offer) -> None:
+    """Record that a counsellor whose line broke is in the conference again."""
+    if offer.lost_at is None:
+        return
+    offer.lost_at = None
+    await record.record(work, call, "counsellor_back", offer_id=str(offer.id))
+    work.defer("telephony:hold_for_counsellor", offer_id=str(offer.id))
+    work.announce(f"offers:{offer.counsellor_id}", "calls")
+
+
+async def give_up_waiting(work: Work, call: Call, offer: Offer) -> None:
+    """Return the caller to the queue if the counsellor did not come back in time."""
+    grace = timedelta(seconds=work.settings.grace_seconds)
+    if offer.lost_at is not None and work.now - offer.lost_at >= grace:
+        await lose_counsellor(work, call, offer, "the line was lost")

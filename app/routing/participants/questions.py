@@ -1,0 +1,67 @@
+"""Questions to a caller who cannot speak: asked on the board, spoken, answered with a key."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.calls import record
+from app.calls.asked import QUESTIONS
+from app.calls.models import Call, CallQuestion
+from app.errors import Conflict, Invalid
+from app.routing import offers
+from app.routing.participants import parties
+from app.staff.models import Staff
+from app.work import Work
+
+
+async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
+    """Speak a question to the caller of a locked call. Raises Invalid, Conflict."""
+    if code not in QUESTIONS:
+        raise Invalid(f"There is no such question. Choose one of: {', '.join(QUESTIONS)}.")
+    offers.needs_conference(work)
+    await parties.talk_of(work, call)
+    if call.held_at is not None:
+        raise Conflict("The caller is on hold. Resume the talk first.")
+    if await open_question(work, call.id) is not None:
+        raise Conflict("Another question is being asked. Wait for the answer.")
+    question = CallQuestion(
+        id=uuid4(), call_id=call.id, code=code, state="asked", asked_by=staff.id,
+        asked_at=work.now,
+    )  # fmt: skip
+    work.session.add(question)
+    await work.session.flush()
+    await record.record(work, call, "question_asked", question=code)
+    work.defer("telephony:ask_caller", question_id=str(question.id))
+    work.announce("calls")
+    return question
+
+
+async def open_question(work: Work, call_id: UUID) -> CallQuestion | None:
+    """Return the question that is being asked, if there is one."""
+    found: CallQuestion | None = await work.session.scalar(
+        select(CallQuestion).where(CallQuestion.call_id == call_id, CallQuestion.state == "asked")
+    )
+    return found
+
+
+async def questions_of(work: Work, call_id: UUID) -> list[CallQuestion]:
+    """Return the questions that were asked in a call, in order."""
+    rows = await work.session.scalars(
+        select(CallQuestion)
+        .where(CallQuestion.call_id == call_id)
+        .order_by(CallQuestion.asked_at, CallQuestion.id)
+    )
+    return list(rows)
+
+
+async def settle(work: Work, call: Call, question: CallQuestion, answer: str | None) -> None:
+    """Record the key that the caller pressed; None if they pressed none in time."""
+    question.state = "answered" if answer is not None else "unanswered"
+    question.answer, question.answered_at = answer, work.now
+    await record.record(
+        work, call, "question_answered", question=question.code, answered=answer or "nothing"
+    )
+    if answer is not None and answer in QUESTIONS[question.code].danger:
+        call.danger = True
+        work.defer("telephony:note_danger", question_id=str(question.id))
+    work.announce("calls", "records")

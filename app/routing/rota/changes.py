@@ -1,0 +1,281 @@
+"""Changes to the rota: absences, extra stretches, swaps, days left out, ends, holidays."""
+
+from datetime import date, datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, or_, select
+
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.routing.models import Holiday, RotaChange, ShiftRow
+from app.routing.rota import on_duty, roster
+from app.routing.rota.on_duty import ChangeKind
+from app.routing.rota.shifts import Layer
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+_LONGEST = timedelta(days=400)
+
+
+class AlreadyDecided(Conflict):
+    default = "This change has already been decided."
+
+
+async def taker(work: Work, staff_id: UUID) -> Staff:
+    """Return a member of staff who can be on the rota. Raises NotFound."""
+    staff = await work.session.get(Staff, staff_id)
+    if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
+        raise NotFound("This person was not found, or does not take calls.")
+    return staff
+
+
+async def takers(work: Work) -> list[Staff]:
+    """Return everybody who can be on the rota, by name."""
+    rows = await work.session.scalars(select(Staff).where(Staff.active).order_by(Staff.name))
+    return [staff for staff in rows if may(staff.role, Permission.TAKE_CALLS)]
+
+
+# Limits for one person's future changes: each change makes the rota slower to compute.
+_MOST = 100
+_FURTHEST = timedelta(days=3 * 366)
+
+
+def check_span(work: Work, from_at: datetime, until_at: datetime) -> None:
+    """Check the time span of a change. Raises Invalid."""
+    if not from_at.year > 2000 or until_at - work.now > _FURTHEST:
+        raise Invalid("A change of the rota must be within the next three years.")
+    if not from_at < until_at:
+        raise Invalid("The end must be after the beginning.")
+    if until_at - from_at > _LONGEST:
+        raise Invalid("That is longer than a year. Add a shift or end one instead.")
+    if until_at <= work.now:
+        raise Invalid("That is over already: the rota of the past is not changed.")
+
+
+def _check_may(by: Staff, about: UUID) -> None:
+    if by.id != about and not may(by.role, Permission.PLAN_ROSTER):
+        raise NotAllowed("You can change only your own duty. Ask a person who plans the rota.")
+
+
+async def _add(work: Work, row: RotaChange) -> RotaChange:
+    open_ones = select(func.count()).where(
+        RotaChange.counsellor_id == row.counsellor_id,
+        RotaChange.state.in_(("asked", "in_force")),
+        RotaChange.until_at > work.now,
+    )
+    if (await work.session.scalar(open_ones) or 0) >= _MOST:
+        raise Conflict(f"There are already {_MOST} future changes. Withdraw some, or end a shift.")
+    work.session.add(row)
+    await work.session.flush()
+    write_entry(
+        work, f"rota: {row.kind} {row.state.replace('_', ' ')}", str(row.counsellor_id),
+        change=str(row.id), from_at=row.from_at.isoformat(), until_at=row.until_at.isoformat(),
+    )  # fmt: skip
+    work.announce("roster")
+    return row
+
+
+async def be_absent(
+    work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime, reason: str = ""
+) -> RotaChange:
+    """Record an absence: one's own, or by a planner. Raises Invalid, NotAllowed, NotFound."""
+    check_span(work, from_at, until_at)
+    _check_may(by, staff_id)
+    await taker(work, staff_id)
+    return await _add(
+        work,
+        RotaChange(
+            id=uuid4(), kind=ChangeKind.ABSENCE.value, counsellor_id=staff_id, from_at=from_at,
+            until_at=until_at, reason=_reason(reason), state="in_force", made_by=by.id,
+            made_at=work.now, settled_at=work.now,
+        ),
+    )  # fmt: skip
+
+
+async def add_extra(
+    work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime,
+    layer: Layer = Layer.PRIMARY, reason: str = "",
+) -> RotaChange:  # fmt: skip
+    """Add one stretch of duty besides the shifts. Raises Invalid, NotAllowed, NotFound."""
+    check_span(work, from_at, until_at)
+    if not may(by.role, Permission.PLAN_ROSTER):
+        raise NotAllowed("You cannot add to the rota. Ask a person who plans it.")
+    await taker(work, staff_id)
+    return await _add(
+        work,
+        RotaChange(
+            id=uuid4(), kind=ChangeKind.EXTRA.value, counsellor_id=staff_id, layer=layer.value,
+            from_at=from_at, until_at=until_at, reason=_reason(reason), state="in_force",
+            made_by=by.id, made_at=work.now, settled_at=work.now,
+        ),
+    )  # fmt: skip
+
+
+async def swap(
+    work: Work, by: Staff, staff_id: UUID, instead_id: UUID, from_at: datetime,
+    until_at: datetime, reason: str = "",
+) -> RotaChange:  # fmt: skip
+    """Let a colleague take over a stretch of a counsellor's duty.
+
+    A planner's swap is in force at once; a counsellor's swap waits until the colleague agrees.
+    Raises Invalid, NotAllowed, NotFound.
+    """
+    check_span(work, from_at, until_at)
+    _check_may(by, staff_id)
+    staff = await taker(work, staff_id)
+    await taker(work, instead_id)
+    if staff_id == instead_id:
+        raise Invalid("A swap needs two different people. Choose a colleague.")
+    has = on_duty.stretches(await roster.rota_of(work), from_at, until_at)
+    if not any(duty.counsellor_id == staff_id for duty in has):
+        raise Invalid(f"{staff.name} is not on duty then. There is nothing to take over.")
+    at_once = may(by.role, Permission.PLAN_ROSTER)
+    return await _add(
+        work,
+        RotaChange(
+            id=uuid4(), kind=ChangeKind.SWAP.value, counsellor_id=staff_id,
+            instead_id=instead_id, from_at=from_at, until_at=until_at, reason=_reason(reason),
+            state="in_force" if at_once else "asked", made_by=by.id, made_at=work.now,
+            settled_at=work.now if at_once else None,
+        ),
+    )  # fmt: skip
+
+
+def _reason(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) > 200:
+        raise Invalid("A reason has at most 200 characters.")
+    return text
+
+
+async def _locked(work: Work, change_id: UUID) -> RotaChange:
+    row = await work.session.get(RotaChange, change_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such change of the rota.")
+    return row
+
+
+async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> None:
+    """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
+    row = await _locked(work, change_id)
+    if row.instead_id != by.id and not may(by.role, Permission.PLAN_ROSTER):
+        raise NotFound("There is no such change of the rota.")
+    if row.state != "asked":
+        raise AlreadyDecided()
+    if agrees and row.until_at <= work.now:
+        raise Invalid("The time of this swap is over.")
+    row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
+    write_entry(work, f"rota: swap {row.state.replace('_', ' ')}", str(row.counsellor_id),
+                change=str(row.id))  # fmt: skip
+    work.announce("roster")
+
+
+async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
+    """Withdraw a change: planners any, others their own absence or open swap.
+
+    Raises NotFound, AlreadyDecided, Invalid.
+    """
+    row = await _locked(work, change_id)
+    own = row.made_by == by.id and (row.kind == ChangeKind.ABSENCE or row.state == "asked")
+    if not own and not may(by.role, Permission.PLAN_ROSTER):
+        raise NotFound("Not found, or you cannot withdraw this change.")
+    if row.state not in ("asked", "in_force"):
+        raise AlreadyDecided()
+    if row.until_at <= work.now:
+        raise Invalid("That is over already: the rota of the past is not changed.")
+    row.state, row.settled_at = "withdrawn", work.now
+    write_entry(work, f"rota: {row.kind} withdrawn", str(row.counsellor_id), change=str(row.id))
+    work.announce("roster")
+
+
+async def changes_between(work: Work, since: datetime, until: datetime) -> list[RotaChange]:
+    """Return changes that touch a window and are asked for or in force, by their beginning."""
+    rows = await work.session.scalars(
+        select(RotaChange)
+        .where(
+            RotaChange.state.in_(("asked", "in_force")),
+            RotaChange.from_at < until, RotaChange.until_at > since,
+        ).order_by(RotaChange.from_at, RotaChange.id)
+    )  # fmt: skip
+    return list(rows)
+
+
+async def asked_of(work: Work, staff: Staff) -> list[RotaChange]:
+    """Return open swaps that wait for this person's decision, or that they asked for."""
+    rows = await work.session.scalars(
+        select(RotaChange)
+        .where(
+            RotaChange.state == "asked", RotaChange.until_at > work.now,
+            or_(RotaChange.instead_id == staff.id, RotaChange.made_by == staff.id),
+        ).order_by(RotaChange.from_at)
+    )  # fmt: skip
+    return list(rows)
+
+
+# -- shifts ------------------------------------------------------------------------------
+
+
+async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
+    """End a shift after a last day; without one, it never begins again.
+
+    Raises NotFound, Invalid.
+    """
+    row = await work.session.get(ShiftRow, shift_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such shift.")
+    today = roster.local_day(work, row.timezone)
+    if last_on is not None:
+        roster.check_day(last_on)
+    last = last_on if last_on is not None else today - timedelta(days=1)
+    if last < today - timedelta(days=1):
+        raise Invalid("The rota of the past is not changed.")
+    write_entry(work, "shift ended", str(row.counsellor_id), shift=str(row.id),
+                last_on=last.isoformat())  # fmt: skip
+    if last < row.first_on:
+        await work.session.delete(row)
+    else:
+        row.last_on = last
+    work.announce("roster")
+
+
+async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
+    """Leave one day out of a shift. May be called twice. Raises NotFound, Invalid."""
+    row = await work.session.get(ShiftRow, shift_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such shift.")
+    if day < roster.local_day(work, row.timezone):
+        raise Invalid("The rota of the past is not changed.")
+    if day not in row.except_on:
+        row.except_on = sorted({*row.except_on, day})
+        write_entry(work, "shift left out", str(row.counsellor_id), shift=str(row.id),
+                    day=day.isoformat())  # fmt: skip
+        work.announce("roster")
+
+
+# -- holidays ----------------------------------------------------------------------------
+
+
+async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) -> None:
+    """Make a day a holiday, or one of the country's a working day. Raises Invalid."""
+    roster.check_day(day)
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 80:
+        raise Invalid("Give the holiday a name of 1 to 80 characters.")
+    row = await work.session.get(Holiday, day, with_for_update=True)
+    if row is None:
+        row = Holiday(on=day, name=name, free=free)
+        work.session.add(row)
+    row.name, row.free = name, free
+    write_entry(work, "holiday set", day.isoformat(), free=free)
+    work.announce("roster")
+
+
+async def clear_holiday(work: Work, day: date) -> None:
+    """Remove our own rule for a day; the country's calendar applies again. Raises NotFound."""
+    row = await work.session.get(Holiday, day, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no entry for that day.")
+    await work.session.delete(row)
+    write_entry(work, "holiday cleared", day.isoformat())
+    work.announce("roster")

@@ -1,0 +1,218 @@
+"""Compare the rota with presence: missing counsellors, and callers who wait too long.
+
+Runs every few seconds. Each problem opens an alarm, which is escalated to people on call until
+one of them acknowledges it, or until a counsellor is there again.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, update
+
+from app.calls import lines
+from app.calls.models import Call, Line, LineLanguage
+from app.calls.speech import LineScript
+from app.calls.states import CallState
+from app.errors import NotFound
+from app.jobs.transaction import transaction
+from app.routing.models import Alarm, AlarmKind, Presence, PresenceState
+from app.routing.plan import read_plan
+from app.routing.rota import roster
+from app.routing.rota.coverage import COVERING
+from app.routing.rota.roster import Person
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.work import PROGRAM, Ground, Work
+
+# The check runs every N seconds.
+EVERY = 5
+_LOCK = 710009
+# How long counsellors have to sign in after the beginning of their shift.
+_SIGNS_IN_WITHIN = timedelta(minutes=2)
+_SERVES = (
+    PresenceState.AVAILABLE, PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRAP_UP,
+)  # fmt: skip
+
+
+class Found(NamedTuple):
+    """A problem that needs a person, for a line in a language."""
+
+    line_id: UUID
+    language: str
+    kind: AlarmKind
+
+
+async def watch(ground: Ground) -> int:
+    """Open alarms for new problems and end those that are over. Return how many were opened."""
+    async with transaction(ground, PROGRAM) as work:
+        # Two workers that check at the same time would open each alarm twice.
+        if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+            return 0
+        return await _settle(work, await _look(work))
+
+
+async def _look(work: Work) -> list[Found]:
+    """Return the problems of this moment: at most one for each line and language."""
+    states = {
+        who: PresenceState(state)
+        for who, state in await work.session.execute(select(Presence.counsellor_id, Presence.state))
+    }
+    warned = set(
+        await work.session.scalars(
+            select(Presence.counsellor_id).where(
+                Presence.warned_at.is_not(None), Presence.state.in_(_SERVES)
+            )
+        )
+    )
+    waits = await _longest_waits(work)
+    present, everybody = await roster.on_shift(work), await roster.people(work)
+    begun = await _on_shift_for(work)
+    supervised = any(person.supervises for person in everybody.values())
+    rows = await work.session.execute(
+        select(Line.id, Line.number, Line.plan, LineLanguage.language)
+        .join(LineLanguage, LineLanguage.line_id == Line.id)
+        .where(Line.active, Line.practice.is_(False))
+    )
+    found = []
+    for line_id, number, plan, language in rows:
+        able = [
+            who
+            for who, on in present.items()
+            if on.layer in COVERING
+            and who in everybody
+            and _covers(everybody[who], number, language, supervised)
+        ]
+        kind = _kind(able, begun, states, warned)
+        longest = waits.get((line_id, language))
+        limit = timedelta(seconds=read_plan(plan).longest_wait)
+        if kind is None and longest is not None and work.now - longest > limit:
+            kind = AlarmKind.LONG_WAIT
+        if kind is not None:
+            found.append(Found(line_id, language, kind))
+    return found
+
+
+def _covers(person: Person, number: str, language: str, supervised: bool) -> bool:
+    """Return whether a counsellor covers a line in a language. A trainee alone does not."""
+    free = person.free
+    if free.training and not supervised:
+        return False
+    speaks = not free.languages or language in free.languages
+    return speaks and (not free.lines or number in free.lines)
+
+
+def _kind(
+    able: Iterable[UUID],
+    begun: dict[UUID, bool],
+    states: dict[UUID, PresenceState],
+    warned: set[UUID],
+) -> AlarmKind | None:
+    """Return what is wrong with the counsellors who should be at work, if anything."""
+    able = list(able)
+    if not any(begun.get(who) for who in able):
+        return None
+    now = {who: states.get(who, PresenceState.OFF_DUTY) for who in able}
+    if any(state in _SERVES for state in now.values()):
+        serving = {who for who, state in now.items() if state in _SERVES}
+        return AlarmKind.LAST_ONE_MISSES if serving <= warned else None
+    if any(state == PresenceState.BREAK for state in now.values()):
+        # They come back. If a caller waits too long meanwhile, that opens an alarm of its own.
+        return None
+    if any(state == PresenceState.AWAY for state in now.values()):
+        return AlarmKind.EVERYBODY_AWAY
+    return AlarmKind.NOBODY_SIGNED_IN
+
+
+async def _on_shift_for(work: Work) -> dict[UUID, bool]:
+    """Return who is on shift now, and whether they have had time to sign in."""
+    earlier = await roster.on_shift_at(work, work.now - _SIGNS_IN_WITHIN)
+    return {who: who in earlier for who in await roster.on_shift(work)}
+
+
+async def _longest_waits(work: Work) -> dict[tuple[UUID | None, str | None], datetime]:
+    rows = await work.session.execute(
+        select(Call.line_id, Call.language, func.min(Call.queued_at))
+        .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
+        .group_by(Call.line_id, Call.language)
+    )
+    return {(line_id, language): since for line_id, language, since in rows if since}
+
+
+async def _settle(work: Work, found: list[Found]) -> int:
+    """Open alarms for new problems, and end alarms whose problem is gone."""
+    rows = await work.session.scalars(
+        select(Alarm).where(Alarm.ended_at.is_(None), Alarm.line_id.is_not(None)).with_for_update()
+    )
+    known = {(alarm.line_id, alarm.language): alarm for alarm in rows.all()}
+    now = {(one.line_id, one.language): one.kind for one in found}
+    for key, alarm in known.items():
+        if key not in now:
+            end_alarm(work, alarm)
+            work.announce("alarms")
+    opened = 0
+    for (line_id, language), kind in now.items():
+        if (line_id, language) in known:
+            continue
+        await open_alarm(work, line_id=line_id, language=language, kind=kind.value)
+        work.announce("alarms")
+        opened += 1
+    return opened
+
+
+async def open_alarm(work: Work, **about: Any) -> None:
+    """Open an alarm about a line or a record. Its escalation begins after the commit."""
+    row = Alarm(id=uuid4(), begun_at=work.now, next_at=work.now, turn=1, **about)
+    work.session.add(row)
+    await work.session.flush()
+    work.defer("referrals:alarm_turn", alarm_id=str(row.id), turn=1)
+
+
+def end_alarm(work: Work, alarm: Alarm) -> None:
+    """End a locked alarm. Phones that still ring for it stop after the commit."""
+    alarm.ended_at, alarm.next_at = work.now, None
+    work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
+
+
+async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
+    """Return the open alarms with the name of their line, the oldest first."""
+    rows = await work.session.execute(
+        select(Alarm, Line.name)
+        .join(Line, Line.id == Alarm.line_id)
+        .where(Alarm.ended_at.is_(None))
+        .order_by(Alarm.begun_at)
+    )
+    return [(alarm, name) for alarm, name in rows]
+
+
+async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None = None) -> bool:
+    """Acknowledge an alarm. Return whether this person is the first. Raises NotFound."""
+    won = await work.session.scalar(
+        update(Alarm)
+        .where(Alarm.id == alarm_id, Alarm.acknowledged_at.is_(None))
+        .values(
+            acknowledged_at=work.now, acknowledged_by=by, next_at=None,
+            turn=Alarm.turn + 1,
+        )
+        .returning(Alarm.id)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+    if won is None:
+        if await work.session.get(Alarm, alarm_id) is None:
+            raise NotFound("There is no such alarm.")
+        return False
+    write_entry(
+        work, "alarm acknowledged", str(alarm_id),
+        by=str(staff.id) if staff else "on call",
+    )  # fmt: skip
+    work.defer("referrals:alarm_over", alarm_id=str(alarm_id))
+    work.announce("alarms")
+    return True
+
+
+async def line_of(work: Work, alarm: Alarm) -> LineScript | None:
+    """Return the line that an alarm is about; for danger, the helpline's oldest line."""
+    if alarm.line_id is None:
+        return await lines.any_line(work)
+    return await lines.line_of_id(work, alarm.line_id)

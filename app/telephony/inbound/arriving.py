@@ -1,0 +1,264 @@
+"""An incoming call: greeting and menu, then the queue, a partner or a voice message."""
+
+from datetime import timedelta
+
+from app.calls import callers, lines, record
+from app.calls.callers import FlagKind
+from app.calls.models import Call
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState, LegStatus, read_leg_status
+from app.privacy.numbers import caller_of
+from app.referrals.reading import has_open_urgent_referral
+from app.routing import offers, own_phones
+from app.routing.callbacks import can_be_called
+from app.routing.participants import leaving
+from app.routing.plan import (
+    AT_RISK_PRIORITY,
+    DANGER_PRIORITY,
+    TEST_CALLER_PRIORITY,
+    URGENT_REFERRAL_PRIORITY,
+    read_plan,
+)
+from app.routing.rota import roster
+from app.telephony.inbound.deciding import (
+    Decision,
+    as_it_was,
+    delivery_of,
+    go_back,
+    scene_of,
+    visit,
+    watch_danger,
+)
+from app.telephony.platforms import dialling
+from app.telephony.provider.signature import Signed
+from app.telephony.script import MENU_ATTEMPTS, Answer, Scene
+from app.work import Work
+
+
+async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
+    """Answer an incoming call. Its row is created before anything else."""
+    line = await lines.line_of_number(work, signed.fields.get("To"))
+    call, fresh = await record.open_call(
+        work,
+        provider_sid=signed.call_sid,
+        raw_from=caller_of(signed.fields),
+        line_id=line.id if line else None,
+        greeted=True,
+    )
+    key = f"voice:{call.provider_sid}"
+    if not fresh and _begins_again(call, signed):
+        return await _go_on(work, call), await scene_of(work, call)
+    if not fresh:
+        earlier = await record.earlier_answer(work, key)
+        if earlier is not None and earlier.answer is not None:
+            return earlier.answer, as_it_was(await scene_of(work, call), earlier)
+    speaks = line or await lines.any_line(work)
+    scene = Scene(speaks, call.id, call.language, work.now) if speaks else None
+    answer: Answer = {"kind": "menu", "attempt": 0} if scene else {"kind": "trouble"}
+    if fresh and scene is not None:
+        answer = await _welcome(work, call, signed, scene.line)
+    if not call.greeted:
+        # The webhook of the end came before the webhook of the beginning.
+        call.greeted = True
+        await record.restate(work, call, "the ring was heard of late")
+    await record.record(
+        work,
+        call,
+        "opened",
+        delivery=delivery_of(signed, key),
+        answer=answer if scene else None,
+        line_known=line is not None,
+        language=None,
+    )
+    return answer, scene
+
+
+def _begins_again(call: Call, signed: Signed) -> bool:
+    """Return whether an answered call whose caller has chosen a language starts over.
+
+    A proxy that answered for us, or an error of ours, sends a caller back to the start.
+    """
+    talks = read_leg_status(signed.fields.get("CallStatus")) is LegStatus.IN_PROGRESS
+    return talks and call.language is not None and CallState(call.state) is not CallState.ENDED
+
+
+async def _go_on(work: Work, call: Call) -> Answer:
+    """Send the caller back to where they were, with their place in the queue."""
+    call = await record.lock_call(work, call.id)
+    if not work.settings.has_conferences:
+        # A caller whose own leg asks us for a document is not with a counsellor.
+        offer = await offers.live_offer_of_call(work, call.id)
+        if offer is not None and offer.move_wanted_at is not None:
+            _, offer = await offers.lock_offer(work, offer.id)
+            await leaving.lose_counsellor(work, call, offer, "begun again", fetch_caller=False)
+    call.entries += 1
+    answer: Answer = go_back(call)
+    await record.record(work, call, "begun_again", answer=answer, state=call.state)
+    return answer
+
+
+async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> Answer:
+    """Choose what the caller hears first, and their priority, from what is known of the number."""
+    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    if staff_id is not None:
+        # A counsellor rings. It is not a caller's call, unless the counsellor stays on the line.
+        return {"kind": "duty_menu", "n": 1}
+    known = await callers.known(work, call)
+    plan = read_plan(line.plan)
+    call.priority = plan.priority
+    if FlagKind.AT_RISK in known.flags:
+        call.priority += AT_RISK_PRIORITY
+    if FlagKind.TEST_CALLER in known.flags:
+        call.priority += TEST_CALLER_PRIORITY
+    if known.before and await has_open_urgent_referral(work, call):
+        call.priority += URGENT_REFERRAL_PRIORITY
+    call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
+    if FlagKind.BLOCKED in known.flags:
+        call.blocked = True
+        return {"kind": "blocked", "n": 1}
+    return {"kind": "menu", "attempt": 0}
+
+
+def blocked(digits: str | None) -> Decision:
+    """Handle the key of a blocked caller, or none. The danger digit lets every caller through."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if digits == line.danger_digit:
+            language = call.language or line.languages[0].language
+            return await admit(work, call, delivery, line, language=language, danger=True)
+        answer: Answer = {"kind": "goodbye"}
+        await record.record(work, call, "blocked", delivery=delivery, answer=answer)
+        return answer
+
+    return decision
+
+
+def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
+    """Handle the digit of the menu, or none. No digit ends the call."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if asked_again and digits is None:
+            answer: Answer = {"kind": "menu", "attempt": attempt}
+            await record.record(
+                work, call, "menu_asked_again", delivery=delivery, answer=answer, language=None
+            )
+            return answer
+        danger = digits == line.danger_digit
+        chosen = next((s for s in line.languages if s.digit == digits), None)
+        if not danger and chosen is None and digits and attempt < MENU_ATTEMPTS:
+            answer = {"kind": "menu", "attempt": attempt}
+            await record.record(
+                work, call, "menu_not_understood", delivery=delivery, answer=answer, language=None
+            )
+            return answer
+        language = (chosen or line.languages[0]).language
+        return await admit(work, call, delivery, line, language=language, danger=danger)
+
+    return decision
+
+
+async def admit(
+    work: Work,
+    call: Call,
+    delivery: Delivery,
+    line: LineScript,
+    *,
+    language: str,
+    danger: bool,
+) -> Answer:
+    """Queue the caller if a counsellor is on duty; else ring the partner or offer a message."""
+    call.language = call.language or language
+    state = CallState(call.state)
+    if state is not CallState.GREETING:
+        return await _carry_on(work, call, delivery)
+    found = await roster.staffing(
+        work, line, language, danger=danger or call.danger, excluded=call.excluded_ids
+    )
+    if found.unstaffed is None:
+        call.unstaffed = None
+        if danger or call.danger:
+            watch_danger(work, call)
+        answer: Answer = {"kind": "enqueue", "entry": call.entries + 1}
+        await record.enter_queue(
+            work,
+            call,
+            language=language,
+            danger=danger,
+            priority=DANGER_PRIORITY if danger or call.danger else call.priority,
+            delivery=delivery,
+            answer=answer,
+        )
+        return answer
+    call.unstaffed = found.unstaffed.value
+    call.danger = call.danger or danger
+    if partner_is_due(work, call, line, at_once=True):
+        answer = on_to_partner(work, call)
+        if call.danger:
+            # If the partner does not take the caller either, the call is referred.
+            watch_danger(work, call)
+        await record.record(
+            work, call, "partner_rung", delivery=delivery, answer=answer, language=language
+        )
+        return answer
+    if call.danger:
+        # No counsellor is there: the call is referred at once.
+        work.defer("referrals:danger_unanswered", call_id=str(call.id))
+    answer = {"kind": "message", "n": visit(call), "reason": found.unstaffed.value}
+    if can_be_called(call) and not call.asked_back:
+        answer["callback"] = True
+    if found.resumes_at is not None:
+        answer["resumes_at"] = found.resumes_at.isoformat()
+    await record.record(
+        work,
+        call,
+        "unstaffed",
+        delivery=delivery,
+        answer=answer,
+        language=language,
+        danger=call.danger,
+    )
+    return answer
+
+
+# A partner who did not answer is not rung again for the same caller within this time.
+_PARTNER_REST = timedelta(minutes=10)
+
+
+def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = False) -> bool:
+    """Return whether it is time to ring the line's partner for this caller."""
+    plan = read_plan(line.plan)
+    if plan.partner_number is None:
+        return False
+    if call.partner_at is not None and work.now - call.partner_at < _PARTNER_REST:
+        return False
+    waited = (work.now - (call.queued_at or work.now)).total_seconds()
+    return at_once or waited >= plan.partner_after
+
+
+def on_to_partner(work: Work, call: Call) -> Answer:
+    call.partner_at = work.now
+    if not work.settings.has_conferences:
+        # The platform cannot screen the partner's phone, and does not report that it was answered.
+        work.defer("telephony:watch_partner", delay=dialling.LOOKS_EVERY, call_id=str(call.id))
+    return {"kind": "partner", "n": visit(call)}
+
+
+async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
+    """Answer a webhook of a phase that is over: send the call to where it is now."""
+    state = CallState(call.state)
+    if state is CallState.ENDED:
+        answer: Answer = {"kind": "goodbye"}
+    else:
+        call.entries += 1
+        answer = {"kind": "enqueue", "entry": call.entries}
+    await record.record(
+        work,
+        call,
+        "carried_on",
+        delivery=delivery,
+        answer=answer,
+        state=call.state,
+        language=call.language,
+    )
+    return answer

@@ -1,0 +1,113 @@
+"""A caller who cannot speak hears a question and answers it with a key.
+
+A conference cannot collect keys, so the caller is moved out of it for the question and back in
+afterwards, while the counsellor stays in.
+"""
+
+import contextlib
+from uuid import UUID
+
+from procrastinate import JobContext
+
+from app.calls import record
+from app.calls.asked import QUESTIONS
+from app.calls.models import Call, CallQuestion
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState
+from app.contacts import contacts
+from app.definitions.risk import Urgency
+from app.errors import Refusal
+from app.routing import offers
+from app.routing.models import OfferState
+from app.routing.participants import questions
+from app.telephony.inbound.deciding import Decision, go_back
+from app.telephony.jobs import parts_of, task
+from app.telephony.provider.client import Refused
+from app.telephony.provider.urls import call_path
+from app.telephony.script import Answer
+from app.work import Work
+
+# How many times a question is spoken to a caller who presses no key.
+_TIMES = 2
+
+
+@task("ask_caller")
+async def ask_caller(context: JobContext, question_id: str) -> None:
+    """Move the caller out of the conference to a question; the conference goes on."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        question = await work.session.get(CallQuestion, UUID(question_id))
+        if question is None or question.state != "asked":
+            return
+        call = await record.lock_call(work, question.call_id)
+        offer = await offers.live_offer_of_call(work, call.id)
+        talks = offer is not None and offer.state == OfferState.CONNECTED
+        if not talks or CallState(call.state) is not CallState.CONNECTED:
+            await questions.settle(work, call, question, None)
+            return
+        assert offer is not None
+        sid, conference, name = call.provider_sid, offer.conference_sid, str(offer.room)
+    conference = conference or await parts.provider.find_conference(name)
+    try:
+        if conference is None:
+            raise Refused("no such conference", status=404)
+        await parts.provider.set_end_on_exit(conference, sid, ends=False)
+        await parts.provider.move_call(sid, call_path(call.id, "question", q=question_id, n=1))
+    except Refused:
+        async with parts.work() as work:
+            call = await record.lock_call(work, call.id)
+            question = await work.session.get(CallQuestion, UUID(question_id))
+            if question is not None and question.state == "asked":
+                await questions.settle(work, call, question, None)
+
+
+def question(question_id: UUID, digits: str | None, n: int) -> Decision:
+    """Ask the question or take the key, then return the caller to the counsellor."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        asked = await work.session.get(CallQuestion, question_id, with_for_update=True)
+        heard = False
+        if asked is not None and asked.call_id == call.id and asked.state == "asked":
+            pressed = QUESTIONS[asked.code].answers.get(digits or "")
+            if pressed is None and n <= _TIMES:
+                answer: Answer = {
+                    "kind": "question", "code": asked.code, "q": str(question_id), "n": n + 1,
+                }  # fmt: skip
+                await record.record(
+                    work, call, "question_spoken", delivery=delivery, answer=answer,
+                    language=call.language,
+                )  # fmt: skip
+                return answer
+            await questions.settle(work, call, asked, pressed)
+            heard = pressed is not None
+        answer = await _back(work, call, heard)
+        await record.record(
+            work, call, "question_over", delivery=delivery, answer=answer, language=call.language
+        )
+        return answer
+
+    return decision
+
+
+async def _back(work: Work, call: Call, heard: bool) -> Answer:
+    offer = await offers.live_offer_of_call(work, call.id)
+    if CallState(call.state) is CallState.ENDED:
+        return {"kind": "goodbye"}
+    if offer is not None and offer.state == OfferState.CONNECTED:
+        return {"kind": "question_over", "offer_id": str(offer.room), "heard": heard}
+    # The counsellor's line was lost meanwhile.
+    call.entries += 1
+    return go_back(call)
+
+
+@task("note_danger")
+async def note_danger(context: JobContext, question_id: str) -> None:
+    """Set the urgency of the contact after a key that means danger, if none was decided."""
+    async with parts_of(context).work() as work:
+        question = await work.session.get(CallQuestion, UUID(question_id))
+        assert question is not None
+        with contextlib.suppress(Refusal):
+            await contacts.decide_by_key(
+                work, question.call_id, Urgency.IMMEDIATE, QUESTIONS[question.code].words
+            )

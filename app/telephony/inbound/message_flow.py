@@ -1,0 +1,101 @@
+"""The webhooks of a voice message: a recording, or silence."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls import record
+from app.calls.models import Call, VoiceMessage
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.routing import offers
+from app.telephony.inbound.arriving import admit
+from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, visit
+from app.telephony.provider.signature import Signed, read_number
+from app.telephony.script import Answer
+from app.work import Work
+
+
+def message_left(signed: Signed) -> Decision:
+    """Keep a voice message, thank the caller, and let them record more. We do not hang up."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if _is_silence(work, signed):
+            return await message_again()(work, call, delivery, line)
+        await note_recording(work, call, signed)
+        if caller_is_gone(signed) or signed.fields.get("Digits") == "hangup":
+            nothing: Answer = {"kind": "nothing"}
+            await record.record(work, call, "message_left", delivery=delivery, answer=nothing)
+            await offers.end_call(work, call, ended_by="caller")
+            return nothing
+        answer: Answer = {"kind": "message", "n": visit(call), "thanks": True}
+        await record.record(
+            work, call, "message_left", delivery=delivery, answer=answer, language=call.language
+        )
+        return answer
+
+    return decision
+
+
+def message_again() -> Decision:
+    """Handle silence: queue the caller if a counsellor is on duty by now; else ask again."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        language = call.language or line.languages[0].language
+        return await admit(work, call, delivery, line, language=language, danger=call.danger)
+
+    return decision
+
+
+def _is_silence(work: Work, signed: Signed) -> bool:
+    """Return whether a recording holds no message: Somleng records silence, too."""
+    nothing = signed.fields.get("RecordingDuration") == "0"
+    return nothing and not work.settings.has_conferences
+
+
+def recording_of(signed: Signed) -> str:
+    """Return the id of a recording. If there is no field for it, the address ends with it."""
+    sid = signed.fields.get("RecordingSid")
+    if not sid:
+        sid = signed.fields.get("RecordingUrl", "").rpartition("/")[2].partition(".")[0]
+    return sid[:64]
+
+
+async def note_recording(work: Work, call: Call, signed: Signed) -> None:
+    """Note a recording, whichever of its webhooks comes first, and have it fetched."""
+    sid = recording_of(signed)
+    status = signed.fields.get("RecordingStatus", "completed")
+    if not sid or status not in ("completed", "absent"):
+        return
+    if _is_silence(work, signed):
+        return
+    seconds = signed.fields.get("RecordingDuration", "")
+    message_id = await work.session.scalar(
+        pg_insert(VoiceMessage)
+        .values(
+            id=uuid4(),
+            call_id=call.id,
+            recording_sid=sid,
+            state="recorded" if status == "completed" else "absent",
+            seconds=read_number(seconds),
+            created_at=work.now,
+        )
+        .on_conflict_do_nothing(index_elements=[VoiceMessage.recording_sid])
+        .returning(VoiceMessage.id)
+    )
+    if message_id is not None and status == "completed":
+        call.messages += 1
+        work.defer("telephony:import_message", message_id=str(message_id))
+        await record.restate(work, call, "a voice message was heard of late")
+        work.announce("messages")
+
+
+async def recording_status(work: Work, call_id: UUID, signed: Signed) -> None:
+    """Handle the recording callback: the message is complete, or there is none."""
+    call = await record.lock_call(work, call_id)
+    sid = signed.fields.get("RecordingSid", "")
+    key = f"recording:{sid}:{signed.fields.get('RecordingStatus', '')}"
+    if await record.earlier_answer(work, key) is not None:
+        return
+    await record.record(work, call, "recording", delivery=delivery_of(signed, key))
+    await note_recording(work, call, signed)

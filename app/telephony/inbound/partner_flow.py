@@ -1,0 +1,58 @@
+"""The partner number: the partner takes the caller with a key, or the caller returns to us."""
+
+from uuid import UUID
+
+from app.calls import record
+from app.calls.models import Call
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState
+from app.routing import offers
+from app.telephony.inbound.arriving import admit
+from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, scene_of
+from app.telephony.platforms import dialling
+from app.telephony.provider.signature import Signed
+from app.telephony.script import TAKE_DIGIT, Answer, Scene
+from app.work import Work
+
+
+def partner_left(signed: Signed) -> Decision:
+    """Handle the end of the dial to the partner: take back a caller who is still on the line."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        if not work.settings.has_conferences and call.transferred_at is None:
+            dialling.note_partner(work, call, signed)
+        if caller_is_gone(signed):
+            nothing: Answer = {"kind": "nothing"}
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            return nothing
+        # We cannot tell whether the partner ended the talk or the line broke, so a caller who
+        # stays on the line is ours again and is not hung up on.
+        language = call.language or line.languages[0].language
+        return await admit(work, call, delivery, line, language=language, danger=call.danger)
+
+    return decision
+
+
+async def partner_asked(
+    work: Work, call_id: UUID, signed: Signed, attempt: int
+) -> tuple[Answer, Scene | None]:
+    """Ask the person or machine that answered the partner's phone: key 1 takes the caller."""
+    call = await record.lock_call(work, call_id)
+    scene = await scene_of(work, call)
+    key = f"partner:{call_id}:{signed.call_sid}:{attempt}"
+    event = await record.earlier_answer(work, key)
+    if event is not None and event.answer is not None:
+        return event.answer, scene
+    answer: Answer = {"kind": "hang_up"}
+    if CallState(call.state) is CallState.GREETING:
+        if attempt and signed.fields.get("Digits") == TAKE_DIGIT:
+            call.transferred_at = work.now
+            answer = {"kind": "nothing"}
+        elif attempt < 2:
+            answer = {"kind": "partner_ask", "attempt": attempt}
+    await record.record(
+        work, call, "partner_asked", delivery=delivery_of(signed, key), answer=answer,
+        taken=call.transferred_at is not None,
+    )  # fmt: skip
+    return answer, scene

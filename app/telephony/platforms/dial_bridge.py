@@ -1,0 +1,311 @@
+"""The second bridge: follow a `<Dial>` on a platform without conferences.
+
+The platform reports nothing while a dialled phone rings or talks, so it is asked every two seconds
+until the phone is answered. When the dial is over, the caller's leg asks for the next document.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from procrastinate import JobContext
+from sqlalchemy import select
+
+from app.calls import lines, record
+from app.calls.models import Call, Leg
+from app.calls.record import Delivery
+from app.calls.speech import LineScript
+from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.contacts import contacts
+from app.routing import offers
+from app.routing.callbacks import NOT_RUNG
+from app.routing.models import Offer, OfferState
+from app.routing.participants import leaving
+from app.routing.plan import read_plan
+from app.telephony.counsellor.counsellor_flow import apply_leg_status, connect
+from app.telephony.counsellor.leg_jobs import known_sids
+from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, go_back, scene_of
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.platforms.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
+from app.telephony.provider.client import ProviderLeg
+from app.telephony.provider.signature import Signed
+from app.telephony.script import Answer, Scene
+from app.work import Work
+
+# A leg that the platform does not know after N questions was never dialled.
+_NEVER = 10
+# How far the platform's clock may differ from ours.
+_CLOCKS_DIFFER = timedelta(seconds=5)
+# No dial of ours rings for as long as this.
+_RINGS_OUT = timedelta(seconds=60)
+
+
+def dialled(offer_id: UUID, signed: Signed) -> Decision:
+    """Handle the end of the caller's dial: the counsellor has hung up, or did not answer."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        _, offer = await offers.lock_offer(work, offer_id)
+        status = dial_result(signed).status
+        await _note_talk(work, call, offer, signed)
+        if (leg := await dialled_leg(work, offer_id)) is not None and leg.ended_at is None:
+            leg.status, leg.ended_at = status.value, work.now
+        if caller_is_gone(signed):
+            answer: Answer = {"kind": "nothing"}
+            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=answer)
+            return answer
+        if CallState(call.state) is CallState.ENDED:
+            answer = {"kind": "goodbye"}
+        else:
+            entries = call.entries
+            await leaving.lose_counsellor(
+                work, call, offer, f"dialled: {status.value}", fetch_caller=False
+            )
+            if call.entries == entries:
+                call.entries += 1
+            answer = go_back(call)
+        await record.record(
+            work, call, "dialled", delivery=delivery, answer=answer, offer_id=str(offer_id),
+            language=call.language,
+        )  # fmt: skip
+        return answer
+
+    return decision
+
+
+async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed) -> None:
+    """Derive the start of a talk from its end, if we did not see that the phone was answered."""
+    result = dial_result(signed)
+    if result.status is not LegStatus.COMPLETED:
+        return
+    if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+        return
+    began = work.now - timedelta(seconds=result.seconds)
+    await connect(work, call, offer, at=max(began, offer.move_wanted_at or offer.opened_at))
+
+
+async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
+    """End a call-back: the caller has hung up, or did not answer."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    key = f"rang-back:{offer_id}"
+    answer: Answer = {"kind": "hang_up"}
+    if await record.earlier_answer(work, key) is None:
+        await record.record(
+            work, call, "rang_back", delivery=delivery_of(signed, key), answer=answer,
+            offer_id=str(offer_id),
+        )  # fmt: skip
+        talked = dial_result(signed).status is LegStatus.COMPLETED
+        await _note_talk(work, call, offer, signed)
+        if CallState(call.state) is not CallState.ENDED:
+            _was_rung(call, "")
+            by = "caller" if talked else "provider"
+            await offers.end_call(work, call, ended_by=by)
+    return answer, await scene_of(work, call, offer_id)
+
+
+def _was_rung(call: Call, sid: str) -> None:
+    """Give the call the platform's id, or an id which says that it got none."""
+    if call.provider_sid.startswith(NOT_RUNG):
+        call.provider_sid = sid[:64] or f"dialled-{call.id}"
+
+
+# -- asking the platform -----------------------------------------------------------------------
+
+_LIFTED = (LegStatus.IN_PROGRESS, LegStatus.COMPLETED)
+
+
+async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
+    """Return what the platform knows of a dialled leg; None if nothing, or if it is over for us."""
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        if leg is None or leg.ended_at is not None:
+            return None
+        call = await work.session.get(Call, leg.call_id)
+        assert call is not None
+        known = await known_sids(work, leg.created_at)
+        parent, sid = call.provider_sid, leg.provider_sid
+        # Legs dialled for an earlier offer began before this.
+        since = leg.created_at - _CLOCKS_DIFFER
+    legs = await parts.provider.dialled_by(parent)
+    if sid is not None:
+        return next((one for one in legs if one.sid == sid), None)
+    return next((one for one in legs if one.sid not in known and one.since >= since), None)
+
+
+async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
+    """Keep what the platform said of a dialled leg, and look again until it is answered."""
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        if leg is None:
+            return
+        call, offer = await offers.lock_offer(work, leg.offer_id)
+        await work.session.refresh(leg, with_for_update=True)
+        if leg.ended_at is not None or CallState(call.state) is CallState.ENDED:
+            return
+        if found is not None:
+            leg.provider_sid = leg.provider_sid or found.sid
+            if read_leg_status(found.status) is LegStatus.IN_PROGRESS:
+                status = LegStatus.IN_PROGRESS
+                await apply_leg_status(work, call, offer, leg, status, leg.provider_sid)
+                if offer.state == OfferState.ACCEPTED and offer.released_at is None:
+                    await connect(work, call, offer, at=work.now)
+                return
+        if offer.released_at is None and offer.state == OfferState.ACCEPTED:
+            work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
+
+
+@task("watch_dialled")
+async def watch_dialled(context: JobContext, leg_id: str) -> None:
+    """Check whether the phone that the caller's leg dials was answered."""
+    parts = parts_of(context)
+    await _note(parts, leg_id, await _look(parts, leg_id))
+
+
+@task("end_dialled")
+async def end_dialled(context: JobContext, leg_id: str) -> None:
+    """End the leg to a dialled phone that is no longer needed; the caller goes on with us."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        sid = leg.provider_sid if leg is not None and leg.ended_at is None else None
+    if sid is not None:
+        await parts.provider.end_leg(sid)
+    found = await _look(parts, leg_id)
+    if found is not None and sid is None and not _over(found):
+        await parts.provider.end_leg(found.sid)
+    async with parts.work() as work:
+        leg = await work.session.get(Leg, UUID(leg_id))
+        if leg is None or leg.ended_at is not None:
+            return
+        call, offer = await offers.lock_offer(work, leg.offer_id)
+        await work.session.refresh(leg, with_for_update=True)
+        leg.asks += 1
+        if found is not None:
+            leg.provider_sid = leg.provider_sid or found.sid
+            await _note_late(work, call, offer, leg, found)
+        if found is not None or sid is not None or leg.asks >= _NEVER:
+            leg.ended_at = leg.ended_at or work.now
+        else:
+            # It may be dialled in a moment.
+            work.defer("telephony:end_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
+
+
+def _over(found: ProviderLeg) -> bool:
+    status = read_leg_status(found.status)
+    return status is not None and is_over(status)
+
+
+async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: ProviderLeg) -> None:
+    """Record a talk whose caller was gone before we looked, if the phone was answered."""
+    if read_leg_status(found.status) not in _LIFTED or offer.connected_at is not None:
+        return
+    if CallState(call.state) is not CallState.ENDED:
+        return
+    await record.add_late_answer(work, call, at=max(found.since, leg.created_at))
+    if call.answered_at is not None:
+        await contacts.open_for_call(work, call, offer.counsellor_id)
+
+
+@task("settle_dialled")
+async def settle_dialled(context: JobContext, offer_id: str) -> None:
+    """Ask the platform about an accepted offer with no report of a talk, before a leg is ended.
+
+    If a leg is up, and its dial has lasted longer than any phone rings, the two are talking.
+    Until the platform has answered, nothing is ended.
+    """
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        back = call.direction == "outbound"
+        sid = await _first_leg(work, offer) if back else call.provider_sid
+        leg = await dialled_leg(work, offer.id)
+    if leg is not None:
+        await _note(parts, str(leg.id), await _look(parts, str(leg.id)))
+    found = await parts.provider.fetch_call(sid) if sid else None
+    status = read_leg_status(found.status) if found is not None else None
+    up = status is not None and not is_over(status)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
+            return
+        if up and offer.move_wanted_at is not None:
+            await connect(work, call, offer, at=work.now)
+        elif back and offer.move_wanted_at is not None:
+            # The caller was not reached; it counts as an attempt.
+            _was_rung(call, "")
+            await offers.end_call(work, call, ended_by="provider")
+        elif not back and not up:
+            lost = found is None
+            by = "program" if lost else "caller"
+            await offers.end_call(work, call, ended_by=by, lost=lost)
+        else:
+            # The counsellor did not press 1 after the click; or did, and the caller's leg did not
+            # ask us again.
+            pressed = not back and await was_pressed(work, offer)
+            await offers.miss_offer(work, call, offer, "not connected in time", our_fault=pressed)
+
+
+async def _first_leg(work: Work, offer: Offer) -> str | None:
+    """Return the leg in which the counsellor pressed 1, and which dials the call-back."""
+    found: str | None = await work.session.scalar(
+        select(Leg.provider_sid)
+        .where(Leg.offer_id == offer.id, Leg.answered_at.is_not(None), Leg.sending != "dialled")
+        .limit(1)
+    )
+    return found
+
+
+# -- the partner, and call-backs ---------------------------------------------------------------
+
+
+@task("watch_partner")
+async def watch_partner(context: JobContext, call_id: str) -> None:
+    """Check whether the partner has answered the phone that the caller's leg dials."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        to = read_plan(line.plan).partner_number if line is not None else None
+        began, parent = call.partner_at, call.provider_sid
+        if to is None or began is None or call.transferred_at or work.now - began > _RINGS_OUT:
+            return
+        over = CallState(call.state) is CallState.ENDED
+        if not over and CallState(call.state) is not CallState.GREETING:
+            return
+    legs = await parts.provider.dialled_by(parent)
+    lifted = any(one.to == to and read_leg_status(one.status) in _LIFTED for one in legs)
+    async with parts.work() as work:
+        call = await record.lock_call(work, UUID(call_id))
+        if lifted and call.transferred_at is None:
+            call.transferred_at = work.now
+            await record.record(work, call, "partner_took")
+            await record.restate(work, call, "the partner was seen to take it")
+        elif not over:
+            work.defer("telephony:watch_partner", delay=LOOKS_EVERY, call_id=call_id)
+
+
+def _wanted(call: Call, offer: Offer) -> bool:
+    """Return whether the id of the caller's leg, or whether they answered, is still unknown."""
+    return offer.state == OfferState.ACCEPTED or call.provider_sid.startswith(NOT_RUNG)
+
+
+@task("watch_back")
+async def watch_back(context: JobContext, offer_id: str) -> None:
+    """Check whether the caller has answered a call-back."""
+    parts = parts_of(context)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        parent = await _first_leg(work, offer)
+        if offer.released_at is not None or not _wanted(call, offer) or parent is None:
+            return
+    legs = await parts.provider.dialled_by(parent)
+    async with parts.work() as work:
+        call, offer = await offers.lock_offer(work, UUID(offer_id))
+        if offer.released_at is not None or not _wanted(call, offer):
+            return
+        if legs:
+            _was_rung(call, legs[0].sid)
+            if read_leg_status(legs[0].status) is LegStatus.IN_PROGRESS:
+                await connect(work, call, offer, at=work.now)
+                return
+        work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=offer_id)

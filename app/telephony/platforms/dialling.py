@@ -1,0 +1,181 @@
+"""Platforms without conferences: when the caller's own leg dials a counsellor.
+
+The counsellor's phone rings as on any platform, and the counsellor presses 1. Then the phone is
+free again for a moment. The caller's leg asks for the next words every few seconds, and now gets
+a `<Dial>` of that phone. The counsellor has just pressed a key, so no machine takes a child's call.
+A click on the board does not prove that the phone is on, so the key is needed after it, too.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.calls.models import Call, Leg, RecordedEvent
+from app.calls.states import CallState, LegStatus, read_leg_status
+from app.routing import offers
+from app.routing.models import Offer, OfferState
+from app.settings import Settings
+from app.staff.models import Staff
+from app.telephony.provider.signature import Signed, read_number
+from app.telephony.script import DIALLED_RINGS, RINGS_BACK, Answer, Scene
+from app.work import Work
+
+# After this time the phone is dialled, even if we are not told that it is free again.
+_FREE_AFTER = timedelta(seconds=8)
+# How long the platform may take to carry out a document of ours and report the result.
+ON_THE_WAY = timedelta(seconds=10)
+# How often the platform is asked whether a dialled phone was answered.
+LOOKS_EVERY = timedelta(seconds=2)
+
+_HEARD_OF = (
+    "wait", "waits_on", "enter_queue", "returned", "danger", "dial", "dialled", "partner_rung",
+)  # fmt: skip
+
+
+async def is_silent(work: Work, call: Call) -> bool:
+    """Return whether a waiting caller's leg has not asked for the next words for too long."""
+    last: datetime | None = await work.session.scalar(
+        select(RecordedEvent.at)
+        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind.in_(_HEARD_OF))
+        .order_by(RecordedEvent.id.desc())
+        .limit(1)
+    )
+    return last is None or work.now - last >= timedelta(seconds=work.settings.silence_seconds)
+
+
+async def dial_now(work: Work, call: Call) -> Answer | None:
+    """Return the answer that dials the counsellor who took the call, once their phone is free."""
+    if work.settings.has_conferences or CallState(call.state) is not CallState.OFFERED:
+        return None
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is None or offer.state != OfferState.ACCEPTED or offer.move_wanted_at is not None:
+        return None
+    if not await _is_free(work, offer):
+        return None
+    offer.move_wanted_at, offer.asked_at = work.now, None
+    offer.expires_at = work.now + timedelta(seconds=DIALLED_RINGS) + ON_THE_WAY
+    leg = Leg(
+        id=uuid4(), call_id=call.id, offer_id=offer.id, sending="dialled", created_at=work.now,
+        sent_at=work.now,
+    )  # fmt: skip
+    work.session.add(leg)
+    work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=str(leg.id))
+    return {"kind": "dial", "offer_id": str(offer.id)}
+
+
+async def _is_free(work: Work, offer: Offer) -> bool:
+    """Return whether the call in which the counsellor pressed 1 is over, so they can be rung again.
+
+    A SIP address is not rung for a key: there a click is enough.
+    """
+    legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
+    pressed = max((leg.answered_at for leg in legs if leg.answered_at), default=None)
+    if legs and pressed is None:
+        return False
+    up = any(leg.ended_at is None for leg in legs)
+    return not up or pressed is None or work.now - pressed >= _FREE_AFTER
+
+
+async def was_pressed(work: Work, offer: Offer) -> bool:
+    """Return whether the counsellor has pressed 1, or clicked where no key can be asked for."""
+    legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
+    return not legs or any(leg.answered_at for leg in legs)
+
+
+async def note_pressed(work: Work, offer: Offer, sid: str) -> None:
+    """Note that a person pressed 1 in this leg."""
+    legs = list(
+        await work.session.scalars(
+            select(Leg).where(Leg.offer_id == offer.id, Leg.ended_at.is_(None)).with_for_update()
+        )
+    )
+    for leg in legs:
+        if leg.provider_sid in (sid, None):
+            leg.answered_at = work.now
+
+
+async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
+    """Return the leg to a counsellor that the caller's own leg dials or dialled, if any."""
+    found: Leg | None = await work.session.scalar(
+        select(Leg).where(Leg.offer_id == offer_id, Leg.sending == "dialled").with_for_update()
+    )
+    return found
+
+
+def dial_back(work: Work, call: Call, offer: Offer) -> Answer:
+    """Return the answer by which the counsellor's leg dials the call-back. Used once per call."""
+    call.rung_at = offer.move_wanted_at = work.now
+    offer.expires_at = work.now + timedelta(seconds=RINGS_BACK) + ON_THE_WAY
+    work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=str(offer.id))
+    return {"kind": "dial_back", "offer_id": str(offer.id)}
+
+
+async def is_stale(work: Work, answer: Answer) -> bool:
+    """Return whether an earlier answer would ring a counsellor whose offer is over."""
+    if answer["kind"] != "dial":
+        return False
+    offer = await work.session.get(Offer, UUID(answer["offer_id"]))
+    return offer is None or offer.released_at is not None
+
+
+class DialResult(NamedTuple):
+    """How a dial ended, and how many seconds the talk lasted."""
+
+    status: LegStatus
+    seconds: int
+
+
+def dial_result(signed: Signed) -> DialResult:
+    """Return what the platform says of a dial; after an error of ours the address repeats it."""
+    query = dict(parse_qsl(signed.path_and_query.partition("?")[2]))
+    word = signed.fields.get("DialCallStatus") or query.get("status")
+    seconds = signed.fields.get("DialCallDuration") or query.get("seconds", "")
+    return DialResult(read_leg_status(word) or LegStatus.FAILED, read_number(seconds) or 0)
+
+
+def note_partner(work: Work, call: Call, signed: Signed) -> None:
+    """Derive from the end of the dial when the partner answered, if we did not see it."""
+    result = dial_result(signed)
+    if result.status is LegStatus.COMPLETED and call.partner_at is not None:
+        began = work.now - timedelta(seconds=result.seconds)
+        call.transferred_at = max(began, call.partner_at)
+
+
+def address_back(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
+    """Return the address to ring for a call-back, and the number that the phone shows.
+
+    Telephone platforms cannot withhold the number. A gateway of the helpline's own can, for a call
+    from `anonymous`, the name that RFC 3323 (4.1.1.3) gives to a caller who withholds theirs.
+    """
+    if settings.callback_gateway is not None:
+        return f"sip:{number}@{settings.callback_gateway}", "anonymous"
+    return number, settings.callback_from or line_number
+
+
+async def number_of(work: Work, call: Call) -> str:
+    """Return the number to call back; empty once it is forgotten."""
+    if call.caller_number_sealed is None:
+        return ""
+    return work.keys.open(
+        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+    ).decode()
+
+
+async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene | None:
+    """Return the scene with the address that an answer dials, which is kept in no log."""
+    if scene is None or answer["kind"] not in ("dial", "dial_back"):
+        return scene
+    if answer["kind"] == "dial_back":
+        call = await work.session.get(Call, scene.call_id)
+        number = await number_of(work, call) if call is not None else ""
+        to, shows = address_back(work.settings, number, scene.line.shown_number)
+        return scene.where(to=to, shows=shows)
+    endpoint = await work.session.scalar(
+        select(Staff.endpoint)
+        .join(Offer, Offer.counsellor_id == Staff.id)
+        .where(Offer.id == UUID(answer["offer_id"]))
+    )
+    return scene.where(to=endpoint or "")
