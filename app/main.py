@@ -23,7 +23,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.contacts import records
-from app.dashboard.headers import SecurityHeaders
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal
@@ -31,8 +30,9 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
-from app.statistics.kept_targets import keep_target
+from app.statistics.counting.kept_targets import keep_target
 from app.telephony.webhooks import router as telephony
+from app.web.headers import SecurityHeaders
 from app.work import PROGRAM, Ground, Work
 
 _TELEPHONE = "/telephony"
@@ -103,7 +103,7 @@ def _edge(name: str) -> ModuleType:
 
 def _add_rest(app: FastAPI) -> None:
     """Add the pages and the JSON API."""
-    from app.staff.access import make_limiter
+    from app.web.access import make_limiter
 
     app.state.sign_in_limiter = make_limiter()
     _edge("api").add_api(app)

@@ -10,9 +10,9 @@ from app.api.referral_views import AgencyView, FoundView, agency_view, found_vie
 from app.errors import Invalid
 from app.referrals.directory import agencies, directory_csv
 from app.referrals.states import Service
-from app.staff.access import InWork, Requires, refuse_cross_site
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web.access import InWork, Requires, refuse_cross_site
 
 router = APIRouter(tags=["agencies"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DIRECTORY), scope="function")]

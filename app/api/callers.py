@@ -12,9 +12,9 @@ from app.calls.callers import FlagKind, NumberReason, WishKind
 from app.calls.models import Call
 from app.errors import NotAllowed, NotFound
 from app.routing import desk
-from app.staff.access import InWork, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.web.access import InWork, Requires
 from app.work import Work
 
 router = APIRouter(tags=["callers"])

@@ -35,17 +35,10 @@ from app.routing import callbacks, desk, offers, queue
 from app.routing.participants import company, parties, questions
 from app.routing.participants.company import Mode
 from app.staff import accounts
-from app.staff.access import (
-    HearsMessages,
-    InWork,
-    Requires,
-    SeesQueue,
-    SignedIn,
-    TakesCalls,
-)
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web.access import HearsMessages, InWork, Requires, SeesQueue, SignedIn, TakesCalls
 from app.work import Work
 
 router = APIRouter(tags=["calls"])

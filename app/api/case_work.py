@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from app.api.record_views import CaseRow, RequestView, case_row, request_view
 from app.contacts.cases import case_children, case_flags, case_links, case_requests, caseload, cases
 from app.contacts.states import CaseTie, FlagAbout
-from app.staff.access import InWork, ReadsRecords, WritesCases
-from app.staff.lean import LeanRoute
+from app.web.access import InWork, ReadsRecords, WritesCases
+from app.web.lean import LeanRoute
 
 router = APIRouter(tags=["cases"], route_class=LeanRoute)
 

@@ -29,10 +29,10 @@ from app.contacts.search import Wanted, search
 from app.contacts.states import FollowUpAbout
 from app.definitions.risk import Risk
 from app.errors import Invalid, NotFound
-from app.staff.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
-from app.staff.lean import LeanRoute
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
+from app.web.lean import LeanRoute
 from app.work import Work
 
 router = APIRouter(tags=["cases"], route_class=LeanRoute)

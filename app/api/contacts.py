@@ -34,10 +34,10 @@ from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, NonCounselling, Source
 from app.definitions.risk import Urgency
 from app.errors import NotFound
-from app.staff.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
 from app.staff.audit import write_entry
-from app.staff.lean import LeanRoute
 from app.staff.models import Staff
+from app.web.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
+from app.web.lean import LeanRoute
 from app.work import Work
 
 router = APIRouter(tags=["contacts"], route_class=LeanRoute)

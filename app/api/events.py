@@ -11,8 +11,8 @@ from fastapi.responses import StreamingResponse
 from app.contacts.scopes import may_read_any
 from app.database.bus import Bus
 from app.errors import NotFound
-from app.staff.access import InWork, SignedIn
 from app.staff.models import Staff
+from app.web.access import InWork, SignedIn
 
 router = APIRouter(tags=["events"])
 

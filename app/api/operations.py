@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.staff.access import Public
+from app.web.access import Public
 from app.work import Ground
 
 router = APIRouter(tags=["operations"])

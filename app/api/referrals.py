@@ -36,9 +36,9 @@ from app.referrals.states import (
     Service,
 )
 from app.routing import desk as call_desk
-from app.staff.access import InWork, Public, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web.access import InWork, Public, Requires
 
 router = APIRouter(tags=["referrals"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]

@@ -13,9 +13,9 @@ from app.errors import Invalid
 from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, first_instant, last_instant
-from app.staff.access import InWork, Requires, refuse_cross_site
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web.access import InWork, Requires, refuse_cross_site
 from app.work import Work
 
 router = APIRouter(tags=["roster"])

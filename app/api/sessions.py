@@ -6,9 +6,9 @@ from app.api.views import Credentials, Me, PresenceChoice, PresenceView
 from app.routing import desk, offers
 from app.routing.models import PresenceState
 from app.staff import accounts
-from app.staff.access import COOKIE, InWork, Public, SignedIn, TakesCalls, set_cookie, sign_in
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.web.access import COOKIE, InWork, Public, SignedIn, TakesCalls, set_cookie, sign_in
 from app.work import Work
 
 router = APIRouter(tags=["session"])

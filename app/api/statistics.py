@@ -16,24 +16,22 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
-from app.staff.access import Guard, InWork, Requires, refuse_cross_site, signed_in
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
-from app.statistics import budget, desk, making, planning, release, sending
+from app.statistics.counting.summary import today
 from app.statistics.dimensions import Dimension
-from app.statistics.guard import check_grid, last_over, over_by
-from app.statistics.making import (
-    Wanted,
-    file_name,
-    made,
-    note_export,
-    read_wanted,
-)
+from app.statistics.exports import desk, making
+from app.statistics.exports.making import Wanted, file_name, made, note_export, read_wanted
+from app.statistics.exports.writers import FORMATS
 from app.statistics.models import Export, ReportSchedule
 from app.statistics.periods import Period
-from app.statistics.summary import today
-from app.statistics.writers import FORMATS
+from app.statistics.planning import planning
+from app.statistics.protection import budget
+from app.statistics.protection.guard import check_grid, last_over, over_by
+from app.statistics.published import release
+from app.statistics.reports import sending
+from app.web.access import Guard, InWork, Requires, refuse_cross_site, signed_in
 from app.work import Work
 
 router = APIRouter(tags=["statistics"])

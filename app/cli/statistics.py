@@ -15,8 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from app.errors import BadSettings
 from app.jobs.transaction import transaction
 from app.staff import tokens
-from app.statistics import desk
-from app.statistics.making import (
+from app.statistics.counting.summary import today
+from app.statistics.exports import desk
+from app.statistics.exports.making import (
     PERSONAL,
     WHAT,
     Wanted,
@@ -25,7 +26,6 @@ from app.statistics.making import (
     note_export,
     read_wanted,
 )
-from app.statistics.summary import today
 from app.work import PROGRAM, Work
 
 Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]

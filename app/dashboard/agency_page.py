@@ -27,7 +27,7 @@ from app.referrals.states import (
     ReferralOutcome,
     RejectionReason,
 )
-from app.staff.access import InWork, Public
+from app.web.access import InWork, Public
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

@@ -19,10 +19,10 @@ from app.referrals.states import Service
 from app.routing import callbacks, desk, offers, presence, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
-from app.staff.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.web.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

@@ -34,10 +34,10 @@ from app.errors import Invalid
 from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
 from app.staff import accounts
-from app.staff.access import InWork, Requires
 from app.staff.audit import list_entries, write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.web.access import InWork, Requires
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

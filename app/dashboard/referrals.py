@@ -38,12 +38,12 @@ from app.referrals.states import (
 )
 from app.routing.models import AlarmKind
 from app.staff import accounts
-from app.staff.access import InWork, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.statistics import guarded_referrals
-from app.statistics.guard import last_over
 from app.statistics.periods import Period, Window, whole_period
+from app.statistics.protection import guarded_referrals
+from app.statistics.protection.guard import last_over
+from app.web.access import InWork, Requires
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

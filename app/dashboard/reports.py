@@ -12,26 +12,29 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.records import page
 from app.errors import NotAllowed
-from app.staff.access import InWork, Requires
 from app.staff.audit import write_entry
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
-from app.statistics import counted_calls, desk, planning, release, sending
-from app.statistics.counsellors import room
+from app.statistics.counting.counsellors import room
+from app.statistics.counting.kept_targets import targets_of
+from app.statistics.counting.labels import plain
+from app.statistics.counting.shapes import shapes_in
+from app.statistics.counting.summary import Asked, summarise, today, zones_of
 from app.statistics.dimensions import Dimension
-from app.statistics.guard import KEY_OF, is_content
-from app.statistics.kept_targets import targets_of
-from app.statistics.labels import plain
-from app.statistics.making import PERSONAL, WHAT, read_by, read_period, read_wanted
+from app.statistics.exports import desk
+from app.statistics.exports.making import PERSONAL, WHAT, read_by, read_period, read_wanted
+from app.statistics.exports.writers import FORMATS
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period, Window
-from app.statistics.printing import print_report
-from app.statistics.reports import Kind, Report, kind_of, kinds, window_of
-from app.statistics.sections import show
-from app.statistics.shapes import shapes_in
-from app.statistics.summary import Asked, summarise, today, zones_of
-from app.statistics.writers import FORMATS
+from app.statistics.planning import planning
+from app.statistics.protection.guard import KEY_OF, is_content
+from app.statistics.published import release
+from app.statistics.reports import counted_calls, sending
+from app.statistics.reports.printing import print_report
+from app.statistics.reports.reports import Kind, Report, kind_of, kinds, window_of
+from app.statistics.reports.sections import show
+from app.web.access import InWork, Requires
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

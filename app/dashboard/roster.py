@@ -20,9 +20,9 @@ from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
 from app.routing.rota.on_duty import Span
 from app.routing.rota.shifts import Duty, Layer, OnHolidays, first_instant
-from app.staff.access import InWork, Public, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.web.access import InWork, Public, Requires
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

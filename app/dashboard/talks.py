@@ -15,9 +15,9 @@ from app.routing import callbacks, desk, offers
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import company, parties, questions
 from app.routing.participants.company import ROLES, Mode
-from app.staff.access import InWork, Requires
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.web.access import InWork, Requires
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

@@ -33,8 +33,8 @@ from app.demo.floor import make_tables
 from app.demo.load import Prepared, Result, run_load
 from app.demo.stage import Counsellor, free_port, stage_on
 from app.privacy.keys import Keys
-from app.staff.access import COOKIE
 from app.staff.roles import Role
+from app.web.access import COOKIE
 
 CONTACTS, CASES = 100_000, 10_000
 COUNSELLORS = 40

@@ -28,7 +28,7 @@ from app.demo.simulated_day import simulate
 from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
 from app.routing.queue import match_once
-from app.statistics.erlang import erlang_a, erlang_c
+from app.statistics.planning.erlang import erlang_a, erlang_c
 from app.work import PROGRAM
 
 CREW = 1000

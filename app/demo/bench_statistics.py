@@ -27,7 +27,7 @@ from app.database.migrate import migrate
 from app.definitions.library import load
 from app.demo.bench import _environment, report
 from app.demo.stage import MONDAY, stage_on
-from app.statistics.days import days_to_keep, keep_days
+from app.statistics.facts.days import days_to_keep, keep_days
 
 YEAR = datetime(2029, 1, 1, tzinfo=UTC)
 NOW = MONDAY
@@ -246,9 +246,9 @@ def _run_child(url: str, what: str, *more: str) -> str:
 async def _child_summaries() -> dict[str, Any]:
     from app.jobs.transaction import transaction
     from app.settings import read_settings
-    from app.statistics.making import read_by, read_period
+    from app.statistics.counting.summary import Asked, summarise
+    from app.statistics.exports.making import read_by, read_period
     from app.statistics.periods import Window
-    from app.statistics.summary import Asked, summarise
     from app.work import PROGRAM, make_ground
 
     ground = make_ground(read_settings(), SteppedClock(NOW))
@@ -384,7 +384,7 @@ async def _child_export(path: Path) -> float:
     """Return the seconds from the first query to the last byte, as for a COPY."""
     from app.jobs.transaction import transaction
     from app.settings import read_settings
-    from app.statistics.making import made, read_wanted
+    from app.statistics.exports.making import made, read_wanted
     from app.work import PROGRAM, make_ground
 
     ground = make_ground(read_settings(), SteppedClock(NOW))

@@ -15,10 +15,10 @@ from app.practice.legs import Leg
 from app.practice.parties import Phone
 from app.routing import queue
 from app.staff.audit import verify_chains
+from app.statistics.counting.reconcile import reconcile, unexplained
+from app.statistics.counting.summary import Asked, summarise
 from app.statistics.dimensions import Dimension
 from app.statistics.periods import Period, Window
-from app.statistics.reconcile import reconcile, unexplained
-from app.statistics.summary import Asked, summarise
 from app.work import PROGRAM
 
 # How long a caller may be alone in a conference: until a dead counsellor's line is noticed.

@@ -32,11 +32,11 @@ from app.routing.rota.roster import add_shift
 from app.server import Server
 from app.settings import Settings
 from app.staff import accounts
-from app.staff.access import COOKIE
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.telephony.provider.client import Provider
 from app.telephony.provider.setup import Report, read_lines, set_up
+from app.web.access import COOKIE
 from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.definitions.trees import Tree
-from app.statistics.columns import Block, Words
-from app.statistics.facts import Questions
+from app.statistics.facts.columns import Block, Words
+from app.statistics.facts.facts import Questions
 
 
 class Dimension(StrEnum):

@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.jobs.transaction import transaction
 from app.mail import NotMailed
-from app.statistics import desk, sending
-from app.statistics.days import days_to_keep, keep_days
+from app.statistics.exports import desk
+from app.statistics.facts.days import days_to_keep, keep_days
+from app.statistics.reports import sending
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(

@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute
 
 from app.api.sessions import router as sessions_router
 from app.demo.stage import Counsellor, Stage
-from app.staff.access import Guard, Public
 from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.web.access import Guard, Public
 from tests.scenarios.test_main_job import talk
 
 

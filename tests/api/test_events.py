@@ -4,7 +4,7 @@ import asyncio
 
 from app.database.bus import Subscription
 from app.demo.stage import Stage
-from app.staff.access import COOKIE
+from app.web.access import COOKIE
 
 
 def listening() -> int:

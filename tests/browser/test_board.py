@@ -10,7 +10,7 @@ from app.database.bus import EVERYTHING
 from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
 from app.practice.legs import Leg
-from app.staff.access import COOKIE
+from app.web.access import COOKIE
 from app.work import make_ground
 from tests.browser.conftest import CHROMIUM, signed_in
 

@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, Route, async_playwright, 
 
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
-from app.staff.access import COOKIE
+from app.web.access import COOKIE
 from tests.browser.conftest import CHROMIUM, FLAGS, signed_in
 from tests.browser.test_board import ring
 from tests.scenarios.test_contacts import WHOLE, completed, new_contact

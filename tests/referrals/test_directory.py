@@ -8,8 +8,8 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.referrals.directory.agencies import entries
 from app.referrals.directory.directory_csv import COLUMNS, write_directory
-from app.staff.access import COOKIE
 from app.staff.roles import Role
+from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.scenarios.helpline import add_agency
 from tests.scenarios.test_referrals import page

@@ -3,7 +3,7 @@
 import pytest
 
 from app.demo.simulated_day import simulate
-from app.statistics.erlang import erlang_a, erlang_c
+from app.statistics.planning.erlang import erlang_a, erlang_c
 
 AHT = 180.0
 

@@ -11,9 +11,9 @@ from app.calls.models import Call
 from app.contacts.records import register
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.staff.access import COOKIE
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
+from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.scenarios.test_cases import skip
 from tests.scenarios.test_contacts import WHOLE, changes, completed, new_contact, write

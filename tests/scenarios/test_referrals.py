@@ -10,9 +10,9 @@ from pypdf import PdfReader
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.staff.access import COOKIE
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
+from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.scenarios.helpline import (
     Mail,

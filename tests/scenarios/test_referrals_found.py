@@ -8,8 +8,8 @@ import pytest
 
 from app.demo.stage import Stage
 from app.practice.parties import Phone
-from app.staff.access import make_limiter
 from app.staff.roles import Role
+from app.web.access import make_limiter
 from tests.scenarios.helpline import (
     Mail,
     add_agency,

@@ -5,7 +5,14 @@ import random
 
 import pytest
 
-from app.statistics.erlang import MOST, erlang_a, erlang_b, erlang_c, needed, with_shrinkage
+from app.statistics.planning.erlang import (
+    MOST,
+    erlang_a,
+    erlang_b,
+    erlang_c,
+    needed,
+    with_shrinkage,
+)
 
 # 100 calls in half an hour, 180 s each, answered within 20 s: staff, waits, level, ASA.
 PUBLISHED_C = [

@@ -21,11 +21,11 @@ from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
-from app.statistics import desk
-from app.statistics.guard import CONTENT_MEASURES
+from app.statistics.counting.reconcile import reconcile, unexplained
+from app.statistics.exports import desk
+from app.statistics.exports.writers import safe
 from app.statistics.measures import NAMES, SUMS
-from app.statistics.reconcile import reconcile, unexplained
-from app.statistics.writers import safe
+from app.statistics.protection.guard import CONTENT_MEASURES
 from app.work import PROGRAM
 from tests.statistics import naive
 
@@ -354,8 +354,8 @@ async def test_rubbish_is_refused_in_words(
 
 
 def test_the_dictionary_names_every_column() -> None:
-    from app.statistics.making import WHAT, data_dictionary
-    from app.statistics.tables import record_columns
+    from app.statistics.exports.making import WHAT, data_dictionary
+    from app.statistics.exports.tables import record_columns
 
     entries = data_dictionary()
     assert {file for file, _, _ in entries} == set(WHAT)

@@ -18,10 +18,10 @@ from app.errors import NotAllowed
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.staff.tokens import add_token
-from app.statistics import budget
 from app.statistics.dimensions import Dimension
-from app.statistics.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.statistics.periods import Period, Window
+from app.statistics.protection import budget
+from app.statistics.protection.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.life import Life

@@ -14,12 +14,12 @@ from app.definitions.datafile import BadDefinition
 from app.definitions.library import load
 from app.demo.stage import Stage
 from app.errors import Invalid
-from app.statistics.days import days_to_keep, keep_days
-from app.statistics.facts import SHIPPED, Readers, read_questions, version_of
-from app.statistics.labels import of_question
-from app.statistics.release import read_public_period
-from app.statistics.tables import Batches, OutColumn, OutTable, batch_of
-from app.statistics.writers import write
+from app.statistics.counting.labels import of_question
+from app.statistics.exports.tables import Batches, OutColumn, OutTable, batch_of
+from app.statistics.exports.writers import write
+from app.statistics.facts.days import days_to_keep, keep_days
+from app.statistics.facts.facts import SHIPPED, Readers, read_questions, version_of
+from app.statistics.published.release import read_public_period
 
 
 async def kept(stage: Stage) -> int:

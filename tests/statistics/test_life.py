@@ -10,13 +10,13 @@ from sqlalchemy import select
 
 from app.contacts.models import Contact
 from app.jobs.transaction import transaction
-from app.statistics.days import days_to_keep, keep_days
+from app.statistics.counting.labels import OVERLAP, TOTAL
+from app.statistics.counting.summary import Asked, Summary, summarise
+from app.statistics.counting.targets import Target
 from app.statistics.dimensions import Dimension
-from app.statistics.labels import OVERLAP, TOTAL
+from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
-from app.statistics.summary import Asked, Summary, summarise
-from app.statistics.targets import Target
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.conftest import DAYS
@@ -85,7 +85,7 @@ def check(summary: Summary, ones: list[naive.Told]) -> int:
 
 
 def _figures_of_total(summary: Summary) -> dict[str, Any]:
-    from app.statistics.summary import figures
+    from app.statistics.counting.summary import figures
 
     return figures(NAMES, summary.total)
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.staff.roles import Role
-from app.statistics.guard import BASE, Rounding
-from app.statistics.release import read_public_period
+from app.statistics.protection.guard import BASE, Rounding
+from app.statistics.published.release import read_public_period
 
 REGIONS, SEXES, AGES = 24, ("girl", "boy", "other"), 7
 SMALLEST = 5

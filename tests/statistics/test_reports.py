@@ -17,9 +17,9 @@ from app.demo.stage import Counsellor, Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.statistics.guard import BASE
-from app.statistics.reports import Report, kind_of, kinds, window_of
-from app.statistics.shapes import SHIPPED, shapes_in
+from app.statistics.counting.shapes import SHIPPED, shapes_in
+from app.statistics.protection.guard import BASE
+from app.statistics.reports.reports import Report, kind_of, kinds, window_of
 from app.work import PROGRAM
 from tests.scenarios.helpline import Mail
 from tests.statistics import naive

@@ -12,11 +12,11 @@ from app.calls.hours import is_holiday
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage, stage_on
 from app.jobs.transaction import transaction
-from app.statistics.counsellors import room
-from app.statistics.days import days_to_keep, keep_days
-from app.statistics.erlang import needed
+from app.statistics.counting.counsellors import room
+from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.periods import Window
-from app.statistics.planning import plan
+from app.statistics.planning.erlang import needed
+from app.statistics.planning.planning import plan
 from app.work import PROGRAM
 from tests.statistics import naive
 from tests.statistics.life import Life

@@ -1,0 +1,131 @@
+"""Labels of dimension values: each from the question that asks for it, in every form version.
+
+A code means what its own question says. Two questions may use one code for different answers, so a
+label is never taken from another question.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from app.contacts.records import library_of
+from app.definitions.forms import Meaning
+from app.definitions.library import Library
+from app.definitions.trees import Tree, label_in
+from app.staff.models import Staff
+from app.statistics.dimensions import COLUMN, Dimension
+from app.statistics.facts.columns import NONE, NOT_SAID
+from app.statistics.facts.facts import Questions, read_questions
+from app.statistics.measures import MEASURES, OUTCOMES
+from app.work import Work
+
+TOTAL, OVERLAP = "total", "counted more than once"
+_YES_NO = {"yes": "Yes", "no": "No", "unknown": "Unknown"}
+_CIRCUMSTANCES = {
+    "staffed": "A counsellor was there",
+    "no_counsellor_on_duty": "No counsellor had signed in",
+    "out_of_hours": "No counsellor was on shift",
+}
+_CLOSED = {"not_closed": "Not closed as non-counselling"}
+_PURPOSES = {
+    "counselling": "Counselling",
+    "information": "Information",
+    "draft": "Not complete yet",
+    "none": "Non-counselling",
+}
+# Dimensions that the contact form asks for without a fact in facts.yaml.
+_MEANS: dict[Dimension, Meaning] = {Dimension.SEX: "child_gender", Dimension.KIND: "kind"}
+
+
+def plain(value: str) -> str:
+    """Return a value in words, if no question gives it a label."""
+    words = {
+        NOT_SAID: "Not recorded", NONE: "Does not apply", TOTAL: "Total",
+        OVERLAP: "Counted more than once",
+    }  # fmt: skip
+    return words.get(value) or value.replace("_", " ")
+
+
+async def labels_of(
+    work: Work, names: dict[str, str], dimension: Dimension, language: str = "en"
+) -> dict[str, str]:
+    """Return the labels of a dimension's values; `names` are the names of lines, by number."""
+    library = library_of(work.ground)
+    match dimension:
+        case Dimension.LINE:
+            return dict(names)
+        case Dimension.COUNSELLOR:
+            rows = await work.session.execute(select(Staff.id, Staff.name))
+            return {str(staff_id): name for staff_id, name in rows}
+        case Dimension.CATEGORY:
+            return _with_group(library.categories, language)
+        case Dimension.CATEGORY_GROUP:
+            return _of_tree(library.categories, language)
+        case Dimension.PLACE | Dimension.REGION:
+            return _of_tree(library.places, language)
+        case Dimension.OUTCOME:
+            titles = {code: MEASURES[name].title for code, name in OUTCOMES.items()}
+            return {**titles, "open": "In progress"}
+        case Dimension.CIRCUMSTANCE:
+            return _CIRCUMSTANCES
+        case Dimension.CLOSED_AS:
+            return _CLOSED
+        case Dimension.PURPOSE:
+            return _PURPOSES
+        case _:
+            asked = read_questions(work.settings.definitions_dir)
+            means = _MEANS.get(dimension) or asked.questions.get(COLUMN[dimension])
+            return of_question(library, means, language) if means is not None else {}
+
+
+def _of_tree(tree: Tree, language: str) -> dict[str, str]:
+    return {node.code: label_in(node.label, language) for node, _ in tree.walk()}
+
+
+def _with_group(tree: Tree, language: str) -> dict[str, str]:
+    """Return each category's label with its group: two groups may have an "Other"."""
+    own = _of_tree(tree, language)
+    groups = {code: path[0] for code, path in tree.paths().items() if path[0] != code}
+    return {
+        code: f"{own[groups[code]]}: {label}" if code in groups else label
+        for code, label in own.items()
+    }
+
+
+def of_question(library: Library, means: Meaning, language: str) -> dict[str, str]:
+    """Return the answers to the questions of a meaning; the newest version of a form wins."""
+    found: dict[str, str] = {}
+    for _, form in sorted(library.forms.items(), key=lambda one: one[0]):
+        for _, field in form.meaning(means) if form.record == "contact" else ():
+            if field.type == "yes_no":
+                found |= _YES_NO
+            found |= {o.code: label_in(o.label, language) for o in form.options_of(field)}
+    return found
+
+
+def order_of(library: Library, asked: Questions, dimension: str) -> list[str]:
+    """Return the codes of a dimension in the order that readers know, if it has one."""
+    match dimension:
+        case Dimension.AGE_BAND:
+            return [band.code for band in asked.age_bands]
+        case Dimension.CATEGORY:
+            return [node.code for node, _ in library.categories.walk()]
+        case _:
+            return []
+
+
+async def labeller(
+    work: Work, names: dict[str, str], language: str = "en"
+) -> Callable[[str, str], str]:
+    """Return a function that gives the label of a value of any dimension."""
+    library = library_of(work.ground)
+    labels = {str(d): await labels_of(work, names, d, language) for d in Dimension}
+    labels["framework_category"] = _with_group(library.framework, language)
+    labels["framework_group"] = _of_tree(library.framework, language)
+
+    def label(dimension: str, value: str) -> str:
+        if value in ("not_recorded", "does_not_apply"):
+            return plain({"not_recorded": NOT_SAID, "does_not_apply": NONE}[value])
+        return labels.get(dimension, {}).get(value) or plain(value)
+
+    return label

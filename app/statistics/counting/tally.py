@@ -1,0 +1,363 @@
+"""Count facts into the sums of groups. Pure, apart from numpy.
+
+A record lies in one period, by the local time of its line, and in one cell of the dimensions, or
+in several if a dimension gives it several values. A group is identified by a number made of its
+period and values; waits are kept in full, so that percentiles are exact.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.statistics.counting.targets import Targets
+from app.statistics.dimensions import Reader
+from app.statistics.facts.columns import Block, Words
+from app.statistics.measures import OUTCOMES, SUMS
+from app.statistics.periods import Cut
+
+# The columns of facts from which sums are computed.
+CORE = (
+    "at", "is_call", "outbound", "line", "outcome", "circumstance", "queued", "wait",
+    "second_waits", "second_wait", "second_longest", "talk", "hold", "wrap", "offers", "missed",
+    "declined", "transfers", "inherited", "outside", "returned", "danger", "called_before",
+    "contact", "closed_as", "urgency",
+)  # fmt: skip
+Key = tuple[int, ...]
+# Each call has one outcome, so all outcomes are counted in one pass.
+_PLACE = {name: n for n, name in enumerate(OUTCOMES.values())}
+_SPACE = 2_000_000
+# Waits below _SHORT seconds are counted by the second, if there are at most _FEW groups.
+_SHORT = 512
+_FEW = 4096
+_BITS = 24
+
+
+@dataclass
+class Group:
+    """What was counted of one period and one value of each dimension."""
+
+    sums: dict[str, int]
+    waits: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def longest(self) -> int | None:
+        """Return the longest wait of all, whatever the outcome."""
+        ends = [int(waits[-1]) for waits in self.waits.values() if len(waits)]
+        return max(ends, default=None)
+
+    def percentile(self, of: str, share: float) -> float | int | None:
+        """Return a percentile, by linear interpolation between the two nearest values."""
+        if of == "all":
+            return self.longest()
+        waits = self.waits.get(of)
+        if waits is None or not len(waits):
+            return None
+        place = (len(waits) - 1) * share
+        below = int(place)
+        low = int(waits[below])
+        high = int(waits[min(below + 1, len(waits) - 1)])
+        return low + (high - low) * (place - below)
+
+
+def nothing() -> dict[str, int]:
+    return dict.fromkeys(SUMS, 0)
+
+
+class Records:
+    """The records of a block that lie in the window, with the values to add up for each."""
+
+    def __init__(
+        self, block: Block, words: dict[str, Words], cuts: dict[str, Cut], line: str | None,
+        targets: Targets, keys: NDArray[np.uint64] | None = None,
+    ) -> None:  # fmt: skip
+        self.block = block
+        self._keys = keys
+        self._words = words
+        numbers = block.numbers
+        at = numbers["at"].astype(np.int64)
+        self.period = np.full(block.size, -1, dtype=np.int32)
+        lines = words["line"].list
+        fits = np.zeros(max(len(lines), 1), dtype=bool)
+        # Each line is cut in its own zone; lines of one zone are handled together.
+        by_cut: dict[int, tuple[Cut, list[int]]] = {}
+        for n, number in enumerate(lines):
+            fits[n] = line is None or number == line
+            one = cuts.get(number, cuts[""])
+            by_cut.setdefault(id(one), (one, []))[1].append(n)
+        codes = block.codes["line"]
+        for one, members in by_cut.values():
+            piece = np.searchsorted(np.array(one.edges), at, side="right") - 1
+            inside = (piece >= 0) & (piece < len(one.bucket))
+            if len(by_cut) > 1:
+                inside &= np.isin(codes, members)
+            bucket = np.array(one.bucket, dtype=np.int32)
+            self.period[inside] = bucket[piece[inside]]
+        if line is not None:
+            self.period[~fits[codes]] = -1
+        self._targets = targets
+        self.added = self._added()
+
+    def _is(self, name: str, *words: str) -> NDArray[np.bool_]:
+        known = self._words[name].numbers
+        wanted = [known[w] for w in words if w in known]
+        codes = self.block.codes[name]
+        if not wanted:
+            return np.zeros(len(codes), dtype=bool)
+        if len(wanted) == 1:
+            return np.asarray(codes == wanted[0])
+        return np.isin(codes, wanted)
+
+    def _added(self) -> dict[str, NDArray[Any]]:
+        """Return a column of values for each sum."""
+        n = self.block.numbers
+        is_call = n["is_call"] == 1
+        added: dict[str, NDArray[Any]] = {"calls": is_call, "entered": n["queued"] >= 0}
+        known = self._words["outcome"].list
+        places = [_PLACE.get(OUTCOMES.get(word, ""), len(OUTCOMES)) for word in known]
+        self.outcomes = np.array(places, dtype=np.int64)[self.block.codes["outcome"]]
+        answered = self.outcomes == _PLACE["answered"]
+        left = (self.outcomes == _PLACE["abandoned_in_queue"]) | (
+            self.outcomes == _PLACE["short_abandons"]
+        )
+        wait = n["wait"]
+        waited = wait >= 0
+        since = np.array([one.since for one in self._targets])
+        seconds = np.array([one.seconds for one in self._targets])
+        in_force = np.maximum(np.searchsorted(since, n["at"], side="right") - 1, 0)
+        in_time = waited & (wait <= seconds[in_force])
+        self.answered_wait, self.left_wait = answered & waited, left & waited
+        # Calls that left the queue for a message or a call-back.
+        put_off = (self.outcomes == _PLACE["voice_messages"]) | (
+            self.outcomes == _PLACE["callbacks_requested"]
+        )
+        self.put_off_wait = put_off & waited
+        self.second_wait = n["second_longest"] >= 0
+        alone = ~self._is("circumstance", "staffed", "-")
+        turned_away = self.outcomes == _PLACE["turned_away"]
+        added["abandoned_unstaffed"] = left & alone
+        added["no_counsellor"] = turned_away & self._is("circumstance", "no_counsellor_on_duty")
+        added["out_of_hours"] = turned_away & self._is("circumstance", "out_of_hours")
+        added["put_off"] = self.put_off_wait
+        added["put_off_in_time"] = put_off & in_time
+        added["wait_put_off"] = np.where(self.put_off_wait, wait, 0)
+        added["second_waits"] = n["second_waits"]
+        added["second_wait"] = n["second_wait"]
+        rung = n["outbound"]
+        added["outbound"] = rung > 0
+        added["outbound_reached"] = rung == 2
+        added["outbound_talk"] = np.where(rung == 2, n["talk"] + n["hold"], 0)
+        added["outbound_wrap_up"] = np.where(rung == 2, n["wrap"], 0)
+        added["answered_in_time"] = answered & in_time
+        added["abandoned_in_time"] = left & in_time
+        added["wait_answered"] = np.where(self.answered_wait, wait, 0)
+        added["wait_abandoned"] = np.where(self.left_wait, wait, 0)
+        for name, column in (
+            ("talk", "talk"), ("hold", "hold"), ("wrap_up", "wrap"), ("offers", "offers"),
+            ("missed", "missed"), ("declined", "declined"), ("transfers", "transfers"),
+            ("inherited", "inherited"), ("outside", "outside"),
+            ("returned", "returned"), ("danger", "danger"),
+        ):  # fmt: skip
+            added[name] = np.where(is_call, n[column], 0)
+        for name in ("talk", "hold", "wrap_up"):
+            added[name] = np.where(answered, added[name], 0)
+        added["number_known"] = n["called_before"] >= 0
+        added["called_before"] = n["called_before"] == 1
+        there = ~self._is("contact", "-")
+        added["contacts"] = there
+        added["completed"] = self._is("contact", "complete")
+        added["non_counselling"] = there & ~self._is("closed_as", "-", "not_closed")
+        added["urgent"] = self._is("urgency", "immediate", "urgent")
+        added["call_contacts"] = there & is_call
+        added["callback_contacts"] = there & (rung > 0)
+        added["answered_with_contact"] = there & answered
+        added["message_contacts"] = there & (self.outcomes == _PLACE["voice_messages"])
+        added["open_contacts"] = there & (self.outcomes == _PLACE["not_ended"])
+        keys = np.zeros(len(there)) if self._keys is None else self._keys.astype(np.float64)
+        for name in ("contacts", "completed", "non_counselling", "urgent"):
+            added[f"key_{name}"] = np.where(added[name] & there, keys, 0)
+        return added
+
+
+@dataclass
+class Tally:
+    """Adds up the records of one block after another."""
+
+    readers: tuple[Reader, ...]
+    with_waits: bool = True
+    # A column for each group.
+    _table: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((len(SUMS), 64), dtype=np.int64)
+    )
+    _waits: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+    # Short waits by group and second. Longer waits, and all waits of many groups, are in `_waits`.
+    _seconds: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    # The number of each group; numbers are given in turn and never change.
+    _numbers: dict[Key, int] = field(default_factory=dict)
+
+    def add(self, records: Records) -> None:
+        """Count the records of a block."""
+        rows, codes = self._spread(records)
+        period = records.period[rows] if rows is not None else records.period
+        inside = period >= 0
+        rows = np.flatnonzero(inside) if rows is None else rows[inside]
+        if not len(rows):
+            return
+        parts = [period[inside].astype(np.int64), *(c[inside].astype(np.int64) for c in codes)]
+        sizes = [int(part.max()) + 1 for part in parts]
+        flat = parts[0]
+        for part, size in zip(parts[1:], sizes[1:], strict=True):
+            flat = flat * size + part
+        space = int(np.prod([float(size) for size in sizes]))
+        if space <= _SPACE:
+            seen = np.flatnonzero(np.bincount(flat, minlength=space))
+            place = np.zeros(space, dtype=np.int64)
+            place[seen] = np.arange(len(seen))
+            group = place[flat]
+        else:
+            seen, group = np.unique(flat, return_inverse=True)
+        keys = self._keys(seen, sizes)
+        numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
+        # Most records are in one cell and are added without a lookup; only the rest needs one.
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        if len(first) == records.block.size:
+            self._add_sums(records, rows, group[first], numbers, len(keys), True)
+            if len(first) < len(rows):
+                more = np.ones(len(rows), dtype=bool)
+                more[first] = False
+                self._add_sums(records, rows[more], group[more], numbers, len(keys), False)
+        else:
+            self._add_sums(records, rows, group, numbers, len(keys), False)
+        if self.with_waits:
+            self._add_waits(records, rows, numbers[group])
+
+    def _spread(self, records: Records) -> tuple[NDArray[np.int64] | None, list[NDArray[np.int32]]]:
+        """Return record numbers (None: each once, in order) with the value of each dimension."""
+        rows: NDArray[np.int64] | None = None
+        codes: list[NDArray[np.int32]] = []
+        for reader in self.readers:
+            several, values = reader.read(records.block)
+            if several is None or len(several) == records.block.size:
+                # One value each: every record has at least one.
+                codes.append(values if rows is None else values[rows])
+            elif rows is None:
+                codes = [known[several] for known in codes]
+                codes.append(values)
+                rows = several
+            else:
+                rows, codes = _join(rows, codes, several, values, records.block.size)
+        return rows, codes
+
+    @staticmethod
+    def _keys(seen: NDArray[np.int64], sizes: list[int]) -> list[Key]:
+        rest = seen.copy()
+        parts: list[NDArray[np.int64]] = []
+        for size in reversed(sizes[1:]):
+            parts.append(rest % size)
+            rest = rest // size
+        parts.append(rest)
+        return list(zip(*(part.tolist() for part in reversed(parts)), strict=True))
+
+    def _add_sums(
+        self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64],
+        numbers: NDArray[np.int64], count: int, whole: bool,
+    ) -> None:  # fmt: skip
+        """Add the values of each record to its group."""
+        table = np.zeros((len(SUMS), count), dtype=np.int64)
+        outcomes = records.outcomes if whole else records.outcomes[rows]
+        width = len(OUTCOMES) + 1
+        by_outcome = np.bincount(group * width + outcomes, minlength=count * width)
+        for n, name in enumerate(SUMS):
+            place = _PLACE.get(name)
+            if place is not None:
+                table[n] = by_outcome.reshape(count, width)[:, place]
+                continue
+            values = records.added[name] if whole else records.added[name][rows]
+            if count == 1:
+                table[n, 0] = int(values.sum(dtype=np.int64))
+                continue
+            # Most values are 0 for most records.
+            some = np.flatnonzero(values)
+            if values.dtype == np.bool_:
+                table[n] = np.bincount(group[some], minlength=count)
+            else:
+                weights = values[some].astype(np.float64)
+                table[n] = np.rint(np.bincount(group[some], weights=weights, minlength=count))
+        if self._table.shape[1] < len(self._numbers):
+            wider = np.zeros((len(SUMS), 2 * len(self._numbers)), dtype=np.int64)
+            wider[:, : self._table.shape[1]] = self._table
+            self._table = wider
+        self._table[:, numbers] += table
+
+    def _add_waits(
+        self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64]
+    ) -> None:
+        for name, mask, column in (
+            ("wait_answered", records.answered_wait, "wait"),
+            ("wait_abandoned", records.left_wait, "wait"),
+            ("wait_put_off", records.put_off_wait, "wait"),
+            ("second_wait", records.second_wait, "second_longest"),
+        ):
+            chosen = mask[rows]
+            if name not in ("wait_answered", "wait_abandoned") and not chosen.any():
+                continue
+            values = records.block.numbers[column][rows[chosen]].astype(np.int64)
+            of_group = group[chosen].astype(np.int64)
+            if len(self._numbers) <= _FEW:
+                short = values < _SHORT
+                counts = np.bincount(of_group[short] * _SHORT + values[short])
+                known = self._seconds.get(name)
+                if known is None or len(known) < len(counts):
+                    grown = np.zeros(max(len(counts), len(self._numbers) * _SHORT), dtype=np.int64)
+                    if known is not None:
+                        grown[: len(known)] = known
+                    self._seconds[name] = known = grown
+                known[: len(counts)] += counts
+                values, of_group = values[~short], of_group[~short]
+            packed = (of_group << _BITS) | np.minimum(values, (1 << _BITS) - 1)
+            self._waits.setdefault(name, []).append(packed)
+
+    def groups(self) -> dict[Key, Group]:
+        """Return everything that was counted, by period and values."""
+        found = {
+            key: Group(dict(zip(SUMS, self._table[:, n].tolist(), strict=True)))
+            for key, n in self._numbers.items()
+        }
+        keys = list(self._numbers)
+        for name, parts in self._waits.items():
+            packed = np.concatenate(parts)
+            packed.sort()
+            group = packed >> _BITS
+            edges = np.searchsorted(group, np.arange(len(keys) + 1))
+            values = packed & ((1 << _BITS) - 1)
+            counts = self._seconds.get(name, np.zeros(0, dtype=np.int64))
+            for n, key in enumerate(keys):
+                short = np.repeat(np.arange(_SHORT), _padded(counts[n * _SHORT : (n + 1) * _SHORT]))
+                longer = values[edges[n] : edges[n + 1]]
+                waits = np.concatenate([short, longer]) if len(short) else longer
+                if len(short) and len(longer) and longer[0] < _SHORT:
+                    # The number of groups passed _FEW during the count.
+                    waits.sort()
+                found[key].waits[name] = waits
+        return found
+
+
+def _padded(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.pad(counts, (0, _SHORT - len(counts)))
+
+
+def _join(
+    rows: NDArray[np.int64], codes: list[NDArray[np.int32]], several: NDArray[np.int64],
+    values: NDArray[np.int32], size: int,
+) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:  # fmt: skip
+    """Pair every value of one dimension with every value of the other, record by record.
+
+    Both are in the order of the records.
+    """
+    count = np.bincount(several, minlength=size)
+    begin = np.concatenate([[0], np.cumsum(count)[:-1]])
+    times = count[rows]
+    spread = np.repeat(np.arange(len(rows)), times)
+    within = np.arange(len(spread)) - np.repeat(np.cumsum(times) - times, times)
+    other = begin[rows[spread]] + within
+    return rows[spread], [*(known[spread] for known in codes), values[other]]

@@ -1,0 +1,38 @@
+"""Export the room: fairness, coverage of each line, call-backs due; one figure a row."""
+
+from typing import Any
+
+from app.statistics import measures
+from app.statistics.counting import promises
+from app.statistics.counting.counsellors import room
+from app.statistics.counting.summary import zones_of
+from app.statistics.exports.tables import OutColumn, OutTable, batch_of
+from app.statistics.periods import Window
+from app.work import Work
+
+COLUMNS = [
+    OutColumn("measure", "text", "name of the figure"),
+    OutColumn("line", "text", "the line it is about; empty: the whole room"),
+    OutColumn("value", "number", "the figure; empty: it cannot be computed"),
+    OutColumn("words", "text", "what it means"),
+]
+
+
+async def room_measures(work: Work, window: Window) -> tuple[OutTable, Any]:
+    """Return the figures of the room over a window in the country's zone."""
+    found = await room(work, window)
+    zones = await zones_of(work)
+    kept = await promises.promises(work, window, zones.country)
+    rows: list[list[Any]] = [["fairness", None, found.fairness, measures.FAIRNESS_WORDS]]
+    rows += [
+        ["coverage", line, round(share, 6), measures.COVERAGE_WORDS]
+        for line, share in found.coverage.items()
+    ]
+    rows += [[name, None, kept.numbers[name], words] for name, words in promises.WORDS.items()]
+    notes = [
+        f"from {window.begins.isoformat()} to {window.ends.isoformat()} (exclusive), in the "
+        "country's time zone",
+        f"as of {found.as_of.isoformat(timespec='seconds')}",
+    ]
+    table = OutTable("Room", COLUMNS, notes)
+    return table, batch_of(table, rows)

@@ -1,0 +1,63 @@
+"""Export a report's shape: one number a row, with the same columns for every shape."""
+
+from typing import Any
+
+from app.errors import Invalid
+from app.statistics.counting.filling import fill
+from app.statistics.counting.labels import labeller
+from app.statistics.counting.shapes import CountedShape, shapes_in
+from app.statistics.counting.summary import zones_of
+from app.statistics.exports.tables import OutColumn, OutTable, batch_of
+from app.statistics.facts.days import reading
+from app.statistics.periods import Window
+from app.work import Work
+
+COLUMNS = [
+    OutColumn("table", "text", "code of the table"),
+    OutColumn("title", "text", "title of the table"),
+    OutColumn("unit", "text", "what is counted: calls, contacts or children"),
+    OutColumn("row", "text", "code of the row; `all` for everything that the table counts"),
+    OutColumn("label", "text", "the row in words"),
+    OutColumn("column", "text", "the column in words"),
+    OutColumn("number", "whole", "how many; empty: not recorded"),
+    OutColumn("not_recorded", "text", "why a helpline does not record it"),
+]
+
+
+async def shape_table(
+    work: Work, name: str | None, window: Window, line: str | None
+) -> tuple[OutTable, Any]:
+    """Count a shape over any window. Raises Invalid."""
+    shapes = shapes_in(work.settings.definitions_dir)
+    if name not in shapes:
+        raise Invalid(f"Choose one of the reports: {', '.join(shapes)}.")
+    zones = await zones_of(work)
+    label = await labeller(work, dict(zones.names))
+    async with reading(work.ground, work.now) as look:
+        counted = await fill(look, zones, shapes[name], window, label, line)
+    notes = [
+        f"from {window.begins.isoformat()} to {window.ends.isoformat()} (exclusive), in each "
+        "line's own time zone",
+        f"as of {work.now.isoformat(timespec='seconds')}",
+        f"source of the form: {counted.shape.source}",
+        *(f"{one.words}: {'holds' if one.holds else 'DOES NOT HOLD'}" for one in counted.checks),
+    ]
+    if counted.coverage is not None:
+        share = counted.coverage.share
+        notes.append(f"share of recorded categories that count in the framework: {share}")
+    table = OutTable(counted.title, COLUMNS, notes)
+    return table, batch_of(table, _rows(counted))
+
+
+def _rows(counted: CountedShape) -> list[list[Any]]:
+    found: list[list[Any]] = []
+    for table in counted.tables:
+        head = [table.code, table.title, table.unit]
+        for row in table.rows:
+            if row.not_recorded is not None:
+                found.append([*head, row.code, row.label, "", None, row.not_recorded])
+            for column, number in zip(table.columns, row.numbers, strict=False):
+                found.append([*head, row.code, row.label, column, number, None])
+        for column, number in zip(table.columns, table.total, strict=True):
+            found.append([*head, "all", f"All {table.unit}", column, number, None])
+    return found

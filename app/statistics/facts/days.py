@@ -1,0 +1,290 @@
+"""Days of facts: kept once a day is over, made again when the record has changed, never stale.
+
+A kept day is a copy. Triggers delete it in the transaction that changes what it counts
+(migration 0007). A writer takes a shared lock on the day, and the job that makes the copy takes an
+exclusive one, so that no change slips in between. A day that is not kept is counted from the
+record each time.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from app.contacts.records import library_of
+from app.definitions.library import Library
+from app.errors import TooMany
+from app.statistics.facts.columns import Block, Packed, Words, unpack
+from app.statistics.facts.facts import Questions, day_bounds, facts_of, read_questions, version_of
+from app.statistics.facts.presence_time import time_columns
+from app.statistics.protection.guard import Rounding, rounding_of
+from app.work import Ground
+
+# A day is kept once it has been over for this long: by then its talks and wrap-ups have ended.
+REST = timedelta(hours=2)
+# How many facts are joined into one block, and how many days are fetched in one query.
+AT_ONCE = 60_000
+_DAYS_AT_ONCE = 14
+_LOCK = 710007
+# Readings that one process runs at the same time; further ones wait for a place.
+_READINGS = 4
+# Seconds that a reading waits for a place.
+_PATIENCE = 30
+_EPOCH = date(2000, 1, 1)
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@dataclass
+class Reading:
+    """One reading of the facts: everything in it is as of one instant."""
+
+    connection: Connection
+    now: datetime
+    library: Library
+    asked: Questions
+    words: dict[str, Words] = field(default_factory=dict)
+
+    rounding: Rounding | None = None
+    # The first day with any record; None: there are no records.
+    first: date | None = None
+    # Days that are over but not kept yet: a job should keep them.
+    not_kept: list[date] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        """The version of the way in which facts are derived now."""
+        return version_of(self.asked, self.library.form_for("contact"))
+
+    async def blocks(
+        self, since: datetime, until: datetime, names: Iterable[str], at_once: int = AT_ONCE
+    ) -> AsyncIterator[Block]:
+        """Yield the facts of a window, some days at a time.
+
+        The days may begin before the window and end after it.
+        """
+        wanted = list(names)
+        gathered: list[tuple[int, dict[str, Packed]]] = []
+        size = 0
+        async for _, records, columns in self.each_day(since, until, wanted):
+            gathered.append((records, columns))
+            size += records
+            if size >= at_once:
+                yield unpack(gathered, self.words)
+                gathered, size = [], 0
+        if gathered:
+            yield unpack(gathered, self.words)
+
+    async def times(self, since: datetime, until: datetime, prefix: str) -> AsyncIterator[Block]:
+        """Yield counsellors' time or the lines' coverage, like `blocks`."""
+        names = [name for name in _TIME if name.startswith(prefix)]
+        gathered = []
+        async for _, _, columns in self.each_day(since, until, names):
+            count = len(unpack_count(columns[names[0]]))
+            gathered.append((count, columns))
+        yield unpack(gathered, self.words)
+
+    async def each_day(
+        self, since: datetime, until: datetime, names: list[str]
+    ) -> AsyncIterator[tuple[date, int, dict[str, Packed]]]:
+        """Yield every day of a window (in UTC) with the wanted columns."""
+        days = self.days(since, until)
+        chunks = [days[n : n + _DAYS_AT_ONCE] for n in range(0, len(days), _DAYS_AT_ONCE)]
+        coming: asyncio.Task[dict[date, tuple[int, dict[str, Packed]]]] | None = None
+        try:
+            for n, some in enumerate(chunks):
+                kept = await (coming or self._kept(some[0], some[-1], names))
+                # The next days are fetched while these are counted.
+                coming = None
+                if n + 1 < len(chunks):
+                    after = chunks[n + 1]
+                    coming = asyncio.create_task(self._kept(after[0], after[-1], names))
+                for day in some:
+                    if day in kept:
+                        yield day, *kept.pop(day)
+                    else:
+                        records, columns = await self._count(day, names)
+                        yield day, records, columns
+        finally:
+            if coming is not None and not coming.done():
+                coming.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await coming
+
+    def days(self, since: datetime, until: datetime) -> list[date]:
+        """Return the days (in UTC) of a window that may hold records."""
+        if self.first is None:
+            return []
+        return list(days_of(max(since, day_bounds(self.first)[0]), until))
+
+    async def _kept(
+        self, first: date, last: date, names: list[str]
+    ) -> dict[date, tuple[int, dict[str, Packed]]]:
+        cursor = self.connection.cursor(row_factory=tuple_row, binary=True)
+        await cursor.execute(
+            "SELECT d.day, d.records, c.name, c.kind, c.words, c.offsets, c.data"
+            " FROM statistic_days d JOIN statistic_columns c ON c.day = d.day"
+            " WHERE d.day BETWEEN %s AND %s AND d.version = %s AND c.name = ANY(%s)",
+            (first, last, self.version, names),
+        )
+        found: dict[date, tuple[int, dict[str, Packed]]] = {}
+        async for day, records, name, kind, words, offsets, data in cursor:
+            found.setdefault(day, (records, {}))[1][name] = Packed(name, kind, words, offsets, data)
+        # In the order of `names`, whatever the order on the disk.
+        return {
+            day: (records, {name: columns[name] for name in names})
+            for day, (records, columns) in found.items()
+            if len(columns) == len(names)
+        }
+
+    async def _count(self, day: date, names: list[str]) -> tuple[int, dict[str, Packed]]:
+        if is_over(day, self.now):
+            self.not_kept.append(day)
+        since, until = day_bounds(day)
+        records = 0
+        columns: dict[str, Packed] = {}
+        if any(name in _TIME for name in names):
+            columns |= await time_columns(self.connection, since, until, self.now)
+        if any(name not in _TIME for name in names):
+            records, facts = await facts_of(self.connection, since, until, self.library, self.asked)
+            columns |= facts
+        return records, {name: columns[name] for name in names}
+
+
+_FIRST = """
+SELECT (least((SELECT min(opened_at) FROM calls), (SELECT min(taken_at) FROM contacts),
+  (SELECT min(at) FROM presence_changes)) AT TIME ZONE 'UTC')::date
+"""
+_TIME = (
+    "time_counsellor", "time_at", "time_available", "time_offered", "time_on_call",
+    "time_wrap_up", "time_break", "time_away", "covered_line", "covered_at", "covered_seconds",
+)  # fmt: skip
+
+
+def unpack_count(packed: Packed) -> range:
+    """Return a range as long as the column has rows."""
+    width = int(packed.kind.partition(":")[2][1:])
+    return range(len(packed.data) // width)
+
+
+def days_of(since: datetime, until: datetime) -> Iterable[date]:
+    """Yield the days in UTC that a window touches."""
+    day = since.astimezone(UTC).date()
+    while datetime(day.year, day.month, day.day, tzinfo=UTC) < until:
+        yield day
+        day += timedelta(days=1)
+
+
+def is_over(day: date, now: datetime) -> bool:
+    return day_bounds(day)[1] + REST <= now
+
+
+@asynccontextmanager
+async def _place(ground: Ground) -> AsyncIterator[None]:
+    """Hold one of the few places of this process. Raises TooMany after `_PATIENCE` seconds."""
+    places: asyncio.Semaphore = ground.kept.setdefault("statistics", asyncio.Semaphore(_READINGS))
+    try:
+        await asyncio.wait_for(places.acquire(), _PATIENCE)
+    except TimeoutError:
+        raise TooMany("Too many statistics are being counted. Try again in a minute.") from None
+    try:
+        yield
+    finally:
+        places.release()
+
+
+@asynccontextmanager
+async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
+    """Open one reading of the facts, in its own database snapshot. Raises TooMany."""
+    library = library_of(ground)
+    asked = read_questions(ground.settings.definitions_dir)
+    async with (
+        _place(ground),
+        await psycopg.AsyncConnection.connect(
+            ground.database.url, connect_timeout=3, application_name="helpline statistics"
+        ) as connection,
+    ):
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        row = await (await connection.execute(_FIRST)).fetchone()
+        rounding = rounding_of(ground.keys)
+        yield Reading(
+            connection, now, library, asked, rounding=rounding, first=row[0] if row else None
+        )
+
+
+async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
+    """Make the copies of days that are over and not kept; return how many were made.
+
+    A day that a writer is changing at the moment is left for the next run.
+    """
+    library = library_of(ground)
+    asked = read_questions(ground.settings.definitions_dir)
+    made = 0
+    async with await psycopg.AsyncConnection.connect(
+        ground.database.url, connect_timeout=3, application_name="helpline statistics"
+    ) as connection:
+        for day in days:
+            if is_over(day, now):
+                async with connection.transaction():
+                    made += await _keep(connection, day, library, asked, now)
+    return made
+
+
+async def _keep(
+    connection: Connection, day: date, library: Library, asked: Questions, now: datetime
+) -> bool:
+    row = await (
+        await connection.execute(
+            # Exclusive for this day; shared with other days, but not with a deletion of all days.
+            "SELECT pg_try_advisory_xact_lock(%s, %s) AND pg_try_advisory_xact_lock_shared(%s, -1)",
+            (_LOCK, (day - _EPOCH).days, _LOCK),
+        )
+    ).fetchone()
+    if row is None or not row[0]:
+        return False
+    known = await connection.execute("SELECT version FROM statistic_days WHERE day = %s", (day,))
+    found = await known.fetchone()
+    version = version_of(asked, library.form_for("contact"))
+    if found is not None and found[0] == version:
+        return False
+    await connection.execute("DELETE FROM statistic_days WHERE day = %s", (day,))
+    since, until = day_bounds(day)
+    records, columns = await facts_of(connection, since, until, library, asked)
+    columns |= await time_columns(connection, since, until, now)
+    await connection.execute(
+        "INSERT INTO statistic_days (day, made_at, records, version) VALUES (%s, %s, %s, %s)",
+        (day, now, records, version),
+    )
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO statistic_columns (day, name, kind, words, offsets, data)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [(day, c.name, c.kind, c.words, c.offsets, c.data) for c in columns.values()],
+        )
+    return True
+
+
+async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[date]:
+    """Return days since the first record that are over and not kept, the newest first."""
+    asked = read_questions(ground.settings.definitions_dir)
+    version = version_of(asked, library_of(ground).form_for("contact"))
+    async with await psycopg.AsyncConnection.connect(ground.database.url) as connection:
+        rows = await connection.execute(
+            "WITH first AS (SELECT least((SELECT min(opened_at) FROM calls),"
+            " (SELECT min(taken_at) FROM contacts), (SELECT min(at) FROM presence_changes)) AS at)"
+            " SELECT d::date FROM first, generate_series("
+            "   (first.at AT TIME ZONE 'UTC')::date::timestamp,"
+            "   (%(now)s AT TIME ZONE 'UTC')::date::timestamp, '1 day') AS d"
+            " WHERE NOT EXISTS (SELECT FROM statistic_days k WHERE k.day = d::date"
+            "   AND k.version = %(version)s)"
+            " ORDER BY d DESC LIMIT %(limit)s",
+            {"now": now, "version": version, "limit": limit},
+        )
+        return [row[0] for row in await rows.fetchall() if is_over(row[0], now)]

@@ -1,0 +1,530 @@
+"""Facts: one row for each call, and one for each contact without a call.
+
+They are read from the record with one query a day. Nothing is invented: what was not said is "?",
+what does not exist is "-". All instants are cut to whole seconds before they are subtracted.
+"""
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from pydantic import Field as Key
+
+from app.definitions.datafile import Part, read_model
+from app.definitions.forms import Form, Meaning
+from app.definitions.library import Library, text_of
+from app.definitions.library import load as load_definitions
+from app.statistics.facts.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
+
+# Bump this when the derivation of facts changes.
+_WAY = 2
+SHIPPED = Path(__file__).parent.parent / "data"
+
+
+class Band(Part):
+    """An age band, in years, both ends included."""
+
+    code: str
+    from_: int = Key(alias="from", ge=0, le=99)
+    to: int | None = Key(default=None, ge=0, le=99)
+
+    def holds(self, age: int) -> bool:
+        return self.from_ <= age and (self.to is None or age <= self.to)
+
+
+class Planning(Part):
+    # The fewest counsellors to roster while a line is open, however quiet it is.
+    at_least: int = Key(default=1, ge=0, le=100)
+    shrinkage: float = Key(ge=0, lt=1)
+    target_share: float = Key(gt=0, lt=1)
+    patience_seconds: int = Key(ge=1, le=7200)
+
+
+class Questions(Part):
+    """What the statistics read from the contact form, with age bands and planning values."""
+
+    facts: str
+    version: int = Key(ge=1)
+    # For each fact, the meaning of the questions that ask for it, in every version of every form.
+    questions: dict[str, Meaning]
+    age_bands: list[Band] = Key(min_length=1)
+    planning: Planning
+
+    def band_of(self, age: str) -> str:
+        """Return the band of an age as it is stored: years, `unborn`, or not said."""
+        if not age.isdigit():
+            return age
+        return next((b.code for b in self.age_bands if b.holds(int(age))), NOT_SAID)
+
+
+def version_of(asked: Questions, form: Form) -> int:
+    """Return the version of the derivation; days kept with another version are made again."""
+    text = f"{_WAY} {asked.model_dump_json()} {form.form} {form.version}"
+    return zlib.crc32(text.encode()) & 0x7FFFFFFF
+
+
+# Facts that a question of the form asks for: those with one answer, and those with several.
+ONE = ("relationship", "role", "setting", "settlement", "felt_helped", "follow_up")
+SEVERAL = (
+    "disabilities",
+    "living",
+    "residence",
+    "groups",
+    "danger_signs",
+    "perpetrators",
+    "actions",
+)
+
+
+@lru_cache(maxsize=4)
+def read_questions(folder: Path | None = None) -> Questions:
+    """Read the country's facts.yaml, or the shipped one. Raises BadDefinition."""
+    own = folder / "facts.yaml" if folder is not None else None
+    path = own if own is not None and own.exists() else SHIPPED / "facts.yaml"
+    questions, lines = read_model(Questions, text_of(path), path.name)
+    form = load_definitions(folder).form_for("contact")
+    for fact, means in questions.questions.items():
+        if fact not in (*ONE, *SEVERAL):
+            raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
+        # The shipped file names every fact; a short form may lack some of the questions.
+        if path == own and not places_of(form, means):
+            raise lines.refuse(
+                ("questions", fact),
+                f"the form has no question that means {means!r}, with answers to choose from",
+            )
+    return questions
+
+
+def places_of(form: Form, means: Meaning) -> list[str]:
+    """Return where a form asks for a meaning with answers to choose from, as `section.field`.
+
+    Free text is in no statistic.
+    """
+    return [
+        f"{section.code}.{field.code}"
+        for section, field in form.meaning(means)
+        if field.type in ("choice", "choices", "yes_no") and not field.personal
+    ]
+
+
+# -- columns -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of facts. `words` is its entry in the data dictionary."""
+
+    name: str
+    kind: Kind
+    words: str
+    # call: for all readers; staff: for those who may see single counsellors; record: if approved.
+    part: Literal["call", "staff", "record"] = "call"
+
+
+COLUMNS: dict[str, Column] = {
+    c.name: c
+    for c in [
+        Column("id", "raw", "our id of the call, or of the contact if there is no call"),
+        Column("at", "number", "when the call arrived or the contact was taken; seconds since "
+               "1970, UTC"),
+        Column("is_call", "number", "1 for a call that came in, 0 for anything else"),
+        Column("outbound", "number", "2 for a call-back that reached a person, 1 for one that "
+               "did not, 0 for anything else"),
+        Column("line", "word", "the number that was called"),
+        Column("language", "word", "the language that the caller chose"),
+        Column("outcome", "word", "how the call ended; `open` while it goes on. `turned_away`: "
+               "the caller was told on arrival that no counsellor was there. A caller who waited "
+               "and left is abandoned, with or without a counsellor on duty"),
+        Column("circumstance", "word", "whether a counsellor was there: `staffed`, "
+               "`no_counsellor_on_duty` (none had signed in), `out_of_hours` (none on shift)"),
+        Column("ended_by", "word", "who ended the call; `-` while it goes on"),
+        Column("caller_kind", "word", "kind of the caller's number"),
+        Column("queued", "number", "seconds from the arrival to the queue; -1: never"),
+        Column("answered", "number", "seconds from the arrival to the answer; -1: never"),
+        Column("ended", "number", "seconds from the arrival to the end; -1: not yet"),
+        Column("wait", "number", "seconds in the queue, until the answer, a message, a call-back "
+               "or the end; -1: none"),
+        Column("second_waits", "number", "how often the caller waited again after a lost line or "
+               "a failed hand-over"),
+        Column("second_wait", "number", "seconds of these waits, together"),
+        Column("second_longest", "number", "seconds of the longest of these waits; -1: none"),
+        Column("talk", "number", "seconds of talk without hold"),
+        Column("hold", "number", "seconds on hold"),
+        Column("wrap", "number", "seconds of wrap-up after the call"),
+        Column("offers", "number", "offers to counsellors"),
+        Column("missed", "number", "offers that were missed"),
+        Column("declined", "number", "offers that were declined"),
+        Column("transfers", "number", "hand-overs to another counsellor"),
+        Column("inherited", "number", "talks that a colleague in the talk continued after a "
+               "lost line"),
+        Column("outside", "number", "hand-overs to a partner outside the helpline"),
+        Column("returned", "number", "returns to the queue after a lost line"),
+        Column("danger", "number", "1 if the danger key was pressed"),
+        Column("called_before", "number", "1 if the number had rung before, 0 if not, -1 unknown"),
+        Column("counsellor", "word", "counsellor who talked last, or owns the contact", "staff"),
+        Column("channel", "word", "channel of the contact"),
+        Column("contact", "word", "state of the contact", "record"),
+        Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
+        Column("closed_as", "word", "why the contact was closed as non-counselling; `not_closed` "
+               "for the rest", "record"),
+        Column("purpose", "word", "`counselling`, `information`, `none` (closed as "
+               "non-counselling), or `draft` while it is not complete", "record"),
+        Column("kind", "word", "who made contact", "record"),
+        Column("place", "word", "where the child lives", "record"),
+        Column("urgency", "word", "the urgency that the counsellor set", "record"),
+        Column("suggested", "word", "the urgency that the signs of danger suggested at the time",
+               "record"),
+        Column("relationship", "word", "relationship of the caller to the child", "record"),
+        Column("role", "word", "profession of the professional who reports", "record"),
+        Column("setting", "word", "where it happened", "record"),
+        Column("settlement", "word", "whether the child lives in a town or a village", "record"),
+        Column("felt_helped", "word", "whether the child felt helped", "record"),
+        Column("follow_up", "word", "whether a call-back is needed", "record"),
+        Column("categories", "words", "what the contact was about", "record"),
+        Column("children", "number", "number of children described", "record"),
+        Column("ages", "words", "age of each child in years", "record"),
+        Column("sexes", "words", "gender of each child, in the same order", "record"),
+        Column("disabilities", "words", "disabilities of the children", "record"),
+        Column("living", "words", "living situations of the children", "record"),
+        Column("residence", "words", "residence status of the children", "record"),
+        Column("groups", "words", "vulnerable groups of the children", "record"),
+        Column("danger_signs", "words", "signs of danger", "record"),
+        Column("perpetrators", "words", "relationship of the perpetrators to the child", "record"),
+        Column("actions", "words", "what was done", "record"),
+    ]
+}  # fmt: skip
+
+# One query for a stretch of time. Instants are cut to seconds before every subtraction.
+_SQL = """
+WITH c AS (
+  SELECT c.*, l.number AS line, floor(extract(epoch FROM c.opened_at))::bigint AS at_s,
+    floor(extract(epoch FROM c.queued_at))::bigint AS queued_s,
+    floor(extract(epoch FROM c.answered_at))::bigint AS answered_s,
+    floor(extract(epoch FROM c.ended_at))::bigint AS ended_s
+  FROM calls c LEFT JOIN lines l ON l.id = c.line_id
+  WHERE c.opened_at >= %(since)s AND c.opened_at < %(until)s AND NOT coalesce(l.practice, false)
+), o AS (
+  -- A hand-over opens and is accepted in one instant: it is no offer.
+  SELECT o.call_id, count(*) FILTER (WHERE o.expires_at > o.opened_at) AS offers,
+    count(*) FILTER (WHERE o.state = 'missed') AS missed,
+    count(*) FILTER (WHERE o.state = 'declined') AS declined,
+    count(o.connected_at) AS talks,
+    sum(greatest(floor(extract(epoch FROM least(o.released_at, c.ended_at)))
+      - floor(extract(epoch FROM o.connected_at)), 0))
+      FILTER (WHERE o.connected_at IS NOT NULL) AS together,
+    (array_agg(o.counsellor_id ORDER BY o.connected_at DESC)
+      FILTER (WHERE o.connected_at IS NOT NULL))[1] AS counsellor_id,
+    sum(greatest(floor(extract(epoch FROM w.until_at)) - floor(extract(epoch FROM w.at)), 0))
+      AS wrap
+  FROM c JOIN offers o ON o.call_id = c.id
+  LEFT JOIN LATERAL (
+    SELECT p.at, (SELECT n.at FROM presence_changes n WHERE n.counsellor_id = p.counsellor_id
+      AND n.id > p.id ORDER BY n.id LIMIT 1) AS until_at
+    FROM presence_changes p WHERE o.connected_at IS NOT NULL
+      AND p.counsellor_id = o.counsellor_id AND p.at = o.released_at AND p.after = 'wrap_up'
+    LIMIT 1
+  ) w ON true
+  GROUP BY o.call_id
+), moved AS (
+  SELECT c.id,
+    count(*) FILTER (WHERE e.kind = 'handed_over' AND e.detail->>'inherited' IS NULL) AS transfers,
+    count(*) FILTER (WHERE e.kind = 'handed_over' AND e.detail->>'inherited' IS NOT NULL)
+      AS inherited,
+    count(*) FILTER (WHERE e.kind = 'handed_outside') AS outside
+  FROM c JOIN call_events e ON e.call_id = c.id AND e.kind IN ('handed_over', 'handed_outside')
+  GROUP BY c.id
+), held AS (
+  SELECT DISTINCT c.id FROM c JOIN call_events e ON e.call_id = c.id AND e.kind = 'hold'
+), h AS (
+  -- A hold that the provider refused was none; after a refused resume it goes on.
+  SELECT call_id, sum(greatest(next_s - s, 0)) AS hold FROM (
+    SELECT e.call_id, e.kind, floor(extract(epoch FROM e.at)) AS s,
+      lag(e.kind) OVER log AS before, lead(e.kind) OVER log AS after,
+      lead(floor(extract(epoch FROM e.at))) OVER log AS next_s
+    FROM held JOIN call_events e ON e.call_id = held.id
+      AND e.kind IN ('hold', 'resume', 'hold_failed', 'counsellor_lost', 'end')
+    WINDOW log AS (PARTITION BY e.call_id ORDER BY e.id)
+  ) s WHERE kind = 'hold' AND after IS DISTINCT FROM 'hold_failed'
+    OR kind = 'resume' AND after = 'hold_failed' OR kind = 'hold_failed' AND before = 'resume'
+  GROUP BY call_id
+), again AS (
+  SELECT call_id, count(next_s) AS second_waits, sum(greatest(next_s - s, 0)) AS second_wait,
+    max(greatest(next_s - s, 0)) FILTER (WHERE next_s IS NOT NULL) AS second_longest
+  FROM (
+    SELECT e.call_id, e.kind, floor(extract(epoch FROM e.at)) AS s,
+      lead(floor(extract(epoch FROM e.at))) OVER (PARTITION BY e.call_id ORDER BY e.id) AS next_s
+    FROM c JOIN call_events e ON e.call_id = c.id AND c.returned > 0
+      AND e.kind IN ('counsellor_lost', 'connect', 'leave_queue', 'end')
+  ) s WHERE kind = 'counsellor_lost' GROUP BY call_id
+), went AS (
+  SELECT c.id, floor(extract(epoch FROM max(e.at)))::bigint AS left_s
+  FROM c JOIN call_events e ON e.call_id = c.id AND e.kind = 'leave_queue'
+  WHERE c.outcome IN ('voicemail', 'callback_requested') GROUP BY c.id
+)
+SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
+  CASE WHEN c.direction = 'inbound' THEN 0 WHEN c.answered_at IS NULL THEN 1 ELSE 2 END
+    AS outbound,
+  coalesce(c.line, '?') AS line, c.language,
+  coalesce(c.outcome, 'open') AS outcome, c.unstaffed, c.ended_by, c.caller_kind, c.queued_s,
+  c.answered_s, c.ended_s, went.left_s,
+  coalesce(o.offers, 0) AS offers, coalesce(o.missed, 0) AS missed,
+  coalesce(o.declined, 0) AS declined, coalesce(o.talks, 0) AS talks,
+  o.together::bigint AS together, coalesce(h.hold, 0)::bigint AS hold,
+  coalesce(o.wrap, 0)::bigint AS wrap, c.returned, c.danger,
+  coalesce(moved.transfers, 0) AS transfers, coalesce(moved.inherited, 0) AS inherited,
+  coalesce(moved.outside, 0) AS outside, coalesce(again.second_waits, 0) AS second_waits,
+  coalesce(again.second_wait, 0)::bigint AS second_wait, again.second_longest::bigint,
+  CASE WHEN c.caller_key IS NULL OR c.direction <> 'inbound' THEN NULL ELSE EXISTS (
+    SELECT FROM calls e LEFT JOIN lines el ON el.id = e.line_id
+    WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
+      AND NOT coalesce(el.practice, false) AND e.direction = 'inbound'
+  ) END AS called_before, o.counsellor_id,
+  k.id AS contact_id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency,
+  k.urgency_suggested, k.form, k.form_version, k.answers
+FROM c LEFT JOIN o ON o.call_id = c.id LEFT JOIN h ON h.call_id = c.id
+LEFT JOIN moved ON moved.id = c.id LEFT JOIN again ON again.call_id = c.id
+LEFT JOIN went ON went.id = c.id
+LEFT JOIN contacts k ON k.call_id = c.id
+UNION ALL
+SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, 0, '-', NULL, '-', NULL, NULL, '-',
+  NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL, k.owner_id,
+  k.id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.form,
+  k.form_version, k.answers
+FROM contacts k
+WHERE k.call_id IS NULL AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
+ORDER BY 2, 1
+"""
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+async def facts_of(
+    connection: Connection, since: datetime, until: datetime, library: Library, asked: Questions
+) -> tuple[int, dict[str, Packed]]:
+    """Return the facts of a stretch of time: the number of records, and their columns."""
+    cursor = connection.cursor(row_factory=namedtuple_row, binary=True)
+    await cursor.execute(_SQL, {"since": since, "until": until})
+    rows = await cursor.fetchall()
+    # In a thread: a busy day has thousands of rows, and callers must not wait for them.
+    packed = await asyncio.to_thread(_packed, rows, Readers(library, asked))
+    return len(rows), packed
+
+
+def _packed(rows: list[Any], reader: "Readers") -> dict[str, Packed]:
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for row in rows:
+        for name, value in _fact(row, reader).items():
+            columns[name].append(value)
+    return {name: pack(name, column.kind, columns[name]) for name, column in COLUMNS.items()}
+
+
+def day_bounds(day: Any) -> tuple[datetime, datetime]:
+    """Return the beginning and the end of a day in UTC."""
+    begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return begins, begins + timedelta(days=1)
+
+
+def _after(at: int, value: int | None) -> int:
+    return MISSING if value is None else value - at
+
+
+def _outcome(row: Any) -> str:
+    """Return how a call ended. Whether a counsellor was there is the fact `circumstance`."""
+    if row.outbound:
+        return NONE
+    if row.outcome in ("no_counsellor_on_duty", "out_of_hours"):
+        return "turned_away" if row.queued_s is None else "abandoned_in_queue"
+    return str(row.outcome)
+
+
+def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
+    at = row.at_s
+    together = row.together
+    if together is None and row.answered_s is not None and row.ended_s is not None:
+        # Reported late: both were in the conference, but it is not known through which offer.
+        together = max(row.ended_s - row.answered_s, 0)
+    wait = MISSING
+    if row.queued_s is not None:
+        until = next((s for s in (row.answered_s, row.left_s, row.ended_s) if s is not None), None)
+        wait = MISSING if until is None else max(until - row.queued_s, 0)
+    there = row.contact_id is not None
+    return {
+        "id": row.id.bytes,
+        "at": at,
+        "is_call": row.is_call,
+        "outbound": row.outbound,
+        "line": row.line,
+        "language": row.language or (NOT_SAID if row.is_call else NONE),
+        "outcome": _outcome(row),
+        "circumstance": (row.unstaffed or "staffed") if row.is_call else NONE,
+        "ended_by": row.ended_by or NONE,
+        "caller_kind": row.caller_kind,
+        "queued": _after(at, row.queued_s),
+        "answered": _after(at, row.answered_s),
+        "ended": _after(at, row.ended_s),
+        "wait": wait,
+        "second_waits": row.second_waits,
+        "second_wait": row.second_wait,
+        "second_longest": MISSING if row.second_longest is None else row.second_longest,
+        "talk": max((together or 0) - row.hold, 0),
+        "hold": min(row.hold, together or 0),
+        "wrap": row.wrap,
+        "offers": row.offers,
+        "missed": row.missed,
+        "declined": row.declined,
+        "transfers": row.transfers,
+        "inherited": row.inherited,
+        "outside": row.outside,
+        "returned": row.returned,
+        "danger": int(row.danger),
+        "called_before": MISSING if row.called_before is None else int(row.called_before),
+        "counsellor": str(row.counsellor_id) if row.counsellor_id else NONE,
+        "channel": row.channel or ("call" if row.is_call or row.outbound else NOT_SAID),
+        "contact": row.state if there else NONE,
+        "contact_id": row.contact_id.bytes if there else UUID(int=0).bytes,
+        "closed_as": (row.closed_as or "not_closed") if there else NONE,
+        "purpose": _purpose(row) if there else NONE,
+        "kind": _said(there, row.kind),
+        "place": _said(there, row.place),
+        "urgency": _said(there, row.urgency),
+        "suggested": (row.urgency_suggested or NONE) if there else NONE,
+        **reader.of(row).read(there, row.answers or {}),
+    }
+
+
+def _purpose(row: Any) -> str:
+    """Return what a contact was for; only a complete record is counselling or information."""
+    if row.closed_as is not None:
+        return "none"
+    if row.state != "complete":
+        return "draft"
+    return "information" if row.kind == "information" else "counselling"
+
+
+def _said(there: bool, value: str | None) -> str:
+    return (value or NOT_SAID) if there else NONE
+
+
+def _said_list(there: bool) -> list[str]:
+    return [NOT_SAID if there else NONE]
+
+
+def _where_asked(form: Form, places: list[str]) -> list[str]:
+    """Return where to read a fact in an old form version, whose questions state no meaning.
+
+    These are the places at which other versions ask for it.
+    """
+    known = {f"{s.code}.{f.code}" for s in form.sections for f in s.fields if not f.personal}
+    return [place for place in dict.fromkeys(places) if place in known]
+
+
+class Readers:
+    """A reader for each version of a form: a new version keeps the answers of an old one."""
+
+    def __init__(self, library: Library, asked: Questions) -> None:
+        self._library, self._asked = library, asked
+        self._current = library.form_for("contact")
+        self._everywhere = {
+            fact: [
+                place
+                for form in library.forms.values()
+                if form.record == self._current.record
+                for place in places_of(form, means)
+            ]
+            for fact, means in asked.questions.items()
+        }
+        self._known: dict[tuple[str, int], _Answers] = {}
+
+    def of(self, row: Any) -> "_Answers":
+        key = (row.form or self._current.form, row.form_version or self._current.version)
+        if key not in self._known:
+            form = self._library.forms.get(key, self._current)
+            self._known[key] = _Answers(form, self._asked, self._everywhere)
+        return self._known[key]
+
+
+class _Answers:
+    """Reads facts from the answers of a contact, by the meaning of its form's questions."""
+
+    def __init__(self, form: Form, asked: Questions, everywhere: dict[str, list[str]]) -> None:
+        self._places = {
+            fact: places_of(form, means) or _where_asked(form, everywhere[fact])
+            for fact, means in asked.questions.items()
+        }
+        self._nothing = {one for s in form.sections for f in s.fields
+                         if f.means == asked.questions.get("disabilities")
+                         for one in form.nothing_of(f)}  # fmt: skip
+        age, sex = form.meaning("child_age"), form.meaning("child_gender")
+        self._categories = form.path_of("categories") or ""
+        self._child = age[0][0].code if age else ""
+        self._age = age[0][1].code if age else ""
+        self._sex = sex[0][1].code if sex else ""
+        # `age_is: unborn` beside the age, where a form has it.
+        self._age_is = f"{self._age}_is"
+
+    def read(self, there: bool, answers: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        children = _entries(answers, self._child)
+        found["children"] = len(children)
+        found["ages"], found["sexes"] = [], []
+        for child in children:
+            found["ages"].append(self._age_of(child))
+            found["sexes"].append(str(child.get(self._sex, NOT_SAID)))
+        if not children:
+            found["ages"], found["sexes"] = _said_list(there), _said_list(there)
+        chosen = answers.get(self._categories)
+        found["categories"] = list(chosen) if isinstance(chosen, list) else _said_list(there)
+        for fact in ONE:
+            values = (answers.get(place) for place in self._places.get(fact, ()))
+            found[fact] = _said(there, next((v for v in values if isinstance(v, str)), None))
+        for fact in SEVERAL:
+            found[fact] = self._several(fact, answers) or _said_list(there)
+        return found
+
+    def _age_of(self, child: dict[str, Any]) -> str:
+        if child.get(self._age_is) == "unborn":
+            return "unborn"
+        age = child.get(self._age)
+        return str(age) if isinstance(age, int) else NOT_SAID
+
+    def _several(self, fact: str, answers: dict[str, Any]) -> list[str]:
+        given: list[Any] = []
+        for place in self._places.get(fact, ()):
+            section, _, field = place.partition(".")
+            direct = answers.get(place)
+            given += [direct] if direct is not None else []
+            given += [e[field] for e in _entries(answers, section) if field in e]
+        words: list[str] = []
+        for value in given:
+            words += value if isinstance(value, list) else [str(value)]
+        said = list(dict.fromkeys(words))
+        if fact == "disabilities":
+            # "None known" counts as an answer, unless another child has a disability.
+            return [w for w in said if w not in self._nothing] or said[:1]
+        return said
+
+
+def _entries(answers: dict[str, Any], section: str) -> list[dict[str, Any]]:
+    """Return the entries of a repeating section, each with its answers, in their order."""
+    found: dict[str, dict[str, Any]] = {}
+    prefix = section + "."
+    for path, value in answers.items():
+        if path.startswith(prefix):
+            parts = path.split(".")
+            entry = found.setdefault(parts[1], {})
+            if len(parts) == 3:
+                entry[parts[2]] = value
+            elif isinstance(value, int):
+                entry[""] = value
+    return [
+        entry
+        for _, entry in sorted(found.items(), key=lambda one: (one[1].get("", 100_000), one[0]))
+        if any(key for key in entry)
+    ]

@@ -1,0 +1,71 @@
+"""Limit how many tables about contents one token may request in a day.
+
+Rounding leaves each single number uncertain. A program that requests very many numbers, or the
+same number again and again while records are being corrected, could narrow it down. So a token may
+request a limited number of different tables in a day, and each of them a few times: enough for a
+nightly job and a person who explores, too little for a search.
+"""
+
+import hashlib
+import json
+from datetime import UTC
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.errors import TooMany
+from app.statistics.dimensions import Dimension
+from app.statistics.exports.making import Wanted
+from app.statistics.models import AskedTable
+from app.statistics.protection.guard import is_content
+from app.work import Work
+
+# Different tables about contents that one token may request in a day (UTC), and how often each.
+TABLES, TIMES = 200, 4
+
+
+def tells(wanted: Wanted) -> bool:
+    """Return whether a table shows what was said in contacts, or what became of referrals."""
+    by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what == "categories" else []))
+    return wanted.what in ("report", "referrals") or any(is_content(d) for d in by)
+
+
+def _key(wanted: Wanted) -> bytes:
+    """Return the hash of a table; its format and the columns that are read do not matter."""
+    words = [
+        wanted.what, wanted.window.words, wanted.period, sorted(wanted.by), wanted.line,
+        wanted.referrals_by, wanted.report,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(words).encode()).digest()
+
+
+async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
+    """Count a table against the daily budget of the token that requests it; a person has no limit.
+
+    Raises TooMany.
+    """
+    if token_id is None or not tells(wanted):
+        return
+    today = work.now.astimezone(UTC).date()
+    values = {"token_id": token_id, "day": today, "question": _key(wanted), "times": 1}
+    statement = insert(AskedTable).values(**values)
+    counted = statement.on_conflict_do_update(
+        index_elements=["token_id", "day", "question"], set_={"times": AskedTable.times + 1}
+    ).returning(AskedTable.times)
+    times = (await work.session.execute(counted)).scalar_one()
+    if times > TIMES:
+        raise TooMany(
+            f"This token has requested this table {TIMES} times today. Keep the result, and "
+            "request it again tomorrow."
+        )
+    if times > 1:
+        return
+    mine = AskedTable.token_id == token_id
+    number = select(func.count()).where(mine, AskedTable.day == today)
+    if (await work.session.scalar(number) or 0) > TABLES:
+        raise TooMany(
+            f"This token has requested {TABLES} tables about contacts today. Request the rest "
+            "tomorrow, or request a report, which counts as one table."
+        )
+    await work.session.execute(delete(AskedTable).where(mine, AskedTable.day < today))

@@ -1,0 +1,183 @@
+"""Public releases: one set of tables for each whole period, rounded, made once and never again.
+
+Contacts and children are counted as in every other table (`guard.py`): rounded to base 3 by the
+cell-key method, so that the same contacts give the same number everywhere, and a release shows
+nothing that the other tables do not. Totals are rounded separately and need not be the sum of
+their parts. Calls by outcome and by line say nothing about a child and are exact.
+
+Periods never overlap (`HELPLINE_PUBLIC_PERIOD`: years, quarters or months) and a release is never
+made again, so that a later correction shows no single contact.
+"""
+
+import csv
+import io
+import re
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from app.errors import Conflict, Invalid, NotFound
+from app.staff.audit import write_entry
+from app.statistics.counting.filling import fill
+from app.statistics.counting.labels import labeller
+from app.statistics.counting.shapes import CountedTable, Shape
+from app.statistics.counting.summary import zones_of
+from app.statistics.exports.writers import safe
+from app.statistics.facts.days import REST, reading
+from app.statistics.models import PublicRelease
+from app.statistics.periods import Period, Window, whole_period
+from app.statistics.protection.guard import BASE
+from app.work import Work
+
+_COUNSELLING = {"purpose": ["counselling"]}
+
+
+def _table(code: str, title: str, unit: str, each: str, columns: str | None = None) -> Any:
+    one: dict[str, Any] = {"code": code, "title": {"en": title}, "unit": unit, "each": each}
+    if columns is not None:
+        one["columns"] = columns
+    if unit != "calls":
+        one["where"] = _COUNSELLING
+    if each == "category_group":
+        one["overlapping"] = True
+    return one
+
+
+# Everything that is ever published about a period. Tables of one unit share their margins.
+SHAPE = Shape.model_validate(
+    {
+        "report": "public", "version": 1, "title": {"en": "Public figures"}, "period": "year",
+        "source": "counted by the helpline; contacts and children are rounded to multiples of 3",
+        "tables": [
+            _table("calls", "Calls by outcome", "calls", "outcome"),
+            _table("lines", "Calls by line", "calls", "line"),
+            _table("who", "Contacts by person and channel", "contacts", "kind", "channel"),
+            _table("regions", "Children by region and gender", "children", "region", "sex"),
+            _table("ages", "Children by age and gender", "children", "age_band", "sex"),
+            _table("region_ages", "Children by region and age", "children", "region", "age_band"),
+            _table("groups", "Children by topic and gender", "children",
+                   "category_group", "sex"),
+        ],
+    }
+)  # fmt: skip
+
+_NAMES = {
+    "year": re.compile("[0-9]{4}"),
+    "quarter": re.compile("[0-9]{4}-Q[1-4]"),
+    "month": re.compile("[0-9]{4}-[0-9]{2}"),
+}
+
+
+def read_public_period(text: str, kind: str) -> Window:
+    """Read a period (2026, 2026-Q1 or 2026-03, as the settings say). Raises Invalid."""
+    if _NAMES[kind].fullmatch(text) is None:
+        text = ""
+    try:
+        if kind == "year" and len(text) == 4:
+            return whole_period(Period.YEAR, date(int(text), 1, 1))
+        if kind == "month" and len(text) == 7 and text[4] == "-":
+            return whole_period(Period.MONTH, date(int(text[:4]), int(text[5:]), 1))
+        if kind == "quarter" and len(text) == 7 and text[4:6] == "-Q" and text[6] in "1234":
+            return whole_period(Period.QUARTER, date(int(text[:4]), int(text[6]) * 3 - 2, 1))
+    except ValueError:
+        pass
+    example = {"year": "2026", "quarter": "2026-Q1", "month": "2026-03"}[kind]
+    raise Invalid(f"Figures are published by {kind}. Write the period like {example}.")
+
+
+async def publish(work: Work, period: str) -> PublicRelease:
+    """Count, round and store the figures of a period. Raises Invalid, Conflict."""
+    window = read_public_period(period, work.settings.public_period)
+    if await work.session.get(PublicRelease, period) is not None:
+        raise Conflict("This period is already published, and a release does not change.")
+    assert isinstance(window.begins, date)
+    assert isinstance(window.ends, date)
+    overlapping = select(PublicRelease.period).where(
+        PublicRelease.begins_on < window.ends, PublicRelease.ends_on > window.begins
+    )
+    if (other := await work.session.scalar(overlapping)) is not None:
+        raise Conflict(
+            f"This period overlaps with {other}, which is already published. The difference would "
+            "show single contacts."
+        )
+    zones = await zones_of(work)
+    # The period must be over on every line, and so must the talks that began in it.
+    if zones.widest(window)[1] + REST > work.now:
+        raise Invalid("This period is not over yet. Publish it afterwards.")
+    label = await labeller(work, dict(zones.names))
+    async with reading(work.ground, work.now) as look:
+        counted = await fill(look, zones, SHAPE, window, label)
+    if not any(table.total[-1] for table in counted.tables):
+        raise Invalid("There is nothing in that period to publish.")
+    found = PublicRelease(
+        period=period,
+        begins_on=window.begins,
+        ends_on=window.ends,
+        made_at=work.now,
+        made_by=work.actor.staff_id,
+        tables=[_published(table) for table in counted.tables],
+    )
+    work.session.add(found)
+    await work.session.flush()
+    write_entry(work, "figures published", f"public:{period}")
+    return found
+
+
+async def released(work: Work, period: str) -> PublicRelease:
+    """Return the release of a period. Raises NotFound."""
+    found = await work.session.get(PublicRelease, period)
+    if found is None:
+        raise NotFound("Nothing has been published for this period.")
+    return found
+
+
+async def releases(work: Work) -> list[PublicRelease]:
+    rows = await work.session.scalars(select(PublicRelease).order_by(PublicRelease.period.desc()))
+    return list(rows)
+
+
+def _published(table: CountedTable) -> dict[str, Any]:
+    """Return a table as the public sees it."""
+    several = len(table.columns) > 1
+    return {
+        "code": table.code, "title": table.title, "unit": table.unit,
+        "columns": table.columns if several else ["Number"],
+        "rows": [{"label": row.label, "numbers": row.numbers} for row in table.rows],
+        "total": table.total, "overlapping": table.overlapping,
+        "rounded": table.unit != "calls",
+    }  # fmt: skip
+
+
+WORDS = (
+    "calls: every inbound ring except on practice lines; contacts: records of talks, letters, "
+    "visits; children: those described in these records, each child separately",
+    f"numbers of contacts and children are rounded up or down to a multiple of {BASE}, so that "
+    f"they do not show a single child: each differs from the count by at most {BASE - 1}, and on "
+    "average by nothing; a total need not be the sum of its parts; calls are exact",
+    "a child is counted under each of its topics, so those rows add up to more than the total",
+    "non-counselling contacts (silent, tests, wrong numbers, …) are not counted",
+)
+
+
+def as_csv(found: PublicRelease) -> str:
+    """Return a release as a CSV file, one number a line."""
+    out = io.StringIO()
+    for words in (f"Public figures of {found.period}", *WORDS):
+        out.write(f"# {words}\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "unit", "row", "column", "number"])
+    for table in found.tables:
+        total = {"label": f"All {table['unit']}", "numbers": table["total"]}
+        for row in [*table["rows"], total]:
+            for column, number in zip(table["columns"], row["numbers"], strict=True):
+                line = [table["title"], table["unit"], safe(row["label"]), safe(column)]
+                writer.writerow([*line, number])
+    return out.getvalue()
+
+
+def as_json(found: PublicRelease) -> dict[str, Any]:
+    return {
+        "period": found.period, "published_at": found.made_at, "definitions": list(WORDS),
+        "tables": found.tables,
+    }  # fmt: skip

@@ -1,0 +1,425 @@
+"""Sections of reports: a title, a table, and in some a chart beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.statistics.counting import promises
+from app.statistics.counting.counsellors import Room
+from app.statistics.counting.labels import OVERLAP, TOTAL, plain
+from app.statistics.counting.reconcile import reconcile
+from app.statistics.counting.shapes import CountedTable
+from app.statistics.counting.summary import Row, Summary, zones_of
+from app.statistics.dimensions import Dimension
+from app.statistics.measures import IDENTITY, MEASURES, NAMES, OUTCOMES, definition
+from app.statistics.periods import Window
+from app.statistics.protection import guarded_referrals
+from app.statistics.protection.guard import on_grid
+from app.statistics.reports import charts
+from app.statistics.reports.charts import Chart
+from app.work import Work
+
+# Key figures of the monthly and the daily report, in their order.
+KEY_FIGURES = (
+    "calls", "offered", "answered", "abandoned", "abandoned_in_greeting", "short_abandons",
+    "abandoned_in_queue", "abandoned_unstaffed", "abandonment", "service_level", "asa",
+    "mean_wait", "wait_median", "wait_p90", "longest_wait", "second_waits", "second_wait",
+    "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers", "outside",
+    "inherited", "returned", "voice_messages", "callbacks_requested", "put_off",
+    "transferred_out", "turned_away", "out_of_hours", "no_counsellor", "blocked", "failed",
+    "lost", "unreachable", "not_ended", "outbound", "outbound_reached", "aht_outbound", "aht_all",
+    "danger_calls", "repeat_calls", "contacts", "contacts_completed", "non_counselling",
+    "urgent_contacts",
+)  # fmt: skip
+# The figures that a report opens with.
+HEADLINES = ("calls", "answered", "abandonment", "service_level", "contacts_completed")
+BY_HOUR = ("calls", "offered", "answered", "abandoned", "service_level", "asa", "longest_wait")
+# The measures of the calls behind each headline; empty: all calls.
+_OPENS: dict[str, tuple[str, ...]] = {
+    "calls": (), "answered": ("answered",),
+    "abandonment": ("abandoned_in_greeting", "short_abandons", "abandoned_in_queue"),
+}  # fmt: skip
+_MOST_BARS = 16
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts; the first column names the row."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    # Lines below the table: coverage, what is counted more than once.
+    foot: list[str] = field(default_factory=list)
+    # By row number, the outcomes of the calls that the row counts: the page can list those calls.
+    opens: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    words: str = ""
+    chart: Chart | None = None
+    grid: Grid | None = None
+
+
+def named(section: Section, more: str) -> Section:
+    """Return the section with an addition to its title, as when it counts more than the rest."""
+    return replace(section, title=section.title + more)
+
+
+def show(name: str, value: float | int | None) -> str:
+    """Return a figure as people read it."""
+    if value is None:
+        return "–"
+    unit = definition(name).unit if name in NAMES else "calls"
+    if unit == "share":
+        return f"{value:.1%}"
+    if unit == "seconds":
+        return duration(value)
+    return f"{int(value):,}".replace(",", "\u202f")
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 120:
+        return (
+            f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+        )
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"
+
+
+def with_base(name: str, summary: Summary) -> str:
+    """Return a figure of a whole window; a share with the two counts that it is made of."""
+    value = summary.figure(name)
+    counts = MEASURES[name].counts if name in MEASURES else None
+    if counts is None or value is None:
+        return show(name, value)
+    above, below = counts(summary.total.sums)
+    return f"{show(name, value)} ({above} of {below})"
+
+
+def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
+    """Return five figures, their change since the period and the year before, and a sentence."""
+    rows = []
+    for name in HEADLINES:
+        values = [one.figure(name) for one in (now, before, year)]
+        rows.append(
+            [
+                definition(name).title, with_base(name, now),
+                change(name, values[0], values[1]), change(name, values[0], values[2]),
+            ]
+        )  # fmt: skip
+    opens: dict[int, tuple[str, ...]] = {}
+    for n, name in enumerate(HEADLINES):
+        if name in _OPENS:
+            opens[n] = tuple(o for o, measure in OUTCOMES.items() if measure in _OPENS[name])
+    columns = ["", "now", "against the period before", "against the year before"]
+    return Section("At a glance", _sentence(now, before), grid=Grid(columns, rows, opens=opens))
+
+
+def change(name: str, now: float | None, then: float | None) -> str:
+    """Return how a figure has changed: a share in points, any other in percent of what it was."""
+    if now is None or then is None:
+        return "–"
+    if definition(name).unit == "share":
+        return f"{(now - then) * 100:+.1f} points"
+    if not then:
+        return "–" if not now else f"+{now:.0f}"
+    return f"{(now - then) / then:+.1%}"
+
+
+def _sentence(now: Summary, before: Summary) -> str:
+    s = now.total.sums
+    if not s["calls"]:
+        return "No call arrived in this period."
+    reached = s["answered"]
+    gone = now.figure("abandoned")
+    words = (
+        f"Of {s['calls']} calls that arrived, {reached} were answered, {gone} were abandoned and "
+        f"{s['turned_away']} were turned away because no counsellor was there"
+    )
+    alone = s["abandoned_unstaffed"]
+    words += f"; {alone} of those abandoned waited with no counsellor there." if alone else "."
+    then = before.total.sums["calls"]
+    if then:
+        words += f" There were {then} calls in the period before."
+    return words
+
+
+def identity_section(summary: Summary, practice: int) -> Section:
+    """Return where every call went; the rows add up to the calls that arrived."""
+    sums = summary.total.sums
+    rows = [[definition(name).title, str(sums[name])] for name in IDENTITY]
+    rows.append(["Practice (in no other figure)", str(practice)])
+    arrived = sums["calls"] + practice
+    parts = sum(sums[name] for name in IDENTITY) + practice
+    rows.append(["Arrived", str(arrived)])
+    opens = {
+        n: tuple(o for o, measure in OUTCOMES.items() if measure == name)
+        for n, name in enumerate(IDENTITY)
+    }
+    words = "Each call is in exactly one of these rows."
+    if parts != arrived:
+        words += f" {arrived - parts} calls are in none of them. Tell the administrator."
+    return Section("Where every call went", words, grid=Grid(["", "calls"], rows, opens=opens))
+
+
+def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Section:
+    """Return the headline figures over months or years, the oldest first."""
+    totals = [row for row in summary.rows if row.kind == TOTAL]
+    rows = [
+        [row.period, *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
+        for row in totals
+    ]
+    parts = [
+        (row.period, float(summary.figures(row)[name] or 0), definition(name).title.lower())
+        for name in ("answered", "abandoned", "turned_away")
+        for row in totals
+    ]
+    words = f"{title}: calls answered, abandoned and turned away."
+    chart = charts.columns(parts, "calls", "", words) if drawn and len(totals) > 1 else None
+    return Section(title, chart=chart, grid=Grid(["", *titles(HEADLINES)], rows))
+
+
+def key_section(summary: Summary, before: Summary | None) -> Section:
+    columns = ["", "now", *(["the period before"] if before is not None else [])]
+    whole = [one for one in (summary, before) if one is not None]
+    rows = [
+        [definition(name).title, *(with_base(name, one) for one in whole)] for name in KEY_FIGURES
+    ]
+    return Section("Key figures", grid=Grid(columns, rows))
+
+
+def _when(period: str) -> str:
+    """Return a period as a table shows it: for an hour, the time of day with its offset."""
+    return period[11:] if "T" in period else period
+
+
+def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart | None) -> Section:
+    totals = [row for row in summary.rows if row.kind == TOTAL]
+    rows = [
+        [_when(row.period), *(show(name, summary.figures(row)[name]) for name in names)]
+        for row in totals
+    ]
+    return Section(title, chart=chart, grid=Grid(["", *titles(names)], rows))
+
+
+def titles(names: tuple[str, ...]) -> list[str]:
+    return [definition(name).title for name in names]
+
+
+def heat(summary: Summary) -> Section:
+    counts = {r.period: summary.figures(r)["calls"] or 0 for r in summary.rows if r.kind == TOTAL}
+    whole = {key: int(value) for key, value in counts.items()}
+    rows = []
+    for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"):
+        numbers = [whole.get(f"{day} {hour:02d}", 0) for hour in range(24)]
+        rows.append([day, *(str(n) for n in numbers), str(sum(numbers))])
+    grid = Grid(["", *(f"{hour:02d}" for hour in range(24)), "all"], rows)
+    busiest = max(whole, key=lambda key: whole[key], default="")
+    most = whole.get(busiest, 0)
+    words = (
+        "Calls by weekday and hour: white is no call, and darker is more. "
+        f"The busiest hour is {busiest}:00, with {most}."
+    )
+    return Section("Calls by hour and weekday", chart=charts.heat_map(whole, words), grid=grid)
+
+
+# The upper limits of the classes of waits, in seconds, inclusive.
+_CLASSES = (10, 20, 30, 60, 120, 180, 300, 600)
+
+
+def waits(summary: Summary) -> Section:
+    parts = []
+    for name, of in (("answered", "wait_answered"), ("abandoned", "wait_abandoned")):
+        waits = summary.total.waits.get(of)
+        values = waits.tolist() if waits is not None else []
+        parts.append((name, classed(values)))
+    labels = [*(f"≤ {limit} s" for limit in _CLASSES), f"> {_CLASSES[-1]} s"]
+    rows = [[label, *(str(counts[n]) for _, counts in parts)] for n, label in enumerate(labels)]
+    rows.append(["all", *(str(sum(counts)) for _, counts in parts)])
+    drawn = [
+        (labels[n], float(counts[n]), name) for name, counts in parts for n in range(len(labels))
+    ]
+    words = "Calls by how long they waited in the queue, answered and abandoned."
+    return Section(
+        "Waits",
+        chart=charts.columns(drawn, "calls", "", words),
+        grid=Grid(["waited", *(name for name, _ in parts)], rows),
+    )
+
+
+def classed(values: list[int]) -> list[int]:
+    counts = [0] * (len(_CLASSES) + 1)
+    for value in values:
+        place = next((n for n, limit in enumerate(_CLASSES) if value <= limit), len(_CLASSES))
+        counts[place] += 1
+    return counts
+
+
+def by_dimension(
+    summary: Summary, title: str, names: tuple[str, ...], *, drawn: str | None = None,
+    words: str = "",
+) -> Section:  # fmt: skip
+    """Return a table by one dimension, the greatest first, with the overlap and the total."""
+    (dimension,) = summary.asked.by
+    # A row in which nothing was counted is left out.
+    cells = [
+        row for row in summary.rows
+        if row.kind == "cell" and any(summary.figures(row)[name] for name in names)
+    ]  # fmt: skip
+    known = {code: n for n, code in enumerate(summary.orders.get(dimension, ()))}
+    cells.sort(
+        key=lambda row: (
+            known.get(row.values[0], len(known)), -(summary.figures(row)[names[0]] or 0),
+            row.values,
+        )
+    )  # fmt: skip
+    rest = [row for row in summary.shown_rows if row.kind != "cell"]
+    whole = summary.figure(names[0])
+    rows = [
+        figures_row(summary, dimension, row, names, None if row.kind == OVERLAP else whole)
+        for row in (*cells, *rest)
+    ]
+    chart = None
+    if drawn is not None:
+        values = [
+            (summary.label(dimension, row.values[0])[:60], float(summary.figures(row)[drawn] or 0))
+            for row in cells
+            if row.values[0] not in ("-",) and summary.figures(row)[drawn]
+        ][:_MOST_BARS]
+        if values:
+            chart = charts.bars(
+                values, definition(drawn).title.lower(), f"{title}: {words or drawn}"
+            )
+    first, *others = titles(names)
+    columns = ["", first, f"share of all {definition(names[0]).unit}", *others]
+    return Section(title, words, chart, Grid(columns, rows))
+
+
+def figures_row(
+    summary: Summary, dimension: Dimension, row: Row, names: tuple[str, ...],
+    whole: float | None = None,
+) -> list[str]:  # fmt: skip
+    """Return a row; beside its first figure stands that figure's share of the whole."""
+    found = summary.figures(row)
+    first, *others = (show(name, found[name]) for name in names)
+    share = f"{(found[names[0]] or 0) / whole:.1%}" if whole else "–"
+    return [summary.label(dimension, row.values[0]), first, share, *others]
+
+
+def reconciled(summary: Summary) -> Section:
+    rows = [
+        [line.words, str(line.number)] for line in reconcile(summary.total.sums, summary.recorded)
+    ]
+    return Section("Calls and contacts", "Why the two numbers differ.", grid=Grid(["", ""], rows))
+
+
+async def referral_sections(work: Work, window: Window) -> list[Section]:
+    """Return referrals by sector, urgency and outcome; none unless the window is whole months."""
+    if not on_grid(window, None, work.now):
+        return []
+    sections = []
+    for by, title in (("sector", "Referrals by sector"), ("urgency", "Referrals by urgency"),
+                      ("outcome", "Referrals by outcome")):  # fmt: skip
+        _, found, total = await guarded_referrals.by_thing(work, window, by)
+        columns = ["opened", "acknowledged", "to acknowledge: median", "9 in 10",
+                   "to see the child: median", "9 in 10", "breaches", "completed",
+                   "risk of separation", "prevented", "separated"]  # fmt: skip
+        rows = [[plain(one.value), *referral_numbers(one.numbers)] for one in (*found, total)]
+        drawn = [
+            (plain(one.value), round(one.numbers["median_seconds_to_acknowledge"] / 60, 1))
+            for one in found
+            if one.numbers["median_seconds_to_acknowledge"] is not None
+        ]
+        chart = None
+        if by == "sector" and drawn:
+            words = "Median minutes from the opening to the acknowledgement, by sector."
+            chart = charts.bars(drawn, "minutes to acknowledge, median", words)
+        sections.append(Section(title, chart=chart, grid=Grid(["", *columns], rows)))
+    return sections
+
+
+def referral_numbers(numbers: dict[str, Any]) -> list[str]:
+    return [
+        duration(value) if "seconds" in name else str(value)
+        for name, value in numbers.items()
+        if name != "seen"
+    ]
+
+
+async def promise_section(work: Work, window: Window) -> Section:
+    """Return the call-backs that were due, and whether they were made in time."""
+    zones = await zones_of(work)
+    found = await promises.promises(work, window, zones.country)
+    rows = [[words, str(found.numbers[name])] for name, words in promises.WORDS.items()]
+    return Section("Call-backs due", grid=Grid(["", ""], rows))
+
+
+def room_section(found: Room) -> Section:
+    rows = []
+    for one in (*found.counsellors, found.all):
+        n = one.figures()
+        rows.append(
+            [
+                one.name, duration(n["signed_in"]), duration(n["available"]),
+                duration(n["handling"]), show("rona", n["occupancy"]),
+                show("rona", n["utilisation"]), str(one.offers), str(one.answered),
+                str(one.missed), str(one.declined), show("rona", n["rona"]), str(one.contacts),
+                "–" if n["contacts_per_hour"] is None else f"{n['contacts_per_hour']:.1f}",
+                duration(n["rostered"]), show("rona", n["adherence"]),
+            ]
+        )  # fmt: skip
+    columns = ["", "signed in", "available", "handling", "occupancy", "utilisation", "offers",
+               "answered", "missed", "declined", "RONA", "contacts", "contacts an hour",
+               "on the rota", "adherence"]  # fmt: skip
+    foot = [f"Fairness {found.fairness if found.fairness is not None else '–'}."]
+    foot += [f"Coverage of {line}: {share:.1%}." for line, share in found.coverage.items()]
+    return Section("Counsellors", grid=Grid(columns, rows, foot))
+
+
+def shape_section(table: CountedTable) -> Section:
+    rows = []
+    foot = []
+    for row in table.rows:
+        if row.not_recorded is not None:
+            rows.append([row.label, "not recorded", *[""] * (len(table.columns) - 1)])
+            foot.append(f"{row.label}: {row.not_recorded}.")
+        else:
+            rows.append([row.label, *(str(n) for n in row.numbers)])
+    if not any(row.not_recorded for row in table.rows):
+        rows.append([f"All {table.unit}", *(str(n) for n in table.total)])
+    if table.unit != "calls":
+        foot.append("Rounded to multiples of 3, so rows need not add up.")
+    foot += coverage_of(table)
+    if table.overlapping:
+        foot.append("A record may be counted in several rows, so rows may exceed the total.")
+    return Section(table.title, grid=Grid(["", *table.columns], rows, foot))
+
+
+def coverage_of(table: CountedTable) -> list[str]:
+    """Return for how many the value is known; nothing for a table with rows of its own."""
+    whole = table.total[-1]
+    unknown = sum(
+        row.numbers[-1] for row in table.rows
+        if row.code in ("not_recorded", "does_not_apply", "unmapped") and row.numbers
+    )  # fmt: skip
+    if not table.each or not whole:
+        return []
+    known = whole - min(unknown, whole)
+    words = f"Known for {known} of {whole} {table.unit} ({known / whole:.1%})."
+    return [words if known else f"{words} The form does not ask for it, or no answer is recorded."]
+
+
+def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section:
+    share = coverage.share
+    rows = [["categories recorded", str(coverage.counted)]]
+    rows.append(["of these, counted in the framework", "–" if share is None else f"{share:.1%}"])
+    rows += [
+        [f"not in the framework: {label('category', code)}", str(n)]
+        for code, n in sorted(coverage.unmapped.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    return Section("Coverage of the mapping", grid=Grid(["", ""], rows))

@@ -1,0 +1,190 @@
+"""Scheduled reports: made when their period is over, and announced to a role by e-mail.
+
+The e-mail holds a link and no figure; the file behind it is sealed, and opened for that role only.
+"""
+
+from datetime import date, datetime, time, timedelta
+from uuid import UUID, uuid4, uuid5
+from zoneinfo import ZoneInfo
+
+import psycopg
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from app.contacts.records import library_of
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.transaction import transaction
+from app.log import log
+from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
+from app.staff.audit import write_entry
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, may
+from app.statistics.counting.summary import today
+from app.statistics.exports import desk
+from app.statistics.models import Export, ExportState, ReportSchedule
+from app.statistics.periods import Period, Window, last_whole, whole_period
+from app.statistics.reports.printing import print_report
+from app.statistics.reports.reports import kind_of, kinds
+from app.work import PROGRAM, Ground, Work
+
+# The local time of day from which reports of a period that is over are made.
+SENT_FROM = time(6)
+
+
+async def schedule(work: Work, report: str, every: str, role: str) -> ReportSchedule:
+    """Send a report from its next period on. Raises NotFound, Invalid, Conflict."""
+    kind = kind_of(work, report)
+    if every not in ("day", "week", "month", "quarter", "year"):
+        raise Invalid("A report is sent every day, week, month, quarter or year.")
+    if role not in set(Role) or not may(role, Permission.SEE_STATISTICS):
+        raise Invalid("Choose a role that may see numbers.")
+    if kind.staff and not may(role, Permission.SEE_STAFF_STATISTICS):
+        raise Invalid("It shows numbers of single counsellors. Choose a role that may see them.")
+    same = select(ReportSchedule.id).where(
+        ReportSchedule.report == report, ReportSchedule.every == every,
+        ReportSchedule.role == role, ReportSchedule.ended_at.is_(None),
+    )  # fmt: skip
+    if await work.session.scalar(same):
+        raise Conflict("This report is already sent to this role.")
+    running = whole_period(Period(every), today(work))
+    assert isinstance(running.ends, date)
+    row = ReportSchedule(
+        id=uuid4(), report=report, every=every, role=role, created_by=work.actor.staff_id,
+        created_at=work.now, next_on=running.ends,
+    )  # fmt: skip
+    work.session.add(row)
+    await work.session.flush()
+    write_entry(work, "report scheduled", f"schedule:{row.id}", report=report, role=role)
+    return row
+
+
+async def unschedule(work: Work, schedule_id: UUID) -> None:
+    """Stop sending a report. Raises NotFound."""
+    row = await work.session.get(ReportSchedule, schedule_id, with_for_update=True)
+    if row is None or row.ended_at is not None:
+        raise NotFound("There is no such schedule.")
+    row.ended_at = work.now
+    write_entry(work, "report not sent any more", f"schedule:{row.id}", report=row.report)
+
+
+async def schedules(work: Work) -> list[ReportSchedule]:
+    rows = await work.session.scalars(
+        select(ReportSchedule).where(ReportSchedule.ended_at.is_(None)).order_by(
+            ReportSchedule.report, ReportSchedule.every
+        )
+    )  # fmt: skip
+    return list(rows)
+
+
+async def take_due(work: Work) -> int:
+    """Move every schedule whose period is over to the next period, and have its report made.
+
+    Return how many reports are to be made.
+    """
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
+    local = work.now.astimezone(zone)
+    if local.time() < SENT_FROM:
+        return 0
+    rows = await work.session.scalars(
+        select(ReportSchedule)
+        .where(ReportSchedule.ended_at.is_(None), ReportSchedule.next_on <= local.date())
+        .with_for_update(skip_locked=True)
+    )
+    count = 0
+    for row in rows.all():
+        # After an outage the newest period is sent, not a pile of old ones.
+        window = last_whole(Period(row.every), local.date())
+        following = whole_period(Period(row.every), local.date())
+        assert isinstance(following.ends, date)
+        row.next_on = following.ends
+        export = Export(
+            id=uuid5(row.id, window.words), what=row.report, format="pdf",
+            begins=window.begins.isoformat(), ends=window.ends.isoformat(), options={},
+            personal=False, asked_at=work.now, role=row.role, state=ExportState.APPROVED,
+        )  # fmt: skip
+        if await work.session.get(Export, export.id) is None:
+            work.session.add(export)
+            work.defer("statistics:send_report", export_id=str(export.id))
+            count += 1
+    return count
+
+
+async def make_report(ground: Ground, export_id: UUID) -> None:
+    """Make a report that is due, keep it sealed, and announce it. A second run does nothing."""
+    async with desk.alone_with(ground, export_id) as alone:
+        if not alone:
+            return
+        try:
+            await _make_report(ground, export_id)
+        except Exception as error:
+            if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+                await desk.fail(ground, export_id, "The file could not be made. The log says why.")
+            raise
+
+
+async def _make_report(ground: Ground, export_id: UUID) -> None:
+    async with transaction(ground, PROGRAM) as work:
+        export = await work.session.get(Export, export_id, with_for_update=True)
+        if export is None or export.state not in (ExportState.APPROVED, ExportState.MAKING):
+            return
+        export.state, export.as_of = ExportState.MAKING.value, work.now
+        wanted = export
+    async with transaction(ground, PROGRAM) as work:
+        if wanted.what not in kinds(work):
+            await desk.set_export(
+                work, export_id, state=ExportState.FAILED, problem="no such report"
+            )
+            return
+        window = whole_window(wanted.begins, wanted.ends)
+        report = await kinds(work)[wanted.what].make(work, window, None)
+        content = await print_report(report)
+    await desk.clear_parts(ground, export_id)
+    await desk.keep_file(ground, export_id, content)
+    async with transaction(ground, PROGRAM) as work:
+        await desk.set_export(
+            work, export_id, state=ExportState.READY, expires_at=work.now + timedelta(days=90)
+        )
+        write_entry(work, "report made", f"export:{export_id}", report=wanted.what)
+        people = await work.session.execute(
+            select(Staff.id, Staff.email).where(
+                Staff.active, Staff.role == wanted.role, Staff.email.is_not(None)
+            )
+        )
+        for staff_id, _ in people.all():
+            work.defer(
+                "statistics:announce_report", export_id=str(export_id), staff_id=str(staff_id)
+            )
+        work.announce("exports")
+
+
+def whole_window(begins: str, ends: str) -> Window:
+    """Return the window of a stored report."""
+    return Window(date.fromisoformat(begins), date.fromisoformat(ends))
+
+
+async def announce(ground: Ground, export_id: UUID, staff_id: UUID) -> None:
+    """Send one e-mail with a link. Raises NotMailed, so that the job runs again."""
+    async with transaction(ground, PROGRAM) as work:
+        export = await work.session.get(Export, export_id)
+        staff = await work.session.get(Staff, staff_id)
+        if export is None or staff is None or not staff.active or not staff.email:
+            return
+        kind = kinds(work).get(export.what)
+        title = kind.title if kind is not None else export.what
+        now: datetime = work.now
+    if ground.settings.smtp_url is None:
+        log().warning("a report is not announced: HELPLINE_SMTP_URL is not set", area="statistics")
+        return
+    url = f"{ground.settings.public_url}/reports/files/{export_id}"
+    body = (
+        f"{title}, {export.begins} to {export.ends} (exclusive), is ready.\n\n"
+        f"Sign in to read it:\n{url}\n\nIt is kept until "
+        f"{export.expires_at:%Y-%m-%d}.\n" if export.expires_at else f"{title}\n{url}\n"
+    )  # fmt: skip
+    try:
+        await send_mail(
+            read_smtp_url(ground.settings.smtp_url), staff.email, f"Helpline: {title}", body,
+            message_id=uuid5(export_id, str(staff_id)), at=now,
+        )  # fmt: skip
+    except (MailRefused, MailUncertain) as error:
+        log().warning("a report was not announced", area="statistics", why=type(error).__name__)
