@@ -60,10 +60,13 @@ def read_smtp_url(url: str) -> Mailbox:
         )
     sender = parse_qs(parts.query).get("from", [""])[0] or f"helpline@{parts.hostname}"
     return Mailbox(
-        parts.scheme, parts.hostname, port or _PORTS[parts.scheme],
+        parts.scheme,
+        parts.hostname,
+        port or _PORTS[parts.scheme],
         unquote(parts.username) if parts.username else None,
-        unquote(parts.password) if parts.password else None, sender,
-    )  # fmt: skip
+        unquote(parts.password) if parts.password else None,
+        sender,
+    )
 
 
 async def send_mail(

@@ -8,11 +8,14 @@ from app.settings import check_settings, parse_field_keys, read_settings
 
 KEY = "1:" + base64.b64encode(b"k" * 32).decode()
 GOOD = {
-    "ENV": "production", "SECRET_KEY": "s" * 40, "FIELD_KEYS": KEY,
-    "TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "t",
+    "ENV": "production",
+    "SECRET_KEY": "s" * 40,
+    "FIELD_KEYS": KEY,
+    "TWILIO_ACCOUNT_SID": "AC1",
+    "TWILIO_AUTH_TOKEN": "t",
     "PUBLIC_URL": "https://helpline.example.org",
     "DATABASE_URL": "postgresql://db/helpline",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)

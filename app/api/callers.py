@@ -70,14 +70,17 @@ async def get_caller(work: InWork, staff: Knows, call_id: UUID) -> CallerView:
     call = await _call(work, staff, call_id)
     found = await callers.history(work, call)
     return CallerView(
-        linked=call.caller_key is not None, calls_before=found.calls, last_at=found.last_at,
+        linked=call.caller_key is not None,
+        calls_before=found.calls,
+        last_at=found.last_at,
         flags=[
-            FlagView(id=f.id, kind=f.kind, reason=f.reason, made_at=f.made_at,
-                     expires_at=f.expires_at)
+            FlagView(
+                id=f.id, kind=f.kind, reason=f.reason, made_at=f.made_at, expires_at=f.expires_at
+            )
             for f in await callers.flags_of(work, call)
         ],
         wishes=[WishView(wish=w, counsellor=n) for w, n in await callers.wishes_of(work, call)],
-    )  # fmt: skip
+    )
 
 
 @router.post("/calls/{call_id}/flags", status_code=201)

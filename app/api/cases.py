@@ -222,9 +222,16 @@ async def add_follow_up(
 ) -> dict[str, UUID]:
     """Add a follow-up on a date, for yourself or for a colleague."""
     made = await cases.set_follow_up(
-        work, staff, case_id, body.about, body.due_on, body.words, name=body.name, goal=body.goal,
+        work,
+        staff,
+        case_id,
+        body.about,
+        body.due_on,
+        body.words,
+        name=body.name,
+        goal=body.goal,
         provider=body.provider,
-    )  # fmt: skip
+    )
     return {"id": made.id}
 
 

@@ -236,12 +236,17 @@ async def list_openings(work: InWork, staff: ReadsRecords) -> list[OpeningView]:
     """List recent openings of your own contacts; for a supervisor, the openings to review."""
     return [
         OpeningView(
-            id=one.opening.id, reader=one.reader, reason=one.reason, at=one.opening.at,
-            until=one.opening.until, contacts=[code for _, code in one.codes],
-            reviewed_at=one.opening.reviewed_at, fitting=one.opening.fitting,
+            id=one.opening.id,
+            reader=one.reader,
+            reason=one.reason,
+            at=one.opening.at,
+            until=one.opening.until,
+            contacts=[code for _, code in one.codes],
+            reviewed_at=one.opening.reviewed_at,
+            fitting=one.opening.fitting,
         )
         for one in await openings.openings_for(work, staff)
-    ]  # fmt: skip
+    ]
 
 
 @router.post("/openings/{opening_id}/review", status_code=204)

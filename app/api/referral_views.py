@@ -141,17 +141,28 @@ class FoundView(BaseModel):
 
 def clock_view(c: Clock) -> ClockView:
     return ClockView(
-        kind=c.kind, started_at=c.started_at, due_at=c.due_at, stopped_at=c.stopped_at,
+        kind=c.kind,
+        started_at=c.started_at,
+        due_at=c.due_at,
+        stopped_at=c.stopped_at,
         breached_at=c.breached_at,
-    )  # fmt: skip
+    )
 
 
 def _row(r: Referral, agency: str, next_due: datetime | None, breached: bool) -> dict[str, Any]:
     return {
-        "id": r.id, "code": r.code, "state": r.state, "urgency": r.urgency,
-        "service": r.service, "opened_at": r.opened_at, "opened_how": r.opened_how,
-        "owner_id": r.owner_id, "agency": agency, "next_due": next_due, "breached": breached,
-    }  # fmt: skip
+        "id": r.id,
+        "code": r.code,
+        "state": r.state,
+        "urgency": r.urgency,
+        "service": r.service,
+        "opened_at": r.opened_at,
+        "opened_how": r.opened_how,
+        "owner_id": r.owner_id,
+        "agency": agency,
+        "next_due": next_due,
+        "breached": breached,
+    }
 
 
 def referral_row(line: Line) -> ReferralRow:
@@ -165,10 +176,19 @@ def referral_brief(r: Referral) -> dict[str, Any]:
 
 def _approach(a: Approach, agency: Agency) -> ApproachView:
     return ApproachView(
-        id=a.id, number=a.number, agency=agency.code, name=agency.name, state=a.state,
-        why=a.why, reason=a.reason, offered_at=a.offered_at, delivered_at=a.delivered_at,
-        acknowledged_at=a.acknowledged_at, accepted_at=a.accepted_at, seen_at=a.seen_at,
-    )  # fmt: skip
+        id=a.id,
+        number=a.number,
+        agency=agency.code,
+        name=agency.name,
+        state=a.state,
+        why=a.why,
+        reason=a.reason,
+        offered_at=a.offered_at,
+        delivered_at=a.delivered_at,
+        acknowledged_at=a.acknowledged_at,
+        accepted_at=a.accepted_at,
+        seen_at=a.seen_at,
+    )
 
 
 def referral_view(story: Story) -> ReferralView:
@@ -177,9 +197,11 @@ def referral_view(story: Story) -> ReferralView:
     running = [c for c in story.clocks if c.stopped_at is None]
     current = next((g.name for a, g in story.approaches if a.id == r.approach_id), "")
     row = _row(
-        r, current, running[0].due_at if running else None,
+        r,
+        current,
+        running[0].due_at if running else None,
         any(c.breached_at is not None for c in running),
-    )  # fmt: skip
+    )
     return ReferralView(
         **row,
         **{name: getattr(r, name) for name in _PLAIN},
@@ -189,18 +211,31 @@ def referral_view(story: Story) -> ReferralView:
         approaches=[_approach(a, g) for a, g in story.approaches],
         rungs=[
             RungView(
-                number=g.number, agency=name, kind=g.kind, purpose=g.purpose,
-                wanted_at=g.wanted_at, sent_at=g.sent_at, answered_at=g.answered_at,
-                ended_at=g.ended_at, result=g.result,
+                number=g.number,
+                agency=name,
+                kind=g.kind,
+                purpose=g.purpose,
+                wanted_at=g.wanted_at,
+                sent_at=g.sent_at,
+                answered_at=g.answered_at,
+                ended_at=g.ended_at,
+                result=g.result,
             )
             for g, name in story.rungs
         ],
         consents=[
             {
-                "at": c.at, "kind": c.kind, "given_by": c.given_by, "how": c.how,
-                "scope": c.scope, "for_what": c.for_what,
-                "withheld_from": c.withheld_from, "basis": c.basis,
-                "child_told": c.child_told, "despite": c.despite, "words": words,
+                "at": c.at,
+                "kind": c.kind,
+                "given_by": c.given_by,
+                "how": c.how,
+                "scope": c.scope,
+                "for_what": c.for_what,
+                "withheld_from": c.withheld_from,
+                "basis": c.basis,
+                "child_told": c.child_told,
+                "despite": c.despite,
+                "words": words,
             }
             for c, words in story.consents
         ],
@@ -210,30 +245,57 @@ def referral_view(story: Story) -> ReferralView:
         ],
         dispatches=[
             {
-                "id": d.id, "place": place, "team": d.team, "wanted_at": d.wanted_at,
-                "state": d.state, "asked_at": d.asked_at, "on_the_way_at": d.on_the_way_at,
-                "arrived_at": d.arrived_at, "seen_at": d.seen_at, "ended_at": d.ended_at,
-                "result": d.result, "words": words,
+                "id": d.id,
+                "place": place,
+                "team": d.team,
+                "wanted_at": d.wanted_at,
+                "state": d.state,
+                "asked_at": d.asked_at,
+                "on_the_way_at": d.on_the_way_at,
+                "arrived_at": d.arrived_at,
+                "seen_at": d.seen_at,
+                "ended_at": d.ended_at,
+                "result": d.result,
+                "words": words,
             }
             for d, place, words in story.dispatches
         ],
         events=[
             EventView(
-                kind=e.kind, at=e.at, by=story.names.get(e.staff_id) if e.staff_id else None,
-                detail=e.detail, words=words,
+                kind=e.kind,
+                at=e.at,
+                by=story.names.get(e.staff_id) if e.staff_id else None,
+                detail=e.detail,
+                words=words,
             )
             for e, words in story.events
         ],
-    )  # fmt: skip
+    )
 
 
 _PLAIN = (
-    "child_entry", "to_confirm", "withdrawal_at",
-    "call_id", "contact_id", "case_id", "protocol", "protocol_version", "acknowledged_at",
-    "accepted_at", "seen_at", "written_at", "completed_at", "closed_at", "outcome",
-    "house_has_it", "separation_risk", "family_first", "wants_feedback", "feedback_at",
+    "child_entry",
+    "to_confirm",
+    "withdrawal_at",
+    "call_id",
+    "contact_id",
+    "case_id",
+    "protocol",
+    "protocol_version",
+    "acknowledged_at",
+    "accepted_at",
+    "seen_at",
+    "written_at",
+    "completed_at",
+    "closed_at",
+    "outcome",
+    "house_has_it",
+    "separation_risk",
+    "family_first",
+    "wants_feedback",
+    "feedback_at",
     "revision",
-)  # fmt: skip
+)
 
 
 def agency_view(agency: Agency, entry: Entry) -> AgencyView:

@@ -60,9 +60,13 @@ class AgreedIn(BaseModel):
 
     def made(self) -> consenting.Agreed:
         return consenting.Agreed(
-            self.given_by, self.how, tuple(self.scope), tuple(self.withheld_from),
-            tuple(self.for_what), self.words,
-        )  # fmt: skip
+            self.given_by,
+            self.how,
+            tuple(self.scope),
+            tuple(self.withheld_from),
+            tuple(self.for_what),
+            self.words,
+        )
 
 
 class OverrideIn(BaseModel):
@@ -207,9 +211,14 @@ async def urgent(work: InWork, staff: Writes, call_id: UUID, body: Urgent) -> di
     """Open and send an urgent referral for the live call that you hold."""
     await call_desk.call_in_hand(work, staff, call_id)
     made = await opening.refer_urgently(
-        work, staff, call_id, body.service, place=body.place, warm=body.warm,
+        work,
+        staff,
+        call_id,
+        body.service,
+        place=body.place,
+        warm=body.warm,
         wish_read=body.wish_read,
-    )  # fmt: skip
+    )
     return referral_brief(made)
 
 
@@ -405,13 +414,17 @@ async def danger_alarms(work: InWork, staff: Sees) -> list[DangerView]:
     """Return the danger alarms that you are responsible for, the oldest first."""
     return [
         DangerView(
-            id=alarm.id, kind=alarm.kind, about=dangers.subject_kind(alarm),
-            subject_id=alarm.subject_id, begun_at=alarm.begun_at,
-            acknowledged_at=alarm.acknowledged_at, acknowledged_by=alarm.acknowledged_by,
+            id=alarm.id,
+            kind=alarm.kind,
+            about=dangers.subject_kind(alarm),
+            subject_id=alarm.subject_id,
+            begun_at=alarm.begun_at,
+            acknowledged_at=alarm.acknowledged_at,
+            acknowledged_by=alarm.acknowledged_by,
         )
         for alarm in await dangers.open_dangers(work, staff)
         if alarm.subject_id is not None
-    ]  # fmt: skip
+    ]
 
 
 @router.post("/danger-alarms/{alarm_id}/acknowledge", status_code=204)
@@ -441,9 +454,15 @@ async def handover(
     if body.at is not None and body.at.tzinfo is None:
         raise Invalid("Give `at` with its zone, for example 2026-11-24T08:00:00+01:00.")
     found = await desk.note_handover(
-        work, staff, referral_id, body.agreed, body.made(), body.at, body.reference,
+        work,
+        staff,
+        referral_id,
+        body.agreed,
+        body.made(),
+        body.at,
+        body.reference,
         body.details_told,
-    )  # fmt: skip
+    )
     return referral_brief(found)
 
 

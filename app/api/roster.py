@@ -141,30 +141,42 @@ async def read_roster(
     return RosterView(
         duties=[
             DutyView(
-                counsellor_id=d.counsellor_id, layer=d.layer, begins_at=max(d.start, since),
-                ends_at=min(d.end, until), shift_id=d.shift_id,
-            ) for d in found
+                counsellor_id=d.counsellor_id,
+                layer=d.layer,
+                begins_at=max(d.start, since),
+                ends_at=min(d.end, until),
+                shift_id=d.shift_id,
+            )
+            for d in found
         ],
         coverage=[
             CoverageView(
-                line=c.line, number=c.number, language=c.language,
+                line=c.line,
+                number=c.number,
+                language=c.language,
                 uncovered_minutes=int(c.missing.total_seconds() // 60),
                 holes=[HoleView(begins_at=b, ends_at=e) for b, e in c.holes],
-            ) for c in await coverage.coverage(work, since, until)
+            )
+            for c in await coverage.coverage(work, since, until)
         ],
-    )  # fmt: skip
+    )
 
 
 @router.post("/roster/shifts", status_code=201)
 async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID]:
     """Add a shift to a counsellor's rota."""
     row = await roster.add_shift(
-        work, await changes.taker(work, body.staff_id), recurrence=body.rule(),
+        work,
+        await changes.taker(work, body.staff_id),
+        recurrence=body.rule(),
         starts_at=body.begins.replace(second=0, microsecond=0, tzinfo=None),
-        minutes=body.minutes(), timezone=body.timezone or (await home_zone(work)).key,
-        first_on=body.first_on, last_on=body.last_on, layer=body.layer,
+        minutes=body.minutes(),
+        timezone=body.timezone or (await home_zone(work)).key,
+        first_on=body.first_on,
+        last_on=body.last_on,
+        layer=body.layer,
         on_holidays=body.on_holidays,
-    )  # fmt: skip
+    )
     return {"id": row.id}
 
 
@@ -239,12 +251,16 @@ async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]
     """Return the open staffing alarms, and who has acknowledged them."""
     return [
         StaffingAlarmView(
-            id=alarm.id, line=line, language=alarm.language, kind=alarm.kind,
-            begun_at=alarm.begun_at, acknowledged_at=alarm.acknowledged_at,
+            id=alarm.id,
+            line=line,
+            language=alarm.language,
+            kind=alarm.kind,
+            begun_at=alarm.begun_at,
+            acknowledged_at=alarm.acknowledged_at,
             acknowledged_by=alarm.acknowledged_by,
         )
         for alarm, line in await watch.open_alarms(work)
-    ]  # fmt: skip
+    ]
 
 
 @router.post("/staffing-alarms/{alarm_id}/acknowledge", status_code=204)

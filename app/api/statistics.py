@@ -80,9 +80,17 @@ By = Annotated[str, Query(max_length=200, description="period and dimensions, co
 
 
 def wanted_by(
-    work: Work, asker: Asker, what: str, since: str | None, until: str | None, kind: str,
-    line: str | None, by: str, names: str = "", report: str | None = None,
-) -> Wanted:  # fmt: skip
+    work: Work,
+    asker: Asker,
+    what: str,
+    since: str | None,
+    until: str | None,
+    kind: str,
+    line: str | None,
+    by: str,
+    names: str = "",
+    report: str | None = None,
+) -> Wanted:
     """Read what a URL asks for. Without a window: the last thirty days; for referrals, the last
     complete month. Raises Invalid.
     """
@@ -95,16 +103,20 @@ def wanted_by(
     if len(periods) > 1:
         raise Invalid("Give at most one period in `by`.")
     wanted = read_wanted(
-        what, since or thirty_days_before(end), end, kind,
+        what,
+        since or thirty_days_before(end),
+        end,
+        kind,
         {
             "period": periods[0] if periods else None,
             "by": [word for word in words if word not in periods],
             # A plus sign in a URL is decoded as a space.
             "line": line.strip().replace(" ", "+") if line else None,
             "measures": [n.strip() for n in names.split(",") if n.strip()] or None,
-            "staff": asker.may(Permission.SEE_STAFF_STATISTICS), "report": report,
+            "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
+            "report": report,
         },
-    )  # fmt: skip
+    )
     if line and wanted.line is not None and not wanted.line.startswith("+"):
         raise Invalid("Write the line as its number, with + and the country code.")
     check_asked(asker, wanted, work.now)
@@ -142,10 +154,14 @@ def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
 
 @router.get("/statistics/summary")
 async def summary(
-    work: InWork, asker: Asks, since: From = None, until: To = None,
-    line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
+    work: InWork,
+    asker: Asks,
+    since: From = None,
+    until: To = None,
+    line: Annotated[str | None, Query(max_length=20)] = None,
+    by: By = "",
     measures: Annotated[str, Query(max_length=1000)] = "",
-) -> Response:  # fmt: skip
+) -> Response:
     """Return figures for any window, by period and by at most two dimensions."""
     wanted = wanted_by(work, asker, "summary", since, until, "json", line, by, measures)
     await budget.spend(work, asker.token_id, wanted)
@@ -163,9 +179,11 @@ async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
 
 @router.get("/statistics/planning")
 async def plan(
-    work: InWork, asker: Asks, line: Annotated[str | None, Query(max_length=20)] = None,
+    work: InWork,
+    asker: Asks,
+    line: Annotated[str | None, Query(max_length=20)] = None,
     more: Annotated[int, Query(ge=-20, le=50)] = 0,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return the coming week by half hours: expected calls, staff needed and rostered."""
     wanted = wanted_by(work, asker, "summary", None, None, "json", line, "")
     return planning.as_json(await planning.plan(work, line=wanted.line, more=more))
@@ -194,15 +212,17 @@ async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]
 
 @router.get("/statistics/{what}.{kind}")
 async def file(
-    request: Request, work: InWork, asker: Asks,
-    what: Literal[
-        "calls", "categories", "referrals", "summary", "counsellors", "room", "report"
-    ],
+    request: Request,
+    work: InWork,
+    asker: Asks,
+    what: Literal["calls", "categories", "referrals", "summary", "counsellors", "room", "report"],
     kind: Literal["csv", "xlsx", "json", "parquet"],
-    since: From = None, until: To = None,
-    line: Annotated[str | None, Query(max_length=20)] = None, by: By = "",
+    since: From = None,
+    until: To = None,
+    line: Annotated[str | None, Query(max_length=20)] = None,
+    by: By = "",
     report: Annotated[str | None, Query(max_length=40)] = None,
-) -> Response:  # fmt: skip
+) -> Response:
     """Return a file at once; long files are streamed. To resume a download, request an export."""
     wanted = wanted_by(work, asker, what, since, until, kind, line, by, report=report)
     await budget.spend(work, asker.token_id, wanted)
@@ -250,9 +270,11 @@ async def _streamed(request: Request, work: Work, wanted: Wanted) -> Response:
                 yield piece
 
     return StreamingResponse(
-        all_of_it(), media_type=FORMATS[wanted.kind], headers=_headers(file_name(wanted)),
+        all_of_it(),
+        media_type=FORMATS[wanted.kind],
+        headers=_headers(file_name(wanted)),
         background=BackgroundTask(stack.aclose),
-    )  # fmt: skip
+    )
 
 
 def _headers(name: str) -> dict[str, str]:
@@ -338,26 +360,43 @@ class ExportView(BaseModel):
 
 def export_view(work: Work, staff: Staff | None, export: Export, name: str) -> ExportView:
     return ExportView(
-        id=export.id, what=export.what, format=export.format, begins=export.begins,
-        ends=export.ends, state=export.state, personal=export.personal, asked_at=export.asked_at,
-        asked_by=name, mine=staff is None or export.asked_by == staff.id,
-        reason=desk.reason_of(work, export) if export.personal else "", as_of=export.as_of,
-        done=export.done, of=export.of, size=export.size,
-        sha256=export.digest.hex() if export.digest else None, problem=export.problem,
+        id=export.id,
+        what=export.what,
+        format=export.format,
+        begins=export.begins,
+        ends=export.ends,
+        state=export.state,
+        personal=export.personal,
+        asked_at=export.asked_at,
+        asked_by=name,
+        mine=staff is None or export.asked_by == staff.id,
+        reason=desk.reason_of(work, export) if export.personal else "",
+        as_of=export.as_of,
+        done=export.done,
+        of=export.of,
+        size=export.size,
+        sha256=export.digest.hex() if export.digest else None,
+        problem=export.problem,
         expires_at=export.expires_at,
-    )  # fmt: skip
+    )
 
 
 @router.post("/statistics/exports", status_code=202)
 async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportView:
     """Ask for a file. If it contains single records, a second person has to approve it."""
     wanted = read_wanted(
-        body.what, body.since, body.until, body.format,
+        body.what,
+        body.since,
+        body.until,
+        body.format,
         {
-            "period": body.period, "by": body.by, "line": body.line, "report": body.report,
+            "period": body.period,
+            "by": body.by,
+            "line": body.line,
+            "report": body.report,
             "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
         },
-    )  # fmt: skip
+    )
     check_asked(asker, wanted, work.now)
     await budget.spend(work, asker.token_id, wanted)
     export = await desk.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
@@ -408,18 +447,22 @@ async def download(request: Request, work: InWork, asker: Asks, export_id: UUID)
     if begin >= export.size and export.size:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{export.size}"})
     headers = {
-        **_headers(desk.name_of(export)), "Accept-Ranges": "bytes", "ETag": tag,
+        **_headers(desk.name_of(export)),
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
         "Content-Length": str(max(end - begin, 0)),
-    }  # fmt: skip
+    }
     partial = (begin, end) != (0, export.size)
     if partial:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{export.size}"
     desk.note_download(work, export, begin)
     ground = request.app.state.ground
     return StreamingResponse(
-        desk.read_parts(ground, export.id, begin, end), status_code=206 if partial else 200,
-        media_type=desk.media_type(export), headers=headers,
-    )  # fmt: skip
+        desk.read_parts(ground, export.id, begin, end),
+        status_code=206 if partial else 200,
+        media_type=desk.media_type(export),
+        headers=headers,
+    )
 
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")

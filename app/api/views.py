@@ -174,10 +174,15 @@ class TalkView(BaseModel):
 def talk_view(talk: Talk, now: datetime) -> TalkView:
     since = talk.since or now
     return TalkView(
-        call_id=talk.call.id, line=talk.line, counsellor=talk.counsellor, training=talk.training,
-        danger=talk.call.danger, held=talk.call.held_at is not None, panic=talk.panic,
+        call_id=talk.call.id,
+        line=talk.line,
+        counsellor=talk.counsellor,
+        training=talk.training,
+        danger=talk.call.danger,
+        held=talk.call.held_at is not None,
+        panic=talk.panic,
         seconds=max(0, int((now - since).total_seconds())),
-    )  # fmt: skip
+    )
 
 
 class QuestionView(BaseModel):
@@ -194,9 +199,14 @@ class QuestionView(BaseModel):
 
 def question_view(row: CallQuestion) -> QuestionView:
     return QuestionView(
-        id=row.id, question=row.code, words=QUESTIONS[row.code].words, state=row.state,
-        answer=row.answer, asked_at=row.asked_at, answered_at=row.answered_at,
-    )  # fmt: skip
+        id=row.id,
+        question=row.code,
+        words=QUESTIONS[row.code].words,
+        state=row.state,
+        answer=row.answer,
+        asked_at=row.asked_at,
+        answered_at=row.answered_at,
+    )
 
 
 class CallbackView(BaseModel):
@@ -217,8 +227,15 @@ class CallbackView(BaseModel):
 
 def callback_view(row: Callback, line: str, now: datetime) -> CallbackView:
     return CallbackView(
-        id=row.id, call_id=row.call_id, line=line, language=row.language, who=row.who,
-        state=row.state, tries=row.tries, window_from=row.window_from,
-        window_until=row.window_until, next_at=row.next_at,
+        id=row.id,
+        call_id=row.call_id,
+        line=line,
+        language=row.language,
+        who=row.who,
+        state=row.state,
+        tries=row.tries,
+        window_from=row.window_from,
+        window_until=row.window_until,
+        next_at=row.next_at,
         waiting_seconds=max(0, int((now - row.agreed_at).total_seconds())),
-    )  # fmt: skip
+    )

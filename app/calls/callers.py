@@ -160,23 +160,28 @@ async def flags_of(work: Work, call: Call) -> list[Flag]:
     rows = await work.session.scalars(
         select(CallerFlag)
         .where(
-            CallerFlag.caller_key == call.caller_key, CallerFlag.lifted_at.is_(None),
+            CallerFlag.caller_key == call.caller_key,
+            CallerFlag.lifted_at.is_(None),
             CallerFlag.expires_at > work.now,
-        ).order_by(CallerFlag.made_at)
-    )  # fmt: skip
+        )
+        .order_by(CallerFlag.made_at)
+    )
     found = list(rows)
     if found:
         await write_reading(work, "caller flags read", str(call.id))
     return [
         Flag(
-            row.id, FlagKind(row.kind),
+            row.id,
+            FlagKind(row.kind),
             work.keys.open(
                 row.reason_sealed, table="caller_flags", column="reason_sealed", row=row.id
             ).decode(),
-            row.made_at, row.expires_at, row.made_by,
+            row.made_at,
+            row.expires_at,
+            row.made_by,
         )
         for row in found
-    ]  # fmt: skip
+    ]
 
 
 async def flag_caller(
@@ -199,16 +204,25 @@ async def flag_caller(
     flag_id = uuid4()
     work.session.add(
         CallerFlag(
-            id=flag_id, caller_key=call.caller_key, kind=kind.value,
+            id=flag_id,
+            caller_key=call.caller_key,
+            kind=kind.value,
             reason_sealed=work.keys.seal(
                 reason.encode(), table="caller_flags", column="reason_sealed", row=flag_id
             ),
-            made_by=staff.id, made_at=work.now, expires_at=work.now + lasts,
+            made_by=staff.id,
+            made_at=work.now,
+            expires_at=work.now + lasts,
         )
-    )  # fmt: skip
+    )
     await work.session.flush()
-    write_entry(work, f"caller flagged: {kind.value}", str(call.id), flag=str(flag_id),
-                until=(work.now + lasts).isoformat())  # fmt: skip
+    write_entry(
+        work,
+        f"caller flagged: {kind.value}",
+        str(call.id),
+        flag=str(flag_id),
+        until=(work.now + lasts).isoformat(),
+    )
     work.announce("calls")
     return flag_id
 
@@ -241,10 +255,14 @@ async def wish(work: Work, call: Call, counsellor_id: UUID, kind: WishKind) -> N
     await work.session.execute(mine.where(same).values(ended_at=work.now))
     work.session.add(
         CallerWish(
-            id=uuid4(), caller_key=call.caller_key, counsellor_id=counsellor_id, wish=kind.value,
-            made_by=work.actor.staff_id, made_at=work.now,
+            id=uuid4(),
+            caller_key=call.caller_key,
+            counsellor_id=counsellor_id,
+            wish=kind.value,
+            made_by=work.actor.staff_id,
+            made_at=work.now,
         )
-    )  # fmt: skip
+    )
     await work.session.flush()
     write_entry(work, f"caller's wish: {kind.value}", str(call.id), counsellor=str(counsellor_id))
 

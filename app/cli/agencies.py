@@ -49,13 +49,27 @@ def agency_commands(run: Run) -> typer.Typer:
     ) -> None:
         """Add an agency, or change the one with that code."""
         texts = {
-            "code": code, "name": name, "sector": sector.value, "services": _bars(services),
-            "areas": _bars(areas), "duty_phones": " | ".join(phone or []), "email": email,
-            "sms": sms, "hours": hours, "timezone": timezone, "languages": _bars(languages),
-            "age_from": age_from, "age_to": age_to, "deputy": deputy, "valid_from": valid_from,
-            "valid_until": valid_until, "verified_on": verified_on, "verified_by": verified_by,
-            "mandated_for": _bars(mandated_for), "webhook_url": webhook_url,
-        }  # fmt: skip
+            "code": code,
+            "name": name,
+            "sector": sector.value,
+            "services": _bars(services),
+            "areas": _bars(areas),
+            "duty_phones": " | ".join(phone or []),
+            "email": email,
+            "sms": sms,
+            "hours": hours,
+            "timezone": timezone,
+            "languages": _bars(languages),
+            "age_from": age_from,
+            "age_to": age_to,
+            "deputy": deputy,
+            "valid_from": valid_from,
+            "valid_until": valid_until,
+            "verified_on": verified_on,
+            "verified_by": verified_by,
+            "mandated_for": _bars(mandated_for),
+            "webhook_url": webhook_url,
+        }
 
         async def verb(work: Work) -> str:
             saved = await agencies.save_agency(work, directory_csv.read_entry(texts))

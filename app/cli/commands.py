@@ -484,9 +484,12 @@ def bench(
 
     set_up_logging("ERROR")
     measures = {
-        "calls": run_bench, "contacts": run_records_bench, "referrals": run_referrals_bench,
-        "routing": run_routing_bench, "statistics": run_statistics_bench,
-    }  # fmt: skip
+        "calls": run_bench,
+        "contacts": run_records_bench,
+        "referrals": run_referrals_bench,
+        "routing": run_routing_bench,
+        "statistics": run_statistics_bench,
+    }
     if name not in ("all", *measures):
         raise BadSettings(f"There is no benchmark {name!r}. Choose {', '.join(measures)} or all.")
     for measure, run in measures.items():

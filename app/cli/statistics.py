@@ -65,12 +65,17 @@ def export_command(run: Run) -> Callable[..., None]:
         async def verb(work: Work) -> None:
             end = today(work) + timedelta(days=1)
             wanted = read_wanted(
-                what, from_ or (end - timedelta(days=30)).isoformat(), to or end.isoformat(), kind,
+                what,
+                from_ or (end - timedelta(days=30)).isoformat(),
+                to or end.isoformat(),
+                kind,
                 {
-                    "period": period, "line": line, "report": report or None,
+                    "period": period,
+                    "line": line,
+                    "report": report or None,
                     "by": [word.strip() for word in by.split(",") if word.strip()],
                 },
-            )  # fmt: skip
+            )
             if wanted.what in PERSONAL:
                 wanted = await _approved(work, request)
             await _write(work, wanted, target)
@@ -108,8 +113,12 @@ async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:
         os.chmod(part, 0o600)
     try:
         async with made(work, wanted) as one:
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(
-                "{task.completed}/{task.total} days"), TimeRemainingColumn())  # fmt: skip
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total} days"),
+                TimeRemainingColumn(),
+            )
             console = Console(stderr=True)
             with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
                 task = bar.add_task(wanted.what, total=one.table.of)

@@ -70,10 +70,17 @@ def _empty(values: dict[str, Any]) -> Contact:
     """Return a contact without answers, with the defaults that the table would fill in."""
     nothing = dict.fromkeys(_COLUMNS)
     begins = {
-        "state": ContactState.DRAFT.value, "answers": {}, "sealed": {}, "versions": {},
-        "revision": 0, "edited_from": 0, "completions": 0, "headline_words": "",
-        "category_codes": [], "place_path": [],
-    }  # fmt: skip
+        "state": ContactState.DRAFT.value,
+        "answers": {},
+        "sealed": {},
+        "versions": {},
+        "revision": 0,
+        "edited_from": 0,
+        "completions": 0,
+        "headline_words": "",
+        "category_codes": [],
+        "place_path": [],
+    }
     return Contact(**{**nothing, **begins, **values})
 
 
@@ -137,9 +144,14 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> 
     let_read(work, contact, staff.id, cause)
     contact.owner_id, contact.team = staff.id, staff.team
     note_event(
-        work, "contact", contact.id, "handed over", before=str(before), owner_id=str(staff.id),
+        work,
+        "contact",
+        contact.id,
+        "handed over",
+        before=str(before),
+        owner_id=str(staff.id),
         cause=cause,
-    )  # fmt: skip
+    )
 
 
 def _open_again(work: Work, contact: Contact) -> None:
@@ -289,9 +301,13 @@ async def decide_urgency(
     contact.urgency = urgency.value
     contact.urgency_suggested = suggested.urgency.value if suggested else None
     note_event(
-        work, "contact", contact.id, "urgency decided", urgency=urgency.value,
+        work,
+        "contact",
+        contact.id,
+        "urgency decided",
+        urgency=urgency.value,
         suggested=suggested.urgency.value if suggested else None,
-    )  # fmt: skip
+    )
     return contact
 
 
@@ -336,10 +352,15 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
     contact.danger_at = work.now if _has_to_be_referred(contact, suggested) else None
     await _keep_version(work, staff, contact)
     note_event(
-        work, "contact", contact.id, "completed", number=contact.completions,
-        urgency=contact.urgency, suggested=suggested.urgency.value if suggested else None,
+        work,
+        "contact",
+        contact.id,
+        "completed",
+        number=contact.completions,
+        urgency=contact.urgency,
+        suggested=suggested.urgency.value if suggested else None,
         cues=[cue.cue for cue in suggested.cues] if suggested else [],
-    )  # fmt: skip
+    )
     return contact
 
 
@@ -396,14 +417,21 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
     reason = f"Answered by key: {question}"
     work.session.add(
         UrgencyDecision(
-            id=decision_id, contact_id=contact.id, at=work.now, staff_id=contact.owner_id,
-            urgency=urgency.value, suggested=None, cues=[],
+            id=decision_id,
+            contact_id=contact.id,
+            at=work.now,
+            staff_id=contact.owner_id,
+            urgency=urgency.value,
+            suggested=None,
+            cues=[],
             reason_sealed=work.keys.seal(
-                reason.encode(), table="urgency_decisions", column="reason_sealed",
+                reason.encode(),
+                table="urgency_decisions",
+                column="reason_sealed",
                 row=decision_id,
             ),
         )
-    )  # fmt: skip
+    )
     contact.urgency = urgency.value
     note_event(work, "contact", contact.id, "urgency decided", urgency=urgency.value)
     work.announce("records")
@@ -427,10 +455,14 @@ async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
     contact.completions += 1
     await work.session.execute(
         insert(CompletedVersion).values(
-            contact_id=contact.id, number=contact.completions, at=work.now, staff_id=staff.id,
-            answers=contact.answers, sealed=contact.sealed,
+            contact_id=contact.id,
+            number=contact.completions,
+            at=work.now,
+            staff_id=staff.id,
+            answers=contact.answers,
+            sealed=contact.sealed,
         )
-    )  # fmt: skip
+    )
     work.announce("records")
 
 
@@ -442,9 +474,13 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
     before = contact.closed_as
     _open_again(work, contact)
     note_event(
-        work, "contact", contact.id, "reopened", words=reason.strip()[:2000],
+        work,
+        "contact",
+        contact.id,
+        "reopened",
+        words=reason.strip()[:2000],
         closed_as=before,
-    )  # fmt: skip
+    )
     return contact
 
 

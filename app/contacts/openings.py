@@ -68,12 +68,13 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
         await work.session.scalars(
             select(Contact)
             .where(
-                Contact.profile_id == contact.profile_id, Contact.id != contact.id,
+                Contact.profile_id == contact.profile_id,
+                Contact.id != contact.id,
                 ~reads_contact(staff),
             )
             .order_by(Contact.taken_at.desc())
         )
-    )  # fmt: skip
+    )
     if not found:
         raise Conflict("You can already read all contacts of this person.")
     for one in found:
@@ -81,13 +82,18 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
     opening_id = uuid4()
     work.session.add(
         Opening(
-            id=opening_id, staff_id=staff.id, contact_id=contact.id, team=contact.team,
-            contacts=[one.id for one in found], at=work.now, until=work.now + LASTS,
+            id=opening_id,
+            staff_id=staff.id,
+            contact_id=contact.id,
+            team=contact.team,
+            contacts=[one.id for one in found],
+            at=work.now,
+            until=work.now + LASTS,
             reason_sealed=work.keys.seal(
                 reason.strip().encode(), table="openings", column="reason_sealed", row=opening_id
             ),
         )
-    )  # fmt: skip
+    )
     for one in found:
         let_read(work, one, staff.id, _CAUSE)
         note_event(work, "contact", one.id, _CAUSE, words=reason.strip(), opening=str(opening_id))
@@ -184,11 +190,13 @@ async def openings_for(work: Work, staff: Staff) -> list[Shown]:
     codes: dict[UUID, str] = {contact_id: code for contact_id, code in named}  # noqa: C416
     return [
         Shown(
-            opening, name, _reason(work, opening),
+            opening,
+            name,
+            _reason(work, opening),
             [(contact, codes[contact]) for contact in opening.contacts if contact in codes],
         )
         for opening, name in found
-    ]  # fmt: skip
+    ]
 
 
 def _reason(work: Work, opening: Opening) -> str:
@@ -221,8 +229,13 @@ async def review(work: Work, staff: Staff, opening_id: UUID, *, fitting: bool, w
         await work.session.flush()
         await close_opening(work, opening.id)
     note_event(
-        work, "contact", opening.contact_id, "opening reviewed", words=words.strip() or None,
-        opening=str(opening.id), fitting=fitting,
-    )  # fmt: skip
+        work,
+        "contact",
+        opening.contact_id,
+        "opening reviewed",
+        words=words.strip() or None,
+        opening=str(opening.id),
+        fitting=fitting,
+    )
     write_entry(work, "opening reviewed", f"opening:{opening.id}")
     work.announce("notices")

@@ -133,9 +133,13 @@ async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str)
         other = await lock_writable(work, staff, Contact, other.id)
         other.profile_id = await _make(work, None, "linked by a counsellor")
         note_event(
-            work, "profile", other.profile_id, "contact linked", contact_id=str(other.id),
+            work,
+            "profile",
+            other.profile_id,
+            "contact linked",
+            contact_id=str(other.id),
             cause="linked by a counsellor",
-        )  # fmt: skip
+        )
     await _set(work, contact, other.profile_id, "linked by a counsellor")
     return other.profile_id
 

@@ -85,10 +85,14 @@ async def register_texts(
             kind, name, version = key
             work.session.add(
                 Definition(
-                    kind=kind, name=name, version=version, digest=digest, text=text,
+                    kind=kind,
+                    name=name,
+                    version=version,
+                    digest=digest,
+                    text=text,
                     registered_at=work.now,
                 )
-            )  # fmt: skip
+            )
         elif known[key].digest != digest:
             raise DefinitionChanged(
                 f"{source}: {key[1]} version {key[2]} was changed after it came into use. "
@@ -230,9 +234,17 @@ def _by_id(model: Any, role: str) -> Question:
 
 _EVENT = Command(
     RecordEvent.__table__,
-    "subject_kind", "subject_id", "kind", "at", "staff_id", "detail", "words_sealed", "words_id",
-    "previous", "hash",
-)  # fmt: skip
+    "subject_kind",
+    "subject_id",
+    "kind",
+    "at",
+    "staff_id",
+    "detail",
+    "words_sealed",
+    "words_id",
+    "previous",
+    "hash",
+)
 
 
 def note_event(

@@ -61,9 +61,13 @@ async def link_child(
     The latest statement counts.
     """
     values: dict[str, Any] = {
-        "case_id": case_id, "contact_id": contact_id, "contact_entry": contact_entry,
-        "case_entry": case_entry, "said_at": work.now, "said_by": work.actor.staff_id,
-    }  # fmt: skip
+        "case_id": case_id,
+        "contact_id": contact_id,
+        "contact_entry": contact_entry,
+        "case_entry": case_entry,
+        "said_at": work.now,
+        "said_by": work.actor.staff_id,
+    }
     statement = insert(SameChild).values(**values)
     await work.session.execute(
         statement.on_conflict_do_update(

@@ -20,9 +20,15 @@ from app.work import Work
 STRETCH = timedelta(minutes=15)
 _EARLIER = Command(
     EarlierAnswer.__table__,
-    "subject_kind", "subject_id", "path", "answer", "sealed", "revision", "replaced_at",
+    "subject_kind",
+    "subject_id",
+    "path",
+    "answer",
+    "sealed",
+    "revision",
+    "replaced_at",
     "replaced_by",
-)  # fmt: skip
+)
 
 # The meanings by which a year of birth is found, in contacts and cases.
 _BORN = ("child_age", "birth_date")
@@ -178,11 +184,15 @@ class _Writer:
     def _keep(self, path: str, revision: int) -> None:
         record = self._record
         values = {
-            "subject_kind": type(record).__name__.lower(), "subject_id": record.id, "path": path,
-            "answer": self._answers.get(path), "sealed": self._sealed.get(path),
-            "revision": revision, "replaced_at": self._work.now,
+            "subject_kind": type(record).__name__.lower(),
+            "subject_id": record.id,
+            "path": path,
+            "answer": self._answers.get(path),
+            "sealed": self._sealed.get(path),
+            "revision": revision,
+            "replaced_at": self._work.now,
             "replaced_by": self._work.actor.staff_id,
-        }  # fmt: skip
+        }
         self._work.write_later(_EARLIER, values)
 
     async def finish(self, revision: int, new: bool) -> None:
@@ -271,9 +281,12 @@ async def write_keys(
     if rows:
         paths, kinds, keys = (list(column) for column in zip(*rows, strict=True))
         values = {
-            "subject_kind": type(record).__name__.lower(), "subject_id": record.id,
-            "paths": paths, "kinds": kinds, "keys": keys,
-        }  # fmt: skip
+            "subject_kind": type(record).__name__.lower(),
+            "subject_id": record.id,
+            "paths": paths,
+            "kinds": kinds,
+            "keys": keys,
+        }
         work.rows.append((_KEYS, values))
 
 

@@ -143,9 +143,12 @@ _READER = Command(ContactReader.__table__, or_nothing=True)
 def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
     """Give a person access to a contact. May run twice."""
     values = {
-        "contact_id": contact.id, "staff_id": staff_id, "opened_at": contact.opened_at,
-        "since": work.now, "cause": cause,
-    }  # fmt: skip
+        "contact_id": contact.id,
+        "staff_id": staff_id,
+        "opened_at": contact.opened_at,
+        "since": work.now,
+        "cause": cause,
+    }
     work.write_later(_READER, values)
 
 

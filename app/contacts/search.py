@@ -105,9 +105,12 @@ async def search(
         row.pop("heard", None)
     if rows or wanted.kinds():
         await write_reading(
-            work, "records searched" if wanted.kinds() else "records listed",
-            f"{model.__name__.lower()}s", by=wanted.kinds(), ids=[str(row["id"]) for row in rows],
-        )  # fmt: skip
+            work,
+            "records searched" if wanted.kinds() else "records listed",
+            f"{model.__name__.lower()}s",
+            by=wanted.kinds(),
+            ids=[str(row["id"]) for row in rows],
+        )
     return rows, following
 
 
@@ -162,11 +165,12 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     # Each word is a bit, so that the words of all keys of a record are joined without a sort.
     bits = [1 << number for number in range(len(words))]
     return {
-        "name_keys": [*spelt, *heard], "name_heard": [*bits, *bits],
+        "name_keys": [*spelt, *heard],
+        "name_heard": [*bits, *bits],
         "name_spelt": [*bits, *([0] * len(words))],
         # One word of three or four may be another, two of five or six.
         "name_needed": len(words) - (len(words) - 1) // 2,
-    }  # fmt: skip
+    }
 
 
 @lru_cache(maxsize=500)
@@ -203,13 +207,17 @@ def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
 
 def _named(model: Any) -> CTE:
     """Select the records with a matching name by the index alone; the rest is checked on those."""
-    keys = func.unnest(
-        bindparam("name_keys", type_=ARRAY(LargeBinary())),
-        bindparam("name_heard", type_=ARRAY(Integer())),
-        bindparam("name_spelt", type_=ARRAY(Integer())),
-    ).table_valued(
-        column("key", LargeBinary()), column("heard", Integer()), column("spelt", Integer())
-    ).render_derived(name="wanted_keys")  # fmt: skip
+    keys = (
+        func.unnest(
+            bindparam("name_keys", type_=ARRAY(LargeBinary())),
+            bindparam("name_heard", type_=ARRAY(Integer())),
+            bindparam("name_spelt", type_=ARRAY(Integer())),
+        )
+        .table_valued(
+            column("key", LargeBinary()), column("heard", Integer()), column("spelt", Integer())
+        )
+        .render_derived(name="wanted_keys")
+    )
 
     def words_in(bits: Any) -> Any:
         return func.bit_count(cast(func.bit_or(bits), BIT(_WORDS + 2))).cast(Integer)

@@ -12,20 +12,61 @@ from anyascii import anyascii
 # Letters of Serbian, Macedonian and Bulgarian that the general table writes in another way.
 _CYRILLIC = str.maketrans(
     {
-        "ж": "z", "ч": "c", "ш": "s", "щ": "st", "ц": "c", "х": "h", "ј": "j", "й": "j",
-        "љ": "lj", "њ": "nj", "ћ": "c", "ђ": "dj", "џ": "dz", "ѓ": "dj", "ќ": "c", "ѕ": "dz",
-        "ъ": "a", "ь": "", "ю": "ju", "я": "ja", "đ": "dj", "ë": "e",
+        "ж": "z",
+        "ч": "c",
+        "ш": "s",
+        "щ": "st",
+        "ц": "c",
+        "х": "h",
+        "ј": "j",
+        "й": "j",
+        "љ": "lj",
+        "њ": "nj",
+        "ћ": "c",
+        "ђ": "dj",
+        "џ": "dz",
+        "ѓ": "dj",
+        "ќ": "c",
+        "ѕ": "dz",
+        "ъ": "a",
+        "ь": "",
+        "ю": "ju",
+        "я": "ja",
+        "đ": "dj",
+        "ë": "e",
     }
-)  # fmt: skip
+)
 # How one sound is spelt in passports (ICAO Doc 9303, part 3, section 6), in English, Albanian,
 # Hungarian, Turkish and Romanian, and in a hurry; longest first. Č, ć, c, k and q are one, because
 # a "c" may mean any of them. So are đ, dž, gj and xh.
 _SOUNDS = (
-    ("tsch", "k"), ("sch", "s"), ("tch", "k"), ("dzh", "d"), ("xh", "d"), ("dz", "d"),
-    ("dj", "d"), ("gj", "d"), ("gy", "d"), ("gh", "g"), ("kh", "h"), ("ph", "f"), ("th", "t"),
-    ("ck", "k"), ("cs", "k"), ("ch", "k"), ("zs", "z"), ("sz", "s"), ("sh", "s"), ("zh", "z"),
-    ("ts", "k"), ("tz", "k"), ("c", "k"), ("q", "k"), ("x", "ks"), ("w", "v"),
-)  # fmt: skip
+    ("tsch", "k"),
+    ("sch", "s"),
+    ("tch", "k"),
+    ("dzh", "d"),
+    ("xh", "d"),
+    ("dz", "d"),
+    ("dj", "d"),
+    ("gj", "d"),
+    ("gy", "d"),
+    ("gh", "g"),
+    ("kh", "h"),
+    ("ph", "f"),
+    ("th", "t"),
+    ("ck", "k"),
+    ("cs", "k"),
+    ("ch", "k"),
+    ("zs", "z"),
+    ("sz", "s"),
+    ("sh", "s"),
+    ("zh", "z"),
+    ("ts", "k"),
+    ("tz", "k"),
+    ("c", "k"),
+    ("q", "k"),
+    ("x", "ks"),
+    ("w", "v"),
+)
 _AFTER = (("y", "j"), ("lj", "l"), ("nj", "n"), ("ij", "i"), ("ji", "i"))
 # At the end of a word a voiced consonant sounds voiceless: Ahmed, Ahmet.
 _ENDS = str.maketrans("dbgz", "tpks")

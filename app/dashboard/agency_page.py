@@ -68,15 +68,24 @@ def _render(
     language, words = words_for(visit.agency.languages) if visit else ("en", WORDS["en"])
     zone = ZoneInfo(visit.agency.timezone) if visit else None
     values: dict[str, Any] = {
-        "token": token, "visit": visit, "problem": problem, "said": said, "again": again,
-        "language": language, "w": words, "zone": zone, "name": more.pop("name", ""),
+        "token": token,
+        "visit": visit,
+        "problem": problem,
+        "said": said,
+        "again": again,
+        "language": language,
+        "w": words,
+        "zone": zone,
+        "name": more.pop("name", ""),
         "reasons": [r.value for r in RejectionReason],
         "outcomes": [o.value for o in ReferralOutcome],
         "dispatch_states": [s.value for s in DispatchState if s is not DispatchState.ASKED],
         "dispatch_results": DISPATCH_RESULTS,
-        "sections": [], "withheld": "",
-        "service": service_words(language, visit.referral.service) if visit else "", **more,
-    }  # fmt: skip
+        "sections": [],
+        "withheld": "",
+        "service": service_words(language, visit.referral.service) if visit else "",
+        **more,
+    }
     answer = templates.TemplateResponse(request, "agency.html", values, status_code=status)
     # The address holds the secret: browsers must not pass it on as a referrer.
     answer.headers["referrer-policy"] = "same-origin"
@@ -105,9 +114,15 @@ async def _shown(
         except NotConsented as refusal:
             more["withheld"] = refusal.detail
     return _render(
-        request, token, visit, said=said, problem=problem, name=name,
-        status=422 if problem else 200, **more,
-    )  # fmt: skip
+        request,
+        token,
+        visit,
+        said=said,
+        problem=problem,
+        name=name,
+        status=422 if problem else 200,
+        **more,
+    )
 
 
 @router.get("/r/{token}", dependencies=_LINK)
@@ -159,9 +174,16 @@ async def take_step(
     await _limit(request, token)
     try:
         step = Step(
-            kind, name, words, reason, outcome, await _moment(work, token, seen_at),
-            UUID(dispatch) if dispatch else None, to, result,
-        )  # fmt: skip
+            kind,
+            name,
+            words,
+            reason,
+            outcome,
+            await _moment(work, token, seen_at),
+            UUID(dispatch) if dispatch else None,
+            to,
+            result,
+        )
         following = await links.take_step(work, token, step)
     except ValueError:
         await work.undo()
@@ -205,9 +227,13 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
     if proof is not None:
         answer = RedirectResponse(f"/r/{token}", status_code=303)
         answer.set_cookie(
-            PROOF, proof, httponly=True, samesite="strict", path="/r/",
+            PROOF,
+            proof,
+            httponly=True,
+            samesite="strict",
+            path="/r/",
             secure=work.settings.public_url.startswith("https://"),
-        )  # fmt: skip
+        )
         return answer
     visit = await links.visit(work, token)
     wrong = words_for(visit.agency.languages)[1]["wrong_code"]

@@ -15,9 +15,13 @@ from app.referrals.states import HELD, OVER, ApproachState, ReferralState
 from app.work import Work
 
 _HOW = {
-    "phone": "by telephone", "link": "by link", "machine": "by their system",
-    "primero": "by Primero", "by_hand": "", "program": "",
-}  # fmt: skip
+    "phone": "by telephone",
+    "link": "by link",
+    "machine": "by their system",
+    "primero": "by Primero",
+    "by_hand": "",
+    "program": "",
+}
 _OPENED = {
     "urgent_button": "pressed urgent during the call",
     "danger_key": "The danger key was pressed and no counsellor took the call in time",
@@ -50,11 +54,14 @@ _CLOCKS = {
     "hand_over": "to hand over to an agency",
 }
 _PURPOSES = {
-    "ladder": "", "code": " with a code", "link": " with a link",
+    "ladder": "",
+    "code": " with a code",
+    "link": " with a link",
     "withdrawn": " to say that consent was withdrawn",
     "recalled": " to say that the referral was taken back",
-    "answer": " with an answer", "update": " to say that there is more to read",
-}  # fmt: skip
+    "answer": " with an answer",
+    "update": " to say that there is more to read",
+}
 
 
 def clock_words(kind: str) -> str:
@@ -120,9 +127,12 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
             continue
         holder = story.holder
         found[agency.code] = Recipient(
-            agency.code, agency.name, plain(approach.state),
+            agency.code,
+            agency.name,
+            plain(approach.state),
             held and holder is not None and holder.id == approach.id,
-            agency.hours, is_open(agency.hours, agency.timezone, agency.country, now),
+            agency.hours,
+            is_open(agency.hours, agency.timezone, agency.country, now),
             ApproachState(approach.state) not in _SAID_ALL,
             [_try(r) for r, _ in story.rungs if r.agency_id == agency.id],
             [
@@ -130,16 +140,25 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
                 for event, words in story.events
                 if event.kind in _REPLIES and event.detail.get("agency") == agency.code
             ],
-        )  # fmt: skip
+        )
     return list(found.values())
 
 
 # In these states no more replies are expected from an agency.
 _SAID_ALL = (ApproachState.REJECTED, ApproachState.COMPLETED, ApproachState.WITHDRAWN)
 _REPLIES = {
-    "acknowledge", "accept", "reject", "rejected too", "progress", "complete", "question",
-    "wants to be called back", "handed over", "details opened", "handed over by the house",
-}  # fmt: skip
+    "acknowledge",
+    "accept",
+    "reject",
+    "rejected too",
+    "progress",
+    "complete",
+    "question",
+    "wants to be called back",
+    "handed over",
+    "details opened",
+    "handed over by the house",
+}
 
 
 def left_out(work: Work, story: Story, language: str) -> list[str]:
@@ -158,9 +177,12 @@ def left_out(work: Work, story: Story, language: str) -> list[str]:
 
 def _try(rung: Rung) -> Try:
     return Try(
-        rung.wanted_at, _WAYS[rung.kind], rung.target, _PURPOSES.get(rung.purpose, ""),
+        rung.wanted_at,
+        _WAYS[rung.kind],
+        rung.target,
+        _PURPOSES.get(rung.purpose, ""),
         _RESULTS.get(rung.result, plain(rung.result)) if rung.result else "",
-    )  # fmt: skip
+    )
 
 
 _GRAVE = {

@@ -299,13 +299,16 @@ async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
     pages = {"referral": "/referrals", "contact": "/contacts", "case": "/cases"}
     return [
         {
-            "id": alarm.id, "words": alarms.reason_of(alarm), "begun_at": alarm.begun_at,
+            "id": alarm.id,
+            "words": alarms.reason_of(alarm),
+            "begun_at": alarm.begun_at,
             "href": f"{pages[dangers.subject_kind(alarm)]}/{alarm.subject_id}",
-            "about": dangers.subject_kind(alarm), "by": alarm.acknowledged_by,
+            "about": dangers.subject_kind(alarm),
+            "by": alarm.acknowledged_by,
             "may_decide": alarm.kind not in _DECIDED_THERE,
         }
         for alarm in await dangers.open_dangers(work, staff)
-    ]  # fmt: skip
+    ]
 
 
 async def desk_values(

@@ -50,9 +50,18 @@ SeesCalls = Annotated[
 # The most rows that a page shows. The file has all of them.
 _MOST_ROWS = 1000
 _FIRST_CHOICE = (
-    "calls", "offered", "answered", "abandoned", "service_level", "asa", "wait_p90", "aht",
-    "contacts", "contacts_completed", "urgent_contacts",
-)  # fmt: skip
+    "calls",
+    "offered",
+    "answered",
+    "abandoned",
+    "service_level",
+    "asa",
+    "wait_p90",
+    "aht",
+    "contacts",
+    "contacts_completed",
+    "urgent_contacts",
+)
 
 
 @router.get("/reports")
@@ -114,18 +123,22 @@ async def explore_page(
         raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
     wanted = read_wanted("summary", since, until, "csv", {"line": line})
     asked = Asked(
-        wanted.window, read_period(period), dimensions, wanted.line,
+        wanted.window,
+        read_period(period),
+        dimensions,
+        wanted.line,
         targets=await targets_of(work),
-    )  # fmt: skip
+    )
     summary = await summarise(work, asked)
     names = [name for name in NAMES if name in _FIRST_CHOICE]
     if any(is_content(d) for d in dimensions):
         names = [name for name in names if name in KEY_OF]
     # Leave out rows in which nothing was counted.
     rows = [
-        row for row in summary.shown_rows
+        row
+        for row in summary.shown_rows
         if row.kind == "total" or any(summary.figures(row, names).values())
-    ]  # fmt: skip
+    ]
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(
         request,
@@ -255,9 +268,10 @@ async def report_pdf(
     content = await print_report(report)
     file = f"{report.name}-{report.window.begins}.pdf"
     return Response(
-        content, media_type="application/pdf",
+        content,
+        media_type="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="{file}"'},
-    )  # fmt: skip
+    )
 
 
 @router.get("/reports/{name}")

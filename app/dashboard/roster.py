@@ -120,11 +120,14 @@ async def alarm_values(work: Work) -> dict[str, Any]:
         ],
         "now": work.now,
         "alarms": [
-            (alarm, f"{line}, {language_words(alarm.language)}",
-             _span_words((alarm.from_at, alarm.until_at), ZoneInfo(zone)))
+            (
+                alarm,
+                f"{line}, {language_words(alarm.language)}",
+                _span_words((alarm.from_at, alarm.until_at), ZoneInfo(zone)),
+            )
             for alarm, line, zone in await coverage.open_alarms(work)
-        ]
-    }  # fmt: skip
+        ],
+    }
 
 
 @router.post("/roster/feed")
@@ -181,25 +184,38 @@ async def _week_values(work: Work, staff: Staff, monday: date, zone: ZoneInfo) -
     weeks = await coverage.coverage(work, work.now, work.now + coverage.LOOKED_AHEAD)
     this_week = await coverage.coverage(work, edges[0] - 2 * _DAY, edges[-1] + 2 * _DAY)
     return {
-        "days": [(day, day in found.holidays, day == work.now.astimezone(zone).date())
-                 for day in days],
-        "before": monday - 7 * _DAY, "after": monday + 7 * _DAY, "monday": monday,
+        "days": [
+            (day, day in found.holidays, day == work.now.astimezone(zone).date()) for day in days
+        ],
+        "before": monday - 7 * _DAY,
+        "after": monday + 7 * _DAY,
+        "monday": monday,
         "zone": zone.key,
         "people": [
-            Person(one.id, one.name, _by_day(
-                [((d.start, d.end), LAYER_WORDS[d.layer]) for d in by_person[one.id]], edges, zone))
+            Person(
+                one.id,
+                one.name,
+                _by_day(
+                    [((d.start, d.end), LAYER_WORDS[d.layer]) for d in by_person[one.id]],
+                    edges,
+                    zone,
+                ),
+            )
             for one in takers
         ],
         "uncovered": [
-            Uncovered(c.line, language_words(c.language),
-                      _by_day([(hole, "") for hole in c.holes], edges, zone),
-                      _hours(later.missing))
+            Uncovered(
+                c.line,
+                language_words(c.language),
+                _by_day([(hole, "") for hole in c.holes], edges, zone),
+                _hours(later.missing),
+            )
             for c, later in zip(this_week, weeks, strict=True)
         ],
         "may_plan": may(staff.role, Permission.PLAN_ROSTER),
         "takers": takers,
         "takes_calls": may(staff.role, Permission.TAKE_CALLS),
-    }  # fmt: skip
+    }
 
 
 _DAY = timedelta(days=1)
@@ -211,14 +227,19 @@ def _by_day(
     """Return each stretch on every day that it touches."""
     return [
         [
-            Stretch(_part_words(begin, end, since, until, zone), layer,
-                    begin.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes"),
-                    end.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
-                    if end.year < 9000 else "")
-            for (begin, end), layer in spans if begin < until and end > since
+            Stretch(
+                _part_words(begin, end, since, until, zone),
+                layer,
+                begin.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes"),
+                end.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
+                if end.year < 9000
+                else "",
+            )
+            for (begin, end), layer in spans
+            if begin < until and end > since
         ]
         for since, until in pairwise(edges)
-    ]  # fmt: skip
+    ]
 
 
 def _part_words(
@@ -281,27 +302,34 @@ def _change_row(
     # Only planners and the people concerned may read why a person is absent.
     mine = staff.id in (row.counsellor_id, row.instead_id)
     return ChangeRow(
-        row.id, words + (f" ({layer})" if layer else ""),
+        row.id,
+        words + (f" ({layer})" if layer else ""),
         _span_words((row.from_at, row.until_at), zone),
-        row.reason if plans or mine else "", "asked, not agreed yet" if asked else "",
+        row.reason if plans or mine else "",
+        "asked, not agreed yet" if asked else "",
         may_answer=asked and (row.instead_id == staff.id or plans),
         may_withdraw=(own or plans) and row.until_at > now,
-    )  # fmt: skip
+    )
 
 
 async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
     rows = await work.session.scalars(select(ShiftRow).order_by(ShiftRow.created_at, ShiftRow.id))
     return [
         ShiftLine(
-            row.id, names[row.counsellor_id], row.recurrence or "always", _times(row),
+            row.id,
+            names[row.counsellor_id],
+            row.recurrence or "always",
+            _times(row),
             LAYER_WORDS[Layer(row.layer)],
             "" if row.on_holidays == "works" else f"holidays: {row.on_holidays}",
-            row.first_on, row.last_on, ", ".join(f"{day:%d %b}" for day in row.except_on),
+            row.first_on,
+            row.last_on,
+            ", ".join(f"{day:%d %b}" for day in row.except_on),
         )
         for row in rows
         if row.counsellor_id in names
         and not (row.last_on and row.last_on < roster.local_day(work, row.timezone))
-    ]  # fmt: skip
+    ]
 
 
 def _times(row: ShiftRow) -> str:

@@ -38,14 +38,18 @@ async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: U
         select(Staff)
         .join(Presence, Presence.counsellor_id == Staff.id)
         .where(
-            Staff.active, Staff.id != staff.id,
+            Staff.active,
+            Staff.id != staff.id,
             Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRAP_UP)),
-        ).order_by(Staff.name)
-    )  # fmt: skip
+        )
+        .order_by(Staff.name)
+    )
     values = {
-        "call_id": call_id, "roles": ROLES, "together": work.settings.has_conferences,
+        "call_id": call_id,
+        "roles": ROLES,
+        "together": work.settings.has_conferences,
         "colleagues": [one for one in rows if may(one.role, Permission.TAKE_CALLS)],
-    }  # fmt: skip
+    }
     return templates.TemplateResponse(request, "fragments/ask.html", values)
 
 
@@ -186,9 +190,10 @@ async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
             if party.staff_id == staff.id and party.owner_offer_id is None:
                 mine[talk.call.id] = party
     return {
-        "talks": [(talk, mine.get(talk.call.id)) for talk in talks], "now": work.now,
+        "talks": [(talk, mine.get(talk.call.id)) for talk in talks],
+        "now": work.now,
         "together": work.settings.has_conferences,
-    }  # fmt: skip
+    }
 
 
 @router.get("/board/talks")

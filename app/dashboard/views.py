@@ -127,10 +127,12 @@ class MessageRow:
 def caller_card(history: History, readable: list[Contact], others: int) -> CallerCard:
     times = "once" if history.calls == 1 else f"{history.calls} times"
     return CallerCard(
-        times if history.calls else "", history.last_at.isoformat() if history.last_at else None,
+        times if history.calls else "",
+        history.last_at.isoformat() if history.last_at else None,
         [flag.value.replace("_", " ") for flag in sorted(history.flags)],
-        [(c.id, c.code, c.headline or "") for c in readable], others,
-    )  # fmt: skip
+        [(c.id, c.code, c.headline or "") for c in readable],
+        others,
+    )
 
 
 def language_words(code: str | None) -> str:
@@ -273,12 +275,19 @@ def callback_row(row: Callback, line: str, zone: str, now: datetime) -> Callback
     begin, end = (at.astimezone(ZoneInfo(zone)) for at in (row.window_from, row.window_until))
     until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a %d %b %H:%M}"
     return CallbackRow(
-        row.id, row.call_id, line, language_words(row.language),
-        f"{begin:%a %d %b %H:%M}–{until}", row.who == "caller", row.tries,
-        row.state == "trying", row.state == "given_up", row.state == "spoken",
+        row.id,
+        row.call_id,
+        line,
+        language_words(row.language),
+        f"{begin:%a %d %b %H:%M}–{until}",
+        row.who == "caller",
+        row.tries,
+        row.state == "trying",
+        row.state == "given_up",
+        row.state == "spoken",
         row.window_until < now and row.state != "spoken",
         _seconds(row.agreed_at, now),
-    )  # fmt: skip
+    )
 
 
 def message_row(message: VoiceMessage, names: dict[UUID, str], now: datetime) -> MessageRow:

@@ -34,13 +34,22 @@ _NEEDED = {
     "referral": {"place"},
 }
 _MEANS = {
-    "child_age": "whole_number", "child_gender": "choice", "child_name": "text",
-    "child_outcome": "choice", "goal": "text", "disability": "choices", "danger_signs": "choices",
+    "child_age": "whole_number",
+    "child_gender": "choice",
+    "child_name": "text",
+    "child_outcome": "choice",
+    "goal": "text",
+    "disability": "choices",
+    "danger_signs": "choices",
     "place_now": "place",
-    "confidential": "yes_no", "wants_feedback": "yes_no", "reporter_agrees": "yes_no",
-    "consent_services": "yes_no", "consent_authorities": "yes_no", "consent_family": "yes_no",
+    "confidential": "yes_no",
+    "wants_feedback": "yes_no",
+    "reporter_agrees": "yes_no",
+    "consent_services": "yes_no",
+    "consent_authorities": "yes_no",
+    "consent_family": "yes_no",
     "consent_by": "choice",
-}  # fmt: skip
+}
 _WITH_OPTIONS = ("choice", "choices")
 
 

@@ -32,19 +32,48 @@ _NOBODY, _MACHINE, _BUSY = Phone(picks_up=None), Phone(machine=True), Phone(busy
 _PERSON, _WRONG = Phone(picks_up=4.0), Phone(presses="3")
 
 ENTRIES = (
-    Invented("safe-house", "Sigurna kuća (izmišljena)", "shelter", ("shelter",),
-             (_NOBODY, _MACHINE, _PERSON), sms=True, mandated_for=("shelter@RS-BG",)),
-    Invented("centre", "Centar za socijalni rad (izmišljen)", "social_welfare",
-             ("child_protection",), (_BUSY, _PERSON), sms=True,
-             mandated_for=("child_protection@*",)),
-    Invented("police", "Policija (izmišljena)", "police", ("police",), (_PERSON,),
-             mandated_for=("police@*",)),
-    Invented("team", "Mobilni tim (izmišljen)", "mobile_outreach",
-             ("mobile_outreach", "family_support"), (_NOBODY,)),
-    Invented("other-team", "Drugi mobilni tim (izmišljen)", "mobile_outreach",
-             ("mobile_outreach",), (_WRONG,)),
+    Invented(
+        "safe-house",
+        "Sigurna kuća (izmišljena)",
+        "shelter",
+        ("shelter",),
+        (_NOBODY, _MACHINE, _PERSON),
+        sms=True,
+        mandated_for=("shelter@RS-BG",),
+    ),
+    Invented(
+        "centre",
+        "Centar za socijalni rad (izmišljen)",
+        "social_welfare",
+        ("child_protection",),
+        (_BUSY, _PERSON),
+        sms=True,
+        mandated_for=("child_protection@*",),
+    ),
+    Invented(
+        "police",
+        "Policija (izmišljena)",
+        "police",
+        ("police",),
+        (_PERSON,),
+        mandated_for=("police@*",),
+    ),
+    Invented(
+        "team",
+        "Mobilni tim (izmišljen)",
+        "mobile_outreach",
+        ("mobile_outreach", "family_support"),
+        (_NOBODY,),
+    ),
+    Invented(
+        "other-team",
+        "Drugi mobilni tim (izmišljen)",
+        "mobile_outreach",
+        ("mobile_outreach",),
+        (_WRONG,),
+    ),
     Invented("on-call", "Dežurni supervizor", "own_house", ("supervisor_on_call",), (_PERSON,)),
-)  # fmt: skip
+)
 
 
 async def furnish(stage: Stage) -> None:
@@ -55,11 +84,15 @@ async def furnish(stage: Stage) -> None:
         if entry.sms:
             stage.exchange.phones[entry.numbers[-1]] = Phone()
         made = Entry(
-            code=entry.code, name=entry.name, sector=entry.sector, services=entry.services,
+            code=entry.code,
+            name=entry.name,
+            sector=entry.sector,
+            services=entry.services,
             languages=("sr", "en"),
             duty_phones=tuple(DutyPhone(n) for n in entry.numbers[: len(entry.phones)]),
-            sms=entry.numbers[-1] if entry.sms else None, mandated_for=entry.mandated_for,
-        )  # fmt: skip
+            sms=entry.numbers[-1] if entry.sms else None,
+            mandated_for=entry.mandated_for,
+        )
         async with transaction(stage.ground, PROGRAM) as work:
             await save_agency(work, made)
     stage.ground.memory.forget("everything")

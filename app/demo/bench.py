@@ -64,14 +64,17 @@ def report(
     print(
         json.dumps(
             {
-                "measure": measure, "ours": round(ours, 3),
+                "measure": measure,
+                "ours": round(ours, 3),
                 "floor": round(floor, 3) if floor else None,
                 "ratio": round(ratio, 3) if ratio is not None else None,
-                "unit": unit, "target": target, "met": met,
+                "unit": unit,
+                "target": target,
+                "met": met,
             }
         ),
         flush=True,
-    )  # fmt: skip
+    )
 
 
 def run_bench() -> None:
@@ -99,9 +102,13 @@ async def _start(url: str) -> None:
         await stage.add_line()
     seconds = [await _cpu_until_answered(url, n) for n in range(STARTS)]
     report(
-        "CPU until the first webhook is answered", statistics.median(seconds), None, "s", 1.5,
+        "CPU until the first webhook is answered",
+        statistics.median(seconds),
+        None,
+        "s",
+        1.5,
         at_least=False,
-    )  # fmt: skip
+    )
 
 
 async def _cpu_until_answered(url: str, number: int) -> float:
@@ -109,8 +116,9 @@ async def _cpu_until_answered(url: str, number: int) -> float:
     base = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
-        env=_environment(url, base), stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        env=_environment(url, base),
+        stdout=subprocess.DEVNULL,
+    )
     address = f"{base}/telephony/voice"
     fields = _fields(f"CA{number:032x}", "ringing")
     signed = {"X-Twilio-Signature": sign(TOKEN, address, fields)}
@@ -136,22 +144,35 @@ async def _cpu_until_answered(url: str, number: int) -> float:
 
 def _fields(sid: str, status: str, **more: str) -> list[tuple[str, str]]:
     return [
-        ("CallSid", sid), ("AccountSid", ACCOUNT), ("From", "+381641234567"), ("To", LINE),
-        ("Caller", "+381641234567"), ("Called", LINE), ("CallStatus", status),
-        ("ApiVersion", "2010-04-01"), ("Direction", "inbound"), ("FromCity", ""), ("ToCity", ""),
+        ("CallSid", sid),
+        ("AccountSid", ACCOUNT),
+        ("From", "+381641234567"),
+        ("To", LINE),
+        ("Caller", "+381641234567"),
+        ("Called", LINE),
+        ("CallStatus", status),
+        ("ApiVersion", "2010-04-01"),
+        ("Direction", "inbound"),
+        ("FromCity", ""),
+        ("ToCity", ""),
         *more.items(),
-    ]  # fmt: skip
+    ]
 
 
 def _environment(url: str, base: str, **more: str) -> dict[str, str]:
     return {
-        **os.environ, "HELPLINE_DATABASE_URL": url, "HELPLINE_PUBLIC_URL": base,
-        "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT, "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
+        **os.environ,
+        "HELPLINE_DATABASE_URL": url,
+        "HELPLINE_PUBLIC_URL": base,
+        "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
+        "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
         "HELPLINE_TWILIO_API_BASE_URL": "http://127.0.0.1:9",
         "HELPLINE_SECRET_KEY": "practice-secret-key-practice-secret-key",
         "HELPLINE_FIELD_KEYS": "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-        "HELPLINE_LOG_LEVEL": "ERROR", "HELPLINE_CALLS_PER_SECOND": "1000", **more,
-    }  # fmt: skip
+        "HELPLINE_LOG_LEVEL": "ERROR",
+        "HELPLINE_CALLS_PER_SECOND": "1000",
+        **more,
+    }
 
 
 async def _up(url: str) -> None:
@@ -176,13 +197,14 @@ async def _webhooks(url: str) -> float:
     processes = [
         subprocess.Popen(  # noqa: ASYNC220
             [python, "-m", "app.cli", "serve", "--port", str(port), "--no-worker"],
-            env=_environment(url, base), stdout=subprocess.DEVNULL,
+            env=_environment(url, base),
+            stdout=subprocess.DEVNULL,
         ),
         subprocess.Popen(  # noqa: ASYNC220
             [python, "-m", "app.demo.floor"],
             env=_environment(url, floor_base, FLOOR_PORT=str(floor_port)),
         ),
-    ]  # fmt: skip
+    ]
     try:
         await _up(base + "/healthz")
         await _up(floor_base + "/floor")
@@ -254,10 +276,12 @@ def _rest_of(base: str, sid: str, call_id: str) -> list[Prepared]:
         prepare("menu", f"{path}/menu?n=1", _fields(sid, live, Digits="1"), TOKEN),
         prepare("wait", f"{path}/wait?n=1.0", _fields(sid, live, QueueTime="0"), TOKEN),
         prepare(
-            "status", f"{base}/telephony/status",
-            _fields(sid, "completed", CallDuration="9", SequenceNumber="3"), TOKEN,
+            "status",
+            f"{base}/telephony/status",
+            _fields(sid, "completed", CallDuration="9", SequenceNumber="3"),
+            TOKEN,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _report_webhooks(
@@ -265,9 +289,12 @@ def _report_webhooks(
 ) -> None:
     median = statistics.median
     report(
-        "webhooks per second, 32 at once", median(r.rate for r in ours),
-        median(r.rate for r in floors), "webhooks/s", 0.5,
-    )  # fmt: skip
+        "webhooks per second, 32 at once",
+        median(r.rate for r in ours),
+        median(r.rate for r in floors),
+        "webhooks/s",
+        0.5,
+    )
     for part in (0.5, 0.99):
         report(
             f"webhook p{int(part * 100)}, 32 at once",
@@ -283,8 +310,9 @@ def _report_webhooks(
                 f"{kind} p{int(part * 100)}, 32 at once",
                 median(r.percentile(part, kind) for r in ours),
                 median(r.percentile(part) for r in floors),
-                "ms", None,
-            )  # fmt: skip
+                "ms",
+                None,
+            )
     report("floor p50, one at a time", single.percentile(0.5), None, "ms", None)
     for kind, count in statements.items():
         report(f"SQL statements per {kind} webhook", count, 2, "statements", None)
@@ -376,9 +404,13 @@ async def _to_the_board(stage: Stage) -> None:
         await stage.settle()
     await ana.be("off_duty")
     report(
-        "from end of webhook to ringing board, median", statistics.median(times), None, "ms",
-        150.0, at_least=False,
-    )  # fmt: skip
+        "from end of webhook to ringing board, median",
+        statistics.median(times),
+        None,
+        "ms",
+        150.0,
+        at_least=False,
+    )
 
 
 async def _complete_calls(url: str, floor_rate: float) -> None:
@@ -393,9 +425,11 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     rest = Served(rest_app(exchange), rest_port)
     await rest.start()
     environment = _environment(
-        url, base, HELPLINE_TWILIO_API_BASE_URL=f"http://127.0.0.1:{rest_port}",
+        url,
+        base,
+        HELPLINE_TWILIO_API_BASE_URL=f"http://127.0.0.1:{rest_port}",
         HELPLINE_WRAP_UP_SECONDS="0",
-    )  # fmt: skip
+    )
     command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
     exchange.numbers[LINE] = Number(f"{base}/telephony/voice", None, f"{base}/telephony/status")
@@ -420,8 +454,11 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     report("webhooks per complete call", webhooks, None, "webhooks", None)
     report(
         "complete calls per second, against the floor's webhooks for as many",
-        done / seconds, floor_rate / max(1.0, webhooks), "calls/s", None,
-    )  # fmt: skip
+        done / seconds,
+        floor_rate / max(1.0, webhooks),
+        "calls/s",
+        None,
+    )
 
 
 # The number of callers at once, and of counsellors.

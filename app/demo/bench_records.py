@@ -112,9 +112,12 @@ class _Filler:
         leaf, place = dice.choice(self._leaves), dice.choice(list(self._places))
         name, headline = self.name(), f"Dete zove zbog {leaf.lower()} {number}"
         answers: dict[str, Any] = {
-            f"{top}.headline": headline, f"{top}.categories": [leaf], f"{top}.place": place,
-            "child.a1": 1, "child.a1.age": dice.randint(0, 17),
-        }  # fmt: skip
+            f"{top}.headline": headline,
+            f"{top}.categories": [leaf],
+            f"{top}.place": place,
+            "child.a1": 1,
+            "child.a1.age": dice.randint(0, 17),
+        }
         narrative = "actions.summary" if kind == "contact" else "case.story"
         words = "Razgovarano je o tome šta dete želi i ko može da pomogne. " * dice.randint(1, 12)
         sealed = {
@@ -129,11 +132,19 @@ class _Filler:
         ]
         at = datetime.now(UTC) - timedelta(minutes=number * 5)
         return (
-            record, f"{'K' if kind == 'contact' else 'C'}-{number:09d}", at,
-            json.dumps(answers), json.dumps(sealed), json.dumps(versions), headline,
-            " ".join(normal_words(headline)), list(self._paths[leaf]), place,
-            list(self._places[place]), dice.choice(self._staff),
-        )  # fmt: skip
+            record,
+            f"{'K' if kind == 'contact' else 'C'}-{number:09d}",
+            at,
+            json.dumps(answers),
+            json.dumps(sealed),
+            json.dumps(versions),
+            headline,
+            " ".join(normal_words(headline)),
+            list(self._paths[leaf]),
+            place,
+            list(self._places[place]),
+            dice.choice(self._staff),
+        )
 
 
 _SHARED = (
@@ -167,8 +178,9 @@ async def _fill(url: str, keys: Keys, staff: list[UUID]) -> tuple[list[UUID], li
                 begins = (form, "chi", 1, "rs", 1, "", 1, "case", "case", 1, "open")
                 await copy.write_row((*begins, *row))
         for table, column, found in (
-            ("contact_readers", "contact_id", contacts), ("case_members", "case_id", cases),
-        ):  # fmt: skip
+            ("contact_readers", "contact_id", contacts),
+            ("case_members", "case_id", cases),
+        ):
             more = ", cause" if table == "contact_readers" else ""
             async with cursor.copy(
                 f"COPY {table} (staff_id, {column}, opened_at, since{more}) FROM STDIN"
@@ -208,13 +220,20 @@ def _ask(kind: str, method: str, url: str, cookie: str, body: Any = None) -> Pre
 
 def _answers(filler: random.Random) -> dict[str, Any]:
     return {
-        "contact.kind": "child", "contact.headline": "Dete se plaši oca",
-        "contact.categories": ["V-PHYSICAL"], "contact.place": "RS-06", "child.a1": 1,
-        "child.a1.name": name_of(filler), "child.a1.age": 9,
-        "child.a1.gender": "girl", "wishes.safe_to_contact": "no",
-        "consent.services": "no", "consent.authorities": "no", "actions.taken": ["listening"],
+        "contact.kind": "child",
+        "contact.headline": "Dete se plaši oca",
+        "contact.categories": ["V-PHYSICAL"],
+        "contact.place": "RS-06",
+        "child.a1": 1,
+        "child.a1.name": name_of(filler),
+        "child.a1.age": 9,
+        "child.a1.gender": "girl",
+        "wishes.safe_to_contact": "no",
+        "consent.services": "no",
+        "consent.authorities": "no",
+        "actions.taken": ["listening"],
         "actions.summary": "Razgovarano je o tome šta dete želi. " * 8,
-    }  # fmt: skip
+    }
 
 
 async def _measure(url: str) -> None:
@@ -235,8 +254,9 @@ async def _measure(url: str) -> None:
     base, floor_base = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{floor_port}"
     server = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--no-worker"],
-        env=_environment(url, base), stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        env=_environment(url, base),
+        stdout=subprocess.DEVNULL,
+    )
     floor = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.demo.floor"],
         env=_environment(url, floor_base, FLOOR_PORT=str(floor_port)),
@@ -255,9 +275,16 @@ async def _measure(url: str) -> None:
 
 
 async def _load_everything(
-    base: str, port: int, floor_base: str, floor_port: int, cookies: dict[UUID, str],
-    boss: Counsellor, contacts: list[UUID], cases: list[UUID], owners: dict[UUID, UUID],
-) -> None:  # fmt: skip
+    base: str,
+    port: int,
+    floor_base: str,
+    floor_port: int,
+    cookies: dict[UUID, str],
+    boss: Counsellor,
+    contacts: list[UUID],
+    cases: list[UUID],
+    owners: dict[UUID, UUID],
+) -> None:
     dice = random.Random(3)
     api, supervisor = f"{base}/api/v1", boss._cookies[COOKIE]
     mine = list(owners)

@@ -51,9 +51,12 @@ async def _one_referral(url: str) -> str:
         for code in ("first", "second"):
             async with transaction(stage.ground, PROGRAM) as work:
                 entry = Entry(
-                    code=code, name=code, sector="shelter", services=("shelter",),
+                    code=code,
+                    name=code,
+                    sector="shelter",
+                    services=("shelter",),
                     webhook_url="http://127.0.0.1:9/",
-                )  # fmt: skip
+                )
                 await save_agency(work, entry)
         consent = {"given_by": "child", "scope": ["services"]}
         body = {"urgency": "urgent", "services": ["shelter"], "consent": consent, "send": True}

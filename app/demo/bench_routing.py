@@ -60,14 +60,21 @@ async def _matches(url: str) -> None:
             stage.ground.memory.forget("everything")
             times[size], floors[size], sent[size] = await _rounds(stage, url, crew, dice)
             report(
-                f"one match of {CREW} counsellors, {size} waiting", times[size], floors[size],
-                "ms", None,
-            )  # fmt: skip
+                f"one match of {CREW} counsellors, {size} waiting",
+                times[size],
+                floors[size],
+                "ms",
+                None,
+            )
             report(f"statements of it, {size} waiting", sent[size], None, "statements", None)
         report(
-            "one match, 10,000 waiting against 10", times[QUEUES[-1]], times[QUEUES[0]], "ms", 2.0,
+            "one match, 10,000 waiting against 10",
+            times[QUEUES[-1]],
+            times[QUEUES[0]],
+            "ms",
+            2.0,
             at_least=False,
-        )  # fmt: skip
+        )
 
 
 def _crew(url: str, dice: random.Random) -> list[UUID]:
@@ -94,10 +101,14 @@ def _crew(url: str, dice: random.Random) -> list[UUID]:
                     " skills, created_at) VALUES (%s, %s, 'counsellor', 'browser', %s, %s, %s, %s,"
                     " now())",
                     (
-                        who, f"c{n}", f"c_{n}", dice.sample(LANGUAGES, dice.randint(1, 2)),
-                        [f"+3811110000{dice.randrange(_LINES)}"], skills,
+                        who,
+                        f"c{n}",
+                        f"c_{n}",
+                        dice.sample(LANGUAGES, dice.randint(1, 2)),
+                        [f"+3811110000{dice.randrange(_LINES)}"],
+                        skills,
                     ),
-                )  # fmt: skip
+                )
                 cursor.execute(
                     "INSERT INTO shifts (id, counsellor_id, starts_at, minutes, timezone,"
                     " first_on, created_at) VALUES (%s, %s, '00:00', 1440, 'UTC', '2020-01-01',"
@@ -126,10 +137,14 @@ def _queue(url: str, size: int, dice: random.Random) -> None:
                     " opened_at, queued_at, heard_at, wanted_skills) VALUES"
                     " (%s, %s, %s, 'queued', %s, 'withheld', %s, %s, now(), %s)",
                     (
-                        uuid4(), f"CA{uuid4().hex}", dice.choice(lines), dice.choice(LANGUAGES),
-                        *[_ago(dice)] * 2, wanted if dice.random() < 0.2 else [],
+                        uuid4(),
+                        f"CA{uuid4().hex}",
+                        dice.choice(lines),
+                        dice.choice(LANGUAGES),
+                        *[_ago(dice)] * 2,
+                        wanted if dice.random() < 0.2 else [],
                     ),
-                )  # fmt: skip
+                )
         connection.execute("ANALYZE calls")
 
 
@@ -192,10 +207,9 @@ async def _floor(stage: Stage, who: UUID) -> float:
                 text("SELECT 1 FROM calls WHERE id = :id FOR UPDATE SKIP LOCKED"), {"id": call_id}
             )
             await session.execute(
-                text(
-                    "SELECT 1 FROM presences WHERE counsellor_id = :id FOR UPDATE SKIP LOCKED"
-                ), {"id": who},
-            )  # fmt: skip
+                text("SELECT 1 FROM presences WHERE counsellor_id = :id FOR UPDATE SKIP LOCKED"),
+                {"id": who},
+            )
             await session.execute(
                 text(
                     "INSERT INTO holidays (held_on, name) VALUES ('2000-01-01', 'x')"
@@ -213,10 +227,19 @@ def _days() -> None:
         day = simulate(rate, aht, staff, calls=400_000)
         wanted = erlang_c(rate, 3600, aht, staff, 20)
         assert wanted is not None
-        _compare(f"mean wait, {staff} counsellors, {load:g} erlangs, against Erlang C",
-                 day.mean_wait, wanted.mean_wait)  # fmt: skip
-        report(f"longest overlooked wait, {staff} counsellors", day.longest_overlooked, None, "s",
-               1.0, at_least=False)  # fmt: skip
+        _compare(
+            f"mean wait, {staff} counsellors, {load:g} erlangs, against Erlang C",
+            day.mean_wait,
+            wanted.mean_wait,
+        )
+        report(
+            f"longest overlooked wait, {staff} counsellors",
+            day.longest_overlooked,
+            None,
+            "s",
+            1.0,
+            at_least=False,
+        )
         report(f"fairness (Jain), {staff} counsellors", day.fairness, None, "of 1", 0.95)
     for staff, load in ((8, 10.0), (10, 10.0), (14, 10.0)):
         rate = load * 3600 / aht

@@ -62,9 +62,12 @@ def run_statistics_bench(sizes: tuple[int, ...] = (1_000_000, 10_000_000)) -> No
         for name, seconds in found.items():
             if name in known:
                 report(
-                    f"statistics: {name}, ten times the calls", seconds / known[name], None,
-                    "times the seconds", None,
-                )  # fmt: skip
+                    f"statistics: {name}, ten times the calls",
+                    seconds / known[name],
+                    None,
+                    "times the seconds",
+                    None,
+                )
         known = found
 
 
@@ -179,7 +182,7 @@ _FILL = [
     WHERE fate < 0.62
     """,
     "DROP TABLE made",
-]  # fmt: skip
+]
 
 
 def fill(url: str, size: int) -> None:
@@ -224,9 +227,13 @@ async def _summaries(url: str, size: int) -> dict[str, float]:
     rows = json.loads(answer.strip().splitlines()[-1])
     for name, seconds in rows["seconds"].items():
         report(
-            f"statistics: {size} calls, {name}", seconds, None, "s", TARGETS.get(size),
+            f"statistics: {size} calls, {name}",
+            seconds,
+            None,
+            "s",
+            TARGETS.get(size),
             at_least=False,
-        )  # fmt: skip
+        )
     report(f"statistics: {size} calls, most memory of a summary", rows["mb"], None, "MB", None)
     found: dict[str, float] = rows["seconds"]
     return found
@@ -235,9 +242,12 @@ async def _summaries(url: str, size: int) -> dict[str, float]:
 def _run_child(url: str, what: str, *more: str) -> str:
     environment = _environment(url, "http://127.0.0.1:1")
     done = subprocess.run(
-        [sys.executable, "-m", "app.demo.bench_statistics", what, *more], env=environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "app.demo.bench_statistics", what, *more],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return done.stdout
@@ -297,9 +307,13 @@ async def _exports(url: str, size: int) -> None:
             )
             report(f"statistics: calls to {kind}", rows / spent, None, "rows/s", None)
             report(
-                f"statistics: memory of that export ({kind})", memory, None, "MB", 200.0,
+                f"statistics: memory of that export ({kind})",
+                memory,
+                None,
+                "MB",
+                200.0,
                 at_least=False,
-            )  # fmt: skip
+            )
         spent, memory, few = await asyncio.to_thread(
             _export, url, "xlsx", Path(folder) / "calls.xlsx", days=60
         )
@@ -311,10 +325,24 @@ def _export(url: str, kind: str, path: Path, days: int = 365) -> tuple[float, fl
     until = (YEAR + timedelta(days=days)).date()
     begun = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "export", "calls", "--from", str(YEAR.date()),
-         "--to", str(until), "--format", kind, "--output", str(path)],
-        env=_environment(url, "http://127.0.0.1:1"), stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "app.cli",
+            "export",
+            "calls",
+            "--from",
+            str(YEAR.date()),
+            "--to",
+            str(until),
+            "--format",
+            kind,
+            "--output",
+            str(path),
+        ],
+        env=_environment(url, "http://127.0.0.1:1"),
+        stderr=subprocess.DEVNULL,
+    )
     watched, most = psutil.Process(process.pid), 0
     while process.poll() is None:
         try:
@@ -374,8 +402,12 @@ def _type_of(name: str) -> str:
     if name == "arrived_local":
         return "timestamp"
     if name.endswith("_seconds") or name in (
-        "offers", "missed_offers", "declined_offers", "transfers", "returned_to_queue",
-    ):  # fmt: skip
+        "offers",
+        "missed_offers",
+        "declined_offers",
+        "transfers",
+        "returned_to_queue",
+    ):
         return "int"
     return "boolean" if name in ("is_call", "danger", "called_before") else "text"
 

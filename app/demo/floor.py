@@ -16,13 +16,19 @@ from app.telephony.provider.signature import url_of
 
 _TABLES = MetaData()
 CALLS = Table(
-    "floor_calls", _TABLES, Column("id", Uuid, primary_key=True), Column("sid", Text),
+    "floor_calls",
+    _TABLES,
+    Column("id", Uuid, primary_key=True),
+    Column("sid", Text),
     Column("state", Text),
-)  # fmt: skip
+)
 EVENTS = Table(
-    "floor_events", _TABLES, Column("id", Uuid, primary_key=True), Column("call_id", Uuid),
+    "floor_events",
+    _TABLES,
+    Column("id", Uuid, primary_key=True),
+    Column("call_id", Uuid),
     Column("detail", JSONB),
-)  # fmt: skip
+)
 
 
 def floor_app() -> FastAPI:
@@ -58,9 +64,13 @@ def make_tables(url: str) -> None:
 def serve_floor() -> None:
     """Serve the floor, with the same server and settings as ours."""
     uvicorn.run(
-        floor_app(), host="127.0.0.1", port=int(os.environ["FLOOR_PORT"]), log_config=None,
-        access_log=False, server_header=False,
-    )  # fmt: skip
+        floor_app(),
+        host="127.0.0.1",
+        port=int(os.environ["FLOOR_PORT"]),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
 
 
 if __name__ == "__main__":

@@ -104,19 +104,28 @@ def guest_list(seed: int) -> list[Guest]:
     )
     guests.append(
         Guest(
-            HOUR - 380, "is in danger and finds nobody", digit="9", leaves_after=60,
+            HOUR - 380,
+            "is in danger and finds nobody",
+            digit="9",
+            leaves_after=60,
             number="+381641234592",
         )
-    )  # fmt: skip
+    )
     guests.append(
         Guest(
-            HOUR - 360, "asks to be called back", leaves_after=20, number="+381641234593",
+            HOUR - 360,
+            "asks to be called back",
+            leaves_after=20,
+            number="+381641234593",
             answers=(
-                ("kasnije pozovemo, pritisni 3", "3"), ("bezbedno", "1"),
-                ("niko drugi ne sme", "1"), ("Što pre možemo", "3"), ("Pozvaćemo te", ""),
+                ("kasnije pozovemo, pritisni 3", "3"),
+                ("bezbedno", "1"),
+                ("niko drugi ne sme", "1"),
+                ("Što pre možemo", "3"),
+                ("Pozvaćemo te", ""),
             ),
         )
-    )  # fmt: skip
+    )
     return guests
 
 
@@ -369,9 +378,11 @@ async def _tell_details(hour: Hour) -> None:
             for row in await stage.rows(_HELD):
                 owner = owners[row["owner_id"]]
                 body = {
-                    "agency": row["code"], "name": "Mira", "agreed": "They go there now.",
+                    "agency": row["code"],
+                    "name": "Mira",
+                    "agreed": "They go there now.",
                     "details_told": True,
-                }  # fmt: skip
+                }
                 answer = await owner.ask("POST", f"/referrals/{row['id']}/handover", body)
                 if answer.status_code == 401:
                     await owner.sign_in()

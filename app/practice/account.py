@@ -54,26 +54,41 @@ class Account:
         uri = f"{self._base}/{name}.json"
         return JSONResponse(
             {
-                name: items, "first_page_uri": uri, "next_page_uri": None,
-                "previous_page_uri": None, "uri": uri, "page": 0, "page_size": 50, "start": 0,
+                name: items,
+                "first_page_uri": uri,
+                "next_page_uri": None,
+                "previous_page_uri": None,
+                "uri": uri,
+                "page": 0,
+                "page_size": 50,
+                "start": 0,
                 "end": max(0, len(items) - 1),
             }
-        )  # fmt: skip
+        )
 
     # -- numbers --------------------------------------------------------------------------
 
     def _number(self, number: str) -> dict[str, Any]:
         known = self._x.numbers[number]
         return {
-            "sid": self._sid_of(number), "account_sid": self._x.account_sid,
-            "phone_number": number, "friendly_name": number, "voice_url": known.voice_url,
-            "voice_method": "POST", "voice_fallback_url": known.fallback_url,
-            "voice_fallback_method": "POST", "status_callback": known.status_callback,
-            "status_callback_method": "POST", "sms_url": known.sms_url, "sms_method": "POST",
+            "sid": self._sid_of(number),
+            "account_sid": self._x.account_sid,
+            "phone_number": number,
+            "friendly_name": number,
+            "voice_url": known.voice_url,
+            "voice_method": "POST",
+            "voice_fallback_url": known.fallback_url,
+            "voice_fallback_method": "POST",
+            "status_callback": known.status_callback,
+            "status_callback_method": "POST",
+            "sms_url": known.sms_url,
+            "sms_method": "POST",
             "capabilities": {"voice": True, "sms": True, "mms": False, "fax": False},
-            "api_version": "2010-04-01", "date_created": _WHEN, "date_updated": _WHEN,
+            "api_version": "2010-04-01",
+            "date_created": _WHEN,
+            "date_updated": _WHEN,
             "uri": f"{self._base}/IncomingPhoneNumbers/{self._sid_of(number)}.json",
-        }  # fmt: skip
+        }
 
     def _sid_of(self, number: str) -> str:
         return "PN" + number.lstrip("+").rjust(32, "0")[:32]
@@ -99,22 +114,34 @@ class Account:
     async def list_caller_ids(self, request: Request) -> Response:
         wanted = request.query_params.get("PhoneNumber")
         found = [
-            {"sid": "PN" + n.lstrip("+").rjust(32, "1"), "account_sid": self._x.account_sid,
-             "phone_number": n, "friendly_name": n, "date_created": _WHEN,
-             "date_updated": _WHEN, "uri": ""}
-            for n in sorted(self._x.caller_ids) if wanted in (None, n)
-        ]  # fmt: skip
+            {
+                "sid": "PN" + n.lstrip("+").rjust(32, "1"),
+                "account_sid": self._x.account_sid,
+                "phone_number": n,
+                "friendly_name": n,
+                "date_created": _WHEN,
+                "date_updated": _WHEN,
+                "uri": "",
+            }
+            for n in sorted(self._x.caller_ids)
+            if wanted in (None, n)
+        ]
         return self._page("outgoing_caller_ids", found)
 
     # -- queues ---------------------------------------------------------------------------
 
     def _queue(self, room: Room) -> dict[str, Any]:
         return {
-            "sid": room.sid, "account_sid": self._x.account_sid, "friendly_name": room.name,
-            "current_size": len(room.members), "max_size": room.size, "average_wait_time": 0,
-            "date_created": _WHEN, "date_updated": _WHEN,
+            "sid": room.sid,
+            "account_sid": self._x.account_sid,
+            "friendly_name": room.name,
+            "current_size": len(room.members),
+            "max_size": room.size,
+            "average_wait_time": 0,
+            "date_created": _WHEN,
+            "date_updated": _WHEN,
             "uri": f"{self._base}/Queues/{room.sid}.json",
-        }  # fmt: skip
+        }
 
     @staticmethod
     def _size(form: Any, before: int) -> int:
@@ -148,11 +175,19 @@ class Account:
 
     def _flow(self, flow: Flow) -> dict[str, Any]:
         return {
-            "sid": flow.sid, "account_sid": self._x.account_sid, "friendly_name": flow.name,
-            "definition": flow.definition, "status": "published", "revision": 1, "valid": True,
-            "webhook_url": self._x.flow_url(flow.sid), "date_created": "2030-01-14T09:00:00Z",
-            "date_updated": "2030-01-14T09:00:00Z", "url": f"/v2/Flows/{flow.sid}", "links": {},
-        }  # fmt: skip
+            "sid": flow.sid,
+            "account_sid": self._x.account_sid,
+            "friendly_name": flow.name,
+            "definition": flow.definition,
+            "status": "published",
+            "revision": 1,
+            "valid": True,
+            "webhook_url": self._x.flow_url(flow.sid),
+            "date_created": "2030-01-14T09:00:00Z",
+            "date_updated": "2030-01-14T09:00:00Z",
+            "url": f"/v2/Flows/{flow.sid}",
+            "links": {},
+        }
 
     def _read_definition(self, form: Any) -> dict[str, Any]:
         if not self._x.allows_flows:
@@ -173,8 +208,15 @@ class Account:
 
     async def list_flows(self, request: Request) -> Response:
         shown = [self._flow(flow) for flow in self._x.flows.values()]
-        meta = {"page": 0, "page_size": 50, "key": "flows", "next_page_url": None,
-                "previous_page_url": None, "first_page_url": "", "url": ""}  # fmt: skip
+        meta = {
+            "page": 0,
+            "page_size": 50,
+            "key": "flows",
+            "next_page_url": None,
+            "previous_page_url": None,
+            "first_page_url": "",
+            "url": "",
+        }
         return JSONResponse({"flows": shown, "meta": meta})
 
     async def create_flow(self, request: Request) -> Response:

@@ -89,9 +89,11 @@ class Conferences:
             return
         never_in = Participant(leg, leg.label, False, True)
         self._tell(
-            conference, "participant-leave", never_in,
+            conference,
+            "participant-leave",
+            never_in,
             [("ReasonParticipantLeft", "participant_add_failed")],
-        )  # fmt: skip
+        )
         if not conference.participants and not conference.connecting:
             self.end(conference, "last-participant-left")
 

@@ -381,10 +381,15 @@ class Exchange:
         message.status = status
         if message.status_callback:
             fields = [
-                ("MessageSid", message.sid), ("SmsSid", message.sid), ("SmsStatus", status),
-                ("MessageStatus", status), ("To", message.to), ("From", message.from_),
-                ("AccountSid", self.account_sid), ("ApiVersion", "2010-04-01"),
-            ]  # fmt: skip
+                ("MessageSid", message.sid),
+                ("SmsSid", message.sid),
+                ("SmsStatus", status),
+                ("MessageStatus", status),
+                ("To", message.to),
+                ("From", message.from_),
+                ("AccountSid", self.account_sid),
+                ("ApiVersion", "2010-04-01"),
+            ]
             if status == "undelivered":
                 fields.append(("ErrorCode", "30003"))
             self.call_back(message.status_callback, fields, status)

@@ -390,11 +390,16 @@ class Interpreter:
         """
         leg, action = self._leg, verb.get("action")
         child = Leg(
-            sid=self._x.sids.new("CA"), account=leg.account,
-            from_=verb.get("callerId") or leg.from_, to=noun.text, direction="outbound-dial",
-            party=self._x.phone_at(noun.text), created_at=self._clock.now(),
-            timeout=float(verb.get("timeout", "30")), parent=leg.sid,
-        )  # fmt: skip
+            sid=self._x.sids.new("CA"),
+            account=leg.account,
+            from_=verb.get("callerId") or leg.from_,
+            to=noun.text,
+            direction="outbound-dial",
+            party=self._x.phone_at(noun.text),
+            created_at=self._clock.now(),
+            timeout=float(verb.get("timeout", "30")),
+            parent=leg.sid,
+        )
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def ended() -> None:

@@ -379,9 +379,11 @@ class _Face:
         machine = isinstance(leg.party, Phone) and leg.party.machine
         leg.answered_by = "machine_start" if machine else "human"
         told = [
-            ("CallSid", leg.sid), ("AccountSid", leg.account), ("AnsweredBy", leg.answered_by),
+            ("CallSid", leg.sid),
+            ("AccountSid", leg.account),
+            ("AnsweredBy", leg.answered_by),
             ("MachineDetectionDuration", str(int(_DETECTING * 1000))),
-        ]  # fmt: skip
+        ]
         self._x.call_back(url, told, "machine")
 
     def _participant(self, request: Request) -> tuple[Conference, Participant]:
@@ -448,10 +450,13 @@ class _Face:
         if not fields["To"][0].startswith("+"):
             raise RestError(400, 21211, "The 'To' phone number is not a valid number")
         message = Message(
-            sid=self._x.sids.new("SM"), to=fields["To"][0], from_=fields["From"][0], body=body,
+            sid=self._x.sids.new("SM"),
+            to=fields["To"][0],
+            from_=fields["From"][0],
+            body=body,
             created_at=self._x.clock.now(),
             status_callback=fields.get("StatusCallback", [""])[0] or None,
-        )  # fmt: skip
+        )
         self._x.send_message(message)
         return JSONResponse(self._message(message), status_code=201)
 

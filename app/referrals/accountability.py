@@ -141,11 +141,14 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
         values = {name: _plain(row[name]) for name in DEFINITIONS}
         found.append(
             Row(
-                code or "all", row["name"] if code else "All agencies",
-                row["sector"] if code else "", values,
-                _of(reasons, code), _of(outcomes, code),
+                code or "all",
+                row["name"] if code else "All agencies",
+                row["sector"] if code else "",
+                values,
+                _of(reasons, code),
+                _of(outcomes, code),
             )
-        )  # fmt: skip
+        )
     # Without any offer, keep the total row of zeros.
     return [row for row in found if row.values["offered"]] or found[:1]
 

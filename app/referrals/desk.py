@@ -124,11 +124,12 @@ async def _others_of_contact(work: Work, referral: Referral) -> list[Referral]:
     ids = await work.session.scalars(
         select(Referral.id)
         .where(
-            Referral.contact_id == referral.contact_id, Referral.id != referral.id,
+            Referral.contact_id == referral.contact_id,
+            Referral.id != referral.id,
             Referral.state.not_in(sorted(OVER)),
         )
         .order_by(Referral.id)
-    )  # fmt: skip
+    )
     return [await lock_referral(work, one) for one in ids.all()]
 
 

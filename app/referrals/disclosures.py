@@ -61,10 +61,15 @@ async def disclose(
     ground = ground_for(given, recipient_of(agency))
     fields = needed_by(work, referral, agency)
     told = Disclosure(
-        referral_id=referral.id, approach_id=approach.id if approach else None,
-        agency_id=agency.id, at=work.now, how=how, ground=ground, fields=[*fields, *besides],
+        referral_id=referral.id,
+        approach_id=approach.id if approach else None,
+        agency_id=agency.id,
+        at=work.now,
+        how=how,
+        ground=ground,
+        fields=[*fields, *besides],
         staff_id=work.actor.staff_id,
-    )  # fmt: skip
+    )
     if how not in MACHINES or not await _is_another_try(work, told):
         await write_reading(work, "referral disclosed", f"referral:{referral.id}", to=agency.code)
         work.session.add(told)

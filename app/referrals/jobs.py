@@ -74,9 +74,11 @@ class Persist(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
         if job.attempts > 2:
             log().error(
-                "a job keeps failing", area="referrals", task=job.task_name,
+                "a job keeps failing",
+                area="referrals",
+                task=job.task_name,
                 exception_type=type(exception).__name__,
-            )  # fmt: skip
+            )
         return RetryDecision(retry_in={"seconds": int(min(2 ** min(job.attempts + 1, 9), 300))})
 
 
@@ -99,10 +101,23 @@ def referrals_tasks() -> Blueprint:
     tasks = Blueprint()
     alarm_tasks(tasks, Persist())
     for function in (
-        clock, after_breach, climb, watch_danger, danger_unanswered, escalate_notice,
-        send_mail_rung, mail_notice, deliver, make_counterpart, ask_counterpart, end_counterpart,
-        update_counterpart, announce_update, take_siblings, record_says_no,
-    ):  # fmt: skip
+        clock,
+        after_breach,
+        climb,
+        watch_danger,
+        danger_unanswered,
+        escalate_notice,
+        send_mail_rung,
+        mail_notice,
+        deliver,
+        make_counterpart,
+        ask_counterpart,
+        end_counterpart,
+        update_counterpart,
+        announce_update,
+        take_siblings,
+        record_says_no,
+    ):
         name = _NAMES.get(function.__name__, function.__name__)
         tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
     return tasks
@@ -179,8 +194,11 @@ async def danger_unanswered(context: JobContext, call_id: str) -> None:
     try:
         await run_verb(_ground(context), PROGRAM, verb)
     except NotFound as refusal:
-        log().error("no agency could be asked for a child in danger", area="referrals",
-                    detail=refusal.detail)  # fmt: skip
+        log().error(
+            "no agency could be asked for a child in danger",
+            area="referrals",
+            detail=refusal.detail,
+        )
 
 
 async def announce_update(context: JobContext, referral_id: str) -> None:
@@ -196,17 +214,19 @@ async def take_siblings(
     """Acknowledge the brothers and sisters of a child that an agency has taken."""
     by = By(how, agency)
     await run_verb(
-        _ground(context), PROGRAM,
+        _ground(context),
+        PROGRAM,
         lambda work: answering.take_siblings(work, UUID(referral_id), UUID(agency_id), by),
-    )  # fmt: skip
+    )
 
 
 async def record_says_no(context: JobContext, record_id: str, paths: list[str]) -> None:
     """Withdraw consent where a contact or case now says "no"."""
     await run_verb(
-        _ground(context), PROGRAM,
+        _ground(context),
+        PROGRAM,
         lambda work: withdrawing.record_says_no(work, UUID(record_id), paths),
-    )  # fmt: skip
+    )
 
 
 # -- mail --------------------------------------------------------------------------------------
@@ -271,10 +291,15 @@ async def words_of(work: Work, referral: Referral, rung: Rung) -> tuple[str, str
     token = payload.get("token", "")
     base = work.settings.public_url.rstrip("/")
     return write(
-        rung.language, rung.purpose, code=referral.code, urgency=referral.urgency,
-        link=f"{base}/r/{token}" if token else "", way=rung.kind, payload=payload,
+        rung.language,
+        rung.purpose,
+        code=referral.code,
+        urgency=referral.urgency,
+        link=f"{base}/r/{token}" if token else "",
+        way=rung.kind,
+        payload=payload,
         phone=line.number if line else "",
-    )  # fmt: skip
+    )
 
 
 async def _note_mail(ground: Ground, rung_id: str, result: RungResult) -> None:
@@ -334,10 +359,13 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
     body = f"{house_words(notice.kind)}.\n\n{base}/referrals/{referral.id}\n"
     try:
         await send_mail(
-            read_smtp_url(ground.settings.smtp_url), to,
-            f"{referral.code}: {house_words(notice.kind)}", body,
-            message_id=notice.id, at=ground.clock.now(),
-        )  # fmt: skip
+            read_smtp_url(ground.settings.smtp_url),
+            to,
+            f"{referral.code}: {house_words(notice.kind)}",
+            body,
+            message_id=notice.id,
+            at=ground.clock.now(),
+        )
     except MailRefused as error:
         log().warning("a notice was refused", area="referrals", cause=str(error)[:60])
     except (NotMailed, MailUncertain):
@@ -354,9 +382,11 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
             return
         referral = await lock_referral(work, notice.referral_id)
         told = select(Notice.id).where(
-            Notice.referral_id == referral.id, Notice.kind == notice.kind,
-            Notice.at == notice.at, Notice.for_whom == "supervisors",
-        )  # fmt: skip
+            Notice.referral_id == referral.id,
+            Notice.kind == notice.kind,
+            Notice.at == notice.at,
+            Notice.for_whom == "supervisors",
+        )
         kind = NoticeKind(notice.kind)
         # Notices that an agency still has to hear of the end outlive the referral.
         wanted = referral.closed_at is None or kind in _AFTER_THE_END
@@ -495,9 +525,10 @@ async def update_counterpart(context: JobContext, approach_id: str, tries: int =
         except PrimeroRefused as error:
             problem = str(error)
     await run_verb(
-        ground, PROGRAM,
+        ground,
+        PROGRAM,
         lambda work: counterparts.note_updated(work, key, problem[:2000], said.left_out),
-    )  # fmt: skip
+    )
 
 
 async def end_counterpart(context: JobContext, approach_id: str, refused: int = 0) -> None:
@@ -527,9 +558,12 @@ async def end_counterpart(context: JobContext, approach_id: str, refused: int = 
                     )
                 if refused < _REFUSED_TRIES:
                     await _later(
-                        ground, "end_counterpart", _REFUSED_EVERY, approach_id=approach_id,
+                        ground,
+                        "end_counterpart",
+                        _REFUSED_EVERY,
+                        approach_id=approach_id,
                         refused=refused + 1,
-                    )  # fmt: skip
+                    )
                 return
     await run_verb(ground, PROGRAM, lambda work: counterparts.note_ended(work, key))
 
@@ -549,7 +583,8 @@ async def catch_forgotten(ground: Ground) -> int:
             await run_verb(ground, PROGRAM, verb)
         except Exception as error:  # one that fails must not hold up the others
             log().error(
-                "the work of a lost job failed", area="referrals",
+                "the work of a lost job failed",
+                area="referrals",
                 exception_type=type(error).__name__,
-            )  # fmt: skip
+            )
     return len(verbs)

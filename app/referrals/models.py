@@ -135,21 +135,22 @@ class Referral(Filled, Base):
         one_of("outcome", ReferralOutcome),
         # One referral for a call whose danger key went unanswered, however often the job runs.
         Index(
-            "uq_referrals_danger_key", "call_id", unique=True,
+            "uq_referrals_danger_key",
+            "call_id",
+            unique=True,
             postgresql_where=text("opened_how = 'danger_key'"),
         ),
+        Index("ix_referrals_climbing", "climbs_at", postgresql_where=text("climbs_at IS NOT NULL")),
         Index(
-            "ix_referrals_climbing", "climbs_at", postgresql_where=text("climbs_at IS NOT NULL")
-        ),
-        Index(
-            "ix_referrals_withdrawal_at", "withdrawal_at",
+            "ix_referrals_withdrawal_at",
+            "withdrawal_at",
             postgresql_where=text("withdrawal_at IS NOT NULL"),
         ),
         Index("ix_referrals_state", "state", "opened_at"),
         Index("ix_referrals_contact_id", "contact_id"),
         Index("ix_referrals_call_id", "call_id"),
         *found_by("referrals"),
-    )  # fmt: skip
+    )
 
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
     case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"))
@@ -248,10 +249,11 @@ class Clock(Base):
         UniqueConstraint("referral_id", "kind"),
         Index("ix_clocks_running", "due_at", postgresql_where=text("stopped_at IS NULL")),
         Index(
-            "ix_clocks_unbreached", "due_at",
+            "ix_clocks_unbreached",
+            "due_at",
             postgresql_where=text("stopped_at IS NULL AND breached_at IS NULL"),
         ),
-    )  # fmt: skip
+    )
 
     id: Mapped[Identifier]
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))

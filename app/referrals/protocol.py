@@ -215,9 +215,11 @@ _BOUNDS = {
     "feedback": (timedelta(hours=1), timedelta(days=60)),
 }
 _MOST_TO_ACKNOWLEDGE = {
-    Urgency.IMMEDIATE: timedelta(hours=1), Urgency.URGENT: timedelta(hours=24),
-    Urgency.PRIORITY: timedelta(days=14), Urgency.ROUTINE: timedelta(days=60),
-}  # fmt: skip
+    Urgency.IMMEDIATE: timedelta(hours=1),
+    Urgency.URGENT: timedelta(hours=24),
+    Urgency.PRIORITY: timedelta(days=14),
+    Urgency.ROUTINE: timedelta(days=60),
+}
 
 
 def _check_times(protocol: Protocol, lines: Lines) -> None:
@@ -337,9 +339,12 @@ def check_against_form(protocol: Protocol, lines: Lines, form: Form) -> None:
 def _needed(protocol: Protocol) -> dict[Meaning, tuple[str | int, ...]]:
     """Return the meanings that a protocol needs in the form of a referral, and for which part."""
     found: dict[Meaning, tuple[str | int, ...]] = {
-        "place": ("recipients",), "wants_feedback": ("feedback",), "danger_signs": ("danger_key",),
-        "child_phone": ("danger_key",), "child_name": ("discloses",),
-    }  # fmt: skip
+        "place": ("recipients",),
+        "wants_feedback": ("feedback",),
+        "danger_signs": ("danger_key",),
+        "child_phone": ("danger_key",),
+        "child_name": ("discloses",),
+    }
     if protocol.family_first is not None:
         found["child_age"] = ("family_first", "under_age")
         if protocol.family_first.disability:

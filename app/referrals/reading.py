@@ -139,9 +139,12 @@ async def referred_from(
 def _line(referral: Referral, agency: str | None, owner: str, known: list[Clock]) -> Line:
     open_ = [c for c in known if c.stopped_at is None]
     return Line(
-        referral, agency or "", owner, open_[0].due_at if open_ else None,
+        referral,
+        agency or "",
+        owner,
+        open_[0].due_at if open_ else None,
         any(c.breached_at is not None for c in open_),
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -253,7 +256,7 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         in_words,
         {g.code: g.name for _, g in approaches},
         await given_of(work, referral),
-    )  # fmt: skip
+    )
 
 
 def _place(opened: Opened[Any], row: Dispatch) -> str:

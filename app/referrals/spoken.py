@@ -45,7 +45,7 @@ _SPOKEN = {
         "code": "Vaša šifra je {digits}. Ponavljam: {digits}.",
         "bye": "Prijatno.",
     },
-}  # fmt: skip
+}
 
 _WRITTEN = {
     "en": {
@@ -61,7 +61,8 @@ _WRITTEN = {
         "answer": "There is an answer to your question. Open the link to read it:\n{link}",
         "update": "There is new information on referral {code}. Open the link to read it:\n{link}",
         "phone": "Child helpline: {phone}",
-        "sms": "SMS", "email": "e-mail",
+        "sms": "SMS",
+        "email": "e-mail",
     },
     "sr": {
         "subject": "Uput {code}: molimo za odgovor",
@@ -76,9 +77,10 @@ _WRITTEN = {
         "answer": "Stigao je odgovor na vaše pitanje. Otvorite link:\n{link}",
         "update": "Uput {code} je dopunjen. Otvorite link:\n{link}",
         "phone": "Dečja linija: {phone}",
-        "sms": "SMS-a", "email": "imejla",
+        "sms": "SMS-a",
+        "email": "imejla",
     },
-}  # fmt: skip
+}
 _URGENCY = {
     "en": {
         "immediate": "immediate",
@@ -117,21 +119,30 @@ _HOUSE = {
 
 _SERVICES = {
     "sr": {
-        "child_protection": "zaštita deteta", "police": "policija", "shelter": "prihvatilište",
-        "emergency_medical": "hitna pomoć", "health": "zdravstvena zaštita",
-        "mental_health": "mentalno zdravlje", "education": "obrazovanje", "justice": "pravosuđe",
-        "mobile_outreach": "mobilni tim", "legal_aid": "pravna pomoć",
-        "family_support": "podrška porodici", "missing_child": "nestalo dete",
+        "child_protection": "zaštita deteta",
+        "police": "policija",
+        "shelter": "prihvatilište",
+        "emergency_medical": "hitna pomoć",
+        "health": "zdravstvena zaštita",
+        "mental_health": "mentalno zdravlje",
+        "education": "obrazovanje",
+        "justice": "pravosuđe",
+        "mobile_outreach": "mobilni tim",
+        "legal_aid": "pravna pomoć",
+        "family_support": "podrška porodici",
+        "missing_child": "nestalo dete",
         "disability_support": "podrška zbog smetnji u razvoju",
         "helpline_abroad": "linija u inostranstvu",
     }
-}  # fmt: skip
+}
 _GROUNDS = {
     "sr": {
-        "vital_interests": "vitalni interes deteta", "legal_obligation": "zakonska obaveza",
-        "best_interests": "najbolji interes deteta", "consent": "saglasnost",
+        "vital_interests": "vitalni interes deteta",
+        "legal_obligation": "zakonska obaveza",
+        "best_interests": "najbolji interes deteta",
+        "consent": "saglasnost",
     }
-}  # fmt: skip
+}
 
 
 def language_for(languages: list[str]) -> str:
@@ -177,7 +188,7 @@ def write(
     payload: dict[str, Any],
     phone: str,
 ) -> tuple[str, str]:
-    """Return subject and body of a message."""  # fmt: skip
+    """Return subject and body of a message."""
     words = _WRITTEN[known(language)]
     subject = words["subject"].format(code=code)
     lines = [f"{code}."]

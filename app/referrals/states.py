@@ -271,13 +271,20 @@ class DispatchState(StrEnum):
 
 
 DISPATCH_ORDER = [
-    DispatchState.ASKED, DispatchState.ON_THE_WAY, DispatchState.ARRIVED, DispatchState.SEEN,
+    DispatchState.ASKED,
+    DispatchState.ON_THE_WAY,
+    DispatchState.ARRIVED,
+    DispatchState.SEEN,
     DispatchState.DONE,
-]  # fmt: skip
+]
 DISPATCH_RESULTS = (
-    "child_safe_at_home", "child_brought_to_safety", "child_not_found", "entry_refused",
-    "family_supported", "other",
-)  # fmt: skip
+    "child_safe_at_home",
+    "child_brought_to_safety",
+    "child_not_found",
+    "entry_refused",
+    "family_supported",
+    "other",
+)
 
 
 class NoticeKind(StrEnum):

@@ -41,9 +41,14 @@ def note(
     more = {"agency": by.agency} if by.agency else {}
     spoken = " – ".join(part for part in (by.name, words or "") if part)
     note_event(
-        work, "referral", referral.id, kind, words=spoken or None,
-        how=by.how, **{**more, **detail},
-    )  # fmt: skip
+        work,
+        "referral",
+        referral.id,
+        kind,
+        words=spoken or None,
+        how=by.how,
+        **{**more, **detail},
+    )
     work.announce("referrals")
 
 
@@ -66,9 +71,13 @@ def move(
         )
     referral.state = after.value
     note(
-        work, referral, event.value, by, words=words,
+        work,
+        referral,
+        event.value,
+        by,
+        words=words,
         **{"from": before.value, "to": after.value, **detail},
-    )  # fmt: skip
+    )
 
 
 def can(referral: Referral, event: ReferralEvent) -> bool:
@@ -89,9 +98,14 @@ def tell_house(
     The supervisors on call also get it by mail.
     """
     notice = Notice(
-        id=uuid4(), referral_id=referral.id, kind=kind.value, for_whom=for_whom, at=work.now,
-        detail=detail, author_id=author,
-    )  # fmt: skip
+        id=uuid4(),
+        referral_id=referral.id,
+        kind=kind.value,
+        for_whom=for_whom,
+        at=work.now,
+        detail=detail,
+        author_id=author,
+    )
     work.session.add(notice)
     work.announce("notices")
     if for_whom == "owner":

@@ -203,8 +203,9 @@ async def agree(
             making.tries, making.passes = 0, 0
             making.next_at = max(begins, work.now)
         call.asked_back = True
-        await record.record(work, call, "callback_agreed", callback_id=str(making.id),
-                            who=who.value)  # fmt: skip
+        await record.record(
+            work, call, "callback_agreed", callback_id=str(making.id), who=who.value
+        )
         await record.restate(work, call, "a call-back was agreed")
         work.announce("callbacks")
         return making
@@ -218,20 +219,35 @@ async def agree(
     )
     row_id = uuid4()
     row = Callback(
-        id=row_id, call_id=call.id, caller_key=call.caller_key,
-        number_sealed=work.keys.seal(
-            number, table="callbacks", column="number_sealed", row=row_id
-        ),
-        line_id=call.line_id, language=call.language or "", who=who.value, window_from=begins,
-        window_until=ends, promised_until=ends, state=CallbackState.AGREED.value, tries=0,
+        id=row_id,
+        call_id=call.id,
+        caller_key=call.caller_key,
+        number_sealed=work.keys.seal(number, table="callbacks", column="number_sealed", row=row_id),
+        line_id=call.line_id,
+        language=call.language or "",
+        who=who.value,
+        window_from=begins,
+        window_until=ends,
+        promised_until=ends,
+        state=CallbackState.AGREED.value,
+        tries=0,
         slot=soon,
-        next_at=max(begins, work.now), agreed_at=work.now, made_by=work.actor.staff_id,
-    )  # fmt: skip
+        next_at=max(begins, work.now),
+        agreed_at=work.now,
+        made_by=work.actor.staff_id,
+    )
     work.session.add(row)
     await work.session.flush()
     call.asked_back = True
-    await record.record(work, call, "callback_agreed", callback_id=str(row_id), who=who.value,
-                        window_from=begins.isoformat(), window_until=ends.isoformat())  # fmt: skip
+    await record.record(
+        work,
+        call,
+        "callback_agreed",
+        callback_id=str(row_id),
+        who=who.value,
+        window_from=begins.isoformat(),
+        window_until=ends.isoformat(),
+    )
     await record.restate(work, call, "a call-back was agreed")
     work.announce("callbacks")
     return row
@@ -257,10 +273,12 @@ async def open_due(ground: Ground) -> int:
                 await _put_in_queue(work, row)
         stale = await work.session.scalars(
             select(Call.id).where(
-                Call.direction == "outbound", Call.state == CallState.QUEUED,
-                Call.provider_sid.like(NOT_RUNG + "%"), Call.queued_at < work.now - _IN_QUEUE,
+                Call.direction == "outbound",
+                Call.state == CallState.QUEUED,
+                Call.provider_sid.like(NOT_RUNG + "%"),
+                Call.queued_at < work.now - _IN_QUEUE,
             )
-        )  # fmt: skip
+        )
         late = list(stale)
     for call_id in late:
         async with transaction(ground, PROGRAM) as work:
@@ -277,15 +295,24 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
     )
     call_id = uuid4()
     call = Call(
-        id=call_id, provider_sid=f"{NOT_RUNG}{call_id}", line_id=row.line_id,
-        state=CallState.GREETING.value, language=row.language, caller_kind="e164",
+        id=call_id,
+        provider_sid=f"{NOT_RUNG}{call_id}",
+        line_id=row.line_id,
+        state=CallState.GREETING.value,
+        language=row.language,
+        caller_kind="e164",
         caller_key=row.caller_key,
         caller_number_sealed=work.keys.seal(
             number, table="calls", column="caller_number_sealed", row=call_id
         ),
-        direction="outbound", callback_id=row.id, opened_at=work.now, queued_at=work.now,
-        heard_at=work.now, entries=1, priority=CALLBACK_PRIORITY,
-    )  # fmt: skip
+        direction="outbound",
+        callback_id=row.id,
+        opened_at=work.now,
+        queued_at=work.now,
+        heard_at=work.now,
+        entries=1,
+        priority=CALLBACK_PRIORITY,
+    )
     work.session.add(call)
     await work.session.flush()
     await work.session.refresh(call)

@@ -112,10 +112,12 @@ async def live_talks(work: Work) -> list[Talk]:
         .join(Staff, Staff.id == Offer.counsellor_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
         .where(
-            Call.state == CallState.CONNECTED, Offer.released_at.is_(None),
+            Call.state == CallState.CONNECTED,
+            Offer.released_at.is_(None),
             Offer.state == OfferState.CONNECTED,
-        ).order_by(Offer.connected_at)
-    )  # fmt: skip
+        )
+        .order_by(Offer.connected_at)
+    )
     found = rows.all()
     ids = [row[0].id for row in found]
     cried = set(

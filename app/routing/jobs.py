@@ -16,9 +16,10 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(
-    max_attempts=12, exponential_wait=3,
+    max_attempts=12,
+    exponential_wait=3,
     retry_exceptions={DBAPIError, psycopg.Error, OSError, NotMailed},
-)  # fmt: skip
+)
 
 
 def routing_tasks() -> Blueprint:
@@ -43,8 +44,9 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
         assert line is not None
         zone, now = ZoneInfo(line.timezone), work.now
     if ground.settings.smtp_url is None:
-        log().warning("no mail about an uncovered shift: HELPLINE_SMTP_URL is not set",
-                      area="routing")  # fmt: skip
+        log().warning(
+            "no mail about an uncovered shift: HELPLINE_SMTP_URL is not set", area="routing"
+        )
         return
     begin, end = (at.astimezone(zone) for at in (alarm.from_at, alarm.until_at))
     which = f"{line.name} ({alarm.language})"
@@ -53,15 +55,25 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
     subject = f"Uncovered shift: {which} {'now' if begun else 'soon'}"
     body = (
         f"No counsellor on the rota covers {which}\n{when}.\n\n"
-        + ("It has begun. Callers hear when we are open again, and can leave a message.\n\n"
-           if begun else "")
+        + (
+            "It has begun. Callers hear when we are open again, and can leave a message.\n\n"
+            if begun
+            else ""
+        )
         + f"{ground.settings.public_url}/roster?week={begin:%Y-%m-%d}\n"
-    )  # fmt: skip
+    )
     try:
         await send_mail(
-            read_smtp_url(ground.settings.smtp_url), staff.email, f"Helpline: {subject}", body,
-            message_id=uuid5(alarm_id, str(staff_id)), at=now,
-        )  # fmt: skip
+            read_smtp_url(ground.settings.smtp_url),
+            staff.email,
+            f"Helpline: {subject}",
+            body,
+            message_id=uuid5(alarm_id, str(staff_id)),
+            at=now,
+        )
     except (MailRefused, MailUncertain) as error:
-        log().warning("the mail about an uncovered shift was not sent", area="routing",
-                      why=type(error).__name__)  # fmt: skip
+        log().warning(
+            "the mail about an uncovered shift was not sent",
+            area="routing",
+            why=type(error).__name__,
+        )

@@ -230,9 +230,17 @@ def _layers(
     stage = caller.plan.stage(caller.waited(now))
     skills = tuple(sorted(caller.skills.items()))
     key = (
-        caller.line, caller.language, caller.danger, skills, caller.excluded, caller.practice,
-        stage, caller.any_will_do(now), caller.missed, id(caller.plan),
-    )  # fmt: skip
+        caller.line,
+        caller.language,
+        caller.danger,
+        skills,
+        caller.excluded,
+        caller.practice,
+        stage,
+        caller.any_will_do(now),
+        caller.missed,
+        id(caller.plan),
+    )
     if key not in known:
         known[key] = open_layers(caller, now, room)
     return known[key]

@@ -267,10 +267,11 @@ async def end_legs(work: Work, offer_id: UUID) -> None:
     own = select(Party.id).where(Party.owner_offer_id == offer_id)
     legs = await work.session.scalars(
         select(Leg).where(
-            Leg.offer_id == offer_id, Leg.ended_at.is_(None),
+            Leg.offer_id == offer_id,
+            Leg.ended_at.is_(None),
             or_(Leg.party_id.is_(None), Leg.party_id.in_(own)),
         )
-    )  # fmt: skip
+    )
     for leg in legs:
         leg.end_wanted = True
         work.defer("telephony:end_leg", leg_id=str(leg.id))
@@ -305,11 +306,17 @@ async def hand_over(
     assert party.staff_id is not None
     await _leave_talk(work, call, offer, "handed over")
     new = Offer(
-        id=uuid4(), call_id=call.id, counsellor_id=party.staff_id,
-        state=OfferState.CONNECTED.value, opened_at=work.now, expires_at=work.now,
-        accepted_at=work.now, connected_at=work.now, room_id=offer.room,
+        id=uuid4(),
+        call_id=call.id,
+        counsellor_id=party.staff_id,
+        state=OfferState.CONNECTED.value,
+        opened_at=work.now,
+        expires_at=work.now,
+        accepted_at=work.now,
+        connected_at=work.now,
+        room_id=offer.room,
         conference_sid=offer.conference_sid,
-    )  # fmt: skip
+    )
     await work.session.flush()
     work.session.add(new)
     await work.session.flush()
@@ -324,9 +331,15 @@ async def hand_over(
     presence = await presences.lock_presence(work, party.staff_id)
     await presences.set_presence(work, presence, PresenceState.ON_CALL, "took over a talk")
     await record.record(
-        work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(new.counsellor_id),
-        party_id=str(party.id), before=str(offer.id), inherited=inherited or None,
-    )  # fmt: skip
+        work,
+        call,
+        "handed_over",
+        offer_id=str(new.id),
+        counsellor_id=str(new.counsellor_id),
+        party_id=str(party.id),
+        before=str(offer.id),
+        inherited=inherited or None,
+    )
     await _only(work, call, party)
     work.defer("telephony:follow_call", call_id=str(call.id))
     work.announce(f"offers:{new.counsellor_id}", f"presence:{new.counsellor_id}", "talks")
@@ -343,9 +356,13 @@ async def hand_outside(work: Work, call: Call, offer: Offer, party: Party) -> No
     call.handed_to = party.id
     await _only(work, call, party)
     await record.record(
-        work, call, "handed_outside", party_id=str(party.id), role=party.role,
+        work,
+        call,
+        "handed_outside",
+        party_id=str(party.id),
+        role=party.role,
         before=str(offer.id),
-    )  # fmt: skip
+    )
     work.announce("talks")
 
 
@@ -366,10 +383,11 @@ async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
     own = select(Party.id).where(Party.owner_offer_id == offer.id)
     legs = await work.session.scalars(
         select(Leg).where(
-            Leg.offer_id == offer.id, Leg.ended_at.is_(None),
+            Leg.offer_id == offer.id,
+            Leg.ended_at.is_(None),
             or_(Leg.party_id.is_(None), Leg.party_id.in_(own)),
         )
-    )  # fmt: skip
+    )
     for leg in legs.all():
         leg.end_wanted = True
         work.defer("telephony:end_leg", leg_id=str(leg.id))

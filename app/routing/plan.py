@@ -81,16 +81,22 @@ class Plan:
     def stage(self, waited: float) -> int:
         """Return how many limits a wait has passed. Between two limits nothing changes."""
         limits = (
-            self.backup_after, self.supervisor_after, self.on_call_after, self.any_skill_after,
-        )  # fmt: skip
+            self.backup_after,
+            self.supervisor_after,
+            self.on_call_after,
+            self.any_skill_after,
+        )
         return sum(waited >= limit for limit in limits)
 
     def next_limit(self, waited: float) -> float | None:
         """Return the next second of waiting at which another counsellor may be asked, if any."""
         limits = (
-            self.backup_after, self.supervisor_after, self.on_call_after, self.any_skill_after,
+            self.backup_after,
+            self.supervisor_after,
+            self.on_call_after,
+            self.any_skill_after,
             self.preferred_for,
-        )  # fmt: skip
+        )
         return min((limit for limit in limits if limit > waited), default=None)
 
 

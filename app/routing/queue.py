@@ -187,10 +187,19 @@ async def match_once(work: Work) -> int:
 
 # Built once: these statements run after every commit that matters.
 _SHOWN = (
-    Call.id, Call.line_id, Call.language, Call.queued_at, Call.priority, Call.danger,
-    Call.wanted_skills, Call.wanted_skills_at, Call.preferred_id, Call.excluded_ids,
-    Call.preferred_at, Call.direction,
-)  # fmt: skip
+    Call.id,
+    Call.line_id,
+    Call.language,
+    Call.queued_at,
+    Call.priority,
+    Call.danger,
+    Call.wanted_skills,
+    Call.wanted_skills_at,
+    Call.preferred_id,
+    Call.excluded_ids,
+    Call.preferred_at,
+    Call.direction,
+)
 _OF_CLASS = (
     select(*_SHOWN)
     .where(
@@ -252,10 +261,12 @@ async def _callers(
         if any(not c.lines or rules.number in c.lines for c in counsellors)
     ]
     values = {
-        "size": size, "offset": size * page, "lines": wanted,
+        "size": size,
+        "offset": size * page,
+        "lines": wanted,
         "any_language": not all(c.languages for c in counsellors),
         "languages": sorted({language for c in counsellors for language in c.languages}),
-    }  # fmt: skip
+    }
     rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
     of_class = Counter((row.line_id, row.language) for row in rows if not row.danger)
     more = any(count == size for count in of_class.values())
@@ -275,14 +286,24 @@ async def _callers(
         rules, plan = known.get(row.line_id), plans.get(row.line_id, _USUAL)
         found.append(
             Waiting(
-                row.id, rules.number if rules else "", row.language or "", row.queued_at,
-                row.priority, row.danger, asked.get(row.id, {}),
-                {**plan.skills, **read_skills(row.wanted_skills)}, row.preferred_id,
-                excluded, frozenset(ringing.get(row.id, ())),
-                missed[row.id], row.wanted_skills_at, row.preferred_at,
-                rules.practice if rules else False, plan,
+                row.id,
+                rules.number if rules else "",
+                row.language or "",
+                row.queued_at,
+                row.priority,
+                row.danger,
+                asked.get(row.id, {}),
+                {**plan.skills, **read_skills(row.wanted_skills)},
+                row.preferred_id,
+                excluded,
+                frozenset(ringing.get(row.id, ())),
+                missed[row.id],
+                row.wanted_skills_at,
+                row.preferred_at,
+                rules.practice if rules else False,
+                plan,
             )
-        )  # fmt: skip
+        )
     return found, more
 
 

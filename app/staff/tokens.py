@@ -36,9 +36,13 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
         raise Conflict("There is already a token with that name. Choose another name.")
     token = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
-        id=uuid4(), name=name, token_key=work.keys.session_key(token), scopes=sorted(set(scopes)),
-        created_at=work.now, expires_at=work.now + timedelta(days=days),
-    )  # fmt: skip
+        id=uuid4(),
+        name=name,
+        token_key=work.keys.session_key(token),
+        scopes=sorted(set(scopes)),
+        created_at=work.now,
+        expires_at=work.now + timedelta(days=days),
+    )
     work.session.add(row)
     await work.session.flush()
     write_entry(work, "token made", str(row.id), scopes=row.scopes)
@@ -48,9 +52,11 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
 async def revoke_token(work: Work, name: str) -> None:
     """Revoke a token by its name. Raises NotFound."""
     found = await work.session.scalar(
-        update(ApiToken).where(ApiToken.name == name, ApiToken.revoked_at.is_(None))
-        .values(revoked_at=work.now).returning(ApiToken.id)
-    )  # fmt: skip
+        update(ApiToken)
+        .where(ApiToken.name == name, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=work.now)
+        .returning(ApiToken.id)
+    )
     if found is None:
         raise NotFound("There is no such token, or it has already been revoked.")
     write_entry(work, "token taken back", str(found))

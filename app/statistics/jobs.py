@@ -17,9 +17,10 @@ _RETRY = RetryStrategy(
     max_attempts=50, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
 )
 _MAIL_RETRY = RetryStrategy(
-    max_attempts=12, exponential_wait=3,
+    max_attempts=12,
+    exponential_wait=3,
     retry_exceptions={DBAPIError, psycopg.Error, OSError, NotMailed},
-)  # fmt: skip
+)
 # Look for due work every N seconds.
 EVERY = 60
 # The most days that one run keeps; after a long import, further runs keep the rest.

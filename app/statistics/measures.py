@@ -119,9 +119,13 @@ def _part(
 ) -> Measure:
     """Return a share, with the two counts that it is made of."""
     return Measure(
-        name, title, "share", words, lambda s: ratio(above(s), below(s)),
+        name,
+        title,
+        "share",
+        words,
+        lambda s: ratio(above(s), below(s)),
         lambda s: (above(s), below(s)),
-    )  # fmt: skip
+    )
 
 
 def _sum(name: str) -> Callable[[Sums], int]:
@@ -149,154 +153,418 @@ def _counts(*entries: tuple[str, str, Unit, str]) -> list[Measure]:
 MEASURES: dict[str, Measure] = {
     m.name: m
     for m in [
-        Measure("calls", "Calls", "calls", "every inbound ring to our lines, practice lines "
-                "excluded; a call belongs to the period in which it arrived", _sum("calls")),
-        Measure("offered", "Offered", "calls", "calls that entered the queue, without short "
-                "abandons", lambda s: s["entered"] - s["short_abandons"]),
-        *_counts(
-            ("answered", "Answered", "calls", "calls in which caller and counsellor were both in "
-             "the conference"),
+        Measure(
+            "calls",
+            "Calls",
+            "calls",
+            "every inbound ring to our lines, practice lines "
+            "excluded; a call belongs to the period in which it arrived",
+            _sum("calls"),
         ),
-        Measure("abandoned", "Abandoned", "calls", "calls whose caller left before a counsellor "
-                "answered: in the greeting or in the queue, short abandons included",
-                lambda s: s["abandoned_in_greeting"] + _abandoned(s)),
+        Measure(
+            "offered",
+            "Offered",
+            "calls",
+            "calls that entered the queue, without short abandons",
+            lambda s: s["entered"] - s["short_abandons"],
+        ),
         *_counts(
-            ("abandoned_in_greeting", "Abandoned in the greeting", "calls", "the caller left "
-             "before the queue"),
-            ("short_abandons", "Short abandons", "calls", "the caller left the queue sooner "
-             "than the threshold in the settings"),
-            ("abandoned_in_queue", "Abandoned in the queue", "calls", "the caller left the queue "
-             "after the threshold of a short abandon, or when no counsellor was left"),
-            ("abandoned_unstaffed", "Abandoned, no counsellor there", "calls", "of the calls "
-             "abandoned in the queue, short abandons included, those in which no counsellor was "
-             "there"),
-            ("voice_messages", "Voice messages", "calls", "calls that ended with a message and "
-             "without a talk"),
-            ("callbacks_requested", "Call-backs asked for", "calls", "calls that ended with the "
-             "caller's request to be called back"),
-            ("transferred_out", "Transferred out", "calls", "calls that ended with a person "
-             "outside the helpline"),
-            ("turned_away", "Turned away", "calls", "callers who were told on arrival that no "
-             "counsellor was there, and left without a message or a call-back"),
-            ("no_counsellor", "Turned away, none signed in", "calls", "turned away while a "
-             "counsellor was on shift and none had signed in"),
-            ("out_of_hours", "Turned away, none on shift", "calls", "turned away while no "
-             "counsellor was on shift for line and language"),
+            (
+                "answered",
+                "Answered",
+                "calls",
+                "calls in which caller and counsellor were both in the conference",
+            ),
+        ),
+        Measure(
+            "abandoned",
+            "Abandoned",
+            "calls",
+            "calls whose caller left before a counsellor "
+            "answered: in the greeting or in the queue, short abandons included",
+            lambda s: s["abandoned_in_greeting"] + _abandoned(s),
+        ),
+        *_counts(
+            (
+                "abandoned_in_greeting",
+                "Abandoned in the greeting",
+                "calls",
+                "the caller left before the queue",
+            ),
+            (
+                "short_abandons",
+                "Short abandons",
+                "calls",
+                "the caller left the queue sooner than the threshold in the settings",
+            ),
+            (
+                "abandoned_in_queue",
+                "Abandoned in the queue",
+                "calls",
+                "the caller left the queue "
+                "after the threshold of a short abandon, or when no counsellor was left",
+            ),
+            (
+                "abandoned_unstaffed",
+                "Abandoned, no counsellor there",
+                "calls",
+                "of the calls "
+                "abandoned in the queue, short abandons included, those in which no counsellor was "
+                "there",
+            ),
+            (
+                "voice_messages",
+                "Voice messages",
+                "calls",
+                "calls that ended with a message and without a talk",
+            ),
+            (
+                "callbacks_requested",
+                "Call-backs asked for",
+                "calls",
+                "calls that ended with the caller's request to be called back",
+            ),
+            (
+                "transferred_out",
+                "Transferred out",
+                "calls",
+                "calls that ended with a person outside the helpline",
+            ),
+            (
+                "turned_away",
+                "Turned away",
+                "calls",
+                "callers who were told on arrival that no "
+                "counsellor was there, and left without a message or a call-back",
+            ),
+            (
+                "no_counsellor",
+                "Turned away, none signed in",
+                "calls",
+                "turned away while a counsellor was on shift and none had signed in",
+            ),
+            (
+                "out_of_hours",
+                "Turned away, none on shift",
+                "calls",
+                "turned away while no counsellor was on shift for line and language",
+            ),
             ("blocked", "Blocked", "calls", "calls of callers who are blocked"),
-            ("failed", "Failed", "calls", "calls that the provider ended as failed before our "
-             "greeting"),
-            ("unreachable", "Unreachable", "calls", "calls that rang while we could not answer, "
-             "and were found afterwards at the provider"),
+            (
+                "failed",
+                "Failed",
+                "calls",
+                "calls that the provider ended as failed before our greeting",
+            ),
+            (
+                "unreachable",
+                "Unreachable",
+                "calls",
+                "calls that rang while we could not answer, "
+                "and were found afterwards at the provider",
+            ),
             ("lost", "Lost", "calls", "calls whose end the provider itself could not tell us"),
-            ("not_ended", "In progress", "calls", "calls that had not ended when this was "
-             "counted"),
+            ("not_ended", "In progress", "calls", "calls that had not ended when this was counted"),
         ),
-        _part("abandonment", "Abandonment", "abandoned in the queue, short abandons included, ÷ "
-              "entered the queue", _abandoned, _sum("entered")),
-        _part("service_level", "Service level", "formula 3: answered within the target ÷ (answered "
-              "+ abandoned in the queue, short abandons included + diverted to a message or a "
-              "call-back after a wait); every caller who left the queue unanswered counts",
-              _sum("answered_in_time"), _waited),
-        _part("service_level_1", "Service level, formula 1", "(answered + abandoned + diverted, "
-              "all within the target) ÷ (answered + abandoned + diverted)",
-              lambda s: s["answered_in_time"] + s["abandoned_in_time"] + s["put_off_in_time"],
-              _waited),
-        _part("service_level_2", "Service level, formula 2", "answered within the target ÷ "
-              "answered; callers who gave up do not count", _sum("answered_in_time"),
-              _sum("answered")),
-        _part("service_level_4", "Service level, formula 4", "answered within the target ÷ "
-              "(answered + abandoned or diverted after the target)", _sum("answered_in_time"),
-              lambda s: _waited(s) - s["abandoned_in_time"] - s["put_off_in_time"]),
-        _part("service_level_5", "Service level, formula 5", "(answered within the target + short "
-              "abandons) ÷ (answered + abandoned + diverted)",
-              lambda s: s["answered_in_time"] + s["short_abandons"], _waited),
-        Measure("put_off", "Diverted after a wait", "calls", "calls that left the queue for a "
-                "voice message or a call-back", _sum("put_off")),
-        Measure("asa", "ASA", "seconds", "average speed of answer: seconds that answered calls "
-                "waited in the queue ÷ answered calls", _share("wait_answered", "answered")),
-        Measure("mean_wait", "Mean wait", "seconds", "seconds in the queue until the call was "
-                "answered, diverted to a message or a call-back, or abandoned ÷ these calls",
-                lambda s: ratio(s["wait_answered"] + s["wait_abandoned"] + s["wait_put_off"],
-                                _waited(s))),
-        Measure("second_waits", "Second waits", "calls", "waits after a counsellor's line was lost "
-                "or a hand-over failed", _sum("second_waits")),
-        Measure("second_wait", "Second wait, mean", "seconds", "mean seconds of these waits",
-                _share("second_wait", "second_waits")),
-        Measure("time_to_abandon", "Time to abandon", "seconds", "mean seconds in the queue until "
-                "the caller left, short abandons included",
-                lambda s: ratio(s["wait_abandoned"], _abandoned(s))),
-        Measure("aht", "AHT", "seconds", "average handling time: (talk + hold + wrap-up) ÷ "
-                "answered calls",
-                lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"], s["answered"])),
-        Measure("aht_outbound", "AHT of call-backs", "seconds", "(talk with hold + wrap-up) ÷ "
-                "call-backs in which a person was reached",
-                lambda s: ratio(s["outbound_talk"] + s["outbound_wrap_up"],
-                                s["outbound_reached"])),
-        Measure("aht_all", "AHT with call-backs", "seconds", "both together: all handling of "
-                "answered calls and reached call-backs ÷ their number",
-                lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"] + s["outbound_talk"]
-                                + s["outbound_wrap_up"],
-                                s["answered"] + s["outbound_reached"])),
-        Measure("outbound", "Call-backs made", "calls", "calls in which the helpline called back",
-                _sum("outbound")),
-        Measure("outbound_reached", "Call-backs reached", "calls", "of the call-backs made, "
-                "those in which a counsellor and a person talked", _sum("outbound_reached")),
-        Measure("talk", "Talk", "seconds", "mean seconds of talk, without hold, of answered "
-                "calls", _share("talk", "answered")),
-        Measure("hold", "Hold", "seconds", "mean seconds on hold of answered calls",
-                _share("hold", "answered")),
-        Measure("wrap_up", "Wrap-up", "seconds", "mean seconds of wrap-up after answered calls",
-                _share("wrap_up", "answered")),
-        Measure("offers", "Offers", "offers", "how often these calls were offered to a counsellor; "
-                "a hand-over does not count", _sum("offers")),
-        Measure("missed_offers", "Missed (RONA)", "offers", "offers that rang out or whose phone "
-                "could not be reached", _sum("missed")),
-        Measure("declined_offers", "Declined", "offers", "offers that the counsellor declined",
-                _sum("declined")),
+        _part(
+            "abandonment",
+            "Abandonment",
+            "abandoned in the queue, short abandons included, ÷ entered the queue",
+            _abandoned,
+            _sum("entered"),
+        ),
+        _part(
+            "service_level",
+            "Service level",
+            "formula 3: answered within the target ÷ (answered "
+            "+ abandoned in the queue, short abandons included + diverted to a message or a "
+            "call-back after a wait); every caller who left the queue unanswered counts",
+            _sum("answered_in_time"),
+            _waited,
+        ),
+        _part(
+            "service_level_1",
+            "Service level, formula 1",
+            "(answered + abandoned + diverted, "
+            "all within the target) ÷ (answered + abandoned + diverted)",
+            lambda s: s["answered_in_time"] + s["abandoned_in_time"] + s["put_off_in_time"],
+            _waited,
+        ),
+        _part(
+            "service_level_2",
+            "Service level, formula 2",
+            "answered within the target ÷ answered; callers who gave up do not count",
+            _sum("answered_in_time"),
+            _sum("answered"),
+        ),
+        _part(
+            "service_level_4",
+            "Service level, formula 4",
+            "answered within the target ÷ (answered + abandoned or diverted after the target)",
+            _sum("answered_in_time"),
+            lambda s: _waited(s) - s["abandoned_in_time"] - s["put_off_in_time"],
+        ),
+        _part(
+            "service_level_5",
+            "Service level, formula 5",
+            "(answered within the target + short abandons) ÷ (answered + abandoned + diverted)",
+            lambda s: s["answered_in_time"] + s["short_abandons"],
+            _waited,
+        ),
+        Measure(
+            "put_off",
+            "Diverted after a wait",
+            "calls",
+            "calls that left the queue for a voice message or a call-back",
+            _sum("put_off"),
+        ),
+        Measure(
+            "asa",
+            "ASA",
+            "seconds",
+            "average speed of answer: seconds that answered calls "
+            "waited in the queue ÷ answered calls",
+            _share("wait_answered", "answered"),
+        ),
+        Measure(
+            "mean_wait",
+            "Mean wait",
+            "seconds",
+            "seconds in the queue until the call was "
+            "answered, diverted to a message or a call-back, or abandoned ÷ these calls",
+            lambda s: ratio(
+                s["wait_answered"] + s["wait_abandoned"] + s["wait_put_off"], _waited(s)
+            ),
+        ),
+        Measure(
+            "second_waits",
+            "Second waits",
+            "calls",
+            "waits after a counsellor's line was lost or a hand-over failed",
+            _sum("second_waits"),
+        ),
+        Measure(
+            "second_wait",
+            "Second wait, mean",
+            "seconds",
+            "mean seconds of these waits",
+            _share("second_wait", "second_waits"),
+        ),
+        Measure(
+            "time_to_abandon",
+            "Time to abandon",
+            "seconds",
+            "mean seconds in the queue until the caller left, short abandons included",
+            lambda s: ratio(s["wait_abandoned"], _abandoned(s)),
+        ),
+        Measure(
+            "aht",
+            "AHT",
+            "seconds",
+            "average handling time: (talk + hold + wrap-up) ÷ answered calls",
+            lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"], s["answered"]),
+        ),
+        Measure(
+            "aht_outbound",
+            "AHT of call-backs",
+            "seconds",
+            "(talk with hold + wrap-up) ÷ call-backs in which a person was reached",
+            lambda s: ratio(s["outbound_talk"] + s["outbound_wrap_up"], s["outbound_reached"]),
+        ),
+        Measure(
+            "aht_all",
+            "AHT with call-backs",
+            "seconds",
+            "both together: all handling of answered calls and reached call-backs ÷ their number",
+            lambda s: ratio(
+                s["talk"] + s["hold"] + s["wrap_up"] + s["outbound_talk"] + s["outbound_wrap_up"],
+                s["answered"] + s["outbound_reached"],
+            ),
+        ),
+        Measure(
+            "outbound",
+            "Call-backs made",
+            "calls",
+            "calls in which the helpline called back",
+            _sum("outbound"),
+        ),
+        Measure(
+            "outbound_reached",
+            "Call-backs reached",
+            "calls",
+            "of the call-backs made, those in which a counsellor and a person talked",
+            _sum("outbound_reached"),
+        ),
+        Measure(
+            "talk",
+            "Talk",
+            "seconds",
+            "mean seconds of talk, without hold, of answered calls",
+            _share("talk", "answered"),
+        ),
+        Measure(
+            "hold",
+            "Hold",
+            "seconds",
+            "mean seconds on hold of answered calls",
+            _share("hold", "answered"),
+        ),
+        Measure(
+            "wrap_up",
+            "Wrap-up",
+            "seconds",
+            "mean seconds of wrap-up after answered calls",
+            _share("wrap_up", "answered"),
+        ),
+        Measure(
+            "offers",
+            "Offers",
+            "offers",
+            "how often these calls were offered to a counsellor; a hand-over does not count",
+            _sum("offers"),
+        ),
+        Measure(
+            "missed_offers",
+            "Missed (RONA)",
+            "offers",
+            "offers that rang out or whose phone could not be reached",
+            _sum("missed"),
+        ),
+        Measure(
+            "declined_offers",
+            "Declined",
+            "offers",
+            "offers that the counsellor declined",
+            _sum("declined"),
+        ),
         _part("rona", "RONA", "missed offers ÷ offers", _sum("missed"), _sum("offers")),
-        Measure("transfers", "Transfers", "calls", "hand-overs of a talk from one counsellor to "
-                "another, not counting those after a lost line", _sum("transfers")),
-        Measure("outside", "Transfers to a partner", "calls", "hand-overs of a talk to a partner "
-                "outside the helpline", _sum("outside")),
-        Measure("inherited", "Talks inherited", "calls", "talks that a colleague who was in "
-                "the talk continued after the counsellor's line was lost", _sum("inherited")),
-        Measure("returned", "Returned to the queue", "calls", "times that a caller went back to "
-                "the front because the counsellor's line was lost", _sum("returned")),
-        Measure("danger_calls", "Danger key", "calls", "calls in which the danger key was "
-                "pressed", _sum("danger")),
-        Measure("number_known", "Number known", "calls", "calls whose number was not withheld",
-                _sum("number_known")),
-        Measure("repeat_calls", "Called before", "calls", "of the calls whose number is known, "
-                "those whose number had rung one of our lines before; a family or a school may "
-                "share a number", _sum("called_before")),
-        Measure("contacts", "Contacts", "contacts", "records of talks, letters, visits; a contact "
-                "belongs to the period in which its call arrived or, without a call, in which it "
-                "was taken", _sum("contacts")),
-        Measure("contacts_completed", "Contacts complete", "contacts", "of the contacts, those "
-                "whose record is complete", _sum("completed")),
-        Measure("non_counselling", "Non-counselling", "contacts", "of the contacts, those closed "
-                "as silent, hang-up, wrong number, test, prank, abusive, thanks or question",
-                _sum("non_counselling")),
-        Measure("urgent_contacts", "Urgent contacts", "contacts", "of the contacts, those whose "
-                "urgency a counsellor set to immediate or urgent", _sum("urgent")),
+        Measure(
+            "transfers",
+            "Transfers",
+            "calls",
+            "hand-overs of a talk from one counsellor to "
+            "another, not counting those after a lost line",
+            _sum("transfers"),
+        ),
+        Measure(
+            "outside",
+            "Transfers to a partner",
+            "calls",
+            "hand-overs of a talk to a partner outside the helpline",
+            _sum("outside"),
+        ),
+        Measure(
+            "inherited",
+            "Talks inherited",
+            "calls",
+            "talks that a colleague who was in "
+            "the talk continued after the counsellor's line was lost",
+            _sum("inherited"),
+        ),
+        Measure(
+            "returned",
+            "Returned to the queue",
+            "calls",
+            "times that a caller went back to the front because the counsellor's line was lost",
+            _sum("returned"),
+        ),
+        Measure(
+            "danger_calls",
+            "Danger key",
+            "calls",
+            "calls in which the danger key was pressed",
+            _sum("danger"),
+        ),
+        Measure(
+            "number_known",
+            "Number known",
+            "calls",
+            "calls whose number was not withheld",
+            _sum("number_known"),
+        ),
+        Measure(
+            "repeat_calls",
+            "Called before",
+            "calls",
+            "of the calls whose number is known, "
+            "those whose number had rung one of our lines before; a family or a school may "
+            "share a number",
+            _sum("called_before"),
+        ),
+        Measure(
+            "contacts",
+            "Contacts",
+            "contacts",
+            "records of talks, letters, visits; a contact "
+            "belongs to the period in which its call arrived or, without a call, in which it "
+            "was taken",
+            _sum("contacts"),
+        ),
+        Measure(
+            "contacts_completed",
+            "Contacts complete",
+            "contacts",
+            "of the contacts, those whose record is complete",
+            _sum("completed"),
+        ),
+        Measure(
+            "non_counselling",
+            "Non-counselling",
+            "contacts",
+            "of the contacts, those closed "
+            "as silent, hang-up, wrong number, test, prank, abusive, thanks or question",
+            _sum("non_counselling"),
+        ),
+        Measure(
+            "urgent_contacts",
+            "Urgent contacts",
+            "contacts",
+            "of the contacts, those whose urgency a counsellor set to immediate or urgent",
+            _sum("urgent"),
+        ),
     ]
-}  # fmt: skip
+}
 
 PERCENTILES: dict[str, Percentile] = {
     p.name: p
     for p in [
-        Percentile("wait_median", "Wait, median", "half of the answered calls waited at most this "
-                   "many seconds", "wait_answered", 0.5),
-        Percentile("wait_p90", "Wait, 9 in 10", "nine in ten answered calls waited at most this "
-                   "many seconds", "wait_answered", 0.9),
-        Percentile("wait_p95", "Wait, 19 in 20", "nineteen in twenty answered calls waited at most "
-                   "this many seconds", "wait_answered", 0.95),
-        Percentile("longest_wait", "Longest wait", "the longest wait of any call, whatever its "
-                   "outcome, second waits included, in seconds", "all", 1.0),
-        Percentile("time_to_abandon_median", "Time to abandon, median", "half of the callers who "
-                   "left the queue had left within this many seconds", "wait_abandoned", 0.5),
+        Percentile(
+            "wait_median",
+            "Wait, median",
+            "half of the answered calls waited at most this many seconds",
+            "wait_answered",
+            0.5,
+        ),
+        Percentile(
+            "wait_p90",
+            "Wait, 9 in 10",
+            "nine in ten answered calls waited at most this many seconds",
+            "wait_answered",
+            0.9,
+        ),
+        Percentile(
+            "wait_p95",
+            "Wait, 19 in 20",
+            "nineteen in twenty answered calls waited at most this many seconds",
+            "wait_answered",
+            0.95,
+        ),
+        Percentile(
+            "longest_wait",
+            "Longest wait",
+            "the longest wait of any call, whatever its outcome, second waits included, in seconds",
+            "all",
+            1.0,
+        ),
+        Percentile(
+            "time_to_abandon_median",
+            "Time to abandon, median",
+            "half of the callers who left the queue had left within this many seconds",
+            "wait_abandoned",
+            0.5,
+        ),
     ]
-}  # fmt: skip
+}
 
 # In the order in which they are shown.
 NAMES = (*MEASURES, *PERCENTILES)
@@ -334,10 +602,20 @@ OUTCOMES = {
 }
 # Each call that arrived is in one of these, and in one only.
 IDENTITY = (
-    "answered", "abandoned_in_greeting", "short_abandons", "abandoned_in_queue", "turned_away",
-    "voice_messages", "callbacks_requested", "transferred_out", "blocked", "failed", "lost",
-    "unreachable", "not_ended",
-)  # fmt: skip
+    "answered",
+    "abandoned_in_greeting",
+    "short_abandons",
+    "abandoned_in_queue",
+    "turned_away",
+    "voice_messages",
+    "callbacks_requested",
+    "transferred_out",
+    "blocked",
+    "failed",
+    "lost",
+    "unreachable",
+    "not_ended",
+)
 
 STAFF_MEASURES: dict[str, str] = {
     "signed_in": "seconds in any state but off duty",

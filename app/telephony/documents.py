@@ -134,9 +134,11 @@ def prompt_path(recording: UUID) -> str:
 def _ring(step: script.Ring, settings: Settings) -> Dial:
     screened = settings.has_conferences
     dial = Dial(
-        action=document_address(settings, step.then), timeout=step.seconds, caller_id=step.shows,
+        action=document_address(settings, step.then),
+        timeout=step.seconds,
+        caller_id=step.shows,
         **({"answer_on_bridge": True} if screened else {}),
-    )  # fmt: skip
+    )
     if step.number.startswith(("sip:", "sips:")):
         dial.sip(step.number)
     else:

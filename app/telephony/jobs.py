@@ -43,12 +43,27 @@ class BackOff(BaseRetryStrategy):
 
 # A caller waits for these: after an outage they go on within seconds.
 _AWAITED = frozenset(
-    {"ring_counsellor", "join_counsellor", "ring_party", "move_caller", "return_caller",
-     "settle_connection", "settle_finish", "settle_leave", "settle_talk", "look_at_talk",
-     "hold_for_counsellor", "end_hold", "ask_caller", "set_hold", "watch_dialled", "end_dialled",
-     "watch_back",
-     "settle_dialled"}
-)  # fmt: skip
+    {
+        "ring_counsellor",
+        "join_counsellor",
+        "ring_party",
+        "move_caller",
+        "return_caller",
+        "settle_connection",
+        "settle_finish",
+        "settle_leave",
+        "settle_talk",
+        "look_at_talk",
+        "hold_for_counsellor",
+        "end_hold",
+        "ask_caller",
+        "set_hold",
+        "watch_dialled",
+        "end_dialled",
+        "watch_back",
+        "settle_dialled",
+    }
+)
 
 
 _SOON = 2.0

@@ -390,12 +390,16 @@ def _join_party(answer: Answer, scene: Scene) -> list[Step]:
     left = party_path(answer["party_id"], "left")
     return [
         Join(
-            UUID(answer["room_id"]), f"party-{answer['party_id']}", then=left,
-            ends_for_all=False, star_ends=True, muted=bool(answer.get("muted")),
+            UUID(answer["room_id"]),
+            f"party-{answer['party_id']}",
+            then=left,
+            ends_for_all=False,
+            star_ends=True,
+            muted=bool(answer.get("muted")),
             coach=answer.get("coach"),
         ),
         HangUp(),
-    ]  # fmt: skip
+    ]
 
 
 def _taken(answer: Answer, scene: Scene) -> list[Step]:

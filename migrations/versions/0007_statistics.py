@@ -141,17 +141,21 @@ def upgrade() -> None:
     op.drop_index("ix_calls_caller_key", "calls")
     op.create_index("ix_calls_caller_key", "calls", ["caller_key", "opened_at"])
     op.create_index(
-        "ix_call_events_held", "call_events", ["call_id"],
+        "ix_call_events_held",
+        "call_events",
+        ["call_id"],
         postgresql_where=sa.text("kind IN ('hold', 'handed_over')"),
-    )  # fmt: skip
+    )
     op.create_index("ix_presence_changes_of", "presence_changes", ["counsellor_id", "at"])
     op.create_index("ix_presence_changes_at", "presence_changes", ["at"])
     op.create_index("ix_approaches_offered_at", "approaches", ["offered_at"])
     op.create_index("ix_contacts_taken_at", "contacts", ["taken_at"])
     op.create_index(
-        "ix_offers_talks", "offers", ["counsellor_id", "released_at"],
+        "ix_offers_talks",
+        "offers",
+        ["counsellor_id", "released_at"],
         postgresql_where=sa.text("connected_at IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.create_index("ix_offers_opened_at", "offers", ["opened_at"])
     op.create_table(
         "statistic_days",
@@ -164,7 +168,8 @@ def upgrade() -> None:
     op.create_table(
         "statistic_columns",
         sa.Column(
-            "day", sa.Date(),
+            "day",
+            sa.Date(),
             sa.ForeignKey(
                 "statistic_days.day", ondelete="CASCADE", name="fk_statistic_columns_day"
             ),
@@ -176,7 +181,7 @@ def upgrade() -> None:
         sa.Column("offsets", postgresql.BYTEA(), nullable=True),
         sa.Column("data", postgresql.BYTEA(), nullable=False),
         sa.PrimaryKeyConstraint("day", "name", name="pk_statistic_columns"),
-    )  # fmt: skip
+    )
     # Read whole, and often: not worth packing.
     op.execute("ALTER TABLE statistic_columns ALTER data SET STORAGE EXTERNAL")
     op.create_table(
@@ -240,7 +245,8 @@ def upgrade() -> None:
     op.create_table(
         "export_parts",
         sa.Column(
-            "export_id", sa.UUID(),
+            "export_id",
+            sa.UUID(),
             sa.ForeignKey("exports.id", ondelete="CASCADE", name="fk_export_parts_export_id"),
             nullable=False,
         ),
@@ -250,7 +256,7 @@ def upgrade() -> None:
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("data_sealed", postgresql.BYTEA(), nullable=False),
         sa.PrimaryKeyConstraint("export_id", "number", name="pk_export_parts"),
-    )  # fmt: skip
+    )
     op.create_table(
         "report_schedules",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -305,16 +311,25 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION statistics_of_{function}()")
     op.execute("DROP FUNCTION forget_statistics(timestamptz)")
     for table in (
-        "public_releases", "report_schedules", "export_parts", "exports", "api_tokens",
-        "statistic_columns", "statistic_days",
-    ):  # fmt: skip
+        "public_releases",
+        "report_schedules",
+        "export_parts",
+        "exports",
+        "api_tokens",
+        "statistic_columns",
+        "statistic_days",
+    ):
         op.drop_table(table)
     for table, index in (
-        ("offers", "ix_offers_opened_at"), ("offers", "ix_offers_talks"),
-        ("contacts", "ix_contacts_taken_at"), ("presence_changes", "ix_presence_changes_at"),
-        ("presence_changes", "ix_presence_changes_of"), ("approaches", "ix_approaches_offered_at"),
-        ("call_events", "ix_call_events_held"), ("calls", "ix_calls_caller_key"),
-    ):  # fmt: skip
+        ("offers", "ix_offers_opened_at"),
+        ("offers", "ix_offers_talks"),
+        ("contacts", "ix_contacts_taken_at"),
+        ("presence_changes", "ix_presence_changes_at"),
+        ("presence_changes", "ix_presence_changes_of"),
+        ("approaches", "ix_approaches_offered_at"),
+        ("call_events", "ix_call_events_held"),
+        ("calls", "ix_calls_caller_key"),
+    ):
         op.drop_index(index, table)
     op.create_index("ix_calls_caller_key", "calls", ["caller_key"])
     op.drop_column("staff", "email")

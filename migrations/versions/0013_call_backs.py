@@ -108,13 +108,18 @@ def upgrade() -> None:
     op.create_index("ix_callbacks_call_id", "callbacks", ["call_id"])
     op.create_index("ix_callbacks_caller_key", "callbacks", ["caller_key"])
     op.create_index(
-        "ix_callbacks_next_at", "callbacks", ["next_at"],
+        "ix_callbacks_next_at",
+        "callbacks",
+        ["next_at"],
         postgresql_where=sa.text("state = 'agreed'"),
-    )  # fmt: skip
+    )
     op.create_index(
-        "uq_callbacks_caller_key_open", "callbacks", ["caller_key"], unique=True,
+        "uq_callbacks_caller_key_open",
+        "callbacks",
+        ["caller_key"],
+        unique=True,
         postgresql_where=sa.text("state IN ('agreed', 'trying')"),
-    )  # fmt: skip
+    )
     add_prompts(PROMPTS)
 
 
@@ -124,7 +129,12 @@ def downgrade() -> None:
     op.drop_constraint(op.f("ck_calls_direction"), "calls", type_="check")
     op.drop_index("ix_calls_callback_id", "calls")
     for column in (
-        "asked_back", "wanted_skills_at", "transferred_at", "partner_at", "rung_at", "callback_id",
+        "asked_back",
+        "wanted_skills_at",
+        "transferred_at",
+        "partner_at",
+        "rung_at",
+        "callback_id",
         "direction",
-    ):  # fmt: skip
+    ):
         op.drop_column("calls", column)

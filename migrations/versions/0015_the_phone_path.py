@@ -10,10 +10,19 @@ depends_on = None
 
 INSTANT = sa.TIMESTAMP(timezone=True)
 OUTCOMES = (
-    "answered", "abandoned_in_greeting", "short_abandon", "abandoned_in_queue", "voicemail",
-    "callback_requested", "transferred_out", "no_counsellor_on_duty", "out_of_hours", "blocked",
-    "failed", "lost",
-)  # fmt: skip
+    "answered",
+    "abandoned_in_greeting",
+    "short_abandon",
+    "abandoned_in_queue",
+    "voicemail",
+    "callback_requested",
+    "transferred_out",
+    "no_counsellor_on_duty",
+    "out_of_hours",
+    "blocked",
+    "failed",
+    "lost",
+)
 CALLBACK_STATES = ("agreed", "trying", "reached", "given_up", "cancelled")
 KINDS = ("e164", "client", "sip", "withheld", "other")
 

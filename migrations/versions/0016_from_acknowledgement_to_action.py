@@ -10,19 +10,46 @@ depends_on = None
 
 INSTANT = sa.TIMESTAMP(timezone=True)
 RESULTS = (
-    "acknowledged", "wants_to_be_called_back", "wrong_number", "no_answer", "busy", "machine",
-    "nobody_pressed_a_key", "not_confirmed", "unreachable", "delivered", "failed",
+    "acknowledged",
+    "wants_to_be_called_back",
+    "wrong_number",
+    "no_answer",
+    "busy",
+    "machine",
+    "nobody_pressed_a_key",
+    "not_confirmed",
+    "unreachable",
+    "delivered",
+    "failed",
     "not_needed_any_more",
-)  # fmt: skip
+)
 NOTICES = (
-    "breach", "override", "call_back", "question", "rejected", "nobody_left", "wrong_service",
-    "wrong_number", "completed", "undelivered", "ring_them", "unmapped", "danger_unanswered",
+    "breach",
+    "override",
+    "call_back",
+    "question",
+    "rejected",
+    "nobody_left",
+    "wrong_service",
+    "wrong_number",
+    "completed",
+    "undelivered",
+    "ring_them",
+    "unmapped",
+    "danger_unanswered",
     "escalated",
-)  # fmt: skip
+)
 PURPOSES = ("ladder", "code", "link", "withdrawn", "recalled", "answer", "update")
 CLOCKS = (
-    "acknowledge", "details", "seen", "written", "follow_up", "team", "feedback", "hand_over",
-)  # fmt: skip
+    "acknowledge",
+    "details",
+    "seen",
+    "written",
+    "follow_up",
+    "team",
+    "feedback",
+    "hand_over",
+)
 
 
 def _allow(table: str, column: str, words: tuple[str, ...]) -> None:

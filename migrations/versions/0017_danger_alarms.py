@@ -10,24 +10,52 @@ depends_on = None
 
 INSTANT = sa.TIMESTAMP(timezone=True)
 KINDS = (
-    "nobody_signed_in", "everybody_away", "last_one_misses", "long_wait", "draft_not_sent",
-    "override_not_seen", "danger_not_referred", "risk_rose", "details_not_opened",
-)  # fmt: skip
+    "nobody_signed_in",
+    "everybody_away",
+    "last_one_misses",
+    "long_wait",
+    "draft_not_sent",
+    "override_not_seen",
+    "danger_not_referred",
+    "risk_rose",
+    "details_not_opened",
+)
 
 
 NOTICES = (
-    "breach", "override", "call_back", "question", "rejected", "nobody_left", "wrong_service",
-    "wrong_number", "urgency_lowered", "completed", "undelivered", "ring_them", "unmapped",
-    "danger_unanswered", "escalated",
-)  # fmt: skip
+    "breach",
+    "override",
+    "call_back",
+    "question",
+    "rejected",
+    "nobody_left",
+    "wrong_service",
+    "wrong_number",
+    "urgency_lowered",
+    "completed",
+    "undelivered",
+    "ring_them",
+    "unmapped",
+    "danger_unanswered",
+    "escalated",
+)
 
 
 # Relatives are family, a foster family is not: they were one outcome before.
 OUTCOMES = (
-    "child_safe_at_home_with_plan", "placed_shelter", "with_kin", "placed_foster",
-    "placed_residential", "police_action", "medical_care", "family_supported",
-    "declined_by_family", "unable_to_locate", "referred_on", "other",
-)  # fmt: skip
+    "child_safe_at_home_with_plan",
+    "placed_shelter",
+    "with_kin",
+    "placed_foster",
+    "placed_residential",
+    "police_action",
+    "medical_care",
+    "family_supported",
+    "declined_by_family",
+    "unable_to_locate",
+    "referred_on",
+    "other",
+)
 
 
 def upgrade() -> None:
@@ -68,18 +96,25 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["owner_id"], ["staff.id"], name="fk_alarms_owner_id"),
         sa.ForeignKeyConstraint(["decided_by"], ["staff.id"], name="fk_alarms_decided_by"),
-        sa.CheckConstraint("kind IN (" + ", ".join(f"'{k}'" for k in KINDS) + ")",
-                           name="ck_alarms_kind"),
+        sa.CheckConstraint(
+            "kind IN (" + ", ".join(f"'{k}'" for k in KINDS) + ")", name="ck_alarms_kind"
+        ),
         sa.CheckConstraint("(line_id IS NULL) <> (subject_id IS NULL)", name="ck_alarms_about"),
-    )  # fmt: skip
+    )
     op.create_index(
-        "uq_alarms_open_line", "alarms", ["line_id", "language"], unique=True,
+        "uq_alarms_open_line",
+        "alarms",
+        ["line_id", "language"],
+        unique=True,
         postgresql_where=sa.text("ended_at IS NULL AND line_id IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.create_index(
-        "uq_alarms_open_subject", "alarms", ["subject_id", "kind"], unique=True,
+        "uq_alarms_open_subject",
+        "alarms",
+        ["subject_id", "kind"],
+        unique=True,
         postgresql_where=sa.text("ended_at IS NULL AND subject_id IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.create_index("ix_alarms_subject_id", "alarms", ["subject_id"])
     op.create_table(
         "alarm_attempts",
@@ -116,9 +151,11 @@ def upgrade() -> None:
     op.create_index("ix_alarm_attempts_alarm_id", "alarm_attempts", ["alarm_id", "number"])
     op.add_column("contacts", sa.Column("danger_at", INSTANT))
     op.create_index(
-        "ix_contacts_danger_at", "contacts", ["danger_at"],
+        "ix_contacts_danger_at",
+        "contacts",
+        ["danger_at"],
         postgresql_where=sa.text("danger_at IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.add_column("referrals", sa.Column("urgency_at", INSTANT))
     op.add_column(
         "consents",
@@ -128,6 +165,8 @@ def upgrade() -> None:
     op.add_column("cases", sa.Column("risk_rose_at", INSTANT))
     op.create_check_constraint(op.f("ck_cases_risk"), "cases", "risk IN ('low', 'medium', 'high')")
     op.create_index(
-        "ix_cases_risk_rose_at", "cases", ["risk_rose_at"],
+        "ix_cases_risk_rose_at",
+        "cases",
+        ["risk_rose_at"],
         postgresql_where=sa.text("risk_rose_at IS NOT NULL AND closed_at IS NULL"),
-    )  # fmt: skip
+    )

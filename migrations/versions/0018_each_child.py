@@ -11,15 +11,36 @@ depends_on = None
 
 
 NOTICES = (
-    "breach", "override", "call_back", "question", "rejected", "nobody_left", "wrong_service",
-    "wrong_number", "urgency_lowered", "completed", "undelivered", "ring_them", "withdrawn",
-    "recall_wanted", "unmapped", "danger_unanswered", "escalated",
-)  # fmt: skip
+    "breach",
+    "override",
+    "call_back",
+    "question",
+    "rejected",
+    "nobody_left",
+    "wrong_service",
+    "wrong_number",
+    "urgency_lowered",
+    "completed",
+    "undelivered",
+    "ring_them",
+    "withdrawn",
+    "recall_wanted",
+    "unmapped",
+    "danger_unanswered",
+    "escalated",
+)
 ALARMS = (
-    "nobody_signed_in", "everybody_away", "last_one_misses", "long_wait", "draft_not_sent",
-    "override_not_seen", "danger_not_referred", "risk_rose", "details_not_opened",
+    "nobody_signed_in",
+    "everybody_away",
+    "last_one_misses",
+    "long_wait",
+    "draft_not_sent",
+    "override_not_seen",
+    "danger_not_referred",
+    "risk_rose",
+    "details_not_opened",
     "withdrawal_undecided",
-)  # fmt: skip
+)
 
 
 def _allow(table: str, words: tuple[str, ...]) -> None:
@@ -36,13 +57,18 @@ def upgrade() -> None:
     op.add_column("referrals", sa.Column("withdrawal_at", instant))
     op.add_column("referrals", sa.Column("recall_wanted_by", sa.Uuid))
     op.create_foreign_key(
-        op.f("fk_referrals_recall_wanted_by"), "referrals", "staff", ["recall_wanted_by"],
+        op.f("fk_referrals_recall_wanted_by"),
+        "referrals",
+        "staff",
+        ["recall_wanted_by"],
         ["id"],
-    )  # fmt: skip
+    )
     op.create_index(
-        "ix_referrals_withdrawal_at", "referrals", ["withdrawal_at"],
+        "ix_referrals_withdrawal_at",
+        "referrals",
+        ["withdrawal_at"],
         postgresql_where=sa.text("withdrawal_at IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.add_column("referrals", sa.Column("child_entry", sa.Text))
     words = postgresql.ARRAY(sa.Text)
     op.add_column("referrals", sa.Column("to_confirm", words, nullable=False, server_default="{}"))

@@ -39,9 +39,11 @@ def upgrade() -> None:
     op.create_index("ix_openings_staff_id", "openings", ["staff_id", "until"])
     op.create_index("ix_openings_at", "openings", ["at"])
     op.create_index(
-        "ix_openings_to_review", "openings", ["team"],
+        "ix_openings_to_review",
+        "openings",
+        ["team"],
         postgresql_where=sa.text("reviewed_at IS NULL"),
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:

@@ -12,13 +12,16 @@ depends_on = None
 def upgrade() -> None:
     op.drop_constraint(op.f("ck_match_keys_kind"), "match_keys", type_="check")
     op.create_check_constraint(
-        op.f("ck_match_keys_kind"), "match_keys",
+        op.f("ck_match_keys_kind"),
+        "match_keys",
         "kind IN ('name', 'sound', 'heard', 'number', 'born')",
-    )  # fmt: skip
+    )
     op.create_index(
-        "ix_match_keys_earlier", "match_keys", ["subject_id"],
+        "ix_match_keys_earlier",
+        "match_keys",
+        ["subject_id"],
         postgresql_where=sa.text("kind = 'sound'"),
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:

@@ -17,11 +17,13 @@ def upgrade() -> None:
         sa.Column("question", sa.LargeBinary, nullable=False),
         sa.Column("times", sa.Integer, nullable=False),
         sa.ForeignKeyConstraint(
-            ["token_id"], ["api_tokens.id"], name=op.f("fk_asked_tables_token_id"),
+            ["token_id"],
+            ["api_tokens.id"],
+            name=op.f("fk_asked_tables_token_id"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("token_id", "day", "question", name=op.f("pk_asked_tables")),
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:

@@ -16,9 +16,15 @@ CHROMIUM = os.environ.get("CHROMIUM") or (
     "/usr/bin/chromium" if os.path.exists("/usr/bin/chromium") else ""
 )
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PASSWORD = "correct horse battery"
 # A busy machine is slow, and that is not what is tried here. Milliseconds.
 expect.set_options(timeout=15_000)

@@ -114,9 +114,13 @@ async def test_the_form_is_filled_by_keyboard_alone_while_the_talk_goes_on(
     await expect(form.locator("#record-state")).to_have_text("complete")
     rows = await live.rows("SELECT state, kind, place, category_codes FROM contacts")
     assert rows == [
-        {"state": "complete", "kind": "child", "place": "RS-BG",
-         "category_codes": ["V", "V-BULLYING"]}
-    ]  # fmt: skip
+        {
+            "state": "complete",
+            "kind": "child",
+            "place": "RS-BG",
+            "category_codes": ["V", "V-BULLYING"],
+        }
+    ]
     call = await live.call_of(leg)
     found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
     assert found["actions.summary"] == "She was told whom to talk to.\nShe will."

@@ -52,16 +52,23 @@ async def test_two_clicks_and_somebody_acts(live: Stage, page: Page) -> None:
 
 async def test_an_agency_answers_without_an_account(live: Stage, page: Page) -> None:
     await add_agency(
-        live, "house", "shelter", name="Sigurna kuća", sms="+381640000001",
-        phones=("+381113000001",), languages=("sr",),
-    )  # fmt: skip
+        live,
+        "house",
+        "shelter",
+        name="Sigurna kuća",
+        sms="+381640000001",
+        phones=("+381113000001",),
+        languages=("sr",),
+    )
     phone(live, "+381113000001", busy=True)
     texts = phone(live, "+381640000001").texts
     ana = await live.add_counsellor("ana", state=None)
     made = await by_hand(
-        ana, override=OVERRIDE, send=True,
+        ana,
+        override=OVERRIDE,
+        send=True,
         answers={"child.name": "Jovana", "child.age": 9, "reason.why": "Sama je kod kuće."},
-    )  # fmt: skip
+    )
 
     for _ in range(200):
         if texts:

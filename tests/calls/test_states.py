@@ -48,9 +48,14 @@ def test_nothing_leaves_the_end() -> None:
 
 def facts(**known: object) -> CallFacts:
     values: dict[str, object] = {
-        "greeted": True, "queued_at": None, "answered_at": None, "ended_at": NOW,
-        "unstaffed": None, "has_message": False, "lost": False,
-    }  # fmt: skip
+        "greeted": True,
+        "queued_at": None,
+        "answered_at": None,
+        "ended_at": NOW,
+        "unstaffed": None,
+        "has_message": False,
+        "lost": False,
+    }
     return CallFacts(**{**values, **known})  # type: ignore[arg-type]
 
 

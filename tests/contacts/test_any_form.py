@@ -76,26 +76,42 @@ def forms(draw: st.DrawFn) -> dict[str, Any]:
             earlier.append((f"s{n}.f{m}", field))
         sections.append(section)
     fixed = {
-        "code": "fixed", "title": LABEL,
+        "code": "fixed",
+        "title": LABEL,
         "fields": [
-            {"code": "kind", "type": "choice", "means": "kind", "label": LABEL,
-             "options": [{"code": "k", "label": LABEL}]},
+            {
+                "code": "kind",
+                "type": "choice",
+                "means": "kind",
+                "label": LABEL,
+                "options": [{"code": "k", "label": LABEL}],
+            },
             {"code": "head", "type": "text", "means": "headline", "label": LABEL},
             {"code": "about", "type": "categories", "means": "categories", "label": LABEL},
             {"code": "where", "type": "place", "means": "place", "label": LABEL},
         ],
-    }  # fmt: skip
+    }
     return {
-        "form": "tried", "version": 1, "record": "contact", "languages": ["en"], "title": LABEL,
+        "form": "tried",
+        "version": 1,
+        "record": "contact",
+        "languages": ["en"],
+        "title": LABEL,
         "sections": [fixed, *sections],
-    }  # fmt: skip
+    }
 
 
 RAW = st.one_of(
-    st.none(), st.booleans(), st.integers(-5, 12), st.text(max_size=12), st.sampled_from("abcdef"),
-    st.lists(st.sampled_from("abcdefg"), max_size=4), st.sampled_from(["yes", "no", "unknown"]),
-    st.sampled_from(["2026-01-02", "RS-BG", "2026-13-45"]), st.dictionaries(st.text(), st.text()),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 12),
+    st.text(max_size=12),
+    st.sampled_from("abcdef"),
+    st.lists(st.sampled_from("abcdefg"), max_size=4),
+    st.sampled_from(["yes", "no", "unknown"]),
+    st.sampled_from(["2026-01-02", "RS-BG", "2026-13-45"]),
+    st.dictionaries(st.text(), st.text()),
+)
 
 
 def usable(definition: dict[str, Any]) -> Form | None:
@@ -179,9 +195,10 @@ def test_any_form_and_any_answers(definition: dict[str, Any], data: st.DataObjec
     assert back == answers
     # What is missing is exactly what is asked and required and not there, or there and not asked.
     expected = [
-        q.path for q in sheet.asked(answers)
+        q.path
+        for q in sheet.asked(answers)
         if (q.required and q.path not in answers) or (not q.shown and q.path in answers)
-    ]  # fmt: skip
+    ]
     assert [m.path for m in sheet.missing(answers)] == expected
     assert all(q.shown for q in sheet.asked(answers) if q.required)
 
@@ -197,9 +214,13 @@ def test_an_accepted_form_can_always_be_completed(
         return
     sheet = Sheet(form, CATEGORIES, PLACES)
     good: dict[str, Any] = {
-        "yes_no": "yes", "text": "x", "narrative": "x", "date": "2026-01-02", "place": "RS-BG",
+        "yes_no": "yes",
+        "text": "x",
+        "narrative": "x",
+        "date": "2026-01-02",
+        "place": "RS-BG",
         "categories": ["V-BULLYING"],
-    }  # fmt: skip
+    }
     answers: Answers = {}
     for _ in range(200):
         missing = sheet.missing(answers)

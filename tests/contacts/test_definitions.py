@@ -55,8 +55,10 @@ def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
     assert (form.form, len(form.sections)) == ("short", 1)
     sheet = library.sheet(("short", 2), ("chi", 1), ("rs", 1))
     assert [m.path for m in sheet.missing({"note.danger": "yes"})] == [
-        "note.who", "note.about", "note.words",
-    ]  # fmt: skip
+        "note.who",
+        "note.about",
+        "note.words",
+    ]
     assert [name for name, _ in sheet.columns()["record"]][-1] == "what_was_said"
 
 

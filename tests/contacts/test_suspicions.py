@@ -53,7 +53,7 @@ TEMPLATE = LINK.replace(b"hyperlink", b"attachedTemplate")
         (archive(**{"word___rels__settings.xml.rels": TEMPLATE}), DOCX, ["loads from outside"]),
         (b"PK\x03\x04 and no archive", DOCX, ["cannot be looked into"]),
     ],
-)  # fmt: skip
+)
 def test_what_makes_one_careful(content: bytes, mime: str, found: list[str]) -> None:
     assert suspicions(content, mime) == found
 

@@ -26,17 +26,25 @@ async def test_rows_can_be_neither_changed_nor_deleted(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("forgery", "table"),
     [
-        ("UPDATE call_events SET kind = 'x' WHERE id = (SELECT min(id) + 2 FROM call_events)",
-         "call_events"),
+        (
+            "UPDATE call_events SET kind = 'x' WHERE id = (SELECT min(id) + 2 FROM call_events)",
+            "call_events",
+        ),
         ("DELETE FROM call_events WHERE id = (SELECT min(id) + 2 FROM call_events)", "call_events"),
-        ("DELETE FROM call_events WHERE id = (SELECT max(id) FROM call_events)",
-         "calls without all their events"),
-        ("UPDATE audit_entries SET action = 'x' WHERE id = (SELECT max(id) FROM audit_entries)",
-         "audit_entries"),
-        ("DELETE FROM audit_entries WHERE id = (SELECT min(id) FROM audit_entries)",
-         "audit_entries"),
+        (
+            "DELETE FROM call_events WHERE id = (SELECT max(id) FROM call_events)",
+            "calls without all their events",
+        ),
+        (
+            "UPDATE audit_entries SET action = 'x' WHERE id = (SELECT max(id) FROM audit_entries)",
+            "audit_entries",
+        ),
+        (
+            "DELETE FROM audit_entries WHERE id = (SELECT min(id) FROM audit_entries)",
+            "audit_entries",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_who_gets_round_that_breaks_the_chain(stage: Stage, forgery: str, table: str) -> None:
     await talk(stage, await stage.add_counsellor("ana"))
     assert await broken(stage) == {}

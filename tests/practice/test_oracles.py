@@ -49,9 +49,13 @@ def test_the_other_sdk_makes_the_same_signature(modules: Path) -> None:
         "console.log(JSON.stringify(cases.map(([u, p]) => s('token', u, p))));"
     )
     ran = subprocess.run(
-        ["node", "-e", program], cwd=modules.parent, input=json.dumps(cases),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        ["node", "-e", program],
+        cwd=modules.parent,
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     ours = []
     for url, fields in cases:
         pairs = [

@@ -73,10 +73,13 @@ async def test_the_exchange_refuses_as_the_provider_does(stage: Stage) -> None:
 
     good = {"to": "+38164999001", "from_": LINE, "url": "https://example.org/x"}
     for change, code in [
-        ({"from_": "+15005550006"}, 21210), ({"to": "nonsense"}, 21211), ({"to": ""}, 21201),
-        ({"timeout": 900}, 21216), ({"url": "/relative"}, 21205),
+        ({"from_": "+15005550006"}, 21210),
+        ({"to": "nonsense"}, 21211),
+        ({"to": ""}, 21201),
+        ({"timeout": 900}, 21216),
+        ({"url": "/relative"}, 21205),
         ({"status_callback_event": ["initiated ringing"]}, 21626),
-    ]:  # fmt: skip
+    ]:
         assert await asyncio.to_thread(lambda c=change: code_of(**{**good, **c})) == code  # type: ignore[misc]
     assert len(stage.exchange.faults) == 2
     stage.exchange.faults.clear()

@@ -93,5 +93,7 @@ def test_what_somleng_knows_is_read() -> None:
         "<Dial timeout='15'><Sip>sip:ana@desk.example</Sip></Dial><Hangup/></Response>"
     )
     assert [v.name for v in parse(body.encode(), "text/xml", None, SOMLENG)] == [
-        "Gather", "Dial", "Hangup",
-    ]  # fmt: skip
+        "Gather",
+        "Dial",
+        "Hangup",
+    ]

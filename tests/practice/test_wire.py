@@ -9,9 +9,12 @@ from app.practice.wire import read_overrides, sign
 
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
 FIELDS = [
-    ("CallSid", "CA1234567890ABCDE"), ("Digits", "1234"), ("From", "+14158675309"),
-    ("To", "+18005551212"), ("Caller", "+14158675309"),
-]  # fmt: skip
+    ("CallSid", "CA1234567890ABCDE"),
+    ("Digits", "1234"),
+    ("From", "+14158675309"),
+    ("To", "+18005551212"),
+    ("Caller", "+14158675309"),
+]
 
 
 def test_the_published_vectors() -> None:

@@ -6,12 +6,32 @@ from app.privacy.numbers import read_caller
 @pytest.mark.parametrize(
     "raw",
     [
-        None, "", "  ", "anonymous", "Anonymous", "ANONYMOUS", "restricted", "unavailable",
-        "unknown", "private", "blocked", "withheld", "+266696687", "266696687", "+1266696687",
-        "+7378742833", "+86282452253", "+2562533", "+8656696", "8656696", "+18656696",
-        "sip:anonymous@anonymous.invalid", "No Caller ID", "0000",
+        None,
+        "",
+        "  ",
+        "anonymous",
+        "Anonymous",
+        "ANONYMOUS",
+        "restricted",
+        "unavailable",
+        "unknown",
+        "private",
+        "blocked",
+        "withheld",
+        "+266696687",
+        "266696687",
+        "+1266696687",
+        "+7378742833",
+        "+86282452253",
+        "+2562533",
+        "+8656696",
+        "8656696",
+        "+18656696",
+        "sip:anonymous@anonymous.invalid",
+        "No Caller ID",
+        "0000",
     ],
-)  # fmt: skip
+)
 def test_withheld_numbers_are_nobody(raw: str | None) -> None:
     assert read_caller(raw) == ("withheld", None)
 

@@ -121,9 +121,16 @@ class Play:
                 )
             ).all()
             if rows:
-                nobody = [r for r in RungResult if r not in (
-                    RungResult.ACKNOWLEDGED, RungResult.CALL_BACK, RungResult.WRONG_NUMBER,
-                )]  # fmt: skip
+                nobody = [
+                    r
+                    for r in RungResult
+                    if r
+                    not in (
+                        RungResult.ACKNOWLEDGED,
+                        RungResult.CALL_BACK,
+                        RungResult.WRONG_NUMBER,
+                    )
+                ]
                 await trying.note_result(
                     work, referral, dice.choice(list(rows)), dice.choice(nobody)
                 )
@@ -156,8 +163,10 @@ class Play:
             "chief overrides": (lambda w: desk.consent(w, chief, rid, override), of_chief),
             "chief recalls": (lambda w: desk.recall(w, chief, rid, "why"), of_chief),
             "send": (lambda w: desk.send(w, staff, rid, None), None),
-            "send there": (lambda w: desk.send(w, staff, rid, dice.choice(
-                ["house-1", "house-2", "house-3"])), None),
+            "send there": (
+                lambda w: desk.send(w, staff, rid, dice.choice(["house-1", "house-2", "house-3"])),
+                None,
+            ),
             "acknowledge": (by_agency(answering.acknowledge, BY), PROGRAM),
             "accept": (by_agency(answering.accept, BY), PROGRAM),
             "reject": (by_agency(answering.reject, RejectionReason.NO_CAPACITY, BY), PROGRAM),
@@ -173,7 +182,7 @@ class Play:
             "result": (result, PROGRAM),
             "close": (lambda w: desk.close(w, staff, rid, "why"), None),
             "recall": (lambda w: desk.recall(w, staff, rid, "why"), None),
-        }  # fmt: skip
+        }
 
     async def step(self, name: str) -> None:
         verb, actor = self.verbs()[name]
@@ -240,11 +249,37 @@ class Play:
 
 
 NAMES = [
-    "consent", "override", "withdraw", "send", "send there", "acknowledge", "accept", "reject",
-    "reject", "progress", "complete", "details", "write", "urgency", "in house", "take in hand",
-    "climb", "climb", "breach", "breach", "result", "result", "close", "close", "recall", "consent",
-    "withdraw", "confirm", "chief overrides", "chief recalls",
-]  # fmt: skip
+    "consent",
+    "override",
+    "withdraw",
+    "send",
+    "send there",
+    "acknowledge",
+    "accept",
+    "reject",
+    "reject",
+    "progress",
+    "complete",
+    "details",
+    "write",
+    "urgency",
+    "in house",
+    "take in hand",
+    "climb",
+    "climb",
+    "breach",
+    "breach",
+    "result",
+    "result",
+    "close",
+    "close",
+    "recall",
+    "consent",
+    "withdraw",
+    "confirm",
+    "chief overrides",
+    "chief recalls",
+]
 
 
 async def test_any_sequence_of_events(stage: Stage) -> None:
@@ -252,9 +287,12 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
     chief = await stage.add_counsellor("chief", state=None, role=Role.SUPERVISOR)
     for n in (1, 2, 3):
         await add_agency(
-            stage, f"house-{n}", "shelter", phones=(f"+38111300000{n}",),
+            stage,
+            f"house-{n}",
+            "shelter",
+            phones=(f"+38111300000{n}",),
             email=f"a@house{n}.example",
-        )  # fmt: skip
+        )
     await add_agency(
         stage, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000009",)
     )
@@ -266,9 +304,12 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
     tried: set[str] = set()
 
     @settings(
-        max_examples=120, deadline=None, derandomize=True, database=None,
+        max_examples=120,
+        deadline=None,
+        derandomize=True,
+        database=None,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(
         st.lists(st.sampled_from(NAMES), min_size=4, max_size=22),
         st.sampled_from([Urgency.IMMEDIATE, Urgency.URGENT]),

@@ -56,11 +56,12 @@ async def test_what_goes_out_comes_in_again(stage: Stage, keeper: Any) -> None:
 
 async def test_errors_have_their_line_and_nothing_is_half_taken(stage: Stage, keeper: Any) -> None:
     bad = (
-        HEADER + GOOD
+        HEADER
+        + GOOD
         + "x,,shelter,shelter,,,,,a@b,,\n"
         + "house-2,Two,castle,shelter,RS-XX,,Mo-Fx,12345,a@b,nobody,yesterday\n"
         + "safe-house,Again,shelter,shelter,,,,,a@b,,\n"
-    )  # fmt: skip
+    )
     refused = await upload(stage, keeper, bad)
     assert refused.status_code == 422
     detail = refused.json()["detail"]
@@ -69,9 +70,14 @@ async def test_errors_have_their_line_and_nothing_is_half_taken(stage: Stage, ke
     bad = bad.replace(",yesterday", ",").replace("safe-house,Again", "third,Again")
     detail = (await upload(stage, keeper, bad)).json()["detail"]
     for words in (
-        "line 4: code:", "name: 1 to 200", "line 5: sector: one of", "there is no place 'RS-XX'",
-        "are not opening hours", "'12345' is no number", "line 5: deputy: there is no agency",
-    ):  # fmt: skip
+        "line 4: code:",
+        "name: 1 to 200",
+        "line 5: sector: one of",
+        "there is no place 'RS-XX'",
+        "are not opening hours",
+        "'12345' is no number",
+        "line 5: deputy: there is no agency",
+    ):
         assert words in detail, words
     assert await stage.rows("SELECT 1 FROM agencies") == []
 
@@ -126,14 +132,30 @@ async def test_the_right_one_is_shown_with_the_reasons(stage: Stage, keeper: Any
 async def test_every_column_survives_the_trip(stage: Stage, keeper: Any) -> None:
     await add_agency(stage, "deputy", "shelter", email="d@example.org")
     await add_agency(
-        stage, "whole", "shelter,police", sector="police", areas=("RS-BG",), age_from=3, age_to=17,
-        hours="Mo-Fr 08:00-16:00; PH off", timezone="Europe/London", languages=("sr", "en"),
-        email="w@example.org", sms="+381640000001", phones=(("+381113000001", "22:00-06:00"),),
-        deputy="deputy", verified_by="=HYPERLINK(1)", mandated_for=("police@*", "shelter@RS-BG"),
+        stage,
+        "whole",
+        "shelter,police",
+        sector="police",
+        areas=("RS-BG",),
+        age_from=3,
+        age_to=17,
+        hours="Mo-Fr 08:00-16:00; PH off",
+        timezone="Europe/London",
+        languages=("sr", "en"),
+        email="w@example.org",
+        sms="+381640000001",
+        phones=(("+381113000001", "22:00-06:00"),),
+        deputy="deputy",
+        verified_by="=HYPERLINK(1)",
+        mandated_for=("police@*", "shelter@RS-BG"),
         webhook_url="https://system.example.org/hook",
-        primero={"url": "https://p.example.org", "user": "u", "owned_by": "o",
-                 "mapping": "primero-cp"},
-    )  # fmt: skip
+        primero={
+            "url": "https://p.example.org",
+            "user": "u",
+            "owned_by": "o",
+            "mapping": "primero-cp",
+        },
+    )
     async with transaction(stage.ground, PROGRAM) as work:
         before = [entry for _, entry in await entries(work)]
         text = write_directory(await entries(work))
@@ -144,10 +166,17 @@ async def test_every_column_survives_the_trip(stage: Stage, keeper: Any) -> None
     assert set(COLUMNS) >= set(text.splitlines()[0].split(","))
     # A mandate belongs to one agency only.
     changed = await keeper.ask(
-        "POST", "/agencies",
-        {"code": "deputy", "name": "Deputy", "sector": "shelter", "services": "shelter",
-         "email": "d@example.org", "mandated_for": "shelter@RS-BG"},
-    )  # fmt: skip
+        "POST",
+        "/agencies",
+        {
+            "code": "deputy",
+            "name": "Deputy",
+            "sector": "shelter",
+            "services": "shelter",
+            "email": "d@example.org",
+            "mandated_for": "shelter@RS-BG",
+        },
+    )
     assert "is the mandate of whole" in changed.json()["detail"]
     rows = await stage.rows("SELECT service, place FROM mandates WHERE place = 'RS-BG'")
     assert len(rows) == 1

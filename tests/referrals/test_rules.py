@@ -84,8 +84,10 @@ def local(text: str) -> datetime:
 
 
 HOURS: dict[str, Any] = {
-    "hours": "Mo-Fr 08:00-16:00; PH off", "timezone": "Europe/Belgrade", "country": "RS"
-}  # fmt: skip
+    "hours": "Mo-Fr 08:00-16:00; PH off",
+    "timezone": "Europe/Belgrade",
+    "country": "RS",
+}
 
 
 @pytest.mark.parametrize(
@@ -135,8 +137,13 @@ def test_working_time_never_runs_faster_than_time(start: datetime, seconds: int)
 
 def test_hours_that_never_come() -> None:
     with pytest.raises(ValueError, match="never add up"):
-        due_at(local("2026-11-24T09:00"), timedelta(hours=1), "working", hours="off",
-               timezone="Europe/Belgrade")  # fmt: skip
+        due_at(
+            local("2026-11-24T09:00"),
+            timedelta(hours=1),
+            "working",
+            hours="off",
+            timezone="Europe/Belgrade",
+        )
     for wrong in ("", "P", "PT", "PT0S", "15 minutes", "P1Y", "-PT5M", "PT5M "):
         with pytest.raises(ValueError, match=r"duration"):
             read_duration(wrong)
@@ -183,9 +190,7 @@ def test_every_service_is_told_little_enough() -> None:
         every = [f"{s.code}.{f.code}" for s in form.sections for f in s.fields]
         for service in Service:
             told = fields_for(protocol.disclosed_to(service), every)
-            investigates = service in (
-                Service.CHILD_PROTECTION, Service.POLICE, Service.JUSTICE
-            )  # fmt: skip
+            investigates = service in (Service.CHILD_PROTECTION, Service.POLICE, Service.JUSTICE)
             assert ("danger.suspected" in told) == investigates, service
             # The authority that has to assess everything may be told everything.
             assert len(told) < len(every) or service is Service.CHILD_PROTECTION
@@ -194,14 +199,22 @@ def test_every_service_is_told_little_enough() -> None:
 # -- the ladder --------------------------------------------------------------------------------
 
 STEPS = [
-    Step(StepKind.DUTY_PHONES, 30), Step(StepKind.MESSAGES, 120), Step(StepKind.NEXT_AGENCY, 0),
-    Step(StepKind.SUPERVISOR, 90), Step(StepKind.DIRECTOR, 120),
-]  # fmt: skip
+    Step(StepKind.DUTY_PHONES, 30),
+    Step(StepKind.MESSAGES, 120),
+    Step(StepKind.NEXT_AGENCY, 0),
+    Step(StepKind.SUPERVISOR, 90),
+    Step(StepKind.DIRECTOR, 120),
+]
 
 
 def test_a_ladder_goes_step_by_step_and_around() -> None:
-    fresh = Around(phones=2, messages=True, supervisor_phones=1, supervisor_messages=True,
-                   director_messages=True)  # fmt: skip
+    fresh = Around(
+        phones=2,
+        messages=True,
+        supervisor_phones=1,
+        supervisor_messages=True,
+        director_messages=True,
+    )
     around, position, acts = fresh, Position(), []
     for _ in range(8):
         turn = climb(STEPS, position, around)
@@ -215,21 +228,34 @@ def test_a_ladder_goes_step_by_step_and_around() -> None:
         elif turn.act is Act.AROUND:
             around = fresh
     assert acts == [
-        Act.RING, Act.RING, Act.SEND, Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR,
-        Act.SEND_DIRECTOR, Act.AROUND, Act.RING,
-    ]  # fmt: skip
+        Act.RING,
+        Act.RING,
+        Act.SEND,
+        Act.RING_SUPERVISOR,
+        Act.SEND_SUPERVISOR,
+        Act.SEND_DIRECTOR,
+        Act.AROUND,
+        Act.RING,
+    ]
     assert position.round == 1
 
 
 @given(
     st.lists(
         st.builds(
-            Around, st.integers(0, 4), st.booleans(), st.booleans(), st.integers(0, 2),
-            st.booleans(), st.integers(0, 2), st.booleans(),
+            Around,
+            st.integers(0, 4),
+            st.booleans(),
+            st.booleans(),
+            st.integers(0, 2),
+            st.booleans(),
+            st.integers(0, 2),
+            st.booleans(),
         ),
-        min_size=30, max_size=60,
+        min_size=30,
+        max_size=60,
     )
-)  # fmt: skip
+)
 def test_a_ladder_never_stands_still_and_never_spins(surroundings: list[Around]) -> None:
     """Whatever there is at each turn: it always has something to do, and moves on."""
     position, waited, agencies = Position(), 0, 0
@@ -255,19 +281,36 @@ NOON = datetime(2026, 11, 24, 11, tzinfo=UTC)
 
 def agency(code: str, **more: object) -> Candidate:
     values: dict[str, object] = {
-        "id": uuid4(), "code": code, "name": code, "sector": "shelter",
-        "services": frozenset({"shelter"}), "areas": frozenset(), "age_from": None,
-        "age_to": None, "hours": "", "timezone": "Europe/Belgrade", "country": "RS",
-        "languages": ("sr",), "deputy": None, "valid_from": None, "valid_until": None,
-        "writes": True, "phones": (), **more,
-    }  # fmt: skip
+        "id": uuid4(),
+        "code": code,
+        "name": code,
+        "sector": "shelter",
+        "services": frozenset({"shelter"}),
+        "areas": frozenset(),
+        "age_from": None,
+        "age_to": None,
+        "hours": "",
+        "timezone": "Europe/Belgrade",
+        "country": "RS",
+        "languages": ("sr",),
+        "deputy": None,
+        "valid_from": None,
+        "valid_until": None,
+        "writes": True,
+        "phones": (),
+        **more,
+    }
     return Candidate(**values)  # type: ignore[arg-type]
 
 
 def sought(**more: object) -> Sought:
     values: dict[str, object] = {
-        "service": "shelter", "place_path": ("RS-VO", "RS-06"), "age": 9, "at": NOON, **more
-    }  # fmt: skip
+        "service": "shelter",
+        "place_path": ("RS-VO", "RS-06"),
+        "age": 9,
+        "at": NOON,
+        **more,
+    }
     return Sought(**values)  # type: ignore[arg-type]
 
 
@@ -293,8 +336,12 @@ def test_the_right_one_and_why_not_the_others() -> None:
         sought(mandated=(mandated.id,), withheld_from=frozenset({"hidden"})),
     )
     assert [f.agency.code for f in answer.right] == [
-        "mandated", "district", "region", "a-everywhere", "closed"
-    ]  # fmt: skip
+        "mandated",
+        "district",
+        "region",
+        "a-everywhere",
+        "closed",
+    ]
     reasons = {f.agency: f.reasons for f in answer.left_out}
     assert reasons == {who: (why,) for who, why in others.items()}
     assert len(answer.right) + len(answer.left_out) == 13
@@ -336,10 +383,14 @@ def test_what_is_forged_or_stale_is_refused() -> None:
     check(key, "1", at, signature, body, NOON + timedelta(minutes=4))
     check(key, "1", at, "v1,other " + signature, body, NOON)
     for args in (
-        ("2", at, signature, body), ("1", at, signature, b"{ }"), ("1", "1", signature, body),
-        ("1", "²", signature, body), ("1", "", signature, body), ("1", at, "", body),
+        ("2", at, signature, body),
+        ("1", at, signature, b"{ }"),
+        ("1", "1", signature, body),
+        ("1", "²", signature, body),
+        ("1", "", signature, body),
+        ("1", at, "", body),
         ("1", at, signature.replace("v1,", "v2,"), body),
-    ):  # fmt: skip
+    ):
         with pytest.raises(BadEvent):
             check(key, *args, NOON)
     for off in (-6, 6):
@@ -418,8 +469,11 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
             for u in Urgency
         ]
         assert within == [
-            timedelta(minutes=15), timedelta(hours=24), timedelta(hours=72), timedelta(days=7)
-        ]  # fmt: skip
+            timedelta(minutes=15),
+            timedelta(hours=24),
+            timedelta(hours=72),
+            timedelta(days=7),
+        ]
         assert protocol.rule("immediate").telephone_first
         assert all(len(rule.ladder_source) > 10 for rule in protocol.urgencies)
 
@@ -430,7 +484,7 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
         ("within: PT15M,", "within: 15,", "is not a duration"),
         ("{clock: acknowledge, within: PT15", "{clock: seen, within: PT15", "is listed twice"),
         ("  - urgency: routine", "  - urgency: urgent", "list each urgency exactly once"),
-        ("working_hours: \"Mo-Fr", "working_hours: \"Mo-Fx", "are not opening hours"),
+        ('working_hours: "Mo-Fr', 'working_hours: "Mo-Fx', "are not opening hours"),
         ("timezone: Europe/Belgrade", "timezone: Europe/Nowhere", "is not an IANA time zone"),
         ("{step: duty_phones, wait: 30}", "{step: duty_phones, wait: 2}", "at least 5 seconds"),
         ("{step: messages, wait: 120}", "{step: messages, wait: 10}", "at least 60 seconds"),
@@ -447,11 +501,12 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
         ("within: PT15M", "within: PT15H", "immediate must be acknowledged within 1:00:00"),
         ("within: P7D, from", "within: P9999D, from", "at most a year"),
         (
-            "      - {step: messages, wait: 86400}\n", "",
+            "      - {step: messages, wait: 86400}\n",
+            "",
             "the ladder needs duty_phones or messages",
         ),
     ],
-)  # fmt: skip
+)
 def test_an_invalid_protocol_is_refused_at_load(old: str, new: str, problem: str) -> None:
     text = (SHIPPED / "protocol-general.yaml").read_text()
     assert old in text

@@ -153,11 +153,12 @@ def test_who_is_in_training_needs_a_supervisor() -> None:
 @given(
     stream=st.lists(
         st.tuples(st.integers(1, 40), st.sampled_from([0, 60, 120, 240, -60])),
-        min_size=1, max_size=20,
+        min_size=1,
+        max_size=20,
     ),
     every=st.integers(1, 30),
     priority=st.sampled_from([-60, 0, 60]),
-)  # fmt: skip
+)
 def test_nobody_starves(stream: list[tuple[int, int]], every: int, priority: int) -> None:
     """A caller is reached, however many more urgent ones come, if somebody is free again and
     again: whoever arrives later than the difference of the priorities cannot overtake them.

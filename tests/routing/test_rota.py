@@ -30,9 +30,13 @@ def test_every_minute_of_a_year_is_covered_and_handed_over_once(zone: str) -> No
     Where a time of the wall comes twice both are there for that hour; nowhere is nobody, and
     whoever has gone home does not come back.
     """
-    rota = Rota((
-        shift(zone, "06:00", 8, ANA), shift(zone, "14:00", 8, BORIS), shift(zone, "22:00", 8, VERA),
-    ))  # fmt: skip
+    rota = Rota(
+        (
+            shift(zone, "06:00", 8, ANA),
+            shift(zone, "14:00", 8, BORIS),
+            shift(zone, "22:00", 8, VERA),
+        )
+    )
     order = [ANA, BORIS, VERA]
     since, until = at("2026-01-02T00:00"), at("2027-01-02T00:00")
     duties = stretches(rota, since, until)
@@ -90,11 +94,16 @@ def test_an_absence_takes_out_its_time_and_no_more() -> None:
 
 def test_a_swap_moves_duty_and_its_layer() -> None:
     rota = Rota(
-        (shift("UTC", "08:00", 8, ANA), *(
-            Shift(BORIS, "FREQ=DAILY", time(8), 480, "UTC", date(2026, 1, 1), layer=Layer.BACKUP),
-        )),
+        (
+            shift("UTC", "08:00", 8, ANA),
+            *(
+                Shift(
+                    BORIS, "FREQ=DAILY", time(8), 480, "UTC", date(2026, 1, 1), layer=Layer.BACKUP
+                ),
+            ),
+        ),
         (Change(K.SWAP, BORIS, at("2026-05-05T08:00"), at("2026-05-05T16:00"), instead_id=VERA),),
-    )  # fmt: skip
+    )
     present = on_duty(rota, at("2026-05-05T09:00"))
     assert set(present) == {ANA, VERA}
     assert present[VERA].layer is Layer.BACKUP
@@ -114,9 +123,15 @@ def test_holidays_and_days_left_out() -> None:
 
     def daily(who: UUID, on_holidays: OnHolidays) -> Shift:
         return Shift(
-            who, "FREQ=DAILY", time(8), 60, "UTC", date(2026, 1, 1), on_holidays=on_holidays,
+            who,
+            "FREQ=DAILY",
+            time(8),
+            60,
+            "UTC",
+            date(2026, 1, 1),
+            on_holidays=on_holidays,
             except_on=frozenset({date(2026, 12, 27)}),
-        )  # fmt: skip
+        )
 
     rota = Rota(
         (daily(ANA, OnHolidays.WORKS), daily(BORIS, OnHolidays.OFF), daily(VERA, OnHolidays.ONLY)),
@@ -153,9 +168,13 @@ def changes(draw: st.DrawFn) -> Change:
     kind, who = draw(st.sampled_from(list(K))), draw(WHO)
     other = draw(st.sampled_from([p for p in (ANA, BORIS, VERA) if p != who]))
     return Change(
-        kind, who, begin, end + timedelta(minutes=15), draw(st.sampled_from(list(Layer))),
+        kind,
+        who,
+        begin,
+        end + timedelta(minutes=15),
+        draw(st.sampled_from(list(Layer))),
         other if kind is K.SWAP else None,
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -206,9 +225,17 @@ def test_holes_are_what_is_wanted_and_not_covered(
     assert all(a < b for a, b in found)
 
 
-RULES = ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=WEEKLY", "FREQ=DAILY;INTERVAL=3",
-         "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA", "FREQ=MONTHLY;BYDAY=1SU", "FREQ=DAILY;COUNT=40",
-         "FREQ=WEEKLY;BYDAY=FR;UNTIL=20270101T000000", "FREQ=MONTHLY;BYMONTHDAY=31"]  # fmt: skip
+RULES = [
+    "FREQ=DAILY",
+    "FREQ=WEEKLY;BYDAY=MO,TH",
+    "FREQ=WEEKLY",
+    "FREQ=DAILY;INTERVAL=3",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA",
+    "FREQ=MONTHLY;BYDAY=1SU",
+    "FREQ=DAILY;COUNT=40",
+    "FREQ=WEEKLY;BYDAY=FR;UNTIL=20270101T000000",
+    "FREQ=MONTHLY;BYMONTHDAY=31",
+]
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -12,9 +12,13 @@ from app.routing.rota.shifts import Shift, duties, first_instant, last_instant
 
 ANA, BORIS = uuid4(), uuid4()
 ZONES = [
-    "Europe/Belgrade", "Europe/London", "America/Santiago", "Africa/Cairo", "Asia/Kathmandu",
+    "Europe/Belgrade",
+    "Europe/London",
+    "America/Santiago",
+    "Africa/Cairo",
+    "Asia/Kathmandu",
     "Australia/Lord_Howe",
-]  # fmt: skip
+]
 
 
 def shift(

@@ -23,11 +23,12 @@ _ROWS = {
     "prompt_id": "SELECT id FROM prompts",
 }
 _WORDS = {
-    "record": ["contact", "case", "referral"], "kind": ["csv", "json", "xlsx", "parquet"],
+    "record": ["contact", "case", "referral"],
+    "kind": ["csv", "json", "xlsx", "parquet"],
     "what": ["calls", "categories", "referrals", "summary", "counsellors", "room"],
     "name": ["daily", "monthly", "agencies", "chi", "violence", "md-notifications"],
     "period": ["2020"],
-}  # fmt: skip
+}
 # Rows that a role other than the supervisor opens of each route; the supervisor opens all.
 _SOME = 6
 # What a read may answer: done, moved elsewhere, not for this role, not there (any more), not now.
@@ -35,10 +36,14 @@ _FINE = {200, 204, 302, 303, 401, 403, 404, 409, 410, 422}
 # Streams do not end, tokens of strangers are tested where they are made, and a release needs a year
 # that is over.
 _LEFT_OUT = {
-    "/api/v1/events", "/r/{token}", "/r/{token}/news", "/calendar/{token}.ics",
-    "/api/v1/statistics/public/{period}", "/api/v1/statistics/public/{period}/csv",
+    "/api/v1/events",
+    "/r/{token}",
+    "/r/{token}/news",
+    "/calendar/{token}.ics",
+    "/api/v1/statistics/public/{period}",
+    "/api/v1/statistics/public/{period}/csv",
     "/reports/public/{period}",
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -58,7 +63,7 @@ async def open_every_route(stage: Stage) -> Opened:
     }
     rows = {
         name: [str(row["id"]) for row in await stage.rows(sql)] for name, sql in _ROWS.items()
-    } | _WORDS  # fmt: skip
+    } | _WORDS
     pairs = [
         (str(row["case_id"]), str(row["id"]))
         for row in await stage.rows("SELECT case_id, id FROM case_documents")
@@ -88,19 +93,25 @@ async def add_cases(stage: Stage) -> None:
         case = (await ana.ask("POST", "/cases", {"contacts": [contact]})).json()["id"]
         url = f"{stage.settings.public_url}/api/v1/cases/{case}/documents"
         answer: Any = await stage.client.post(
-            url, content=b"A letter.",
+            url,
+            content=b"A letter.",
             headers={
-                "Cookie": ana.cookie_header, "Origin": stage.settings.public_url,
-                "X-Document-Name": "letter.txt", "Content-Type": "application/octet-stream",
+                "Cookie": ana.cookie_header,
+                "Origin": stage.settings.public_url,
+                "X-Document-Name": "letter.txt",
+                "Content-Type": "application/octet-stream",
             },
-        )  # fmt: skip
+        )
         assert answer.status_code < 300, answer.text
         for status in to:
             await ana.ask("POST", f"/cases/{case}/status", {"to": status, "reason": "Well."})
     day = stage.clock.now().date()
     wanted = {
-        "what": "calls", "from": f"{day}", "to": f"{day + timedelta(days=1)}", "format": "csv",
-    }  # fmt: skip
+        "what": "calls",
+        "from": f"{day}",
+        "to": f"{day + timedelta(days=1)}",
+        "format": "csv",
+    }
     answer = await boss.ask("POST", "/statistics/exports", wanted)
     assert answer.status_code == 202, answer.text
     await stage.settle()
@@ -125,9 +136,13 @@ def _addresses(
 
 
 async def _open(
-    stage: Stage, route: APIRoute, people: dict[Role, Counsellor], rows: dict[str, list[str]],
-    pairs: list[tuple[str, str]], found: Opened,
-) -> None:  # fmt: skip
+    stage: Stage,
+    route: APIRoute,
+    people: dict[Role, Counsellor],
+    rows: dict[str, list[str]],
+    pairs: list[tuple[str, str]],
+    found: Opened,
+) -> None:
     addresses = _addresses(stage, route, rows, pairs)
     well = False
     answers: dict[int, int] = defaultdict(int)

@@ -105,10 +105,13 @@ async def add_agency(stage: Stage, code: str, services: str, **more: Any) -> Non
         await save_agency(
             work,
             Entry(
-                code=code, name=values.pop("name", code.replace("-", " ").title()),
-                services=tuple(services.split(",")), duty_phones=phones, **values,
+                code=code,
+                name=values.pop("name", code.replace("-", " ").title()),
+                services=tuple(services.split(",")),
+                duty_phones=phones,
+                **values,
             ),
-        )  # fmt: skip
+        )
     stage.ground.memory.forget("everything")
 
 

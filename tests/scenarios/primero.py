@@ -15,27 +15,42 @@ _LOOKUPS = {
     "lookup-gender": ["male", "female"],
     "lookup-risk-level": ["high", "medium", "low"],
     "lookup-protection-concerns": [
-        "sexually_exploited", "physically_or_mentally_abused", "mentally_distressed", "other",
-        "disabled", "serious_health_issue", "child_mother", "worst_forms_of_child_labor",
+        "sexually_exploited",
+        "physically_or_mentally_abused",
+        "mentally_distressed",
+        "other",
+        "disabled",
+        "serious_health_issue",
+        "child_mother",
+        "worst_forms_of_child_labor",
     ],
     "lookup-service-response-type": ["care_plan", "action_plan", "service_provision"],
     "lookup-interview-subject": ["individual", "caregiver", "other"],
     "lookup-legitimate-basis": [
-        "consent", "vital_interests", "legal_obligation", "beneficiary_interests",
+        "consent",
+        "vital_interests",
+        "legal_obligation",
+        "beneficiary_interests",
     ],
     "lookup-service-type": [
-        "safehouse_service", "police_other_service", "child_protection_service",
-        "psychosocial_service", "health_medical_service", "education_service",
+        "safehouse_service",
+        "police_other_service",
+        "child_protection_service",
+        "psychosocial_service",
+        "health_medical_service",
+        "education_service",
     ],
-}  # fmt: skip
+}
 _TIMES = ["1_hour", "3_hours", "1_day", "3_days"]
 
 
 def _select(name: str, lookup: str, many: bool = False) -> dict[str, Any]:
     return {
-        "name": name, "type": "select_box", "multi_select": many,
+        "name": name,
+        "type": "select_box",
+        "multi_select": many,
         "option_strings_source": f"lookup {lookup}",
-    }  # fmt: skip
+    }
 
 
 _YES_NO = [{"id": "true", "display_text": "Yes"}, {"id": "false", "display_text": "No"}]
@@ -63,18 +78,27 @@ _SERVICE: list[dict[str, Any]] = [
     _select("service_response_type", "lookup-service-response-type"),
     _select("service_type", "lookup-service-type"),
     {
-        "name": "service_response_timeframe", "type": "select_box",
+        "name": "service_response_timeframe",
+        "type": "select_box",
         "option_strings_text": [{"id": one, "display_text": one} for one in _TIMES],
     },
     {"name": "service_response_day_time", "type": "date_field", "date_include_time": True},
     {"name": "service_referral_notes", "type": "textarea"},
-]  # fmt: skip
+]
 # Exactly what a referral takes.
 _REFERRAL_KEYS = {
-    "transitioned_to", "transitioned_to_remote", "transitioned_to_agency", "service",
-    "service_record_id", "remote", "type_of_export", "notes", "consent_overridden",
-    "authorized_role_unique_id", "allow_case_creation",
-}  # fmt: skip
+    "transitioned_to",
+    "transitioned_to_remote",
+    "transitioned_to_agency",
+    "service",
+    "service_record_id",
+    "remote",
+    "type_of_export",
+    "notes",
+    "consent_overridden",
+    "authorized_role_unique_id",
+    "allow_case_creation",
+}
 
 
 def _schema(fields: list[dict[str, Any]]) -> dict[str, Any]:
@@ -96,14 +120,17 @@ def _schema(fields: list[dict[str, Any]]) -> dict[str, Any]:
                 properties[field["name"]] = {"type": "boolean"}
             case "numeric_field":
                 properties[field["name"]] = {
-                    "type": ["integer", "null"], "minimum": -(2**31), "maximum": 2**31 - 1
-                }  # fmt: skip
+                    "type": ["integer", "null"],
+                    "minimum": -(2**31),
+                    "maximum": 2**31 - 1,
+                }
             case "date_field":
                 time = r"T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
                 end = time if field.get("date_include_time") else ""
                 properties[field["name"]] = {
-                    "type": ["string", "null"], "pattern": rf"^\d{{4}}-\d\d-\d\d{end}$"
-                }  # fmt: skip
+                    "type": ["string", "null"],
+                    "pattern": rf"^\d{{4}}-\d\d-\d\d{end}$",
+                }
             case _:
                 properties[field["name"]] = {"type": ["string", "null"]}
     return properties
@@ -133,15 +160,14 @@ class PrimeroStandIn:
                 Route("/api/v2/cases", self._guarded(self._make), methods=["POST"]),
                 Route("/api/v2/cases/{id}", self._guarded(self._update), methods=["PATCH"]),
                 Route("/api/v2/cases/{id}/referrals", self._guarded(self._list)),
+                Route("/api/v2/cases/{id}/referrals", self._guarded(self._refer), methods=["POST"]),
                 Route(
-                    "/api/v2/cases/{id}/referrals", self._guarded(self._refer), methods=["POST"]
-                ),
-                Route(
-                    "/api/v2/cases/{id}/referrals/{rid}", self._guarded(self._revoke),
+                    "/api/v2/cases/{id}/referrals/{rid}",
+                    self._guarded(self._revoke),
                     methods=["DELETE"],
                 ),
             ]
-        )  # fmt: skip
+        )
         self.app = app
 
     def change_password(self, password: str) -> None:
@@ -166,9 +192,7 @@ class PrimeroStandIn:
         return endpoint
 
     async def _forms(self, request: Request) -> Response:
-        subform = {
-            "name": "services_section", "type": "subform", "subform": {"fields": _SERVICE}
-        }  # fmt: skip
+        subform = {"name": "services_section", "type": "subform", "subform": {"fields": _SERVICE}}
         forms = [
             {"unique_id": "basic_identity", "parent_form": "case", "fields": self.fields},
             {"unique_id": "services", "parent_form": "case", "fields": [subform]},
@@ -189,9 +213,10 @@ class PrimeroStandIn:
         data = (await request.json())["data"]
         await self._stand_still("case")
         names = {
-            "id": {"type": "string"}, "module_id": {"const": "primeromodule-cp"},
+            "id": {"type": "string"},
+            "module_id": {"const": "primeromodule-cp"},
             "owned_by": {"type": "string"},
-        }  # fmt: skip
+        }
         wrong = self._wrong(data, names)
         if wrong:
             return _error(422, wrong[0], "invalid")
@@ -203,18 +228,20 @@ class PrimeroStandIn:
     def _wrong(self, data: dict[str, Any], names: dict[str, Any]) -> list[str]:
         """What the forms of the role do not take, besides the `names` of the case itself."""
         service = {
-            "type": "object", "additionalProperties": False,
+            "type": "object",
+            "additionalProperties": False,
             "required": ["unique_id"],
             "properties": {"unique_id": {"type": "string", "minLength": 36}, **_schema(_SERVICE)},
-        }  # fmt: skip
+        }
         schema = {
-            "type": "object", "additionalProperties": False,
+            "type": "object",
+            "additionalProperties": False,
             "properties": {
                 **names,
                 "services_section": {"type": "array", "items": service},
                 **_schema(self.fields),
             },
-        }  # fmt: skip
+        }
         return [e.message[:60] for e in Draft202012Validator(schema).iter_errors(data)]
 
     async def _update(self, request: Request) -> Response:

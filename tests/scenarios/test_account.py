@@ -87,8 +87,12 @@ async def test_a_ring_that_waits_at_the_provider_is_nobodys_miss(stage: Stage) -
 
 
 async def _add(stage: Stage, **values: Any) -> None:
-    known: dict[str, Any] = {"name": "Short", "country": "RS", "languages": ["sr"],
-                             "timezone": "Europe/Belgrade"}  # fmt: skip
+    known: dict[str, Any] = {
+        "name": "Short",
+        "country": "RS",
+        "languages": ["sr"],
+        "timezone": "Europe/Belgrade",
+    }
     async with transaction(stage.ground, PROGRAM) as work:
         await lines.add_line(work, **{**known, **values})
     stage.ground.memory.forget("everything")
@@ -133,11 +137,23 @@ async def test_a_trunk_says_in_a_header_who_calls(stage: Stage) -> None:
     base = stage.settings.public_url
     for sid, more, kind in (
         ("CA1", [("SipHeader_P-Asserted-Identity", '"X" <sip:+381641234567@t.example>')], "e164"),
-        ("CA2", [("SipHeader_P-Asserted-Identity", "<sip:+381641234567@t.example>"),
-                 ("SipHeader_Privacy", "id")], "sip"),
-    ):  # fmt: skip
-        fields = [("CallSid", sid), ("AccountSid", stage.exchange.account_sid), ("To", LINE),
-                  ("From", "sip:1001@pbx.example"), ("CallStatus", "ringing"), *more]  # fmt: skip
+        (
+            "CA2",
+            [
+                ("SipHeader_P-Asserted-Identity", "<sip:+381641234567@t.example>"),
+                ("SipHeader_Privacy", "id"),
+            ],
+            "sip",
+        ),
+    ):
+        fields = [
+            ("CallSid", sid),
+            ("AccountSid", stage.exchange.account_sid),
+            ("To", LINE),
+            ("From", "sip:1001@pbx.example"),
+            ("CallStatus", "ringing"),
+            *more,
+        ]
         await stage.exchange.sender.fetch(f"{base}/telephony/voice", fields, {})
         (row,) = await stage.rows("SELECT caller_kind FROM calls WHERE provider_sid = %s", sid)
         assert row["caller_kind"] == kind
@@ -145,8 +161,13 @@ async def test_a_trunk_says_in_a_header_who_calls(stage: Stage) -> None:
 
 async def test_an_address_of_a_messaging_service_is_no_telephone(stage: Stage) -> None:
     base = stage.settings.public_url
-    fields = [("CallSid", "CA1"), ("AccountSid", stage.exchange.account_sid), ("To", LINE),
-              ("From", "whatsapp:+381641234567"), ("CallStatus", "ringing")]  # fmt: skip
+    fields = [
+        ("CallSid", "CA1"),
+        ("AccountSid", stage.exchange.account_sid),
+        ("To", LINE),
+        ("From", "whatsapp:+381641234567"),
+        ("CallStatus", "ringing"),
+    ]
     await stage.exchange.sender.fetch(f"{base}/telephony/voice", fields, {})
     (row,) = await stage.rows("SELECT caller_kind, caller_key FROM calls")
     assert row["caller_kind"] == "written"

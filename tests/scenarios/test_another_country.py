@@ -78,18 +78,18 @@ def _country(folder: Path, form: str = FORM) -> Path:
     (folder / "form.yaml").write_text(form.strip() + "\n")
     country = (definitions.SHIPPED / "country.yaml").read_text()
     for old, new in (
-        ("categories: chi", "categories: own"), ("contact_form: contact", "contact_form: short"),
-        ("referral_form: referral", "referral_form: ministry"), ("protocol: rs", "protocol: land"),
-    ):  # fmt: skip
+        ("categories: chi", "categories: own"),
+        ("contact_form: contact", "contact_form: short"),
+        ("referral_form: referral", "referral_form: ministry"),
+        ("protocol: rs", "protocol: land"),
+    ):
         country = country.replace(old, new)
     (folder / "country.yaml").write_text(country)
     text = (protocols.SHIPPED / "protocol-rs.yaml").read_text()
     head, _ = text.split("discloses:\n")
     listed = [line for line in text.splitlines() if line.startswith("  - service:")]
     disclosed = "".join(f"{line}\n    fields: [part_a]\n" for line in listed)
-    own = head.replace("protocol: rs", "protocol: land").replace(
-        "V-ONLINE-SEXUAL", "V-SEXUAL"
-    )  # fmt: skip
+    own = head.replace("protocol: rs", "protocol: land").replace("V-ONLINE-SEXUAL", "V-SEXUAL")
     (folder / "protocol.yaml").write_text(own + "discloses:\n" + disclosed)
     return folder
 
@@ -99,9 +99,15 @@ async def _there(night: Stage, folder: Path) -> Counsellor:
     await night.restart_server()
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
-        email="c@centre.example", sms="+381641111111", areas=("RS-06",),
-    )  # fmt: skip
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
+        email="c@centre.example",
+        sms="+381641111111",
+        areas=("RS-06",),
+    )
     await add_agency(night, "police", "police", sector="police", phones=(POLICE,))
     for number in (CENTRE, POLICE):
         phone(night, number, presses="1")
@@ -112,14 +118,21 @@ async def _refer(who: Counsellor, about: str, **more: Any) -> dict[str, dict[str
     contact_id = await new_contact(
         who,
         {
-            "note.who": "child", "note.line": "A child", "note.about": [about],
-            "note.district": "RS-06", "note.danger": "yes", "note.words": "She whispers.",
+            "note.who": "child",
+            "note.line": "A child",
+            "note.about": [about],
+            "note.district": "RS-06",
+            "note.danger": "yes",
+            "note.words": "She whispers.",
         },
-    )  # fmt: skip
+    )
     body = {
-        "urgency": "immediate", "contact_id": contact_id, "send": True,
-        "consent": {"given_by": "child", "scope": ["services", "authorities"]}, **more,
-    }  # fmt: skip
+        "urgency": "immediate",
+        "contact_id": contact_id,
+        "send": True,
+        "consent": {"given_by": "child", "scope": ["services", "authorities"]},
+        **more,
+    }
     answer = await who.ask("POST", "/referrals", body)
     assert answer.status_code == 201, answer.text
     found = [await referral_of(who, one["id"]) for one in answer.json()["referrals"]]

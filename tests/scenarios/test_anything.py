@@ -49,17 +49,21 @@ class Helpline(RuleBasedStateMachine):
     async def furnish(self) -> None:
         await self.stage.add_line()
         phones = {
-            "+38164999001": Phone(picks_up=2), "+38164999002": Phone(picks_up=None),
-            "+38164999003": Phone(picks_up=4), "sip:ana@desk.example": Phone(picks_up=1),
-        }  # fmt: skip
+            "+38164999001": Phone(picks_up=2),
+            "+38164999002": Phone(picks_up=None),
+            "+38164999003": Phone(picks_up=4),
+            "sip:ana@desk.example": Phone(picks_up=1),
+        }
         self.stage.exchange.phones.update(phones)
         at_desks = ("browser", "browser")
         if not self.stage.settings.has_conferences:
             at_desks = ("sip:ana@desk.example", "+38164999003")
         for name, endpoint in (
-            ("ana", at_desks[0]), ("boris", at_desks[1]), ("vera", "+38164999001"),
+            ("ana", at_desks[0]),
+            ("boris", at_desks[1]),
+            ("vera", "+38164999001"),
             ("never", "+38164999002"),
-        ):  # fmt: skip
+        ):
             self.counsellors.append(await self.stage.add_counsellor(name, endpoint=endpoint))
 
     async def check(self, seconds: float = 0) -> None:

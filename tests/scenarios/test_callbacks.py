@@ -185,9 +185,13 @@ async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None
     """At eleven in the evening somebody is on the rota from eight: then, and not before."""
     stage.stepped.move_to(stage.clock.now().replace(hour=22))
     await stage.add_counsellor(
-        "ana", state=None, recurrence="FREQ=DAILY", starts_at=time(8), minutes=480,
+        "ana",
+        state=None,
+        recurrence="FREQ=DAILY",
+        starts_at=time(8),
+        minutes=480,
         timezone="Europe/Belgrade",
-    )  # fmt: skip
+    )
     leg = await waits(stage, from_=CHILD)
     await asks(stage, leg, "1", "1", "1")
     assert leg.has_heard("Pozvaćemo te sutra između 8:00")

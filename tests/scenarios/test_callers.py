@@ -208,9 +208,12 @@ async def text(stage: Stage, from_: str, body: str) -> httpx2.Response:
     """A text to the line, signed as the provider signs it."""
     url = f"{stage.settings.public_url}/telephony/sms"
     fields = [
-        ("AccountSid", stage.exchange.account_sid), ("From", from_), ("To", "+38111116111"),
-        ("Body", body), ("MessageSid", "SM1"),
-    ]  # fmt: skip
+        ("AccountSid", stage.exchange.account_sid),
+        ("From", from_),
+        ("To", "+38111116111"),
+        ("Body", body),
+        ("MessageSid", "SM1"),
+    ]
     headers = {"X-Twilio-Signature": sign(stage.exchange.auth_token, url, fields)}
     return await stage.client.post(url, data=dict(fields), headers=headers)
 

@@ -48,9 +48,14 @@ async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage:
     assert await state() == "done"
     kinds = [e["kind"] for e in (await ana.ask("GET", f"/cases/{case['id']}")).json()["events"]]
     assert kinds == [
-        "opened", "contact linked", "contact linked", "follow-up set", "follow-up due",
-        "follow-up overdue", "follow-up done",
-    ]  # fmt: skip
+        "opened",
+        "contact linked",
+        "contact linked",
+        "follow-up set",
+        "follow-up due",
+        "follow-up overdue",
+        "follow-up done",
+    ]
 
 
 async def skip(stage: Stage, hours: float) -> None:
@@ -225,13 +230,19 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     contact_id = await new_contact(
         ana,
         {
-            **WHOLE, **agreed, "contact.kind": "professional", "caller.name": "Dr Vesna",
-            "caller.role": "health_worker", "caller.duty_to_report": "yes",
-            "caller.organisation": "Dom zdravlja", "caller.may_be_named": "no",
-            "child.a1.found_at": "Sigurna kuca 5", "incident.who_name": "Petar",
+            **WHOLE,
+            **agreed,
+            "contact.kind": "professional",
+            "caller.name": "Dr Vesna",
+            "caller.role": "health_worker",
+            "caller.duty_to_report": "yes",
+            "caller.organisation": "Dom zdravlja",
+            "caller.may_be_named": "no",
+            "child.a1.found_at": "Sigurna kuca 5",
+            "incident.who_name": "Petar",
             "incident.account": "She saw the bruises.",
         },
-    )  # fmt: skip
+    )
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
     status, said = await _printed(ana, case, purpose="court", recipient="Court", ground="consent")
     assert status == 409
@@ -241,8 +252,12 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     for missing in ({"recipient": ""}, {"ground": "vital_interests"}, {"ground": "court_order"}):
         body = {"purpose": "family", "recipient": "Father", **missing}
         assert (await _printed(ana, case, **body))[0] == 422
-    body = {"purpose": "family", "recipient": "Mother", "ground": "vital_interests",
-            "reason": "She has to keep him away tonight."}  # fmt: skip
+    body = {
+        "purpose": "family",
+        "recipient": "Mother",
+        "ground": "vital_interests",
+        "reason": "She has to keep him away tonight.",
+    }
     assert (await _printed(ana, case, **body, timeline=True))[0] == 422
     status, words = await _printed(ana, case, **body)
     assert status == 200, words
@@ -271,8 +286,10 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
         "SELECT detail, words_sealed FROM record_events WHERE kind = 'printed' ORDER BY id"
     )
     assert [row["detail"]["ground"] for row in found] == [
-        "vital_interests", "consent", "court_order",
-    ]  # fmt: skip
+        "vital_interests",
+        "consent",
+        "court_order",
+    ]
     assert all(row["words_sealed"] for row in found)
 
 
@@ -284,9 +301,10 @@ async def test_withdrawn_consent_is_withdrawn_for_paper_too(stage: Stage) -> Non
     body = {"purpose": "conference", "recipient": "Conference"}
     assert (await _printed(ana, case, **body))[0] == 200
     made = await ana.ask(
-        "POST", "/referrals",
+        "POST",
+        "/referrals",
         {"urgency": "routine", "contact_id": contact_id, "services": ["shelter"]},
-    )  # fmt: skip
+    )
     path = f"/referrals/{made.json()['id']}/withdraw-consent"
     assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
     status, said = await _printed(ana, case, **body)

@@ -35,9 +35,12 @@ async def test_a_plan_says_what_is_done_for_which_goal_by_whom_until_when(stage:
     case = await new_case(ana, {"goal.g1": 1, "goal.g1.goal": "Goes to school every day"})
     path, today = f"/cases/{case['id']}/follow-ups", stage.clock.now().date()
     step = {
-        "about": "intervention", "due_on": (today + timedelta(days=2)).isoformat(),
-        "words": "A tutor comes on Tuesdays", "goal": "g1", "provider": "Centar za mlade",
-    }  # fmt: skip
+        "about": "intervention",
+        "due_on": (today + timedelta(days=2)).isoformat(),
+        "words": "A tutor comes on Tuesdays",
+        "goal": "g1",
+        "provider": "Centar za mlade",
+    }
     for wrong in ({"goal": "g9"}, {"words": ""}, {"about": "check"}):
         assert (await ana.ask("POST", path, step | wrong)).status_code == 422, wrong
     assert (await ana.ask("POST", path, step)).status_code == 201
@@ -193,8 +196,10 @@ async def test_cases_of_brothers_and_sisters_are_linked_both_ways(stage: Stage) 
     for here, there in ((first, second), (second, first)):
         (linked,) = (await case_of(ana, here))["linked"]
         assert (linked["code"], linked["tie"], linked["readable"]) == (
-            there["code"], "siblings", True,
-        )  # fmt: skip
+            there["code"],
+            "siblings",
+            True,
+        )
     # Who works on one of them only sees that there is another, and not what it says.
     await ana.ask("POST", f"/cases/{second['id']}/members", {"name": "bora"})
     (linked,) = (await case_of(bora, second))["linked"]
@@ -262,12 +267,17 @@ async def test_a_referral_from_a_case_takes_the_answers_of_the_case(stage: Stage
     case = await new_case(
         ana,
         {
-            "case.story": "He has not been at school for two weeks.", "case.place": "RS-BG",
-            "child.c1": 1, "child.c1.name": "Marko Ilić", "child.c1.age": 9,
+            "case.story": "He has not been at school for two weeks.",
+            "case.place": "RS-BG",
+            "child.c1": 1,
+            "child.c1.name": "Marko Ilić",
+            "child.c1.age": 9,
             "child.c1.born_on": "2020-05-01",
-            "child.c2": 2, "child.c2.name": "Mina Ilić", "child.c2.age": 5,
+            "child.c2": 2,
+            "child.c2.name": "Mina Ilić",
+            "child.c2.age": 5,
         },
-    )  # fmt: skip
+    )
     body = {"urgency": "routine", "services": ["shelter"], "case_id": case["id"]}
     wrong = await ana.ask("POST", "/referrals", body | {"children": ["c9"]})
     assert wrong.status_code == 422

@@ -30,8 +30,9 @@ async def test_whoever_talks_opens_what_is_there_for_a_reason(stage: Stage) -> N
     ana, bora, mine = await _known(stage)
     (earlier,) = await stage.rows("SELECT id, code FROM contacts WHERE headline = 'June'")
     assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 404
-    assert (await bora.ask("POST", f"/contacts/{mine}/open-earlier", {"reason": " "})).status_code \
-        == 422  # fmt: skip
+    assert (
+        await bora.ask("POST", f"/contacts/{mine}/open-earlier", {"reason": " "})
+    ).status_code == 422
     opened = await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
     assert [one["code"] for one in opened.json()] == [earlier["code"]]
     read = await bora.ask("GET", f"/contacts/{earlier['id']}")

@@ -17,15 +17,23 @@ OVERRIDE = {"basis": "vital_interests", "reason": "They are alone with him tonig
 async def _brothers(night: Stage, who: Counsellor, **more: Any) -> dict[str, dict[str, Any]]:
     """Two brothers at two services, by child and service."""
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
         email="centre@example.org",
-    )  # fmt: skip
+    )
     await add_agency(night, "school", "education", sector="education", email="school@example.org")
     contact_id = await new_contact(who, BROTHERS)
     body = {
-        "urgency": "urgent", "contact_id": contact_id, "consent": AGREED,
-        "services": ["child_protection", "education"], "send": True, **more,
-    }  # fmt: skip
+        "urgency": "urgent",
+        "contact_id": contact_id,
+        "consent": AGREED,
+        "services": ["child_protection", "education"],
+        "send": True,
+        **more,
+    }
     answer = await who.ask("POST", "/referrals", body)
     assert answer.status_code == 201, answer.text
     found = [await referral_of(who, one["id"]) for one in answer.json()["referrals"]]
@@ -64,9 +72,12 @@ async def test_consent_counts_for_the_same_service_and_child_only(night: Stage) 
     made = await _brothers(night, ana, send=False)
     first = made["Marko child_protection"]
     again = {
-        "urgency": "urgent", "contact_id": first["contact_id"], "seen_open": True,
-        "services": ["child_protection", "health"], "children": ["a1"],
-    }  # fmt: skip
+        "urgency": "urgent",
+        "contact_id": first["contact_id"],
+        "seen_open": True,
+        "services": ["child_protection", "health"],
+        "children": ["a1"],
+    }
     answer = (await ana.ask("POST", "/referrals", again)).json()["referrals"]
     sent = [await ana.ask("POST", f"/referrals/{one['id']}/send", {}) for one in answer]
     assert [one.status_code for one in sent] == [200, 409], "nothing was said about health"

@@ -315,10 +315,14 @@ async def test_search_finds_over_scripts_and_misspellings_and_only_what_one_may_
     jovana = await completed(ana)
     djordje = await completed(
         ana,
-        **{"child.a1.name": "Đorđe Živković", "child.a1.phone": "064/123-45-67",
-           "contact.headline": "Dečak beži od kuće", "contact.categories": ["MS-OTHER"],
-           "contact.place": "RS-06"},
-    )  # fmt: skip
+        **{
+            "child.a1.name": "Đorđe Živković",
+            "child.a1.phone": "064/123-45-67",
+            "contact.headline": "Dečak beži od kuće",
+            "contact.categories": ["MS-OTHER"],
+            "contact.place": "RS-06",
+        },
+    )
     await completed(bora, **{"child.a1.name": "Jovana Petrović"})
 
     async def ids(who: Counsellor = ana, **body: str) -> set[str]:
@@ -348,18 +352,29 @@ async def test_search_finds_over_scripts_and_misspellings_and_only_what_one_may_
 async def test_nothing_sealed_is_readable_in_the_database(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     secrets = {
-        "child.a1.name": "Zzname Zzsurname", "child.a1.found_at": "Zzstreet 5",
-        "child.a1.phone": "+381649998877", "incident.account": "Zzstory",
-        "actions.summary": "Zzsummary", "wishes.child_wants": "Zzwish",
-    }  # fmt: skip
+        "child.a1.name": "Zzname Zzsurname",
+        "child.a1.found_at": "Zzstreet 5",
+        "child.a1.phone": "+381649998877",
+        "incident.account": "Zzstory",
+        "actions.summary": "Zzsummary",
+        "wishes.child_wants": "Zzwish",
+    }
     contact_id = await completed(ana, **secrets)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
     await ana.ask("POST", f"/cases/{case}/notes", {"text": "Zznote"})
     await ana.ask("POST", f"/contacts/{contact_id}/reopen", {"reason": "Zzreason"})
     await ana.ask("POST", "/contacts/search", {"name": "Zzname"})
     words = (
-        "zzname", "zzsur", "zzstre", "zzstor", "zzsumm", "zzwish", "zznote", "zzreas", "9998877",
-    )  # fmt: skip
+        "zzname",
+        "zzsur",
+        "zzstre",
+        "zzstor",
+        "zzsumm",
+        "zzwish",
+        "zznote",
+        "zzreas",
+        "9998877",
+    )
     assert await tables_with(stage, *words) == []
     # The look itself sees through hex and base64.
     assert "zzname" in legible("x " + base64.b64encode(b'"Zzname here"').decode())
@@ -391,8 +406,10 @@ async def test_every_reading_is_in_the_log_and_the_log_is_whole(stage: Stage) ->
     other = await completed(ana)
     await stage.rows(
         "UPDATE contacts c SET sealed = o.sealed FROM contacts o "
-        "WHERE c.id = %s AND o.id = %s RETURNING c.id", other, contact_id,
-    )  # fmt: skip
+        "WHERE c.id = %s AND o.id = %s RETURNING c.id",
+        other,
+        contact_id,
+    )
     moved = await ana.ask("GET", f"/contacts/{other}")
     assert (moved.status_code, moved.json()["error"]) == (500, "CannotOpen")
 

@@ -109,8 +109,9 @@ async def test_closed_by_mistake_is_counted_as_what_it_was(stage: Stage) -> None
     await ana.ask("POST", f"/contacts/{contact}/close", {"closed_as": "silent"})
     again = await ana.ask("POST", f"/contacts/{contact}/reopen", {"reason": "wrong key"})
     assert (again.json()["closed_as"], again.json()["categories"]) == (
-        None, ["V", "V-BULLYING", "EO", "EO-SCHOOL"],
-    )  # fmt: skip
+        None,
+        ["V", "V-BULLYING", "EO", "EO-SCHOOL"],
+    )
     (await ana.ask("POST", f"/contacts/{contact}/complete")).raise_for_status()
     found = (await ana.ask("POST", "/contacts/search", {"category": "V-BULLYING"})).json()
     assert [c["id"] for c in found["contacts"]] == [contact]

@@ -165,8 +165,10 @@ async def test_a_case_whose_risk_rises(night: Stage) -> None:
     assert await alarms(ana) == []
     events = await night.rows("SELECT detail FROM record_events WHERE kind = 'risk set'")
     assert [(e["detail"]["before"], e["detail"]["after"]) for e in events] == [
-        (None, "medium"), ("medium", "low"), ("low", "high"),
-    ]  # fmt: skip
+        (None, "medium"),
+        ("medium", "low"),
+        ("low", "high"),
+    ]
 
 
 async def test_an_agency_that_acts_and_has_not_opened_the_details(night: Stage, post: Mail) -> None:

@@ -18,11 +18,20 @@ CENTRE, POLICE, SHELTER = "+381113000001", "+381113000002", "+381113000003"
 AGREED = {"given_by": "child", "scope": ["services", "authorities"]}
 # Two brothers: the second is two years old.
 BROTHERS = {
-    "contact.kind": "child", "contact.headline": "Two brothers alone",
-    "contact.categories": ["V-NEGLECT"], "contact.place": "RS-BG", "contact.there_now": "yes",
-    "child.a1": 1, "child.a1.name": "Marko", "child.a1.age": 11, "child.a1.gender": "boy",
-    "child.b2": 2, "child.b2.name": "Pavle", "child.b2.age": 2, "child.b2.gender": "boy",
-}  # fmt: skip
+    "contact.kind": "child",
+    "contact.headline": "Two brothers alone",
+    "contact.categories": ["V-NEGLECT"],
+    "contact.place": "RS-BG",
+    "contact.there_now": "yes",
+    "child.a1": 1,
+    "child.a1.name": "Marko",
+    "child.a1.age": 11,
+    "child.a1.gender": "boy",
+    "child.b2": 2,
+    "child.b2.name": "Pavle",
+    "child.b2.age": 2,
+    "child.b2.gender": "boy",
+}
 
 
 async def _centre(night: Stage) -> None:
@@ -41,9 +50,13 @@ async def _refer(who: Counsellor, contact_id: str, **more: Any) -> list[dict[str
 async def test_two_siblings_are_two_referrals_and_one_conversation(night: Stage) -> None:
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
         email="centre@example.org",
-    )  # fmt: skip
+    )
     duty = phone(night, CENTRE, presses="1")
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
@@ -61,9 +74,10 @@ async def test_two_siblings_are_two_referrals_and_one_conversation(night: Stage)
     # What came of it is written for each.
     for one, outcome in zip(made, ("child_safe_at_home_with_plan", "with_kin"), strict=True):
         done = await ana.ask(
-            "POST", f"/referrals/{one['id']}/complete",
+            "POST",
+            f"/referrals/{one['id']}/complete",
             {"agency": "centre", "name": "Mira", "outcome": outcome},
-        )  # fmt: skip
+        )
         assert done.status_code == 200, done.text
 
 
@@ -76,9 +90,13 @@ async def test_two_siblings_are_one_conversation_on_somleng(
         await night.add_line()
         ana = await night.add_counsellor("ana", state=None)
         await add_agency(
-            night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+            night,
+            "centre",
+            "child_protection",
+            sector="social_welfare",
+            phones=(CENTRE,),
             email="centre@example.org",
-        )  # fmt: skip
+        )
         duty = phone(night, CENTRE, presses="1")
         made = await _refer(
             ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
@@ -97,9 +115,13 @@ async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
     """The duty phone has pressed 1 for both; the program dies when only one is written down."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
         email="centre@example.org",
-    )  # fmt: skip
+    )
     duty = phone(night, CENTRE, presses="1")
     real, reached = answering.take_siblings, asyncio.Event()
 
@@ -131,9 +153,12 @@ async def test_a_sibling_whom_the_service_does_not_take_goes_elsewhere(night: St
     await add_agency(night, "small", "shelter", phones=(POLICE,), age_from=0, age_to=6)
     elder, small = phone(night, SHELTER, presses="1"), phone(night, POLICE, presses="1")
     made = await _refer(
-        ana, await new_contact(ana, BROTHERS), services=["shelter"], send=True,
+        ana,
+        await new_contact(ana, BROTHERS),
+        services=["shelter"],
+        send=True,
         directly="There is nobody at home.",
-    )  # fmt: skip
+    )
     await night.advance(60)
     asked = [(await referral_of(ana, one["id"]))["approaches"][0]["agency"] for one in made]
     assert asked == ["teens", "small"]
@@ -161,19 +186,27 @@ async def test_what_is_only_close_is_confirmed_before_it_is_told(night: Stage) -
         night, "centre", "child_protection", sector="social_welfare", email="c@a.example"
     )
     answers = BROTHERS | {
-        "contact.kind": "professional", "contact.there_now": "unknown",
-        "caller.name": "Dr Vesna", "caller.role": "health_worker", "caller.duty_to_report": "yes",
-        "caller.organisation": "Dom zdravlja", "caller.may_be_named": "no",
-        "incident.account": "He says that he fell.", "incident.caregiver_knows": "yes",
+        "contact.kind": "professional",
+        "contact.there_now": "unknown",
+        "caller.name": "Dr Vesna",
+        "caller.role": "health_worker",
+        "caller.duty_to_report": "yes",
+        "caller.organisation": "Dom zdravlja",
+        "caller.may_be_named": "no",
+        "incident.account": "He says that he fell.",
+        "incident.caregiver_knows": "yes",
         "actions.summary": "I think that he was beaten.",
-    }  # fmt: skip
+    }
     contact_id = await new_contact(ana, answers)
     made, _ = await _refer(
         ana, contact_id, services=["child_protection"], urgency="routine", children=["a1", "b2"]
     )
     assert set(made["to_confirm"]) == {
-        "reason.place", "reason.why", "family.caregiver_informed", "wishes.own_words",
-    }  # fmt: skip
+        "reason.place",
+        "reason.why",
+        "family.caregiver_informed",
+        "wishes.own_words",
+    }
     assert "parties.reporter" not in made["answers"], "she does not want to be named"
     refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
     assert refused.status_code == 409
@@ -231,16 +264,22 @@ async def test_the_reporter_travels_along_where_they_agreed(night: Stage) -> Non
         night, "centre", "child_protection", sector="social_welfare", email="c@a.example"
     )
     answers = BROTHERS | {
-        "contact.kind": "professional", "caller.name": "Dr Vesna", "caller.role": "health_worker",
-        "caller.duty_to_report": "yes", "caller.organisation": "Dom zdravlja",
-        "caller.phone": "+381112223334", "caller.may_be_named": "yes",
-    }  # fmt: skip
+        "contact.kind": "professional",
+        "caller.name": "Dr Vesna",
+        "caller.role": "health_worker",
+        "caller.duty_to_report": "yes",
+        "caller.organisation": "Dom zdravlja",
+        "caller.phone": "+381112223334",
+        "caller.may_be_named": "yes",
+    }
     made, _ = await _refer(ana, await new_contact(ana, answers), services=["child_protection"])
     found = {p: v for p, v in made["answers"].items() if p.startswith("parties.")}
     assert found == {
-        "parties.reporter": "Dr Vesna", "parties.organisation": "Dom zdravlja",
-        "parties.role": "Health worker", "parties.phone": "+381112223334",
-    }  # fmt: skip
+        "parties.reporter": "Dr Vesna",
+        "parties.organisation": "Dom zdravlja",
+        "parties.role": "Health worker",
+        "parties.phone": "+381112223334",
+    }
 
 
 async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
@@ -253,9 +292,13 @@ async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
     await add_agency(night, "school", "education", sector="education", email="s@a.example")
     contact_id = await new_contact(ana, BROTHERS)
     made = await _refer(
-        ana, contact_id, services=["child_protection", "education"], children=["a1"],
-        answers={"child.confidential": "yes"}, send=True,
-    )  # fmt: skip
+        ana,
+        contact_id,
+        services=["child_protection", "education"],
+        children=["a1"],
+        answers={"child.confidential": "yes"},
+        send=True,
+    )
     told = {one["service"]: await _told(ana, one["id"]) for one in made}
     assert "Marko" in told["child_protection"], "by protocol it has to know"
     assert "Marko" not in told["education"]

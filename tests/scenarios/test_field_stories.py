@@ -44,9 +44,14 @@ async def test_a_runaway_who_is_found_elsewhere(night: Stage, post: Mail) -> Non
     ana = await night.add_counsellor("ana")
     house = {"sector": "shelter", "sms": TEXTS}
     await add_agency(
-        night, "belgrade", "shelter", phones=(BELGRADE,), areas=("RS-BG",), email="b@a.example",
+        night,
+        "belgrade",
+        "shelter",
+        phones=(BELGRADE,),
+        areas=("RS-BG",),
+        email="b@a.example",
         **house,
-    )  # fmt: skip
+    )
     await add_agency(
         night, "nis", "shelter", phones=(NIS,), areas=("RS-20",), email="n@a.example", **house
     )
@@ -55,10 +60,15 @@ async def test_a_runaway_who_is_found_elsewhere(night: Stage, post: Mail) -> Non
     call = await night.call_of(leg)
     contact_id = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["id"]
     girl = {
-        "contact.kind": "child", "contact.headline": "Has run away", "contact.place": "RS-BG",
-        "contact.there_now": "yes", "contact.categories": ["MS-RUNAWAY"], "child.a1": 1,
-        "child.a1.name": "Mila", "child.a1.age": 14,
-    }  # fmt: skip
+        "contact.kind": "child",
+        "contact.headline": "Has run away",
+        "contact.place": "RS-BG",
+        "contact.there_now": "yes",
+        "contact.categories": ["MS-RUNAWAY"],
+        "child.a1": 1,
+        "child.a1.name": "Mila",
+        "child.a1.age": 14,
+    }
     await write(ana, contact_id, girl)
     override = {"basis": "vital_interests", "reason": "A girl alone at night."}
     wish = {"urgency": "immediate", "services": ["shelter"], "contact_id": contact_id}
@@ -91,27 +101,44 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
     family never hears who she is."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=(BELGRADE,),
-        email="c@a.example", sms=TEXTS,
-    )  # fmt: skip
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(BELGRADE,),
+        email="c@a.example",
+        sms=TEXTS,
+    )
     duty, texts = phone(night, BELGRADE), phone(night, TEXTS).texts
     contact_id = await new_contact(
         ana,
         {
-            "contact.kind": "professional", "contact.headline": "Bruises at a check-up",
-            "contact.categories": ["V-PHYSICAL"], "contact.place": "RS-BG",
-            "contact.there_now": "yes", "caller.name": "Dr Vesna Ilić",
-            "caller.phone": "+381641112223", "caller.role": "health_worker",
-            "caller.organisation": "Dom zdravlja", "caller.duty_to_report": "yes",
-            "caller.wants_feedback": "yes", "caller.may_be_named": "yes",
-            "child.a1": 1, "child.a1.name": "Luka", "child.a1.age": 4,
+            "contact.kind": "professional",
+            "contact.headline": "Bruises at a check-up",
+            "contact.categories": ["V-PHYSICAL"],
+            "contact.place": "RS-BG",
+            "contact.there_now": "yes",
+            "caller.name": "Dr Vesna Ilić",
+            "caller.phone": "+381641112223",
+            "caller.role": "health_worker",
+            "caller.organisation": "Dom zdravlja",
+            "caller.duty_to_report": "yes",
+            "caller.wants_feedback": "yes",
+            "caller.may_be_named": "yes",
+            "child.a1": 1,
+            "child.a1.name": "Luka",
+            "child.a1.age": 4,
         },
-    )  # fmt: skip
+    )
     duty_ = {"basis": "legal_obligation", "reason": "Duty to report, family law."}
     (made,) = await refer(
-        ana, urgency="urgent", services=["child_protection"], contact_id=contact_id,
-        override=duty_, send=True,
-    )  # fmt: skip
+        ana,
+        urgency="urgent",
+        services=["child_protection"],
+        contact_id=contact_id,
+        override=duty_,
+        send=True,
+    )
     await night.advance(60)
     assert duty.rung == 1
     link, seen = await opened(night, post, "c@a.example", texts)
@@ -131,9 +158,12 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
     assert next(c for c in found["clocks"] if c["kind"] == "feedback")["stopped_at"]
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()
     paper = {
-        "purpose": "family", "recipient": "Mother", "ground": "vital_interests",
-        "reason": "She keeps him away.", "contacts": True,
-    }  # fmt: skip
+        "purpose": "family",
+        "recipient": "Mother",
+        "ground": "vital_interests",
+        "reason": "She keeps him away.",
+        "contacts": True,
+    }
     printed = await ana.ask("POST", f"/cases/{case['id']}/print", paper)
     assert printed.status_code == 200
     words = "".join(p.extract_text() for p in PdfReader(BytesIO(printed.content)).pages)
@@ -146,25 +176,41 @@ async def test_a_stranger_at_the_duty_phone_of_two_siblings(night: Stage, post: 
     """A wrong number that presses everything stops no help for either child, and is marked."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare",
-        phones=(POLICE, BELGRADE), email="c@a.example", sms=TEXTS,
-    )  # fmt: skip
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(POLICE, BELGRADE),
+        email="c@a.example",
+        sms=TEXTS,
+    )
     stranger = phone(night, POLICE, presses="3")
     duty, texts = phone(night, BELGRADE), phone(night, TEXTS).texts
     contact_id = await new_contact(
         ana,
         {
-            "contact.kind": "child", "contact.headline": "Two sisters alone",
-            "contact.categories": ["V-NEGLECT"], "contact.place": "RS-BG",
-            "contact.there_now": "yes", "child.a1": 1, "child.a1.name": "Ema",
-            "child.a1.age": 9, "child.b2": 2, "child.b2.name": "Lena", "child.b2.age": 6,
+            "contact.kind": "child",
+            "contact.headline": "Two sisters alone",
+            "contact.categories": ["V-NEGLECT"],
+            "contact.place": "RS-BG",
+            "contact.there_now": "yes",
+            "child.a1": 1,
+            "child.a1.name": "Ema",
+            "child.a1.age": 9,
+            "child.b2": 2,
+            "child.b2.name": "Lena",
+            "child.b2.age": 6,
         },
-    )  # fmt: skip
+    )
     agreed = {"given_by": "child", "scope": ["services", "authorities"]}
     made = await refer(
-        ana, urgency="immediate", services=["child_protection"], contact_id=contact_id,
-        consent=agreed, send=True,
-    )  # fmt: skip
+        ana,
+        urgency="immediate",
+        services=["child_protection"],
+        contact_id=contact_id,
+        consent=agreed,
+        send=True,
+    )
     await night.advance(240)
     assert stranger.rung >= 1
     assert duty.rung >= 1

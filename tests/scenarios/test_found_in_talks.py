@@ -203,11 +203,19 @@ async def test_who_has_handed_the_child_over_cannot_hang_up_on_them(stage: Stage
 
 
 BAD_RULES = [
-    "FREQ=WEEKLY;INTERVAL=0;BYDAY=MO", "FREQ=DAILY;INTERVAL=-1", "FREQ=MONTHLY;BYDAY=+99MO",
-    "FREQ=DAILY EXDATE:20300101T000000Z", "FREQ=DAILY;BYSETPOS=99", "FREQ=DAILY;COUNT=99999999",
-    "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=DAILY;FREQ=WEEKLY", "BYDAY=MO", "",
-    "FREQ=DAILY;UNTIL=99991231T000000", "FREQ=DAILY;COUNT=3;UNTIL=20300101",
-]  # fmt: skip
+    "FREQ=WEEKLY;INTERVAL=0;BYDAY=MO",
+    "FREQ=DAILY;INTERVAL=-1",
+    "FREQ=MONTHLY;BYDAY=+99MO",
+    "FREQ=DAILY EXDATE:20300101T000000Z",
+    "FREQ=DAILY;BYSETPOS=99",
+    "FREQ=DAILY;COUNT=99999999",
+    "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+    "FREQ=DAILY;FREQ=WEEKLY",
+    "BYDAY=MO",
+    "",
+    "FREQ=DAILY;UNTIL=99991231T000000",
+    "FREQ=DAILY;COUNT=3;UNTIL=20300101",
+]
 
 
 @pytest.mark.parametrize("rule", BAD_RULES)
@@ -221,18 +229,36 @@ async def test_a_rule_that_would_stop_the_rota_is_refused(stage: Stage, rule: st
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("changes", {"kind": "absence", "from_at": "9999-12-31T00:00:00-12:00",
-                     "until_at": "9999-12-31T23:00:00-12:00"}),
-        ("changes", {"kind": "absence", "from_at": "0001-01-01T00:00:00",
-                     "until_at": "2030-01-20T00:00:00"}),
-        ("changes", {"kind": "absence", "from_at": "2030-01-20T00:00:00Z",
-                     "until_at": "2050-01-20T00:00:00Z"}),
+        (
+            "changes",
+            {
+                "kind": "absence",
+                "from_at": "9999-12-31T00:00:00-12:00",
+                "until_at": "9999-12-31T23:00:00-12:00",
+            },
+        ),
+        (
+            "changes",
+            {
+                "kind": "absence",
+                "from_at": "0001-01-01T00:00:00",
+                "until_at": "2030-01-20T00:00:00",
+            },
+        ),
+        (
+            "changes",
+            {
+                "kind": "absence",
+                "from_at": "2030-01-20T00:00:00Z",
+                "until_at": "2050-01-20T00:00:00Z",
+            },
+        ),
         ("shifts", {"days": ["MO"], "begins": "08:00", "ends": "16:00", "first_on": "9999-12-31"}),
         ("shifts", {"days": ["MO"], "begins": "08:00", "ends": "16:00", "timezone": "Europe"}),
         ("shifts", {"days": ["MO"], "begins": "08:00", "ends": "16:00", "timezone": "A" * 299}),
         ("holidays", {"day": "9999-12-31", "name": "x"}),
     ],
-)  # fmt: skip
+)
 async def test_a_time_that_cannot_be_is_refused_and_stops_nobody(
     stage: Stage, path: str, body: dict[str, Any]
 ) -> None:
@@ -270,8 +296,13 @@ async def test_an_end_that_is_no_end_is_refused(stage: Stage) -> None:
 async def test_a_calendar_that_is_taken_in_again_keeps_the_reasons(stage: Stage) -> None:
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
     ana = await stage.add_counsellor("ana")
-    body = {"kind": "absence", "staff_id": str(ana.id), "from_at": "2030-01-20T08:00",
-            "until_at": "2030-01-20T16:00", "reason": "surgery"}  # fmt: skip
+    body = {
+        "kind": "absence",
+        "staff_id": str(ana.id),
+        "from_at": "2030-01-20T08:00",
+        "until_at": "2030-01-20T16:00",
+        "reason": "surgery",
+    }
     assert (await ana.ask("POST", "/roster/changes", body)).status_code == 201
     content = (await chief.ask("GET", "/roster.ics")).content
     assert (await send(stage, chief, content)).status_code == 200

@@ -389,9 +389,15 @@ async def test_a_transfer_ends_the_talk_however_many_calls_came_since(stage: Sta
     for n in range(210):
         sid = stage.exchange.sids.new("CA")
         stage.exchange.legs[sid] = Leg(
-            sid=sid, account=stage.exchange.account_sid, from_=f"+3816400{n:05d}", to="+38111",
-            direction="inbound", party=Caller(), created_at=stage.clock.now(), status="completed",
-        )  # fmt: skip
+            sid=sid,
+            account=stage.exchange.account_sid,
+            from_=f"+3816400{n:05d}",
+            to="+38111",
+            direction="inbound",
+            party=Caller(),
+            created_at=stage.clock.now(),
+            status="completed",
+        )
     mira, _ = await at_phone(stage, "mira", MIRA)
     call = await stage.call_of(leg)
     old = leg.talks_with
@@ -494,9 +500,13 @@ async def test_a_message_of_somebody_else_is_not_taken_for_ours(
         x = stage.exchange
         sid = x.sids.new("SM")
         x.messages[sid] = Message(
-            sid=sid, to=LINE, from_="+381641234567", body="?", created_at=stage.clock.now(),
+            sid=sid,
+            to=LINE,
+            from_="+381641234567",
+            body="?",
+            created_at=stage.clock.now(),
             status_callback=None,
-        )  # fmt: skip
+        )
         found = await Provider(stage.settings).find_message(
             to="+381113000001", since=stage.clock.now(), known=set()
         )

@@ -348,8 +348,9 @@ async def test_a_strangers_one_stops_no_help(night: Stage) -> None:
     await night.advance(120)
     found = await referral_of(ana, referral_id)
     assert [r["result"] for r in found["rungs"] if r["kind"] == "phone"] == [
-        "not_confirmed", "acknowledged",
-    ]  # fmt: skip
+        "not_confirmed",
+        "acknowledged",
+    ]
     heard = " ".join(h.text for h in stranger.heard)
     assert "If you are House, press" in heard
     assert duty.rung == 1

@@ -19,11 +19,16 @@ from tests.scenarios.test_rota import waits
 def leg_of(stage: Stage, **values: object) -> Leg:
     """A leg at the provider of which nobody has told us."""
     known: dict[str, object] = {
-        "sid": stage.exchange.sids.new("CA"), "account": stage.exchange.account_sid,
-        "from_": "+381641239999", "to": LINE, "direction": "inbound", "party": Caller(),
-        "created_at": stage.clock.now(), "status": "in-progress",
+        "sid": stage.exchange.sids.new("CA"),
+        "account": stage.exchange.account_sid,
+        "from_": "+381641239999",
+        "to": LINE,
+        "direction": "inbound",
+        "party": Caller(),
+        "created_at": stage.clock.now(),
+        "status": "in-progress",
         "answered_at": stage.clock.now(),
-    }  # fmt: skip
+    }
     leg = Leg(**{**known, **values})  # type: ignore[arg-type]
     stage.exchange.legs[leg.sid] = leg
     return leg
@@ -87,9 +92,14 @@ async def test_a_live_talk_is_never_ended_by_a_list_that_leaves_it_out(stage: St
 async def test_a_leg_of_another_program_on_the_account_is_left_alone(stage: Stage) -> None:
     """It shows the line's own number, and no row of ours says that we asked for it."""
     theirs = leg_of(
-        stage, direction="outbound-api", from_=LINE, to="+38164999001", party=Phone(),
-        status="ringing", answered_at=None,
-    )  # fmt: skip
+        stage,
+        direction="outbound-api",
+        from_=LINE,
+        to="+38164999001",
+        party=Phone(),
+        status="ringing",
+        answered_at=None,
+    )
     await stage.advance(200)
     assert not theirs.over
 
@@ -123,8 +133,9 @@ async def test_nobody_stays_busy_with_a_call_that_is_not_there(stage: Stage) -> 
     )
     await stage.rows(
         "UPDATE presences SET state = 'break', cause = 'helps in a talk'"
-        " WHERE counsellor_id = %s RETURNING 1", boris.id,
-    )  # fmt: skip
+        " WHERE counsellor_id = %s RETURNING 1",
+        boris.id,
+    )
     await stage.advance(110)
     # Nothing was heard of their browsers meanwhile.
     assert await ana.presence() in ("available", "away")

@@ -28,8 +28,10 @@ def room(stage: Stage) -> Conference:
 
 def inside(stage: Stage) -> set[str]:
     """Where the legs in the conference are: the caller, clients and phones."""
-    return {p.leg.from_ if p.leg.direction == "inbound" else p.leg.to
-            for p in room(stage).participants.values()}  # fmt: skip
+    return {
+        p.leg.from_ if p.leg.direction == "inbound" else p.leg.to
+        for p in room(stage).participants.values()
+    }
 
 
 def client(who: Counsellor) -> str:
@@ -80,8 +82,12 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert leg.over
     row = await done(stage, leg)
     assert (row["outcome"], row["ended_by"], row["returned"]) == ("answered", "counsellor", 0)
-    kinds = [e["kind"] for e in await stage.rows(
-        "SELECT kind FROM call_events WHERE call_id = %s ORDER BY id", call["id"])]  # fmt: skip
+    kinds = [
+        e["kind"]
+        for e in await stage.rows(
+            "SELECT kind FROM call_events WHERE call_id = %s ORDER BY id", call["id"]
+        )
+    ]
     for kind in ("party_asked", "hold", "party_joined", "resume", "handed_over"):
         assert kind in kinds
     assert kinds.count("handed_over") == 1

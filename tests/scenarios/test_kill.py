@@ -43,16 +43,24 @@ class Program:
 
     def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "app.cli", *words], env=self.environment, input=given,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "app.cli", *words],
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def serve(self, *words: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port), *words],
-            env=self.environment, stdout=self.log, stderr=self.log, text=True,
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
+            text=True,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
     def kill(self) -> None:
         assert self.process is not None
@@ -222,8 +230,11 @@ async def test_killed_again_and_again_while_the_ladder_climbs(anyio_backend: str
             assert (await client.post(api + "/session", json=right)).status_code == 200
             override = {"basis": "vital_interests", "reason": "In danger tonight."}
             body = {
-                "urgency": "immediate", "services": ["shelter"], "override": override, "send": True
-            }  # fmt: skip
+                "urgency": "immediate",
+                "services": ["shelter"],
+                "override": override,
+                "send": True,
+            }
             made = await client.post(api + "/referrals", json=body)
             assert made.status_code == 201, made.text
             for wait in (0.0, 0.4, 1.1, 0.7, 1.6):

@@ -239,9 +239,13 @@ async def test_a_voice_message_is_fetched_sealed_heard_and_deleted_at_the_provid
 
 async def test_nobody_on_duty_says_when_somebody_will_be(stage: Stage) -> None:
     await stage.add_counsellor(
-        "night", recurrence="FREQ=DAILY", timezone="Europe/Belgrade", minutes=480, state=None,
+        "night",
+        recurrence="FREQ=DAILY",
+        timezone="Europe/Belgrade",
+        minutes=480,
+        state=None,
         starts_at=time(22, 0),
-    )  # fmt: skip
+    )
     leg = stage.ring()
     leg.party.message_seconds = 9  # type: ignore[union-attr]
     await stage.advance(2)

@@ -67,8 +67,13 @@ async def test_2b_a_talk_that_we_hear_of_only_after_its_end(stage: Stage) -> Non
 
 async def test_2c_the_end_overtakes_the_beginning(stage: Stage) -> None:
     """A completed status for a ring that never reached us, and then the ring itself."""
-    fields = [("CallSid", "CAlate"), ("From", "+381641234567"), ("To", "+38111116111"),
-              ("AccountSid", stage.exchange.account_sid), ("Direction", "inbound")]  # fmt: skip
+    fields = [
+        ("CallSid", "CAlate"),
+        ("From", "+381641234567"),
+        ("To", "+38111116111"),
+        ("AccountSid", stage.exchange.account_sid),
+        ("Direction", "inbound"),
+    ]
     base = stage.settings.public_url
     over = [*fields, ("CallStatus", "completed"), ("SequenceNumber", "0")]
     assert await stage.exchange.sender.call_back(f"{base}/telephony/status", over)
@@ -300,9 +305,11 @@ async def test_12b_a_known_number_is_matched_and_stands_nowhere(stage: Stage) ->
     assert first["caller_key"] == second["caller_key"] is not None
     assert first["caller_number_sealed"] != second["caller_number_sealed"]
     opened = stage.ground.keys.open(
-        first["caller_number_sealed"], table="calls", column="caller_number_sealed",
+        first["caller_number_sealed"],
+        table="calls",
+        column="caller_number_sealed",
         row=first["id"],
-    )  # fmt: skip
+    )
     assert opened == b"+381641234567"
     assert await broken_at_the_end(stage) == []
 
@@ -310,9 +317,13 @@ async def test_12b_a_known_number_is_matched_and_stands_nowhere(stage: Stage) ->
 async def test_13_a_shift_ends_during_a_talk(stage: Stage) -> None:
     ends = MONDAY.time()
     ana = await stage.add_counsellor(
-        "ana", recurrence="FREQ=DAILY", timezone="Europe/Belgrade",
-        starts_at=ends.replace(hour=9, minute=1), minutes=60, first_on=MONDAY.date(),
-    )  # fmt: skip
+        "ana",
+        recurrence="FREQ=DAILY",
+        timezone="Europe/Belgrade",
+        starts_at=ends.replace(hour=9, minute=1),
+        minutes=60,
+        first_on=MONDAY.date(),
+    )
     leg = await talk(stage, ana)
     await stage.advance(120)
     assert (await stage.call_of(leg))["state"] == "connected"

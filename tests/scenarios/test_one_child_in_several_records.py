@@ -35,9 +35,13 @@ async def _case_of(who: Counsellor, *contacts: str) -> str:
 
 async def _refer(who: Counsellor, **more: Any) -> str:
     body = {
-        "urgency": "urgent", "consent": AGREED, "services": ["child_protection"], "send": True,
-        "seen_open": True, **more,
-    }  # fmt: skip
+        "urgency": "urgent",
+        "consent": AGREED,
+        "services": ["child_protection"],
+        "send": True,
+        "seen_open": True,
+        **more,
+    }
     answer = await who.ask("POST", "/referrals", body)
     assert answer.status_code == 201, answer.text
     (one,) = answer.json()["referrals"]
@@ -46,9 +50,13 @@ async def _refer(who: Counsellor, **more: Any) -> str:
 
 async def _centre(night: Stage) -> None:
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,),
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
         email="centre@example.org",
-    )  # fmt: skip
+    )
     phone(night, CENTRE, picks_up=None)
 
 
@@ -61,9 +69,11 @@ async def test_a_no_in_the_contact_reaches_the_referral_of_the_case(night: Stage
     pavle = await _refer(ana, case_id=case_id, children=["k2"])
     await night.settle()
     await _say(
-        ana, "contacts", contact_id,
+        ana,
+        "contacts",
+        contact_id,
         {"child.a1.agrees_services": "no", "child.a1.agrees_authorities": "no"},
-    )  # fmt: skip
+    )
     await night.advance(40)
     assert (await referral_of(ana, marko))["state"] == "consent_withdrawn"
     assert (await referral_of(ana, pavle))["state"] in ("sent", "delivered"), "not his brother's"
@@ -129,8 +139,10 @@ async def test_what_only_a_person_can_know_is_asked_on_the_page(night: Stage) ->
     assert "Which child is it?" not in await page_of(night, ana, f"/cases/{case_id}")
     found = (await ana.ask("GET", f"/cases/{case_id}/children")).json()["children"]
     assert {(c["contact_id"], c["entry"]): c["case_entry"] for c in found} == {
-        (first, "a1"): "k1", (first, "b2"): "k2", (second, "z9"): "k1",
-    }  # fmt: skip
+        (first, "a1"): "k1",
+        (first, "b2"): "k2",
+        (second, "z9"): "k1",
+    }
 
 
 async def test_said_wrongly_it_is_put_right_and_taken_out_it_ends(night: Stage) -> None:

@@ -118,8 +118,9 @@ async def _outages(house: int, outages: tuple[int, ...]) -> None:
             room.program.kill()
             begun = asyncio.get_running_loop().time()
             # One rings and stays, one rings and gives up.
-            stays, gives_up = (room.exchange.ring(f"+38164120{len(rung) + n:04d}", LINE)
-                               for n in (1, 2))  # fmt: skip
+            stays, gives_up = (
+                room.exchange.ring(f"+38164120{len(rung) + n:04d}", LINE) for n in (1, 2)
+            )
             rung += [stays, gives_up]
             await asyncio.sleep(1)
             await room.exchange.hang_up(gives_up)
@@ -166,9 +167,10 @@ async def _every_ring_is_a_record(room: Room, inbound: list[Leg]) -> None:
         async def known() -> bool:
             async with await psycopg.AsyncConnection.connect(server.url) as connection:
                 rows = await (
-                    await connection.execute("SELECT provider_sid FROM calls WHERE ended_at IS"
-                                             " NOT NULL")
-                ).fetchall()  # fmt: skip
+                    await connection.execute(
+                        "SELECT provider_sid FROM calls WHERE ended_at IS NOT NULL"
+                    )
+                ).fetchall()
             return {row[0] for row in rows} >= {leg.sid for leg in inbound}
 
         await until(known, 140)

@@ -60,8 +60,9 @@ async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
     await night.settle()
     told = await night.rows("SELECT for_whom, detail FROM notices WHERE kind = 'breach'")
     assert {n["for_whom"] for n in told if n["detail"]["clock"] == "team"} == {
-        "owner", "supervisors",
-    }  # fmt: skip
+        "owner",
+        "supervisors",
+    }
     # It comes after all: the clock stops, and the breach stays in the log.
     await ana.sign_in()
     path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"

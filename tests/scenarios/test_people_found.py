@@ -15,9 +15,14 @@ async def _found(who: Counsellor, **body: Any) -> list[str]:
 
 async def _child(who: Counsellor, name: str, age: int = 11) -> None:
     await new_contact(
-        who, {**WHOLE, "contact.headline": name.split()[0][:3] + "…" + name.split()[-1][-3:],
-              "child.a1.name": name, "child.a1.age": age},
-    )  # fmt: skip
+        who,
+        {
+            **WHOLE,
+            "contact.headline": name.split()[0][:3] + "…" + name.split()[-1][-3:],
+            "child.a1.name": name,
+            "child.a1.age": age,
+        },
+    )
 
 
 async def test_a_person_is_found_in_any_spelling_and_order(stage: Stage) -> None:
@@ -63,8 +68,9 @@ async def test_names_of_an_earlier_version_are_hashed_anew(stage: Stage) -> None
     ana = await stage.add_counsellor("ana")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
     await _child(ana, "Jelena Kostić")
-    await stage.rows("UPDATE match_keys SET kind = 'sound', key = '\\x00' WHERE kind = 'heard' "
-                     "RETURNING 1")  # fmt: skip
+    await stage.rows(
+        "UPDATE match_keys SET kind = 'sound', key = '\\x00' WHERE kind = 'heard' RETURNING 1"
+    )
     assert await _found(chief, name="Elena Kostich") == []
     await stage.restart_server()
     await chief.sign_in()

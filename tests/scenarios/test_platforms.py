@@ -199,9 +199,14 @@ async def by_night(
 async def test_at_night_a_message_is_left_fetched_and_heard(by_night: Stage) -> None:
     stage = by_night
     ana = await stage.add_counsellor(
-        "ana", endpoint=VERA, state=None, recurrence="FREQ=DAILY", starts_at=time(8), minutes=480,
+        "ana",
+        endpoint=VERA,
+        state=None,
+        recurrence="FREQ=DAILY",
+        starts_at=time(8),
+        minutes=480,
         timezone="Europe/Belgrade",
-    )  # fmt: skip
+    )
     leg = stage.ring(caller=Caller(message_seconds=20))
     await stage.advance(2)
     stage.exchange.press(leg, "1")
@@ -345,9 +350,12 @@ async def test_a_gateway_of_our_own_shows_no_number(
 ) -> None:
     """At home nobody learns from the phone who has called."""
     async with stage_on(
-        database, platform=platform, wrap_up_seconds=30, long_wait_seconds=60,
+        database,
+        platform=platform,
+        wrap_up_seconds=30,
+        long_wait_seconds=60,
         callback_gateway="gateway.example.org;transport=tls",
-    ) as stage:  # fmt: skip
+    ) as stage:
         await stage.add_line()
         address = f"sip:{CHILD}@gateway.example.org;transport=tls"
         stage.exchange.phones[address] = child = Phone(picks_up=4, presses=None)

@@ -99,8 +99,11 @@ async def test_a_phone_that_was_added_and_not_answered_has_not_talked(stage: Sta
     leg = await waits(stage)
     await ana.accept()
     await stage.advance(60)
-    left = [f for _, f in stage.exchange.sender.sent
-            if f.get("ReasonParticipantLeft") == "participant_add_failed"]  # fmt: skip
+    left = [
+        f
+        for _, f in stage.exchange.sender.sent
+        if f.get("ReasonParticipantLeft") == "participant_add_failed"
+    ]
     assert left, "the exchange is as strict as the provider"
     call = await stage.call_of(leg)
     assert call["answered_at"] is None

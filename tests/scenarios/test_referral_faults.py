@@ -213,11 +213,12 @@ async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
     # The next step has its own link; a step without a name, or a senseless one, uses none up.
     for wrong in (
-        {"kind": "accept"}, {"kind": "fly", "name": "Mira"},
+        {"kind": "accept"},
+        {"kind": "fly", "name": "Mira"},
         {"kind": "reject", "name": "Mira", "reason": "because"},
         {"kind": "progress", "name": "Mira", "seen_at": "yesterday"},
         {"kind": "progress", "name": "Mira", "seen_at": "2099-01-01T10:00"},
-    ):  # fmt: skip
+    ):
         refused = await click(night, following + "/step", wrong)
         assert refused.status_code == 422, wrong
     done = await click(night, following + "/step", {"kind": "accept", "name": "Mira"})
@@ -376,9 +377,12 @@ async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) ->
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(5)
     await add_agency(
-        night, "house", "shelter", email="a@house.example",
+        night,
+        "house",
+        "shelter",
+        email="a@house.example",
         valid_until=night.clock.now().date() - timedelta(days=1),
-    )  # fmt: skip
+    )
     await night.advance(240)
     assert other.rung == 1
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"

@@ -85,7 +85,7 @@ async def told(
     code: str = "house",
     signature: str = "",
 ) -> Any:
-    """The agency's system tells us something."""  # fmt: skip
+    """The agency's system tells us something."""
     body = json.dumps(event).encode()
     at = stage.clock.now() + timedelta(seconds=off)
     headers = headers_for(key_of(secret), event_id or str(uuid4()), at, body)
@@ -134,9 +134,7 @@ async def test_events_are_signed_and_in_order(night: Stage, receiver: Receiver) 
     receiver.status = 200
     await skip(night, 1.05)
     assert [e["data"]["sequence"] for e in receiver.taken] == [1, 2, 3]
-    assert [e["type"] for e in receiver.taken[1:]] == [
-        "referral.acknowledged", "referral.accepted"
-    ]  # fmt: skip
+    assert [e["type"] for e in receiver.taken[1:]] == ["referral.acknowledged", "referral.accepted"]
 
 
 async def test_what_never_arrives_is_on_the_page_of_dead_letters(
@@ -179,8 +177,9 @@ async def test_replies_are_checked_once_and_in_order(night: Stage, receiver: Rec
     for off in (-400, 400):
         stale = await told(night, secret, acknowledged, off=off)
         assert (stale.status_code, stale.json()["error"]) == (401, "StaleEvent")
-    forged = sign(key_of("whsec_" + base64.b64encode(b"x" * 32).decode()), "1",
-                  night.clock.now(), b"{}")  # fmt: skip
+    forged = sign(
+        key_of("whsec_" + base64.b64encode(b"x" * 32).decode()), "1", night.clock.now(), b"{}"
+    )
     for wrong in (forged, "v1,", "v2,abc", "nonsense", forged + " " + forged):
         assert (await told(night, secret, acknowledged, signature=wrong)).status_code == 401
     assert (await told(night, secret, acknowledged, code="other")).status_code == 401
@@ -258,18 +257,26 @@ async def primero(anyio_backend: str) -> AsyncIterator[tuple[PrimeroStandIn, str
 
 async def with_primero(stage: Stage, url: str, services: str = "shelter", **more: Any) -> None:
     config = {
-        "url": url, "user": "line", "owned_by": "cp_intake", "refer_to": "shelter_worker",
-        "mapping": "primero-cp", **more,
-    }  # fmt: skip
+        "url": url,
+        "user": "line",
+        "owned_by": "cp_intake",
+        "refer_to": "shelter_worker",
+        "mapping": "primero-cp",
+        **more,
+    }
     await add_agency(stage, "house", services, primero=config)
     async with transaction(stage.ground, PROGRAM) as work:
         await set_primero_password(work, "house", "secret")
 
 
 ANSWERS = {
-    "child.name": "Jovana Petrović", "child.age": 9, "child.age_is": "estimated",
-    "child.gender": "girl", "danger.signs": ["injured"], "child.found_at": "Kod tetke",
-}  # fmt: skip
+    "child.name": "Jovana Petrović",
+    "child.age": 9,
+    "child.age_is": "estimated",
+    "child.gender": "girl",
+    "danger.signs": ["injured"],
+    "child.found_at": "Kod tetke",
+}
 
 
 async def test_a_referral_in_primeros_words(
@@ -302,9 +309,10 @@ async def test_a_referral_in_primeros_words(
     found = await referral_of(ana, made["id"])
     assert found["state"] == "accepted"
     there.only.update(
-        status="done", success_status="not_successful",
+        status="done",
+        success_status="not_successful",
         reason_not_successful="unable_to_contact_client",
-    )  # fmt: skip
+    )
     await night.advance(700)
     found = await referral_of(ana, made["id"])
     assert (found["state"], found["outcome"]) == ("completed", None), "no outcome is invented"
@@ -323,11 +331,16 @@ async def test_what_primero_has_no_word_for_is_told_in_words_or_listed(
     await with_primero(night, url, "child_protection")
     consent = {"given_by": "child", "scope": ["services", "authorities"]}
     told = {
-        **ANSWERS, "child.name": "Јована Петровић", "child.birth_date": "2021-02-03",
-        "danger.signs": ["weapon", "injured"], "danger.dangers": "A dog, and a gun in the hall.",
-        "reason.why": "He beat her today.", "reason.categories": ["V-NEGLECT", "EO-ACADEMIC"],
-        "child.access_needs": "A wheelchair", "parties.role": "teacher",
-    }  # fmt: skip
+        **ANSWERS,
+        "child.name": "Јована Петровић",
+        "child.birth_date": "2021-02-03",
+        "danger.signs": ["weapon", "injured"],
+        "danger.dangers": "A dog, and a gun in the hall.",
+        "reason.why": "He beat her today.",
+        "reason.categories": ["V-NEGLECT", "EO-ACADEMIC"],
+        "child.access_needs": "A wheelchair",
+        "parties.role": "teacher",
+    }
     made = await by_hand(
         ana, consent=consent, send=True, answers=told, services=["child_protection"]
     )
@@ -351,8 +364,10 @@ async def test_what_primero_has_no_word_for_is_told_in_words_or_listed(
     assert found["state"] == "delivered", story(found)
     (row,) = await night.rows("SELECT left_out FROM counterparts")
     assert row["left_out"] == [
-        "danger.signs = weapon", "reason.categories = EO-ACADEMIC", "parties.role",
-    ]  # fmt: skip
+        "danger.signs = weapon",
+        "reason.categories = EO-ACADEMIC",
+        "parties.role",
+    ]
     page = await night.client.get(
         f"{night.settings.public_url}/referrals/{made['id']}",
         headers={"Cookie": ana.cookie_header},

@@ -36,9 +36,7 @@ SHELTER = ("+381113000001", "+381113000002", "+381113000003")
 async def page(stage: Stage, who: Counsellor, path: str, **form: str) -> Any:
     """A page as somebody who is signed in sees it; with a form it is sent."""
     url = stage.settings.public_url + path
-    headers = {
-        "Cookie": f"{COOKIE}={who._cookies[COOKIE]}", "origin": stage.settings.public_url
-    }  # fmt: skip
+    headers = {"Cookie": f"{COOKIE}={who._cookies[COOKIE]}", "origin": stage.settings.public_url}
     if form:
         return await stage.client.post(url, data=form, headers=headers)
     return await stage.client.get(url, headers=headers)
@@ -69,9 +67,15 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     ana = await stage.add_counsellor("ana")
     await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await add_agency(
-        stage, "safe-house", "shelter", phones=SHELTER, email="duty@safe.example",
-        sms="+381640000001", mandated_for=("shelter@RS-BG",), areas=("RS-BG",),
-    )  # fmt: skip
+        stage,
+        "safe-house",
+        "shelter",
+        phones=SHELTER,
+        email="duty@safe.example",
+        sms="+381640000001",
+        mandated_for=("shelter@RS-BG",),
+        areas=("RS-BG",),
+    )
     await add_agency(stage, "other-house", "shelter", phones=("+381113000009",))
     phone(stage, SHELTER[0], picks_up=None)
     phone(stage, SHELTER[1], machine=True)
@@ -105,12 +109,18 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     assert " ".join(found["code"].replace("-", "")) in heard
 
     # The details follow: the house opens its link, proves itself, and has no bed.
-    write = {"child.name": "Jovana Petrović", "child.age": 11, "child.found_at": "Ulica 5",
-             "danger.suspected": "the stepfather", "reason.why": "He drinks."}  # fmt: skip
+    write = {
+        "child.name": "Jovana Petrović",
+        "child.age": 11,
+        "child.found_at": "Ulica 5",
+        "danger.suspected": "the stepfather",
+        "reason.why": "He drinks.",
+    }
     saved = await ana.ask(
-        "PUT", f"/referrals/{referral_id}/answers",
+        "PUT",
+        f"/referrals/{referral_id}/answers",
         {"changes": [{"path": p, "value": v, "base": found["revision"]} for p, v in write.items()]},
-    )  # fmt: skip
+    )
     assert saved.json()["refused"] == {}, saved.text
     written = await ana.ask("POST", f"/referrals/{referral_id}/written", {})
     assert written.headers["content-type"] == "application/pdf"
@@ -147,15 +157,18 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     due, opened = (datetime.fromisoformat(t) for t in (clock["due_at"], found["opened_at"]))
     assert due - opened == timedelta(minutes=15)
     told = await ana.ask(
-        "POST", f"/referrals/{referral_id}/accept",
+        "POST",
+        f"/referrals/{referral_id}/accept",
         {"agency": "other-house", "name": "Sestra Ana, on duty"},
-    )  # fmt: skip
+    )
     assert told.json()["state"] == "accepted"
     agreed = {
-        "agreed": "A bed from three o'clock; we bring her.", "name": "Sestra Ana",
-        "agency": "other-house", "details_told": True,
+        "agreed": "A bed from three o'clock; we bring her.",
+        "name": "Sestra Ana",
+        "agency": "other-house",
+        "details_told": True,
         "at": (stage.clock.now() - timedelta(minutes=1)).isoformat(),
-    }  # fmt: skip
+    }
     await ana.ask("POST", f"/referrals/{referral_id}/handover", agreed)
     await skip(stage, 1)
     seen_at = (stage.clock.now() - timedelta(minutes=5)).isoformat()
@@ -221,17 +234,25 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     """Duty phones, SMS and e-mail, the next agency, our supervisor, our director, around."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "first", "shelter", phones=("+381113000001",), email="a@first.example",
+        night,
+        "first",
+        "shelter",
+        phones=("+381113000001",),
+        email="a@first.example",
         sms="+381640000001",
-    )  # fmt: skip
+    )
     await add_agency(night, "second", "shelter", phones=("+381113000002",))
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
     )
     await add_agency(
-        night, "director", "director_on_call", sector="own_house", phones=("+381113000004",),
+        night,
+        "director",
+        "director_on_call",
+        sector="own_house",
+        phones=("+381113000004",),
         email="director@line.example",
-    )  # fmt: skip
+    )
     for number in ("+381113000001", "+381113000002", "+381113000003"):
         phone(night, number, busy=True)
     director = phone(night, "+381113000004", picks_up=None)
@@ -245,9 +266,14 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     found = await referral_of(ana, referral_id)
     tried = [(r["agency"], r["kind"]) for r in found["rungs"]]
     assert tried[:7] == [
-        ("First", "phone"), ("First", "email"), ("First", "sms"), ("Second", "phone"),
-        ("On Call", "phone"), ("Director", "phone"), ("Director", "email"),
-    ]  # fmt: skip
+        ("First", "phone"),
+        ("First", "email"),
+        ("First", "sms"),
+        ("Second", "phone"),
+        ("On Call", "phone"),
+        ("Director", "phone"),
+        ("Director", "email"),
+    ]
     assert found["state"] in ("sent", "delivered")
     assert ("First", "phone") in tried[7:], "it goes around again"
     # Nobody is tried again within a minute.
@@ -341,9 +367,13 @@ async def test_consent_withdrawn_reaches_everybody_who_was_told(night: Stage, po
     """In the middle of the delivery: one message is out, one is on its way."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "house", "shelter", email="a@house.example", sms="+381640000001",
+        night,
+        "house",
+        "shelter",
+        email="a@house.example",
+        sms="+381640000001",
         phones=("+381113000001",),
-    )  # fmt: skip
+    )
     phone(night, "+381113000001", busy=True)
     texts = phone(night, "+381640000001").texts
     post.answer = "451 later"
@@ -445,8 +475,9 @@ async def test_a_duty_phone_is_dropped_from_the_talk_and_the_others_go_on(night:
     path = f"/calls/{call['id']}/parties"
     there = (await ana.ask("GET", path)).json()
     assert sorted((p["purpose"], p["state"], p["who"]) for p in there) == [
-        ("duty", "in", "Police"), ("duty", "in", "Shelter"),
-    ]  # fmt: skip
+        ("duty", "in", "Police"),
+        ("duty", "in", "Shelter"),
+    ]
     police = next(p["id"] for p in there if p["who"] == "Police")
     refused = await boris.ask("POST", f"{path}/{police}/drop")
     assert refused.status_code == 404, "nobody else's talk"
@@ -527,9 +558,13 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     """The protocol says whom its signs need; consent comes from the contact's own form."""
     ana = await night.add_counsellor("ana")
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=("+381113000001",),
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=("+381113000001",),
         languages=("sr", "en"),
-    )  # fmt: skip
+    )
     await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))
     for number in ("+381113000001", "+381113000002"):
         phone(night, number, presses="1")
@@ -537,11 +572,14 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
         ana,
         {
             **WHOLE,
-            "contact.categories": ["V-SEXUAL"], "consent.services": "yes",
-            "consent.authorities": "yes", "consent.given_by": "child",
-            "child.a1.found_at": "Kod tetke", "actions.confidential": "yes",
+            "contact.categories": ["V-SEXUAL"],
+            "consent.services": "yes",
+            "consent.authorities": "yes",
+            "consent.given_by": "child",
+            "child.a1.found_at": "Kod tetke",
+            "actions.confidential": "yes",
         },
-    )  # fmt: skip
+    )
     await ana.ask("POST", f"/contacts/{contact_id}/urgency", {"urgency": "urgent"})
     (await ana.ask("POST", f"/contacts/{contact_id}/complete")).raise_for_status()
     made = (
@@ -588,13 +626,19 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     assert found["approaches"][0]["agency"] == "team"
     assert house.rung == 0
     # The team goes there; "separation prevented" is counted.
-    place = {"place": "Ulica 5, kod škole", "team": "Tim 2",
-             "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat()}  # fmt: skip
+    place = {
+        "place": "Ulica 5, kod škole",
+        "team": "Tim 2",
+        "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat(),
+    }
     sent = await ana.ask("POST", f"/referrals/{made['id']}/dispatches", place)
     assert sent.status_code == 201, sent.text
     for to, more in (
-        ("on_the_way", {}), ("arrived", {}), ("seen", {}), ("done", {"result": "family_supported"}),
-    ):  # fmt: skip
+        ("on_the_way", {}),
+        ("arrived", {}),
+        ("seen", {}),
+        ("done", {"result": "family_supported"}),
+    ):
         await night.advance(60)
         moved = await ana.ask(
             "POST", f"/referrals/{made['id']}/dispatches/{sent.json()['id']}", {"to": to, **more}
@@ -640,9 +684,10 @@ async def test_what_comes_back_is_never_left_lying(night: Stage, urgency: str) -
     nobody = await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", {"agency": "house-1"})
     assert nobody.status_code == 422
     back = await ana.ask(
-        "POST", f"/referrals/{referral_id}/reject",
+        "POST",
+        f"/referrals/{referral_id}/reject",
         {"agency": "house-1", "reason": "no_capacity", "words": "full"},
-    )  # fmt: skip
+    )
     found = await referral_of(ana, referral_id)
     clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
     assert clock["stopped_at"] is None

@@ -62,9 +62,10 @@ async def test_the_urgent_button_goes_by_the_childs_consent(night: Stage) -> Non
     call = await night.call_of(leg)
     contact = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()
     await write(
-        ana, contact["id"],
+        ana,
+        contact["id"],
         {**WHOLE, "consent.services": "yes", "consent.given_by": "child"},
-    )  # fmt: skip
+    )
     made = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "shelter"})
     found = await referral_of(ana, made.json()["id"])
     assert [c["kind"] for c in found["consents"]] == ["consent"]
@@ -202,9 +203,13 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
     ana = await night.add_counsellor("ana")
     await with_system(night, receiver, "first")
     await add_agency(
-        night, "first", "shelter", email="a@first.example", sms="+381640000001",
+        night,
+        "first",
+        "shelter",
+        email="a@first.example",
+        sms="+381640000001",
         webhook_url=receiver.url,
-    )  # fmt: skip
+    )
     await add_agency(night, "second", "shelter", email="a@second.example")
     phone(night, "+381640000001")
     receiver.status = 500
@@ -235,18 +240,23 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     ana = await night.add_counsellor("ana")
     for code in ("one", "two"):
         await add_agency(
-            night, code, "shelter", email=f"a@{code}.example", sms=f"+38164000000{len(code)}",
+            night,
+            code,
+            "shelter",
+            email=f"a@{code}.example",
+            sms=f"+38164000000{len(code)}",
             languages=("hu", "sr"),
-        )  # fmt: skip
+        )
     texts = phone(night, "+381640000003").texts
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(3)
     path = f"/referrals/{made['id']}"
     await ana.ask("POST", f"{path}/accept", {"agency": "one", "name": "Mira"})
     where = {
-        "place": "Kod tetke, Ulica 5", "team": "Tim",
+        "place": "Kod tetke, Ulica 5",
+        "team": "Tim",
         "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat(),
-    }  # fmt: skip
+    }
     sent = (await ana.ask("POST", f"{path}/dispatches", where)).json()
     await night.advance(3)
     # The agency hears of it, and reads where behind its code.
@@ -483,8 +493,9 @@ async def test_numbers_of_how_agencies_answer(night: Stage, post: Mail) -> None:
         assert (row["completed"], row["feedback_wanted"], row["feedback_given"]) == (1, 1, 1)
         assert row["breaches"] == 1
     # As they are shown: the month has to be over, and counts are rounded to multiples of 3.
-    assert (await olga.ask("GET", "/statistics/referrals.json?from=2030-01-01&to=2030-02-01"
-                           )).status_code == 403  # fmt: skip
+    assert (
+        await olga.ask("GET", "/statistics/referrals.json?from=2030-01-01&to=2030-02-01")
+    ).status_code == 403
     night.stepped.move_to(night.clock.now().replace(month=2, day=20))
     await olga.sign_in()
     (every, house) = (await olga.ask("GET", "/statistics/referrals.json")).json()["rows"]
@@ -598,9 +609,10 @@ async def test_at_the_change_of_a_shift_nobody_is_skipped(night: Stage) -> None:
         night, "house", "shelter", phones=((numbers[0], "00:00-02:01"), numbers[1], numbers[2])
     )
     first, second, third = (
-        phone(night, numbers[0], picks_up=None), phone(night, numbers[1], presses="1"),
+        phone(night, numbers[0], picks_up=None),
+        phone(night, numbers[1], presses="1"),
         phone(night, numbers[2], presses="1"),
-    )  # fmt: skip
+    )
     night.stepped.move_to(night.clock.now() + timedelta(seconds=45))
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(90)
@@ -655,9 +667,10 @@ async def test_no_name_in_what_their_system_complains_of(
     there, url = primero
     there.fields = [
         {"name": "name_first", "type": "select_box", "option_strings_text": [{"id": "x"}]}
-        if f["name"] == "name_first" else f
+        if f["name"] == "name_first"
+        else f
         for f in there.fields
-    ]  # fmt: skip
+    ]
     ana = await night.add_counsellor("ana")
     await with_primero(night, url)
     await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)

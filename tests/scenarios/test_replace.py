@@ -33,8 +33,13 @@ async def test_a_server_is_replaced_while_the_phone_rings(anyio_backend: str, wo
 
     async def ring(client: httpx2.AsyncClient, number: int) -> None:
         url = f"{program.base}/telephony/voice"
-        fields = [("CallSid", f"CA{number:032x}"), ("AccountSid", ACCOUNT), ("To", LINE),
-                  ("From", "+381641234567"), ("CallStatus", "ringing")]  # fmt: skip
+        fields = [
+            ("CallSid", f"CA{number:032x}"),
+            ("AccountSid", ACCOUNT),
+            ("To", LINE),
+            ("From", "+381641234567"),
+            ("CallStatus", "ringing"),
+        ]
         try:
             answer = await client.post(
                 url, data=dict(fields), headers={"X-Twilio-Signature": sign(TOKEN, url, fields)}
@@ -86,8 +91,10 @@ def _served(program: Program, listener: socket.socket, notify: Path) -> subproce
     return subprocess.Popen(
         [sys.executable, "-c", _HANDS_OVER, str(listener.fileno()), str(program.port)],
         env={**program.environment, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(notify)},
-        stdout=program.log, stderr=program.log, pass_fds=[listener.fileno()],
-    )  # fmt: skip
+        stdout=program.log,
+        stderr=program.log,
+        pass_fds=[listener.fileno()],
+    )
 
 
 async def _ready_from(notified: socket.socket) -> str:
@@ -102,8 +109,13 @@ async def test_a_ring_waits_in_the_service_managers_socket(anyio_backend: str) -
     program = Program(folder)
     assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
     url = f"{program.base}/telephony/voice"
-    fields = [("CallSid", "CA" + "5" * 32), ("AccountSid", ACCOUNT), ("To", LINE),
-              ("From", "+381641234567"), ("CallStatus", "ringing")]  # fmt: skip
+    fields = [
+        ("CallSid", "CA" + "5" * 32),
+        ("AccountSid", ACCOUNT),
+        ("To", LINE),
+        ("From", "+381641234567"),
+        ("CallStatus", "ringing"),
+    ]
     signed = {"X-Twilio-Signature": sign(TOKEN, url, fields)}
     running: list[subprocess.Popen[bytes]] = []
     with (

@@ -13,9 +13,12 @@ def came_and_went(stage: Stage, seconds_ago: float, **values: object) -> Leg:
     """A ring of which nobody has told us, over by now."""
     at = stage.clock.now() - timedelta(seconds=seconds_ago)
     known: dict[str, object] = {
-        "created_at": at, "answered_at": at, "ended_at": at + timedelta(seconds=4),
-        "status": "completed", "ending": "error",
-    }  # fmt: skip
+        "created_at": at,
+        "answered_at": at,
+        "ended_at": at + timedelta(seconds=4),
+        "status": "completed",
+        "ending": "error",
+    }
     return leg_of(stage, **{**known, **values})
 
 
@@ -106,6 +109,7 @@ async def test_unreachable_rings_count_in_every_statistic_and_on_the_supervisors
         f"{stage.settings.public_url}/supervisor", headers={"Cookie": chief.cookie_header}
     )
     assert "2 rings of the last 24 hours could not be answered" in board.text
-    stage.exchange.legs = {sid: one for sid, one in stage.exchange.legs.items()
-                           if one.ending != "error"}  # fmt: skip
+    stage.exchange.legs = {
+        sid: one for sid, one in stage.exchange.legs.items() if one.ending != "error"
+    }
     assert [b for b in await broken_at_the_end(stage) if not b.startswith("1:")] == []

@@ -64,9 +64,10 @@ async def test_a_swap_that_a_colleague_agrees_to_moves_the_calls(
     chief, ana, boris = three
     await add(chief, ana, "08:00", "16:00")
     asked = await plan(
-        ana, "/changes",
+        ana,
+        "/changes",
         change("swap", ana, "2030-01-14T09:00", "2030-01-14T16:00", instead_id=str(boris.id)),
-    )  # fmt: skip
+    )
     assert asked["state"] == "asked"
     await waits(stage)
     assert await ana.offer() is not None, "a swap that nobody agreed to changes nothing"
@@ -106,9 +107,7 @@ async def test_an_absence_tells_the_caller_when_somebody_is_there(
     call = await stage.call_of(leg)
     assert call["unstaffed"] == "out_of_hours"
     assert leg.has_heard("We are open again tomorrow at 12:00")
-    await plan(
-        chief, "/changes", change("extra", boris, "2030-01-14T14:30", "2030-01-14T15:00")
-    )  # fmt: skip
+    await plan(chief, "/changes", change("extra", boris, "2030-01-14T14:30", "2030-01-14T15:00"))
     leg = await waits(stage, "2", "+381649999999")
     assert leg.has_heard("We are open again at 14:30")
 
@@ -201,16 +200,33 @@ async def test_opening_hours_say_what_a_hole_is(stage: Stage, three: Three) -> N
 
 async def test_the_rota_as_a_calendar_comes_back_the_same(stage: Stage, three: Three) -> None:
     chief, ana, boris = three
-    first = await add(chief, ana, "22:00", "06:00", recurrence="FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SA",
-                      layer="backup", on_holidays="off", last_on="2030-06-30")  # fmt: skip
+    first = await add(
+        chief,
+        ana,
+        "22:00",
+        "06:00",
+        recurrence="FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SA",
+        layer="backup",
+        on_holidays="off",
+        last_on="2030-06-30",
+    )
     await add(chief, boris, "08:00", "16:00")
     await plan(chief, f"/shifts/{first}/leave-out", {"day": "2030-01-26"}, 204)
-    await plan(chief, "/changes", change("absence", ana, "2030-01-14T20:00", "2030-01-15T02:00",
-                                         reason="a private matter"))  # fmt: skip
-    await plan(chief, "/changes", change("swap", boris, "2030-01-16T08:00", "2030-01-16T16:00",
-                                         instead_id=str(ana.id)))  # fmt: skip
-    await plan(chief, "/changes", change("extra", ana, "2030-01-19T10:00", "2030-01-19T11:00",
-                                         layer="supervisor"))  # fmt: skip
+    await plan(
+        chief,
+        "/changes",
+        change("absence", ana, "2030-01-14T20:00", "2030-01-15T02:00", reason="a private matter"),
+    )
+    await plan(
+        chief,
+        "/changes",
+        change("swap", boris, "2030-01-16T08:00", "2030-01-16T16:00", instead_id=str(ana.id)),
+    )
+    await plan(
+        chief,
+        "/changes",
+        change("extra", ana, "2030-01-19T10:00", "2030-01-19T11:00", layer="supervisor"),
+    )
     asks = "/roster?begins=2030-01-14&ends=2030-04-20"
     before = (await chief.ask("GET", asks)).json()
     assert len(before["duties"]) > 100
@@ -235,8 +251,10 @@ async def test_the_rota_as_a_calendar_comes_back_the_same(stage: Stage, three: T
 
 
 async def send(stage: Stage, who: Counsellor, content: bytes) -> Any:
-    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items()),
-               "Content-Type": "text/calendar"}  # fmt: skip
+    headers = {
+        "Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items()),
+        "Content-Type": "text/calendar",
+    }
     url = f"{stage.settings.public_url}/api/v1/roster/import"
     return await stage.client.post(url, content=content, headers=headers)
 
@@ -283,15 +301,15 @@ async def test_a_calendar_of_another_program(stage: Stage, three: Three) -> None
     taken = await send(stage, chief, OTHER_PROGRAM.encode())
     assert taken.json() == {"shifts": 1, "changes": 2}
     view = (await chief.ask("GET", "/roster?begins=2030-01-14&ends=2030-02-01")).json()
-    told = [
-        (d["begins_at"][5:16], d["ends_at"][5:16], d["layer"])
-        for d in view["duties"]
-    ]  # fmt: skip
+    told = [(d["begins_at"][5:16], d["ends_at"][5:16], d["layer"]) for d in view["duties"]]
     assert told == [
-        ("01-14T07:00", "01-14T15:00", "primary"), ("01-14T21:00", "01-15T05:00", "backup"),
-        ("01-15T07:00", "01-15T15:00", "primary"), ("01-17T11:00", "01-17T12:00", "primary"),
-        ("01-19T07:00", "01-19T15:00", "primary"), ("01-20T07:00", "01-20T15:00", "primary"),
-    ]  # fmt: skip
+        ("01-14T07:00", "01-14T15:00", "primary"),
+        ("01-14T21:00", "01-15T05:00", "backup"),
+        ("01-15T07:00", "01-15T15:00", "primary"),
+        ("01-17T11:00", "01-17T12:00", "primary"),
+        ("01-19T07:00", "01-19T15:00", "primary"),
+        ("01-20T07:00", "01-20T15:00", "primary"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -329,8 +347,11 @@ async def test_a_counsellors_own_calendar_has_a_secret_that_can_be_taken_back(
     chief, ana, boris = three
     await add(chief, ana, "08:00", "16:00")
     await add(chief, boris, "16:00", "08:00")
-    await plan(chief, "/changes", change("swap", boris, "2030-01-15T16:00", "2030-01-16T08:00",
-                                         instead_id=str(ana.id)))  # fmt: skip
+    await plan(
+        chief,
+        "/changes",
+        change("swap", boris, "2030-01-15T16:00", "2030-01-16T08:00", instead_id=str(ana.id)),
+    )
 
     async def ask(path: str) -> str:
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}

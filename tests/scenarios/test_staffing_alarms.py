@@ -68,9 +68,13 @@ async def test_planned_and_nobody_signed_in_is_told_until_somebody_acknowledges(
 async def test_a_shift_that_has_just_begun_is_no_alarm_yet(stage: Stage) -> None:
     await on_call(stage)
     await night_shift(
-        stage, state=None, recurrence="FREQ=DAILY", starts_at=time(10), minutes=480,
+        stage,
+        state=None,
+        recurrence="FREQ=DAILY",
+        starts_at=time(10),
+        minutes=480,
         timezone="Europe/Belgrade",
-    )  # fmt: skip
+    )
     await stage.advance(100)
     assert await alarms(stage) == []
     await stage.advance(40)

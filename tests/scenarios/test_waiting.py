@@ -47,9 +47,13 @@ async def test_the_sound_is_small_and_loops_without_a_click() -> None:
 async def test_a_line_may_bring_its_own_sound(stage: Stage) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         await set_prompt(
-            work, line=None, language="sr", key="waiting_sound", audio=waiting_sound(),
+            work,
+            line=None,
+            language="sr",
+            key="waiting_sound",
+            audio=waiting_sound(),
             audio_type="audio/wav",
-        )  # fmt: skip
+        )
     stage.ground.memory.forget("everything")
     leg = await queued(stage)
     await stage.advance(20)

@@ -87,29 +87,42 @@ class Life:
     async def begin(self, counsellors: int) -> None:
         for number, zone in LINES.items():
             line = await add_line(
-                self.work, number=number, name=f"Line in {zone}", country="RS",
-                languages=["sr", "en"], timezone=zone,
-            )  # fmt: skip
+                self.work,
+                number=number,
+                name=f"Line in {zone}",
+                country="RS",
+                languages=["sr", "en"],
+                timezone=zone,
+            )
             self.lines[number] = line.id
         practice = await add_line(
-            self.work, number="+38111000000", name="Practice", country="RS", languages=["sr"],
-            timezone="Europe/Belgrade", practice=True,
-        )  # fmt: skip
+            self.work,
+            number="+38111000000",
+            name="Practice",
+            country="RS",
+            languages=["sr"],
+            timezone="Europe/Belgrade",
+            practice=True,
+        )
         self.lines[practice.number] = practice.id
         for n in range(counsellors):
             self.staff.append(
                 await accounts.add_staff(
-                    self.work, name=f"counsellor {n}", role=Role.COUNSELLOR,
+                    self.work,
+                    name=f"counsellor {n}",
+                    role=Role.COUNSELLOR,
                     lines=[] if n else ["+38111116111"],
                 )
-            )  # fmt: skip
+            )
         await self.commit()
 
     async def free(self) -> Staff | None:
         rows = await self.work.session.scalars(
-            select(Staff).join(Presence, Presence.counsellor_id == Staff.id)
-            .where(Presence.state == PresenceState.AVAILABLE).order_by(Staff.name)
-        )  # fmt: skip
+            select(Staff)
+            .join(Presence, Presence.counsellor_id == Staff.id)
+            .where(Presence.state == PresenceState.AVAILABLE)
+            .order_by(Staff.name)
+        )
         found = list(rows)
         return self.dice.choice(found) if found else None
 
@@ -159,9 +172,12 @@ async def _ring(life: Life) -> None:
     caller = dice.choice(["anonymous", *(f"+38164{n:07d}" for n in range(40))])
     line_id = life.lines[number] if dice.random() < 0.98 else None
     call, _ = await record.open_call(
-        life.work, provider_sid=f"CA{uuid4().hex}", raw_from=caller, line_id=line_id,
+        life.work,
+        provider_sid=f"CA{uuid4().hex}",
+        raw_from=caller,
+        line_id=line_id,
         greeted=dice.random() < 0.85,
-    )  # fmt: skip
+    )
     await record.record(life.work, call, "ring")
     call_id = call.id
     fate = dice.random()
@@ -235,9 +251,12 @@ def _message_heard(call_id: UUID) -> Step:
             return
         staff = await _somebody(life)
         await contacts.create_contact(
-            life.work, staff, channel=Channel.VOICE_MESSAGE, call_id=call_id,
+            life.work,
+            staff,
+            channel=Channel.VOICE_MESSAGE,
+            call_id=call_id,
             changes=_said(life.dice),
-        )  # fmt: skip
+        )
 
     return step
 
@@ -249,9 +268,14 @@ def _enter(call_id: UUID) -> Step:
             return
         danger = life.dice.random() < 0.1
         await record.enter_queue(
-            life.work, call, language=life.dice.choice(["sr", "en"]), danger=danger,
-            priority=3600 if danger else 0, delivery=Delivery(uuid4().hex), answer={},
-        )  # fmt: skip
+            life.work,
+            call,
+            language=life.dice.choice(["sr", "en"]),
+            danger=danger,
+            priority=3600 if danger else 0,
+            delivery=Delivery(uuid4().hex),
+            answer={},
+        )
         life.later(life.dice.expovariate(1 / 120), _hang_up(call_id, impatient=True))
         if life.dice.random() < 0.1:
             life.later(life.dice.uniform(5, 200), _to_message(call_id))
@@ -368,23 +392,33 @@ async def _ring_out(life: Life) -> None:
     dice = life.dice
     number = dice.choice([*LINES, "+38111000000"])
     call, _ = await record.open_call(
-        life.work, provider_sid=f"CA{uuid4().hex}", raw_from=f"+38164{dice.randrange(40):07d}",
-        line_id=life.lines[number], greeted=True,
-    )  # fmt: skip
+        life.work,
+        provider_sid=f"CA{uuid4().hex}",
+        raw_from=f"+38164{dice.randrange(40):07d}",
+        line_id=life.lines[number],
+        greeted=True,
+    )
     call.direction = "outbound"
     staff = await _somebody(life)
     begun = life.now
     if dice.random() < 0.7:
         offer = Offer(
-            id=uuid4(), call_id=call.id, counsellor_id=staff.id, state=OfferState.CONNECTED,
-            opened_at=begun, expires_at=begun + timedelta(seconds=20), accepted_at=begun,
-            connected_at=begun, released_at=begun + timedelta(seconds=dice.uniform(20, 900)),
-        )  # fmt: skip
+            id=uuid4(),
+            call_id=call.id,
+            counsellor_id=staff.id,
+            state=OfferState.CONNECTED,
+            opened_at=begun,
+            expires_at=begun + timedelta(seconds=20),
+            accepted_at=begun,
+            connected_at=begun,
+            released_at=begun + timedelta(seconds=dice.uniform(20, 900)),
+        )
         await life.work.session.flush()
         life.work.session.add(offer)
         call.answered_at = begun
-        await record.record(life.work, call, "offer", offer_id=str(offer.id),
-                            counsellor_id=str(staff.id))  # fmt: skip
+        await record.record(
+            life.work, call, "offer", offer_id=str(offer.id), counsellor_id=str(staff.id)
+        )
         await record.record(life.work, call, "offer_accepted", offer_id=str(offer.id))
         await record.record(life.work, call, "connect")
         await contacts.open_for_call(life.work, call, staff.id)
@@ -423,9 +457,15 @@ def _hand_over(call_id: UUID, offer_id: UUID) -> Step:
         if presence.state == PresenceState.ON_CALL:
             await presences.start_wrap_up(life.work, presence, "handed over")
         new = Offer(
-            id=uuid4(), call_id=call_id, counsellor_id=to.id, state=OfferState.CONNECTED,
-            opened_at=life.now, expires_at=life.now, accepted_at=life.now, connected_at=life.now,
-        )  # fmt: skip
+            id=uuid4(),
+            call_id=call_id,
+            counsellor_id=to.id,
+            state=OfferState.CONNECTED,
+            opened_at=life.now,
+            expires_at=life.now,
+            accepted_at=life.now,
+            connected_at=life.now,
+        )
         await life.work.session.flush()
         life.work.session.add(new)
         await life.work.session.flush()
@@ -433,9 +473,13 @@ def _hand_over(call_id: UUID, offer_id: UUID) -> Step:
             life.work, await presences.lock_presence(life.work, to.id), PresenceState.ON_CALL, "x"
         )
         await record.record(
-            life.work, call, "handed_over", offer_id=str(new.id), counsellor_id=str(to.id),
+            life.work,
+            call,
+            "handed_over",
+            offer_id=str(new.id),
+            counsellor_id=str(to.id),
             inherited=True if life.dice.random() < 0.3 else None,
-        )  # fmt: skip
+        )
         await contacts.open_for_call(life.work, call, to.id)
         if life.dice.random() < 0.3:
             # The second line is lost, too, and whoever takes the call then is no hand-over.
@@ -498,9 +542,13 @@ async def _visit(life: Life) -> None:
     staff = await _somebody(life)
     before = timedelta(seconds=life.dice.choice([0, 3600, 86_400]))
     await contacts.create_contact(
-        life.work, staff, channel=life.dice.choice([Channel.WALK_IN, Channel.EMAIL]),
-        source=Source.PAPER, taken_at=life.now - before, changes=_said(life.dice),
-    )  # fmt: skip
+        life.work,
+        staff,
+        channel=life.dice.choice([Channel.WALK_IN, Channel.EMAIL]),
+        source=Source.PAPER,
+        taken_at=life.now - before,
+        changes=_said(life.dice),
+    )
 
 
 def _write(call_id: UUID) -> Step:
@@ -540,9 +588,11 @@ def _complete(call_id: UUID) -> Step:
 async def _write_more(life: Life) -> None:
     """A contact of some earlier day is opened again and says something else."""
     rows = await life.work.session.scalars(
-        select(Contact.id).where(Contact.state == "complete").order_by(Contact.taken_at.desc())
+        select(Contact.id)
+        .where(Contact.state == "complete")
+        .order_by(Contact.taken_at.desc())
         .limit(20)
-    )  # fmt: skip
+    )
     found = list(rows)
     if found:
         await say_another_place(life, life.dice.choice(found), life.dice.choice(PLACES))
@@ -570,9 +620,11 @@ async def lived(
 ) -> Life:
     """A ground on which so many days have been lived."""
     settings = Settings(
-        database_url=database, secret_key="x" * 40, wrap_up_seconds=40,
+        database_url=database,
+        secret_key="x" * 40,
+        wrap_up_seconds=40,
         field_keys="1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-    )  # fmt: skip
+    )
     ground = make_ground(settings)
     session = ground.database.sessions()
     life = Life(ground, Work(session, begins, Actor("program"), ground), seed)

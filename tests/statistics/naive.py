@@ -15,8 +15,15 @@ import psycopg
 from psycopg.rows import dict_row
 
 HOME = "Europe/Belgrade"
-BANDS = ((0, 2, "0-2"), (3, 6, "3-6"), (7, 9, "7-9"), (10, 12, "10-12"), (13, 15, "13-15"),
-         (16, 17, "16-17"), (18, 99, "18+"))  # fmt: skip
+BANDS = (
+    (0, 2, "0-2"),
+    (3, 6, "3-6"),
+    (7, 9, "7-9"),
+    (10, 12, "10-12"),
+    (13, 15, "13-15"),
+    (16, 17, "16-17"),
+    (18, 99, "18+"),
+)
 
 
 def second(at: datetime) -> int:
@@ -97,16 +104,25 @@ def told(database: str) -> list[Told]:
 
 def _visited(contact: Any) -> Told:
     return Told(
-        contact["id"], contact["taken_at"], HOME, is_call=False, language="-", outcome="-",
-        counsellor=str(contact["owner_id"]), channel=contact["channel"], contact=contact,
-    )  # fmt: skip
+        contact["id"],
+        contact["taken_at"],
+        HOME,
+        is_call=False,
+        language="-",
+        outcome="-",
+        counsellor=str(contact["owner_id"]),
+        channel=contact["channel"],
+        contact=contact,
+    )
 
 
 def _live(events: list[Any], call: Any, line: Any) -> Told:
     one = Told(
-        call["id"], call["opened_at"], line["timezone"] if line else HOME,
+        call["id"],
+        call["opened_at"],
+        line["timezone"] if line else HOME,
         line["number"] if line else "?",
-    )  # fmt: skip
+    )
     talks_since: int | None = None
     talks: list[tuple[int, int]] = []
     held_since: int | None = None

@@ -14,21 +14,28 @@ from tests.statistics.life import Life
 
 def run(url: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {
-        **os.environ, "HELPLINE_DATABASE_URL": url, "HELPLINE_DATA_DIR": str(folder / "var"),
+        **os.environ,
+        "HELPLINE_DATABASE_URL": url,
+        "HELPLINE_DATA_DIR": str(folder / "var"),
         "HELPLINE_FIELD_KEYS": "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-    }  # fmt: skip
+    }
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *words], env=environment, capture_output=True,
-        text=True, check=False, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-m", "app.cli", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 async def test_files_from_the_command_line(life: Life, lived_through: str, tmp_path: Path) -> None:
     window = ("--from", "2026-04-01", "--to", "2026-05-01")
     ones = [
-        o for o in naive.told(lived_through)
+        o
+        for o in naive.told(lived_through)
         if o.is_call and (o.local.year, o.local.month) == (2026, 4)
-    ]  # fmt: skip
+    ]
     path = tmp_path / "calls.parquet"
     done = run(lived_through, tmp_path, "export", "calls", *window, "--output", str(path))
     assert (done.returncode, done.stdout) == (0, ""), done.stderr

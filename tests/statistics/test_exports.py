@@ -77,11 +77,15 @@ async def test_a_summary_is_the_same_in_every_format(
     for line, row, cells in zip(rows, parquet, excel, strict=True):
         if row["row"] == "cell":
             mine = [
-                one for one in ones
+                one
+                for one in ones
                 if (naive.PERIODS["month"](one) == row["period"] and one.outcome == row["outcome"])
-                or (one.outcome == "-" and row["outcome"] == "does_not_apply"
-                    and naive.PERIODS["month"](one) == row["period"])
-            ]  # fmt: skip
+                or (
+                    one.outcome == "-"
+                    and row["outcome"] == "does_not_apply"
+                    and naive.PERIODS["month"](one) == row["period"]
+                )
+            ]
             told = naive.measured(mine)
             shown = [n for n in NAMES if n not in CONTENT_MEASURES]
             assert {n: row[n] for n in shown} == {n: told[n] for n in shown}, row["period"]
@@ -157,8 +161,13 @@ async def test_calls_and_contacts_are_reconciled_to_nought(
     assert lines["plus contacts of voice messages"] == len(messages) > 0
     assert sum(list(lines.values())[:7]) == lines["Contacts"]
     # What the facts leave out is seen.
-    sums = {**dict.fromkeys(SUMS, 0), "contacts": 5, "answered": 5, "answered_with_contact": 5,
-            "call_contacts": 5}  # fmt: skip
+    sums = {
+        **dict.fromkeys(SUMS, 0),
+        "contacts": 5,
+        "answered": 5,
+        "answered_with_contact": 5,
+        "call_contacts": 5,
+    }
     assert unexplained(reconcile(sums, 5)) == 0
     assert unexplained(reconcile(sums, 6)) == 1
 
@@ -194,8 +203,13 @@ async def test_a_name_that_is_a_formula_stays_a_name(
 # -- requests that need a second person --------------------------------------------------------
 
 
-RECORDS = {"what": "records", "from": FIRST, "to": LAST, "format": "csv",
-           "reason": "Yearly evaluation by the institute"}  # fmt: skip
+RECORDS = {
+    "what": "records",
+    "from": FIRST,
+    "to": LAST,
+    "format": "csv",
+    "reason": "Yearly evaluation by the institute",
+}
 
 
 async def test_single_contacts_need_a_second_person_and_leave_a_trail(
@@ -237,8 +251,11 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
         "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id", f"export:{asked['id']}"
     )
     assert [t["action"] for t in trail] == [
-        "export asked for", "export approved", "export made", "export downloaded",
-    ]  # fmt: skip
+        "export asked for",
+        "export approved",
+        "export made",
+        "export downloaded",
+    ]
     # Neither the reason nor the file can be read in the database.
     for table in ("exports", "export_parts", "audit_entries"):
         for row in await house.rows(f"SELECT t::text AS words FROM {table} t"):
@@ -277,8 +294,10 @@ async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsel
     url = f"{house.settings.public_url}/api/v1{path}/file"
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
     for asked_for, begin, end in (
-        ("bytes=1000-", 1000, None), ("bytes=0-9", 0, 10), ("bytes=-7", -7, None),
-    ):  # fmt: skip
+        ("bytes=1000-", 1000, None),
+        ("bytes=0-9", 0, 10),
+        ("bytes=-7", -7, None),
+    ):
         part = await house.client.get(url, headers={**cookie, "Range": asked_for})
         assert (part.status_code, part.content) == (206, whole.content[begin:end]), asked_for
     assert part.headers["etag"] == whole.headers["etag"]
@@ -393,8 +412,12 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
     assert read_range("bytes=" + "9" * 5000 + "-", 10) == (0, 10)
     assert read_range("bytes=3-5", 10) == (3, 6)
     assert read_range("bytes=20-", 10) == (20, 10)
-    impossible = {"what": "counsellors", "format": "csv", "to": "2026-05-02",
-                  "from": "2026-05-01T23:00:00+00:00"}  # fmt: skip
+    impossible = {
+        "what": "counsellors",
+        "format": "csv",
+        "to": "2026-05-02",
+        "from": "2026-05-01T23:00:00+00:00",
+    }
     asked = (await boss.ask("POST", "/statistics/exports", impossible)).json()
     await house.settle()
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()

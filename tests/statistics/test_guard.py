@@ -67,9 +67,10 @@ def test_what_was_said_is_counted_by_whole_months() -> None:
     assert {Dimension.CATEGORY, Dimension.PLACE, Dimension.SEX, Dimension.AGE_BAND} <= set(told)
     assert not {Dimension.LINE, Dimension.OUTCOME, Dimension.CHANNEL} & set(told)
     for window in (
-        Window(date(2026, 5, 1), date(2026, 5, 31)), Window(date(2026, 5, 2), date(2026, 6, 2)),
+        Window(date(2026, 5, 1), date(2026, 5, 31)),
+        Window(date(2026, 5, 2), date(2026, 6, 2)),
         Window(date(2026, 5, 4), date(2026, 5, 11)),
-    ):  # fmt: skip
+    ):
         assert not on_grid(window, None, LATER)
         with pytest.raises(NotAllowed, match="whole months"):
             check_grid(window, None, (Dimension.PLACE,), LATER)
@@ -93,8 +94,9 @@ async def _cells(who: Counsellor, query: str) -> dict[tuple[str, ...], Any]:
     by = [w for w in query.split("by=")[1].split("&")[0].split(",") if w != "month"]
     return {
         (row["period"], *(row[name] for name in by)): row
-        for row in answer.json()["rows"] if row["row"] == "cell"
-    }  # fmt: skip
+        for row in answer.json()["rows"]
+        if row["row"] == "cell"
+    }
 
 
 async def test_no_contact_is_found_by_taking_tables_apart(
@@ -105,9 +107,10 @@ async def test_no_contact_is_found_by_taking_tables_apart(
     month = "from=2026-05-01&to=2026-06-01"
     # Windows that differ by an hour, a day, a week: refused, to whoever asks.
     for window in (
-        "from=2026-05-01T00:00:00Z&to=2026-06-01T01:00:00Z", "from=2026-05-01&to=2026-06-02",
+        "from=2026-05-01T00:00:00Z&to=2026-06-01T01:00:00Z",
+        "from=2026-05-01&to=2026-06-02",
         "from=2026-05-04&to=2026-05-11",
-    ):  # fmt: skip
+    ):
         for who in (boss, chief):
             refused = await who.ask("GET", f"/statistics/summary?{window}&by=place")
             assert refused.status_code == 403, window
@@ -128,24 +131,34 @@ async def test_no_contact_is_found_by_taking_tables_apart(
         parts = await _cells(boss, f"{month}&by=place,sex")
         ranges = [
             range(max(row["contacts"] - BASE + 1, 0), row["contacts"] + BASE)
-            for key, row in parts.items() if key[1] == place
-        ]  # fmt: skip
+            for key, row in parts.items()
+            if key[1] == place
+        ]
         low, high = sum(r.start for r in ranges), sum(r.stop - 1 for r in ranges)
         feasible = [n for n in range(max(shown - BASE + 1, 0), shown + BASE) if n <= high]
         assert len([n for n in feasible if low - len(ranges) * BASE <= n]) > 1
         certain += len(feasible) == 1
     assert certain == 0
     # No row tells by being there that it is not empty.
-    assert all(any(row[n] for n in ("contacts", "contacts_completed", "urgent_contacts",
-                                    "non_counselling")) for row in places.values())  # fmt: skip
+    assert all(
+        any(
+            row[n] for n in ("contacts", "contacts_completed", "urgent_contacts", "non_counselling")
+        )
+        for row in places.values()
+    )
     # What is said beside other counts is decided by the contacts, too: it does not average out
     # over the windows in which a month may stand.
     urgent = {
-        (await boss.ask("GET", f"/statistics/summary?by=month&measures=urgent_contacts&{window}"))
-        .json()["rows"][0]["urgent_contacts"]
-        for window in ("from=2026-05-01&to=2026-06-01", "from=2026-05-01&to=2026-07-01",
-                       "from=2026-05-01&to=2026-08-01", "from=2026-05-01&to=2026-09-01")
-    }  # fmt: skip
+        (
+            await boss.ask("GET", f"/statistics/summary?by=month&measures=urgent_contacts&{window}")
+        ).json()["rows"][0]["urgent_contacts"]
+        for window in (
+            "from=2026-05-01&to=2026-06-01",
+            "from=2026-05-01&to=2026-07-01",
+            "from=2026-05-01&to=2026-08-01",
+            "from=2026-05-01&to=2026-09-01",
+        )
+    }
     assert len(urgent) == 1
     # Asked for again, in another format, the same: nothing averages out.
     for _ in range(3):

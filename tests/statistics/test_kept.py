@@ -103,11 +103,9 @@ def test_a_new_version_of_a_form_does_not_erase_the_past() -> None:
     library, asked = load(None), read_questions(None)
     now = library.form_for("contact")
     moved = [
-        section.model_copy(
-            update={"fields": [f for f in section.fields if f.means != "setting"]}
-        )
+        section.model_copy(update={"fields": [f for f in section.fields if f.means != "setting"]})
         for section in now.sections
-    ]  # fmt: skip
+    ]
     ((_, setting),) = now.meaning("setting")
     moved[0] = moved[0].model_copy(update={"fields": [*moved[0].fields, setting]})
     later = now.model_copy(update={"version": now.version + 1, "sections": moved})
@@ -118,13 +116,14 @@ def test_a_new_version_of_a_form_does_not_erase_the_past() -> None:
             update={"fields": [f.model_copy(update={"means": None}) for f in section.fields]}
         )
         for section in now.sections
-    ]  # fmt: skip
+    ]
     first = now.model_copy(update={"version": 1, "sections": bare})
     library.forms[first.form, first.version] = first
     said = {
-        first.version: {"incident.where": "school"}, now.version: {"incident.where": "school"},
+        first.version: {"incident.where": "school"},
+        now.version: {"incident.where": "school"},
         later.version: {f"{moved[0].code}.where": "school"},
-    }  # fmt: skip
+    }
     try:
         readers = Readers(library, asked)
         for version, answers in said.items():

@@ -25,10 +25,20 @@ from tests.statistics.life import Life, plan_day, say_another_place
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
 PAIRS = list(
     combinations(
-        ["line", "language", "counsellor", "place", "category", "age_band", "sex", "outcome",
-         "channel"], 2,
+        [
+            "line",
+            "language",
+            "counsellor",
+            "place",
+            "category",
+            "age_band",
+            "sex",
+            "outcome",
+            "channel",
+        ],
+        2,
     )
-)  # fmt: skip
+)
 
 
 async def summary_of(life: Life, asked: Asked) -> Summary:
@@ -94,11 +104,29 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
     ones = naive.within(naive.told(lived_through), FIRST, LAST)
     assert len(ones) > 500
     whole = naive.measured(ones)
-    happened = ("answered", "short_abandons", "abandoned_in_queue", "voice_messages", "transfers",
-                "returned", "lost", "missed_offers", "declined_offers", "non_counselling",
-                "unreachable", "out_of_hours", "no_counsellor", "danger_calls", "turned_away",
-                "abandoned_unstaffed", "put_off", "second_waits", "inherited", "outbound",
-                "outbound_reached")  # fmt: skip
+    happened = (
+        "answered",
+        "short_abandons",
+        "abandoned_in_queue",
+        "voice_messages",
+        "transfers",
+        "returned",
+        "lost",
+        "missed_offers",
+        "declined_offers",
+        "non_counselling",
+        "unreachable",
+        "out_of_hours",
+        "no_counsellor",
+        "danger_calls",
+        "turned_away",
+        "abandoned_unstaffed",
+        "put_off",
+        "second_waits",
+        "inherited",
+        "outbound",
+        "outbound_reached",
+    )
     assert [name for name in happened if not whole[name]] == []
     window = Window(FIRST, LAST)
     for period in (None, *Period):
@@ -114,8 +142,12 @@ async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) 
     for by in (*PAIRS, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
         dimensions = tuple(Dimension(name) for name in by)
         check(await summary_of(life, Asked(window, None, dimensions)), ones)
-    for period, by in (("month", ("category", "age_band")), ("weekday_hour", ("outcome",)),
-                       ("hour", ("line",)), ("week", ("sex", "counsellor"))):  # fmt: skip
+    for period, by in (
+        ("month", ("category", "age_band")),
+        ("weekday_hour", ("outcome",)),
+        ("hour", ("line",)),
+        ("week", ("sex", "counsellor")),
+    ):
         dimensions = tuple(Dimension(name) for name in by)
         check(await summary_of(life, Asked(window, Period(period), dimensions)), ones)
 

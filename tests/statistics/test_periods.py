@@ -16,8 +16,14 @@ from app.statistics.periods import (
     whole_period,
 )
 
-ZONES = ["Europe/Belgrade", "America/Santiago", "Africa/Cairo", "Asia/Kathmandu",
-         "Australia/Lord_Howe", "Pacific/Apia"]  # fmt: skip
+ZONES = [
+    "Europe/Belgrade",
+    "America/Santiago",
+    "Africa/Cairo",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+]
 
 
 def hours_of(day: date, zone: str) -> list[str]:
@@ -42,9 +48,11 @@ def test_days_on_which_the_clocks_change() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    day=st.dates(date(2024, 1, 1), date(2027, 1, 1)), length=st.integers(1, 40),
-    zone=st.sampled_from(ZONES), period=st.sampled_from(list(Period)),
-)  # fmt: skip
+    day=st.dates(date(2024, 1, 1), date(2027, 1, 1)),
+    length=st.integers(1, 40),
+    zone=st.sampled_from(ZONES),
+    period=st.sampled_from(list(Period)),
+)
 def test_pieces_touch_and_cover_the_window(
     day: date, length: int, zone: str, period: Period
 ) -> None:

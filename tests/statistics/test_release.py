@@ -56,8 +56,14 @@ def release_of(seed: int, children: int, *, only_small: bool = False) -> Publish
         sex = dice.choices(SEXES, (60, 38, 2))[0]
         age = f"a{dice.randrange(AGES)}"
         for name in (
-            "all", region, sex, age, f"{region} {sex}", f"{age} {sex}", f"{region} {age}",
-        ):  # fmt: skip
+            "all",
+            region,
+            sex,
+            age,
+            f"{region} {sex}",
+            f"{age} {sex}",
+            f"{region} {age}",
+        ):
             cells[name].append(key)
     regions, ages = [f"r{n}" for n in range(REGIONS)], [f"a{n}" for n in range(AGES)]
     found = Published()

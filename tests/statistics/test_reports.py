@@ -57,9 +57,12 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     key = grid(report, "Key figures")
     before = naive.measured(naive.within(told, date(2026, 3, 1), date(2026, 4, 1)))
     for title, name in (
-        ("Calls", "calls"), ("Answered", "answered"), ("Contacts", "contacts"),
-        ("Transfers", "transfers"), ("Short abandons", "short_abandons"),
-    ):  # fmt: skip
+        ("Calls", "calls"),
+        ("Answered", "answered"),
+        ("Contacts", "contacts"),
+        ("Transfers", "transfers"),
+        ("Short abandons", "short_abandons"),
+    ):
         assert [number(n) for n in key[title]] == [expected[name], before[name]], title
     share, _, base = key["Service level"][0].partition(" ")
     assert share == f"{expected['service_level']:.1%}"
@@ -86,8 +89,11 @@ async def test_the_monthly_report_says_what_the_pencil_says(life: Life, lived_th
     assert number(outcomes["Total"][0]) == expected["calls"]
     about = grid(report, "Contacts by topic")
     assert about["Total"][1] == "100.0%", "a share stands beside the count that it is of"
-    cells = [number(row[0]) for name, row in about.items()
-             if name not in ("Total", "Counted more than once")]  # fmt: skip
+    cells = [
+        number(row[0])
+        for name, row in about.items()
+        if name not in ("Total", "Counted more than once")
+    ]
     assert all(n % BASE == 0 for n in cells), "what was said is rounded"
     assert abs(number(about["Total"][0]) - expected["contacts"]) < BASE
     assert grid(report, "Calls and contacts")["Not explained"] == ["0"]
@@ -106,11 +112,12 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
     children = [
         (one, child)
         for one in naive.within(naive.told(lived_through), date(2026, 1, 1), date(2026, 11, 1))
-        if one.contact and one.contact["closed_as"] is None
+        if one.contact
+        and one.contact["closed_as"] is None
         and "V" in naive.DIMENSIONS["category_group"](one)
         and one.contact["kind"] in ("child", "about_child", "professional")
         for child in naive._children(one)
-    ]  # fmt: skip
+    ]
     assert len(children) > 30
     total = grid(report, "Notifications about children")["Notifications in total"]
     assert abs(int(total[0]) - len(children)) < BASE
@@ -122,8 +129,9 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
     )
     shown = [int(severest[n][0]) for n in ("sexual violence", "physical violence")]
     assert [abs(n - m) < BASE for n, m in zip(shown, (sexual, physical), strict=True)] == [
-        True, True,
-    ]  # fmt: skip
+        True,
+        True,
+    ]
     small = grid(report, "By age")["0 to 2 years"]
     young = sum(child.get("age", 99) <= 2 for _, child in children)
     assert abs(int(small[0]) - young) < BASE
@@ -135,20 +143,28 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
     report = await report_of(life, "chi", "2026-06-01")
     categories = grid(report, "Children by category of the framework and gender")
     assert {
-        "Violence: Physical violence", "Violence: Bullying", "Sexuality: Sexual behaviours",
+        "Violence: Physical violence",
+        "Violence: Bullying",
+        "Sexuality: Sexual behaviours",
         "Missing children: Child abduction",
-    } <= set(categories)  # fmt: skip
-    (columns,) = [s.grid.columns for s in report.sections
-                  if s.grid and s.title.endswith("the framework and gender")]  # fmt: skip
+    } <= set(categories)
+    (columns,) = [
+        s.grid.columns
+        for s in report.sections
+        if s.grid and s.title.endswith("the framework and gender")
+    ]
     girls = columns.index("Girl") - 1
     expected = sum(
         child.get("gender") == "girl"
         for one in naive.told(lived_through)
-        if one.contact and one.contact["closed_as"] is None and one.local < BEFORE_NOVEMBER
-        and one.contact["state"] == "complete" and one.contact["kind"] != "information"
+        if one.contact
+        and one.contact["closed_as"] is None
+        and one.local < BEFORE_NOVEMBER
+        and one.contact["state"] == "complete"
+        and one.contact["kind"] != "information"
         and "V-PHYSICAL" in naive.DIMENSIONS["category"](one)
         for child in naive._children(one)
-    )  # fmt: skip
+    )
     assert abs(int(categories["Violence: Physical violence"][girls]) - expected) < BASE
     assert expected > 0
     assert grid(report, "Coverage of the mapping")["of these, counted in the framework"] == [
@@ -157,8 +173,9 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
 
 
 async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path) -> None:
-    boss = await house.add_counsellor("reader of all", role=Role.ADMINISTRATOR, shift=False,
-                                      state=None)  # fmt: skip
+    boss = await house.add_counsellor(
+        "reader of all", role=Role.ADMINISTRATOR, shift=False, state=None
+    )
     headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
     async with transaction(house.ground, PROGRAM) as work:
         names = list(kinds(work))
@@ -177,16 +194,25 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
         assert title[1].split("(")[0].strip()[:20] in text
         assert f"as of {house.clock.now():%Y-%m-%d}" in text
     window = "from=2026-04-01&to=2026-06-01"
-    for path in ("/reports", f"/reports/explore?{window}&by=category&and=sex&period=month",
-                 "/reports/planning?more=2"):  # fmt: skip
+    for path in (
+        "/reports",
+        f"/reports/explore?{window}&by=category&and=sex&period=month",
+        "/reports/planning?more=2",
+    ):
         page = await house.client.get(house.settings.public_url + path, headers=headers)
         assert page.status_code == 200, path
-    for path in ("/reports/nothing", "/reports/monthly?day=yesterday", "/reports/explore?by=x",
-                 "/reports/explore?from=x", "/reports/planning?more=1000"):  # fmt: skip
+    for path in (
+        "/reports/nothing",
+        "/reports/monthly?day=yesterday",
+        "/reports/explore?by=x",
+        "/reports/explore?from=x",
+        "/reports/planning?more=1000",
+    ):
         page = await house.client.get(house.settings.public_url + path, headers=headers)
         assert page.status_code in (404, 422), path
-    officer = await house.add_counsellor("an officer", role=Role.REFERRAL_OFFICER, shift=False,
-                                         state=None)  # fmt: skip
+    officer = await house.add_counsellor(
+        "an officer", role=Role.REFERRAL_OFFICER, shift=False, state=None
+    )
     other = {"Cookie": "; ".join(f"{k}={v}" for k, v in officer._cookies.items())}
     daily = await house.client.get(house.settings.public_url + "/reports/daily", headers=other)
     assert daily.status_code == 403, "it holds numbers of single counsellors"
@@ -241,10 +267,14 @@ tables:
         ("    rows:", "    each: category\n    rows:", 8, "either rows or each"),
         ("period: month", "period: week", 5, "what was said is counted by months"),
         ("unit: contacts", "unit: calls", 8, "calls are not counted by what was said"),
-        ("period: month", "period: year\nchecks: [{whole: who.none, parts: [who.all]}]", 6,
-         "there is no row 'who.none'"),
+        (
+            "period: month",
+            "period: year\nchecks: [{whole: who.none, parts: [who.all]}]",
+            6,
+            "there is no row 'who.none'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_shape_is_refused_with_its_line(
     tmp_path: Path, old: str, new: str, line: int, words: str
 ) -> None:
@@ -280,8 +310,9 @@ async def test_a_country_adds_a_shape_as_a_file(
     )
     assert abs(int(grid(report, "By profession")["All"][0]) - expected) < BASE
     assert expected > 0
-    assert set(shapes_in(None)) == {p.stem.removeprefix("report-") for p in
-                                    SHIPPED.glob("report-*.yaml")}  # fmt: skip
+    assert set(shapes_in(None)) == {
+        p.stem.removeprefix("report-") for p in SHIPPED.glob("report-*.yaml")
+    }
 
 
 # -- by mail -------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ async def test_time_fairness_and_coverage_second_by_second(life: Life, lived_thr
             " WHERE o.opened_at >= %s AND o.opened_at < %s AND l.practice IS NOT TRUE"
             " AND c.direction = 'inbound' AND o.expires_at > o.opened_at",
             (since, until),
-        ).fetchone()  # fmt: skip
+        ).fetchone()
     assert offers is not None
     assert found.all.offers == offers[0]
 
@@ -150,12 +150,21 @@ def test_holidays_of_the_country() -> None:
 
 async def test_the_rota_stands_beside_the_need(stage: Stage) -> None:
     await stage.add_counsellor(
-        "night", recurrence="FREQ=DAILY", starts_at=datetime(2030, 1, 1, 22).time(), minutes=480,
-        timezone="Europe/Belgrade", state=None,
-    )  # fmt: skip
-    boss = await stage.add_counsellor("day", recurrence="FREQ=WEEKLY;BYDAY=MO", minutes=720,
-                                      timezone="Europe/Belgrade", state=None,
-                                      starts_at=datetime(2030, 1, 1, 8).time())  # fmt: skip
+        "night",
+        recurrence="FREQ=DAILY",
+        starts_at=datetime(2030, 1, 1, 22).time(),
+        minutes=480,
+        timezone="Europe/Belgrade",
+        state=None,
+    )
+    boss = await stage.add_counsellor(
+        "day",
+        recurrence="FREQ=WEEKLY;BYDAY=MO",
+        minutes=720,
+        timezone="Europe/Belgrade",
+        state=None,
+        starts_at=datetime(2030, 1, 1, 8).time(),
+    )
     async with transaction(stage.ground, PROGRAM) as work:
         found = await plan(work)
     assert boss.id

@@ -26,11 +26,16 @@ TEXTS = {
     for key, text in words_of(language).prompts.items()  # type: ignore[union-attr]
 }
 LINE = LineScript(
-    id=UUID(int=3), number="+38111116111", name="Plavi telefon", country="RS",
-    timezone="Europe/Belgrade", danger_digit="9",
+    id=UUID(int=3),
+    number="+38111116111",
+    name="Plavi telefon",
+    country="RS",
+    timezone="Europe/Belgrade",
+    danger_digit="9",
     languages=(Spoken("sr", "1", "sr-RS", None), Spoken("en", "2", "en-GB", None)),
-    prompts=TEXTS, plan={"partner_number": "+38111222333"},
-)  # fmt: skip
+    prompts=TEXTS,
+    plan={"partner_number": "+38111222333"},
+)
 ANSWERS: list[script.Answer] = [
     {"kind": "menu", "attempt": 0},
     {"kind": "menu", "attempt": 2},
@@ -138,8 +143,14 @@ def test_only_a_finished_talk_or_a_counsellors_phone_is_hung_up(answer: script.A
     scene = script.Scene(LINE, CALL, "sr", NOW, OFFER).where(to="+38164999001", shows="1")
     may_end = {
         "farewell",
-        "goodbye", "hang_up", "taken", "join_counsellor", "join_party", "duty_set", "rings_again",
-    }  # fmt: skip
+        "goodbye",
+        "hang_up",
+        "taken",
+        "join_counsellor",
+        "join_party",
+        "duty_set",
+        "rings_again",
+    }
     for settings in (SETTINGS, SOMLENG_SETTINGS):
         body = twiml(script.steps_for(answer, scene), settings)
         assert ("<Hangup" in body) == (answer["kind"] in may_end)

@@ -8,9 +8,15 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage, stage_on
 from app.practice.wire import sign
 
 FIELDS = [
-    ("CallSid", "CA1"), ("AccountSid", ACCOUNT), ("From", "+381641234567"), ("To", LINE),
-    ("CallStatus", "ringing"), ("ToCity", ""), ("ToZip", ""), ("New", "+ & = č"),
-]  # fmt: skip
+    ("CallSid", "CA1"),
+    ("AccountSid", ACCOUNT),
+    ("From", "+381641234567"),
+    ("To", LINE),
+    ("CallStatus", "ringing"),
+    ("ToCity", ""),
+    ("ToZip", ""),
+    ("New", "+ & = č"),
+]
 FORM = "application/x-www-form-urlencoded"
 Fields = list[tuple[str, str]]
 
@@ -80,10 +86,14 @@ async def test_a_foreign_account_is_refused_even_with_our_token(stage: Stage) ->
 
 async def test_other_bodies_are_refused_and_never_an_error(stage: Stage) -> None:
     for kind, body in [
-        ("application/json", '{"CallSid": "CA1"}'), ("text/plain", "CallSid=CA1"), (None, "x"),
-        (FORM, "%%%&&&==="), (FORM, ""), (FORM, "a" * 200_000),
+        ("application/json", '{"CallSid": "CA1"}'),
+        ("text/plain", "CallSid=CA1"),
+        (None, "x"),
+        (FORM, "%%%&&&==="),
+        (FORM, ""),
+        (FORM, "a" * 200_000),
         ("multipart/form-data; boundary=x", "--x--"),
-    ]:  # fmt: skip
+    ]:
         assert await post(stage, body=body, kind=kind) in (403, 413)
     assert (
         await post(stage, "/telephony/voice?bodySHA256=00", kind="application/json", body="{}")
@@ -128,9 +138,14 @@ async def test_missing_fields_still_get_a_document(stage: Stage, missing: str) -
 
 async def test_kept_payloads_hold_nothing_personal(stage: Stage) -> None:
     personal = [
-        *FIELDS, ("CallerName", "Milica"), ("CallToken", "eyJ.secret"), ("FromCity", "Beograd"),
-        ("Digits", "9"), ("ForwardedFrom", "+381641234567"), ("StirVerstat", "x"),
-    ]  # fmt: skip
+        *FIELDS,
+        ("CallerName", "Milica"),
+        ("CallToken", "eyJ.secret"),
+        ("FromCity", "Beograd"),
+        ("Digits", "9"),
+        ("ForwardedFrom", "+381641234567"),
+        ("StirVerstat", "x"),
+    ]
     assert await post(stage, fields=personal) == 200
     kept = (await stage.rows("SELECT detail::text AS words FROM call_events"))[0]["words"]
     for word in ("Milica", "secret", "Beograd", "38164", "Digits"):

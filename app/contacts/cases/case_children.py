@@ -51,14 +51,18 @@ async def children_in_contacts(work: Work, staff: Staff, case: Case) -> list[Chi
     said = {(row.contact_id, row.contact_entry): row for row in rows}
     return [
         ChildInContact(
-            contact.id, contact.code, entry, number,
-            _coded(work, contact, "child_age", entry), _coded(work, contact, "child_gender", entry),
+            contact.id,
+            contact.code,
+            entry,
+            number,
+            _coded(work, contact, "child_age", entry),
+            _coded(work, contact, "child_gender", entry),
             (contact.id, entry) in said,
             said[contact.id, entry].case_entry if (contact.id, entry) in said else None,
         )
         for contact in await contacts_in(work, staff, case)
         for number, entry in enumerate(_entries(work, contact), 1)
-    ]  # fmt: skip
+    ]
 
 
 async def say_which_child(
@@ -90,9 +94,14 @@ async def say_which_child(
         raise Invalid("There is no such child in the case.")
     await link_child(work, case.id, case_entry, contact.id, contact_entry)
     note_event(
-        work, "case", case.id, "child linked", contact_id=str(contact.id),
-        contact_entry=contact_entry, case_entry=case_entry,
-    )  # fmt: skip
+        work,
+        "case",
+        case.id,
+        "child linked",
+        contact_id=str(contact.id),
+        contact_entry=contact_entry,
+        case_entry=case_entry,
+    )
     if case_entry is not None:
         for record in (case, contact):
             withdrawals.hear_again(work, record)

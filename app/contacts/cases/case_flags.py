@@ -49,17 +49,26 @@ async def raise_flag(
     case = await lock_writable(work, staff, Case, case_id)
     flag_id = uuid4()
     flag = CaseFlag(
-        id=flag_id, case_id=case.id, about=about.value, last_on=last_on, raised_at=work.now,
+        id=flag_id,
+        case_id=case.id,
+        about=about.value,
+        last_on=last_on,
+        raised_at=work.now,
         raised_by=staff.id,
         words_sealed=work.keys.seal(
             words.strip().encode(), table="case_flags", column="words_sealed", row=flag_id
         ),
-    )  # fmt: skip
+    )
     work.session.add(flag)
     note_event(
-        work, "case", case.id, "flag raised", words=words.strip(), flag=str(flag_id),
+        work,
+        "case",
+        case.id,
+        "flag raised",
+        words=words.strip(),
+        flag=str(flag_id),
         about=about.value,
-    )  # fmt: skip
+    )
     return flag
 
 
@@ -89,13 +98,11 @@ async def flags_of(opened: Opened[Case]) -> list[Flag]:
     return [
         Flag(
             flag,
-            opened.words(
-                flag.words_sealed, table="case_flags", column="words_sealed", row=flag.id
-            ),
+            opened.words(flag.words_sealed, table="case_flags", column="words_sealed", row=flag.id),
             name,
         )
         for flag, name in rows
-    ]  # fmt: skip
+    ]
 
 
 async def flagged(work: Work, case_ids: list[UUID]) -> dict[UUID, list[str]]:

@@ -42,9 +42,12 @@ async def link_cases(work: Work, staff: Staff, case_id: UUID, code: str, tie: Ca
         lock: Any = lock_open if one == case_id else _lock_any
         await lock(work, staff, one)
     values = {
-        "case_id": first, "other_id": second, "tie": tie.value, "linked_at": work.now,
+        "case_id": first,
+        "other_id": second,
+        "tie": tie.value,
+        "linked_at": work.now,
         "linked_by": staff.id,
-    }  # fmt: skip
+    }
     statement = insert(CaseLink).values(**values)
     await work.session.execute(
         statement.on_conflict_do_update(
@@ -78,9 +81,7 @@ async def linked_cases(work: Work, staff: Staff, case_id: UUID) -> list[Linked]:
     rows = await work.session.execute(
         select(Case, CaseLink.tie, reads_case(staff))
         .join(CaseLink, or_(CaseLink.case_id == Case.id, CaseLink.other_id == Case.id))
-        .where(
-            or_(CaseLink.case_id == case_id, CaseLink.other_id == case_id), Case.id != case_id
-        )
+        .where(or_(CaseLink.case_id == case_id, CaseLink.other_id == case_id), Case.id != case_id)
         .order_by(Case.opened_at)
-    )  # fmt: skip
+    )
     return [Linked(case, CaseTie(tie), bool(mine)) for case, tie, mine in rows]

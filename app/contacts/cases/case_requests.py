@@ -73,9 +73,10 @@ async def _has_owned(work: Work, staff: Staff, case: Case) -> bool:
     if case.owner_id == staff.id:
         return True
     owned = select(RecordEvent.id).where(
-        RecordEvent.subject_id == case.id, RecordEvent.kind.in_(("opened", "given")),
+        RecordEvent.subject_id == case.id,
+        RecordEvent.kind.in_(("opened", "given")),
         RecordEvent.detail["owner_id"].astext == str(staff.id),
-    )  # fmt: skip
+    )
     return await work.session.scalar(owned.limit(1)) is not None
 
 
@@ -105,9 +106,14 @@ async def ask_transfer(
         raise Invalid("There is no such team, or it has no supervisor. Choose another team.")
     asked = await _ask(work, staff, case, reason, to_team=team.strip(), to_id=to_id)
     note_event(
-        work, "case", case.id, "transfer asked for", words=reason.strip(),
-        to=str(to_id) if to_id else None, team=team.strip(),
-    )  # fmt: skip
+        work,
+        "case",
+        case.id,
+        "transfer asked for",
+        words=reason.strip(),
+        to=str(to_id) if to_id else None,
+        team=team.strip(),
+    )
     return asked
 
 
@@ -121,12 +127,16 @@ async def _ask(work: Work, staff: Staff, case: Case, reason: str, **what: Any) -
     made: CaseRequest | None = await work.session.scalar(
         insert(CaseRequest)
         .values(
-            id=request_id, case_id=case.id, reason_sealed=sealed, asked_at=work.now,
-            asked_by=staff.id, **what,
+            id=request_id,
+            case_id=case.id,
+            reason_sealed=sealed,
+            asked_at=work.now,
+            asked_by=staff.id,
+            **what,
         )
         .on_conflict_do_nothing()
         .returning(CaseRequest)
-    )  # fmt: skip
+    )
     if made is None:
         raise Conflict("This was already asked for and is not decided yet.")
     if not await _who_decides(work, made, case):
@@ -311,15 +321,20 @@ async def waiting_for(
         opened = Opened(work, case)
         found.append(
             Waiting(
-                request, case, asked_by,
+                request,
+                case,
+                asked_by,
                 request.to_status or known.get(request.to_id or case.id) or request.to_team or "",
                 opened.words(
-                    request.reason_sealed if with_reasons else None, table="case_requests",
-                    column="reason_sealed", row=request.id,
+                    request.reason_sealed if with_reasons else None,
+                    table="case_requests",
+                    column="reason_sealed",
+                    row=request.id,
                 ),
-                bool(mine), request.asked_by == staff.id,
+                bool(mine),
+                request.asked_by == staff.id,
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -71,10 +71,21 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     opened = [await open_contact(work, staff, contact_id) for contact_id in contact_ids]
     flow = library_of(work.ground).workflow
     case = Case(
-        **beginning(work, "case"), owner_id=staff.id, team=staff.team, workflow=flow.workflow,
-        workflow_version=flow.version, status=flow.start.code, answers={}, sealed={}, versions={},
-        revision=0, headline_words="", category_codes=[], place_path=[], separation_risk=False,
-    )  # fmt: skip
+        **beginning(work, "case"),
+        owner_id=staff.id,
+        team=staff.team,
+        workflow=flow.workflow,
+        workflow_version=flow.version,
+        status=flow.start.code,
+        answers={},
+        sealed={},
+        versions={},
+        revision=0,
+        headline_words="",
+        category_codes=[],
+        place_path=[],
+        separation_risk=False,
+    )
     work.session.add(case)
     await work.session.flush()
     await let_work(work, case, staff.id)

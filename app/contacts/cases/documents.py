@@ -135,17 +135,30 @@ async def add_document(
         return work.keys.seal(value, table="case_documents", column=column, row=document_id)
 
     document = CaseDocument(
-        id=document_id, case_id=case.id, at=work.now, staff_id=staff.id,
-        media_type=checked.kind, size=len(content), scan=checked.scanned, flags=checked.flags,
+        id=document_id,
+        case_id=case.id,
+        at=work.now,
+        staff_id=staff.id,
+        media_type=checked.kind,
+        size=len(content),
+        scan=checked.scanned,
+        flags=checked.flags,
         name_sealed=seal(name.strip().encode(), "name_sealed"),
         content_sealed=seal(content, "content_sealed"),
-    )  # fmt: skip
+    )
     work.session.add(document)
     await work.session.flush()
     note_event(
-        work, "case", case.id, "document added", document=str(document_id), media=checked.kind,
-        size=len(content), scan=checked.scanned, flags=checked.flags,
-    )  # fmt: skip
+        work,
+        "case",
+        case.id,
+        "document added",
+        document=str(document_id),
+        media=checked.kind,
+        size=len(content),
+        scan=checked.scanned,
+        flags=checked.flags,
+    )
     return document
 
 
@@ -174,9 +187,14 @@ async def remove_document(
         setattr(document, column, empty)
     document.removed_at, document.removed_by = work.now, staff.id
     note_event(
-        work, "case", case.id, "document removed", words=reason.strip(),
-        document=str(document.id), size=document.size,
-    )  # fmt: skip
+        work,
+        "case",
+        case.id,
+        "document removed",
+        words=reason.strip(),
+        document=str(document.id),
+        size=document.size,
+    )
     work.announce(f"record:{case.id}")
 
 

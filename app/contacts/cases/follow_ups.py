@@ -62,16 +62,27 @@ async def add_follow_up(
         return work.keys.seal(body, table="follow_ups", column=column, row=follow_up_id)
 
     follow_up = FollowUp(
-        id=follow_up_id, case_id=case.id, owner_id=owner.id, about=about.value, due_on=due,
-        words_sealed=sealed(words, "words_sealed"), goal=goal or None,
-        provider_sealed=sealed(provider, "provider_sealed"), created_at=work.now,
-    )  # fmt: skip
+        id=follow_up_id,
+        case_id=case.id,
+        owner_id=owner.id,
+        about=about.value,
+        due_on=due,
+        words_sealed=sealed(words, "words_sealed"),
+        goal=goal or None,
+        provider_sealed=sealed(provider, "provider_sealed"),
+        created_at=work.now,
+    )
     work.session.add(follow_up)
     await work.session.flush()
     note_event(
-        work, "case", case.id, "follow-up set", follow_up=str(follow_up_id), about=about.value,
+        work,
+        "case",
+        case.id,
+        "follow-up set",
+        follow_up=str(follow_up_id),
+        about=about.value,
         due_on=due.isoformat(),
-    )  # fmt: skip
+    )
     _set_bells(work, follow_up)
     return follow_up
 
@@ -114,15 +125,22 @@ async def finish_follow_up(
     follow_up.done_at, follow_up.done_by, follow_up.result = work.now, staff.id, result
     if words.strip():
         follow_up.result_sealed = work.keys.seal(
-            words.strip()[:2000].encode(), table="follow_ups", column="result_sealed",
+            words.strip()[:2000].encode(),
+            table="follow_ups",
+            column="result_sealed",
             row=follow_up.id,
-        )  # fmt: skip
+        )
     if follow_up.about == FollowUpAbout.SEPARATION:
         case.separation_risk, case.separation_outcome = True, result
     note_event(
-        work, "case", case.id, "follow-up done", follow_up=str(follow_up.id), result=result,
+        work,
+        "case",
+        case.id,
+        "follow-up done",
+        follow_up=str(follow_up.id),
+        result=result,
         about=follow_up.about,
-    )  # fmt: skip
+    )
     return follow_up
 
 
@@ -172,9 +190,11 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
         if overdue:
             # An owner who is ill or has left does not see it, so the supervisors are told.
             work.defer(
-                "contacts:mail_follow_up", delay=ESCALATES, follow_up_id=str(follow_up.id),
+                "contacts:mail_follow_up",
+                delay=ESCALATES,
+                follow_up_id=str(follow_up.id),
                 to="supervisors",
-            )  # fmt: skip
+            )
 
 
 async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:

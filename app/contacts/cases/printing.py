@@ -40,20 +40,38 @@ _YES_NO = {
 # The words of the page itself.
 _WORDS = {
     "en": {
-        "opened": "opened", "responsible": "Responsible", "follow_ups": "Follow-ups",
-        "due": "Due", "about": "About", "result": "Result", "notes": "Notes",
-        "happened": "History of the case", "when": "When", "who": "Who", "what": "What",
-        "confidential": "Confidential: for {} only", "printed": "Printed {} by {}",
+        "opened": "opened",
+        "responsible": "Responsible",
+        "follow_ups": "Follow-ups",
+        "due": "Due",
+        "about": "About",
+        "result": "Result",
+        "notes": "Notes",
+        "happened": "History of the case",
+        "when": "When",
+        "who": "Who",
+        "what": "What",
+        "confidential": "Confidential: for {} only",
+        "printed": "Printed {} by {}",
         "contact": "Contact",
     },
     "sr": {
-        "opened": "otvoren", "responsible": "Odgovorne osobe", "follow_ups": "Praćenje",
-        "due": "Rok", "about": "O čemu", "result": "Ishod", "notes": "Beleške",
-        "happened": "Šta se dešavalo sa slučajem", "when": "Kada", "who": "Ko", "what": "Šta",
-        "confidential": "Poverljivo: samo za potrebe ({})", "printed": "Štampano {}, {}",
+        "opened": "otvoren",
+        "responsible": "Odgovorne osobe",
+        "follow_ups": "Praćenje",
+        "due": "Rok",
+        "about": "O čemu",
+        "result": "Ishod",
+        "notes": "Beleške",
+        "happened": "Šta se dešavalo sa slučajem",
+        "when": "Kada",
+        "who": "Ko",
+        "what": "Šta",
+        "confidential": "Poverljivo: samo za potrebe ({})",
+        "printed": "Štampano {}, {}",
         "contact": "Kontakt",
     },
-}  # fmt: skip
+}
 
 
 class Purpose(StrEnum):
@@ -79,14 +97,16 @@ class Ground(StrEnum):
 # The grounds for each purpose, and the question whose "yes" gives consent to it.
 _GROUNDS: dict[Purpose, tuple[tuple[Ground, ...], Meaning | None]] = {
     Purpose.COURT: (
-        (Ground.CONSENT, Ground.COURT_ORDER, Ground.LEGAL_OBLIGATION), "consent_authorities",
+        (Ground.CONSENT, Ground.COURT_ORDER, Ground.LEGAL_OBLIGATION),
+        "consent_authorities",
     ),
     Purpose.CONFERENCE: (
-        (Ground.CONSENT, Ground.LEGAL_OBLIGATION, Ground.VITAL_INTERESTS), "consent_services",
+        (Ground.CONSENT, Ground.LEGAL_OBLIGATION, Ground.VITAL_INTERESTS),
+        "consent_services",
     ),
     Purpose.FAMILY: ((Ground.CONSENT, Ground.VITAL_INTERESTS), "consent_family"),
     Purpose.SUPERVISION: ((Ground.SUPERVISION,), None),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -104,12 +124,20 @@ class NotAgreed(Conflict):
 
 
 _FOLLOW_UPS = {
-    "check": "provera", "call_back": "uzvratiti poziv", "separation": "ostanak u porodici",
-    "document": "dokument", "conference": "konferencija slučaja", "with_family": "u porodici",
-    "kin": "kod srodnika", "foster": "u hraniteljskoj porodici", "residential": "u ustanovi",
-    "unknown": "nije poznato", "done": "urađeno", "not_reached": "nije se javljalo",
+    "check": "provera",
+    "call_back": "uzvratiti poziv",
+    "separation": "ostanak u porodici",
+    "document": "dokument",
+    "conference": "konferencija slučaja",
+    "with_family": "u porodici",
+    "kin": "kod srodnika",
+    "foster": "u hraniteljskoj porodici",
+    "residential": "u ustanovi",
+    "unknown": "nije poznato",
+    "done": "urađeno",
+    "not_reached": "nije se javljalo",
     "no_longer_needed": "nije više potrebno",
-}  # fmt: skip
+}
 
 
 def follow_up_words(code: str, language: str) -> str:
@@ -179,11 +207,19 @@ async def print_case(
     await work.let_go()
     made = await print_page(_TEMPLATE, page)
     note_event(
-        work, "case", opened.id, "printed", purpose=to.purpose.value, ground=to.ground.value,
+        work,
+        "case",
+        opened.id,
+        "printed",
+        purpose=to.purpose.value,
+        ground=to.ground.value,
         words=" – ".join(part for part in (to.recipient, to.reason) if part) or None,
-        sections=sections, dates=with_dates, contacts=with_contacts, notes=with_notes,
+        sections=sections,
+        dates=with_dates,
+        contacts=with_contacts,
+        notes=with_notes,
         timeline=with_timeline,
-    )  # fmt: skip
+    )
     return made
 
 

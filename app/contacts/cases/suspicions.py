@@ -19,9 +19,13 @@ _OBJECTS = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
 _MOST, _PARTS = 16_000_000, 200
 # How other files begin; a document that holds one of these is two files in one.
 _BEGINNINGS = {
-    "zip": b"PK\x03\x04", "pdf": b"%PDF-", "program": b"MZ\x90\x00", "elf": b"\x7fELF",
-    "rar": b"Rar!\x1a\x07", "7z": b"7z\xbc\xaf\x27\x1c",
-}  # fmt: skip
+    "zip": b"PK\x03\x04",
+    "pdf": b"%PDF-",
+    "program": b"MZ\x90\x00",
+    "elf": b"\x7fELF",
+    "rar": b"Rar!\x1a\x07",
+    "7z": b"7z\xbc\xaf\x27\x1c",
+}
 _MARKUP = re.compile(rb"<\s*(script|html|svg|\?php)\b", re.IGNORECASE)
 _OFFICE = ("application/vnd.openxmlformats", "application/vnd.oasis")
 _MACROS = re.compile(r"vbaProject\.bin$|(^|/)(Basic|Scripts)/.+", re.IGNORECASE)
@@ -29,9 +33,13 @@ _OBJECTS_INSIDE = re.compile(r"(^|/)embeddings/|oleObject|(^|/)Object \d+/", re.
 _OUTSIDE = re.compile(rb'TargetMode\s*=\s*"External"', re.IGNORECASE)
 
 MACROS, SCRIPTS, FILES, TWO, UNREADABLE, OUTSIDE = (
-    "macros", "scripts", "files inside", "two files in one", "cannot be looked into",
+    "macros",
+    "scripts",
+    "files inside",
+    "two files in one",
+    "cannot be looked into",
     "loads from outside",
-)  # fmt: skip
+)
 
 
 def suspicions(content: bytes, mime: str) -> list[str]:

@@ -63,13 +63,24 @@ async def add_rung(
     rung_id = uuid4()
     sealed = _sealed(work, rung_id, payload) if payload is not None else None
     rung = Rung(
-        id=rung_id, referral_id=referral.id, approach_id=approach_id, agency_id=agency.id,
-        number=await _next_number(work, referral), turn=referral.turn, round=referral.ladder_round,
+        id=rung_id,
+        referral_id=referral.id,
+        approach_id=approach_id,
+        agency_id=agency.id,
+        number=await _next_number(work, referral),
+        turn=referral.turn,
+        round=referral.ladder_round,
         purpose=purpose.value,
-        kind=kind.value, payload_sealed=sealed, target=target,
-        language=language_for(agency.languages), seconds=seconds,
-        sending="wanted", wanted_at=work.now, asks=0, tries=0,
-    )  # fmt: skip
+        kind=kind.value,
+        payload_sealed=sealed,
+        target=target,
+        language=language_for(agency.languages),
+        seconds=seconds,
+        sending="wanted",
+        wanted_at=work.now,
+        asks=0,
+        tries=0,
+    )
     work.session.add(rung)
     await work.session.flush()
     task = {
@@ -132,13 +143,19 @@ def add_link(
     """Add a link for one step; return it with its token, which is kept nowhere."""
     token, link_id = new_token(), uuid4()
     link = Link(
-        token_key=work.keys.match_key("link", token), id=link_id, code_of=link_id,
+        token_key=work.keys.match_key("link", token),
+        id=link_id,
+        code_of=link_id,
         referral_id=referral.id,
-        approach_id=approach_id, agency_id=agency_id, channel=channel, created_at=work.now,
+        approach_id=approach_id,
+        agency_id=agency_id,
+        channel=channel,
+        created_at=work.now,
         expires_at=work.now + lives,
-        code_key=code_key(work, link_id, code) if code else None, code_channel=code_channel,
+        code_key=code_key(work, link_id, code) if code else None,
+        code_channel=code_channel,
         code_tries=0,
-    )  # fmt: skip
+    )
     work.session.add(link)
     return link, token
 
@@ -166,14 +183,26 @@ async def send_links(
     for kind, target in ways.items():
         code = codes.get(kind)
         _, token = add_link(
-            work, referral, agency.id, approach_id, kind.value, lives=lives, code=code,
+            work,
+            referral,
+            agency.id,
+            approach_id,
+            kind.value,
+            lives=lives,
+            code=code,
             code_channel=other[kind].value if code else None,
-        )  # fmt: skip
+        )
         payload = {"token": token, "code": codes.get(other[kind])}
         await add_rung(
-            work, referral, agency, kind, target, purpose=purpose, approach_id=approach_id,
+            work,
+            referral,
+            agency,
+            kind,
+            target,
+            purpose=purpose,
+            approach_id=approach_id,
             payload=payload,
-        )  # fmt: skip
+        )
     return len(ways)
 
 
@@ -184,13 +213,25 @@ async def send_links_with_code(
     kind, target = (RungKind.EMAIL, agency.email) if agency.email else (RungKind.SMS, agency.sms)
     code = new_code()
     _, token = add_link(
-        work, referral, agency.id, approach_id, kind.value, lives=lives, code=code,
+        work,
+        referral,
+        agency.id,
+        approach_id,
+        kind.value,
+        lives=lives,
+        code=code,
         code_channel=RungKind.PHONE.value,
-    )  # fmt: skip
+    )
     await add_rung(
-        work, referral, agency, kind, target or "", purpose=Purpose.LINK, approach_id=approach_id,
+        work,
+        referral,
+        agency,
+        kind,
+        target or "",
+        purpose=Purpose.LINK,
+        approach_id=approach_id,
         payload={"token": token, "code": None},
-    )  # fmt: skip
+    )
     return code
 
 
@@ -245,9 +286,15 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
     link.code_tries = 0
     await add_rung(
-        work, referral, agency, way[0], way[1] or "", purpose=Purpose.CODE,
-        approach_id=link.approach_id, payload={"code": code},
-    )  # fmt: skip
+        work,
+        referral,
+        agency,
+        way[0],
+        way[1] or "",
+        purpose=Purpose.CODE,
+        approach_id=link.approach_id,
+        payload={"code": code},
+    )
     return way[0].value
 
 
@@ -374,9 +421,13 @@ async def tell_agency(
     await announce_event(work, referral, agency, f"referral.{purpose.value}", {})
     if not (agency.email or agency.sms or heard):
         tell_house(
-            work, referral, NoticeKind.RING_THEM, for_whom="owner", agency=agency.code,
+            work,
+            referral,
+            NoticeKind.RING_THEM,
+            for_whom="owner",
+            agency=agency.code,
             purpose=purpose.value,
-        )  # fmt: skip
+        )
 
 
 async def _push_what_waits(work: Work, referral: Referral, agency: Agency) -> bool:
@@ -387,12 +438,13 @@ async def _push_what_waits(work: Work, referral: Referral, agency: Agency) -> bo
     first = await work.session.scalar(
         select(Delivery)
         .where(
-            Delivery.agency_id == agency.id, Delivery.referral_id == referral.id,
+            Delivery.agency_id == agency.id,
+            Delivery.referral_id == referral.id,
             Delivery.state != "delivered",
         )
         .order_by(Delivery.sequence)
         .limit(1)
-    )  # fmt: skip
+    )
     if first is None or first.tries == 0:
         return False
     if first.state == "waiting":
@@ -413,9 +465,17 @@ async def announce_event(
         )
     )
     delivery = Delivery(
-        id=uuid4(), agency_id=agency.id, referral_id=referral.id, sequence=(last or 0) + 1,
-        kind=kind, detail=detail, state="waiting", created_at=work.now, tries=0, last_answer="",
-    )  # fmt: skip
+        id=uuid4(),
+        agency_id=agency.id,
+        referral_id=referral.id,
+        sequence=(last or 0) + 1,
+        kind=kind,
+        detail=detail,
+        state="waiting",
+        created_at=work.now,
+        tries=0,
+        last_answer="",
+    )
     work.session.add(delivery)
     await work.session.flush()
     work.defer("referrals:deliver", delivery_id=str(delivery.id))

@@ -126,9 +126,14 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
     if found is None:
         return None
     return Given(
-        found.kind, frozenset(found.scope), await _withheld(work, referral), found.basis,
-        frozenset(found.for_what), frozenset(found.despite), found.given_by,
-    )  # fmt: skip
+        found.kind,
+        frozenset(found.scope),
+        await _withheld(work, referral),
+        found.basis,
+        frozenset(found.for_what),
+        frozenset(found.despite),
+        found.given_by,
+    )
 
 
 async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
@@ -164,16 +169,27 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
         raise Invalid("Choose for whom consent is given: services, authorities, or both.")
     await _check_named(work, agreed.withheld_from)
     write_consent(
-        work, referral, "consent", given_by=agreed.given_by.value, how=agreed.how.value,
-        scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
-        for_what=list(agreed.for_what), words=agreed.words,
-    )  # fmt: skip
-    note(
-        work, referral, "consent given", by, given_by=agreed.given_by.value,
-        by_way=agreed.how.value,
-        scope=[s.value for s in agreed.scope], withheld_from=list(agreed.withheld_from),
+        work,
+        referral,
+        "consent",
+        given_by=agreed.given_by.value,
+        how=agreed.how.value,
+        scope=[s.value for s in agreed.scope],
+        withheld_from=list(agreed.withheld_from),
         for_what=list(agreed.for_what),
-    )  # fmt: skip
+        words=agreed.words,
+    )
+    note(
+        work,
+        referral,
+        "consent given",
+        by,
+        given_by=agreed.given_by.value,
+        by_way=agreed.how.value,
+        scope=[s.value for s in agreed.scope],
+        withheld_from=list(agreed.withheld_from),
+        for_what=list(agreed.for_what),
+    )
 
 
 async def _check_named(work: Work, codes: tuple[str, ...]) -> None:
@@ -204,18 +220,32 @@ async def record_override(work: Work, referral: Referral, override: Override, by
     await _check_named(work, override.despite)
     await _check_wish_read(work, referral, override)
     write_consent(
-        work, referral, "override", basis=override.basis.value, words=override.reason,
-        child_told=override.child_told, despite=list(override.despite),
-    )  # fmt: skip
+        work,
+        referral,
+        "override",
+        basis=override.basis.value,
+        words=override.reason,
+        child_told=override.child_told,
+        despite=list(override.despite),
+    )
     note(
-        work, referral, "consent overridden", by, words=override.reason,
-        basis=override.basis.value, child_told=override.child_told,
+        work,
+        referral,
+        "consent overridden",
+        by,
+        words=override.reason,
+        basis=override.basis.value,
+        child_told=override.child_told,
         **({"despite": list(override.despite)} if override.despite else {}),
-    )  # fmt: skip
+    )
     tell_house(
-        work, referral, NoticeKind.OVERRIDE, author=work.actor.staff_id,
-        basis=override.basis.value, despite=list(override.despite),
-    )  # fmt: skip
+        work,
+        referral,
+        NoticeKind.OVERRIDE,
+        author=work.actor.staff_id,
+        basis=override.basis.value,
+        despite=list(override.despite),
+    )
 
 
 def write_consent(
@@ -244,13 +274,22 @@ def write_consent(
         )
     work.session.add(
         Consent(
-            id=row_id, referral_id=referral.id, at=work.now, staff_id=work.actor.staff_id,
-            kind=kind, given_by=given_by, how=how, scope=scope or [],
-            withheld_from=withheld_from or [], for_what=for_what or [], basis=basis,
-            child_told=child_told, despite=despite or [],
+            id=row_id,
+            referral_id=referral.id,
+            at=work.now,
+            staff_id=work.actor.staff_id,
+            kind=kind,
+            given_by=given_by,
+            how=how,
+            scope=scope or [],
+            withheld_from=withheld_from or [],
+            for_what=for_what or [],
+            basis=basis,
+            child_told=child_told,
+            despite=despite or [],
             words_sealed=sealed,
         )
-    )  # fmt: skip
+    )
 
 
 async def override_by_protocol(work: Work, referral: Referral, basis: Basis, reason: str) -> None:

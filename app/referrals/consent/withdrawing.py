@@ -195,8 +195,11 @@ async def _refuse(
         await _withdraw_all(work, referral, Withdrawal(by, How.SPOKEN, words), PROGRAM_ITSELF)
         return
     agreed = Agreed(
-        by, How.SPOKEN, tuple(Scope(scope) for scope in left),
-        tuple(sorted(given.withheld_from)), tuple(sorted(given.for_what)),
-    )  # fmt: skip
+        by,
+        How.SPOKEN,
+        tuple(Scope(scope) for scope in left),
+        tuple(sorted(given.withheld_from)),
+        tuple(sorted(given.for_what)),
+    )
     await record_consent(work, referral, agreed, PROGRAM_ITSELF)
     await let_go_of_who_may_not(work, referral, given)

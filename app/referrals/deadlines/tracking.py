@@ -102,13 +102,15 @@ async def run_team(work: Work, referral: Referral) -> None:
         await work.session.execute(
             select(Dispatch.wanted_at, Dispatch.asked_at)
             .where(
-                Dispatch.referral_id == referral.id, Dispatch.arrived_at.is_(None),
-                Dispatch.seen_at.is_(None), Dispatch.ended_at.is_(None),
+                Dispatch.referral_id == referral.id,
+                Dispatch.arrived_at.is_(None),
+                Dispatch.seen_at.is_(None),
+                Dispatch.ended_at.is_(None),
             )
             .order_by(func.greatest(Dispatch.wanted_at, Dispatch.asked_at))
             .limit(1)
         )
-    ).one_or_none()  # fmt: skip
+    ).one_or_none()
     if row is None:
         await stop(work, referral, ClockKind.TEAM)
         return
@@ -228,9 +230,12 @@ async def follow_urgency(
         if kind is ClockKind.DETAILS and referral.house_has_it:
             continue
         clock = Clock(
-            id=uuid4(), referral_id=referral.id, kind=kind.value, started_at=start,
+            id=uuid4(),
+            referral_id=referral.id,
+            kind=kind.value,
+            started_at=start,
             due_at=protocol.due(rule, start),
-        )  # fmt: skip
+        )
         work.session.add(clock)
         _set(work, clock)
 
@@ -267,9 +272,14 @@ async def ring(work: Work, clock_id: UUID) -> Referral | None:
         )
     )
     note(
-        work, referral, "clock breached", PROGRAM_ITSELF, clock=clock.kind,
-        due_at=clock.due_at.isoformat(), started_at=clock.started_at.isoformat(),
-    )  # fmt: skip
+        work,
+        referral,
+        "clock breached",
+        PROGRAM_ITSELF,
+        clock=clock.kind,
+        due_at=clock.due_at.isoformat(),
+        started_at=clock.started_at.isoformat(),
+    )
     grave = referral.urgency in _GRAVE or clock.kind == ClockKind.HAND_OVER
     # The written form is the owner's to send; every other breach goes to the supervisors, too.
     whom = "supervisors" if grave or clock.kind != ClockKind.WRITTEN else "owner"

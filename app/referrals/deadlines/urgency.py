@@ -46,9 +46,13 @@ async def change_urgency(
         )
     referral.urgency, referral.urgency_at = urgency.value, work.now
     note(
-        work, referral, "urgency changed", By("by_hand"), words=reason,
+        work,
+        referral,
+        "urgency changed",
+        By("by_hand"),
+        words=reason,
         **{"from": before.value, "to": urgency.value},
-    )  # fmt: skip
+    )
     await tracking.follow_urgency(work, referral, await _moments(work, referral))
     raised = _ORDER.index(urgency) < _ORDER.index(before)
     if raised and state in UNACKNOWLEDGED and state is not ReferralState.DRAFT:
@@ -69,6 +73,8 @@ async def _moments(work: Work, referral: Referral) -> dict[str, datetime | None]
         assert approach is not None
         accepted = approach.accepted_at
     return {
-        "opened": referral.opened_at, "acknowledged": referral.acknowledged_at,
-        "accepted": accepted, "seen": referral.seen_at,
-    }  # fmt: skip
+        "opened": referral.opened_at,
+        "acknowledged": referral.acknowledged_at,
+        "accepted": accepted,
+        "seen": referral.seen_at,
+    }

@@ -124,9 +124,11 @@ def check_entry(work: Work, entry: Entry) -> Entry:
     return Entry(
         **{
             **{f.name: getattr(entry, f.name) for f in fields(Entry)},
-            "duty_phones": phones, "sms": sms, "timezone": timezone,
+            "duty_phones": phones,
+            "sms": sms,
+            "timezone": timezone,
         }
-    )  # fmt: skip
+    )
 
 
 def _numbers(entry: Entry, wrong: list[str]) -> tuple[tuple[Phone, ...], str | None]:
@@ -213,10 +215,25 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
 
 
 _COLUMNS = (
-    "name", "sector", "services", "areas", "age_from", "age_to", "hours", "timezone", "languages",
-    "email", "sms", "deputy", "valid_from", "valid_until", "verified_on", "verified_by",
-    "webhook_url", "primero",
-)  # fmt: skip
+    "name",
+    "sector",
+    "services",
+    "areas",
+    "age_from",
+    "age_to",
+    "hours",
+    "timezone",
+    "languages",
+    "email",
+    "sms",
+    "deputy",
+    "valid_from",
+    "valid_until",
+    "verified_on",
+    "verified_by",
+    "webhook_url",
+    "primero",
+)
 
 
 async def _changed(work: Work, agency: Agency, entry: Entry) -> list[str]:
@@ -247,10 +264,13 @@ async def _set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> 
         if kept is None:
             work.session.add(
                 DutyPhone(
-                    id=uuid4(), agency_id=agency.id, position=n, number=phone.number,
+                    id=uuid4(),
+                    agency_id=agency.id,
+                    position=n,
+                    number=phone.number,
                     hours=phone.hours,
                 )
-            )  # fmt: skip
+            )
         else:
             kept.position, kept.hours, kept.gone_at = n, phone.hours, None
     await work.session.flush()
@@ -293,9 +313,12 @@ async def _set_mandates(
                 )
             there.agency_id = agency.id
             write_entry(
-                work, "mandate moved", f"agency:{holder.code}", to=agency.code,
+                work,
+                "mandate moved",
+                f"agency:{holder.code}",
+                to=agency.code,
                 mandate=f"{service}@{place}",
-            )  # fmt: skip
+            )
     await work.session.flush()
 
 
@@ -409,14 +432,24 @@ async def directory_of(work: Work) -> Directory:
 
 def _candidate(agency: Agency, entry: Entry) -> Candidate:
     return Candidate(
-        id=agency.id, code=agency.code, name=agency.name, sector=agency.sector,
-        services=frozenset(entry.services), areas=frozenset(entry.areas),
-        age_from=entry.age_from, age_to=entry.age_to, hours=entry.hours,
-        timezone=entry.timezone, country=agency.country, languages=entry.languages,
-        deputy=entry.deputy, valid_from=entry.valid_from, valid_until=entry.valid_until,
+        id=agency.id,
+        code=agency.code,
+        name=agency.name,
+        sector=agency.sector,
+        services=frozenset(entry.services),
+        areas=frozenset(entry.areas),
+        age_from=entry.age_from,
+        age_to=entry.age_to,
+        hours=entry.hours,
+        timezone=entry.timezone,
+        country=agency.country,
+        languages=entry.languages,
+        deputy=entry.deputy,
+        valid_from=entry.valid_from,
+        valid_until=entry.valid_until,
         writes=bool(entry.email or entry.sms or entry.webhook_url or entry.primero),
         phones=tuple(phone.hours for phone in entry.duty_phones),
-    )  # fmt: skip
+    )
 
 
 async def find_right(

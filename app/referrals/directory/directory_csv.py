@@ -12,10 +12,28 @@ from app.referrals.models import Agency
 from app.work import Work
 
 COLUMNS = (
-    "code", "name", "sector", "services", "areas", "age_from", "age_to", "hours", "timezone",
-    "languages", "email", "sms", "duty_phones", "deputy", "valid_from", "valid_until",
-    "verified_on", "verified_by", "mandated_for", "webhook_url", "primero",
-)  # fmt: skip
+    "code",
+    "name",
+    "sector",
+    "services",
+    "areas",
+    "age_from",
+    "age_to",
+    "hours",
+    "timezone",
+    "languages",
+    "email",
+    "sms",
+    "duty_phones",
+    "deputy",
+    "valid_from",
+    "valid_until",
+    "verified_on",
+    "verified_by",
+    "mandated_for",
+    "webhook_url",
+    "primero",
+)
 _REQUIRED = ("code", "name", "sector", "services")
 _LISTS = ("services", "areas", "languages", "mandated_for")
 _DATES = ("valid_from", "valid_until", "verified_on")

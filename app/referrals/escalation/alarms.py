@@ -113,10 +113,14 @@ async def escalate(work: Work, alarm: Alarm) -> None:
     supervisor = await _on_call(work, alarm, Service.SUPERVISOR_ON_CALL)
     director = await _on_call(work, alarm, Service.DIRECTOR_ON_CALL)
     around = Around(
-        phones=0, messages=False, more_agencies=False,
-        supervisor_phones=len(supervisor[1]), supervisor_messages=_has_messages(supervisor[0]),
-        director_phones=len(director[1]), director_messages=_has_messages(director[0]),
-    )  # fmt: skip
+        phones=0,
+        messages=False,
+        more_agencies=False,
+        supervisor_phones=len(supervisor[1]),
+        supervisor_messages=_has_messages(supervisor[0]),
+        director_phones=len(director[1]),
+        director_messages=_has_messages(director[0]),
+    )
     found = climb(STEPS, Position(alarm.round, alarm.step, alarm.phone), around)
     alarm.round, alarm.step = found.position.round, found.position.step
     alarm.phone = found.position.phone
@@ -171,11 +175,12 @@ async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency |
     tried = set(
         await work.session.scalars(
             select(AlarmAttempt.target).where(
-                AlarmAttempt.alarm_id == alarm.id, AlarmAttempt.round == alarm.round,
+                AlarmAttempt.alarm_id == alarm.id,
+                AlarmAttempt.round == alarm.round,
                 AlarmAttempt.kind == "phone",
             )
         )
-    )  # fmt: skip
+    )
     return agency, [one for one in await phones_on_duty(work, agency) if one not in tried]
 
 
@@ -193,16 +198,25 @@ async def _attempt_at(
         select(func.count()).where(AlarmAttempt.alarm_id == alarm.id)
     )
     attempt = AlarmAttempt(
-        id=uuid4(), alarm_id=alarm.id, number=(number or 0) + 1, round=alarm.round, kind=kind,
-        who=who, target=target, language=language,
-        seconds=seconds, wanted_at=work.now, turn=alarm.turn + 1,
-    )  # fmt: skip
+        id=uuid4(),
+        alarm_id=alarm.id,
+        number=(number or 0) + 1,
+        round=alarm.round,
+        kind=kind,
+        who=who,
+        target=target,
+        language=language,
+        seconds=seconds,
+        wanted_at=work.now,
+        turn=alarm.turn + 1,
+    )
     work.session.add(attempt)
     await work.session.flush()
     task = {
-        "phone": "telephony:ring_alarm_phone", "sms": "telephony:send_alarm_message",
+        "phone": "telephony:ring_alarm_phone",
+        "sms": "telephony:send_alarm_message",
         "email": "referrals:mail_staffing_alarm",
-    }  # fmt: skip
+    }
     work.defer(task[kind], attempt_id=str(attempt.id))
 
 
@@ -257,12 +271,15 @@ async def _mail(ground: Ground, attempt_id: UUID) -> None:
     else:
         try:
             await send_mail(
-                read_smtp_url(ground.settings.smtp_url), to, "Helpline: alarm", words,
-                message_id=attempt_id, at=now,
-            )  # fmt: skip
+                read_smtp_url(ground.settings.smtp_url),
+                to,
+                "Helpline: alarm",
+                words,
+                message_id=attempt_id,
+                at=now,
+            )
         except (MailRefused, MailUncertain) as error:
-            log().warning("an alarm was not mailed", area="routing",
-                          why=type(error).__name__)  # fmt: skip
+            log().warning("an alarm was not mailed", area="routing", why=type(error).__name__)
             result = "failed"
     async with transaction(ground, PROGRAM) as work:
         attempt = await work.session.get(AlarmAttempt, attempt_id)

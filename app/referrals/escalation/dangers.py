@@ -264,8 +264,12 @@ async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
     )
     assert alarm.subject_id is not None
     note_event(
-        work, subject_kind(alarm), alarm.subject_id, "danger decided", words=words.strip(),
+        work,
+        subject_kind(alarm),
+        alarm.subject_id,
+        "danger decided",
+        words=words.strip(),
         alarm=alarm.kind,
-    )  # fmt: skip
+    )
     write_entry(work, "danger alarm decided", f"{subject_kind(alarm)}:{alarm.subject_id}")
     work.announce("notices")

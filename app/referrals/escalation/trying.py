@@ -166,9 +166,14 @@ async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | 
 
 async def _ring(work: Work, referral: Referral, agency: Agency, number: str, turn: Turn) -> None:
     rung = await add_rung(
-        work, referral, agency, RungKind.PHONE, number, approach_id=referral.approach_id,
+        work,
+        referral,
+        agency,
+        RungKind.PHONE,
+        number,
+        approach_id=referral.approach_id,
         seconds=turn.wait,
-    )  # fmt: skip
+    )
     rung.children = await count_asked(work, referral)
     # The provider rings a little longer than asked; the result comes by itself before that.
     wait_for(work, referral, timedelta(seconds=turn.wait + 15))
@@ -248,9 +253,13 @@ async def _go_to_house(
     assert agency is not None
     if turn.act in _RING:
         rung = await add_rung(
-            work, referral, agency, RungKind.PHONE, phones[0],
+            work,
+            referral,
+            agency,
+            RungKind.PHONE,
+            phones[0],
             seconds=min(turn.wait, 60),
-        )  # fmt: skip
+        )
         wait_for(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
         _note_rung(work, referral, agency, rung)
     else:
@@ -266,11 +275,16 @@ async def _go_to_house(
 
 _NOBODY = frozenset(
     {
-        RungResult.NO_ANSWER, RungResult.BUSY, RungResult.MACHINE, RungResult.NO_KEY,
-        RungResult.UNREACHABLE, RungResult.FAILED, RungResult.WRONG_NUMBER,
+        RungResult.NO_ANSWER,
+        RungResult.BUSY,
+        RungResult.MACHINE,
+        RungResult.NO_KEY,
+        RungResult.UNREACHABLE,
+        RungResult.FAILED,
+        RungResult.WRONG_NUMBER,
         RungResult.NOT_CONFIRMED,
     }
-)  # fmt: skip
+)
 
 
 async def note_result(work: Work, referral: Referral, rung: Rung, result: RungResult) -> None:
@@ -281,15 +295,25 @@ async def note_result(work: Work, referral: Referral, rung: Rung, result: RungRe
     agency = await work.session.get(Agency, rung.agency_id)
     assert agency is not None
     note(
-        work, referral, "rung", By("program", agency.code), rung=rung.number, way=rung.kind,
-        purpose=rung.purpose, result=result.value,
-    )  # fmt: skip
+        work,
+        referral,
+        "rung",
+        By("program", agency.code),
+        rung=rung.number,
+        way=rung.kind,
+        purpose=rung.purpose,
+        result=result.value,
+    )
     if rung.purpose != Purpose.LADDER:
         if result in (RungResult.FAILED, RungResult.UNREACHABLE):
             tell_house(
-                work, referral, NoticeKind.UNDELIVERED, for_whom="owner", agency=agency.code,
+                work,
+                referral,
+                NoticeKind.UNDELIVERED,
+                for_whom="owner",
+                agency=agency.code,
                 purpose=rung.purpose,
-            )  # fmt: skip
+            )
         return
     if result is RungResult.DELIVERED:
         await _delivered(work, referral, rung)

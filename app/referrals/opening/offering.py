@@ -44,9 +44,13 @@ async def next_agency(
     withheld = given.kept_from if given else ()
     for service in (*referral.family_first, referral.service):
         answer = await find_right(
-            work, service, referral.place, referral.child_age,
-            withheld_from=withheld, tried=tried,
-        )  # fmt: skip
+            work,
+            service,
+            referral.place,
+            referral.child_age,
+            withheld_from=withheld,
+            tried=tried,
+        )
         for found in sorted(answer.right, key=lambda one: one.agency.id != rather):
             try:
                 who = found.agency
@@ -78,9 +82,14 @@ async def offer_to(
     referral.approach_id, referral.agency_id = approach.id, agency.id
     referral.sent_at = referral.sent_at or work.now
     move(
-        work, referral, ReferralEvent.SEND, by, recipient=agency.code, ground=ground,
+        work,
+        referral,
+        ReferralEvent.SEND,
+        by,
+        recipient=agency.code,
+        ground=ground,
         why=list(why),
-    )  # fmt: skip
+    )
     if new:
         await _tell_systems(work, referral, agency, approach)
     return approach
@@ -100,10 +109,15 @@ async def _approach_to(
             earlier.state, earlier.round = ApproachState.OFFERED.value, referral.ladder_round
             return earlier, False
     approach = Approach(
-        id=uuid4(), referral_id=referral.id, agency_id=agency.id,
-        number=max((a.number for a in known), default=0) + 1, round=referral.ladder_round,
-        state=ApproachState.OFFERED.value, why=list(why), offered_at=work.now,
-    )  # fmt: skip
+        id=uuid4(),
+        referral_id=referral.id,
+        agency_id=agency.id,
+        number=max((a.number for a in known), default=0) + 1,
+        round=referral.ladder_round,
+        state=ApproachState.OFFERED.value,
+        why=list(why),
+        offered_at=work.now,
+    )
     work.session.add(approach)
     await work.session.flush()
     return approach, True
@@ -114,10 +128,15 @@ async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach
     if agency.primero and agency.primero_password_sealed:
         work.session.add(
             Counterpart(
-                approach_id=approach.id, case_id=uuid4(), service_id=uuid4(), state="wanted",
-                mapping=agency.primero["mapping"], mapping_version=0, problem="",
+                approach_id=approach.id,
+                case_id=uuid4(),
+                service_id=uuid4(),
+                state="wanted",
+                mapping=agency.primero["mapping"],
+                mapping_version=0,
+                problem="",
             )
-        )  # fmt: skip
+        )
         await work.session.flush()
         work.defer("referrals:make_counterpart", approach_id=str(approach.id))
     await announce_event(work, referral, agency, "referral.offered", {})

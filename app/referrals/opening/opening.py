@@ -125,11 +125,19 @@ async def refer(
     together = uuid4()
     return [
         await _open(
-            work, staff, wish, service, together, need, known=known,
-            call_id=call_id, case_id=case_id,
+            work,
+            staff,
+            wish,
+            service,
+            together,
+            need,
+            known=known,
+            call_id=call_id,
+            case_id=case_id,
         )
-        for need in needs for service in need.services
-    ]  # fmt: skip
+        for need in needs
+        for service in need.services
+    ]
 
 
 @dataclass(frozen=True)
@@ -169,9 +177,12 @@ def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) ->
     protocol = protocols_of(work.ground).current
     services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
     return _Need(
-        child, tuple(dict.fromkeys(services)), signs, answers,
+        child,
+        tuple(dict.fromkeys(services)),
+        signs,
+        answers,
         tuple(path for path in known.to_confirm if path not in written),
-    )  # fmt: skip
+    )
 
 
 async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[_Need]) -> None:
@@ -193,12 +204,15 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
         same = or_(same, Referral.contact_id.in_(of_profile))
     rows = await work.session.execute(
         select(
-            Referral.code, Referral.service, here.label("here"),
-            Referral.child_entry, reads_referral(staff).label("readable"),
+            Referral.code,
+            Referral.service,
+            here.label("here"),
+            Referral.child_entry,
+            reads_referral(staff).label("readable"),
         )
         .where(same, Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED)
         .order_by(Referral.opened_at)
-    )  # fmt: skip
+    )
     wanted = {(need.child, service.value) for need in needs for service in need.services}
     services = {service for _, service in wanted}
     found = [
@@ -257,17 +271,39 @@ async def _open(
     protocol = protocols_of(work.ground).current
     owner = staff or await pick_owner(work)
     referral = Referral(
-        **beginning(work, "referral"), team=record.team if record is not None else owner.team,
-        owner_id=owner.id, opened_by=staff.id if staff else None,
+        **beginning(work, "referral"),
+        team=record.team if record is not None else owner.team,
+        owner_id=owner.id,
+        opened_by=staff.id if staff else None,
         contact_id=record.id if record is not None and is_contact(record) else None,
-        call_id=call_id, case_id=case_id,
-        opened_together=together, opened_how=wish.how.value, urgency=wish.urgency.value,
-        service=service.value, protocol=protocol.protocol, protocol_version=protocol.version,
-        state=ReferralState.DRAFT.value, warm=wish.warm, answers={}, sealed={}, versions={},
-        revision=0, edited_from=0, headline_words="", category_codes=[], place_path=[],
-        ladder_round=0, ladder_step=0, ladder_phone=-1, turn=0, house_has_it=False,
-        wants_feedback=False, separation_risk=False, family_first=[], child_entry=need.child,
-    )  # fmt: skip
+        call_id=call_id,
+        case_id=case_id,
+        opened_together=together,
+        opened_how=wish.how.value,
+        urgency=wish.urgency.value,
+        service=service.value,
+        protocol=protocol.protocol,
+        protocol_version=protocol.version,
+        state=ReferralState.DRAFT.value,
+        warm=wish.warm,
+        answers={},
+        sealed={},
+        versions={},
+        revision=0,
+        edited_from=0,
+        headline_words="",
+        category_codes=[],
+        place_path=[],
+        ladder_round=0,
+        ladder_step=0,
+        ladder_phone=-1,
+        turn=0,
+        house_has_it=False,
+        wants_feedback=False,
+        separation_risk=False,
+        family_first=[],
+        child_entry=need.child,
+    )
     refused = await _fill(work, referral, need.answers)
     if wish.place and sheet_of(work, referral).form.path_of("place") in refused:
         raise Invalid("This place is not in the country's list. Choose a place from the list.")
@@ -278,11 +314,18 @@ async def _open(
     work.session.add(referral)
     await work.session.flush()
     note(
-        work, referral, "opened", _BY_HAND if staff else PROGRAM_ITSELF, opened_how=wish.how.value,
-        urgency=wish.urgency.value, service=service.value, protocol=protocol.protocol,
-        version=protocol.version, family_first=list(referral.family_first),
+        work,
+        referral,
+        "opened",
+        _BY_HAND if staff else PROGRAM_ITSELF,
+        opened_how=wish.how.value,
+        urgency=wish.urgency.value,
+        service=service.value,
+        protocol=protocol.protocol,
+        version=protocol.version,
+        family_first=list(referral.family_first),
         owner=str(owner.id),
-    )  # fmt: skip
+    )
     if wish.directly.strip() and referral.separation_risk:
         note(work, referral, "not to the family first", _BY_HAND, words=wish.directly)
     tracking.start_from(work, referral, "opened")
@@ -437,9 +480,14 @@ async def refer_urgently(
     children = await _not_referred(work, staff, call_id, there)
     # In danger the counsellor does not have to look at older open referrals first.
     wish = Wish(
-        Urgency.IMMEDIATE, OpenedHow.URGENT_BUTTON, (service,), place=place, warm=warm,
-        seen_open=True, children=children,
-    )  # fmt: skip
+        Urgency.IMMEDIATE,
+        OpenedHow.URGENT_BUTTON,
+        (service,),
+        place=place,
+        warm=warm,
+        seen_open=True,
+        children=children,
+    )
     made = await refer(work, staff, wish, call_id=call_id)
     for one in made[1:]:
         # One duty phone is added to the call, for all children.
@@ -516,13 +564,20 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
         answers[phone] = number.decode()
     wish = Wish(Urgency.IMMEDIATE, OpenedHow.DANGER_KEY)
     referral = await _open(
-        work, None, wish, protocol.danger_key.service, uuid4(),
-        _Need(None, (), frozenset({DANGER_KEY}), answers), call_id=call.id,
-    )  # fmt: skip
+        work,
+        None,
+        wish,
+        protocol.danger_key.service,
+        uuid4(),
+        _Need(None, (), frozenset({DANGER_KEY}), answers),
+        call_id=call.id,
+    )
     await override_by_protocol(
-        work, referral, protocol.danger_key.basis,
+        work,
+        referral,
+        protocol.danger_key.basis,
         "The danger key was pressed, and no counsellor could take the call in time.",
-    )  # fmt: skip
+    )
     tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
     await send(work, referral, PROGRAM_ITSELF)
     return referral

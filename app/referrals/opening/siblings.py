@@ -55,20 +55,24 @@ async def join_ring(work: Work, referral: Referral) -> None:
     await work.session.execute(
         update(Rung)
         .where(
-            Rung.referral_id.in_(others), Rung.agency_id == referral.agency_id,
-            Rung.answered_at.is_(None), Rung.ended_at.is_(None),
+            Rung.referral_id.in_(others),
+            Rung.agency_id == referral.agency_id,
+            Rung.answered_at.is_(None),
+            Rung.ended_at.is_(None),
         )
         .values(children=Rung.children + 1)
         .execution_options(synchronize_session=False)
-    )  # fmt: skip
+    )
 
 
 async def count_asked(work: Work, referral: Referral) -> int:
     """Return about how many children the agency is being asked, this one included."""
     found = await work.session.scalar(
         select(func.count()).where(
-            *_together(referral), Referral.state.in_(ASKED),
-            Referral.agency_id == referral.agency_id, Referral.withdrawal_at.is_(None),
+            *_together(referral),
+            Referral.state.in_(ASKED),
+            Referral.agency_id == referral.agency_id,
+            Referral.withdrawal_at.is_(None),
         )
-    )  # fmt: skip
+    )
     return 1 + (found or 0)

@@ -146,9 +146,12 @@ async def acknowledge(
         return await details.hand_out(work, referral, approach, by)
     if await siblings_of(work, referral):
         work.defer(
-            "referrals:take_siblings", referral_id=str(referral.id),
-            agency_id=str(approach.agency_id), how=by.how, agency=by.agency,
-        )  # fmt: skip
+            "referrals:take_siblings",
+            referral_id=str(referral.id),
+            agency_id=str(approach.agency_id),
+            how=by.how,
+            agency=by.agency,
+        )
     return await details.hand_out(work, referral, approach, by)
 
 
@@ -413,16 +416,26 @@ async def dispatch(
     sealed = seal(place, "place_sealed")
     assert sealed is not None
     made = Dispatch(
-        id=row_id, referral_id=referral.id, approach_id=referral.approach_id,
-        place_sealed=sealed, wanted_at=wanted_at, team=team.strip()[:120],
-        state=DispatchState.ASKED.value, asked_at=work.now,
+        id=row_id,
+        referral_id=referral.id,
+        approach_id=referral.approach_id,
+        place_sealed=sealed,
+        wanted_at=wanted_at,
+        team=team.strip()[:120],
+        state=DispatchState.ASKED.value,
+        asked_at=work.now,
         words_sealed=seal(words, "words_sealed"),
-    )  # fmt: skip
+    )
     work.session.add(made)
     note(
-        work, referral, "team asked for", by, team=made.team, wanted_at=wanted_at.isoformat(),
+        work,
+        referral,
+        "team asked for",
+        by,
+        team=made.team,
+        wanted_at=wanted_at.isoformat(),
         dispatch=str(row_id),
-    )  # fmt: skip
+    )
     await tracking.run_team(work, referral)
     await _tell_of_team(work, referral)
     return made
@@ -478,10 +491,16 @@ async def move_dispatch(
     if to is DispatchState.DONE:
         found.result = result
     note(
-        work, referral, f"team {to.value.replace('_', ' ')}", by, words=words, team=found.team,
-        dispatch=str(found.id), **({"from": before.value, "to": to.value}),
+        work,
+        referral,
+        f"team {to.value.replace('_', ' ')}",
+        by,
+        words=words,
+        team=found.team,
+        dispatch=str(found.id),
+        **({"from": before.value, "to": to.value}),
         **({"result": result} if result else {}),
-    )  # fmt: skip
+    )
     await tracking.run_team(work, referral)
     if to is DispatchState.SEEN:
         await _seen_by_team(work, referral, found, by)

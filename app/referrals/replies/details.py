@@ -56,9 +56,13 @@ async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -
         note(work, referral, "details sent", By("program", agency.code))
     elif not (agency.webhook_url or agency.primero):
         tell_house(
-            work, referral, NoticeKind.RING_THEM, for_whom="owner", agency=agency.code,
+            work,
+            referral,
+            NoticeKind.RING_THEM,
+            for_whom="owner",
+            agency=agency.code,
             purpose="details",
-        )  # fmt: skip
+        )
     return spoken
 
 

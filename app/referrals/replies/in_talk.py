@@ -39,10 +39,12 @@ async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
         .join(Referral, Referral.id == Rung.referral_id)
         .join(Agency, Agency.id == Rung.agency_id)
         .where(
-            Referral.call_id == call_id, Referral.warm, Rung.kind == RungKind.PHONE,
+            Referral.call_id == call_id,
+            Referral.warm,
+            Rung.kind == RungKind.PHONE,
             Rung.result == RungResult.ACKNOWLEDGED,
         )
-    )  # fmt: skip
+    )
     found = [DutyInTalk(*row) for row in rows]
     if not found:
         return []

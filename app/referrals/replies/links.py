@@ -121,10 +121,14 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
     assert agency is not None
     approach = await work.session.get(Approach, link.approach_id) if link.approach_id else None
     found = Visit(
-        link, referral, agency, approach, _steps(referral, approach),
+        link,
+        referral,
+        agency,
+        approach,
+        _steps(referral, approach),
         (await tracking.clocks_of(work, [referral.id])).get(referral.id, []),
         proven=_is_proven(work, link, proof),
-    )  # fmt: skip
+    )
     if not found.steps:
         found.over = _why_over(referral, approach)
     return found
@@ -198,9 +202,13 @@ async def read_details(work: Work, found: Visit) -> Visit:
     if await _has_answers(work, found):
         besides = (*besides, "answers to its questions")
     found.answers = await disclose(
-        work, found.referral, found.agency, found.approach, f"link by {found.link.channel}",
+        work,
+        found.referral,
+        found.agency,
+        found.approach,
+        f"link by {found.link.channel}",
         besides=besides,
-    )  # fmt: skip
+    )
     for one in found.dispatches:
         found.place[one.id] = work.keys.open(
             one.place_sealed, table="dispatches", column="place_sealed", row=one.id
@@ -410,9 +418,15 @@ async def _do(
             if step.dispatch_id is None or step.to not in set(DispatchState):
                 raise Invalid("Choose how far the team is.")
             await answering.move_dispatch(
-                work, referral, step.dispatch_id, DispatchState(step.to), by, of=approach,
-                result=step.result or None, words=step.words,
-            )  # fmt: skip
+                work,
+                referral,
+                step.dispatch_id,
+                DispatchState(step.to),
+                by,
+                of=approach,
+                result=step.result or None,
+                words=step.words,
+            )
         case _:
             raise Invalid("There is no such step.")
 

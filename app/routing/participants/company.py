@@ -116,9 +116,13 @@ async def end_party(work: Work, call: Call, party: Party, cause: str) -> None:
         leg.end_wanted = True
         work.defer("telephony:end_leg", leg_id=str(leg.id))
     await record.record(
-        work, call, "party_left" if was_in else "party_failed", party_id=str(party.id),
-        purpose=party.purpose, cause=cause,
-    )  # fmt: skip
+        work,
+        call,
+        "party_left" if was_in else "party_failed",
+        party_id=str(party.id),
+        purpose=party.purpose,
+        cause=cause,
+    )
     await release(work, party)
     work.announce("calls", "talks")
 

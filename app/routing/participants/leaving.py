@@ -74,8 +74,9 @@ async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> 
     """Keep the talk alive if a colleague takes over or others stay; return whether it goes on."""
     heir = await _heir(work, call)
     if heir is not None:
-        await record.record(work, call, "counsellor_dropped_out", offer_id=str(offer.id),
-                            cause=cause)  # fmt: skip
+        await record.record(
+            work, call, "counsellor_dropped_out", offer_id=str(offer.id), cause=cause
+        )
         await offers.hand_over(work, call, offer, heir, inherited=True)
         return True
     if not await others_inside(work, call, offer.room):
@@ -109,24 +110,31 @@ async def _heir(work: Work, call: Call) -> Party | None:
     found: Party | None = await work.session.scalar(
         select(Party)
         .where(
-            Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_not(None),
-            Party.owner_offer_id.is_(None), Party.mode == Mode.TALK,
+            Party.call_id == call.id,
+            Party.state == PartyState.IN,
+            Party.staff_id.is_not(None),
+            Party.owner_offer_id.is_(None),
+            Party.mode == Mode.TALK,
             Party.staff_id.not_in(select(Offer.counsellor_id).where(Offer.released_at.is_(None))),
         )
         .order_by(Party.joined_at)
         .limit(1)
-    )  # fmt: skip
+    )
     return found
 
 
 async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
     """Return whether a participant from outside is in: police, an interpreter, a duty phone."""
     outside = await work.session.scalar(
-        select(Party.id).where(
-            Party.call_id == call.id, Party.state == PartyState.IN, Party.staff_id.is_(None),
+        select(Party.id)
+        .where(
+            Party.call_id == call.id,
+            Party.state == PartyState.IN,
+            Party.staff_id.is_(None),
             Party.purpose.in_((Purpose.THIRD_PARTY, Purpose.CONSULT)),
-        ).limit(1)
-    )  # fmt: skip
+        )
+        .limit(1)
+    )
     if outside is not None:
         return True
     events = await work.session.scalars(

@@ -69,10 +69,18 @@ async def _invite(
             number.encode(), table="parties", column="number_sealed", row=party_id
         )
     party = Party(
-        id=party_id, call_id=call.id, room_id=talk.room, purpose=purpose.value, mode=mode.value,
-        state=PartyState.RINGING.value, staff_id=staff.id if staff else None,
-        number_sealed=sealed, role=role, asked_by=by.id if by else None, wanted_at=work.now,
-    )  # fmt: skip
+        id=party_id,
+        call_id=call.id,
+        room_id=talk.room,
+        purpose=purpose.value,
+        mode=mode.value,
+        state=PartyState.RINGING.value,
+        staff_id=staff.id if staff else None,
+        number_sealed=sealed,
+        role=role,
+        asked_by=by.id if by else None,
+        wanted_at=work.now,
+    )
     work.session.add(party)
     try:
         await work.session.flush()
@@ -88,9 +96,15 @@ async def _invite(
     )
     work.session.add(leg)
     await record.record(
-        work, call, "party_asked", party_id=str(party.id), purpose=purpose.value, mode=mode.value,
-        role=role, counsellor_id=str(staff.id) if staff else None,
-    )  # fmt: skip
+        work,
+        call,
+        "party_asked",
+        party_id=str(party.id),
+        purpose=purpose.value,
+        mode=mode.value,
+        role=role,
+        counsellor_id=str(staff.id) if staff else None,
+    )
     work.defer("telephony:ring_party", leg_id=str(leg.id))
     work.announce("calls", "talks")
     return party

@@ -25,9 +25,13 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
     if await open_question(work, call.id) is not None:
         raise Conflict("Another question is being asked. Wait for the answer.")
     question = CallQuestion(
-        id=uuid4(), call_id=call.id, code=code, state="asked", asked_by=staff.id,
+        id=uuid4(),
+        call_id=call.id,
+        code=code,
+        state="asked",
+        asked_by=staff.id,
         asked_at=work.now,
-    )  # fmt: skip
+    )
     work.session.add(question)
     await work.session.flush()
     await record.record(work, call, "question_asked", question=code)

@@ -154,8 +154,14 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
     try:
         calendar = Calendar.from_ical(content)
     except (
-        ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, OSError,
-    ) as error:  # fmt: skip
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        OSError,
+    ) as error:
         raise Invalid(f"Not an iCalendar file: {' '.join(str(error).split())[:200]}") from None
     events = [part for part in calendar.walk() if part.name == "VEVENT"]
     if not events or len(events) > _MOST_EVENTS:
@@ -194,8 +200,14 @@ async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
         try:
             _read_event(work, event, staff, home, found)
         except (
-            Invalid, ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError,
-        ) as error:  # fmt: skip
+            Invalid,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            OSError,
+        ) as error:
             what = str(event.get("summary", ""))[:60]
             found.problems.append(f"event {n} ({what}): {' '.join(str(error).split())[:200]}")
     return found
@@ -232,10 +244,19 @@ def _read_event(
     if kind and kind not in set(ChangeKind):
         raise Invalid(f"{kind!r} is not absence, extra or swap")
     found.changes[row_id] = RotaChange(
-        id=row_id, kind=kind or ChangeKind.EXTRA.value, counsellor_id=who.id, instead_id=instead,
-        layer=layer.value, from_at=_instant(start, zone), until_at=_instant(end, zone), reason="",
-        state="in_force", made_by=work.actor.staff_id, made_at=work.now, settled_at=work.now,
-    )  # fmt: skip
+        id=row_id,
+        kind=kind or ChangeKind.EXTRA.value,
+        counsellor_id=who.id,
+        instead_id=instead,
+        layer=layer.value,
+        from_at=_instant(start, zone),
+        until_at=_instant(end, zone),
+        reason="",
+        state="in_force",
+        made_by=work.actor.staff_id,
+        made_at=work.now,
+        settled_at=work.now,
+    )
     if end <= start:
         raise Invalid("it ends before it begins")
     if instead == who.id:
@@ -327,9 +348,15 @@ def _day(when: date | datetime) -> date:
 
 
 def _shift(
-    work: Work, event: Part, row_id: UUID, who: Staff, start: datetime, end: datetime,
-    zone: ZoneInfo, layer: Layer,
-) -> ShiftRow:  # fmt: skip
+    work: Work,
+    event: Part,
+    row_id: UUID,
+    who: Staff,
+    start: datetime,
+    end: datetime,
+    zone: ZoneInfo,
+    layer: Layer,
+) -> ShiftRow:
     minutes = int((end - start).total_seconds() // 60)
     if not 0 < minutes <= 1440:
         raise Invalid("a shift lasts from 1 minute to 24 hours")
@@ -359,11 +386,19 @@ def _shift(
     if last_on is not None and last_on < start.date():
         raise Invalid("it ends before it begins")
     return ShiftRow(
-        id=row_id, counsellor_id=who.id,
-        recurrence=None if always else roster.check_recurrence(rule), starts_at=start.time(),
-        minutes=minutes, timezone=zone.key, first_on=start.date(), last_on=last_on,
-        layer=layer.value, on_holidays=holidays, except_on=sorted(days), created_at=work.now,
-    )  # fmt: skip
+        id=row_id,
+        counsellor_id=who.id,
+        recurrence=None if always else roster.check_recurrence(rule),
+        starts_at=start.time(),
+        minutes=minutes,
+        timezone=zone.key,
+        first_on=start.date(),
+        last_on=last_on,
+        layer=layer.value,
+        on_holidays=holidays,
+        except_on=sorted(days),
+        created_at=work.now,
+    )
 
 
 # -- feeds -------------------------------------------------------------------------------
@@ -375,10 +410,12 @@ async def make_feed(work: Work, staff: Staff) -> str:
     token = secrets.token_urlsafe(32)
     work.session.add(
         CalendarFeed(
-            id=uuid4(), staff_id=staff.id, token_key=work.keys.session_key(token),
+            id=uuid4(),
+            staff_id=staff.id,
+            token_key=work.keys.session_key(token),
             made_at=work.now,
         )
-    )  # fmt: skip
+    )
     await work.session.flush()
     write_entry(work, "calendar feed made", str(staff.id))
     return token
@@ -414,10 +451,11 @@ async def read_feed(work: Work, token: str) -> bytes:
             .join(Staff, Staff.id == CalendarFeed.staff_id)
             .where(
                 CalendarFeed.token_key == work.keys.session_key(token),
-                CalendarFeed.revoked_at.is_(None), Staff.active,
+                CalendarFeed.revoked_at.is_(None),
+                Staff.active,
             )
         )
-    ).one_or_none()  # fmt: skip
+    ).one_or_none()
     if row is None or not may(row[1].role, Permission.SEE_ROSTER):
         raise NotFound("There is no such calendar. Create a new address on the rota page.")
     feed, staff = row

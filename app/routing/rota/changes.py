@@ -69,9 +69,13 @@ async def _add(work: Work, row: RotaChange) -> RotaChange:
     work.session.add(row)
     await work.session.flush()
     write_entry(
-        work, f"rota: {row.kind} {row.state.replace('_', ' ')}", str(row.counsellor_id),
-        change=str(row.id), from_at=row.from_at.isoformat(), until_at=row.until_at.isoformat(),
-    )  # fmt: skip
+        work,
+        f"rota: {row.kind} {row.state.replace('_', ' ')}",
+        str(row.counsellor_id),
+        change=str(row.id),
+        from_at=row.from_at.isoformat(),
+        until_at=row.until_at.isoformat(),
+    )
     work.announce("roster")
     return row
 
@@ -86,17 +90,29 @@ async def be_absent(
     return await _add(
         work,
         RotaChange(
-            id=uuid4(), kind=ChangeKind.ABSENCE.value, counsellor_id=staff_id, from_at=from_at,
-            until_at=until_at, reason=_reason(reason), state="in_force", made_by=by.id,
-            made_at=work.now, settled_at=work.now,
+            id=uuid4(),
+            kind=ChangeKind.ABSENCE.value,
+            counsellor_id=staff_id,
+            from_at=from_at,
+            until_at=until_at,
+            reason=_reason(reason),
+            state="in_force",
+            made_by=by.id,
+            made_at=work.now,
+            settled_at=work.now,
         ),
-    )  # fmt: skip
+    )
 
 
 async def add_extra(
-    work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime,
-    layer: Layer = Layer.PRIMARY, reason: str = "",
-) -> RotaChange:  # fmt: skip
+    work: Work,
+    by: Staff,
+    staff_id: UUID,
+    from_at: datetime,
+    until_at: datetime,
+    layer: Layer = Layer.PRIMARY,
+    reason: str = "",
+) -> RotaChange:
     """Add one stretch of duty besides the shifts. Raises Invalid, NotAllowed, NotFound."""
     check_span(work, from_at, until_at)
     if not may(by.role, Permission.PLAN_ROSTER):
@@ -105,17 +121,30 @@ async def add_extra(
     return await _add(
         work,
         RotaChange(
-            id=uuid4(), kind=ChangeKind.EXTRA.value, counsellor_id=staff_id, layer=layer.value,
-            from_at=from_at, until_at=until_at, reason=_reason(reason), state="in_force",
-            made_by=by.id, made_at=work.now, settled_at=work.now,
+            id=uuid4(),
+            kind=ChangeKind.EXTRA.value,
+            counsellor_id=staff_id,
+            layer=layer.value,
+            from_at=from_at,
+            until_at=until_at,
+            reason=_reason(reason),
+            state="in_force",
+            made_by=by.id,
+            made_at=work.now,
+            settled_at=work.now,
         ),
-    )  # fmt: skip
+    )
 
 
 async def swap(
-    work: Work, by: Staff, staff_id: UUID, instead_id: UUID, from_at: datetime,
-    until_at: datetime, reason: str = "",
-) -> RotaChange:  # fmt: skip
+    work: Work,
+    by: Staff,
+    staff_id: UUID,
+    instead_id: UUID,
+    from_at: datetime,
+    until_at: datetime,
+    reason: str = "",
+) -> RotaChange:
     """Let a colleague take over a stretch of a counsellor's duty.
 
     A planner's swap is in force at once; a counsellor's swap waits until the colleague agrees.
@@ -134,12 +163,19 @@ async def swap(
     return await _add(
         work,
         RotaChange(
-            id=uuid4(), kind=ChangeKind.SWAP.value, counsellor_id=staff_id,
-            instead_id=instead_id, from_at=from_at, until_at=until_at, reason=_reason(reason),
-            state="in_force" if at_once else "asked", made_by=by.id, made_at=work.now,
+            id=uuid4(),
+            kind=ChangeKind.SWAP.value,
+            counsellor_id=staff_id,
+            instead_id=instead_id,
+            from_at=from_at,
+            until_at=until_at,
+            reason=_reason(reason),
+            state="in_force" if at_once else "asked",
+            made_by=by.id,
+            made_at=work.now,
             settled_at=work.now if at_once else None,
         ),
-    )  # fmt: skip
+    )
 
 
 def _reason(text: str) -> str:
@@ -166,8 +202,12 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
     if agrees and row.until_at <= work.now:
         raise Invalid("The time of this swap is over.")
     row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
-    write_entry(work, f"rota: swap {row.state.replace('_', ' ')}", str(row.counsellor_id),
-                change=str(row.id))  # fmt: skip
+    write_entry(
+        work,
+        f"rota: swap {row.state.replace('_', ' ')}",
+        str(row.counsellor_id),
+        change=str(row.id),
+    )
     work.announce("roster")
 
 
@@ -195,9 +235,11 @@ async def changes_between(work: Work, since: datetime, until: datetime) -> list[
         select(RotaChange)
         .where(
             RotaChange.state.in_(("asked", "in_force")),
-            RotaChange.from_at < until, RotaChange.until_at > since,
-        ).order_by(RotaChange.from_at, RotaChange.id)
-    )  # fmt: skip
+            RotaChange.from_at < until,
+            RotaChange.until_at > since,
+        )
+        .order_by(RotaChange.from_at, RotaChange.id)
+    )
     return list(rows)
 
 
@@ -206,10 +248,12 @@ async def asked_of(work: Work, staff: Staff) -> list[RotaChange]:
     rows = await work.session.scalars(
         select(RotaChange)
         .where(
-            RotaChange.state == "asked", RotaChange.until_at > work.now,
+            RotaChange.state == "asked",
+            RotaChange.until_at > work.now,
             or_(RotaChange.instead_id == staff.id, RotaChange.made_by == staff.id),
-        ).order_by(RotaChange.from_at)
-    )  # fmt: skip
+        )
+        .order_by(RotaChange.from_at)
+    )
     return list(rows)
 
 
@@ -230,8 +274,9 @@ async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
     last = last_on if last_on is not None else today - timedelta(days=1)
     if last < today - timedelta(days=1):
         raise Invalid("The rota of the past is not changed.")
-    write_entry(work, "shift ended", str(row.counsellor_id), shift=str(row.id),
-                last_on=last.isoformat())  # fmt: skip
+    write_entry(
+        work, "shift ended", str(row.counsellor_id), shift=str(row.id), last_on=last.isoformat()
+    )
     if last < row.first_on:
         await work.session.delete(row)
     else:
@@ -248,8 +293,9 @@ async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
         raise Invalid("The rota of the past is not changed.")
     if day not in row.except_on:
         row.except_on = sorted({*row.except_on, day})
-        write_entry(work, "shift left out", str(row.counsellor_id), shift=str(row.id),
-                    day=day.isoformat())  # fmt: skip
+        write_entry(
+            work, "shift left out", str(row.counsellor_id), shift=str(row.id), day=day.isoformat()
+        )
         work.announce("roster")
 
 

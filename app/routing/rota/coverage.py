@@ -79,11 +79,15 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
         covered = [(d.start, d.end) for d in duties if d.counsellor_id in able]
         result.append(
             Coverage(
-                line.id, line.name, line.number, line.timezone, language,
+                line.id,
+                line.name,
+                line.number,
+                line.timezone,
+                language,
                 tuple(on_duty.holes(wanted, covered)),
                 sum((end - begin for begin, end in wanted), timedelta()),
             )
-        )  # fmt: skip
+        )
     return result
 
 
@@ -110,9 +114,14 @@ async def _look_over(work: Work) -> int:
             if any(_knows(alarm, one, kind, begin, end, until) for alarm in told):
                 continue
             row = CoverageAlarm(
-                id=uuid4(), line_id=one.line_id, language=one.language, kind=kind, from_at=begin,
-                until_at=end, told_at=work.now,
-            )  # fmt: skip
+                id=uuid4(),
+                line_id=one.line_id,
+                language=one.language,
+                kind=kind,
+                from_at=begin,
+                until_at=end,
+                told_at=work.now,
+            )
             work.session.add(row)
             await work.session.flush()
             for staff in await supervisors(work):

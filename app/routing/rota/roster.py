@@ -196,10 +196,12 @@ async def _read_rota(work: Work, since: datetime | None = None) -> on_duty.Rota:
         select(RotaChange)
         .join(Staff, Staff.id == func.coalesce(RotaChange.instead_id, RotaChange.counsellor_id))
         .where(
-            RotaChange.state == "in_force", RotaChange.until_at > looked_back,
+            RotaChange.state == "in_force",
+            RotaChange.until_at > looked_back,
             takes,
-        ).order_by(RotaChange.settled_at, RotaChange.id)
-    )  # fmt: skip
+        )
+        .order_by(RotaChange.settled_at, RotaChange.id)
+    )
     return on_duty.Rota(
         tuple(shift_of(row) for row in rows if _usable(row)),
         tuple(change_of(row) for row in changed),
@@ -353,14 +355,19 @@ _STAFFED_WITHIN = timedelta(days=14)
 async def next_staffed(work: Work, line: LineScript, language: str) -> datetime | None:
     """Return the next instant by day at which the rota has a counsellor for such a call."""
     probe = Waiting(
-        UUID(int=0), line.number, language, work.now - _ANY_WAIT, practice=line.practice,
+        UUID(int=0),
+        line.number,
+        language,
+        work.now - _ANY_WAIT,
+        practice=line.practice,
         plan=read_plan(line.plan),
-    )  # fmt: skip
+    )
     now = Room((), supervised=True)
     able = {
-        who for who, person in (await people(work)).items()
+        who
+        for who, person in (await people(work)).items()
         if could_take(person.free, probe, work.now, now)
-    }  # fmt: skip
+    }
     plan, zone = read_plan(line.plan), ZoneInfo(line.timezone)
     found = (await rota_of(work)).of(able)
     for duty in on_duty.stretches(found, work.now, work.now + _STAFFED_WITHIN):
@@ -395,9 +402,15 @@ async def staffing(
     `arrived_at`: counsellors who were on shift when the caller arrived still count.
     """
     probe = Waiting(
-        UUID(int=0), line.number, language, work.now - _ANY_WAIT, danger=danger,
-        excluded=frozenset(excluded), practice=line.practice, plan=read_plan(line.plan),
-    )  # fmt: skip
+        UUID(int=0),
+        line.number,
+        language,
+        work.now - _ANY_WAIT,
+        danger=danger,
+        excluded=frozenset(excluded),
+        practice=line.practice,
+        plan=read_plan(line.plan),
+    )
     present, everybody = await on_shift(work), await people(work)
     # A trainee is on the rota, but does not count unless a supervisor is there.
     now = await room(work)
@@ -438,8 +451,11 @@ class Person(NamedTuple):
 
 
 _AT_WORK = (
-    PresenceState.AVAILABLE, PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRAP_UP,
-)  # fmt: skip
+    PresenceState.AVAILABLE,
+    PresenceState.OFFERED,
+    PresenceState.ON_CALL,
+    PresenceState.WRAP_UP,
+)
 _PEOPLE = (
     select(
         Staff.id,
@@ -476,9 +492,13 @@ async def people(work: Work) -> dict[UUID, Person]:
         if row.state == PresenceState.AWAY:
             there = row.endpoint_kind == "browser" and row.heartbeat_at > stale
         free = Free(
-            row.id, work.now, frozenset(row.languages), frozenset(row.lines),
-            _skills(row.skills), training=row.training,
-        )  # fmt: skip
+            row.id,
+            work.now,
+            frozenset(row.languages),
+            frozenset(row.lines),
+            _skills(row.skills),
+            training=row.training,
+        )
         reachable = work.settings.can_ring(row.endpoint_kind)
         supervises = (
             signed_in

@@ -32,8 +32,11 @@ _LOCK = 710009
 # How long counsellors have to sign in after the beginning of their shift.
 _SIGNS_IN_WITHIN = timedelta(minutes=2)
 _SERVES = (
-    PresenceState.AVAILABLE, PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRAP_UP,
-)  # fmt: skip
+    PresenceState.AVAILABLE,
+    PresenceState.OFFERED,
+    PresenceState.ON_CALL,
+    PresenceState.WRAP_UP,
+)
 
 
 class Found(NamedTuple):
@@ -192,20 +195,24 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
         update(Alarm)
         .where(Alarm.id == alarm_id, Alarm.acknowledged_at.is_(None))
         .values(
-            acknowledged_at=work.now, acknowledged_by=by, next_at=None,
+            acknowledged_at=work.now,
+            acknowledged_by=by,
+            next_at=None,
             turn=Alarm.turn + 1,
         )
         .returning(Alarm.id)
         .execution_options(synchronize_session=False)
-    )  # fmt: skip
+    )
     if won is None:
         if await work.session.get(Alarm, alarm_id) is None:
             raise NotFound("There is no such alarm.")
         return False
     write_entry(
-        work, "alarm acknowledged", str(alarm_id),
+        work,
+        "alarm acknowledged",
+        str(alarm_id),
         by=str(staff.id) if staff else "on call",
-    )  # fmt: skip
+    )
     work.defer("referrals:alarm_over", alarm_id=str(alarm_id))
     work.announce("alarms")
     return True

@@ -150,21 +150,34 @@ async def count_room(
     wrote = {str(row["owner_id"]): int(row["contacts"]) for row in await cursor.fetchall()}
     known = {*seconds, *offered, *planned, *wrote}
     found = [
-        _worked(one, names.get(one, one), seconds.get(one), offered.get(one), wrote.get(one, 0),
-                planned.get(one, {}), present.get(one, {}))
+        _worked(
+            one,
+            names.get(one, one),
+            seconds.get(one),
+            offered.get(one),
+            wrote.get(one, 0),
+            planned.get(one, {}),
+            present.get(one, {}),
+        )
         for one in sorted(known, key=lambda one: (names.get(one, one), one))
-    ]  # fmt: skip
+    ]
     lived = max(min(edges[1], int(look.now.timestamp())) - edges[0], 0)
     return Room(
-        window, look.now, found, _together(found), _fairness(found),
+        window,
+        look.now,
+        found,
+        _together(found),
+        _fairness(found),
         {line: (ratio(covered.get(line, 0), lived) or 0.0) for line in sorted(zones.of_line)},
-    )  # fmt: skip
+    )
 
 
 def _add_time(
-    block: Block, words: dict[str, Words], edges: tuple[int, int],
+    block: Block,
+    words: dict[str, Words],
+    edges: tuple[int, int],
     seconds: dict[str, dict[str, int]],
-) -> None:  # fmt: skip
+) -> None:
     if "time_counsellor" not in block.codes:
         return
     at = block.numbers["time_at"].astype(np.int64)
@@ -181,9 +194,12 @@ def _add_time(
 
 
 def _add_present(
-    block: Block, words: dict[str, Words], edges: tuple[int, int], planned: Quarters,
+    block: Block,
+    words: dict[str, Words],
+    edges: tuple[int, int],
+    planned: Quarters,
     present: Quarters,
-) -> None:  # fmt: skip
+) -> None:
     """Add the seconds signed in, for quarter-hours in which the counsellor was on the rota."""
     if "time_counsellor" not in block.codes:
         return
@@ -208,34 +224,51 @@ def _add_cover(
     inside = (at >= edges[0]) & (at < edges[1])
     known = words["covered_line"].list
     sums = np.bincount(
-        block.codes["covered_line"][inside], weights=block.numbers["covered_seconds"][inside],
+        block.codes["covered_line"][inside],
+        weights=block.numbers["covered_seconds"][inside],
         minlength=len(known),
-    )  # fmt: skip
+    )
     for n, value in enumerate(sums):
         covered[known[n]] = covered.get(known[n], 0) + int(value)
 
 
 def _worked(
-    one: str, name: str, seconds: dict[str, int] | None, offered: Any, contacts: int,
-    planned: dict[int, int], present: dict[int, int],
-) -> Worked:  # fmt: skip
+    one: str,
+    name: str,
+    seconds: dict[str, int] | None,
+    offered: Any,
+    contacts: int,
+    planned: dict[int, int],
+    present: dict[int, int],
+) -> Worked:
     row = offered or {"offers": 0, "answered": 0, "missed": 0, "declined": 0}
     return Worked(
-        one, name, seconds or dict.fromkeys(SIGNED_IN, 0),
-        row["offers"], row["answered"], row["missed"], row["declined"], contacts,
-        sum(planned.values()), sum(min(n, present.get(at, 0)) for at, n in planned.items()),
-    )  # fmt: skip
+        one,
+        name,
+        seconds or dict.fromkeys(SIGNED_IN, 0),
+        row["offers"],
+        row["answered"],
+        row["missed"],
+        row["declined"],
+        contacts,
+        sum(planned.values()),
+        sum(min(n, present.get(at, 0)) for at, n in planned.items()),
+    )
 
 
 def _together(found: list[Worked]) -> Worked:
     return Worked(
-        NONE, "All counsellors",
+        NONE,
+        "All counsellors",
         {state: sum(one.seconds[state] for one in found) for state in SIGNED_IN},
-        sum(one.offers for one in found), sum(one.answered for one in found),
-        sum(one.missed for one in found), sum(one.declined for one in found),
-        sum(one.contacts for one in found), sum(one.rostered for one in found),
+        sum(one.offers for one in found),
+        sum(one.answered for one in found),
+        sum(one.missed for one in found),
+        sum(one.declined for one in found),
+        sum(one.contacts for one in found),
+        sum(one.rostered for one in found),
         sum(one.kept for one in found),
-    )  # fmt: skip
+    )
 
 
 def _fairness(found: list[Worked]) -> float | None:
@@ -254,9 +287,7 @@ def room_table(found: Room) -> tuple[OutTable, Any]:
         OutColumn("name", "text", "name of the account"),
     ]
     for name, words in measures.STAFF_MEASURES.items():
-        whole = name not in (
-            "occupancy", "utilisation", "rona", "contacts_per_hour", "adherence"
-        )  # fmt: skip
+        whole = name not in ("occupancy", "utilisation", "rona", "contacts_per_hour", "adherence")
         columns.append(OutColumn(name, "whole" if whole else "number", words))
     notes = [
         f"from {found.window.begins.isoformat()} to {found.window.ends.isoformat()} (exclusive), "

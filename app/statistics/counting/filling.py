@@ -69,9 +69,13 @@ class _Counts:
 
 
 async def fill(
-    look: Reading, zones: Zones, shape: Shape, window: Window, label: Label,
+    look: Reading,
+    zones: Zones,
+    shape: Shape,
+    window: Window,
+    label: Label,
     line: str | None = None,
-) -> CountedShape:  # fmt: skip
+) -> CountedShape:
     """Count a report over a window, in each line's own time. Contacts and children are rounded (see
     `guard.py`). Raises NotAllowed.
     """

@@ -152,9 +152,14 @@ def columns_of(dimensions: Iterable[str]) -> list[str]:
 
 
 def frame_of(
-    unit: Unit, block: Block, words: dict[str, Words], cuts: dict[str, Cut],
-    translator: Translator, line: str | None = None, rounding: Rounding | None = None,
-) -> Frame:  # fmt: skip
+    unit: Unit,
+    block: Block,
+    words: dict[str, Words],
+    cuts: dict[str, Cut],
+    translator: Translator,
+    line: str | None = None,
+    rounding: Rounding | None = None,
+) -> Frame:
     """Return the calls, contacts or children of a block that lie in the window."""
     frame = _frame_of(unit, block, words, cuts, translator, line)
     if rounding is not None:
@@ -173,9 +178,13 @@ def _place_in_record(block: Block, child: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def _frame_of(
-    unit: Unit, block: Block, words: dict[str, Words], cuts: dict[str, Cut],
-    translator: Translator, line: str | None,
-) -> Frame:  # fmt: skip
+    unit: Unit,
+    block: Block,
+    words: dict[str, Words],
+    cuts: dict[str, Cut],
+    translator: Translator,
+    line: str | None,
+) -> Frame:
     records = Records(block, words, cuts, line, always(0))
     inside = records.period >= 0
     if unit == "calls":

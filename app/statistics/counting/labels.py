@@ -40,9 +40,11 @@ _MEANS: dict[Dimension, Meaning] = {Dimension.SEX: "child_gender", Dimension.KIN
 def plain(value: str) -> str:
     """Return a value in words, if no question gives it a label."""
     words = {
-        NOT_SAID: "Not recorded", NONE: "Does not apply", TOTAL: "Total",
+        NOT_SAID: "Not recorded",
+        NONE: "Does not apply",
+        TOTAL: "Total",
         OVERLAP: "Counted more than once",
-    }  # fmt: skip
+    }
     return words.get(value) or value.replace("_", " ")
 
 

@@ -91,8 +91,9 @@ class Zones:
     def widest(self, window: Window, only: Iterable[str] = ()) -> tuple[datetime, datetime]:
         """Return the earliest beginning and the latest end of the window in any zone."""
         zones = {self.of_line[n] for n in only if n in self.of_line} or {
-            self.country, *self.of_line.values(),
-        }  # fmt: skip
+            self.country,
+            *self.of_line.values(),
+        }
         edges = [window.instants(zone) for zone in zones]
         return min(since for since, _ in edges), max(until for _, until in edges)
 
@@ -152,9 +153,10 @@ class Summary:
         if self.rounding is None or not any(is_content(d) for d in self.asked.by):
             return self.rows
         return [
-            row for row in self.rows
+            row
+            for row in self.rows
             if row.kind == TOTAL or (row.kind == "cell" and any(self.figures(row).values()))
-        ]  # fmt: skip
+        ]
 
     def _of_cell(self, row: Row, name: str, value: float | int | None) -> float | int | None:
         assert self.rounding is not None
@@ -282,9 +284,13 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
 
 
 def _finish(
-    look: Reading, asked: Asked, cuts: dict[str, Cut], readers: tuple[Reader, ...],
-    cells: Tally, totals: Tally | None,
-) -> Summary:  # fmt: skip
+    look: Reading,
+    asked: Asked,
+    cuts: dict[str, Cut],
+    readers: tuple[Reader, ...],
+    cells: Tally,
+    totals: Tally | None,
+) -> Summary:
     found = cells.groups()
     if len(found) > MOST_CELLS:
         raise Invalid(f"That is more than {MOST_CELLS} rows. Take longer periods or one dimension.")
@@ -316,9 +322,12 @@ def _together(groups: Iterable[Group]) -> Group:
 
 
 def _rows(
-    asked: Asked, readers: tuple[Reader, ...], cells: dict[Key, Group], sums: dict[Key, Group],
+    asked: Asked,
+    readers: tuple[Reader, ...],
+    cells: dict[Key, Group],
+    sums: dict[Key, Group],
     labels: tuple[str, ...],
-) -> Iterable[Row]:  # fmt: skip
+) -> Iterable[Row]:
     """Yield, period by period, the cells, what they count more than once, and the total."""
     by_period: dict[int, list[tuple[tuple[str, ...], Group]]] = {}
     value_words = [reader.values.list for reader in readers]

@@ -19,11 +19,33 @@ from app.statistics.periods import Cut
 
 # The columns of facts from which sums are computed.
 CORE = (
-    "at", "is_call", "outbound", "line", "outcome", "circumstance", "queued", "wait",
-    "second_waits", "second_wait", "second_longest", "talk", "hold", "wrap", "offers", "missed",
-    "declined", "transfers", "inherited", "outside", "returned", "danger", "called_before",
-    "contact", "closed_as", "urgency",
-)  # fmt: skip
+    "at",
+    "is_call",
+    "outbound",
+    "line",
+    "outcome",
+    "circumstance",
+    "queued",
+    "wait",
+    "second_waits",
+    "second_wait",
+    "second_longest",
+    "talk",
+    "hold",
+    "wrap",
+    "offers",
+    "missed",
+    "declined",
+    "transfers",
+    "inherited",
+    "outside",
+    "returned",
+    "danger",
+    "called_before",
+    "contact",
+    "closed_as",
+    "urgency",
+)
 Key = tuple[int, ...]
 # Each call has one outcome, so all outcomes are counted in one pass.
 _PLACE = {name: n for n, name in enumerate(OUTCOMES.values())}
@@ -68,9 +90,14 @@ class Records:
     """The records of a block that lie in the window, with the values to add up for each."""
 
     def __init__(
-        self, block: Block, words: dict[str, Words], cuts: dict[str, Cut], line: str | None,
-        targets: Targets, keys: NDArray[np.uint64] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        block: Block,
+        words: dict[str, Words],
+        cuts: dict[str, Cut],
+        line: str | None,
+        targets: Targets,
+        keys: NDArray[np.uint64] | None = None,
+    ) -> None:
         self.block = block
         self._keys = keys
         self._words = words
@@ -153,11 +180,18 @@ class Records:
         added["wait_answered"] = np.where(self.answered_wait, wait, 0)
         added["wait_abandoned"] = np.where(self.left_wait, wait, 0)
         for name, column in (
-            ("talk", "talk"), ("hold", "hold"), ("wrap_up", "wrap"), ("offers", "offers"),
-            ("missed", "missed"), ("declined", "declined"), ("transfers", "transfers"),
-            ("inherited", "inherited"), ("outside", "outside"),
-            ("returned", "returned"), ("danger", "danger"),
-        ):  # fmt: skip
+            ("talk", "talk"),
+            ("hold", "hold"),
+            ("wrap_up", "wrap"),
+            ("offers", "offers"),
+            ("missed", "missed"),
+            ("declined", "declined"),
+            ("transfers", "transfers"),
+            ("inherited", "inherited"),
+            ("outside", "outside"),
+            ("returned", "returned"),
+            ("danger", "danger"),
+        ):
             added[name] = np.where(is_call, n[column], 0)
         for name in ("talk", "hold", "wrap_up"):
             added[name] = np.where(answered, added[name], 0)
@@ -259,9 +293,14 @@ class Tally:
         return list(zip(*(part.tolist() for part in reversed(parts)), strict=True))
 
     def _add_sums(
-        self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64],
-        numbers: NDArray[np.int64], count: int, whole: bool,
-    ) -> None:  # fmt: skip
+        self,
+        records: Records,
+        rows: NDArray[np.int64],
+        group: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+        count: int,
+        whole: bool,
+    ) -> None:
         """Add the values of each record to its group."""
         table = np.zeros((len(SUMS), count), dtype=np.int64)
         outcomes = records.outcomes if whole else records.outcomes[rows]
@@ -347,9 +386,12 @@ def _padded(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _join(
-    rows: NDArray[np.int64], codes: list[NDArray[np.int32]], several: NDArray[np.int64],
-    values: NDArray[np.int32], size: int,
-) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:  # fmt: skip
+    rows: NDArray[np.int64],
+    codes: list[NDArray[np.int32]],
+    several: NDArray[np.int64],
+    values: NDArray[np.int32],
+    size: int,
+) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:
     """Pair every value of one dimension with every value of the other, record by record.
 
     Both are in the order of the records.

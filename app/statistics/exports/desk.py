@@ -52,21 +52,31 @@ async def ask(
     if personal and len(reason.strip()) < _REASON:
         raise Invalid(f"Say what it is needed for, in at least {_REASON} characters.")
     export = Export(
-        id=uuid4(), what=wanted.what, format=wanted.kind,
-        begins=wanted.window.begins.isoformat(), ends=wanted.window.ends.isoformat(),
-        options=wanted.options, token_id=token, personal=personal,
-        asked_by=staff.id if staff is not None else None, asked_at=work.now,
+        id=uuid4(),
+        what=wanted.what,
+        format=wanted.kind,
+        begins=wanted.window.begins.isoformat(),
+        ends=wanted.window.ends.isoformat(),
+        options=wanted.options,
+        token_id=token,
+        personal=personal,
+        asked_by=staff.id if staff is not None else None,
+        asked_at=work.now,
         state=_S.ASKED if personal else _S.APPROVED,
-    )  # fmt: skip
+    )
     if personal:
         sealed = work.keys.seal(reason.strip()[:2000].encode(), **_column(export.id))
         export.reason_sealed = sealed
     work.session.add(export)
     await work.session.flush()
     write_entry(
-        work, "export asked for", f"export:{export.id}", what=wanted.what,
-        window=wanted.window.words, format=wanted.kind,
-    )  # fmt: skip
+        work,
+        "export asked for",
+        f"export:{export.id}",
+        what=wanted.what,
+        window=wanted.window.words,
+        format=wanted.kind,
+    )
     if not personal:
         work.defer("statistics:make_export", export_id=str(export.id))
     work.announce("exports")
@@ -86,9 +96,11 @@ async def decide(work: Work, staff: Staff, export_id: UUID, *, approve: bool) ->
     export.state = _S.APPROVED if approve else _S.REFUSED
     await work.session.flush()
     write_entry(
-        work, "export approved" if approve else "export refused", f"export:{export.id}",
+        work,
+        "export approved" if approve else "export refused",
+        f"export:{export.id}",
         what=export.what,
-    )  # fmt: skip
+    )
     if approve:
         work.defer("statistics:make_export", export_id=str(export.id))
     work.announce("exports")
@@ -184,9 +196,13 @@ async def use_approval(work: Work, export_id: UUID) -> Export | None:
     if export is None or not export.personal or export.state not in (_S.APPROVED, _S.READY):
         return None
     write_entry(
-        work, "export downloaded", f"export:{export.id}", what=export.what, personal=True,
+        work,
+        "export downloaded",
+        f"export:{export.id}",
+        what=export.what,
+        personal=True,
         by="command line",
-    )  # fmt: skip
+    )
     export.state = _S.EXPIRED.value
     await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
     return export
@@ -282,10 +298,14 @@ async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], o
             part_id = uuid4()
             work.session.add(
                 ExportPart(
-                    export_id=export_id, number=number, begins_at=size, size=len(data), id=part_id,
+                    export_id=export_id,
+                    number=number,
+                    begins_at=size,
+                    size=len(data),
+                    id=part_id,
                     data_sealed=work.keys.seal(data, **_part(part_id)),
                 )
-            )  # fmt: skip
+            )
             progress = {} if one is None else {"done": one.progress["done"], "of": one.table.of}
             await set_export(work, export_id, **progress)
         number, size = number + 1, size + len(data)
@@ -328,9 +348,13 @@ async def read_parts(ground: Ground, export_id: UUID, begin: int, end: int) -> A
 def note_download(work: Work, export: Export, begin: int) -> None:
     """Log a download, before the first byte is sent."""
     write_entry(
-        work, "export downloaded", f"export:{export.id}", what=export.what,
-        personal=export.personal, begins_at=begin,
-    )  # fmt: skip
+        work,
+        "export downloaded",
+        f"export:{export.id}",
+        what=export.what,
+        personal=export.personal,
+        begins_at=begin,
+    )
 
 
 def name_of(export: Export) -> str:

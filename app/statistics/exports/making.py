@@ -45,8 +45,15 @@ from app.statistics.protection.guard import BASE
 from app.work import Work
 
 WHAT = (
-    "summary", "categories", "referrals", "counsellors", "room", "report", "calls", "records",
-)  # fmt: skip
+    "summary",
+    "categories",
+    "referrals",
+    "counsellors",
+    "room",
+    "report",
+    "calls",
+    "records",
+)
 PERSONAL = frozenset({"records"})
 # Measures of contacts, for the file of categories.
 _OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_contacts", "calls")
@@ -74,11 +81,14 @@ class Wanted:
     def options(self) -> dict[str, Any]:
         """The other fields, as they are stored with the export."""
         return {
-            "period": self.period, "by": list(self.by), "line": self.line,
+            "period": self.period,
+            "by": list(self.by),
+            "line": self.line,
             "measures": list(self.names) if self.names != NAMES else None,
-            "referrals_by": self.referrals_by, "staff": self.staff,
+            "referrals_by": self.referrals_by,
+            "staff": self.staff,
             "report": self.report,
-        }  # fmt: skip
+        }
 
 
 def read_wanted(
@@ -104,18 +114,28 @@ def read_wanted(
             raise Invalid(f"Referrals are counted by agency, or by one of: {known}.")
         return Wanted(what, window, kind, referrals_by=by)
     return Wanted(
-        what, window, kind, read_period(given.get("period")), read_by(given.get("by") or []),
-        given.get("line") or None, names, report=given.get("report"),
+        what,
+        window,
+        kind,
+        read_period(given.get("period")),
+        read_by(given.get("by") or []),
+        given.get("line") or None,
+        names,
+        report=given.get("report"),
         staff=given.get("staff", True),
-    )  # fmt: skip
+    )
 
 
 def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
     """Refuse an option that this export would ignore. Raises Invalid."""
     heeds = {
-        "referrals": ("by",), "counsellors": (), "room": (), "report": ("line",),
-        "calls": ("line",), "records": ("line",),
-    }.get(what)  # fmt: skip
+        "referrals": ("by",),
+        "counsellors": (),
+        "room": (),
+        "report": ("line",),
+        "calls": ("line",),
+        "records": ("line",),
+    }.get(what)
     if heeds is None:
         return
     for option in ("line", "period", "by"):
@@ -196,9 +216,13 @@ async def _asked(work: Work, wanted: Wanted) -> Asked:
         by = (Dimension.CATEGORY, *(d for d in by if d is not Dimension.CATEGORY))
         names = _OF_CONTACTS
     return Asked(
-        wanted.window, wanted.period, by, wanted.line, names,
+        wanted.window,
+        wanted.period,
+        by,
+        wanted.line,
+        names,
         targets=await targets_of(work),
-    )  # fmt: skip
+    )
 
 
 async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
@@ -209,13 +233,15 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     table = OutTable("Referrals", columns, _referral_notes(work, window, "offered"))
     out = [
         [
-            row.agency, row.name, row.sector,
+            row.agency,
+            row.name,
+            row.sector,
             *(row.values[name] for name in accountability.DEFINITIONS),
             list(row.rejections.items()),
             list(row.outcomes.items()),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     return table, batch_of(table, out)
 
 
@@ -261,9 +287,11 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     zones.check(wanted.line)
     await let_go(work)
     asked = Asked(
-        wanted.window, line=wanted.line, measures=("calls",),
+        wanted.window,
+        line=wanted.line,
+        measures=("calls",),
         targets=await targets_of(work),
-    )  # fmt: skip
+    )
     columns = record_columns(parts)
     async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
@@ -318,7 +346,8 @@ def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wante
 def data_dictionary() -> list[tuple[str, str, str]]:
     """Return every column that a file may have: file, name, words."""
     more = {
-        "room": room_columns, "report": shape_columns,
+        "room": room_columns,
+        "report": shape_columns,
         "referrals": [
             *_agency_columns(),
             *(
@@ -333,7 +362,7 @@ def data_dictionary() -> list[tuple[str, str, str]]:
             ),
         ],
         "categories": [OutColumn(n, "text", definition(n).words) for n in _OF_CONTACTS],
-    }  # fmt: skip
+    }
     return dictionary(more)
 
 

@@ -151,14 +151,26 @@ _TIMES = {
     "answered": ("answered_at", "when caller and counsellor were both in the conference"),
     "ended": ("ended_at", "when it ended"),
 }
-_SECONDS = {"wait": "wait_seconds", "talk": "talk_seconds", "hold": "hold_seconds",
-            "wrap": "wrap_up_seconds"}  # fmt: skip
-_COUNTS = {"offers": "offers", "missed": "missed_offers", "declined": "declined_offers",
-           "transfers": "transfers", "returned": "returned_to_queue",
-           "children": "children"}  # fmt: skip
+_SECONDS = {
+    "wait": "wait_seconds",
+    "talk": "talk_seconds",
+    "hold": "hold_seconds",
+    "wrap": "wrap_up_seconds",
+}
+_COUNTS = {
+    "offers": "offers",
+    "missed": "missed_offers",
+    "declined": "declined_offers",
+    "transfers": "transfers",
+    "returned": "returned_to_queue",
+    "children": "children",
+}
 _NAMES = {
-    "sexes": "sexes", "ages": "ages", "suggested": "suggested_urgency", "contact": "contact_state",
-}  # fmt: skip
+    "sexes": "sexes",
+    "ages": "ages",
+    "suggested": "suggested_urgency",
+    "contact": "contact_state",
+}
 
 
 def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
@@ -188,9 +200,13 @@ def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
 
 
 def _yes_no(words: str) -> str:
-    return words.replace("1 if", "true if").replace(", 0 if not", ", false if not").replace(
-        "1 for", "true for"
-    ).replace("0 for", "false for").replace(", -1 unknown", "; empty: not known")  # fmt: skip
+    return (
+        words.replace("1 if", "true if")
+        .replace(", 0 if not", ", false if not")
+        .replace("1 for", "true for")
+        .replace("0 for", "false for")
+        .replace(", -1 unknown", "; empty: not known")
+    )
 
 
 def _said_words(words: str) -> str:
@@ -198,9 +214,13 @@ def _said_words(words: str) -> str:
 
 
 def record_batch(
-    table: OutTable, records: int, packed: dict[str, Packed], zones: Mapping[str, ZoneInfo],
-    country: ZoneInfo, keep: dict[str, tuple[int, int]],
-) -> pa.RecordBatch:  # fmt: skip
+    table: OutTable,
+    records: int,
+    packed: dict[str, Packed],
+    zones: Mapping[str, ZoneInfo],
+    country: ZoneInfo,
+    keep: dict[str, tuple[int, int]],
+) -> pa.RecordBatch:
     """Return the records of a day for export; `keep` is the window of each line (1970 seconds)."""
     numbers = {n: _numbers(p) for n, p in packed.items() if p.kind.startswith("number")}
     at = numbers["at"].astype(np.int64)
@@ -237,10 +257,13 @@ def _offsets(at: Any, zone: ZoneInfo) -> Any:
     """Return the seconds east of UTC at each instant."""
     quarters, place = np.unique(at // 900, return_inverse=True)
     found = [
-        int((datetime.fromtimestamp(int(q) * 900, UTC).astimezone(zone).utcoffset() or _ZERO)
-            .total_seconds())
+        int(
+            (
+                datetime.fromtimestamp(int(q) * 900, UTC).astimezone(zone).utcoffset() or _ZERO
+            ).total_seconds()
+        )
         for q in quarters
-    ]  # fmt: skip
+    ]
     return np.array(found, dtype=np.int64)[place] if len(found) else np.zeros(0, dtype=np.int64)
 
 
@@ -262,9 +285,10 @@ def _ids(data: bytes, records: int) -> pa.Array:
     known = raw.any(axis=1)
     valid = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little").tobytes())
     return pa.Array.from_buffers(
-        pa.string(), records,
+        pa.string(),
+        records,
         [valid, pa.py_buffer(offsets.tobytes()), pa.py_buffer(text.tobytes())],
-    )  # fmt: skip
+    )
 
 
 def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Array:

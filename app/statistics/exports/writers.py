@@ -151,9 +151,10 @@ def _iso(array: pa.Array, *, zulu: bool) -> pa.Array:
     offsets = np.arange(0, width * (count + 1), width, dtype=np.int32)
     known = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
     return pa.Array.from_buffers(
-        pa.string(), count,
+        pa.string(),
+        count,
         [known, pa.py_buffer(offsets.tobytes()), pa.py_buffer(text.tobytes())],
-    )  # fmt: skip
+    )
 
 
 def _joined(array: pa.Array) -> pa.Array:
@@ -272,11 +273,16 @@ class XlsxWriter:
         self._memory = io.BytesIO()
         self._book = xlsxwriter.Workbook(
             self._memory if table.sealed else str(self._path),
-            {"constant_memory": not table.sealed, "in_memory": table.sealed,
-             "tmpdir": self._folder.name,
-             "strings_to_formulas": False, "strings_to_urls": False,
-             "strings_to_numbers": False, "default_date_format": "yyyy-mm-dd hh:mm:ss"},
-        )  # fmt: skip
+            {
+                "constant_memory": not table.sealed,
+                "in_memory": table.sealed,
+                "tmpdir": self._folder.name,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+                "strings_to_numbers": False,
+                "default_date_format": "yyyy-mm-dd hh:mm:ss",
+            },
+        )
         self._sheet = self._book.add_worksheet("Data")
         self._formats = {
             "number": self._book.add_format({"num_format": "0.000"}),
@@ -352,6 +358,9 @@ class XlsxWriter:
 
 
 _WRITERS: dict[str, Any] = {
-    "csv": CsvWriter, "json": JsonWriter, "parquet": ParquetWriter, "xlsx": XlsxWriter,
-}  # fmt: skip
+    "csv": CsvWriter,
+    "json": JsonWriter,
+    "parquet": ParquetWriter,
+    "xlsx": XlsxWriter,
+}
 __all__ = ["FORMATS", "UTC", "write"]

@@ -162,9 +162,18 @@ SELECT (least((SELECT min(opened_at) FROM calls), (SELECT min(taken_at) FROM con
   (SELECT min(at) FROM presence_changes)) AT TIME ZONE 'UTC')::date
 """
 _TIME = (
-    "time_counsellor", "time_at", "time_available", "time_offered", "time_on_call",
-    "time_wrap_up", "time_break", "time_away", "covered_line", "covered_at", "covered_seconds",
-)  # fmt: skip
+    "time_counsellor",
+    "time_at",
+    "time_available",
+    "time_offered",
+    "time_on_call",
+    "time_wrap_up",
+    "time_break",
+    "time_away",
+    "covered_line",
+    "covered_at",
+    "covered_seconds",
+)
 
 
 def unpack_count(packed: Packed) -> range:

@@ -132,27 +132,47 @@ COLUMNS: dict[str, Column] = {
     c.name: c
     for c in [
         Column("id", "raw", "our id of the call, or of the contact if there is no call"),
-        Column("at", "number", "when the call arrived or the contact was taken; seconds since "
-               "1970, UTC"),
+        Column(
+            "at",
+            "number",
+            "when the call arrived or the contact was taken; seconds since 1970, UTC",
+        ),
         Column("is_call", "number", "1 for a call that came in, 0 for anything else"),
-        Column("outbound", "number", "2 for a call-back that reached a person, 1 for one that "
-               "did not, 0 for anything else"),
+        Column(
+            "outbound",
+            "number",
+            "2 for a call-back that reached a person, 1 for one that did not, 0 for anything else",
+        ),
         Column("line", "word", "the number that was called"),
         Column("language", "word", "the language that the caller chose"),
-        Column("outcome", "word", "how the call ended; `open` while it goes on. `turned_away`: "
-               "the caller was told on arrival that no counsellor was there. A caller who waited "
-               "and left is abandoned, with or without a counsellor on duty"),
-        Column("circumstance", "word", "whether a counsellor was there: `staffed`, "
-               "`no_counsellor_on_duty` (none had signed in), `out_of_hours` (none on shift)"),
+        Column(
+            "outcome",
+            "word",
+            "how the call ended; `open` while it goes on. `turned_away`: "
+            "the caller was told on arrival that no counsellor was there. A caller who waited "
+            "and left is abandoned, with or without a counsellor on duty",
+        ),
+        Column(
+            "circumstance",
+            "word",
+            "whether a counsellor was there: `staffed`, "
+            "`no_counsellor_on_duty` (none had signed in), `out_of_hours` (none on shift)",
+        ),
         Column("ended_by", "word", "who ended the call; `-` while it goes on"),
         Column("caller_kind", "word", "kind of the caller's number"),
         Column("queued", "number", "seconds from the arrival to the queue; -1: never"),
         Column("answered", "number", "seconds from the arrival to the answer; -1: never"),
         Column("ended", "number", "seconds from the arrival to the end; -1: not yet"),
-        Column("wait", "number", "seconds in the queue, until the answer, a message, a call-back "
-               "or the end; -1: none"),
-        Column("second_waits", "number", "how often the caller waited again after a lost line or "
-               "a failed hand-over"),
+        Column(
+            "wait",
+            "number",
+            "seconds in the queue, until the answer, a message, a call-back or the end; -1: none",
+        ),
+        Column(
+            "second_waits",
+            "number",
+            "how often the caller waited again after a lost line or a failed hand-over",
+        ),
         Column("second_wait", "number", "seconds of these waits, together"),
         Column("second_longest", "number", "seconds of the longest of these waits; -1: none"),
         Column("talk", "number", "seconds of talk without hold"),
@@ -162,8 +182,9 @@ COLUMNS: dict[str, Column] = {
         Column("missed", "number", "offers that were missed"),
         Column("declined", "number", "offers that were declined"),
         Column("transfers", "number", "hand-overs to another counsellor"),
-        Column("inherited", "number", "talks that a colleague in the talk continued after a "
-               "lost line"),
+        Column(
+            "inherited", "number", "talks that a colleague in the talk continued after a lost line"
+        ),
         Column("outside", "number", "hand-overs to a partner outside the helpline"),
         Column("returned", "number", "returns to the queue after a lost line"),
         Column("danger", "number", "1 if the danger key was pressed"),
@@ -172,15 +193,28 @@ COLUMNS: dict[str, Column] = {
         Column("channel", "word", "channel of the contact"),
         Column("contact", "word", "state of the contact", "record"),
         Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
-        Column("closed_as", "word", "why the contact was closed as non-counselling; `not_closed` "
-               "for the rest", "record"),
-        Column("purpose", "word", "`counselling`, `information`, `none` (closed as "
-               "non-counselling), or `draft` while it is not complete", "record"),
+        Column(
+            "closed_as",
+            "word",
+            "why the contact was closed as non-counselling; `not_closed` for the rest",
+            "record",
+        ),
+        Column(
+            "purpose",
+            "word",
+            "`counselling`, `information`, `none` (closed as "
+            "non-counselling), or `draft` while it is not complete",
+            "record",
+        ),
         Column("kind", "word", "who made contact", "record"),
         Column("place", "word", "where the child lives", "record"),
         Column("urgency", "word", "the urgency that the counsellor set", "record"),
-        Column("suggested", "word", "the urgency that the signs of danger suggested at the time",
-               "record"),
+        Column(
+            "suggested",
+            "word",
+            "the urgency that the signs of danger suggested at the time",
+            "record",
+        ),
         Column("relationship", "word", "relationship of the caller to the child", "record"),
         Column("role", "word", "profession of the professional who reports", "record"),
         Column("setting", "word", "where it happened", "record"),
@@ -199,7 +233,7 @@ COLUMNS: dict[str, Column] = {
         Column("perpetrators", "words", "relationship of the perpetrators to the child", "record"),
         Column("actions", "words", "what was done", "record"),
     ]
-}  # fmt: skip
+}
 
 # One query for a stretch of time. Instants are cut to seconds before every subtraction.
 _SQL = """
@@ -458,9 +492,13 @@ class _Answers:
             fact: places_of(form, means) or _where_asked(form, everywhere[fact])
             for fact, means in asked.questions.items()
         }
-        self._nothing = {one for s in form.sections for f in s.fields
-                         if f.means == asked.questions.get("disabilities")
-                         for one in form.nothing_of(f)}  # fmt: skip
+        self._nothing = {
+            one
+            for s in form.sections
+            for f in s.fields
+            if f.means == asked.questions.get("disabilities")
+            for one in form.nothing_of(f)
+        }
         age, sex = form.meaning("child_age"), form.meaning("child_gender")
         self._categories = form.path_of("categories") or ""
         self._child = age[0][0].code if age else ""

@@ -18,9 +18,12 @@ WHERE coalesce(c.opened_at, k.taken_at) >= w.since AND coalesce(c.opened_at, k.t
 
 
 async def recorded_contacts(
-    look: Reading, window: Window, country: ZoneInfo, of_line: Mapping[str, ZoneInfo],
+    look: Reading,
+    window: Window,
+    country: ZoneInfo,
+    of_line: Mapping[str, ZoneInfo],
     line: str | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Return the number of contacts, each in its line's own window; practice lines have none."""
     windows = {"": window.instants(country)}
     windows |= {number: window.instants(zone) for number, zone in of_line.items()}
@@ -28,10 +31,12 @@ async def recorded_contacts(
         await look.connection.execute(
             _COUNT,
             {
-                "lines": list(windows), "since": [since for since, _ in windows.values()],
-                "until": [until for _, until in windows.values()], "line": line,
+                "lines": list(windows),
+                "since": [since for since, _ in windows.values()],
+                "until": [until for _, until in windows.values()],
+                "line": line,
             },
         )
-    ).fetchone()  # fmt: skip
+    ).fetchone()
     assert row is not None
     return int(row[0])

@@ -137,9 +137,13 @@ def _answered_within(ahead: int, served: float, theta: float, target: float) -> 
 
 
 def needed(
-    calls: float, seconds: float, aht: float, target: float, share: float,
+    calls: float,
+    seconds: float,
+    aht: float,
+    target: float,
+    share: float,
     patience: float | None = None,
-) -> Forecast:  # fmt: skip
+) -> Forecast:
     """Return the forecast for the fewest counsellors who answer the share within the target.
 
     Erlang A with patience, Erlang C without. Raises ValueError above `MOST`.

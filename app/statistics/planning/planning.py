@@ -189,9 +189,15 @@ async def _duties(work: Work, line: str | None, first: datetime, last: datetime)
 
 
 def _slots(
-    first: datetime, last: datetime, zone: ZoneInfo, history: _History, on: list[Duty],
-    country: str | None, target: int, more: int,
-) -> list[Slot]:  # fmt: skip
+    first: datetime,
+    last: datetime,
+    zone: ZoneInfo,
+    history: _History,
+    on: list[Duty],
+    country: str | None,
+    target: int,
+    more: int,
+) -> list[Slot]:
     found = []
     at = first
     known: dict[tuple[float, int], tuple[int, int, Forecast]] = {}
@@ -210,10 +216,18 @@ def _slots(
         best, by_c, expected = known[key]
         found.append(
             Slot(
-                at, local.isoformat(timespec="minutes"), calls, history.aht, holiday, rostered,
-                best, with_shrinkage(best, history.planning.shrinkage), by_c, expected,
+                at,
+                local.isoformat(timespec="minutes"),
+                calls,
+                history.aht,
+                holiday,
+                rostered,
+                best,
+                with_shrinkage(best, history.planning.shrinkage),
+                by_c,
+                expected,
             )
-        )  # fmt: skip
+        )
         at += timedelta(seconds=HALF_HOUR)
     return found
 
@@ -240,18 +254,28 @@ def _work_out(
 def as_json(found: Plan) -> dict[str, Any]:
     """Return the plan for programs."""
     return {
-        "as_of": found.as_of, "time_zone": found.zone, "line": found.line, "more": found.more,
-        "target_seconds": found.target, "definitions": list(found.words),
+        "as_of": found.as_of,
+        "time_zone": found.zone,
+        "line": found.line,
+        "more": found.more,
+        "target_seconds": found.target,
+        "definitions": list(found.words),
         "half_hours": [
             {
-                "begins_at": slot.begins, "local": slot.local, "holiday": slot.holiday,
-                "calls": round(slot.calls, 3), "aht_seconds": round(slot.aht, 1),
-                "rostered": slot.rostered, "needed": slot.needed, "to_roster": slot.to_roster,
-                "needed_by_erlang_c": slot.by_erlang_c, "missing": slot.missing,
+                "begins_at": slot.begins,
+                "local": slot.local,
+                "holiday": slot.holiday,
+                "calls": round(slot.calls, 3),
+                "aht_seconds": round(slot.aht, 1),
+                "rostered": slot.rostered,
+                "needed": slot.needed,
+                "to_roster": slot.to_roster,
+                "needed_by_erlang_c": slot.by_erlang_c,
+                "missing": slot.missing,
                 "expected_service_level": round(slot.expected.service_level, 4),
                 "expected_mean_wait_seconds": round(slot.expected.mean_wait, 1),
                 "expected_abandoned": round(slot.expected.abandoned, 4),
             }
             for slot in found.slots
         ],
-    }  # fmt: skip
+    }

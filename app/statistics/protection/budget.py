@@ -34,9 +34,14 @@ def tells(wanted: Wanted) -> bool:
 def _key(wanted: Wanted) -> bytes:
     """Return the hash of a table; its format and the columns that are read do not matter."""
     words = [
-        wanted.what, wanted.window.words, wanted.period, sorted(wanted.by), wanted.line,
-        wanted.referrals_by, wanted.report,
-    ]  # fmt: skip
+        wanted.what,
+        wanted.window.words,
+        wanted.period,
+        sorted(wanted.by),
+        wanted.line,
+        wanted.referrals_by,
+        wanted.report,
+    ]
     return hashlib.sha256(json.dumps(words).encode()).digest()
 
 

@@ -47,7 +47,10 @@ def _table(code: str, title: str, unit: str, each: str, columns: str | None = No
 # Everything that is ever published about a period. Tables of one unit share their margins.
 SHAPE = Shape.model_validate(
     {
-        "report": "public", "version": 1, "title": {"en": "Public figures"}, "period": "year",
+        "report": "public",
+        "version": 1,
+        "title": {"en": "Public figures"},
+        "period": "year",
         "source": "counted by the helpline; contacts and children are rounded to multiples of 3",
         "tables": [
             _table("calls", "Calls by outcome", "calls", "outcome"),
@@ -56,11 +59,10 @@ SHAPE = Shape.model_validate(
             _table("regions", "Children by region and gender", "children", "region", "sex"),
             _table("ages", "Children by age and gender", "children", "age_band", "sex"),
             _table("region_ages", "Children by region and age", "children", "region", "age_band"),
-            _table("groups", "Children by topic and gender", "children",
-                   "category_group", "sex"),
+            _table("groups", "Children by topic and gender", "children", "category_group", "sex"),
         ],
     }
-)  # fmt: skip
+)
 
 _NAMES = {
     "year": re.compile("[0-9]{4}"),
@@ -141,12 +143,15 @@ def _published(table: CountedTable) -> dict[str, Any]:
     """Return a table as the public sees it."""
     several = len(table.columns) > 1
     return {
-        "code": table.code, "title": table.title, "unit": table.unit,
+        "code": table.code,
+        "title": table.title,
+        "unit": table.unit,
         "columns": table.columns if several else ["Number"],
         "rows": [{"label": row.label, "numbers": row.numbers} for row in table.rows],
-        "total": table.total, "overlapping": table.overlapping,
+        "total": table.total,
+        "overlapping": table.overlapping,
         "rounded": table.unit != "calls",
-    }  # fmt: skip
+    }
 
 
 WORDS = (
@@ -178,6 +183,8 @@ def as_csv(found: PublicRelease) -> str:
 
 def as_json(found: PublicRelease) -> dict[str, Any]:
     return {
-        "period": found.period, "published_at": found.made_at, "definitions": list(WORDS),
+        "period": found.period,
+        "published_at": found.made_at,
+        "definitions": list(WORDS),
         "tables": found.tables,
-    }  # fmt: skip
+    }

@@ -14,12 +14,14 @@ _VERSION = "5.21"
 _FONT = "Noto Sans, system-ui, sans-serif"
 _BLUE, _ORANGE, _GREY = "#2a5d9c", "#b5541c", "#5c6670"
 _CONFIG: dict[str, Any] = {
-    "font": _FONT, "background": "white", "view": {"stroke": None},
+    "font": _FONT,
+    "background": "white",
+    "view": {"stroke": None},
     "axis": {"labelFontSize": 11, "titleFontSize": 12, "grid": True, "gridColor": "#e3e6e9"},
     "legend": {"labelFontSize": 11, "titleFontSize": 12, "orient": "top"},
     # A browser without the font draws wider letters.
     "padding": {"left": 18, "right": 24, "top": 5, "bottom": 5},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -47,29 +49,39 @@ def heat_map(counts: dict[str, int], words: str) -> Chart:
     ]
     return Chart(
         {
-            "data": {"values": values}, "width": 560, "height": 190,
+            "data": {"values": values},
+            "width": 560,
+            "height": 190,
             "config": {**_CONFIG, "axis": {**_CONFIG["axis"], "grid": False}},
             "mark": {"type": "rect", "stroke": "#e3e6e9"},
             "encoding": {
                 "x": {
-                    "field": "hour", "type": "ordinal", "title": "hour",
+                    "field": "hour",
+                    "type": "ordinal",
+                    "title": "hour",
                     "axis": {"labelAngle": 0},
                 },
                 "y": {"field": "day", "type": "ordinal", "title": None, "sort": list(WEEKDAYS)},
                 "color": {
-                    "field": "calls", "type": "quantitative", "title": "calls",
+                    "field": "calls",
+                    "type": "quantitative",
+                    "title": "calls",
                     "scale": {"range": ["#ffffff", "#08306b"], "domainMin": 0, "nice": True},
                 },
             },
         },
         words,
-    )  # fmt: skip
+    )
 
 
 def line(
-    points: list[tuple[str, float | None]], title: str, words: str, *,
-    share: bool = False, target: float | None = None,
-) -> Chart:  # fmt: skip
+    points: list[tuple[str, float | None]],
+    title: str,
+    words: str,
+    *,
+    share: bool = False,
+    target: float | None = None,
+) -> Chart:
     """Return a line chart over days or other periods; gaps stay gaps."""
     values = [{"period": period, "value": value} for period, value in points]
     y: dict[str, Any] = {"field": "value", "type": "quantitative", "title": title}
@@ -78,15 +90,17 @@ def line(
     step = max(len(points) // 12, 1)
     shown = [period for n, (period, _) in enumerate(points) if n % step == 0]
     x = {
-        "field": "period", "type": "ordinal", "title": None,
+        "field": "period",
+        "type": "ordinal",
+        "title": None,
         "axis": {"labelAngle": -40, "values": shown},
-    }  # fmt: skip
+    }
     layers: list[dict[str, Any]] = [
         {
             "mark": {"type": "line", "point": True, "color": _BLUE},
             "encoding": {"x": x, "y": y},
         }
-    ]  # fmt: skip
+    ]
     if target is not None:
         layers.append(
             {
@@ -102,20 +116,27 @@ def bars(rows: list[tuple[str, float]], title: str, words: str) -> Chart:
     values = [{"what": what, "n": n} for what, n in rows]
     encoding = {
         "y": {
-            "field": "what", "type": "nominal", "sort": None, "title": None,
+            "field": "what",
+            "type": "nominal",
+            "sort": None,
+            "title": None,
             "axis": {"labelLimit": 250},
         },
         "x": {"field": "n", "type": "quantitative", "title": title},
-    }  # fmt: skip
-    label = {"mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 11, "color": _GREY},
-             "encoding": {**encoding, "text": {"field": "n", "type": "quantitative"}}}  # fmt: skip
+    }
+    label = {
+        "mark": {"type": "text", "align": "left", "dx": 3, "fontSize": 11, "color": _GREY},
+        "encoding": {**encoding, "text": {"field": "n", "type": "quantitative"}},
+    }
     return Chart(
         {
-            "data": {"values": values}, "width": 380, "height": {"step": 19},
+            "data": {"values": values},
+            "width": 380,
+            "height": {"step": 19},
             "layer": [{"mark": {"type": "bar", "color": _BLUE}, "encoding": encoding}, label],
         },
         words,
-    )  # fmt: skip
+    )
 
 
 def columns(rows: list[tuple[str, float, str]], title: str, legend: str, words: str) -> Chart:
@@ -123,14 +144,27 @@ def columns(rows: list[tuple[str, float, str]], title: str, legend: str, words: 
     values = [{"what": what, "n": n, "part": part} for what, n, part in rows]
     return Chart(
         {
-            "data": {"values": values}, "width": 560, "height": 190, "mark": "bar",
+            "data": {"values": values},
+            "width": 560,
+            "height": 190,
+            "mark": "bar",
             "encoding": {
-                "x": {"field": "what", "type": "ordinal", "sort": None, "title": None,
-                      "axis": {"labelAngle": -40}},
+                "x": {
+                    "field": "what",
+                    "type": "ordinal",
+                    "sort": None,
+                    "title": None,
+                    "axis": {"labelAngle": -40},
+                },
                 "y": {"field": "n", "type": "quantitative", "title": title},
-                "color": {"field": "part", "type": "nominal", "title": legend, "sort": None,
-                          "scale": {"range": [_BLUE, _ORANGE, "#9db7d5", _GREY]}},
+                "color": {
+                    "field": "part",
+                    "type": "nominal",
+                    "title": legend,
+                    "sort": None,
+                    "scale": {"range": [_BLUE, _ORANGE, "#9db7d5", _GREY]},
+                },
             },
         },
         words,
-    )  # fmt: skip
+    )

@@ -11,9 +11,17 @@ from app.work import Work
 # Rows on one page; the exported file has all of them.
 MOST = 500
 COLUMNS = (
-    "id", "arrived_local", "line", "language", "outcome", "circumstance", "wait_seconds",
-    "talk_seconds", "ended_by", "danger",
-)  # fmt: skip
+    "id",
+    "arrived_local",
+    "line",
+    "language",
+    "outcome",
+    "circumstance",
+    "wait_seconds",
+    "talk_seconds",
+    "ended_by",
+    "danger",
+)
 
 
 async def counted_calls(
@@ -35,9 +43,12 @@ async def counted_calls(
             found = sorted([*found, *mine], key=lambda row: row["arrived_local"], reverse=True)
             del found[MOST:]
     write_entry(
-        work, "calls of a figure listed", f"calls:{window.words}", outcomes=list(outcomes),
+        work,
+        "calls of a figure listed",
+        f"calls:{window.words}",
+        outcomes=list(outcomes),
         number=number,
-    )  # fmt: skip
+    )
     return found, number
 
 

@@ -167,14 +167,23 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
         part.named(await part.promise_section(work, window), all_lines),
         part.reconciled(hours),
     ]
-    more = [*measures.STAFF_MEASURES.items(), ("fairness", measures.FAIRNESS_WORDS),
-            ("coverage", measures.COVERAGE_WORDS), *promises.WORDS.items()]  # fmt: skip
+    more = [
+        *measures.STAFF_MEASURES.items(),
+        ("fairness", measures.FAIRNESS_WORDS),
+        ("coverage", measures.COVERAGE_WORDS),
+        *promises.WORDS.items(),
+    ]
     notes = await _notes(work, window, line)
     notes.append("Referrals are counted by whole months: see the monthly report.")
     return Report(
-        "daily", "Daily room report", window, work.now, notes, sections,
+        "daily",
+        "Daily room report",
+        window,
+        work.now,
+        notes,
+        sections,
         [*_defined(part.KEY_FIGURES), *more],
-    )  # fmt: skip
+    )
 
 
 # Further tables of contacts.
@@ -199,9 +208,12 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         (r.period[5:], days.figures(r)["service_level"]) for r in days.rows if r.kind == TOTAL
     ]
     level = charts.line(
-        points, "service level", "Service level by day; the dashed line is the target.",
-        share=True, target=read_questions(work.settings.definitions_dir).planning.target_share,
-    )  # fmt: skip
+        points,
+        "service level",
+        "Service level by day; the dashed line is the target.",
+        share=True,
+        target=read_questions(work.settings.definitions_dir).planning.target_share,
+    )
     contact = ("contacts", "contacts_completed", "urgent_contacts")
 
     async def told() -> list[Section]:
@@ -247,11 +259,16 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         part.named(await part.promise_section(work, window), all_lines),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
         part.reconciled(days),
-    ]  # fmt: skip
+    ]
     return Report(
-        "monthly", "Monthly report", window, work.now, await _notes(work, window, line), sections,
+        "monthly",
+        "Monthly report",
+        window,
+        work.now,
+        await _notes(work, window, line),
+        sections,
         [*_defined(part.KEY_FIGURES), *referral_figures.WORDS.items(), *promises.WORDS.items()],
-    )  # fmt: skip
+    )
 
 
 async def _opening(work: Work, window: Window, line: str | None, period: Period) -> list[Section]:
@@ -328,19 +345,25 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     columns = ["", "sector", *(name.replace("_", " ") for name in accountability.DEFINITIONS)]
     rows = [
         [
-            row.name, row.sector.replace("_", " "),
+            row.name,
+            row.sector.replace("_", " "),
             *(
                 duration(value) if "seconds" in name else str(value if value is not None else "–")
                 for name, value in row.values.items()
             ),
         ]
         for row in found
-    ]  # fmt: skip
+    ]
     why = [
-        [row.name, *(", ".join(f"{w.replace('_', ' ')} {n}" for w, n in words.items()) or "–"
-                     for words in (row.rejections, row.outcomes))]
+        [
+            row.name,
+            *(
+                ", ".join(f"{w.replace('_', ' ')} {n}" for w, n in words.items()) or "–"
+                for words in (row.rejections, row.outcomes)
+            ),
+        ]
         for row in found
-    ]  # fmt: skip
+    ]
     all_lines = " (all lines)" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
@@ -349,10 +372,14 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
     ]
     return Report(
-        "agencies", "How agencies reply", window, work.now,
-        [*await _notes(work, window, None), _ROUNDED], sections,
+        "agencies",
+        "How agencies reply",
+        window,
+        work.now,
+        [*await _notes(work, window, None), _ROUNDED],
+        sections,
         [*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()],
-    )  # fmt: skip
+    )
 
 
 # -- shapes ------------------------------------------------------------------------------------

@@ -21,24 +21,65 @@ from app.work import Work
 
 # Key figures of the monthly and the daily report, in their order.
 KEY_FIGURES = (
-    "calls", "offered", "answered", "abandoned", "abandoned_in_greeting", "short_abandons",
-    "abandoned_in_queue", "abandoned_unstaffed", "abandonment", "service_level", "asa",
-    "mean_wait", "wait_median", "wait_p90", "longest_wait", "second_waits", "second_wait",
-    "time_to_abandon", "aht", "talk", "hold", "wrap_up", "rona", "transfers", "outside",
-    "inherited", "returned", "voice_messages", "callbacks_requested", "put_off",
-    "transferred_out", "turned_away", "out_of_hours", "no_counsellor", "blocked", "failed",
-    "lost", "unreachable", "not_ended", "outbound", "outbound_reached", "aht_outbound", "aht_all",
-    "danger_calls", "repeat_calls", "contacts", "contacts_completed", "non_counselling",
+    "calls",
+    "offered",
+    "answered",
+    "abandoned",
+    "abandoned_in_greeting",
+    "short_abandons",
+    "abandoned_in_queue",
+    "abandoned_unstaffed",
+    "abandonment",
+    "service_level",
+    "asa",
+    "mean_wait",
+    "wait_median",
+    "wait_p90",
+    "longest_wait",
+    "second_waits",
+    "second_wait",
+    "time_to_abandon",
+    "aht",
+    "talk",
+    "hold",
+    "wrap_up",
+    "rona",
+    "transfers",
+    "outside",
+    "inherited",
+    "returned",
+    "voice_messages",
+    "callbacks_requested",
+    "put_off",
+    "transferred_out",
+    "turned_away",
+    "out_of_hours",
+    "no_counsellor",
+    "blocked",
+    "failed",
+    "lost",
+    "unreachable",
+    "not_ended",
+    "outbound",
+    "outbound_reached",
+    "aht_outbound",
+    "aht_all",
+    "danger_calls",
+    "repeat_calls",
+    "contacts",
+    "contacts_completed",
+    "non_counselling",
     "urgent_contacts",
-)  # fmt: skip
+)
 # The figures that a report opens with.
 HEADLINES = ("calls", "answered", "abandonment", "service_level", "contacts_completed")
 BY_HOUR = ("calls", "offered", "answered", "abandoned", "service_level", "asa", "longest_wait")
 # The measures of the calls behind each headline; empty: all calls.
 _OPENS: dict[str, tuple[str, ...]] = {
-    "calls": (), "answered": ("answered",),
+    "calls": (),
+    "answered": ("answered",),
     "abandonment": ("abandoned_in_greeting", "short_abandons", "abandoned_in_queue"),
-}  # fmt: skip
+}
 _MOST_BARS = 16
 
 
@@ -108,10 +149,12 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
         values = [one.figure(name) for one in (now, before, year)]
         rows.append(
             [
-                definition(name).title, with_base(name, now),
-                change(name, values[0], values[1]), change(name, values[0], values[2]),
+                definition(name).title,
+                with_base(name, now),
+                change(name, values[0], values[1]),
+                change(name, values[0], values[2]),
             ]
-        )  # fmt: skip
+        )
     opens: dict[int, tuple[str, ...]] = {}
     for n, name in enumerate(HEADLINES):
         if name in _OPENS:
@@ -261,23 +304,29 @@ def classed(values: list[int]) -> list[int]:
 
 
 def by_dimension(
-    summary: Summary, title: str, names: tuple[str, ...], *, drawn: str | None = None,
+    summary: Summary,
+    title: str,
+    names: tuple[str, ...],
+    *,
+    drawn: str | None = None,
     words: str = "",
-) -> Section:  # fmt: skip
+) -> Section:
     """Return a table by one dimension, the greatest first, with the overlap and the total."""
     (dimension,) = summary.asked.by
     # A row in which nothing was counted is left out.
     cells = [
-        row for row in summary.rows
+        row
+        for row in summary.rows
         if row.kind == "cell" and any(summary.figures(row)[name] for name in names)
-    ]  # fmt: skip
+    ]
     known = {code: n for n, code in enumerate(summary.orders.get(dimension, ()))}
     cells.sort(
         key=lambda row: (
-            known.get(row.values[0], len(known)), -(summary.figures(row)[names[0]] or 0),
+            known.get(row.values[0], len(known)),
+            -(summary.figures(row)[names[0]] or 0),
             row.values,
         )
-    )  # fmt: skip
+    )
     rest = [row for row in summary.shown_rows if row.kind != "cell"]
     whole = summary.figure(names[0])
     rows = [
@@ -301,9 +350,12 @@ def by_dimension(
 
 
 def figures_row(
-    summary: Summary, dimension: Dimension, row: Row, names: tuple[str, ...],
+    summary: Summary,
+    dimension: Dimension,
+    row: Row,
+    names: tuple[str, ...],
     whole: float | None = None,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Return a row; beside its first figure stands that figure's share of the whole."""
     found = summary.figures(row)
     first, *others = (show(name, found[name]) for name in names)
@@ -323,12 +375,25 @@ async def referral_sections(work: Work, window: Window) -> list[Section]:
     if not on_grid(window, None, work.now):
         return []
     sections = []
-    for by, title in (("sector", "Referrals by sector"), ("urgency", "Referrals by urgency"),
-                      ("outcome", "Referrals by outcome")):  # fmt: skip
+    for by, title in (
+        ("sector", "Referrals by sector"),
+        ("urgency", "Referrals by urgency"),
+        ("outcome", "Referrals by outcome"),
+    ):
         _, found, total = await guarded_referrals.by_thing(work, window, by)
-        columns = ["opened", "acknowledged", "to acknowledge: median", "9 in 10",
-                   "to see the child: median", "9 in 10", "breaches", "completed",
-                   "risk of separation", "prevented", "separated"]  # fmt: skip
+        columns = [
+            "opened",
+            "acknowledged",
+            "to acknowledge: median",
+            "9 in 10",
+            "to see the child: median",
+            "9 in 10",
+            "breaches",
+            "completed",
+            "risk of separation",
+            "prevented",
+            "separated",
+        ]
         rows = [[plain(one.value), *referral_numbers(one.numbers)] for one in (*found, total)]
         drawn = [
             (plain(one.value), round(one.numbers["median_seconds_to_acknowledge"] / 60, 1))
@@ -365,17 +430,40 @@ def room_section(found: Room) -> Section:
         n = one.figures()
         rows.append(
             [
-                one.name, duration(n["signed_in"]), duration(n["available"]),
-                duration(n["handling"]), show("rona", n["occupancy"]),
-                show("rona", n["utilisation"]), str(one.offers), str(one.answered),
-                str(one.missed), str(one.declined), show("rona", n["rona"]), str(one.contacts),
+                one.name,
+                duration(n["signed_in"]),
+                duration(n["available"]),
+                duration(n["handling"]),
+                show("rona", n["occupancy"]),
+                show("rona", n["utilisation"]),
+                str(one.offers),
+                str(one.answered),
+                str(one.missed),
+                str(one.declined),
+                show("rona", n["rona"]),
+                str(one.contacts),
                 "–" if n["contacts_per_hour"] is None else f"{n['contacts_per_hour']:.1f}",
-                duration(n["rostered"]), show("rona", n["adherence"]),
+                duration(n["rostered"]),
+                show("rona", n["adherence"]),
             ]
-        )  # fmt: skip
-    columns = ["", "signed in", "available", "handling", "occupancy", "utilisation", "offers",
-               "answered", "missed", "declined", "RONA", "contacts", "contacts an hour",
-               "on the rota", "adherence"]  # fmt: skip
+        )
+    columns = [
+        "",
+        "signed in",
+        "available",
+        "handling",
+        "occupancy",
+        "utilisation",
+        "offers",
+        "answered",
+        "missed",
+        "declined",
+        "RONA",
+        "contacts",
+        "contacts an hour",
+        "on the rota",
+        "adherence",
+    ]
     foot = [f"Fairness {found.fairness if found.fairness is not None else '–'}."]
     foot += [f"Coverage of {line}: {share:.1%}." for line, share in found.coverage.items()]
     return Section("Counsellors", grid=Grid(columns, rows, foot))
@@ -404,9 +492,10 @@ def coverage_of(table: CountedTable) -> list[str]:
     """Return for how many the value is known; nothing for a table with rows of its own."""
     whole = table.total[-1]
     unknown = sum(
-        row.numbers[-1] for row in table.rows
+        row.numbers[-1]
+        for row in table.rows
         if row.code in ("not_recorded", "does_not_apply", "unmapped") and row.numbers
-    )  # fmt: skip
+    )
     if not table.each or not whole:
         return []
     known = whole - min(unknown, whole)

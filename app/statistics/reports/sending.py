@@ -41,17 +41,24 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
     if kind.staff and not may(role, Permission.SEE_STAFF_STATISTICS):
         raise Invalid("It shows numbers of single counsellors. Choose a role that may see them.")
     same = select(ReportSchedule.id).where(
-        ReportSchedule.report == report, ReportSchedule.every == every,
-        ReportSchedule.role == role, ReportSchedule.ended_at.is_(None),
-    )  # fmt: skip
+        ReportSchedule.report == report,
+        ReportSchedule.every == every,
+        ReportSchedule.role == role,
+        ReportSchedule.ended_at.is_(None),
+    )
     if await work.session.scalar(same):
         raise Conflict("This report is already sent to this role.")
     running = whole_period(Period(every), today(work))
     assert isinstance(running.ends, date)
     row = ReportSchedule(
-        id=uuid4(), report=report, every=every, role=role, created_by=work.actor.staff_id,
-        created_at=work.now, next_on=running.ends,
-    )  # fmt: skip
+        id=uuid4(),
+        report=report,
+        every=every,
+        role=role,
+        created_by=work.actor.staff_id,
+        created_at=work.now,
+        next_on=running.ends,
+    )
     work.session.add(row)
     await work.session.flush()
     write_entry(work, "report scheduled", f"schedule:{row.id}", report=report, role=role)
@@ -69,10 +76,10 @@ async def unschedule(work: Work, schedule_id: UUID) -> None:
 
 async def schedules(work: Work) -> list[ReportSchedule]:
     rows = await work.session.scalars(
-        select(ReportSchedule).where(ReportSchedule.ended_at.is_(None)).order_by(
-            ReportSchedule.report, ReportSchedule.every
-        )
-    )  # fmt: skip
+        select(ReportSchedule)
+        .where(ReportSchedule.ended_at.is_(None))
+        .order_by(ReportSchedule.report, ReportSchedule.every)
+    )
     return list(rows)
 
 
@@ -98,10 +105,17 @@ async def take_due(work: Work) -> int:
         assert isinstance(following.ends, date)
         row.next_on = following.ends
         export = Export(
-            id=uuid5(row.id, window.words), what=row.report, format="pdf",
-            begins=window.begins.isoformat(), ends=window.ends.isoformat(), options={},
-            personal=False, asked_at=work.now, role=row.role, state=ExportState.APPROVED,
-        )  # fmt: skip
+            id=uuid5(row.id, window.words),
+            what=row.report,
+            format="pdf",
+            begins=window.begins.isoformat(),
+            ends=window.ends.isoformat(),
+            options={},
+            personal=False,
+            asked_at=work.now,
+            role=row.role,
+            state=ExportState.APPROVED,
+        )
         if await work.session.get(Export, export.id) is None:
             work.session.add(export)
             work.defer("statistics:send_report", export_id=str(export.id))
@@ -179,12 +193,18 @@ async def announce(ground: Ground, export_id: UUID, staff_id: UUID) -> None:
     body = (
         f"{title}, {export.begins} to {export.ends} (exclusive), is ready.\n\n"
         f"Sign in to read it:\n{url}\n\nIt is kept until "
-        f"{export.expires_at:%Y-%m-%d}.\n" if export.expires_at else f"{title}\n{url}\n"
-    )  # fmt: skip
+        f"{export.expires_at:%Y-%m-%d}.\n"
+        if export.expires_at
+        else f"{title}\n{url}\n"
+    )
     try:
         await send_mail(
-            read_smtp_url(ground.settings.smtp_url), staff.email, f"Helpline: {title}", body,
-            message_id=uuid5(export_id, str(staff_id)), at=now,
-        )  # fmt: skip
+            read_smtp_url(ground.settings.smtp_url),
+            staff.email,
+            f"Helpline: {title}",
+            body,
+            message_id=uuid5(export_id, str(staff_id)),
+            at=now,
+        )
     except (MailRefused, MailUncertain) as error:
         log().warning("a report was not announced", area="statistics", why=type(error).__name__)

@@ -63,11 +63,17 @@ async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
         return
     try:
         sid = await parts.provider.add_participant(
-            name, to=to, from_=shows,
-            label="caller", told=f"/telephony/back/{call_id}/status",
-            conference_told=offer_path(name, "conference"), hold=offer_path(name, "hold"),
-            seconds=RINGS_BACK, ends=True, heard=f"/telephony/back/{call_id}/machine",
-        )  # fmt: skip
+            name,
+            to=to,
+            from_=shows,
+            label="caller",
+            told=f"/telephony/back/{call_id}/status",
+            conference_told=offer_path(name, "conference"),
+            hold=offer_path(name, "hold"),
+            seconds=RINGS_BACK,
+            ends=True,
+            heard=f"/telephony/back/{call_id}/machine",
+        )
     except TryAgain:
         async with parts.work() as work:
             (await record.lock_call(work, UUID(call_id))).rung_at = None
@@ -152,10 +158,11 @@ async def callback_not_needed(context: JobContext, callback_id: str) -> None:
     async with parts_of(context).work() as work:
         call_id = await work.session.scalar(
             select(Call.id).where(
-                Call.callback_id == UUID(callback_id), Call.state != CallState.ENDED,
+                Call.callback_id == UUID(callback_id),
+                Call.state != CallState.ENDED,
                 Call.provider_sid.like(NOT_RUNG + "%"),
             )
-        )  # fmt: skip
+        )
         if call_id is None:
             return
         call = await record.lock_call(work, call_id)

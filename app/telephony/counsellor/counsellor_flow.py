@@ -83,8 +83,11 @@ async def take(
     if signed.fields.get("Digits") == TAKE_DIGIT:
         try:
             await offers.accept_offer(work, call, offer, by="phone")
-            answer = {"kind": "join_counsellor", "offer_id": str(offer_id),
-                      "room_id": str(offer.room)}  # fmt: skip
+            answer = {
+                "kind": "join_counsellor",
+                "offer_id": str(offer_id),
+                "room_id": str(offer.room),
+            }
             if not work.settings.has_conferences:
                 # The counsellor's phone must be free before the caller's leg can dial it.
                 await dialling.note_pressed(work, offer, signed.call_sid)

@@ -104,9 +104,13 @@ async def _mark_party(work: Work, call: Call, leg: Leg) -> dict[str, Any] | None
     coach = await beside.counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
     leg.sending, leg.sent_at = "sending", work.now
     return {
-        "to": to, "from_": from_, "seconds": _PARTY_RINGS, "party": party, "coach": coach,
+        "to": to,
+        "from_": from_,
+        "seconds": _PARTY_RINGS,
+        "party": party,
+        "coach": coach,
         "muted": beside.is_muted(party, coach),
-    }  # fmt: skip
+    }
 
 
 async def _note_sent(parts: Parts, leg_id: str, sid: str) -> None:

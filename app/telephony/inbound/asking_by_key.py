@@ -72,12 +72,19 @@ def question(question_id: UUID, digits: str | None, n: int) -> Decision:
             pressed = QUESTIONS[asked.code].answers.get(digits or "")
             if pressed is None and n <= _TIMES:
                 answer: Answer = {
-                    "kind": "question", "code": asked.code, "q": str(question_id), "n": n + 1,
-                }  # fmt: skip
+                    "kind": "question",
+                    "code": asked.code,
+                    "q": str(question_id),
+                    "n": n + 1,
+                }
                 await record.record(
-                    work, call, "question_spoken", delivery=delivery, answer=answer,
+                    work,
+                    call,
+                    "question_spoken",
+                    delivery=delivery,
+                    answer=answer,
                     language=call.language,
-                )  # fmt: skip
+                )
                 return answer
             await questions.settle(work, call, asked, pressed)
             heard = pressed is not None

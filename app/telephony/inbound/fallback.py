@@ -30,52 +30,70 @@ def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[s
     """Return the flow's definition. `address` is our voice address, `partner` a number or None."""
     words = [
         _state(
-            "say-play", f"words_{n}", {"say": text, "language": locale, "loop": 1},
+            "say-play",
+            f"words_{n}",
+            {"say": text, "language": locale, "loop": 1},
             audioComplete=f"words_{n + 1}" if n + 1 < len(TROUBLE) else "back_to_us",
         )
         for n, (locale, _, text) in enumerate(TROUBLE)
-    ]  # fmt: skip
+    ]
     enough = {
-        "name": "enough", "type": "split-based-on",
+        "name": "enough",
+        "type": "split-based-on",
         "transitions": [
             {"event": "noMatch", "next": "partner" if partner else "begin"},
             {
-                "event": "match", "next": "words_0",
-                "conditions": [{
-                    "friendly_name": "tries left", "type": "less_than", "value": str(ROUNDS),
-                    "arguments": ["{{flow.variables.round}}"],
-                }],
+                "event": "match",
+                "next": "words_0",
+                "conditions": [
+                    {
+                        "friendly_name": "tries left",
+                        "type": "less_than",
+                        "value": str(ROUNDS),
+                        "arguments": ["{{flow.variables.round}}"],
+                    }
+                ],
             },
         ],
         "properties": {"input": "{{flow.variables.round}}", "offset": {"x": 0, "y": 0}},
-    }  # fmt: skip
+    }
     states = [
         _state("trigger", "Trigger", {}, incomingCall="begin"),
         _state(
-            "set-variables", "begin", {"variables": [{"key": "round", "value": "0"}]},
+            "set-variables",
+            "begin",
+            {"variables": [{"key": "round", "value": "0"}]},
             next="words_0",
         ),
         *words,
         _state(
-            "add-twiml-redirect", "back_to_us",
-            {"url": address, "method": "POST", "timeout": "14400"}, fail="count",
+            "add-twiml-redirect",
+            "back_to_us",
+            {"url": address, "method": "POST", "timeout": "14400"},
+            fail="count",
         ),
         _state(
-            "set-variables", "count",
+            "set-variables",
+            "count",
             {"variables": [{"key": "round", "value": "{{flow.variables.round | plus: 1}}"}]},
             next="enough",
         ),
         enough,
-    ]  # fmt: skip
+    ]
     if partner:
         states.append(
             _state(
-                "connect-call-to", "partner",
-                {"noun": "number", "to": partner, "caller_id": line.shown_number,
-                 "timeout": _PARTNER_RINGS},
+                "connect-call-to",
+                "partner",
+                {
+                    "noun": "number",
+                    "to": partner,
+                    "caller_id": line.shown_number,
+                    "timeout": _PARTNER_RINGS,
+                },
                 callCompleted="begin",
             )
-        )  # fmt: skip
+        )
     return {
         "description": "While the helpline's own servers do not answer",
         "initial_state": "Trigger",

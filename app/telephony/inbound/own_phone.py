@@ -24,12 +24,24 @@ from app.work import Work
 # The words that a counsellor may text, in the shipped languages. A first letter alone is not
 # enough, because a typing error must not take a counsellor off duty.
 WORDS = {
-    "available": "available", "on": "available", "in": "available", "1": "available",
-    "tu sam": "available", "dostupna": "available", "dostupan": "available",
-    "break": "break", "pause": "break", "pauza": "break", "2": "break",
-    "off": "off_duty", "out": "off_duty", "off duty": "off_duty", "3": "off_duty",
-    "kraj": "off_duty", "van smene": "off_duty",
-}  # fmt: skip
+    "available": "available",
+    "on": "available",
+    "in": "available",
+    "1": "available",
+    "tu sam": "available",
+    "dostupna": "available",
+    "dostupan": "available",
+    "break": "break",
+    "pause": "break",
+    "pauza": "break",
+    "2": "break",
+    "off": "off_duty",
+    "out": "off_duty",
+    "off duty": "off_duty",
+    "3": "off_duty",
+    "kraj": "off_duty",
+    "van smene": "off_duty",
+}
 MISSED = (
     "You are the last counsellor on duty and have missed calls. If you miss one more, you will be "
     "set to away. Write AVAILABLE to stay on duty, or OFF."
@@ -66,10 +78,15 @@ async def _duty_line(work: Work, line: LineScript) -> UUID:
     if found is not None:
         return found
     made = Line(
-        id=uuid4(), number=_DUTY_LINE, name="Counsellors about their duty",
-        country=line.country, timezone=line.timezone, practice=True, active=False,
+        id=uuid4(),
+        number=_DUTY_LINE,
+        name="Counsellors about their duty",
+        country=line.country,
+        timezone=line.timezone,
+        practice=True,
+        active=False,
         created_at=work.now,
-    )  # fmt: skip
+    )
     work.session.add(made)
     await work.session.flush()
     return made.id

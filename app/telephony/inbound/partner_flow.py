@@ -52,7 +52,11 @@ async def partner_asked(
         elif attempt < 2:
             answer = {"kind": "partner_ask", "attempt": attempt}
     await record.record(
-        work, call, "partner_asked", delivery=delivery_of(signed, key), answer=answer,
+        work,
+        call,
+        "partner_asked",
+        delivery=delivery_of(signed, key),
+        answer=answer,
         taken=call.transferred_at is not None,
-    )  # fmt: skip
+    )
     return answer, scene

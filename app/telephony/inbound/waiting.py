@@ -60,9 +60,13 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
     language = call.language or line.languages[0].language
     assert call.queued_at is not None
     found = await roster.staffing(
-        work, line, language, danger=call.danger, excluded=call.excluded_ids,
+        work,
+        line,
+        language,
+        danger=call.danger,
+        excluded=call.excluded_ids,
         arrived_at=call.queued_at,
-    )  # fmt: skip
+    )
     if found.unstaffed is not None:
         call.unstaffed = found.unstaffed.value
         return found.unstaffed.value
@@ -75,9 +79,14 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
 async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: str) -> Answer:
     answer: Answer = {"kind": "leave", "entry": entry}
     await record.move(
-        work, call, CallEvent.LEAVE_QUEUE, delivery=delivery, answer=answer, cause=cause,
+        work,
+        call,
+        CallEvent.LEAVE_QUEUE,
+        delivery=delivery,
+        answer=answer,
+        cause=cause,
         language=call.language,
-    )  # fmt: skip
+    )
     return answer
 
 
@@ -106,9 +115,14 @@ async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
     dial = await dialling.dial_now(work, call)
     if dial is not None:
         await record.record(
-            work, call, "dial", delivery=delivery, answer=dial, language=call.language,
+            work,
+            call,
+            "dial",
+            delivery=delivery,
+            answer=dial,
+            language=call.language,
             offer_id=dial["offer_id"],
-        )  # fmt: skip
+        )
     return dial
 
 
@@ -125,17 +139,26 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         if digits == CALLBACK_DIGIT and can_be_called(call):
             answer = {"kind": "callback", "question": "safe", "n": f"{entry}.{step + 1}"}
             await record.record(
-                work, call, "asks_for_callback", delivery=delivery, answer=answer,
+                work,
+                call,
+                "asks_for_callback",
+                delivery=delivery,
+                answer=answer,
                 language=call.language,
-            )  # fmt: skip
+            )
             return answer
         if digits == LAST_DIGIT and (last := await last_counsellor(work, call)):
             call.preferred_id = last
             answer["wish"] = True
             await record.record(
-                work, call, "asked_for_last", delivery=delivery, answer=answer,
-                counsellor_id=str(last), language=call.language,
-            )  # fmt: skip
+                work,
+                call,
+                "asked_for_last",
+                delivery=delivery,
+                answer=answer,
+                counsellor_id=str(last),
+                language=call.language,
+            )
             return answer
         danger = digits == line.danger_digit
         if danger:
@@ -185,16 +208,25 @@ def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
                 window = await window_for(work, slot, line, language)
                 chosen = Who.ANYONE if who == "anyone" else Who.CALLER
                 await agree(work, call, chosen, window, safe=True, slot=slot)
-                answer = {**onward, "said": "callback_kept", "from": window[0].isoformat(),
-                          "until": window[1].isoformat()}  # fmt: skip
+                answer = {
+                    **onward,
+                    "said": "callback_kept",
+                    "from": window[0].isoformat(),
+                    "until": window[1].isoformat(),
+                }
             case "wanted":
                 answer = onward
             case _:
                 answer = {**onward, "said": "callback_not"}
         await record.record(
-            work, call, "callback_asked", delivery=delivery, answer=answer, question=question,
+            work,
+            call,
+            "callback_asked",
+            delivery=delivery,
+            answer=answer,
+            question=question,
             language=call.language,
-        )  # fmt: skip
+        )
         return answer
 
     return decision

@@ -30,9 +30,12 @@ from app.work import Work
 # How many times the key is asked for.
 _TIMES = 3
 _ENDED = {
-    LegStatus.BUSY: "busy", LegStatus.NO_ANSWER: "no_answer", LegStatus.FAILED: "failed",
-    LegStatus.CANCELED: "stopped", LegStatus.COMPLETED: "no_key",
-}  # fmt: skip
+    LegStatus.BUSY: "busy",
+    LegStatus.NO_ANSWER: "no_answer",
+    LegStatus.FAILED: "failed",
+    LegStatus.CANCELED: "stopped",
+    LegStatus.COMPLETED: "no_key",
+}
 
 
 async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
@@ -68,8 +71,12 @@ async def _prepare(work: Work, attempt_id: UUID, task_name: str) -> dict[str, An
             return None
     attempt.sending, attempt.sent_at = "sending", work.now
     body = await alarms.message_of(work, alarm)
-    return {"to": attempt.target, "from_": line.shown_number, "seconds": attempt.seconds,
-            "body": body}  # fmt: skip
+    return {
+        "to": attempt.target,
+        "from_": line.shown_number,
+        "seconds": attempt.seconds,
+        "body": body,
+    }
 
 
 async def _send(context: JobContext, attempt_id: str, send: Any, find: Any) -> None:
@@ -116,9 +123,13 @@ async def ring_alarm_phone(context: JobContext, attempt_id: str) -> None:
 
     async def send(what: dict[str, Any]) -> str:
         return await provider.ring_leg(
-            to=what["to"], from_=what["from_"], document=alarm_path(attempt_id, "lifted"),
-            told=alarm_path(attempt_id, "status"), seconds=what["seconds"], tell_machines=True,
-        )  # fmt: skip
+            to=what["to"],
+            from_=what["from_"],
+            document=alarm_path(attempt_id, "lifted"),
+            told=alarm_path(attempt_id, "status"),
+            seconds=what["seconds"],
+            tell_machines=True,
+        )
 
     async def find(to: str, since: Any, known: set[str]) -> str | None:
         return await provider.find_leg(to=to, since=since, known=known)
@@ -133,9 +144,11 @@ async def send_alarm_message(context: JobContext, attempt_id: str) -> None:
 
     async def send(what: dict[str, Any]) -> str:
         return await provider.send_message(
-            to=what["to"], from_=what["from_"], body=what["body"],
+            to=what["to"],
+            from_=what["from_"],
+            body=what["body"],
             told=alarm_path(attempt_id, "status"),
-        )  # fmt: skip
+        )
 
     async def find(to: str, since: Any, known: set[str]) -> str | None:
         return await provider.find_message(to=to, since=since, known=known)

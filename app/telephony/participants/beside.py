@@ -26,10 +26,12 @@ async def counsellor_sid(work: Work, call: Call) -> str | None:
     owner = await work.session.scalar(select(Party.id).where(Party.owner_offer_id == offer.id))
     found: str | None = await work.session.scalar(
         select(Leg.provider_sid).where(
-            Leg.offer_id == offer.id, Leg.ended_at.is_(None), Leg.provider_sid.is_not(None),
+            Leg.offer_id == offer.id,
+            Leg.ended_at.is_(None),
+            Leg.provider_sid.is_not(None),
             Leg.party_id.is_not_distinct_from(owner),
         )
-    )  # fmt: skip
+    )
     return found
 
 

@@ -253,9 +253,12 @@ def _ask(referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
         words = _say(rung, "confirm", agency=agency.name, digit=_confirming(rung))
     else:
         words = _say(
-            rung, "call_siblings" if rung.children > 1 else "call", agency=agency.name,
-            code=spell(referral.code), count=str(rung.children),
-        )  # fmt: skip
+            rung,
+            "call_siblings" if rung.children > 1 else "call",
+            agency=agency.name,
+            code=spell(referral.code),
+            count=str(rung.children),
+        )
     return [Ask([words, Pause(1)], then=duty_path(rung.id, "pressed", n=n), seconds=8)]
 
 
@@ -405,10 +408,13 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
     return [
         _say(rung, "joined"),
         Join(
-            offer.room, duty_label(rung.id), duty_path(rung.id, "left"), ends_for_all=False,
+            offer.room,
+            duty_label(rung.id),
+            duty_path(rung.id, "left"),
+            ends_for_all=False,
             star_ends=False,
         ),
-    ]  # fmt: skip
+    ]
 
 
 async def _speak_code(

@@ -42,15 +42,24 @@ async def ring_party(context: JobContext, leg_id: str) -> None:
         party: Party = what["party"]
         if what["to"].startswith("client:"):
             return await parts.provider.add_participant(
-                str(party.room_id), to=what["to"], from_=what["from_"], label=label_of(party),
-                told=leg_path(leg_id), conference_told=offer_path(party.room_id, "conference"),
-                hold=offer_path(party.room_id, "hold"), seconds=what["seconds"],
-                muted=what["muted"], coach=what["coach"],
-            )  # fmt: skip
+                str(party.room_id),
+                to=what["to"],
+                from_=what["from_"],
+                label=label_of(party),
+                told=leg_path(leg_id),
+                conference_told=offer_path(party.room_id, "conference"),
+                hold=offer_path(party.room_id, "hold"),
+                seconds=what["seconds"],
+                muted=what["muted"],
+                coach=what["coach"],
+            )
         return await parts.provider.ring_leg(
-            to=what["to"], from_=what["from_"], document=party_path(party.id, "lifted"),
-            told=leg_path(leg_id), seconds=what["seconds"],
-        )  # fmt: skip
+            to=what["to"],
+            from_=what["from_"],
+            document=party_path(party.id, "lifted"),
+            told=leg_path(leg_id),
+            seconds=what["seconds"],
+        )
 
     await make_leg(context, leg_id, send)
 
@@ -142,19 +151,30 @@ async def _asked(
     if wanted and attempt and signed.fields.get("Digits") == TAKE_DIGIT:
         coach = await counsellor_sid(work, call) if party.mode == Mode.WHISPER else None
         answer = {
-            "kind": "join_party", "party_id": str(party.id), "room_id": str(party.room_id),
-            "muted": is_muted(party, coach), "coach": coach,
-        }  # fmt: skip
+            "kind": "join_party",
+            "party_id": str(party.id),
+            "room_id": str(party.room_id),
+            "muted": is_muted(party, coach),
+            "coach": coach,
+        }
     elif wanted and attempt < _WHISPERS:
-        answer = {"kind": "party_whisper", "party_id": str(party.id), "attempt": attempt,
-                  "outside": party.staff_id is None}  # fmt: skip
+        answer = {
+            "kind": "party_whisper",
+            "party_id": str(party.id),
+            "attempt": attempt,
+            "outside": party.staff_id is None,
+        }
     elif wanted:
         answer = {"kind": "hang_up"}
         await parties.gone(work, call, party, "nobody pressed a key")
     await record.record(
-        work, call, "party_key_asked_for", delivery=delivery_of(signed, key), answer=answer,
+        work,
+        call,
+        "party_key_asked_for",
+        delivery=delivery_of(signed, key),
+        answer=answer,
         party_id=str(party.id),
-    )  # fmt: skip
+    )
     return answer, await scene_of(work, call)
 
 
@@ -165,9 +185,13 @@ async def left(work: Work, party_id: UUID, signed: Signed) -> tuple[Answer, Scen
     if await record.earlier_answer(work, key) is None:
         answer: Answer = {"kind": "hang_up"}
         await record.record(
-            work, call, "party_left_conference", delivery=delivery_of(signed, key),
-            answer=answer, party_id=str(party_id),
-        )  # fmt: skip
+            work,
+            call,
+            "party_left_conference",
+            delivery=delivery_of(signed, key),
+            answer=answer,
+            party_id=str(party_id),
+        )
         status = read_leg_status(signed.fields.get("CallStatus"))
         lives = status is not None and not is_over(status)
         offer = (

@@ -63,9 +63,14 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
                 call.entries += 1
             answer = go_back(call)
         await record.record(
-            work, call, "dialled", delivery=delivery, answer=answer, offer_id=str(offer_id),
+            work,
+            call,
+            "dialled",
+            delivery=delivery,
+            answer=answer,
+            offer_id=str(offer_id),
             language=call.language,
-        )  # fmt: skip
+        )
         return answer
 
     return decision
@@ -89,9 +94,13 @@ async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer,
     answer: Answer = {"kind": "hang_up"}
     if await record.earlier_answer(work, key) is None:
         await record.record(
-            work, call, "rang_back", delivery=delivery_of(signed, key), answer=answer,
+            work,
+            call,
+            "rang_back",
+            delivery=delivery_of(signed, key),
+            answer=answer,
             offer_id=str(offer_id),
-        )  # fmt: skip
+        )
         talked = dial_result(signed).status is LegStatus.COMPLETED
         await _note_talk(work, call, offer, signed)
         if CallState(call.state) is not CallState.ENDED:

@@ -31,8 +31,15 @@ ON_THE_WAY = timedelta(seconds=10)
 LOOKS_EVERY = timedelta(seconds=2)
 
 _HEARD_OF = (
-    "wait", "waits_on", "enter_queue", "returned", "danger", "dial", "dialled", "partner_rung",
-)  # fmt: skip
+    "wait",
+    "waits_on",
+    "enter_queue",
+    "returned",
+    "danger",
+    "dial",
+    "dialled",
+    "partner_rung",
+)
 
 
 async def is_silent(work: Work, call: Call) -> bool:
@@ -58,9 +65,13 @@ async def dial_now(work: Work, call: Call) -> Answer | None:
     offer.move_wanted_at, offer.asked_at = work.now, None
     offer.expires_at = work.now + timedelta(seconds=DIALLED_RINGS) + ON_THE_WAY
     leg = Leg(
-        id=uuid4(), call_id=call.id, offer_id=offer.id, sending="dialled", created_at=work.now,
+        id=uuid4(),
+        call_id=call.id,
+        offer_id=offer.id,
+        sending="dialled",
+        created_at=work.now,
         sent_at=work.now,
-    )  # fmt: skip
+    )
     work.session.add(leg)
     work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=str(leg.id))
     return {"kind": "dial", "offer_id": str(offer.id)}

@@ -156,11 +156,16 @@ def _legs(found: list[Any]) -> list[ProviderLeg]:
         if isinstance(since, datetime):
             legs.append(
                 ProviderLeg(
-                    str(leg.sid), str(leg.status), str(leg.direction), str(leg.to),
-                    str(getattr(leg, "_from", "") or ""), since, leg.parent_call_sid,
+                    str(leg.sid),
+                    str(leg.status),
+                    str(leg.direction),
+                    str(leg.to),
+                    str(getattr(leg, "_from", "") or ""),
+                    since,
+                    leg.parent_call_sid,
                     _instant(leg.end_time),
                 )
-            )  # fmt: skip
+            )
     return legs
 
 
@@ -466,12 +471,18 @@ class Provider:
         """
         await self._ask(
             lambda c: c.incoming_phone_numbers(sid).update(
-                voice_url=voice, voice_method="POST", voice_fallback_url=fallback,
-                voice_fallback_method="POST", status_callback=status,
-                status_callback_method="POST", sms_url=sms, sms_method="POST",
-                voice_application_sid="", trunk_sid="",
+                voice_url=voice,
+                voice_method="POST",
+                voice_fallback_url=fallback,
+                voice_fallback_method="POST",
+                status_callback=status,
+                status_callback_method="POST",
+                sms_url=sms,
+                sms_method="POST",
+                voice_application_sid="",
+                trunk_sid="",
             )
-        )  # fmt: skip
+        )
 
     async def set_queue_size(self, name: str, size: int) -> None:
         """Set how many callers a queue takes; create the queue if it is not there yet."""

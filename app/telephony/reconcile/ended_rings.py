@@ -88,9 +88,13 @@ async def _open(parts: Parts, leg: ProviderLeg) -> None:
     async with parts.work() as work:
         line = await lines.line_of_number(work, leg.to)
         call, fresh = await record.open_call(
-            work, provider_sid=leg.sid, raw_from=leg.from_, line_id=line.id if line else None,
-            greeted=False, opened_at=leg.since,
-        )  # fmt: skip
+            work,
+            provider_sid=leg.sid,
+            raw_from=leg.from_,
+            line_id=line.id if line else None,
+            greeted=False,
+            opened_at=leg.since,
+        )
         if not fresh:
             return
         await record.record(work, call, "found_at_the_provider", status=leg.status)

@@ -73,9 +73,13 @@ async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
         async with parts.work() as work:
             line = await lines.line_of_number(work, leg.to)
             call, fresh = await record.open_call(
-                work, provider_sid=leg.sid, raw_from=leg.from_,
-                line_id=line.id if line else None, greeted=False, opened_at=leg.since,
-            )  # fmt: skip
+                work,
+                provider_sid=leg.sid,
+                raw_from=leg.from_,
+                line_id=line.id if line else None,
+                greeted=False,
+                opened_at=leg.since,
+            )
             if fresh:
                 await record.record(work, call, "found_at_the_provider", status=leg.status)
         log().warning("found a call that never reached us", area="telephony")
@@ -139,10 +143,12 @@ async def _never_learned(work: Work, alive: dict[str, ProviderLeg]) -> list[str]
     """Return legs that we requested and gave up without a response, but that ring all the same."""
     given_up = await work.session.scalars(
         select(Leg).where(
-            Leg.provider_sid.is_(None), Leg.sending == "failed", Leg.sent_at.is_not(None),
+            Leg.provider_sid.is_(None),
+            Leg.sending == "failed",
+            Leg.sent_at.is_not(None),
             Leg.sent_at > work.now - timedelta(hours=1),
         )
-    )  # fmt: skip
+    )
     found = []
     known = await known_sids(work, work.now - timedelta(hours=1))
     for leg in given_up.all():
@@ -167,11 +173,13 @@ async def _free_helpers(parts: Parts) -> None:
         stuck = list(
             await work.session.scalars(
                 select(Presence.counsellor_id).where(
-                    Presence.state == PresenceState.BREAK, Presence.cause == HELPING,
-                    Presence.since < work.now - _GRACE, Presence.counsellor_id.not_in(helping),
+                    Presence.state == PresenceState.BREAK,
+                    Presence.cause == HELPING,
+                    Presence.since < work.now - _GRACE,
+                    Presence.counsellor_id.not_in(helping),
                 )
             )
-        )  # fmt: skip
+        )
         over = list(
             await work.session.scalars(
                 select(Party.id)

@@ -74,9 +74,16 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
         counsellor_in = any(label == "counsellor" or leg in legs for leg, label in inside.items())
         if counsellor_in and sid in inside:
             seen = await conference_of(work, offer)
-            at = max(filter(None, (await _led_in_at(work, call, offer, seen),
-                                   await _counsellor_in_at(work, offer, seen))),
-                     default=work.now)  # fmt: skip
+            at = max(
+                filter(
+                    None,
+                    (
+                        await _led_in_at(work, call, offer, seen),
+                        await _counsellor_in_at(work, offer, seen),
+                    ),
+                ),
+                default=work.now,
+            )
             await record.record(work, call, "talk_found", offer_id=str(offer.id))
             await connect(work, call, offer, at=min(at, work.now))
             return False
@@ -105,13 +112,14 @@ async def _led_in_at(work: Work, call: Call, offer: Offer, seen: Conference) -> 
     found: datetime | None = await work.session.scalar(
         select(RecordedEvent.at)
         .where(
-            RecordedEvent.call_id == call.id, RecordedEvent.kind == "bridge",
+            RecordedEvent.call_id == call.id,
+            RecordedEvent.kind == "bridge",
             RecordedEvent.detail["offer_id"].astext == str(offer.id),
             RecordedEvent.answer["kind"].astext == "join",
         )
         .order_by(RecordedEvent.id)
         .limit(1)
-    )  # fmt: skip
+    )
     return found or seen.caller.joined_at
 
 

@@ -86,9 +86,11 @@ async def errand(
     ):
         return None
     password = work.keys.open(
-        agency.primero_password_sealed, table="agencies", column="primero_password_sealed",
+        agency.primero_password_sealed,
+        table="agencies",
+        column="primero_password_sealed",
         row=agency.id,
-    )  # fmt: skip
+    )
     known = Known()
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
@@ -105,10 +107,16 @@ async def errand(
     config = agency.primero
     return Errand(
         Account(config["url"], config["user"], password.decode()),
-        counterpart.case_id, counterpart.service_id, counterpart.state,
-        counterpart.their_referral, config["owned_by"], config.get("refer_to", ""),
-        config.get("agency", ""), mapping, known,
-    )  # fmt: skip
+        counterpart.case_id,
+        counterpart.service_id,
+        counterpart.state,
+        counterpart.their_referral,
+        config["owned_by"],
+        config.get("refer_to", ""),
+        config.get("agency", ""),
+        mapping,
+        known,
+    )
 
 
 async def _known(

@@ -175,9 +175,11 @@ def _read_field(field: dict[str, Any], lookups: dict[str, frozenset[str]]) -> Fo
     elif field.get("option_strings_text"):
         options = frozenset(str(option["id"]) for option in field["option_strings_text"])
     return FormField(
-        str(field["type"]), bool(field.get("multi_select")), bool(field.get("date_include_time")),
+        str(field["type"]),
+        bool(field.get("multi_select")),
+        bool(field.get("date_include_time")),
         options,
-    )  # fmt: skip
+    )
 
 
 # -- mapping -----------------------------------------------------------------------------------

@@ -73,16 +73,20 @@ async def pack(work: Work, delivery_id: UUID) -> Parcel | None:
         await _bury(work, row, referral, agency, "no address any more")
         return None
     secret = work.keys.open(
-        agency.webhook_secret_sealed, table="agencies", column="webhook_secret_sealed",
+        agency.webhook_secret_sealed,
+        table="agencies",
+        column="webhook_secret_sealed",
         row=agency.id,
-    )  # fmt: skip
+    )
     row.tries += 1
     row.last_try_at = work.now
     body = await _body(work, row, referral, agency)
     return Parcel(
-        row.id, agency.webhook_url, key_of(secret.decode()),
+        row.id,
+        agency.webhook_url,
+        key_of(secret.decode()),
         json.dumps(body, ensure_ascii=False).encode(),
-    )  # fmt: skip
+    )
 
 
 async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
@@ -158,9 +162,13 @@ async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> N
         row.state, row.ended_at = "delivered", work.now
         await _details_delivered(work, row, referral)
         note(
-            work, referral, "event delivered", By("machine", agency.code), event=row.kind,
+            work,
+            referral,
+            "event delivered",
+            By("machine", agency.code),
+            event=row.kind,
             sequence=row.sequence,
-        )  # fmt: skip
+        )
     else:
         wait = wait_after(row.tries)
         if wait is not None:
@@ -183,12 +191,13 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
         select(Approach)
         .join(Disclosure, Disclosure.approach_id == Approach.id)
         .where(
-            Approach.referral_id == referral.id, Approach.agency_id == row.agency_id,
+            Approach.referral_id == referral.id,
+            Approach.agency_id == row.agency_id,
             Disclosure.how == "machine",
         )
         .order_by(Approach.number.desc())
         .limit(1)
-    )  # fmt: skip
+    )
     if approach is not None and answering.too_late(referral, approach) is None:
         await details.note_opened(work, referral, approach, "their system")
 
@@ -199,9 +208,14 @@ async def _bury(
     """Mark an event as dead: a person has to look at it and send it again."""
     row.state, row.ended_at, row.last_answer = "dead", work.now, problem
     note(
-        work, referral, "event undeliverable", By("machine", agency.code), event=row.kind,
-        sequence=row.sequence, problem=problem,
-    )  # fmt: skip
+        work,
+        referral,
+        "event undeliverable",
+        By("machine", agency.code),
+        event=row.kind,
+        sequence=row.sequence,
+        problem=problem,
+    )
     tell_house(work, referral, NoticeKind.UNDELIVERED, agency=agency.code, event=row.kind)
     work.announce("deliveries")
 
@@ -270,9 +284,11 @@ async def receive(
     agency = await _sender(work, code)
     assert agency.webhook_secret_sealed is not None
     secret = work.keys.open(
-        agency.webhook_secret_sealed, table="agencies", column="webhook_secret_sealed",
+        agency.webhook_secret_sealed,
+        table="agencies",
+        column="webhook_secret_sealed",
         row=agency.id,
-    )  # fmt: skip
+    )
     check(key_of(secret.decode()), event_id, timestamp, signature, body, work.now)
     known = await work.session.get(ReceivedEvent, (agency.id, event_id))
     if known is not None:
@@ -327,10 +343,15 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     answer = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
     work.session.add(
         ReceivedEvent(
-            agency_id=agency.id, event_id=event_id, referral_id=referral.id, at=work.now,
-            sequence=data.sequence, kind=event.type, answer=answer,
+            agency_id=agency.id,
+            event_id=event_id,
+            referral_id=referral.id,
+            at=work.now,
+            sequence=data.sequence,
+            kind=event.type,
+            answer=answer,
         )
-    )  # fmt: skip
+    )
     return answer
 
 
