@@ -8,11 +8,11 @@ from pydantic import BaseModel
 
 from app.referrals.directory.agencies import Entry
 from app.referrals.directory.finding import Found
-from app.referrals.models import Agency, Approach, Clock, Referral
+from app.referrals.models import Agency, Deadline, Recipient, Referral
 from app.referrals.reading import Line, Story
 
 
-class ClockView(BaseModel):
+class DeadlineView(BaseModel):
     kind: str
     started_at: datetime
     due_at: datetime
@@ -34,7 +34,7 @@ class ReferralRow(BaseModel):
     breached: bool
 
 
-class ApproachView(BaseModel):
+class RecipientView(BaseModel):
     id: UUID
     number: int
     agency: str
@@ -49,7 +49,7 @@ class ApproachView(BaseModel):
     seen_at: datetime | None
 
 
-class RungView(BaseModel):
+class AttemptView(BaseModel):
     number: int
     agency: str
     kind: str
@@ -96,9 +96,9 @@ class ReferralView(ReferralRow):
     feedback_at: datetime | None
     revision: int
     answers: dict[str, Any]
-    clocks: list[ClockView]
-    approaches: list[ApproachView]
-    rungs: list[RungView]
+    deadlines: list[DeadlineView]
+    recipients: list[RecipientView]
+    attempts: list[AttemptView]
     consents: list[dict[str, Any]]
     disclosures: list[dict[str, Any]]
     dispatches: list[dict[str, Any]]
@@ -139,8 +139,8 @@ class FoundView(BaseModel):
     reasons: list[str]
 
 
-def clock_view(c: Clock) -> ClockView:
-    return ClockView(
+def deadline_view(c: Deadline) -> DeadlineView:
+    return DeadlineView(
         kind=c.kind,
         started_at=c.started_at,
         due_at=c.due_at,
@@ -174,8 +174,8 @@ def referral_brief(r: Referral) -> dict[str, Any]:
     return {"id": str(r.id), "code": r.code, "state": r.state, "urgency": r.urgency}
 
 
-def _approach(a: Approach, agency: Agency) -> ApproachView:
-    return ApproachView(
+def _recipient(a: Recipient, agency: Agency) -> RecipientView:
+    return RecipientView(
         id=a.id,
         number=a.number,
         agency=agency.code,
@@ -194,8 +194,8 @@ def _approach(a: Approach, agency: Agency) -> ApproachView:
 def referral_view(story: Story) -> ReferralView:
     """Return a referral in full. Its reading has been logged."""
     r = story.opened.record
-    running = [c for c in story.clocks if c.stopped_at is None]
-    current = next((g.name for a, g in story.approaches if a.id == r.approach_id), "")
+    running = [c for c in story.deadlines if c.stopped_at is None]
+    current = next((g.name for a, g in story.recipients if a.id == r.recipient_id), "")
     row = _row(
         r,
         current,
@@ -207,10 +207,10 @@ def referral_view(story: Story) -> ReferralView:
         **{name: getattr(r, name) for name in _PLAIN},
         together=[one.code for one in story.siblings],
         answers=story.opened.answers(),
-        clocks=[clock_view(c) for c in story.clocks],
-        approaches=[_approach(a, g) for a, g in story.approaches],
-        rungs=[
-            RungView(
+        deadlines=[deadline_view(c) for c in story.deadlines],
+        recipients=[_recipient(a, g) for a, g in story.recipients],
+        attempts=[
+            AttemptView(
                 number=g.number,
                 agency=name,
                 kind=g.kind,
@@ -221,7 +221,7 @@ def referral_view(story: Story) -> ReferralView:
                 ended_at=g.ended_at,
                 result=g.result,
             )
-            for g, name in story.rungs
+            for g, name in story.attempts
         ],
         consents=[
             {

@@ -43,7 +43,7 @@ from app.web.access import InWork, Public, Requires
 router = APIRouter(tags=["referrals"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]
 Writes = Annotated[Staff, Depends(Requires(Permission.WRITE_REFERRALS), scope="function")]
-SeesClocks = Annotated[Staff, Depends(Requires(Permission.SEE_CLOCKS), scope="function")]
+SeesDeadlines = Annotated[Staff, Depends(Requires(Permission.SEE_DEADLINES), scope="function")]
 Words = Annotated[str, Field(max_length=4000)]
 Name = Annotated[str, Field(max_length=200)]
 _SIGNED = [Depends(Public("an agency's system proves itself by its signature"))]
@@ -395,7 +395,7 @@ async def recall(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn) 
 
 
 @router.post("/referrals/{referral_id}/take")
-async def take(work: InWork, staff: SeesClocks, referral_id: UUID) -> dict[str, Any]:
+async def take(work: InWork, staff: SeesDeadlines, referral_id: UUID) -> dict[str, Any]:
     """Take a referral in hand as a supervisor: ringing stops, a deadline for an agency runs."""
     return referral_brief(await desk.take_in_hand(work, staff, referral_id))
 
@@ -525,7 +525,7 @@ async def notice_seen(work: InWork, staff: Sees, notice_id: UUID) -> None:
 
 
 @router.post("/deliveries/{delivery_id}/again", status_code=204)
-async def send_again(work: InWork, staff: SeesClocks, delivery_id: UUID) -> None:
+async def send_again(work: InWork, staff: SeesDeadlines, delivery_id: UUID) -> None:
     """Send an event again that could not be delivered."""
     await delivery.send_again(work, staff, delivery_id)
 

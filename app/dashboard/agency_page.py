@@ -273,9 +273,9 @@ async def written_form(request: Request, work: InWork, token: str) -> Response:
     """Return the written confirmation as a PDF. Raises CodeNeeded without the code."""
     await _limit(request, token)
     visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
-    if not visit.proven or visit.over or visit.approach is None:
+    if not visit.proven or visit.over or visit.recipient is None:
         raise links.CodeNeeded()
-    content = await print_for_agency(work, visit.referral, visit.agency, visit.approach)
+    content = await print_for_agency(work, visit.referral, visit.agency, visit.recipient)
     return Response(
         content,
         media_type="application/pdf",

@@ -9,9 +9,9 @@ from app.contacts.cases.printing import in_words
 from app.contacts.models import RecordEvent
 from app.contacts.records import sheet_of
 from app.definitions.trees import label_in
-from app.referrals.models import Rung
+from app.referrals.models import Attempt
 from app.referrals.reading import Story
-from app.referrals.states import HELD, OVER, ApproachState, ReferralState
+from app.referrals.states import HELD, OVER, RecipientState, ReferralState
 from app.work import Work
 
 _HOW = {
@@ -54,7 +54,7 @@ _CLOCKS = {
     "hand_over": "to hand over to an agency",
 }
 _PURPOSES = {
-    "ladder": "",
+    "escalation": "",
     "code": " with a code",
     "link": " with a link",
     "withdrawn": " to say that consent was withdrawn",
@@ -64,7 +64,7 @@ _PURPOSES = {
 }
 
 
-def clock_words(kind: str) -> str:
+def deadline_words(kind: str) -> str:
     return _CLOCKS.get(kind, kind)
 
 
@@ -122,19 +122,19 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
     """Return every agency that was asked, the latest first."""
     found: dict[str, Recipient] = {}
     held = ReferralState(story.opened.record.state) in HELD
-    for approach, agency in reversed(story.approaches):
+    for recipient, agency in reversed(story.recipients):
         if agency.code in found:
             continue
         holder = story.holder
         found[agency.code] = Recipient(
             agency.code,
             agency.name,
-            plain(approach.state),
-            held and holder is not None and holder.id == approach.id,
+            plain(recipient.state),
+            held and holder is not None and holder.id == recipient.id,
             agency.hours,
             is_open(agency.hours, agency.timezone, agency.country, now),
-            ApproachState(approach.state) not in _SAID_ALL,
-            [_try(r) for r, _ in story.rungs if r.agency_id == agency.id],
+            RecipientState(recipient.state) not in _SAID_ALL,
+            [_try(r) for r, _ in story.attempts if r.agency_id == agency.id],
             [
                 Told(event.at, _sentence(event, story), words, grave=False)
                 for event, words in story.events
@@ -145,7 +145,7 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
 
 
 # In these states no more replies are expected from an agency.
-_SAID_ALL = (ApproachState.REJECTED, ApproachState.COMPLETED, ApproachState.WITHDRAWN)
+_SAID_ALL = (RecipientState.REJECTED, RecipientState.COMPLETED, RecipientState.WITHDRAWN)
 _REPLIES = {
     "acknowledge",
     "accept",
@@ -175,18 +175,18 @@ def left_out(work: Work, story: Story, language: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _try(rung: Rung) -> Try:
+def _try(attempt: Attempt) -> Try:
     return Try(
-        rung.wanted_at,
-        _WAYS[rung.kind],
-        rung.target,
-        _PURPOSES.get(rung.purpose, ""),
-        _RESULTS.get(rung.result, plain(rung.result)) if rung.result else "",
+        attempt.wanted_at,
+        _WAYS[attempt.kind],
+        attempt.target,
+        _PURPOSES.get(attempt.purpose, ""),
+        _RESULTS.get(attempt.result, plain(attempt.result)) if attempt.result else "",
     )
 
 
 _GRAVE = {
-    "clock breached",
+    "deadline missed",
     "nobody left",
     "event undeliverable",
     "refused by their system",
@@ -239,7 +239,7 @@ def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 
 def _breached(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    return f"Deadline missed: {clock_words(d.get('clock', ''))}"
+    return f"Deadline missed: {deadline_words(d.get('deadline', ''))}"
 
 
 def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
@@ -300,7 +300,7 @@ _KINDS: dict[str, Any] = {
     "fail": lambda s, a, how, d: f"No agency could be asked: {d.get('why', '')}",
     "nobody left": lambda s, a, how, d: f"No agency is left in this round: {d.get('why', '')}",
     "around again": lambda s, a, how, d: "The escalation starts again",
-    "clock breached": _breached,
+    "deadline missed": _breached,
     "consent given": _consent,
     "consent overridden": _override,
     "written form": lambda s, a, how, d: (

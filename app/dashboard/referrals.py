@@ -28,7 +28,7 @@ from app.referrals.spoken import house_words
 from app.referrals.states import (
     DISPATCH_RESULTS,
     HOUSE,
-    ClockKind,
+    DeadlineKind,
     DispatchState,
     ReferralOutcome,
     ReferralState,
@@ -54,7 +54,7 @@ def _may(permission: Permission) -> Any:
 
 
 Sees = Annotated[Staff, _may(Permission.SEE_REFERRALS)]
-SeesClocks = Annotated[Staff, _may(Permission.SEE_CLOCKS)]
+SeesDeadlines = Annotated[Staff, _may(Permission.SEE_DEADLINES)]
 SeesDirectory = Annotated[Staff, _may(Permission.SEE_DIRECTORY)]
 SeesNumbers = Annotated[Staff, _may(Permission.SEE_STATISTICS)]
 # Services that a person in danger needs now. All others are referred from the contact.
@@ -195,14 +195,16 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         told=referral_views.told(story),
         recipients=referral_views.recipients(story, work.now),
         left_out=referral_views.left_out(work, story, language),
-        clock_words=referral_views.clock_words,
-        happened=lambda clock: tracking.has_happened(referral, ClockKind(clock.kind), story.holder),
+        deadline_words=referral_views.deadline_words,
+        happened=lambda deadline: tracking.has_happened(
+            referral, DeadlineKind(deadline.kind), story.holder
+        ),
         house_words=house_words,
         plain=referral_views.plain,
         found=found,
         writable=may_write and not over,
         may_write=may_write,
-        may_take=may(staff.role, Permission.SEE_CLOCKS),
+        may_take=may(staff.role, Permission.SEE_DEADLINES),
         over=over,
         bases=[b.value for b in protocol.rule(referral.urgency).bases],
         consent_words=_consent_words(request, work),
@@ -226,7 +228,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
 async def _found(work: Work, story: reading.Story) -> Answer:
     """Return the agencies that fit now, for a choice by hand."""
     referral = story.opened.record
-    tried = {a.agency_id for a, _ in story.approaches if a.state == "rejected"}
+    tried = {a.agency_id for a, _ in story.recipients if a.state == "rejected"}
     return await agencies.find_right(
         work, referral.service, referral.place, referral.child_age, tried=tried
     )
@@ -236,7 +238,7 @@ async def _found(work: Work, story: reading.Story) -> Answer:
 
 
 @router.get("/supervisor")
-async def supervisor_page(request: Request, work: InWork, staff: SeesClocks) -> Response:
+async def supervisor_page(request: Request, work: InWork, staff: SeesDeadlines) -> Response:
     """Show running deadlines, nearest first; notices; and events that were not delivered."""
     return page(request, "supervisor.html", **await _supervisor(work, staff))
 
@@ -251,7 +253,7 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "notices": await reading.notices_for(work, staff),
         "dangers": await _dangers(work, staff),
         "dead": await delivery.dead_letters(work, staff),
-        "clock_words": referral_views.clock_words,
+        "deadline_words": referral_views.deadline_words,
         "house_words": house_words,
         "openings": await openings.openings_for(work, staff),
         "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
@@ -259,9 +261,9 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
     }
 
 
-@router.get("/supervisor/clocks")
-async def clocks_fragment(request: Request, work: InWork, staff: SeesClocks) -> Response:
-    return page(request, "fragments/clocks.html", **await _supervisor(work, staff))
+@router.get("/supervisor/deadlines")
+async def deadlines_fragment(request: Request, work: InWork, staff: SeesDeadlines) -> Response:
+    return page(request, "fragments/deadlines.html", **await _supervisor(work, staff))
 
 
 @router.get("/board/dangers")
@@ -286,7 +288,7 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
         "openings": await openings.openings_for(work, staff),
         "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,
-        "clock_words": referral_views.clock_words,
+        "deadline_words": referral_views.deadline_words,
     }
 
 

@@ -78,8 +78,8 @@ def _fill(url: str, referral_id: str) -> None:
             {
                 "id": "gen_random_uuid()",
                 "code": "'R-' || n",
-                "approach_id": "gen_random_uuid()",
-                "climbs_at": "now() + interval '1 day'",
+                "recipient_id": "gen_random_uuid()",
+                "escalates_at": "now() + interval '1 day'",
             }.get(name, f"r.{name}")
             for name in names
         )
@@ -91,29 +91,29 @@ def _fill(url: str, referral_id: str) -> None:
                 (OPEN, referral_id),
             )
             connection.execute(
-                "INSERT INTO clocks (id, referral_id, kind, started_at, due_at)"
+                "INSERT INTO deadlines (id, referral_id, kind, started_at, due_at)"
                 " SELECT gen_random_uuid(), r.id, c.kind, now(), now() + interval '1 day'"
-                " FROM referrals r, clocks c WHERE c.referral_id = %s AND r.id <> %s",
+                " FROM referrals r, deadlines c WHERE c.referral_id = %s AND r.id <> %s",
                 (referral_id, referral_id),
             )
             for table, given in (
-                ("approaches", {"id": "r.approach_id", "referral_id": "r.id"}),
+                ("recipients", {"id": "r.recipient_id", "referral_id": "r.id"}),
                 ("consents", {"id": "gen_random_uuid()", "referral_id": "r.id"}),
             ):
                 _copy(connection, table, given, referral_id)
         begins = datetime.now(UTC) + timedelta(seconds=_LEAD)
         connection.execute(
-            "WITH chosen AS (SELECT id, row_number() OVER () AS n FROM clocks"
+            "WITH chosen AS (SELECT id, row_number() OVER () AS n FROM deadlines"
             " WHERE kind = 'acknowledge' AND referral_id <> %s LIMIT %s)"
-            " UPDATE clocks c SET due_at = %s::timestamptz + CASE WHEN n <= %s"
+            " UPDATE deadlines c SET due_at = %s::timestamptz + CASE WHEN n <= %s"
             " THEN interval '30 seconds' ELSE make_interval(secs => n::float * %s / %s) END"
             " FROM chosen WHERE chosen.id = c.id",
             (referral_id, SPREAD + AT_ONCE, begins, AT_ONCE, _SECONDS, SPREAD + AT_ONCE),
         )
         connection.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)"
-            " SELECT 'default', 'referrals:clock', jsonb_build_object('clock_id', id), due_at"
-            " FROM clocks"
+            " SELECT 'default', 'referrals:clock', jsonb_build_object('deadline_id', id), due_at"
+            " FROM deadlines"
         )
         connection.execute("ANALYZE")
 
@@ -147,31 +147,31 @@ def _measure(url: str) -> None:
         worker.terminate()
         worker.wait(20)
     late.sort()
-    report("clocks running", running, None, "clocks", OPEN)
-    report("clocks that rang", len(late), None, "clocks", SPREAD + AT_ONCE)
-    report("lateness of clocks, median", statistics.median(late), None, "seconds", None)
+    report("deadlines running", running, None, "deadlines", OPEN)
+    report("deadlines that rang", len(late), None, "deadlines", SPREAD + AT_ONCE)
+    report("lateness of deadlines, median", statistics.median(late), None, "seconds", None)
     p99 = late[int(len(late) * 0.99)]
-    report("lateness of clocks, p99", p99, None, "seconds", 2.0, at_least=False)
-    report("lateness of clocks, worst", late[-1], None, "seconds", None)
+    report("lateness of deadlines, p99", p99, None, "seconds", 2.0, at_least=False)
+    report("lateness of deadlines, worst", late[-1], None, "seconds", None)
 
 
 async def _watch(url: str) -> tuple[list[float], int]:
     """Wait until every deadline was noticed, or a minute longer than that should take."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         running = await (
-            await connection.execute("SELECT count(*) FROM clocks WHERE stopped_at IS NULL")
+            await connection.execute("SELECT count(*) FROM deadlines WHERE stopped_at IS NULL")
         ).fetchone()
         for _ in range(_LEAD + _SECONDS + 60):
             await asyncio.sleep(1)
             row = await (
                 await connection.execute(
-                    "SELECT count(*) FROM clocks WHERE breached_at IS NOT NULL"
+                    "SELECT count(*) FROM deadlines WHERE breached_at IS NOT NULL"
                 )
             ).fetchone()
             if row is not None and row[0] >= SPREAD + AT_ONCE:
                 break
         cursor = await connection.execute(
-            "SELECT extract(epoch FROM breached_at - due_at) FROM clocks"
+            "SELECT extract(epoch FROM breached_at - due_at) FROM deadlines"
             " WHERE breached_at IS NOT NULL"
         )
         late = [float(row[0]) for row in await cursor.fetchall()]

@@ -362,7 +362,7 @@ async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
 
 
 _HELD = (
-    "SELECT r.id, r.owner_id, g.code FROM referrals r JOIN approaches a ON a.id = r.approach_id"
+    "SELECT r.id, r.owner_id, g.code FROM referrals r JOIN recipients a ON a.id = r.recipient_id"
     " JOIN agencies g ON g.id = a.agency_id"
     " WHERE r.state = 'acknowledged' AND a.details_at IS NULL"
 )
@@ -412,7 +412,7 @@ async def _count(hour: Hour) -> dict[str, Any]:
     states = Counter(row["state"] for row in offers)
     abandoned = ("abandoned_in_greeting", "short_abandon", "abandoned_in_queue")
     referrals = await stage.rows("SELECT acknowledged_at, opened_how, state FROM referrals")
-    rungs = await stage.rows("SELECT result FROM rungs")
+    attempts = await stage.rows("SELECT result FROM attempts")
     contacts = await stage.rows("SELECT state, closed_as FROM contacts")
     events = await stage.rows(
         "SELECT kind, count(*) AS n FROM call_events WHERE kind IN ('talk_found', 'end_found')"
@@ -438,7 +438,7 @@ async def _count(hour: Hour) -> dict[str, Any]:
         "urgent": len(referrals),
         "acknowledged": sum(row["acknowledged_at"] is not None for row in referrals),
         "referred_unanswered": sum(r["opened_how"] == "danger_key" for r in referrals),
-        "duty_phones_rung": len(rungs),
+        "duty_phones_rung": len(attempts),
         "contacts": len(contacts),
         "contacts_complete": sum(row["state"] == "complete" for row in contacts),
         "non_counselling": sum(row["closed_as"] is not None for row in contacts),

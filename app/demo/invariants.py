@@ -48,24 +48,24 @@ _ALWAYS = (
     (
         "SELECT r.id, r.state FROM referrals r WHERE r.urgency IN ('immediate', 'urgent')"
         " AND r.state IN ('draft', 'sent', 'delivered', 'failed', 'rejected', 'redirected',"
-        " 'expired') AND NOT EXISTS (SELECT FROM clocks c WHERE c.referral_id = r.id"
+        " 'expired') AND NOT EXISTS (SELECT FROM deadlines c WHERE c.referral_id = r.id"
         " AND c.kind = 'acknowledge' AND c.stopped_at IS NULL)",
         "6: an urgent referral without a running deadline",
     ),
     (
         "SELECT r.id, r.state FROM referrals r WHERE r.urgency IN ('immediate', 'urgent')"
         " AND r.state IN ('sent', 'delivered', 'failed', 'rejected', 'redirected', 'expired')"
-        " AND r.climbs_at IS NULL",
+        " AND r.escalates_at IS NULL",
         "6: an urgent referral has no next attempt",
     ),
     (
-        "SELECT a.id FROM approaches a WHERE NOT EXISTS (SELECT FROM consents c"
+        "SELECT a.id FROM recipients a WHERE NOT EXISTS (SELECT FROM consents c"
         " WHERE c.referral_id = a.referral_id AND c.at <= a.offered_at)",
         "7: an agency heard of a child without consent or a recorded ground",
     ),
     (
-        "SELECT g.target FROM rungs g JOIN rungs h ON h.referral_id = g.referral_id"
-        " AND h.target = g.target AND h.purpose = 'ladder' AND g.purpose = 'ladder'"
+        "SELECT g.target FROM attempts g JOIN attempts h ON h.referral_id = g.referral_id"
+        " AND h.target = g.target AND h.purpose = 'escalation' AND g.purpose = 'escalation'"
         " AND g.number < h.number AND h.wanted_at - g.wanted_at < interval '60 seconds'",
         "two attempts at the same address of an agency within a minute",
     ),
@@ -267,7 +267,7 @@ async def _outliving_phones(stage: Stage) -> list[str]:
     known = {
         row["provider_sid"]
         for row in await stage.rows(
-            "SELECT provider_sid FROM legs UNION SELECT provider_sid FROM rungs"
+            "SELECT provider_sid FROM legs UNION SELECT provider_sid FROM attempts"
             " UNION SELECT provider_sid FROM alarm_attempts"
             " UNION SELECT provider_sid FROM calls"
         )

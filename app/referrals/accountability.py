@@ -60,21 +60,22 @@ _SQL = """
 WITH mine AS (
   SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
          a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
-         (r.approach_id = a.id AND r.completed_at IS NOT NULL) AS completed,
+         (r.recipient_id = a.id AND r.completed_at IS NOT NULL) AS completed,
          least(
-           (SELECT min(g.sent_at) FROM rungs g WHERE g.approach_id = a.id),
+           (SELECT min(g.sent_at) FROM attempts g WHERE g.recipient_id = a.id),
            (SELECT min(d.created_at) FROM deliveries d
             WHERE d.referral_id = a.referral_id AND d.agency_id = a.agency_id
               AND d.created_at >= a.offered_at AND d.tries > 0),
-           (SELECT p.asked_at FROM counterparts p WHERE p.approach_id = a.id)
+           (SELECT p.asked_at FROM counterparts p WHERE p.recipient_id = a.id)
          ) AS tried_at
-  FROM approaches a JOIN referrals r ON r.id = a.referral_id
+  FROM recipients a JOIN referrals r ON r.id = a.referral_id
   WHERE NOT is_practice(r.call_id, r.contact_id)
 ), shown AS (
   SELECT * FROM mine WHERE offered_at >= :since AND offered_at < :until
 ), late AS (
   SELECT s.id, count(*) AS breaches
-  FROM shown s JOIN clock_breaches b ON b.approach_id = s.id JOIN clocks c ON c.id = b.clock_id
+  FROM shown s JOIN deadline_breaches b ON b.recipient_id = s.id
+  JOIN deadlines c ON c.id = b.deadline_id
   WHERE (c.kind = 'acknowledge' AND s.tried_at < b.due_at)
      OR (c.kind IN ('details', 'seen', 'follow_up') AND s.acknowledged_at < b.due_at)
   GROUP BY s.id
@@ -112,15 +113,15 @@ ORDER BY grouping(g.code) DESC, g.code
 
 _REASONS = """
 SELECT g.code AS agency, a.reason AS word, count(*) AS n
-FROM approaches a JOIN agencies g ON g.id = a.agency_id
+FROM recipients a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND a.state = 'rejected'
 GROUP BY g.code, a.reason
 """
 _OUTCOMES = """
 SELECT g.code AS agency, coalesce(r.outcome, 'not told') AS word, count(*) AS n
-FROM approaches a JOIN agencies g ON g.id = a.agency_id
-JOIN referrals r ON r.id = a.referral_id AND r.approach_id = a.id
+FROM recipients a JOIN agencies g ON g.id = a.agency_id
+JOIN referrals r ON r.id = a.referral_id AND r.recipient_id = a.id
   AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND r.completed_at IS NOT NULL
 GROUP BY g.code, coalesce(r.outcome, 'not told')

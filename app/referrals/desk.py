@@ -22,10 +22,10 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose
 from app.referrals.escalation.trying import begin, go_to
-from app.referrals.models import Agency, Approach, Dispatch, Referral
+from app.referrals.models import Agency, Dispatch, Recipient, Referral
 from app.referrals.opening import opening, sending
 from app.referrals.replies import answering, details
-from app.referrals.replies.links import answer_question, approach_to
+from app.referrals.replies.links import answer_question, recipient_to
 from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import (
     HELD,
@@ -54,17 +54,17 @@ class Said:
     words: str = ""
 
 
-async def _with_approach(
+async def _with_recipient(
     work: Work, staff: Staff, referral_id: UUID, said: Said
-) -> tuple[Referral, Approach, By]:
+) -> tuple[Referral, Recipient, By]:
     """Return the referral, the recipient that replied, and the reply's origin: told to our staff.
 
     Raises NotFound for an agency that was not asked.
     """
     referral = await lock_own(work, staff, referral_id)
     agency = await agency_of_code(work, said.agency)
-    approach = await approach_to(work, referral, agency)
-    return referral, approach, By("by_hand", agency.code, said.name.strip())
+    recipient = await recipient_to(work, referral, agency)
+    return referral, recipient, By("by_hand", agency.code, said.name.strip())
 
 
 def _check_named(said: Said) -> None:
@@ -104,7 +104,7 @@ async def consent(work: Work, staff: Staff, referral_id: UUID, said: Agreed | Ov
     others = await _others_of_contact(work, referral)
     befores = [(one, await given_of(work, one)) for one in (referral, *others)]
     if isinstance(said, Override):
-        if referral.withdrawal_at is not None and not may(staff.role, Permission.SEE_CLOCKS):
+        if referral.withdrawal_at is not None and not may(staff.role, Permission.SEE_DEADLINES):
             raise NotAllowed(
                 "Consent was withdrawn. Ask a supervisor to decide whether it is overridden."
             )
@@ -138,13 +138,13 @@ async def _go_on(work: Work, referral: Referral) -> None:
     if referral.withdrawal_at is None:
         return
     referral.withdrawal_at = None
-    if ReferralState(referral.state) in UNACKNOWLEDGED and referral.climbs_at is None:
+    if ReferralState(referral.state) in UNACKNOWLEDGED and referral.escalates_at is None:
         # A new round: the phones that were tried before are tried again.
-        referral.ladder_round += 1
-        if referral.approach_id is not None:
-            approach = await work.session.get(Approach, referral.approach_id)
-            assert approach is not None
-            approach.round = referral.ladder_round
+        referral.escalation_round += 1
+        if referral.recipient_id is not None:
+            recipient = await work.session.get(Recipient, referral.recipient_id)
+            assert recipient is not None
+            recipient.round = referral.escalation_round
         await begin(work, referral)
 
 
@@ -161,16 +161,16 @@ async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -
     Raises NotFound, Invalid, Over, TakenByAnother.
     """
     _check_named(said)
-    referral, approach, by = await _with_approach(work, staff, referral_id, said)
-    await answering.acknowledge(work, referral, approach, by, words=said.words)
+    referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
+    await answering.acknowledge(work, referral, recipient, by, words=said.words)
     return referral
 
 
 async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
     """Record that the agency will act. Raises as `acknowledge`."""
     _check_named(said)
-    referral, approach, by = await _with_approach(work, staff, referral_id, said)
-    await answering.accept(work, referral, approach, by)
+    referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
+    await answering.accept(work, referral, recipient, by)
     return referral
 
 
@@ -178,8 +178,8 @@ async def reject(
     work: Work, staff: Staff, referral_id: UUID, reason: RejectionReason, said: Said
 ) -> Referral:
     """Record that the agency will not act. Raises NotFound, Over, TakenByAnother."""
-    referral, approach, by = await _with_approach(work, staff, referral_id, said)
-    await answering.reject(work, referral, approach, reason, by, words=said.words)
+    referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
+    await answering.reject(work, referral, recipient, reason, by, words=said.words)
     return referral
 
 
@@ -187,10 +187,10 @@ async def progress(
     work: Work, staff: Staff, referral_id: UUID, seen_at: datetime | None, said: Said
 ) -> Referral:
     """Record the agency's progress, and when the child was seen. Raises as `acknowledge`."""
-    referral, approach, by = await _with_approach(work, staff, referral_id, said)
-    if approach.accepted_at is None:
+    referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
+    if recipient.accepted_at is None:
         _check_named(said)
-    await answering.progress(work, referral, approach, by, seen_at=seen_at, words=said.words)
+    await answering.progress(work, referral, recipient, by, seen_at=seen_at, words=said.words)
     return referral
 
 
@@ -198,10 +198,10 @@ async def complete(
     work: Work, staff: Staff, referral_id: UUID, outcome: ReferralOutcome | None, said: Said
 ) -> Referral:
     """Record that the agency has done its part. Raises as `acknowledge`."""
-    referral, approach, by = await _with_approach(work, staff, referral_id, said)
-    if approach.accepted_at is None:
+    referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
+    if recipient.accepted_at is None:
         _check_named(said)
-    await answering.complete(work, referral, approach, outcome, by, words=said.words)
+    await answering.complete(work, referral, recipient, outcome, by, words=said.words)
     return referral
 
 
@@ -298,7 +298,7 @@ async def note_handover(
     With `details_told` the agency has the details and need not open them. Raises NotFound,
     Invalid, NotConsented.
     """
-    referral, approach, by = await _with_approach(work, staff, referral_id, said)
+    referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
     if not agreed.strip() or not said.name.strip():
         raise Invalid("Write what was agreed, and with whom.")
     when = at or work.now
@@ -307,10 +307,10 @@ async def note_handover(
     more = {"reference": reference.strip()[:60]} if reference.strip() else {}
     note(work, referral, "handed over", by, words=agreed, agreed_at=when.isoformat(), **more)
     if details_told:
-        agency = await work.session.get(Agency, approach.agency_id)
+        agency = await work.session.get(Agency, recipient.agency_id)
         assert agency is not None
-        await disclose(work, referral, agency, approach, "by telephone")
-        await details.note_opened(work, referral, approach, "by telephone")
+        await disclose(work, referral, agency, recipient, "by telephone")
+        await details.note_opened(work, referral, recipient, "by telephone")
     return referral
 
 

@@ -10,9 +10,9 @@ from app.definitions.answers import Answers
 from app.definitions.forms import Meaning
 from app.definitions.trees import label_in
 from app.referrals.consent.consenting import given_of
-from app.referrals.consent.rules import Recipient, fields_for, ground_for
+from app.referrals.consent.rules import Addressee, fields_for, ground_for
 from app.referrals.deadlines import tracking
-from app.referrals.models import Agency, Approach, Disclosure, Referral
+from app.referrals.models import Agency, Disclosure, Recipient, Referral
 from app.staff.audit import write_reading
 from app.work import Work
 
@@ -22,8 +22,8 @@ _BY_NAME: tuple[Meaning, ...] = ("child_name", "identifier")
 MACHINES = ("machine", "primero")
 
 
-def recipient_of(agency: Agency) -> Recipient:
-    return Recipient(agency.code, agency.sector, frozenset(agency.services))
+def addressee_of(agency: Agency) -> Addressee:
+    return Addressee(agency.code, agency.sector, frozenset(agency.services))
 
 
 def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
@@ -48,7 +48,7 @@ async def disclose(
     work: Work,
     referral: Referral,
     agency: Agency,
-    approach: Approach | None,
+    recipient: Recipient | None,
     how: str,
     *,
     besides: tuple[str, ...] = (),
@@ -58,11 +58,11 @@ async def disclose(
     `besides` names what is told besides the form. Raises NotConsented, and then nothing is told.
     """
     given = await given_of(work, referral)
-    ground = ground_for(given, recipient_of(agency))
+    ground = ground_for(given, addressee_of(agency))
     fields = needed_by(work, referral, agency)
     told = Disclosure(
         referral_id=referral.id,
-        approach_id=approach.id if approach else None,
+        recipient_id=recipient.id if recipient else None,
         agency_id=agency.id,
         at=work.now,
         how=how,
@@ -82,7 +82,7 @@ async def _is_another_try(work: Work, told: Disclosure) -> bool:
     """Return whether a machine is sent the same as last time: that is one disclosure."""
     last = await work.session.scalar(
         select(Disclosure)
-        .where(Disclosure.approach_id == told.approach_id, Disclosure.how == told.how)
+        .where(Disclosure.recipient_id == told.recipient_id, Disclosure.how == told.how)
         .order_by(Disclosure.id.desc())
         .limit(1)
     )

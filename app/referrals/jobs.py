@@ -40,21 +40,21 @@ from app.referrals.consent import withdrawing
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import house_address
 from app.referrals.escalation.alarms import alarm_tasks
-from app.referrals.escalation.trying import breached, climb_on, is_needed, note_result
+from app.referrals.escalation.trying import breached, escalate_on, is_needed, note_result
 from app.referrals.library import protocols_of
-from app.referrals.models import Clock, Notice, Referral, Rung
+from app.referrals.models import Attempt, Deadline, Notice, Referral
 from app.referrals.opening.opening import refer_unanswered
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, write
-from app.referrals.states import NoticeKind, Purpose, RungResult, Service
+from app.referrals.states import AttemptResult, NoticeKind, Purpose, Service
 from app.referrals.trail import By, Channel, tell_house
 from app.routing import offers
 from app.routing.models import OfferState
 from app.work import PROGRAM, Ground, Work
 
 # After this many failed sends of one attempt the escalation goes on without it.
-_LADDER_TRIES = 3
+_ESCALATION_TRIES = 3
 _TRIES = 300
 # The longest time from accepting an offer to being connected.
 _CONNECTING = timedelta(seconds=25)
@@ -101,13 +101,13 @@ def referrals_tasks() -> Blueprint:
     tasks = Blueprint()
     alarm_tasks(tasks, Persist())
     for function in (
-        clock,
+        deadline,
         after_breach,
-        climb,
+        escalate,
         watch_danger,
         danger_unanswered,
         escalate_notice,
-        send_mail_rung,
+        send_mail_attempt,
         mail_notice,
         deliver,
         make_counterpart,
@@ -123,28 +123,28 @@ def referrals_tasks() -> Blueprint:
     return tasks
 
 
-_NAMES = {"send_mail_rung": "send_mail"}
+_NAMES = {"send_mail_attempt": "send_mail"}
 
 
 # -- time --------------------------------------------------------------------------------------
 
 
-async def clock(context: JobContext, clock_id: str) -> None:
+async def deadline(context: JobContext, deadline_id: str) -> None:
     """Check a deadline that may be due."""
-    await run_verb(_ground(context), PROGRAM, lambda work: ring_clock(work, UUID(clock_id)))
+    await run_verb(_ground(context), PROGRAM, lambda work: check_deadline(work, UUID(deadline_id)))
 
 
-async def ring_clock(work: Work, clock_id: UUID) -> None:
+async def check_deadline(work: Work, deadline_id: UUID) -> None:
     """Record a missed deadline; act on it after all other deadlines of the same moment."""
-    if await tracking.ring(work, clock_id) is not None:
-        work.defer("referrals:after_breach", clock_id=str(clock_id))
+    if await tracking.ring(work, deadline_id) is not None:
+        work.defer("referrals:after_breach", deadline_id=str(deadline_id))
 
 
-async def after_breach(context: JobContext, clock_id: str) -> None:
+async def after_breach(context: JobContext, deadline_id: str) -> None:
     """Act on a missed deadline, unless it was stopped in the meantime."""
 
     async def verb(work: Work) -> None:
-        found = await work.session.get(Clock, UUID(clock_id))
+        found = await work.session.get(Deadline, UUID(deadline_id))
         assert found is not None
         referral = await lock_referral(work, found.referral_id)
         await work.session.refresh(found)
@@ -154,22 +154,22 @@ async def after_breach(context: JobContext, clock_id: str) -> None:
     await run_verb(_ground(context), PROGRAM, verb)
 
 
-async def climb(context: JobContext, referral_id: str, turn: int) -> None:
+async def escalate(context: JobContext, referral_id: str, turn: int) -> None:
     """Continue the escalation: the wait of a turn is over."""
     await run_verb(
-        _ground(context), PROGRAM, lambda work: climb_if_due(work, UUID(referral_id), turn)
+        _ground(context), PROGRAM, lambda work: escalate_if_due(work, UUID(referral_id), turn)
     )
 
 
-async def climb_if_due(work: Work, referral_id: UUID, turn: int) -> None:
+async def escalate_if_due(work: Work, referral_id: UUID, turn: int) -> None:
     """Take the next turn, unless something has happened since `turn`."""
     referral = await lock_referral(work, referral_id)
-    if referral.turn != turn or referral.climbs_at is None:
+    if referral.turn != turn or referral.escalates_at is None:
         return
-    if referral.climbs_at > work.now:
+    if referral.escalates_at > work.now:
         # A person is listening: the wait was extended and has a timer of its own.
         return
-    await climb_on(work, referral)
+    await escalate_on(work, referral)
 
 
 async def watch_danger(context: JobContext, call_id: str) -> None:
@@ -232,89 +232,91 @@ async def record_says_no(context: JobContext, record_id: str, paths: list[str]) 
 # -- mail --------------------------------------------------------------------------------------
 
 
-async def send_mail_rung(context: JobContext, rung_id: str) -> None:
+async def send_mail_attempt(context: JobContext, attempt_id: str) -> None:
     """Send the e-mail of an attempt: committed as *sending* before it is sent."""
     ground = _ground(context)
     async with transaction(ground, PROGRAM) as work:
-        prepared = await _prepare(work, UUID(rung_id))
+        prepared = await _prepare(work, UUID(attempt_id))
     if prepared is None:
         return
     to, subject, body = prepared
     if ground.settings.smtp_url is None:
         log().error("HELPLINE_SMTP_URL is not set: no e-mail is sent", area="referrals")
-        await _note_mail(ground, rung_id, RungResult.UNREACHABLE)
+        await _note_mail(ground, attempt_id, AttemptResult.UNREACHABLE)
         return
     box = read_smtp_url(ground.settings.smtp_url)
     try:
-        await send_mail(box, to, subject, body, message_id=UUID(rung_id), at=ground.clock.now())
+        await send_mail(box, to, subject, body, message_id=UUID(attempt_id), at=ground.clock.now())
     except MailRefused as error:
         log().warning("an e-mail was refused", area="referrals", cause=str(error)[:60])
-        await _note_mail(ground, rung_id, RungResult.FAILED)
+        await _note_mail(ground, attempt_id, AttemptResult.FAILED)
     except NotMailed:
-        await _not_sent(ground, rung_id)
+        await _not_sent(ground, attempt_id)
     except MailUncertain:
-        await _not_sent(ground, rung_id, uncertain=True)
+        await _not_sent(ground, attempt_id, uncertain=True)
     else:
-        await _note_mail(ground, rung_id, RungResult.DELIVERED)
+        await _note_mail(ground, attempt_id, AttemptResult.DELIVERED)
 
 
-async def _prepare(work: Work, rung_id: UUID) -> tuple[str, str, str] | None:
+async def _prepare(work: Work, attempt_id: UUID) -> tuple[str, str, str] | None:
     """Mark the e-mail as *sending* and return it; None if it must not be sent, or not yet."""
-    rung = await work.session.get(Rung, rung_id)
-    if rung is None:
+    attempt = await work.session.get(Attempt, attempt_id)
+    if attempt is None:
         return None
-    referral = await lock_referral(work, rung.referral_id)
-    await work.session.refresh(rung)
-    if rung.ended_at is not None or rung.sending in ("sent", "failed"):
+    referral = await lock_referral(work, attempt.referral_id)
+    await work.session.refresh(attempt)
+    if attempt.ended_at is not None or attempt.sending in ("sent", "failed"):
         return None
-    stale = rung.purpose == Purpose.LADDER and rung.turn != referral.turn
-    if stale or not is_needed(referral, rung):
-        rung.sending, rung.payload_sealed = "failed", None
-        await note_result(work, referral, rung, RungResult.STOPPED)
+    stale = attempt.purpose == Purpose.ESCALATION and attempt.turn != referral.turn
+    if stale or not is_needed(referral, attempt):
+        attempt.sending, attempt.payload_sealed = "failed", None
+        await note_result(work, referral, attempt, AttemptResult.STOPPED)
         return None
-    if rung.sending == "sending" and rung.sent_at is not None:
-        left = (rung.sent_at + _UNCERTAIN - work.now).total_seconds()
+    if attempt.sending == "sending" and attempt.sent_at is not None:
+        left = (attempt.sent_at + _UNCERTAIN - work.now).total_seconds()
         if left > 0:
             # The process was killed while sending: the e-mail may have arrived.
-            work.defer("referrals:send_mail", delay=timedelta(seconds=left), rung_id=str(rung.id))
+            work.defer(
+                "referrals:send_mail", delay=timedelta(seconds=left), attempt_id=str(attempt.id)
+            )
             return None
-    rung.sending, rung.sent_at = "sending", work.now
-    rung.tries += 1
-    subject, body = await words_of(work, referral, rung)
-    return rung.target, subject, body
+    attempt.sending, attempt.sent_at = "sending", work.now
+    attempt.tries += 1
+    subject, body = await words_of(work, referral, attempt)
+    return attempt.target, subject, body
 
 
-async def words_of(work: Work, referral: Referral, rung: Rung) -> tuple[str, str]:
+async def words_of(work: Work, referral: Referral, attempt: Attempt) -> tuple[str, str]:
     """Return subject and body of a message: a code, a link, and nothing about a child."""
-    payload = payload_of(work, rung)
+    payload = payload_of(work, attempt)
     line = await any_line(work)
     token = payload.get("token", "")
     base = work.settings.public_url.rstrip("/")
     return write(
-        rung.language,
-        rung.purpose,
+        attempt.language,
+        attempt.purpose,
         code=referral.code,
         urgency=referral.urgency,
         link=f"{base}/r/{token}" if token else "",
-        way=rung.kind,
+        way=attempt.kind,
         payload=payload,
         phone=line.number if line else "",
     )
 
 
-async def _note_mail(ground: Ground, rung_id: str, result: RungResult) -> None:
+async def _note_mail(ground: Ground, attempt_id: str, result: AttemptResult) -> None:
     async def verb(work: Work) -> None:
-        rung = await work.session.get(Rung, UUID(rung_id))
-        assert rung is not None
-        referral = await lock_referral(work, rung.referral_id)
-        await work.session.refresh(rung)
-        rung.sending = "sent" if result is RungResult.DELIVERED else "failed"
-        await note_result(work, referral, rung, result)
+        attempt = await work.session.get(Attempt, UUID(attempt_id))
+        assert attempt is not None
+        referral = await lock_referral(work, attempt.referral_id)
+        await work.session.refresh(attempt)
+        attempt.sending = "sent" if result is AttemptResult.DELIVERED else "failed"
+        await note_result(work, referral, attempt, result)
 
     await run_verb(ground, PROGRAM, verb)
 
 
-async def _not_sent(ground: Ground, rung_id: str, *, uncertain: bool = False) -> None:
+async def _not_sent(ground: Ground, attempt_id: str, *, uncertain: bool = False) -> None:
     """Retry an e-mail that was not sent, or may not have been.
 
     After a few failures the escalation goes on without it. Other messages, such as a withdrawal of
@@ -322,22 +324,24 @@ async def _not_sent(ground: Ground, rung_id: str, *, uncertain: bool = False) ->
     """
 
     async def verb(work: Work) -> None:
-        rung = await work.session.get(Rung, UUID(rung_id))
-        assert rung is not None
-        referral = await lock_referral(work, rung.referral_id)
-        await work.session.refresh(rung)
-        if rung.ended_at is not None:
+        attempt = await work.session.get(Attempt, UUID(attempt_id))
+        assert attempt is not None
+        referral = await lock_referral(work, attempt.referral_id)
+        await work.session.refresh(attempt)
+        if attempt.ended_at is not None:
             return
-        rung.sending = "wanted"
+        attempt.sending = "wanted"
         if not uncertain:
-            rung.sent_at = None
-        if rung.tries >= (_LADDER_TRIES if rung.purpose == Purpose.LADDER else _TRIES):
-            rung.sending = "failed"
-            await note_result(work, referral, rung, RungResult.UNREACHABLE)
+            attempt.sent_at = None
+        if attempt.tries >= (
+            _ESCALATION_TRIES if attempt.purpose == Purpose.ESCALATION else _TRIES
+        ):
+            attempt.sending = "failed"
+            await note_result(work, referral, attempt, AttemptResult.UNREACHABLE)
             return
         least = _UNCERTAIN.total_seconds() if uncertain else 0
-        wait = timedelta(seconds=max(least, min(5 * 2 ** min(rung.tries, 10), 1800)))
-        work.defer("referrals:send_mail", delay=wait, rung_id=rung_id)
+        wait = timedelta(seconds=max(least, min(5 * 2 ** min(attempt.tries, 10), 1800)))
+        work.defer("referrals:send_mail", delay=wait, attempt_id=attempt_id)
 
     await run_verb(ground, PROGRAM, verb)
 
@@ -413,9 +417,9 @@ async def deliver(context: JobContext, delivery_id: str) -> None:
     )
 
 
-async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0) -> None:
+async def make_counterpart(context: JobContext, recipient_id: str, tries: int = 0) -> None:
     """Create the case at the other system and refer it there; refuse if a value is unmapped."""
-    ground, key = _ground(context), UUID(approach_id)
+    ground, key = _ground(context), UUID(recipient_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=True)
     if errand is None:
@@ -456,7 +460,9 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
             theirs = str(there[0]["id"]) if there else await primero.refer(errand.case_id, body)
         except PrimeroDown as error:
             wait = max(error.after, float(min(5 * 2 ** min(tries, 8), 600)))
-            await _later(ground, "make_counterpart", wait, approach_id=approach_id, tries=tries + 1)
+            await _later(
+                ground, "make_counterpart", wait, recipient_id=recipient_id, tries=tries + 1
+            )
             return
         except PrimeroRefused as error:
             await note_state("refused", problem=str(error)[:2000])
@@ -464,9 +470,9 @@ async def make_counterpart(context: JobContext, approach_id: str, tries: int = 0
     await note_state("referred", their_referral=theirs)
 
 
-async def ask_counterpart(context: JobContext, approach_id: str, times: int = 0) -> None:
+async def ask_counterpart(context: JobContext, recipient_id: str, times: int = 0) -> None:
     """Ask for the status of the referral at the other system."""
-    ground, key = _ground(context), UUID(approach_id)
+    ground, key = _ground(context), UUID(recipient_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=False)
     if errand is None or errand.their_referral is None:
@@ -498,9 +504,9 @@ def _clean(text: str) -> str:
     return "".join(kept)
 
 
-async def update_counterpart(context: JobContext, approach_id: str, tries: int = 0) -> None:
+async def update_counterpart(context: JobContext, recipient_id: str, tries: int = 0) -> None:
     """Update the case at the other system with what was written here since."""
-    ground, key = _ground(context), UUID(approach_id)
+    ground, key = _ground(context), UUID(recipient_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=True, again=True)
     if errand is None:
@@ -519,7 +525,7 @@ async def update_counterpart(context: JobContext, approach_id: str, tries: int =
         except PrimeroDown as error:
             wait = max(error.after, float(min(5 * 2 ** min(tries, 8), 600)))
             await _later(
-                ground, "update_counterpart", wait, approach_id=approach_id, tries=tries + 1
+                ground, "update_counterpart", wait, recipient_id=recipient_id, tries=tries + 1
             )
             return
         except PrimeroRefused as error:
@@ -531,9 +537,9 @@ async def update_counterpart(context: JobContext, approach_id: str, tries: int =
     )
 
 
-async def end_counterpart(context: JobContext, approach_id: str, refused: int = 0) -> None:
+async def end_counterpart(context: JobContext, recipient_id: str, refused: int = 0) -> None:
     """Take the referral back at the other system; if it refuses, our staff have to ring them."""
-    ground, key = _ground(context), UUID(approach_id)
+    ground, key = _ground(context), UUID(recipient_id)
     async with transaction(ground, PROGRAM) as work:
         errand = await counterparts.errand(work, key, with_facts=False, to_end=True)
         if errand is None:
@@ -546,7 +552,7 @@ async def end_counterpart(context: JobContext, approach_id: str, refused: int = 
             except PrimeroDown as error:
                 wait = max(error.after, 300)
                 await _later(
-                    ground, "end_counterpart", wait, approach_id=approach_id, refused=refused
+                    ground, "end_counterpart", wait, recipient_id=recipient_id, refused=refused
                 )
                 return
             except PrimeroRefused as error:
@@ -561,7 +567,7 @@ async def end_counterpart(context: JobContext, approach_id: str, refused: int = 
                         ground,
                         "end_counterpart",
                         _REFUSED_EVERY,
-                        approach_id=approach_id,
+                        recipient_id=recipient_id,
                         refused=refused + 1,
                     )
                 return
@@ -573,10 +579,10 @@ async def end_counterpart(context: JobContext, approach_id: str, refused: int = 
 
 async def catch_forgotten(ground: Ground) -> int:
     """Do what lost jobs should have done; return how many there were."""
-    due, ladders = await tracking.forgotten(ground)
+    due, escalations = await tracking.forgotten(ground)
     verbs: list[Callable[[Work], Awaitable[None]]] = [
-        *(functools.partial(ring_clock, clock_id=clock_id) for clock_id in due),
-        *(functools.partial(climb_if_due, referral_id=r, turn=turn) for r, turn in ladders),
+        *(functools.partial(check_deadline, deadline_id=deadline_id) for deadline_id in due),
+        *(functools.partial(escalate_if_due, referral_id=r, turn=turn) for r, turn in escalations),
     ]
     for verb in verbs:
         try:

@@ -1,8 +1,8 @@
 """The directory of agencies, and the referrals to them.
 
 A referral is a duty towards a child. It stays one row, with its deadlines and its owner, while it
-is offered to one agency after the other. Each offer to an agency, the recipient, is an `Approach`;
-each attempt to reach a person is a `Rung`; each deadline is a `Clock`.
+is offered to one agency after the other. Each offer to an agency, the recipient, is an `Recipient`;
+each attempt to reach a person is a `Attempt`; each deadline is a `Clock`.
 """
 
 from datetime import date, datetime
@@ -28,17 +28,17 @@ from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.definitions.risk import Urgency
 from app.referrals.consent.rules import Basis
 from app.referrals.states import (
-    ApproachState,
-    ClockKind,
+    AttemptKind,
+    AttemptResult,
+    DeadlineKind,
     DispatchState,
     NoticeKind,
     OpenedHow,
     Purpose,
+    RecipientState,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-    RungKind,
-    RungResult,
     Sector,
     Service,
 )
@@ -140,7 +140,11 @@ class Referral(Filled, Base):
             unique=True,
             postgresql_where=text("opened_how = 'danger_key'"),
         ),
-        Index("ix_referrals_climbing", "climbs_at", postgresql_where=text("climbs_at IS NOT NULL")),
+        Index(
+            "ix_referrals_escalating",
+            "escalates_at",
+            postgresql_where=text("escalates_at IS NOT NULL"),
+        ),
         Index(
             "ix_referrals_withdrawal_at",
             "withdrawal_at",
@@ -174,13 +178,13 @@ class Referral(Filled, Base):
     family_first: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     separation_risk: Mapped[bool] = mapped_column(server_default="false")
     # The agency that has the referral, or to which it is being offered.
-    approach_id: Mapped[UUID | None]
+    recipient_id: Mapped[UUID | None]
     agency_id: Mapped[UUID | None] = mapped_column(ForeignKey("agencies.id"), index=True)
     # The position of the escalation, and the time of its next turn; NULL while it rests.
-    ladder_round: Mapped[int] = mapped_column(server_default="0")
-    ladder_step: Mapped[int] = mapped_column(server_default="0")
-    ladder_phone: Mapped[int] = mapped_column(server_default="-1")
-    climbs_at: Mapped[datetime | None]
+    escalation_round: Mapped[int] = mapped_column(server_default="0")
+    escalation_step: Mapped[int] = mapped_column(server_default="0")
+    escalation_phone: Mapped[int] = mapped_column(server_default="-1")
+    escalates_at: Mapped[datetime | None]
     # Each turn of the escalation has a number, so that the timer of an earlier turn does nothing.
     turn: Mapped[int] = mapped_column(server_default="0")
     # The duty phone that acknowledges is added to the live call.
@@ -240,16 +244,16 @@ class Consent(Base):
     words_sealed: Mapped[Sealed | None]
 
 
-class Clock(Base):
+class Deadline(Base):
     """A deadline of a referral. A breach is recorded when the deadline passes."""
 
-    __tablename__ = "clocks"
+    __tablename__ = "deadlines"
     __table_args__ = (
-        one_of("kind", ClockKind),
+        one_of("kind", DeadlineKind),
         UniqueConstraint("referral_id", "kind"),
-        Index("ix_clocks_running", "due_at", postgresql_where=text("stopped_at IS NULL")),
+        Index("ix_deadlines_running", "due_at", postgresql_where=text("stopped_at IS NULL")),
         Index(
-            "ix_clocks_unbreached",
+            "ix_deadlines_unbreached",
             "due_at",
             postgresql_where=text("stopped_at IS NULL AND breached_at IS NULL"),
         ),
@@ -263,36 +267,36 @@ class Clock(Base):
     stopped_at: Mapped[datetime | None]
     breached_at: Mapped[datetime | None]
     # The recipient that had the referral, or was being asked, at that moment.
-    breached_by: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"), index=True)
+    breached_by: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"), index=True)
 
 
-class ClockBreach(Base):
+class DeadlineBreach(Base):
     """A missed deadline. The deadline may be set again; this row stays for the figures."""
 
-    __tablename__ = "clock_breaches"
+    __tablename__ = "deadline_breaches"
     __table_args__ = (
-        Index("ix_clock_breaches_clock_id", "clock_id"),
-        Index("ix_clock_breaches_approach_id", "approach_id"),
+        Index("ix_deadline_breaches_deadline_id", "deadline_id"),
+        Index("ix_deadline_breaches_recipient_id", "recipient_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    clock_id: Mapped[UUID] = mapped_column(ForeignKey("clocks.id"))
+    deadline_id: Mapped[UUID] = mapped_column(ForeignKey("deadlines.id"))
     # The recipient that had the referral, or was being asked; NULL: our own staff.
-    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
     due_at: Mapped[datetime]
     at: Mapped[datetime]
 
 
-class Approach(Base):
+class Recipient(Base):
     """A recipient: one agency that was asked to take a referral."""
 
-    __tablename__ = "approaches"
+    __tablename__ = "recipients"
     __table_args__ = (
-        one_of("state", ApproachState),
+        one_of("state", RecipientState),
         one_of("reason", RejectionReason),
         UniqueConstraint("referral_id", "number"),
-        Index("ix_approaches_agency_id", "agency_id", "offered_at"),
-        Index("ix_approaches_offered_at", "offered_at"),
+        Index("ix_recipients_agency_id", "agency_id", "offered_at"),
+        Index("ix_recipients_offered_at", "offered_at"),
     )
 
     id: Mapped[Identifier]
@@ -317,29 +321,29 @@ class Approach(Base):
     announced_at: Mapped[datetime | None]
 
 
-class Rung(Base):
+class Attempt(Base):
     """One attempt to reach a person: committed as *sending* before anything is sent."""
 
-    __tablename__ = "rungs"
+    __tablename__ = "attempts"
     __table_args__ = (
-        one_of("kind", RungKind),
+        one_of("kind", AttemptKind),
         one_of("purpose", Purpose),
         one_of("sending", ("wanted", "sending", "sent", "failed")),
-        one_of("result", RungResult),
+        one_of("result", AttemptResult),
         UniqueConstraint("referral_id", "number"),
-        Index("ix_rungs_open", "wanted_at", postgresql_where=text("ended_at IS NULL")),
-        Index("ix_rungs_target", "referral_id", "target"),
+        Index("ix_attempts_open", "wanted_at", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_attempts_target", "referral_id", "target"),
     )
 
     id: Mapped[Identifier]
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
     # NULL if it goes to our own people on call.
-    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     number: Mapped[int]
     turn: Mapped[int]
     round: Mapped[int] = mapped_column(server_default="0")
-    purpose: Mapped[str] = mapped_column(server_default="ladder")
+    purpose: Mapped[str] = mapped_column(server_default="escalation")
     kind: Mapped[str]
     # What only the message itself may hold: a link's token, a code. Deleted once it is sent.
     payload_sealed: Mapped[Sealed | None]
@@ -364,12 +368,12 @@ class Link(Base):
     """A single-use link for one step, with an expiry time; only its hash is kept."""
 
     __tablename__ = "links"
-    __table_args__ = (Index("ix_links_approach_id", "approach_id"),)
+    __table_args__ = (Index("ix_links_recipient_id", "recipient_id"),)
 
     token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(unique=True)
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     # The channel by which the link was sent; its code goes by another.
     channel: Mapped[str]
@@ -395,7 +399,7 @@ class Disclosure(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
     at: Mapped[datetime]
     how: Mapped[str]
@@ -441,7 +445,7 @@ class Dispatch(Base):
 
     id: Mapped[Identifier]
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    approach_id: Mapped[UUID | None] = mapped_column(ForeignKey("approaches.id"))
+    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
     place_sealed: Mapped[Sealed]
     wanted_at: Mapped[datetime]
     team: Mapped[str]
@@ -502,7 +506,7 @@ class Counterpart(Base):
     __tablename__ = "counterparts"
     __table_args__ = (one_of("state", ("wanted", "case_made", "referred", "refused", "ended")),)
 
-    approach_id: Mapped[UUID] = mapped_column(ForeignKey("approaches.id"), primary_key=True)
+    recipient_id: Mapped[UUID] = mapped_column(ForeignKey("recipients.id"), primary_key=True)
     # An id of ours, used as the id of their case, so that a repeat is recognised.
     case_id: Mapped[UUID] = mapped_column(unique=True)
     service_id: Mapped[UUID]

@@ -16,13 +16,13 @@ from app.paper import print_page
 from app.referrals.channels.telling import send_links
 from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclose, in_sections
-from app.referrals.models import Agency, Approach, Consent, Referral
+from app.referrals.models import Agency, Consent, Recipient, Referral
 from app.referrals.opening.siblings import siblings_of
 from app.referrals.replies import details
-from app.referrals.replies.answering import lock_approach
+from app.referrals.replies.answering import lock_recipient
 from app.referrals.scopes import lock_own
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
-from app.referrals.states import OVER, ClockKind, Purpose, ReferralState
+from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState
 from app.referrals.trail import By, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff
@@ -109,22 +109,22 @@ async def confirm_in_writing(
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
         raise Conflict("This referral is over: nothing is told any more.")
-    if referral.approach_id is None:
+    if referral.recipient_id is None:
         raise Conflict("No agency has this referral now. Send it to an agency first.")
-    approach = await lock_approach(work, referral, referral.approach_id)
-    agency = await work.session.get(Agency, approach.agency_id)
+    recipient = await lock_recipient(work, referral, referral.recipient_id)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     if not (on_paper or agency.email or agency.sms):
         raise Conflict("The agency has no address for messages. Hand the form over on paper.")
     how = "written form on paper" if on_paper else "written form"
-    page = await _page(work, referral, agency, approach, how)
+    page = await _page(work, referral, agency, recipient, how)
     if on_paper:
-        await details.note_opened(work, referral, approach, "on paper")
+        await details.note_opened(work, referral, recipient, "on paper")
     referral.written_at = referral.written_at or work.now
-    await tracking.stop(work, referral, ClockKind.WRITTEN)
+    await tracking.stop(work, referral, DeadlineKind.WRITTEN)
     if not on_paper:
         lives = tracking.protocol_of(work, referral).link_lives
-        await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
+        await send_links(work, referral, agency, recipient.id, lives=lives, purpose=Purpose.LINK)
     note(
         work,
         referral,
@@ -137,21 +137,21 @@ async def confirm_in_writing(
 
 
 async def print_for_agency(
-    work: Work, referral: Referral, agency: Agency, approach: Approach
+    work: Work, referral: Referral, agency: Agency, recipient: Recipient
 ) -> bytes:
     """Print the form for an agency that entered the code of its link. Raises NotConsented."""
     return await print_page(
-        _TEMPLATE, await _page(work, referral, agency, approach, "written form by link")
+        _TEMPLATE, await _page(work, referral, agency, recipient, "written form by link")
     )
 
 
 async def _page(
-    work: Work, referral: Referral, agency: Agency, approach: Approach, how: str
+    work: Work, referral: Referral, agency: Agency, recipient: Recipient, how: str
 ) -> dict[str, Any]:
     language = language_for(agency.languages)
     words = dict(_WORDS[language])
     zone = ZoneInfo(agency.timezone)
-    answers = await disclose(work, referral, agency, approach, how)
+    answers = await disclose(work, referral, agency, recipient, how)
 
     def at(moment: Any) -> str:
         return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "–"
@@ -176,10 +176,10 @@ async def _page(
         (words["urgency"], urgency_words(language, referral.urgency)),
         (words["service"], service_words(language, referral.service)),
         (words["opened"], at(referral.opened_at)),
-        (words["acknowledged"], at(approach.acknowledged_at)),
+        (words["acknowledged"], at(recipient.acknowledged_at)),
         (words["ground"], ground_words(language, basis)),
     ]
-    due = (await tracking.clocks_of(work, [referral.id])).get(referral.id, [])
+    due = (await tracking.deadlines_of(work, [referral.id])).get(referral.id, [])
     head += [(words["due"].format(words[c.kind]), at(c.due_at)) for c in due]
     words["confidential"] = words["confidential"].format(agency.name)
     words["printed"] = words["printed"].format(at(work.now))

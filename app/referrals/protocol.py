@@ -18,7 +18,7 @@ from app.definitions.trees import Code, Labels, Language, Tree, check_labels
 from app.referrals.consent.rules import Basis
 from app.referrals.deadlines.due import due_at, read_duration
 from app.referrals.escalation.next_step import AT_LEAST, Step, StepKind
-from app.referrals.states import HOUSE, ClockKind, Service
+from app.referrals.states import HOUSE, DeadlineKind, Service
 
 Duration = Annotated[timedelta, BeforeValidator(lambda v: read_duration(str(v)))]
 Yes = Annotated[bool, BeforeValidator(lambda v: {"yes": True, "no": False}.get(v, v))]
@@ -26,17 +26,17 @@ Yes = Annotated[bool, BeforeValidator(lambda v: {"yes": True, "no": False}.get(v
 From = Literal["opened", "acknowledged", "accepted", "seen"]
 
 
-class ClockRule(Part):
+class DeadlineRule(Part):
     """A deadline: what has to happen within which time; `source` names where the rule is from."""
 
-    clock: ClockKind
+    deadline: DeadlineKind
     within: Duration
     counts: Literal["elapsed", "working"] = "elapsed"
     from_: From = Field(default="opened", alias="from")
     source: str = Field(min_length=1, max_length=400)
 
 
-class LadderStep(Part):
+class EscalationStep(Part):
     step: StepKind
     # How long a phone rings, or how long to wait for a reply to messages, in seconds.
     wait: int = Field(default=0, ge=0, le=7 * 86400)
@@ -45,18 +45,18 @@ class LadderStep(Part):
 class UrgencyRule(Part):
     urgency: Urgency
     telephone_first: Yes
-    clocks: tuple[ClockRule, ...] = Field(min_length=1)
-    ladder: tuple[LadderStep, ...] = Field(min_length=1)
-    ladder_source: str = Field(min_length=1, max_length=400)
+    deadlines: tuple[DeadlineRule, ...] = Field(min_length=1)
+    escalation: tuple[EscalationStep, ...] = Field(min_length=1)
+    escalation_source: str = Field(min_length=1, max_length=400)
     # The grounds on which a referral of this urgency may be made without consent.
     bases: tuple[Basis, ...] = ()
 
-    def clock(self, kind: ClockKind) -> ClockRule | None:
-        return next((rule for rule in self.clocks if rule.clock is kind), None)
+    def deadline(self, kind: DeadlineKind) -> DeadlineRule | None:
+        return next((rule for rule in self.deadlines if rule.deadline is kind), None)
 
     @cached_property
     def steps(self) -> list[Step]:
-        return [Step(s.step, s.wait) for s in self.ladder]
+        return [Step(s.step, s.wait) for s in self.escalation]
 
 
 class Recipients(Part):
@@ -166,7 +166,7 @@ class Protocol(Part):
         found = next((d for d in self.discloses if d.service == service), None)
         return list(found.must_know) if found else []
 
-    def due(self, rule: ClockRule, start: datetime) -> datetime:
+    def due(self, rule: DeadlineRule, start: datetime) -> datetime:
         """Return when a deadline that starts then is due."""
         return due_at(
             start,
@@ -240,59 +240,61 @@ def _check_alarms(protocol: Protocol, lines: Lines) -> None:
 
 def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> None:
     here = ("urgencies", n)
-    kinds = [clock.clock for clock in rule.clocks]
+    kinds = [deadline.deadline for deadline in rule.deadlines]
     if len(set(kinds)) != len(kinds):
-        raise lines.refuse((*here, "clocks"), "a clock is listed twice")
-    for separate in (ClockKind.HAND_OVER, ClockKind.TEAM, ClockKind.FEEDBACK):
+        raise lines.refuse((*here, "deadlines"), "a deadline is listed twice")
+    for separate in (DeadlineKind.HAND_OVER, DeadlineKind.TEAM, DeadlineKind.FEEDBACK):
         if separate in kinds:
             words = f"{separate.value} has a line of its own in the protocol"
-            raise lines.refuse((*here, "clocks"), words)
-    acknowledge = rule.clock(ClockKind.ACKNOWLEDGE)
+            raise lines.refuse((*here, "deadlines"), words)
+    acknowledge = rule.deadline(DeadlineKind.ACKNOWLEDGE)
     if acknowledge is None or acknowledge.from_ != "opened":
-        words = f"{rule.urgency.value} has no clock `acknowledge` from `opened`"
-        raise lines.refuse((*here, "clocks"), words)
-    for m, clock in enumerate(rule.clocks):
+        words = f"{rule.urgency.value} has no deadline `acknowledge` from `opened`"
+        raise lines.refuse((*here, "deadlines"), words)
+    for m, deadline in enumerate(rule.deadlines):
         order = {"acknowledged": 0, "accepted": 1, "seen": 2}
-        own = {ClockKind.ACKNOWLEDGE: 0, ClockKind.SEEN: 2}.get(clock.clock, 9)
-        if clock.from_ != "opened" and order[clock.from_] >= own:
-            words = f"{clock.clock.value} cannot run from {clock.from_}, which comes no earlier"
-            raise lines.refuse((*here, "clocks", m, "from"), words)
-        if clock.clock is ClockKind.DETAILS and clock.from_ != "acknowledged":
+        own = {DeadlineKind.ACKNOWLEDGE: 0, DeadlineKind.SEEN: 2}.get(deadline.deadline, 9)
+        if deadline.from_ != "opened" and order[deadline.from_] >= own:
+            words = f"{deadline.deadline} cannot run from {deadline.from_}, which comes no earlier"
+            raise lines.refuse((*here, "deadlines", m, "from"), words)
+        if deadline.deadline is DeadlineKind.DETAILS and deadline.from_ != "acknowledged":
             words = "details must run from acknowledged: no agency has to open them before that"
-            raise lines.refuse((*here, "clocks", m, "from"), words)
+            raise lines.refuse((*here, "deadlines", m, "from"), words)
         try:
             # The working hours must add up to the time somewhere in the year.
-            protocol.due(clock, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
+            protocol.due(deadline, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
         except ValueError as error:
-            raise lines.refuse((*here, "clocks", m), str(error)) from None
-    steps = [step.step for step in rule.ladder]
+            raise lines.refuse((*here, "deadlines", m), str(error)) from None
+    steps = [step.step for step in rule.escalation]
     if len(set(steps)) != len(steps):
-        raise lines.refuse((*here, "ladder"), "a step is listed twice; rounds repeat by themselves")
+        raise lines.refuse(
+            (*here, "escalation"), "a step is listed twice; rounds repeat by themselves"
+        )
     if acknowledge.within > _MOST_TO_ACKNOWLEDGE[rule.urgency]:
         most = _MOST_TO_ACKNOWLEDGE[rule.urgency]
         words = f"{rule.urgency.value} must be acknowledged within {most}"
-        raise lines.refuse((*here, "clocks"), words)
-    if any(clock.within > timedelta(days=366) for clock in rule.clocks):
-        raise lines.refuse((*here, "clocks"), "a clock may run for at most a year")
+        raise lines.refuse((*here, "deadlines"), words)
+    if any(deadline.within > timedelta(days=366) for deadline in rule.deadlines):
+        raise lines.refuse((*here, "deadlines"), "a deadline may run for at most a year")
     if rule.telephone_first and steps[0] is not StepKind.DUTY_PHONES:
-        words = "with telephone_first the ladder must begin with duty_phones"
-        raise lines.refuse((*here, "ladder"), words)
-    for m, step in enumerate(rule.ladder):
+        words = "with telephone_first the escalation must begin with duty_phones"
+        raise lines.refuse((*here, "escalation"), words)
+    for m, step in enumerate(rule.escalation):
         least = 5 if step.step is StepKind.DUTY_PHONES else AT_LEAST
         if step.step is not StepKind.NEXT_AGENCY and step.wait < least:
             words = f"{step.step.value} must wait at least {least} seconds"
-            raise lines.refuse((*here, "ladder", m), words)
+            raise lines.refuse((*here, "escalation", m), words)
         if step.step is StepKind.DUTY_PHONES and step.wait > 120:
             words = "a phone may ring for at most 120 seconds"
-            raise lines.refuse((*here, "ladder", m), words)
+            raise lines.refuse((*here, "escalation", m), words)
     if not {StepKind.DUTY_PHONES, StepKind.MESSAGES} & set(steps):
-        raise lines.refuse((*here, "ladder"), "the ladder needs duty_phones or messages")
+        raise lines.refuse((*here, "escalation"), "the escalation needs duty_phones or messages")
     if rule.urgency in (Urgency.IMMEDIATE, Urgency.URGENT) and not {
         StepKind.SUPERVISOR,
         StepKind.NEXT_AGENCY,
     } <= set(steps):
-        words = "immediate and urgent ladders need the steps next_agency and supervisor"
-        raise lines.refuse((*here, "ladder"), words)
+        words = "immediate and urgent escalations need the steps next_agency and supervisor"
+        raise lines.refuse((*here, "escalation"), words)
     if rule.urgency is Urgency.IMMEDIATE and Basis.VITAL_INTERESTS not in rule.bases:
         words = "immediate needs vital_interests among its bases"
         raise lines.refuse(here, words)
@@ -308,7 +310,9 @@ def _check_services(protocol: Protocol, lines: Lines) -> None:
     if protocol.family_first is not None:
         asked |= {*protocol.family_first.first, *protocol.family_first.instead_of}
     if asked & HOUSE:
-        raise lines.refuse((), "name our own people on call in the ladder, not among the services")
+        raise lines.refuse(
+            (), "name our own people on call in the escalation, not among the services"
+        )
     silent = asked - set(listed)
     if silent:
         words = "write what is disclosed to: " + ", ".join(sorted(silent))

@@ -31,15 +31,15 @@ from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclosures_of
 from app.referrals.models import (
     Agency,
-    Approach,
-    Clock,
+    Attempt,
     Consent,
     Counterpart,
+    Deadline,
     Disclosure,
     Dispatch,
     Notice,
+    Recipient,
     Referral,
-    Rung,
 )
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, NoticeKind, ReferralState
@@ -104,7 +104,7 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
     rows = (
         await work.session.execute(statement.order_by(Referral.opened_at.desc()).limit(PAGE))
     ).all()
-    running = await tracking.clocks_of(work, [r.id for r, _, _ in rows])
+    running = await tracking.deadlines_of(work, [r.id for r, _, _ in rows])
     if rows:
         ids = [str(referral.id) for referral, _, _ in rows]
         await write_reading(work, "records listed", "referrals", ids=ids)
@@ -136,7 +136,7 @@ async def referred_from(
     return [_line(r, agency, owner, []) for r, agency, owner in rows]
 
 
-def _line(referral: Referral, agency: str | None, owner: str, known: list[Clock]) -> Line:
+def _line(referral: Referral, agency: str | None, owner: str, known: list[Deadline]) -> Line:
     open_ = [c for c in known if c.stopped_at is None]
     return Line(
         referral,
@@ -152,9 +152,9 @@ class Story:
     """Everything about one referral, as its page shows it."""
 
     opened: Opened[Referral]
-    clocks: list[Clock]
-    approaches: list[tuple[Approach, Agency]]
-    rungs: list[tuple[Rung, str]]
+    deadlines: list[Deadline]
+    recipients: list[tuple[Recipient, Agency]]
+    attempts: list[tuple[Attempt, str]]
     consents: list[tuple[Consent, str]]
     disclosures: list[tuple[Disclosure, str]]
     dispatches: list[tuple[Dispatch, str, str]]
@@ -171,30 +171,30 @@ class Story:
     given: Given | None = None
 
     @property
-    def holder(self) -> Approach | None:
+    def holder(self) -> Recipient | None:
         """Return the recipient that has the referral, or that is being asked."""
-        wanted = self.opened.record.approach_id
-        return next((a for a, _ in self.approaches if a.id == wanted), None)
+        wanted = self.opened.record.recipient_id
+        return next((a for a, _ in self.recipients if a.id == wanted), None)
 
 
 async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     """Return a referral that the person may read; the reading is logged first. Raises NotFound."""
     opened = await open_record(work, staff, Referral, referral_id, "referral read")
     session, referral = work.session, opened.record
-    approaches = (
+    recipients = (
         await session.execute(
-            select(Approach, Agency)
-            .join(Agency, Agency.id == Approach.agency_id)
-            .where(Approach.referral_id == referral.id)
-            .order_by(Approach.number)
+            select(Recipient, Agency)
+            .join(Agency, Agency.id == Recipient.agency_id)
+            .where(Recipient.referral_id == referral.id)
+            .order_by(Recipient.number)
         )
     ).all()
-    rungs = (
+    attempts = (
         await session.execute(
-            select(Rung, Agency.name)
-            .join(Agency, Agency.id == Rung.agency_id)
-            .where(Rung.referral_id == referral.id)
-            .order_by(Rung.number)
+            select(Attempt, Agency.name)
+            .join(Agency, Agency.id == Attempt.agency_id)
+            .where(Attempt.referral_id == referral.id)
+            .order_by(Attempt.number)
         )
     ).all()
     consents = (
@@ -214,7 +214,7 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     ).all()
     counterparts = (
         await session.scalars(
-            select(Counterpart).where(Counterpart.approach_id.in_([a.id for a, _ in approaches]))
+            select(Counterpart).where(Counterpart.recipient_id.in_([a.id for a, _ in recipients]))
         )
     ).all()
     events = await events_of(opened)
@@ -238,9 +238,9 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     people |= {referral.recall_wanted_by} if referral.recall_wanted_by else set()
     return Story(
         opened,
-        (await tracking.clocks_of(work, [referral.id])).get(referral.id, []),
-        [(a, g) for a, g in approaches],
-        [(r, name) for r, name in rungs],
+        (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
+        [(a, g) for a, g in recipients],
+        [(r, name) for r, name in attempts],
         [
             (c, opened.words(c.words_sealed, table="consents", column="words_sealed", row=c.id))
             for c in consents
@@ -248,13 +248,13 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         await disclosures_of(work, referral),
         [(d, _place(opened, d), _words(opened, d)) for d in dispatches],
         list(notices),
-        {c.approach_id: c for c in counterparts},
+        {c.recipient_id: c for c in counterparts},
         events,
         await names_of(work, people),
         list(siblings),
         contact_code,
         in_words,
-        {g.code: g.name for _, g in approaches},
+        {g.code: g.name for _, g in recipients},
         await given_of(work, referral),
     )
 
@@ -274,7 +274,7 @@ async def notices_for(work: Work, staff: Staff, limit: int = 100) -> list[tuple[
     """Return the unseen notices for a member of staff, as the owner or as a supervisor."""
     mine = Referral.owner_id == staff.id
     concerns: ColumnElement[bool] = (Notice.for_whom == "owner") & mine
-    if may(staff.role, Permission.SEE_CLOCKS):
+    if may(staff.role, Permission.SEE_DEADLINES):
         concerns = or_(concerns, Notice.for_whom == "supervisors")
     rows = await work.session.execute(
         select(Notice, Referral)
@@ -303,7 +303,7 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
     notice, referral = row
     if notice.for_whom == "owner" and referral.owner_id != staff.id:
         raise Conflict("This notice is for the owner of the referral.")
-    if notice.for_whom == "supervisors" and not may(staff.role, Permission.SEE_CLOCKS):
+    if notice.for_whom == "supervisors" and not may(staff.role, Permission.SEE_DEADLINES):
         raise Conflict("This notice is for a supervisor.")
     if notice.author_id == staff.id:
         raise Conflict("You wrote this. A second person has to see it.")
@@ -328,9 +328,11 @@ async def counts(work: Work, staff: Staff) -> dict[str, int]:
     )
     overdue = (
         select(func.count())
-        .select_from(Clock)
-        .join(Referral, Referral.id == Clock.referral_id)
-        .where(reads_referral(staff), Clock.stopped_at.is_(None), Clock.breached_at.is_not(None))
+        .select_from(Deadline)
+        .join(Referral, Referral.id == Deadline.referral_id)
+        .where(
+            reads_referral(staff), Deadline.stopped_at.is_(None), Deadline.breached_at.is_not(None)
+        )
     )
     return {
         "open": await work.session.scalar(open_) or 0,

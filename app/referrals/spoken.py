@@ -50,8 +50,8 @@ _SPOKEN = {
 _WRITTEN = {
     "en": {
         "subject": "Referral {code}: please reply",
-        "ladder": "Urgency: {urgency}. Please open the link and acknowledge the referral. You need "
-        "no account. The link works for one step:\n{link}",
+        "escalation": "Urgency: {urgency}. Please open the link and acknowledge the referral. "
+        "You need no account. The link works for one step:\n{link}",
         "link": "Your link for the next step of referral {code}. It works once:\n{link}",
         "other_code": "Code for the link that you received by {other}: {number}",
         "code": "The code that you asked for: {number}",
@@ -66,7 +66,7 @@ _WRITTEN = {
     },
     "sr": {
         "subject": "Uput {code}: molimo za odgovor",
-        "ladder": "Hitnost: {urgency}. Otvorite link i potvrdite prijem; nalog nije potreban, "
+        "escalation": "Hitnost: {urgency}. Otvorite link i potvrdite prijem; nalog nije potreban, "
         "a link važi za jedan korak:\n{link}",
         "link": "Link za sledeći korak uputa {code}; važi jednom:\n{link}",
         "other_code": "Šifra za link koji ste dobili preko {other}: {number}",

@@ -82,7 +82,7 @@ TRANSITIONS: dict[tuple[ReferralState, ReferralEvent], ReferralState] = {
 }
 
 
-class ApproachState(StrEnum):
+class RecipientState(StrEnum):
     """What became of the offer to one agency, the recipient."""
 
     OFFERED = "offered"
@@ -96,13 +96,13 @@ class ApproachState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-LIVE_APPROACH = frozenset(
+LIVE_RECIPIENT = frozenset(
     {
-        ApproachState.OFFERED,
-        ApproachState.DELIVERED,
-        ApproachState.ACKNOWLEDGED,
-        ApproachState.ACCEPTED,
-        ApproachState.IN_PROGRESS,
+        RecipientState.OFFERED,
+        RecipientState.DELIVERED,
+        RecipientState.ACKNOWLEDGED,
+        RecipientState.ACCEPTED,
+        RecipientState.IN_PROGRESS,
     }
 )
 
@@ -115,7 +115,7 @@ class OpenedHow(StrEnum):
     CASE = "case"
 
 
-class ClockKind(StrEnum):
+class DeadlineKind(StrEnum):
     """What a deadline waits for."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -220,7 +220,7 @@ NOT_HELPED = frozenset(
 )
 
 
-class RungKind(StrEnum):
+class AttemptKind(StrEnum):
     PHONE = "phone"
     SMS = "sms"
     EMAIL = "email"
@@ -229,7 +229,7 @@ class RungKind(StrEnum):
 class Purpose(StrEnum):
     """Why a person at an agency is rung or written to."""
 
-    LADDER = "ladder"
+    ESCALATION = "escalation"
     # The code, sent by another channel than the link.
     CODE = "code"
     # A link for the next step.
@@ -241,7 +241,7 @@ class Purpose(StrEnum):
     UPDATE = "update"
 
 
-class RungResult(StrEnum):
+class AttemptResult(StrEnum):
     """The result of one attempt. Only `acknowledged` and the next two come from a person."""
 
     ACKNOWLEDGED = "acknowledged"

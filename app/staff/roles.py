@@ -39,7 +39,7 @@ class Permission(StrEnum):
     SEE_ALL_REFERRALS = "see_all_referrals"
     WRITE_REFERRALS = "write_referrals"
     # All running deadlines, overrides to be reviewed, events that could not be delivered.
-    SEE_CLOCKS = "see_clocks"
+    SEE_DEADLINES = "see_deadlines"
     SEE_DIRECTORY = "see_directory"
     KEEP_DIRECTORY = "keep_directory"
     # Figures without identities.
@@ -95,7 +95,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_DEFINITIONS,
             _P.SEE_REFERRALS,
             _P.WRITE_REFERRALS,
-            _P.SEE_CLOCKS,
+            _P.SEE_DEADLINES,
             _P.SEE_DIRECTORY,
             _P.KEEP_DIRECTORY,
             _P.SEE_STATISTICS,
@@ -132,7 +132,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_REFERRALS,
             _P.SEE_ALL_REFERRALS,
             _P.WRITE_REFERRALS,
-            _P.SEE_CLOCKS,
+            _P.SEE_DEADLINES,
             _P.SEE_DIRECTORY,
             _P.KEEP_DIRECTORY,
             _P.SEE_STATISTICS,

@@ -477,35 +477,35 @@ async def _tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]]
     return document(steps, ground.settings)
 
 
-@router.post("/duty/{rung_id}/lifted")
-async def duty_lifted(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+@router.post("/duty/{attempt_id}/lifted")
+async def duty_lifted(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Say what a duty phone hears when a person or a machine has answered it."""
-    return await _tell(request, lambda work: duty.lifted(work, rung_id, signed))
+    return await _tell(request, lambda work: duty.lifted(work, attempt_id, signed))
 
 
-@router.post("/duty/{rung_id}/pressed")
-async def duty_pressed(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+@router.post("/duty/{attempt_id}/pressed")
+async def duty_pressed(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Handle a key that was pressed at a duty phone, or none."""
     n = _number(request.query_params.get("n"), 1)
-    return await _tell(request, lambda work: duty.pressed(work, rung_id, signed, n))
+    return await _tell(request, lambda work: duty.pressed(work, attempt_id, signed, n))
 
 
-@router.post("/duty/{rung_id}/left")
-async def duty_left(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+@router.post("/duty/{attempt_id}/left")
+async def duty_left(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Hang up a duty phone that was in a talk and has left it."""
     return document([script.HangUp()], ground_of(request).settings)
 
 
-@router.post("/duty/{rung_id}/status")
-async def duty_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+@router.post("/duty/{attempt_id}/status")
+async def duty_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive a status of a duty phone's leg."""
-    return await _note(request, lambda work: duty.leg_status(work, rung_id, signed))
+    return await _note(request, lambda work: duty.leg_status(work, attempt_id, signed))
 
 
-@router.post("/messages/{rung_id}/status")
-async def message_status(request: Request, signed: SignedRequest, rung_id: UUID) -> Response:
+@router.post("/messages/{attempt_id}/status")
+async def message_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive the delivery status of an SMS."""
-    return await _note(request, lambda work: duty.message_status(work, rung_id, signed))
+    return await _note(request, lambda work: duty.message_status(work, attempt_id, signed))
 
 
 # -- staff on call -----------------------------------------------------------------------

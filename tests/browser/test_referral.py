@@ -165,9 +165,9 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
     await expect(page.locator("#record-state")).to_have_text("closed")
     # A tick is for what was done; nobody has said that they saw her.
     await page.reload()
-    await expect(page.locator("#clocks-box")).to_contain_text("✓ to acknowledge")
-    await expect(page.locator("#clocks-box")).not_to_contain_text("✓ to see the child")
-    await expect(page.locator("#clocks-box")).to_contain_text("not done, stopped")
+    await expect(page.locator("#deadlines-box")).to_contain_text("✓ to acknowledge")
+    await expect(page.locator("#deadlines-box")).not_to_contain_text("✓ to see the child")
+    await expect(page.locator("#deadlines-box")).to_contain_text("not done, stopped")
     await picture(page, "closed")
 
 
@@ -206,7 +206,7 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     # A referral that waits: its clock is on the page, and an override has to be seen.
     await by_hand(ana, override=OVERRIDE, send=True)
     await page.get_by_role("link", name="What is due").click()
-    await expect(page.locator("#clocks")).to_contain_text("to acknowledge")
+    await expect(page.locator("#deadlines")).to_contain_text("to acknowledge")
     await expect(page.locator("#notices-box")).to_contain_text("made without consent")
     await picture(page, "supervisor")
     override = page.locator(".bells li", has_text="made without consent")

@@ -24,8 +24,8 @@ from app.referrals.consent.consenting import Agreed, Override
 from app.referrals.consent.rules import Basis, GivenBy, How, Scope
 from app.referrals.deadlines.urgency import change_urgency
 from app.referrals.escalation import trying
-from app.referrals.jobs import climb_if_due, ring_clock
-from app.referrals.models import Approach, Clock, Referral, Rung
+from app.referrals.jobs import check_deadline, escalate_if_due
+from app.referrals.models import Attempt, Deadline, Recipient, Referral
 from app.referrals.opening import opening
 from app.referrals.opening.opening import Wish
 from app.referrals.replies import answering, details
@@ -34,13 +34,13 @@ from app.referrals.states import (
     HELD,
     OVER,
     UNACKNOWLEDGED,
-    ApproachState,
+    AttemptResult,
     OpenedHow,
+    RecipientState,
     ReferralEvent,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-    RungResult,
     Service,
 )
 from app.referrals.trail import By, can
@@ -72,10 +72,12 @@ class Play:
 
         self.referral_id = await self.run(verb)
 
-    async def approach(self, work: Work) -> tuple[Referral, Approach]:
+    async def recipient(self, work: Work) -> tuple[Referral, Recipient]:
         referral = await lock_referral(work, self.referral_id)
         rows = (
-            await work.session.scalars(select(Approach).where(Approach.referral_id == referral.id))
+            await work.session.scalars(
+                select(Recipient).where(Recipient.referral_id == referral.id)
+            )
         ).all()
         if not rows:
             raise Refusal("nobody was asked")
@@ -87,20 +89,22 @@ class Play:
 
         def by_agency(act: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Verb:
             async def verb(work: Work) -> None:
-                await act(work, *(await self.approach(work)), *args, **more)
+                await act(work, *(await self.recipient(work)), *args, **more)
 
             return verb
 
-        async def climb(work: Work) -> None:
+        async def escalate(work: Work) -> None:
             referral = await lock_referral(work, rid)
-            if referral.climbs_at is not None:
-                referral.climbs_at = work.now
-                await climb_if_due(work, rid, referral.turn)
+            if referral.escalates_at is not None:
+                referral.escalates_at = work.now
+                await escalate_if_due(work, rid, referral.turn)
 
         async def breach(work: Work) -> None:
             rows = (
                 await work.session.scalars(
-                    select(Clock).where(Clock.referral_id == rid, Clock.stopped_at.is_(None))
+                    select(Deadline).where(
+                        Deadline.referral_id == rid, Deadline.stopped_at.is_(None)
+                    )
                 )
             ).all()
             if rows:
@@ -108,7 +112,7 @@ class Play:
                 clock.due_at = work.now - timedelta(seconds=1)
                 await work.session.flush()
                 kind = clock.kind
-                await ring_clock(work, clock.id)
+                await check_deadline(work, clock.id)
                 referral = await lock_referral(work, rid)
                 if clock.breached_at is not None and clock.stopped_at is None:
                     await trying.breached(work, referral, kind)
@@ -117,18 +121,18 @@ class Play:
             referral = await lock_referral(work, rid)
             rows = (
                 await work.session.scalars(
-                    select(Rung).where(Rung.referral_id == rid, Rung.ended_at.is_(None))
+                    select(Attempt).where(Attempt.referral_id == rid, Attempt.ended_at.is_(None))
                 )
             ).all()
             if rows:
                 nobody = [
                     r
-                    for r in RungResult
+                    for r in AttemptResult
                     if r
                     not in (
-                        RungResult.ACKNOWLEDGED,
-                        RungResult.CALL_BACK,
-                        RungResult.WRONG_NUMBER,
+                        AttemptResult.ACKNOWLEDGED,
+                        AttemptResult.CALL_BACK,
+                        AttemptResult.WRONG_NUMBER,
                     )
                 ]
                 await trying.note_result(
@@ -136,8 +140,8 @@ class Play:
                 )
 
         async def open_details(work: Work) -> None:
-            referral, approach = await self.approach(work)
-            await details.note_opened(work, referral, approach, "link")
+            referral, recipient = await self.recipient(work)
+            await details.note_opened(work, referral, recipient, "link")
 
         async def write(work: Work) -> None:
             referral = await lock_referral(work, rid)
@@ -177,7 +181,7 @@ class Play:
             "write": (write, PROGRAM),
             "urgency": (urgency, None),
             "take in hand": (lambda w: desk.take_in_hand(w, staff, rid), None),
-            "climb": (climb, PROGRAM),
+            "escalate": (escalate, PROGRAM),
             "breach": (breach, PROGRAM),
             "result": (result, PROGRAM),
             "close": (lambda w: desk.close(w, staff, rid, "why"), None),
@@ -198,40 +202,40 @@ class Play:
         async with transaction(self.stage.ground, PROGRAM) as work:
             referral = await work.session.get(Referral, self.referral_id)
             assert referral is not None
-            clocks = (
+            deadlines = (
                 await work.session.scalars(
-                    select(Clock).where(
-                        Clock.referral_id == referral.id, Clock.stopped_at.is_(None)
+                    select(Deadline).where(
+                        Deadline.referral_id == referral.id, Deadline.stopped_at.is_(None)
                     )
                 )
             ).all()
             told = " ".join(self.happened)
             state = ReferralState(referral.state)
             assert referral.owner_id is not None
-            running = {c.kind for c in clocks}
+            running = {c.kind for c in deadlines}
             if state in UNACKNOWLEDGED:
                 assert "acknowledge" in running, told
                 if state is not ReferralState.DRAFT:
                     assert can(referral, ReferralEvent.ACKNOWLEDGE), told
-                    # And somebody is being tried, or will be: the ladder has a next moment.
+                    # And somebody is being tried, or will be: the escalation has a next moment.
                     # Or a supervisor is alarmed, who decides whether it may go on at all.
                     undecided = referral.withdrawal_at is not None
-                    assert undecided or referral.climbs_at is not None, told
+                    assert undecided or referral.escalates_at is not None, told
             elif state in OVER:
                 assert not running, told
-                assert referral.climbs_at is None, told
+                assert referral.escalates_at is None, told
             else:
-                assert referral.climbs_at is None, told
+                assert referral.escalates_at is None, told
                 if referral.house_has_it:
                     assert "hand_over" in running, told
                 else:
-                    assert referral.approach_id is not None, told
+                    assert referral.recipient_id is not None, told
                     await self.check_details(work, referral, running)
             await self.check_replies(work, referral)
 
     async def check_details(self, work: Work, referral: Referral, running: set[str]) -> None:
         """Whoever acknowledged it has the details, or has a deadline to open them."""
-        holder = await work.session.get(Approach, referral.approach_id)
+        holder = await work.session.get(Recipient, referral.recipient_id)
         assert holder is not None
         if referral.state == ReferralState.ACKNOWLEDGED and holder.details_at is None:
             assert "details" in running, " ".join(self.happened)
@@ -239,13 +243,15 @@ class Play:
     async def check_replies(self, work: Work, referral: Referral) -> None:
         """Each reply stands with the agency that gave it: at most one holds the referral."""
         rows = (
-            await work.session.scalars(select(Approach).where(Approach.referral_id == referral.id))
+            await work.session.scalars(
+                select(Recipient).where(Recipient.referral_id == referral.id)
+            )
         ).all()
-        held = (ApproachState.ACKNOWLEDGED, ApproachState.ACCEPTED, ApproachState.IN_PROGRESS)
+        held = (RecipientState.ACKNOWLEDGED, RecipientState.ACCEPTED, RecipientState.IN_PROGRESS)
         holders = [a for a in rows if a.state in held]
         assert len(holders) <= 1, " ".join(self.happened)
         if holders and ReferralState(referral.state) in HELD:
-            assert holders[0].id == referral.approach_id, " ".join(self.happened)
+            assert holders[0].id == referral.recipient_id, " ".join(self.happened)
 
 
 NAMES = [
@@ -265,8 +271,8 @@ NAMES = [
     "urgency",
     "in house",
     "take in hand",
-    "climb",
-    "climb",
+    "escalate",
+    "escalate",
     "breach",
     "breach",
     "result",
@@ -342,7 +348,7 @@ async def test_the_database_refuses_it_too(stage: Stage, what: str) -> None:
     address = stage.settings.database_url
     assert address is not None
     async with await psycopg.AsyncConnection.connect(address) as connection:
-        stop = "UPDATE clocks SET stopped_at = now() WHERE referral_id = %s"
+        stop = "UPDATE deadlines SET stopped_at = now() WHERE referral_id = %s"
         await connection.execute(stop, (referral_id,))
         if what == "no clock at all":
             # Of what is not urgent it may stand still; then it cannot become urgent.

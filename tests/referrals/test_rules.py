@@ -20,17 +20,17 @@ from app.definitions.risk import Urgency
 from app.referrals.channels.primero.mapping import NameOrder, Script, parts_of_name, say
 from app.referrals.channels.webhook.signing import BadEvent, StaleEvent, check, headers_for, key_of
 from app.referrals.consent.rules import (
+    Addressee,
     ConsentWithdrawn,
     Given,
     NotConsented,
-    Recipient,
     Withheld,
     fields_for,
     ground_for,
 )
 from app.referrals.deadlines.due import due_at, read_duration
 from app.referrals.directory.finding import Candidate, Sought, find
-from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, climb
+from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import SHIPPED, load
 from app.referrals.protocol import check_against_form, read_protocol
 from app.referrals.states import (
@@ -151,8 +151,8 @@ def test_hours_that_never_come() -> None:
 
 # -- consent -----------------------------------------------------------------------------------
 
-HOUSE = Recipient("house", Sector.SHELTER)
-POLICE = Recipient("police", Sector.POLICE)
+HOUSE = Addressee("house", Sector.SHELTER)
+POLICE = Addressee("police", Sector.POLICE)
 
 
 def test_what_may_be_told_to_whom() -> None:
@@ -196,7 +196,7 @@ def test_every_service_is_told_little_enough() -> None:
             assert len(told) < len(every) or service is Service.CHILD_PROTECTION
 
 
-# -- the ladder --------------------------------------------------------------------------------
+# -- the escalation --------------------------------------------------------------------------------
 
 STEPS = [
     Step(StepKind.DUTY_PHONES, 30),
@@ -217,7 +217,7 @@ def test_a_ladder_goes_step_by_step_and_around() -> None:
     )
     around, position, acts = fresh, Position(), []
     for _ in range(8):
-        turn = climb(STEPS, position, around)
+        turn = next_turn(STEPS, position, around)
         acts.append(turn.act)
         position = turn.position
         # Who was rung in this round is not rung again in it.
@@ -260,7 +260,7 @@ def test_a_ladder_never_stands_still_and_never_spins(surroundings: list[Around])
     """Whatever there is at each turn: it always has something to do, and moves on."""
     position, waited, agencies = Position(), 0, 0
     for around in surroundings:
-        turn = climb(STEPS, position, around)
+        turn = next_turn(STEPS, position, around)
         if turn.act is Act.NEXT_AGENCY:
             agencies += 1
             assert around.more_agencies
@@ -463,9 +463,9 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
     for protocol in found.protocols.values():
         assert protocol.example, "shipped as examples, to be confirmed"
         for rule in protocol.urgencies:
-            assert all(len(clock.source) > 10 for clock in rule.clocks)
+            assert all(len(clock.source) > 10 for clock in rule.deadlines)
         within = [
-            next(c.within for c in protocol.rule(u).clocks if c.clock == "acknowledge")
+            next(c.within for c in protocol.rule(u).deadlines if c.deadline == "acknowledge")
             for u in Urgency
         ]
         assert within == [
@@ -475,14 +475,18 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
             timedelta(days=7),
         ]
         assert protocol.rule("immediate").telephone_first
-        assert all(len(rule.ladder_source) > 10 for rule in protocol.urgencies)
+        assert all(len(rule.escalation_source) > 10 for rule in protocol.urgencies)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ("within: PT15M,", "within: 15,", "is not a duration"),
-        ("{clock: acknowledge, within: PT15", "{clock: seen, within: PT15", "is listed twice"),
+        (
+            "{deadline: acknowledge, within: PT15",
+            "{deadline: seen, within: PT15",
+            "is listed twice",
+        ),
         ("  - urgency: routine", "  - urgency: urgent", "list each urgency exactly once"),
         ('working_hours: "Mo-Fr', 'working_hours: "Mo-Fx', "are not opening hours"),
         ("timezone: Europe/Belgrade", "timezone: Europe/Nowhere", "is not an IANA time zone"),
@@ -503,7 +507,7 @@ def test_the_shipped_ones_say_where_each_number_comes_from() -> None:
         (
             "      - {step: messages, wait: 86400}\n",
             "",
-            "the ladder needs duty_phones or messages",
+            "the escalation needs duty_phones or messages",
         ),
     ],
 )

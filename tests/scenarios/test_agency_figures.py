@@ -37,19 +37,19 @@ async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> Non
     done = {"agency": "house", "name": "Mira", "outcome": "family_supported"}
     assert (await ana.ask("POST", f"{path}/complete", done)).status_code == 200
     found = await referral_of(ana, made["id"])
-    (clock,) = [c for c in found["clocks"] if c["kind"] == "feedback"]
+    (clock,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
     assert clock["stopped_at"] is None
     refused = await ana.ask("POST", f"{path}/close", {})
     assert refused.status_code == 422
     assert "waits to hear" in refused.json()["detail"]
     night.stepped.move_to(night.clock.now() + timedelta(days=7, seconds=1))
     await night.settle()
-    told = await night.rows("SELECT for_whom FROM notices WHERE detail->>'clock' = 'feedback'")
+    told = await night.rows("SELECT for_whom FROM notices WHERE detail->>'deadline' = 'feedback'")
     assert {n["for_whom"] for n in told} == {"owner", "supervisors"}
     await ana.sign_in()
     await ana.ask("POST", f"{path}/feedback", {"words": "The teacher was rung."})
     found = await referral_of(ana, made["id"])
-    (clock,) = [c for c in found["clocks"] if c["kind"] == "feedback"]
+    (clock,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
     assert clock["stopped_at"] is not None
     assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
     # It is ours to tell: the agency's figures say nothing of it.

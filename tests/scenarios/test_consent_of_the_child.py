@@ -188,7 +188,7 @@ async def test_not_to_this_agency_takes_it_away_for_the_brother_too(night: Stage
     assert (await ana.ask("POST", f"/referrals/{marko}/consent", said)).status_code == 200
     for one in (marko, pavle):
         found = await referral_of(ana, one)
-        assert [a["state"] for a in found["approaches"]] == ["withdrawn"], one
+        assert [a["state"] for a in found["recipients"]] == ["withdrawn"], one
 
 
 async def test_taken_back_there_is_no_withdrawal_to_decide(night: Stage) -> None:

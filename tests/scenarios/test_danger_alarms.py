@@ -205,14 +205,14 @@ async def test_raised_to_immediate_the_deadlines_and_the_phones_follow(night: St
     raised = await ana.ask("POST", path, body)
     assert raised.json()["urgency"] == "immediate", raised.text
     found = await referral_of(ana, made["id"])
-    due = {c["kind"]: c for c in found["clocks"]}
+    due = {c["kind"]: c for c in found["deadlines"]}
     opened = datetime.fromisoformat(found["opened_at"])
     assert datetime.fromisoformat(due["acknowledge"]["due_at"]) - opened == timedelta(minutes=15)
     await night.advance(60)
     assert duty.rung == 1
     found = await referral_of(ana, made["id"])
     assert found["state"] == "acknowledged"
-    assert "details" in {c["kind"] for c in found["clocks"]}
+    assert "details" in {c["kind"] for c in found["deadlines"]}
     again = await ana.ask("POST", path, body)
     assert "already" in again.json()["detail"]
 
@@ -242,12 +242,12 @@ async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -
     await skip(night, 0.26)
     await night.advance(10)
     found = await referral_of(ana, made["id"])
-    clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
     assert clock["breached_at"] is not None
     body = {"urgency": "priority", "reason": "The aunt is with her."}
     assert (await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)).status_code == 200
     found = await referral_of(ana, made["id"])
-    clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
     assert clock["breached_at"] is None
     opened = datetime.fromisoformat(found["opened_at"])
     assert datetime.fromisoformat(clock["due_at"]) - opened == timedelta(hours=72)

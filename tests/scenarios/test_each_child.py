@@ -160,13 +160,13 @@ async def test_a_sibling_whom_the_service_does_not_take_goes_elsewhere(night: St
         directly="There is nobody at home.",
     )
     await night.advance(60)
-    asked = [(await referral_of(ana, one["id"]))["approaches"][0]["agency"] for one in made]
+    asked = [(await referral_of(ana, one["id"]))["recipients"][0]["agency"] for one in made]
     assert asked == ["teens", "small"]
     assert (elder.rung, small.rung) == (1, 1)
 
 
 async def test_nobody_answers_for_one_and_each_is_asked_for(night: Stage) -> None:
-    """The phone that is rung for the elder is not answered: the younger has a ladder of his own."""
+    """The phone that is rung for the elder is not answered: the younger has his own escalation."""
     ana = await night.add_counsellor("ana")
     await add_agency(night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,))
     phone(night, CENTRE, picks_up=None)
@@ -176,7 +176,7 @@ async def test_nobody_answers_for_one_and_each_is_asked_for(night: Stage) -> Non
     await night.advance(200)
     for one in made:
         found = await referral_of(ana, one["id"])
-        assert [r["result"] for r in found["rungs"]][:1] == ["no_answer"]
+        assert [r["result"] for r in found["attempts"]][:1] == ["no_answer"]
 
 
 async def test_what_is_only_close_is_confirmed_before_it_is_told(night: Stage) -> None:
@@ -255,7 +255,7 @@ async def test_the_place_that_chooses_the_agency_is_where_the_child_is(night: St
     )
     assert made["answers"]["reason.place"] == "RS-06"
     assert made["to_confirm"] == []
-    assert made["approaches"][0]["agency"] == "novi-sad"
+    assert made["recipients"][0]["agency"] == "novi-sad"
 
 
 async def test_the_reporter_travels_along_where_they_agreed(night: Stage) -> None:

@@ -87,7 +87,7 @@ async def test_a_runaway_who_is_found_elsewhere(night: Stage, post: Mail) -> Non
     await night.advance(60)
     found = await referral_of(ana, again["id"])
     assert (found["state"], second.rung, first.rung) == ("acknowledged", 1, 1)
-    assert [a["agency"] for a in found["approaches"]] == ["nis"]
+    assert [a["agency"] for a in found["recipients"]] == ["nis"]
     link, seen = await opened(night, post, "n@a.example", texts)
     assert "Mila" in seen.text
     await click(night, f"{link}/step", {"kind": "accept", "name": "Nada"})
@@ -150,12 +150,12 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
     await click(night, accepted.headers["location"].partition("?")[0] + "/step", end)
     found = await referral_of(ana, made["id"])
     assert found["state"] == "completed"
-    feedback = next(c for c in found["clocks"] if c["kind"] == "feedback")
+    feedback = next(c for c in found["deadlines"] if c["kind"] == "feedback")
     assert feedback["stopped_at"] is None, "she waits to hear"
     told_ = {"words": "She was rung and thanked."}
     await ana.ask("POST", f"/referrals/{made['id']}/feedback", told_)
     found = await referral_of(ana, made["id"])
-    assert next(c for c in found["clocks"] if c["kind"] == "feedback")["stopped_at"]
+    assert next(c for c in found["deadlines"] if c["kind"] == "feedback")["stopped_at"]
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()
     paper = {
         "purpose": "family",
@@ -216,8 +216,8 @@ async def test_a_stranger_at_the_duty_phone_of_two_siblings(night: Stage, post: 
     assert duty.rung >= 1
     for one in made:
         found = await referral_of(ana, one["id"])
-        assert found["state"] == "acknowledged", found["rungs"]
-        assert [a["agency"] for a in found["approaches"]] == ["centre"], "never rejected"
+        assert found["state"] == "acknowledged", found["attempts"]
+        assert [a["agency"] for a in found["recipients"]] == ["centre"], "never rejected"
     marked = await night.rows("SELECT number FROM duty_phones WHERE doubted_at IS NOT NULL")
     assert [row["number"] for row in marked] == [POLICE]
     _, seen = await opened(night, post, "c@a.example", texts)

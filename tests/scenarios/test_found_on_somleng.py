@@ -345,7 +345,7 @@ async def test_who_talked_with_the_partner_was_transferred(stage: Stage) -> None
 
 
 def list_is_silent(stage: Stage, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """For so long the platform's list does not say what is dialled (an outage of it, clocks that
+    """For so long the platform's list does not say what is dialled (an outage of it, deadlines that
     differ by more than two seconds, two hundred newer calls)."""
     until, real = stage.clock.now() + timedelta(seconds=seconds), Provider.dialled_by
 

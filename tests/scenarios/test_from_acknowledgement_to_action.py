@@ -37,7 +37,7 @@ async def write(who: Counsellor, referral_id: str, **answers: Any) -> None:
 
 async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any]:
     found = await referral_of(who, referral_id)
-    return dict(next(c for c in found["clocks"] if c["kind"] == kind))
+    return dict(next(c for c in found["deadlines"] if c["kind"] == kind))
 
 
 # -- the details follow ----------------------------------------------------------------------------
@@ -79,7 +79,7 @@ async def test_with_one_written_way_the_code_is_said_on_the_telephone(
     heard = next(h.text for h in duty.heard if "Your code is" in h.text)
     code = code_in(heard.replace(" ", ""))
     assert code not in message
-    kept = await night.rows("SELECT payload_sealed FROM rungs WHERE kind = 'phone'")
+    kept = await night.rows("SELECT payload_sealed FROM attempts WHERE kind = 'phone'")
     assert kept[0]["payload_sealed"] is None, "forgotten when the phone is put down"
     shown = await click(night, f"{link}/code", {"code": code})
     assert "Jovana" in (await click(night, link, as_=shown)).text
@@ -108,12 +108,12 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     found = await referral_of(ana, referral_id)
     assert second.rung >= 1
     assert found["state"] == "acknowledged"
-    assert [a["agency"] for a in found["approaches"]] == ["house", "xother"]
-    assert found["approaches"][0]["state"] == "withdrawn"
+    assert [a["agency"] for a in found["recipients"]] == ["house", "xother"]
+    assert found["recipients"][0]["state"] == "withdrawn"
     # The first hears that another has it, and its link says so too.
     assert "taken back" in post.to("duty@house.example")[-1]
     kinds = await night.rows("SELECT kind, detail FROM notices WHERE for_whom = 'supervisors'")
-    assert any(n["kind"] == "breach" and n["detail"]["clock"] == "details" for n in kinds)
+    assert any(n["kind"] == "breach" and n["detail"]["deadline"] == "details" for n in kinds)
 
 
 async def test_a_late_reply_of_the_first_still_counts_while_nobody_else_has_it(
@@ -299,7 +299,7 @@ async def test_a_reply_is_booked_on_the_agency_that_gave_it(night: Stage) -> Non
     mira = {"agency": "house", "name": "Mira"}
     assert (await ana.ask("POST", f"{path}/acknowledge", mira)).status_code == 200
     found = await referral_of(ana, referral_id)
-    states = {a["agency"]: a["state"] for a in found["approaches"]}
+    states = {a["agency"]: a["state"] for a in found["recipients"]}
     assert states == {"house": "acknowledged", "xother": "unanswered"}
     late = {"agency": "xother", "reason": "no_capacity"}
     refused = await ana.ask("POST", f"{path}/reject", late)
@@ -347,7 +347,7 @@ async def test_a_strangers_one_stops_no_help(night: Stage) -> None:
     referral_id = await urgent(night, ana)
     await night.advance(120)
     found = await referral_of(ana, referral_id)
-    assert [r["result"] for r in found["rungs"] if r["kind"] == "phone"] == [
+    assert [r["result"] for r in found["attempts"] if r["kind"] == "phone"] == [
         "not_confirmed",
         "acknowledged",
     ]

@@ -260,7 +260,7 @@ async def test_killed_again_and_again_while_the_ladder_climbs(anyio_backend: str
             assert first.rung == 0
             assert second.rung >= 1
             # Every try is on the referral, with what came of it.
-            assert all(r["result"] for r in found["rungs"]), found["rungs"]
+            assert all(r["result"] for r in found["attempts"]), found["attempts"]
         program.stop()
         verified = program.run("audit", "verify")
         assert verified.returncode == 0, verified.stdout

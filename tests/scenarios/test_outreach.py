@@ -17,7 +17,7 @@ async def ask(who: Counsellor, referral_id: str, at: datetime) -> Any:
 
 async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any] | None:
     found = await referral_of(who, referral_id)
-    return next((c for c in found["clocks"] if c["kind"] == kind), None)
+    return next((c for c in found["deadlines"] if c["kind"] == kind), None)
 
 
 async def test_no_team_is_sent_on_a_draft_without_a_ground(night: Stage) -> None:
@@ -59,7 +59,7 @@ async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
     night.stepped.move_to(due + timedelta(seconds=1))
     await night.settle()
     told = await night.rows("SELECT for_whom, detail FROM notices WHERE kind = 'breach'")
-    assert {n["for_whom"] for n in told if n["detail"]["clock"] == "team"} == {
+    assert {n["for_whom"] for n in told if n["detail"]["deadline"] == "team"} == {
         "owner",
         "supervisors",
     }

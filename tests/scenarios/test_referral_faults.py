@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.referrals.models import Rung
+from app.referrals.models import Attempt
 from app.telephony.counsellor.leg_jobs import known_sids
 from app.work import PROGRAM
 from tests.scenarios.helpline import (
@@ -56,7 +56,7 @@ async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
     await night.advance(60)
     found = await referral_of(ana, made["id"])
     if down == "both":
-        # Neither way led to anybody: the ladder does not wait for an answer that cannot come.
+        # Neither way led to anybody: the escalation does not wait for an answer that cannot come.
         assert other.rung == 1, story(found)
         assert found["state"] == "acknowledged"
     else:
@@ -72,7 +72,7 @@ async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
 
 
 async def test_no_mail_server_is_set(stage: Stage) -> None:
-    """Without HELPLINE_SMTP_URL no e-mail leaves: the ladder knows, and goes on."""
+    """Without HELPLINE_SMTP_URL no e-mail leaves: the escalation knows, and goes on."""
     ana = await stage.add_counsellor("ana")
     await add_agency(stage, "house", "shelter", email="a@house.example")
     await add_agency(stage, "other", "shelter", phones=("+381113000009",))
@@ -118,22 +118,22 @@ async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) ->
     await night.settle()
     # As the row stands when the process dies between the commit and the end of the talk.
     async with transaction(night.ground, PROGRAM) as work:
-        rung = (await work.session.execute(select(Rung.id))).one()
+        attempt = (await work.session.execute(select(Attempt.id))).one()
         await work.session.execute(
-            update(Rung).values(sending="sending", sent_at=work.now, tries=1)
+            update(Attempt).values(sending="sending", sent_at=work.now, tries=1)
         )
-        work.defer("referrals:send_mail", rung_id=str(rung.id))
+        work.defer("referrals:send_mail", attempt_id=str(attempt.id))
     post.answer = "250 OK"
     await night.advance(50)
     assert post.messages == []
     await night.advance(20)
     assert len(post.messages) == 1
-    assert rung.id.hex in post.ids[0].replace("-", "")
+    assert attempt.id.hex in post.ids[0].replace("-", "")
     assert (await referral_of(ana, made["id"]))["state"] == "delivered"
 
 
 async def test_lost_jobs_are_caught(night: Stage) -> None:
-    """Whatever became of the job, a clock is written and a ladder climbs."""
+    """Whatever became of the job, a clock is written and a escalation escalates."""
     ana = await night.add_counsellor("ana")
     await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
     phone(night, "+381113000001", picks_up=None)
@@ -152,7 +152,7 @@ async def test_lost_jobs_are_caught(night: Stage) -> None:
     await night._watch.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     await night.advance(930)
     found = await referral_of(ana, other["id"])
-    assert "clock breached" in " ".join(story(found))
+    assert "deadline missed" in " ".join(story(found))
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
 
 
@@ -173,7 +173,7 @@ async def test_restarted_in_the_middle_of_the_ladder(night: Stage, post: Mail) -
     await night.advance(30)
     assert len(post.messages) == 1
     found = await referral_of(ana, referral_id)
-    assert [r["kind"] for r in found["rungs"]][:4] == ["phone", "phone", "email", "sms"]
+    assert [r["kind"] for r in found["attempts"]][:4] == ["phone", "phone", "email", "sms"]
 
 
 # -- links -------------------------------------------------------------------------------------
@@ -236,9 +236,9 @@ async def test_a_link_that_is_not_one(night: Stage, post: Mail) -> None:
         assert answer.status_code == 404, wrong[:20]
         assert "R-" not in answer.text
     # No token can be read back from the database.
-    rows = await night.rows("SELECT token_key, payload_sealed FROM links, rungs")
+    rows = await night.rows("SELECT token_key, payload_sealed FROM links, attempts")
     assert all(token.encode() not in bytes(r["token_key"]) for r in rows)
-    stored = await night.rows("SELECT payload_sealed FROM rungs")
+    stored = await night.rows("SELECT payload_sealed FROM attempts")
     assert all(r["payload_sealed"] is None for r in stored), "forgotten once it is sent"
     assert hashlib.sha256(token.encode()).digest() not in [r["token_key"] for r in rows]
 
@@ -354,7 +354,7 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
     assert (old["protocol_version"], new["protocol_version"]) == (2, 3)
 
     def minutes(found: dict[str, Any]) -> float:
-        clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
+        clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
         began, due = (datetime.fromisoformat(clock[k]) for k in ("started_at", "due_at"))
         return (due - began).total_seconds() / 60
 

@@ -224,7 +224,7 @@ async def test_a_rejection_by_machine_goes_to_the_next(night: Stage, receiver: R
     refused = event(found["code"], 1, "referral.rejected", reason="no_capacity")
     assert (await told(night, secret, refused)).json()["state"] == "sent"
     found = await referral_of(ana, found["id"])
-    assert found["approaches"][-1]["agency"] == "next"
+    assert found["recipients"][-1]["agency"] == "next"
 
 
 async def test_withdrawn_consent_reaches_the_machine_too(night: Stage, receiver: Receiver) -> None:
@@ -388,8 +388,8 @@ async def test_primero_rejects_and_the_next_is_asked(
     there.only.update(status="rejected", rejected_reason="No bed")
     await night.advance(130)
     found = await referral_of(ana, made["id"])
-    assert found["approaches"][0]["state"] == "rejected"
-    assert found["approaches"][1]["agency"] == "other"
+    assert found["recipients"][0]["state"] == "rejected"
+    assert found["recipients"][1]["agency"] == "other"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Urgent cases reach somebody who acts: by phone, by message, by link, up the ladder."""
+"""Urgent cases reach somebody who acts: by phone, by message, by link, up the escalation."""
 
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -99,7 +99,7 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
 
     await stage.advance(120)
     found = await referral_of(ana, referral_id)
-    tried = [r["result"] for r in found["rungs"] if r["purpose"] == "ladder"]
+    tried = [r["result"] for r in found["attempts"] if r["purpose"] == "escalation"]
     assert tried == ["no_answer", "machine", "acknowledged"]
     assert found["state"] == "acknowledged"
     assert third.rung == 1
@@ -152,8 +152,8 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     found = await referral_of(ana, referral_id)
     assert other.rung == 1
     assert found["state"] == "acknowledged"
-    assert [a["agency"] for a in found["approaches"]] == ["safe-house", "other-house"]
-    clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
+    assert [a["agency"] for a in found["recipients"]] == ["safe-house", "other-house"]
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
     due, opened = (datetime.fromisoformat(t) for t in (clock["due_at"], found["opened_at"]))
     assert due - opened == timedelta(minutes=15)
     told = await ana.ask(
@@ -178,10 +178,10 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     assert done.json()["state"] == "in_progress"
     # The second house has no address for messages: the form is handed over on paper, and only
     # then its clock stops. What the first one got does not count for the second.
-    written_clock = next(
-        c for c in (await referral_of(ana, referral_id))["clocks"] if c["kind"] == "written"
+    written_deadline = next(
+        c for c in (await referral_of(ana, referral_id))["deadlines"] if c["kind"] == "written"
     )
-    assert written_clock["stopped_at"] is None
+    assert written_deadline["stopped_at"] is None
     mute = await ana.ask("POST", f"/referrals/{referral_id}/written", {})
     assert (mute.status_code, "on paper" in mute.json()["detail"]) == (409, True)
     again = await ana.ask("POST", f"/referrals/{referral_id}/written", {"on_paper": True})
@@ -221,8 +221,8 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         assert words in whole[at:], words
         at = whole.index(words, at)
     found = await referral_of(ana, referral_id)
-    assert all(c["stopped_at"] for c in found["clocks"])
-    assert all(c["breached_at"] is None for c in found["clocks"])
+    assert all(c["stopped_at"] for c in found["deadlines"])
+    assert all(c["breached_at"] is None for c in found["deadlines"])
     told_to = [(d["to"], d["how"]) for d in found["disclosures"]]
     assert ("Safe House", "link by email") in told_to
     assert all("danger.suspected" not in d["fields"] for d in found["disclosures"])
@@ -264,7 +264,7 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
     await night.advance(700)
     found = await referral_of(ana, referral_id)
-    tried = [(r["agency"], r["kind"]) for r in found["rungs"]]
+    tried = [(r["agency"], r["kind"]) for r in found["attempts"]]
     assert tried[:7] == [
         ("First", "phone"),
         ("First", "email"),
@@ -278,7 +278,7 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     assert ("First", "phone") in tried[7:], "it goes around again"
     # Nobody is tried again within a minute.
     times: dict[tuple[str, str], list[Any]] = {}
-    for row in await night.rows("SELECT target, kind, wanted_at FROM rungs ORDER BY number"):
+    for row in await night.rows("SELECT target, kind, wanted_at FROM attempts ORDER BY number"):
         times.setdefault((row["target"], row["kind"]), []).append(row["wanted_at"])
     for first_and_later in times.values():
         for earlier, later in pairwise(first_and_later):
@@ -286,7 +286,7 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     # The quarter of an hour is over: a breach is an event, and somebody is told of it.
     await night.advance(300)
     found = await referral_of(ana, referral_id)
-    assert "clock breached" in " ".join(story(found))
+    assert "deadline missed" in " ".join(story(found))
     kinds = {r["kind"] for r in await night.rows("SELECT kind FROM notices")}
     assert {"breach", "escalated", "override"} <= kinds
     # Then the director lifts the phone: our own house has it, and an agency still has to.
@@ -296,14 +296,14 @@ async def test_the_ladder_climbs_until_a_person_acknowledges(night: Stage, post:
     await night.advance(30)
     found = await referral_of(ana, referral_id)
     assert found["house_has_it"], story(found)
-    running = [c["kind"] for c in found["clocks"] if c["stopped_at"] is None]
+    running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
     assert "hand_over" in running
-    # Nobody takes it over in time: the ladder begins anew.
+    # Nobody takes it over in time: the escalation begins anew.
     director.picks_up = None
     await night.advance(1000)
     found = await referral_of(ana, referral_id)
     assert not found["house_has_it"]
-    running = [c["kind"] for c in found["clocks"] if c["stopped_at"] is None]
+    running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
     assert "acknowledge" in running
 
 
@@ -319,7 +319,7 @@ async def test_nothing_is_sent_without_consent_or_a_recorded_ground(night: Stage
     draft = (await by_hand(ana))["id"]
     refused = await ana.ask("POST", f"/referrals/{draft}/send", {})
     assert (refused.status_code, refused.json()["error"]) == (409, "NotConsented")
-    assert await night.rows("SELECT 1 FROM rungs UNION ALL SELECT 1 FROM approaches") == []
+    assert await night.rows("SELECT 1 FROM attempts UNION ALL SELECT 1 FROM recipients") == []
 
     # Consent for services only: an authority is not told, a service is.
     consent = {"given_by": "child", "scope": ["services"]}
@@ -397,7 +397,7 @@ async def test_consent_withdrawn_reaches_everybody_who_was_told(night: Stage, po
     assert "withdrawn" in tried.text or tried.status_code in (200, 303)
     found = await referral_of(ana, referral_id)
     assert found["state"] == "consent_withdrawn"
-    assert all(c["stopped_at"] for c in found["clocks"])
+    assert all(c["stopped_at"] for c in found["deadlines"])
     for verb, body in (("send", {"agency": "house"}), ("written", {}), ("consent", consent)):
         answer = await ana.ask("POST", f"/referrals/{referral_id}/{verb}", body)
         assert answer.status_code in (404, 409), (verb, answer.text)
@@ -419,8 +419,8 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     referral_id = await urgent(night, ana)
     await night.advance(40)
     found = await referral_of(ana, referral_id)
-    assert [r["result"] for r in found["rungs"]] == ["wrong_number", "wants_to_be_called_back"]
-    assert [(a["agency"], a["reason"]) for a in found["approaches"]] == [("house", None)]
+    assert [r["result"] for r in found["attempts"]] == ["wrong_number", "wants_to_be_called_back"]
+    assert [(a["agency"], a["reason"]) for a in found["recipients"]] == [("house", None)]
     assert other.rung == 0
     assert found["state"] == "sent", "wanting to be called back is not acknowledging"
     kinds = [r["kind"] for r in await night.rows("SELECT kind FROM notices ORDER BY at")]
@@ -429,7 +429,7 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert [r["number"] for r in doubted] == [numbers[0]]
     shown = await page(night, ana, "/agencies")
     assert f"wrong number? {numbers[0]}" in shown.text
-    # The ladder waits for the call back, and then goes on.
+    # The escalation waits for the call back, and then goes on.
     second.presses = "1"
     await night.advance(400)
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
@@ -623,7 +623,7 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     await night.advance(40)
     found = await referral_of(ana, made["id"])
     assert found["family_first"] == ["mobile_outreach", "family_support"]
-    assert found["approaches"][0]["agency"] == "team"
+    assert found["recipients"][0]["agency"] == "team"
     assert house.rung == 0
     # The team goes there; "separation prevented" is counted.
     place = {
@@ -664,7 +664,7 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     direct = await by_hand(
         ana, answers=answers, override=OVERRIDE, send=True, directly="No home to go back to."
     )
-    assert (await referral_of(ana, direct["id"]))["approaches"][0]["agency"] == "house"
+    assert (await referral_of(ana, direct["id"]))["recipients"][0]["agency"] == "house"
 
 
 @pytest.mark.parametrize("urgency", ["immediate", "priority"])
@@ -689,11 +689,11 @@ async def test_what_comes_back_is_never_left_lying(night: Stage, urgency: str) -
         {"agency": "house-1", "reason": "no_capacity", "words": "full"},
     )
     found = await referral_of(ana, referral_id)
-    clock = next(c for c in found["clocks"] if c["kind"] == "acknowledge")
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
     assert clock["stopped_at"] is None
     if urgency == "immediate":
         assert back.json()["state"] == "sent"
-        assert found["approaches"][-1]["agency"] == "house-2"
+        assert found["recipients"][-1]["agency"] == "house-2"
     else:
         assert back.json()["state"] == "rejected"
         notices = await night.rows("SELECT kind, for_whom FROM notices")
@@ -712,7 +712,7 @@ async def test_nobody_fits_and_our_own_house_is_asked(night: Stage) -> None:
     await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert found["house_has_it"]
-    assert found["rungs"][0]["result"] == "acknowledged"
+    assert found["attempts"][0]["result"] == "acknowledged"
     # A supervisor adds an agency, and sends it there.
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     phone(night, "+381113000001", presses="1")
@@ -720,7 +720,7 @@ async def test_nobody_fits_and_our_own_house_is_asked(night: Stage) -> None:
     await night.advance(40)
     found = await referral_of(ana, referral_id)
     assert (found["state"], found["house_has_it"]) == ("acknowledged", False), story(found)
-    assert found["approaches"][-1]["agency"] == "house"
+    assert found["recipients"][-1]["agency"] == "house"
 
 
 async def test_each_sees_what_is_theirs(night: Stage) -> None:
@@ -749,7 +749,7 @@ async def test_each_sees_what_is_theirs(night: Stage) -> None:
     assert (await bora.ask("GET", f"/referrals/{referral_id}")).status_code == 200
 
 
-async def test_the_clocks_of_all_referrals_the_nearest_first(night: Stage) -> None:
+async def test_the_deadlines_of_all_referrals_the_nearest_first(night: Stage) -> None:
     ana = await night.add_counsellor("ana")
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     late = await by_hand(ana, urgency="routine")
@@ -759,7 +759,7 @@ async def test_the_clocks_of_all_referrals_the_nearest_first(night: Stage) -> No
     assert shown.index(codes[0]) < shown.index(codes[1])
     await skip(night, 0.3)
     rows = await night.rows(
-        "SELECT kind, breached_at, due_at FROM clocks WHERE breached_at > due_at"
+        "SELECT kind, breached_at, due_at FROM deadlines WHERE breached_at > due_at"
     )
     assert [r["kind"] for r in rows] == ["acknowledge"]
     assert (rows[0]["breached_at"] - rows[0]["due_at"]).total_seconds() < 200
@@ -780,7 +780,7 @@ async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, po
     await ana.sign_in()
     found = await referral_of(ana, made["id"])
     assert found["state"] == "expired", story(found)
-    assert "clock breached" in " ".join(story(found))
+    assert "deadline missed" in " ".join(story(found))
     notices = await night.rows("SELECT kind, for_whom FROM notices")
     assert ("breach", "owner") in {(n["kind"], n["for_whom"]) for n in notices}
     # A late answer is an answer all the same.

@@ -40,8 +40,8 @@ async def test_less_consent_silences_who_did_not_answer(night: Stage, post: Mail
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(200)
     found = await referral_of(ana, made["id"])
-    assert [a["agency"] for a in found["approaches"]] == ["house", "other"]
-    assert found["approaches"][0]["state"] == "unanswered"
+    assert [a["agency"] for a in found["recipients"]] == ["house", "other"]
+    assert found["recipients"][0]["state"] == "unanswered"
     before = len(post.to("a@house.example"))
     path = f"/referrals/{made['id']}"
     assert (await ana.ask("POST", f"{path}/consent", NOT_HOUSE)).status_code == 200
@@ -52,9 +52,11 @@ async def test_less_consent_silences_who_did_not_answer(night: Stage, post: Mail
     assert "This referral is over" in late.text
     found = await referral_of(ana, made["id"])
     assert found["state"] in ("sent", "delivered")
-    assert found["approaches"][0]["state"] == "withdrawn"
-    assert found["approaches"][1]["state"] in ("offered", "delivered")
-    assert [c["kind"] for c in found["clocks"] if c["stopped_at"] is None].count("acknowledge") == 1
+    assert found["recipients"][0]["state"] == "withdrawn"
+    assert found["recipients"][1]["state"] in ("offered", "delivered")
+    assert [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None].count(
+        "acknowledge"
+    ) == 1
     # Said again, it is not told again.
     await ana.ask("POST", f"{path}/consent", NOT_HOUSE)
     await night.advance(5)
@@ -73,7 +75,7 @@ async def test_less_consent_offers_nothing_anew_that_is_done(night: Stage, post:
     await night.advance(5)
     found = await referral_of(ana, made["id"])
     assert (found["state"], found["outcome"]) == ("completed", "placed_shelter")
-    assert [a["state"] for a in found["approaches"]] == ["completed"]
+    assert [a["state"] for a in found["recipients"]] == ["completed"]
     assert not post.to("a@other.example")
     # The offer, a link to the details, and that it is asked no longer.
     assert len(post.to("a@house.example")) == 3
@@ -91,21 +93,21 @@ async def test_who_was_not_found_has_yet_to_be_seen(night: Stage, post: Mail) ->
     )
     path = f"/referrals/{made['id']}"
 
-    async def seen_clock_runs() -> bool:
+    async def seen_deadline_runs() -> bool:
         found = await referral_of(ana, made["id"])
-        clock = next(c for c in found["clocks"] if c["kind"] == "seen")
+        clock = next(c for c in found["deadlines"] if c["kind"] == "seen")
         return clock["stopped_at"] is None
 
-    assert await seen_clock_runs()
+    assert await seen_deadline_runs()
     await ana.ask("POST", f"{path}/send", {"agency": "other"})
     await ana.ask("POST", f"{path}/accept", {"agency": "other", "name": "X"})
-    assert await seen_clock_runs()
+    assert await seen_deadline_runs()
     # An outcome that rests on having met the child stops it; sent on unseen, it runs again.
     placed = {"agency": "other", "outcome": "placed_shelter", "name": "X"}
     await ana.ask("POST", f"{path}/complete", placed)
-    assert not await seen_clock_runs()
+    assert not await seen_deadline_runs()
     await ana.ask("POST", f"{path}/send", {"agency": "house"})
-    assert await seen_clock_runs()
+    assert await seen_deadline_runs()
 
 
 async def test_our_own_supervisor_reads_that_they_have_it(night: Stage, post: Mail) -> None:

@@ -118,7 +118,7 @@ async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(
     assert (await referral_of(ana, first["id"]))["code"] in unseen.json()["detail"]
     second = await by_hand(ana, contact_id=contact, override=OVERRIDE, send=True, seen_open=True)
     found = await referral_of(ana, second["id"])
-    assert [a["agency"] for a in found["approaches"]] == ["other"]
+    assert [a["agency"] for a in found["recipients"]] == ["other"]
     by_name = await ana.ask("POST", f"/referrals/{second['id']}/send", {"agency": "house"})
     assert by_name.json()["error"] == "Withheld"
     # An override that names it goes there, and says so where it is read.
@@ -153,9 +153,9 @@ async def test_whom_it_may_not_reach_any_more_is_asked_no_longer(night: Stage, p
     assert (await ana.ask("POST", f"/referrals/{made['id']}/consent", less)).status_code == 200
     await night.advance(5)
     found = await referral_of(ana, made["id"])
-    first = found["approaches"][0]
+    first = found["recipients"][0]
     assert (first["agency"], first["state"]) == ("house", "withdrawn")
-    assert found["approaches"][-1]["agency"] == "other"
+    assert found["recipients"][-1]["agency"] == "other"
     assert "taken back" in post.to("a@house.example")[-1]
     gone = await click(night, link_in(post.to("a@house.example")[0]))
     assert 'value="acknowledge"' not in gone.text
@@ -357,7 +357,7 @@ async def test_houses_that_nobody_answers_at_night(night: Stage) -> None:
     referral_id = await urgent(night, ana)
     await night.advance(1500)
     found = await referral_of(ana, referral_id)
-    assert found["approaches"] == []
+    assert found["recipients"] == []
     assert len(found["events"]) < 25, len(found["events"])
     kinds = [r["kind"] for r in await night.rows("SELECT kind FROM notices")]
     assert "nobody_left" in kinds
@@ -377,9 +377,9 @@ async def test_a_mail_server_that_never_says_whether_it_took_it(night: Stage, po
     post.hangs_up_after_data = True
     await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(900)
-    rungs = await night.rows("SELECT tries FROM rungs WHERE kind = 'email'")
-    assert max(r["tries"] for r in rungs) <= 3
-    assert len(post.messages) <= 3 * len(rungs)
+    attempts = await night.rows("SELECT tries FROM attempts WHERE kind = 'email'")
+    assert max(r["tries"] for r in attempts) <= 3
+    assert len(post.messages) <= 3 * len(attempts)
 
 
 async def test_our_own_people_are_in_the_ladder_and_nowhere_else(night: Stage) -> None:
@@ -393,7 +393,7 @@ async def test_our_own_people_are_in_the_ladder_and_nowhere_else(night: Stage) -
     refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "on-call"})
     assert refused.status_code == 422
     await ana.ask("POST", f"/referrals/{made['id']}/send", {})
-    # What stops a ladder was said by somebody.
+    # What stops a escalation was said by somebody.
     for verb in ("acknowledge", "accept", "progress", "complete"):
         answer = await ana.ask("POST", f"/referrals/{made['id']}/{verb}", {})
         assert answer.status_code == 422, verb
@@ -431,7 +431,7 @@ async def test_known_only_later_that_the_child_is_small(night: Stage) -> None:
     await ana.ask("PUT", f"/referrals/{made['id']}/answers", {"changes": [change]})
     await ana.ask("POST", f"/referrals/{made['id']}/send", {})
     found = await referral_of(ana, made["id"])
-    assert found["approaches"][0]["agency"] == "team"
+    assert found["recipients"][0]["agency"] == "team"
     assert found["separation_risk"]
 
 
@@ -453,8 +453,8 @@ async def test_not_without_end(night: Stage, post: Mail, kind: str) -> None:
         await night.advance(61)
     assert "on its way already" in sent[1].text
     assert any("too often today" in answer.text for answer in sent)
-    rungs = await night.rows("SELECT count(*) AS n FROM rungs WHERE purpose = %s", kind)
-    assert rungs[0]["n"] <= 20
+    attempts = await night.rows("SELECT count(*) AS n FROM attempts WHERE purpose = %s", kind)
+    assert attempts[0]["n"] <= 20
 
 
 async def test_numbers_of_how_agencies_answer(night: Stage, post: Mail) -> None:
@@ -583,23 +583,23 @@ async def test_a_key_that_is_told_after_the_end_of_the_leg(night: Stage) -> None
     night.exchange.knobs.turn("delay", "/pressed", times=1, seconds=3)
     referral_id = await urgent(night, ana)
     await night.advance(5)
-    rung = (await night.rows("SELECT id FROM rungs"))[0]["id"]
+    rung = (await night.rows("SELECT id FROM attempts"))[0]["id"]
     leg = next(leg for leg in night.exchange.legs.values() if leg.to == "+381113000001")
     # The end overtakes the key.
     base = f"{night.settings.public_url}/telephony/duty/{rung}"
     fields = [*night.exchange.leg_fields(leg)]
     ended = [(k, "completed" if k == "CallStatus" else v) for k, v in fields]
     await night.exchange.sender.call_back(f"{base}/status", ended)
-    assert (await referral_of(ana, referral_id))["rungs"][0]["result"] == "nobody_pressed_a_key"
+    assert (await referral_of(ana, referral_id))["attempts"][0]["result"] == "nobody_pressed_a_key"
     # Key 1 is not yet a yes: the question after it was never heard.
     await night.exchange.sender.call_back(f"{base}/pressed?n=1", [*fields, ("Digits", "1")])
-    assert (await referral_of(ana, referral_id))["rungs"][0]["result"] == "nobody_pressed_a_key"
+    assert (await referral_of(ana, referral_id))["attempts"][0]["result"] == "nobody_pressed_a_key"
     confirming = str(4 + rung.int % 6)
     pressed = [*fields, ("Digits", confirming)]
     await night.exchange.sender.call_back(f"{base}/pressed?n=11", pressed)
     found = await referral_of(ana, referral_id)
     assert found["state"] == "acknowledged"
-    assert found["rungs"][0]["result"] == "acknowledged"
+    assert found["attempts"][0]["result"] == "acknowledged"
 
 
 async def test_at_the_change_of_a_shift_nobody_is_skipped(night: Stage) -> None:
@@ -632,7 +632,7 @@ async def test_our_own_house_is_nobodys_deputy(night: Stage) -> None:
     referral_id = await urgent(night, ana)
     await night.advance(60)
     found = await referral_of(ana, referral_id)
-    assert found["approaches"] == []
+    assert found["recipients"] == []
     assert found["house_has_it"]
 
 
@@ -704,7 +704,7 @@ async def test_what_one_has_done_with_can_be_sent_on(night: Stage, post: Mail) -
     sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "other"})
     assert sent.json()["state"] == "sent"
     found = await referral_of(ana, made["id"])
-    assert [c["kind"] for c in found["clocks"] if c["stopped_at"] is None].count("acknowledge")
+    assert [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None].count("acknowledge")
     assert found["outcome"] is None
 
 

@@ -12,23 +12,23 @@ from app.calls.hours import is_open
 from app.errors import TooMany
 from app.referrals.models import (
     Agency,
-    Approach,
+    Attempt,
     Delivery,
     Dispatch,
     DutyPhone,
     Link,
+    Recipient,
     Referral,
-    Rung,
 )
 from app.referrals.spoken import language_for
 from app.referrals.states import (
-    LIVE_APPROACH,
-    ApproachState,
+    LIVE_RECIPIENT,
+    AttemptKind,
+    AttemptResult,
     DispatchState,
     NoticeKind,
     Purpose,
-    RungKind,
-    RungResult,
+    RecipientState,
 )
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.work import Work
@@ -42,34 +42,34 @@ _APART = timedelta(seconds=60)
 async def _next_number(work: Work, referral: Referral) -> int:
     await work.session.flush()
     found: int | None = await work.session.scalar(
-        select(func.max(Rung.number)).where(Rung.referral_id == referral.id)
+        select(func.max(Attempt.number)).where(Attempt.referral_id == referral.id)
     )
     return (found or 0) + 1
 
 
-async def add_rung(
+async def add_attempt(
     work: Work,
     referral: Referral,
     agency: Agency,
-    kind: RungKind,
+    kind: AttemptKind,
     target: str,
     *,
-    purpose: Purpose = Purpose.LADDER,
-    approach_id: UUID | None = None,
+    purpose: Purpose = Purpose.ESCALATION,
+    recipient_id: UUID | None = None,
     seconds: int = 30,
     payload: dict[str, Any] | None = None,
-) -> Rung:
+) -> Attempt:
     """Add one attempt to reach a person; a job sends it after the commit."""
-    rung_id = uuid4()
-    sealed = _sealed(work, rung_id, payload) if payload is not None else None
-    rung = Rung(
-        id=rung_id,
+    attempt_id = uuid4()
+    sealed = _sealed(work, attempt_id, payload) if payload is not None else None
+    attempt = Attempt(
+        id=attempt_id,
         referral_id=referral.id,
-        approach_id=approach_id,
+        recipient_id=recipient_id,
         agency_id=agency.id,
         number=await _next_number(work, referral),
         turn=referral.turn,
-        round=referral.ladder_round,
+        round=referral.escalation_round,
         purpose=purpose.value,
         kind=kind.value,
         payload_sealed=sealed,
@@ -81,34 +81,36 @@ async def add_rung(
         asks=0,
         tries=0,
     )
-    work.session.add(rung)
+    work.session.add(attempt)
     await work.session.flush()
     task = {
-        RungKind.PHONE: "telephony:ring_duty_phone",
-        RungKind.SMS: "telephony:send_message",
-        RungKind.EMAIL: "referrals:send_mail",
+        AttemptKind.PHONE: "telephony:ring_duty_phone",
+        AttemptKind.SMS: "telephony:send_message",
+        AttemptKind.EMAIL: "referrals:send_mail",
     }[kind]
-    work.defer(task, rung_id=str(rung.id))
+    work.defer(task, attempt_id=str(attempt.id))
     work.announce("referrals")
-    return rung
+    return attempt
 
 
-def _sealed(work: Work, rung_id: UUID, payload: dict[str, Any]) -> bytes:
+def _sealed(work: Work, attempt_id: UUID, payload: dict[str, Any]) -> bytes:
     return work.keys.seal(
-        json.dumps(payload).encode(), table="rungs", column="payload_sealed", row=rung_id
+        json.dumps(payload).encode(), table="attempts", column="payload_sealed", row=attempt_id
     )
 
 
-def keep_payload(work: Work, rung: Rung, payload: dict[str, Any]) -> None:
+def keep_payload(work: Work, attempt: Attempt, payload: dict[str, Any]) -> None:
     """Keep, sealed, what only the message may hold; its document can be requested again."""
-    rung.payload_sealed = _sealed(work, rung.id, payload)
+    attempt.payload_sealed = _sealed(work, attempt.id, payload)
 
 
-def payload_of(work: Work, rung: Rung) -> dict[str, Any]:
+def payload_of(work: Work, attempt: Attempt) -> dict[str, Any]:
     """Return what only the message may hold."""
-    if rung.payload_sealed is None:
+    if attempt.payload_sealed is None:
         return {}
-    body = work.keys.open(rung.payload_sealed, table="rungs", column="payload_sealed", row=rung.id)
+    body = work.keys.open(
+        attempt.payload_sealed, table="attempts", column="payload_sealed", row=attempt.id
+    )
     found: dict[str, Any] = json.loads(body)
     return found
 
@@ -133,7 +135,7 @@ def add_link(
     work: Work,
     referral: Referral,
     agency_id: UUID,
-    approach_id: UUID | None,
+    recipient_id: UUID | None,
     channel: str,
     *,
     lives: timedelta,
@@ -147,7 +149,7 @@ def add_link(
         id=link_id,
         code_of=link_id,
         referral_id=referral.id,
-        approach_id=approach_id,
+        recipient_id=recipient_id,
         agency_id=agency_id,
         channel=channel,
         created_at=work.now,
@@ -164,10 +166,10 @@ async def send_links(
     work: Work,
     referral: Referral,
     agency: Agency,
-    approach_id: UUID | None,
+    recipient_id: UUID | None,
     *,
     lives: timedelta,
-    purpose: Purpose = Purpose.LADDER,
+    purpose: Purpose = Purpose.ESCALATION,
 ) -> int:
     """Send an SMS and an e-mail, each with its own link and the code for the other's link.
 
@@ -175,61 +177,63 @@ async def send_links(
     """
     ways = {}
     if agency.email:
-        ways[RungKind.EMAIL] = agency.email
+        ways[AttemptKind.EMAIL] = agency.email
     if agency.sms:
-        ways[RungKind.SMS] = agency.sms
+        ways[AttemptKind.SMS] = agency.sms
     codes = {kind: new_code() for kind in ways} if len(ways) == 2 else {}
-    other = {RungKind.SMS: RungKind.EMAIL, RungKind.EMAIL: RungKind.SMS}
+    other = {AttemptKind.SMS: AttemptKind.EMAIL, AttemptKind.EMAIL: AttemptKind.SMS}
     for kind, target in ways.items():
         code = codes.get(kind)
         _, token = add_link(
             work,
             referral,
             agency.id,
-            approach_id,
+            recipient_id,
             kind.value,
             lives=lives,
             code=code,
             code_channel=other[kind].value if code else None,
         )
         payload = {"token": token, "code": codes.get(other[kind])}
-        await add_rung(
+        await add_attempt(
             work,
             referral,
             agency,
             kind,
             target,
             purpose=purpose,
-            approach_id=approach_id,
+            recipient_id=recipient_id,
             payload=payload,
         )
     return len(ways)
 
 
 async def send_links_with_code(
-    work: Work, referral: Referral, agency: Agency, approach_id: UUID, *, lives: timedelta
+    work: Work, referral: Referral, agency: Agency, recipient_id: UUID, *, lives: timedelta
 ) -> str:
     """Send a link by the agency's only written channel; return its code, to be read out."""
-    kind, target = (RungKind.EMAIL, agency.email) if agency.email else (RungKind.SMS, agency.sms)
+    kind, target = (
+        (AttemptKind.EMAIL, agency.email) if agency.email else (AttemptKind.SMS, agency.sms)
+    )
     code = new_code()
     _, token = add_link(
         work,
         referral,
         agency.id,
-        approach_id,
+        recipient_id,
         kind.value,
         lives=lives,
         code=code,
-        code_channel=RungKind.PHONE.value,
+        code_channel=AttemptKind.PHONE.value,
     )
-    await add_rung(
+    await add_attempt(
         work,
         referral,
         agency,
         kind,
         target or "",
         purpose=Purpose.LINK,
-        approach_id=approach_id,
+        recipient_id=recipient_id,
         payload={"token": token, "code": None},
     )
     return code
@@ -239,11 +243,11 @@ async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose:
     """Return how many messages of a purpose went to an agency for this referral within a day."""
     return (
         await work.session.scalar(
-            select(func.count(func.distinct(Rung.wanted_at))).where(
-                Rung.referral_id == referral.id,
-                Rung.agency_id == agency_id,
-                Rung.purpose == purpose,
-                Rung.wanted_at > work.now - timedelta(days=1),
+            select(func.count(func.distinct(Attempt.wanted_at))).where(
+                Attempt.referral_id == referral.id,
+                Attempt.agency_id == agency_id,
+                Attempt.purpose == purpose,
+                Attempt.wanted_at > work.now - timedelta(days=1),
             )
         )
         or 0
@@ -259,8 +263,10 @@ async def check_not_too_many(
     """
     await work.session.flush()
     last = await work.session.scalar(
-        select(func.max(Rung.wanted_at)).where(
-            Rung.referral_id == referral.id, Rung.agency_id == agency_id, Rung.purpose == purpose
+        select(func.max(Attempt.wanted_at)).where(
+            Attempt.referral_id == referral.id,
+            Attempt.agency_id == agency_id,
+            Attempt.purpose == purpose,
         )
     )
     if last is not None and work.now - last < _APART:
@@ -276,8 +282,12 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     """
     await check_not_too_many(work, referral, agency.id, Purpose.CODE)
     phone = await phone_on_duty(work, agency)
-    came_to = agency.sms if link.channel == RungKind.SMS else agency.email
-    ways = [(RungKind.SMS, agency.sms), (RungKind.EMAIL, agency.email), (RungKind.PHONE, phone)]
+    came_to = agency.sms if link.channel == AttemptKind.SMS else agency.email
+    ways = [
+        (AttemptKind.SMS, agency.sms),
+        (AttemptKind.EMAIL, agency.email),
+        (AttemptKind.PHONE, phone),
+    ]
     # SMS and calls to the same number are one channel.
     way = next(((kind, target) for kind, target in ways if target and target != came_to), None)
     if way is None:
@@ -285,30 +295,30 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     code = new_code()
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
     link.code_tries = 0
-    await add_rung(
+    await add_attempt(
         work,
         referral,
         agency,
         way[0],
         way[1] or "",
         purpose=Purpose.CODE,
-        approach_id=link.approach_id,
+        recipient_id=link.recipient_id,
         payload={"code": code},
     )
     return way[0].value
 
 
-async def rung_in_this_round(work: Work, referral: Referral, agency: Agency) -> set[str]:
+async def tried_in_this_round(work: Work, referral: Referral, agency: Agency) -> set[str]:
     """Return the phones of an agency that were tried in this round of the escalation."""
     await work.session.flush()
     return set(
         await work.session.scalars(
-            select(Rung.target).where(
-                Rung.referral_id == referral.id,
-                Rung.agency_id == agency.id,
-                Rung.round == referral.ladder_round,
-                Rung.kind == RungKind.PHONE,
-                Rung.purpose == Purpose.LADDER,
+            select(Attempt.target).where(
+                Attempt.referral_id == referral.id,
+                Attempt.agency_id == agency.id,
+                Attempt.round == referral.escalation_round,
+                Attempt.kind == AttemptKind.PHONE,
+                Attempt.purpose == Purpose.ESCALATION,
             )
         )
     )
@@ -337,45 +347,45 @@ async def phone_on_duty(work: Work, agency: Agency) -> str | None:
 # -- telling the agencies that were told before --------------------------------------------------
 
 
-async def end_rungs(work: Work, referral: Referral, *, besides: UUID | None = None) -> None:
+async def end_attempts(work: Work, referral: Referral, *, besides: UUID | None = None) -> None:
     """End all open attempts of this referral's escalation, except `besides`."""
     await work.session.flush()
     rows = await work.session.scalars(
-        select(Rung).where(
-            Rung.referral_id == referral.id,
-            Rung.ended_at.is_(None),
-            Rung.purpose == Purpose.LADDER,
+        select(Attempt).where(
+            Attempt.referral_id == referral.id,
+            Attempt.ended_at.is_(None),
+            Attempt.purpose == Purpose.ESCALATION,
         )
     )
-    for rung in rows.all():
-        if rung.id == besides:
+    for attempt in rows.all():
+        if attempt.id == besides:
             continue
-        if rung.kind == RungKind.PHONE and rung.sending in ("sending", "sent"):
-            work.defer("telephony:end_duty_leg", rung_id=str(rung.id))
-        if rung.sending == "wanted":
-            rung.sending, rung.payload_sealed = "failed", None
-            rung.result, rung.ended_at = RungResult.STOPPED.value, work.now
+        if attempt.kind == AttemptKind.PHONE and attempt.sending in ("sending", "sent"):
+            work.defer("telephony:end_duty_leg", attempt_id=str(attempt.id))
+        if attempt.sending == "wanted":
+            attempt.sending, attempt.payload_sealed = "failed", None
+            attempt.result, attempt.ended_at = AttemptResult.STOPPED.value, work.now
 
 
-async def approaches_of(work: Work, referral_id: UUID) -> list[Approach]:
+async def recipients_of(work: Work, referral_id: UUID) -> list[Recipient]:
     """Return the recipients of a referral, in order."""
     await work.session.flush()
     rows = await work.session.scalars(
-        select(Approach).where(Approach.referral_id == referral_id).order_by(Approach.number)
+        select(Recipient).where(Recipient.referral_id == referral_id).order_by(Recipient.number)
     )
     return list(rows)
 
 
 async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
     """Tell every agency that heard of a referral that it was recalled, or consent withdrawn."""
-    await end_rungs(work, referral)
+    await end_attempts(work, referral)
     purpose = Purpose.WITHDRAWN if what == "withdrawn" else Purpose.RECALLED
     told: set[UUID] = set()
-    for approach in await approaches_of(work, referral.id):
-        if ApproachState(approach.state) in LIVE_APPROACH:
-            approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
-        await tell_agency(work, referral, approach, purpose, again=approach.agency_id in told)
-        told.add(approach.agency_id)
+    for recipient in await recipients_of(work, referral.id):
+        if RecipientState(recipient.state) in LIVE_RECIPIENT:
+            recipient.state, recipient.ended_at = RecipientState.WITHDRAWN.value, work.now
+        await tell_agency(work, referral, recipient, purpose, again=recipient.agency_id in told)
+        told.add(recipient.agency_id)
     # Links must not show the details any more.
     await work.session.execute(
         update(Link)
@@ -397,23 +407,23 @@ async def call_off_teams(work: Work, referral: Referral) -> None:
 
 
 async def tell_agency(
-    work: Work, referral: Referral, approach: Approach, purpose: Purpose, *, again: bool = False
+    work: Work, referral: Referral, recipient: Recipient, purpose: Purpose, *, again: bool = False
 ) -> None:
     """Tell an agency, by each of its channels, that it is no longer asked.
 
     With `again` its people were told before, and only its own system is left to tell.
     """
-    agency = await work.session.get(Agency, approach.agency_id)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     if agency.primero:
-        work.defer("referrals:end_counterpart", approach_id=str(approach.id))
+        work.defer("referrals:end_counterpart", recipient_id=str(recipient.id))
     if again:
         return
-    ways = [(RungKind.EMAIL, agency.email), (RungKind.SMS, agency.sms)]
+    ways = [(AttemptKind.EMAIL, agency.email), (AttemptKind.SMS, agency.sms)]
     for kind, target in ways:
         if target:
-            await add_rung(
-                work, referral, agency, kind, target, purpose=purpose, approach_id=approach.id
+            await add_attempt(
+                work, referral, agency, kind, target, purpose=purpose, recipient_id=recipient.id
             )
     heard = bool(agency.primero)
     if agency.webhook_url:

@@ -2,17 +2,17 @@
 
 from uuid import UUID
 
-from app.referrals.channels.telling import approaches_of, tell_agency
+from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Given, NotConsented, ground_for
-from app.referrals.disclosures import recipient_of
+from app.referrals.disclosures import addressee_of
 from app.referrals.models import Agency, Referral
 from app.referrals.opening.offering import take_away
 from app.referrals.replies import answering
 from app.referrals.states import (
-    LIVE_APPROACH,
-    ApproachState,
+    LIVE_RECIPIENT,
     Purpose,
+    RecipientState,
     ReferralEvent,
     ReferralState,
 )
@@ -25,26 +25,26 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
 
     This includes the agency that has the referral and those that could still reply late.
     """
-    given, current, told = await given_of(work, referral), referral.approach_id, set[UUID]()
+    given, current, told = await given_of(work, referral), referral.recipient_id, set[UUID]()
     goes_on = False
-    for approach in await approaches_of(work, referral.id):
-        agency = await work.session.get(Agency, approach.agency_id)
+    for recipient in await recipients_of(work, referral.id):
+        agency = await work.session.get(Agency, recipient.agency_id)
         assert agency is not None
         why = _refusal(given, agency)
         if why is None or _refusal(before, agency) is not None:
             continue
         by = By("by_hand", agency.code)
-        if approach.id == current and referral.state != ReferralState.COMPLETED:
+        if recipient.id == current and referral.state != ReferralState.COMPLETED:
             move(work, referral, ReferralEvent.REDIRECT, by, why=why)
             await take_away(work, referral)
-            referral.approach_id = referral.agency_id = None
+            referral.recipient_id = referral.agency_id = None
             goes_on = True
         else:
             # The referral stays where it is, or is completed: nothing is offered again.
-            if ApproachState(approach.state) in (*LIVE_APPROACH, ApproachState.UNANSWERED):
-                approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
+            if RecipientState(recipient.state) in (*LIVE_RECIPIENT, RecipientState.UNANSWERED):
+                recipient.state, recipient.ended_at = RecipientState.WITHDRAWN.value, work.now
             again = agency.id in told
-            await tell_agency(work, referral, approach, Purpose.RECALLED, again=again)
+            await tell_agency(work, referral, recipient, Purpose.RECALLED, again=again)
             note(work, referral, "asked no longer", by, why=why)
         told.add(agency.id)
     if goes_on:
@@ -53,7 +53,7 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
 
 def _refusal(given: Given | None, agency: Agency) -> str | None:
     try:
-        ground_for(given, recipient_of(agency))
+        ground_for(given, addressee_of(agency))
     except NotConsented as refusal:
         return refusal.detail
     return None

@@ -82,13 +82,13 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Recipient:
+class Addressee:
     code: str
     sector: str
     services: frozenset[str] = frozenset()
 
 
-def ground_for(given: Given | None, recipient: Recipient) -> str:
+def ground_for(given: Given | None, recipient: Addressee) -> str:
     """Return the ground on which the recipient may be told, as recorded with every disclosure.
 
     Raises NotConsented, Withheld or ConsentWithdrawn.

@@ -16,7 +16,7 @@ from app.contacts.said import said_of
 from app.contacts.withdrawals import carry_refusals, note_withdrawal, refused_of
 from app.definitions.risk import Urgency
 from app.errors import NotAllowed
-from app.referrals.channels.telling import call_off_teams, end_rungs, tell_recipients
+from app.referrals.channels.telling import call_off_teams, end_attempts, tell_recipients
 from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
@@ -109,9 +109,9 @@ async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) ->
     elif referral.urgency == Urgency.IMMEDIATE and ReferralState(referral.state) not in _DECIDED:
         note(work, referral, "withdrawal to be decided", by, words=said.words, **told)
         referral.withdrawal_at = work.now
-        referral.climbs_at = None
+        referral.escalates_at = None
         referral.turn += 1
-        await end_rungs(work, referral)
+        await end_attempts(work, referral)
         tell_house(
             work, referral, NoticeKind.WITHDRAWN, author=work.actor.staff_id, by=said.by.value
         )
@@ -121,7 +121,7 @@ async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) ->
 
 
 async def _end(work: Work, referral: Referral) -> None:
-    referral.closed_at, referral.climbs_at = referral.closed_at or work.now, None
+    referral.closed_at, referral.escalates_at = referral.closed_at or work.now, None
     referral.withdrawal_at = None
     referral.turn += 1
     await tracking.stop(work, referral)
@@ -135,7 +135,7 @@ async def confirm_withdrawal(work: Work, staff: Staff, referral_id: UUID, words:
     Raises NotFound, NotAllowed, NotPossible.
     """
     referral = await lock_own(work, staff, referral_id)
-    if not may(staff.role, Permission.SEE_CLOCKS):
+    if not may(staff.role, Permission.SEE_DEADLINES):
         raise NotAllowed("Ask a supervisor: only a supervisor decides about an immediate case.")
     if referral.withdrawal_at is None:
         raise NotPossible("This referral has no withdrawal to decide about.")

@@ -8,7 +8,7 @@ from app.errors import Invalid
 from app.referrals.consent.consenting import basis_of
 from app.referrals.deadlines import tracking
 from app.referrals.escalation.trying import begin
-from app.referrals.models import Approach, Referral
+from app.referrals.models import Recipient, Referral
 from app.referrals.replies import details
 from app.referrals.scopes import lock_own
 from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
@@ -56,22 +56,22 @@ async def change_urgency(
     await tracking.follow_urgency(work, referral, await _moments(work, referral))
     raised = _ORDER.index(urgency) < _ORDER.index(before)
     if raised and state in UNACKNOWLEDGED and state is not ReferralState.DRAFT:
-        referral.ladder_round += 1
+        referral.escalation_round += 1
         await begin(work, referral)
     if not raised and before is Urgency.IMMEDIATE:
         tell_house(work, referral, NoticeKind.URGENCY_LOWERED, author=staff.id, to=urgency.value)
     await details.announce_soon(work, referral)
-    work.announce("clocks")
+    work.announce("deadlines")
     return referral
 
 
 async def _moments(work: Work, referral: Referral) -> dict[str, datetime | None]:
     """Return the time of each moment from which a deadline can run."""
     accepted = referral.accepted_at
-    if referral.approach_id is not None:
-        approach = await work.session.get(Approach, referral.approach_id)
-        assert approach is not None
-        accepted = approach.accepted_at
+    if referral.recipient_id is not None:
+        recipient = await work.session.get(Recipient, referral.recipient_id)
+        assert recipient is not None
+        accepted = recipient.accepted_at
     return {
         "opened": referral.opened_at,
         "acknowledged": referral.acknowledged_at,

@@ -1,8 +1,8 @@
 """Escalating an alarm: our own people on call, one after the other, until one acknowledges.
 
-The steps are those of an urgent case (`ladder.py`): the supervisor's phones, then messages, then
-the director's, and around again. An alarm about danger goes to the owner of the record first,
-and is escalated until a person decides.
+The steps are those of an urgent case (`next_step.py`): the supervisor's phones, then messages, then
+the director's, and around again. An alarm about danger goes to the owner of the record first, and
+is escalated until a person decides.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
 from app.referrals.channels.telling import phones_on_duty
 from app.referrals.directory.agencies import house
 from app.referrals.escalation import dangers
-from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, climb
+from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency
 from app.referrals.spoken import language_for
@@ -121,7 +121,7 @@ async def escalate(work: Work, alarm: Alarm) -> None:
         director_phones=len(director[1]),
         director_messages=_has_messages(director[0]),
     )
-    found = climb(STEPS, Position(alarm.round, alarm.step, alarm.phone), around)
+    found = next_turn(STEPS, Position(alarm.round, alarm.step, alarm.phone), around)
     alarm.round, alarm.step = found.position.round, found.position.step
     alarm.phone = found.position.phone
     agency, phones = director if found.act in (Act.RING_DIRECTOR, Act.SEND_DIRECTOR) else supervisor

@@ -33,9 +33,9 @@ from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import transaction
 from app.referrals.library import protocols_of
-from app.referrals.models import Approach, Clock, Notice, Referral
+from app.referrals.models import Deadline, Notice, Recipient, Referral
 from app.referrals.scopes import reads_referral
-from app.referrals.states import OVER, ClockKind, NoticeKind, ReferralState
+from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
 from app.routing.models import Alarm, AlarmKind
 from app.routing.rota.watch import end_alarm, open_alarm
 from app.staff.audit import write_entry
@@ -147,15 +147,15 @@ _FOUND = Question(
             _undecided(AlarmKind.RISK_ROSE, Case.id, Case.risk_rose_at),
         ),
         _danger(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Referral.owner_id)
-        .join(Clock, Clock.referral_id == Referral.id)
-        .join(Approach, Approach.id == Referral.approach_id)
+        .join(Deadline, Deadline.referral_id == Referral.id)
+        .join(Recipient, Recipient.id == Referral.recipient_id)
         .where(
-            Clock.kind == literal(ClockKind.DETAILS.value),
-            Clock.stopped_at.is_(None),
-            Clock.breached_at.is_not(None),
-            Approach.details_at.is_(None),
+            Deadline.kind == literal(DeadlineKind.DETAILS.value),
+            Deadline.stopped_at.is_(None),
+            Deadline.breached_at.is_not(None),
+            Recipient.details_at.is_(None),
             or_(*(Referral.state == literal(state.value) for state in _ACTS)),
-            _undecided(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Clock.breached_at),
+            _undecided(AlarmKind.DETAILS_NOT_OPENED, Referral.id, Deadline.breached_at),
         ),
         # A supervisor decides, not the counsellor who wrote it down.
         _danger(AlarmKind.WITHDRAWAL_UNDECIDED, Referral.id, _NO_OWNER).where(
@@ -226,7 +226,7 @@ def _concerns(staff: Staff) -> ColumnElement[bool]:
         Alarm.subject_id.in_(readable(Contact, staff).with_only_columns(Contact.id)),
         Alarm.subject_id.in_(readable(Case, staff).with_only_columns(Case.id)),
     )
-    if may(staff.role, Permission.SEE_CLOCKS):
+    if may(staff.role, Permission.SEE_DEADLINES):
         return readable_subject
     return and_(Alarm.owner_id == staff.id, readable_subject)
 

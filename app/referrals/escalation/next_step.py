@@ -81,7 +81,7 @@ _HOUSE = {
 }
 
 
-def climb(steps: list[Step], position: Position, around: Around) -> Turn:
+def next_turn(steps: list[Step], position: Position, around: Around) -> Turn:
     """Return the next turn of an escalation."""
     at = position.step
     phone = position.phone

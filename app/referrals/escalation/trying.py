@@ -9,29 +9,29 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.definitions.risk import Urgency
 from app.referrals.channels.telling import (
-    add_rung,
-    end_rungs,
+    add_attempt,
+    end_attempts,
     phones_on_duty,
-    rung_in_this_round,
     send_links,
+    tried_in_this_round,
 )
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import house
-from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, climb
-from app.referrals.models import Agency, Approach, Referral, Rung
+from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, next_turn
+from app.referrals.models import Agency, Attempt, Recipient, Referral
 from app.referrals.opening.offering import leave_current, next_agency, offer_to, take_away
 from app.referrals.opening.siblings import count_asked
 from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
-    ApproachState,
-    ClockKind,
+    AttemptKind,
+    AttemptResult,
+    DeadlineKind,
     NoticeKind,
     Purpose,
+    RecipientState,
     ReferralEvent,
     ReferralState,
-    RungKind,
-    RungResult,
     Service,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
@@ -53,14 +53,14 @@ _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
 
 async def begin(work: Work, referral: Referral, *, after: timedelta | None = None) -> None:
     """Start the escalation of a locked referral at its first step, now or `after` some time."""
-    referral.ladder_step, referral.ladder_phone = 0, -1
+    referral.escalation_step, referral.escalation_phone = 0, -1
     if after is not None:
-        _take(work, referral, Position(referral.ladder_round, 0, -1), after)
+        _take(work, referral, Position(referral.escalation_round, 0, -1), after)
         return
-    await climb_on(work, referral)
+    await escalate_on(work, referral)
 
 
-async def climb_on(work: Work, referral: Referral) -> None:
+async def escalate_on(work: Work, referral: Referral) -> None:
     """Take the next turn of the escalation of a locked referral that is not acknowledged."""
     waits = referral.state == "draft" or referral.withdrawal_at is not None
     if ReferralState(referral.state) not in UNACKNOWLEDGED or waits:
@@ -86,8 +86,10 @@ async def climb_on(work: Work, referral: Referral) -> None:
         director_phones=len(director[1]),
         director_messages=_has_messages(director[0]),
     )
-    position = Position(referral.ladder_round, referral.ladder_step, referral.ladder_phone)
-    turn = climb(steps, position, around)
+    position = Position(
+        referral.escalation_round, referral.escalation_step, referral.escalation_phone
+    )
+    turn = next_turn(steps, position, around)
     if turn.act in _RING:
         numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
         wait = await _too_soon(work, referral, numbers[0])
@@ -118,36 +120,36 @@ async def _ask_about_open(work: Work, referral: Referral) -> None:
     """Ask the provider what became of phone attempts that have no result yet."""
     await work.session.flush()
     rows = await work.session.scalars(
-        select(Rung.id).where(
-            Rung.referral_id == referral.id,
-            Rung.kind == RungKind.PHONE,
-            Rung.purpose == Purpose.LADDER,
-            Rung.result.is_(None),
-            Rung.provider_sid.is_not(None),
+        select(Attempt.id).where(
+            Attempt.referral_id == referral.id,
+            Attempt.kind == AttemptKind.PHONE,
+            Attempt.purpose == Purpose.ESCALATION,
+            Attempt.result.is_(None),
+            Attempt.provider_sid.is_not(None),
         )
     )
-    for rung_id in rows.all():
-        work.defer("telephony:ask_duty_leg", rung_id=str(rung_id))
+    for attempt_id in rows.all():
+        work.defer("telephony:ask_duty_leg", attempt_id=str(attempt_id))
 
 
 def _rest(referral: Referral) -> None:
-    referral.climbs_at = None
+    referral.escalates_at = None
     referral.turn += 1
 
 
 def _take(work: Work, referral: Referral, position: Position, wait: timedelta) -> None:
     """Write down the position of the escalation, and set the timer of the next turn."""
     referral.turn += 1
-    referral.ladder_round = position.round
-    referral.ladder_step, referral.ladder_phone = position.step, position.phone
+    referral.escalation_round = position.round
+    referral.escalation_step, referral.escalation_phone = position.step, position.phone
     wait_for(work, referral, wait)
 
 
 def wait_for(work: Work, referral: Referral, wait: timedelta) -> None:
     """Continue the escalation after `wait`, unless something happens first."""
-    referral.climbs_at = work.now + wait
+    referral.escalates_at = work.now + wait
     work.defer(
-        "referrals:climb", delay=wait or None, referral_id=str(referral.id), turn=referral.turn
+        "referrals:escalate", delay=wait or None, referral_id=str(referral.id), turn=referral.turn
     )
 
 
@@ -155,8 +157,10 @@ async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | 
     """Return how long to wait before this target may be tried again; None if it may be now."""
     await work.session.flush()
     last = await work.session.scalar(
-        select(func.max(Rung.wanted_at)).where(
-            Rung.referral_id == referral.id, Rung.target == target, Rung.purpose == Purpose.LADDER
+        select(func.max(Attempt.wanted_at)).where(
+            Attempt.referral_id == referral.id,
+            Attempt.target == target,
+            Attempt.purpose == Purpose.ESCALATION,
         )
     )
     if last is None or work.now - last >= _AT_LEAST:
@@ -165,30 +169,37 @@ async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | 
 
 
 async def _ring(work: Work, referral: Referral, agency: Agency, number: str, turn: Turn) -> None:
-    rung = await add_rung(
+    attempt = await add_attempt(
         work,
         referral,
         agency,
-        RungKind.PHONE,
+        AttemptKind.PHONE,
         number,
-        approach_id=referral.approach_id,
+        recipient_id=referral.recipient_id,
         seconds=turn.wait,
     )
-    rung.children = await count_asked(work, referral)
+    attempt.children = await count_asked(work, referral)
     # The provider rings a little longer than asked; the result comes by itself before that.
     wait_for(work, referral, timedelta(seconds=turn.wait + 15))
-    _note_rung(work, referral, agency, rung)
+    _note_attempt(work, referral, agency, attempt)
 
 
 async def _send(work: Work, referral: Referral, agency: Agency) -> None:
     lives = tracking.protocol_of(work, referral).link_lives
-    await send_links(work, referral, agency, referral.approach_id, lives=lives)
+    await send_links(work, referral, agency, referral.recipient_id, lives=lives)
     if _has_messages(agency):
         note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
 
 
-def _note_rung(work: Work, referral: Referral, agency: Agency, rung: Rung) -> None:
-    note(work, referral, "rings", By("program", agency.code), rung=rung.number, turn=referral.turn)
+def _note_attempt(work: Work, referral: Referral, agency: Agency, attempt: Attempt) -> None:
+    note(
+        work,
+        referral,
+        "rings",
+        By("program", agency.code),
+        attempt=attempt.number,
+        turn=referral.turn,
+    )
 
 
 async def go_to(
@@ -203,25 +214,25 @@ async def go_to(
         move(work, referral, ReferralEvent.REDIRECT, by)
         if held:
             await take_away(work, referral)
-    await end_rungs(work, referral)
+    await end_attempts(work, referral)
     await offer_to(work, referral, agency_id, why, by)
     await begin(work, referral)
 
 
 async def _go_around(work: Work, referral: Referral, why: str) -> None:
     """Begin the next round after one in which no person could be reached; tell our own people."""
-    if referral.ladder_round % _TELL_EVERY == 1:
+    if referral.escalation_round % _TELL_EVERY == 1:
         note(work, referral, "nobody left", PROGRAM_ITSELF, why=why)
         tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
     else:
-        note(work, referral, "around again", PROGRAM_ITSELF, round=referral.ladder_round)
+        note(work, referral, "around again", PROGRAM_ITSELF, round=referral.escalation_round)
 
 
 async def _still_to_ring(work: Work, referral: Referral, agency: Agency | None) -> list[str]:
     """Return the phones that are on duty now and were not tried in this round, in order."""
     if agency is None:
         return []
-    tried = await rung_in_this_round(work, referral, agency)
+    tried = await tried_in_this_round(work, referral, agency)
     return [number for number in await phones_on_duty(work, agency) if number not in tried]
 
 
@@ -252,16 +263,16 @@ async def _go_to_house(
     agency, phones = found
     assert agency is not None
     if turn.act in _RING:
-        rung = await add_rung(
+        attempt = await add_attempt(
             work,
             referral,
             agency,
-            RungKind.PHONE,
+            AttemptKind.PHONE,
             phones[0],
             seconds=min(turn.wait, 60),
         )
         wait_for(work, referral, timedelta(seconds=min(turn.wait, 60) + 15))
-        _note_rung(work, referral, agency, rung)
+        _note_attempt(work, referral, agency, attempt)
     else:
         lives = tracking.protocol_of(work, referral).link_lives
         await send_links(work, referral, agency, None, lives=lives)
@@ -275,92 +286,94 @@ async def _go_to_house(
 
 _NOBODY = frozenset(
     {
-        RungResult.NO_ANSWER,
-        RungResult.BUSY,
-        RungResult.MACHINE,
-        RungResult.NO_KEY,
-        RungResult.UNREACHABLE,
-        RungResult.FAILED,
-        RungResult.WRONG_NUMBER,
-        RungResult.NOT_CONFIRMED,
+        AttemptResult.NO_ANSWER,
+        AttemptResult.BUSY,
+        AttemptResult.MACHINE,
+        AttemptResult.NO_KEY,
+        AttemptResult.UNREACHABLE,
+        AttemptResult.FAILED,
+        AttemptResult.WRONG_NUMBER,
+        AttemptResult.NOT_CONFIRMED,
     }
 )
 
 
-async def note_result(work: Work, referral: Referral, rung: Rung, result: RungResult) -> None:
+async def note_result(
+    work: Work, referral: Referral, attempt: Attempt, result: AttemptResult
+) -> None:
     """Record the result of one attempt. If no person was reached, go on at once."""
-    if rung.ended_at is not None and rung.result is not None:
+    if attempt.ended_at is not None and attempt.result is not None:
         return
-    rung.result, rung.ended_at, rung.payload_sealed = result.value, work.now, None
-    agency = await work.session.get(Agency, rung.agency_id)
+    attempt.result, attempt.ended_at, attempt.payload_sealed = result.value, work.now, None
+    agency = await work.session.get(Agency, attempt.agency_id)
     assert agency is not None
     note(
         work,
         referral,
         "rung",
         By("program", agency.code),
-        rung=rung.number,
-        way=rung.kind,
-        purpose=rung.purpose,
+        attempt=attempt.number,
+        way=attempt.kind,
+        purpose=attempt.purpose,
         result=result.value,
     )
-    if rung.purpose != Purpose.LADDER:
-        if result in (RungResult.FAILED, RungResult.UNREACHABLE):
+    if attempt.purpose != Purpose.ESCALATION:
+        if result in (AttemptResult.FAILED, AttemptResult.UNREACHABLE):
             tell_house(
                 work,
                 referral,
                 NoticeKind.UNDELIVERED,
                 for_whom="owner",
                 agency=agency.code,
-                purpose=rung.purpose,
+                purpose=attempt.purpose,
             )
         return
-    if result is RungResult.DELIVERED:
-        await _delivered(work, referral, rung)
+    if result is AttemptResult.DELIVERED:
+        await _delivered(work, referral, attempt)
         return
-    if result not in _NOBODY or rung.turn != referral.turn or referral.climbs_at is None:
+    if result not in _NOBODY or attempt.turn != referral.turn or referral.escalates_at is None:
         return
-    if rung.kind != RungKind.PHONE and await _other_way_open(work, referral, rung):
+    if attempt.kind != AttemptKind.PHONE and await _other_way_open(work, referral, attempt):
         return
     # A failed phone attempt is over; of two messages, neither is on its way any more.
-    await climb_on(work, referral)
+    await escalate_on(work, referral)
 
 
-async def _other_way_open(work: Work, referral: Referral, rung: Rung) -> bool:
+async def _other_way_open(work: Work, referral: Referral, attempt: Attempt) -> bool:
     """Return whether the other of two messages has arrived or may still arrive."""
     await work.session.flush()
     found = await work.session.scalar(
-        select(Rung.id)
+        select(Attempt.id)
         .where(
-            Rung.referral_id == referral.id,
-            Rung.turn == rung.turn,
-            Rung.purpose == Purpose.LADDER,
-            Rung.id != rung.id,
-            (Rung.result.is_(None)) | (Rung.result == RungResult.DELIVERED),
+            Attempt.referral_id == referral.id,
+            Attempt.turn == attempt.turn,
+            Attempt.purpose == Purpose.ESCALATION,
+            Attempt.id != attempt.id,
+            (Attempt.result.is_(None)) | (Attempt.result == AttemptResult.DELIVERED),
         )
         .limit(1)
     )
     return found is not None
 
 
-async def _delivered(work: Work, referral: Referral, rung: Rung) -> None:
+async def _delivered(work: Work, referral: Referral, attempt: Attempt) -> None:
     """Record that a message has arrived at the agency; that is not yet an acknowledgement."""
-    if rung.approach_id is None or rung.approach_id != referral.approach_id:
+    if attempt.recipient_id is None or attempt.recipient_id != referral.recipient_id:
         return
-    approach = await work.session.get(Approach, rung.approach_id)
-    assert approach is not None
-    if approach.state == ApproachState.OFFERED:
-        approach.state, approach.delivered_at = ApproachState.DELIVERED.value, work.now
+    recipient = await work.session.get(Recipient, attempt.recipient_id)
+    assert recipient is not None
+    if recipient.state == RecipientState.OFFERED:
+        recipient.state, recipient.delivered_at = RecipientState.DELIVERED.value, work.now
     if can(referral, ReferralEvent.DELIVER):
-        move(work, referral, ReferralEvent.DELIVER, By("program"), way=rung.kind)
+        move(work, referral, ReferralEvent.DELIVER, By("program"), way=attempt.kind)
 
 
-def is_needed(referral: Referral, rung: Rung) -> bool:
+def is_needed(referral: Referral, attempt: Attempt) -> bool:
     """Return whether this attempt still has a person to reach."""
-    if rung.purpose == Purpose.LADDER:
+    if attempt.purpose == Purpose.ESCALATION:
         state = ReferralState(referral.state)
         return state in UNACKNOWLEDGED and state is not ReferralState.DRAFT
-    if rung.purpose in (Purpose.WITHDRAWN, Purpose.RECALLED):
+    if attempt.purpose in (Purpose.WITHDRAWN, Purpose.RECALLED):
         return True
     return referral.closed_at is None
 
@@ -382,7 +395,7 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
     elif (
         kind == "acknowledge"
         and referral.urgency != Urgency.IMMEDIATE
-        and referral.climbs_at is not None
+        and referral.escalates_at is not None
     ):
         # An immediate referral escalates all the time; any other waits for its deadline.
         found = (await next_agency(work, referral, fresh=True)).found
@@ -396,7 +409,7 @@ async def _expire(work: Work, referral: Referral) -> None:
     """Expire a referral that is not urgent: its owner decides, and a late reply still counts."""
     move(work, referral, ReferralEvent.EXPIRE, PROGRAM_ITSELF)
     await leave_current(work, referral)
-    await end_rungs(work, referral)
+    await end_attempts(work, referral)
     _rest(referral)
 
 
@@ -405,16 +418,16 @@ async def _details_not_opened(work: Work, referral: Referral) -> None:
 
     Its own phones are tried first. It may still reply until another agency takes the referral.
     """
-    assert referral.approach_id is not None
-    approach = await work.session.get(Approach, referral.approach_id)
-    assert approach is not None
+    assert referral.recipient_id is not None
+    recipient = await work.session.get(Recipient, referral.recipient_id)
+    assert recipient is not None
     move(work, referral, ReferralEvent.LAPSE, PROGRAM_ITSELF)
-    approach.state = ApproachState.OFFERED.value
+    recipient.state = RecipientState.OFFERED.value
     referral.acknowledged_at = None
-    await tracking.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await tracking.stop(work, referral, ClockKind.DETAILS)
-    referral.ladder_round += 1
-    approach.round = referral.ladder_round
+    await tracking.run_on(work, referral, DeadlineKind.ACKNOWLEDGE)
+    await tracking.stop(work, referral, DeadlineKind.DETAILS)
+    referral.escalation_round += 1
+    recipient.round = referral.escalation_round
     await begin(work, referral)
 
 
@@ -422,5 +435,5 @@ async def take_back_from_house(work: Work, referral: Referral) -> None:
     """Restart the escalation: our supervisor has the referral, and no agency took it in time."""
     move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why="no agency in time")
     await take_away(work, referral)
-    referral.ladder_round += 1
+    referral.escalation_round += 1
     await begin(work, referral)

@@ -4,15 +4,15 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from app.errors import Invalid
-from app.referrals.channels.telling import announce_event, approaches_of, tell_agency
+from app.referrals.channels.telling import announce_event, recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
-from app.referrals.consent.rules import NotConsented, Recipient, ground_for
+from app.referrals.consent.rules import Addressee, NotConsented, ground_for
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import find_right
 from app.referrals.directory.finding import Found
-from app.referrals.disclosures import recipient_of
-from app.referrals.models import Agency, Approach, Counterpart, Referral
-from app.referrals.states import ApproachState, ClockKind, Purpose, ReferralEvent, Sector
+from app.referrals.disclosures import addressee_of
+from app.referrals.models import Agency, Counterpart, Recipient, Referral
+from app.referrals.states import DeadlineKind, Purpose, RecipientState, ReferralEvent, Sector
 from app.referrals.trail import By, move
 from app.work import Work
 
@@ -34,11 +34,11 @@ async def next_agency(
     With `fresh`, only one that was not asked before; `rather` comes first if it fits.
     """
     given = await given_of(work, referral)
-    approaches = await approaches_of(work, referral.id)
+    recipients = await recipients_of(work, referral.id)
     tried = {
         a.agency_id
-        for a in approaches
-        if fresh or a.round == referral.ladder_round or a.state == ApproachState.REJECTED
+        for a in recipients
+        if fresh or a.round == referral.escalation_round or a.state == RecipientState.REJECTED
     }
     refused: NotConsented | None = None
     withheld = given.kept_from if given else ()
@@ -54,7 +54,7 @@ async def next_agency(
         for found in sorted(answer.right, key=lambda one: one.agency.id != rather):
             try:
                 who = found.agency
-                ground_for(given, Recipient(who.code, who.sector, who.services))
+                ground_for(given, Addressee(who.code, who.sector, who.services))
             except NotConsented as refusal:
                 refused = refused or refusal
                 continue
@@ -65,7 +65,7 @@ async def next_agency(
 
 async def offer_to(
     work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
-) -> Approach:
+) -> Recipient:
     """Offer a locked referral to an agency; the agency before it no longer has it.
 
     Raises Invalid, and NotConsented or a subclass; then nothing has changed.
@@ -76,10 +76,10 @@ async def offer_to(
         raise Invalid("Our own people are part of every escalation. Choose an agency.")
     given = await given_of(work, referral)
     # The only place where an agency first hears of a referral.
-    ground = ground_for(given, recipient_of(agency))
+    ground = ground_for(given, addressee_of(agency))
     await leave_current(work, referral)
-    approach, new = await _approach_to(work, referral, agency, why)
-    referral.approach_id, referral.agency_id = approach.id, agency.id
+    recipient, new = await _recipient_to(work, referral, agency, why)
+    referral.recipient_id, referral.agency_id = recipient.id, agency.id
     referral.sent_at = referral.sent_at or work.now
     move(
         work,
@@ -91,44 +91,46 @@ async def offer_to(
         why=list(why),
     )
     if new:
-        await _tell_systems(work, referral, agency, approach)
-    return approach
+        await _tell_systems(work, referral, agency, recipient)
+    return recipient
 
 
-async def _approach_to(
+async def _recipient_to(
     work: Work, referral: Referral, agency: Agency, why: tuple[str, ...]
-) -> tuple[Approach, bool]:
+) -> tuple[Recipient, bool]:
     """Return the recipient row of an agency: the earlier one if it never replied, else a new one.
 
     The second value is True for a new row.
     """
-    known = await approaches_of(work, referral.id)
-    waiting = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
+    known = await recipients_of(work, referral.id)
+    waiting = (RecipientState.OFFERED, RecipientState.DELIVERED, RecipientState.UNANSWERED)
     for earlier in known:
         if earlier.agency_id == agency.id and earlier.state in waiting:
-            earlier.state, earlier.round = ApproachState.OFFERED.value, referral.ladder_round
+            earlier.state, earlier.round = RecipientState.OFFERED.value, referral.escalation_round
             return earlier, False
-    approach = Approach(
+    recipient = Recipient(
         id=uuid4(),
         referral_id=referral.id,
         agency_id=agency.id,
         number=max((a.number for a in known), default=0) + 1,
-        round=referral.ladder_round,
-        state=ApproachState.OFFERED.value,
+        round=referral.escalation_round,
+        state=RecipientState.OFFERED.value,
         why=list(why),
         offered_at=work.now,
     )
-    work.session.add(approach)
+    work.session.add(recipient)
     await work.session.flush()
-    return approach, True
+    return recipient, True
 
 
-async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach: Approach) -> None:
+async def _tell_systems(
+    work: Work, referral: Referral, agency: Agency, recipient: Recipient
+) -> None:
     """Tell the agency's own systems of the referral, if it has any."""
     if agency.primero and agency.primero_password_sealed:
         work.session.add(
             Counterpart(
-                approach_id=approach.id,
+                recipient_id=recipient.id,
                 case_id=uuid4(),
                 service_id=uuid4(),
                 state="wanted",
@@ -138,34 +140,36 @@ async def _tell_systems(work: Work, referral: Referral, agency: Agency, approach
             )
         )
         await work.session.flush()
-        work.defer("referrals:make_counterpart", approach_id=str(approach.id))
+        work.defer("referrals:make_counterpart", recipient_id=str(recipient.id))
     await announce_event(work, referral, agency, "referral.offered", {})
 
 
 async def leave_current(work: Work, referral: Referral) -> None:
     """Mark the agency that is being asked as unanswered; its late reply still counts."""
-    if referral.approach_id is None:
+    if referral.recipient_id is None:
         return
-    current = await work.session.get(Approach, referral.approach_id)
-    if current is not None and current.state in (ApproachState.OFFERED, ApproachState.DELIVERED):
-        current.state = ApproachState.UNANSWERED.value
-    referral.approach_id = referral.agency_id = None
+    current = await work.session.get(Recipient, referral.recipient_id)
+    if current is not None and current.state in (RecipientState.OFFERED, RecipientState.DELIVERED):
+        current.state = RecipientState.UNANSWERED.value
+    referral.recipient_id = referral.agency_id = None
 
 
 async def take_away(work: Work, referral: Referral) -> None:
     """Take a referral from its holder: the duty is open again, with its old deadline."""
     referral.house_has_it = False
     referral.accepted_at = referral.completed_at = referral.outcome = None
-    if referral.approach_id is not None:
-        approach = await work.session.get(Approach, referral.approach_id)
-        assert approach is not None
-        approach.state, approach.ended_at = ApproachState.WITHDRAWN.value, work.now
-        await tell_agency(work, referral, approach, Purpose.RECALLED)
+    if referral.recipient_id is not None:
+        recipient = await work.session.get(Recipient, referral.recipient_id)
+        assert recipient is not None
+        recipient.state, recipient.ended_at = RecipientState.WITHDRAWN.value, work.now
+        await tell_agency(work, referral, recipient, Purpose.RECALLED)
     if referral.written_at is not None:
         # The next agency has not had the written form yet.
         referral.written_at = None
-        await tracking.run_on(work, referral, ClockKind.WRITTEN)
+        await tracking.run_on(work, referral, DeadlineKind.WRITTEN)
     if referral.seen_at is None:
-        await tracking.run_on(work, referral, ClockKind.SEEN)
-    await tracking.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await tracking.stop(work, referral, ClockKind.HAND_OVER, ClockKind.DETAILS, ClockKind.FEEDBACK)
+        await tracking.run_on(work, referral, DeadlineKind.SEEN)
+    await tracking.run_on(work, referral, DeadlineKind.ACKNOWLEDGE)
+    await tracking.stop(
+        work, referral, DeadlineKind.HAND_OVER, DeadlineKind.DETAILS, DeadlineKind.FEEDBACK
+    )

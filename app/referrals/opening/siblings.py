@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from app.referrals.models import Referral, Rung
+from app.referrals.models import Attempt, Referral
 from app.referrals.states import ReferralState
 from app.work import Work
 
@@ -53,14 +53,14 @@ async def join_ring(work: Work, referral: Referral) -> None:
     """Add this child to the attempt that is ringing for a brother or sister."""
     others = select(Referral.id).where(*_together(referral))
     await work.session.execute(
-        update(Rung)
+        update(Attempt)
         .where(
-            Rung.referral_id.in_(others),
-            Rung.agency_id == referral.agency_id,
-            Rung.answered_at.is_(None),
-            Rung.ended_at.is_(None),
+            Attempt.referral_id.in_(others),
+            Attempt.agency_id == referral.agency_id,
+            Attempt.answered_at.is_(None),
+            Attempt.ended_at.is_(None),
         )
-        .values(children=Rung.children + 1)
+        .values(children=Attempt.children + 1)
         .execution_options(synchronize_session=False)
     )
 

@@ -13,9 +13,9 @@ from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.referrals.channels.telling import (
     announce_event,
-    approaches_of,
     call_off_teams,
-    end_rungs,
+    end_attempts,
+    recipients_of,
     send_links,
     tell_agency,
     tell_recipients,
@@ -24,7 +24,7 @@ from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import ConsentWithdrawn, NotConsented
 from app.referrals.deadlines import tracking
 from app.referrals.escalation.trying import begin, go_to
-from app.referrals.models import Agency, Approach, Dispatch, Referral, Rung
+from app.referrals.models import Agency, Attempt, Dispatch, Recipient, Referral
 from app.referrals.opening.offering import next_agency
 from app.referrals.opening.siblings import ASKED, siblings_of
 from app.referrals.replies import details
@@ -34,26 +34,26 @@ from app.referrals.states import (
     DISPATCH_ORDER,
     DISPATCH_RESULTS,
     HELD,
-    LIVE_APPROACH,
+    LIVE_RECIPIENT,
     NOT_HELPED,
     OVER,
-    ApproachState,
-    ClockKind,
+    AttemptResult,
+    DeadlineKind,
     DispatchState,
     NoticeKind,
     Purpose,
+    RecipientState,
     ReferralEvent,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-    RungResult,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
 from app.work import Work
 
 _E = ReferralEvent
 # States in which an agency may still take the referral.
-_STILL_ASKED = (ApproachState.OFFERED, ApproachState.DELIVERED, ApproachState.UNANSWERED)
+_STILL_ASKED = (RecipientState.OFFERED, RecipientState.DELIVERED, RecipientState.UNANSWERED)
 _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
@@ -65,45 +65,47 @@ class Over(Conflict):
     default = "This referral is over. Nothing more has to be done. Thank you."
 
 
-async def lock_approach(work: Work, referral: Referral, approach_id: UUID) -> Approach:
+async def lock_recipient(work: Work, referral: Referral, recipient_id: UUID) -> Recipient:
     """Return one recipient of a locked referral. Raises NotFound."""
-    approach = await work.session.get(Approach, approach_id, populate_existing=True)
-    if approach is None or approach.referral_id != referral.id:
+    recipient = await work.session.get(Recipient, recipient_id, populate_existing=True)
+    if recipient is None or recipient.referral_id != referral.id:
         raise NotFound("There is no such referral.")
-    return approach
+    return recipient
 
 
-def too_late(referral: Referral, approach: Approach) -> Refusal | None:
+def too_late(referral: Referral, recipient: Recipient) -> Refusal | None:
     """Return why this agency can no longer reply, or None if it can."""
-    if ReferralState(referral.state) in OVER or approach.state == ApproachState.WITHDRAWN:
+    if ReferralState(referral.state) in OVER or recipient.state == RecipientState.WITHDRAWN:
         return Over()
-    if approach.state in (ApproachState.REJECTED, ApproachState.COMPLETED):
+    if recipient.state in (RecipientState.REJECTED, RecipientState.COMPLETED):
         return Over("Your reply is recorded already. Thank you.")
-    if ReferralState(referral.state) in HELD and referral.approach_id not in (None, approach.id):
+    if ReferralState(referral.state) in HELD and referral.recipient_id not in (None, recipient.id):
         return TakenByAnother()
     if referral.state == ReferralState.COMPLETED:
         return TakenByAnother()
     return None
 
 
-def _check_live(referral: Referral, approach: Approach) -> None:
+def _check_live(referral: Referral, recipient: Recipient) -> None:
     """Check that the agency can still reply. Raises Over, TakenByAnother."""
-    refusal = too_late(referral, approach)
+    refusal = too_late(referral, recipient)
     if refusal is not None:
         raise refusal
 
 
-async def note_joined(work: Work, referral: Referral, approach: Approach, by: By) -> None:
+async def note_joined(work: Work, referral: Referral, recipient: Recipient, by: By) -> None:
     """Record that the duty phone that acknowledged joined the live call and heard the details."""
     note(work, referral, "joined the live call", by)
-    await details.note_opened(work, referral, approach, "in the talk")
+    await details.note_opened(work, referral, recipient, "in the talk")
 
 
-async def _announce(work: Work, referral: Referral, approach: Approach, kind: str, by: By) -> None:
+async def _announce(
+    work: Work, referral: Referral, recipient: Recipient, kind: str, by: By
+) -> None:
     """Announce a reply to the agency's own system, unless the reply came from there."""
     if by.how == "machine":
         return
-    agency = await work.session.get(Agency, approach.agency_id)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     await announce_event(work, referral, agency, kind, {"how": by.how})
 
@@ -114,7 +116,7 @@ async def _announce(work: Work, referral: Referral, approach: Approach, kind: st
 async def acknowledge(
     work: Work,
     referral: Referral,
-    approach: Approach,
+    recipient: Recipient,
     by: By,
     *,
     words: str = "",
@@ -126,8 +128,8 @@ async def acknowledge(
     sisters about whom it is being asked. Return the code of the details, to be read out, if `by`
     is a phone and the code can go no other way. Raises Over, TakenByAnother.
     """
-    _check_live(referral, approach)
-    if ReferralState(referral.state) in HELD and referral.approach_id == approach.id:
+    _check_live(referral, recipient)
+    if ReferralState(referral.state) in HELD and referral.recipient_id == recipient.id:
         return None
     if referral.house_has_it:
         # Our supervisor had it; now an agency has it.
@@ -135,24 +137,24 @@ async def acknowledge(
         note(work, referral, "handed over by the house", by)
     else:
         move(work, referral, _E.ACKNOWLEDGE, by, words=words)
-    await _take(work, referral, approach)
-    approach.state = ApproachState.ACKNOWLEDGED.value
-    approach.acknowledged_at = approach.acknowledged_at or work.now
+    await _take(work, referral, recipient)
+    recipient.state = RecipientState.ACKNOWLEDGED.value
+    recipient.acknowledged_at = recipient.acknowledged_at or work.now
     if not with_siblings:
         # The person replied for another child, and is no longer on the phone to hear a code.
         by = By("program", by.agency)
-    await _announce(work, referral, approach, "referral.acknowledged", by)
+    await _announce(work, referral, recipient, "referral.acknowledged", by)
     if not with_siblings:
-        return await details.hand_out(work, referral, approach, by)
+        return await details.hand_out(work, referral, recipient, by)
     if await siblings_of(work, referral):
         work.defer(
             "referrals:take_siblings",
             referral_id=str(referral.id),
-            agency_id=str(approach.agency_id),
+            agency_id=str(recipient.agency_id),
             how=by.how,
             agency=by.agency,
         )
-    return await details.hand_out(work, referral, approach, by)
+    return await details.hand_out(work, referral, recipient, by)
 
 
 async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) -> None:
@@ -162,8 +164,8 @@ async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) 
     answered_at = None
     if by.how == "phone":
         answered_at = await work.session.scalar(
-            select(func.max(Rung.answered_at)).where(
-                Rung.referral_id == referral_id, Rung.result == RungResult.ACKNOWLEDGED
+            select(func.max(Attempt.answered_at)).where(
+                Attempt.referral_id == referral_id, Attempt.result == AttemptResult.ACKNOWLEDGED
             )
         )
     for one in await siblings_of(work, first):
@@ -172,9 +174,9 @@ async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) 
             continue
         if referral.withdrawal_at is not None or not _was_told(referral, answered_at):
             continue
-        assert referral.approach_id is not None
-        approach = await lock_approach(work, referral, referral.approach_id)
-        await acknowledge(work, referral, approach, by, with_siblings=False)
+        assert referral.recipient_id is not None
+        recipient = await lock_recipient(work, referral, referral.recipient_id)
+        await acknowledge(work, referral, recipient, by, with_siblings=False)
 
 
 def _was_told(referral: Referral, answered_at: datetime | None) -> bool:
@@ -182,25 +184,25 @@ def _was_told(referral: Referral, answered_at: datetime | None) -> bool:
     return answered_at is None or (referral.sent_at is not None and referral.sent_at <= answered_at)
 
 
-async def _take(work: Work, referral: Referral, approach: Approach) -> None:
+async def _take(work: Work, referral: Referral, recipient: Recipient) -> None:
     """Give the referral to the agency: end all other attempts and the earlier deadlines."""
-    if referral.approach_id != approach.id:
+    if referral.recipient_id != recipient.id:
         # The agency replied late, while another agency was being asked.
-        referral.approach_id, referral.agency_id = approach.id, approach.agency_id
-    for other in await approaches_of(work, referral.id):
-        if other.id == approach.id or other.state not in _STILL_ASKED:
+        referral.recipient_id, referral.agency_id = recipient.id, recipient.agency_id
+    for other in await recipients_of(work, referral.id):
+        if other.id == recipient.id or other.state not in _STILL_ASKED:
             continue
         if other.acknowledged_at is None:
-            other.state = ApproachState.UNANSWERED.value
+            other.state = RecipientState.UNANSWERED.value
             continue
         # It acknowledged and did not open the details: tell it that another agency has taken over.
-        other.state, other.ended_at = ApproachState.WITHDRAWN.value, work.now
+        other.state, other.ended_at = RecipientState.WITHDRAWN.value, work.now
         await tell_agency(work, referral, other, Purpose.RECALLED)
     referral.acknowledged_at = referral.acknowledged_at or work.now
-    referral.climbs_at = None
+    referral.escalates_at = None
     referral.turn += 1
-    await end_rungs(work, referral)
-    await tracking.stop(work, referral, ClockKind.ACKNOWLEDGE, ClockKind.HAND_OVER)
+    await end_attempts(work, referral)
+    await tracking.stop(work, referral, DeadlineKind.ACKNOWLEDGE, DeadlineKind.HAND_OVER)
     await tracking.start_once(work, referral, "acknowledged")
 
 
@@ -213,35 +215,35 @@ async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
     move(work, referral, _E.ACKNOWLEDGE, by, house=True)
     referral.house_has_it = True
     referral.acknowledged_at = referral.acknowledged_at or work.now
-    referral.approach_id = referral.agency_id = None
-    referral.climbs_at = None
+    referral.recipient_id = referral.agency_id = None
+    referral.escalates_at = None
     referral.turn += 1
-    await end_rungs(work, referral)
-    await tracking.stop(work, referral, ClockKind.ACKNOWLEDGE)
+    await end_attempts(work, referral)
+    await tracking.stop(work, referral, DeadlineKind.ACKNOWLEDGE)
     await tracking.run_hand_over(work, referral)
 
 
-async def accept(work: Work, referral: Referral, approach: Approach, by: By) -> None:
+async def accept(work: Work, referral: Referral, recipient: Recipient, by: By) -> None:
     """Record that the agency will act. Raises Over, TakenByAnother."""
-    _check_live(referral, approach)
-    if approach.accepted_at is not None and referral.approach_id == approach.id:
+    _check_live(referral, recipient)
+    if recipient.accepted_at is not None and referral.recipient_id == recipient.id:
         return
     if ReferralState(referral.state) not in HELD:
         # Accepting includes acknowledging, also for an agency that replies late.
-        await acknowledge(work, referral, approach, by)
+        await acknowledge(work, referral, recipient, by)
     elif referral.house_has_it:
-        await acknowledge(work, referral, approach, by)
+        await acknowledge(work, referral, recipient, by)
     move(work, referral, _E.ACCEPT, by)
-    referral.accepted_at = approach.accepted_at = work.now
-    approach.state = ApproachState.ACCEPTED.value
+    referral.accepted_at = recipient.accepted_at = work.now
+    recipient.state = RecipientState.ACCEPTED.value
     await tracking.start_once(work, referral, "accepted")
-    await _announce(work, referral, approach, "referral.accepted", by)
+    await _announce(work, referral, recipient, "referral.accepted", by)
 
 
 async def reject(
     work: Work,
     referral: Referral,
-    approach: Approach,
+    recipient: Recipient,
     reason: RejectionReason,
     by: By,
     *,
@@ -251,12 +253,12 @@ async def reject(
 
     An urgent referral goes to the next agency at once, and its deadline stays as it was.
     """
-    _check_live(referral, approach)
-    current = referral.approach_id == approach.id
-    approach.state, approach.reason = ApproachState.REJECTED.value, reason.value
-    approach.ended_at = work.now
+    _check_live(referral, recipient)
+    current = referral.recipient_id == recipient.id
+    recipient.state, recipient.reason = RecipientState.REJECTED.value, reason.value
+    recipient.ended_at = work.now
     if reason is RejectionReason.OUTSIDE_MANDATE:
-        agency = await work.session.get(Agency, approach.agency_id)
+        agency = await work.session.get(Agency, recipient.agency_id)
         assert agency is not None
         agency.doubted_at = agency.doubted_at or work.now
         tell_house(work, referral, NoticeKind.WRONG_SERVICE, agency=agency.code)
@@ -265,14 +267,14 @@ async def reject(
         return
     move(work, referral, _E.REJECT, by, words=words, reason=reason.value)
     referral.accepted_at = None
-    referral.approach_id = referral.agency_id = None
-    await tracking.run_on(work, referral, ClockKind.ACKNOWLEDGE)
-    await tracking.stop(work, referral, ClockKind.DETAILS)
+    referral.recipient_id = referral.agency_id = None
+    await tracking.run_on(work, referral, DeadlineKind.ACKNOWLEDGE)
+    await tracking.stop(work, referral, DeadlineKind.DETAILS)
     if referral.written_at is not None:
         # The next agency has not had the written form yet.
         referral.written_at = None
-        await tracking.run_on(work, referral, ClockKind.WRITTEN)
-    await _announce(work, referral, approach, "referral.rejected", by)
+        await tracking.run_on(work, referral, DeadlineKind.WRITTEN)
+    await _announce(work, referral, recipient, "referral.rejected", by)
     tell_house(
         work, referral, NoticeKind.REJECTED, for_whom="owner", reason=reason.value, agency=by.agency
     )
@@ -288,7 +290,7 @@ async def on_to_the_next(work: Work, referral: Referral) -> None:
         await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
         return
     note(work, referral, "no other agency", PROGRAM_ITSELF, why=following.why)
-    await end_rungs(work, referral)
+    await end_attempts(work, referral)
     await begin(work, referral)
 
 
@@ -298,7 +300,7 @@ async def on_to_the_next(work: Work, referral: Referral) -> None:
 async def progress(
     work: Work,
     referral: Referral,
-    approach: Approach,
+    recipient: Recipient,
     by: By,
     *,
     seen_at: datetime | None = None,
@@ -308,29 +310,29 @@ async def progress(
 
     Raises Invalid, Over, TakenByAnother.
     """
-    _check_live(referral, approach)
+    _check_live(referral, recipient)
     if seen_at is not None and seen_at > work.now:
         raise Invalid("The child cannot have been seen in the future. Check the time.")
     # People give times without seconds.
     if seen_at is not None and seen_at < referral.opened_at.replace(second=0, microsecond=0):
         raise Invalid("That time is before the referral was opened. Check the time.")
-    if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
+    if ReferralState(referral.state) not in HELD or recipient.accepted_at is None:
         # An agency that acts has accepted.
-        await accept(work, referral, approach, by)
+        await accept(work, referral, recipient, by)
     told = {"seen_at": seen_at.isoformat()} if seen_at else {}
     move(work, referral, _E.PROGRESS, by, words=words, **told)
-    approach.state = ApproachState.IN_PROGRESS.value
+    recipient.state = RecipientState.IN_PROGRESS.value
     if seen_at is not None and referral.seen_at is None:
-        referral.seen_at = approach.seen_at = seen_at
-        await tracking.stop(work, referral, ClockKind.SEEN)
+        referral.seen_at = recipient.seen_at = seen_at
+        await tracking.stop(work, referral, DeadlineKind.SEEN)
         await tracking.start_once(work, referral, "seen")
-    await _announce(work, referral, approach, "referral.progress", by)
+    await _announce(work, referral, recipient, "referral.progress", by)
 
 
 async def complete(
     work: Work,
     referral: Referral,
-    approach: Approach,
+    recipient: Recipient,
     outcome: ReferralOutcome | None,
     by: By,
     *,
@@ -340,19 +342,19 @@ async def complete(
 
     `outcome` is None if the agency did not say. Raises Over, TakenByAnother.
     """
-    _check_live(referral, approach)
-    if ReferralState(referral.state) not in HELD or approach.accepted_at is None:
-        await accept(work, referral, approach, by)
+    _check_live(referral, recipient)
+    if ReferralState(referral.state) not in HELD or recipient.accepted_at is None:
+        await accept(work, referral, recipient, by)
     told = outcome.value if outcome is not None else None
     move(work, referral, _E.COMPLETE, by, words=words, outcome=told)
     referral.outcome, referral.completed_at = told, work.now
-    approach.state, approach.ended_at = ApproachState.COMPLETED.value, work.now
-    await tracking.stop(work, referral, ClockKind.FOLLOW_UP, ClockKind.DETAILS)
+    recipient.state, recipient.ended_at = RecipientState.COMPLETED.value, work.now
+    await tracking.stop(work, referral, DeadlineKind.FOLLOW_UP, DeadlineKind.DETAILS)
     await tracking.run_feedback(work, referral)
     if outcome not in NOT_HELPED:
         # A child who was not helped still has to be seen.
-        await tracking.stop(work, referral, ClockKind.SEEN)
-    await _announce(work, referral, approach, "referral.completed", by)
+        await tracking.stop(work, referral, DeadlineKind.SEEN)
+    await _announce(work, referral, recipient, "referral.completed", by)
     tell_house(
         work, referral, NoticeKind.COMPLETED, for_whom="owner", agency=by.agency, reason=told
     )
@@ -360,9 +362,9 @@ async def complete(
         tell_house(work, referral, NoticeKind.COMPLETED, agency=by.agency, reason=told)
 
 
-async def ask(work: Work, referral: Referral, approach: Approach, question: str, by: By) -> None:
+async def ask(work: Work, referral: Referral, recipient: Recipient, question: str, by: By) -> None:
     """Pass an agency's question on to the owner. Raises Invalid, Over, TakenByAnother."""
-    _check_live(referral, approach)
+    _check_live(referral, recipient)
     if not question.strip():
         raise Invalid("Write the question.")
     note(work, referral, "question", by, words=question)
@@ -418,7 +420,7 @@ async def dispatch(
     made = Dispatch(
         id=row_id,
         referral_id=referral.id,
-        approach_id=referral.approach_id,
+        recipient_id=referral.recipient_id,
         place_sealed=sealed,
         wanted_at=wanted_at,
         team=team.strip()[:120],
@@ -443,13 +445,13 @@ async def dispatch(
 
 async def _tell_of_team(work: Work, referral: Referral) -> None:
     """Send the agency that has the referral a link; its code opens where its team is to go."""
-    if referral.approach_id is None:
+    if referral.recipient_id is None:
         return
-    approach = await lock_approach(work, referral, referral.approach_id)
-    agency = await work.session.get(Agency, approach.agency_id)
+    recipient = await lock_recipient(work, referral, referral.recipient_id)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     lives = tracking.protocol_of(work, referral).link_lives
-    await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK)
+    await send_links(work, referral, agency, recipient.id, lives=lives, purpose=Purpose.LINK)
     await announce_event(work, referral, agency, "referral.team_asked_for", {})
 
 
@@ -460,7 +462,7 @@ async def move_dispatch(
     to: DispatchState,
     by: By,
     *,
-    of: Approach | None = None,
+    of: Recipient | None = None,
     result: str | None = None,
     words: str = "",
 ) -> Dispatch:
@@ -474,7 +476,7 @@ async def move_dispatch(
     found = await work.session.scalar(
         select(Dispatch).where(Dispatch.id == dispatch_id, Dispatch.referral_id == referral.id)
     )
-    if found is None or (of is not None and found.approach_id != of.id):
+    if found is None or (of is not None and found.recipient_id != of.id):
         raise NotFound("This referral has no such team.")
     before = DispatchState(found.state)
     if before in (DispatchState.DONE, DispatchState.CALLED_OFF):
@@ -515,14 +517,14 @@ async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) 
     """
     if referral.state == ReferralState.DRAFT:
         return
-    if referral.approach_id is not None and team.approach_id == referral.approach_id:
-        approach = await lock_approach(work, referral, referral.approach_id)
-        if approach.accepted_at is not None and ApproachState(approach.state) in LIVE_APPROACH:
-            await progress(work, referral, approach, by, seen_at=work.now)
+    if referral.recipient_id is not None and team.recipient_id == referral.recipient_id:
+        recipient = await lock_recipient(work, referral, referral.recipient_id)
+        if recipient.accepted_at is not None and RecipientState(recipient.state) in LIVE_RECIPIENT:
+            await progress(work, referral, recipient, by, seen_at=work.now)
             return
     if referral.seen_at is None:
         referral.seen_at = work.now
-        await tracking.stop(work, referral, ClockKind.SEEN)
+        await tracking.stop(work, referral, DeadlineKind.SEEN)
         await tracking.start_once(work, referral, "seen")
 
 
@@ -561,10 +563,10 @@ async def recall(work: Work, referral: Referral, words: str, by: By) -> None:
 
 
 async def _end(work: Work, referral: Referral) -> None:
-    referral.closed_at, referral.climbs_at = work.now, None
+    referral.closed_at, referral.escalates_at = work.now, None
     referral.withdrawal_at = None
     referral.turn += 1
-    await end_rungs(work, referral)
+    await end_attempts(work, referral)
     await tracking.stop(work, referral)
     await call_off_teams(work, referral)
 

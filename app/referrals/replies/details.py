@@ -12,11 +12,11 @@ from uuid import UUID
 from app.referrals.channels.telling import announce_event, send_links, send_links_with_code
 from app.referrals.deadlines import tracking
 from app.referrals.disclosures import needed_by
-from app.referrals.models import Agency, Approach, Referral
+from app.referrals.models import Agency, Recipient, Referral
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
-    ClockKind,
+    DeadlineKind,
     NoticeKind,
     Purpose,
     ReferralState,
@@ -32,25 +32,25 @@ ANNOUNCED_EVERY = timedelta(minutes=1)
 _GATHERED = timedelta(seconds=20)
 
 
-async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -> str | None:
+async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By) -> str | None:
     """Send the details of a locked referral to the agency that has just acknowledged it.
 
     Return a code to be read out on the telephone, if the agency has only one written channel for
     the link and `by` is its own duty phone; else None.
     """
-    await tracking.run_details(work, referral, done=approach.details_at is not None)
-    agency = await work.session.get(Agency, approach.agency_id)
+    await tracking.run_details(work, referral, done=recipient.details_at is not None)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     if by.how in _HAVE_THEM:
         return None
     lives = tracking.protocol_of(work, referral).link_lives
     spoken: str | None = None
     if by.how == "phone" and bool(agency.email) != bool(agency.sms):
-        spoken = await send_links_with_code(work, referral, agency, approach.id, lives=lives)
+        spoken = await send_links_with_code(work, referral, agency, recipient.id, lives=lives)
         sent = 1
     else:
         sent = await send_links(
-            work, referral, agency, approach.id, lives=lives, purpose=Purpose.LINK
+            work, referral, agency, recipient.id, lives=lives, purpose=Purpose.LINK
         )
     if sent:
         note(work, referral, "details sent", By("program", agency.code))
@@ -66,17 +66,17 @@ async def hand_out(work: Work, referral: Referral, approach: Approach, by: By) -
     return spoken
 
 
-async def note_opened(work: Work, referral: Referral, approach: Approach, how: str) -> None:
+async def note_opened(work: Work, referral: Referral, recipient: Recipient, how: str) -> None:
     """Record that an agency has the details, and stop the deadline. May be called twice."""
-    approach.read_at, approach.read_revision = work.now, referral.revision
-    if approach.details_at is not None:
+    recipient.read_at, recipient.read_revision = work.now, referral.revision
+    if recipient.details_at is not None:
         return
-    agency = await work.session.get(Agency, approach.agency_id)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
-    approach.details_at = work.now
+    recipient.details_at = work.now
     note(work, referral, "details opened", By("program", agency.code), way=how)
-    if referral.approach_id == approach.id:
-        await tracking.stop(work, referral, ClockKind.DETAILS)
+    if referral.recipient_id == recipient.id:
+        await tracking.stop(work, referral, DeadlineKind.DETAILS)
 
 
 # -- later answers -------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ async def note_opened(work: Work, referral: Referral, approach: Approach, how: s
 
 async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> None:
     """Announce new answers of a locked referral to its agency, within a minute."""
-    if referral.approach_id is None or ReferralState(referral.state) not in HELD:
+    if referral.recipient_id is None or ReferralState(referral.state) not in HELD:
         return
     agency = await work.session.get(Agency, referral.agency_id)
     assert agency is not None
@@ -94,7 +94,7 @@ async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> 
 
 async def announce_soon(work: Work, referral: Referral) -> None:
     """Tell the agency that holds a locked referral, within a minute, that there is news."""
-    if referral.approach_id is None or ReferralState(referral.state) not in HELD:
+    if referral.recipient_id is None or ReferralState(referral.state) not in HELD:
         return
     if referral.update_due_at is not None:
         return
@@ -115,20 +115,23 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
         work.defer("referrals:announce_update", delay=due - work.now, referral_id=str(referral_id))
         return
     referral.update_due_at = None
-    if referral.approach_id is None or ReferralState(referral.state) not in HELD:
+    if referral.recipient_id is None or ReferralState(referral.state) not in HELD:
         return
-    approach = await work.session.get(Approach, referral.approach_id, populate_existing=True)
-    assert approach is not None
-    agency = await work.session.get(Agency, approach.agency_id)
+    recipient = await work.session.get(Recipient, referral.recipient_id, populate_existing=True)
+    assert recipient is not None
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     referral.announced_at = work.now
     note(work, referral, "update announced", By("program", agency.code))
     await announce_event(work, referral, agency, "referral.updated", {})
     if agency.primero:
-        work.defer("referrals:update_counterpart", approach_id=str(approach.id))
+        work.defer("referrals:update_counterpart", recipient_id=str(recipient.id))
     # An agency that has not read since the last message finds everything behind its current link.
-    if approach.read_at is None or (approach.announced_at or approach.read_at) > approach.read_at:
+    if (
+        recipient.read_at is None
+        or (recipient.announced_at or recipient.read_at) > recipient.read_at
+    ):
         return
-    approach.announced_at = work.now
+    recipient.announced_at = work.now
     lives = tracking.protocol_of(work, referral).link_lives
-    await send_links(work, referral, agency, approach.id, lives=lives, purpose=Purpose.UPDATE)
+    await send_links(work, referral, agency, recipient.id, lives=lives, purpose=Purpose.UPDATE)

@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.models import Call, RecordedEvent
-from app.referrals.models import Agency, Referral, Rung
+from app.referrals.models import Agency, Attempt, Referral
 from app.referrals.scopes import lock_referral
-from app.referrals.states import RungKind, RungResult
+from app.referrals.states import AttemptKind, AttemptResult
 from app.referrals.trail import By, note
 from app.routing import desk
 from app.routing.participants import parties
@@ -27,22 +27,22 @@ class DutyInTalk(NamedTuple):
     state: str = "in"
 
 
-def duty_label(rung_id: UUID) -> str:
+def duty_label(attempt_id: UUID) -> str:
     """Return the label of a duty phone in a conference."""
-    return f"duty-{rung_id}"
+    return f"duty-{attempt_id}"
 
 
 async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
     """Return the duty phones that are in the call now, by the events of its conference."""
     rows = await work.session.execute(
-        select(Rung.id, Rung.referral_id, Agency.name)
-        .join(Referral, Referral.id == Rung.referral_id)
-        .join(Agency, Agency.id == Rung.agency_id)
+        select(Attempt.id, Attempt.referral_id, Agency.name)
+        .join(Referral, Referral.id == Attempt.referral_id)
+        .join(Agency, Agency.id == Attempt.agency_id)
         .where(
             Referral.call_id == call_id,
             Referral.warm,
-            Rung.kind == RungKind.PHONE,
-            Rung.result == RungResult.ACKNOWLEDGED,
+            Attempt.kind == AttemptKind.PHONE,
+            Attempt.result == AttemptResult.ACKNOWLEDGED,
         )
     )
     found = [DutyInTalk(*row) for row in rows]
@@ -74,5 +74,5 @@ async def drop(work: Work, by: Staff, call: Call, who: UUID) -> None:
     await desk.call_in_hand(work, by, call.id)
     referral = await lock_referral(work, there[who].referral_id)
     note(work, referral, "taken out of the live call", By("by_hand"))
-    work.defer("telephony:end_duty_leg", rung_id=str(who))
+    work.defer("telephony:end_duty_leg", attempt_id=str(who))
     work.announce("calls")

@@ -26,7 +26,7 @@ from app.referrals.channels.telling import (
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose, needed_by
-from app.referrals.models import Agency, Approach, Clock, Dispatch, Link, Referral
+from app.referrals.models import Agency, Deadline, Dispatch, Link, Recipient, Referral
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
@@ -78,9 +78,9 @@ class Visit:
     link: Link
     referral: Referral
     agency: Agency
-    approach: Approach | None
+    recipient: Recipient | None
     steps: list[str]
-    clocks: list[Clock]
+    deadlines: list[Deadline]
     proven: bool
     # Why the link offers no step any more; empty while it does.
     over: str = ""
@@ -91,7 +91,7 @@ class Visit:
 
     @property
     def house(self) -> bool:
-        return self.approach is None
+        return self.recipient is None
 
 
 def _key(work: Work, token: str) -> bytes:
@@ -119,18 +119,18 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
     agency = await work.session.get(Agency, link.agency_id)
     assert referral is not None
     assert agency is not None
-    approach = await work.session.get(Approach, link.approach_id) if link.approach_id else None
+    recipient = await work.session.get(Recipient, link.recipient_id) if link.recipient_id else None
     found = Visit(
         link,
         referral,
         agency,
-        approach,
-        _steps(referral, approach),
-        (await tracking.clocks_of(work, [referral.id])).get(referral.id, []),
+        recipient,
+        _steps(referral, recipient),
+        (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
         proven=_is_proven(work, link, proof),
     )
     if not found.steps:
-        found.over = _why_over(referral, approach)
+        found.over = _why_over(referral, recipient)
     return found
 
 
@@ -149,22 +149,22 @@ def _check_usable(work: Work, link: Link) -> None:
         raise LinkExpired()
 
 
-def _steps(referral: Referral, approach: Approach | None) -> list[str]:
+def _steps(referral: Referral, recipient: Recipient | None) -> list[str]:
     """Return the steps that a link offers now."""
     state = ReferralState(referral.state)
-    if approach is None:
+    if recipient is None:
         return [] if state in (*OVER, *HELD, ReferralState.COMPLETED) else ["acknowledge"]
-    if answering.too_late(referral, approach) is not None:
+    if answering.too_late(referral, recipient) is not None:
         return []
     steps = ["reject", "progress", "complete", "ask"]
-    if approach.accepted_at is None or referral.approach_id != approach.id:
+    if recipient.accepted_at is None or referral.recipient_id != recipient.id:
         steps.insert(0, "accept")
     if state not in HELD or referral.house_has_it:
         steps.insert(0, "acknowledge")
     return steps
 
 
-def _why_over(referral: Referral, approach: Approach | None) -> str:
+def _why_over(referral: Referral, recipient: Recipient | None) -> str:
     if referral.state == ReferralState.CONSENT_WITHDRAWN:
         return (
             "The consent to this referral was withdrawn. Please take no further steps that rest "
@@ -174,12 +174,12 @@ def _why_over(referral: Referral, approach: Approach | None) -> str:
         return "This referral was taken back. Nothing more has to be done."
     if referral.state == ReferralState.CLOSED:
         return answering.Over.default
-    if approach is None and referral.house_has_it:
+    if recipient is None and referral.house_has_it:
         return (
             "Our own staff have this referral, and no agency has it yet. Sign in, and hand it over "
             "before the deadline."
         )
-    refusal = answering.too_late(referral, approach) if approach is not None else None
+    refusal = answering.too_late(referral, recipient) if recipient is not None else None
     return refusal.detail if refusal is not None else answering.TakenByAnother.default
 
 
@@ -190,11 +190,11 @@ async def read_details(work: Work, found: Visit) -> Visit:
     """
     if not found.proven or found.house or found.over:
         raise CodeNeeded()
-    assert found.approach is not None
+    assert found.recipient is not None
     await lock_referral(work, found.referral.id)
     rows = await work.session.scalars(
         select(Dispatch)
-        .where(Dispatch.approach_id == found.approach.id)
+        .where(Dispatch.recipient_id == found.recipient.id)
         .order_by(Dispatch.asked_at.desc())
     )
     found.dispatches = list(rows)
@@ -205,7 +205,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
         work,
         found.referral,
         found.agency,
-        found.approach,
+        found.recipient,
         f"link by {found.link.channel}",
         besides=besides,
     )
@@ -214,16 +214,18 @@ async def read_details(work: Work, found: Visit) -> Visit:
             one.place_sealed, table="dispatches", column="place_sealed", row=one.id
         ).decode()
     found.talk = await _talk_of(work, found)
-    await details.note_opened(work, found.referral, found.approach, f"link by {found.link.channel}")
+    await details.note_opened(
+        work, found.referral, found.recipient, f"link by {found.link.channel}"
+    )
     return found
 
 
 async def more_written(work: Work, found: Visit) -> bool:
     """Return whether answers that this agency is told were written since it last read them."""
-    if found.approach is None or found.approach.read_revision is None:
+    if found.recipient is None or found.recipient.read_revision is None:
         return False
     told = needed_by(work, found.referral, found.agency)
-    read = found.approach.read_revision
+    read = found.recipient.read_revision
     return any(found.referral.versions.get(path, 0) > read for path in told)
 
 
@@ -260,17 +262,17 @@ async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
 # -- codes -------------------------------------------------------------------------------------
 
 
-async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Approach | None]:
+async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Recipient | None]:
     """Lock the referral, then the link, so that a step is taken only once. Raises as `visit`."""
     link = await _find(work, token)
     referral = await lock_referral(work, link.referral_id)
     await work.session.refresh(link, with_for_update=True)
     agency = await work.session.get(Agency, link.agency_id)
     assert agency is not None
-    approach = None
-    if link.approach_id is not None:
-        approach = await answering.lock_approach(work, referral, link.approach_id)
-    return link, referral, agency, approach
+    recipient = None
+    if link.recipient_id is not None:
+        recipient = await answering.lock_recipient(work, referral, link.recipient_id)
+    return link, referral, agency, recipient
 
 
 async def prove(work: Work, token: str, code: str) -> str | None:
@@ -322,7 +324,7 @@ async def ask_for_link(work: Work, token: str) -> None:
     await check_not_too_many(work, referral, agency.id, Purpose.LINK)
     lives = tracking.protocol_of(work, referral).link_lives
     sent = await send_links(
-        work, referral, agency, link.approach_id, lives=lives, purpose=Purpose.LINK
+        work, referral, agency, link.recipient_id, lives=lives, purpose=Purpose.LINK
     )
     if not sent:
         raise Conflict("Our directory has no address for messages to you. Ring the helpline.")
@@ -352,17 +354,17 @@ async def take_step(work: Work, token: str, step: Step) -> str:
 
     Raises NoSuchLink, LinkUsed, LinkExpired, Invalid, Over, TakenByAnother.
     """
-    link, referral, agency, approach = await _locked(work, token)
+    link, referral, agency, recipient = await _locked(work, token)
     _check_usable(work, link)
     _check_words(step)
     by = By("link", agency.code, step.name.strip())
     if not by.name:
         raise Invalid("Write your name and position. They go into the record of what was done.")
-    await _do(work, referral, agency, approach, step, by)
+    await _do(work, referral, agency, recipient, step, by)
     link.used_at, link.used_for = work.now, step.kind
     lives = tracking.protocol_of(work, referral).link_lives
     following, fresh = add_link(
-        work, referral, agency.id, link.approach_id, link.channel, lives=lives
+        work, referral, agency.id, link.recipient_id, link.channel, lives=lives
     )
     # The proof holds for the next link, too, and so does a code that was not used yet.
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
@@ -382,39 +384,39 @@ async def _do(
     work: Work,
     referral: Referral,
     agency: Agency,
-    approach: Approach | None,
+    recipient: Recipient | None,
     step: Step,
     by: By,
 ) -> None:
-    if approach is None:
+    if recipient is None:
         if step.kind != "acknowledge":
             raise Invalid("Sign in to go on: this link is for our own staff.")
         await answering.acknowledge_in_house(work, referral, by)
         return
     match step.kind:
         case "acknowledge":
-            await answering.acknowledge(work, referral, approach, by, words=step.words)
+            await answering.acknowledge(work, referral, recipient, by, words=step.words)
         case "accept":
-            await answering.accept(work, referral, approach, by)
+            await answering.accept(work, referral, recipient, by)
         case "reject":
             if step.reason not in set(RejectionReason):
                 raise Invalid("Choose why you cannot take it.")
             await answering.reject(
-                work, referral, approach, RejectionReason(step.reason), by, words=step.words
+                work, referral, recipient, RejectionReason(step.reason), by, words=step.words
             )
         case "progress":
             await answering.progress(
-                work, referral, approach, by, seen_at=step.seen_at, words=step.words
+                work, referral, recipient, by, seen_at=step.seen_at, words=step.words
             )
         case "complete":
             if step.outcome not in set(ReferralOutcome):
                 raise Invalid("Choose the outcome.")
             await answering.complete(
-                work, referral, approach, ReferralOutcome(step.outcome), by, words=step.words
+                work, referral, recipient, ReferralOutcome(step.outcome), by, words=step.words
             )
         case "ask":
-            await answering.ask(work, referral, approach, step.words, by)
-        case "dispatch" if answering.too_late(referral, approach) is None:
+            await answering.ask(work, referral, recipient, step.words, by)
+        case "dispatch" if answering.too_late(referral, recipient) is None:
             if step.dispatch_id is None or step.to not in set(DispatchState):
                 raise Invalid("Choose how far the team is.")
             await answering.move_dispatch(
@@ -423,7 +425,7 @@ async def _do(
                 step.dispatch_id,
                 DispatchState(step.to),
                 by,
-                of=approach,
+                of=recipient,
                 result=step.result or None,
                 words=step.words,
             )
@@ -441,18 +443,18 @@ async def answer_question(
     if not words.strip():
         raise Invalid("Write the answer.")
     agency = await agency_of_code(work, agency_code)
-    approaches = await approach_to(work, referral, agency)
+    recipients = await recipient_to(work, referral, agency)
     note(work, referral, "answer", By(by.how, agency.code), words=words)
     lives = tracking.protocol_of(work, referral).link_lives
-    await send_links(work, referral, agency, approaches.id, lives=lives, purpose=Purpose.ANSWER)
+    await send_links(work, referral, agency, recipients.id, lives=lives, purpose=Purpose.ANSWER)
 
 
-async def approach_to(work: Work, referral: Referral, agency: Agency) -> Approach:
+async def recipient_to(work: Work, referral: Referral, agency: Agency) -> Recipient:
     """Return the latest recipient row of an agency. Raises NotFound if it was not asked."""
     found = await work.session.scalar(
-        select(Approach)
-        .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
-        .order_by(Approach.number.desc())
+        select(Recipient)
+        .where(Recipient.referral_id == referral.id, Recipient.agency_id == agency.id)
+        .order_by(Recipient.number.desc())
         .limit(1)
     )
     if found is None:

@@ -34,7 +34,7 @@ WORDS = {
 _SQL = """
 WITH r AS (
   SELECT r.*, coalesce(a.sector, 'nobody yet') AS sector,
-    (SELECT count(*) FROM clocks c JOIN clock_breaches b ON b.clock_id = c.id
+    (SELECT count(*) FROM deadlines c JOIN deadline_breaches b ON b.deadline_id = c.id
       WHERE c.referral_id = r.id)
       AS breaches
   FROM referrals r LEFT JOIN agencies a ON a.id = r.agency_id

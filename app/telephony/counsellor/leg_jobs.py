@@ -11,7 +11,7 @@ from app.calls import lines
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.log import log
-from app.referrals.models import Rung
+from app.referrals.models import Attempt
 from app.routing import offers
 from app.routing.models import AlarmAttempt, Offer, OfferState
 from app.routing.participants import parties
@@ -215,11 +215,13 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
     """
     begun = since - timedelta(hours=6)
     legs = select(Leg.provider_sid).where(Leg.provider_sid.is_not(None), Leg.created_at >= begun)
-    rungs = select(Rung.provider_sid).where(Rung.provider_sid.is_not(None), Rung.wanted_at >= begun)
+    attempts = select(Attempt.provider_sid).where(
+        Attempt.provider_sid.is_not(None), Attempt.wanted_at >= begun
+    )
     alarms = select(AlarmAttempt.provider_sid).where(
         AlarmAttempt.provider_sid.is_not(None), AlarmAttempt.wanted_at >= begun
     )
-    rows = await work.session.scalars(legs.union(rungs, alarms))
+    rows = await work.session.scalars(legs.union(attempts, alarms))
     ours = select(Call.provider_sid).where(Call.direction == "outbound", Call.opened_at >= begun)
     return {sid for sid in (*rows, *(await work.session.scalars(ours))) if sid}
 

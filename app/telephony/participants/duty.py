@@ -23,12 +23,12 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import doubt_phone
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.jobs import words_of
-from app.referrals.models import Agency, Referral, Rung
+from app.referrals.models import Agency, Attempt, Referral
 from app.referrals.replies import answering
 from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import known, speak, spell
-from app.referrals.states import NoticeKind, Purpose, RungKind, RungResult
+from app.referrals.states import AttemptKind, AttemptResult, NoticeKind, Purpose
 from app.referrals.trail import By, tell_house
 from app.routing import offers
 from app.telephony.counsellor import pacing
@@ -45,25 +45,25 @@ ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
 # In the address, the questions that confirm key 1 are numbered from here on.
 _CONFIRMS = 10
 # The results of a leg that ended without a key. A key that is reported later replaces them.
-_HEARD_TOO_SOON = frozenset({RungResult.NO_KEY, RungResult.NO_ANSWER})
+_HEARD_TOO_SOON = frozenset({AttemptResult.NO_KEY, AttemptResult.NO_ANSWER})
 # How many times the keys are said if none is pressed.
 _TIMES = 3
 # The provider reports the end of a leg sooner than this.
 _A_WHILE = timedelta(seconds=10)
 
 
-async def _lock(work: Work, rung_id: UUID) -> tuple[Referral, Rung]:
-    """Lock the referral, then the attempt (`Rung`). Raises NotFound."""
-    rung = await work.session.get(Rung, rung_id)
-    if rung is None:
+async def _lock(work: Work, attempt_id: UUID) -> tuple[Referral, Attempt]:
+    """Lock the referral, then the attempt (`Attempt`). Raises NotFound."""
+    attempt = await work.session.get(Attempt, attempt_id)
+    if attempt is None:
         raise NotFound("There is no such attempt.")
-    referral = await lock_referral(work, rung.referral_id)
-    await work.session.refresh(rung, with_for_update=True)
-    return referral, rung
+    referral = await lock_referral(work, attempt.referral_id)
+    await work.session.refresh(attempt, with_for_update=True)
+    return referral, attempt
 
 
-async def _agency(work: Work, rung: Rung) -> Agency:
-    agency = await work.session.get(Agency, rung.agency_id)
+async def _agency(work: Work, attempt: Attempt) -> Agency:
+    agency = await work.session.get(Agency, attempt.agency_id)
     assert agency is not None
     return agency
 
@@ -71,59 +71,69 @@ async def _agency(work: Work, rung: Rung) -> Agency:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-async def _prepare(work: Work, rung_id: UUID) -> dict[str, Any] | None:
+async def _prepare(work: Work, attempt_id: UUID) -> dict[str, Any] | None:
     """Commit that the request is about to be sent. Return None if it must not be, or not yet."""
-    referral, rung = await _lock(work, rung_id)
-    if rung.ended_at is not None or rung.sending in ("sent", "failed"):
+    referral, attempt = await _lock(work, attempt_id)
+    if attempt.ended_at is not None or attempt.sending in ("sent", "failed"):
         return None
-    if rung.sending == "sending":
-        rung.asks += 1
-        return {"settle": rung.asks, "to": rung.target, "since": rung.sent_at, "kind": rung.kind}
-    stale = rung.purpose == Purpose.LADDER and rung.turn != referral.turn
-    if stale or not is_needed(referral, rung):
-        rung.sending = "failed"
-        await note_result(work, referral, rung, RungResult.STOPPED)
+    if attempt.sending == "sending":
+        attempt.asks += 1
+        return {
+            "settle": attempt.asks,
+            "to": attempt.target,
+            "since": attempt.sent_at,
+            "kind": attempt.kind,
+        }
+    stale = attempt.purpose == Purpose.ESCALATION and attempt.turn != referral.turn
+    if stale or not is_needed(referral, attempt):
+        attempt.sending = "failed"
+        await note_result(work, referral, attempt, AttemptResult.STOPPED)
         return None
-    if rung.kind == RungKind.PHONE:
+    if attempt.kind == AttemptKind.PHONE:
         urgent = referral.urgency == ContactUrgency.IMMEDIATE
         turn = Urgency.DANGER if urgent else Urgency.OTHER
-        wait = await pacing.take_turn(work, rung.id, turn)
+        wait = await pacing.take_turn(work, attempt.id, turn)
         if wait is not None:
-            work.defer("telephony:ring_duty_phone", delay=wait, rung_id=str(rung.id))
+            work.defer("telephony:ring_duty_phone", delay=wait, attempt_id=str(attempt.id))
             return None
     call = await work.session.get(Call, referral.call_id) if referral.call_id else None
     line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
     if line is None:
-        rung.sending = "failed"
-        await note_result(work, referral, rung, RungResult.UNREACHABLE)
+        attempt.sending = "failed"
+        await note_result(work, referral, attempt, AttemptResult.UNREACHABLE)
         return None
-    rung.sending, rung.sent_at = "sending", work.now
-    rung.tries += 1
-    _, body = await words_of(work, referral, rung)
-    return {"to": rung.target, "from_": line.shown_number, "seconds": rung.seconds, "body": body}
+    attempt.sending, attempt.sent_at = "sending", work.now
+    attempt.tries += 1
+    _, body = await words_of(work, referral, attempt)
+    return {
+        "to": attempt.target,
+        "from_": line.shown_number,
+        "seconds": attempt.seconds,
+        "body": body,
+    }
 
 
-async def _note_sid(work: Work, rung_id: UUID, sid: str) -> None:
-    referral, rung = await _lock(work, rung_id)
-    rung.sending, rung.provider_sid = "sent", rung.provider_sid or sid
-    if rung.kind == RungKind.SMS:
+async def _note_sid(work: Work, attempt_id: UUID, sid: str) -> None:
+    referral, attempt = await _lock(work, attempt_id)
+    attempt.sending, attempt.provider_sid = "sent", attempt.provider_sid or sid
+    if attempt.kind == AttemptKind.SMS:
         # The provider has the message, so its payload is not needed any more, delivered or not.
-        rung.payload_sealed = None
-    if rung.ended_at is not None or not is_needed(referral, rung):
+        attempt.payload_sealed = None
+    if attempt.ended_at is not None or not is_needed(referral, attempt):
         # The attempt was over while the request was under way: the phone must not ring on.
-        work.defer("telephony:end_duty_leg", rung_id=str(rung_id))
+        work.defer("telephony:end_duty_leg", attempt_id=str(attempt_id))
 
 
-async def _note_refused(work: Work, rung_id: UUID) -> None:
-    referral, rung = await _lock(work, rung_id)
-    if rung.provider_sid is None:
-        rung.sending = "failed"
-        await note_result(work, referral, rung, RungResult.UNREACHABLE)
+async def _note_refused(work: Work, attempt_id: UUID) -> None:
+    referral, attempt = await _lock(work, attempt_id)
+    if attempt.provider_sid is None:
+        attempt.sending = "failed"
+        await note_result(work, referral, attempt, AttemptResult.UNREACHABLE)
 
 
-async def _request(context: JobContext, rung_id: str, send: Any, find: Any) -> None:
+async def _request(context: JobContext, attempt_id: str, send: Any, find: Any) -> None:
     """Send once. Without a response, ask what became of the request, and never send it again."""
-    parts, key = parts_of(context), UUID(rung_id)
+    parts, key = parts_of(context), UUID(attempt_id)
     async with parts.work() as work:
         what = await _prepare(work, key)
     if what is None:
@@ -135,9 +145,9 @@ async def _request(context: JobContext, rung_id: str, send: Any, find: Any) -> N
         sid = await send(what)
     except TryAgain:
         async with parts.work() as work:
-            _, rung = await _lock(work, key)
-            if rung.provider_sid is None:
-                rung.sending = "wanted"
+            _, attempt = await _lock(work, key)
+            if attempt.provider_sid is None:
+                attempt.sending = "wanted"
         raise
     except Refused as error:
         log().warning("the provider refused a duty phone", area="referrals", code=error.code)
@@ -165,7 +175,7 @@ async def _settle(context: JobContext, key: UUID, what: dict[str, Any], find: An
 
 
 @task("ring_duty_phone")
-async def ring_duty_phone(context: JobContext, rung_id: str) -> None:
+async def ring_duty_phone(context: JobContext, attempt_id: str) -> None:
     """Ring a duty phone."""
     provider = parts_of(context).provider
 
@@ -173,8 +183,8 @@ async def ring_duty_phone(context: JobContext, rung_id: str) -> None:
         return await provider.ring_leg(
             to=what["to"],
             from_=what["from_"],
-            document=duty_path(rung_id, "lifted"),
-            told=duty_path(rung_id, "status"),
+            document=duty_path(attempt_id, "lifted"),
+            told=duty_path(attempt_id, "status"),
             seconds=what["seconds"],
             tell_machines=True,
         )
@@ -182,48 +192,48 @@ async def ring_duty_phone(context: JobContext, rung_id: str) -> None:
     async def find(to: str, since: Any, known: set[str]) -> str | None:
         return await provider.find_leg(to=to, since=since, known=known)
 
-    await _request(context, rung_id, send, find)
+    await _request(context, attempt_id, send, find)
 
 
 @task("send_message")
-async def send_message(context: JobContext, rung_id: str) -> None:
+async def send_message(context: JobContext, attempt_id: str) -> None:
     """Send an SMS."""
     provider = parts_of(context).provider
 
     async def send(what: dict[str, Any]) -> str:
         return await provider.send_message(
-            to=what["to"], from_=what["from_"], body=what["body"], told=message_path(rung_id)
+            to=what["to"], from_=what["from_"], body=what["body"], told=message_path(attempt_id)
         )
 
     async def find(to: str, since: Any, known: set[str]) -> str | None:
         return await provider.find_message(to=to, since=since, known=known)
 
-    await _request(context, rung_id, send, find)
+    await _request(context, attempt_id, send, find)
 
 
 @task("end_duty_leg")
-async def end_duty_leg(context: JobContext, rung_id: str) -> None:
+async def end_duty_leg(context: JobContext, attempt_id: str) -> None:
     """End the leg of a duty phone, so that it does not ring on."""
     parts = parts_of(context)
     async with parts.work() as work:
-        _, rung = await _lock(work, UUID(rung_id))
-        sid = rung.provider_sid
-        if rung.kind != RungKind.PHONE:
+        _, attempt = await _lock(work, UUID(attempt_id))
+        sid = attempt.provider_sid
+        if attempt.kind != AttemptKind.PHONE:
             return
     if sid is not None:
         await parts.provider.end_leg(sid)
         async with parts.work() as work:
-            work.defer("telephony:ask_duty_leg", delay=_A_WHILE, rung_id=rung_id)
+            work.defer("telephony:ask_duty_leg", delay=_A_WHILE, attempt_id=attempt_id)
 
 
 @task("ask_duty_leg")
-async def ask_duty_leg(context: JobContext, rung_id: str) -> None:
+async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
     """Ask about a duty phone whose end was not reported, and end its leg if it still rings."""
-    parts, key = parts_of(context), UUID(rung_id)
+    parts, key = parts_of(context), UUID(attempt_id)
     async with parts.work() as work:
-        _, rung = await _lock(work, key)
-        sid = rung.provider_sid
-        if rung.result is not None or sid is None:
+        _, attempt = await _lock(work, key)
+        sid = attempt.provider_sid
+        if attempt.result is not None or sid is None:
             return
     found = await parts.provider.fetch_call(sid)
     status = read_leg_status(found.status) if found is not None else LegStatus.FAILED
@@ -231,173 +241,183 @@ async def ask_duty_leg(context: JobContext, rung_id: str) -> None:
         await parts.provider.end_leg(sid)
         status = LegStatus.NO_ANSWER
     async with parts.work() as work:
-        referral, rung = await _lock(work, key)
-        if rung.result is None:
-            needed = is_needed(referral, rung)
-            result = _RESULT_OF[status] if needed else RungResult.STOPPED
-            await note_result(work, referral, rung, result)
+        referral, attempt = await _lock(work, key)
+        if attempt.result is None:
+            needed = is_needed(referral, attempt)
+            result = _RESULT_OF[status] if needed else AttemptResult.STOPPED
+            await note_result(work, referral, attempt, result)
 
 
 # -- what the phone hears ----------------------------------------------------------------------
 
 
-def _say(rung: Rung, key: str, **values: str) -> Say:
-    locale, voice = SPOKEN[known(rung.language)]
-    return Say(speak(rung.language, key, **values), locale, voice)
+def _say(attempt: Attempt, key: str, **values: str) -> Say:
+    locale, voice = SPOKEN[known(attempt.language)]
+    return Say(speak(attempt.language, key, **values), locale, voice)
 
 
-def _ask(referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
-    if rung.purpose == Purpose.CODE:
-        words = _say(rung, "code_ask")
+def _ask(referral: Referral, attempt: Attempt, agency: Agency, n: int) -> list[Step]:
+    if attempt.purpose == Purpose.CODE:
+        words = _say(attempt, "code_ask")
     elif n > _CONFIRMS:
-        words = _say(rung, "confirm", agency=agency.name, digit=_confirming(rung))
+        words = _say(attempt, "confirm", agency=agency.name, digit=_confirming(attempt))
     else:
         words = _say(
-            rung,
-            "call_siblings" if rung.children > 1 else "call",
+            attempt,
+            "call_siblings" if attempt.children > 1 else "call",
             agency=agency.name,
             code=spell(referral.code),
-            count=str(rung.children),
+            count=str(attempt.children),
         )
-    return [Ask([words, Pause(1)], then=duty_path(rung.id, "pressed", n=n), seconds=8)]
+    return [Ask([words, Pause(1)], then=duty_path(attempt.id, "pressed", n=n), seconds=8)]
 
 
-def _confirming(rung: Rung) -> str:
+def _confirming(attempt: Attempt) -> str:
     """Return the key that confirms, 4 to 9: derived from the attempt, so it stays the same."""
-    return str(4 + rung.id.int % 6)
+    return str(4 + attempt.id.int % 6)
 
 
-def _details(work: Work, rung: Rung) -> list[Step]:
+def _details(work: Work, attempt: Attempt) -> list[Step]:
     """Say the code by which the agency gets the details, if there is one."""
-    digits = payload_of(work, rung).get("code")
+    digits = payload_of(work, attempt).get("code")
     if not digits:
         return []
-    return [_say(rung, "code", digits=" ".join(digits))]
+    return [_say(attempt, "code", digits=" ".join(digits))]
 
 
-def _ending(work: Work, referral: Referral, rung: Rung) -> list[Step]:
+def _ending(work: Work, referral: Referral, attempt: Attempt) -> list[Step]:
     """Return what is said after a result, the same each time it is asked for."""
     code = spell(referral.code)
-    match RungResult(rung.result or RungResult.STOPPED):
-        case RungResult.ACKNOWLEDGED:
-            taken = _say(rung, "taken", code=code)
-            return [taken, *_details(work, rung), _say(rung, "bye"), HangUp()]
-        case RungResult.CALL_BACK:
-            return [_say(rung, "call_back"), _say(rung, "bye"), HangUp()]
-        case RungResult.WRONG_NUMBER:
-            return [_say(rung, "wrong"), _say(rung, "bye"), HangUp()]
-        case RungResult.STOPPED:
-            return [_say(rung, "not_needed"), _say(rung, "bye"), HangUp()]
+    match AttemptResult(attempt.result or AttemptResult.STOPPED):
+        case AttemptResult.ACKNOWLEDGED:
+            taken = _say(attempt, "taken", code=code)
+            return [taken, *_details(work, attempt), _say(attempt, "bye"), HangUp()]
+        case AttemptResult.CALL_BACK:
+            return [_say(attempt, "call_back"), _say(attempt, "bye"), HangUp()]
+        case AttemptResult.WRONG_NUMBER:
+            return [_say(attempt, "wrong"), _say(attempt, "bye"), HangUp()]
+        case AttemptResult.STOPPED:
+            return [_say(attempt, "not_needed"), _say(attempt, "bye"), HangUp()]
     return [HangUp()]
 
 
-async def lifted(work: Work, rung_id: UUID, signed: Signed) -> list[Step]:
+async def lifted(work: Work, attempt_id: UUID, signed: Signed) -> list[Step]:
     """Return what the phone hears when a person or a machine has answered it."""
-    referral, rung = await _lock(work, rung_id)
-    _learn_sid(rung, signed.call_sid)
-    if rung.result is not None:
-        return _ending(work, referral, rung)
+    referral, attempt = await _lock(work, attempt_id)
+    _learn_sid(attempt, signed.call_sid)
+    if attempt.result is not None:
+        return _ending(work, referral, attempt)
     who = signed.fields.get("AnsweredBy", "")
     if who.startswith("machine") or who == "fax":
-        await note_result(work, referral, rung, RungResult.MACHINE)
+        await note_result(work, referral, attempt, AttemptResult.MACHINE)
         return [HangUp()]
-    if not is_needed(referral, rung):
-        await note_result(work, referral, rung, RungResult.STOPPED)
-        return _ending(work, referral, rung)
-    rung.answered_at = rung.answered_at or work.now
-    return _listened_to(work, referral, rung, await _agency(work, rung), 1)
+    if not is_needed(referral, attempt):
+        await note_result(work, referral, attempt, AttemptResult.STOPPED)
+        return _ending(work, referral, attempt)
+    attempt.answered_at = attempt.answered_at or work.now
+    return _listened_to(work, referral, attempt, await _agency(work, attempt), 1)
 
 
-def _listened_to(work: Work, referral: Referral, rung: Rung, agency: Agency, n: int) -> list[Step]:
+def _listened_to(
+    work: Work, referral: Referral, attempt: Attempt, agency: Agency, n: int
+) -> list[Step]:
     """Say the keys. No other phone is rung while a person may be listening."""
-    if rung.purpose == Purpose.LADDER and rung.turn == referral.turn and referral.climbs_at:
+    if (
+        attempt.purpose == Purpose.ESCALATION
+        and attempt.turn == referral.turn
+        and referral.escalates_at
+    ):
         wait_for(work, referral, LISTENING)
-    return _ask(referral, rung, agency, n)
+    return _ask(referral, attempt, agency, n)
 
 
-def _learn_sid(rung: Rung, sid: str) -> None:
-    if rung.provider_sid is None and sid:
+def _learn_sid(attempt: Attempt, sid: str) -> None:
+    if attempt.provider_sid is None and sid:
         # The webhook came before the response to our own request.
-        rung.provider_sid, rung.sending = sid, "sent"
+        attempt.provider_sid, attempt.sending = sid, "sent"
 
 
-async def pressed(work: Work, rung_id: UUID, signed: Signed, n: int) -> list[Step]:
+async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[Step]:
     """Handle the key that was pressed, or none."""
-    referral, rung = await _lock(work, rung_id)
-    agency = await _agency(work, rung)
+    referral, attempt = await _lock(work, attempt_id)
+    agency = await _agency(work, attempt)
     digits = signed.fields.get("Digits", "")
-    if rung.result in _HEARD_TOO_SOON and _means(rung, digits, n):
+    if attempt.result in _HEARD_TOO_SOON and _means(attempt, digits, n):
         # The end of the leg was reported before the key, but a person did press it.
-        rung.result = rung.ended_at = None
-    if rung.result is not None:
-        joined = await _join(work, referral, rung)
-        return joined or _ending(work, referral, rung)
-    if rung.purpose == Purpose.CODE:
-        return await _speak_code(work, referral, rung, agency, digits, n)
+        attempt.result = attempt.ended_at = None
+    if attempt.result is not None:
+        joined = await _join(work, referral, attempt)
+        return joined or _ending(work, referral, attempt)
+    if attempt.purpose == Purpose.CODE:
+        return await _speak_code(work, referral, attempt, agency, digits, n)
     by = By("phone", agency.code)
-    if _takes_it(rung, digits, n):
-        return await _acknowledge(work, referral, rung, by)
+    if _takes_it(attempt, digits, n):
+        return await _acknowledge(work, referral, attempt, by)
     match digits:
         case _ if digits == ACKNOWLEDGE and n < _CONFIRMS:
-            return _listened_to(work, referral, rung, agency, _CONFIRMS + 1)
+            return _listened_to(work, referral, attempt, agency, _CONFIRMS + 1)
         case _ if digits == CALL_BACK:
-            await note_result(work, referral, rung, RungResult.CALL_BACK)
+            await note_result(work, referral, attempt, AttemptResult.CALL_BACK)
             await answering.call_me_back(work, referral, agency, by)
-            if rung.turn == referral.turn and referral.climbs_at is not None:
+            if attempt.turn == referral.turn and referral.escalates_at is not None:
                 wait = tracking.protocol_of(work, referral).call_back_wait
                 wait_for(work, referral, timedelta(seconds=wait))
         case _ if digits == WRONG:
-            await doubt_phone(work, rung.agency_id, rung.target)
+            await doubt_phone(work, attempt.agency_id, attempt.target)
             tell_house(work, referral, NoticeKind.WRONG_NUMBER, agency=agency.code)
-            await note_result(work, referral, rung, RungResult.WRONG_NUMBER)
+            await note_result(work, referral, attempt, AttemptResult.WRONG_NUMBER)
         case _ if n % _CONFIRMS < _TIMES:
-            return _listened_to(work, referral, rung, agency, n + 1)
+            return _listened_to(work, referral, attempt, agency, n + 1)
         case _ if n > _CONFIRMS:
-            await note_result(work, referral, rung, RungResult.NOT_CONFIRMED)
+            await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)
         case _:
-            await note_result(work, referral, rung, RungResult.NO_KEY)
-    return _ending(work, referral, rung)
+            await note_result(work, referral, attempt, AttemptResult.NO_KEY)
+    return _ending(work, referral, attempt)
 
 
-def _takes_it(rung: Rung, digits: str, n: int) -> bool:
+def _takes_it(attempt: Attempt, digits: str, n: int) -> bool:
     """Return whether the key acknowledges: the second one of an agency, key 1 of our own staff."""
-    if rung.approach_id is None:
+    if attempt.recipient_id is None:
         return digits == ACKNOWLEDGE
-    return n > _CONFIRMS and digits == _confirming(rung)
+    return n > _CONFIRMS and digits == _confirming(attempt)
 
 
-def _means(rung: Rung, digits: str, n: int) -> bool:
+def _means(attempt: Attempt, digits: str, n: int) -> bool:
     """Return whether a key has a meaning of its own, even if the leg is over by now."""
-    return digits in (CALL_BACK, WRONG) or _takes_it(rung, digits, n)
+    return digits in (CALL_BACK, WRONG) or _takes_it(attempt, digits, n)
 
 
-async def _acknowledge(work: Work, referral: Referral, rung: Rung, by: By) -> list[Step]:
+async def _acknowledge(work: Work, referral: Referral, attempt: Attempt, by: By) -> list[Step]:
     """Acknowledge the referral, and say so; or say that it is no longer needed."""
     talk = await live_talk(work, referral) if referral.warm else None
-    if rung.approach_id is None:
-        if not is_needed(referral, rung):
-            await note_result(work, referral, rung, RungResult.STOPPED)
-            return _ending(work, referral, rung)
-        await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
+    if attempt.recipient_id is None:
+        if not is_needed(referral, attempt):
+            await note_result(work, referral, attempt, AttemptResult.STOPPED)
+            return _ending(work, referral, attempt)
+        await note_result(work, referral, attempt, AttemptResult.ACKNOWLEDGED)
         await answering.acknowledge_in_house(work, referral, by)
-        return _ending(work, referral, rung)
-    approach = await answering.lock_approach(work, referral, rung.approach_id)
-    if answering.too_late(referral, approach) is not None:
-        await note_result(work, referral, rung, RungResult.STOPPED)
-        return _ending(work, referral, rung)
-    await note_result(work, referral, rung, RungResult.ACKNOWLEDGED)
-    code = await answering.acknowledge(work, referral, approach, by)
+        return _ending(work, referral, attempt)
+    recipient = await answering.lock_recipient(work, referral, attempt.recipient_id)
+    if answering.too_late(referral, recipient) is not None:
+        await note_result(work, referral, attempt, AttemptResult.STOPPED)
+        return _ending(work, referral, attempt)
+    await note_result(work, referral, attempt, AttemptResult.ACKNOWLEDGED)
+    code = await answering.acknowledge(work, referral, recipient, by)
     if code is not None:
-        keep_payload(work, rung, {"code": code})
-    joined = await _join(work, referral, rung) if talk is not None else None
+        keep_payload(work, attempt, {"code": code})
+    joined = await _join(work, referral, attempt) if talk is not None else None
     if joined is not None:
-        await answering.note_joined(work, referral, approach, by)
-    return joined or _ending(work, referral, rung)
+        await answering.note_joined(work, referral, recipient, by)
+    return joined or _ending(work, referral, attempt)
 
 
-async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None:
+async def _join(work: Work, referral: Referral, attempt: Attempt) -> list[Step] | None:
     """Return steps into the live talk, if the counsellor wanted that and the child is there."""
-    if rung.result != RungResult.ACKNOWLEDGED or not referral.warm or rung.approach_id is None:
+    if (
+        attempt.result != AttemptResult.ACKNOWLEDGED
+        or not referral.warm
+        or attempt.recipient_id is None
+    ):
         return None
     if not work.settings.has_conferences:
         return None
@@ -406,11 +426,11 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
     if offer is None:
         return None
     return [
-        _say(rung, "joined"),
+        _say(attempt, "joined"),
         Join(
             offer.room,
-            duty_label(rung.id),
-            duty_path(rung.id, "left"),
+            duty_label(attempt.id),
+            duty_path(attempt.id, "left"),
             ends_for_all=False,
             star_ends=False,
         ),
@@ -418,61 +438,63 @@ async def _join(work: Work, referral: Referral, rung: Rung) -> list[Step] | None
 
 
 async def _speak_code(
-    work: Work, referral: Referral, rung: Rung, agency: Agency, digits: str, n: int
+    work: Work, referral: Referral, attempt: Attempt, agency: Agency, digits: str, n: int
 ) -> list[Step]:
     """Say a code that the agency asked for, but only to a person: key 1 comes first."""
     if digits == ACKNOWLEDGE:
-        code = " ".join(str(payload_of(work, rung).get("code", "")))
-        await note_result(work, referral, rung, RungResult.DELIVERED)
-        return [_say(rung, "code", digits=code), _say(rung, "bye"), HangUp()]
+        code = " ".join(str(payload_of(work, attempt).get("code", "")))
+        await note_result(work, referral, attempt, AttemptResult.DELIVERED)
+        return [_say(attempt, "code", digits=code), _say(attempt, "bye"), HangUp()]
     if n < _TIMES:
-        return _ask(referral, rung, agency, n + 1)
-    await note_result(work, referral, rung, RungResult.NO_KEY)
+        return _ask(referral, attempt, agency, n + 1)
+    await note_result(work, referral, attempt, AttemptResult.NO_KEY)
     return [HangUp()]
 
 
 # -- how it ended ------------------------------------------------------------------------------
 
 _RESULT_OF = {
-    LegStatus.NO_ANSWER: RungResult.NO_ANSWER,
-    LegStatus.BUSY: RungResult.BUSY,
-    LegStatus.FAILED: RungResult.UNREACHABLE,
-    LegStatus.CANCELED: RungResult.NO_ANSWER,
-    LegStatus.COMPLETED: RungResult.NO_KEY,
+    LegStatus.NO_ANSWER: AttemptResult.NO_ANSWER,
+    LegStatus.BUSY: AttemptResult.BUSY,
+    LegStatus.FAILED: AttemptResult.UNREACHABLE,
+    LegStatus.CANCELED: AttemptResult.NO_ANSWER,
+    LegStatus.COMPLETED: AttemptResult.NO_KEY,
 }
 
 
-async def leg_status(work: Work, rung_id: UUID, signed: Signed) -> None:
+async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
     """Handle a status of a duty phone's leg, in any order, any number of times."""
-    referral, rung = await _lock(work, rung_id)
-    _learn_sid(rung, signed.call_sid)
+    referral, attempt = await _lock(work, attempt_id)
+    _learn_sid(attempt, signed.call_sid)
     status = read_leg_status(signed.fields.get("CallStatus"))
-    if status is not None and is_over(status) and rung.purpose == Purpose.LADDER:
+    if status is not None and is_over(status) and attempt.purpose == Purpose.ESCALATION:
         # A code that was spoken on this leg is not needed any more.
-        rung.payload_sealed = None
-    if status is None or rung.result is not None:
+        attempt.payload_sealed = None
+    if status is None or attempt.result is not None:
         return
     if not is_over(status):
-        if not is_needed(referral, rung):
-            work.defer("telephony:end_duty_leg", rung_id=str(rung_id))
+        if not is_needed(referral, attempt):
+            work.defer("telephony:end_duty_leg", attempt_id=str(attempt_id))
         return
-    needed = is_needed(referral, rung)
-    await note_result(work, referral, rung, _RESULT_OF[status] if needed else RungResult.STOPPED)
+    needed = is_needed(referral, attempt)
+    await note_result(
+        work, referral, attempt, _RESULT_OF[status] if needed else AttemptResult.STOPPED
+    )
 
 
 _MESSAGE_RESULTS = {
-    "delivered": RungResult.DELIVERED,
-    "read": RungResult.DELIVERED,
-    "undelivered": RungResult.FAILED,
-    "failed": RungResult.FAILED,
-    "canceled": RungResult.FAILED,
+    "delivered": AttemptResult.DELIVERED,
+    "read": AttemptResult.DELIVERED,
+    "undelivered": AttemptResult.FAILED,
+    "failed": AttemptResult.FAILED,
+    "canceled": AttemptResult.FAILED,
 }
 
 
-async def message_status(work: Work, rung_id: UUID, signed: Signed) -> None:
+async def message_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
     """Handle the delivery status of an SMS."""
-    referral, rung = await _lock(work, rung_id)
-    _learn_sid(rung, signed.fields.get("MessageSid", "")[:64])
+    referral, attempt = await _lock(work, attempt_id)
+    _learn_sid(attempt, signed.fields.get("MessageSid", "")[:64])
     result = _MESSAGE_RESULTS.get(signed.fields.get("MessageStatus", ""))
-    if result is not None and rung.result is None:
-        await note_result(work, referral, rung, result)
+    if result is not None and attempt.result is None:
+        await note_result(work, referral, attempt, result)

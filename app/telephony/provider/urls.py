@@ -19,8 +19,8 @@ def offer_path(offer_id: UUID | str, step: str, **query: object) -> str:
     return _path(f"/telephony/offers/{offer_id}/{step}", query)
 
 
-def duty_path(rung_id: UUID | str, step: str, **query: object) -> str:
-    return _path(f"/telephony/duty/{rung_id}/{step}", query)
+def duty_path(attempt_id: UUID | str, step: str, **query: object) -> str:
+    return _path(f"/telephony/duty/{attempt_id}/{step}", query)
 
 
 def party_path(party_id: UUID | str, step: str, **query: object) -> str:
@@ -31,8 +31,8 @@ def alarm_path(attempt_id: UUID | str, step: str, **query: object) -> str:
     return _path(f"/telephony/alarms/{attempt_id}/{step}", query)
 
 
-def message_path(rung_id: UUID | str) -> str:
-    return f"/telephony/messages/{rung_id}/status"
+def message_path(attempt_id: UUID | str) -> str:
+    return f"/telephony/messages/{attempt_id}/status"
 
 
 def leg_path(leg_id: UUID | str) -> str:

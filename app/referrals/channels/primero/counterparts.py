@@ -21,15 +21,15 @@ from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import NotConsented
 from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclose
-from app.referrals.escalation.trying import climb_on
+from app.referrals.escalation.trying import escalate_on
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Approach, Counterpart, Referral
+from app.referrals.models import Agency, Counterpart, Recipient, Referral
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
-    ApproachState,
     NoticeKind,
+    RecipientState,
     ReferralEvent,
     ReferralState,
     RejectionReason,
@@ -54,29 +54,29 @@ class Errand:
     known: Known
 
 
-async def _rows(work: Work, approach_id: UUID) -> tuple[Referral, Approach, Agency, Counterpart]:
-    approach = await work.session.get(Approach, approach_id)
-    assert approach is not None
-    referral = await lock_referral(work, approach.referral_id)
-    counterpart = await work.session.get(Counterpart, approach_id, populate_existing=True)
-    agency = await work.session.get(Agency, approach.agency_id)
+async def _rows(work: Work, recipient_id: UUID) -> tuple[Referral, Recipient, Agency, Counterpart]:
+    recipient = await work.session.get(Recipient, recipient_id)
+    assert recipient is not None
+    referral = await lock_referral(work, recipient.referral_id)
+    counterpart = await work.session.get(Counterpart, recipient_id, populate_existing=True)
+    agency = await work.session.get(Agency, recipient.agency_id)
     assert counterpart is not None
     assert agency is not None
-    await work.session.refresh(approach)
-    return referral, approach, agency, counterpart
+    await work.session.refresh(recipient)
+    return referral, recipient, agency, counterpart
 
 
 async def errand(
-    work: Work, approach_id: UUID, *, with_facts: bool, to_end: bool = False, again: bool = False
+    work: Work, recipient_id: UUID, *, with_facts: bool, to_end: bool = False, again: bool = False
 ) -> Errand | None:
     """Return what to do at the other system, or None if there is nothing to do.
 
     `with_facts` discloses the facts, for a referral not yet handed over, or, with `again`, for one
     that was handed over before more was written.
     """
-    if await work.session.get(Counterpart, approach_id) is None:
+    if await work.session.get(Counterpart, recipient_id) is None:
         return None
-    referral, approach, agency, counterpart = await _rows(work, approach_id)
+    referral, recipient, agency, counterpart = await _rows(work, recipient_id)
     if agency.primero is None or agency.primero_password_sealed is None:
         return None
     if counterpart.state in ("refused", "ended") and not to_end:
@@ -94,11 +94,11 @@ async def errand(
     known = Known()
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
-        if answering.too_late(referral, approach) is not None:
+        if answering.too_late(referral, recipient) is not None:
             counterpart.state = "ended"
             return None
         try:
-            known = await _known(work, referral, agency, approach, mapping)
+            known = await _known(work, referral, agency, recipient, mapping)
         except NotConsented as refusal:
             counterpart.state, counterpart.problem = "refused", refusal.detail
             return None
@@ -120,11 +120,11 @@ async def errand(
 
 
 async def _known(
-    work: Work, referral: Referral, agency: Agency, approach: Approach, mapping: Mapping
+    work: Work, referral: Referral, agency: Agency, recipient: Recipient, mapping: Mapping
 ) -> Known:
     given = await given_of(work, referral)
     zone = ZoneInfo(tracking.protocol_of(work, referral).timezone)
-    answers = await disclose(work, referral, agency, approach, "primero")
+    answers = await disclose(work, referral, agency, recipient, "primero")
     sheet = sheet_of(work, referral)
     facts = {
         **answers,
@@ -149,18 +149,18 @@ async def _known(
     return Known(facts, words, above)
 
 
-async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -> bool:
+async def note_state(work: Work, recipient_id: UUID, state: str, **values: Any) -> bool:
     """Record the state at the other system.
 
     Return whether to go on there; False if the referral was taken back in the meantime.
     """
-    referral, approach, agency, counterpart = await _rows(work, approach_id)
+    referral, recipient, agency, counterpart = await _rows(work, recipient_id)
     for name, value in values.items():
         setattr(counterpart, name, value)
-    if counterpart.state == "ended" or answering.too_late(referral, approach) is not None:
+    if counterpart.state == "ended" or answering.too_late(referral, recipient) is not None:
         # Taken back while it was being created there: undo what was just created.
         counterpart.state = "ended"
-        work.defer("referrals:end_counterpart", approach_id=str(approach_id))
+        work.defer("referrals:end_counterpart", recipient_id=str(recipient_id))
         return False
     counterpart.state = state
     by = By("primero", agency.code)
@@ -170,32 +170,32 @@ async def note_state(work: Work, approach_id: UUID, state: str, **values: Any) -
             work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=counterpart.problem
         )
         only_way = not (agency.email or agency.sms or agency.webhook_url)
-        if only_way and referral.approach_id == approach.id and referral.climbs_at is not None:
+        if only_way and referral.recipient_id == recipient.id and referral.escalates_at is not None:
             # The agency has no other channel, and will never hear of this referral.
-            await climb_on(work, referral)
+            await escalate_on(work, referral)
     elif state == "referred":
         note(work, referral, "handed to their system", by)
-        await details.note_opened(work, referral, approach, "their system")
-        if approach.state == ApproachState.OFFERED:
-            approach.state, approach.delivered_at = ApproachState.DELIVERED.value, work.now
-        if referral.approach_id == approach.id and can(referral, ReferralEvent.DELIVER):
+        await details.note_opened(work, referral, recipient, "their system")
+        if recipient.state == RecipientState.OFFERED:
+            recipient.state, recipient.delivered_at = RecipientState.DELIVERED.value, work.now
+        if referral.recipient_id == recipient.id and can(referral, ReferralEvent.DELIVER):
             move(work, referral, ReferralEvent.DELIVER, by, way="primero")
-        ask_again(work, approach_id, 0)
+        ask_again(work, recipient_id, 0)
     return True
 
 
-def ask_again(work: Work, approach_id: UUID, times: int) -> None:
+def ask_again(work: Work, recipient_id: UUID, times: int) -> None:
     """Ask for the status there again: after a minute at first, later every ten minutes."""
     wait = timedelta(seconds=min(60 * max(times, 1), 600))
-    work.defer("referrals:ask_counterpart", delay=wait, approach_id=str(approach_id), times=times)
+    work.defer("referrals:ask_counterpart", delay=wait, recipient_id=str(recipient_id), times=times)
 
 
-async def note_status(work: Work, approach_id: UUID, status: str, words: str) -> bool:
+async def note_status(work: Work, recipient_id: UUID, status: str, words: str) -> bool:
     """Apply their status of the referral if it is new. Return whether to keep asking.
 
     A status without a meaning here is only written to the log.
     """
-    referral, approach, agency, counterpart = await _rows(work, approach_id)
+    referral, recipient, agency, counterpart = await _rows(work, recipient_id)
     if counterpart.state == "ended" or ReferralState(referral.state) in OVER:
         return False
     if counterpart.their_status != status:
@@ -205,15 +205,15 @@ async def note_status(work: Work, approach_id: UUID, status: str, words: str) ->
         try:
             match meaning:
                 case "accept":
-                    await answering.accept(work, referral, approach, by)
+                    await answering.accept(work, referral, recipient, by)
                 case "reject":
                     await answering.reject(
-                        work, referral, approach, RejectionReason.OTHER, by, words=words
+                        work, referral, recipient, RejectionReason.OTHER, by, words=words
                     )
                 case "complete":
                     # Primero does not say what became of the child, so no outcome is recorded;
                     # `words` says whether it was a success.
-                    await answering.complete(work, referral, approach, None, by, words=words)
+                    await answering.complete(work, referral, recipient, None, by, words=words)
                 case _:
                     note(work, referral, "status there", by, status=status)
         except answering.Over as refusal:
@@ -234,8 +234,8 @@ async def try_again(work: Work, referral: Referral) -> None:
     rows = (
         await work.session.scalars(
             select(Counterpart)
-            .join(Approach, Approach.id == Counterpart.approach_id)
-            .where(Approach.referral_id == referral.id, Counterpart.state == "refused")
+            .join(Recipient, Recipient.id == Counterpart.recipient_id)
+            .where(Recipient.referral_id == referral.id, Counterpart.state == "refused")
         )
     ).all()
     if not rows:
@@ -243,12 +243,12 @@ async def try_again(work: Work, referral: Referral) -> None:
     for row in rows:
         row.state, row.problem = "wanted", ""
         note(work, referral, "handed to their system again", By("by_hand"))
-        work.defer("referrals:make_counterpart", approach_id=str(row.approach_id))
+        work.defer("referrals:make_counterpart", recipient_id=str(row.recipient_id))
 
 
-async def note_updated(work: Work, approach_id: UUID, problem: str, left_out: list[str]) -> None:
+async def note_updated(work: Work, recipient_id: UUID, problem: str, left_out: list[str]) -> None:
     """Record that their case was updated with later answers, or the problem that prevented it."""
-    referral, _, agency, counterpart = await _rows(work, approach_id)
+    referral, _, agency, counterpart = await _rows(work, recipient_id)
     by = By("primero", agency.code)
     if not problem:
         counterpart.left_out = left_out
@@ -258,18 +258,18 @@ async def note_updated(work: Work, approach_id: UUID, problem: str, left_out: li
     tell_house(work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=problem)
 
 
-async def note_ended(work: Work, approach_id: UUID) -> None:
-    referral, _, agency, counterpart = await _rows(work, approach_id)
+async def note_ended(work: Work, recipient_id: UUID) -> None:
+    referral, _, agency, counterpart = await _rows(work, recipient_id)
     if counterpart.state != "ended":
         counterpart.state = "ended"
         note(work, referral, "taken back at their system", By("primero", agency.code))
 
 
-async def note_not_taken_back(work: Work, approach_id: UUID, why: str) -> None:
+async def note_not_taken_back(work: Work, recipient_id: UUID, why: str) -> None:
     """Record that the referral still exists at their system: one of our staff has to ring them."""
-    if await work.session.get(Counterpart, approach_id) is None:
+    if await work.session.get(Counterpart, recipient_id) is None:
         return
-    referral, _, agency, counterpart = await _rows(work, approach_id)
+    referral, _, agency, counterpart = await _rows(work, recipient_id)
     if counterpart.their_referral is None:
         return
     counterpart.problem = why

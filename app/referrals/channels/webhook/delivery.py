@@ -20,10 +20,10 @@ from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose
 from app.referrals.models import (
     Agency,
-    Approach,
     Delivery,
     Disclosure,
     ReceivedEvent,
+    Recipient,
     Referral,
 )
 from app.referrals.replies import answering, details
@@ -106,7 +106,7 @@ async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
 
 async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -> dict[str, Any]:
     """Return the body of the event. It holds the child's details only if consent holds now."""
-    due = (await tracking.clocks_of(work, [referral.id])).get(referral.id, [])
+    due = (await tracking.deadlines_of(work, [referral.id])).get(referral.id, [])
     data: dict[str, Any] = {
         "referral": referral.code,
         "sequence": row.sequence,
@@ -117,17 +117,17 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
         **row.detail,
     }
     if row.kind in _WITH_DETAILS:
-        approach = await work.session.scalar(
-            select(Approach)
-            .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
-            .order_by(Approach.number.desc())
+        recipient = await work.session.scalar(
+            select(Recipient)
+            .where(Recipient.referral_id == referral.id, Recipient.agency_id == agency.id)
+            .order_by(Recipient.number.desc())
             .limit(1)
         )
         # The event may have waited for days: disclose what this agency may be told now.
         data["fields"] = None
-        if approach is not None and answering.too_late(referral, approach) is None:
+        if recipient is not None and answering.too_late(referral, recipient) is None:
             with contextlib.suppress(NotConsented):
-                data["fields"] = await disclose(work, referral, agency, approach, "machine")
+                data["fields"] = await disclose(work, referral, agency, recipient, "machine")
     return {"type": row.kind, "timestamp": row.created_at.isoformat(), "data": data}
 
 
@@ -187,19 +187,19 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
     """Record that the agency's own system has the details, if the event held them."""
     if row.kind not in _WITH_DETAILS:
         return
-    approach = await work.session.scalar(
-        select(Approach)
-        .join(Disclosure, Disclosure.approach_id == Approach.id)
+    recipient = await work.session.scalar(
+        select(Recipient)
+        .join(Disclosure, Disclosure.recipient_id == Recipient.id)
         .where(
-            Approach.referral_id == referral.id,
-            Approach.agency_id == row.agency_id,
+            Recipient.referral_id == referral.id,
+            Recipient.agency_id == row.agency_id,
             Disclosure.how == "machine",
         )
-        .order_by(Approach.number.desc())
+        .order_by(Recipient.number.desc())
         .limit(1)
     )
-    if approach is not None and answering.too_late(referral, approach) is None:
-        await details.note_opened(work, referral, approach, "their system")
+    if recipient is not None and answering.too_late(referral, recipient) is None:
+        await details.note_opened(work, referral, recipient, "their system")
 
 
 async def _bury(
@@ -315,8 +315,8 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     data = event.data
     found = await work.session.scalar(
         select(Referral.id)
-        .join(Approach, Approach.referral_id == Referral.id)
-        .where(Referral.code == data.referral, Approach.agency_id == agency.id)
+        .join(Recipient, Recipient.referral_id == Referral.id)
+        .where(Referral.code == data.referral, Recipient.agency_id == agency.id)
         .limit(1)
     )
     if found is None:
@@ -332,14 +332,14 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     )
     if data.sequence != (last or 0) + 1:
         raise OutOfOrder(f"Event {(last or 0) + 1} of this referral is expected next.")
-    approach = await work.session.scalar(
-        select(Approach)
-        .where(Approach.referral_id == referral.id, Approach.agency_id == agency.id)
-        .order_by(Approach.number.desc())
+    recipient = await work.session.scalar(
+        select(Recipient)
+        .where(Recipient.referral_id == referral.id, Recipient.agency_id == agency.id)
+        .order_by(Recipient.number.desc())
         .limit(1)
     )
-    assert approach is not None
-    await _do(work, referral, approach, event, By("machine", agency.code, data.by))
+    assert recipient is not None
+    await _do(work, referral, recipient, event, By("machine", agency.code, data.by))
     answer = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
     work.session.add(
         ReceivedEvent(
@@ -355,29 +355,29 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     return answer
 
 
-async def _do(work: Work, referral: Referral, approach: Approach, event: Event, by: By) -> None:
+async def _do(work: Work, referral: Referral, recipient: Recipient, event: Event, by: By) -> None:
     data = event.data
     if not data.by.strip() and event.type != "referral.rejected":
         raise Invalid("Name the person in `by`: an automatic reply does not count.")
     match event.type.removeprefix("referral."):
         case "acknowledged":
-            await answering.acknowledge(work, referral, approach, by, words=data.words)
+            await answering.acknowledge(work, referral, recipient, by, words=data.words)
         case "accepted":
-            await answering.accept(work, referral, approach, by)
+            await answering.accept(work, referral, recipient, by)
         case "rejected":
             if data.reason is None:
                 raise Invalid(f"A rejection needs a reason, one of: {', '.join(RejectionReason)}.")
-            await answering.reject(work, referral, approach, data.reason, by, words=data.words)
+            await answering.reject(work, referral, recipient, data.reason, by, words=data.words)
         case "progress":
             if data.seen_at is not None and data.seen_at.tzinfo is None:
                 raise Invalid("Give seen_at with its time zone.")
             await answering.progress(
-                work, referral, approach, by, seen_at=data.seen_at, words=data.words
+                work, referral, recipient, by, seen_at=data.seen_at, words=data.words
             )
         case "completed":
-            await answering.complete(work, referral, approach, data.outcome, by, words=data.words)
+            await answering.complete(work, referral, recipient, data.outcome, by, words=data.words)
         case "question":
-            await answering.ask(work, referral, approach, data.words, by)
+            await answering.ask(work, referral, recipient, data.words, by)
         case _:
             raise Invalid(
                 "The types are referral.acknowledged, accepted, rejected, progress, completed, "
