@@ -184,7 +184,7 @@ async def test_what_is_written_later_is_announced_at_most_once_a_minute(
     await night.advance(120)
     announced = post.to("duty@house.example")[before:]
     assert len(announced) == 1, "one message until they have read it"
-    assert "More was written" in announced[0]
+    assert "There is new information" in announced[0]
     assert "Jovana" not in announced[0]
     # What the agency is not told is not announced to it either.
     link = link_in(announced[0])
@@ -333,7 +333,7 @@ async def test_what_an_agency_holds_is_not_taken_over_its_head(night: Stage) -> 
     await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", mira)
     refused = await vera.ask("POST", f"/referrals/{referral_id}/take")
     assert refused.status_code == 409
-    assert "Safe House has it" in refused.json()["detail"]
+    assert "Safe House has this referral" in refused.json()["detail"]
     found = await referral_of(ana, referral_id)
     assert found["owner_id"] == str(ana.id)
 

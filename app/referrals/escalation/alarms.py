@@ -254,7 +254,9 @@ async def message_of(work: Work, alarm: Alarm) -> str:
     """Return the text of a message: what is wrong, where, and what to do. Nothing about a child."""
     line = await watch.line_of(work, alarm)
     name = f"{line.name} ({alarm.language})" if line is not None and alarm.language else "Helpline"
-    return f"{name}: {reason_of(alarm)} See {work.settings.public_url}/supervisor"
+    # A line without a counsellor stands on the rota's page, danger on the supervisors'.
+    page = "supervisor" if line is None else "roster"
+    return f"{name}: {reason_of(alarm)} See {work.settings.public_url}/{page}"
 
 
 async def _mail(ground: Ground, attempt_id: UUID) -> None:

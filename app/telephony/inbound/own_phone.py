@@ -44,7 +44,7 @@ WORDS = {
 }
 MISSED = (
     "You are the last counsellor on duty and have missed calls. If you miss one more, you will be "
-    "set to away. Write AVAILABLE to stay on duty, or OFF."
+    "set to away. Write AVAILABLE to stay on duty, or BREAK, or OFF."
 )
 _TOLD_ONCE = timedelta(hours=1)
 # Counsellors' calls about their duty are recorded on a line that no statistic counts.
