@@ -114,7 +114,7 @@ async def test_mailboxes_busy_phones_and_messages_lead_on_to_the_director(
     assert ("chief@example.org", "delivered") in found
     assert found[-1] == (DIRECTOR, "acknowledged")
     assert "no counsellor has signed in" in post.to("chief@example.org")[0]
-    assert "/supervisor" in stage.exchange.phones[CHIEF].texts[0].text
+    assert "/roster" in stage.exchange.phones[CHIEF].texts[0].text
     assert (await alarms(stage))[0]["acknowledged_by"] == "director"
 
 
