@@ -62,6 +62,18 @@ JOBS = (
 MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
 
 
+def job_app_of(url: str) -> App:
+    """Return the job app with the tasks of all areas."""
+    return make_job_app(
+        url,
+        ("telephony", telephony_jobs.telephony_tasks()),
+        ("contacts", contacts_tasks()),
+        ("referrals", referrals_tasks()),
+        ("routing", routing_tasks()),
+        ("statistics", statistics_tasks()),
+    )
+
+
 class Worker:
     """The worker of one process. Any number of workers may run."""
 
@@ -73,14 +85,7 @@ class Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Worker"]:
         """Run until the context is left; running jobs are finished first."""
-        job_app = make_job_app(
-            self._ground.database.url,
-            ("telephony", telephony_jobs.telephony_tasks()),
-            ("contacts", contacts_tasks()),
-            ("referrals", referrals_tasks()),
-            ("routing", routing_tasks()),
-            ("statistics", statistics_tasks()),
-        )
+        job_app = job_app_of(self._ground.database.url)
         tasks = [
             asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
             asyncio.create_task(self._for_ever("matching", self._run_matching)),

@@ -241,7 +241,7 @@ class Leg(Base):
     # The participant whose leg it is, if not the counsellor's; see `routing/participants`.
     party_id: Mapped[UUID | None] = mapped_column(index=True)
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    # `dialled`: not requested by us; the caller's own leg dials it, see `telephony/dialling.py`.
+    # `dialled`: not requested by us; the caller's own leg dials it, see `telephony/platforms/dialling.py`.
     sending: Mapped[str] = mapped_column(server_default="wanted")
     sent_at: Mapped[datetime | None]
     status: Mapped[str | None]
@@ -265,7 +265,7 @@ class LegPace(Base):
 
 
 class LegRequest(Base):
-    """A leg, of any kind, that waits for its turn to start; see `telephony/pacing.py`."""
+    """A leg, of any kind, that waits for its turn to start; see `telephony/counsellor/pacing.py`."""
 
     __tablename__ = "leg_requests"
     __table_args__ = (Index("ix_leg_requests_urgency", "urgency", "wanted_at"),)

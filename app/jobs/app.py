@@ -13,10 +13,15 @@ PLACES = {"default": 16, "mail": 6, "outside": 6, "numbers": 1}
 QUEUES = {
     "referrals:send_mail": "mail",
     "referrals:mail_notice": "mail",
+    "referrals:mail_staffing_alarm": "mail",
     "routing:mail_alarm": "mail",
+    "contacts:mail_follow_up": "mail",
+    "contacts:mail_request": "mail",
+    "statistics:announce_report": "mail",
     "referrals:deliver": "outside",
     "referrals:make_counterpart": "outside",
     "referrals:ask_counterpart": "outside",
+    "referrals:update_counterpart": "outside",
     "referrals:end_counterpart": "outside",
     # Long jobs on figures, one at a time.
     "statistics:make_export": "numbers",

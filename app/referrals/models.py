@@ -1,8 +1,8 @@
 """The directory of agencies, and the referrals to them.
 
 A referral is a duty towards a child. It stays one row, with its deadlines and its owner, while it
-is offered to one agency after the other. Each offer to an agency, the recipient, is an `Recipient`;
-each attempt to reach a person is a `Attempt`; each deadline is a `Clock`.
+is offered to one agency after the other. Each agency that is asked is a `Recipient`; each try to
+reach a person is an `Attempt`; each time by which something is due is a `Deadline`.
 """
 
 from datetime import date, datetime

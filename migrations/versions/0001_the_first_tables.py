@@ -126,7 +126,7 @@ FUNCTIONS = [
                 SELECT FROM deadlines c WHERE c.referral_id = r.id AND c.kind = 'acknowledge'
                   AND c.stopped_at IS NULL)
           ) THEN
-            RAISE EXCEPTION 'an urgent referral would have no running clock'
+            RAISE EXCEPTION 'an urgent referral would have no running deadline'
               USING ERRCODE = 'check_violation';
           END IF;
           RETURN NULL;

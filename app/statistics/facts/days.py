@@ -1,9 +1,9 @@
 """Days of facts: kept once a day is over, made again when the record has changed, never stale.
 
 A kept day is a copy. Triggers delete it in the transaction that changes what it counts
-(migration 0007). A writer takes a shared lock on the day, and the job that makes the copy takes an
-exclusive one, so that no change slips in between. A day that is not kept is counted from the
-record each time.
+(`statistics_of_...` in the first migration). A writer takes a shared lock on the day, and the job
+that makes the copy takes an exclusive one, so that no change slips in between. A day that is not
+kept is counted from the record each time.
 """
 
 import asyncio
