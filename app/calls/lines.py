@@ -92,6 +92,7 @@ PROMPT_KEYS: dict[str, frozenset[str]] = {
     "alarm_danger_not_referred": frozenset(),
     "alarm_risk_rose": frozenset(),
     "alarm_details_not_opened": frozenset(),
+    "alarm_withdrawal_undecided": frozenset(),
     "alarm_taken": frozenset(),
     "alarm_over": frozenset(),
     "waiting_sound": frozenset(),

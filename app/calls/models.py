@@ -238,10 +238,10 @@ class Leg(Base):
     id: Mapped[Identifier]
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     offer_id: Mapped[UUID] = mapped_column(index=True)
-    # The participant whose leg it is, if not the counsellor's; see `routing/participants`.
+    # The participant whose leg it is, if not the counsellor's: see `routing/participants`.
     party_id: Mapped[UUID | None] = mapped_column(index=True)
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    # `dialled`: not requested by us; the caller's own leg dials it, see `telephony/platforms/dialling.py`.
+    # `dialled`: not requested by us; the caller's own leg dials it (`telephony/platforms`).
     sending: Mapped[str] = mapped_column(server_default="wanted")
     sent_at: Mapped[datetime | None]
     status: Mapped[str | None]
@@ -265,7 +265,7 @@ class LegPace(Base):
 
 
 class LegRequest(Base):
-    """A leg, of any kind, that waits for its turn to start; see `telephony/counsellor/pacing.py`."""
+    """A leg, of any kind, that waits for its turn to start (`telephony/counsellor/pacing.py`)."""
 
     __tablename__ = "leg_requests"
     __table_args__ = (Index("ix_leg_requests_urgency", "urgency", "wanted_at"),)

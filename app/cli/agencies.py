@@ -47,7 +47,7 @@ def agency_commands(run: Run) -> typer.Typer:
         ] = "",
         webhook_url: str = "",
     ) -> None:
-        """Add an agency, or change the one with that code."""
+        """Add an agency, or change the options given of the one with that code."""
         texts = {
             "code": code,
             "name": name,
@@ -72,7 +72,14 @@ def agency_commands(run: Run) -> typer.Typer:
         }
 
         async def verb(work: Work) -> str:
-            saved = await agencies.save_agency(work, directory_csv.read_entry(texts))
+            # What is not given stays as it is: a forgotten option must not end a connection.
+            known = {
+                agency.code: directory_csv.as_texts(entry)
+                for agency, entry in await agencies.entries(work)
+            }
+            given = {name: text for name, text in texts.items() if text}
+            entry = directory_csv.read_entry({**known.get(code, {}), **given})
+            saved = await agencies.save_agency(work, entry)
             return str(saved.id)
 
         print(run(verb))

@@ -7,7 +7,7 @@ import pytest
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.referrals.directory.agencies import entries
-from app.referrals.directory.directory_csv import COLUMNS, write_directory
+from app.referrals.directory.directory_csv import COLUMNS, import_directory, write_directory
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.work import PROGRAM
@@ -182,3 +182,16 @@ async def test_every_column_survives_the_trip(stage: Stage, keeper: Any) -> None
     assert len(rows) == 1
     wrong = await keeper.ask("POST", "/agencies", {"code": "x", "colour": "red"})
     assert "There is no column 'colour'" in wrong.json()["detail"]
+
+
+async def test_a_column_that_a_file_does_not_have_keeps_what_is_there(stage: Stage) -> None:
+    whole = HEADER + "house,House,shelter,shelter,,,,+381113000001,h@a.example,,\n"
+    async with transaction(stage.ground, PROGRAM) as work:
+        await import_directory(work, whole)
+        await import_directory(work, "code,name,sector,services\nhouse,New name,shelter,shelter\n")
+        ((agency, entry),) = await entries(work)
+    assert agency.name == "New name"
+    assert (entry.email, [p.number for p in entry.duty_phones]) == (
+        "h@a.example",
+        ["+381113000001"],
+    )

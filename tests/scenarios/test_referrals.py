@@ -546,6 +546,34 @@ async def test_the_danger_key_that_nobody_could_answer(night: Stage) -> None:
     assert (await night.call_of(leg))["state"] == "queued"
 
 
+async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
+    """A trainee plays a child in danger: neither the danger key nor the urgent button refers."""
+    await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))
+    rings = phone(night, "+381113000002", presses="1")
+    ana = await night.add_counsellor("ana", state=None)
+    await night.rows("UPDATE lines SET practice = true RETURNING 1")
+    night.ground.memory.forget("everything")
+    leg = night.ring()
+    await night.advance(2)
+    night.exchange.press(leg, "9")
+    await night.advance(600)
+    assert (await night.call_of(leg))["danger"]
+    assert await night.rows("SELECT 1 FROM referrals") == []
+    await night.exchange.hang_up(leg)
+    await night.advance(5)
+    await ana.sign_in()
+    await ana.be("available")
+    leg = await talk(night, ana)
+    call = await night.call_of(leg)
+    refused = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "police"})
+    assert (refused.status_code, "practice call" in refused.text) == (409, True)
+    contact = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["id"]
+    body = {"urgency": "immediate", "services": ["police"], "contact_id": contact, "send": True}
+    assert (await ana.ask("POST", "/referrals", body)).status_code == 409
+    await night.advance(60)
+    assert rings.rung == 0
+
+
 async def test_a_danger_call_that_was_answered_is_nobody_elses_business(night: Stage) -> None:
     ana = await night.add_counsellor("ana")
     await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))

@@ -1,13 +1,17 @@
 """Every document that we can hand out, read as strictly as the provider would."""
 
 from datetime import UTC, datetime, timedelta
+from string import Formatter
 from uuid import UUID
 
 import pytest
 
+from app import words
+from app.calls.lines import PROMPT_KEYS
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.practice.profiles import SOMLENG, TWILIO
 from app.practice.twiml import parse
+from app.routing.models import AlarmKind
 from app.settings import Settings
 from app.telephony import script
 from app.telephony.documents import twiml
@@ -212,3 +216,20 @@ def test_trouble_speaks_without_a_database() -> None:
     parse(body.encode(), "text/xml")
     assert "Please stay on the line" in body
     assert "Ostani na vezi" in body
+
+
+@pytest.mark.parametrize("language", ["en", "sr"])
+def test_every_alarm_has_words_for_the_telephone(language: str) -> None:
+    for kind in AlarmKind:
+        assert f"alarm_{kind.value}" in PROMPT_KEYS
+        assert words.prompt(language, f"alarm_{kind.value}")
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_every_prompt_is_there_in_every_language(language: str) -> None:
+    shipped = words.words_of(language)
+    assert shipped is not None
+    assert set(shipped.prompts) == set(PROMPT_KEYS)
+    for key, text in shipped.prompts.items():
+        used = {name for _, name, _, _ in Formatter().parse(text) if name}
+        assert used <= PROMPT_KEYS[key], key

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -159,15 +160,28 @@ def _pairs(text: str) -> dict[str, Any] | None:
     return {name.strip(): value.strip() for name, _, value in pairs} or None
 
 
+def _columns(text: str) -> list[str]:
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    return [name.strip() for name in reader.fieldnames or []]
+
+
 async def import_directory(work: Work, text: str) -> int:
     """Import a whole file, or nothing of it. Return the number of agencies in it.
 
     Raises BadDirectory with every error and its line.
     """
-    found = read_directory(text)
+    before = {entry.code: entry for _, entry in await entries(work)}
+    absent = [name for name in COLUMNS if name not in _columns(text)]
+    # A column that the file does not have keeps what the directory says.
+    found = [
+        (line, replace(entry, **{name: getattr(before[entry.code], name) for name in absent}))
+        if entry.code in before
+        else (line, entry)
+        for line, entry in read_directory(text)
+    ]
     errors = []
     in_file = {entry.code for _, entry in found}
-    known = {agency.code for agency, _ in await entries(work)} | {e.code for _, e in found}
+    known = {*before, *in_file}
     for line, entry in found:
         try:
             check_entry(work, entry)

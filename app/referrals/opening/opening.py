@@ -6,7 +6,7 @@ It is filled with what is known, and the rest is added later: no form delays the
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from app.calls import record
 from app.calls.models import Call
@@ -95,6 +95,18 @@ class AlreadyReferred(Conflict):
 # -- from a record -------------------------------------------------------------------------------
 
 
+class Practice(Conflict):
+    default = (
+        "This was a practice call: no agency is rung about it. Say aloud what you would refer, and "
+        "to whom."
+    )
+
+
+async def is_practice(work: Work, call_id: UUID | None, contact_id: UUID | None) -> bool:
+    """Return whether a call or contact belongs to a practice line, whose callers are trainees."""
+    return bool(await work.session.scalar(select(func.is_practice(call_id, contact_id))))
+
+
 async def refer(
     work: Work,
     staff: Staff,
@@ -116,6 +128,8 @@ async def refer(
         call_id = known.record.call_id or call_id
     elif case_id is not None:
         known = await open_record(work, staff, Case, case_id, "case read to refer")
+    if await is_practice(work, call_id, contact_id):
+        raise Practice()
     case_id = await _case_of(work, staff, case_id, contact_id)
     if HOUSE & set(wish.services):
         raise Invalid("Choose another service: our own people are part of every escalation.")
@@ -461,6 +475,8 @@ async def refer_urgently(
     """
     # A second click at the same time waits here, and then finds the first one's referral.
     await record.lock_call(work, call_id)
+    if await is_practice(work, call_id, None):
+        raise Practice()
     there = list(
         await work.session.scalars(
             select(Referral)
@@ -549,6 +565,9 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
         state is CallState.ENDED and call.answered_at is not None
     )
     if answered or await work.session.scalar(there) is not None:
+        return None
+    if await is_practice(work, call.id, None):
+        # A trainee's danger key rings no duty phone.
         return None
     protocol = protocols_of(work.ground).current
     form = library_of(work.ground).form_for("referral")

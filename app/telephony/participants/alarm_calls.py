@@ -178,8 +178,12 @@ async def _scene(work: Work, alarm: Alarm, attempt: AlarmAttempt) -> Scene | Non
 
 
 def _ask(scene: Scene, alarm: Alarm, attempt: AlarmAttempt, n: int) -> list[Step]:
-    reason = scene.line.prompt(scene.speaker.language, f"alarm_{alarm.kind}").text
-    said = scene.say("alarm", reason=reason, digit=TAKE_DIGIT)
+    key = f"alarm_{alarm.kind}"
+    reason = scene.line.prompt(scene.speaker.language, key).text
+    said = scene.say("alarm", reason=reason or "", digit=TAKE_DIGIT)
+    if reason is None:
+        # The reason is a recording: it is played before the sentence that it cannot stand in.
+        said = [*scene.say(key), *said]
     return [Ask([*said, Pause(1)], then=alarm_path(attempt.id, "pressed", n=n), seconds=4)]
 
 
