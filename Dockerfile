@@ -11,9 +11,11 @@ COPY migrations migrations
 COPY scripts/assets scripts/assets
 RUN python scripts/assets && rm -rf node_modules \
  && uv pip install --system --no-cache --no-deps --no-build-isolation --editable . \
- && useradd --system --home /srv/helpline helpline
+ && python -m compileall -q app migrations \
+ && useradd --system --home /srv/helpline helpline \
+ && install -d -o helpline /var/lib/helpline
 
 USER helpline
-ENV HELPLINE_ENV=production
+ENV HELPLINE_ENV=production HELPLINE_DATA_DIR=/var/lib/helpline
 EXPOSE 8000
 CMD ["helpline", "serve", "--host", "0.0.0.0"]
