@@ -47,6 +47,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if "server" in getattr(item, "fixturenames", ()):
+            # The rest is rules without a database: `scripts/test --fast`.
+            item.add_marker(pytest.mark.whole)
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.anyio)
     # What takes long begins first, so that no process is left with it at the end.

@@ -183,8 +183,7 @@ def add_staff(
     async def verb(work: Work) -> str:
         for language in _words(languages):
             lines.check_language(language)
-        for number in _words(line_numbers):
-            await _line(work, number)
+        numbers = [(await _line(work, number)).number for number in _words(line_numbers)]
         people.check_skills(_words(skills))
         staff = await accounts.add_staff(
             work,
@@ -192,7 +191,7 @@ def add_staff(
             role=role,
             endpoint=endpoint,
             languages=_words(languages),
-            lines=_words(line_numbers),
+            lines=numbers,
             skills=_words(skills),
             training=training,
             team=team,

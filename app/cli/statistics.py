@@ -26,9 +26,21 @@ from app.statistics.exports.making import (
     note_export,
     read_wanted,
 )
+from app.statistics.protection.guard import last_over
 from app.work import PROGRAM, Work
 
 Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
+
+
+def _window(work: Work, what: str, begins: str, ends: str) -> tuple[str, str]:
+    """Return the edges of a window; those not given: the last 30 days, and of what is counted by
+    whole months the last month that is over.
+    """
+    if not begins and not ends and what in ("categories", "referrals", "report"):
+        month = last_over(work.now)
+        return str(month.begins), str(month.ends)
+    end = today(work) + timedelta(days=1)
+    return begins or (end - timedelta(days=30)).isoformat(), ends or end.isoformat()
 
 
 def export_command(run: Run) -> Callable[..., None]:
@@ -37,7 +49,7 @@ def export_command(run: Run) -> Callable[..., None]:
     def export(
         what: Annotated[str, typer.Argument(help=f"{', '.join(WHAT)}, or dictionary")],
         from_: Annotated[
-            str, typer.Option("--from", help="date or instant; default: the last 30 days")
+            str, typer.Option("--from", help="date or instant; default: the last 30 days, or month")
         ] = "",
         to: Annotated[str, typer.Option("--to", help="exclusive; default: tomorrow")] = "",
         format_: Annotated[str, typer.Option("--format", help="csv, xlsx, json, parquet")] = "",
@@ -63,11 +75,11 @@ def export_command(run: Run) -> Callable[..., None]:
             raise BadSettings(f"Give a file for {kind}: --output FILE.")
 
         async def verb(work: Work) -> None:
-            end = today(work) + timedelta(days=1)
+            begins, ends = _window(work, what, from_, to)
             wanted = read_wanted(
                 what,
-                from_ or (end - timedelta(days=30)).isoformat(),
-                to or end.isoformat(),
+                begins,
+                ends,
                 kind,
                 {
                     "period": period,

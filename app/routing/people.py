@@ -36,10 +36,7 @@ async def change_staff(
             lines.check_language(language)
         found.languages = languages
     if line_numbers is not None:
-        for number in line_numbers:
-            if await lines.line_of_number(work, number) is None:
-                raise NotFound(f"There is no line {number}.")
-        found.lines = line_numbers
+        found.lines = [await _number_of(work, number) for number in line_numbers]
     if training is not None:
         found.training = training
     if active is not None:
@@ -48,6 +45,14 @@ async def change_staff(
     write_entry(work, "staff changed", str(found.id), training=found.training, active=found.active)
     work.announce("roster", "presence", "staff")
     return found
+
+
+async def _number_of(work: Work, number: str) -> str:
+    """Return the number by which matching knows a line. Raises NotFound."""
+    line = await lines.line_of_number(work, number)
+    if line is None:
+        raise NotFound(f"There is no line {number}.")
+    return line.number
 
 
 def check_skills(words: list[str]) -> dict[str, int]:

@@ -216,7 +216,7 @@ def test_a_form_without_what_the_protocol_needs_is_refused(
     tmp_path: Path, line: str, words: str
 ) -> None:
     folder = _country(tmp_path, FORM.replace(line, ""))
-    with pytest.raises(BadDefinition, match=rf"protocol\.yaml:\d+: no field .* means {words}"):
+    with pytest.raises(BadDefinition, match=rf"protocol\.yaml:\d+: .* with meaning {words}"):
         protocols.load(folder)
 
 

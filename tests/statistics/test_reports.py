@@ -240,6 +240,37 @@ async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
     assert "/reports/calls" not in await get(auditor, "/reports/monthly?day=2026-04-10")
 
 
+DAYS = """
+report: by-day
+version: 1
+title: {en: Calls of a day}
+period: day
+source: our own
+tables:
+  - {code: outcomes, title: {en: Calls by outcome}, unit: calls, each: outcome}
+"""
+
+
+async def test_a_report_of_calls_is_counted_by_the_day(
+    life: Life, lived_through: str, tmp_path: Path
+) -> None:
+    (tmp_path / "report-by-day.yaml").write_text(DAYS)
+    async with (
+        stage_on(
+            lived_through,
+            clock=SteppedClock(life.now),
+            with_server=False,
+            definitions_dir=tmp_path,
+        ) as stage,
+        transaction(stage.ground, PROGRAM) as work,
+    ):
+        kind = kind_of(work, "by-day")
+        report = await kind.make(work, window_of(work, kind, "2026-04-10"), None)
+    grid = next(s.grid for s in report.sections if s.title == "Calls by outcome" and s.grid)
+    ones = naive.within(naive.told(lived_through), date(2026, 4, 10), date(2026, 4, 11))
+    assert grid.rows[-1][-1] == str(sum(one.is_call for one in ones)), "exact, in no grid"
+
+
 # -- a country's own ---------------------------------------------------------------------------
 
 OWN = """

@@ -79,7 +79,9 @@ async def fill(
     """Count a report over a window, in each line's own time. Contacts and children are rounded (see
     `guard.py`). Raises NotAllowed.
     """
-    rounding = look.rounding
+    # Calls by the day tell nothing of what was said: such a report needs no whole months.
+    told = shape.mapping_coverage or any(table.unit != "calls" for table in shape.tables)
+    rounding = look.rounding if told else None
     if rounding is not None:
         window = over_by(window, look.now)
     zones.check(line)
