@@ -102,7 +102,7 @@ async def contact_values(
         "mine": mine,
         "urgencies": list(Urgency),
         "reasons": list(NonCounselling),
-        "history": history,
+        "decisions": history,
         "events": events,
         "names": await accounts.names_of(work, ids | {contact.owner_id}),
         "same_person": same,

@@ -75,7 +75,7 @@ async def test_errors_have_their_line_and_nothing_is_half_taken(stage: Stage, ke
         "line 5: sector: one of",
         "there is no place 'RS-XX'",
         "are not opening hours",
-        "'12345' is not",
+        "'12345' needs a +",
         "line 5: deputy: there is no agency",
     ):
         assert words in detail, words

@@ -50,7 +50,7 @@ async def test_files_from_the_command_line(life: Life, lived_through: str, tmp_p
     by_sector = run(lived_through, tmp_path, "export", "referrals", *window, "--by", "sector")
     assert "separation_prevented" in by_sector.stdout
     words = run(lived_through, tmp_path, "export", "dictionary").stdout
-    assert "calls\twait_seconds\tseconds from the queue" in words
+    assert "calls\twait_seconds\tseconds in the queue" in words
 
 
 async def test_what_is_refused_leaves_no_file(
