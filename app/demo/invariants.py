@@ -160,7 +160,10 @@ def _phone_troubles(stage: Stage, leg: Leg) -> list[str]:
         and other.to not in DUTY_PHONES
     ]
     for other in others:
-        overlap = leg.created_at <= other.created_at < (leg.ended_at or stage.clock.now())
+        now = stage.clock.now()
+        begins = max(leg.created_at, other.created_at)
+        # One that ended in the very instant in which the next began did not ring beside it.
+        overlap = begins < min(leg.ended_at or now, other.ended_at or now)
         if overlap and isinstance(leg.party, Phone) and leg.sid < other.sid:
             return [f"3: two legs to one counsellor at once ({leg.status}, {other.status})"]
     return []
