@@ -18,6 +18,8 @@ from app.log import set_up_logging
 from tests.empty_database import database_for_a_test, put_back
 from tests.scenarios.helpline import Mail, mail
 
+# These start servers and databases of their own.
+_OWN_PROCESSES = ("test_outages", "test_kill", "test_replace")
 _LONG = ("statistics", "test_hour", "test_outages", "test_kill", "test_anything", "test_replace")
 
 
@@ -47,7 +49,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "server" in getattr(item, "fixturenames", ()):
+        own = any(name in item.nodeid for name in _OWN_PROCESSES)
+        if own or "server" in getattr(item, "fixturenames", ()):
             # The rest is rules without a database: `scripts/test --fast`.
             item.add_marker(pytest.mark.whole)
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
