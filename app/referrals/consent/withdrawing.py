@@ -60,6 +60,7 @@ async def withdraw_consent(
 
     Raises NotFound, NotPossible.
     """
+    await _lock_in_order(work, referral_id)
     referral = await lock_own(work, staff, referral_id)
     given = await given_of(work, referral)
     if given is None or given.kind == "withdrawn":
@@ -71,6 +72,20 @@ async def withdraw_consent(
         )
     await _withdraw_all(work, referral, said, _BY_HAND)
     return referral
+
+
+async def _lock_in_order(work: Work, referral_id: UUID) -> None:
+    """Lock the referrals of a child by id: two colleagues who withdraw consent in two of them at
+    once must not wait for each other.
+    """
+    referral = await work.session.get(Referral, referral_id)
+    if referral is None:
+        return
+    ids = await work.session.scalars(
+        select(Referral.id).where(await of_same_child(work, referral)).order_by(Referral.id)
+    )
+    for one in ids.all():
+        await lock_referral(work, one)
 
 
 async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By) -> None:
