@@ -193,7 +193,7 @@ async def _open_the_room(hour: Hour) -> None:
     stage = hour.stage
     for name in ("ana", "boris"):
         hour.browser[name] = await stage.add_counsellor(name)
-    # A browser that is open with nobody in front of it.
+    # A browser that is open with no counsellor in front of it.
     hour.everybody = [*hour.browser.values(), await stage.add_counsellor("nobody-there")]
     for number, (name, phone) in enumerate(PHONES.items()):
         address = f"+3816499900{number}"

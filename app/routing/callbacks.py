@@ -50,7 +50,7 @@ class CallbackState(StrEnum):
 
 
 class Who(StrEnum):
-    """Who may answer. To anybody else the counsellor does not mention the helpline."""
+    """Who may answer. To any other person the counsellor does not mention the helpline."""
 
     CALLER = "caller"
     ANYONE = "anyone"

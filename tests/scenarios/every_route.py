@@ -48,7 +48,7 @@ _LEFT_OUT = {
 
 @dataclass
 class Opened:
-    """What came of it: the errors, and which routes answered well for nobody."""
+    """What came of it: the errors, and which routes answered well for no role."""
 
     requests: int = 0
     broken: list[str] = field(default_factory=list)

@@ -133,7 +133,7 @@ async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) ->
 
 
 async def test_lost_jobs_are_caught(night: Stage) -> None:
-    """Whatever became of the job, a clock is written and a escalation escalates."""
+    """Whatever became of the job, a deadline is written and an escalation goes on."""
     ana = await night.add_counsellor("ana")
     await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
     phone(night, "+381113000001", picks_up=None)

@@ -393,7 +393,7 @@ async def test_our_own_people_are_in_the_ladder_and_nowhere_else(night: Stage) -
     refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "on-call"})
     assert refused.status_code == 422
     await ana.ask("POST", f"/referrals/{made['id']}/send", {})
-    # What stops a escalation was said by somebody.
+    # What stops an escalation was said by a person.
     for verb in ("acknowledge", "accept", "progress", "complete"):
         answer = await ana.ask("POST", f"/referrals/{made['id']}/{verb}", {})
         assert answer.status_code == 422, verb
