@@ -2,7 +2,79 @@
 
 A refusal's class name is the `error` of the JSON answer, its text the `detail`.
 Neither holds personal data.
+
+A text with values is a template and the values apart, so that the edge, which knows its reader,
+can say it in their language: `Invalid("There is no line %(number)s.", number=number)`.
 """
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Code(str):
+    """A stored code as a value of a message: its reader reads it in words."""
+
+
+class Message:
+    """A sentence whose reader is not known yet. Pages say it in the language of the reader.
+
+    A value is a plain value, a `Code`, another message, or a list of these.
+    """
+
+    def __init__(self, text: str, /, **values: Any) -> None:
+        self.text = text
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.said(lambda text: text)
+
+    def said(self, say: Callable[[str], str]) -> str:
+        """Return the sentence; `say` translates a text of a catalogue."""
+        if not self.text:
+            return ""
+        text = say(self.text)
+        if not self.values:
+            return text
+        return text % {name: _value(value, say) for name, value in self.values.items()}
+
+
+def _value(value: Any, say: Callable[[str], str]) -> Any:
+    match value:
+        case Message():
+            return value.said(say)
+        case Code():
+            return say(value.replace("_", " "))
+        case list() | tuple():
+            return ", ".join(str(_value(one, say)) for one in value)
+        case str():
+            return str(value)
+        case _:
+            return value
+
+
+class Joined(Message):
+    """Several messages as one text."""
+
+    def __init__(self, parts: list[Message], between: str = "; ") -> None:
+        super().__init__(between)
+        self.parts = parts
+
+    def said(self, say: Callable[[str], str]) -> str:
+        return self.text.join(part.said(say) for part in self.parts)
+
+
+def why(error: Exception) -> Message:
+    """Return what an error says, for a message that quotes it."""
+    found = getattr(error, "message", None)
+    return found if isinstance(found, Message) else Message(str(error))
+
+
+class BadText(ValueError):
+    """A text that cannot be read; the message says why."""
+
+    def __init__(self, text: str, /, **values: Any) -> None:
+        self.message = Message(text, **values)
+        super().__init__(str(self.message))
 
 
 class Refusal(Exception):
@@ -10,9 +82,17 @@ class Refusal(Exception):
 
     status = 400
     default = "The request was refused."
+    # The letter (`agency_refusal` in `app/words`) that says it to an agency, if there is one.
+    letter = ""
 
-    def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail or self.default
+    def __init__(
+        self, detail: str | Message | None = None, /, letter: str = "", **values: Any
+    ) -> None:
+        given = detail or self.default
+        self.message = given if isinstance(given, Message) else Message(given, **values)
+        # In English, as programs and logs read it.
+        self.detail = str(self.message)
+        self.letter = letter or self.letter
         super().__init__(self.detail)
 
 

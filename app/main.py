@@ -9,6 +9,7 @@ import contextlib
 import gc
 import importlib
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from types import ModuleType
 from uuid import UUID
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolFull
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.contacts import records
 from app.database.bus import Bus
@@ -32,11 +34,14 @@ from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
 from app.statistics.counting.kept_targets import keep_target
 from app.telephony.webhooks import router as telephony
+from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
+from app.web.patience import Patience
 from app.work import PROGRAM, Ground, Work
 
 _TELEPHONE = "/telephony"
-_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/healthz", "/readyz", "/metrics")
+# What is answered with JSON, also when it is refused. The telephone is a script of the board.
+_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/board/telephone", "/healthz", "/readyz", "/metrics")
 
 
 def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
@@ -70,10 +75,14 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     )
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
-    app.state.heard_of = _heard_of
+    app.state.heard_of, app.state.open_streams = _heard_of, Counter()
     app.include_router(telephony)
     app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Bodies, render=_render)
+    app.add_middleware(Patience, without_limit=_TELEPHONE, for_programs=_FOR_PROGRAMS)
+    app.add_middleware(SecurityHeaders, hosts=ground.settings.telephone_hosts)
+    if ground.settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=ground.settings.proxies)
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)
     raced = (IntegrityError, psycopg.IntegrityError)
     refused = (Refusal, RequestValidationError, HTTPException, DataError, psycopg.DataError)
@@ -103,10 +112,11 @@ def _edge(name: str) -> ModuleType:
 
 def _add_rest(app: FastAPI) -> None:
     """Add the pages and the JSON API."""
-    from app.web.access import make_limiter
+    from app.web.limits import Limiter
 
-    app.state.sign_in_limiter = make_limiter()
+    app.state.limiter = Limiter(app.state.ground)
     _edge("api").add_api(app)
+    importlib.import_module("app.telephony.page_telephone").add_page_telephone(app)
     _edge("dashboard").add_dashboard(app)
     app.state.loaded.set()
 

@@ -20,8 +20,7 @@ from typing import Any
 
 import uvicorn
 
-from app.database import migrate as migrations
-from app.database.embedded import EmbeddedPostgres
+from app.database.running import database_of
 from app.errors import BadSettings
 from app.log import log, set_up_logging
 from app.settings import Settings, read_settings
@@ -41,18 +40,6 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-@contextlib.contextmanager
-def database_of(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings with a database that is running and migrated."""
-    with contextlib.ExitStack() as stack:
-        if settings.database_url is None:
-            server = stack.enter_context(EmbeddedPostgres(settings.data_dir))
-            settings = settings.model_copy(update={"database_url": server.url})
-        assert settings.database_url is not None
-        migrations.migrate(settings.database_url)
-        yield settings
 
 
 class Server(uvicorn.Server):
@@ -149,8 +136,13 @@ def _serve_one(
 
 
 def _config(application: Any) -> uvicorn.Config:
+    from app.web.connections import Limited, Unfinished, most_connections
+
+    Limited.unfinished = Unfinished(most_connections())
     return uvicorn.Config(
         application,
+        http=Limited,
+        ws="none",
         log_config=None,
         access_log=False,
         backlog=_BACKLOG,
@@ -330,15 +322,15 @@ class Control:
             log().warning("this server cannot be replaced while it runs: DATA_DIR is too long")
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(f".{os.getpid()}")
-        beside.unlink(missing_ok=True)
+        prepared = self._path.with_suffix(f".{os.getpid()}")
+        prepared.unlink(missing_ok=True)
         held = socket.socket(socket.AF_UNIX)
-        held.bind(str(beside))
-        beside.chmod(0o600)
+        held.bind(str(prepared))
+        prepared.chmod(0o600)
         held.listen(8)
-        found = beside.stat()
+        found = prepared.stat()
         self._identity = (found.st_dev, found.st_ino)
-        beside.rename(self._path)
+        prepared.rename(self._path)
         self._socket = held
         threading.Thread(target=self._answer, args=(held,), daemon=True).start()
 

@@ -7,14 +7,25 @@ generated and kept in `DATA_DIR`; in production, the program refuses to start.
 import base64
 import os
 import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.abilities import PLATFORMS, Abilities
 from app.errors import BadSettings
+
+# How alike two names are when one is taken for a misspelling of the other; 1 is the same name.
+_NEAR = 0.88
+_MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+_OF_BENCHMARKS = frozenset({"HELPLINE_BENCH_CALLS"})
 
 
 class Settings(BaseSettings):
@@ -27,8 +38,14 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     field_keys: str | None = None
 
-    # The platform decides what telephony can do. Somleng has neither queue nor conference: there
-    # the caller's own leg dials the counsellor.
+    # Addresses and networks of our own proxies, separated by commas. Only what these say about the
+    # address of a client is believed.
+    trusted_proxies: str = ""
+
+    # Whether agencies' systems may be on this machine or in its network: for the demo and tests.
+    reach_own_network: bool = False
+
+    # The platform decides what telephony can do; see `app/abilities.py`.
     telephony_platform: Literal["twilio", "somleng"] = "twilio"
     twilio_account_sid: str | None = None
     twilio_auth_token: str | None = None
@@ -36,7 +53,17 @@ class Settings(BaseSettings):
     twilio_api_base_url: str | None = None
     twilio_api_key_sid: str | None = None
     twilio_api_key_secret: str | None = None
-    twilio_twiml_app_sid: str | None = None
+    # Where the telephones in the pages connect: the provider's edges, the nearest first.
+    telephone_edges: str = Field(default="frankfurt,dublin", pattern=r"^[a-z0-9-]+(,[a-z0-9-]+)*$")
+    # The practice exchange instead of the edges: `ws://HOST:PORT`.
+    telephone_signalling: str | None = Field(
+        default=None, pattern=r"^wss?://[A-Za-z0-9.-]+(:\d{1,5})?$"
+    )
+    # Where the practice exchange begins practice calls: `http://HOST:PORT`. Only where it is the
+    # telephone exchange of this server; see `docs/developers/exchange.md`.
+    practice_exchange: str | None = Field(
+        default=None, pattern=r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
+    )
     # Seconds that one request to the provider's REST API may take.
     twilio_timeout: float = Field(default=5.0, gt=0, le=60)
 
@@ -47,6 +74,8 @@ class Settings(BaseSettings):
     # How long a counsellor whose line was lost is rung again before the child returns to the
     # queue, in seconds.
     grace_seconds: int = Field(default=20, ge=5, le=60)
+    # The same for a counsellor at a browser, whose page is back in a second after a reload.
+    page_grace_seconds: int = Field(default=10, ge=3, le=60)
     # The longest wrap-up, in seconds.
     wrap_up_seconds: int = Field(default=60, ge=0, le=3600)
     # A caller who hangs up within this many seconds of waiting is a short abandon.
@@ -67,6 +96,8 @@ class Settings(BaseSettings):
     longest_leg_seconds: int = Field(default=14_400, ge=1800, le=86_400)
     # Legs that may be started per second: an ordinary account allows one.
     calls_per_second: float = Field(default=1.0, gt=0, le=1000)
+    # How long an invitation can be used, in days.
+    invitation_days: int = Field(default=7, ge=1, le=30)
     # The number of a caller is forgotten this many days after the call.
     number_retention_days: int = Field(default=365, ge=1, le=3650)
     # The number that call-backs show instead of the line's: one that the child's family does not
@@ -84,24 +115,51 @@ class Settings(BaseSettings):
     # if it is not; for example `clamdscan --no-summary -`.
     scan_command: str | None = None
     smtp_url: str | None = None
+    # The push services to which messages for browsers may go: a host, a suffix that begins with a
+    # dot, or a whole origin.
+    push_services: str = (
+        "fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,"
+        ".notify.windows.com"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def push_service_list(self) -> list[str]:
+        return [one.strip() for one in self.push_services.split(",") if one.strip()]
 
     @property
     def in_production(self) -> bool:
         return self.env == "production"
 
     @property
-    def has_conferences(self) -> bool:
-        """Whether the platform has conferences: joint talks, hold, mute and listening in."""
-        return self.telephony_platform == "twilio"
+    def abilities(self) -> Abilities:
+        """What the chosen telephony platform can do here.
 
-    def can_ring(self, endpoint_kind: str) -> bool:
-        """Return whether a call can reach a counsellor's phone of this kind."""
-        return self.has_conferences or endpoint_kind in ("phone", "sip")
+        A browser can only be rung with an API key, which signs what lets its telephone connect.
+        """
+        found = PLATFORMS[self.telephony_platform]
+        if self.twilio_api_key_sid is not None or "browser" not in found.rings:
+            return found
+        return replace(found, rings=found.rings - {"browser"})
 
-    def rings_by_itself(self, endpoint_kind: str) -> bool:
-        """Return whether a phone of this kind rings for an offer before any click on the board."""
-        return endpoint_kind == "phone" or (self.has_conferences and endpoint_kind != "browser")
+    @property
+    def has_page_telephones(self) -> bool:
+        """Whether a page can be a telephone."""
+        return "browser" in self.abilities.rings
+
+    @property
+    def telephone_hosts(self) -> list[str]:
+        """The addresses outside to which a page may connect: those of its telephone."""
+        if not self.has_page_telephones:
+            return []
+        if self.telephone_signalling is not None:
+            return [self.telephone_signalling]
+        return [f"wss://voice-js.{edge}.twilio.com" for edge in self.telephone_edges.split(",")]
+
+    @property
+    def proxies(self) -> list[str]:
+        """The addresses and networks of our own proxies."""
+        return [part.strip() for part in self.trusted_proxies.split(",") if part.strip()]
 
     @property
     def public_origin(self) -> str:
@@ -120,6 +178,7 @@ def read_settings() -> Settings:
 
     Raises BadSettings with a sentence that names the variable and says what to do.
     """
+    _check_names(os.environ)
     try:
         settings = Settings()
     except ValidationError as error:
@@ -128,6 +187,24 @@ def read_settings() -> Settings:
         raise BadSettings(f"{name} is not valid: {wrong['msg']}. Change or unset it.") from None
     check_settings(settings)
     return settings if settings.in_production else with_generated_secrets(settings)
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that looks like a misspelt setting; name any other that is unknown.
+
+    Other programs may set variables with our prefix, such as the addresses that Kubernetes gives.
+    Raises BadSettings.
+    """
+    prefix = Settings.model_config["env_prefix"]
+    known = {f"{prefix}{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(environment):
+        if not name.startswith(prefix) or name in known:
+            continue
+        near = get_close_matches(name, known, n=1, cutoff=_NEAR)
+        if near:
+            raise BadSettings(f"{name} is not a setting. Did you mean {near[0]}?")
+        if name not in _OF_BENCHMARKS:
+            print(f"helpline: {name} is not a setting; it is not used.", file=sys.stderr)
 
 
 def check_settings(settings: Settings) -> None:
@@ -164,11 +241,21 @@ def check_settings(settings: Settings) -> None:
         raise BadSettings(
             "Set both HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET, or neither."
         )
-    if not settings.has_conferences and not settings.twilio_api_base_url:
+    if settings.telephony_platform == "somleng" and not settings.twilio_api_base_url:
         raise BadSettings(
             "HELPLINE_TELEPHONY_PLATFORM is somleng, so HELPLINE_TWILIO_API_BASE_URL must be the "
             "address of your Somleng server, for example https://api.somleng.org."
         )
+    if settings.smtp_url is not None:
+        read_smtp_url(settings.smtp_url)
+    for proxy in settings.proxies:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            raise BadSettings(
+                "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
+                "for example 127.0.0.1,10.0.0.0/8."
+            ) from None
     if settings.in_production:
         _check_production(settings)
 
@@ -191,8 +278,20 @@ def _check_production(settings: Settings) -> None:
             "In production HELPLINE_PUBLIC_URL must start with https://. Without TLS, others on "
             "the network could read or forge what callers and counsellors send."
         )
+    if settings.telephone_signalling and not settings.telephone_signalling.startswith("wss://"):
+        raise BadSettings("In production HELPLINE_TELEPHONE_SIGNALLING must start with wss://.")
     if settings.twilio_api_base_url and not settings.twilio_api_base_url.startswith("https://"):
         raise BadSettings("In production HELPLINE_TWILIO_API_BASE_URL must start with https://.")
+    if settings.reach_own_network:
+        raise BadSettings(
+            "HELPLINE_REACH_OWN_NETWORK cannot be set in production: an address in the directory "
+            "could lead to servers that only this machine can reach."
+        )
+    if settings.practice_exchange:
+        raise BadSettings(
+            "HELPLINE_PRACTICE_EXCHANGE cannot be set in production: the practice exchange is a "
+            "telephone exchange for trainees. Run it on a server of its own, with data of its own."
+        )
 
 
 def parse_field_keys(text: str) -> list[tuple[int, bytes]]:
@@ -244,3 +343,38 @@ def _kept(folder: Path, name: str, fresh: str) -> str:
     except FileExistsError:
         pass
     return path.read_text().strip()
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """The server of `HELPLINE_SMTP_URL`."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    sender: str
+
+
+def read_smtp_url(url: str) -> Mailbox:
+    """Read the mail server and the sender from a URL. Raises BadSettings."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _MAIL_PORTS or not parts.hostname:
+        raise BadSettings(
+            "HELPLINE_SMTP_URL must look like smtp://user:password@host:587?from=line@example.org; "
+            "the schemes are smtp, smtp+starttls and smtps."
+        )
+    sender = parse_qs(parts.query).get("from", [""])[0] or f"helpline@{parts.hostname}"
+    return Mailbox(
+        parts.scheme,
+        parts.hostname,
+        port or _MAIL_PORTS[parts.scheme],
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+        sender,
+    )

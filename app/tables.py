@@ -2,24 +2,35 @@
 
 from app.calls import models as calls
 from app.contacts import models as contacts
+from app.contacts.cases import models as cases
 from app.database.base import Base
+from app.outbox.push import models as push
 from app.referrals import models as referrals
-from app.routing import callbacks
+from app.referrals.directory import address_rows
+from app.routing import callbacks, team_messages
 from app.routing import models as routing
-from app.routing.participants import company as talks
+from app.routing.participants import participants as talks
 from app.staff import models as staff
 from app.statistics import models as statistics
+from app.training import models as training
+from app.web import models as web
 
 metadata = Base.metadata
 
 __all__ = [
+    "address_rows",
     "callbacks",
     "calls",
+    "cases",
     "contacts",
     "metadata",
+    "push",
     "referrals",
     "routing",
     "staff",
     "statistics",
     "talks",
+    "team_messages",
+    "training",
+    "web",
 ]

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import words
 from app.clock import Clock, SystemClock
 from app.database.engine import Database, open_database
 from app.database.quick import Command
+from app.database.topics import RowTopic, Topic
 from app.privacy.keys import Keys, read_keys
 from app.settings import Settings
 
@@ -86,7 +88,7 @@ class Memory:
 
     def forget(self, topic: str) -> None:
         """Forget all values of a topic; called for every topic that arrives on the bus."""
-        for told in list(self._forgotten) if topic == "everything" else [topic]:
+        for told in list(self._forgotten) if topic == Topic.EVERYTHING else [topic]:
             # Many topics of the bus are never read through this memory.
             if told in self._forgotten:
                 self._forgotten[told] += 1
@@ -108,8 +110,13 @@ class Ground:
 
 
 def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
-    """Make the parts of a process. `settings.database_url` must be set by now."""
+    """Make the parts of a process. `settings.database_url` must be set by now.
+
+    Raises BadWords.
+    """
     assert settings.database_url is not None
+    # A language that is only half there is found now, and not in a call.
+    words.check()
     return Ground(
         settings=settings,
         clock=clock or SystemClock(),
@@ -127,7 +134,7 @@ class DeferredJob:
 
 # Topics that change seldom, and whose editor looks at the result right away: this process forgets
 # them on commit and does not wait for the bus.
-AT_ONCE = frozenset({"roster", "lines"})
+AT_ONCE = frozenset({Topic.ROSTER, Topic.LINES})
 
 
 @dataclass
@@ -199,10 +206,10 @@ class Work:
             self.ground.memory.forget(topic)
         self.changed.clear()
 
-    def announce(self, *topics: str) -> None:
+    def announce(self, *topics: Topic | RowTopic) -> None:
         """Tell the live pages and the matcher, on commit, that these topics have changed."""
-        self.topics.update(topics)
+        self.topics.update(str(topic) for topic in topics)
 
     def defer(self, task: str, *, delay: timedelta | None = None, **arguments: Any) -> None:
         """Defer a job until after the commit; the area that owns the task carries it out."""
-        self.jobs.append(DeferredJob(task, arguments, delay))
+        self.jobs.append(DeferredJob(str(task), arguments, delay))

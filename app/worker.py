@@ -2,51 +2,59 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 from procrastinate import App
 
 from app.calls.callers import forget_numbers
+from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
-from app.contacts.rebuilding import want as want_rebuilt
-from app.database.bus import EVERYTHING, Bus
+from app.database.bus import Bus
+from app.database.topics import Topic
 from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.jobs.transaction import transaction
 from app.log import log
+from app.outbox.push.sending import outbox_tasks
+from app.outbox.push.subscriptions import forget_old_pushes
+from app.people.jobs import people_tasks
 from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.routing import queue
-from app.routing.callbacks import open_due
+from app.routing.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over
 from app.routing.rota.watch import EVERY as WATCHED_EVERY
 from app.routing.rota.watch import watch
 from app.routing.sweep import sweep
+from app.routing.team_messages import forget_messages
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import jobs as telephony_jobs
+from app.telephony import practice_calls
 from app.telephony.counsellor import call_back, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
-from app.telephony.participants import alarm_calls, duty, party_flow
+from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
-from app.telephony.provider.client import Provider
-from app.telephony.reconcile import asking, proof
-from app.telephony.reconcile.hygiene import EVERY as COMPARED_EVERY
-from app.telephony.reconcile.hygiene import look_after
+from app.telephony.platforms.choose import platform_of
+from app.telephony.reconcile import one_call, proof
+from app.telephony.reconcile.comparing import EVERY as COMPARED_EVERY
+from app.telephony.reconcile.comparing import defer_comparison
+from app.training.practices import forget_old
+from app.web.limits import forget_old_limits
 from app.work import PROGRAM, Ground
 
 # The shortest time between two runs of matching, in seconds.
 _BREATH = 0.02
 # Seconds between two searches for deadlines and escalations whose job was lost.
-_FORGOTTEN_EVERY = 10
+FORGOTTEN_EVERY = 10
+# The name of the task that sweeps once a second.
+SWEEP = "sweep"
 # Modules that are imported so that their jobs can run.
 JOBS = (
     alarm_calls,
-    asking,
     asking_by_key,
     call_back,
     dial_bridge,
@@ -54,12 +62,16 @@ JOBS = (
     leg_jobs,
     message_jobs,
     move_jobs,
+    one_call,
     own_phone,
-    party_flow,
+    participant_flow,
+    practice_calls,
     proof,
 )
 # Topics after which a counsellor may be free for a waiting caller.
-MATCHING_TOPICS = frozenset({"queue", "presence", "roster", "lines", EVERYTHING})
+MATCHING_TOPICS = frozenset(
+    {Topic.QUEUE, Topic.PRESENCE, Topic.ROSTER, Topic.LINES, Topic.EVERYTHING}
+)
 
 
 def job_app_of(url: str) -> App:
@@ -69,7 +81,9 @@ def job_app_of(url: str) -> App:
         ("telephony", telephony_jobs.telephony_tasks()),
         ("contacts", contacts_tasks()),
         ("referrals", referrals_tasks()),
+        ("outbox", outbox_tasks()),
         ("routing", routing_tasks()),
+        ("people", people_tasks()),
         ("statistics", statistics_tasks()),
     )
 
@@ -81,19 +95,24 @@ class Worker:
         self._ground, self._bus = ground, bus
         self._job_app: App | None = None
         self.busy = 0
+        # The seconds of the sweep, one for each run.
+        self.second = 0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Worker"]:
         """Run until the context is left; running jobs are finished first."""
         job_app = job_app_of(self._ground.database.url)
         tasks = [
-            asyncio.create_task(self._for_ever("jobs", lambda: self._run_jobs(job_app))),
-            asyncio.create_task(self._for_ever("matching", self._run_matching)),
-            asyncio.create_task(self._for_ever("sweep", self._run_sweep)),
-            asyncio.create_task(self._for_ever("stalled", self._run_hygiene)),
-            asyncio.create_task(self._for_ever("numbers", self._run_numbers)),
-            asyncio.create_task(self._for_ever("coverage", self._run_coverage)),
-            asyncio.create_task(self._for_ever("comparison", self._run_comparison)),
+            asyncio.create_task(self._for_ever(what, run), name=what)
+            for what, run in (
+                ("jobs", lambda: self._run_jobs(job_app)),
+                ("matching", self._run_matching),
+                (SWEEP, self._run_sweep),
+                ("stalled", self._retry_stalled_jobs),
+                ("numbers", self._run_numbers),
+                ("coverage", self._run_coverage),
+                ("comparison", self._run_comparison),
+            )
         ]
         try:
             yield self
@@ -121,7 +140,7 @@ class Worker:
     async def _run_jobs(self, job_app: App) -> None:
         async with transaction(self._ground, PROGRAM) as work:
             await want_rebuilt(work)
-        parts = telephony_jobs.Parts(self._ground, Provider(self._ground.settings))
+        parts = telephony_jobs.Parts(self._ground, platform_of(self._ground.settings))
         async with job_app.open_async():
             self._job_app = job_app
             try:
@@ -130,7 +149,7 @@ class Worker:
                     for queue_name, places in PLACES.items():
                         group.create_task(
                             job_app.run_worker_async(
-                                queues=[queue_name],
+                                queues=[str(queue_name)],
                                 concurrency=places,
                                 fetch_job_polling_interval=POLL_SECONDS,
                                 install_signal_handlers=False,
@@ -154,15 +173,16 @@ class Worker:
                     await asyncio.sleep(_BREATH)
 
     async def _run_sweep(self) -> None:
-        for second in itertools.count():
+        while True:
             await self._busily(sweep(self._ground))
-            if second % WATCHED_EVERY == 0:
+            if self.second % WATCHED_EVERY == 0:
                 await self._busily(watch(self._ground))
-            if second % DANGERS_EVERY == 0:
+            if self.second % DANGERS_EVERY == 0:
                 await self._busily(look(self._ground))
-            if second % _FORGOTTEN_EVERY == 0:
+            if self.second % FORGOTTEN_EVERY == 0:
                 await self._busily(catch_forgotten(self._ground))
             await self._ground.clock.sleep(1)
+            self.second += 1
 
     async def _run_numbers(self) -> None:
         while True:
@@ -175,12 +195,16 @@ class Worker:
             await self._busily(look_over(self._ground))
             await self._busily(open_due(self._ground))
             await self._busily(forget_numbers(self._ground))
+            await self._busily(forget_old(self._ground))
+            await self._busily(forget_old_limits(self._ground))
+            await self._busily(forget_messages(self._ground))
+            await self._busily(forget_old_pushes(self._ground))
 
     async def _run_comparison(self) -> None:
         # Before the first wait: rings may have come and gone while we were away.
         while True:
             if self._ground.settings.twilio_account_sid:
-                await self._busily(look_after(self._ground))
+                await self._busily(defer_comparison(self._ground))
             await self._ground.clock.sleep(COMPARED_EVERY)
 
     async def _busily(self, doing: Awaitable[object]) -> None:
@@ -190,7 +214,7 @@ class Worker:
         finally:
             self.busy -= 1
 
-    async def _run_hygiene(self) -> None:
+    async def _retry_stalled_jobs(self) -> None:
         """Retry the jobs of a worker that died; every job may be run twice."""
         while True:
             await asyncio.sleep(5)

@@ -8,24 +8,51 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 from xdist.scheduler import LoadScopeScheduling
 
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.migrate import migrate
-from app.demo.stage import MONDAY, Stage, stage_on
+from app.demo.stage import ACCOUNT, API_KEY, MONDAY, TOKEN, Stage, stage_on
 from app.log import set_up_logging
-from tests.empty_database import database_for_a_test, put_back
-from tests.scenarios.helpline import Mail, mail
+from app.settings import Settings
+from app.web.limits import Limiter
+from app.work import PROGRAM, Work, make_ground
+from tests.support.connections import kept_on, left_behind
+from tests.support.databases import database_for_a_test, put_back
+from tests.support.mail import Mail, mail
+from tests.support.sharing import shared_between_stages
 
 # These start servers and databases of their own.
-_OWN_PROCESSES = ("test_outages", "test_kill", "test_replace")
-_LONG = ("statistics", "test_hour", "test_outages", "test_kill", "test_anything", "test_replace")
+_OWN_PROCESSES = ("test_outages", "test_killed_processes", "test_replaced_server")
+
+
+# The files of tests/statistics whose tests count hundreds of lived days.
+_LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
+
+
+# The longest first: what begins last is what the other processes wait for.
+_LONG = (
+    "tests/statistics/",
+    "test_scripted_hour",
+    "test_package",
+    "test_random_events",
+    "browser/test_telephone",
+    *_OWN_PROCESSES,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quiet() -> None:
-    set_up_logging("ERROR")
+def _sharing() -> Iterator[None]:
+    with shared_between_stages():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_pauses() -> None:
+    """Guesses are slowed down by real time, which tests have better uses for."""
+    Limiter.pause_seconds = 0.0
 
 
 @pytest.fixture
@@ -34,13 +61,26 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
-    """Every test by itself, to whichever process is free; those of statistics to one of them.
+    """Every test by itself, to whichever process is free; those of a slow fixture to one of them.
 
-    Hundreds of lived days take a minute to make: one process makes them and uses them.
+    Hundreds of lived days take a minute to make, and so does an installed package: one process
+    makes them and uses them. A browser with two telephones takes ten seconds.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "statistics" if nodeid.startswith("tests/statistics/") else nodeid
+        if any(nodeid.startswith(f"tests/statistics/test_{name}.py") for name in _LIVED):
+            return "tests/statistics/"
+        together = (
+            "tests/test_package.py",
+            "tests/browser/test_telephone.py",
+        )
+        return next((part for part in together if nodeid.startswith(part)), nodeid)
+
+
+@pytest.fixture(autouse=True)
+def _log_of_this_test() -> None:
+    """Log to the standard error of this test: that of the test before may be closed by now."""
+    set_up_logging("ERROR")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
@@ -50,13 +90,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         own = any(name in item.nodeid for name in _OWN_PROCESSES)
-        if own or "server" in getattr(item, "fixturenames", ()):
-            # The rest is rules without a database: `scripts/test --fast`.
+        used = getattr(item, "fixturenames", ())
+        if own or ("server" in used and "work" not in used):
+            # The rest is rules, and verbs that are rolled back: `scripts/test --fast`.
             item.add_marker(pytest.mark.whole)
+        if "lived_through" in used:
+            # The first of them lives the days: minutes, where others use the machine, too.
+            item.add_marker(pytest.mark.timeout(900))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.anyio)
     # What takes long begins first, so that no process is left with it at the end.
-    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return the place of a test in the list of the longest, or one after all of them."""
+    places = (place for place, name in enumerate(_LONG) if name in item.nodeid)
+    return next(places, len(_LONG))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +124,8 @@ def server() -> Iterator[str]:
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE template_helpline")
         migrate(_named(postgres.url, "template_helpline"))
-        yield postgres.url
+        with kept_on(postgres.url):
+            yield postgres.url
 
 
 def _named(url: str, name: str) -> str:
@@ -85,8 +136,42 @@ def _named(url: str, name: str) -> str:
 def database(server: str) -> Iterator[str]:
     """A migrated and empty database for this test alone."""
     name = database_for_a_test(server)
+    left_behind()
     yield _named(server, name)
     put_back(server, name)
+    assert left_behind() == [], "left on a connection of a pool"
+
+
+@pytest.fixture(scope="session")
+def rolled_back(server: str) -> Iterator[str]:
+    """A migrated database in which nothing is ever committed."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE rolled_back TEMPLATE template_helpline")
+        yield _named(server, "rolled_back")
+        connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
+
+
+@pytest.fixture
+async def work(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
+    """One unit of work on a real database, rolled back at the end: for tests of single verbs."""
+    settings = Settings(
+        database_url=rolled_back,
+        public_url="http://127.0.0.1:1",
+        secret_key="practice-secret-key-practice-secret-key",
+        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+        twilio_account_sid=ACCOUNT,
+        twilio_auth_token=TOKEN,
+        **API_KEY,
+    )
+    ground = make_ground(settings, SteppedClock(MONDAY))
+    async with ground.database.engine.connect() as connection:
+        session = AsyncSession(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        )
+        yield Work(session, ground.clock.now(), PROGRAM, ground)
+        await session.close()
+        await connection.rollback()
+    await ground.database.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The documents: they build without a warning, their commands exist, their links and files too."""
 
+import io
 import re
 import shlex
 import subprocess
@@ -10,13 +11,15 @@ from typing import Any
 import pytest
 import typer
 
+from app.cli import main
 from app.cli.commands import app
+from app.log import set_up_logging
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=lambda page: page.as_posix()
 )
-_FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _FILE = re.compile(
     r"`((?:app|tests|scripts|migrations|docs)/[\w/.-]+\.(?:py|yaml|html|js|css|typ|md))`"
@@ -70,7 +73,90 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
 
 
 def test_pages_hold_commands_at_all() -> None:
-    assert sum(len(_commands(page)) for page in PAGES) > 60
+    assert sum(len(_commands(page)) for page in PAGES) > 80
+
+
+# Commands that run until they are stopped, or that call the provider. `tests/test_package.py`,
+# `tests/scenarios` and `tests/telephony` run them.
+_NOT_BY_ITSELF = (["serve"], ["worker"], ["demo"], ["bench"], ["telephony", "setup"])
+# What a page takes for granted, and what was set up by the page before it.
+_BEFORE = """
+staff add ana --password-stdin
+staff add vera --endpoint +38164999001 --password-stdin
+staff add mira --role supervisor --password-stdin
+line add +38111116111 --languages sr
+line add 116111 --leads-here +38111116112
+token add ministry
+agency export --output agencies.csv
+"""
+# Refusals that the page explains: a part of the command, and the sentence with which it is refused.
+_REFUSED = {
+    # The reader puts the id of an approved request.
+    "--request ID": "Records are about single persons",
+    # The short number of a country, as the other way to add the line of the command before.
+    "116111 ": "There is already a line with that number.",
+    # A language whose prompts the reader writes.
+    "--country HU": "Add them with `helpline line prompt KEY",
+    "line language +38111116111 hu": "Add them with `helpline line prompt KEY",
+    # The page adds the line with this language already.
+    "line language +38111116111 en": "The line speaks 'en' already.",
+    # A password for a system that the reader enters in the directory.
+    "agency password": "helpline: ",
+}
+
+
+def _run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Carry out a command in this process. Return its exit code and what it said."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["helpline", *words])
+        patch.setattr(sys, "stdin", io.StringIO("correct horse battery\n"))
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+    said = capsys.readouterr()
+    return code, said.err or said.out
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _commands(page)], ids=lambda page: page.name
+)
+def test_every_command_of_a_page_runs(
+    page: Path,
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In the order of the page, on a database of its own."""
+    monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
+    monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("greeting", "comfort", "danger"):
+        Path(f"{name}.mp3").write_bytes(b"ID3" + bytes(200))
+    page_adds = {tuple(words[:3]) for words in _commands(page)}
+    for line in _BEFORE.strip().splitlines():
+        words = shlex.split(line)
+        if tuple(words[:3]) not in page_adds or "116111" in words:
+            assert _run(words, capsys)[0] == 0, line
+    failed = []
+    for words in _commands(page):
+        if any(words[: len(start)] == start for start in _NOT_BY_ITSELF):
+            continue
+        if (
+            words[:2] in (["staff", "add"], ["agency", "password"])
+            and "--password-stdin" not in words
+        ):
+            words = [*words, "--password-stdin"]
+        code, said = _run(words, capsys)
+        explained = any(
+            part in shlex.join(words) and sentence in said for part, sentence in _REFUSED.items()
+        )
+        if code and not explained:
+            failed.append(f"helpline {shlex.join(words)}: {said.strip()[-300:]}")
+    set_up_logging("ERROR")
+    assert failed == [], "\n".join(failed)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -83,8 +169,42 @@ def test_links_and_files_of_a_page_exist(page: Path) -> None:
     assert [name for name in missing if "NNNN" not in name and "/sq/" not in name] == []
 
 
+def _questions() -> list[str]:
+    text = (ROOT / "docs/developers/where.md").read_text()
+    return re.split(r"^(?=\*\*\d+\. )", text, flags=re.MULTILINE)[1:]
+
+
+@pytest.mark.parametrize("question", _questions(), ids=lambda text: text.split(".")[0].strip("*"))
+def test_what_an_answer_names_is_in_a_file_that_it_names(question: str) -> None:
+    words = re.findall(r"`([^`\n]+)`", question)
+    places = [ROOT / word for word in words if "/" in word and (ROOT / word).exists()]
+    assert places or "/sq/" in question
+    files = [f for place in places for f in (place.rglob("*.py") if place.is_dir() else [place])]
+    text = "".join(file.read_text() for file in files)
+    names = [word for word in words if re.fullmatch(r"[A-Za-z_][\w.]*\w:?", word)]
+    names = [name for name in names if not name.endswith((".py", ".yaml", ".md"))]
+    # A setting is named as in the environment.
+    known = [re.sub(r"^HELPLINE_(\w+)$", lambda m: m[1].lower(), name) for name in names]
+    missing = [name for name in known if name.rstrip(":").rsplit(".", 1)[-1] not in text]
+    assert missing == []
+
+
+def test_a_stranger_has_twenty_five_questions() -> None:
+    assert len(_questions()) == 25
+
+
 def test_the_readme_is_read_in_a_sitting() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_no_figure_of_the_measures_is_typed_by_hand() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/measures", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

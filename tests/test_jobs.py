@@ -2,30 +2,46 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import app
 from app.jobs.app import PLACES, QUEUES
+from app.jobs.names import Queue, Task
 from app.worker import job_app_of
 
-AREAS = ("telephony", "contacts", "referrals", "routing", "statistics")
+AREAS = ("telephony", "contacts", "outbox", "referrals", "routing", "people", "statistics")
 TASKS = {
     name: task
     for name, task in job_app_of("postgresql://127.0.0.1/none").tasks.items()
     if name.partition(":")[0] in AREAS
 }
 
+_QUOTED = re.compile(rf"'((?:{'|'.join(AREAS)}):[a-z_]+)'")
+
 
 def _names() -> dict[str, str]:
-    """The names of jobs that are written anywhere in the program, and where."""
+    """The names of jobs that are written anywhere but in their list, and where."""
     found = {}
-    for path in Path(app.__file__).parent.rglob("*.py"):
+    members = {f"Task.{task.name}": task.value for task in Task}
+    folder = Path(app.__file__).parent
+    for path in folder.rglob("*.py"):
+        if path.parent == folder / "jobs":
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 area, _, name = node.value.partition(":")
                 if area in AREAS and name.isidentifier():
                     found[node.value] = str(path)
+                # In a statement that makes jobs itself.
+                found |= dict.fromkeys(_QUOTED.findall(node.value), str(path))
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in members:
+                found[members[ast.unparse(node)]] = str(path)
     return found
+
+
+def test_the_list_of_names_has_every_job_and_no_other() -> None:
+    assert set(Task) == set(TASKS)
 
 
 def test_every_deferred_job_exists() -> None:
@@ -41,9 +57,9 @@ def test_every_job_is_deferred_somewhere() -> None:
 
 def test_jobs_that_wait_for_other_servers_have_queues_of_their_own() -> None:
     assert set(QUEUES) <= set(TASKS)
-    assert set(QUEUES.values()) < set(PLACES)
+    assert set(QUEUES.values()) < set(PLACES) == set(Queue)
     mail = {name for name in TASKS if "mail" in name or "announce_report" in name}
-    outside = {name for name in TASKS if name.endswith("_counterpart")}
+    outside = {name for name in TASKS if name.endswith("_agency_case")}
     assert {name: QUEUES.get(name) for name in mail} == dict.fromkeys(mail, "mail")
     assert {name: QUEUES.get(name) for name in outside} == dict.fromkeys(outside, "outside")
 

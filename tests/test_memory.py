@@ -33,7 +33,7 @@ async def test_of_two_readers_the_one_who_read_before_the_change_is_not_believed
     assert memory.recall("roster", "rota", NOW) == "new"
 
 
-async def test_a_reader_who_failed_stops_nobody() -> None:
+async def test_a_reader_who_failed_stops_no_other() -> None:
     memory = Memory()
     assert memory.recall("roster", "rota", NOW) is None
     memory.forget("roster")

@@ -1,10 +1,13 @@
 import base64
+import re
 from pathlib import Path
 
 import pytest
 
+import app
+from app.abilities import DIAL_ONLY
 from app.errors import BadSettings
-from app.settings import check_settings, parse_field_keys, read_settings
+from app.settings import Settings, check_settings, parse_field_keys, read_settings
 
 KEY = "1:" + base64.b64encode(b"k" * 32).decode()
 GOOD = {
@@ -73,7 +76,7 @@ def test_somleng_wants_the_address_of_its_server(monkeypatch: pytest.MonkeyPatch
         read_settings()
     assert "HELPLINE_TWILIO_API_BASE_URL" in str(refused.value)
     _set(monkeypatch, TWILIO_API_BASE_URL="https://telephony.example.org")
-    assert not read_settings().has_conferences
+    assert read_settings().abilities is DIAL_ONLY
     _set(monkeypatch, TELEPHONY_PLATFORM="asterisk")
     with pytest.raises(BadSettings) as unknown:
         read_settings()
@@ -97,3 +100,50 @@ def test_development_makes_secrets_up_once(monkeypatch: pytest.MonkeyPatch, tmp_
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
     check_settings(first)
     assert parse_field_keys(first.field_keys or "")[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("OFFER_SECOND", "OFFER_SECONDS"),
+        ("SMPT_URL", "SMTP_URL"),
+        ("TWILIO_AUTHTOKEN", "TWILIO_AUTH_TOKEN"),
+        ("WRAPUP_SECONDS", "WRAP_UP_SECONDS"),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, right: str
+) -> None:
+    _set(monkeypatch, **GOOD, **{wrong: "30"})
+    with pytest.raises(BadSettings, match=f"HELPLINE_{wrong} .* HELPLINE_{right}"):
+        read_settings()
+
+
+def test_a_variable_of_another_program_is_named_and_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _set(monkeypatch, **GOOD, PORT_8000_TCP_ADDR="10.0.0.7", SERVICE_HOST="10.0.0.7")
+    assert read_settings().in_production
+    said = capsys.readouterr().err
+    assert "HELPLINE_PORT_8000_TCP_ADDR" in said
+    assert "HELPLINE_SERVICE_HOST" in said
+
+
+@pytest.mark.parametrize("url", ["mail.example.org", "smtp://", "http://mail.example.org"])
+def test_the_mail_server_is_checked_at_the_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    _set(monkeypatch, **GOOD, SMTP_URL=url)
+    with pytest.raises(BadSettings, match="HELPLINE_SMTP_URL"):
+        read_settings()
+
+
+def test_every_setting_is_read() -> None:
+    folder = Path(app.__file__).parent
+    source = "".join(
+        path.read_text() for path in folder.rglob("*.py") if path != folder / "settings.py"
+    )
+    # Used inside the settings, by properties that the program reads.
+    inside = {"twilio_previous_auth_token", "env", "push_services", "trusted_proxies"}
+    unread = {
+        name for name in Settings.model_fields if not re.search(rf"\b{name}\b", source)
+    } - inside
+    assert unread == set()

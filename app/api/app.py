@@ -8,23 +8,25 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from app.api import (
-    agencies,
     callers,
     calls,
-    case_work,
-    cases,
-    contacts,
     events,
+    lines,
     operations,
-    referrals,
+    people,
+    practices,
     roster,
     sessions,
     statistics,
 )
+from app.api.records import case_work, cases, contacts
+from app.api.urgent import agencies, danger_alarms, referrals
 from app.database.engine import lost_a_race
 from app.errors import Refusal
+from app.words.pages import _, refusal_words
 
 PREFIX = "/api/v1"
+_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 408: "TookTooLong"}
 
 
 def problem(status: int, error: str, detail: str) -> JSONResponse:
@@ -35,7 +37,7 @@ def render(error: Exception) -> JSONResponse:
     """Return an error as JSON: a name and a sentence, never the input."""
     match error:
         case Refusal():
-            return problem(error.status, type(error).__name__, error.detail)
+            return problem(error.status, type(error).__name__, refusal_words(error))
         case RequestValidationError():
             wrong = "; ".join(
                 f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}"
@@ -43,17 +45,21 @@ def render(error: Exception) -> JSONResponse:
             )
             return problem(422, "Invalid", wrong)
         case HTTPException():
-            name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HttpError")
+            if error.status_code == 413:
+                return problem(413, "TooLarge", _("The body is too long. Send a shorter one."))
+            name = _NAMES.get(error.status_code, "HttpError")
             return problem(error.status_code, name, str(error.detail))
         case _ if lost_a_race(error):
             return problem(
-                409, "Conflict", "Another change came first. Nothing was changed. Try again."
+                409, "Conflict", _("Another change came first. Nothing was changed. Try again.")
             )
         case DataError() | psycopg.DataError():
-            return problem(422, "Invalid", "The input contains a value that cannot be stored.")
+            return problem(422, "Invalid", _("The input contains a value that cannot be stored."))
         case _:
             return problem(
-                503, "Unavailable", "The database is unreachable. Nothing was changed. Try again."
+                503,
+                "Unavailable",
+                _("The database cannot be reached. Nothing was changed. Try again."),
             )
 
 
@@ -63,10 +69,14 @@ def add_api(app: FastAPI) -> None:
         sessions,
         calls,
         callers,
+        practices,
+        lines,
+        people,
         contacts,
         case_work,
         cases,
         referrals,
+        danger_alarms,
         agencies,
         roster,
         statistics,

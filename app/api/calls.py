@@ -14,7 +14,7 @@ from app.api.views import (
     CallView,
     EventView,
     OfferView,
-    PartyView,
+    ParticipantView,
     QuestionView,
     TalkView,
     Waiting,
@@ -22,7 +22,7 @@ from app.api.views import (
     callback_view,
     duty_view,
     event_view,
-    party_view,
+    participant_view,
     question_view,
     talk_view,
 )
@@ -31,11 +31,12 @@ from app.calls.models import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
 from app.referrals.replies import in_talk
-from app.routing import callbacks, desk, offers, queue
-from app.routing.participants import company, parties, questions
-from app.routing.participants.company import Mode
+from app.routing import callback_attempts, callbacks, desk, offers, queue
+from app.routing.participants import actions, moving, participants, questions
+from app.routing.participants.participants import Mode
 from app.staff import accounts
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import HearsMessages, InWork, Requires, SeesQueue, SignedIn, TakesCalls
@@ -124,7 +125,9 @@ async def list_calls(
 ) -> CallPage:
     """List call records, newest first, from `from` until before `to`."""
     if outcome is not None and outcome not in set(Outcome):
-        raise Invalid(f"There is no such outcome. Choose one of: {', '.join(Outcome)}.")
+        raise Invalid(
+            "There is no such outcome. Choose one of: %(outcomes)s.", outcomes=list(Outcome)
+        )
     for at in (since, until):
         if at is not None and at.tzinfo is None:
             raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")
@@ -147,7 +150,7 @@ async def list_calls(
 async def get_call(work: InWork, staff: SignedIn, call_id: UUID) -> CallView:
     """Return one call record. The reading is logged."""
     call = await queries.readable_call(work, _readable(staff), call_id)
-    write_entry(work, "call record read", str(call_id))
+    write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     return call_view(call, (await _line_names(work)).get(call.line_id))
 
 
@@ -155,7 +158,7 @@ async def get_call(work: InWork, staff: SignedIn, call_id: UUID) -> CallView:
 async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[EventView]:
     """Return the log of a call. The reading is logged."""
     call = await queries.readable_call(work, _readable(staff), call_id)
-    write_entry(work, "call record read", str(call_id))
+    write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     return [event_view(event) for event in await queries.events_of(work, call)]
 
 
@@ -202,49 +205,49 @@ async def transfer(
     if body.skills:
         if body.counsellor_id is not None or body.number is not None:
             raise Invalid("Choose exactly one: a colleague, a number or a skill.")
-        await parties.to_skill(work, staff, call, body.skills)
-        return {"party_id": None}
-    ask = parties.consult if body.warm else parties.transfer
-    party = await ask(work, staff, call, staff_id=body.counsellor_id, number=body.number)
-    return {"party_id": party.id if party else None}
+        await actions.to_skill(work, staff, call, body.skills)
+        return {"participant_id": None}
+    ask = actions.consult if body.warm else actions.transfer
+    participant = await ask(work, staff, call, staff_id=body.counsellor_id, number=body.number)
+    return {"participant_id": participant.id if participant else None}
 
 
 @router.post("/calls/{call_id}/add", status_code=202)
 async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> dict[str, UUID]:
     """Add a third party by phone: police, outreach, an interpreter. They press 1 to join."""
     call = await desk.lock_in_hand(work, staff, call_id)
-    party = await parties.add_third_party(work, staff, call, body.number, body.role)
-    return {"party_id": party.id}
+    participant = await actions.add_third_party(work, staff, call, body.number, body.role)
+    return {"participant_id": participant.id}
 
 
-@router.get("/calls/{call_id}/parties")
-async def who_is_in(work: InWork, staff: TakesCalls, call_id: UUID) -> list[PartyView]:
+@router.get("/calls/{call_id}/participants")
+async def who_is_in(work: InWork, staff: TakesCalls, call_id: UUID) -> list[ParticipantView]:
     """Return the other participants who are ringing or in the talk."""
     call = await desk.lock_in_hand(work, staff, call_id)
-    found = await company.live_parties(work, call.id)
+    found = await participants.live_participants(work, call.id)
     names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
-    views = [party_view(p, names) for p in found if p.owner_offer_id is None]
+    views = [participant_view(p, names) for p in found if p.owner_offer_id is None]
     return views + [duty_view(one) for one in await in_talk.duty_in_talk(work, call.id)]
 
 
-@router.post("/calls/{call_id}/parties/{party_id}/{action}", status_code=204)
-async def change_party(
+@router.post("/calls/{call_id}/participants/{participant_id}/{action}", status_code=204)
+async def change_participant(
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,
-    party_id: UUID,
+    participant_id: UUID,
     action: Literal["complete", "together", "drop"],
 ) -> None:
     """Hand the talk over to a participant, talk all together, or drop the participant."""
     if action == "drop":
         call = await record.lock_call(work, call_id)
-        await in_talk.drop(work, staff, call, party_id)
+        await in_talk.drop(work, staff, call, participant_id)
         return
     call = await desk.lock_in_hand(work, staff, call_id)
     if action == "complete":
-        await parties.complete(work, staff, call, party_id)
+        await actions.complete(work, staff, call, participant_id)
     else:
-        await parties.together(work, call)
+        await actions.together(work, call)
 
 
 @router.post("/calls/{call_id}/mute", status_code=204)
@@ -261,25 +264,25 @@ async def unmute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
 
 async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
     call = await desk.lock_in_hand(work, staff, call_id)
-    await offers.set_mute(work, call, await parties.talk_of(work, call), muted)
+    await offers.set_mute(work, call, await actions.talk_of(work, call), muted)
 
 
 @router.post("/calls/{call_id}/panic")
 async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
     """Call a supervisor into the talk now. The response says whether one is being rung."""
     call = await desk.lock_in_hand(work, staff, call_id)
-    return {"rings": await parties.panic(work, staff, call)}
+    return {"rings": await actions.panic(work, staff, call)}
 
 
 @router.get("/talks")
 async def talks(work: InWork, staff: Supervises) -> list[TalkView]:
     """Return the live talks."""
-    return [talk_view(one, work.now) for one in await desk.live_talks(work)]
+    return [talk_view(one, work.now) for one in await desk.live_talks(work, staff)]
 
 
 async def _supervise(work: Work, staff: Staff, call_id: UUID, mode: Mode) -> dict[str, UUID]:
     call = await record.lock_call(work, call_id)
-    return {"party_id": (await parties.supervise(work, staff, call, mode)).id}
+    return {"participant_id": (await actions.supervise(work, staff, call, mode)).id}
 
 
 @router.post("/calls/{call_id}/listen", status_code=202)
@@ -298,6 +301,22 @@ async def whisper(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, U
 async def barge(work: InWork, staff: Supervises, call_id: UUID) -> dict[str, UUID]:
     """Barge in: the supervisor talks with both."""
     return await _supervise(work, staff, call_id, Mode.TALK)
+
+
+@router.post("/calls/{call_id}/take-over", status_code=204)
+async def take_over(work: InWork, staff: Supervises, call_id: UUID) -> None:
+    """Take the talk over. The supervisor must be in it."""
+    await moving.take_over(work, staff, call_id)
+
+
+class MoveIn(BaseModel):
+    counsellor_id: UUID
+
+
+@router.post("/calls/{call_id}/move", status_code=202)
+async def move(work: InWork, staff: Supervises, call_id: UUID, body: MoveIn) -> None:
+    """Ask a colleague into the talk, which is theirs as soon as they are in."""
+    await moving.move_talk(work, staff, call_id, body.counsellor_id)
 
 
 class CallbackIn(BaseModel):
@@ -340,13 +359,13 @@ async def say_who_answered(
 ) -> None:
     """Say who answered a call-back: the child, another person, or no person. Until then the
     number is kept, but not rung."""
-    await callbacks.say(work, staff, callback_id, body.said)
+    await callback_attempts.say(work, staff, callback_id, body.said)
 
 
 @router.post("/callbacks/{callback_id}/again", status_code=204)
 async def call_back_again(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
     """Start a call-back again that was given up."""
-    await callbacks.start_again(work, staff, callback_id)
+    await callback_attempts.start_again(work, callback_id)
 
 
 class QuestionIn(BaseModel):
@@ -372,7 +391,7 @@ async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list
 @router.post("/callbacks/{callback_id}/cancel", status_code=204)
 async def cancel_callback(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
     """Cancel a call-back, or close one that was given up."""
-    await callbacks.cancel(work, staff, callback_id)
+    await callbacks.cancel(work, callback_id)
 
 
 @router.get("/voice-messages/{message_id}")

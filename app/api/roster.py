@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.calls import lines
 from app.errors import Invalid
 from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
+from app.routing.rota import recurrence as roster_recurrence
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, first_instant, last_instant
 from app.staff.models import Staff
@@ -131,8 +132,8 @@ async def read_roster(
     """Return who is on duty from one day until before another (default: a week), and the uncovered
     shifts."""
     zone = await home_zone(work)
-    first = roster.check_day(begins or work.now.astimezone(zone).date())
-    last = roster.check_day(ends or first + timedelta(days=7))
+    first = roster_recurrence.check_day(begins or work.now.astimezone(zone).date())
+    last = roster_recurrence.check_day(ends or first + timedelta(days=7))
     if not timedelta() < last - first <= _LONGEST:
         raise Invalid("Ask for 1 to 100 days.")
     since = first_instant(datetime.combine(first, time()), zone)
@@ -215,7 +216,7 @@ async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, obj
 
 
 def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:
-    roster.check_day(at.date())
+    roster_recurrence.check_day(at.date())
     if at.tzinfo is not None:
         return at
     assert callable(of_wall)
@@ -285,16 +286,14 @@ async def export_roster(work: InWork, staff: Plans) -> Response:
     )
 
 
-@router.post("/roster/import")
+@router.post("/roster/import", max_body_size=_LARGEST)
 async def import_roster(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
     """Import a file (text/calendar) as a whole, or refuse it with a list of its problems."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/calendar":
         raise Invalid("Send the file as text/calendar.")
     refuse_cross_site(request, json_only=True)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST:
-            raise Invalid("The file is larger than 5 MB. Import a smaller one.")
-    shifts, changed = await calendars.import_rota(work, bytes(body))
+    # A slow upload must not hold a database connection.
+    await work.let_go()
+    body = await request.body()
+    shifts, changed = await calendars.import_rota(work, body)
     return {"shifts": shifts, "changes": changed}

@@ -1,14 +1,28 @@
 """The JSON interface of sign-in, and of the user's own account and presence."""
 
+from datetime import datetime
+from uuid import UUID
+
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
 
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
-from app.routing import desk, offers
+from app.routing import desk, own_presence
 from app.routing.models import PresenceState
-from app.staff import accounts
+from app.staff import accounts, passwords, sessions
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
-from app.web.access import COOKIE, InWork, Public, SignedIn, TakesCalls, set_cookie, sign_in
+from app.web.access import (
+    COOKIE,
+    InWork,
+    Public,
+    SignedIn,
+    TakesCalls,
+    check_own_tries,
+    remember_browser,
+    set_cookie,
+    sign_in,
+)
 from app.work import Work
 
 router = APIRouter(tags=["session"])
@@ -21,6 +35,7 @@ async def open_session(
     """Sign in. The response sets the cookie."""
     staff, token = await sign_in(request, work, credentials.username, credentials.password)
     set_cookie(response, request.app.state.ground, token)
+    remember_browser(request, response, staff)
     return await me_of(work, staff)
 
 
@@ -31,7 +46,7 @@ async def close_session(
     """Sign out. A counsellor who is free goes off duty."""
     await accounts.close_session(work, request.cookies.get(COOKIE, ""))
     if may(staff.role, Permission.TAKE_CALLS):
-        await offers.choose_presence(work, staff, PresenceState.OFF_DUTY)
+        await own_presence.choose_presence(work, staff, PresenceState.OFF_DUTY)
     response.delete_cookie(COOKIE)
 
 
@@ -72,5 +87,54 @@ async def me(work: InWork, staff: SignedIn) -> Me:
 @router.put("/me/presence")
 async def choose_presence(work: InWork, staff: TakesCalls, choice: PresenceChoice) -> PresenceView:
     """Set your own presence: available, break or off_duty."""
-    await offers.choose_presence_by_name(work, staff, choice.state)
+    await own_presence.choose_presence_by_name(work, staff, choice.state)
     return await presence_view(work, staff)
+
+
+class SessionView(BaseModel):
+    """One of your own sessions: when it began, when it was last used, the browser's family."""
+
+    id: UUID
+    created_at: datetime
+    used_at: datetime | None
+    expires_at: datetime
+    browser: str
+    this_one: bool
+
+
+class PasswordIn(BaseModel):
+    present: str = Field(max_length=1000)
+    new: str = Field(max_length=1000)
+
+
+@router.get("/me/sessions")
+async def own_sessions(request: Request, work: InWork, staff: SignedIn) -> list[SessionView]:
+    """List where you are signed in."""
+    mine = work.keys.session_key(request.cookies.get(COOKIE, ""))
+    return [
+        SessionView(
+            id=one.id,
+            created_at=one.created_at,
+            used_at=one.used_at,
+            expires_at=one.expires_at,
+            browser=one.browser,
+            this_one=one.token_key == mine,
+        )
+        for one in await sessions.sessions_of(work, staff)
+    ]
+
+
+@router.delete("/me/sessions/{session_id}", status_code=204)
+async def end_own_session(work: InWork, staff: SignedIn, session_id: UUID) -> None:
+    """Sign out in one of your browsers."""
+    await sessions.end_one(work, staff, session_id)
+
+
+@router.put("/me/password", status_code=204)
+async def change_own_password(
+    request: Request, work: InWork, staff: SignedIn, wanted: PasswordIn
+) -> None:
+    """Change your password. Your other sessions end."""
+    await check_own_tries(request, staff)
+    token = request.cookies.get(COOKIE, "")
+    await passwords.change_own(work, staff, wanted.present, wanted.new, token)

@@ -21,8 +21,8 @@ from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
 from app.statistics.counting.summary import today
 from app.statistics.dimensions import Dimension
-from app.statistics.exports import desk, making
-from app.statistics.exports.making import Wanted, file_name, made, note_export, read_wanted
+from app.statistics.exports import exporting, requested
+from app.statistics.exports.exporting import Wanted, file_name, made, note_export, read_wanted
 from app.statistics.exports.writers import FORMATS
 from app.statistics.models import Export, ReportSchedule
 from app.statistics.periods import Period
@@ -70,7 +70,6 @@ class AsksNumbers(Guard):
 
 Asks = Annotated[Asker, Depends(AsksNumbers(Permission.SEE_STATISTICS), scope="function")]
 SeesNumbers = Annotated[Staff, Depends(Requires(Permission.SEE_STATISTICS), scope="function")]
-Exports = Annotated[Staff, Depends(Requires(Permission.EXPORT_RECORDS), scope="function")]
 Approves = Annotated[Staff, Depends(Requires(Permission.APPROVE_EXPORTS), scope="function")]
 Publishes = Annotated[Staff, Depends(Requires(Permission.PUBLISH), scope="function")]
 
@@ -173,7 +172,7 @@ async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
     """Describe every column of every file. Column names never change."""
     return [
         {"file": file, "column": name, "words": words}
-        for file, name, words in making.data_dictionary()
+        for file, name, words in exporting.data_dictionary()
     ]
 
 
@@ -368,9 +367,9 @@ def export_view(work: Work, staff: Staff | None, export: Export, name: str) -> E
         state=export.state,
         personal=export.personal,
         asked_at=export.asked_at,
-        asked_by=name,
+        asked_by=name or "by itself",
         mine=staff is None or export.asked_by == staff.id,
-        reason=desk.reason_of(work, export) if export.personal else "",
+        reason=requested.reason_of(work, export) if export.personal else "",
         as_of=export.as_of,
         done=export.done,
         of=export.of,
@@ -399,21 +398,23 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
     )
     check_asked(asker, wanted, work.now)
     await budget.spend(work, asker.token_id, wanted)
-    export = await desk.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
+    export = await requested.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
     return export_view(work, asker.staff, export, work.actor.name)
 
 
 @router.get("/statistics/exports")
 async def list_files(work: InWork, staff: SeesNumbers) -> list[ExportView]:
     """List your own requests, and those that you may decide."""
-    return [export_view(work, staff, one, name) for one, name in await desk.exports_of(work, staff)]
+    return [
+        export_view(work, staff, one, name) for one, name in await requested.exports_of(work, staff)
+    ]
 
 
 async def _own(work: Work, asker: Asker, export_id: UUID) -> Export:
     if asker.staff is not None:
-        return await desk.export_of(work, asker.staff, export_id)
+        return await requested.export_of(work, asker.staff, export_id)
     assert asker.token_id is not None
-    return await desk.export_of_token(work, asker.token_id, export_id)
+    return await requested.export_of_token(work, asker.token_id, export_id)
 
 
 @router.get("/statistics/exports/{export_id}")
@@ -427,7 +428,7 @@ async def decide(
     work: InWork, staff: Approves, export_id: UUID, word: Literal["approve", "refuse"]
 ) -> ExportView:
     """Approve or refuse another person's request. You cannot decide your own."""
-    export = await desk.decide(work, staff, export_id, approve=word == "approve")
+    export = await requested.decide(work, staff, export_id, approve=word == "approve")
     return export_view(work, staff, export, "")
 
 
@@ -435,10 +436,10 @@ async def decide(
 async def download(request: Request, work: InWork, asker: Asks, export_id: UUID) -> Response:
     """Download the file, from any byte (Range). Only for the person or program that asked."""
     if asker.staff is not None:
-        export = await desk.downloadable(work, asker.staff, export_id)
+        export = await requested.downloadable(work, asker.staff, export_id)
     else:
         export = await _own(work, asker, export_id)
-        desk.check_ready(export)
+        requested.check_ready(export)
     assert export.size is not None
     tag = f'"{export.digest.hex() if export.digest else export.id}"'
     begin, end = read_range(request.headers.get("range"), export.size)
@@ -447,7 +448,7 @@ async def download(request: Request, work: InWork, asker: Asks, export_id: UUID)
     if begin >= export.size and export.size:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{export.size}"})
     headers = {
-        **_headers(desk.name_of(export)),
+        **_headers(requested.name_of(export)),
         "Accept-Ranges": "bytes",
         "ETag": tag,
         "Content-Length": str(max(end - begin, 0)),
@@ -455,12 +456,12 @@ async def download(request: Request, work: InWork, asker: Asks, export_id: UUID)
     partial = (begin, end) != (0, export.size)
     if partial:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{export.size}"
-    desk.note_download(work, export, begin)
+    requested.note_download(work, export, begin)
     ground = request.app.state.ground
     return StreamingResponse(
-        desk.read_parts(ground, export.id, begin, end),
+        requested.read_parts(ground, export.id, begin, end),
         status_code=206 if partial else 200,
-        media_type=desk.media_type(export),
+        media_type=requested.media_type(export),
         headers=headers,
     )
 

@@ -11,12 +11,7 @@ from app.calls.models import Call, CallQuestion, RecordedEvent
 from app.referrals.replies.in_talk import DutyInTalk
 from app.routing.callbacks import Callback
 from app.routing.desk import Talk
-from app.routing.participants.company import Party
-
-
-class Problem(BaseModel):
-    error: str
-    detail: str
+from app.routing.participants.participants import Participant
 
 
 class Credentials(BaseModel):
@@ -137,7 +132,7 @@ def event_view(event: RecordedEvent) -> EventView:
     )
 
 
-class PartyView(BaseModel):
+class ParticipantView(BaseModel):
     """Another participant in a talk, never with a phone number."""
 
     id: UUID
@@ -147,15 +142,23 @@ class PartyView(BaseModel):
     who: str
 
 
-def party_view(party: Party, names: dict[UUID, str]) -> PartyView:
-    who = names.get(party.staff_id, "") if party.staff_id else party.role or "other"
-    return PartyView(
-        id=party.id, purpose=party.purpose, mode=party.mode, state=party.state, who=who
+def participant_view(participant: Participant, names: dict[UUID, str]) -> ParticipantView:
+    who = (
+        names.get(participant.staff_id, "") if participant.staff_id else participant.role or "other"
+    )
+    return ParticipantView(
+        id=participant.id,
+        purpose=participant.purpose,
+        mode=participant.mode,
+        state=participant.state,
+        who=who,
     )
 
 
-def duty_view(one: DutyInTalk) -> PartyView:
-    return PartyView(id=one.id, purpose=one.purpose, mode=one.mode, state=one.state, who=one.agency)
+def duty_view(one: DutyInTalk) -> ParticipantView:
+    return ParticipantView(
+        id=one.id, purpose=one.purpose, mode=one.mode, state=one.state, who=one.agency
+    )
 
 
 class TalkView(BaseModel):
@@ -165,6 +168,7 @@ class TalkView(BaseModel):
     line: str
     counsellor: str
     training: bool
+    practice: bool
     danger: bool
     held: bool
     panic: bool
@@ -178,6 +182,7 @@ def talk_view(talk: Talk, now: datetime) -> TalkView:
         line=talk.line,
         counsellor=talk.counsellor,
         training=talk.training,
+        practice=talk.practice,
         danger=talk.call.danger,
         held=talk.call.held_at is not None,
         panic=talk.panic,

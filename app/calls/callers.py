@@ -26,9 +26,11 @@ from sqlalchemy import (
 
 from app.calls.models import Call, CallerFlag, CallerWish
 from app.database.quick import Question
+from app.database.topics import Topic
 from app.errors import Invalid, NotAllowed, NotFound
 from app.jobs.transaction import transaction
 from app.staff.audit import write_entry, write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
@@ -168,7 +170,7 @@ async def flags_of(work: Work, call: Call) -> list[Flag]:
     )
     found = list(rows)
     if found:
-        await write_reading(work, "caller flags read", str(call.id))
+        await write_reading(work, AuditLog.CALLER_FLAGS_READ, str(call.id))
     return [
         Flag(
             row.id,
@@ -195,7 +197,7 @@ async def flag_caller(
         raise NoNumber()
     reason = " ".join(reason.split())
     if not 5 <= len(reason) <= _LONGEST_REASON:
-        raise Invalid(f"Give a reason of 5 to {_LONGEST_REASON} characters.")
+        raise Invalid("Give a reason of 5 to %(most)s characters.", most=_LONGEST_REASON)
     if not timedelta() < lasts <= _LONGEST:
         raise Invalid("A flag lasts from an hour to 400 days.")
     long = kind is FlagKind.BLOCKED and lasts > _OWN_BLOCK
@@ -218,12 +220,13 @@ async def flag_caller(
     await work.session.flush()
     write_entry(
         work,
-        f"caller flagged: {kind.value}",
+        AuditLog.CALLER_FLAGGED,
         str(call.id),
+        kind=kind.value,
         flag=str(flag_id),
         until=(work.now + lasts).isoformat(),
     )
-    work.announce("calls")
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
     return flag_id
 
 
@@ -235,8 +238,8 @@ async def lift_flag(work: Work, staff: Staff, call: Call, flag_id: UUID) -> None
     if flag.made_by != staff.id and not may(staff.role, Permission.SUPERVISE):
         raise NotAllowed("Only the person who set the flag, or a supervisor, can lift it.")
     flag.lifted_at, flag.lifted_by = work.now, staff.id
-    write_entry(work, "caller flag lifted", str(call.id), flag=str(flag_id))
-    work.announce("calls")
+    write_entry(work, AuditLog.CALLER_FLAG_LIFTED, str(call.id), flag=str(flag_id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
 async def wish(work: Work, call: Call, counsellor_id: UUID, kind: WishKind) -> None:
@@ -264,7 +267,13 @@ async def wish(work: Work, call: Call, counsellor_id: UUID, kind: WishKind) -> N
         )
     )
     await work.session.flush()
-    write_entry(work, f"caller's wish: {kind.value}", str(call.id), counsellor=str(counsellor_id))
+    write_entry(
+        work,
+        AuditLog.CALLER_WISH_RECORDED,
+        str(call.id),
+        kind=kind.value,
+        counsellor=str(counsellor_id),
+    )
 
 
 async def end_wishes(work: Work, call: Call) -> None:
@@ -274,7 +283,7 @@ async def end_wishes(work: Work, call: Call) -> None:
         .where(CallerWish.caller_key == call.caller_key, CallerWish.ended_at.is_(None))
         .values(ended_at=work.now)
     )
-    write_entry(work, "caller's wishes ended", str(call.id))
+    write_entry(work, AuditLog.CALLER_WISHES_ENDED, str(call.id))
 
 
 async def wishes_of(work: Work, call: Call) -> list[tuple[WishKind, str]]:
@@ -292,7 +301,7 @@ async def open_number(work: Work, call: Call, reason: NumberReason) -> str:
     """Open the caller's number of a readable call; the reason is logged first. Raises NoNumber."""
     if call.caller_number_sealed is None:
         raise NoNumber()
-    await write_reading(work, "caller's number opened", str(call.id), reason=reason.value)
+    await write_reading(work, AuditLog.CALLER_NUMBER_OPENED, str(call.id), reason=reason.value)
     return work.keys.open(
         call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
     ).decode()
@@ -318,5 +327,5 @@ async def forget_numbers(ground: Ground) -> int:
         )
         count = len(gone.all())
         if count:
-            write_entry(work, "numbers forgotten", "calls", count=count)
+            write_entry(work, AuditLog.CALLER_NUMBERS_FORGOTTEN, "calls", count=count)
     return count

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from opening_hours import OpeningHours, State
 
+from app.errors import BadText
+
 ALWAYS = "24/7"
 _HOLIDAYS = "PH 00:00-24:00"
 
@@ -19,16 +21,18 @@ def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
     try:
         zone = ZoneInfo(timezone)
     except (ValueError, OSError, KeyError):
-        raise ValueError(f"{timezone!r} is not an IANA time zone") from None
+        raise BadText("'%(timezone)s' is not an IANA time zone", timezone=timezone) from None
     try:
         return OpeningHours(
             text, timezone=zone, country=country, auto_country=False, auto_timezone=False
         )
     except Exception as error:  # the library's own errors have no common base
         words = " ".join(str(error).split())
-        raise ValueError(
-            f"{text!r} are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7` "
-            f"({words[:120]})"
+        raise BadText(
+            "'%(text)s' are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7` "
+            "(%(words)s)",
+            text=text,
+            words=words[:120],
         ) from None
 
 

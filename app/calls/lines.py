@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from string import Formatter
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,96 +10,38 @@ from babel import Locale, UnknownLocaleError
 from sqlalchemy import delete, or_, select, update
 
 from app import words
-from app.calls.asked import QUESTIONS
 from app.calls.hours import read_hours
 from app.calls.models import Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
-from app.errors import Conflict, Invalid
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotFound, why
 from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.words.keys import PROMPT_KEYS, SOUNDS
 from app.work import Work
 
-# How a language is spoken: the provider's locale and voice. Where the voice is None, the
-# provider's default voice for the locale speaks. A language that is not listed needs recorded
-# files.
-SPOKEN = {
-    "en": ("en-GB", None),
-    "sr": ("sr-RS", "Google.sr-RS-Standard-A"),
+# Languages without words here in which the provider can speak: its locale and voice. A helpline
+# that gives all prompts as text itself needs no folder in `app/words`.
+_VOICES = {
     "bg": ("bg-BG", "Google.bg-BG-Standard-A"),
     "hu": ("hu-HU", "Google.hu-HU-Standard-A"),
     "ro": ("ro-RO", "Google.ro-RO-Standard-A"),
     "uk": ("uk-UA", "Google.uk-UA-Standard-A"),
 }
 
-# The prompts of a line, and the placeholders that each text may use.
-PROMPT_KEYS: dict[str, frozenset[str]] = {
-    "greeting": frozenset({"line"}),
-    "choose_language": frozenset({"digit"}),
-    "danger": frozenset({"digit"}),
-    "wait_first": frozenset(),
-    "privacy": frozenset(),
-    "wait_keys": frozenset({"danger", "message"}),
-    "wait_next": frozenset(),
-    "wait_place": frozenset({"ahead"}),
-    "comfort": frozenset(),
-    "long_wait": frozenset({"digit"}),
-    "danger_heard": frozenset({"emergency"}),
-    "draining": frozenset(),
-    "farewell": frozenset(),
-    "out_of_hours": frozenset({"resumes", "emergency"}),
-    "out_of_hours_unknown": frozenset({"emergency"}),
-    "no_counsellor_on_duty": frozenset({"emergency"}),
-    "leave_message": frozenset(),
-    "message_thanks": frozenset(),
-    "returned": frozenset(),
-    "hold": frozenset(),
-    "line_lost": frozenset(),
-    "goodbye": frozenset(),
-    "whisper": frozenset({"line", "digit"}),
-    "whisper_dialled": frozenset({"line", "digit"}),
-    "rings_again": frozenset(),
-    "rings_them": frozenset(),
-    "whisper_again": frozenset({"line", "digit"}),
-    "taken": frozenset(),
-    "transferred": frozenset(),
-    "ask_colleague": frozenset({"line", "digit"}),
-    "ask_outside": frozenset({"line", "digit"}),
-    "blocked": frozenset({"digit", "emergency"}),
-    "partner": frozenset(),
-    "partner_ask": frozenset({"line", "digit"}),
-    "offer_callback": frozenset({"digit"}),
-    "callback_safe": frozenset(),
-    "callback_who": frozenset(),
-    "callback_when": frozenset(),
-    "callback_kept": frozenset({"window"}),
-    "callback_not": frozenset(),
-    "ask_for_last": frozenset({"digit"}),
-    "wish_kept": frozenset(),
-    "duty_menu": frozenset({"available", "break", "off", "line"}),
-    "duty_available": frozenset(),
-    "duty_break": frozenset(),
-    "duty_off": frozenset(),
-    "question_heard": frozenset(),
-    **{f"ask_{code}": frozenset[str]() for code in QUESTIONS},
-    "alarm": frozenset({"line", "reason", "digit"}),
-    "alarm_nobody_signed_in": frozenset(),
-    "alarm_everybody_away": frozenset(),
-    "alarm_last_one_misses": frozenset(),
-    "alarm_long_wait": frozenset(),
-    "alarm_draft_not_sent": frozenset(),
-    "alarm_override_not_seen": frozenset(),
-    "alarm_danger_not_referred": frozenset(),
-    "alarm_risk_rose": frozenset(),
-    "alarm_details_not_opened": frozenset(),
-    "alarm_withdrawal_undecided": frozenset(),
-    "alarm_taken": frozenset(),
-    "alarm_over": frozenset(),
-    "waiting_sound": frozenset(),
-}
+
+LONGEST_NAME = 80
 
 
-# Keys of sounds without words: the shipped file is played unless the line has its own.
-SOUNDS = frozenset({"waiting_sound"})
+def voice_of(language: str) -> tuple[str, str | None] | None:
+    """Return the provider's locale and voice, or None for a language that needs recorded files.
+
+    Without a voice the provider's default for the locale speaks.
+    """
+    if language in words.languages():
+        return words.about(language).voice
+    return _VOICES.get(language)
 
 
 class LineExists(Conflict):
@@ -125,27 +66,10 @@ async def add_line(
     numbers to which it is mapped; `shown_number` is what the phones of counsellors and agencies
     show. Raises Invalid, LineExists.
     """
-    valid = dialled(number)
-    if valid is None:
-        raise Invalid(f"{number} is not a phone number with + and country code, nor a short one.")
-    numbers = [_whole_number(one) for one in leads_here]
-    if not valid.startswith("+") and not numbers:
-        raise Invalid(
-            f"{number} is a short number. Give the provider's numbers behind it, with + and "
-            "country code."
-        )
+    valid, numbers = _read_numbers(number, leads_here)
     shows = _whole_number(shown_number) if shown_number else None
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise Invalid(f"{timezone} is not a time zone. Write one like Europe/Belgrade.") from None
-    if len(country) != 2 or not country.isalpha():
-        raise Invalid("Write the country as its two-letter code, for example RS.")
-    if not languages or len(set(languages)) != len(languages) or len(languages) > 8:
-        raise Invalid("Give one to eight different languages, for example sr,en.")
-    for language in languages:
-        check_language(language)
-        await check_speakable(work, language)
+    _check_place(country, timezone)
+    await _check_languages(work, languages)
     for one in (valid, *numbers):
         if await _is_taken(work, one):
             raise LineExists()
@@ -163,29 +87,89 @@ async def add_line(
     await work.session.flush()
     for one in numbers:
         work.session.add(LineNumber(number=one, line_id=line.id))
-    digits = [d for d in "123456789" if d != "9"]
     for position, language in enumerate(languages):
-        locale, voice = SPOKEN.get(language, (language, None))
-        work.session.add(
-            LineLanguage(
-                line_id=line.id,
-                language=language,
-                position=position,
-                digit=digits[position],
-                locale=locale,
-                voice=voice,
-            )
-        )
-    write_entry(work, "line added", str(line.id), languages=languages)
-    work.announce("lines")
+        work.session.add(_spoken(line.id, language, position, _DIGITS[position]))
+    write_entry(work, AuditLog.LINE_ADDED, str(line.id), languages=languages)
+    work.announce(Topic.LINES)
     return line
+
+
+def _read_numbers(number: str, leads_here: Iterable[str]) -> tuple[str, list[str]]:
+    """Return what children dial, and the provider's numbers that lead to it. Raises Invalid."""
+    valid = dialled(number)
+    if valid is None:
+        raise Invalid(
+            "%(number)s is not a phone number with + and country code, nor a short one.",
+            number=number,
+        )
+    numbers = [_whole_number(one) for one in leads_here]
+    if not valid.startswith("+") and not numbers:
+        raise Invalid(
+            "%(number)s is a short number. Give the provider's numbers behind it, with + "
+            "and country code.",
+            number=number,
+        )
+    return valid, numbers
+
+
+def _check_place(country: str, timezone: str) -> None:
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Invalid(
+            "%(timezone)s is not a time zone. Write one like Europe/Belgrade.", timezone=timezone
+        ) from None
+    if len(country) != 2 or not country.isalpha():
+        raise Invalid("Write the country as its two-letter code, for example RS.")
+
+
+async def _check_languages(work: Work, languages: list[str]) -> None:
+    if not languages or len(set(languages)) != len(languages) or len(languages) > 8:
+        raise Invalid("Give one to eight different languages, for example sr,en.")
+    for language in languages:
+        check_language(language)
+        await check_speakable(work, language)
+
+
+# The digits of a menu's languages; 9 is for danger.
+_DIGITS = "12345678"
+
+
+def _spoken(line_id: UUID, language: str, position: int, digit: str) -> LineLanguage:
+    locale, voice = voice_of(language) or (language, None)
+    return LineLanguage(
+        line_id=line_id,
+        language=language,
+        position=position,
+        digit=digit,
+        locale=locale,
+        voice=voice,
+    )
+
+
+async def add_language(work: Work, line: LineScript, language: str) -> str:
+    """Add a language to a line, after its others. Return the digit of the menu that chooses it.
+
+    Callers are offered it from the next call on. Raises Invalid.
+    """
+    check_language(language)
+    if any(one.language == language for one in line.languages):
+        raise Invalid("The line speaks '%(language)s' already.", language=language)
+    await check_speakable(work, language)
+    free = [digit for digit in _DIGITS if digit not in {one.digit for one in line.languages}]
+    if not free:
+        raise Invalid("A line has at most eight languages: a menu has no more digits.")
+    work.session.add(_spoken(line.id, language, len(line.languages), free[0]))
+    write_entry(work, AuditLog.LINE_LANGUAGE_ADDED, str(line.id), language=language)
+    work.announce(Topic.LINES)
+    return free[0]
 
 
 def _whole_number(number: str) -> str:
     """Return a number in international form. Raises Invalid."""
     valid = e164(number.strip())
     if valid is None:
-        raise Invalid(f"{number} is not a phone number with + and country code.")
+        raise Invalid("%(number)s is not a phone number with + and country code.", number=number)
     return valid
 
 
@@ -218,8 +202,8 @@ async def change_numbers(
         await work.session.execute(
             update(Line).where(Line.id == line.id).values(shown_number=shows)
         )
-    write_entry(work, "line numbers set", str(line.id), numbers=len(leads_here or []))
-    work.announce("lines")
+    write_entry(work, AuditLog.LINE_NUMBERS_SET, str(line.id), numbers=len(leads_here or []))
+    work.announce(Topic.LINES)
 
 
 async def numbers_of(work: Work) -> dict[str, LineScript]:
@@ -239,12 +223,24 @@ async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
     try:
         read_hours(hours, line.timezone, line.country)
     except ValueError as error:
-        raise Invalid(f"{error}.") from None
+        raise Invalid("%(problem)s.", problem=why(error)) from None
     await work.session.execute(
         update(Line).where(Line.id == line.id).values(opening_hours=hours.strip())
     )
-    write_entry(work, "line hours set", str(line.id), hours=hours.strip())
-    work.announce("lines")
+    write_entry(work, AuditLog.LINE_HOURS_SET, str(line.id), hours=hours.strip())
+    work.announce(Topic.LINES)
+
+
+async def rename(work: Work, line: LineScript, name: str) -> None:
+    """Give a line the name that its callers hear in the greeting. Raises Invalid."""
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME:
+        raise Invalid("Write a name of at most %(longest)s characters.", longest=LONGEST_NAME)
+    if name == line.name:
+        return
+    await work.session.execute(update(Line).where(Line.id == line.id).values(name=name))
+    write_entry(work, AuditLog.LINE_RENAMED, str(line.id), before=line.name, after=name)
+    work.announce(Topic.LINES)
 
 
 def check_language(language: str) -> None:
@@ -252,7 +248,9 @@ def check_language(language: str) -> None:
     try:
         Locale.parse(language)
     except (UnknownLocaleError, ValueError):
-        raise Invalid(f"{language!r} is not a language code. Write one like sr or en.") from None
+        raise Invalid(
+            "'%(language)s' is not a language code. Write one like sr or en.", language=language
+        ) from None
 
 
 async def check_speakable(work: Work, language: str) -> None:
@@ -273,69 +271,21 @@ async def check_speakable(work: Work, language: str) -> None:
     ]
     if missing:
         raise Invalid(
-            f"There are no words in {language!r} for: {', '.join(missing)}. Add them with "
-            f"`helpline line prompt KEY --language {language} --text ...` (or --file), and then "
-            "add the line."
+            "There are no words in '%(language)s' for: %(missing)s. Add them with "
+            "`helpline line prompt KEY --language %(language)s --text ...` (or --file), or "
+            "add the folder app/words/%(language)s, and then try again.",
+            language=language,
+            missing=list(missing),
         )
     silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
-    if language not in SPOKEN and silent:
+    if voice_of(language) is None and silent:
         raise Invalid(
-            f"The provider has no voice for {language!r}. Record these words and add them with "
-            f"`helpline line prompt KEY --language {language} --file ...`: {', '.join(silent)}."
+            "The provider has no voice for '%(language)s'. Record these words and add them "
+            "with `helpline line prompt KEY --language %(language)s --file ...`: "
+            "%(silent)s.",
+            language=language,
+            silent=list(silent),
         )
-
-
-async def set_prompt(
-    work: Work,
-    *,
-    line: LineScript | None,
-    language: str,
-    key: str,
-    text: str | None = None,
-    audio: bytes | None = None,
-    audio_type: str | None = None,
-) -> None:
-    """Change what a line says, or what every line says if `line` is None. Raises Invalid."""
-    if key not in PROMPT_KEYS:
-        raise Invalid(f"There is no prompt {key!r}. There are: {', '.join(PROMPT_KEYS)}.")
-    check_language(language)
-    if (text is None) == (audio is None):
-        raise Invalid("Give either a text or a recorded file.")
-    if text is not None:
-        check_prompt_text(key, text)
-    if audio is not None and (
-        audio_type not in ("audio/mpeg", "audio/wav") or len(audio) > 5_000_000
-    ):
-        raise Invalid("A recorded prompt is an MP3 or WAV file of at most 5 MB.")
-    line_id = line.id if line else None
-    prompt = (
-        await work.session.scalars(
-            select(Prompt).where(
-                Prompt.line_id.is_not_distinct_from(line_id),
-                Prompt.language == language,
-                Prompt.key == key,
-            )
-        )
-    ).one_or_none()
-    if prompt is None:
-        prompt = Prompt(id=uuid4(), line_id=line_id, language=language, key=key)
-        work.session.add(prompt)
-    prompt.text, prompt.audio, prompt.audio_type = text, audio, audio_type
-    write_entry(work, "prompt changed", str(line_id or "every line"), key=key, language=language)
-    work.announce("lines")
-
-
-def check_prompt_text(key: str, text: str) -> None:
-    """Refuse a text with a placeholder that its prompt does not have. Raises Invalid."""
-    try:
-        fields = [part for part in Formatter().parse(text) if part[1] is not None]
-    except ValueError as error:
-        raise Invalid(f"The braces of the text do not match: {error}.") from None
-    plain = all(not spec and not conversion for _, _, spec, conversion in fields)
-    unknown = {name for _, name, _, _ in fields} - PROMPT_KEYS[key]
-    if unknown or not plain or len(text) > 1500:
-        known = ", ".join("{" + k + "}" for k in sorted(PROMPT_KEYS[key])) or "nothing"
-        raise Invalid(f"This text may refer only to {known} and have at most 1500 characters.")
 
 
 async def line_of_number(work: Work, number: str | None) -> LineScript | None:
@@ -354,6 +304,28 @@ async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
     return await _script(work, Line.id == line_id, ("id", line_id))
 
 
+async def all_lines(work: Work) -> list[Line]:
+    """Return the lines in use, oldest first."""
+    rows = await work.session.scalars(select(Line).where(Line.active).order_by(Line.created_at))
+    return list(rows)
+
+
+async def read_line(work: Work, line_id: UUID) -> tuple[Line, LineScript]:
+    """Return a line as it is stored now, past what is remembered. Raises NotFound."""
+    line = await work.session.get(Line, line_id, populate_existing=True)
+    if line is None or not line.active:
+        raise NotFound("There is no such line.")
+    return line, await _read_script(work, line)
+
+
+async def numbers_behind(work: Work, line: LineScript) -> list[str]:
+    """Return the provider's numbers that lead to a line, beside its own."""
+    rows = await work.session.scalars(
+        select(LineNumber.number).where(LineNumber.line_id == line.id).order_by(LineNumber.number)
+    )
+    return list(rows)
+
+
 async def any_line(work: Work) -> LineScript | None:
     """Return the oldest line, whose prompts answer a ring on a number that we do not know."""
     first = select(Line.id).where(Line.active).order_by(Line.created_at).limit(1)
@@ -362,14 +334,14 @@ async def any_line(work: Work) -> LineScript | None:
 
 async def _script(work: Work, which: object, key: tuple[str, object]) -> LineScript | None:
     memory = work.ground.memory
-    known: LineScript | None = memory.recall("lines", key, work.now)
+    known: LineScript | None = memory.recall(Topic.LINES, key, work.now)
     if known is not None:
         return known
     line = await work.session.scalar(select(Line).where(which, Line.active))  # type: ignore[arg-type]
     if line is None:
         return None
     script = await _read_script(work, line)
-    memory.keep("lines", key, script, work.now + timedelta(seconds=30))
+    memory.keep(Topic.LINES, key, script, work.now + timedelta(seconds=30))
     return script
 
 
@@ -419,17 +391,22 @@ class CallRules(NamedTuple):
 
 async def call_rules(work: Work) -> dict[UUID, CallRules]:
     """Return the rules of all lines, also of inactive ones: callers may still wait on them."""
-    known: dict[UUID, CallRules] | None = work.ground.memory.recall("lines", "rules", work.now)
+    known: dict[UUID, CallRules] | None = work.ground.memory.recall(Topic.LINES, "rules", work.now)
     if known is not None:
         return known
     rows = await work.session.execute(select(Line.id, Line.number, Line.plan, Line.practice))
     found = {id_: CallRules(number, plan, practice) for id_, number, plan, practice in rows}
-    work.ground.memory.keep("lines", "rules", found, work.now + timedelta(seconds=30))
+    work.ground.memory.keep(Topic.LINES, "rules", found, work.now + timedelta(seconds=30))
     return found
+
+
+async def is_practice(work: Work, line_id: UUID | None) -> bool:
+    """Return whether a line is for training: no figure counts its calls, and none leaves us."""
+    return bool(await work.session.scalar(select(Line.practice).where(Line.id == line_id)))
 
 
 async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     """Store a checked plan with its line."""
     await work.session.execute(update(Line).where(Line.id == line.id).values(plan=plan))
-    write_entry(work, "line plan set", str(line.id), plan=plan)
-    work.announce("lines")
+    write_entry(work, AuditLog.LINE_PLAN_SET, str(line.id), plan=plan)
+    work.announce(Topic.LINES)

@@ -19,12 +19,20 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.calls.states import CallState, LegStatus, Outcome, Unstaffed
+from app.calls.states import (
+    CallState,
+    Direction,
+    EndedBy,
+    LegStatus,
+    MessageState,
+    Outcome,
+    Unstaffed,
+)
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.outbox.rows import SentOnce
+from app.outbox.states import OF_REQUESTS, Sending
 
 CALLER_KINDS = ("e164", "client", "sip", "written", "withheld", "other")
-DIRECTIONS = ("inbound", "outbound")
-ENDED_BY = ("caller", "counsellor", "program", "provider")
 
 
 class Line(Base):
@@ -114,9 +122,28 @@ class Prompt(Base):
     audio_type: Mapped[str | None]
 
 
+class EarlierPrompt(Base):
+    """What a line's own prompt said before a change: text or file, or neither for the words that
+    come with the program. The highest number is the latest."""
+
+    __tablename__ = "earlier_prompts"
+    __table_args__ = (
+        Index("uq_earlier_prompts", "line_id", "language", "key", "number", unique=True),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    key: Mapped[str]
+    number: Mapped[int]
+    text: Mapped[str | None]
+    audio: Mapped[bytes | None]
+    audio_type: Mapped[str | None]
+
+
 class Call(Base):
     """One inbound ring, or a call-back of ours. `provider_sid` is unique: a ring is one row,
-    however often it is reported."""
+    however often it is reported. A call-back has none until the provider has given it one."""
 
     __tablename__ = "calls"
     __table_args__ = (
@@ -126,8 +153,17 @@ class Call(Base):
         ),
         one_of("caller_kind", CALLER_KINDS),
         one_of("unstaffed", Unstaffed),
-        one_of("ended_by", ENDED_BY),
-        one_of("direction", DIRECTIONS),
+        one_of("ended_by", EndedBy),
+        one_of("direction", Direction),
+        one_of("sending", OF_REQUESTS),
+        CheckConstraint(
+            "(direction = 'outbound') = (sending IS NOT NULL)", name="sending_if_outbound"
+        ),
+        CheckConstraint(
+            "CASE direction WHEN 'inbound' THEN provider_sid IS NOT NULL"
+            " ELSE provider_sid IS NULL OR sending = 'sent' END",
+            name="provider_sid",
+        ),
         CheckConstraint("(state = 'ended') = (outcome IS NOT NULL)", name="ended_outcome"),
         CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended_at"),
         CheckConstraint(
@@ -164,7 +200,7 @@ class Call(Base):
     )
 
     id: Mapped[Identifier]
-    provider_sid: Mapped[str] = mapped_column(unique=True)
+    provider_sid: Mapped[str | None] = mapped_column(unique=True)
     line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id"))
     state: Mapped[str] = mapped_column(server_default="greeting")
     outcome: Mapped[str | None]
@@ -182,6 +218,8 @@ class Call(Base):
     # When a colleague transferred the caller to that counsellor; unset if the caller wished it.
     preferred_at: Mapped[datetime | None]
     excluded_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    # A practice call: it rings this trainee alone, and ends if they do not take it.
+    rings_only_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"))
     caller_kind: Mapped[str]
     caller_number_sealed: Mapped[Sealed | None]
     caller_key: Mapped[KeyedHash | None]
@@ -196,6 +234,9 @@ class Call(Base):
     # Outbound: a call-back that we make; no figure counts it as a call.
     direction: Mapped[str] = mapped_column(server_default="inbound")
     callback_id: Mapped[UUID | None] = mapped_column(index=True)
+    # How far the request to ring the caller of a call-back has come; unset for an inbound ring.
+    # Where a counsellor's leg dials the caller, it may be `sent` without an id.
+    sending: Mapped[str | None]
     # When the provider was asked to ring for a call-back; committed before the request is sent.
     rung_at: Mapped[datetime | None]
     # When a partner was last rung for the caller, and when one took the call.
@@ -212,8 +253,10 @@ class Call(Base):
     # Voice messages that this caller has left.
     messages: Mapped[int] = mapped_column(server_default="0")
     held_at: Mapped[datetime | None]
+    # Whether the provider says that the caller is on hold; `held_at` is what was asked for.
+    on_hold: Mapped[bool] = mapped_column(server_default="false")
     # The outside participant with whom the caller is alone since the counsellor left; see
-    # `app/routing/participants/company.py`.
+    # `app/routing/participants/participants.py`.
     handed_to: Mapped[UUID | None]
     # The conference in which others stay with the child until the next counsellor joins it.
     kept_room_id: Mapped[UUID | None]
@@ -223,15 +266,13 @@ class Call(Base):
     event_count: Mapped[int] = mapped_column(Integer, server_default="0")
 
 
-class Leg(Base):
-    """A leg that we made, for example to a counsellor's phone. It is made in two steps: after a
-    crash between the request and the provider's answer, we ask and never ring twice.
-    """
+class Leg(SentOnce, Base):
+    """A leg that we made, for example to a counsellor's phone. It is requested once."""
 
     __tablename__ = "legs"
     __table_args__ = (
         one_of("status", LegStatus),
-        one_of("sending", ("wanted", "sending", "sent", "failed", "dialled")),
+        one_of("sending", Sending),
         Index("ix_legs_live", "call_id", postgresql_where=text("ended_at IS NULL")),
     )
 
@@ -239,14 +280,8 @@ class Leg(Base):
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     offer_id: Mapped[UUID] = mapped_column(index=True)
     # The participant whose leg it is, if not the counsellor's: see `routing/participants`.
-    party_id: Mapped[UUID | None] = mapped_column(index=True)
-    provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    # `dialled`: not requested by us; the caller's own leg dials it (`telephony/platforms`).
-    sending: Mapped[str] = mapped_column(server_default="wanted")
-    sent_at: Mapped[datetime | None]
+    participant_id: Mapped[UUID | None] = mapped_column(index=True)
     status: Mapped[str | None]
-    # How often the provider was asked about the leg, after its answer did not arrive.
-    asks: Mapped[int] = mapped_column(server_default="0")
     end_wanted: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
@@ -375,7 +410,7 @@ class VoiceMessage(Base):
 
     __tablename__ = "voice_messages"
     __table_args__ = (
-        one_of("state", ("recorded", "imported", "absent")),
+        one_of("state", MessageState),
         Index("ix_voice_messages_state", "state"),
     )
 

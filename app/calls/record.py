@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import make_transient_to_detached
 
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import (
     TRANSITIONS,
     CallEvent,
     CallFacts,
     CallState,
+    Direction,
+    EndedBy,
     Unstaffed,
     outcome_of,
 )
+from app.database.topics import Topic
 from app.errors import NotFound
+from app.outbox.states import Sending
 from app.privacy.numbers import read_caller
 from app.work import Work
 
@@ -44,6 +49,13 @@ class Delivery:
         if at is None or abs(now - at) <= FRESH:
             return now
         return min(max(at, not_before), now)
+
+
+class Answer(Protocol):
+    """What a webhook was answered: it is kept with the event."""
+
+    def stored(self) -> dict[str, Any]:
+        """Return the answer as JSON; nothing in it is personal."""
 
 
 # Built once: every ring begins with this, and building it costs more than sending it.
@@ -154,6 +166,13 @@ async def lock_call_of_sid(work: Work, provider_sid: str) -> Call:
     return _found(await work.session.scalar(_BY_SID, {"sid": provider_sid}))
 
 
+def learn_sid(call: Call, sid: str) -> None:
+    """Note that the caller of a call-back is rung, and the provider's id if it has given one."""
+    if call.sending in (None, Sending.FAILED) or call.provider_sid is not None:
+        return
+    call.sending, call.provider_sid = Sending.SENT.value, sid[:64] or None
+
+
 def _found(call: Call | None) -> Call:
     if call is None:
         raise NotFound("There is no such call.")
@@ -207,7 +226,7 @@ async def record(
     *,
     delivery: Delivery | None = None,
     at: datetime | None = None,
-    answer: dict[str, Any] | None = None,
+    answer: Answer | None = None,
     **detail: Any,
 ) -> None:
     """Append an event to the call's log; `detail` and `answer` hold nothing personal."""
@@ -220,12 +239,12 @@ async def record(
         _INSERT_EVENT,
         {
             "call_id": call.id,
-            "kind": kind,
+            "kind": str(kind),
             "source": work.actor.kind,
             "at": at or work.now,
             "delivery_key": delivery.key if delivery else None,
             "detail": detail,
-            "answer": answer,
+            "answer": answer.stored() if answer is not None else None,
             "previous": b"",
             "hash": b"",
         },
@@ -239,7 +258,7 @@ async def move(
     *,
     delivery: Delivery | None = None,
     at: datetime | None = None,
-    answer: dict[str, Any] | None = None,
+    answer: Answer | None = None,
     **detail: Any,
 ) -> bool:
     """Apply an event to a locked call. Return whether the call moved.
@@ -275,7 +294,7 @@ async def move(
         after=call.state,
         **detail,
     )
-    work.announce("calls", "queue")
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE)
     return True
 
 
@@ -287,7 +306,7 @@ async def enter_queue(
     danger: bool,
     priority: int,
     delivery: Delivery,
-    answer: dict[str, Any],
+    answer: Answer,
 ) -> bool:
     """Put the caller into the queue, at the place of their first arrival."""
     call.language = language
@@ -320,26 +339,26 @@ async def add_late_answer(work: Work, call: Call, *, at: datetime) -> None:
         at = min(at, call.ended_at)
     call.answered_at = at
     if CallState(call.state) is CallState.ENDED:
-        await _restate(work, call, "answer heard of late")
+        await _restate(work, call, Cause.ANSWER_HEARD_LATE)
     else:
-        await record(work, call, "answer_heard_of_late", at=at)
+        await record(work, call, CallLog.ANSWER_HEARD_OF_LATE, at=at)
 
 
 async def end_call(
     work: Work,
     call: Call,
     *,
-    ended_by: str,
+    ended_by: EndedBy,
     at: datetime | None = None,
     delivery: Delivery | None = None,
-    answer: dict[str, Any] | None = None,
+    answer: Answer | None = None,
     lost: bool = False,
 ) -> bool:
     """End the call and settle its outcome. A second end only adds a row to the log."""
     if CallState(call.state) is not CallState.ENDED:
-        call.ended_by = ended_by
+        call.ended_by = ended_by.value
         call.lost = lost
-        call.held_at = None
+        call.held_at, call.on_hold = None, False
     at = max(at or work.now, call.opened_at)
     return await move(
         work, call, CallEvent.END, delivery=delivery, at=at, answer=answer, ended_by=ended_by
@@ -359,9 +378,9 @@ def settle_outcome(work: Work, call: Call) -> None:
         lost=call.lost,
         blocked=call.blocked,
         asked_back=call.asked_back,
-        outbound=call.direction == "outbound",
+        outbound=call.direction == Direction.OUTBOUND,
         transferred_out=call.transferred_at is not None,
-        refused=call.ended_by == "provider",
+        refused=call.ended_by == EndedBy.PROVIDER,
     )
     short = timedelta(seconds=work.settings.short_abandon_seconds)
     call.outcome = outcome_of(facts, short_abandon=short).value
@@ -370,8 +389,8 @@ def settle_outcome(work: Work, call: Call) -> None:
 async def _restate(work: Work, call: Call, why: str) -> None:
     before = call.outcome
     settle_outcome(work, call)
-    await record(work, call, "outcome_restated", why=why, before=before, outcome=call.outcome)
-    work.announce("calls")
+    await record(work, call, CallLog.OUTCOME_RESTATED, why=why, before=before, outcome=call.outcome)
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
 async def restate(work: Work, call: Call, why: str) -> None:

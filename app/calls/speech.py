@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app import words
+from app.words.keys import PromptKey
 
 # The emergency number to ring when no counsellor is there, as it is spoken.
 EMERGENCY = {"RS": "1 9 2", "GB": "9 9 9"}
@@ -56,7 +57,7 @@ class LineScript:
         """Return the language asked for, or the line's first."""
         return next((s for s in self.languages if s.language == language), self.languages[0])
 
-    def prompt(self, language: str, key: str) -> PromptText:
+    def prompt(self, language: str, key: PromptKey) -> PromptText:
         """Return the line's own prompt for a key, or the shipped one in that language."""
         own = self.prompts.get((language, key))
         return own or PromptText(words.prompt(language, key) or "", None)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from app.outbox.states import Sending
+
 
 class CallState(StrEnum):
     GREETING = "greeting"  # hears our voice: the menu, or the voice-message prompt
@@ -11,6 +13,26 @@ class CallState(StrEnum):
     OFFERED = "offered"  # a counsellor is being rung, or is on the way in
     CONNECTED = "connected"  # talks with a counsellor
     ENDED = "ended"
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"  # a call-back
+
+
+class EndedBy(StrEnum):
+    CALLER = "caller"
+    COUNSELLOR = "counsellor"
+    PROGRAM = "program"
+    PROVIDER = "provider"
+
+
+class MessageState(StrEnum):
+    """How far a voice message is: recorded at the provider, taken from there, or not to be had."""
+
+    RECORDED = "recorded"
+    IMPORTED = "imported"
+    ABSENT = "absent"
 
 
 class CallEvent(StrEnum):
@@ -110,6 +132,10 @@ def outcome_of(facts: CallFacts, *, short_abandon: timedelta) -> Outcome:
     if facts.greeted:
         return Outcome.ABANDONED_IN_GREETING
     return Outcome.FAILED if facts.refused else Outcome.UNREACHABLE
+
+
+# The phone is not rung yet, as far as we know.
+NOT_RUNG = (Sending.WANTED, Sending.SENDING)
 
 
 class LegStatus(StrEnum):

@@ -1,149 +1,175 @@
 """`helpline agency …`: the directory from the command line."""
 
+import json
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import UUID
 
 import typer
 
+from app.cli.running import run_verb
 from app.errors import BadSettings
-from app.referrals.directory import agencies, directory_csv
+from app.referrals.directory import addresses, agencies, directory_csv
 from app.referrals.states import Sector, Service
 from app.work import Work
 
-Run = Callable[[Callable[[Work], Awaitable[Any]]], Any]
+app = typer.Typer(no_args_is_help=True, help="Agencies that receive referrals.")
 
 
-def agency_commands(run: Run) -> typer.Typer:
-    """Return the commands; `run` carries out a verb in a transaction of its own."""
-    app = typer.Typer(no_args_is_help=True, help="Agencies that receive referrals.")
+@app.command("add")
+def add(
+    name: str,
+    code: Annotated[str, typer.Option(help="lower-case letters, digits, dashes")],
+    sector: Annotated[Sector, typer.Option()],
+    services: Annotated[str, typer.Option(help=f"comma-separated: {', '.join(Service)}")],
+    areas: Annotated[str, typer.Option(help="codes of places; default: everywhere")] = "",
+    phone: Annotated[
+        list[str] | None,
+        typer.Option(help="a duty phone, in order: '+NUMBER' or '+NUMBER (22:00-06:00)'"),
+    ] = None,
+    email: str = "",
+    sms: Annotated[str, typer.Option(help="a number that takes SMS")] = "",
+    hours: Annotated[str, typer.Option(help="'24/7' or 'Mo-Fr 08:00-16:00; PH off'")] = "",
+    timezone: Annotated[str, typer.Option(help="default: the protocol's")] = "",
+    languages: Annotated[str, typer.Option(help="the first is spoken; for example sr,en")] = "",
+    age_from: str = "",
+    age_to: str = "",
+    deputy: Annotated[str, typer.Option(help="code of the agency that stands in")] = "",
+    valid_from: Annotated[str, typer.Option(help="YYYY-MM-DD")] = "",
+    valid_until: Annotated[str, typer.Option(help="YYYY-MM-DD, exclusive")] = "",
+    verified_on: Annotated[str, typer.Option(help="YYYY-MM-DD")] = "",
+    verified_by: str = "",
+    mandated_for: Annotated[
+        str, typer.Option(help="service@place, comma-separated; @* for everywhere")
+    ] = "",
+    webhook_url: str = "",
+) -> None:
+    """Add an agency, or change the options given of the one with that code."""
+    texts = {
+        "code": code,
+        "name": name,
+        "sector": sector.value,
+        "services": _bars(services),
+        "areas": _bars(areas),
+        "duty_phones": " | ".join(phone or []),
+        "email": email,
+        "sms": sms,
+        "hours": hours,
+        "timezone": timezone,
+        "languages": _bars(languages),
+        "age_from": age_from,
+        "age_to": age_to,
+        "deputy": deputy,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+        "verified_on": verified_on,
+        "verified_by": verified_by,
+        "mandated_for": _bars(mandated_for),
+        "webhook_url": webhook_url,
+    }
+    print(run_verb(lambda work: _save(work, texts)))
 
-    @app.command("add")
-    def add(
-        name: str,
-        code: Annotated[str, typer.Option(help="lower-case letters, digits, dashes")],
-        sector: Annotated[Sector, typer.Option()],
-        services: Annotated[str, typer.Option(help=f"comma-separated: {', '.join(Service)}")],
-        areas: Annotated[str, typer.Option(help="codes of places; default: everywhere")] = "",
-        phone: Annotated[
-            list[str] | None,
-            typer.Option(help="a duty phone, in order: '+NUMBER' or '+NUMBER (22:00-06:00)'"),
-        ] = None,
-        email: str = "",
-        sms: Annotated[str, typer.Option(help="a number that takes SMS")] = "",
-        hours: Annotated[str, typer.Option(help="'24/7' or 'Mo-Fr 08:00-16:00; PH off'")] = "",
-        timezone: Annotated[str, typer.Option(help="default: the protocol's")] = "",
-        languages: Annotated[str, typer.Option(help="the first is spoken; for example sr,en")] = "",
-        age_from: str = "",
-        age_to: str = "",
-        deputy: Annotated[str, typer.Option(help="code of the agency that stands in")] = "",
-        valid_from: Annotated[str, typer.Option(help="YYYY-MM-DD")] = "",
-        valid_until: Annotated[str, typer.Option(help="YYYY-MM-DD, exclusive")] = "",
-        verified_on: Annotated[str, typer.Option(help="YYYY-MM-DD")] = "",
-        verified_by: str = "",
-        mandated_for: Annotated[
-            str, typer.Option(help="service@place, comma-separated; @* for everywhere")
-        ] = "",
-        webhook_url: str = "",
-    ) -> None:
-        """Add an agency, or change the options given of the one with that code."""
-        texts = {
-            "code": code,
-            "name": name,
-            "sector": sector.value,
-            "services": _bars(services),
-            "areas": _bars(areas),
-            "duty_phones": " | ".join(phone or []),
-            "email": email,
-            "sms": sms,
-            "hours": hours,
-            "timezone": timezone,
-            "languages": _bars(languages),
-            "age_from": age_from,
-            "age_to": age_to,
-            "deputy": deputy,
-            "valid_from": valid_from,
-            "valid_until": valid_until,
-            "verified_on": verified_on,
-            "verified_by": verified_by,
-            "mandated_for": _bars(mandated_for),
-            "webhook_url": webhook_url,
-        }
 
-        async def verb(work: Work) -> str:
-            # What is not given stays as it is: a forgotten option must not end a connection.
-            known = {
-                agency.code: directory_csv.as_texts(entry)
-                for agency, entry in await agencies.entries(work)
-            }
-            given = {name: text for name, text in texts.items() if text}
-            entry = directory_csv.read_entry({**known.get(code, {}), **given})
-            saved = await agencies.save_agency(work, entry)
-            return str(saved.id)
+async def _save(work: Work, texts: dict[str, str]) -> UUID:
+    # What is not given stays as it is: a forgotten option must not end a connection.
+    known = {
+        agency.code: directory_csv.as_texts(entry) for agency, entry in await agencies.entries(work)
+    }
+    given = {name: text for name, text in texts.items() if text}
+    entry = directory_csv.read_entry({**known.get(texts["code"], {}), **given})
+    return (await agencies.save_agency(work, entry)).id
 
-        print(run(verb))
 
-    @app.command("import")
-    def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-        """Import a CSV file. If a line has errors, list them and import nothing."""
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise BadSettings(f"{file} is not UTF-8 text (at byte {error.start}).") from None
+@app.command("import")
+def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Import a CSV file. If a line has errors, list them and import nothing."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadSettings(f"{file} is not UTF-8 text (at byte {error.start}).") from None
 
-        async def verb(work: Work) -> int:
-            return await directory_csv.import_directory(work, text)
+    async def verb(work: Work) -> int:
+        return await directory_csv.import_directory(work, text)
 
-        print(f"{run(verb)} agencies")
+    print(f"{run_verb(verb)} agencies")
 
-    @app.command("export")
-    def give_out(
-        output: Annotated[
-            Path | None, typer.Option(help="a file; default: standard output")
-        ] = None,
-    ) -> None:
-        """Export the directory as a CSV file that can be imported again."""
 
-        async def verb(work: Work) -> str:
-            return directory_csv.write_directory(await agencies.entries(work))
+@app.command("export")
+def give_out(
+    output: Annotated[Path | None, typer.Option(help="a file; default: standard output")] = None,
+) -> None:
+    """Export the directory as a CSV file that can be imported again."""
 
-        text = run(verb)
-        if output is None:
-            sys.stdout.write(text)
-        else:
-            output.write_text(text, encoding="utf-8", newline="")
+    async def verb(work: Work) -> str:
+        return directory_csv.write_directory(await agencies.entries(work))
 
-    @app.command("secret")
-    def secret(code: str) -> None:
-        """Make a new secret for an agency's signed events; it is shown only once."""
+    text = run_verb(verb)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8", newline="")
 
-        async def verb(work: Work) -> str:
-            return await agencies.set_webhook_secret(work, code)
 
-        print(run(verb))
+@app.command("secret")
+def secret(code: str) -> None:
+    """Make a new secret for an agency's signed events; it is shown only once."""
 
-    @app.command("password")
-    def password(
-        code: str,
-        stdin: Annotated[
-            bool, typer.Option("--password-stdin", help="read the password from standard input")
-        ] = False,
-    ) -> None:
-        """Set the password of our account at an agency's case management system; it is sealed."""
-        if stdin:
-            given = sys.stdin.readline().rstrip("\r\n")
-        elif sys.stdin.isatty():
-            given = typer.prompt("Password", hide_input=True)
-        else:
-            raise BadSettings("Give the password on standard input with --password-stdin.")
+    async def verb(work: Work) -> str:
+        return await agencies.set_webhook_secret(work, code)
 
-        async def verb(work: Work) -> None:
-            await agencies.set_primero_password(work, code, given)
+    print(run_verb(verb))
 
-        run(verb)
 
-    return app
+@app.command("password")
+def password(
+    code: str,
+    stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
+    ] = False,
+) -> None:
+    """Set the password of our account at an agency's case management system; it is sealed."""
+    if stdin:
+        given = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        given = typer.prompt("Password", hide_input=True)
+    else:
+        raise BadSettings("Give the password on standard input with --password-stdin.")
+
+    async def verb(work: Work) -> None:
+        await agencies.set_primero_password(work, code, given)
+
+    run_verb(verb)
+
+
+@app.command("changes")
+def changes() -> None:
+    """List the changed addresses and secrets that wait for a second person."""
+
+    async def verb(work: Work) -> list[str]:
+        return [
+            f"{one.change.asked_at:%Y-%m-%d %H:%M}  {one.agency.code}  {one.change.field}  "
+            f"{json.dumps(one.change.value)}  asked by {one.asked_by or one.change.asked_role}"
+            for one in await addresses.waiting(work, None)
+        ]
+
+    print("\n".join(run_verb(verb)) or "nothing waits")
+
+
+@app.command("decide")
+def decide(
+    code: str,
+    approve: Annotated[bool, typer.Option("--approve/--refuse")],
+) -> None:
+    """Approve or refuse the changed addresses and secrets of an agency that wait."""
+
+    async def verb(work: Work) -> int:
+        found = [one for one in await addresses.waiting(work, None) if one.agency.code == code]
+        if found:
+            await addresses.decide(work, None, [one.change.id for one in found], approve=approve)
+        return len(found)
+
+    print(f"{run_verb(verb)} changes {'are in force' if approve else 'are refused'}")
 
 
 def _bars(words: str) -> str:

@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from app import server
-
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
@@ -21,4 +19,6 @@ def serve(
     ] = False,
 ) -> None:
     """Run the web server, and a worker with it unless --no-worker is given."""
+    from app import server
+
     server.serve(host, port, workers=workers, with_worker=not no_worker, replace=replace)

@@ -1,15 +1,17 @@
 """Contacts: opened when a call is answered, filled in during the call, completed, reopened."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, select
 
-from app.calls.models import Call, CallQuestion, VoiceMessage
-from app.contacts import profiles, withdrawals
+from app.calls.models import Call, Line, VoiceMessage
+from app.contacts import profiles
+from app.contacts.consent import withdrawals
+from app.contacts.log_kinds import ReadsBecause, RecordLog
 from app.contacts.models import (
-    CompletedVersion,
     Contact,
     UrgencyDecision,
 )
@@ -25,18 +27,17 @@ from app.contacts.records import (
 from app.contacts.saving import Change, Saved, extract, save_answers
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import (
-    NON_COUNSELLING,
     TRANSITIONS,
     Channel,
     ContactEvent,
     ContactState,
-    NonCounselling,
     Source,
 )
 from app.database.quick import Command
-from app.definitions.answers import Asked, Missing
-from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, must_decide, suggest
+from app.database.topics import Topic
+from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, suggest
 from app.errors import Conflict, Invalid, NotFound
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
@@ -44,22 +45,8 @@ from app.work import Work
 _OLDEST = timedelta(days=3660)
 
 
-URGENCY_WORDS = {
-    "en": "Urgency: decide it ({} is suggested: {})",
-    "sr": "Hitnost: odlučite (predlaže se {}: {})",
-}
-
-
 class NotOpenForWriting(Conflict):
     default = "The contact is complete. Reopen it, with a reason, to change it."
-
-
-class Incomplete(Invalid):
-    """The text names everything that is missing; `missing` lists it one by one."""
-
-    def __init__(self, missing: list[Missing]) -> None:
-        self.missing = missing
-        super().__init__("; ".join(m.words for m in missing))
 
 
 _CONTACT = Command(Contact.__table__)
@@ -90,7 +77,7 @@ def _write(work: Work, contact: Contact) -> None:
     work.write_later(_CONTACT, row)
 
 
-def _move(contact: Contact, event: ContactEvent) -> None:
+def apply_event(contact: Contact, event: ContactEvent) -> None:
     state = TRANSITIONS.get((ContactState(contact.state), event))
     if state is None:
         if event is ContactEvent.REOPEN:
@@ -114,11 +101,11 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     )
     if contact is not None:
         if contact.owner_id != staff_id:
-            await _hand_over(work, contact, staff, "the call was transferred")
+            await _hand_over(work, contact, staff, ReadsBecause.CALL_TRANSFERRED)
         if ContactState(contact.state) is ContactState.COMPLETE:
             # Closed too soon: the counsellor who has the caller now needs a record to write in.
-            _open_again(work, contact)
-            note_event(work, "contact", contact.id, "reopened", cause="the caller is back")
+            open_again(work, contact)
+            note_event(work, "contact", contact.id, RecordLog.REOPENED, cause="caller_is_back")
         return
     values: dict[str, Any] = {
         **beginning(work, "contact"),
@@ -133,29 +120,36 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     # This transaction holds the lock of the call, so no other one opens its contact now.
     contact = _empty(values)
     _write(work, contact)
-    let_read(work, contact, staff_id, "owner")
+    let_read(work, contact, staff_id, ReadsBecause.OWNER)
     note_event(
-        work, "contact", values["id"], "opened", call_id=str(call.id), owner_id=str(staff_id)
+        work,
+        "contact",
+        values["id"],
+        RecordLog.OPENED,
+        call_id=str(call.id),
+        owner_id=str(staff_id),
     )
+    work.announce(Topic.RECORDS.of(staff_id))
 
 
-async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: str) -> None:
+async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: ReadsBecause) -> None:
     before = contact.owner_id
     let_read(work, contact, staff.id, cause)
     contact.owner_id, contact.team = staff.id, staff.team
+    work.announce(Topic.RECORDS.of(before), Topic.RECORDS.of(staff.id))
     note_event(
         work,
         "contact",
         contact.id,
-        "handed over",
+        RecordLog.HANDED_OVER,
         before=str(before),
         owner_id=str(staff.id),
         cause=cause,
     )
 
 
-def _open_again(work: Work, contact: Contact) -> None:
-    _move(contact, ContactEvent.REOPEN)
+def open_again(work: Work, contact: Contact) -> None:
+    apply_event(contact, ContactEvent.REOPEN)
     # The reason for closing no longer holds: its categories come from the answers again.
     contact.closed_as = None
     extract(contact, sheet_of(work, contact))
@@ -168,8 +162,22 @@ async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contac
     if other is None or not other.active or other.role not in ("counsellor", "supervisor"):
         raise Invalid("A contact can only be given to an active counsellor or supervisor.")
     if other.id != contact.owner_id:
-        await _hand_over(work, contact, other, "given to a colleague")
+        await _hand_over(work, contact, other, ReadsBecause.GIVEN)
     return contact
+
+
+async def give_drafts(work: Work, owner: Staff, to: Staff) -> int:
+    """Give the drafts of a person who leaves to a colleague. Return how many there were."""
+    drafts = await work.session.scalars(
+        select(Contact)
+        .where(Contact.owner_id == owner.id, Contact.state != ContactState.COMPLETE)
+        .order_by(Contact.id)
+        .with_for_update()
+    )
+    found = drafts.all()
+    for contact in found:
+        await _hand_over(work, contact, to, ReadsBecause.GIVEN)
+    return len(found)
 
 
 async def contact_of_call(work: Work, staff: Staff, call_id: UUID) -> UUID | None:
@@ -232,12 +240,14 @@ async def create_contact(
     contact = _empty(values)
     saved = await save_answers(work, contact, changes or [], new=True)
     _write(work, contact)
-    let_read(work, contact, staff.id, "owner")
+    let_read(work, contact, staff.id, ReadsBecause.OWNER)
     if on_behalf_of is not None:
         if await work.session.get(Staff, on_behalf_of) is None:
             raise Invalid("There is no such colleague.")
-        let_read(work, contact, on_behalf_of, "taken by")
-    note_event(work, "contact", contact.id, "opened", channel=channel.value, source=source.value)
+        let_read(work, contact, on_behalf_of, ReadsBecause.TAKEN_BY)
+    note_event(
+        work, "contact", contact.id, RecordLog.OPENED, channel=channel.value, source=source.value
+    )
     return contact, saved
 
 
@@ -257,7 +267,7 @@ async def save(
 ) -> tuple[Contact, Saved]:
     """Write answers into a draft. Raises NotFound, NotOpenForWriting, Invalid."""
     contact = await lock_writable(work, staff, Contact, contact_id)
-    _move(contact, ContactEvent.SAVE)
+    apply_event(contact, ContactEvent.SAVE)
     saved = await save_answers(work, contact, changes)
     withdrawals.hear(work, contact, saved)
     return contact, saved
@@ -278,7 +288,7 @@ async def decide_urgency(
 ) -> Contact:
     """Record the urgency that a counsellor decides, beside what was suggested and why."""
     contact = await lock_writable(work, staff, Contact, contact_id)
-    _move(contact, ContactEvent.SAVE)
+    apply_event(contact, ContactEvent.SAVE)
     suggested = await suggestion(work, contact)
     decision_id = uuid4()
     sealed = None
@@ -304,105 +314,11 @@ async def decide_urgency(
         work,
         "contact",
         contact.id,
-        "urgency decided",
+        RecordLog.URGENCY_DECIDED,
         urgency=urgency.value,
         suggested=suggested.urgency.value if suggested else None,
     )
     return contact
-
-
-async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
-    """Return everything that keeps a contact from being complete."""
-    asked = sheet_of(work, contact).asked(present(contact))
-    return missing_with(work, contact, asked, await suggestion(work, contact), language)
-
-
-def missing_with(
-    work: Work,
-    contact: Contact,
-    asked: list[Asked],
-    suggested: Suggestion | None,
-    language: str = "en",
-) -> list[Missing]:
-    """Return the same, from questions and a suggestion that are known already."""
-    missing = sheet_of(work, contact).missing(present(contact), language, asked)
-    if suggested is not None and must_decide(
-        suggested.urgency, contact.urgency, contact.urgency_suggested
-    ):
-        why = ", ".join(cue.reason.get(language, cue.cue) for cue in suggested.cues)
-        words = URGENCY_WORDS.get(language, URGENCY_WORDS["en"]).format(suggested.urgency, why)
-        missing.append(Missing("urgency", words))
-    return missing
-
-
-async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "en") -> Contact:
-    """Complete a contact, if nothing is missing. A copy of its answers is kept for good.
-
-    Raises Incomplete, NotFound, NotOpenForWriting.
-    """
-    contact = await lock_writable(work, staff, Contact, contact_id)
-    if ContactState(contact.state) is ContactState.COMPLETE:
-        raise NotOpenForWriting("The contact is complete already.")
-    missing = await missing_in(work, contact, language)
-    if missing:
-        raise Incomplete(missing)
-    suggested = await suggestion(work, contact)
-    _move(contact, ContactEvent.COMPLETE)
-    contact.closed_as = None
-    contact.danger_at = work.now if _has_to_be_referred(contact, suggested) else None
-    await _keep_version(work, staff, contact)
-    note_event(
-        work,
-        "contact",
-        contact.id,
-        "completed",
-        number=contact.completions,
-        urgency=contact.urgency,
-        suggested=suggested.urgency.value if suggested else None,
-        cues=[cue.cue for cue in suggested.cues] if suggested else [],
-    )
-    return contact
-
-
-def _has_to_be_referred(contact: Contact, suggested: Suggestion | None) -> bool:
-    """Tell whether immediate danger was decided, or a sign is always referred."""
-    signs = suggested.cues if suggested is not None else []
-    return contact.urgency == Urgency.IMMEDIATE or any(cue.refer for cue in signs)
-
-
-class SignsOfDanger(Conflict):
-    default = "There are signs of danger. Decide the urgency first, on the form."
-
-
-async def check_closable(work: Work, contact: Contact, reason: NonCounselling) -> None:
-    """Check that a contact may be closed with one key: the urgency of signs of danger is decided,
-    and a silent caller was asked by key. Raises SignsOfDanger, SilentNotAsked."""
-    if contact.urgency is None and await suggestion(work, contact) is not None:
-        raise SignsOfDanger()
-    if reason is NonCounselling.SILENT:
-        await _check_silent(work, contact)
-
-
-class SilentNotAsked(Conflict):
-    default = (
-        "The caller may not be able to speak. Ask a question that they can answer with a key, "
-        "then close the contact as silent."
-    )
-
-
-async def _check_silent(work: Work, contact: Contact) -> None:
-    """Check that a silent caller was asked by key, or hung up before that was possible.
-
-    Raises SilentNotAsked.
-    """
-    call = await work.session.get(Call, contact.call_id) if contact.call_id else None
-    if call is None or call.answered_at is None or not work.settings.has_conferences:
-        return
-    if call.ended_at is not None and call.ended_by != "counsellor":
-        return
-    asked = select(CallQuestion.id).where(CallQuestion.call_id == call.id).limit(1)
-    if await work.session.scalar(asked) is None:
-        raise SilentNotAsked()
 
 
 async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: str) -> None:
@@ -433,55 +349,24 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
         )
     )
     contact.urgency = urgency.value
-    note_event(work, "contact", contact.id, "urgency decided", urgency=urgency.value)
-    work.announce("records")
+    note_event(work, "contact", contact.id, RecordLog.URGENCY_DECIDED, urgency=urgency.value)
+    work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))
 
 
-async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
-    """Close a non-counselling contact with one key: nothing is asked, and it is counted."""
-    contact = await lock_writable(work, staff, Contact, contact_id)
-    await check_closable(work, contact, reason)
-    _move(contact, ContactEvent.CLOSE)
-    contact.closed_as = reason.value
-    code = NON_COUNSELLING[reason]
-    contact.category_codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
-    await _keep_version(work, staff, contact)
-    note_event(work, "contact", contact.id, "closed", reason=reason.value)
-    return contact
-
-
-async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
-    contact.completed_at, contact.completed_by = work.now, staff.id
-    contact.completions += 1
-    await work.session.execute(
-        insert(CompletedVersion).values(
-            contact_id=contact.id,
-            number=contact.completions,
-            at=work.now,
-            staff_id=staff.id,
-            answers=contact.answers,
-            sealed=contact.sealed,
+async def of_practice(work: Work, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those contacts whose call was one of a practice line."""
+    wanted = list(ids)
+    if not wanted:
+        return set()
+    return set(
+        await work.session.scalars(
+            select(Contact.id).where(
+                Contact.id.in_(wanted),
+                Contact.call_id.is_not(None),
+                func.is_practice(None, Contact.id),
+            )
         )
     )
-    work.announce("records")
-
-
-async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Contact:
-    """Open a completed contact again. Raises Invalid without a reason, NotFound, Conflict."""
-    if not reason.strip():
-        raise Invalid("Write why you reopen the contact.")
-    contact = await lock_writable(work, staff, Contact, contact_id)
-    before = contact.closed_as
-    _open_again(work, contact)
-    note_event(
-        work,
-        "contact",
-        contact.id,
-        "reopened",
-        words=reason.strip()[:2000],
-        closed_as=before,
-    )
-    return contact
 
 
 # -- reading -----------------------------------------------------------------------------------
@@ -489,7 +374,7 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
 
 async def open_contact(work: Work, staff: Staff, contact_id: UUID) -> Opened[Contact]:
     """Open a contact that the person may read; the reading is logged first. Raises NotFound."""
-    return await open_record(work, staff, Contact, contact_id, "contact read")
+    return await open_record(work, staff, Contact, contact_id, AuditLog.CONTACT_READ)
 
 
 async def urgency_history(opened: Opened[Contact]) -> list[tuple[UrgencyDecision, str]]:
@@ -520,6 +405,30 @@ async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
             .limit(50)
         )
     )
+
+
+# A counsellor's newest contacts, among which the categories offered first are counted.
+_NEWEST = 40
+
+
+async def recent_categories(work: Work, staff: Staff, most: int = 8) -> list[str]:
+    """Return the codes that a counsellor's newest contacts hold, the most frequent first."""
+    newest = (
+        select(Contact.category_codes, Contact.opened_at)
+        .where(Contact.owner_id == staff.id)
+        .order_by(Contact.opened_at.desc())
+        .limit(_NEWEST)
+        .subquery()
+    )
+    code = func.unnest(newest.c.category_codes).label("code")
+    found = select(code, newest.c.opened_at).subquery()
+    rows = await work.session.execute(
+        select(found.c.code)
+        .group_by(found.c.code)
+        .order_by(func.count().desc(), func.max(found.c.opened_at).desc())
+    )
+    leaves = library_of(work.ground).categories.choices()
+    return [code for (code,) in rows if code in leaves][:most]
 
 
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:
@@ -557,11 +466,17 @@ async def earlier_of_caller(work: Work, staff: Staff, call: Call) -> tuple[list[
 
 
 async def counts_since(work: Work, staff: Staff, since: datetime) -> dict[str, int]:
-    """Count the contacts that the person may read since an instant, by how they were closed."""
+    """Count the contacts that the person may read since an instant, by how they were closed.
+
+    Those of practice calls are not counted.
+    """
     closed = func.coalesce(Contact.closed_as, Contact.state)
+    practised = exists().where(
+        Call.id == Contact.call_id, Line.id == Call.line_id, Line.practice.is_(True)
+    )
     rows = await work.session.execute(
         select(closed, func.count())
-        .where(reads_contact(staff), Contact.taken_at >= since)
+        .where(reads_contact(staff), Contact.taken_at >= since, ~practised)
         .group_by(closed)
     )
     return {key: value for key, value in rows}  # noqa: C416

@@ -12,17 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.contacts.cases import case_requests, follow_ups
 from app.contacts.cases.follow_ups import ring_bell
+from app.contacts.finding.rebuilding import rebuild
 from app.contacts.openings import close_opening
-from app.contacts.rebuilding import rebuild
 from app.jobs.transaction import transaction
-from app.log import log
-from app.mail import (
-    MailRefused,
-    MailUncertain,
-    NotMailed,
-    read_smtp_url,
-    send_mail,
-)
+from app.outbox.mail import write_to_staff
+from app.outbox.responses import TryAgain
 from app.work import PROGRAM, Ground, Work
 
 # Returns the letters about a row: for each a key, the address, the subject and the body.
@@ -37,7 +31,7 @@ _RETRY = RetryStrategy(
 
 # Retry for more than a day while the mail server is away.
 _MAILS = RetryStrategy(
-    max_attempts=200, wait=600, retry_exceptions={NotMailed, DBAPIError, psycopg.Error, OSError}
+    max_attempts=200, wait=600, retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError}
 )
 
 
@@ -79,17 +73,13 @@ def contacts_tasks() -> Blueprint:
 async def _mail(context: JobContext, letters_of: _Letters, row: str, to: str) -> None:
     """Send the letters about a row that are still to be sent."""
     ground: Ground = context.additional_context["ground"]
-    if ground.settings.smtp_url is None:
-        return
     async with transaction(ground, PROGRAM) as work:
         letters = await letters_of(work, UUID(row), to)
-    box = read_smtp_url(ground.settings.smtp_url)
     for key, address, subject, body in letters:
-        try:
-            # The key is the Message-ID, so that a letter sent twice counts as one.
-            await send_mail(box, address, subject, body, message_id=key, at=ground.clock.now())
-        except (MailRefused, MailUncertain) as error:
-            log().warning("a reminder was refused", area="contacts", cause=str(error)[:60])
+        # The key is the Message-ID, so that a letter sent twice counts as one.
+        await write_to_staff(
+            ground, address, subject, body, message_id=key, area="contacts", what="a reminder"
+        )
 
 
 async def _ring(context: JobContext, follow_up_id: str, *, overdue: bool) -> None:

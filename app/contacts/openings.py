@@ -15,17 +15,16 @@ from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select, up
 
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.contacts.models import (
-    CaseContact,
-    CaseMember,
-    Contact,
-    ContactReader,
-    Opening,
-)
+from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.log_kinds import ReadsBecause, RecordLog
+from app.contacts.models import Contact, ContactReader, Opening
 from app.contacts.records import note_event
 from app.contacts.scopes import let_read, lock_writable, reads_contact
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
 from app.staff.audit import write_entry, write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -36,7 +35,6 @@ JUST = timedelta(hours=2)
 LASTS = timedelta(hours=12)
 # How long owners see an opening on the board.
 _SHOWN = timedelta(days=7)
-_CAUSE = "opened for a reason"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
     if not found:
         raise Conflict("You can already read all contacts of this person.")
     for one in found:
-        await write_reading(work, "opened for a reason", f"contact:{one.id}")
+        await write_reading(work, AuditLog.CONTACT_OPENED_FOR_REASON, f"contact:{one.id}")
     opening_id = uuid4()
     work.session.add(
         Opening(
@@ -95,10 +93,17 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
         )
     )
     for one in found:
-        let_read(work, one, staff.id, _CAUSE)
-        note_event(work, "contact", one.id, _CAUSE, words=reason.strip(), opening=str(opening_id))
-    work.defer("contacts:close_opening", delay=LASTS, opening_id=str(opening_id))
-    work.announce("notices")
+        let_read(work, one, staff.id, ReadsBecause.OPENED_FOR_REASON)
+        note_event(
+            work,
+            "contact",
+            one.id,
+            RecordLog.OPENED_FOR_REASON,
+            words=reason.strip(),
+            opening=str(opening_id),
+        )
+    work.defer(Task.CLOSE_OPENING, delay=LASTS, opening_id=str(opening_id))
+    work.announce(Topic.NOTICES)
     return found
 
 
@@ -120,9 +125,7 @@ async def close_opening(work: Work, opening_id: UUID) -> None:
         return
     if opening.until > work.now:
         # The job's clock was a little ahead of ours.
-        work.defer(
-            "contacts:close_opening", delay=opening.until - work.now, opening_id=str(opening_id)
-        )
+        work.defer(Task.CLOSE_OPENING, delay=opening.until - work.now, opening_id=str(opening_id))
         return
     still = await work.session.scalars(
         select(Opening.contacts).where(
@@ -142,7 +145,10 @@ async def close_opening(work: Work, opening_id: UUID) -> None:
         )
     )
     for_good = {*await work.session.scalars(owned), *await work.session.scalars(worked_on)}
-    theirs = (ContactReader.staff_id == opening.staff_id, ContactReader.cause == _CAUSE)
+    theirs = (
+        ContactReader.staff_id == opening.staff_id,
+        ContactReader.cause == ReadsBecause.OPENED_FOR_REASON,
+    )
     await work.session.execute(
         update(ContactReader)
         .where(*theirs, ContactReader.contact_id.in_(for_good))
@@ -232,10 +238,10 @@ async def review(work: Work, staff: Staff, opening_id: UUID, *, fitting: bool, w
         work,
         "contact",
         opening.contact_id,
-        "opening reviewed",
+        RecordLog.OPENING_REVIEWED,
         words=words.strip() or None,
         opening=str(opening.id),
         fitting=fitting,
     )
-    write_entry(work, "opening reviewed", f"opening:{opening.id}")
-    work.announce("notices")
+    write_entry(work, AuditLog.OPENING_REVIEWED, f"opening:{opening.id}")
+    work.announce(Topic.NOTICES)

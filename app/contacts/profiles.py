@@ -11,16 +11,18 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.models import Call
+from app.contacts.log_kinds import ProfileCause, RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import Opened, events_of, new_code, note_event
 from app.contacts.scopes import lock_writable, reads_contact, writes_contact
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
 
-async def _make(work: Work, caller_key: bytes | None, cause: str) -> UUID:
+async def _make(work: Work, caller_key: bytes | None, cause: ProfileCause) -> UUID:
     profile_id = uuid4()
     await work.session.execute(
         insert(Profile).values(id=profile_id, code=new_code("P"), created_at=work.now)
@@ -29,7 +31,7 @@ async def _make(work: Work, caller_key: bytes | None, cause: str) -> UUID:
         await work.session.execute(
             insert(ProfileNumber).values(profile_id=profile_id, caller_key=caller_key)
         )
-    note_event(work, "profile", profile_id, "made", cause=cause)
+    note_event(work, "profile", profile_id, RecordLog.PROFILE_MADE, cause=cause)
     return profile_id
 
 
@@ -55,7 +57,7 @@ async def profile_of_caller(work: Work, caller_key: bytes | None) -> UUID | None
     await work.session.execute(select(func.pg_advisory_xact_lock(lock)))
     found = await _behind(work, caller_key)
     if not found:
-        return await _make(work, caller_key, "first call of a number")
+        return await _make(work, caller_key, ProfileCause.FIRST_CALL)
     return found[0] if len(found) == 1 else None
 
 
@@ -111,7 +113,7 @@ async def link(work: Work, staff: Staff, contact_id: UUID, profile_id: UUID) -> 
         profile = await _lock_profile(work, staff, profile_id)
     if profile.merged_into is not None:
         raise Conflict("That profile was merged into another one. Choose that one.")
-    await _set(work, contact, profile.id, "linked by a counsellor")
+    await _set(work, contact, profile.id, ProfileCause.LINKED)
 
 
 async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str) -> UUID:
@@ -131,16 +133,16 @@ async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str)
     if other.profile_id is None:
         # This changes the other contact, too.
         other = await lock_writable(work, staff, Contact, other.id)
-        other.profile_id = await _make(work, None, "linked by a counsellor")
+        other.profile_id = await _make(work, None, ProfileCause.LINKED)
         note_event(
             work,
             "profile",
             other.profile_id,
-            "contact linked",
+            RecordLog.CONTACT_LINKED,
             contact_id=str(other.id),
-            cause="linked by a counsellor",
+            cause=ProfileCause.LINKED,
         )
-    await _set(work, contact, other.profile_id, "linked by a counsellor")
+    await _set(work, contact, other.profile_id, ProfileCause.LINKED)
     return other.profile_id
 
 
@@ -160,7 +162,7 @@ async def open_profile(
     contacts = list(rows)
     if profile is None or not contacts:
         raise NotFound("Not found, or you do not have access.")
-    await write_reading(work, "profile read", f"profile:{profile_id}")
+    await write_reading(work, AuditLog.PROFILE_READ, f"profile:{profile_id}")
     opened: Any = profile
     trail = await events_of(Opened(work, opened))
     total = select(func.count()).where(Contact.profile_id == profile_id)
@@ -170,15 +172,15 @@ async def open_profile(
     return profile, contacts, trail
 
 
-async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: str) -> None:
+async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: ProfileCause) -> None:
     before, contact.profile_id = contact.profile_id, profile_id
     if before == profile_id:
         return
     detail = {"contact_id": str(contact.id), "cause": cause}
     if before is not None:
-        note_event(work, "profile", before, "contact taken out", **detail)
+        note_event(work, "profile", before, RecordLog.CONTACT_UNLINKED, **detail)
     if profile_id is not None:
-        note_event(work, "profile", profile_id, "contact linked", **detail)
+        note_event(work, "profile", profile_id, RecordLog.CONTACT_LINKED, **detail)
 
 
 async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
@@ -196,9 +198,9 @@ async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
         ):
             # It was told apart already; the request came twice.
             return contact.profile_id
-    profile_id = await _make(work, key, "told apart by a counsellor")
+    profile_id = await _make(work, key, ProfileCause.TOLD_APART)
     await work.session.flush()
-    await _set(work, contact, profile_id, "told apart")
+    await _set(work, contact, profile_id, ProfileCause.TOLD_APART)
     return profile_id
 
 
@@ -238,9 +240,17 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
     gone.merged_into = kept.id
     contacts = [str(contact) for contact in moved]
     words = reason.strip()[:2000]
-    note_event(work, "profile", gone.id, "merged into", into=str(kept.id), contacts=contacts)
     note_event(
-        work, "profile", kept.id, "merged", words=words, other=str(gone.id), contacts=contacts
+        work, "profile", gone.id, RecordLog.MERGED_INTO, into=str(kept.id), contacts=contacts
+    )
+    note_event(
+        work,
+        "profile",
+        kept.id,
+        RecordLog.MERGED,
+        words=words,
+        other=str(gone.id),
+        contacts=contacts,
     )
 
 
@@ -279,7 +289,7 @@ async def split(
             select(ProfileNumber.caller_key).where(ProfileNumber.profile_id == profile.id)
         )
     )
-    new_id = await _make(work, None, "split from another")
+    new_id = await _make(work, None, ProfileCause.SPLIT)
     for key in keys:
         await work.session.execute(insert(ProfileNumber).values(profile_id=new_id, caller_key=key))
     await work.session.execute(
@@ -287,9 +297,15 @@ async def split(
     )
     contacts = [str(contact) for contact in chosen]
     words = reason.strip()[:2000]
-    note_event(work, "profile", profile.id, "split", other=str(new_id), contacts=contacts)
+    note_event(work, "profile", profile.id, RecordLog.SPLIT, other=str(new_id), contacts=contacts)
     note_event(
-        work, "profile", new_id, "split from", words=words, other=str(profile.id), contacts=contacts
+        work,
+        "profile",
+        new_id,
+        RecordLog.SPLIT_FROM,
+        words=words,
+        other=str(profile.id),
+        contacts=contacts,
     )
     return new_id
 

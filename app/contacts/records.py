@@ -18,11 +18,13 @@ from sqlalchemy import bindparam, func, select
 from app.contacts.models import Contact, Definition, EarlierAnswer, Filled, RecordEvent
 from app.contacts.scopes import anybody, readable
 from app.database.quick import Command, Question
+from app.database.topics import Topic
 from app.definitions import library as libraries
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.library import Key, Library
 from app.errors import Conflict, NotFound, Refusal
 from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Ground, Work
 
@@ -63,9 +65,7 @@ async def register(work: Work) -> None:
     Raises DefinitionChanged.
     """
     library = library_of(work.ground)
-    await register_texts(
-        work, library.texts, ("forms", "trees", "workflows", "risks", "supports"), library.restore
-    )
+    await register_texts(work, library.texts, libraries.SHELVES, library.restore)
 
 
 async def register_texts(
@@ -95,8 +95,12 @@ async def register_texts(
             )
         elif known[key].digest != digest:
             raise DefinitionChanged(
-                f"{source}: {key[1]} version {key[2]} was changed after it came into use. "
-                f"Undo the change, or give it version {key[2] + 1}."
+                "%(source)s: %(name)s version %(version)s was changed after it came into use. "
+                "Undo the change, or give it version %(next)s.",
+                source=source,
+                name=key[1],
+                version=key[2],
+                next=key[2] + 1,
             )
     for key in known.keys() - texts.keys():
         restore(known[key].kind, known[key].text)
@@ -206,7 +210,7 @@ def is_contact(record: Any) -> bool:
 
 
 async def open_record(
-    work: Work, staff: Staff, model: type[R], record_id: UUID, purpose: str
+    work: Work, staff: Staff, model: type[R], record_id: UUID, purpose: AuditLog
 ) -> Opened[R]:
     """Open a record that the person may read; the reading is logged first. Raises NotFound."""
     quick = work.ground.database.quick
@@ -269,7 +273,7 @@ def note_event(
         {
             "subject_kind": subject,
             "subject_id": subject_id,
-            "kind": kind,
+            "kind": str(kind),
             "at": work.now,
             "staff_id": work.actor.staff_id,
             "detail": detail,
@@ -279,7 +283,9 @@ def note_event(
             "hash": b"",
         },
     )
-    work.announce("records", f"record:{subject_id}")
+    work.announce(Topic.RECORDS, Topic.RECORD.of(subject_id))
+    if work.actor.staff_id is not None:
+        work.announce(Topic.RECORDS.of(work.actor.staff_id))
 
 
 async def events_of(opened: Opened[Any]) -> list[tuple[RecordEvent, str]]:

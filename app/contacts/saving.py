@@ -6,13 +6,16 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
+from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
 from app.contacts.records import note_event, open_record, seal_answer, sheet_of
-from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
 from app.database.quick import Command
+from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
 from app.errors import Invalid
 from app.jobs.transaction import send_rows
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
@@ -66,7 +69,7 @@ async def save_answers(
     Raises Invalid for more changes than a request may hold.
     """
     if len(changes) > MOST_CHANGES and not new:
-        raise Invalid(f"Send at most {MOST_CHANGES} changes at once.")
+        raise Invalid("Send at most %(most)s changes at once.", most=MOST_CHANGES)
     sheet = sheet_of(work, record)
     result = Saved(record.revision)
     writer = _Writer(work, record, sheet)
@@ -93,9 +96,15 @@ async def save_answers(
         writer.write(change.path, value, revision)
         result.saved[change.path] = revision
     if writer.touched:
+        headline = record.headline
         await writer.finish(revision, new)
         result.revision = revision
-        work.announce(f"record:{record.id}")
+        work.announce(Topic.RECORD.of(record.id))
+        if record.headline != headline:
+            # It stands in lists, whose readers do not hear of each saved answer.
+            work.announce(Topic.RECORDS)
+            if work.actor.staff_id is not None:
+                work.announce(Topic.RECORDS.of(work.actor.staff_id))
     return result
 
 
@@ -151,7 +160,9 @@ class _Writer:
         staff = await self._work.session.get(Staff, self._work.actor.staff_id)
         assert staff is not None
         kind: Any = type(self._record)
-        opened = await open_record(self._work, staff, kind, self._record.id, "read to compare")
+        opened = await open_record(
+            self._work, staff, kind, self._record.id, AuditLog.RECORD_READ_TO_COMPARE
+        )
         return opened.answer(path)
 
     def write(self, path: str, value: Value | None, revision: int) -> None:
@@ -203,7 +214,9 @@ class _Writer:
         record.edited_from = self._from
         if self._fresh and not new:
             kind = type(record).__name__.lower()
-            note_event(self._work, kind, record.id, "edited", questions=sorted(self._written)[:40])
+            note_event(
+                self._work, kind, record.id, RecordLog.EDITED, questions=sorted(self._written)[:40]
+            )
         extract(record, self._sheet)
         if self._keys:
             await write_keys(self._work, record, self._sheet, self._keys, new)

@@ -22,7 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from app.contacts.models import Case, CaseContact, CaseMember, Contact, ContactReader, Filled
+from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.log_kinds import ReadsBecause
+from app.contacts.models import Case, Contact, ContactReader, Filled
 from app.database.quick import Command
 from app.errors import NotFound
 from app.staff.models import Staff
@@ -136,18 +138,17 @@ async def may_write_case(work: Work, staff: Staff, case_id: UUID) -> bool:
 # -- writing down who reads --------------------------------------------------------------------
 
 
-_READS_FOR_A_CASE = "works on a case with it"
 _READER = Command(ContactReader.__table__, or_nothing=True)
 
 
-def let_read(work: Work, contact: Contact, staff_id: UUID, cause: str) -> None:
+def let_read(work: Work, contact: Contact, staff_id: UUID, cause: ReadsBecause) -> None:
     """Give a person access to a contact. May run twice."""
     values = {
         "contact_id": contact.id,
         "staff_id": staff_id,
         "opened_at": contact.opened_at,
         "since": work.now,
-        "cause": cause,
+        "cause": cause.value,
     }
     work.write_later(_READER, values)
 
@@ -165,7 +166,7 @@ async def let_work(work: Work, case: Case, staff_id: UUID) -> bool:
         .where(CaseContact.case_id == case.id)
     )
     for contact in linked.all():
-        let_read(work, contact, staff_id, _READS_FOR_A_CASE)
+        let_read(work, contact, staff_id, ReadsBecause.CASE)
     return bool(result.rowcount)
 
 
@@ -175,7 +176,7 @@ async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
         select(CaseMember.staff_id).where(CaseMember.case_id == case.id)
     )
     for staff_id in members.all():
-        let_read(work, contact, staff_id, _READS_FOR_A_CASE)
+        let_read(work, contact, staff_id, ReadsBecause.CASE)
 
 
 async def take_back_reading(work: Work) -> None:
@@ -190,6 +191,6 @@ async def take_back_reading(work: Work) -> None:
     )
     await work.session.execute(
         delete(ContactReader)
-        .where(ContactReader.cause == _READS_FOR_A_CASE, ~still.exists())
+        .where(ContactReader.cause == ReadsBecause.CASE, ~still.exists())
         .execution_options(synchronize_session=False)
     )

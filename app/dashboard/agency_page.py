@@ -12,15 +12,15 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from limits import RateLimitItemPerMinute
 from starlette.responses import RedirectResponse
 
-from app.dashboard.agency_words import WORDS, words_for
 from app.dashboard.templating import templates
+from app.definitions.risk import Urgency
 from app.errors import Invalid, Refusal, TooMany
 from app.referrals.consent.rules import NotConsented
 from app.referrals.disclosures import in_sections
 from app.referrals.printing import print_for_agency
 from app.referrals.replies import answering, links
 from app.referrals.replies.links import Step, Visit
-from app.referrals.spoken import service_words
+from app.referrals.spoken import refusal_words, service_words, urgency_words
 from app.referrals.states import (
     DISPATCH_RESULTS,
     DispatchState,
@@ -28,6 +28,8 @@ from app.referrals.states import (
     RejectionReason,
 )
 from app.web.access import InWork, Public
+from app.web.limits import Limiter, client_of
+from app.words import direction, letter, letters
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -35,22 +37,37 @@ _LINK = [Depends(Public("an agency is identified by its link and by a code"))]
 # The cookie of a browser in which the code was entered.
 PROOF = "helpline_proof"
 _PER_ADDRESS = RateLimitItemPerMinute(60)
+_SLOW_ADDRESS = RateLimitItemPerMinute(20)
 _PER_LINK = RateLimitItemPerMinute(20)
 # Each of these requests sends a message to a person, so the limit is low.
 _SENDS_PER_LINK = RateLimitItemPerMinute(3)
 Text = Annotated[str, Form(max_length=4000)]
 
 
-async def _limit(request: Request, token: str, *, sends: bool = False) -> None:
-    """Limit guesses of tokens and codes, and the messages sent. Raises TooMany."""
-    limiter = request.app.state.sign_in_limiter
-    address = request.client.host if request.client else ""
-    per_link = _SENDS_PER_LINK if sends else _PER_LINK
+async def _limit(request: Request, work: Work, token: str, *, sends: bool = False) -> None:
+    """Limit guesses of tokens and codes, and the messages sent. Raises TooMany.
+
+    A link that exists is counted by itself: what others do from its address is nothing to it. One
+    for an immediate referral is slowed down and never refused, except where a message is sent.
+    """
+    limiter: Limiter = request.app.state.limiter
+    urgency = await links.urgency_of(work, token)
+    # A request that is slowed down must not hold a database connection.
+    await work.let_go()
+    if urgency is None:
+        address = client_of(request)
+        await limiter.slow_down(_SLOW_ADDRESS, "link", address)
+        if not await limiter.hit(_PER_ADDRESS, "link", address):
+            raise TooMany()
     key = token[:64]
-    allowed = await limiter.hit(_PER_ADDRESS, "link", address) and await limiter.hit(
-        per_link, "sends" if sends else "link", key
-    )
-    if not allowed:
+    if sends:
+        within = await limiter.hit(_SENDS_PER_LINK, "sends", key)
+    elif urgency == Urgency.IMMEDIATE:
+        await limiter.slow_down(_PER_LINK, "link", key)
+        within = True
+    else:
+        within = await limiter.hit(_PER_LINK, "link", key)
+    if not within:
         raise TooMany()
 
 
@@ -58,6 +75,7 @@ def _render(
     request: Request,
     token: str,
     visit: Visit | None,
+    language: str,
     *,
     status: int = 200,
     problem: str = "",
@@ -65,7 +83,6 @@ def _render(
     again: bool = False,
     **more: Any,
 ) -> Response:
-    language, words = words_for(visit.agency.languages) if visit else ("en", WORDS["en"])
     zone = ZoneInfo(visit.agency.timezone) if visit else None
     values: dict[str, Any] = {
         "token": token,
@@ -74,7 +91,11 @@ def _render(
         "said": said,
         "again": again,
         "language": language,
-        "w": words,
+        "direction": direction(language),
+        "w": letters(language, "agency_page"),
+        "urgency": urgency_words(language, visit.referral.urgency) if visit else "",
+        "team_words": letters(language, "dispatch"),
+        "over": refusal_words(language, visit.over) if visit and visit.over else "",
         "zone": zone,
         "name": more.pop("name", ""),
         "reasons": [r.value for r in RejectionReason],
@@ -93,30 +114,38 @@ def _render(
     return answer
 
 
+async def _words(work: Work, token: str, refusal: Refusal) -> str:
+    """Return a refusal in the language of the agency that a link is for."""
+    return refusal_words(await links.language_of(work, token), refusal)
+
+
 async def _shown(
     request: Request, work: Work, token: str, *, said: str = "", problem: str = "", name: str = ""
 ) -> Response:
     """Render the present page. If the link is used up or expired, offer a new one."""
+    language = await links.language_of(work, token)
     try:
         visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     except (links.LinkUsed, links.LinkExpired) as refusal:
+        words = refusal_words(language, refusal)
         return _render(
-            request, token, None, status=refusal.status, problem=refusal.detail, again=True
+            request, token, None, language, status=refusal.status, problem=words, again=True
         )
     except links.NoSuchLink as refusal:
-        return _render(request, token, None, status=404, problem=refusal.detail)
+        words = refusal_words(language, refusal)
+        return _render(request, token, None, language, status=404, problem=words)
     more: dict[str, Any] = {}
     if visit.proven and not visit.over and not visit.house:
         try:
             visit = await links.read_details(work, visit)
-            language, _ = words_for(visit.agency.languages)
             more["sections"] = in_sections(work, visit.referral, visit.answers, language)
-        except NotConsented as refusal:
-            more["withheld"] = refusal.detail
+        except NotConsented:
+            more["withheld"] = letter(language, "agency_refusal", "not_consented")
     return _render(
         request,
         token,
         visit,
+        language,
         said=said,
         problem=problem,
         name=name,
@@ -128,15 +157,11 @@ async def _shown(
 @router.get("/r/{token}", dependencies=_LINK)
 async def agency_page(request: Request, work: InWork, token: str, done: str = "") -> Response:
     """Show what the agency is asked to do. Opening the page changes nothing."""
-    await _limit(request, token)
+    await _limit(request, work, token)
     said = ""
     if done:
-        visit_words = WORDS["en"]
-        try:
-            visit_words = words_for((await links.visit(work, token)).agency.languages)[1]
-        except Refusal:
-            done = ""
-        said = visit_words.get(f"done_{done[:20]}", "")
+        language = await links.language_of(work, token)
+        said = letters(language, "agency_page").get(f"done_{done[:20]}", "")
     return await _shown(request, work, token, said=said)
 
 
@@ -146,7 +171,7 @@ async def news(request: Request, work: InWork, token: str) -> Response:
 
     Returns 204 if there is nothing new, or if the code was not entered in this browser.
     """
-    await _limit(request, token)
+    await _limit(request, work, token)
     try:
         visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
@@ -171,7 +196,7 @@ async def take_step(
     result: Text = "",
 ) -> Response:
     """Take one step, then redirect to the link for the next step."""
-    await _limit(request, token)
+    await _limit(request, work, token)
     try:
         step = Step(
             kind,
@@ -191,7 +216,7 @@ async def take_step(
             request,
             work,
             token,
-            problem="The form is not complete. Check it and send it again.",
+            problem=letter(await links.language_of(work, token), "agency_refusal", "not_complete"),
             name=name,
         )
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
@@ -199,10 +224,12 @@ async def take_step(
         return await _shown(request, work, token)
     except Invalid as refusal:
         await work.undo()
-        return await _shown(request, work, token, problem=refusal.detail, name=name)
+        return await _shown(
+            request, work, token, problem=await _words(work, token, refusal), name=name
+        )
     except (answering.Over, answering.TakenByAnother) as refusal:
         await work.undo()
-        return await _shown(request, work, token, said=refusal.detail)
+        return await _shown(request, work, token, said=await _words(work, token, refusal))
     return RedirectResponse(f"/r/{following}?done={kind}", status_code=303)
 
 
@@ -218,7 +245,7 @@ async def _moment(work: Work, token: str, text: str) -> datetime | None:
 @router.post("/r/{token}/code", dependencies=_LINK)
 async def enter_code(request: Request, work: InWork, token: str, code: Text = "") -> Response:
     """Check the code that was sent by another channel than the link."""
-    await _limit(request, token)
+    await _limit(request, work, token)
     try:
         proof = await links.prove(work, token, code)
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
@@ -235,15 +262,15 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
             secure=work.settings.public_url.startswith("https://"),
         )
         return answer
-    visit = await links.visit(work, token)
-    wrong = words_for(visit.agency.languages)[1]["wrong_code"]
+    language = await links.language_of(work, token)
+    wrong = letter(language, "agency_page", "wrong_code")
     return await _shown(request, work, token, problem=wrong)
 
 
 @router.post("/r/{token}/send-code", dependencies=_LINK)
 async def send_code(request: Request, work: InWork, token: str) -> Response:
     """Send a code by another channel than the link."""
-    await _limit(request, token, sends=True)
+    await _limit(request, work, token, sends=True)
     try:
         way = await links.ask_for_code(work, token)
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
@@ -251,8 +278,8 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
         return await _shown(request, work, token)
     except Refusal as refusal:
         await work.undo()
-        return await _shown(request, work, token, problem=refusal.detail)
-    words = words_for((await links.visit(work, token)).agency.languages)[1]
+        return await _shown(request, work, token, problem=await _words(work, token, refusal))
+    words = letters(await links.language_of(work, token), "agency_page")
     said = words["code_sent"].format(way=words[f"way_{way}"])
     return await _shown(request, work, token, said=said)
 
@@ -260,18 +287,21 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
 @router.post("/r/{token}/send-link", dependencies=_LINK)
 async def send_link(request: Request, work: InWork, token: str) -> Response:
     """Send a new link to the agency's addresses in the directory."""
-    await _limit(request, token, sends=True)
+    await _limit(request, work, token, sends=True)
+    language = await links.language_of(work, token)
     try:
         await links.ask_for_link(work, token)
     except Refusal as refusal:
-        return _render(request, token, None, status=refusal.status, problem=refusal.detail)
-    return _render(request, token, None, said=WORDS["en"]["link_sent"])
+        words = refusal_words(language, refusal)
+        return _render(request, token, None, language, status=refusal.status, problem=words)
+    said = letter(language, "agency_page", "link_sent")
+    return _render(request, token, None, language, said=said)
 
 
 @router.post("/r/{token}/form", dependencies=_LINK)
 async def written_form(request: Request, work: InWork, token: str) -> Response:
     """Return the written confirmation as a PDF. Raises CodeNeeded without the code."""
-    await _limit(request, token)
+    await _limit(request, work, token)
     visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
     if not visit.proven or visit.over or visit.recipient is None:
         raise links.CodeNeeded()

@@ -1,6 +1,6 @@
 """Adds the pages to the application: routes, static files, error pages."""
 
-from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -10,26 +10,64 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from app.dashboard import agency_page, pages, records, referrals, reports, roster, talks
-from app.dashboard.templating import templates
+from app.dashboard import (
+    agency_page,
+    callback_form,
+    installing,
+    pages,
+    palette,
+    records,
+    referrals,
+    reports,
+    roster,
+    sounds,
+    talks,
+    team,
+    team_messages,
+    wall,
+)
+from app.dashboard.pages import safe_next
+from app.dashboard.people import accounts, leaving, own, welcome
+from app.dashboard.settings import line_pages
+from app.dashboard.templating import BUILT, templates
+from app.dashboard.training import practice
 from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
-
-BUILT = Path(__file__).parent / "static" / "built"
+from app.words.pages import _, load, refusal_words
 
 
 def add_dashboard(app: FastAPI) -> None:
     """Add the routes of pages and fragments, and the static files."""
+    app.include_router(pages.shared_router)
     app.include_router(pages.router)
+    app.include_router(callback_form.router)
+    app.include_router(palette.router)
+    app.include_router(installing.router)
+    app.include_router(sounds.router)
+    app.include_router(team.router)
+    app.include_router(team_messages.router)
+    app.include_router(wall.router)
+    app.include_router(leaving.router)
+    app.include_router(accounts.router)
+    app.include_router(welcome.router)
+    app.include_router(own.router)
+    app.include_router(line_pages.router)
     app.include_router(talks.router)
+    app.include_router(practice.router)
     # Before the records: their "/{what}/found" would take paths of these pages.
     app.include_router(referrals.router)
     app.include_router(agency_page.router)
     app.include_router(reports.router)
     app.include_router(roster.router)
     app.include_router(records.router)
+    load()
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")
+
+
+def sign_in_address(wanted: str) -> str:
+    """Return the address of the sign-in, which leads on to the page that was wanted."""
+    return f"/login?next={quote(wanted)}" if safe_next(wanted) != "/" else "/login"
 
 
 def render(request: Request, error: Exception) -> Response:
@@ -37,20 +75,28 @@ def render(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn):
         if "hx-request" in request.headers:
             # Send the whole page to the sign-in, not only the fragment.
-            return Response(status_code=401, headers={"HX-Redirect": "/login"})
-        return RedirectResponse("/login", status_code=303)
+            path = urlsplit(request.headers.get("hx-current-url", "")).path
+            return Response(status_code=401, headers={"HX-Redirect": sign_in_address(path)})
+        wanted = request.url.path if request.method == "GET" else ""
+        return RedirectResponse(sign_in_address(wanted), status_code=303)
     match error:
         case Refusal():
-            status, words = error.status, error.detail
+            status, words = error.status, refusal_words(error)
+        case HTTPException(status_code=413):
+            status, words = 413, _("The form is too long. Shorten what you wrote and try again.")
         case HTTPException():
-            status, words = error.status_code, "This page does not exist. Check the address."
+            status, words = error.status_code, _("This page does not exist. Check the address.")
         case _ if lost_a_race(error):
-            status, words = 409, "Another change was made first. Nothing was changed. Try again."
+            status, words = 409, _("Another change was made first. Nothing was changed. Try again.")
         case RequestValidationError() | DataError() | psycopg.DataError():
-            status, words = 422, "The address or the form is not valid. Check it and try again."
+            status, words = 422, _("The address or the form is not valid. Check it and try again.")
         case _:
-            status, words = 503, "The database cannot be reached. Nothing was changed. Try again."
-    name = "fragments/notice.html" if "hx-request" in request.headers else "error.html"
+            status, words = (
+                503,
+                _("The database cannot be reached. Nothing was changed. Try again."),
+            )
+    fragment = "hx-request" in request.headers and request.headers.get("hx-target") != "main"
+    name = "fragments/frame/notice.html" if fragment else "error.html"
     return templates.TemplateResponse(
         request, name, {"status": status, "words": words, "staff": None}, status_code=status
     )

@@ -3,24 +3,32 @@
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 
-from app.calls import callers
+from app.abilities import Ability
+from app.calls import callers, lines
 from app.calls.asked import QUESTIONS
 from app.calls.models import Call
 from app.contacts import contacts
 from app.contacts.models import Contact
+from app.contacts.records import library_of
 from app.dashboard import referrals, views
+from app.dashboard.form_views import guidance_topics
+from app.dashboard.records import language_of
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, desk
-from app.routing.participants import company, questions
-from app.routing.participants.company import Party
+from app.routing.offers import why_no_browser
+from app.routing.participants import participants, questions
+from app.routing.participants.participants import Participant
 from app.staff import accounts
 from app.staff.audit import write_reading
-from app.staff.models import Staff
+from app.staff.log_kinds import AuditLog
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, may
+from app.words.pages import code_words, said
 from app.work import Work
 
 
@@ -31,7 +39,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         found,
         contact,
         work.now,
-        on_phone=staff.endpoint_kind != "browser",
+        on_phone=staff.endpoint_kind != EndpointKind.BROWSER,
         limit=work.settings.offer_seconds,
         back=await callbacks.of_call(work, found.call) if found.call else None,
     )
@@ -40,25 +48,69 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
         caller = await _caller(work, staff, found.call)
     talking = call_id if shown.call and shown.call.connected else None
+    # In wrap-up the call is over, and what was agreed in it still stands beside the form.
+    at_hand = call_id or (contact.call_id if contact else None)
     return {
         **await talk_values(work, talking),
         "desk": shown,
-        "together": work.settings.has_conferences,
+        "can": work.settings.abilities.can_do,
+        "in_page": _in_page(work, staff),
+        # The script of a practice call is fetched by itself.
+        "practises": work.settings.practice_exchange is not None and (shown.call or shown.contact),
         "caller": caller,
         "said_wanted": await callbacks.to_be_said(work, staff.id),
         **await _asked_by_key(work, talking),
-        **await referrals.desk_values(request, work, staff, call_id, contact),
+        "at_hand": at_hand,
+        "now": work.now,
+        "guidance": guidance_topics(library_of(work.ground), language_of(request, work))
+        if contact
+        else [],
+        **await _callback_values(work, at_hand, talking is not None or contact is not None),
+        **await referrals.desk_values(request, work, staff, at_hand, contact),
     }
+
+
+async def _callback_values(work: Work, call_id: UUID | None, open_: bool) -> dict[str, Any]:
+    """Return the call-back agreed in a call, or what its form begins with."""
+    call = await work.session.get(Call, call_id) if call_id and open_ else None
+    line = await lines.line_of_id(work, call.line_id) if call else None
+    if call is None or line is None:
+        return {"callback_form": None}
+    agreed = await callbacks.agreed_in(work, call.id)
+    here = work.now.astimezone(ZoneInfo(line.timezone))
+    begins = here + timedelta(minutes=60 - here.minute)
+    return {
+        "callback_form": {
+            "possible": callbacks.can_be_called(call),
+            "agreed": views.callback_row(agreed, line.name, line.timezone, work.now)
+            if agreed
+            else None,
+            "day": begins.date().isoformat(),
+            "first": here.date().isoformat(),
+            "last": (here.date() + timedelta(days=30)).isoformat(),
+            "begins": f"{begins:%H:%M}",
+            "ends": f"{begins + timedelta(hours=1):%H:%M}",
+            "zone": line.timezone,
+        }
+    }
+
+
+def _in_page(work: Work, staff: Staff) -> bool:
+    """Return whether the page is this person's telephone."""
+    return work.settings.has_page_telephones and staff.endpoint_kind == EndpointKind.BROWSER
 
 
 async def _asked_by_key(work: Work, call_id: UUID | None) -> dict[str, Any]:
     """Return the questions for a caller who cannot speak, and those that were asked."""
-    if call_id is None or not work.settings.has_conferences:
+    if call_id is None or not work.settings.abilities.can(Ability.ASK_BY_KEY):
         return {"key_questions": [], "key_answers": []}
     asked = await questions.questions_of(work, call_id)
     return {
-        "key_questions": [(code, one.words) for code, one in QUESTIONS.items()],
-        "key_answers": [(QUESTIONS[one.code].words, one.state, one.answer) for one in asked],
+        "key_questions": [(code, said(one.words)) for code, one in QUESTIONS.items()],
+        "key_answers": [
+            (said(QUESTIONS[one.code].words), one.state, code_words(one.answer or ""))
+            for one in asked
+        ],
     }
 
 
@@ -72,11 +124,38 @@ async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | No
     return views.caller_card(history, readable, others)
 
 
+async def frame_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+    """Render the counsellor's part of the top bar: presence, and the ringing or live call."""
+    found = await desk.desk_of(work, staff)
+    shown = views.desk_view(
+        found,
+        None,
+        work.now,
+        on_phone=staff.endpoint_kind != EndpointKind.BROWSER,
+        limit=work.settings.offer_seconds,
+        back=await callbacks.of_call(work, found.call) if found.call else None,
+    )
+    rings = staff.endpoint_kind in work.settings.abilities.rings
+    values = {
+        "desk": shown,
+        "can": work.settings.abilities.can_do,
+        "notice": notice,
+        "in_page": _in_page(work, staff),
+        "no_page_telephone": "" if rings else why_no_browser(work.settings),
+    }
+    return templates.TemplateResponse(
+        request, "fragments/frame/frame.html", {**values, "staff": staff}
+    )
+
+
 async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+    """Render the part of the page that asked: the top bar, which is on every page, or the desk."""
     await work.session.flush()
+    if request.headers.get("hx-target") == "frame":
+        return await frame_fragment(request, work, staff, notice)
     values = await desk_values(request, work, staff)
     return templates.TemplateResponse(
-        request, "fragments/desk.html", {**values, "staff": staff, "notice": notice}
+        request, "fragments/desk/desk.html", {**values, "staff": staff, "notice": notice}
     )
 
 
@@ -89,15 +168,17 @@ async def contact_at_hand(work: Work, staff: Staff, found: desk.Desk) -> Contact
 async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:
     """Return the other participants in a talk."""
     if call_id is None:
-        return {"parties": []}
-    found = [p for p in await company.live_parties(work, call_id) if p.owner_offer_id is None]
+        return {"participants": []}
+    found = [
+        p for p in await participants.live_participants(work, call_id) if p.owner_offer_id is None
+    ]
     names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
-    shown: list[tuple[Party | DutyInTalk, str]] = [
-        (p, names.get(p.staff_id, "") if p.staff_id else (p.role or "other").replace("_", " "))
+    shown: list[tuple[Participant | DutyInTalk, str]] = [
+        (p, names.get(p.staff_id, "") if p.staff_id else code_words(p.role or "other"))
         for p in found
     ]
     shown += [(one, one.agency) for one in await duty_in_talk(work, call_id)]
-    return {"parties": shown}
+    return {"participants": shown}
 
 
 # The desk is drawn again with every change. For this time, the same list is one reading.
@@ -109,5 +190,5 @@ async def _note_listed(work: Work, staff: Staff, call_id: UUID, ids: list[str]) 
     key = (staff.id, call_id, tuple(ids))
     if not ids or work.ground.memory.recall("listed", key, work.now) is not None:
         return
-    await write_reading(work, "records listed", "contacts", by=["caller"], ids=ids)
+    await write_reading(work, AuditLog.RECORDS_LISTED, "contacts", by=["caller"], ids=ids)
     work.ground.memory.keep("listed", key, True, work.now + _LISTED)

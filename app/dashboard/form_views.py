@@ -1,17 +1,17 @@
 """What a page shows of a form: the questions of its definition, with their answers."""
 
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.contacts.finding.words import normal_words
 from app.definitions.answers import Answers, Asked, Sheet
 from app.definitions.forms import Field, Section
 from app.definitions.library import Library
-from app.definitions.trees import Node, label_in
+from app.definitions.trees import Node, Tree, label_in
+from app.words import yes_no
 
-_YES_NO = {
-    "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},
-    "sr": {"yes": "Da", "no": "Ne", "unknown": "Nepoznato"},
-}
 # Stands for the code of an entry that the page has not made yet.
 PLACEHOLDER = "__entry__"
 
@@ -40,6 +40,8 @@ class FieldView:
     hidden: bool
     required: bool
     sealed: bool
+    # Of categories: by which words each is found, in one spelling for both scripts.
+    finds: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,38 @@ def _section(
     )
 
 
+@dataclass(frozen=True)
+class TopicView:
+    """Guidance about something that a child tells, and the categories that bring it up."""
+
+    code: str
+    codes: str
+    title: str
+    do: list[str]
+    avoid: list[str]
+
+
+def guidance_topics(library: Library, language: str) -> list[TopicView]:
+    """Return the guidance in force, each topic with the codes of the tree that a form offers."""
+    tree, framework = library.categories, library.framework
+    paths = framework.paths()
+    above = {
+        leaf.code: {*before, leaf.code, *paths.get(leaf.counts_as or "", ())}
+        for leaf, before in tree.walk()
+        if not leaf.inside
+    }
+    return [
+        TopicView(
+            topic.code,
+            " ".join(code for code, known in above.items() if known & set(topic.for_)),
+            label_in(topic.title, language),
+            [label_in(words, language) for words in topic.do],
+            [label_in(words, language) for words in topic.avoid],
+        )
+        for topic in library.guidance.topics
+    ]
+
+
 def _renamed(view: FieldView) -> FieldView:
     return replace(view, path=view.path.replace(PLACEHOLDER, FIRST))
 
@@ -154,7 +188,43 @@ def _field(sheet: Sheet, question: Asked, answers: Answers, language: str) -> Fi
         hidden=not question.shown and value is None,
         required=question.required,
         sealed=definition.personal is not None,
+        finds=_finds(sheet.categories) if definition.type == "categories" else {},
     )
+
+
+# The words by which categories are found, of the trees that pages have shown.
+_found_by: dict[int, tuple[Tree, dict[str, str]]] = {}
+
+
+def _finds(tree: Tree) -> dict[str, str]:
+    """Return for each category the words by which it is found: labels and `also`, all languages."""
+    known = _found_by.get(id(tree))
+    if known is None:
+        known = _found_by[id(tree)] = tree, dict(_words_of(tree))
+    return known[1]
+
+
+def _words_of(tree: Tree) -> Iterator[tuple[str, str]]:
+    nodes = {node.code: node for node, _ in tree.walk()}
+    for leaf, above in tree.walk():
+        if not leaf.inside:
+            said = [text for code in (leaf.code, *above) for text in nodes[code].label.values()]
+            said += [word for words in leaf.also.values() for word in words]
+            yield leaf.code, " ".join(normal_words(" ".join(said)))
+
+
+@functools.cache
+def spelling() -> dict[str, str]:
+    """Return how each letter of the region is spelt in small Latin letters without marks.
+
+    A page uses it to compare what is typed, in either script, with the words of `finds`.
+    """
+    letters = [chr(n) for span in (range(0xDF, 0x250), range(0x430, 0x460)) for n in span]
+    return {
+        letter: "".join(normal_words(letter))
+        for letter in letters
+        if letter.isalpha() and letter == letter.casefold()
+    }
 
 
 def groups_of(sheet: Sheet, definition: Field, language: str) -> list[Group]:
@@ -164,8 +234,7 @@ def groups_of(sheet: Sheet, definition: Field, language: str) -> list[Group]:
             options = sheet.form.options_of(definition)
             return [Group("", [(o.code, label_in(o.label, language)) for o in options])]
         case "yes_no":
-            words = _YES_NO.get(language, _YES_NO["en"])
-            return [Group("", list(words.items()))]
+            return [Group("", list(yes_no(language).items()))]
         case "place":
             return [
                 Group(

@@ -8,24 +8,37 @@ from starlette.responses import RedirectResponse
 
 from app.calls import callers, lines, messages, queries
 from app.calls.callers import FlagKind, NumberReason
-from app.contacts import contacts
+from app.calls.models import Call
+from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
-from app.dashboard import records, referrals, roster, talks, views
-from app.dashboard.desk_values import contact_at_hand, desk_fragment, desk_values
+from app.dashboard import records, referrals, roster, views
+from app.dashboard.desk_values import (
+    contact_at_hand,
+    desk_fragment,
+    desk_values,
+    frame_fragment,
+)
 from app.dashboard.templating import templates
-from app.errors import NotFound, Refusal
-from app.referrals.opening.opening import refer_urgently
+from app.database.topics import Topic
+from app.errors import Conflict, NotFound, Refusal
+from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
-from app.routing import callbacks, desk, offers, presence, queue
+from app.routing import callbacks, desk, offers, own_presence, presence, queue
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.web.access import COOKIE, InWork, Public, Requires, set_cookie, sign_in
+from app.web.access import COOKIE, InWork, Public, Requires, remember_browser, set_cookie, sign_in
+from app.web.lean import LeanRoute
+from app.web.shared import shared
+from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
+# Parts that every open page asks for after each change.
+shared_router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 
 
 def _may(permission: Permission) -> Any:
@@ -47,9 +60,15 @@ def _page(request: Request, template: str, /, **values: Any) -> Response:
 
 
 @router.get("/login", dependencies=_SIGN_IN)
-async def login_page(request: Request) -> Response:
-    """Show the sign-in form."""
-    return _page(request, "login.html", staff=None, name="", problem="")
+async def login_page(request: Request, next: str = "/") -> Response:
+    """Show the sign-in form. Signing in leads on to the page that was wanted."""
+    return _page(request, "login.html", staff=None, name="", problem="", next=safe_next(next))
+
+
+def safe_next(path: str) -> str:
+    """Return the path of a page of ours, or that of the desk: never an address elsewhere."""
+    ours = path.startswith("/") and not path.startswith(("//", "/\\", "/login", "/logout"))
+    return path if ours and path.isprintable() and len(path) <= 200 else "/"
 
 
 @router.post("/login", dependencies=_SIGN_IN)
@@ -58,15 +77,18 @@ async def login(
     work: InWork,
     username: Annotated[str, Form(max_length=200)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form(max_length=1000)] = "/",
 ) -> Response:
     """Sign in. A refusal is shown on the same page, and the name stays in the form."""
     try:
-        _, token = await sign_in(request, work, username, password)
+        staff, token = await sign_in(request, work, username, password)
     except Refusal as refusal:
-        values = {"staff": None, "name": username, "problem": refusal.detail}
+        problem = {"name": username, "problem": refusal_words(refusal)}
+        values = {"staff": None, "next": safe_next(next), **problem}
         return templates.TemplateResponse(request, "login.html", values, status_code=refusal.status)
-    answer = RedirectResponse("/", status_code=303)
+    answer = RedirectResponse(safe_next(next), status_code=303)
     set_cookie(answer, request.app.state.ground, token)
+    remember_browser(request, answer, staff)
     return answer
 
 
@@ -75,7 +97,7 @@ async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Sign out. A counsellor also goes off duty."""
     await accounts.close_session(work, request.cookies.get(COOKIE, ""))
     if may(staff.role, Permission.TAKE_CALLS):
-        await offers.choose_presence(work, staff, PresenceState.OFF_DUTY)
+        await own_presence.choose_presence(work, staff, PresenceState.OFF_DUTY)
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(COOKIE)
     return answer
@@ -91,11 +113,11 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.TAKE_CALLS):
         values |= await desk_values(request, work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
-        values["waiting"] = await _waiting(work)
+        values |= {"waiting": await _waiting(work), "shown": views.WAITING_SHOWN}
     if may(staff.role, Permission.PLAN_ROSTER):
         values |= await roster.alarm_values(work)
     if may(staff.role, Permission.SUPERVISE):
-        values |= await talks.talks_values(work, staff)
+        values["talks"] = await desk.live_talks(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values["messages"] = await _messages(work)
     if may(staff.role, Permission.TAKE_CALLS):
@@ -129,19 +151,31 @@ async def own_desk(request: Request, work: InWork, staff: TakesCalls) -> Respons
     return await desk_fragment(request, work, staff)
 
 
-@router.get("/board/queue")
-async def queue_fragment(request: Request, work: InWork, staff: SeesQueue) -> Response:
-    return _page(request, "fragments/queue.html", waiting=await _waiting(work))
+@router.get("/board/frame")
+async def frame(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    """Render the counsellor's part of the top bar, which is on every page."""
+    return await frame_fragment(request, work, staff)
+
+
+@shared_router.get("/board/queue")
+async def queue_fragment(work: InWork, staff: SeesQueue) -> Response:
+    return await shared(work, Topic.QUEUE, Permission.SEE_QUEUE, _queue)
+
+
+async def _queue(work: Work) -> str:
+    """Render the queue, which is the same for everybody who may see it."""
+    template = templates.get_template("fragments/desk/queue.html")
+    return template.render(waiting=await _waiting(work), shown=views.WAITING_SHOWN)
 
 
 @router.get("/board/callbacks")
 async def callbacks_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
-    return _page(request, "fragments/callbacks.html", callbacks=await _callbacks(work))
+    return _page(request, "fragments/desk/callbacks.html", callbacks=await _callbacks(work))
 
 
 @router.get("/board/messages")
 async def messages_fragment(request: Request, work: InWork, staff: HearsMessages) -> Response:
-    return _page(request, "fragments/messages.html", messages=await _messages(work))
+    return _page(request, "fragments/desk/messages.html", messages=await _messages(work))
 
 
 @router.post("/board/heartbeat", status_code=204)
@@ -149,11 +183,17 @@ async def heartbeat(work: InWork, staff: SignedIn) -> None:
     """Do nothing: the request itself shows that the browser is alive."""
 
 
+@router.post("/board/writing", status_code=204)
+async def writing(work: InWork, staff: TakesCalls) -> None:
+    """Let the wrap-up go on: the counsellor is writing."""
+    await presence.keep_wrap_up(work, staff.id)
+
+
 @router.post("/board/presence/{state}")
 async def choose_presence(
     request: Request, work: InWork, staff: TakesCalls, state: str
 ) -> Response:
-    await offers.choose_presence_by_name(work, staff, state)
+    await own_presence.choose_presence_by_name(work, staff, state)
     return await desk_fragment(request, work, staff)
 
 
@@ -174,8 +214,23 @@ async def answer_offer(
         else:
             await offers.decline_offer(work, call, offer)
     except Refusal as refusal:
-        notice = refusal.detail
+        notice = refusal_words(refusal)
     return await desk_fragment(request, work, staff, notice)
+
+
+@router.get("/board/calls/{call_id}/urgent")
+async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
+    """Show the services that an urgent referral can go to: the first click of the urgent button."""
+    await desk.call_in_hand(work, staff, call_id)
+    contact = await contacts.at_hand(work, staff, call_id)
+    values = await referrals.desk_values(request, work, staff, call_id, contact)
+    return _page(
+        request,
+        "fragments/desk/urgent.html",
+        **values,
+        call_id=call_id,
+        can=work.settings.abilities.can_do,
+    )
 
 
 @router.post("/board/calls/{call_id}/urgent")
@@ -198,7 +253,7 @@ async def urgent(
         )
     except Refusal as refusal:
         await work.undo()
-        notice = refusal.detail
+        notice = refusal_words(refusal)
     return await desk_fragment(request, work, staff, notice)
 
 
@@ -208,7 +263,7 @@ async def close_contact(
 ) -> Response:
     """Close a contact that was not counselling: end the talk and the wrap-up with one key.
 
-    Refused for a caller who pressed the danger key.
+    Refused for a caller who pressed the danger key, and when the form holds a headline or text.
     """
     notice = ""
     try:
@@ -216,15 +271,19 @@ async def close_contact(
         contact = await contact_at_hand(work, staff, found)
         if contact is None or contact.id != contact_id:
             raise NotFound("This contact is closed, or no longer belongs to your call.")
-        await contacts.check_closable(work, contact, reason)
+        if contact.headline or contact.sealed:
+            raise Conflict(
+                "Something is written in this contact. Complete it, or close it on its form."
+            )
+        await completing.check_closable(work, contact, reason)
         if found.call is not None:
             await desk.end_talk(work, staff, found.call.id)
         # Lock presence before the contact, in the same order as where a talk is ended.
         await presence.lock_presence(work, staff.id)
-        await contacts.close_as(work, staff, contact_id, reason)
-        await offers.end_wrap_up(work, staff)
+        await completing.close_as(work, staff, contact_id, reason)
+        await own_presence.end_wrap_up(work, staff)
     except Refusal as refusal:
-        notice = refusal.detail
+        notice = refusal_words(refusal)
     return await desk_fragment(request, work, staff, notice)
 
 
@@ -257,6 +316,13 @@ async def message_done(
     return await messages_fragment(request, work, staff)
 
 
+async def _line_of(work: Work, call: Call) -> str:
+    """Return what is said of a line that is not in use: practice calls have such a one."""
+    if await lines.is_practice(work, call.line_id):
+        return _("Practice")
+    return _("a number that is not ours")
+
+
 # -- the record of a call ----------------------------------------------------------------
 
 
@@ -266,7 +332,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     readable = queries.readable_calls(staff, desk.own_calls(staff))
     call = await queries.readable_call(work, readable, call_id)
     line = await lines.line_of_id(work, call.line_id)
-    write_entry(work, "call record read", str(call_id))
+    write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     contact_id = await contacts.contact_of_call(work, staff, call_id)
     values = await records.contact_values(request, work, staff, contact_id) if contact_id else {}
     knows = may(staff.role, Permission.KNOW_CALLERS)
@@ -277,12 +343,12 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     return _page(
         request,
         "call.html",
-        **{**values, "staff": staff},
+        **{**values, "staff": staff, "practising": await lines.is_practice(work, call.line_id)},
         call=call,
         knows=knows,
         number_reasons=[reason.value for reason in NumberReason],
         flag_kinds=[kind.value for kind in FlagKind],
-        line=line.name if line else "a number that is not ours",
+        line=line.name if line else await _line_of(work, call),
         call_language=views.language_words(call.language),
         call_events=await queries.events_of(work, call),
     )

@@ -10,8 +10,17 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.contacts import contacts, profiles
-from app.contacts.cases import case_flags, case_requests, caseload, cases, documents, follow_ups
+from app.contacts.cases import (
+    case_flags,
+    case_requests,
+    caseload,
+    cases,
+    documents,
+    follow_ups,
+    people,
+)
 from app.contacts.cases.printing import Ground, Purpose
+from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case, Contact
 from app.contacts.records import (
     Opened,
@@ -22,10 +31,9 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.search import Wanted, search
 from app.contacts.states import Channel, ContactState, NonCounselling, Source
 from app.dashboard import case_views
-from app.dashboard.form_views import form_sections
+from app.dashboard.form_views import form_sections, guidance_topics, spelling
 from app.dashboard.templating import templates
 from app.definitions.answers import Sheet
 from app.definitions.risk import Risk, Urgency
@@ -35,9 +43,12 @@ from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
 from app.staff import accounts
 from app.staff.audit import list_entries, write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.statistics import wallboards
 from app.web.access import InWork, Requires
+from app.words import pages
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -58,9 +69,14 @@ def page(request: Request, template: str, /, **values: Any) -> Response:
 
 
 def language_of(request: Request, work: Work) -> str:
-    """Return the language of forms chosen in this browser, or the country's first language."""
+    """Return the language of forms chosen in this browser.
+
+    Without a choice it is that of the pages, if the reader chose one, or the country's first.
+    """
     languages = library_of(work.ground).country.languages
     chosen = request.cookies.get(LANGUAGE, "")
+    if chosen not in languages and pages.reader() != pages.SOURCE:
+        chosen = pages.reader()
     return chosen if chosen in languages else languages[0]
 
 
@@ -69,12 +85,26 @@ async def choose_language(
     request: Request, work: InWork, staff: SignedIn, language: Text = ""
 ) -> Response:
     """Choose the language of the forms, and return to the page of the request."""
-    back = request.headers.get("referer", "/")
-    base = work.settings.public_url
-    answer = RedirectResponse(back if back.startswith(base + "/") else "/", status_code=303)
+    answer = _back(request, work)
     if language in library_of(work.ground).country.languages:
         answer.set_cookie(LANGUAGE, language, max_age=31536000, samesite="lax", httponly=True)
     return answer
+
+
+def _back(request: Request, work: Work) -> RedirectResponse:
+    """Return to the page of the request, if it is one of ours."""
+    back = request.headers.get("referer", "/")
+    base = work.settings.public_url
+    return RedirectResponse(back if back.startswith(base + "/") else "/", status_code=303)
+
+
+@router.post("/page-language")
+async def choose_page_language(
+    request: Request, work: InWork, staff: SignedIn, language: Text = ""
+) -> Response:
+    """Choose the language of the pages for this account, and return to the page."""
+    await accounts.choose_page_language(work, staff, language)
+    return _back(request, work)
 
 
 # -- a contact ---------------------------------------------------------------------------------
@@ -95,10 +125,14 @@ async def contact_values(
     mine = contact.owner_id == staff.id or (
         may(staff.role, Permission.READ_TEAM_RECORDS) and contact.team == staff.team
     )
+    writable = mine and contact.state != ContactState.COMPLETE
     return {
         **form_values(work, staff, opened, language),
         "contact": contact,
-        "writable": mine and contact.state != ContactState.COMPLETE,
+        "practising": bool(await contacts.of_practice(work, [contact.id])),
+        "writable": writable,
+        "guidance": guidance_topics(library_of(work.ground), language),
+        "recent": await contacts.recent_categories(work, staff) if writable else [],
         "mine": mine,
         "urgencies": list(Urgency),
         "reasons": list(NonCounselling),
@@ -144,6 +178,8 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
         "language": language,
         "languages": library.country.languages,
         "api": f"/api/v1/{record.__tablename__}/{record.id}",
+        "spelling": spelling(),
+        "recent": [],
         "labels_of_questions": {
             q.path: sheet.name_of(q, answers, language) for q in sheet.asked(answers)
         },
@@ -170,6 +206,7 @@ async def profile_page(request: Request, work: InWork, staff: Reads, profile_id:
         staff=staff,
         profile=profile,
         contacts=found,
+        practised=await contacts.of_practice(work, [one.id for one in found]),
         events=events,
         names=await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
         may_write=may(staff.role, Permission.WRITE_CONTACTS),
@@ -219,6 +256,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
         following=following,
         counts=await contacts.counts_since(work, staff, midnight),
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
+        practised=await contacts.of_practice(work, [row["id"] for row in rows]),
         states=list(ContactState),
         channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
         sources=[s for s in Source if s is not Source.LIVE],
@@ -288,12 +326,15 @@ async def found(
     rows, following = await search(work, staff, model, wanted)
     return page(
         request,
-        f"fragments/{what}_rows.html",
+        f"fragments/records/{what}_rows.html",
         labels=labels_of(request, work),
         rows=rows,
         following=following,
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
         flags=await case_flags.flagged(work, [row["id"] for row in rows]) if model is Case else {},
+        practised=await contacts.of_practice(work, [row["id"] for row in rows])
+        if model is Contact
+        else set(),
     )
 
 
@@ -334,7 +375,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
             (m.to, label_in(flow.status(m.to).label, language), m.needs_reason, m.approved_by)
             for m in flow.moves_from(case.status, staff.role)
         ],
-        members=await cases.members_of(work, case),
+        members=await people.members_of(work, case),
         linked=linked,
         referred=await referred_from(work, staff, case_id=case_id),
         urgencies=list(Urgency),
@@ -378,16 +419,19 @@ def printable(sheet: Sheet, language: str) -> list[Printable]:
 
 async def tasks_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return open drafts, follow-ups that are due, and requests that wait for a decision."""
+    drafts = await contacts.open_drafts(work, staff)
     return {
-        "drafts": await contacts.open_drafts(work, staff),
+        "drafts": drafts,
+        "practised": await contacts.of_practice(work, [draft.id for draft in drafts]),
         "bells": await follow_ups.bells_of(work, staff),
         "requests": await case_requests.waiting_for(work, staff),
+        "now": work.now,
     }
 
 
 @router.get("/board/tasks")
 async def tasks_fragment(request: Request, work: InWork, staff: Reads) -> Response:
-    return page(request, "fragments/tasks.html", **await tasks_values(work, staff))
+    return page(request, "fragments/desk/tasks.html", **await tasks_values(work, staff))
 
 
 # -- definitions and the log -------------------------------------------------------------------
@@ -414,8 +458,10 @@ async def admin_page(
         ]
         values["framework"] = library.framework
         values["tree"] = library.categories
+    if may(staff.role, Permission.KEEP_WALLBOARDS):
+        values["wallboards"] = await wallboards.in_use(work)
     if may(staff.role, Permission.READ_LOG):
-        write_entry(work, "log read", "audit_entries")
+        write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
         values["entries"] = await list_entries(work, subject=subject, before=before)
         ids = {UUID(e.actor) for e in values["entries"] if len(e.actor) == 36}
         values["names"] = {str(k): v for k, v in (await accounts.names_of(work, ids)).items()}

@@ -12,64 +12,74 @@ from app.definitions.trees import label_in
 from app.referrals.models import Attempt
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState
+from app.words.pages import N_, _, code_words, said
 from app.work import Work
 
 _HOW = {
-    "phone": "by telephone",
-    "link": "by link",
-    "machine": "by their system",
-    "primero": "by Primero",
+    "phone": N_("by telephone"),
+    "link": N_("by link"),
+    "machine": N_("by their system"),
+    "primero": N_("by Primero"),
     "by_hand": "",
     "program": "",
 }
 _OPENED = {
-    "urgent_button": "pressed urgent during the call",
-    "danger_key": "The danger key was pressed and no counsellor took the call in time",
-    "contact": "opened a referral from a contact",
-    "by_hand": "opened a referral",
+    "urgent_button": N_("pressed urgent during the call"),
+    "danger_key": N_("The danger key was pressed and no counsellor took the call in time"),
+    "contact": N_("opened a referral from a contact"),
+    "case": N_("opened a referral from a case"),
+    "by_hand": N_("opened a referral"),
 }
 _RESULTS = {
-    "acknowledged": "a person pressed 1",
-    "wants_to_be_called_back": "a person pressed 2 and wants a call-back",
-    "wrong_number": "a person pressed 3: wrong number",
-    "not_confirmed": "a person pressed 1 but did not confirm",
-    "no_answer": "no answer",
-    "busy": "busy",
-    "machine": "answering machine",
-    "nobody_pressed_a_key": "answered, but no key was pressed",
-    "unreachable": "could not be reached",
-    "delivered": "delivered",
-    "failed": "failed",
-    "not_needed_any_more": "no longer needed",
+    "acknowledged": N_("a person pressed 1"),
+    "wants_to_be_called_back": N_("a person pressed 2 and wants a call-back"),
+    "wrong_number": N_("a person pressed 3: wrong number"),
+    "not_confirmed": N_("a person pressed 1 but did not confirm"),
+    "no_answer": N_("no answer"),
+    "busy": N_("busy"),
+    "machine": N_("answering machine"),
+    "no_key_pressed": N_("answered, but no key was pressed"),
+    "unreachable": N_("could not be reached"),
+    "delivered": N_("delivered"),
+    "failed": N_("failed"),
+    "not_needed_any_more": N_("no longer needed"),
 }
-_WAYS = {"phone": "telephone", "sms": "SMS", "email": "e-mail"}
+_WAYS = {"phone": N_("telephone"), "sms": N_("SMS"), "email": N_("e-mail")}
 _CLOCKS = {
-    "acknowledge": "to acknowledge",
-    "details": "to open the details",
-    "team": "for the outreach team to arrive",
-    "feedback": "to give feedback to the professional who reported",
-    "seen": "to see the child",
-    "written": "to confirm in writing",
-    "follow_up": "to follow up",
-    "hand_over": "to hand over to an agency",
+    "acknowledge": N_("to acknowledge"),
+    "details": N_("to open the details"),
+    "team": N_("for the outreach team to arrive"),
+    "feedback": N_("to give feedback to the professional who reported"),
+    "seen": N_("to see the child"),
+    "written": N_("to confirm in writing"),
+    "follow_up": N_("to follow up"),
+    "hand_over": N_("to hand over to an agency"),
 }
 _PURPOSES = {
     "escalation": "",
-    "code": " with a code",
-    "link": " with a link",
-    "withdrawn": " to say that consent was withdrawn",
-    "recalled": " to say that the referral was taken back",
-    "answer": " with an answer",
-    "update": " to say that there is more to read",
+    "code": N_("with a code"),
+    "link": N_("with a link"),
+    "withdrawn": N_("to say that consent was withdrawn"),
+    "recalled": N_("to say that the referral was taken back"),
+    "answer": N_("with an answer"),
+    "update": N_("to say that there is more to read"),
 }
 
 
 def deadline_words(kind: str) -> str:
-    return _CLOCKS.get(kind, kind)
+    return said(_CLOCKS.get(kind, kind))
 
 
 def plain(word: Any) -> str:
-    return str(word or "").replace("_", " ")
+    return code_words(word or "")
+
+
+def ground_words(ground: str) -> str:
+    """Return the ground of a disclosure: `consent`, or `override: BASIS` and what it overrides."""
+    kind, _colon, basis = ground.partition(": ")
+    basis, _comma, against = basis.partition(", ")
+    said_basis = ", ".join(plain(part) for part in (basis, against) if part)
+    return f"{plain(kind)}: {said_basis}" if basis else plain(kind)
 
 
 @dataclass(frozen=True)
@@ -150,14 +160,14 @@ _REPLIES = {
     "acknowledge",
     "accept",
     "reject",
-    "rejected too",
+    "rejected_too",
     "progress",
     "complete",
     "question",
-    "wants to be called back",
-    "handed over",
-    "details opened",
-    "handed over by the house",
+    "wants_to_be_called_back",
+    "handed_over",
+    "details_opened",
+    "handed_over_by_the_house",
 }
 
 
@@ -165,8 +175,8 @@ def left_out(work: Work, story: Story, language: str) -> list[str]:
     """Return the answers that have no code in the agency's system, in the words of the form."""
     sheet = sheet_of(work, story.opened.record)
     found = []
-    for counterpart in story.counterparts.values():
-        for line in counterpart.left_out:
+    for agency_case in story.agency_cases.values():
+        for line in agency_case.left_out:
             path, _, code = line.partition(" = ")
             known = sheet.form.find(path)
             label = label_in(known[1].label, language) if known is not None else path
@@ -178,37 +188,41 @@ def left_out(work: Work, story: Story, language: str) -> list[str]:
 def _try(attempt: Attempt) -> Try:
     return Try(
         attempt.wanted_at,
-        _WAYS[attempt.kind],
+        said(_WAYS[attempt.kind]),
         attempt.target,
-        _PURPOSES.get(attempt.purpose, ""),
-        _RESULTS.get(attempt.result, plain(attempt.result)) if attempt.result else "",
+        said(_PURPOSES.get(attempt.purpose, "")),
+        _result_words(attempt.result or ""),
     )
 
 
 _GRAVE = {
-    "deadline missed",
-    "nobody left",
-    "event undeliverable",
-    "refused by their system",
-    "not taken back at their system",
+    "deadline_missed",
+    "no_agency_left",
+    "event_undeliverable",
+    "refused_by_their_system",
+    "not_taken_back_at_their_system",
 }
+
+
+def _result_words(code: str) -> str:
+    return said(_RESULTS[code]) if code in _RESULTS else plain(code)
 
 
 def _sentence(event: RecordEvent, story: Story) -> str:
     detail = event.detail
-    who = story.names.get(event.staff_id, "A colleague") if event.staff_id else ""
+    who = story.names.get(event.staff_id, _("A colleague")) if event.staff_id else ""
     code = detail.get("agency", "")
     agency = story.agencies.get(code, code)
-    how = _HOW.get(detail.get("how", ""), "")
-    subject = who or agency or "The program"
+    how = said(_HOW.get(detail.get("how", ""), ""))
+    subject = who or agency or _("The program")
     if "recipient" in detail:
         named = story.agencies.get(detail["recipient"], detail["recipient"])
         detail = {**detail, "recipient": named}
     found = _KINDS.get(event.kind)
-    if found is not None:
-        return str(found(subject, agency, how, detail))
-    more = f" ({plain(detail['to'])})" if "to" in detail else ""
-    return f"{subject}: {event.kind}{more}"
+    if found is None:
+        # A newer program wrote it.
+        return f"{subject}: {plain(event.kind)}"
+    return str(found(subject, agency, how, detail))
 
 
 def _by(subject: str, what: str, how: str) -> str:
@@ -216,113 +230,220 @@ def _by(subject: str, what: str, how: str) -> str:
 
 
 def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    opened = _OPENED.get(d.get("opened_how", ""), "opened a referral")
-    begin = opened if subject == "The program" else f"{subject} {opened}"
-    first = d.get("family_first") or []
-    family = f"; first to {' and '.join(plain(s) for s in first)}" if first else ""
-    return (
-        f"{begin}: {plain(d.get('urgency'))}, {plain(d.get('service'))}{family} "
-        f"(protocol {d.get('protocol')}, version {d.get('version')})"
+    opened = said(_OPENED.get(d.get("opened_how", ""), N_("opened a referral")))
+    begin = opened if subject == _("The program") else f"{subject} {opened}"
+    first = ", ".join(plain(s) for s in d.get("family_first") or [])
+    family = "; " + _("first to %(services)s", services=first) if first else ""
+    protocol = _(
+        "protocol %(name)s, version %(version)s", name=d.get("protocol"), version=d.get("version")
     )
+    return f"{begin}: {plain(d.get('urgency'))}, {plain(d.get('service'))}{family} ({protocol})"
 
 
 def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    why = ", ".join(d.get("why") or [])
-    return f"Offered to {d.get('recipient')} ({why}); on the basis of {plain(d.get('ground'))}"
+    return _(
+        "Offered to %(agency)s (%(why)s); on the basis of %(ground)s",
+        agency=d.get("recipient"),
+        why=", ".join(said(w) for w in d.get("why") or []),
+        ground=ground_words(d.get("ground") or ""),
+    )
 
 
 def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    way = _WAYS.get(d.get("way", ""), "")
-    purpose = _PURPOSES.get(d.get("purpose", ""), "")
-    result = _RESULTS.get(d.get("result", ""), plain(d.get("result")))
-    return f"{agency}, {way}{purpose}: {result}"
+    way = said(_WAYS.get(d.get("way", ""), ""))
+    purpose = said(_PURPOSES.get(d.get("purpose", ""), ""))
+    return (
+        f"{agency}, {' '.join(filter(None, (way, purpose)))}: {_result_words(d.get('result', ''))}"
+    )
 
 
 def _breached(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    return f"Deadline missed: {deadline_words(d.get('deadline', ''))}"
+    return _("Deadline missed: %(deadline)s", deadline=deadline_words(d.get("deadline", "")))
 
 
 def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    scope = " and ".join(d.get("scope") or [])
-    withheld = d.get("withheld_from") or []
-    less = f"; not to {', '.join(plain(w) for w in withheld)}" if withheld else ""
-    given = f"{plain(d.get('given_by'))} {plain(d.get('by_way'))}"
-    return f"{subject} recorded consent of the {given}, for {scope}{less}"
+    withheld = ", ".join(plain(w) for w in d.get("withheld_from") or [])
+    return _(
+        "%(who)s recorded consent: %(giver)s, %(way)s, for %(scope)s",
+        who=subject,
+        giver=plain(d.get("given_by")),
+        way=plain(d.get("by_way")),
+        scope=", ".join(plain(s) for s in d.get("scope") or []),
+    ) + ("; " + _("not to %(services)s", services=withheld) if withheld else "")
 
 
 def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    despite = d.get("despite") or []
-    against = f"; against an explicit wish, to {', '.join(despite)}" if despite else ""
-    return f"{subject} recorded an override of consent: {plain(d.get('basis'))}{against}"
+    despite = ", ".join(plain(w) for w in d.get("despite") or [])
+    against = _("against an explicit wish, to %(services)s", services=despite)
+    return _(
+        "%(who)s recorded an override of consent: %(basis)s",
+        who=subject,
+        basis=plain(d.get("basis")),
+    ) + (f"; {against}" if despite else "")
+
+
+def _handed_over(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    who = agency or _("them")
+    if not d.get("agreed_at"):
+        return _("Agreed with %(agency)s by telephone", agency=who)
+    at = d["agreed_at"][:16].replace("T", " ")
+    return _("Agreed with %(agency)s by telephone at %(at)s UTC", agency=who, at=at)
+
+
+def _written(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    if d.get("on_paper"):
+        return _(
+            "%(who)s sent the written confirmation to %(agency)s on paper",
+            who=subject,
+            agency=agency,
+        )
+    return _("%(who)s sent the written confirmation to %(agency)s", who=subject, agency=agency)
+
+
+def _completed(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    outcome = plain(d.get("outcome")) or _("outcome not given")
+    return _by(agency or subject, _("completed its part: %(outcome)s", outcome=outcome), how)
+
+
+def _rejected(what: str) -> Any:
+    return lambda subject, agency, how, d: _by(
+        agency or subject, _(what, reason=plain(d.get("reason"))), how
+    )
 
 
 def _simple(what: str) -> Any:
-    return lambda subject, agency, how, d: _by(agency or subject, what, how)
+    return lambda subject, agency, how, d: _by(agency or subject, said(what), how)
 
 
 def _ours(what: str) -> Any:
-    return lambda subject, agency, how, d: f"{subject} {what}"
+    return lambda subject, agency, how, d: f"{subject} {said(what)}"
+
+
+def _plainly(what: str) -> Any:
+    """Return a sentence that names the agency and what the event says."""
+    return lambda subject, agency, how, d: _(
+        what,
+        who=subject,
+        agency=agency,
+        why=said(d.get("why", "") or d.get("problem", "")),
+        way=plain(d.get("way", "")),
+        event=plain(str(d.get("event", "")).rpartition(".")[2]),
+        status=plain(d.get("status")),
+        team=d.get("team", ""),
+    )
+
+
+def _team(what: str) -> Any:
+    """Return a sentence about an outreach team, and who reported it."""
+    return lambda subject, agency, how, d: _by(
+        _("%(who)s, team %(team)s", who=agency or subject, team=d.get("team", "")), said(what), how
+    )
+
+
+def _team_done(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    done: str = _team(N_("has done its part"))(subject, agency, how, d)
+    return f"{done}: {plain(d['result'])}" if d.get("result") else done
+
+
+def _withdrawal(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+    return _(
+        "%(who)s recorded that consent was withdrawn: %(giver)s, %(way)s. A supervisor decides.",
+        who=subject,
+        giver=plain(d.get("withdrawn_by")),
+        way=plain(d.get("by_way")),
+    )
 
 
 _KINDS: dict[str, Any] = {
     "opened": _opened,
     "send": _sent,
-    "rings": lambda s, agency, how, d: f"Rings a duty phone of {agency}",
-    "messages wanted": lambda s, agency, how, d: f"Writes to {agency}: SMS and e-mail",
+    "rings": _plainly(N_("Rings a duty phone of %(agency)s")),
+    "messages_wanted": _plainly(N_("Writes to %(agency)s: SMS and e-mail")),
     "rung": _rung,
-    "deliver": lambda s, a, how, d: f"A message was delivered ({_WAYS.get(d.get('way', ''), '')})",
-    "acknowledge": _simple("acknowledged"),
-    "accept": _simple("accepted"),
-    "reject": lambda s, a, how, d: _by(a or s, f"rejected: {plain(d.get('reason'))}", how),
-    "rejected too": lambda s, a, how, d: _by(a, f"also rejected: {plain(d.get('reason'))}", how),
-    "urgency changed": lambda s, a, how, d: (
-        f"{s} changed the urgency from {d.get('from')} to {d.get('to')}"
+    "deliver": lambda s, a, how, d: _(
+        "A message was delivered (%(way)s)", way=said(_WAYS.get(d.get("way", ""), ""))
     ),
-    "danger decided": _ours("decided that no more action is needed"),
-    "lapse": lambda s, a, how, d: "The details were not opened in time: the escalation goes on",
-    "details sent": lambda s, a, how, d: f"Sent {a} a link to the details",
-    "details opened": lambda s, a, how, d: f"{a} has the details ({d.get('way', '')})",
-    "update announced": lambda s, a, how, d: f"Told {a} that there is more to read",
-    "their system updated": lambda s, a, how, d: f"The system of {a} has the new details",
-    "update refused by their system": lambda s, a, how, d: (
-        f"The system of {a} refused the new details: {d.get('problem', '')}"
+    "acknowledge": _simple(N_("acknowledged")),
+    "accept": _simple(N_("accepted")),
+    "reject": _rejected(N_("rejected: %(reason)s")),
+    "rejected_too": _rejected(N_("also rejected: %(reason)s")),
+    "urgency_changed": lambda s, a, how, d: _(
+        "%(who)s changed the urgency from %(before)s to %(after)s",
+        who=s,
+        before=plain(d.get("from")),
+        after=plain(d.get("to")),
     ),
-    "redirect": lambda s, a, how, d: "The referral goes to the next agency",
+    "danger_decided": _ours(N_("decided that no more action is needed")),
+    "lapse": _plainly(N_("The details were not opened in time: the escalation goes on")),
+    "details_sent": _plainly(N_("Sent %(agency)s a link to the details")),
+    "details_opened": _plainly(N_("%(agency)s has the details (%(way)s)")),
+    "update_announced": _plainly(N_("Told %(agency)s that there is more to read")),
+    "their_system_updated": _plainly(N_("The system of %(agency)s has the new details")),
+    "update_refused_by_their_system": _plainly(
+        N_("The system of %(agency)s refused the new details: %(why)s")
+    ),
+    "redirect": _plainly(N_("The referral goes to the next agency")),
     "progress": lambda s, a, how, d: _by(
-        a or s, "saw the child" if d.get("seen_at") else "reported progress", how
+        a or s, _("saw the child") if d.get("seen_at") else _("reported progress"), how
     ),
-    "complete": lambda s, a, how, d: _by(
-        a or s, f"completed its part: {plain(d.get('outcome')) or 'outcome not given'}", how
+    "complete": _completed,
+    "close": _ours(N_("closed the referral")),
+    "recall": _ours(N_("took the referral back")),
+    "withdraw_consent": _ours(N_("recorded that consent was withdrawn")),
+    "fail": _plainly(N_("No agency could be asked: %(why)s")),
+    "no_agency_left": _plainly(N_("No agency is left in this round: %(why)s")),
+    "around_again": _plainly(N_("The escalation starts again")),
+    "deadline_missed": _breached,
+    "consent_given": _consent,
+    "consent_overridden": _override,
+    "written_form": _written,
+    "handed_over": _handed_over,
+    "joined_the_live_call": _simple(N_("was brought into the call")),
+    "question": _simple(N_("has a question")),
+    "answer": _plainly(N_("Answer to %(agency)s")),
+    "wants_to_be_called_back": _simple(N_("wants to be called back")),
+    "feedback_given": _ours(N_("gave feedback to the person who reported")),
+    "override_seen": _ours(N_("reviewed the override as the second person")),
+    "owner": _ours(N_("assigned the referral to a colleague")),
+    "edited": _ours(N_("edited the form")),
+    "asked_no_longer": _plainly(N_("%(agency)s is no longer asked: %(why)s")),
+    "not_taken_back_at_their_system": _plainly(
+        N_("The referral is still open in the system of %(agency)s: %(why)s")
     ),
-    "close": _ours("closed the referral"),
-    "recall": _ours("took the referral back"),
-    "withdraw_consent": _ours("recorded that consent was withdrawn"),
-    "fail": lambda s, a, how, d: f"No agency could be asked: {d.get('why', '')}",
-    "nobody left": lambda s, a, how, d: f"No agency is left in this round: {d.get('why', '')}",
-    "around again": lambda s, a, how, d: "The escalation starts again",
-    "deadline missed": _breached,
-    "consent given": _consent,
-    "consent overridden": _override,
-    "written form": lambda s, a, how, d: (
-        f"{s} sent the written confirmation to {a}" + (" on paper" if d.get("on_paper") else "")
+    "handed_over_by_the_house": _simple(N_("took it over from us")),
+    "confirmed": _ours(N_("confirmed answers of the form that were copied from the contact")),
+    "recall_wanted": _ours(N_("wants to take the referral back; a second person must agree")),
+    "no_other_agency": _plainly(N_("There is no other agency to ask: %(why)s")),
+    "taken_out_of_the_live_call": _ours(N_("took the agency out of the call")),
+    "not_to_the_family_first": _ours(N_("did not choose support for the family first")),
+    "withdrawal_to_be_decided": _withdrawal,
+    "expire": _plainly(N_("No agency replied in time")),
+    "code_asked_for": lambda s, a, how, d: _(
+        "%(agency)s asked for a code (%(way)s)", agency=a, way=said(_WAYS.get(d.get("way", ""), ""))
     ),
-    "handed over": lambda s, a, how, d: (
-        f"Agreed with {a or 'them'} by telephone"
-        + (f" at {d['agreed_at'][:16].replace('T', ' ')} UTC" if d.get("agreed_at") else "")
+    "link_asked_for": _plainly(N_("%(agency)s asked for a new link")),
+    "team_asked_for": _plainly(N_("%(who)s asked for the outreach team %(team)s")),
+    "team_on_the_way": _team(N_("is on the way")),
+    "team_arrived": _team(N_("has arrived")),
+    "team_seen": _team(N_("saw the child")),
+    "team_done": _team_done,
+    "team_called_off": _team(N_("was called off")),
+    "event_delivered": _plainly(N_("The system of %(agency)s was told: %(event)s")),
+    "event_undeliverable": _plainly(
+        N_("The system of %(agency)s could not be told (%(event)s): %(why)s")
     ),
-    "joined the live call": _simple("was brought into the call"),
-    "question": _simple("has a question"),
-    "answer": lambda s, a, how, d: f"Answer to {a}",
-    "wants to be called back": _simple("wants to be called back"),
-    "feedback given": _ours("gave feedback to the person who reported"),
-    "override seen": _ours("reviewed the override as the second person"),
-    "owner": _ours("assigned the referral to a colleague"),
-    "edited": _ours("edited the form"),
-    "asked no longer": lambda s, a, how, d: f"{a} is no longer asked: {d.get('why', '')}",
-    "not taken back at their system": lambda s, a, how, d: (
-        f"The referral is still open in the system of {a}: {d.get('why', '')}"
+    "handed_to_their_system": _plainly(N_("The system of %(agency)s has the referral")),
+    "refused_by_their_system": _plainly(
+        N_("The system of %(agency)s refused the referral: %(why)s")
     ),
-    "handed over by the house": lambda s, a, how, d: _by(a, "took it over from us", how),
+    "handed_to_their_system_again": _ours(N_("sent the referral to the agency's system once more")),
+    "taken_back_at_their_system": _plainly(
+        N_("The referral was taken back in the system of %(agency)s")
+    ),
+    "status_there": _plainly(N_("State in the system of %(agency)s: %(status)s")),
+    "answered_too_late": _plainly(
+        N_("The system of %(agency)s answered too late (%(status)s): the referral is over or taken")
+    ),
 }
 
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from app.calls import queries
 from app.contacts import openings
+from app.contacts.consent.said import wish_in_words
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
-from app.contacts.said import wish_in_words
 from app.dashboard import referral_views
 from app.dashboard.records import form_values, labels_of, language_of, page
 from app.definitions.risk import Urgency
@@ -19,7 +19,7 @@ from app.referrals import accountability, reading
 from app.referrals.channels.webhook import delivery
 from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
-from app.referrals.directory import agencies, directory_csv
+from app.referrals.directory import addresses, agencies, directory_csv
 from app.referrals.directory.finding import Answer
 from app.referrals.escalation import alarms, dangers
 from app.referrals.library import protocols_of
@@ -30,6 +30,7 @@ from app.referrals.states import (
     HOUSE,
     DeadlineKind,
     DispatchState,
+    RecipientState,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
@@ -44,6 +45,7 @@ from app.statistics.periods import Period, Window, whole_period
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import last_over
 from app.web.access import InWork, Requires
+from app.words.pages import _, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -56,6 +58,7 @@ def _may(permission: Permission) -> Any:
 Sees = Annotated[Staff, _may(Permission.SEE_REFERRALS)]
 SeesDeadlines = Annotated[Staff, _may(Permission.SEE_DEADLINES)]
 SeesDirectory = Annotated[Staff, _may(Permission.SEE_DIRECTORY)]
+KeepsDirectory = Annotated[Staff, _may(Permission.KEEP_DIRECTORY)]
 SeesNumbers = Annotated[Staff, _may(Permission.SEE_STATISTICS)]
 # Services that a person in danger needs now. All others are referred from the contact.
 URGENT_SERVICES = [
@@ -108,6 +111,8 @@ async def referrals_page(
         scopes=list(Scope),
         may_write=may(staff.role, Permission.WRITE_REFERRALS),
         may_count=may(staff.role, Permission.SEE_STATISTICS),
+        may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
+        **await address_changes_values(work, staff),
     )
 
 
@@ -152,7 +157,7 @@ async def accountability_page(
     window, rows = await guarded_referrals.by_agency(work, Window(first.begins, last.ends))
     return page(
         request,
-        "accountability.html",
+        "reports/accountability.html",
         staff=staff,
         rows=rows,
         definitions=accountability.DEFINITIONS,
@@ -199,8 +204,9 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         happened=lambda deadline: tracking.has_happened(
             referral, DeadlineKind(deadline.kind), story.holder
         ),
-        house_words=house_words,
+        house_words=lambda kind: said(house_words(kind)),
         plain=referral_views.plain,
+        ground_words=referral_views.ground_words,
         found=found,
         writable=may_write and not over,
         may_write=may_write,
@@ -220,7 +226,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         dispatch_results=DISPATCH_RESULTS,
         colleagues=await accounts.colleagues(work, staff) if may_write else [],
         now=work.now,
-        place=labels_of(request, work).get(referral.place or "", "not known"),
+        place=labels_of(request, work).get(referral.place or "", _("not known")),
         may_see=may,
     )
 
@@ -228,7 +234,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
 async def _found(work: Work, story: reading.Story) -> Answer:
     """Return the agencies that fit now, for a choice by hand."""
     referral = story.opened.record
-    tried = {a.agency_id for a, _ in story.recipients if a.state == "rejected"}
+    tried = {a.agency_id for a, _ in story.recipients if a.state == RecipientState.REJECTED}
     return await agencies.find_right(
         work, referral.service, referral.place, referral.child_age, tried=tried
     )
@@ -254,7 +260,7 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "dangers": await _dangers(work, staff),
         "dead": await delivery.dead_letters(work, staff),
         "deadline_words": referral_views.deadline_words,
-        "house_words": house_words,
+        "house_words": lambda kind: said(house_words(kind)),
         "openings": await openings.openings_for(work, staff),
         "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,
@@ -263,18 +269,18 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
 
 @router.get("/supervisor/deadlines")
 async def deadlines_fragment(request: Request, work: InWork, staff: SeesDeadlines) -> Response:
-    return page(request, "fragments/deadlines.html", **await _supervisor(work, staff))
+    return page(request, "fragments/team/deadlines.html", **await _supervisor(work, staff))
 
 
 @router.get("/board/dangers")
 async def dangers_fragment(request: Request, work: InWork, staff: Sees) -> Response:
     values = {"staff": staff, "dangers": await _dangers(work, staff), "now": work.now}
-    return page(request, "fragments/dangers.html", **values)
+    return page(request, "fragments/team/dangers.html", **values)
 
 
 @router.get("/board/referrals")
 async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Response:
-    return page(request, "fragments/notices.html", **await notices_values(work, staff))
+    return page(request, "fragments/team/notices.html", **await notices_values(work, staff))
 
 
 async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
@@ -284,7 +290,7 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
         "notices": await reading.notices_for(work, staff, limit=20),
         "dangers": await _dangers(work, staff),
         "now": work.now,
-        "house_words": house_words,
+        "house_words": lambda kind: said(house_words(kind)),
         "openings": await openings.openings_for(work, staff),
         "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,
@@ -302,7 +308,7 @@ async def _dangers(work: Work, staff: Staff) -> list[dict[str, Any]]:
     return [
         {
             "id": alarm.id,
-            "words": alarms.reason_of(alarm),
+            "words": said(alarms.reason_of(alarm)),
             "begun_at": alarm.begun_at,
             "href": f"{pages[dangers.subject_kind(alarm)]}/{alarm.subject_id}",
             "about": dangers.subject_kind(alarm),
@@ -360,6 +366,42 @@ async def right_agencies(
     )
 
 
+@router.get("/agencies/address-changes")
+async def address_changes_fragment(
+    request: Request, work: InWork, staff: KeepsDirectory
+) -> Response:
+    """Render the changed addresses that wait for a second person."""
+    values = await address_changes_values(work, staff)
+    return page(request, "fragments/team/address_changes.html", staff=staff, **values)
+
+
+async def address_changes_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """Return the changed addresses that wait, by agency, for those who keep the directory."""
+    if not may(staff.role, Permission.KEEP_DIRECTORY):
+        return {"address_changes": [], "plain": referral_views.plain}
+    by_agency: dict[str, list[addresses.Waiting]] = {}
+    for one in await addresses.waiting(work, staff):
+        by_agency.setdefault(one.agency.code, []).append(one)
+    return {
+        "address_changes": list(by_agency.values()),
+        "address_words": _address_words,
+        "plain": referral_views.plain,
+    }
+
+
+def _address_words(value: Any) -> str:
+    """Return an address as it stands in the directory."""
+    match value:
+        case None:
+            return "–"
+        case dict():
+            return " | ".join(f"{name}={text}" for name, text in value.items())
+        case list():
+            shown = [f"{p['number']} ({p['hours']})" if p["hours"] else p["number"] for p in value]
+            return " | ".join(shown) or "–"
+    return str(value)
+
+
 async def _directory(
     request: Request,
     work: Work,
@@ -372,25 +414,27 @@ async def _directory(
     age: str = "",
 ) -> Response:
     rows = await agencies.entries(work)
-    chosen = next((entry for _, entry in rows if entry.code == code), None)
+    chosen = next((pair for pair in rows if pair[1].code == code), None)
+    entered = await addresses.as_asked(work, *chosen) if chosen else None
     return page(
         request,
         "agencies.html",
         staff=staff,
         rows=rows,
         doubted=await agencies.doubted_phones(work),
+        **await address_changes_values(work, staff),
         found=found,
         service=service,
         place=place,
         age=age,
-        chosen=chosen,
-        values=directory_csv.as_texts(chosen) if chosen else {},
+        chosen=entered,
+        values=directory_csv.as_texts(entered) if entered else {},
         columns=directory_csv.COLUMNS,
         services=list(Service),
         sectors=list(Sector),
         places=places_of(request, work),
         labels=labels_of(request, work),
-        plain=referral_views.plain,
+        ground_words=referral_views.ground_words,
         may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
         today=agencies.local_today(work),
     )

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse
 from app.dashboard.records import page
 from app.errors import NotAllowed
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics.counting.counsellors import room
@@ -21,8 +22,8 @@ from app.statistics.counting.labels import plain
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import Asked, summarise, today, zones_of
 from app.statistics.dimensions import Dimension
-from app.statistics.exports import desk
-from app.statistics.exports.making import PERSONAL, WHAT, read_by, read_period, read_wanted
+from app.statistics.exports import requested
+from app.statistics.exports.exporting import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.exports.writers import FORMATS
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
@@ -35,6 +36,7 @@ from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.reports.sections import show
 from app.web.access import InWork, Requires
+from app.words.pages import reader
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -70,12 +72,12 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
     lines = await zones_of(work)
     return page(
         request,
-        "reports.html",
+        "reports/reports.html",
         staff=staff,
         kinds=[kind for kind in kinds(work).values() if _may_see(staff, kind)],
-        exports=await desk.exports_of(work, staff),
-        reason_of=lambda export: desk.reason_of(work, export),
-        name_of=desk.name_of,
+        exports=await requested.exports_of(work, staff),
+        reason_of=lambda export: requested.reason_of(work, export),
+        name_of=requested.name_of,
         states=ExportState,
         schedules=await sending.schedules(work),
         roles=[role for role in Role if may(role, Permission.SEE_STATISTICS)],
@@ -129,7 +131,7 @@ async def explore_page(
         wanted.line,
         targets=await targets_of(work),
     )
-    summary = await summarise(work, asked)
+    summary = await summarise(work, asked, language=reader())
     names = [name for name in NAMES if name in _FIRST_CHOICE]
     if any(is_content(d) for d in dimensions):
         names = [name for name in names if name in KEY_OF]
@@ -142,7 +144,7 @@ async def explore_page(
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(
         request,
-        "explore.html",
+        "reports/explore.html",
         staff=staff,
         summary=summary,
         rows=rows[:_MOST_ROWS],
@@ -185,7 +187,7 @@ async def planning_page(
         days.setdefault(slot.local[:10], {}).setdefault(slot.local[11:16], []).append(slot)
     return page(
         request,
-        "planning.html",
+        "reports/planning.html",
         staff=staff,
         plan=found,
         days={date.fromisoformat(day): slots for day, slots in days.items()},
@@ -221,13 +223,13 @@ async def publish(
 async def public_page(request: Request, work: InWork, staff: SeesNumbers, period: str) -> Response:
     """Show the release of a period as it was published."""
     found = await release.released(work, period)
-    return page(request, "public.html", staff=staff, found=found, words=release.WORDS)
+    return page(request, "reports/public.html", staff=staff, found=found, words=release.WORDS)
 
 
 @router.get("/reports/files/{export_id}")
 async def file_page(work: InWork, staff: SeesNumbers, export_id: UUID) -> Response:
     """Redirect from the link of a mail to its file, if the reader may have it."""
-    await desk.downloadable(work, staff, export_id)
+    await requested.downloadable(work, staff, export_id)
     return RedirectResponse(f"/api/v1/statistics/exports/{export_id}/file", status_code=303)
 
 
@@ -247,7 +249,7 @@ async def calls_page(
     rows, number = await counted_calls.counted_calls(work, wanted.window, wanted.line, outcomes)
     return page(
         request,
-        "counted_calls.html",
+        "reports/counted_calls.html",
         staff=staff,
         rows=rows,
         number=number,
@@ -282,7 +284,7 @@ async def report_page(
     report = await _counted(work, staff, name, day, line)
     return page(
         request,
-        "report.html",
+        "reports/report.html",
         staff=staff,
         report=report,
         kind=kind_of(work, name),
@@ -319,7 +321,7 @@ async def _counted(work: Work, staff: Staff, name: str, day: str, line: str) -> 
         raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
     window = window_of(work, kind, day)
     report = await kind.make(work, window, line or None)
-    write_entry(work, "report read", f"report:{name}:{window.words}")
+    write_entry(work, AuditLog.REPORT_READ, f"report:{name}:{window.words}")
     return report
 
 

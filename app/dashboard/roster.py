@@ -17,12 +17,13 @@ from app.dashboard.views import language_words
 from app.errors import Invalid
 from app.referrals.escalation.alarms import reason_of
 from app.routing.models import Holiday, RotaChange, ShiftRow
-from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
-from app.routing.rota.on_duty import Span
+from app.routing.rota import calendars, changes, coverage, feeds, on_duty, roster, watch
+from app.routing.rota.on_duty import ChangeKind, Span
 from app.routing.rota.shifts import Duty, Layer, OnHolidays, first_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Public, Requires
+from app.words.pages import N_, _, code_words, date_words, instant_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -36,11 +37,16 @@ SignedIn = Annotated[
 _CALENDAR = [Depends(Public("the secret in the address gives access"))]
 LAYER_WORDS = {
     Layer.PRIMARY: "",
-    Layer.BACKUP: "backup",
-    Layer.SUPERVISOR: "supervisor on call",
-    Layer.ON_CALL: "on-call phone",
+    Layer.BACKUP: N_("backup"),
+    Layer.SUPERVISOR: N_("supervisor on call"),
+    Layer.ON_CALL: N_("on-call phone"),
 }
-_CHANGE_WORDS = {"absence": "is absent", "extra": "works an extra shift", "swap": "is replaced"}
+# A swap names both people.
+_CHANGE_WORDS = {
+    "absence": N_("%(name)s is absent"),
+    "extra": N_("%(name)s works an extra shift"),
+    "swap": N_("%(name)s is replaced by %(other)s"),
+}
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,16 @@ async def roster_page(
 @router.get("/board/alarms")
 async def alarms_fragment(request: Request, work: InWork, staff: Plans) -> Response:
     values = await alarm_values(work)
-    return templates.TemplateResponse(request, "fragments/alarms.html", {**values, "staff": staff})
+    return templates.TemplateResponse(
+        request, "fragments/team/alarms.html", {**values, "staff": staff}
+    )
 
 
 async def alarm_values(work: Work) -> dict[str, Any]:
     """Return the open alarms: lines without a counsellor, and uncovered shifts."""
     return {
         "staffing": [
-            (alarm, f"{line}, {language_words(alarm.language)}", reason_of(alarm))
+            (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))
             for alarm, line in await watch.open_alarms(work)
         ],
         "now": work.now,
@@ -133,18 +141,18 @@ async def alarm_values(work: Work) -> dict[str, Any]:
 @router.post("/roster/feed")
 async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
     """Make a new secret address for the reader's own calendar. It is shown only once."""
-    token = await calendars.make_feed(work, staff)
+    token = await feeds.make_feed(work, staff)
     address = f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
     values = {"address": address, "feed": True, "staff": staff}
-    return templates.TemplateResponse(request, "fragments/feed.html", values)
+    return templates.TemplateResponse(request, "fragments/team/feed.html", values)
 
 
 @router.post("/roster/feed/revoke")
 async def revoke_feed(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Revoke the address of the reader's own calendar."""
-    await calendars.revoke_feed(work, staff)
+    await feeds.revoke_feed(work, staff)
     values = {"address": "", "feed": False, "staff": staff}
-    return templates.TemplateResponse(request, "fragments/feed.html", values)
+    return templates.TemplateResponse(request, "fragments/team/feed.html", values)
 
 
 @router.get("/calendar/{token}.ics", dependencies=_CALENDAR)
@@ -196,7 +204,7 @@ async def _week_values(work: Work, staff: Staff, monday: date, zone: ZoneInfo) -
                 one.id,
                 one.name,
                 _by_day(
-                    [((d.start, d.end), LAYER_WORDS[d.layer]) for d in by_person[one.id]],
+                    [((d.start, d.end), said(LAYER_WORDS[d.layer])) for d in by_person[one.id]],
                     edges,
                     zone,
                 ),
@@ -247,18 +255,18 @@ def _part_words(
 ) -> str:
     from_ = "…" if begin < since else f"{begin.astimezone(zone):%H:%M}"
     to = "…" if end > until else "24:00" if end == until else f"{end.astimezone(zone):%H:%M}"
-    return "all day" if from_ in ("…", "00:00") and to in ("…", "24:00") else f"{from_}–{to}"
+    return _("all day") if from_ in ("…", "00:00") and to in ("…", "24:00") else f"{from_}–{to}"
 
 
 def _span_words(span: Span, zone: ZoneInfo) -> str:
     begin, end = (at.astimezone(zone) for at in span)
-    until = f"{end:%H:%M}" if end.date() == begin.date() else f"{end:%a %d %b %H:%M}"
-    return f"{begin:%a %d %b %H:%M} to {until}"
+    until = f"{end:%H:%M}" if end.date() == begin.date() else instant_words(end)
+    return _("%(begin)s to %(end)s", begin=instant_words(begin), end=until)
 
 
 def _hours(missing: timedelta) -> str:
     minutes = int(missing.total_seconds() // 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes else "nothing"
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes else _("nothing")
 
 
 async def _planning_values(
@@ -274,18 +282,18 @@ async def _planning_values(
     rows = there + [row for row in asked if row.id not in known]
     values: dict[str, Any] = {
         "changes": [_change_row(row, staff, names, zone, work.now) for row in rows],
-        "feed": await calendars.feed_of(work, staff) is not None,
+        "feed": await feeds.feed_of(work, staff) is not None,
         "address": "",
-        "layers": [(layer.value, LAYER_WORDS[layer] or "primary") for layer in Layer],
+        "layers": [(layer.value, said(LAYER_WORDS[layer] or N_("primary"))) for layer in Layer],
         "holiday_rules": [rule.value for rule in OnHolidays],
         **await alarm_values(work),
     }
     if plans:
         values["shifts"] = await _shift_lines(work, names)
-        said = await work.session.scalars(
+        exceptions = await work.session.scalars(
             select(Holiday).where(Holiday.on >= monday).order_by(Holiday.on)
         )
-        values["holidays"] = list(said)
+        values["holidays"] = list(exceptions)
     return values
 
 
@@ -293,12 +301,11 @@ def _change_row(
     row: RotaChange, staff: Staff, names: dict[UUID, str], zone: ZoneInfo, now: datetime
 ) -> ChangeRow:
     plans = may(staff.role, Permission.PLAN_ROSTER)
-    words = f"{names.get(row.counsellor_id, '?')} {_CHANGE_WORDS[row.kind]}"
-    if row.instead_id is not None:
-        words += f" by {names.get(row.instead_id, '?')}"
-    layer = LAYER_WORDS[Layer(row.layer)]
+    other = names.get(row.instead_id, "?") if row.instead_id is not None else ""
+    words = _(_CHANGE_WORDS[row.kind], name=names.get(row.counsellor_id, "?"), other=other)
+    layer = said(LAYER_WORDS[Layer(row.layer)])
     asked = row.state == "asked"
-    own = row.made_by == staff.id and (row.kind == "absence" or asked)
+    own = row.made_by == staff.id and (row.kind == ChangeKind.ABSENCE or asked)
     # Only planners and the people concerned may read why a person is absent.
     mine = staff.id in (row.counsellor_id, row.instead_id)
     return ChangeRow(
@@ -306,7 +313,7 @@ def _change_row(
         words + (f" ({layer})" if layer else ""),
         _span_words((row.from_at, row.until_at), zone),
         row.reason if plans or mine else "",
-        "asked, not agreed yet" if asked else "",
+        _("asked, not agreed yet") if asked else "",
         may_answer=asked and (row.instead_id == staff.id or plans),
         may_withdraw=(own or plans) and row.until_at > now,
     )
@@ -318,13 +325,15 @@ async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
         ShiftLine(
             row.id,
             names[row.counsellor_id],
-            row.recurrence or "always",
+            row.recurrence or _("always"),
             _times(row),
-            LAYER_WORDS[Layer(row.layer)],
-            "" if row.on_holidays == "works" else f"holidays: {row.on_holidays}",
+            said(LAYER_WORDS[Layer(row.layer)]),
+            ""
+            if row.on_holidays == "works"
+            else _("holidays: %(rule)s", rule=code_words(row.on_holidays)),
             row.first_on,
             row.last_on,
-            ", ".join(f"{day:%d %b}" for day in row.except_on),
+            ", ".join(date_words(day, N_("dd MMM")) for day in row.except_on),
         )
         for row in rows
         if row.counsellor_id in names

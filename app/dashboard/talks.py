@@ -4,20 +4,19 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from sqlalchemy import select
 
 from app.calls import record
 from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.referrals.replies import in_talk
-from app.routing import callbacks, desk, offers
-from app.routing.models import Presence, PresenceState
-from app.routing.participants import company, parties, questions
-from app.routing.participants.company import ROLES, Mode
+from app.routing import callback_attempts, callbacks, desk, offers, telephones
+from app.routing.participants import actions, moving, participants, questions
+from app.routing.participants.participants import ROLES, Mode
 from app.staff.models import Staff
-from app.staff.roles import Permission, may
+from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -34,23 +33,13 @@ Text = Annotated[str, Form(max_length=80)]
 async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
     """Show the colleagues who can be brought into the talk now."""
     await desk.call_in_hand(work, staff, call_id)
-    rows = await work.session.scalars(
-        select(Staff)
-        .join(Presence, Presence.counsellor_id == Staff.id)
-        .where(
-            Staff.active,
-            Staff.id != staff.id,
-            Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRAP_UP)),
-        )
-        .order_by(Staff.name)
-    )
     values = {
         "call_id": call_id,
         "roles": ROLES,
-        "together": work.settings.has_conferences,
-        "colleagues": [one for one in rows if may(one.role, Permission.TAKE_CALLS)],
+        "can": work.settings.abilities.can_do,
+        "colleagues": await moving.free_colleagues(work, staff),
     }
-    return templates.TemplateResponse(request, "fragments/ask.html", values)
+    return templates.TemplateResponse(request, "fragments/desk/ask.html", values)
 
 
 @router.post("/board/calls/{call_id}/ask")
@@ -72,13 +61,13 @@ async def ask(
         staff_id, outside = _colleague(who), number.strip() or None
         match how:
             case "skill":
-                await parties.to_skill(work, staff, call, skills.split(","))
+                await actions.to_skill(work, staff, call, skills.split(","))
             case "third_party":
-                await parties.add_third_party(work, staff, call, number, role)
+                await actions.add_third_party(work, staff, call, number, role)
             case "warm":
-                await parties.consult(work, staff, call, staff_id=staff_id, number=outside)
+                await actions.consult(work, staff, call, staff_id=staff_id, number=outside)
             case "cold":
-                await parties.transfer(work, staff, call, staff_id=staff_id, number=outside)
+                await actions.transfer(work, staff, call, staff_id=staff_id, number=outside)
 
     return await _said(request, work, staff, verb)
 
@@ -90,13 +79,13 @@ def _colleague(text: str) -> UUID | None:
         raise Invalid("Choose a colleague from the list.") from None
 
 
-@router.post("/board/calls/{call_id}/parties/{party_id}/{action}")
+@router.post("/board/calls/{call_id}/participants/{participant_id}/{action}")
 async def change(
     request: Request,
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,
-    party_id: UUID,
+    participant_id: UUID,
     action: Literal["complete", "together", "drop"],
 ) -> Response:
     """Hand the talk over, let all talk together, or drop a participant."""
@@ -105,11 +94,11 @@ async def change(
         call = await desk.lock_in_hand(work, staff, call_id)
         match action:
             case "complete":
-                await parties.complete(work, staff, call, party_id)
+                await actions.complete(work, staff, call, participant_id)
             case "together":
-                await parties.together(work, call)
+                await actions.together(work, call)
             case "drop":
-                await in_talk.drop(work, staff, call, party_id)
+                await in_talk.drop(work, staff, call, participant_id)
 
     return await _said(request, work, staff, verb)
 
@@ -132,7 +121,9 @@ async def who_answered(
     request: Request, work: InWork, staff: TakesCalls, callback_id: UUID, said: callbacks.Said
 ) -> Response:
     """Record who answered a call-back."""
-    return await _said(request, work, staff, lambda: callbacks.say(work, staff, callback_id, said))
+    return await _said(
+        request, work, staff, lambda: callback_attempts.say(work, staff, callback_id, said)
+    )
 
 
 @router.post("/board/calls/{call_id}/{action}")
@@ -156,13 +147,16 @@ async def mute_or_panic(
             return
         call = await desk.lock_in_hand(work, staff, call_id)
         if action == "panic":
-            rings = await parties.panic(work, staff, call)
+            rings = await actions.panic(work, staff, call)
         else:
-            talk = await parties.talk_of(work, call)
+            talk = await actions.talk_of(work, call)
             await offers.set_mute(work, call, talk, action == "mute")
 
-    nobody = "No supervisor can be called now. Every supervisor's board shows that you need one."
-    return await _said(request, work, staff, verb, lambda: "" if rings else nobody)
+    none_rung = _(
+        "No supervisor can be called now. A red bar on every supervisor's page shows that you need "
+        "one."
+    )
+    return await _said(request, work, staff, verb, lambda: "" if rings else none_rung)
 
 
 async def _said(
@@ -174,7 +168,7 @@ async def _said(
         notice = then()
     except Refusal as refusal:
         await work.undo()
-        notice = refusal.detail
+        notice = refusal_words(refusal)
     return await desk_fragment(request, work, staff, notice)
 
 
@@ -183,23 +177,27 @@ async def _said(
 
 async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the live talks, and how the supervisor takes part in each."""
-    talks = await desk.live_talks(work)
-    mine: dict[UUID, company.Party] = {}
+    talks = await desk.live_talks(work, staff)
+    mine: dict[UUID, participants.Participant] = {}
     for talk in talks:
-        for party in await company.live_parties(work, talk.call.id):
-            if party.staff_id == staff.id and party.owner_offer_id is None:
-                mine[talk.call.id] = party
+        for participant in await participants.live_participants(work, talk.call.id):
+            if participant.staff_id == staff.id and participant.owner_offer_id is None:
+                mine[talk.call.id] = participant
     return {
         "talks": [(talk, mine.get(talk.call.id)) for talk in talks],
         "now": work.now,
-        "together": work.settings.has_conferences,
+        "can": work.settings.abilities.can_do,
+        "telephones": await telephones.not_ready(work),
+        "colleagues": await moving.free_colleagues(work, staff) if talks else [],
     }
 
 
 @router.get("/board/talks")
 async def talks_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
     values = await talks_values(work, staff)
-    return templates.TemplateResponse(request, "fragments/talks.html", {**values, "staff": staff})
+    return templates.TemplateResponse(
+        request, "fragments/team/talks.html", {**values, "staff": staff}
+    )
 
 
 @router.post("/board/talks/{call_id}/{mode}")
@@ -215,15 +213,15 @@ async def supervise(
     try:
         call = await record.lock_call(work, call_id)
         if mode == "leave":
-            for party in await company.live_parties(work, call_id):
-                if party.staff_id == staff.id:
-                    await parties.drop(work, staff, call, party.id)
+            for participant in await participants.live_participants(work, call_id):
+                if participant.staff_id == staff.id:
+                    await actions.drop(work, staff, call, participant.id)
         else:
             chosen = Mode.TALK if mode == "barge" else Mode(mode)
-            await parties.supervise(work, staff, call, chosen)
+            await actions.supervise(work, staff, call, chosen)
     except Refusal as refusal:
         await work.undo()
-        notice = refusal.detail
+        notice = refusal_words(refusal)
     await work.session.flush()
     values = {**await talks_values(work, staff), "staff": staff, "notice": notice}
-    return templates.TemplateResponse(request, "fragments/talks.html", values)
+    return templates.TemplateResponse(request, "fragments/team/talks.html", values)

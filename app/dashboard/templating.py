@@ -1,10 +1,58 @@
-"""The templates."""
+"""The templates, and what they may ask for the words of their reader."""
 
+import json
+from functools import cache
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.templating import Jinja2Templates
 
-from app.staff.roles import may
+from app import words
+from app.dashboard.places import places_of
+from app.staff.models import EndpointKind
+from app.staff.roles import Permission, may
+from app.statistics.counting.labels import days_of
+from app.words import pages
+
+BUILT = Path(__file__).parent / "static" / "built"
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
+templates.env.add_extension("jinja2.ext.i18n")
+templates.env.policies["ext.i18n.trimmed"] = True
+templates.env.install_gettext_callables(  # type: ignore[attr-defined]
+    pages.said, pages.said_n, newstyle=True
+)
 templates.env.globals["may"] = may
+templates.env.globals["places_of"] = places_of
+templates.env.globals["telephone_in_page"] = lambda request, staff: (
+    staff is not None
+    and staff.endpoint_kind == EndpointKind.BROWSER
+    and may(staff.role, Permission.TAKE_CALLS)
+    and request.app.state.ground.settings.has_page_telephones
+)
+templates.env.globals["page_language"] = lambda: words.about(pages.reader())
+templates.env.globals["page_languages"] = lambda: [
+    words.about(one) for one in pages.page_languages()
+]
+templates.env.globals["scripts_words"] = pages.scripts_words
+# `{{ referral.state|code }}`: a stored code in the reader's words.
+templates.env.filters["code"] = pages.code_words
+templates.env.filters["said"] = pages.said
+templates.env.filters["message"] = pages.message_words
+templates.env.globals["days_of"] = days_of
+templates.env.filters["date"] = pages.date_words
+templates.env.filters["number"] = pages.number_words
+
+
+@cache
+def _drawings() -> dict[str, str]:
+    drawn: dict[str, str] = json.loads((BUILT / "icons.json").read_text())
+    return drawn
+
+
+def drawing(name: str) -> Markup:
+    """Return the inside of an icon's drawing. Raises KeyError for a name that is not bundled."""
+    return Markup(_drawings()[name])  # noqa: S704 (built from a package, never from input)
+
+
+templates.env.globals["drawing"] = drawing

@@ -6,31 +6,25 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.calls.callers import History
+from app.calls.log_kinds import Cause
 from app.calls.models import VoiceMessage
+from app.calls.states import Direction, MessageState
 from app.contacts.models import Contact
-from app.routing.callbacks import Callback
+from app.routing import telephones
+from app.routing.callbacks import Callback, CallbackState
 from app.routing.desk import Desk
-from app.routing.models import OfferState, PresenceState
+from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
 from app.routing.queue import WaitingCall
+from app.words.pages import N_, _, code_words, instant_words, language_name, said
 
 STATE_WORDS = {
-    PresenceState.OFF_DUTY: "Off duty",
-    PresenceState.AVAILABLE: "Available",
-    PresenceState.OFFERED: "Ringing",
-    PresenceState.ON_CALL: "On a call",
-    PresenceState.WRAP_UP: "Writing up",
-    PresenceState.BREAK: "On a break",
-    PresenceState.AWAY: "Away",
-}
-LANGUAGE_WORDS = {
-    "sr": "Serbian",
-    "en": "English",
-    "hr": "Croatian",
-    "bg": "Bulgarian",
-    "ro": "Romanian",
-    "mk": "Macedonian",
-    "sq": "Albanian",
-    "hu": "Hungarian",
+    PresenceState.OFF_DUTY: N_("Off duty"),
+    PresenceState.AVAILABLE: N_("Available"),
+    PresenceState.OFFERED: N_("Ringing"),
+    PresenceState.ON_CALL: N_("On a call"),
+    PresenceState.WRAP_UP: N_("Writing up"),
+    PresenceState.BREAK: N_("On a break"),
+    PresenceState.AWAY: N_("Away"),
 }
 
 
@@ -50,6 +44,7 @@ class OfferCard:
     seconds_left: int
     limit: int
     on_phone: bool
+    practice: bool
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,9 @@ class CallCard:
     language: str
     danger: bool
     connected: bool
+    # Put on hold, and whether the provider says so.
     held: bool
+    on_hold: bool
     muted: bool
     # The line to the counsellor was lost, and their phone rings again.
     lost: bool
@@ -67,6 +64,7 @@ class CallCard:
     long: bool
     advice: str
     seconds: int
+    practice: bool
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,18 @@ class DeskView:
     offer: OfferCard | None
     call: CallCard | None
     contact: ContactCard | None
+    # Why no call is offered although the counsellor is available: their telephone.
+    telephone: str = ""
+    # A supervisor set the state, and not the counsellor.
+    by_supervisor: bool = False
 
 
 @dataclass(frozen=True)
 class CallerCard:
     """What is known of a caller. It holds neither an identity nor the reason of a flag."""
 
-    before: str
+    # How often this number has called before.
+    before: int
     last: str | None
     flags: list[str]
     contacts: list[tuple[UUID, str, str]]
@@ -105,6 +108,7 @@ class CallerCard:
 
 @dataclass(frozen=True)
 class WaitingRow:
+    call_id: UUID
     line: str
     language: str
     seconds: int
@@ -125,18 +129,18 @@ class MessageRow:
 
 
 def caller_card(history: History, readable: list[Contact], others: int) -> CallerCard:
-    times = "once" if history.calls == 1 else f"{history.calls} times"
     return CallerCard(
-        times if history.calls else "",
+        history.calls,
         history.last_at.isoformat() if history.last_at else None,
-        [flag.value.replace("_", " ") for flag in sorted(history.flags)],
+        [flag.value for flag in sorted(history.flags)],
         [(c.id, c.code, c.headline or "") for c in readable],
         others,
     )
 
 
 def language_words(code: str | None) -> str:
-    return LANGUAGE_WORDS.get(code or "", code or "not chosen")
+    """Return the name of a caller's language, in the reader's language."""
+    return language_name(code) if code else _("not chosen")
 
 
 def _seconds(since: datetime | None, now: datetime) -> int:
@@ -158,8 +162,8 @@ def desk_view(
     far = desk.shift_ends_at is None or desk.shift_ends_at.year > 9000
     return DeskView(
         state=state.value,
-        words=STATE_WORDS[state],
-        cause=presence.cause if presence and state is PresenceState.AWAY else "",
+        words=said(STATE_WORDS[state]),
+        cause=code_words(presence.cause) if presence and state is PresenceState.AWAY else "",
         seconds=_seconds(presence.since, now) if presence else 0,
         seconds_left=max(0, int((until - now).total_seconds())) if until else None,
         after_call=presence.after_call if presence else None,
@@ -168,7 +172,16 @@ def desk_view(
         offer=_offer_card(desk, now, on_phone, limit, back) if desk.ringing else None,
         call=_call_card(desk, now, back) if desk.offer and not desk.ringing else None,
         contact=_contact_card(contact) if contact and _writing(desk, state) else None,
+        telephone=_telephone(presence, on_phone),
+        by_supervisor=presence is not None and presence.cause == Cause.SUPERVISOR_CHOICE,
     )
+
+
+def _telephone(presence: Presence | None, on_phone: bool) -> str:
+    if on_phone or presence is None or presence.state != PresenceState.AVAILABLE:
+        return ""
+    state = TelephoneState(presence.telephone)
+    return "" if state is TelephoneState.READY else said(telephones.WORDS[state])
 
 
 def _writing(desk: Desk, state: PresenceState) -> bool:
@@ -184,16 +197,20 @@ def _contact_card(contact: Contact) -> ContactCard:
 
 # What a counsellor has to know before a phone at the child's home is answered.
 _BACK_ADVICE = {
-    "caller": "Only the child may know of this call. Do not mention the helpline until you know "
-    "who has answered. If it is not the child, say that you have dialled a wrong number, and hang "
-    "up.",
-    "anyone": "Anyone at home may answer. Ask for the child by name if you know it. Say who you "
-    "are when the child is on the line, or if you are asked.",
+    "caller": N_(
+        "Only the child may know of this call. Do not mention the helpline until you know "
+        "who has answered. If it is not the child, say that you have dialled a wrong number, "
+        "and hang up."
+    ),
+    "anyone": N_(
+        "Anyone at home may answer. Ask for the child by name if you know it. Say who you "
+        "are when the child is on the line, or if you are asked."
+    ),
 }
 
 
 def _advice(back: Callback | None) -> str:
-    return _BACK_ADVICE[back.who] if back is not None else ""
+    return said(_BACK_ADVICE[back.who]) if back is not None else ""
 
 
 def _offer_card(
@@ -209,12 +226,13 @@ def _offer_card(
         language=language_words(call.language),
         danger=call.danger,
         returned=call.returned > 0,
-        back=call.direction == "outbound",
+        back=call.direction == Direction.OUTBOUND,
         advice=_advice(back),
         waited=_seconds(call.queued_at, now),
         seconds_left=max(0, int((offer.expires_at - now).total_seconds())),
         limit=limit,
         on_phone=on_phone,
+        practice=desk.practice,
     )
 
 
@@ -230,20 +248,28 @@ def _call_card(desk: Desk, now: datetime, back: Callback | None) -> CallCard:
         danger=call.danger,
         connected=connected,
         held=call.held_at is not None,
+        on_hold=call.on_hold,
         muted=offer.muted_at is not None,
         lost=offer.lost_at is not None,
         long=offer.carried_at is not None,
         advice=_advice(back),
         seconds=_seconds(offer.connected_at if connected else offer.accepted_at, now),
+        practice=desk.practice,
     )
+
+
+# How many of the waiting callers a page lists: those who are served next. Of the rest it says the
+# number: no reader goes through three hundred rows, and every open page gets them with each change.
+WAITING_SHOWN = 20
 
 
 def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
     """Return the row of a waiting caller. It says the priority in words, not only in colour."""
-    priority = "in danger" if call.danger else "was cut off" if call.returned else ""
+    priority = _("in danger") if call.danger else _("was cut off") if call.returned else ""
     if call.back:
-        priority = "call-back"
+        priority = _("call-back")
     return WaitingRow(
+        call_id=call.id,
         line=call.line,
         language=language_words(call.language),
         seconds=_seconds(call.queued_at, now),
@@ -254,7 +280,7 @@ def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
 
 @dataclass(frozen=True)
 class CallbackRow:
-    """A promised call-back, with its window and the seconds since it was agreed."""
+    """An agreed call-back, with its window and the seconds since it was agreed."""
 
     id: UUID
     call_id: UUID
@@ -273,18 +299,18 @@ class CallbackRow:
 
 def callback_row(row: Callback, line: str, zone: str, now: datetime) -> CallbackRow:
     begin, end = (at.astimezone(ZoneInfo(zone)) for at in (row.window_from, row.window_until))
-    until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a %d %b %H:%M}"
+    until = f"{end:%H:%M}" if begin.date() == end.date() else instant_words(end)
     return CallbackRow(
         row.id,
         row.call_id,
         line,
         language_words(row.language),
-        f"{begin:%a %d %b %H:%M}–{until}",
+        f"{instant_words(begin)}–{until}",
         row.who == "caller",
         row.tries,
-        row.state == "trying",
-        row.state == "given_up",
-        row.state == "spoken",
+        row.state == CallbackState.TRYING,
+        row.state == CallbackState.GIVEN_UP,
+        row.state == CallbackState.SPOKEN,
         row.window_until < now and row.state != "spoken",
         _seconds(row.agreed_at, now),
     )
@@ -296,7 +322,7 @@ def message_row(message: VoiceMessage, names: dict[UUID, str], now: datetime) ->
         call_id=message.call_id,
         at=message.created_at.isoformat(),
         seconds=message.seconds or 0,
-        ready=message.state == "imported",
+        ready=message.state == MessageState.IMPORTED,
         owner=names.get(message.owner_id, "") if message.owner_id else "",
         waits=_seconds(message.created_at, now),
     )

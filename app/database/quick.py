@@ -87,6 +87,12 @@ class Quick:
             rows: list[Row] = await cursor.fetchall()
         return rows
 
+    async def send(self, sql: str, **values: Any) -> None:
+        """Send a statement, a transaction by itself. Raises psycopg.Error and PoolTimeout."""
+        await self._open()
+        async with self._pool.connection() as connection:
+            await connection.execute(sql, values)
+
     async def write(self, commands: list[tuple[str, Row]]) -> None:
         """Write rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
         await self._open()

@@ -22,6 +22,7 @@ from app.definitions.forms import (
     is_entry,
 )
 from app.definitions.trees import Tree, label_in
+from app.words import letter
 
 Value = str | int | list[str]
 Answers = dict[str, Value]
@@ -31,13 +32,6 @@ LINE_LENGTH, NARRATIVE_LENGTH = 300, 20_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The position of an entry that was given no position.
 _LAST = 100_000
-
-
-# The words for a question without an answer, and for an answer whose question is not asked.
-_MISSING = {
-    "en": ("not answered yet", "answered, but the other answers rule this question out; clear it"),
-    "sr": ("još nije odgovoreno", "odgovoreno, a ne pita se uz ostale odgovore; obrišite"),
-}
 
 
 class NotAnAnswer(Exception):
@@ -278,11 +272,10 @@ class Sheet:
         """Return what keeps the record from being complete, in the order of the form."""
         found = []
         for question in self.asked(answers) if asked is None else asked:
-            said = _MISSING.get(language, _MISSING["en"])
             if question.required and question.path not in answers:
-                words = said[0]
+                words = letter(language, "answer", "not_answered")
             elif not question.shown and question.path in answers:
-                words = said[1]
+                words = letter(language, "answer", "ruled_out")
             else:
                 continue
             name = self.name_of(question, answers, language)
@@ -291,7 +284,12 @@ class Sheet:
             count = len(self.entries(answers, section)) if section.repeats else 0
             if section.repeats and count > section.repeats:
                 title = label_in(section.title, language)
-                found.append(Missing(section.code, f"{title}: at most {section.repeats}"))
+                found.append(
+                    Missing(
+                        section.code,
+                        f"{title}: {letter(language, 'answer', 'at_most', number=section.repeats)}",
+                    )
+                )
         return found
 
     def name_of(self, question: Asked, answers: Answers, language: str) -> str:

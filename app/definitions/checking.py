@@ -77,7 +77,7 @@ class _Check:
         for section, place in self._sections():
             self._labels(section.title, (*place, "title"))
             for n, field in enumerate(section.fields):
-                self._field(section, field, (*place, "fields", n))
+                self._field(field, (*place, "fields", n))
         for condition, place in self._conditions():
             self._condition(condition, place)
         self._meanings()
@@ -116,7 +116,7 @@ class _Check:
                     raise self.lines.refuse((*at, "column"), words)
                 columns[column] = path
 
-    def _field(self, section: Section, field: Field, at: Place) -> None:
+    def _field(self, field: Field, at: Place) -> None:
         self._labels(field.label, (*at, "label"))
         if field.type in _WITH_OPTIONS:
             if (field.options is None) == (field.options_from is None):

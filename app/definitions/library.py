@@ -20,6 +20,7 @@ from app.definitions.answers import Sheet
 from app.definitions.checking import read_form
 from app.definitions.datafile import BadDefinition, Part, read_data, read_file, read_model
 from app.definitions.forms import Form
+from app.definitions.guidance import Guidance, check_topics, read_guidance
 from app.definitions.risk import RiskCues, read_risk
 from app.definitions.trees import (
     Code,
@@ -35,7 +36,9 @@ from app.definitions.workflow import Workflow, read_workflow
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
 ELSEWHERE = ("protocol", "mapping", "facts", "report")
-KINDS = ("form", "tree", "workflow", "risk", "support", *ELSEWHERE)
+# The kinds of this library, by the names of its attributes and in the register.
+SHELVES = ("forms", "trees", "workflows", "risks", "supports", "guidances")
+KINDS = ("form", "tree", "workflow", "risk", "support", "guidance", *ELSEWHERE)
 
 
 class Country(Part):
@@ -52,6 +55,8 @@ class Country(Part):
     workflow: Code
     risk: Code
     family_support: Code
+    # What stands beside the form for the counsellor, by category.
+    guidance: Code = "general"
     # The protocol by which urgent cases are referred; read by the referrals area.
     protocol: Code = "general"
     # Days after which a follow-up asks where a child at risk of separation is.
@@ -99,6 +104,7 @@ class Library:
     workflows: dict[tuple[str, int], Workflow] = field(default_factory=dict)
     risks: dict[tuple[str, int], RiskCues] = field(default_factory=dict)
     supports: dict[tuple[str, int], FamilySupport] = field(default_factory=dict)
+    guidances: dict[tuple[str, int], Guidance] = field(default_factory=dict)
     # What each definition was read from, for the register: text and file name.
     texts: dict[Key, tuple[str, str]] = field(default_factory=dict)
     # Definitions whose files are gone; records written with them are still read with them.
@@ -142,6 +148,11 @@ class Library:
     def support(self) -> FamilySupport:
         support: FamilySupport = self.newest("supports", self.country.family_support)
         return support
+
+    @property
+    def guidance(self) -> Guidance:
+        guidance: Guidance = self.newest("guidances", self.country.guidance)
+        return guidance
 
     def form_for(self, record: str) -> Form:
         """Return the form that a new contact, case or referral is written with."""
@@ -251,6 +262,9 @@ def _add(library: Library, kind: str, text: str, source: str) -> None:
         case "risk":
             risk = read_risk(text, source)
             _keep(library, "risks", risk.risk, risk.version, risk, text, source)
+        case "guidance":
+            guidance = read_guidance(text, source)
+            _keep(library, "guidances", guidance.guidance, guidance.version, guidance, text, source)
         case _:
             support, lines = read_model(FamilySupport, text, source)
             for n, service in enumerate(support.services):
@@ -285,6 +299,7 @@ def _check_country(library: Library, place: Path) -> None:
         "workflow": ("workflows", country.workflow),
         "risk": ("risks", country.risk),
         "family_support": ("supports", country.family_support),
+        "guidance": ("guidances", country.guidance),
     }
     for key, (kind, name) in wanted.items():
         if not any(found == name for found, _ in getattr(library, kind)):
@@ -293,8 +308,16 @@ def _check_country(library: Library, place: Path) -> None:
         if library.form_for(record).record != record:
             raise lines.refuse((f"{record}_form",), f"that is not the form of a {record}")
     own, framework = library.categories, library.framework
+    _check_topics(library)
     if own.tree != framework.tree and own.maps_to != framework.tree:
         raise lines.refuse(("categories",), f"{own.tree} does not say `maps_to: {framework.tree}`")
+
+
+def _check_topics(library: Library) -> None:
+    guidance = library.guidance
+    text, source = library.texts["guidances", guidance.guidance, guidance.version]
+    known = {*library.categories.paths(), *library.framework.paths()}
+    check_topics(guidance, read_data(text, source)[1], known)
 
 
 def _check_trees(library: Library) -> None:

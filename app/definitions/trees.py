@@ -32,6 +32,8 @@ class Node(Part):
     counts_as: Code | None = None
     # Labels of the same thing in earlier frameworks and elsewhere, for comparison only.
     aliases: tuple[str, ...] = ()
+    # Words in each language by which a person who types finds it. No label anywhere.
+    also: dict[Language, tuple[str, ...]] = Field(default_factory=dict)
     inside: tuple["Node", ...] = ()
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from app.database.topics import Topic
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.practice.parties import Phone
-from app.referrals.directory.agencies import Entry, save_agency
-from app.referrals.directory.agencies import Phone as DutyPhone
+from app.practice.people import Phone
+from app.referrals.directory.agencies import save_agency
+from app.referrals.directory.entries import Entry
+from app.referrals.directory.entries import Phone as DutyPhone
 from app.work import PROGRAM
 
 
@@ -95,4 +97,4 @@ async def furnish(stage: Stage) -> None:
         )
         async with transaction(stage.ground, PROGRAM) as work:
             await save_agency(work, made)
-    stage.ground.memory.forget("everything")
+    stage.ground.memory.forget(Topic.EVERYTHING)

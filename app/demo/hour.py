@@ -14,7 +14,7 @@ from app.demo.agencies import furnish
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
-from app.practice.parties import Caller, Phone
+from app.practice.people import Caller, Phone
 
 HOUR = 3600
 
@@ -51,7 +51,19 @@ def guest_list(seed: int) -> list[Guest]:
     dice = random.Random(seed)
     guests: list[Guest] = []
     at = 20.0
-    stories = (
+    stories = _stories()
+    dice.shuffle(stories)
+    for number, story in enumerate(stories):
+        guest = Guest(rings_at=at, story=story, number=f"+3816412345{number:02d}")
+        guest.talks_for = dice.uniform(30, 150)
+        _shape(guest, dice)
+        guests.append(guest)
+        at += dice.uniform(15, 55)
+    return guests + _after_the_last_shift()
+
+
+def _stories() -> list[str]:
+    return (
         ["talks"] * 30
         + ["hangs up in the greeting"] * 6
         + ["hangs up while waiting"] * 7
@@ -64,54 +76,51 @@ def guest_list(seed: int) -> list[Guest]:
         + ["hangs up in mid-talk at once"] * 2
         + ["cannot speak"] * 2
     )
-    dice.shuffle(stories)
-    for number, story in enumerate(stories):
-        guest = Guest(rings_at=at, story=story, number=f"+3816412345{number:02d}")
-        guest.talks_for = dice.uniform(30, 150)
-        match story:
-            case "hangs up in the greeting":
-                guest.digit, guest.leaves_after = None, dice.uniform(0.5, 4)
-            case "hangs up while waiting":
-                guest.leaves_after = dice.uniform(15, 60)
-            case "hangs up at once while waiting":
-                guest.leaves_after = 3.0
-            case "hangs up while it rings":
-                guest.leaves_after = dice.uniform(4, 8)
-            case "presses nothing":
-                guest.digit = None
-            case "presses a wrong digit":
-                guest.digit = "5"
-            case "is in danger":
-                guest.digit = "9"
-            case "withholds the number":
-                guest.number = dice.choice(["anonymous", "+266696687", ""])
-            case "hangs up in mid-talk at once":
-                guest.talks_for = 2
-            case "cannot speak":
-                guest.talks_for = 60
-        guests.append(guest)
-        at += dice.uniform(15, 55)
-    # After the last shift no counsellor is there: one caller leaves a message, others do not.
-    guests.append(Guest(HOUR - 420, "finds nobody", leaves_after=90, number="+381641234590"))
-    guests.append(
+
+
+def _shape(guest: Guest, dice: random.Random) -> None:
+    """Make the caller do what the story says."""
+    match guest.story:
+        case "hangs up in the greeting":
+            guest.digit, guest.leaves_after = None, dice.uniform(0.5, 4)
+        case "hangs up while waiting":
+            guest.leaves_after = dice.uniform(15, 60)
+        case "hangs up at once while waiting":
+            guest.leaves_after = 3.0
+        case "hangs up while it rings":
+            guest.leaves_after = dice.uniform(4, 8)
+        case "presses nothing":
+            guest.digit = None
+        case "presses a wrong digit":
+            guest.digit = "5"
+        case "is in danger":
+            guest.digit = "9"
+        case "withholds the number":
+            guest.number = dice.choice(["anonymous", "+266696687", ""])
+        case "hangs up in mid-talk at once":
+            guest.talks_for = 2
+        case "cannot speak":
+            guest.talks_for = 60
+
+
+def _after_the_last_shift() -> list[Guest]:
+    """Return callers who find no counsellor: one leaves a message, others do not."""
+    return [
+        Guest(HOUR - 420, "finds nobody", leaves_after=90, number="+381641234590"),
         Guest(
             HOUR - 400,
             "leaves a message",
             leaves_after=120,
             message_seconds=14,
             number="+381641234591",
-        )
-    )
-    guests.append(
+        ),
         Guest(
             HOUR - 380,
             "is in danger and finds nobody",
             digit="9",
             leaves_after=60,
             number="+381641234592",
-        )
-    )
-    guests.append(
+        ),
         Guest(
             HOUR - 360,
             "asks to be called back",
@@ -124,9 +133,8 @@ def guest_list(seed: int) -> list[Guest]:
                 ("Što pre možemo", "3"),
                 ("Pozvaćemo te", ""),
             ),
-        )
-    )
-    return guests
+        ),
+    ]
 
 
 async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.demo.agencies import ENTRIES
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
-from app.practice.parties import Phone
+from app.practice.people import Phone
 from app.routing import queue
 from app.staff.audit import verify_chains
 from app.statistics.counting.reconcile import reconcile, unexplained
@@ -75,7 +75,8 @@ _ALWAYS = (
         "a counsellor talks with a child and has no contact to write in",
     ),
     (
-        "SELECT provider_sid FROM calls GROUP BY provider_sid HAVING count(*) > 1",
+        "SELECT provider_sid FROM calls WHERE provider_sid IS NOT NULL"
+        " GROUP BY provider_sid HAVING count(*) > 1",
         "1: one ring, several rows",
     ),
     (
@@ -164,7 +165,7 @@ def _phone_troubles(stage: Stage, leg: Leg) -> list[str]:
         begins = max(leg.created_at, other.created_at)
         # One that ended in the very instant in which the next began did not ring beside it.
         overlap = begins < min(leg.ended_at or now, other.ended_at or now)
-        if overlap and isinstance(leg.party, Phone) and leg.sid < other.sid:
+        if overlap and isinstance(leg.person, Phone) and leg.sid < other.sid:
             return [f"3: two legs to one counsellor at once ({leg.status}, {other.status})"]
     return []
 

@@ -12,17 +12,22 @@ from sqlalchemy import select
 
 from app.clock import Clock
 from app.demo.agencies import furnish
-from app.demo.stage import LINE, Counsellor, Stage, free_port
+from app.demo.children import SAID
+from app.demo.stage import API_KEY, LINE, Counsellor, Stage, free_port
 from app.jobs.transaction import transaction
+from app.practice import voices
 from app.practice.exchange import Number
-from app.practice.parties import Caller, Phone
+from app.practice.legs import Leg
+from app.practice.people import Caller, Phone
 from app.settings import Settings, with_generated_secrets
 from app.staff import accounts
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 
 NAME, PASSWORD = "ana", "plavi-telefon"
+# Where the calls of the person at the board ring if there is no sound for a telephone in the page.
+ANAS_PHONE = "+38164999000"
 # Simulated colleagues: one with a phone at home, two with browsers.
 COLLEAGUES = (("vera (phone)", "+38164999001"), ("boris", "browser"), ("mira", "browser"))
 
@@ -30,6 +35,7 @@ COLLEAGUES = (("vera (phone)", "+38164999001"), ("boris", "browser"), ("mira", "
 def run_live(url: str, folder: Path, port: int, clock: Clock) -> None:
     """Run until Ctrl-C."""
     rest_port = free_port()
+    sound = voices.available()
     settings = with_generated_secrets(
         Settings(
             data_dir=folder,
@@ -38,11 +44,18 @@ def run_live(url: str, folder: Path, port: int, clock: Clock) -> None:
             twilio_account_sid="AC" + "0" * 31 + "1",
             twilio_auth_token="practice-token",
             twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
+            practice_exchange=f"http://127.0.0.1:{rest_port}",
+            reach_own_network=True,
             wrap_up_seconds=20,
             long_wait_seconds=60,
+            telephone_signalling=f"ws://127.0.0.1:{rest_port}" if sound else None,
+            **API_KEY,
         )
     )
-    asyncio.run(_live(Stage(settings, clock, random.randrange(1 << 30)), rest_port))
+    stage = Stage(settings, clock, random.randrange(1 << 30))
+    if sound:
+        stage.addresses = voices.own_addresses()
+    asyncio.run(_live(stage, rest_port))
 
 
 async def _live(stage: Stage, rest_port: int) -> None:
@@ -56,7 +69,7 @@ async def _live(stage: Stage, rest_port: int) -> None:
         colleagues = await _furnish(stage)
         tasks = [asyncio.create_task(_colleague(stage, c)) for c in colleagues]
         tasks.append(asyncio.create_task(_children(stage)))
-        _say_what_to_do(stage.settings.public_url)
+        _say_what_to_do(stage)
         await stop.wait()
     finally:
         for task in tasks:
@@ -72,13 +85,24 @@ async def _live(stage: Stage, rest_port: int) -> None:
         print("\nThe demo has stopped. Its data is kept.", flush=True)
 
 
-def _say_what_to_do(url: str) -> None:
+_HEARD = """
+  Then click Available and allow the microphone (a headset is best). Calls ring on your board:
+  press Enter to accept, and you hear the child. Speak: the child answers when you are silent."""
+_NOT_HEARD = f"""
+  Then click Available. A telephone with the number {ANAS_PHONE} rings for you and is answered after
+  a few seconds, but you hear nothing: this machine has no sound for the practice exchange. Install
+  the extra `demo` (pip install "helpline[demo]") to talk with the children in your browser."""
+
+
+def _say_what_to_do(stage: Stage) -> None:
+    url = stage.settings.public_url
     print(
         f"\n  The board:  {url}\n"
-        f"  Sign in as  {NAME}   with password  {PASSWORD}\n\n"
-        "  Then click Available. Calls ring on your board: press A to accept, D to decline,\n"
-        "  H to hold, E to hang up, R when you are ready again. Colleagues take calls as well;\n"
-        "  some children give up, some press the danger key. Press Ctrl-C to stop.\n",
+        f"  Sign in as  {NAME}   with password  {PASSWORD}\n"
+        f"{_HEARD if stage.exchange.voices is not None else _NOT_HEARD}\n"
+        "  The letters D, H, M, E and R move to Decline, Hold, Mute, Hang up and Ready again;\n"
+        "  Enter presses. Colleagues take calls as well; some children give up, some press the\n"
+        "  danger key. Press Ctrl-C to stop.\n",
         flush=True,
     )
     with contextlib.suppress(webbrowser.Error):
@@ -105,9 +129,17 @@ async def _furnish(stage: Stage) -> list[Counsellor]:
     async with transaction(stage.ground, PROGRAM) as work:
         names = [name for name, _ in COLLEAGUES]
         people = list(await work.session.scalars(select(Staff).where(Staff.name.in_(names))))
+        me = await accounts.find_by_name(work.session, NAME)
+        assert me is not None
+        if stage.exchange.voices is not None:
+            me.endpoint_kind, me.endpoint = EndpointKind.BROWSER.value, None
+        else:
+            me.endpoint_kind, me.endpoint = EndpointKind.PHONE.value, ANAS_PHONE
+            stage.exchange.phones[ANAS_PHONE] = Phone(picks_up=4)
     colleagues = [Counsellor(stage, person) for person in people]
     for colleague in colleagues:
         await colleague.sign_in()
+        await colleague.start_telephone()
         await colleague.ask("PUT", "/me/presence", {"state": "available"})
     return colleagues
 
@@ -145,13 +177,17 @@ async def _children(stage: Stage) -> None:
 
 async def _child(stage: Stage, dice: random.Random) -> None:
     number = dice.choice(["anonymous", f"+3816412{dice.randrange(10**5):05d}"])
-    caller = Caller(message_seconds=dice.choice([0, 8]))
+    digit = dice.choices(["1", "2", "9", "5"], [60, 25, 8, 7])[0]
+    language = "en" if digit == "2" else "sr"
+    caller = Caller(
+        message_seconds=dice.choice([0, 8]), speech=dice.choice(SAID[language]), language=language
+    )
     leg = stage.ring(number, caller=caller)
     await stage.clock.sleep(dice.uniform(1, 6))
     if dice.random() < 0.12:
         await stage.exchange.hang_up(leg)
         return
-    stage.exchange.press(leg, dice.choices(["1", "2", "9", "5"], [60, 25, 8, 7])[0])
+    stage.exchange.press(leg, digit)
     patience, talk = dice.uniform(20, 180), dice.uniform(25, 120)
     waited = 0.0
     while waited < patience and stage.exchange.conferences.of_leg(leg) is None and not leg.over:
@@ -159,7 +195,19 @@ async def _child(stage: Stage, dice: random.Random) -> None:
         waited += 1
     if stage.exchange.conferences.of_leg(leg) is not None:
         await stage.clock.sleep(talk)
+    while _is_heard(stage, leg):
+        # A person talks with this child: the child says what they have to say.
+        await stage.clock.sleep(2)
     await stage.exchange.hang_up(leg)
+
+
+def _is_heard(stage: Stage, leg: Leg) -> bool:
+    """Return whether a child who has more to say talks with a person at a page."""
+    found, sound = stage.exchange.conferences.of_leg(leg), stage.exchange.voices
+    if found is None or sound is None or leg.sid not in sound.mouths:
+        return False
+    at_a_page = any(sid in sound.lines for sid in found[0].participants)
+    return at_a_page and not sound.mouths[leg.sid].finished
 
 
 def _show_messages(stage: Stage) -> None:

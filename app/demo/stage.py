@@ -7,12 +7,13 @@ everything settle in between: webhooks under way, jobs, matching. An hour takes 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import httpx2
+import jwt
 import psycopg
 import uvicorn
 from fastapi import FastAPI
@@ -20,28 +21,35 @@ from starlette.types import ASGIApp
 
 from app.calls.lines import add_line
 from app.clock import Clock, SteppedClock
+from app.database.topics import Topic
+from app.demo.idling import Idling
 from app.jobs.transaction import transaction
 from app.main import make_app
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
-from app.practice.parties import Caller
+from app.practice.people import Caller, Phone
 from app.practice.profiles import PROFILES
-from app.practice.rest import rest_app
+from app.practice.rest.app import rest_app
 from app.routing import queue
 from app.routing.rota.roster import add_shift
 from app.server import Server
 from app.settings import Settings
 from app.staff import accounts
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
-from app.telephony.provider.client import Provider
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.setup import Report, read_lines, set_up
 from app.web.access import COOKIE
+from app.web.connections import Limited
 from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 SOMLENG_ACCOUNT = "74d3ff4f-8ec2-4f9c-9d9a-1f2c1b7d0d2e"
 TOKEN = "practice-token"
+API_KEY: dict[str, Any] = {
+    "twilio_api_key_sid": "SK" + "0" * 31 + "1",
+    "twilio_api_key_secret": "practice-secret-practice-secret-1234",
+}
 LINE = "+38111116111"
 # In the future, so that a job is due only by the stage's clock, never by the real one.
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
@@ -57,6 +65,8 @@ class Served:
                 host="127.0.0.1",
                 port=port,
                 log_config=None,
+                http=Limited,
+                proxy_headers=False,
                 lifespan="on",
                 timeout_graceful_shutdown=2,
             )
@@ -88,6 +98,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def start_silent_telephone(
+    exchange: Exchange, client: httpx2.AsyncClient, base: str, cookie: str = ""
+) -> None:
+    """Register a telephone without sound for a signed-in person, as a page does with sound."""
+    headers = {"Cookie": cookie} if cookie else {}
+    page = {"page": "stage:1"}
+    asked = await client.post(f"{base}/board/telephone", json=page, headers=headers)
+    asked.raise_for_status()
+    claims = jwt.decode(asked.json()["token"], options={"verify_signature": False})
+    address = f"client:{claims['grants']['identity']}"
+    exchange.phones.setdefault(address, Phone(picks_up=0.3, presses=None))
+    said = {**page, "state": "ready"}
+    told = await client.post(f"{base}/board/telephone/state", json=said, headers=headers)
+    told.raise_for_status()
+
+
 class Counsellor:
     """A counsellor at a browser, who signs in and uses the JSON API."""
 
@@ -95,11 +121,49 @@ class Counsellor:
         self._stage, self.staff = stage, staff
         self.id: UUID = staff.id
         self._cookies: dict[str, str] = {}
+        self._has_telephone = False
 
     @property
     def cookie_header(self) -> str:
         """Return the cookie header that the counsellor's browser sends."""
         return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
+    @property
+    def address(self) -> str:
+        """Return the address at which the exchange rings the counsellor's browser."""
+        return f"client:{self.staff.identity}"
+
+    def plug_in(self) -> None:
+        """Register a telephone without sound at the exchange, as a page does with sound.
+
+        It picks up at once: a page does so for the call that its person has accepted.
+        """
+        phones = self._stage.exchange.phones
+        if self.address not in phones:
+            phones[self.address] = Phone(picks_up=0.3, presses=None)
+
+    async def start_telephone(self) -> None:
+        """Register a telephone without sound, and tell the server that it is ready."""
+        if (
+            self.staff.endpoint_kind != EndpointKind.BROWSER
+            or not self._stage.settings.has_page_telephones
+        ):
+            return
+        self.plug_in()
+        await self.tell_telephone("ready")
+
+    async def tell_telephone(self, state: str) -> None:
+        """Report a state of the telephone, as a page does."""
+        base = f"{self._stage.settings.public_url}/board/telephone"
+        headers, page = {"Cookie": self.cookie_header}, f"stage:{self.staff.id.hex}"
+        for path, body in (("", {"page": page}), ("/state", {"page": page, "state": state})):
+            answer = await self._stage.client.post(base + path, json=body, headers=headers)
+            answer.raise_for_status()
+        self._stage.ground.memory.forget("presence")
+
+    def unplug(self) -> None:
+        """Take the telephone away, as by closing the page."""
+        self._stage.exchange.phones.pop(self.address, None)
 
     async def sign_in(self) -> None:
         """Sign in with a session made directly: hashing a password takes a tenth of a second."""
@@ -115,8 +179,11 @@ class Counsellor:
         return await self._stage.client.request(method, url, json=body, headers=headers)
 
     async def be(self, state: str) -> None:
+        if not self._has_telephone:
+            self._has_telephone = True
+            await self.start_telephone()
         (await self.ask("PUT", "/me/presence", {"state": state})).raise_for_status()
-        self._stage.ground.memory.forget("presence")
+        self._stage.ground.memory.forget(Topic.PRESENCE)
         await self._stage.settle()
 
     async def presence(self) -> str:
@@ -152,6 +219,9 @@ class Counsellor:
 class Stage:
     """A running helpline with its exchange. Use `stage_on` to make one."""
 
+    # Where a browser finds the sound of the exchange.
+    addresses: Sequence[str] = ("127.0.0.1",)
+
     def __init__(self, settings: Settings, clock: Clock, seed: int) -> None:
         self.settings, self.clock = settings, clock
         profile = PROFILES[settings.telephony_platform]
@@ -159,13 +229,16 @@ class Stage:
         self.exchange = Exchange(clock, account, TOKEN, seed, profile)
         self.exchange.knobs.dice.seed(seed)
         self.exchange.calls_per_second = settings.calls_per_second
+        if settings.twilio_api_key_sid and settings.twilio_api_key_secret:
+            self.exchange.api_keys[settings.twilio_api_key_sid] = settings.twilio_api_key_secret
         # One client for all: making one costs more than a request.
-        self.client = httpx2.AsyncClient(trust_env=False, timeout=15)
+        self.client = httpx2.AsyncClient(trust_env=False, timeout=60)
         self.ground: Ground
         self.app: FastAPI
         self._server: Served | None = None
         self._rest: Served
         self._watch: psycopg.AsyncConnection[Any]
+        self._idling: Idling | None = None
 
     @property
     def stepped(self) -> SteppedClock:
@@ -176,6 +249,8 @@ class Stage:
 
     async def start(self, rest_port: int, *, with_server: bool = True) -> None:
         assert self.settings.database_url is not None
+        if self.settings.telephone_signalling is not None:
+            self.exchange.carry_sound(list(self.addresses))
         self._rest = Served(rest_app(self.exchange), rest_port)
         await self._rest.start()
         self._watch = await psycopg.AsyncConnection.connect(
@@ -264,8 +339,10 @@ class Stage:
     async def advance(self, seconds: float) -> None:
         """Let seconds go by on the clock, one due moment after the other."""
         until = self.clock.now() + timedelta(seconds=seconds)
+        self._idling = self._idling or Idling(self.stepped)
         while True:
             await self.settle()
+            await self._idling.leave_out(self.ground, self.app.state.worker, until)
             due = self.stepped.next_due()
             if due is None or due > until:
                 break
@@ -306,7 +383,7 @@ class Stage:
             fallback_url=f"{base}/telephony/voice/fallback",
             status_callback=f"{base}/telephony/status",
         )
-        self.ground.memory.forget("everything")
+        self.ground.memory.forget(Topic.EVERYTHING)
 
     async def add_counsellor(
         self,
@@ -337,7 +414,7 @@ class Stage:
             )
             if shift and may(role, Permission.TAKE_CALLS):
                 await add_shift(work, staff, recurrence=recurrence, **shift_values)
-        self.ground.memory.forget("everything")
+        self.ground.memory.forget(Topic.EVERYTHING)
         counsellor = Counsellor(self, staff)
         await counsellor.sign_in()
         if state is not None:
@@ -348,7 +425,7 @@ class Stage:
         """Do what `helpline telephony setup` does."""
         async with transaction(self.ground, PROGRAM) as work:
             numbers = await read_lines(work)
-        return await set_up(self.settings, Provider(self.settings), numbers)
+        return await set_up(self.settings, platform_of(self.settings), numbers)
 
     def ring(
         self, from_: str = "+381641234567", to: str = LINE, caller: Caller | None = None
@@ -376,10 +453,13 @@ async def stage_on(
     seed: int = 1,
     with_server: bool = True,
     platform: Literal["twilio", "somleng"] = "twilio",
+    sound: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
-    """Run a stage on a migrated database."""
+    """Run a stage on a migrated database. `sound`: telephones in pages ring, and can be heard."""
     port, rest_port = free_port(), free_port()
+    if sound:
+        settings["telephone_signalling"] = f"ws://127.0.0.1:{rest_port}"
     made = Settings(
         database_url=database_url,
         public_url=f"http://127.0.0.1:{port}",
@@ -389,8 +469,10 @@ async def stage_on(
         twilio_account_sid=ACCOUNT if platform == "twilio" else SOMLENG_ACCOUNT,
         twilio_auth_token=TOKEN,
         twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
+        practice_exchange=f"http://127.0.0.1:{rest_port}",
         twilio_timeout=settings.pop("twilio_timeout", 0.5),
-        **settings,
+        reach_own_network=settings.pop("reach_own_network", True),
+        **{**(API_KEY if platform == "twilio" else {}), **settings},
     )
     stage = Stage(made, clock or SteppedClock(MONDAY), seed)
     await stage.start(rest_port, with_server=with_server)

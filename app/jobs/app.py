@@ -4,29 +4,32 @@ import procrastinate
 from procrastinate import Blueprint
 
 from app.database.engine import for_libpq
+from app.jobs.names import Queue, Task
 
 # The longest that a job waits when its notification is missed, in seconds.
 POLL_SECONDS = 0.25
 # The queues, with how many of their jobs run at once. Jobs that wait for servers of others have
 # queues of their own, so that they never delay a job that rings a phone or records a breach.
-PLACES = {"default": 16, "mail": 6, "outside": 6, "numbers": 1}
-QUEUES = {
-    "referrals:send_mail": "mail",
-    "referrals:mail_notice": "mail",
-    "referrals:mail_staffing_alarm": "mail",
-    "routing:mail_alarm": "mail",
-    "contacts:mail_follow_up": "mail",
-    "contacts:mail_request": "mail",
-    "statistics:announce_report": "mail",
-    "referrals:deliver": "outside",
-    "referrals:make_counterpart": "outside",
-    "referrals:ask_counterpart": "outside",
-    "referrals:update_counterpart": "outside",
-    "referrals:end_counterpart": "outside",
+PLACES: dict[str, int] = {Queue.DEFAULT: 16, Queue.MAIL: 6, Queue.OUTSIDE: 6, Queue.NUMBERS: 1}
+QUEUES: dict[str, Queue] = {
+    Task.SEND_MAIL: Queue.MAIL,
+    Task.MAIL_NOTICE: Queue.MAIL,
+    Task.MAIL_STAFFING_ALARM: Queue.MAIL,
+    Task.MAIL_ALARM: Queue.MAIL,
+    Task.MAIL_FOLLOW_UP: Queue.MAIL,
+    Task.MAIL_REQUEST: Queue.MAIL,
+    Task.ANNOUNCE_REPORT: Queue.MAIL,
+    Task.MAIL_LINK: Queue.MAIL,
+    Task.DELIVER: Queue.OUTSIDE,
+    Task.SEND_PUSH: Queue.OUTSIDE,
+    Task.MAKE_AGENCY_CASE: Queue.OUTSIDE,
+    Task.ASK_AGENCY_CASE: Queue.OUTSIDE,
+    Task.UPDATE_AGENCY_CASE: Queue.OUTSIDE,
+    Task.END_AGENCY_CASE: Queue.OUTSIDE,
     # Long jobs on figures, one at a time.
-    "statistics:make_export": "numbers",
-    "statistics:keep_days": "numbers",
-    "statistics:send_report": "numbers",
+    Task.MAKE_EXPORT: Queue.NUMBERS,
+    Task.KEEP_DAYS: Queue.NUMBERS,
+    Task.SEND_REPORT: Queue.NUMBERS,
 }
 
 

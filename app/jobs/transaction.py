@@ -13,6 +13,7 @@ from app.database.bus import CHANNEL
 from app.database.engine import lost_a_race
 from app.database.quick import send
 from app.jobs.app import QUEUES
+from app.jobs.names import Queue
 from app.work import AT_ONCE, Actor, DeferredJob, Ground, Work
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def _written(work: Work) -> None:
 def _as_job(job: DeferredJob, work: Work) -> procrastinate.jobs.Job:
     return procrastinate.jobs.Job(
         id=None,
-        queue=QUEUES.get(job.task, "default"),
+        queue=QUEUES.get(job.task, Queue.DEFAULT).value,
         lock=None,
         queueing_lock=None,
         task_name=job.task,

@@ -15,9 +15,12 @@ from app.practice.conferences import Conferences
 from app.practice.interpreter import Interpreter
 from app.practice.knobs import Knobs
 from app.practice.legs import Ending, Leg
-from app.practice.parties import Caller, Heard, Phone
+from app.practice.people import Caller, Heard, Phone
 from app.practice.profiles import TWILIO, Profile
 from app.practice.rooms import Message, Recording, Room
+from app.practice.speech import SILENCE, Sound, read_wav
+from app.practice.switchboard import RingResult, Switchboard
+from app.practice.voices import Voices
 from app.practice.webhooks import Sender
 from app.practice.wire import Fields, Sids, rfc2822
 
@@ -28,6 +31,8 @@ _EVENT_OF = {"initiated": "initiated", "ringing": "ringing", "in-progress": "ans
 _RING_BUFFER = 5.0
 # How many calls an account may begin in a second, unless it has asked for more.
 CALLS_PER_SECOND = 1.0
+# The SIP code for a browser that is not there: "temporarily unavailable".
+_NOT_REGISTERED = 480
 # The length that is assumed for a sound that the exchange cannot measure, in seconds.
 _SOME_SOUND = 3.0
 
@@ -87,6 +92,10 @@ class Exchange:
         self.allows_flows = True
         # The length of each sound that a document plays, in seconds, by its address.
         self.sounds: dict[str, float] = {}
+        self._recorded: dict[str, Sound] = {}
+        # Only where sound is carried: see `carry_sound`.
+        self.voices: Voices | None = None
+        self.switchboard: Switchboard | None = None
         self.conferences = Conferences(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Callbacks that are held back until another one overtakes them.
@@ -109,7 +118,17 @@ class Exchange:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.switchboard is not None:
+            await self.switchboard.close()
         await self.sender.close()
+
+    def carry_sound(self, addresses: list[str] | None = None) -> None:
+        """Carry sound, and let pages register. It needs the extra `demo` and the real clock.
+
+        `addresses`: where a browser reaches this machine; 127.0.0.1 unless given.
+        """
+        self.voices = Voices(self, addresses)
+        self.switchboard = Switchboard(self, self.voices)
 
     def flow_url(self, sid: str) -> str:
         """Return the address of a flow, for use as a number's address."""
@@ -123,20 +142,30 @@ class Exchange:
 
     def ring(self, from_: str, to: str, caller: Caller | None = None) -> Leg:
         """Let a caller ring one of our numbers."""
-        number = self.numbers[to]
+        return self._ring(from_, to, caller, self.numbers[to])
+
+    def ring_at(
+        self, from_: str, to: str, caller: Caller, voice_url: str, status_callback: str
+    ) -> Leg:
+        """Let a caller ring given webhook addresses instead of one of our numbers."""
+        return self._ring(from_, to, caller, Number(voice_url, None, status_callback))
+
+    def _ring(self, from_: str, to: str, caller: Caller | None, number: Number) -> Leg:
         leg = Leg(
             sid=self.sids.new("CA"),
             account=self.account_sid,
             from_=from_,
             to=to,
             direction="inbound",
-            party=caller or Caller(),
+            person=caller or Caller(),
             created_at=self.clock.now(),
             status="ringing",
             status_callback=number.status_callback,
             fallback_url=number.fallback_url if self.profile.second_chances else None,
         )
         self.legs[leg.sid] = leg
+        if self.voices is not None:
+            self.voices.give_mouth(leg)
         leg.program = self.spawn(Interpreter(self, leg).run(number.voice_url))
         return leg
 
@@ -147,14 +176,16 @@ class Exchange:
 
     async def hang_up(self, leg: Leg) -> None:
         """Hang up a leg's phone."""
-        await self.end_leg(leg, "completed" if leg.answered_at else "no-answer", "party")
+        await self.end_leg(leg, "completed" if leg.answered_at else "no-answer", "person")
 
     def phone_at(self, address: str) -> Phone:
-        """Return the phone at an address; a browser's phone picks up by itself."""
-        if address not in self.phones:
-            known = address.startswith("client:")
-            self.phones[address] = Phone(picks_up=0.3, presses=None, unreachable=not known)
-        return self.phones[address]
+        """Return the phone at an address. An address where no phone is cannot be reached.
+
+        A browser has a telephone only while a page of its person is registered.
+        """
+        if address not in self.phones and address.startswith("client:"):
+            return Phone(unreachable=True)
+        return self.phones.setdefault(address, Phone(unreachable=True))
 
     # -- the life of a leg ----------------------------------------------------------------
 
@@ -256,6 +287,9 @@ class Exchange:
         hooks = list(reversed(leg.on_hang_up))
         self._stop_program(leg)
         self.set_status(leg, status)
+        if self.switchboard is not None and self.voices is not None:
+            await self.switchboard.end(leg)
+            await self.voices.forget(leg)
         for hook in hooks:
             await self._quietly(hook())
 
@@ -295,12 +329,15 @@ class Exchange:
             await self.clock.sleep(wait)
 
     async def _ring_out(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
-        phone = leg.party
+        phone = leg.person
         assert isinstance(phone, Phone)
         if leg.direction == "outbound-api" and self.profile.paced:
             await self._wait_for_slot()
         await self.clock.sleep(0.1)
         self.set_status(leg, "initiated")
+        if phone.unreachable and leg.to.startswith("client:"):
+            await self._ring_pages(leg, then)
+            return
         if phone.unreachable:
             await self.end_leg(leg, "failed", "never_answered")
             return
@@ -319,15 +356,32 @@ class Exchange:
         self.answer(leg)
         await then()
 
+    async def _ring_pages(self, leg: Leg, then: Callable[[], Awaitable[None]]) -> None:
+        """Ring the telephone in a person's page. Where no page is registered, nothing rings."""
+        result = RingResult.NO_PAGE
+        if self.switchboard is not None:
+            if self.switchboard.rings_at(leg):
+                self.set_status(leg, "ringing")
+            result = await self.switchboard.ring(leg, leg.timeout + _RING_BUFFER)
+        if result is RingResult.ANSWERED:
+            self.answer(leg)
+            await then()
+            return
+        if result is RingResult.NO_PAGE:
+            leg.sip_code = _NOT_REGISTERED
+        await self.end_leg(
+            leg, "busy" if result is RingResult.REJECTED else "no-answer", "never_answered"
+        )
+
     def _talks(self, phone: Phone) -> bool:
         """Return whether the phone is in a call and takes only one call at a time."""
         return self.profile.one_call_per_phone and any(
-            leg.party is phone and leg.answered_at and not leg.over for leg in self.legs.values()
+            leg.person is phone and leg.answered_at and not leg.over for leg in self.legs.values()
         )
 
     def plan_end_of_talk(self, leg: Leg) -> None:
         """Plan how a connected phone ends its talk: its line dies, or its owner hangs up."""
-        phone = leg.party
+        phone = leg.person
         if not isinstance(phone, Phone):
             return
         if phone.drops_after is not None and phone.drops > 0:
@@ -341,12 +395,12 @@ class Exchange:
         if dies:
             await self.let_die(leg)
         else:
-            await self.end_leg(leg, "completed", "party")
+            await self.end_leg(leg, "completed", "person")
 
     async def let_die(self, leg: Leg) -> None:
         """Break the line to a phone; neither side has hung up."""
         leg.sip_code = 408
-        await self.end_leg(leg, "failed", "party")
+        await self.end_leg(leg, "failed", "person")
 
     # -- sounds ---------------------------------------------------------------------------
 
@@ -357,7 +411,13 @@ class Exchange:
             if sound is None:
                 self.faults.append(f"a sound could not be played: {url}")
             self.sounds[url] = _seconds_of(sound or b"")
+            if self.voices is not None:
+                self._recorded[url] = read_wav(sound or b"")
         return self.sounds[url]
+
+    def recorded(self, url: str) -> Sound:
+        """Return a sound whose length was asked for, if sound is carried."""
+        return self._recorded.get(url, SILENCE)
 
     # -- messages -------------------------------------------------------------------------
 

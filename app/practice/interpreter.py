@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.practice.flows import FlowPlayer
 from app.practice.legs import Bridge, Leg
-from app.practice.parties import Caller, Phone
+from app.practice.people import Caller, Phone
 from app.practice.rooms import Participant, Room, Waiting
 from app.practice.twiml import IN_CONFERENCE_WAIT, IN_QUEUE, Verb
 from app.practice.webhooks import Answered, Unanswered
@@ -127,28 +127,51 @@ class Interpreter:
         with self._sounding():
             if verb.name == "Say":
                 self._leg.hears(verb.text, self._clock.now())
-                await self._clock.sleep(max(0.5, len(verb.text) / _SPEED))
+                await self._say(verb)
             else:
                 self._leg.hears(f"[{verb.text}]", self._clock.now())
                 for _ in range(int(verb.get("loop", "1"))):
-                    await self._clock.sleep(await self._x.length_of(verb.text))
+                    await self._play(verb.text)
+
+    async def _say(self, verb: Verb) -> None:
+        """Speak words for as long as that takes, aloud where sound is carried."""
+        voices, seconds = self._x.voices, None
+        if voices is not None:
+            seconds = await voices.say(self._leg, verb.text, verb.get("language"))
+        try:
+            await self._clock.sleep(seconds or max(0.5, len(verb.text) / _SPEED))
+        finally:
+            if voices is not None:
+                voices.hush(self._leg)
+
+    async def _play(self, url: str) -> None:
+        length = await self._x.length_of(url)
+        if self._x.voices is not None:
+            self._x.voices.play(self._leg, self._x.recorded(url))
+        try:
+            await self._clock.sleep(length)
+        finally:
+            if self._x.voices is not None:
+                self._x.voices.hush(self._leg)
 
     @contextlib.contextmanager
     def _sounding(self) -> Iterator[None]:
-        """Note that the party hears or says something while the block runs."""
+        """Note that the person hears or says something while the block runs."""
         began = self._clock.now()
+        self._leg.hears_since.append(began)
         try:
             yield
         finally:
+            self._leg.hears_since.remove(began)
             self._leg.heard_from.append((began, self._clock.now()))
 
     async def _gather(self, verb: Verb, url: str) -> Next | None:
         leg = self._leg
         while not leg.digits.empty():
             leg.digits.get_nowait()
-        if isinstance(leg.party, Phone) and leg.party.presses is not None:
+        if isinstance(leg.person, Phone) and leg.person.presses is not None:
             asked = " ".join(c.text for c in verb.children if c.name == "Say")
-            self._x.spawn(self._press_later(leg.party, asked))
+            self._x.spawn(self._press_later(leg.person, asked))
         digits = await self._digits(verb)
         action = verb.get("action") or url
         if not digits and not verb.flag("actionOnEmptyResult", False):
@@ -207,7 +230,7 @@ class Interpreter:
 
     async def _record(self, verb: Verb, url: str) -> Next | None:
         """Record a message. Silence is not recorded, and the next verb follows."""
-        leg, caller = self._leg, self._leg.party
+        leg, caller = self._leg, self._leg.person
         assert isinstance(caller, Caller)
         longest = int(verb.get("maxLength", "3600"))
         spoken = min(caller.message_seconds, longest)
@@ -395,7 +418,7 @@ class Interpreter:
             from_=verb.get("callerId") or leg.from_,
             to=noun.text,
             direction="outbound-dial",
-            party=self._x.phone_at(noun.text),
+            person=self._x.phone_at(noun.text),
             created_at=self._clock.now(),
             timeout=float(verb.get("timeout", "30")),
             parent=leg.sid,
@@ -407,38 +430,13 @@ class Interpreter:
                 over.set_result(None)
 
         async def lifted() -> None:
-            screen = Interpreter(self._x, child)
-            following = Next(noun.get("url")) if noun.get("url") else None
-            while following is not None:
-                document = await screen._fetch(following)
-                if document is None:
-                    await self._x.end_leg(child, "completed", "error")
-                    return
-                following = await screen.execute(document.verbs, document.url)
-                if child.over:
-                    return
-            leg.bridges.append(Bridge(child, self._clock.now()))
-            leg.story.append((self._clock.now(), "talks with a number that was dialled"))
-            self._x.plan_end_of_talk(child)
+            await self._screen_and_connect(child, noun.get("url"))
 
         async def hung_up() -> None:
             await self._x.end_leg(child, "completed" if child.answered_at else "canceled", "api")
-            said = dialled()
+            said = self._dial_result(child)
             if self._x.profile.second_chances:
                 await self._tell_action(action, said)
-
-        def dialled() -> Fields:
-            bridge = next((b for b in leg.bridges if b.other is child), None)
-            if bridge is not None:
-                bridge.until = bridge.until or self._clock.now()
-                seconds = int((bridge.until - bridge.since).total_seconds())
-                talked = ("DialCallDuration", str(seconds))
-                return [("DialCallSid", child.sid), ("DialCallStatus", "completed"), talked]
-            # Answered and never connected: the screening declined the call.
-            status = "no-answer" if child.status in ("completed", "canceled") else child.status
-            if not self._x.profile.second_chances:
-                return [("DialCallStatus", status)]
-            return [("DialCallSid", child.sid), ("DialCallStatus", status)]
 
         child.on_hang_up.append(ended)
         self._x.ring_out(child, lifted)
@@ -446,8 +444,38 @@ class Interpreter:
             await over
         if leg.over:
             return None
-        said = dialled()
+        said = self._dial_result(child)
         return Next(action, said) if action else None
+
+    async def _screen_and_connect(self, child: Leg, url: str | None) -> None:
+        """Let the dialled person hear a document; connect the two if it does not hang up."""
+        screen = Interpreter(self._x, child)
+        following = Next(url) if url else None
+        while following is not None:
+            document = await screen._fetch(following)
+            if document is None:
+                await self._x.end_leg(child, "completed", "error")
+                return
+            following = await screen.execute(document.verbs, document.url)
+            if child.over:
+                return
+        self._leg.bridges.append(Bridge(child, self._clock.now()))
+        self._leg.story.append((self._clock.now(), "talks with a number that was dialled"))
+        self._x.plan_end_of_talk(child)
+
+    def _dial_result(self, child: Leg) -> Fields:
+        """Return what the verb's action is told about the dialled leg, and end its bridge."""
+        bridge = next((b for b in self._leg.bridges if b.other is child), None)
+        if bridge is not None:
+            bridge.until = bridge.until or self._clock.now()
+            seconds = int((bridge.until - bridge.since).total_seconds())
+            talked = ("DialCallDuration", str(seconds))
+            return [("DialCallSid", child.sid), ("DialCallStatus", "completed"), talked]
+        # Answered and never connected: the screening declined the call.
+        status = "no-answer" if child.status in ("completed", "canceled") else child.status
+        if not self._x.profile.second_chances:
+            return [("DialCallStatus", status)]
+        return [("DialCallSid", child.sid), ("DialCallStatus", status)]
 
     async def confer(
         self,

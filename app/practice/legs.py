@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from app.practice.parties import Caller, Heard, Phone
+from app.practice.people import Caller, Heard, Phone
 
 Direction = Literal["inbound", "outbound-api", "outbound-dial"]
-Ending = Literal["party", "hangup", "ran_out", "api", "error", "rejected", "never_answered"]
+Ending = Literal["person", "hangup", "ran_out", "api", "error", "rejected", "never_answered"]
 
 TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
@@ -28,12 +28,12 @@ class Leg:
     from_: str
     to: str
     direction: Direction
-    party: Caller | Phone
+    person: Caller | Phone
     created_at: datetime
     status: str = "queued"
     answered_at: datetime | None = None
     ended_at: datetime | None = None
-    # How it ended, for tests: by the party, a document, the REST interface or a fault.
+    # How it ended, for tests: by the person, a document, the REST interface or a fault.
     ending: Ending | None = None
     sequence: int = 0
     status_callback: str | None = None
@@ -47,9 +47,11 @@ class Leg:
     digits: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
     # The story of the leg, in words.
     story: list[tuple[datetime, str]] = field(default_factory=list)
-    # When the party heard or said something: words, sounds, a ringing tone, a talk, a message of
+    # When the person heard or said something: words, sounds, a ringing tone, a talk, a message of
     # its own.
     heard_from: list[tuple[datetime, datetime]] = field(default_factory=list)
+    # When each sound that is still playing began.
+    hears_since: list[datetime] = field(default_factory=list)
     timeout: float = 60.0
     answered_by: str | None = None
     label: str = ""
@@ -73,22 +75,23 @@ class Leg:
 
     @property
     def heard(self) -> list[Heard]:
-        return self.party.heard
+        return self.person.heard
 
     def hears(self, text: str, at: datetime) -> None:
-        self.party.heard.append(Heard(at, text))
+        self.person.heard.append(Heard(at, text))
         self.story.append((at, f"hears: {text}"))
 
     def has_heard(self, words: str) -> bool:
-        """Return whether the party has heard these words, in any language."""
-        return any(words in heard.text for heard in self.party.heard)
+        """Return whether the person has heard these words, in any language."""
+        return any(words in heard.text for heard in self.person.heard)
 
     def silences(self, until: datetime, longest: float) -> list[tuple[datetime, float]]:
         """Return silences longer than `longest` seconds since the answer: when, how long."""
         if self.answered_at is None:
             return []
         found, at = [], self.answered_at
-        for begin, end in [*sorted(self.heard_from), (until, until)]:
+        sounding = [(began, until) for began in self.hears_since]
+        for begin, end in [*sorted([*self.heard_from, *sounding]), (until, until)]:
             quiet = (begin - at).total_seconds()
             if quiet > longest:
                 found.append((at, quiet))

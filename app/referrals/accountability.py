@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, text
 
 from app.referrals.states import LEFT, STAYED
+from app.words.pages import N_
 from app.work import Work
 
 # Printed beside the numbers, in every view and file.
@@ -66,7 +67,7 @@ WITH mine AS (
            (SELECT min(d.created_at) FROM deliveries d
             WHERE d.referral_id = a.referral_id AND d.agency_id = a.agency_id
               AND d.created_at >= a.offered_at AND d.tries > 0),
-           (SELECT p.asked_at FROM counterparts p WHERE p.recipient_id = a.id)
+           (SELECT p.asked_at FROM agency_cases p WHERE p.recipient_id = a.id)
          ) AS tried_at
   FROM recipients a JOIN referrals r ON r.id = a.referral_id
   WHERE NOT is_practice(r.call_id, r.contact_id)
@@ -143,7 +144,7 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
         found.append(
             Row(
                 code or "all",
-                row["name"] if code else "All agencies",
+                row["name"] if code else N_("All agencies"),
                 row["sector"] if code else "",
                 values,
                 _of(reasons, code),

@@ -14,6 +14,7 @@ from app.referrals.consent.rules import Addressee, fields_for, ground_for
 from app.referrals.deadlines import tracking
 from app.referrals.models import Agency, Disclosure, Recipient, Referral
 from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.work import Work
 
 # What names a child; left out where a code is used instead of the name.
@@ -71,7 +72,9 @@ async def disclose(
         staff_id=work.actor.staff_id,
     )
     if how not in MACHINES or not await _is_another_try(work, told):
-        await write_reading(work, "referral disclosed", f"referral:{referral.id}", to=agency.code)
+        await write_reading(
+            work, AuditLog.REFERRAL_DISCLOSED, f"referral:{referral.id}", to=agency.code
+        )
         work.session.add(told)
         await work.session.flush()
     opened = Opened(work, referral)

@@ -26,11 +26,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.contacts.models import Filled, found_by
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.definitions.risk import Urgency
+from app.outbox.rows import SentOnce
+from app.outbox.states import OF_REQUESTS
 from app.referrals.consent.rules import Basis
 from app.referrals.states import (
-    AttemptKind,
+    MESSAGES,
+    AgencyCaseState,
     AttemptResult,
     DeadlineKind,
+    DeliveryState,
     DispatchState,
     NoticeKind,
     OpenedHow,
@@ -321,14 +325,14 @@ class Recipient(Base):
     announced_at: Mapped[datetime | None]
 
 
-class Attempt(Base):
-    """One attempt to reach a person: committed as *sending* before anything is sent."""
+class Attempt(SentOnce, Base):
+    """One attempt to reach a person."""
 
     __tablename__ = "attempts"
     __table_args__ = (
-        one_of("kind", AttemptKind),
+        one_of("kind", MESSAGES),
         one_of("purpose", Purpose),
-        one_of("sending", ("wanted", "sending", "sent", "failed")),
+        one_of("sending", OF_REQUESTS),
         one_of("result", AttemptResult),
         UniqueConstraint("referral_id", "number"),
         Index("ix_attempts_open", "wanted_at", postgresql_where=text("ended_at IS NULL")),
@@ -353,14 +357,10 @@ class Attempt(Base):
     seconds: Mapped[int] = mapped_column(server_default="30")
     # How many children the attempt asks about.
     children: Mapped[int] = mapped_column(server_default="1")
-    sending: Mapped[str] = mapped_column(server_default="wanted")
     wanted_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     result: Mapped[str | None]
-    provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    asks: Mapped[int] = mapped_column(server_default="0")
     tries: Mapped[int] = mapped_column(server_default="0")
 
 
@@ -467,7 +467,7 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        one_of("state", ("waiting", "delivered", "dead")),
+        one_of("state", DeliveryState),
         UniqueConstraint("agency_id", "referral_id", "sequence"),
         Index("ix_deliveries_state", "state", "created_at"),
     )
@@ -500,11 +500,11 @@ class ReceivedEvent(Base):
     answer: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
-class Counterpart(Base):
+class AgencyCase(Base):
     """The case and referral in another case management system that stand for a recipient."""
 
-    __tablename__ = "counterparts"
-    __table_args__ = (one_of("state", ("wanted", "case_made", "referred", "refused", "ended")),)
+    __tablename__ = "agency_cases"
+    __table_args__ = (one_of("state", AgencyCaseState),)
 
     recipient_id: Mapped[UUID] = mapped_column(ForeignKey("recipients.id"), primary_key=True)
     # An id of ours, used as the id of their case, so that a repeat is recognised.

@@ -13,7 +13,8 @@ from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
 from app.paper import print_page
-from app.referrals.channels.telling import send_links
+from app.referrals.channels.links import send_links
+from app.referrals.channels.registry import writing_to
 from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclose, in_sections
 from app.referrals.models import Agency, Consent, Recipient, Referral
@@ -22,79 +23,14 @@ from app.referrals.replies import details
 from app.referrals.replies.answering import lock_recipient
 from app.referrals.scopes import lock_own
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
-from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState
-from app.referrals.trail import By, note
+from app.referrals.states import OVER, DeadlineKind, LogKind, Purpose, ReferralState
+from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff
+from app.words import direction, letters
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent / "data" / "referral.typ"
-_WORDS = {
-    "en": {
-        "by": "Referred by",
-        "reach": "Call us at once on",
-        "with": "Referred with",
-        "we": "For the helpline",
-        "title": "Referral {}",
-        "confidential": "Confidential: for {} only",
-        "printed": "Written confirmation, {}",
-        "to": "To",
-        "from": "From",
-        "urgency": "Urgency",
-        "service": "Asked for",
-        "opened": "Referred at",
-        "acknowledged": "Acknowledged at",
-        "due": "Due: {}",
-        "ground": "Basis for sharing",
-        "agreed": "Agreed by telephone",
-        "answer": "Reply of the receiving agency",
-        "received": "Received by",
-        "date": "Date",
-        "outcome": "Outcome",
-        "signature": "Signature",
-        "helpline": "Child helpline",
-        "acknowledge": "acknowledge",
-        "details": "open the details",
-        "team": "outreach team arrives",
-        "feedback": "feedback to the reporter",
-        "seen": "see the child",
-        "written": "written form",
-        "follow_up": "follow up",
-        "hand_over": "hand over",
-    },
-    "sr": {
-        "by": "Upućuje",
-        "reach": "Odmah nas zovite na",
-        "with": "Upućeno zajedno sa",
-        "we": "Za liniju",
-        "title": "Uput {}",
-        "confidential": "Poverljivo: samo za ustanovu {}",
-        "printed": "Pisana potvrda, {}",
-        "to": "Kome",
-        "from": "Od",
-        "urgency": "Hitnost",
-        "service": "Traži se",
-        "opened": "Upućeno",
-        "acknowledged": "Potvrđen prijem",
-        "due": "Rok: {}",
-        "ground": "Saopšteno po osnovu",
-        "agreed": "Dogovoreno telefonom",
-        "answer": "Odgovor ustanove",
-        "received": "Primio",
-        "date": "Datum",
-        "outcome": "Ishod",
-        "signature": "Potpis",
-        "helpline": "Dečja linija za pomoć",
-        "acknowledge": "potvrda prijema",
-        "details": "otvaranje podataka",
-        "team": "dolazak mobilnog tima",
-        "feedback": "povratna informacija",
-        "seen": "kontakt sa detetom",
-        "written": "pisana potvrda",
-        "follow_up": "praćenje",
-        "hand_over": "predaja",
-    },
-}
 
 
 async def confirm_in_writing(
@@ -114,12 +50,12 @@ async def confirm_in_writing(
     recipient = await lock_recipient(work, referral, referral.recipient_id)
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
-    if not (on_paper or agency.email or agency.sms):
+    if not (on_paper or writing_to(agency)):
         raise Conflict("The agency has no address for messages. Hand the form over on paper.")
     how = "written form on paper" if on_paper else "written form"
     page = await _page(work, referral, agency, recipient, how)
     if on_paper:
-        await details.note_opened(work, referral, recipient, "on paper")
+        await details.note_opened(work, referral, recipient, "on_paper")
     referral.written_at = referral.written_at or work.now
     await tracking.stop(work, referral, DeadlineKind.WRITTEN)
     if not on_paper:
@@ -128,8 +64,8 @@ async def confirm_in_writing(
     note(
         work,
         referral,
-        "written form",
-        By("by_hand", agency.code),
+        LogKind.WRITTEN_FORM,
+        By(Via.BY_HAND, agency.code),
         on_paper=on_paper,
         fields=len(page["fields"]),
     )
@@ -149,7 +85,7 @@ async def _page(
     work: Work, referral: Referral, agency: Agency, recipient: Recipient, how: str
 ) -> dict[str, Any]:
     language = language_for(agency.languages)
-    words = dict(_WORDS[language])
+    words = dict(letters(language, "referral_form"))
     zone = ZoneInfo(agency.timezone)
     answers = await disclose(work, referral, agency, recipient, how)
 
@@ -180,12 +116,13 @@ async def _page(
         (words["ground"], ground_words(language, basis)),
     ]
     due = (await tracking.deadlines_of(work, [referral.id])).get(referral.id, [])
-    head += [(words["due"].format(words[c.kind]), at(c.due_at)) for c in due]
-    words["confidential"] = words["confidential"].format(agency.name)
-    words["printed"] = words["printed"].format(at(work.now))
+    head += [(words["due"].format(what=words[c.kind]), at(c.due_at)) for c in due]
+    words["confidential"] = words["confidential"].format(agency=agency.name)
+    words["printed"] = words["printed"].format(at=at(work.now))
     return {
-        "title": words["title"].format(referral.code),
+        "title": words["title"].format(code=referral.code),
         "words": words,
+        "direction": direction(language),
         "head": [{"label": label, "value": value} for label, value in head],
         "sections": in_sections(work, referral, answers, language),
         "agreed": await _agreed(work, referral, agency, at),
@@ -199,7 +136,7 @@ async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> li
         select(RecordEvent)
         .where(
             RecordEvent.subject_id == referral.id,
-            RecordEvent.kind == "handed over",
+            RecordEvent.kind == LogKind.HANDED_OVER,
             RecordEvent.detail["agency"].astext == agency.code,
         )
         .order_by(RecordEvent.id)

@@ -19,10 +19,12 @@ from sqlalchemy import (
 )
 
 from app.calls.models import Call
-from app.contacts.models import CaseContact, Contact, RecordEvent
+from app.contacts.cases.models import CaseContact
+from app.contacts.consent.said import wish_in_words
+from app.contacts.models import Contact, RecordEvent
 from app.contacts.records import Opened, events_of, open_record, sheet_of
-from app.contacts.said import wish_in_words
 from app.database.quick import Question
+from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals.consent.consenting import given_of
@@ -31,9 +33,9 @@ from app.referrals.deadlines import tracking
 from app.referrals.disclosures import disclosures_of
 from app.referrals.models import (
     Agency,
+    AgencyCase,
     Attempt,
     Consent,
-    Counterpart,
     Deadline,
     Disclosure,
     Dispatch,
@@ -42,10 +44,11 @@ from app.referrals.models import (
     Referral,
 )
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import OVER, NoticeKind, ReferralState
-from app.referrals.trail import By, note
+from app.referrals.states import OVER, LogKind, NoticeKind, ReferralState
+from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -87,7 +90,7 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
     )
     if wanted.state is not None:
         if wanted.state not in set(ReferralState):
-            raise Invalid(f"The state is one of: {', '.join(ReferralState)}.")
+            raise Invalid("The state is one of: %(states)s.", states=list(ReferralState))
         statement = statement.where(Referral.state == wanted.state)
     elif wanted.over:
         statement = statement.where(Referral.state.in_(sorted(OVER)))
@@ -107,7 +110,7 @@ async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
     running = await tracking.deadlines_of(work, [r.id for r, _, _ in rows])
     if rows:
         ids = [str(referral.id) for referral, _, _ in rows]
-        await write_reading(work, "records listed", "referrals", ids=ids)
+        await write_reading(work, AuditLog.RECORDS_LISTED, "referrals", ids=ids)
     return [_line(r, agency, owner, running.get(r.id, [])) for r, agency, owner in rows]
 
 
@@ -133,7 +136,9 @@ async def referred_from(
         .where(which, reads_referral(staff))
         .order_by(Referral.opened_at)
     )
-    return [_line(r, agency, owner, []) for r, agency, owner in rows]
+    found = rows.all()
+    known = await tracking.deadlines_of(work, [r.id for r, _, _ in found]) if found else {}
+    return [_line(r, agency, owner, known.get(r.id, [])) for r, agency, owner in found]
 
 
 def _line(referral: Referral, agency: str | None, owner: str, known: list[Deadline]) -> Line:
@@ -159,10 +164,10 @@ class Story:
     disclosures: list[tuple[Disclosure, str]]
     dispatches: list[tuple[Dispatch, str, str]]
     notices: list[Notice]
-    counterparts: dict[UUID, Counterpart]
+    agency_cases: dict[UUID, AgencyCase]
     events: list[tuple[RecordEvent, str]]
-    names: dict[UUID, str]
     siblings: list[Referral]
+    names: dict[UUID, str] = field(default_factory=dict)
     contact_code: str = ""
     # The contact says in words who must not be told.
     wish_in_words: bool = False
@@ -179,84 +184,92 @@ class Story:
 
 async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     """Return a referral that the person may read; the reading is logged first. Raises NotFound."""
-    opened = await open_record(work, staff, Referral, referral_id, "referral read")
+    opened = await open_record(work, staff, Referral, referral_id, AuditLog.REFERRAL_READ)
     session, referral = work.session, opened.record
-    recipients = (
-        await session.execute(
-            select(Recipient, Agency)
-            .join(Agency, Agency.id == Recipient.agency_id)
-            .where(Recipient.referral_id == referral.id)
-            .order_by(Recipient.number)
-        )
-    ).all()
-    attempts = (
-        await session.execute(
-            select(Attempt, Agency.name)
-            .join(Agency, Agency.id == Attempt.agency_id)
-            .where(Attempt.referral_id == referral.id)
-            .order_by(Attempt.number)
-        )
-    ).all()
-    consents = (
-        await session.scalars(
-            select(Consent).where(Consent.referral_id == referral.id).order_by(Consent.number)
-        )
-    ).all()
-    dispatches = (
-        await session.scalars(
-            select(Dispatch).where(Dispatch.referral_id == referral.id).order_by(Dispatch.asked_at)
-        )
-    ).all()
-    notices = (
-        await session.scalars(
-            select(Notice).where(Notice.referral_id == referral.id).order_by(Notice.at)
-        )
-    ).all()
-    counterparts = (
-        await session.scalars(
-            select(Counterpart).where(Counterpart.recipient_id.in_([a.id for a, _ in recipients]))
-        )
-    ).all()
-    events = await events_of(opened)
-    siblings = (
-        await session.scalars(
-            select(Referral).where(
-                Referral.opened_together == referral.opened_together,
-                Referral.id != referral.id,
-                reads_referral(staff),
-            )
-        )
-    ).all()
-    contact_code, in_words = "", False
+    recipients, attempts = await _asked_agencies(work, referral)
+    consents = await session.scalars(
+        select(Consent).where(Consent.referral_id == referral.id).order_by(Consent.number)
+    )
+    said = [
+        (c, opened.words(c.words_sealed, table="consents", column="words_sealed", row=c.id))
+        for c in consents
+    ]
+    dispatches = await session.scalars(
+        select(Dispatch).where(Dispatch.referral_id == referral.id).order_by(Dispatch.asked_at)
+    )
+    notices = await session.scalars(
+        select(Notice).where(Notice.referral_id == referral.id).order_by(Notice.at)
+    )
+    story = Story(
+        opened,
+        deadlines=(await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
+        recipients=recipients,
+        attempts=attempts,
+        consents=said,
+        disclosures=await disclosures_of(work, referral),
+        dispatches=[(d, _place(opened, d), _words(opened, d)) for d in dispatches],
+        notices=list(notices),
+        agency_cases=await _agency_cases(work, recipients),
+        events=await events_of(opened),
+        siblings=await _siblings(work, staff, referral),
+        agencies={agency.code: agency.name for _, agency in recipients},
+        given=await given_of(work, referral),
+    )
+    story.names = await names_of(work, _people(story))
     if referral.contact_id is not None:
         contact = await session.get(Contact, referral.contact_id, populate_existing=True)
         assert contact is not None
-        contact_code, in_words = contact.code, wish_in_words(contact, sheet_of(work, contact))
-    people = {e.staff_id for e, _ in events if e.staff_id}
-    people |= {c.staff_id for c in consents if c.staff_id} | {referral.owner_id}
-    people |= {n.seen_by for n in notices if n.seen_by}
-    people |= {referral.recall_wanted_by} if referral.recall_wanted_by else set()
-    return Story(
-        opened,
-        (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
-        [(a, g) for a, g in recipients],
-        [(r, name) for r, name in attempts],
-        [
-            (c, opened.words(c.words_sealed, table="consents", column="words_sealed", row=c.id))
-            for c in consents
-        ],
-        await disclosures_of(work, referral),
-        [(d, _place(opened, d), _words(opened, d)) for d in dispatches],
-        list(notices),
-        {c.recipient_id: c for c in counterparts},
-        events,
-        await names_of(work, people),
-        list(siblings),
-        contact_code,
-        in_words,
-        {g.code: g.name for _, g in recipients},
-        await given_of(work, referral),
+        story.contact_code = contact.code
+        story.wish_in_words = wish_in_words(contact, sheet_of(work, contact))
+    return story
+
+
+async def _asked_agencies(
+    work: Work, referral: Referral
+) -> tuple[list[tuple[Recipient, Agency]], list[tuple[Attempt, str]]]:
+    """Return the recipients of a referral, and the attempts to reach them, in their order."""
+    recipients = await work.session.execute(
+        select(Recipient, Agency)
+        .join(Agency, Agency.id == Recipient.agency_id)
+        .where(Recipient.referral_id == referral.id)
+        .order_by(Recipient.number)
     )
+    attempts = await work.session.execute(
+        select(Attempt, Agency.name)
+        .join(Agency, Agency.id == Attempt.agency_id)
+        .where(Attempt.referral_id == referral.id)
+        .order_by(Attempt.number)
+    )
+    return [(one, agency) for one, agency in recipients], [(one, name) for one, name in attempts]
+
+
+async def _agency_cases(
+    work: Work, recipients: list[tuple[Recipient, Agency]]
+) -> dict[UUID, AgencyCase]:
+    ids = [recipient.id for recipient, _ in recipients]
+    rows = await work.session.scalars(select(AgencyCase).where(AgencyCase.recipient_id.in_(ids)))
+    return {row.recipient_id: row for row in rows}
+
+
+async def _siblings(work: Work, staff: Staff, referral: Referral) -> list[Referral]:
+    """Return the referrals opened together with this one that the person may see."""
+    rows = await work.session.scalars(
+        select(Referral).where(
+            Referral.opened_together == referral.opened_together,
+            Referral.id != referral.id,
+            reads_referral(staff),
+        )
+    )
+    return list(rows)
+
+
+def _people(story: Story) -> set[UUID]:
+    """Return the staff whose names the page shows."""
+    referral = story.opened.record
+    people = {event.staff_id for event, _ in story.events} | {c.staff_id for c, _ in story.consents}
+    people |= {notice.seen_by for notice in story.notices}
+    people |= {referral.owner_id, referral.recall_wanted_by}
+    return {one for one in people if one is not None}
 
 
 def _place(opened: Opened[Any], row: Dispatch) -> str:
@@ -309,14 +322,14 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
         raise Conflict("You wrote this. A second person has to see it.")
     if notice.kind == NoticeKind.OVERRIDE and notice.seen_at is None:
         await lock_referral(work, referral.id)
-        note(work, referral, "override seen", By("by_hand"))
+        note(work, referral, LogKind.OVERRIDE_SEEN, By(Via.BY_HAND))
     await work.session.execute(
         update(Notice)
         .where(Notice.id == notice_id, Notice.seen_at.is_(None))
         .values(seen_at=work.now, seen_by=staff.id)
         .execution_options(synchronize_session=False)
     )
-    work.announce("notices")
+    work.announce(Topic.NOTICES)
 
 
 async def counts(work: Work, staff: Staff) -> dict[str, int]:

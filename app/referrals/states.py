@@ -38,6 +38,64 @@ class ReferralEvent(StrEnum):
     LAPSE = "lapse"
 
 
+class LogKind(StrEnum):
+    """What a line of a referral's log says, besides the events that change its state.
+
+    Stored for good: a code is never changed. Its words are in `app/dashboard/referral_views.py`.
+    """
+
+    OPENED = "opened"
+    OWNER = "owner"
+    CONFIRMED = "confirmed"
+    QUESTION = "question"
+    ANSWER = "answer"
+    WRITTEN_FORM = "written_form"
+    RECALL_WANTED = "recall_wanted"
+    HANDED_OVER = "handed_over"
+    OVERRIDE_SEEN = "override_seen"
+    JOINED_THE_LIVE_CALL = "joined_the_live_call"
+    NO_OTHER_AGENCY = "no_other_agency"
+    WANTS_TO_BE_CALLED_BACK = "wants_to_be_called_back"
+    TEAM_ASKED_FOR = "team_asked_for"
+    TEAM_ON_THE_WAY = "team_on_the_way"
+    TEAM_ARRIVED = "team_arrived"
+    TEAM_SEEN = "team_seen"
+    TEAM_DONE = "team_done"
+    TEAM_CALLED_OFF = "team_called_off"
+    FEEDBACK_GIVEN = "feedback_given"
+    HANDED_OVER_BY_THE_HOUSE = "handed_over_by_the_house"
+    REJECTED_TOO = "rejected_too"
+    TAKEN_OUT_OF_THE_LIVE_CALL = "taken_out_of_the_live_call"
+    CODE_ASKED_FOR = "code_asked_for"
+    LINK_ASKED_FOR = "link_asked_for"
+    DETAILS_OPENED = "details_opened"
+    UPDATE_ANNOUNCED = "update_announced"
+    DETAILS_SENT = "details_sent"
+    NOT_TO_THE_FAMILY_FIRST = "not_to_the_family_first"
+    ASKED_NO_LONGER = "asked_no_longer"
+    WITHDRAWAL_TO_BE_DECIDED = "withdrawal_to_be_decided"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_OVERRIDDEN = "consent_overridden"
+    RINGS = "rings"
+    RUNG = "rung"
+    MESSAGES_WANTED = "messages_wanted"
+    NO_AGENCY_LEFT = "no_agency_left"
+    AROUND_AGAIN = "around_again"
+    DEADLINE_MISSED = "deadline_missed"
+    URGENCY_CHANGED = "urgency_changed"
+    EVENT_UNDELIVERABLE = "event_undeliverable"
+    EVENT_DELIVERED = "event_delivered"
+    UPDATE_REFUSED_BY_THEIR_SYSTEM = "update_refused_by_their_system"
+    NOT_TAKEN_BACK_AT_THEIR_SYSTEM = "not_taken_back_at_their_system"
+    REFUSED_BY_THEIR_SYSTEM = "refused_by_their_system"
+    HANDED_TO_THEIR_SYSTEM_AGAIN = "handed_to_their_system_again"
+    THEIR_SYSTEM_UPDATED = "their_system_updated"
+    TAKEN_BACK_AT_THEIR_SYSTEM = "taken_back_at_their_system"
+    HANDED_TO_THEIR_SYSTEM = "handed_to_their_system"
+    ANSWERED_TOO_LATE = "answered_too_late"
+    STATUS_THERE = "status_there"
+
+
 _S, _E = ReferralState, ReferralEvent
 
 # Offered to an agency that has not replied.
@@ -220,10 +278,53 @@ NOT_HELPED = frozenset(
 )
 
 
-class AttemptKind(StrEnum):
+class ChannelKind(StrEnum):
+    """The ways to an agency; `app/referrals/channels` has a folder for each."""
+
     PHONE = "phone"
     SMS = "sms"
     EMAIL = "email"
+    WEBHOOK = "webhook"
+    PRIMERO = "primero"
+
+
+# By these a person is reached: each call or message is an attempt.
+MESSAGES = (ChannelKind.PHONE, ChannelKind.SMS, ChannelKind.EMAIL)
+
+
+class AgencyEvent(StrEnum):
+    """What an agency's program is told, or tells us."""
+
+    OFFERED = "referral.offered"
+    UPDATED = "referral.updated"
+    ACKNOWLEDGED = "referral.acknowledged"
+    ACCEPTED = "referral.accepted"
+    REJECTED = "referral.rejected"
+    PROGRESS = "referral.progress"
+    COMPLETED = "referral.completed"
+    QUESTION = "referral.question"
+    TEAM_ASKED_FOR = "referral.team_asked_for"
+    RECALLED = "referral.recalled"
+    WITHDRAWN = "referral.withdrawn"
+
+
+class DeliveryState(StrEnum):
+    """How far an event to an agency's program is."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    # A person has to look at it.
+    DEAD = "dead"
+
+
+class AgencyCaseState(StrEnum):
+    """How far a case in another case management system is."""
+
+    WANTED = "wanted"
+    CASE_MADE = "case_made"
+    REFERRED = "referred"
+    REFUSED = "refused"
+    ENDED = "ended"
 
 
 class Purpose(StrEnum):
@@ -250,7 +351,7 @@ class AttemptResult(StrEnum):
     NO_ANSWER = "no_answer"
     BUSY = "busy"
     MACHINE = "machine"
-    NO_KEY = "nobody_pressed_a_key"
+    NO_KEY = "no_key_pressed"
     # Key 1 was pressed, but not the second key, which only the agency has a reason to press.
     NOT_CONFIRMED = "not_confirmed"
     UNREACHABLE = "unreachable"
@@ -295,7 +396,7 @@ class NoticeKind(StrEnum):
     CALL_BACK = "call_back"
     QUESTION = "question"
     REJECTED = "rejected"
-    NOBODY_LEFT = "nobody_left"
+    NO_AGENCY_LEFT = "no_agency_left"
     WRONG_SERVICE = "wrong_service"
     # A duty phone is a wrong number: the directory has to be corrected.
     WRONG_NUMBER = "wrong_number"
@@ -311,3 +412,5 @@ class NoticeKind(StrEnum):
     DANGER_UNANSWERED = "danger_unanswered"
     # The escalation has reached our own people on call.
     ESCALATED = "escalated"
+    # Where the agency is reached changes, or is to change.
+    ADDRESS_CHANGES = "address_changes"

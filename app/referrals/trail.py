@@ -2,30 +2,44 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
 from app.contacts.records import note_event
+from app.database.topics import Topic
 from app.definitions.risk import Urgency
-from app.errors import Conflict
+from app.errors import Code, Conflict
+from app.jobs.names import Task
 from app.referrals.models import Notice, Referral
-from app.referrals.states import TRANSITIONS, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.states import TRANSITIONS, LogKind, NoticeKind, ReferralEvent, ReferralState
 from app.work import Work
 
-Channel = Literal["phone", "link", "machine", "primero", "by_hand", "program"]
+
+class Via(StrEnum):
+    """By which way something was said."""
+
+    PHONE = "phone"
+    LINK = "link"
+    # A signed event of the agency's own program.
+    SYSTEM = "machine"
+    PRIMERO = "primero"
+    # A member of our staff wrote it down.
+    BY_HAND = "by_hand"
+    PROGRAM = "program"
 
 
 @dataclass(frozen=True)
 class By:
     """Who caused an event, and by which channel: a person at an agency, our staff, the program."""
 
-    how: Channel
+    how: Via
     agency: str = ""
     # The name that the person at the agency gave; sealed in the log.
     name: str = ""
 
 
-PROGRAM_ITSELF = By("program")
+PROGRAM_ITSELF = By(Via.PROGRAM)
 # How long a notice waits for the owner before the supervisors get it.
 _IMMEDIATE, _OTHERWISE = timedelta(minutes=5), timedelta(hours=2)
 
@@ -35,7 +49,13 @@ class NotPossible(Conflict):
 
 
 def note(
-    work: Work, referral: Referral, kind: str, by: By, *, words: str | None = None, **detail: Any
+    work: Work,
+    referral: Referral,
+    kind: LogKind | ReferralEvent,
+    by: By,
+    *,
+    words: str | None = None,
+    **detail: Any,
 ) -> None:
     """Append to the log of a locked referral."""
     more = {"agency": by.agency} if by.agency else {}
@@ -46,10 +66,10 @@ def note(
         referral.id,
         kind,
         words=spoken or None,
-        how=by.how,
+        how=by.how.value,
         **{**more, **detail},
     )
-    work.announce("referrals")
+    work.announce(Topic.REFERRALS)
 
 
 def move(
@@ -66,14 +86,16 @@ def move(
     after = TRANSITIONS.get((before, event))
     if after is None:
         raise NotPossible(
-            f"A referral that is {before.value.replace('_', ' ')} cannot "
-            f"{event.value.replace('_', ' ')}. Reload it: its state may have changed."
+            "This is not possible now: %(event)s. The referral is %(state)s. Reload it: its "
+            "state may have changed.",
+            state=Code(before),
+            event=Code(event),
         )
     referral.state = after.value
     note(
         work,
         referral,
-        event.value,
+        event,
         by,
         words=words,
         **{"from": before.value, "to": after.value, **detail},
@@ -107,11 +129,11 @@ def tell_house(
         author_id=author,
     )
     work.session.add(notice)
-    work.announce("notices")
+    work.announce(Topic.NOTICES)
     if for_whom == "owner":
         # An owner who has gone home does not see it: then a supervisor has to.
         wait = _IMMEDIATE if referral.urgency == Urgency.IMMEDIATE else _OTHERWISE
-        work.defer("referrals:escalate_notice", delay=wait, notice_id=str(notice.id))
+        work.defer(Task.ESCALATE_NOTICE, delay=wait, notice_id=str(notice.id))
     elif work.settings.smtp_url is not None:
-        work.defer("referrals:mail_notice", notice_id=str(notice.id))
+        work.defer(Task.MAIL_NOTICE, notice_id=str(notice.id))
     return notice

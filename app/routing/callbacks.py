@@ -13,31 +13,24 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Line
 from app.calls.speech import LineScript
-from app.calls.states import CallEvent, CallState
+from app.calls.states import Direction
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
-from app.jobs.transaction import transaction
-from app.routing import offers
+from app.jobs.names import Task
 from app.routing.models import Offer
-from app.routing.plan import CALLBACK_PRIORITY, read_plan
-from app.routing.rota import roster
+from app.routing.plan import read_plan
+from app.routing.rota import staffing
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.audit import write_entry
-from app.staff.models import Staff
-from app.staff.roles import Permission, may
-from app.work import PROGRAM, Ground, Work
+from app.staff.log_kinds import AuditLog
+from app.work import Work
 
-TRIES = 3
-# The pause between two attempts on one day.
-_PAUSE = timedelta(minutes=20)
-# An outbound call that no counsellor takes within this time is postponed.
-_IN_QUEUE = timedelta(minutes=30)
 _LONGEST = timedelta(days=30)
-# The prefix that stands for the provider's id until the caller's phone is rung.
-NOT_RUNG = "callback-"
 
 
 class CallbackState(StrEnum):
@@ -94,7 +87,7 @@ class Callback(Base):
     window_from: Mapped[datetime]
     window_until: Mapped[datetime]
     # The end of the first window. The window may move; this value does not.
-    promised_until: Mapped[datetime]
+    first_due_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
     tries: Mapped[int] = mapped_column(server_default="0")
     # `soon` follows the rota; a time that the child chose does not.
@@ -137,7 +130,7 @@ class Said(StrEnum):
 
     REACHED = "reached"
     NOT_REACHED = "not_reached"
-    SOMEBODY_ELSE = "somebody_else"
+    ANOTHER_PERSON = "another_person"
 
 
 async def window_for(
@@ -147,7 +140,7 @@ async def window_for(
     if slot is not Slot.SOON:
         return window_of(slot, work.now, line.timezone)
     plan = read_plan(line.plan)
-    at = await roster.next_staffed(work, line, language)
+    at = await staffing.next_staffed(work, line, language)
     if at is None:
         # The rota is empty for the next days: take the line's own hours.
         return window_of(Slot.TOMORROW, work.now, line.timezone)
@@ -180,9 +173,8 @@ async def agree(
     begins, ends = window
     if not begins < ends or ends <= work.now or begins > work.now + _LONGEST:
         raise Invalid("Choose a time within the next thirty days that ends after it begins.")
-    assert call.caller_key is not None
-    assert call.caller_number_sealed is not None
-    making = await work.session.scalar(
+    soon = "soon" if slot is Slot.SOON else "chosen"
+    row = await work.session.scalar(
         select(Callback)
         .where(
             Callback.caller_key == call.caller_key,
@@ -190,25 +182,48 @@ async def agree(
         )
         .with_for_update()
     )
-    soon = "soon" if slot is Slot.SOON else "chosen"
-    if making is not None:
+    if row is not None:
         # An earlier call-back is being made. If it does not reach the caller, this wish counts.
-        making.who, making.window_from, making.window_until = who.value, begins, ends
-        if making.state == CallbackState.SPOKEN:
-            # The earlier call-back has reached a person; this is a new one.
-            making.promised_until = ends
-        making.slot = soon
-        if making.state == CallbackState.SPOKEN:
-            making.state, making.talked_by = CallbackState.AGREED.value, None
-            making.tries, making.passes = 0, 0
-            making.next_at = max(begins, work.now)
-        call.asked_back = True
-        await record.record(
-            work, call, "callback_agreed", callback_id=str(making.id), who=who.value
-        )
-        await record.restate(work, call, "a call-back was agreed")
-        work.announce("callbacks")
-        return making
+        _change(work, row, who, window, soon)
+    else:
+        row = await _replace(work, call, who, window, soon)
+    call.asked_back = True
+    await record.record(
+        work,
+        call,
+        CallLog.CALLBACK_AGREED,
+        callback_id=str(row.id),
+        who=who.value,
+        window_from=begins.isoformat(),
+        window_until=ends.isoformat(),
+    )
+    await record.restate(work, call, Cause.CALLBACK_AGREED)
+    work.announce(Topic.CALLBACKS)
+    return row
+
+
+def _change(
+    work: Work, row: Callback, who: Who, window: tuple[datetime, datetime], slot: str
+) -> None:
+    """Give a call-back that is being made another time."""
+    row.who, row.slot = who.value, slot
+    row.window_from, row.window_until = window
+    if row.state == CallbackState.SPOKEN:
+        # The earlier call-back has reached a person; this is a new one.
+        row.first_due_until = row.window_until
+        row.state, row.talked_by = CallbackState.AGREED.value, None
+        row.tries, row.passes = 0, 0
+        row.next_at = max(row.window_from, work.now)
+
+
+async def _replace(
+    work: Work, call: Call, who: Who, window: tuple[datetime, datetime], slot: str
+) -> Callback:
+    """Cancel what was agreed with the number before, and store a new call-back."""
+    assert call.caller_key is not None
+    assert call.caller_number_sealed is not None
+    assert call.line_id is not None
+    begins, ends = window
     number = work.keys.open(
         call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
     )
@@ -228,213 +243,20 @@ async def agree(
         who=who.value,
         window_from=begins,
         window_until=ends,
-        promised_until=ends,
+        first_due_until=ends,
         state=CallbackState.AGREED.value,
         tries=0,
-        slot=soon,
+        slot=slot,
         next_at=max(begins, work.now),
         agreed_at=work.now,
         made_by=work.actor.staff_id,
     )
     work.session.add(row)
     await work.session.flush()
-    call.asked_back = True
-    await record.record(
-        work,
-        call,
-        "callback_agreed",
-        callback_id=str(row_id),
-        who=who.value,
-        window_from=begins.isoformat(),
-        window_until=ends.isoformat(),
-    )
-    await record.restate(work, call, "a call-back was agreed")
-    work.announce("callbacks")
     return row
 
 
-async def open_due(ground: Ground) -> int:
-    """Put the call-backs that are due into the queue. Return how many were due."""
-    async with transaction(ground, PROGRAM) as work:
-        rows = await work.session.scalars(
-            select(Callback)
-            .where(Callback.state == CallbackState.AGREED, Callback.next_at <= work.now)
-            .order_by(Callback.next_at)
-            .limit(100)
-            .with_for_update(skip_locked=True)
-        )
-        due = list(rows.all())
-        for row in due:
-            if row.window_until <= work.now:
-                await _passed(work, row)
-            elif row.slot == "soon" and not await _may_ring_now(work, row):
-                await _move_on(work, row)
-            else:
-                await _put_in_queue(work, row)
-        stale = await work.session.scalars(
-            select(Call.id).where(
-                Call.direction == "outbound",
-                Call.state == CallState.QUEUED,
-                Call.provider_sid.like(NOT_RUNG + "%"),
-                Call.queued_at < work.now - _IN_QUEUE,
-            )
-        )
-        late = list(stale)
-    for call_id in late:
-        async with transaction(ground, PROGRAM) as work:
-            call = await record.lock_call(work, call_id)
-            if CallState(call.state) is CallState.QUEUED:
-                await offers.end_call(work, call, ended_by="program")
-    return len(due)
-
-
-async def _put_in_queue(work: Work, row: Callback) -> None:
-    assert row.number_sealed is not None
-    number = work.keys.open(
-        row.number_sealed, table="callbacks", column="number_sealed", row=row.id
-    )
-    call_id = uuid4()
-    call = Call(
-        id=call_id,
-        provider_sid=f"{NOT_RUNG}{call_id}",
-        line_id=row.line_id,
-        state=CallState.GREETING.value,
-        language=row.language,
-        caller_kind="e164",
-        caller_key=row.caller_key,
-        caller_number_sealed=work.keys.seal(
-            number, table="calls", column="caller_number_sealed", row=call_id
-        ),
-        direction="outbound",
-        callback_id=row.id,
-        opened_at=work.now,
-        queued_at=work.now,
-        heard_at=work.now,
-        entries=1,
-        priority=CALLBACK_PRIORITY,
-    )
-    work.session.add(call)
-    await work.session.flush()
-    await work.session.refresh(call)
-    await record.move(work, call, CallEvent.ENTER_QUEUE, language=row.language)
-    row.state = CallbackState.TRYING.value
-    work.announce("callbacks")
-
-
-async def _passed(work: Work, row: Callback) -> None:
-    """Move a missed window to the next one; after three of them a person decides."""
-    row.passes += 1
-    if row.passes >= TRIES:
-        await _give_up(work, row)
-    else:
-        await _move_on(work, row)
-
-
-async def _move_on(work: Work, row: Callback) -> None:
-    """Move a call-back on: to the next time on the rota, or to the same time on the next day."""
-    line = await lines.line_of_id(work, row.line_id)
-    if row.slot == "soon" and line is not None:
-        row.window_from, row.window_until = await window_for(work, Slot.SOON, line, row.language)
-        row.next_at = row.window_from
-    else:
-        _later(row, work.now)
-
-
-async def _may_ring_now(work: Work, row: Callback) -> bool:
-    """Return whether it is day and a counsellor is on the rota."""
-    line = await lines.line_of_id(work, row.line_id)
-    if line is None:
-        return True
-    if read_plan(line.plan).is_night(work.now, ZoneInfo(line.timezone)):
-        return False
-    at = await roster.next_staffed(work, line, row.language)
-    return at is not None and at <= work.now
-
-
-async def _give_up(work: Work, row: Callback) -> None:
-    """Leave the call-back to a person. The number is kept until that person has decided."""
-    row.state, row.done_at = CallbackState.GIVEN_UP.value, work.now
-    work.announce("callbacks")
-
-
-def _later(row: Callback, now: datetime) -> None:
-    """Move the window to the same time on the next day on which it is not over."""
-    while row.window_until <= now:
-        row.window_from += timedelta(days=1)
-        row.window_until += timedelta(days=1)
-    row.next_at = max(row.window_from, now)
-
-
-async def after_try(work: Work, call: Call) -> None:
-    """Record the end of an outbound call: answered, attempted again later, or given up."""
-    if call.callback_id is None:
-        return
-    row = await work.session.get(Callback, call.callback_id, with_for_update=True)
-    if row is None or row.state != CallbackState.TRYING:
-        return
-    rung = not call.provider_sid.startswith(NOT_RUNG)
-    row.tries += rung
-    talked = await _who_talked(work, call) if call.answered_at is not None else None
-    if talked is not None and not row.machine:
-        row.state, row.talked_by = CallbackState.SPOKEN.value, talked
-    else:
-        row.machine = False
-        await _try_again(work, row, work.now + _PAUSE)
-    work.announce("callbacks", "records")
-
-
-async def _who_talked(work: Work, call: Call) -> UUID | None:
-    found: UUID | None = await work.session.scalar(
-        select(Offer.counsellor_id)
-        .where(Offer.call_id == call.id, Offer.connected_at.is_not(None))
-        .order_by(Offer.connected_at.desc())
-        .limit(1)
-    )
-    return found
-
-
-async def _try_again(work: Work, row: Callback, at: datetime) -> None:
-    """Plan the next attempt, in this window or the next; after three attempts give up."""
-    if row.tries >= TRIES:
-        await _give_up(work, row)
-        return
-    row.state, row.talked_by = CallbackState.AGREED.value, None
-    row.next_at = at
-    if row.next_at >= row.window_until:
-        _later(row, row.window_until)
-
-
-async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
-    """Record who answered, as the counsellor or a supervisor says. Raises NotFound, Conflict."""
-    row = await _locked(work, callback_id)
-    if row.state != CallbackState.SPOKEN:
-        raise Conflict("This call-back does not need a report of who answered.")
-    if row.talked_by != staff.id and not may(staff.role, Permission.SUPERVISE):
-        raise NotFound("There is no such call-back.")
-    write_entry(work, "call-back answered", str(callback_id), said=said.value)
-    match said:
-        case Said.REACHED:
-            await _close(work, row, CallbackState.REACHED)
-        case Said.NOT_REACHED:
-            await _try_again(work, row, work.now + _PAUSE)
-        case Said.SOMEBODY_ELSE:
-            # Not again today: a household that is rung twice starts to ask why.
-            await _try_again(work, row, row.window_until)
-    work.announce("callbacks", "records")
-
-
-async def start_again(work: Work, staff: Staff, callback_id: UUID) -> None:
-    """Start a call-back again that was given up. Raises NotFound, Conflict."""
-    row = await _locked(work, callback_id)
-    if row.state != CallbackState.GIVEN_UP or row.number_sealed is None:
-        raise Conflict("Only a call-back that was given up, with its number kept, can start again.")
-    row.state, row.tries, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None
-    await _move_on(work, row)
-    write_entry(work, "call-back started again", str(callback_id))
-    work.announce("callbacks")
-
-
-async def _locked(work: Work, callback_id: UUID) -> Callback:
+async def lock_callback(work: Work, callback_id: UUID) -> Callback:
     row = await work.session.get(Callback, callback_id, with_for_update=True)
     if row is None:
         raise NotFound("There is no such call-back.")
@@ -452,25 +274,39 @@ async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
     return found
 
 
-async def note_machine(work: Work, call: Call) -> None:
-    """End a call that an answering machine answered. No message is left on it."""
-    row = await of_call(work, call)
-    if row is not None:
-        row.machine = True
-    await record.record(work, call, "machine_answered")
-    await offers.end_call(work, call, ended_by="program")
+async def give_replies(work: Work, owner_id: UUID, to_id: UUID) -> int:
+    """Ask a colleague who answered the call-backs of a person who leaves. Return how many."""
+    given = await work.session.scalars(
+        update(Callback)
+        .where(Callback.state == CallbackState.SPOKEN, Callback.talked_by == owner_id)
+        .values(talked_by=to_id)
+        .returning(Callback.id)
+    )
+    work.announce(Topic.CALLBACKS)
+    return len(given.all())
 
 
-async def _close(work: Work, row: Callback, state: CallbackState) -> None:
+async def close_callback(work: Work, row: Callback, state: CallbackState) -> None:
     row.state, row.done_at, row.done_by = state.value, work.now, work.actor.staff_id
     row.number_sealed = None
-    work.announce("callbacks")
+    work.announce(Topic.CALLBACKS)
+
+
+async def who_talked(work: Work, call: Call) -> UUID | None:
+    """Return the counsellor who talked in a call last, if one did."""
+    found: UUID | None = await work.session.scalar(
+        select(Offer.counsellor_id)
+        .where(Offer.call_id == call.id, Offer.connected_at.is_not(None))
+        .order_by(Offer.connected_at.desc())
+        .limit(1)
+    )
+    return found
 
 
 async def settle_by_talk(work: Work, call: Call) -> None:
     """Settle a call-back whose number is in a talk: the counsellor says whether it was the child,
     and the number is not rung meanwhile."""
-    if call.caller_key is None or call.direction == "outbound":
+    if call.caller_key is None or call.direction == Direction.OUTBOUND:
         return
     row = await work.session.scalar(
         select(Callback)
@@ -479,23 +315,23 @@ async def settle_by_talk(work: Work, call: Call) -> None:
     )
     if row is not None:
         if row.state == CallbackState.TRYING:
-            work.defer("telephony:callback_not_needed", callback_id=str(row.id))
+            work.defer(Task.CALLBACK_NOT_NEEDED, callback_id=str(row.id))
         row.state = CallbackState.SPOKEN.value
-        row.talked_by = await _who_talked(work, call)
-        work.announce("callbacks")
-        await record.record(work, call, "callback_not_needed", callback_id=str(row.id))
+        row.talked_by = await who_talked(work, call)
+        work.announce(Topic.CALLBACKS)
+        await record.record(work, call, CallLog.CALLBACK_NOT_NEEDED, callback_id=str(row.id))
 
 
-async def cancel(work: Work, staff: Staff, callback_id: UUID) -> None:
+async def cancel(work: Work, callback_id: UUID) -> None:
     """Cancel a call-back, or close one that was given up. Raises NotFound, Conflict."""
-    row = await _locked(work, callback_id)
+    row = await lock_callback(work, callback_id)
     if row.state == CallbackState.TRYING:
         raise Conflict("This call-back is being made now. Wait until it is over.")
     if row.state not in (CallbackState.AGREED, CallbackState.GIVEN_UP) or row.done_by is not None:
         raise Conflict("This call-back is already closed.")
     given_up = row.state == CallbackState.GIVEN_UP
-    await _close(work, row, CallbackState.GIVEN_UP if given_up else CallbackState.CANCELLED)
-    write_entry(work, "call-back ended", str(callback_id), state=row.state)
+    await close_callback(work, row, CallbackState.GIVEN_UP if given_up else CallbackState.CANCELLED)
+    write_entry(work, AuditLog.CALLBACK_ENDED, str(callback_id), state=row.state)
 
 
 async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
@@ -511,6 +347,14 @@ async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
         .limit(200)
     )
     return [(row, line, zone) for row, line, zone in rows]
+
+
+async def agreed_in(work: Work, call_id: UUID) -> Callback | None:
+    """Return the call-back that is agreed in a call and not yet tried."""
+    found: Callback | None = await work.session.scalar(
+        select(Callback).where(Callback.call_id == call_id, Callback.state == CallbackState.AGREED)
+    )
+    return found
 
 
 async def of_call(work: Work, call: Call) -> Callback | None:

@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from app.calls import record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call, Line, RecordedEvent
 from app.calls.states import CallState
 from app.errors import Conflict, NotFound
 from app.routing import offers
 from app.routing.models import Offer, OfferState, Presence
 from app.routing.rota import roster
+from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -26,6 +28,8 @@ class Desk(NamedTuple):
     offer: Offer | None
     call: Call | None
     line: str
+    # The call is one of a practice line: for training, and in no figure.
+    practice: bool = False
 
     @property
     def ringing(self) -> bool:
@@ -37,16 +41,17 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
     presence = await work.session.get(Presence, staff.id)
     row = (
         await work.session.execute(
-            select(Offer, Call, Line.name)
+            select(Offer, Call, Line.name, Line.practice)
             .join(Call, Call.id == Offer.call_id)
             .join(Line, Line.id == Call.line_id, isouter=True)
             .where(Offer.counsellor_id == staff.id, Offer.released_at.is_(None))
         )
     ).one_or_none()
     present = await roster.on_shift(work)
-    offer, call, line = row if row is not None else (None, None, None)
+    offer, call, line, practice = row if row is not None else (None, None, None, None)
     on = present.get(staff.id)
-    return Desk(presence, on.until if on else None, offer, call, line or "")
+    until = on.until if on else None
+    return Desk(presence, until, offer, call, line or "", bool(practice))
 
 
 async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
@@ -60,6 +65,16 @@ async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
     return found
 
 
+async def calls_at_hand(work: Work, staff: Staff) -> set[UUID]:
+    """Return the call that a counsellor's desk shows: the one they hold or the last they had."""
+    held = await work.session.scalars(
+        select(Offer.call_id).where(Offer.counsellor_id == staff.id, Offer.released_at.is_(None))
+    )
+    found = set(held)
+    last = None if found else await call_of_wrap_up(work, staff)
+    return found | {last} if last else found
+
+
 def own_calls(staff: Staff) -> Select[Any]:
     """Return a query for the ids of the calls that a counsellor took."""
     return select(Offer.call_id).where(
@@ -71,22 +86,31 @@ def own_calls(staff: Staff) -> Select[Any]:
 async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
     """Refuse a member of staff who does not hold this call now. Raises NotFound.
 
-    A supervisor may act on any live call.
+    A supervisor may act on the live calls without a counsellor, on those of their team, and on
+    those in which a counsellor calls for help.
     """
-    if may(staff.role, Permission.END_ANY_CALL):
-        return
-    mine = select(Offer.id).where(
-        Offer.call_id == call_id,
-        Offer.counsellor_id == staff.id,
-        Offer.released_at.is_(None),
-        Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
+    held = (
+        select(Staff.id == staff.id, _supervised_by(staff))
+        .select_from(Call)
+        .join(Offer, Offer.call_id == Call.id)
+        .join(Staff, Staff.id == Offer.counsellor_id)
+        .where(
+            Call.id == call_id,
+            Offer.released_at.is_(None),
+            Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
+        )
     )
-    if await work.session.scalar(mine) is None:
-        raise NotFound("Not found, or you do not hold this call.")
+    holders = (await work.session.execute(held)).all()
+    supervises = may(staff.role, Permission.END_ANY_CALL)
+    if any(own or (supervises and of_team) for own, of_team in holders):
+        return
+    if not holders and supervises:
+        return
+    raise NotFound("Not found, or you do not hold this call.")
 
 
 async def lock_in_hand(work: Work, staff: Staff, call_id: UUID) -> Call:
-    """Lock the call that a counsellor holds; supervisors may act on any call. Raises NotFound."""
+    """Lock the call that a counsellor holds, or that a supervisor may act on. Raises NotFound."""
     # Lock first: the counsellor may have handed the call over a moment ago.
     call = await record.lock_call(work, call_id)
     await call_in_hand(work, staff, call_id)
@@ -101,13 +125,48 @@ class Talk(NamedTuple):
     counsellor: str
     training: bool
     since: datetime | None
+    # The counsellor called for help, and no supervisor has taken it yet; then the name of the
+    # supervisor who has.
     panic: bool
+    practice: bool
+    taken_by: str = ""
 
 
-async def live_talks(work: Work) -> list[Talk]:
-    """Return all live talks: those whose counsellor called for help first, then the longest."""
-    rows = await work.session.execute(
-        select(Call, Line.name, Staff.name, Staff.training, Offer.connected_at)
+# What the log of a call says last about a call for help.
+_PANIC = RecordedEvent.kind.in_((CallLog.PANIC, CallLog.PANIC_TAKEN))
+_LAST = (
+    select(RecordedEvent.kind)
+    .where(RecordedEvent.call_id == Call.id, _PANIC)
+    .order_by(RecordedEvent.id.desc())
+    .limit(1)
+    .correlate(Call)
+)
+_LAST_PANIC = _LAST.scalar_subquery()
+_TAKEN_BY = _LAST.with_only_columns(
+    RecordedEvent.detail["taken_by"].astext, maintain_column_froms=True
+).scalar_subquery()
+
+
+def open_panic() -> ColumnElement[bool]:
+    """Return the condition for calls in which a call for help has not been taken."""
+    return _LAST_PANIC == CallLog.PANIC
+
+
+async def calls_for_help(work: Work, call_id: UUID) -> bool:
+    """Return whether a call for help in this call has not been taken."""
+    found = select(Call.id).where(Call.id == call_id, open_panic())
+    return await work.session.scalar(found) is not None
+
+
+async def help_taken_by(work: Work, call_id: UUID) -> UUID | None:
+    """Return the supervisor who took the last call for help in this call, if any."""
+    found = await work.session.scalar(select(_TAKEN_BY).where(Call.id == call_id))
+    return UUID(found) if found else None
+
+
+def _talks(*which: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(Call, Line.name, Staff, Offer.connected_at, Line.practice, _LAST_PANIC, _TAKEN_BY)
         .join(Offer, Offer.call_id == Call.id)
         .join(Staff, Staff.id == Offer.counsellor_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
@@ -115,23 +174,58 @@ async def live_talks(work: Work) -> list[Talk]:
             Call.state == CallState.CONNECTED,
             Offer.released_at.is_(None),
             Offer.state == OfferState.CONNECTED,
+            *which,
         )
         .order_by(Offer.connected_at)
     )
-    found = rows.all()
-    ids = [row[0].id for row in found]
-    cried = set(
-        await work.session.scalars(
-            select(RecordedEvent.call_id).where(
-                RecordedEvent.call_id.in_(ids), RecordedEvent.kind == "panic"
-            )
-        )
-    )
-    talks = [
-        Talk(call, line or "", name, training, since, call.id in cried)
-        for call, line, name, training, since in found
-    ]
+
+
+async def live_talks(work: Work, by: Staff) -> list[Talk]:
+    """Return the live talks of a supervisor's team, and all whose counsellor calls for help.
+
+    A call for help that the supervisor has taken stays. Calls for help come first, then the
+    longest talks.
+    """
+    talks = await _read_talks(work, _talks(_supervised_by(by)))
     return sorted(talks, key=lambda talk: not talk.panic)
+
+
+async def panics(work: Work) -> list[Talk]:
+    """Return the talks of all teams in which a call for help has not been taken."""
+    return await _read_talks(work, _talks(open_panic()))
+
+
+async def _read_talks(work: Work, statement: Select[Any]) -> list[Talk]:
+    rows = (await work.session.execute(statement)).all()
+    names = await accounts.names_of(work, {UUID(row[6]) for row in rows if row[6]})
+    return [
+        Talk(
+            call,
+            line or "",
+            counsellor.name,
+            counsellor.training,
+            since,
+            last == CallLog.PANIC,
+            bool(practice),
+            names.get(UUID(taken_by), "") if taken_by else "",
+        )
+        for call, line, counsellor, since, practice, last, taken_by in rows
+    ]
+
+
+def _supervised_by(by: Staff) -> ColumnElement[bool]:
+    """Return the condition for the talks of a team, and the calls for help, open or taken by them.
+
+    A supervisor of another team who has taken a call for help can still come into the talk.
+    """
+    return or_(Staff.team == by.team, open_panic(), _TAKEN_BY.is_not_distinct_from(str(by.id)))
+
+
+async def check_supervises(work: Work, by: Staff, call_id: UUID) -> None:
+    """Check that a supervisor may act on a live talk. Raises NotFound."""
+    which = (Call.id == call_id, _supervised_by(by))
+    if (await work.session.execute(_talks(*which))).first() is None:
+        raise NotFound("Not found, or not a talk of your team.")
 
 
 async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:

@@ -9,16 +9,17 @@ from sqlalchemy.exc import DBAPIError
 
 from app.calls.models import Line
 from app.jobs.transaction import transaction
-from app.log import log
-from app.mail import MailRefused, MailUncertain, NotMailed, read_smtp_url, send_mail
+from app.outbox.mail import write_to_staff
+from app.outbox.responses import TryAgain
 from app.routing.models import CoverageAlarm
 from app.staff.models import Staff
+from app.words.pages import _, instant_words, language_name, spoken_in
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(
     max_attempts=12,
     exponential_wait=3,
-    retry_exceptions={DBAPIError, psycopg.Error, OSError, NotMailed},
+    retry_exceptions={DBAPIError, psycopg.Error, OSError, TryAgain},
 )
 
 
@@ -34,7 +35,7 @@ def routing_tasks() -> Blueprint:
 
 
 async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
-    """Send one mail about an uncovered shift. Raises NotMailed, so that the job is retried."""
+    """Send one mail about an uncovered shift. Raises TryAgain, so that the job is retried."""
     async with transaction(ground, PROGRAM) as work:
         alarm = await work.session.get(CoverageAlarm, alarm_id)
         staff = await work.session.get(Staff, staff_id)
@@ -42,38 +43,39 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
             return
         line = await work.session.get(Line, alarm.line_id)
         assert line is not None
-        zone, now = ZoneInfo(line.timezone), work.now
-    if ground.settings.smtp_url is None:
-        log().warning(
-            "no mail about an uncovered shift: HELPLINE_SMTP_URL is not set", area="routing"
-        )
-        return
-    begin, end = (at.astimezone(zone) for at in (alarm.from_at, alarm.until_at))
-    which = f"{line.name} ({alarm.language})"
-    when = f"from {begin:%a %d %b %H:%M} to {end:%a %d %b %H:%M} ({line.timezone})"
-    begun = alarm.kind == "begun"
-    subject = f"Uncovered shift: {which} {'now' if begun else 'soon'}"
-    body = (
-        f"No counsellor on the rota covers {which}\n{when}.\n\n"
-        + (
-            "It has begun. Callers hear when we are open again, and can leave a message.\n\n"
-            if begun
-            else ""
-        )
-        + f"{ground.settings.public_url}/roster?week={begin:%Y-%m-%d}\n"
+        zone = ZoneInfo(line.timezone)
+    subject, body = _letter(alarm, line.name, zone, staff.page_language)
+    begin = alarm.from_at.astimezone(zone)
+    await write_to_staff(
+        ground,
+        staff.email,
+        subject,
+        f"{body}\n\n{ground.settings.public_url}/roster?week={begin:%Y-%m-%d}\n",
+        message_id=uuid5(alarm_id, str(staff_id)),
+        area="routing",
+        what="an uncovered shift",
     )
-    try:
-        await send_mail(
-            read_smtp_url(ground.settings.smtp_url),
-            staff.email,
-            f"Helpline: {subject}",
-            body,
-            message_id=uuid5(alarm_id, str(staff_id)),
-            at=now,
+
+
+def _letter(alarm: CoverageAlarm, line: str, zone: ZoneInfo, language: str) -> tuple[str, str]:
+    """Return subject and body about an uncovered shift, in the language of the reader's pages."""
+    begun = alarm.kind == "begun"
+    with spoken_in(language):
+        which = f"{line} ({language_name(alarm.language)})"
+        begin, end = (instant_words(at.astimezone(zone)) for at in (alarm.from_at, alarm.until_at))
+        subject = (
+            _("Helpline: uncovered shift now: %(which)s", which=which)
+            if begun
+            else _("Helpline: uncovered shift soon: %(which)s", which=which)
         )
-    except (MailRefused, MailUncertain) as error:
-        log().warning(
-            "the mail about an uncovered shift was not sent",
-            area="routing",
-            why=type(error).__name__,
+        body = _(
+            "No counsellor on the rota covers %(which)s from %(begin)s to %(end)s (%(zone)s).",
+            which=which,
+            begin=begin,
+            end=end,
+            zone=zone.key,
         )
+        if begun:
+            more = _("It has begun. Callers hear when we are open again, and can leave a message.")
+            body = f"{body}\n\n{more}"
+    return subject, body

@@ -17,6 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.outbox.rows import SentOnce
+from app.outbox.states import OF_REQUESTS
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays
 
@@ -33,6 +35,20 @@ class PresenceState(StrEnum):
 
 # The states that a counsellor may choose; the program sets the others.
 CHOICES = (PresenceState.AVAILABLE, PresenceState.BREAK, PresenceState.OFF_DUTY)
+
+
+class TelephoneState(StrEnum):
+    """What the telephone in a counsellor's page is doing, as the page says."""
+
+    OFF = "off"
+    ASKING = "asking"
+    READY = "ready"
+    RINGING = "ringing"
+    TALKING = "talking"
+    RECONNECTING = "reconnecting"
+    NO_MICROPHONE = "no_microphone"
+    ELSEWHERE = "elsewhere"
+    FAILED = "failed"
 
 
 class OfferState(StrEnum):
@@ -84,7 +100,7 @@ class RotaChange(Base):
         one_of("state", ("asked", "in_force", "refused", "withdrawn")),
         CheckConstraint("from_at < until_at", name="until_at"),
         CheckConstraint("(kind = 'swap') = (instead_id IS NOT NULL)", name="instead"),
-        CheckConstraint("instead_id <> counsellor_id", name="somebody_else"),
+        CheckConstraint("instead_id <> counsellor_id", name="another_person"),
         Index("ix_rota_changes_until_at", "until_at"),
     )
 
@@ -134,8 +150,8 @@ class CoverageAlarm(Base):
 
 
 class AlarmKind(StrEnum):
-    NOBODY_SIGNED_IN = "nobody_signed_in"
-    EVERYBODY_AWAY = "everybody_away"
+    NO_COUNSELLOR_SIGNED_IN = "no_counsellor_signed_in"
+    ALL_AWAY = "all_away"
     LAST_ONE_MISSES = "last_one_misses"
     LONG_WAIT = "long_wait"
     # Danger that is on record without any action.
@@ -199,13 +215,13 @@ class Alarm(Base):
     phone: Mapped[int] = mapped_column(server_default="-1")
 
 
-class AlarmAttempt(Base):
+class AlarmAttempt(SentOnce, Base):
     """One attempt to reach one person about an alarm; committed before anything is sent."""
 
     __tablename__ = "alarm_attempts"
     __table_args__ = (
         one_of("kind", ("phone", "sms", "email")),
-        one_of("sending", ("wanted", "sending", "sent", "failed")),
+        one_of("sending", OF_REQUESTS),
         Index("ix_alarm_attempts_alarm_id", "alarm_id", "number"),
     )
 
@@ -220,13 +236,9 @@ class AlarmAttempt(Base):
     target: Mapped[str]
     language: Mapped[str]
     seconds: Mapped[int] = mapped_column(server_default="30")
-    sending: Mapped[str] = mapped_column(server_default="wanted")
     wanted_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     result: Mapped[str | None]
-    provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    asks: Mapped[int] = mapped_column(server_default="0")
 
 
 class CalendarFeed(Base):
@@ -257,6 +269,7 @@ class Presence(Base):
     __table_args__ = (
         one_of("state", PresenceState),
         one_of("after_call", CHOICES),
+        one_of("telephone", TelephoneState),
         Index("ix_presences_state", "state"),
     )
 
@@ -275,6 +288,11 @@ class Presence(Base):
     warned_at: Mapped[datetime | None]
     # Why the program set the state, shown to the counsellor.
     cause: Mapped[str] = mapped_column(server_default="")
+    # The telephone in a browser: its state, since when, and the page that has it. See
+    # `telephones.py`.
+    telephone: Mapped[str] = mapped_column(server_default="off")
+    telephone_at: Mapped[datetime | None]
+    telephone_page: Mapped[str | None]
 
 
 class PresenceChange(Base):

@@ -10,19 +10,26 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import aliased
 
+from app.abilities import PLATFORMS, Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest
 from app.calls.record import Delivery
-from app.calls.states import CallEvent, CallState, LegStatus
-from app.errors import Conflict, Invalid, NotFound
+from app.calls.states import NOT_RUNG, CallEvent, CallState, EndedBy, LegStatus
+from app.database.topics import Topic
+from app.errors import Conflict, NotFound
+from app.jobs.names import Task
+from app.outbox.push.subscriptions import wake
+from app.outbox.states import Sending
 from app.routing import presence as presences
-from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
-from app.routing.participants import company
-from app.routing.participants.company import Mode, Party, PartyState, Purpose
-from app.routing.plan import RETURNED_PRIORITY
-from app.routing.rota import roster
+from app.routing import waking
+from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.routing.participants import participants
+from app.routing.participants.participants import Participant
+from app.routing.rota import staffing
+from app.settings import Settings
 from app.staff.models import Staff
-from app.staff.roles import Permission, may
+from app.words.pages import N_
 from app.work import Work
 
 # A counsellor who misses this many calls in a row is set away.
@@ -39,8 +46,22 @@ _LISTENING = timedelta(seconds=15)
 
 class NotOnThisPlatform(Conflict):
     default = (
-        "Your telephone platform has no conferences, so it cannot hold, mute, listen in or add "
-        "people to a talk. You can hand the caller over to a colleague or a skill."
+        "Your telephone platform cannot do this in a talk. You can hand the caller over to a "
+        "colleague or a skill."
+    )
+
+
+def why_no_browser(settings: Settings) -> str:
+    """Return why no call can reach a browser here, and what to do."""
+    if "browser" in PLATFORMS[settings.telephony_platform].rings:
+        return N_(
+            "No API key of the telephone provider is set (HELPLINE_TWILIO_API_KEY_SID and "
+            "_SECRET), so a browser cannot be a telephone. Ask your administrator to set it, or "
+            "to give you a phone number or a SIP address."
+        )
+    return N_(
+        "Your telephone platform cannot ring a browser. Ask your administrator to give you a "
+        "phone number or a SIP address."
     )
 
 
@@ -48,9 +69,9 @@ class OfferNoLongerOpen(Conflict):
     default = "The call has already been taken, or the caller is gone."
 
 
-def needs_conference(work: Work) -> None:
-    """Refuse where the platform has no conferences. Raises NotOnThisPlatform."""
-    if not work.settings.has_conferences:
+def need(work: Work, ability: Ability) -> None:
+    """Refuse what the telephony platform cannot do. Raises NotOnThisPlatform."""
+    if not work.settings.abilities.can(ability):
         raise NotOnThisPlatform()
 
 
@@ -69,13 +90,15 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
         # An on-call phone rings even if its owner is not signed in. They stay signed out.
         presence.after_call = PresenceState.OFF_DUTY.value
-    await presences.set_presence(work, presence, PresenceState.OFFERED, "offer")
+    await presences.set_presence(work, presence, PresenceState.OFFERED, Cause.OFFER)
     await record.move(
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
     )
-    if work.settings.rings_by_itself(staff.endpoint_kind):
-        want_leg(work, offer, "telephony:ring_counsellor")
-    work.announce(f"offers:{staff.id}")
+    if staff.endpoint_kind in work.settings.abilities.rings_first:
+        want_leg(work, offer, Task.RING_COUNSELLOR)
+    if presence.heartbeat_at <= work.now - waking.AT_A_SCREEN:
+        await wake(work, [staff.id], offer.expires_at)
+    work.announce(Topic.OFFERS.of(staff.id))
     return offer
 
 
@@ -133,15 +156,15 @@ async def accept_offer(
             return
         raise OfferNoLongerOpen()
     await record.record(
-        work, call, "offer_accepted", delivery=delivery, offer_id=str(offer.id), by=by
+        work, call, CallLog.OFFER_ACCEPTED, delivery=delivery, offer_id=str(offer.id), by=by
     )
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
-    await presences.set_presence(work, presence, PresenceState.ON_CALL, "accepted")
+    await presences.set_presence(work, presence, PresenceState.ON_CALL, Cause.ACCEPTED)
     legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
-    if legs is None and work.settings.has_conferences:
-        want_leg(work, offer, "telephony:join_counsellor")
-    work.announce(f"offers:{offer.counsellor_id}", "queue")
+    if legs is None and work.settings.abilities.can(Ability.JOIN_BY_CLICK):
+        want_leg(work, offer, Task.JOIN_COUNSELLOR)
+    work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
 
 
 def _taken(call_id: UUID) -> ColumnElement[bool]:
@@ -168,20 +191,21 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed = 0
     if presence.state == PresenceState.OFFERED:
-        await presences.set_free(work, presence, "declined")
+        await presences.set_free(work, presence, Cause.DECLINED)
 
 
 async def _never_rang(work: Work, offer: Offer) -> bool:
     """Return whether no phone has rung for this offer: the provider has not taken the request, or
     has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
-    return bool(legs) and not any(_rang(leg, work.settings.has_conferences) for leg in legs)
+    told = work.settings.abilities.can(Ability.REPORT_LEGS)
+    return bool(legs) and not any(_rang(leg, told) for leg in legs)
 
 
 def _rang(leg: Leg, told: bool) -> bool:
     """Return whether a leg has rung. `told`: the platform reports the progress of a leg."""
     if leg.provider_sid is None:
-        return leg.sending not in ("wanted", "sending", "sent")
+        return leg.sending not in (*NOT_RUNG, Sending.SENT)
     begun = leg.status not in (None, LegStatus.QUEUED) or leg.answered_at is not None
     return begun or not told
 
@@ -221,11 +245,11 @@ async def miss_offer(
     if fetch_caller and offer.move_wanted_at is not None:
         # The caller may have been moved to a conference that is empty now.
         call.entries += 1
-        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+        work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if excused:
         if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
-            await presences.set_free(work, presence, "the call could not be rung", rested=True)
+            await presences.set_free(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
         return
     presence.missed += 1
     endpoint = await work.session.scalar(
@@ -235,16 +259,16 @@ async def miss_offer(
     if presence.state not in (PresenceState.OFFERED, PresenceState.ON_CALL):
         return
     if presence.after_call is None and presence.missed >= limit:
-        if presence.warned_at is None and await roster.is_last(work, offer.counsellor_id):
+        if presence.warned_at is None and await staffing.is_last(work, offer.counsellor_id):
             # The last counsellor is only warned, and a person on call is alarmed: see `watch.py`.
             presence.warned_at = work.now
-            work.defer("telephony:tell_missed", counsellor_id=str(offer.counsellor_id))
-            await presences.set_free(work, presence, "missed, and the last one on duty")
+            work.defer(Task.TELL_MISSED, counsellor_id=str(offer.counsellor_id))
+            await presences.set_free(work, presence, Cause.MISSED_AS_LAST_ON_DUTY)
             return
-        why = "your phone could not be reached" if was_accepted else "missed an offer"
+        why = Cause.PHONE_NOT_REACHED if was_accepted else Cause.MISSED_AN_OFFER
         await presences.set_presence(work, presence, PresenceState.AWAY, why)
     else:
-        await presences.set_free(work, presence, "missed")
+        await presences.set_free(work, presence, Cause.MISSED)
 
 
 async def _release(work: Work, call: Call, offer: Offer, state: OfferState, cause: str) -> None:
@@ -258,23 +282,31 @@ async def _release(work: Work, call: Call, offer: Offer, state: OfferState, caus
     if CallState(call.state) is CallState.OFFERED and await work.session.scalar(others) is None:
         await record.move(work, call, CallEvent.OFFER_ENDED, **detail)
     else:
-        await record.record(work, call, "offer_ended", **detail)
-    work.announce(f"offers:{offer.counsellor_id}", "queue")
+        await record.record(work, call, CallEvent.OFFER_ENDED, **detail)
+    await end_if_kept(work, call)
+    work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
+
+
+async def end_if_kept(work: Work, call: Call) -> None:
+    """End a practice call that its trainee does not have: it rings no other counsellor."""
+    if call.rings_only_id is not None and CallState(call.state) is CallState.QUEUED:
+        await end_call(work, call, ended_by=EndedBy.PROGRAM)
+        work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
 async def end_legs(work: Work, offer_id: UUID) -> None:
     """Ask for the end of every live leg of the counsellor, and of no other."""
-    own = select(Party.id).where(Party.owner_offer_id == offer_id)
+    own = select(Participant.id).where(Participant.owner_offer_id == offer_id)
     legs = await work.session.scalars(
         select(Leg).where(
             Leg.offer_id == offer_id,
             Leg.ended_at.is_(None),
-            or_(Leg.party_id.is_(None), Leg.party_id.in_(own)),
+            or_(Leg.participant_id.is_(None), Leg.participant_id.in_(own)),
         )
     )
     for leg in legs:
         leg.end_wanted = True
-        work.defer("telephony:end_leg", leg_id=str(leg.id))
+        work.defer(Task.END_LEG, leg_id=str(leg.id))
 
 
 async def phone_lifted(work: Work, offer: Offer) -> None:
@@ -292,139 +324,7 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
         offer.state, offer.connected_at = OfferState.CONNECTED.value, at
         call.kept_room_id = None
         await _withdraw_others(work, call, offer)
-        work.announce(f"offers:{offer.counsellor_id}", f"presence:{offer.counsellor_id}")
-
-
-async def hand_over(
-    work: Work, call: Call, offer: Offer, party: Party, *, inherited: bool = False
-) -> Offer:
-    """Give the talk and its record to a colleague who is in the conference.
-
-    `inherited`: the counsellor's line was lost, so the hand-over was not intended. The old
-    counsellor is released in the same transaction in which the colleague gets the call.
-    """
-    assert party.staff_id is not None
-    await _leave_talk(work, call, offer, "handed over")
-    new = Offer(
-        id=uuid4(),
-        call_id=call.id,
-        counsellor_id=party.staff_id,
-        state=OfferState.CONNECTED.value,
-        opened_at=work.now,
-        expires_at=work.now,
-        accepted_at=work.now,
-        connected_at=work.now,
-        room_id=offer.room,
-        conference_sid=offer.conference_sid,
-    )
-    await work.session.flush()
-    work.session.add(new)
-    await work.session.flush()
-    party.owner_offer_id = new.id
-    party.mode = Mode.TALK.value
-    await work.session.execute(
-        update(Leg)
-        .where(Leg.call_id == call.id, Leg.party_id.is_not(None), Leg.ended_at.is_(None))
-        .values(offer_id=new.id)
-        .execution_options(synchronize_session="fetch")
-    )
-    presence = await presences.lock_presence(work, party.staff_id)
-    await presences.set_presence(work, presence, PresenceState.ON_CALL, "took over a talk")
-    await record.record(
-        work,
-        call,
-        "handed_over",
-        offer_id=str(new.id),
-        counsellor_id=str(new.counsellor_id),
-        party_id=str(party.id),
-        before=str(offer.id),
-        inherited=inherited or None,
-    )
-    await _only(work, call, party)
-    work.defer("telephony:follow_call", call_id=str(call.id))
-    work.announce(f"offers:{new.counsellor_id}", f"presence:{new.counsellor_id}", "talks")
-    if call.held_at is not None:
-        await set_hold(work, call, False)
-    return new
-
-
-async def hand_outside(work: Work, call: Call, offer: Offer, party: Party) -> None:
-    """Hand the caller to a participant outside; if they leave, the caller comes back to us."""
-    if call.held_at is not None:
-        await set_hold(work, call, False)
-    await _leave_talk(work, call, offer, "handed to somebody outside")
-    call.handed_to = party.id
-    await _only(work, call, party)
-    await record.record(
-        work,
-        call,
-        "handed_outside",
-        party_id=str(party.id),
-        role=party.role,
-        before=str(offer.id),
-    )
-    work.announce("talks")
-
-
-async def _only(work: Work, call: Call, taken: Party) -> None:
-    """Stop ringing others who were asked to take the talk. A supervisor who whispers now whispers
-    to the new counsellor."""
-    for other in await company.live_parties(work, call.id):
-        asked = other.purpose in (Purpose.TRANSFER, Purpose.CONSULT)
-        if other.id != taken.id and asked and other.state == PartyState.RINGING:
-            await company.end_party(work, call, other, "somebody else took it")
-        elif other.id == taken.id or other.mode != Mode.TALK:
-            work.defer("telephony:set_party_mode", party_id=str(other.id))
-
-
-async def _leave_talk(work: Work, call: Call, offer: Offer, cause: str) -> None:
-    """Take a counsellor out of a talk that goes on without them."""
-    offer.released_at = work.now
-    own = select(Party.id).where(Party.owner_offer_id == offer.id)
-    legs = await work.session.scalars(
-        select(Leg).where(
-            Leg.offer_id == offer.id,
-            Leg.ended_at.is_(None),
-            or_(Leg.party_id.is_(None), Leg.party_id.in_(own)),
-        )
-    )
-    for leg in legs.all():
-        leg.end_wanted = True
-        work.defer("telephony:end_leg", leg_id=str(leg.id))
-    mine = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
-    if mine is not None:
-        mine.state, mine.left_at = PartyState.LEFT.value, work.now
-    presence = await presences.lock_presence(work, offer.counsellor_id)
-    if presence.state == PresenceState.ON_CALL:
-        await presences.start_wrap_up(work, presence, cause)
-    work.announce(f"offers:{offer.counsellor_id}", "calls")
-
-
-async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
-    """Send the caller to the front of the queue; the caller hears that the call goes on."""
-    if call.direction == "outbound":
-        # Without a conference the caller's leg ends with the counsellor's leg.
-        needs_conference(work)
-    await _leave_talk(work, call, offer, cause)
-    await company.send_away(work, call, cause)
-    await _to_the_front(work, call, cause, offer_id=str(offer.id), transferred=True)
-
-
-async def come_back(work: Work, call: Call, cause: str) -> None:
-    """Put the caller at the front of the queue when the participant outside has left."""
-    await company.send_away(work, call, cause)
-    await _to_the_front(work, call, cause)
-
-
-async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> None:
-    call.entries += 1
-    call.held_at = call.handed_to = None
-    call.priority = max(call.priority, RETURNED_PRIORITY)
-    await record.move(work, call, CallEvent.COUNSELLOR_LOST, cause=cause, **detail)
-    work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
-    if call.danger:
-        # A child in danger is waiting again.
-        work.defer("referrals:watch_danger", call_id=str(call.id))
+        work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.PRESENCE.of(offer.counsellor_id))
 
 
 async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
@@ -436,7 +336,7 @@ async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
         .order_by(Offer.counsellor_id)
     )
     for other in others.all():
-        await withdraw_offer(work, call, other, "somebody else took it")
+        await withdraw_offer(work, call, other, Cause.TAKEN_BY_ANOTHER)
 
 
 async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
@@ -445,7 +345,7 @@ async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> No
         return
     await _let_go(work, offer, cause)
     await record.record(
-        work, call, "offer_ended", offer_id=str(offer.id), offer=offer.state, cause=cause
+        work, call, CallEvent.OFFER_ENDED, offer_id=str(offer.id), offer=offer.state, cause=cause
     )
 
 
@@ -476,19 +376,21 @@ async def end_call(
     work: Work,
     call: Call,
     *,
-    ended_by: str,
+    ended_by: EndedBy,
     at: datetime | None = None,
     delivery: Delivery | None = None,
-    answer: dict[str, Any] | None = None,
+    answer: record.Answer | None = None,
     lost: bool = False,
 ) -> None:
     """End a call and release everything that it held, in the same transaction."""
     connected = CallState(call.state) is CallState.CONNECTED
     if connected or call.handed_to is not None or call.kept_room_id is not None:
-        await company.send_away(work, call, "the call has ended")
+        await participants.send_away(work, call, Cause.CALL_ENDED)
         call.handed_to = call.kept_room_id = None
     if call.callback_id is not None and CallState(call.state) is not CallState.ENDED:
-        work.defer("telephony:callback_over", call_id=str(call.id))
+        work.defer(Task.CALLBACK_OVER, call_id=str(call.id))
+    if call.rings_only_id is not None and CallState(call.state) is not CallState.ENDED:
+        work.defer(Task.PRACTICE_ENDED, call_id=str(call.id))
     # Only a call that is offered or connected holds anything.
     holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
     await record.end_call(
@@ -502,13 +404,13 @@ async def end_call(
         .order_by(Offer.counsellor_id)
     )
     for offer in held.all():
-        if offer.state == OfferState.ACCEPTED and work.settings.has_conferences:
+        if offer.state == OfferState.ACCEPTED and work.settings.abilities.can(Ability.SHOW_TALKS):
             # Perhaps they talked, and only the provider's report was lost.
-            work.defer("telephony:settle_talk", delay=_TOLD_WITHIN, offer_id=str(offer.id))
+            work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
         await _let_go(work, offer)
 
 
-async def _let_go(work: Work, offer: Offer, cause: str = "the caller is gone") -> None:
+async def _let_go(work: Work, offer: Offer, cause: str = Cause.CALLER_GONE) -> None:
     talked = offer.state == OfferState.CONNECTED
     if not talked:
         offer.state = OfferState.WITHDRAWN.value
@@ -517,70 +419,18 @@ async def _let_go(work: Work, offer: Offer, cause: str = "the caller is gone") -
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
         if talked:
-            await presences.start_wrap_up(work, presence, "the call has ended")
+            await presences.start_wrap_up(work, presence, Cause.CALL_ENDED)
         else:
             await presences.set_free(work, presence, cause, rested=True)
-    work.announce(f"offers:{offer.counsellor_id}")
+    work.announce(Topic.OFFERS.of(offer.counsellor_id))
 
 
 async def hang_up(work: Work, call: Call) -> None:
     """End a talk for a counsellor: close the record now, tell the provider after the commit."""
     if CallState(call.state) is CallState.ENDED:
         return
-    await end_call(work, call, ended_by="counsellor")
-    work.defer("telephony:end_caller", call_id=str(call.id))
-
-
-async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Presence:
-    """Set the state that a counsellor chose. It declines an open offer and keeps a live call."""
-    held = await held_offer(work, staff.id)
-    if held is not None and held.state == OfferState.OPEN and choice is not PresenceState.AVAILABLE:
-        call, offer = await lock_offer(work, held.id)
-        if offer.state == OfferState.OPEN:
-            await decline_offer(work, call, offer, by="own choice")
-    rung = work.settings.can_ring(staff.endpoint_kind)
-    if choice is PresenceState.AVAILABLE and not rung and not may(staff.role, Permission.SUPERVISE):
-        raise Conflict(
-            "Your telephone platform cannot ring a browser. Ask your administrator to give you a "
-            "phone number or a SIP address."
-        )
-    presence = await presences.lock_presence(work, staff.id)
-    if presence.cause == company.HELPING and await company.helps(work, staff.id):
-        # They help in a colleague's talk, so the choice counts afterwards.
-        presence.heartbeat_at = work.now
-        presence.after_call = None if choice is PresenceState.AVAILABLE else choice.value
-        return presence
-    if presence.state == PresenceState.OFFERED:
-        presence.heartbeat_at = work.now
-        if choice is not PresenceState.AVAILABLE:
-            # An offer came after we looked and before we locked. Let it expire at once; then the
-            # counsellor gets the state that they chose.
-            presence.after_call = choice.value
-            await work.session.execute(
-                update(Offer)
-                .where(Offer.counsellor_id == staff.id, Offer.state == OfferState.OPEN)
-                .values(expires_at=work.now)
-                .execution_options(synchronize_session=False)
-            )
-        return presence
-    await presences.choose(work, presence, choice)
-    return presence
-
-
-async def end_wrap_up(work: Work, staff: Staff) -> None:
-    """End wrap-up early: the counsellor is available, unless they chose another state."""
-    presence = await presences.lock_presence(work, staff.id)
-    if presence.state == PresenceState.WRAP_UP and presence.after_call is None:
-        await presences.choose(work, presence, PresenceState.AVAILABLE)
-
-
-async def choose_presence_by_name(work: Work, staff: Staff, state: str) -> None:
-    """Set a counsellor's state by its name. Raises Invalid for a state that cannot be chosen."""
-    if state not in CHOICES:
-        raise Invalid(
-            f"A counsellor can choose {', '.join(CHOICES)}. The program sets the other states."
-        )
-    await choose_presence(work, staff, PresenceState(state))
+    await end_call(work, call, ended_by=EndedBy.COUNSELLOR)
+    work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
 async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
@@ -608,11 +458,11 @@ async def set_hold(work: Work, call: Call, held: bool) -> None:
     if (call.held_at is not None) == held:
         return
     if held:
-        needs_conference(work)
+        need(work, Ability.HOLD)
     call.held_at = work.now if held else None
-    await record.record(work, call, "hold" if held else "resume")
-    work.defer("telephony:set_hold", call_id=str(call.id))
-    work.announce("calls")
+    await record.record(work, call, CallLog.HOLD if held else CallLog.RESUME)
+    work.defer(Task.SET_HOLD, call_id=str(call.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
 async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
@@ -621,8 +471,10 @@ async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
         raise Conflict("Only a connected call can be muted.")
     if (offer.muted_at is not None) == muted:
         return
-    needs_conference(work)
+    need(work, Ability.MUTE)
     offer.muted_at = work.now if muted else None
-    await record.record(work, call, "muted" if muted else "unmuted", offer_id=str(offer.id))
-    work.defer("telephony:set_mute", offer_id=str(offer.id))
-    work.announce("calls")
+    await record.record(
+        work, call, CallLog.MUTED if muted else CallLog.UNMUTED, offer_id=str(offer.id)
+    )
+    work.defer(Task.SET_MUTE, offer_id=str(offer.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.database.topics import Topic
 from app.privacy.numbers import e164
-from app.routing.rota.roster import TAKERS
-from app.staff.models import Staff
+from app.routing.rota.takers import TAKERS
+from app.staff.models import EndpointKind, Staff
 from app.work import Work
 
 _BELIEVED = timedelta(seconds=10)
@@ -19,13 +20,13 @@ async def owner_of(work: Work, number: str | None) -> UUID | None:
     if valid is None:
         return None
     memory = work.ground.memory
-    known: dict[str, UUID] | None = memory.recall("roster", "phones", work.now)
+    known: dict[str, UUID] | None = memory.recall(Topic.ROSTER, "phones", work.now)
     if known is None:
         rows = await work.session.execute(
             select(Staff.endpoint, Staff.id).where(
-                Staff.active, Staff.endpoint_kind == "phone", Staff.role.in_(TAKERS)
+                Staff.active, Staff.endpoint_kind == EndpointKind.PHONE, Staff.role.in_(TAKERS)
             )
         )
         known = {endpoint: staff_id for endpoint, staff_id in rows if endpoint}
-        memory.keep("roster", "phones", known, work.now + _BELIEVED)
+        memory.keep(Topic.ROSTER, "phones", known, work.now + _BELIEVED)
     return known.get(valid)

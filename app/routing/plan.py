@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.errors import BadText
 from app.routing.rota.shifts import Layer, first_instant
 
 # Priorities, in seconds of waiting: a head start in the queue, or a handicap if negative.
@@ -88,17 +89,6 @@ class Plan:
         )
         return sum(waited >= limit for limit in limits)
 
-    def next_limit(self, waited: float) -> float | None:
-        """Return the next second of waiting at which another counsellor may be asked, if any."""
-        limits = (
-            self.backup_after,
-            self.supervisor_after,
-            self.on_call_after,
-            self.any_skill_after,
-            self.preferred_for,
-        )
-        return min((limit for limit in limits if limit > waited), default=None)
-
 
 def read_skills(words: list[str]) -> dict[str, int]:
     """Read skills written as `name` or `name:level`, levels 1 to 9. Raises ValueError."""
@@ -106,9 +96,10 @@ def read_skills(words: list[str]) -> dict[str, int]:
     for word in words:
         name, _, level = word.strip().partition(":")
         if not _SKILL.fullmatch(name) or (level and level not in "123456789"):
-            raise ValueError(
-                f"{word!r} is not a skill. Write lower-case letters, and a level from 1 to 9 after "
-                "a colon if needed: violence or lgbt:2."
+            raise BadText(
+                "'%(word)s' is not a skill. Write lower-case letters, and a level from 1 to 9 "
+                "after a colon if needed: violence or lgbt:2.",
+                word=word,
             )
         found[name] = int(level or 1)
     return found
@@ -125,17 +116,23 @@ def check_plan(plan: Plan) -> dict[str, Any]:
     kept = asdict(plan)
     for name, value in kept.items():
         if name.endswith(("_after", "_for")) and not 0 <= value <= _LONGEST:
-            raise ValueError(f"{name.replace('_', ' ')} must be 0 to {_LONGEST} seconds")
+            raise BadText(
+                "%(name)s must be 0 to %(longest)s seconds",
+                name=name.replace("_", " "),
+                longest=_LONGEST,
+            )
     if not plan.backup_after <= plan.supervisor_after <= plan.on_call_after:
-        raise ValueError("backup must come first, then supervisor, then the on-call phone")
+        raise BadText("backup must come first, then supervisor, then the on-call phone")
     if not (0 <= plan.night_from <= 23 and 0 <= plan.night_until <= 23):
-        raise ValueError("the night must be in whole hours from 0 to 23")
+        raise BadText("the night must be in whole hours from 0 to 23")
     if not 30 <= plan.longest_wait <= _LONGEST:
-        raise ValueError(f"the longest wait must be 30 to {_LONGEST} seconds")
+        raise BadText("the longest wait must be 30 to %(longest)s seconds", longest=_LONGEST)
     if not 1 <= plan.ring_at_once <= 10:
-        raise ValueError("the number of phones that ring at once must be 1 to 10")
+        raise BadText("the number of phones that ring at once must be 1 to 10")
     if not -_LONGEST <= plan.priority <= _LONGEST:
-        raise ValueError(f"a priority must be from -{_LONGEST} to {_LONGEST} seconds")
+        raise BadText(
+            "a priority must be from -%(longest)s to %(longest)s seconds", longest=_LONGEST
+        )
     read_skills([f"{name}:{level}" for name, level in plan.skills.items()])
     usual = asdict(Plan())
     return {name: value for name, value in kept.items() if value != usual[name]}

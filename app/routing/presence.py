@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.calls.log_kinds import Cause
+from app.database.topics import Topic
 from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
 from app.work import Work
 
@@ -60,11 +62,15 @@ async def set_presence(
     *,
     until: datetime | None = None,
 ) -> None:
-    """Change a locked presence and record the change. Setting the same state does nothing."""
-    if presence.state == state:
+    """Change a locked presence and record the change. Setting the same state does nothing.
+
+    A break in which a person helps in a talk is another state for the figures: it is work.
+    """
+    helps = Cause.HELPS in (presence.cause, cause) and presence.cause != str(cause)
+    if presence.state == state and not helps:
         return
     before, presence.state = presence.state, state.value
-    presence.since, presence.until_at, presence.cause = work.now, until, cause
+    presence.since, presence.until_at, presence.cause = work.now, until, str(cause)
     await work.session.execute(
         insert(PresenceChange.__table__),  # type: ignore[arg-type]
         {
@@ -72,10 +78,10 @@ async def set_presence(
             "at": work.now,
             "before": before,
             "after": state.value,
-            "cause": cause,
+            "cause": str(cause),
         },
     )
-    work.announce("presence", f"presence:{presence.counsellor_id}")
+    work.announce(Topic.PRESENCE, Topic.PRESENCE.of(presence.counsellor_id))
 
 
 async def set_free(work: Work, presence: Presence, cause: str, *, rested: bool = False) -> None:
@@ -95,19 +101,45 @@ async def start_wrap_up(work: Work, presence: Presence, cause: str) -> None:
     await set_presence(work, presence, P.WRAP_UP, cause, until=work.now + limit)
 
 
-async def choose(work: Work, presence: Presence, choice: PresenceState) -> None:
-    """Set the state that the counsellor chose. The presence is locked and holds no open offer."""
+# How much of the wrap-up is left at least while the counsellor writes, in seconds.
+WRITES_ON = 30
+
+
+async def keep_wrap_up(work: Work, counsellor_id: UUID) -> None:
+    """Let a wrap-up go on, because the counsellor is writing. Nothing happens in another state."""
+    until = work.now + timedelta(seconds=WRITES_ON)
+    kept = await work.session.execute(
+        update(Presence)
+        .where(
+            Presence.counsellor_id == counsellor_id,
+            Presence.state == P.WRAP_UP,
+            Presence.until_at < until,
+        )
+        .values(until_at=until, heartbeat_at=work.now)
+        .returning(Presence.counsellor_id)
+        .execution_options(synchronize_session=False)
+    )
+    if kept.scalar() is not None:
+        work.announce(Topic.PRESENCE.of(counsellor_id))
+
+
+async def choose(
+    work: Work, presence: Presence, choice: PresenceState, *, cause: Cause = Cause.OWN_CHOICE
+) -> None:
+    """Set the state that was chosen. The presence is locked and holds no open offer."""
     assert choice in CHOICES
-    presence.heartbeat_at = work.now
+    if cause is Cause.OWN_CHOICE:
+        # The choice of another person is no sign of life.
+        presence.heartbeat_at = work.now
     presence.missed, presence.warned_at = 0, None
     if presence.state == P.ON_CALL:
         presence.after_call = choice.value if choice is not P.AVAILABLE else None
-        work.announce(f"presence:{presence.counsellor_id}")
+        work.announce(Topic.PRESENCE.of(presence.counsellor_id))
         return
     presence.after_call = None
     if choice is P.AVAILABLE and presence.state != P.AVAILABLE:
         presence.idle_since = work.now
-    await set_presence(work, presence, choice, "own choice")
+    await set_presence(work, presence, choice, cause)
 
 
 async def beat(work: Work, counsellor_id: UUID) -> None:

@@ -25,9 +25,10 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.abilities import Ability
 from app.calls import lines
 from app.calls.models import Call, Line, LineLanguage
-from app.calls.states import CallState
+from app.calls.states import CallState, Direction
 from app.database.quick import Question
 from app.jobs.transaction import transaction
 from app.routing.matching import Free, Waiting, pair
@@ -35,8 +36,9 @@ from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer
 from app.routing.plan import Plan, read_plan, read_skills
 from app.routing.presence import ensure_presence
-from app.routing.rota import roster
+from app.routing.rota import roster, staffing, takers
 from app.routing.rota.shifts import Layer
+from app.routing.telephones import may_ring
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
@@ -65,26 +67,23 @@ class WaitingCall(NamedTuple):
 async def waiting_calls(work: Work) -> list[WaitingCall]:
     """Return the waiting calls in the order in which they will be served, at most 500."""
     rows = await work.session.execute(
-        select(Call, Line.name)
+        select(
+            Call.id,
+            func.coalesce(Line.name, ""),
+            func.coalesce(Call.language, ""),
+            Call.priority,
+            Call.danger,
+            Call.returned > 0,
+            Call.direction == Direction.OUTBOUND,
+            Call.state == CallState.OFFERED,
+            func.coalesce(Call.queued_at, Call.opened_at),
+        )
         .join(Line, Line.id == Call.line_id, isouter=True)
-        .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
+        .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.rings_only_id.is_(None))
         .order_by(Call.ranked_at, Call.id)
         .limit(500)
     )
-    return [
-        WaitingCall(
-            id=call.id,
-            line=line or "",
-            language=call.language or "",
-            priority=call.priority,
-            danger=call.danger,
-            returned=call.returned > 0,
-            back=call.direction == "outbound",
-            being_offered=call.state == CallState.OFFERED,
-            queued_at=call.queued_at or call.opened_at,
-        )
-        for call, line in rows
-    ]
+    return [WaitingCall(*row) for row in rows]
 
 
 # All waits end at the same now, so ordering by wait + priority is ordering by arrival - priority.
@@ -148,7 +147,7 @@ async def last_counsellor(work: Work, call: Call) -> UUID | None:
 async def _if_there(work: Work, call: Call, who: UUID | None) -> UUID | None:
     if who is None or who in call.excluded_ids:
         return None
-    there = {free.counsellor_id for free in (await roster.room(work)).there}
+    there = {free.counsellor_id for free in (await staffing.room(work)).there}
     return who if who in there else None
 
 
@@ -162,7 +161,7 @@ async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
     counsellors = await _free_counsellors(work)
     if not counsellors:
         return []
-    room = await roster.room(work)
+    room = await staffing.room(work)
     pairs: list[tuple[Waiting, Free]] = []
     size = min(max(8, 2 * len(counsellors)), _LARGEST_PAGE)
     for page in itertools.count():
@@ -205,6 +204,7 @@ _OF_CLASS = (
     .where(
         Call.state == CallState.QUEUED,
         Call.danger.is_(False),
+        Call.rings_only_id.is_(None),
         Call.line_id == LineLanguage.line_id,
         Call.language == LineLanguage.language,
     )
@@ -239,7 +239,7 @@ _FREE = (
     .where(
         Staff.active,
         or_(
-            Presence.state == PresenceState.AVAILABLE,
+            and_(Presence.state == PresenceState.AVAILABLE, may_ring()),
             and_(
                 Staff.id == any_(bindparam("on_call", type_=ARRAY(Uuid))),
                 or_(Presence.state.is_(None), Presence.state.in_(_NOT_SIGNED_IN)),
@@ -275,13 +275,14 @@ async def _callers(
         line_id: read_plan(rules.plan) for line_id, rules in known.items()
     }
     found = []
-    # Without a conference a call-back is dialled from the counsellor's leg: their phone must ring.
-    silent = frozenset(who for who, one in (await roster.people(work)).items() if not one.rings)
+    # Where a call-back is dialled from the counsellor's leg, their phone must ring.
+    rings_back = work.settings.abilities.can(Ability.RING_BACK)
+    silent = frozenset(who for who, one in (await takers.people(work)).items() if not one.rings)
     for row in rows:
         if row.queued_at is None or row.id in accepted:
             continue
         excluded = frozenset(row.excluded_ids)
-        if row.direction == "outbound" and not work.settings.has_conferences:
+        if row.direction == Direction.OUTBOUND and not rings_back:
             excluded |= silent
         rules, plan = known.get(row.line_id), plans.get(row.line_id, _USUAL)
         found.append(
@@ -341,7 +342,7 @@ async def _free_counsellors(work: Work) -> list[Free]:
     rows = (await work.session.execute(_FREE, {"on_call": on_call})).all()
     if not rows:
         return []
-    people = await roster.people(work)
+    people = await takers.people(work)
     rows = [
         row
         for row in rows
@@ -382,7 +383,11 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> bool:
         await work.session.execute(
             select(Presence, Staff)
             .join(Staff, Staff.id == Presence.counsellor_id)
-            .where(Presence.counsellor_id == counsellor.counsellor_id, Presence.state.in_(states))
+            .where(
+                Presence.counsellor_id == counsellor.counsellor_id,
+                Presence.state.in_(states),
+                may_ring(),
+            )
             .with_for_update(skip_locked=True, of=Presence)
             .execution_options(populate_existing=True)
         )

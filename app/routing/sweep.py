@@ -21,17 +21,21 @@ from sqlalchemy import (
     update,
 )
 
+from app.abilities import Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.quick import Question
+from app.database.topics import Topic
+from app.jobs.names import Task
 from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, ShiftRow
 from app.routing.participants import leaving
 from app.routing.rota.shifts import Layer
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.work import PROGRAM, Ground, Work
 
 _AT_MOST = 500
@@ -50,7 +54,7 @@ _LOOKS_EVERY = timedelta(seconds=4)
 
 async def sweep(ground: Ground) -> int:
     """Do everything that is due, then match. Return how many items were due."""
-    due = await _due(ground)
+    due = await find_due(ground)
     if not due:
         return 0
     verbs = {
@@ -114,7 +118,7 @@ _DUE = union_all(
     .where(
         Presence.state == PresenceState.AVAILABLE,
         Presence.heartbeat_at < _STALE,
-        Staff.endpoint_kind == "browser",
+        Staff.endpoint_kind == EndpointKind.BROWSER,
     ),
     select(literal("stuck"), Presence.counsellor_id).where(
         or_(Presence.state == PresenceState.OFFERED, Presence.state == PresenceState.ON_CALL),
@@ -127,7 +131,7 @@ _DUE = union_all(
             Call.heard_at < _SILENT,
             and_(_WAITS, Call.heard_at < _QUIET),
         ),
-        ~Call.provider_sid.like("callback-%"),
+        Call.provider_sid.is_not(None),
         or_(
             Call.asked_at.is_(None),
             Call.asked_at < _SILENT,
@@ -150,12 +154,14 @@ _DUE = union_all(
 _QUESTION = Question(_DUE)
 
 
-async def _due(ground: Ground) -> list[tuple[str, UUID]]:
+async def find_due(ground: Ground) -> list[tuple[str, UUID]]:
+    """Return what is due at this moment, as pairs of a kind and the id of a row."""
     now, settings = ground.clock.now(), ground.settings
     silent = timedelta(seconds=settings.silence_seconds)
-    # Without conferences a waiting caller's leg asks us every few seconds, and only one callback
-    # reports its end. So a shorter silence is suspicious.
-    quiet = silent if settings.has_conferences else min(silent, _QUIET_AFTER)
+    # Without a waiting room, a waiting caller's leg asks us every few seconds, and only one
+    # callback reports its end. So a shorter silence is suspicious.
+    waits_there = settings.abilities.can(Ability.WAITING_ROOM)
+    quiet = silent if waits_there else min(silent, _QUIET_AFTER)
     rows = await ground.database.quick.rows(
         _QUESTION,
         now=now,
@@ -163,7 +169,7 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
         quiet=now - quiet,
         stale=now - timedelta(seconds=settings.heartbeat_seconds),
         stuck_since=now - _STUCK,
-        lost=now - timedelta(seconds=settings.grace_seconds),
+        lost=now - timedelta(seconds=min(settings.grace_seconds, settings.page_grace_seconds)),
         taken=now - _TOLD_WITHIN,
         carried=now - timedelta(seconds=settings.longest_leg_seconds) + CARRIED_BEFORE,
     )
@@ -173,9 +179,11 @@ async def _due(ground: Ground) -> list[tuple[str, UUID]]:
 async def _look_at_talk(work: Work, offer_id: UUID) -> None:
     """Ask the provider about a call that was accepted, but not reported as connected."""
     memory = work.ground.memory
-    if work.settings.has_conferences and memory.recall("looked", offer_id, work.now) is None:
+    if not work.settings.abilities.can(Ability.SHOW_TALKS):
+        return
+    if memory.recall("looked", offer_id, work.now) is None:
         memory.keep("looked", offer_id, True, work.now + _LOOKS_EVERY)
-        work.defer("telephony:look_at_talk", offer_id=str(offer_id))
+        work.defer(Task.LOOK_AT_TALK, offer_id=str(offer_id))
 
 
 async def _end_late_offer(work: Work, offer_id: UUID) -> None:
@@ -187,9 +195,9 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
         # Perhaps they talk, and only the provider's report was lost.
         offer.asked_at = work.now
         offer.expires_at = work.now + _ANSWER_TIME
-        work.defer("telephony:settle_connection", offer_id=str(offer.id))
+        work.defer(Task.SETTLE_CONNECTION, offer_id=str(offer.id))
         return
-    if accepted and not work.settings.has_conferences:
+    if accepted and not work.settings.abilities.can(Ability.REPORT_LEGS):
         # The provider was asked and its answer decides: an outage must not cut off a talk.
         offer.expires_at = work.now + _ANSWER_TIME
         return
@@ -199,19 +207,19 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
     # The sweep runs every second. If it finds an offer later than this, our worker or database
     # was down, and the counsellor could not have accepted.
     unseen = not accepted and work.now - offer.expires_at > _UNSEEN
-    cause = "not connected in time" if accepted else "not taken in time"
+    cause = Cause.NOT_CONNECTED_IN_TIME if accepted else Cause.NOT_TAKEN_IN_TIME
     await offers.miss_offer(work, call, offer, cause, our_fault=unseen)
 
 
 async def _carry_over(work: Work, offer_id: UUID) -> None:
     """Carry a talk near the platform's limit over to new legs, and tell its counsellor."""
     call, offer = await offers.lock_offer(work, offer_id)
-    if offer.released_at is not None or not work.settings.has_conferences:
+    if offer.released_at is not None or not work.settings.abilities.can(Ability.RENEW_LEGS):
         return
     offer.carried_at = work.now
-    await record.record(work, call, "talk_carried_over", offer_id=str(offer.id))
-    work.defer("telephony:carry_caller", offer_id=str(offer.id))
-    work.announce("calls", f"offers:{offer.counsellor_id}")
+    await record.record(work, call, CallLog.TALK_CARRIED_OVER, offer_id=str(offer.id))
+    work.defer(Task.CARRY_CALLER, offer_id=str(offer.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.OFFERS.of(offer.counsellor_id))
 
 
 async def _end_grace(work: Work, offer_id: UUID) -> None:
@@ -224,16 +232,14 @@ async def _end_wrap_up(work: Work, counsellor_id: UUID) -> None:
     if presence.state == PresenceState.WRAP_UP and (
         presence.until_at is None or presence.until_at <= work.now
     ):
-        await presences.set_free(work, presence, "wrap-up time is over")
+        await presences.set_free(work, presence, Cause.WRAP_UP_OVER)
 
 
 async def _set_away(work: Work, counsellor_id: UUID) -> None:
     presence = await presences.lock_presence(work, counsellor_id)
     stale = work.now - timedelta(seconds=work.settings.heartbeat_seconds)
     if presence.state == PresenceState.AVAILABLE and presence.heartbeat_at < stale:
-        await presences.set_presence(
-            work, presence, PresenceState.AWAY, "your browser was not heard of"
-        )
+        await presences.set_presence(work, presence, PresenceState.AWAY, Cause.BROWSER_NOT_HEARD)
 
 
 async def _free_stuck(work: Work, counsellor_id: UUID) -> None:
@@ -241,7 +247,7 @@ async def _free_stuck(work: Work, counsellor_id: UUID) -> None:
     presence = await presences.lock_presence(work, counsellor_id)
     busy = presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL)
     if busy and await offers.held_offer(work, counsellor_id) is None:
-        await presences.set_free(work, presence, "no call was held any more")
+        await presences.set_free(work, presence, Cause.NO_CALL_HELD)
 
 
 async def _ask_the_provider(work: Work, call_id: UUID) -> None:
@@ -253,4 +259,4 @@ async def _ask_the_provider(work: Work, call_id: UUID) -> None:
         .execution_options(synchronize_session=False)
     )
     if asked is not None:
-        work.defer("telephony:reconcile_call", call_id=str(call_id))
+        work.defer(Task.RECONCILE_CALL, call_id=str(call_id))

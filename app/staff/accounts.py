@@ -8,15 +8,18 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from pwdlib import PasswordHash
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotSignedIn
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
-from app.work import Actor, Work
+from app.words import pages
+from app.work import Actor, Ground, Work
 
 SESSION_LENGTH = timedelta(hours=14)
 # The longest time that a process trusts a session it has looked up.
@@ -63,6 +66,28 @@ async def hash_password(password: str) -> str:
         return await asyncio.to_thread(_HASHER.hash, password)
 
 
+async def check_name(work: Work, name: str, of: UUID | None = None) -> str:
+    """Return the name as it is stored, if no other account than `of` has it.
+
+    Raises NameTaken, Invalid.
+    """
+    name = name.strip()
+    if not re.fullmatch(r"[^\s][^\n\r\t]{0,79}", name) or not name.isprintable():
+        raise Invalid("A name has 1 to 80 characters and no line breaks.")
+    found = await work.session.scalar(select(Staff.id).where(Staff.name == name))
+    if found is not None and found != of:
+        raise NameTaken()
+    return name
+
+
+def check_email(email: str | None) -> str | None:
+    """Return an e-mail address as it is stored; None for none. Raises Invalid."""
+    email = (email or "").strip() or None
+    if email is not None and not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", email):
+        raise Invalid("That is not an e-mail address. Write one like ana@example.org.")
+    return email
+
+
 async def add_staff(
     work: Work,
     *,
@@ -78,14 +103,9 @@ async def add_staff(
     password: str | None = None,
 ) -> Staff:
     """Add an account. Raises NameTaken, Invalid."""
-    name = name.strip()
-    if not re.fullmatch(r"[^\s][^\n\r\t]{0,79}", name):
-        raise Invalid("A name has 1 to 80 characters and no line breaks.")
-    if email is not None and not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", email):
-        raise Invalid("That is not an e-mail address. Write one like ana@example.org.")
+    name = await check_name(work, name)
+    email = check_email(email)
     kind, address = read_endpoint(endpoint)
-    if await work.session.scalar(select(Staff.id).where(Staff.name == name)):
-        raise NameTaken()
     staff = Staff(
         id=uuid4(),
         name=name,
@@ -104,8 +124,8 @@ async def add_staff(
     )
     work.session.add(staff)
     await work.session.flush()
-    write_entry(work, "staff added", str(staff.id), role=role.value, endpoint=kind)
-    work.announce("roster")
+    write_entry(work, AuditLog.STAFF_ADDED, str(staff.id), role=role.value, endpoint=kind)
+    work.announce(Topic.ROSTER)
     return staff
 
 
@@ -123,12 +143,23 @@ async def password_is_right(staff: Staff | None, password: str) -> bool:
     return right and known is not None
 
 
+async def choose_page_language(work: Work, staff: Staff, language: str) -> None:
+    """Set the language in which a person reads the pages. Raises Invalid."""
+    if language not in pages.page_languages():
+        raise Invalid("The pages are not translated into this language. Choose one from the list.")
+    await work.session.execute(
+        update(Staff).where(Staff.id == staff.id).values(page_language=language)
+    )
+    work.ground.memory.forget("staff")
+    work.announce(Topic.STAFF)
+
+
 async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
     return (await session.scalars(select(Staff).where(Staff.name == name.strip()))).one_or_none()
 
 
-async def open_session(work: Work, staff: Staff) -> str:
-    """Sign a person in. Return the token for the cookie."""
+async def open_session(work: Work, staff: Staff, browser: str = "") -> str:
+    """Sign a person in. Return the token for the cookie. `browser` is the family of theirs."""
     token = secrets.token_urlsafe(32)
     work.session.add(
         StaffSession(
@@ -136,28 +167,29 @@ async def open_session(work: Work, staff: Staff) -> str:
             staff_id=staff.id,
             created_at=work.now,
             expires_at=work.now + SESSION_LENGTH,
+            browser=browser,
         )
     )
     await work.session.execute(delete(StaffSession).where(StaffSession.expires_at < work.now))
     work.actor = actor_of(staff)
-    write_entry(work, "signed in", str(staff.id))
+    write_entry(work, AuditLog.SIGNED_IN, str(staff.id))
     return token
 
 
 async def close_session(work: Work, token: str) -> None:
     """Sign out; a second time changes nothing."""
     key = work.keys.session_key(token)
-    work.ground.memory.forget("staff")
-    work.announce("staff")
+    work.ground.memory.forget(Topic.STAFF)
+    work.announce(Topic.STAFF)
     await work.session.execute(delete(StaffSession).where(StaffSession.token_key == key))
     if work.actor.staff_id:
-        write_entry(work, "signed out", str(work.actor.staff_id))
+        write_entry(work, AuditLog.SIGNED_OUT, str(work.actor.staff_id))
 
 
 def remembered_staff(work: Work, token: str) -> Staff | None:
     """Return the account of this cookie, if this process has looked it up a moment ago."""
     key = work.keys.session_key(token)
-    known: Staff | None = work.ground.memory.recall("staff", key, work.now)
+    known: Staff | None = work.ground.memory.recall(Topic.STAFF, key, work.now)
     return known
 
 
@@ -182,8 +214,23 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
     if row is not None and staff is not None:
         # A change of the account, and a sign-out, are announced on the bus.
         work.session.expunge(staff)
-        memory.keep("staff", key, staff, min(work.now + _REMEMBERED, row[1]))
+        memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, row[1]))
     return staff
+
+
+async def session_now(ground: Ground, token: str) -> Staff | None:
+    """Return the account of this cookie as the database has it now, without remembering it."""
+    async with ground.database.reading_sessions() as session:
+        found: Staff | None = await session.scalar(
+            select(Staff)
+            .join(StaffSession, StaffSession.staff_id == Staff.id)
+            .where(
+                StaffSession.token_key == ground.keys.session_key(token),
+                StaffSession.expires_at > ground.clock.now(),
+                Staff.active,
+            )
+        )
+        return found
 
 
 def actor_of(staff: Staff) -> Actor:

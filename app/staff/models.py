@@ -1,17 +1,25 @@
 """Accounts, sessions, and the log of what people did."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, KeyedHash, one_of
 from app.staff.roles import Role
 
-ENDPOINT_KINDS = ("browser", "client", "phone", "sip")
+
+class EndpointKind(StrEnum):
+    """What rings when a person is called."""
+
+    BROWSER = "browser"
+    CLIENT = "client"
+    PHONE = "phone"
+    SIP = "sip"
 
 
 class Staff(Base):
@@ -20,7 +28,7 @@ class Staff(Base):
     __tablename__ = "staff"
     __table_args__ = (
         one_of("role", Role),
-        one_of("endpoint_kind", ENDPOINT_KINDS),
+        one_of("endpoint_kind", EndpointKind),
         CheckConstraint("(endpoint_kind = 'browser') = (endpoint IS NULL)", name="endpoint"),
     )
 
@@ -42,8 +50,12 @@ class Staff(Base):
     team: Mapped[str] = mapped_column(server_default="")
     # Where reports are announced; used for nothing else.
     email: Mapped[str | None]
+    # The language of the pages, for which `app/words` has a catalogue; English needs none.
+    page_language: Mapped[str] = mapped_column(server_default="en")
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[datetime]
+    # Grows with each change by another person, so that of two at once the second is told.
+    revision: Mapped[int] = mapped_column(server_default="0")
 
 
 class StaffSession(Base):
@@ -52,9 +64,53 @@ class StaffSession(Base):
     __tablename__ = "staff_sessions"
 
     token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    # By which its owner ends it, without knowing its key.
+    id: Mapped[UUID] = mapped_column(unique=True, server_default=text("gen_random_uuid()"))
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    # The last use, to a few minutes.
+    used_at: Mapped[datetime | None]
+    # The family of the browser; nothing finer, and no address.
+    browser: Mapped[str] = mapped_column(server_default="")
+
+
+class LinkKind(StrEnum):
+    """What a link for choosing a password is for."""
+
+    INVITATION = "invitation"
+    RESET = "reset"
+
+
+class PasswordLink(Base):
+    """A link by which a person chooses a password, once. Its secret is stored nowhere."""
+
+    __tablename__ = "password_links"
+    __table_args__ = (
+        one_of("kind", LinkKind),
+        # At most one link of a person can be used at a time.
+        Index(
+            "uq_password_links_open",
+            "staff_id",
+            unique=True,
+            postgresql_where=text("used_at IS NULL AND withdrawn_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    token_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    # NULL: the operator, at the command line.
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    # Sent by mail, or shown once to its maker.
+    by_mail: Mapped[bool]
+    mailed_at: Mapped[datetime | None]
+    mail_failed_at: Mapped[datetime | None]
 
 
 class ApiToken(Base):

@@ -52,6 +52,12 @@ class Permission(StrEnum):
     EXPORT_RECORDS = "export_records"
     APPROVE_EXPORTS = "approve_exports"
     PUBLISH = "publish"
+    # Secret addresses of screens that show figures of now, without names.
+    KEEP_WALLBOARDS = "keep_wallboards"
+    # Lines: numbers, hours, plans, languages, and what callers hear.
+    KEEP_LINES = "keep_lines"
+    # Accounts: inviting, changing, deactivating, and handing over what a person holds.
+    KEEP_PEOPLE = "keep_people"
     # For everyone who is signed in: their own account, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
@@ -122,6 +128,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.EXPORT_RECORDS,
             _P.APPROVE_EXPORTS,
             _P.PUBLISH,
+            _P.KEEP_WALLBOARDS,
+            _P.KEEP_LINES,
+            _P.KEEP_PEOPLE,
         }
     ),
     Role.REFERRAL_OFFICER: frozenset(
@@ -147,3 +156,19 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 def may(role: str, permission: Permission) -> bool:
     """Return whether the role holds the permission; an unknown role holds none."""
     return role in set(Role) and permission in PERMISSIONS[Role(role)]
+
+
+# Which roles a person of a role may give to another; the others give none. No person gives a role
+# to themselves. The administrator's own permissions are not a limit of what they give: they keep
+# accounts, but hear no messages and read no records.
+GIVES: dict[Role, frozenset[Role]] = {Role.ADMINISTRATOR: frozenset(Role)}
+
+
+def may_give(role: str, given: Role) -> bool:
+    """Return whether a person of a role may give another person that role, or take it away."""
+    return given in GIVES.get(Role(role), frozenset())
+
+
+def lost_between(before: Role, after: Role) -> frozenset[Permission]:
+    """Return the permissions that a change of role takes away."""
+    return PERMISSIONS[before] - PERMISSIONS[after]

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import ApiToken
 from app.staff.roles import Permission
 from app.work import Actor, Work
@@ -29,7 +30,7 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
         raise Invalid("A token's name has 1 to 60 letters, digits, spaces, dots and dashes.")
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
-        raise Invalid(f"A token is for one or more of: {', '.join(SCOPES)}.")
+        raise Invalid("A token is for one or more of: %(scopes)s.", scopes=list(SCOPES))
     if not 1 <= days <= 400:
         raise Invalid("A token is valid for 1 to 400 days.")
     if await work.session.scalar(select(ApiToken.id).where(ApiToken.name == name)):
@@ -45,7 +46,7 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
     )
     work.session.add(row)
     await work.session.flush()
-    write_entry(work, "token made", str(row.id), scopes=row.scopes)
+    write_entry(work, AuditLog.TOKEN_MADE, str(row.id), scopes=row.scopes)
     return token
 
 
@@ -59,7 +60,7 @@ async def revoke_token(work: Work, name: str) -> None:
     )
     if found is None:
         raise NotFound("There is no such token, or it has already been revoked.")
-    write_entry(work, "token taken back", str(found))
+    write_entry(work, AuditLog.TOKEN_REVOKED, str(found))
 
 
 async def list_tokens(work: Work) -> list[ApiToken]:

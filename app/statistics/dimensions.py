@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.definitions.trees import Tree
 from app.statistics.facts.columns import Block, Words
-from app.statistics.facts.facts import Questions
+from app.statistics.facts.questions import Questions
 
 
 class Dimension(StrEnum):

@@ -7,8 +7,8 @@ from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
 from app.jobs.transaction import transaction
-from app.mail import NotMailed
-from app.statistics.exports import desk
+from app.outbox.responses import TryAgain
+from app.statistics.exports import requested
 from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.reports import sending
 from app.work import PROGRAM, Ground
@@ -19,7 +19,7 @@ _RETRY = RetryStrategy(
 _MAIL_RETRY = RetryStrategy(
     max_attempts=12,
     exponential_wait=3,
-    retry_exceptions={DBAPIError, psycopg.Error, OSError, NotMailed},
+    retry_exceptions={DBAPIError, psycopg.Error, OSError, TryAgain},
 )
 # Look for due work every N seconds.
 EVERY = 60
@@ -40,7 +40,7 @@ def statistics_tasks() -> Blueprint:
 
     @tasks.task(name="make_export", retry=_RETRY, pass_context=True)
     async def make_export(context: JobContext, export_id: str) -> None:
-        await desk.make(context.additional_context["ground"], UUID(export_id))
+        await requested.make(context.additional_context["ground"], UUID(export_id))
 
     @tasks.task(name="send_report", retry=_RETRY, pass_context=True)
     async def send_report(context: JobContext, export_id: str) -> None:
@@ -60,4 +60,4 @@ async def look_round(ground: Ground) -> None:
     await keep_days(ground, await days_to_keep(ground, now, _AT_ONCE), now)
     async with transaction(ground, PROGRAM) as work:
         await sending.take_due(work)
-        await desk.expire(work)
+        await requested.expire(work)

@@ -1,82 +1,21 @@
 """Every measure, defined once: its words, its unit, and its formula. Pure.
 
-Sums over facts are counted (`SUMS`), and a measure is a formula over them, so a figure for any
+Sums over facts are counted (`sums.py`), and a measure is a formula over them, so a figure for any
 window and any group is the formula over the sums of that group. All instants are cut to whole
 seconds first, and durations are their differences. A formula whose denominator is 0 gives None,
 never 0.
 
 Sources: the definitions used in contact centres (service level in its five forms, ASA, AHT,
-RONA, occupancy); the fairness index is that of Jain, Chiu and Hawe (DEC TR-301, 1984).
+RONA, occupancy).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Sums = Mapping[str, int]
-Unit = Literal["calls", "contacts", "offers", "seconds", "share", "messages"]
+from app.statistics.sums import Sums
 
-# The sums over the calls and contacts of a group; all are whole numbers.
-SUMS: dict[str, str] = {
-    "calls": "calls that arrived",
-    "entered": "of these, those that entered the queue",
-    "answered": "calls whose outcome is answered",
-    "abandoned_in_greeting": "calls with that outcome",
-    "short_abandons": "calls whose outcome is short_abandon",
-    "abandoned_in_queue": "calls with that outcome",
-    "voice_messages": "calls whose outcome is voicemail",
-    "callbacks_requested": "calls whose outcome is callback_requested",
-    "transferred_out": "calls with that outcome",
-    "turned_away": "calls with that outcome: told on arrival that no counsellor was there",
-    "no_counsellor": "of these, those in which a counsellor was on shift and none had signed in",
-    "out_of_hours": "of these, those in which no counsellor was on shift",
-    "abandoned_unstaffed": "short abandons and calls abandoned in the queue, without a counsellor",
-    "blocked": "calls with that outcome",
-    "failed": "calls with that outcome",
-    "lost": "calls with that outcome",
-    "unreachable": "calls with that outcome",
-    "not_ended": "calls that go on at the moment of counting",
-    "answered_in_time": "answered calls that waited at most the target",
-    "abandoned_in_time": "short abandons and calls abandoned in the queue, within the target",
-    "wait_answered": "seconds that answered calls waited",
-    "wait_abandoned": "seconds that short abandons and calls abandoned in the queue waited",
-    "put_off": "calls that left the queue for a message or a call-back",
-    "put_off_in_time": "of these, those that waited at most the target",
-    "wait_put_off": "seconds that these waited",
-    "second_waits": "waits after a lost line or a failed hand-over",
-    "second_wait": "seconds of these waits",
-    "talk": "seconds of talk, without hold",
-    "hold": "seconds on hold",
-    "wrap_up": "seconds of wrap-up after these calls",
-    "offers": "offers of these calls to counsellors",
-    "missed": "of these, those that rang out or could not be reached",
-    "declined": "of these, those that were declined",
-    "transfers": "hand-overs from one counsellor to another",
-    "inherited": "talks that a colleague in the talk continued after a lost line",
-    "outside": "hand-overs to a partner outside the helpline",
-    "returned": "returns to the queue after a counsellor's line was lost",
-    "danger": "calls in which the danger key was pressed",
-    "number_known": "calls whose number was not withheld",
-    "called_before": "of these, those whose number had rung before",
-    "contacts": "contacts, with or without a call",
-    "completed": "of these, those whose record is complete",
-    "non_counselling": "of these, those closed as non-counselling",
-    "urgent": "of these, those whose urgency is immediate or urgent",
-    "outbound": "call-backs made",
-    "outbound_reached": "of these, those in which a counsellor and a person talked",
-    "outbound_talk": "seconds of talk and hold of these",
-    "outbound_wrap_up": "seconds of wrap-up after these",
-    "call_contacts": "contacts that belong to a call that came in",
-    "callback_contacts": "contacts that belong to a call-back",
-    "answered_with_contact": "answered calls that have a contact",
-    "message_contacts": "contacts of calls whose outcome is voicemail",
-    "open_contacts": "contacts of calls that go on at the moment of counting",
-    # For rounding: see `guard.py`.
-    "key_contacts": "the secret numbers of the contacts",
-    "key_completed": "of those whose record is complete",
-    "key_non_counselling": "of those closed as non-counselling",
-    "key_urgent": "of those whose urgency is immediate or urgent",
-}
+Unit = Literal["calls", "contacts", "offers", "seconds", "share", "messages"]
 
 
 @dataclass(frozen=True)
@@ -108,10 +47,6 @@ class Percentile:
 def ratio(above: float, below: float) -> float | None:
     """Return `above` divided by `below`, or None if `below` is 0."""
     return above / below if below else None
-
-
-# The lists of waits that are kept with each group, for percentiles.
-WAITS = ("wait_answered", "wait_abandoned", "wait_put_off", "second_wait")
 
 
 def _part(
@@ -582,24 +517,7 @@ def rounded(value: float | int | None) -> float | int | None:
 
 # -- of counsellors ------------------------------------------------------------------------------
 
-SIGNED_IN = ("available", "offered", "on_call", "wrap_up", "break", "away")
 
-# The outcomes of calls, each with the measure that counts it: one name for one outcome everywhere.
-OUTCOMES = {
-    "answered": "answered",
-    "abandoned_in_greeting": "abandoned_in_greeting",
-    "short_abandon": "short_abandons",
-    "abandoned_in_queue": "abandoned_in_queue",
-    "voicemail": "voice_messages",
-    "callback_requested": "callbacks_requested",
-    "transferred_out": "transferred_out",
-    "turned_away": "turned_away",
-    "blocked": "blocked",
-    "failed": "failed",
-    "lost": "lost",
-    "unreachable": "unreachable",
-    "open": "not_ended",
-}
 # Each call that arrived is in one of these, and in one only.
 IDENTITY = (
     "answered",
@@ -616,37 +534,3 @@ IDENTITY = (
     "unreachable",
     "not_ended",
 )
-
-STAFF_MEASURES: dict[str, str] = {
-    "signed_in": "seconds in any state but off duty",
-    "available": "seconds available and idle",
-    "handling": "seconds on a call (with hold), helping in one, or in wrap-up",
-    "occupancy": "handling ÷ (handling + available + being rung); breaks and away do not count",
-    "utilisation": "handling ÷ signed in",
-    "offers": "offers that were made in the window",
-    "answered": "of these, those that led to a talk",
-    "missed": "of these, those that rang out or whose phone could not be reached",
-    "declined": "of these, those that were declined",
-    "rona": "missed ÷ offers",
-    "contacts": "contacts that the counsellor owns, in any channel",
-    "contacts_per_hour": "contacts ÷ hours signed in",
-    "rostered": "seconds on the first layer of the rota, up to the moment of counting",
-    "adherence": "of these, the share in which the counsellor was signed in, by quarter-hours",
-}
-COVERAGE_WORDS = (
-    "share of the window in which at least one counsellor for the line was signed in and not on "
-    "a break or away"
-)
-FAIRNESS_WORDS = (
-    "Jain's index of offers per hour of availability, over counsellors who were available for an "
-    "hour or more: 1 if all had the same rate, 1 ÷ n if one of n was offered everything"
-)
-
-
-def occupancy(handling: int, available: int, offered: int) -> float | None:
-    return ratio(handling, handling + available + offered)
-
-
-def jain(rates: list[float]) -> float | None:
-    """Jain's fairness index: (Σx)² ÷ (n·Σx²)."""
-    return ratio(sum(rates) ** 2, len(rates) * sum(rate * rate for rate in rates))

@@ -61,12 +61,12 @@ class Window:
         return f"{_text(self.begins)}/{_text(self.ends)}"
 
     @property
-    def days(self) -> str:
-        """The window for readers: the first day and the last, or the one day."""
+    def last(self) -> date | datetime:
+        """The last day that is in the window, or the instant at which it ends."""
         last = self.ends
         if isinstance(last, date) and not isinstance(last, datetime):
             last -= timedelta(days=1)
-        return str(self.begins) if last == self.begins else f"{self.begins} to {last}"
+        return last
 
 
 def _text(edge: date | datetime) -> str:
@@ -100,16 +100,25 @@ def _read_edge(text: str) -> date | datetime:
         if len(text) == 10:
             day = date.fromisoformat(text)
             if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-                raise BadWindow(f"Give a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
+                raise BadWindow(
+                    "Give a year from %(first)s to %(last)s.",
+                    first=_FIRST_YEAR,
+                    last=_LAST_YEAR,
+                )
             return day
         edge = datetime.fromisoformat(text)
     except ValueError:
         raise BadWindow(
-            f"{text[:40]!r} is neither a date like 2026-03-01 nor an instant like "
-            "2026-03-01T08:00:00+01:00."
+            "'%(text)s' is neither a date like 2026-03-01 nor an instant like "
+            "2026-03-01T08:00:00+01:00.",
+            text=text[:40],
         ) from None
     if not _FIRST_YEAR <= edge.year <= _LAST_YEAR:
-        raise BadWindow(f"Give a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
+        raise BadWindow(
+            "Give a year from %(first)s to %(last)s.",
+            first=_FIRST_YEAR,
+            last=_LAST_YEAR,
+        )
     if edge.tzinfo is None:
         raise BadWindow("Give an instant with its zone, like 2026-03-01T08:00:00+01:00.")
     if edge.astimezone(UTC).timestamp() % QUARTER_HOUR.total_seconds():
@@ -144,7 +153,10 @@ def cut(period: Period | None, since: datetime, until: datetime, zone: ZoneInfo)
         edges.append(max(int(instant.timestamp()), begin))
         labels.append(label)
         if len(edges) > MOST_PERIODS:
-            raise BadWindow(f"That is more than {MOST_PERIODS} periods. Take longer ones.")
+            raise BadWindow(
+                "That is more than %(most)s periods. Take longer ones.",
+                most=MOST_PERIODS,
+            )
     return Cut((*edges, end), tuple(range(len(edges))), tuple(labels))
 
 
@@ -191,7 +203,10 @@ def _deadline_starts(
     if (until - since) / (QUARTER_HOUR if period is Period.QUARTER_HOUR else 4 * QUARTER_HOUR) > (
         MOST_PERIODS
     ):
-        raise BadWindow(f"That is more than {MOST_PERIODS} periods. Take longer ones.")
+        raise BadWindow(
+            "That is more than %(most)s periods. Take longer ones.",
+            most=MOST_PERIODS,
+        )
     at, known = since, None
     while at < until:
         local = at.astimezone(zone)

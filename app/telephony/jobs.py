@@ -15,7 +15,8 @@ from procrastinate.jobs import Job
 from sqlalchemy.exc import DBAPIError
 
 from app.jobs.transaction import transaction
-from app.telephony.provider.client import Provider, TryAgain, Uncertain
+from app.outbox.responses import TryAgain, Uncertain
+from app.telephony.platforms.base import Platform
 from app.work import PROGRAM, Ground
 
 
@@ -46,7 +47,7 @@ _AWAITED = frozenset(
     {
         "ring_counsellor",
         "join_counsellor",
-        "ring_party",
+        "ring_participant",
         "move_caller",
         "return_caller",
         "settle_connection",
@@ -62,6 +63,7 @@ _AWAITED = frozenset(
         "end_dialled",
         "watch_back",
         "settle_dialled",
+        "say_in_practice",
     }
 )
 
@@ -97,8 +99,8 @@ def telephony_tasks() -> Blueprint:
 class Parts:
     """What a job works with."""
 
-    def __init__(self, ground: Ground, provider: Provider) -> None:
-        self.ground, self.provider = ground, provider
+    def __init__(self, ground: Ground, platform: Platform) -> None:
+        self.ground, self.platform = ground, platform
 
     def work(self) -> Any:
         return transaction(self.ground, PROGRAM)

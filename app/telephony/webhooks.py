@@ -1,19 +1,17 @@
 """The addresses that the provider calls. Only a bad signature is refused; all else is answered."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
 from app.calls.models import Prompt
-from app.errors import NotFound, Refusal
+from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
 from app.telephony import script
+from app.telephony.answers import Answer, CallbackQuestion
 from app.telephony.counsellor import call_back, counsellor_flow
 from app.telephony.documents import document, message_document
 from app.telephony.inbound import (
@@ -28,97 +26,25 @@ from app.telephony.inbound import (
     waiting,
 )
 from app.telephony.inbound.sounds import waiting_sound
-from app.telephony.participants import alarm_calls, duty, party_flow
-from app.telephony.platforms import dial_bridge, dialling
+from app.telephony.participants import alarm_calls, duty, participant_flow
+from app.telephony.platforms import dial_bridge
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
-from app.telephony.script import Answer, Scene, Step
-from app.work import PROGRAM, PROVIDER, Ground, Work
+from app.telephony.replying import (
+    _in_time,
+    ground_of,
+    note,
+    number_in,
+    reply,
+    speak,
+    tell,
+    tell_other_leg,
+)
+from app.telephony.script import Scene
+from app.telephony.steps import HangUp
+from app.work import PROGRAM, PROVIDER, Work
 
 router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=False)
-
-T = TypeVar("T")
-# Seconds that a decision may take; the provider asks again a little later.
-_PATIENCE = 4.0
-
-Asked = Callable[[Work], Awaitable[tuple[Answer, Scene | None]]]
-
-
-def ground_of(request: Request) -> Ground:
-    ground: Ground = request.app.state.ground
-    return ground
-
-
-def _number(text: str | None, default: int = 0) -> int:
-    number = read_number(text or "")
-    return default if number is None else number
-
-
-async def _speak(request: Request, signed: Signed, asked: Asked) -> Response:
-    """Decide in one transaction, commit, then answer.
-
-    If anything fails (above all, a stopped database), the caller hears that we are still
-    there, and the same document is asked for again a few seconds later.
-    """
-    ground = ground_of(request)
-    try:
-        answer, scene = await _in_time(run_verb(ground, PROVIDER, asked))
-        if scene is not None:
-            return document(script.steps_for(answer, scene), ground.settings)
-    except Refusal as refusal:
-        # Signed, but about something that we do not have: start from the beginning.
-        log().warning("a webhook was not understood", area="telephony", kind=type(refusal).__name__)
-        return document(script.trouble_steps("/telephony/voice"), ground.settings)
-    except Exception as error:  # a child is on the line: an HTTP error would drop the call
-        log().error(
-            "a webhook failed",
-            area="telephony",
-            exception_type=type(error).__name__,
-            path=request.scope["path"][-24:],
-        )
-    return document(script.trouble_steps(_again(signed)), ground.settings)
-
-
-async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
-    """Return the decision, or raise TimeoutError. What is still under way then is cancelled.
-
-    A database that hangs must not outlast the provider's timeout of fifteen seconds.
-    """
-    task = asyncio.ensure_future(deciding)
-    done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
-    if not done:
-        task.cancel()
-        task.add_done_callback(lambda t: t.cancelled() or t.exception())
-        raise TimeoutError
-    return task.result()
-
-
-def _again(signed: Signed) -> str:
-    path = signed.path_and_query
-    if "again=" in path:
-        return path
-    path += ("&" if "?" in path else "?") + "again=1"
-    if "DialCallStatus" in signed.fields:
-        # A repeated request does not say how the dial went, so the address does.
-        result = dialling.dial_result(signed)
-        path += f"&status={result.status.value}&seconds={result.seconds}"
-    return path
-
-
-async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:
-    """Receive a callback; an error response makes the provider send it again."""
-    try:
-        await _in_time(run_verb(ground_of(request), PROVIDER, verb))
-    except NotFound:
-        return Response(status_code=204)
-    except Exception as error:
-        log().error(
-            "a callback failed",
-            area="telephony",
-            exception_type=type(error).__name__,
-            path=request.scope["path"][-24:],
-        )
-        return Response(status_code=503)
-    return Response(status_code=204)
 
 
 # -- the number's own addresses ----------------------------------------------------------
@@ -128,8 +54,10 @@ async def _note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Res
 async def voice(request: Request, signed: SignedRequest) -> Response:
     """Answer an incoming call."""
     if not signed.call_sid:
-        return document(script.trouble_steps("/telephony/voice"), ground_of(request).settings)
-    return await _speak(request, signed, lambda work: arriving.ring(work, signed))
+        return document(
+            script.trouble_steps("/telephony/voice"), platform_of(ground_of(request).settings)
+        )
+    return await speak(request, signed, lambda work: arriving.ring(work, signed))
 
 
 @router.post("/voice/fallback")
@@ -144,7 +72,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
         log().error(
             "fallback without database", area="telephony", exception_type=type(error).__name__
         )
-    return document(script.trouble_steps(path or "/telephony/voice"), ground.settings)
+    return reply(request, script.trouble_steps(path or "/telephony/voice"))
 
 
 @router.post("/status")
@@ -152,7 +80,7 @@ async def status(request: Request, signed: SignedRequest) -> Response:
     """Receive the end of the caller's leg."""
     if not signed.call_sid:
         return Response(status_code=204)
-    return await _note(request, lambda work: endings.number_status(work, signed))
+    return await note(request, lambda work: endings.number_status(work, signed))
 
 
 # -- the caller --------------------------------------------------------------------------
@@ -161,14 +89,14 @@ async def status(request: Request, signed: SignedRequest) -> Response:
 async def _decide(
     request: Request, signed: Signed, call_id: UUID, key: str, decision: deciding.Decision
 ) -> Response:
-    return await _speak(
+    return await speak(
         request, signed, lambda work: deciding.decide(work, call_id, signed, key, decision)
     )
 
 
 def _entry_and_step(request: Request) -> tuple[int, int]:
     entry, _, step = request.query_params.get("n", "").partition(".")
-    return _number(entry), _number(step)
+    return number_in(entry), number_in(step)
 
 
 @router.post("/calls/{call_id}/wait")
@@ -182,7 +110,7 @@ async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
 @router.post("/calls/{call_id}/menu")
 async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle what was pressed in the menu: a language, the danger digit, or nothing."""
-    n = _number(request.query_params.get("n"), 1)
+    n = number_in(request.query_params.get("n"), 1)
     again = "again" in request.query_params
     digits = signed.fields.get("Digits")
     key = f"menu:{call_id}:{n}" + (":again" if again and digits is None else "")
@@ -192,7 +120,7 @@ async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
 @router.post("/calls/{call_id}/blocked")
 async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle the danger digit of a blocked caller, or silence."""
-    n = _number(request.query_params.get("n"), 1)
+    n = number_in(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     return await _decide(
         request, signed, call_id, f"blocked:{call_id}:{n}", arriving.blocked(digits)
@@ -204,9 +132,10 @@ async def callback_question(
     request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = "caller"
 ) -> Response:
     """Handle the key for one of the questions about a call-back."""
-    question = q if q in ("wanted", "safe", "who", "when") else "safe"
+    known = q in set(CallbackQuestion)
+    question = CallbackQuestion(q) if known else CallbackQuestion.SAFE
     entry, _, step = n.partition(".")
-    place = f"{_number(entry)}.{_number(step)}"
+    place = f"{number_in(entry)}.{number_in(step)}"
     key = f"callback:{call_id}:{place}:{question}"
     decision = waiting.callback(signed.fields.get("Digits"), place, question, w)
     return await _decide(request, signed, call_id, key, decision)
@@ -217,7 +146,7 @@ async def question(
     request: Request, signed: SignedRequest, call_id: UUID, q: UUID, n: str = "1"
 ) -> Response:
     """Ask a question of a caller who cannot speak, or take the key that they press."""
-    digits, attempt = signed.fields.get("Digits"), _number(n, 1)
+    digits, attempt = signed.fields.get("Digits"), number_in(n, 1)
     key = f"question:{q}:{attempt}:{'key' if digits else 'silence'}"
     decision = asking_by_key.question(q, digits, attempt)
     return await _decide(request, signed, call_id, key, decision)
@@ -226,14 +155,16 @@ async def question(
 @router.post("/calls/{call_id}/partner")
 async def partner(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Tell the partner who answers the phone which key takes the caller, or take the key."""
-    n = _number(request.query_params.get("n"))
-    return await _beside(request, lambda work: partner_flow.partner_asked(work, call_id, signed, n))
+    n = number_in(request.query_params.get("n"))
+    return await tell_other_leg(
+        request, lambda work: partner_flow.partner_asked(work, call_id, signed, n)
+    )
 
 
 @router.post("/calls/{call_id}/partner-left")
 async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Take back a caller whom the partner did not take, or hung up on."""
-    n = _number(request.query_params.get("n"))
+    n = number_in(request.query_params.get("n"))
     decision = partner_flow.partner_left(signed)
     return await _decide(request, signed, call_id, f"partner-left:{call_id}:{n}", decision)
 
@@ -241,19 +172,19 @@ async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -
 @router.post("/back/{call_id}/status")
 async def called_back(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Receive a status of the leg to the caller of a call-back."""
-    return await _note(request, lambda work: call_back.leg_status(work, call_id, signed))
+    return await note(request, lambda work: call_back.leg_status(work, call_id, signed))
 
 
 @router.post("/back/{call_id}/machine")
 async def answered_by(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Learn whether a person or a machine answered a call-back."""
-    return await _note(request, lambda work: call_back.answered_by(work, call_id, signed))
+    return await note(request, lambda work: call_back.answered_by(work, call_id, signed))
 
 
 @router.post("/calls/{call_id}/duty")
 async def duty_key(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle the key by which a counsellor with only a phone sets their presence."""
-    n = _number(request.query_params.get("n"), 1)
+    n = number_in(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     decision = own_phone.duty_key(signed.fields.get("From"), digits)
     return await _decide(request, signed, call_id, f"duty:{call_id}:{n}", decision)
@@ -286,7 +217,7 @@ async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Resp
 @router.post("/calls/{call_id}/queue-exit")
 async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle a caller who has left the waiting room."""
-    entry = _number(request.query_params.get("n"))
+    entry = number_in(request.query_params.get("n"))
     # Where there is no waiting room, our own document sent them here.
     told = "leave" if "left" in request.query_params else "error"
     result = signed.fields.get("QueueResult", told)[:30]
@@ -298,7 +229,7 @@ async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> 
 @router.post("/calls/{call_id}/returned")
 async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Send the caller back to the waiting room."""
-    entry = _number(request.query_params.get("n"))
+    entry = number_in(request.query_params.get("n"))
     key = f"returned:{call_id}:{entry}"
     return await _decide(request, signed, call_id, key, waiting.returned(entry))
 
@@ -328,7 +259,7 @@ async def dialled(request: Request, signed: SignedRequest, call_id: UUID, o: UUI
 @router.post("/calls/{call_id}/message")
 async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle a voice message that was spoken."""
-    n = _number(request.query_params.get("n"), 1)
+    n = number_in(request.query_params.get("n"), 1)
     return await _decide(
         request, signed, call_id, f"message:{call_id}:{n}", message_flow.message_left(signed)
     )
@@ -337,7 +268,7 @@ async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Res
 @router.post("/calls/{call_id}/message-again")
 async def message_again(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle a caller who spoke no message."""
-    n = _number(request.query_params.get("n"), 1)
+    n = number_in(request.query_params.get("n"), 1)
     return await _decide(
         request, signed, call_id, f"message-again:{call_id}:{n}", message_flow.message_again()
     )
@@ -346,7 +277,7 @@ async def message_again(request: Request, signed: SignedRequest, call_id: UUID) 
 @router.post("/calls/{call_id}/recording")
 async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Receive the callback of a recording: the voice message is complete, or absent."""
-    return await _note(request, lambda work: message_flow.recording_status(work, call_id, signed))
+    return await note(request, lambda work: message_flow.recording_status(work, call_id, signed))
 
 
 # -- the counsellor's leg, and the conference --------------------------------------------
@@ -355,7 +286,7 @@ async def recording(request: Request, signed: SignedRequest, call_id: UUID) -> R
 @router.post("/offers/{offer_id}/whisper")
 async def whisper(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Say what a counsellor hears who answers the phone."""
-    return await _speak(
+    return await speak(
         request, signed, lambda work: counsellor_flow.whisper(work, offer_id, signed)
     )
 
@@ -363,8 +294,8 @@ async def whisper(request: Request, signed: SignedRequest, offer_id: UUID) -> Re
 @router.post("/offers/{offer_id}/answer")
 async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Handle the counsellor's key: 1 takes the call."""
-    n = _number(request.query_params.get("n"), 1)
-    return await _speak(
+    n = number_in(request.query_params.get("n"), 1)
+    return await speak(
         request, signed, lambda work: counsellor_flow.take(work, offer_id, signed, n)
     )
 
@@ -372,15 +303,13 @@ async def answer(request: Request, signed: SignedRequest, offer_id: UUID) -> Res
 @router.post("/offers/{offer_id}/rejoin")
 async def rejoin(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Send a counsellor's leg back into the conference when it is renewed in mid-talk."""
-    return await _speak(
-        request, signed, lambda work: counsellor_flow.rejoin(work, offer_id, signed)
-    )
+    return await speak(request, signed, lambda work: counsellor_flow.rejoin(work, offer_id))
 
 
 @router.post("/offers/{offer_id}/rang-back")
 async def rang_back(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Handle the end of a dial to the caller of a call-back, from a counsellor's leg."""
-    return await _speak(request, signed, lambda work: dial_bridge.rang_back(work, offer_id, signed))
+    return await speak(request, signed, lambda work: dial_bridge.rang_back(work, offer_id, signed))
 
 
 @router.post("/offers/{offer_id}/left")
@@ -392,13 +321,13 @@ async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUI
         call, _ = await offers.lock_offer(work, offer_id)
         return found, await deciding.scene_of(work, call, offer_id)
 
-    return await _speak(request, signed, asked)
+    return await speak(request, signed, asked)
 
 
 @router.post("/offers/{offer_id}/conference")
 async def conference(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Receive an event of the conference."""
-    return await _note(
+    return await note(
         request, lambda work: counsellor_flow.conference_event(work, offer_id, signed)
     )
 
@@ -412,100 +341,81 @@ async def hold(request: Request, signed: SignedRequest, offer_id: UUID) -> Respo
         scene = await deciding.scene_of(work, call, offer_id)
         return await talking.held(work, call, signed.call_sid), scene
 
-    return await _speak(request, signed, asked)
+    return await speak(request, signed, asked)
 
 
 @router.post("/legs/{leg_id}/status")
 async def leg_status(request: Request, signed: SignedRequest, leg_id: UUID) -> Response:
     """Receive a status of a counsellor's or participant's leg."""
-    return await _note(request, lambda work: counsellor_flow.leg_status(work, leg_id, signed))
+    return await note(request, lambda work: counsellor_flow.leg_status(work, leg_id, signed))
 
 
 # -- other participants in a talk --------------------------------------------------------
 
 
-@router.post("/parties/{party_id}/lifted")
-async def party_lifted(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
+@router.post("/participants/{participant_id}/lifted")
+async def participant_lifted(
+    request: Request, signed: SignedRequest, participant_id: UUID
+) -> Response:
     """Say what a participant hears who is asked into a talk and answers the phone."""
-    return await _beside(request, lambda work: party_flow.lifted(work, party_id, signed))
+    return await tell_other_leg(
+        request, lambda work: participant_flow.lifted(work, participant_id, signed)
+    )
 
 
-@router.post("/parties/{party_id}/pressed")
-async def party_pressed(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
+@router.post("/participants/{participant_id}/pressed")
+async def participant_pressed(
+    request: Request, signed: SignedRequest, participant_id: UUID
+) -> Response:
     """Handle the participant's key, or none."""
-    n = _number(request.query_params.get("n"), 1)
-    return await _beside(request, lambda work: party_flow.pressed(work, party_id, signed, n))
+    n = number_in(request.query_params.get("n"), 1)
+    return await tell_other_leg(
+        request, lambda work: participant_flow.pressed(work, participant_id, signed, n)
+    )
 
 
-@router.post("/parties/{party_id}/left")
-async def party_left(request: Request, signed: SignedRequest, party_id: UUID) -> Response:
+@router.post("/participants/{participant_id}/left")
+async def participant_left(
+    request: Request, signed: SignedRequest, participant_id: UUID
+) -> Response:
     """Handle a participant's leg that has left the conference."""
-    return await _beside(request, lambda work: party_flow.left(work, party_id, signed))
-
-
-async def _beside(request: Request, asked: Asked) -> Response:
-    """Say what a partner or participant hears. After an error it is asked for again."""
-
-    async def steps(work: Work) -> list[Step]:
-        answer, scene = await asked(work)
-        return script.steps_for(answer, scene) if scene is not None else [script.HangUp()]
-
-    return await _tell(request, steps)
+    return await tell_other_leg(
+        request, lambda work: participant_flow.left(work, participant_id, signed)
+    )
 
 
 # -- duty phones -------------------------------------------------------------------------
 
 
-async def _tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]]) -> Response:
-    """Say what a phone hears that is not a caller's. After an error it is asked for again."""
-    ground = ground_of(request)
-    steps: list[Step]
-    try:
-        steps = await _in_time(run_verb(ground, PROVIDER, asked))
-    except NotFound:
-        steps = [script.HangUp()]
-    except Exception as error:
-        log().error(
-            "a duty phone's webhook failed",
-            area="telephony",
-            exception_type=type(error).__name__,
-            path=request.scope["path"][-24:],
-        )
-        # The same request once more, a few seconds later.
-        path = request.scope["path"] + "?" + request.scope["query_string"].decode("latin-1")
-        steps = script.trouble_steps(path.rstrip("?"))
-    return document(steps, ground.settings)
-
-
 @router.post("/duty/{attempt_id}/lifted")
 async def duty_lifted(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Say what a duty phone hears when a person or a machine has answered it."""
-    return await _tell(request, lambda work: duty.lifted(work, attempt_id, signed))
+    return await tell(request, lambda work: duty.lifted(work, attempt_id, signed))
 
 
 @router.post("/duty/{attempt_id}/pressed")
 async def duty_pressed(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Handle a key that was pressed at a duty phone, or none."""
-    n = _number(request.query_params.get("n"), 1)
-    return await _tell(request, lambda work: duty.pressed(work, attempt_id, signed, n))
+    n = number_in(request.query_params.get("n"), 1)
+    return await tell(request, lambda work: duty.pressed(work, attempt_id, signed, n))
 
 
 @router.post("/duty/{attempt_id}/left")
 async def duty_left(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Hang up a duty phone that was in a talk and has left it."""
-    return document([script.HangUp()], ground_of(request).settings)
+    return reply(request, [HangUp()])
 
 
 @router.post("/duty/{attempt_id}/status")
 async def duty_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive a status of a duty phone's leg."""
-    return await _note(request, lambda work: duty.leg_status(work, attempt_id, signed))
+    return await note(request, lambda work: duty.leg_status(work, attempt_id, signed))
 
 
 @router.post("/messages/{attempt_id}/status")
 async def message_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive the delivery status of an SMS."""
-    return await _note(request, lambda work: duty.message_status(work, attempt_id, signed))
+    return await note(request, lambda work: duty.message_status(work, attempt_id, signed))
 
 
 # -- staff on call -----------------------------------------------------------------------
@@ -514,20 +424,20 @@ async def message_status(request: Request, signed: SignedRequest, attempt_id: UU
 @router.post("/alarms/{attempt_id}/lifted")
 async def alarm_lifted(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Say what a phone on call hears when a person or a machine has answered it."""
-    return await _tell(request, lambda work: alarm_calls.lifted(work, attempt_id, signed))
+    return await tell(request, lambda work: alarm_calls.lifted(work, attempt_id, signed))
 
 
 @router.post("/alarms/{attempt_id}/pressed")
 async def alarm_pressed(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Handle a key that was pressed at a phone on call, or none."""
-    n = _number(request.query_params.get("n"), 1)
-    return await _tell(request, lambda work: alarm_calls.pressed(work, attempt_id, signed, n))
+    n = number_in(request.query_params.get("n"), 1)
+    return await tell(request, lambda work: alarm_calls.pressed(work, attempt_id, signed, n))
 
 
 @router.post("/alarms/{attempt_id}/status")
 async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive a status of the leg to a phone on call, or of a message."""
-    return await _note(request, lambda work: alarm_calls.leg_status(work, attempt_id, signed))
+    return await note(request, lambda work: alarm_calls.leg_status(work, attempt_id, signed))
 
 
 @router.post("/noted")

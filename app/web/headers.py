@@ -1,13 +1,15 @@
 """Security headers on every response: they keep out other sites and injected scripts."""
 
+from collections.abc import Sequence
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; connect-src {connect}; font-src 'self'; form-action 'self'; "
+    "manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "media-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
     "x-content-type-options": "nosniff",
     # Not "no-referrer": with it a browser also hides the origin of our own forms.
     "referrer-policy": "same-origin",
@@ -20,10 +22,15 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 
 
 class SecurityHeaders:
-    """Add the headers. Browsers must not store pages, but may store static files and documents."""
+    """Add the headers. Browsers must not store pages, but may store static files and documents.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `hosts`: where pages may connect besides their own server, for the telephone.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()) -> None:
         self._app = app
+        policy = _POLICY.format(connect=" ".join(("'self'", *hosts)))
+        self._raw = (*_RAW, (b"content-security-policy", policy.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,7 +42,7 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message["headers"]}
-                wanted = _RAW if kept else (*_RAW, _NOT_KEPT)
+                wanted = self._raw if kept else (*self._raw, _NOT_KEPT)
                 more = [pair for pair in wanted if pair[0] not in there]
                 message["headers"] = [*message["headers"], *more]
             await send(message)

@@ -16,6 +16,7 @@ from app.errors import NotAllowed
 from app.staff import accounts
 from app.staff.roles import may
 from app.web.access import COOKIE, Requires, finished, heard, opened
+from app.words import pages
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -42,6 +43,7 @@ class LeanRoute(APIRoute):
             except ValueError:
                 return await long_way(request)
             work.actor = accounts.actor_of(staff)
+            pages.speak(staff.page_language)
             if not may(staff.role, requires.permission):
                 raise NotAllowed()
             async with finished(work):

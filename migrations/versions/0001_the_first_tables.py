@@ -528,7 +528,7 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer(), server_default="0", nullable=False),
         sa.Column("phone", sa.Integer(), server_default="-1", nullable=False),
         sa.CheckConstraint(
-            "kind IN ('nobody_signed_in', 'everybody_away', 'last_one_misses', 'long_wait', 'draft_not_sent', 'override_not_seen', 'danger_not_referred', 'risk_rose', 'details_not_opened', 'withdrawal_undecided')",
+            "kind IN ('no_counsellor_signed_in', 'all_away', 'last_one_misses', 'long_wait', 'draft_not_sent', 'override_not_seen', 'danger_not_referred', 'risk_rose', 'details_not_opened', 'withdrawal_undecided')",
             name=op.f("ck_alarms_kind"),
         ),
         sa.CheckConstraint(
@@ -636,7 +636,7 @@ def upgrade() -> None:
     op.create_table(
         "calls",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("provider_sid", sa.Text(), nullable=False),
+        sa.Column("provider_sid", sa.Text(), nullable=True),
         sa.Column("line_id", sa.Uuid(), nullable=True),
         sa.Column("state", sa.Text(), server_default="greeting", nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
@@ -661,6 +661,7 @@ def upgrade() -> None:
         sa.Column("ended_by", sa.Text(), nullable=True),
         sa.Column("direction", sa.Text(), server_default="inbound", nullable=False),
         sa.Column("callback_id", sa.Uuid(), nullable=True),
+        sa.Column("sending", sa.Text(), nullable=True),
         sa.Column("rung_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("partner_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("transferred_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -688,6 +689,18 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "caller_kind IN ('e164', 'client', 'sip', 'written', 'withheld', 'other')",
             name=op.f("ck_calls_caller_kind"),
+        ),
+        sa.CheckConstraint(
+            "(direction = 'outbound') = (sending IS NOT NULL)",
+            name=op.f("ck_calls_sending_if_outbound"),
+        ),
+        sa.CheckConstraint(
+            "CASE direction WHEN 'inbound' THEN provider_sid IS NOT NULL ELSE provider_sid IS NULL OR sending = 'sent' END",
+            name=op.f("ck_calls_provider_sid"),
+        ),
+        sa.CheckConstraint(
+            "sending IN ('wanted', 'sending', 'sent', 'failed')",
+            name=op.f("ck_calls_sending"),
         ),
         sa.CheckConstraint("direction IN ('inbound', 'outbound')", name=op.f("ck_calls_direction")),
         sa.CheckConstraint(
@@ -1144,7 +1157,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("from_at < until_at", name=op.f("ck_rota_changes_until_at")),
         sa.CheckConstraint(
-            "instead_id <> counsellor_id", name=op.f("ck_rota_changes_somebody_else")
+            "instead_id <> counsellor_id", name=op.f("ck_rota_changes_another_person")
         ),
         sa.ForeignKeyConstraint(
             ["counsellor_id"],
@@ -1324,7 +1337,7 @@ def upgrade() -> None:
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("window_from", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("window_until", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.Column("promised_until", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("first_due_until", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), server_default="agreed", nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("slot", sa.Text(), server_default="chosen", nullable=False),
@@ -1671,7 +1684,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("call_id", sa.Uuid(), nullable=False),
         sa.Column("offer_id", sa.Uuid(), nullable=False),
-        sa.Column("party_id", sa.Uuid(), nullable=True),
+        sa.Column("participant_id", sa.Uuid(), nullable=True),
         sa.Column("provider_sid", sa.Text(), nullable=True),
         sa.Column("sending", sa.Text(), server_default="wanted", nullable=False),
         sa.Column("sent_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -1702,7 +1715,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_index(op.f("ix_legs_offer_id"), "legs", ["offer_id"], unique=False)
-    op.create_index(op.f("ix_legs_party_id"), "legs", ["party_id"], unique=False)
+    op.create_index(op.f("ix_legs_participant_id"), "legs", ["participant_id"], unique=False)
     op.create_table(
         "offers",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1879,7 +1892,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("reviewed_at IS NULL"),
     )
     op.create_table(
-        "parties",
+        "participants",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("call_id", sa.Uuid(), nullable=False),
         sa.Column("room_id", sa.Uuid(), nullable=False),
@@ -1894,34 +1907,36 @@ def upgrade() -> None:
         sa.Column("joined_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("left_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("owner_offer_id", sa.Uuid(), nullable=True),
-        sa.CheckConstraint("mode IN ('talk', 'listen', 'whisper')", name=op.f("ck_parties_mode")),
+        sa.CheckConstraint(
+            "mode IN ('talk', 'listen', 'whisper')", name=op.f("ck_participants_mode")
+        ),
         sa.CheckConstraint(
             "purpose IN ('consult', 'transfer', 'third_party', 'supervise', 'panic')",
-            name=op.f("ck_parties_purpose"),
+            name=op.f("ck_participants_purpose"),
         ),
         sa.CheckConstraint(
             "role IS NULL OR role IN ('police', 'mobile_outreach', 'interpreter', 'social_welfare', 'medical', 'other')",
-            name=op.f("ck_parties_role"),
+            name=op.f("ck_participants_role"),
         ),
         sa.CheckConstraint(
-            "state IN ('ringing', 'in', 'left', 'failed')", name=op.f("ck_parties_state")
+            "state IN ('ringing', 'in', 'left', 'failed')", name=op.f("ck_participants_state")
         ),
         sa.CheckConstraint(
-            "(staff_id IS NULL) = (number_sealed IS NOT NULL)", name=op.f("ck_parties_who")
+            "(staff_id IS NULL) = (number_sealed IS NOT NULL)", name=op.f("ck_participants_who")
         ),
-        sa.ForeignKeyConstraint(["asked_by"], ["staff.id"], name=op.f("fk_parties_asked_by")),
-        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_parties_call_id")),
+        sa.ForeignKeyConstraint(["asked_by"], ["staff.id"], name=op.f("fk_participants_asked_by")),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_participants_call_id")),
         sa.ForeignKeyConstraint(
-            ["owner_offer_id"], ["offers.id"], name=op.f("fk_parties_owner_offer_id")
+            ["owner_offer_id"], ["offers.id"], name=op.f("fk_participants_owner_offer_id")
         ),
-        sa.ForeignKeyConstraint(["room_id"], ["offers.id"], name=op.f("fk_parties_room_id")),
-        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_parties_staff_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_parties")),
+        sa.ForeignKeyConstraint(["room_id"], ["offers.id"], name=op.f("fk_participants_room_id")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_participants_staff_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_participants")),
     )
-    op.create_index("ix_parties_call_id", "parties", ["call_id"], unique=False)
+    op.create_index("ix_participants_call_id", "participants", ["call_id"], unique=False)
     op.create_index(
-        "uq_parties_staff_live",
-        "parties",
+        "uq_participants_staff_live",
+        "participants",
         ["staff_id"],
         unique=True,
         postgresql_where=sa.text("state IN ('ringing', 'in')"),
@@ -2191,7 +2206,7 @@ def upgrade() -> None:
             "for_whom IN ('owner', 'supervisors')", name=op.f("ck_notices_for_whom")
         ),
         sa.CheckConstraint(
-            "kind IN ('breach', 'override', 'call_back', 'question', 'rejected', 'nobody_left', 'wrong_service', 'wrong_number', 'urgency_lowered', 'completed', 'undelivered', 'ring_them', 'withdrawn', 'recall_wanted', 'unmapped', 'danger_unanswered', 'escalated')",
+            "kind IN ('breach', 'override', 'call_back', 'question', 'rejected', 'no_agency_left', 'wrong_service', 'wrong_number', 'urgency_lowered', 'completed', 'undelivered', 'ring_them', 'withdrawn', 'recall_wanted', 'unmapped', 'danger_unanswered', 'escalated')",
             name=op.f("ck_notices_kind"),
         ),
         sa.ForeignKeyConstraint(["author_id"], ["staff.id"], name=op.f("fk_notices_author_id")),
@@ -2323,7 +2338,7 @@ def upgrade() -> None:
             name=op.f("ck_attempts_purpose"),
         ),
         sa.CheckConstraint(
-            "result IN ('acknowledged', 'wants_to_be_called_back', 'wrong_number', 'no_answer', 'busy', 'machine', 'nobody_pressed_a_key', 'not_confirmed', 'unreachable', 'delivered', 'failed', 'not_needed_any_more')",
+            "result IN ('acknowledged', 'wants_to_be_called_back', 'wrong_number', 'no_answer', 'busy', 'machine', 'no_key_pressed', 'not_confirmed', 'unreachable', 'delivered', 'failed', 'not_needed_any_more')",
             name=op.f("ck_attempts_result"),
         ),
         sa.CheckConstraint(
@@ -2349,7 +2364,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_attempts_target", "attempts", ["referral_id", "target"], unique=False)
     op.create_table(
-        "counterparts",
+        "agency_cases",
         sa.Column("recipient_id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("service_id", sa.Uuid(), nullable=False),
@@ -2363,13 +2378,13 @@ def upgrade() -> None:
         sa.Column("asked_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('wanted', 'case_made', 'referred', 'refused', 'ended')",
-            name=op.f("ck_counterparts_state"),
+            name=op.f("ck_agency_cases_state"),
         ),
         sa.ForeignKeyConstraint(
-            ["recipient_id"], ["recipients.id"], name=op.f("fk_counterparts_recipient_id")
+            ["recipient_id"], ["recipients.id"], name=op.f("fk_agency_cases_recipient_id")
         ),
-        sa.PrimaryKeyConstraint("recipient_id", name=op.f("pk_counterparts")),
-        sa.UniqueConstraint("case_id", name=op.f("uq_counterparts_case_id")),
+        sa.PrimaryKeyConstraint("recipient_id", name=op.f("pk_agency_cases")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_agency_cases_case_id")),
     )
     op.create_table(
         "deadlines",

@@ -1,7 +1,4 @@
-"""Every route and every role: who gets in, who does not, and what nobody is shown."""
-
-from collections.abc import Iterator
-from typing import Any
+"""Every route and every role: who may enter, who may not, and what no role is shown."""
 
 import httpx2
 import pytest
@@ -11,19 +8,8 @@ from app.api.sessions import router as sessions_router
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import Guard, Public
-from tests.scenarios.test_main_job import talk
-
-
-def routes(stage: Stage) -> Iterator[APIRoute]:
-    pending: list[Any] = list(stage.app.routes)
-    while pending:
-        route = pending.pop()
-        if isinstance(route, APIRoute):
-            yield route
-        else:
-            pending += list(getattr(route, "routes", []) or [])
-            inner = getattr(route, "original_router", None)
-            pending += list(getattr(inner, "routes", []) or [])
+from tests.support.routes import routes
+from tests.support.talks import talk
 
 
 def guards(route: APIRoute) -> list[object]:
@@ -60,6 +46,8 @@ async def test_every_telephony_route_is_signed(stage: Stage) -> None:
 
 
 NIL = "00000000-0000-4000-8000-000000000000"
+
+
 API = [
     ("GET", "/queue", Permission.SEE_QUEUE),
     ("GET", "/offers/mine", Permission.TAKE_CALLS),
@@ -70,14 +58,33 @@ API = [
     ("POST", "/calls/00000000-0000-4000-8000-000000000000/hang-up", Permission.TAKE_CALLS),
     *(
         ("POST", f"/calls/{NIL}/{verb}", Permission.TAKE_CALLS)
-        for verb in ("transfer", "add", "mute", "unmute", "panic", f"parties/{NIL}/drop")
+        for verb in ("transfer", "add", "mute", "unmute", "panic", f"participants/{NIL}/drop")
     ),
-    ("GET", f"/calls/{NIL}/parties", Permission.TAKE_CALLS),
+    ("GET", f"/calls/{NIL}/participants", Permission.TAKE_CALLS),
     *(
         ("POST", f"/calls/{NIL}/{verb}", Permission.SUPERVISE)
-        for verb in ("listen", "whisper", "barge")
+        for verb in ("listen", "whisper", "barge", "take-over", "move")
     ),
     ("GET", "/talks", Permission.SUPERVISE),
+    ("GET", "/practices", Permission.TAKE_CALLS),
+    ("POST", "/practices", Permission.TAKE_CALLS),
+    ("GET", "/me/sessions", Permission.SIGNED_IN),
+    ("PUT", "/me/password", Permission.SIGNED_IN),
+    ("DELETE", f"/me/sessions/{NIL}", Permission.SIGNED_IN),
+    ("GET", "/lines", Permission.KEEP_LINES),
+    ("GET", f"/lines/{NIL}/prompts?language=sr", Permission.KEEP_LINES),
+    ("POST", f"/lines/{NIL}/prompts/sr/greeting/back", Permission.KEEP_LINES),
+    ("GET", "/people", Permission.KEEP_PEOPLE),
+    ("GET", f"/people/{NIL}", Permission.KEEP_PEOPLE),
+    ("POST", f"/people/{NIL}", Permission.KEEP_PEOPLE),
+    ("POST", "/people", Permission.KEEP_PEOPLE),
+    ("DELETE", f"/people/{NIL}/link", Permission.KEEP_PEOPLE),
+    *(
+        ("POST", f"/people/{NIL}/{verb}", Permission.KEEP_PEOPLE)
+        for verb in ("link", "hand-over", "deactivate", "reactivate")
+    ),
+    ("POST", f"/practices/{NIL}/acts", Permission.TAKE_CALLS),
+    ("POST", f"/practices/{NIL}/remarks", Permission.TAKE_CALLS),
     ("GET", "/voice-messages/00000000-0000-4000-8000-000000000000", Permission.HEAR_MESSAGES),
     ("POST", f"/voice-messages/{NIL}/take", Permission.HEAR_MESSAGES),
     ("GET", "/callbacks", Permission.TAKE_CALLS),
@@ -199,6 +206,8 @@ API = [
     ("GET", "/agencies.csv", Permission.KEEP_DIRECTORY),
     ("POST", "/agencies/match", Permission.SEE_DIRECTORY),
     ("POST", "/agencies", Permission.KEEP_DIRECTORY),
+    ("GET", "/agencies/address-changes", Permission.KEEP_DIRECTORY),
+    ("POST", "/agencies/address-changes", Permission.KEEP_DIRECTORY),
     ("POST", "/agencies/nobody/secret", Permission.KEEP_DIRECTORY),
     ("POST", "/agencies/nobody/password", Permission.KEEP_DIRECTORY),
     ("GET", "/statistics/referrals.json", Permission.SEE_STATISTICS),
@@ -220,8 +229,15 @@ API = [
     ("GET", "/statistics/public/2020", Permission.SEE_STATISTICS),
     ("POST", "/statistics/public/nothing", Permission.PUBLISH),
 ]
+
+
 PAGES = [
     ("/", Permission.SIGNED_IN),
+    ("/practice", Permission.TAKE_CALLS),
+    ("/practice/panel", Permission.TAKE_CALLS),
+    (f"/practice/{NIL}", Permission.TAKE_CALLS),
+    (f"/practice/{NIL}/panel", Permission.TAKE_CALLS),
+    (f"/practice/of/{NIL}", Permission.TAKE_CALLS),
     ("/contacts", Permission.READ_RECORDS),
     (f"/contacts/{NIL}", Permission.READ_RECORDS),
     ("/cases", Permission.READ_RECORDS),
@@ -248,8 +264,44 @@ PAGES = [
     ("/roster", Permission.SEE_ROSTER),
     ("/board/alarms", Permission.PLAN_ROSTER),
     ("/board/talks", Permission.SUPERVISE),
+    ("/admin/lines", Permission.KEEP_LINES),
+    (f"/admin/lines/{NIL}", Permission.KEEP_LINES),
+    (f"/admin/lines/{NIL}/recordings/{NIL}", Permission.KEEP_LINES),
+    ("/board/talks/count", Permission.SUPERVISE),
+    ("/board/panic", Permission.SUPERVISE),
+    ("/team", Permission.SUPERVISE),
+    ("/team/strip", Permission.SUPERVISE),
+    ("/team/people", Permission.SUPERVISE),
+    ("/team/messages/unread", Permission.TAKE_CALLS),
+    ("/board/team-messages", Permission.TAKE_CALLS),
     ("/board/callbacks", Permission.TAKE_CALLS),
     (f"/board/calls/{NIL}/ask", Permission.TAKE_CALLS),
+]
+
+
+# Forms of the pages, each with what is filled in.
+FORMS: list[tuple[str, Permission, dict[str, str]]] = [
+    (
+        f"/team/people/{NIL}/state",
+        Permission.SUPERVISE,
+        {"state": "break", "reason": "agreed"},
+    ),
+    (f"/board/talks/{NIL}/listen", Permission.SUPERVISE, {}),
+    (f"/admin/lines/{NIL}/facts", Permission.KEEP_LINES, {"name": "x", "hours": "24/7"}),
+    (f"/admin/lines/{NIL}/numbers", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/languages", Permission.KEEP_LINES, {"code": "sr"}),
+    (f"/admin/lines/{NIL}/plan", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/prompts/sr/greeting", Permission.KEEP_LINES, {"text": "x"}),
+    (f"/admin/lines/{NIL}/prompts/sr/greeting/back", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/prompts/sr/greeting/program", Permission.KEEP_LINES, {}),
+    (f"/board/talks/{NIL}/end", Permission.SUPERVISE, {}),
+    (f"/board/talks/{NIL}/take-over", Permission.SUPERVISE, {}),
+    (f"/board/talks/{NIL}/move", Permission.SUPERVISE, {"to": NIL}),
+    (f"/board/panic/{NIL}/take", Permission.SUPERVISE, {}),
+    ("/team/messages", Permission.TAKE_CALLS, {"to": NIL, "key": NIL, "words": "Hello"}),
+    ("/team/messages/read", Permission.TAKE_CALLS, {}),
+    ("/admin/wallboards", Permission.KEEP_WALLBOARDS, {"name": "Hall"}),
+    (f"/admin/wallboards/{NIL}/withdraw", Permission.KEEP_WALLBOARDS, {}),
 ]
 
 
@@ -263,6 +315,14 @@ async def test_each_role_reaches_what_it_may(stage: Stage, role: Role) -> None:
     for path, permission in PAGES:
         answer = await see(stage, person, path)
         assert (answer.status_code != 403) == may(role, permission), (path, answer.status_code)
+    headers = {"Cookie": person.cookie_header}
+    for path, permission, form in FORMS:
+        answer = await stage.client.post(
+            stage.settings.public_url + path, data=form, headers=headers
+        )
+        # 404: the role may, and there is no such line.
+        well = answer.status_code in (200, 404)
+        assert well == may(role, permission), (path, answer.status_code)
 
 
 async def see(stage: Stage, person: Counsellor, path: str) -> httpx2.Response:
@@ -311,7 +371,7 @@ async def test_a_counsellor_sees_own_calls_only_and_no_number(stage: Stage) -> N
             answer = await person.ask("GET", path)
             assert answer.status_code == (200 if seen else 404)
             assert "38164" not in answer.text
-    # Nor can somebody else hang up on the child, hold them, or hear of the desk.
+    # Nor can another counsellor hang up on the child, hold them, or hear of the desk.
     for action in ("hang-up", "hold", "resume"):
         assert (await boris.ask("POST", f"/calls/{call}/{action}")).status_code == 404
     assert (await chief.ask("POST", f"/calls/{call}/hang-up")).status_code == 204

@@ -1,34 +1,26 @@
 """The board in a real Chromium: by mouse, by keyboard, through a restart, with two processes."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
-from app.database.bus import EVERYTHING
+from app.database.topics import Topic
 from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
-from app.practice.legs import Leg
 from app.web.access import COOKIE
 from app.work import make_ground
-from tests.browser.conftest import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, available, press, ring, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
-
-async def ring(stage: Stage, digit: str = "1") -> Leg:
-    leg = stage.ring()
-    while not leg.heard:
-        await asyncio.sleep(0.02)
-    stage.exchange.press(leg, digit)
-    return leg
 
 
 async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await signed_in(page, live, ana)
     await expect(page.locator("#presence")).to_contain_text("Off duty")
+    await page.locator("#presence").focus()
+    await page.keyboard.press("Enter")
     await page.locator("#be-available").focus()
     await page.keyboard.press("Enter")
     await expect(page.locator("#presence")).to_contain_text("Available")
@@ -38,16 +30,16 @@ async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
     await expect(offer).to_contain_text("Plavi telefon")
     await expect(page).to_have_title("☎ Call waiting – Helpline")
     await expect(page.locator("#queue")).to_contain_text("is being offered")
-    await page.keyboard.press("a")
+    await press(page, "a")
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     assert live.exchange.conferences.of_leg(leg) is not None
-    await page.keyboard.press("h")
+    await press(page, "h")
     await expect(page.locator("#call-title")).to_contain_text("On hold")
-    await page.keyboard.press("h")
+    await press(page, "h")
     await expect(page.locator("#call-title")).to_contain_text("Talking")
-    await page.keyboard.press("e")
+    await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await page.keyboard.press("r")
+    await press(page, "r")
     await expect(page.locator("#presence")).to_contain_text("Available")
     assert (await live.call_of(leg))["ended_by"] == "counsellor"
 
@@ -55,7 +47,7 @@ async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
 async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await signed_in(page, live, ana)
-    await page.get_by_role("button", name="Available").click()
+    await available(page)
     leg = await ring(live)
     await page.get_by_role("button", name="Decline").click()
     await expect(page.locator("#offer")).to_have_count(0)
@@ -68,7 +60,7 @@ async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: P
 async def test_it_heals_itself_after_a_restart(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await signed_in(page, live, ana)
-    await page.get_by_role("button", name="Available").click()
+    await available(page)
     await expect(page.locator("#presence")).to_contain_text("Available")
     await live.stop_server()
     await expect(page.locator("#connection")).to_contain_text("reconnecting")
@@ -92,7 +84,7 @@ async def test_two_web_processes_show_the_same(live: Stage, page: Page) -> None:
         await expect(page.locator("#connection")).to_have_text("● live")
         await ring(live)
         await expect(page.locator("#offer")).to_be_visible()
-        await page.keyboard.press("a")
+        await press(page, "a")
         await expect(page.locator("#call-title")).to_contain_text("Talking")
     finally:
         await other.stop()
@@ -106,7 +98,7 @@ async def test_the_stream_says_topics_only(live: Stage) -> None:
     async with live.client.stream("GET", url, headers=headers) as stream:
         async for line in stream.aiter_lines():
             lines.append(line)
-            if EVERYTHING in line:
+            if Topic.EVERYTHING in line:
                 await ring(live)
             if "offers" in line:
                 break

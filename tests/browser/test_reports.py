@@ -10,14 +10,16 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.browser.conftest import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+
 PICTURES = os.environ.get("PICTURES")
 
 
 async def picture(page: Page, name: str) -> None:
-    """For whoever wants to look at it."""
+    """Take a picture for a developer who wants to see the page."""
     if PICTURES:
         await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
 

@@ -1,4 +1,4 @@
-"""The page of the rota in a real browser: plan a week, swap a shift, see the hole, fix it."""
+"""The page of the rota in a real browser: plan a week, swap a shift, cover an uncovered one."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.browser.conftest import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -23,6 +23,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     local = datetime.now(UTC).astimezone(ZoneInfo("Europe/Belgrade")).date()
     monday = local + timedelta(days=7 - local.weekday())
     await page.get_by_role("link", name="week after →").click()
+    await page.wait_for_url("**/roster?week=*")
     await expect(page.locator("#holes td .hole").first).to_contain_text("all day")
 
     shift = page.get_by_role("form", name="Add a shift")
@@ -43,7 +44,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await expect(page.locator("#problem")).to_contain_text("is not a usable recurrence rule")
     assert await shift.get_by_label("or a rule").input_value() == "FREQ=SOMETIMES"
 
-    # The night is open, and one sees it.
+    # The night is uncovered, and the page says so.
     holes = page.locator("#holes tbody tr").first
     await expect(holes.locator("td").first).to_contain_text("⚠ …–06:00")
     await expect(holes.locator("td").first).to_contain_text("⚠ 22:00–…")
@@ -54,7 +55,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await expect(page.locator("#week tr", has_text="Vera")).to_contain_text("22:00–…")
     await expect(holes.locator("td").nth(2)).to_have_text("covered")
 
-    # Ana cannot come on Wednesday: Boris takes over for four hours, nobody for the rest.
+    # Ana cannot come on Wednesday: Boris takes over for four hours; the rest is uncovered.
     day = monday + timedelta(days=2)
     change = page.get_by_role("form", name="Change part of a shift")
     await change.get_by_label("What").select_option("swap")

@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
-from app.practice.parties import Phone
+from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.browser.conftest import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, press, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -25,6 +25,8 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     while await ana.offer() is None:
         await live.clock.sleep(0.1)
     await ana.accept()
+    await expect(page.locator("#talks-link")).to_contain_text("Talks: 1")
+    await page.locator("#talks-link a").click()
     talk = page.locator("#talks-box li")
     await expect(talk).to_contain_text("Ana")
     await page.get_by_role("button", name="Listen").click()
@@ -48,7 +50,7 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     await page.get_by_role("button", name="Leave").click()
     while mine in parts():
         await live.clock.sleep(0.1)
-    # The counsellor needs help: everybody who supervises sees it.
+    # The counsellor needs help: every supervisor sees it.
     offer = await ana.offer()
     assert offer is not None
     live.exchange.phones[mine] = Phone(picks_up=None)
@@ -56,19 +58,20 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     await expect(talk).to_contain_text("needs a supervisor")
     if os.environ.get("PICTURES"):
         await page.screenshot(path=os.environ["PICTURES"] + "/talks.png", full_page=True)
+    await page.locator("#me summary").click()
     await page.get_by_role("button", name="Sign out").click()
 
     await page.wait_for_url("**/login")
     await signed_in(page, live, ana)
     await expect(page.locator("#live-call")).to_contain_text("Talking")
-    await page.keyboard.press("m")
+    await press(page, "m")
     await expect(page.locator("#mute")).to_contain_text("Unmute")
-    await page.keyboard.press("m")
+    await press(page, "m")
     await page.keyboard.press("t")
     form = page.get_by_role("form", name="A colleague")
     await form.locator("[name=who]").select_option(label="Boris")
     await form.get_by_role("button", name="Ask first").click()
-    await expect(page.locator("#parties")).to_contain_text("Boris is in")
+    await expect(page.locator("#participants")).to_contain_text("Boris is in")
     await expect(page.locator("#call-title")).to_contain_text("On hold")
     if os.environ.get("PICTURES"):
         await page.screenshot(path=os.environ["PICTURES"] + "/talk.png", full_page=True)

@@ -8,11 +8,13 @@ from playwright.async_api import Page, expect
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
-from app.practice.parties import Phone
+from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.browser.conftest import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+
 VERA, MIRA = "+38164999001", "+38164999002"
 
 
@@ -44,11 +46,14 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
     await page.locator("#accept").click()
     await expect(page.locator("#call-title")).to_contain_text("Talking", timeout=40_000)
     assert leg.talks_with is not None
-    assert leg.talks_with.party is mine
+    assert leg.talks_with.person is mine
     for absent in ("#hold", "#mute"):
         await expect(page.locator(absent)).to_have_count(0)
     await expect(page.locator("#hang-up")).to_be_visible()
+    await page.locator("#urgent summary").click()
+    await expect(page.get_by_role("button", name="shelter")).to_be_visible()
     await expect(page.locator("#urgent input[name=warm]")).to_have_count(0)
+    await page.keyboard.press("Escape")
     await mira.be("available")
     await page.locator("summary", has_text="Bring in or hand over").click()
     await expect(page.get_by_label("Number", exact=True)).to_have_count(0)
@@ -57,7 +62,7 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
     if os.environ.get("PICTURES"):
         await page.screenshot(path=os.environ["PICTURES"] + "/somleng.png", full_page=True)
     await form.get_by_role("button", name="Send back to the queue").click()
-    await expect(page.locator("#desk")).to_contain_text("Writing up")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
     for _ in range(400):
         if leg.talks_with is not None and leg.talks_with.to == MIRA:
             break

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contacts.words import looks_personal, normal_digits, normal_words, sound_of
+from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import psycopg
 import pytest
 
 from app.demo.stage import Stage
-from app.staff.audit import verify_chains
-from tests.scenarios.test_main_job import talk
+from app.jobs.transaction import transaction
+from app.staff.audit import verify_chains, write_reading
+from app.staff.log_kinds import AuditLog
+from app.work import PROGRAM
+from tests.support.talks import talk
 
 
 async def broken(stage: Stage) -> dict[str, list[int]]:
@@ -45,7 +48,9 @@ async def test_rows_can_be_neither_changed_nor_deleted(stage: Stage) -> None:
         ),
     ],
 )
-async def test_who_gets_round_that_breaks_the_chain(stage: Stage, forgery: str, table: str) -> None:
+async def test_a_change_past_the_triggers_breaks_the_chain(
+    stage: Stage, forgery: str, table: str
+) -> None:
     await talk(stage, await stage.add_counsellor("ana"))
     assert await broken(stage) == {}
     await stage._watch.execute("SET session_replication_role = replica")
@@ -58,6 +63,25 @@ async def test_the_log_is_numbered_without_gaps(stage: Stage) -> None:
     await asyncio.gather(*(ana.ask("POST", "/contacts/search", {"name": "x"}) for _ in range(30)))
     rows = await stage.rows("SELECT id FROM audit_entries ORDER BY id")
     assert [row["id"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+async def test_readings_that_share_a_statement_are_chained_in_their_order(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        await asyncio.gather(
+            *(
+                write_reading(work, AuditLog.RECORDS_LISTED, f"s{n}", ids=[str(n)])
+                for n in range(20)
+            )
+        )
+        at = work.now
+    rows = await stage.rows("SELECT * FROM audit_entries WHERE subject LIKE 's%%' ORDER BY id")
+    assert [row["subject"] for row in rows] == [f"s{n}" for n in range(20)]
+    assert [row["detail"] for row in rows] == [{"ids": [str(n)]} for n in range(20)]
+    assert {row["at"] for row in rows} == {at}
+    # The first goes alone; the others have waited for it and share one transaction.
+    writers = await stage.rows("SELECT DISTINCT xmin::text FROM audit_entries WHERE id > 1")
+    assert len(writers) < 20
+    assert await broken(stage) == {}
 
 
 async def test_the_server_does_not_log_a_row_that_it_refused(stage: Stage) -> None:

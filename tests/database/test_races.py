@@ -6,12 +6,12 @@ from datetime import timedelta
 from app.demo.invariants import broken_now
 from app.demo.stage import Stage
 from app.jobs.transaction import run_verb
-from app.routing import offers, queue
+from app.routing import own_presence, queue
 from app.routing.sweep import sweep
 from app.work import PROGRAM
 
 
-async def test_many_matchers_never_pair_anybody_twice(stage: Stage) -> None:
+async def test_many_matchers_never_pair_a_caller_or_counsellor_twice(stage: Stage) -> None:
     for number in range(6):
         await stage.add_counsellor(f"c{number}", state="break")
     legs = [stage.ring(f"+38164111{n:04d}") for n in range(9)]
@@ -60,8 +60,9 @@ async def test_a_verb_that_loses_a_race_is_run_again(stage: Stage) -> None:
         await run_verb(
             stage.ground,
             PROGRAM,
-            lambda work: offers.choose_presence_by_name(work, ana.staff, state),
+            lambda work: own_presence.choose_presence_by_name(work, ana.staff, state),
         )
 
     await asyncio.gather(*(choose(s) for s in ["break", "available", "off_duty"] * 5))
     assert await ana.presence() in ("break", "available", "off_duty")
+    assert await broken_now(stage) == []

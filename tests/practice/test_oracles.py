@@ -17,9 +17,11 @@ from filelock import FileLock
 
 from app.demo.stage import Stage
 from app.practice.wire import sign
-from tests.scenarios.test_main_job import talk
+from tests.support.talks import talk
 
 ORACLES = Path(__file__).parent.parent / "oracles"
+
+
 needs_node = pytest.mark.skipif(
     not (shutil.which("node") and shutil.which("npm")), reason="there is no Node on this machine"
 )

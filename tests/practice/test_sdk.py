@@ -7,15 +7,16 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 
 from app.demo.stage import LINE, Stage
+from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Settings
-from app.telephony.provider.client import Provider, Refused, TryAgain, Uncertain
-from tests.scenarios.test_main_job import talk
+from app.telephony.platforms.choose import platform_of
+from tests.support.talks import talk
 
 
 async def test_the_sdk_reads_what_the_exchange_says(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
-    provider = Provider(stage.settings)
+    provider = platform_of(stage.settings)
     found = await provider.fetch_call(leg.sid)
     assert found is not None
     assert found.status == "in-progress"
@@ -29,8 +30,8 @@ async def test_the_sdk_reads_what_the_exchange_says(stage: Stage) -> None:
     to = f"client:{ana.staff.identity}"
     assert await provider.find_leg(to=to, since=since, known=set()) in inside
     assert await provider.find_leg(to=to, since=since, known=set(inside)) is None
-    await provider.end_leg(leg.sid)
-    await provider.end_leg(leg.sid)  # a second time is as good
+    await provider.end(leg.sid)
+    await provider.end(leg.sid)  # a second time is as good
     over = await provider.fetch_call(leg.sid)
     assert over is not None
     assert over.status == "completed"
@@ -38,7 +39,7 @@ async def test_the_sdk_reads_what_the_exchange_says(stage: Stage) -> None:
 
 
 async def test_what_went_wrong_is_told_apart(stage: Stage) -> None:
-    provider, knobs = Provider(stage.settings), stage.exchange.knobs
+    provider, knobs = platform_of(stage.settings), stage.exchange.knobs
     leg = stage.ring()
     await stage.advance(1)
     knobs.turn("refuse")
@@ -47,23 +48,23 @@ async def test_what_went_wrong_is_told_apart(stage: Stage) -> None:
     assert storm.value.after == 1.0
     knobs.turn("fail")
     with pytest.raises(Uncertain):
-        await provider.move_call(leg.sid, "/telephony/x")
+        await provider.move(leg.sid, "/telephony/x")
     knobs.turn("accept_and_time_out", seconds=1.0)
     with pytest.raises(Uncertain):
         await provider.fetch_call(leg.sid)
-    wrong = stage.settings.model_copy(update={"twilio_auth_token": "wrong"})
+    wrong = stage.settings.model_copy(update={"twilio_api_key_secret": "wrong"})
     with pytest.raises(Refused) as refused:
-        await Provider(wrong).fetch_call(leg.sid)
+        await platform_of(wrong).fetch_call(leg.sid)
     assert refused.value.code == 20003
     nowhere = stage.settings.model_copy(update={"twilio_api_base_url": "http://127.0.0.1:9"})
     with pytest.raises(TryAgain):
-        await Provider(nowhere).fetch_call(leg.sid)
+        await platform_of(nowhere).fetch_call(leg.sid)
     with pytest.raises(Refused):
-        await Provider(Settings(twilio_account_sid=None)).fetch_call(leg.sid)
+        await platform_of(Settings(twilio_account_sid=None)).fetch_call(leg.sid)
 
 
 async def test_the_exchange_refuses_as_the_provider_does(stage: Stage) -> None:
-    provider = Provider(stage.settings)
+    provider = platform_of(stage.settings)
     client = provider._client
 
     def code_of(**values: object) -> int:
@@ -87,7 +88,7 @@ async def test_the_exchange_refuses_as_the_provider_does(stage: Stage) -> None:
 
 async def test_errors_never_carry_a_number(stage: Stage) -> None:
     with pytest.raises(Refused) as refused:
-        await Provider(stage.settings).ring_leg(
+        await platform_of(stage.settings).ring(
             to="+381649999", from_="+38164123456", document="/x", told="/y", seconds=20
         )
     assert "38164" not in str(refused.value)

@@ -32,7 +32,7 @@ from app.privacy.numbers import read_caller
         "0000",
     ],
 )
-def test_withheld_numbers_are_nobody(raw: str | None) -> None:
+def test_withheld_numbers_match_no_caller(raw: str | None) -> None:
     assert read_caller(raw) == ("withheld", None)
 
 

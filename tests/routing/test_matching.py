@@ -44,13 +44,13 @@ def test_language_and_line_are_respected_except_in_danger() -> None:
     assert pair([caller(danger=True)], [free(lines=frozenset({"+2"}))], NOW) == []
 
 
-def test_a_caller_nobody_can_take_does_not_block_the_next() -> None:
+def test_a_caller_whom_no_counsellor_can_take_does_not_block_the_next() -> None:
     english = free(languages=frozenset({"en"}))
     stuck, next_one = caller(900), caller(5, language="en")
     assert pair([stuck, next_one], [english], NOW) == [(next_one, english)]
 
 
-def test_who_declined_is_asked_last_and_not_at_once() -> None:
+def test_a_counsellor_who_declined_is_asked_last_and_not_at_once() -> None:
     one = free(900)
     other = free(5)
     asked = caller(asked={one.counsellor_id: NOW - timedelta(seconds=40)})
@@ -67,7 +67,7 @@ LANGUAGES = st.frozensets(st.sampled_from(["sr", "en", "hu"]), max_size=2)
     st.lists(st.tuples(st.integers(0, 900), st.sampled_from(["sr", "en", "hu"])), max_size=8),
     st.lists(st.tuples(st.integers(0, 900), LANGUAGES), max_size=6),
 )
-def test_nobody_waits_while_somebody_could_take_them(
+def test_no_caller_waits_while_a_counsellor_could_take_them(
     waits: list[tuple[int, str]], idles: list[tuple[int, frozenset[str]]]
 ) -> None:
     callers = [caller(w, language=language) for w, language in waits]
@@ -97,12 +97,12 @@ def test_a_longer_wait_opens_layer_after_layer() -> None:
     room = Room(tuple(crew.values()))
     for waited, layers in ((29, 1), (30, 2), (59, 2), (60, 3), (119, 3), (120, 4)):
         assert open_layers(caller(waited), NOW, room) == frozenset(list(Layer)[:layers])
-    # The first layer is busy: nobody of the second is asked before its time.
+    # The first layer is busy: no counsellor of the second is asked before its time.
     others = [crew[Layer.BACKUP], crew[Layer.SUPERVISOR]]
     assert pair([caller(29)], others, NOW, room) == []
     patient = caller(30)
     assert pair([patient], others, NOW, room) == [(patient, crew[Layer.BACKUP])]
-    # A layer in which nobody is there for the caller is not waited for.
+    # A layer without a counsellor for the caller is not waited for.
     alone = Room((crew[Layer.SUPERVISOR], crew[Layer.ON_CALL]))
     fresh = caller(0)
     assert pair([fresh], [crew[Layer.SUPERVISOR]], NOW, alone) != []
@@ -111,7 +111,7 @@ def test_a_longer_wait_opens_layer_after_layer() -> None:
     assert pair([caller(0, danger=True)], [crew[Layer.ON_CALL]], NOW, room) != []
 
 
-def test_in_danger_several_ring_at_once_after_everybody_else() -> None:
+def test_in_danger_several_ring_at_once_after_all_other_callers() -> None:
     danger, other = caller(1, danger=True, priority=3600), caller(20)
     room = [free(n) for n in (50, 40, 30, 20, 10)]
     found = pair([other, danger], room, NOW)
@@ -140,7 +140,7 @@ def test_whom_a_caller_wants_and_never_wants() -> None:
         assert pair([caller(900, excluded=never, danger=danger)], [other], NOW, room) == []
 
 
-def test_who_is_in_training_needs_a_supervisor() -> None:
+def test_a_counsellor_in_training_needs_a_supervisor() -> None:
     new = free(training=True)
     for supervised in (False, True):
         room = Room((new,), supervised=supervised)
@@ -159,11 +159,11 @@ def test_who_is_in_training_needs_a_supervisor() -> None:
     every=st.integers(1, 30),
     priority=st.sampled_from([-60, 0, 60]),
 )
-def test_nobody_starves(stream: list[tuple[int, int]], every: int, priority: int) -> None:
-    """A caller is reached, however many more urgent ones come, if somebody is free again and
-    again: whoever arrives later than the difference of the priorities cannot overtake them.
+def test_no_caller_starves(stream: list[tuple[int, int]], every: int, priority: int) -> None:
+    """A caller is reached, however many more urgent ones come, if a counsellor is free again and
+    again: a caller who arrives later than the difference of the priorities cannot overtake them.
 
-    One counsellor is free every so many seconds; others come at any pace, without end.
+    One counsellor is free every N seconds; other callers come at any pace, without end.
     """
     patient = Waiting(uuid4(), "+1", "sr", NOW, priority)
     waiting, came = [patient], itertools.cycle(stream)
@@ -180,6 +180,6 @@ def test_nobody_starves(stream: list[tuple[int, int]], every: int, priority: int
         ((taken, _),) = pair(waiting, [Free(uuid4(), now)], now)
         waiting.remove(taken)
         turns += 1
-        assert turns <= ahead + 1, "somebody overtook who could not"
+        assert turns <= ahead + 1, "a caller overtook who could not"
     # However many they are, they come within that time.
     assert ahead <= 240 - priority

@@ -1,4 +1,4 @@
-"""Days of calls through the real matching wait as long as Erlang says they have to."""
+"""Simulated days through the real matching: callers wait as long as Erlang's formulas say."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_patient_callers_wait_as_erlang_c_has_it(staff: int, load: float) -> Non
     wanted = erlang_c(rate, 3600, AHT, staff, 20)
     assert wanted is not None
     assert day.mean_wait == pytest.approx(wanted.mean_wait, rel=0.05)
-    assert day.longest_overlooked <= 1, "somebody waited though somebody was free"
+    assert day.longest_overlooked <= 1, "a caller waited though a counsellor was free"
     assert day.fairness > 0.99
 
 

@@ -1,23 +1,20 @@
-"""A helpline on which hundreds of days have been lived, for whoever counts."""
+"""A helpline on which hundreds of days have been lived, for tests that count."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from app.clock import SteppedClock
 from app.demo.stage import Stage, stage_on
-from tests.statistics.life import Life, lived
+from tests.support.life import BEGINS, DAYS, Life, lived
 
-# From before the clocks change in spring until after they have in autumn, in three zones.
-BEGINS, DAYS = datetime(2026, 3, 24, tzinfo=UTC), 226
 _LIVES: dict[str, Life] = {}
 
 
 @pytest.fixture(scope="session")
 def lived_through(server: str) -> Iterator[str]:
-    """A database for these days; it is filled by the first who needs it."""
+    """A database for these days; the first test that needs it fills it."""
     url = server.replace("/postgres?", "/life?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("CREATE DATABASE life TEMPLATE template_helpline")
@@ -29,7 +26,7 @@ def lived_through(server: str) -> Iterator[str]:
 async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
     """The days, with a ground to count on."""
     if lived_through not in _LIVES:
-        one = await lived(lived_through, BEGINS, DAYS, calls=2.5, seed=7)
+        one = await lived(lived_through, BEGINS, DAYS, calls=3, seed=7)
         await one.work.session.close()
         _LIVES[lived_through] = one
     one = _LIVES[lived_through]

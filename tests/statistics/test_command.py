@@ -3,13 +3,13 @@
 import csv
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.statistics import naive
-from tests.statistics.life import Life
+from tests.support import recount
+from tests.support.commands import command
+from tests.support.life import Life
 
 
 def run(url: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -19,21 +19,14 @@ def run(url: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]
         "HELPLINE_DATA_DIR": str(folder / "var"),
         "HELPLINE_FIELD_KEYS": "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return command(*words, environment=environment)
 
 
 async def test_files_from_the_command_line(life: Life, lived_through: str, tmp_path: Path) -> None:
     window = ("--from", "2026-04-01", "--to", "2026-05-01")
     ones = [
         o
-        for o in naive.told(lived_through)
+        for o in recount.told(lived_through)
         if o.is_call and (o.local.year, o.local.month) == (2026, 4)
     ]
     path = tmp_path / "calls.parquet"

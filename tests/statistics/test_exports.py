@@ -1,4 +1,4 @@
-"""Files: read back as a user would, equal to the pencil's count, and only for whom they are."""
+"""Files: read back as a user would, equal to the naive count, only for those who may have them."""
 
 import asyncio
 import csv
@@ -22,19 +22,19 @@ from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
 from app.statistics.counting.reconcile import reconcile, unexplained
-from app.statistics.exports import desk
+from app.statistics.exports import requested
 from app.statistics.exports.writers import safe
-from app.statistics.measures import NAMES, SUMS
+from app.statistics.measures import NAMES
 from app.statistics.protection.guard import CONTENT_MEASURES
+from app.statistics.sums import SUMS
 from app.work import PROGRAM
-from tests.statistics import naive
+from tests.support import recount
+from tests.support.life import person
 
 FIRST, LAST = "2026-03-26", "2026-11-03"
+
+
 WINDOW = f"from={FIRST}&to={LAST}"
-
-
-async def person(house: Stage, name: str, role: Role) -> Counsellor:
-    return await house.add_counsellor(f"{name} {id(house)}", role=role, shift=False, state=None)
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def read_csv(text: str) -> tuple[list[str], list[dict[str, str]]]:
     return comments, list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def ones_of(url: str) -> list[naive.Told]:
-    return naive.within(naive.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
+def ones_of(url: str) -> list[recount.Told]:
+    return recount.within(recount.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
 
 
 async def test_a_summary_is_the_same_in_every_format(
@@ -79,14 +79,16 @@ async def test_a_summary_is_the_same_in_every_format(
             mine = [
                 one
                 for one in ones
-                if (naive.PERIODS["month"](one) == row["period"] and one.outcome == row["outcome"])
+                if (
+                    recount.PERIODS["month"](one) == row["period"] and one.outcome == row["outcome"]
+                )
                 or (
                     one.outcome == "-"
                     and row["outcome"] == "does_not_apply"
-                    and naive.PERIODS["month"](one) == row["period"]
+                    and recount.PERIODS["month"](one) == row["period"]
                 )
             ]
-            told = naive.measured(mine)
+            told = recount.measured(mine)
             shown = [n for n in NAMES if n not in CONTENT_MEASURES]
             assert {n: row[n] for n in shown} == {n: told[n] for n in shown}, row["period"]
             # These tell what was said, and this window is not one of whole months.
@@ -200,9 +202,6 @@ async def test_a_name_that_is_a_formula_stays_a_name(
     assert cell.data_type == "s"
 
 
-# -- requests that need a second person --------------------------------------------------------
-
-
 RECORDS = {
     "what": "records",
     "from": FIRST,
@@ -231,7 +230,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
     await house.settle()
     assert (await chief.ask("POST", f"{path}/refuse", {})).status_code == 409
-    # Whoever approves does not get it by that; nor does anybody else.
+    # The person who approves does not get it by that; nor does any third person.
     assert (await chief.ask("GET", f"{path}/file")).status_code == 403
     auditor = await person(house, "auditor", Role.AUDITOR)
     assert (await auditor.ask("GET", f"{path}/file")).status_code == 404
@@ -243,7 +242,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     for one in ones:
         if one.contact:
             row = said[str(one.contact["id"])]
-            codes = naive.DIMENSIONS["category"](one)
+            codes = recount.DIMENSIONS["category"](one)
             assert set(row["categories"].split(";")) == {
                 c.replace("?", "not_recorded") for c in codes
             }
@@ -251,10 +250,10 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
         "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id", f"export:{asked['id']}"
     )
     assert [t["action"] for t in trail] == [
-        "export asked for",
-        "export approved",
-        "export made",
-        "export downloaded",
+        "export_requested",
+        "export_approved",
+        "export_made",
+        "export_downloaded",
     ]
     # Neither the reason nor the file can be read in the database.
     for table in ("exports", "export_parts", "audit_entries"):
@@ -373,7 +372,7 @@ async def test_rubbish_is_refused_in_words(
 
 
 def test_the_dictionary_names_every_column() -> None:
-    from app.statistics.exports.making import WHAT, data_dictionary
+    from app.statistics.exports.exporting import WHAT, data_dictionary
     from app.statistics.exports.tables import record_columns
 
     entries = data_dictionary()
@@ -427,7 +426,7 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
 async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
     body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
     asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await asyncio.gather(*(desk.make(house.ground, UUID(asked["id"])) for _ in range(3)))
+    await asyncio.gather(*(requested.make(house.ground, UUID(asked["id"])) for _ in range(3)))
     await house.settle()
     whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
@@ -435,7 +434,7 @@ async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsello
     assert len(json.loads(whole.content)["rows"]) > 300
 
 
-async def test_whoever_loses_the_role_loses_the_file(house: Stage, boss: Counsellor) -> None:
+async def test_a_person_who_loses_the_role_loses_the_file(house: Stage, boss: Counsellor) -> None:
     chief = await person(house, "leaving", Role.SUPERVISOR)
     asked = (await chief.ask("POST", "/statistics/exports", RECORDS)).json()
     await boss.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})

@@ -23,12 +23,15 @@ from app.statistics.periods import Period, Window
 from app.statistics.protection import budget
 from app.statistics.protection.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.work import PROGRAM
-from tests.statistics import naive
-from tests.statistics.life import Life
-from tests.statistics.test_exports import person
+from tests.support import recount
+from tests.support.life import Life, person
 
 MAY = Window(date(2026, 5, 1), date(2026, 6, 1))
+
+
 SECRET = b"x" * 32
+
+
 LATER = datetime(2026, 9, 1, tzinfo=UTC)
 
 
@@ -43,7 +46,7 @@ def test_rounding_adds_nothing_on_the_average_and_moves_no_number_far() -> None:
         shown = [rounding.rounded(count, key) for key in keys]
         assert all(n % BASE == 0 and abs(n - count) < BASE for n in shown)
         assert np.mean(shown) == pytest.approx(count, abs=0.06)
-    assert rounding.rounded(0, 7) == 0, "nobody is invented where nobody is"
+    assert rounding.rounded(0, 7) == 0, "no contact is invented where there is none"
 
 
 def test_the_same_contacts_give_the_same_number_and_one_more_another_draw() -> None:
@@ -105,7 +108,7 @@ async def test_no_contact_is_found_by_taking_tables_apart(
     boss = await person(house, "admin of cells", Role.ADMINISTRATOR)
     chief = await person(house, "chief of cells", Role.SUPERVISOR)
     month = "from=2026-05-01&to=2026-06-01"
-    # Windows that differ by an hour, a day, a week: refused, to whoever asks.
+    # Windows that differ by an hour, a day, a week: refused to every account.
     for window in (
         "from=2026-05-01T00:00:00Z&to=2026-06-01T01:00:00Z",
         "from=2026-05-01&to=2026-06-02",
@@ -114,11 +117,11 @@ async def test_no_contact_is_found_by_taking_tables_apart(
         for who in (boss, chief):
             refused = await who.ask("GET", f"/statistics/summary?{window}&by=place")
             assert refused.status_code == 403, window
-    ones = naive.within(naive.told(lived_through), date(2026, 5, 1), date(2026, 6, 1))
+    ones = recount.within(recount.told(lived_through), date(2026, 5, 1), date(2026, 6, 1))
     places = await _cells(boss, f"{month}&by=place")
-    assert places == await _cells(chief, f"{month}&by=place"), "the same cells for everybody"
+    assert places == await _cells(chief, f"{month}&by=place"), "the same cells for every account"
     exact = {
-        place: sum(place in naive.DIMENSIONS["place"](one) and bool(one.contact) for one in ones)
+        place: sum(place in recount.DIMENSIONS["place"](one) and bool(one.contact) for one in ones)
         for place in ("RS-BG", "RS-01", "RS-08", "RS-VO")
     }
     certain = 0

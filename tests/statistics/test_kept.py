@@ -1,4 +1,4 @@
-"""Kept days are thrown away by whatever changes what they count; releases never overlap."""
+"""Kept days are thrown away by every change of what they count; releases never overlap."""
 
 import io
 import tempfile
@@ -18,7 +18,8 @@ from app.statistics.counting.labels import of_question
 from app.statistics.exports.tables import Batches, OutColumn, OutTable, batch_of
 from app.statistics.exports.writers import write
 from app.statistics.facts.days import days_to_keep, keep_days
-from app.statistics.facts.facts import SHIPPED, Readers, read_questions, version_of
+from app.statistics.facts.facts import Readers
+from app.statistics.facts.questions import SHIPPED, read_questions, version_of
 from app.statistics.published.release import read_public_period
 
 
@@ -82,7 +83,7 @@ async def test_a_ring_heard_of_late_makes_later_ones_repeated(stage: Stage) -> N
     assert await stage.rows("SELECT FROM statistic_days WHERE day = '2030-01-14'") == []
 
 
-def test_another_way_of_making_facts_is_another_version(tmp_path: Path) -> None:
+def test_another_derivation_of_facts_is_another_version(tmp_path: Path) -> None:
     form = load(None).form_for("contact")
     text = (SHIPPED / "facts.yaml").read_text()
     (tmp_path / "facts.yaml").write_text(text.replace("setting: setting", "setting: actions"))

@@ -1,4 +1,4 @@
-"""Hundreds of random days, counted by the statistics and by a child with a pencil."""
+"""Hundreds of random days, counted by the statistics and by a naive count."""
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
@@ -18,11 +18,12 @@ from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
 from app.work import PROGRAM
-from tests.statistics import naive
-from tests.statistics.conftest import DAYS
-from tests.statistics.life import Life, plan_day, say_another_place
+from tests.support import recount
+from tests.support.life import DAYS, Life, plan_day, say_another_place
 
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
+
+
 PAIRS = list(
     combinations(
         [
@@ -48,20 +49,20 @@ async def summary_of(life: Life, asked: Asked) -> Summary:
 
 
 def expected(
-    ones: list[naive.Told], period: str | None, by: tuple[str, ...]
+    ones: list[recount.Told], period: str | None, by: tuple[str, ...]
 ) -> dict[tuple[str, tuple[str, ...]], dict[str, Any]]:
-    cells: dict[Any, list[naive.Told]] = defaultdict(list)
+    cells: dict[Any, list[recount.Told]] = defaultdict(list)
     for one in ones:
-        label = naive.PERIODS[period](one) if period else ""
+        label = recount.PERIODS[period](one) if period else ""
         values: list[tuple[str, ...]] = [()]
         for dimension in by:
-            values = [(*v, w) for v in values for w in naive.DIMENSIONS[dimension](one)]
+            values = [(*v, w) for v in values for w in recount.DIMENSIONS[dimension](one)]
         for v in values:
             cells[label, v].append(one)
-    return {key: naive.measured(found) for key, found in cells.items()}
+    return {key: recount.measured(found) for key, found in cells.items()}
 
 
-def check(summary: Summary, ones: list[naive.Told]) -> int:
+def check(summary: Summary, ones: list[recount.Told]) -> int:
     """Every row and every measure; and that each table adds up."""
     period = summary.asked.period.value if summary.asked.period else None
     by = tuple(d.value for d in summary.asked.by)
@@ -75,7 +76,7 @@ def check(summary: Summary, ones: list[naive.Told]) -> int:
             assert figures == cells[key], key
             seen.add(key)
         elif row.kind == TOTAL:
-            nothing = naive.measured([])
+            nothing = recount.measured([])
             assert figures == totals.get((row.period, ()), nothing), row.period
     assert seen == (set(cells) if by else set()), set(cells) ^ seen
     counts = [n for n in NAMES if n in ("calls", "answered", "contacts", "offers", "missed_offers")]
@@ -87,7 +88,7 @@ def check(summary: Summary, ones: list[naive.Told]) -> int:
             parts = sum(summary.figures(r)[name] or 0 for r in rows if r.kind in ("cell", OVERLAP))
             (total,) = [summary.figures(r)[name] for r in rows if r.kind == TOTAL]
             assert not by or parts == total, (label, name)
-    whole = naive.measured(ones)
+    whole = recount.measured(ones)
     assert {n: whole[n] for n in counts} == {
         n: v for n, v in _figures_of_total(summary).items() if n in counts
     }
@@ -101,9 +102,9 @@ def _figures_of_total(summary: Summary) -> dict[str, Any]:
 
 
 async def test_every_measure_in_every_period(life: Life, lived_through: str) -> None:
-    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    ones = recount.within(recount.told(lived_through), FIRST, LAST)
     assert len(ones) > 500
-    whole = naive.measured(ones)
+    whole = recount.measured(ones)
     happened = (
         "answered",
         "short_abandons",
@@ -137,7 +138,7 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
 
 
 async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) -> None:
-    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    ones = recount.within(recount.told(lived_through), FIRST, LAST)
     window = Window(FIRST, LAST)
     for by in (*PAIRS, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
         dimensions = tuple(Dimension(name) for name in by)
@@ -153,23 +154,23 @@ async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) 
 
 
 async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_through: str) -> None:
-    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    ones = recount.within(recount.told(lived_through), FIRST, LAST)
     changed = datetime(2026, 6, 15, 12, tzinfo=UTC)
     targets = (Target(0, 20), Target(int(changed.timestamp()), 5))
     summary = await summary_of(life, Asked(Window(FIRST, LAST), targets=targets))
     parts = [
-        naive.measured([one for one in ones if (one.at < changed) == before], target)
+        recount.measured([one for one in ones if (one.at < changed) == before], target)
         for before, target in ((True, 20), (False, 5))
     ]
     quick = sum(round(p["service_level_2"] * p["answered"]) for p in parts)
     assert quick == summary.total.sums["answered_in_time"]
-    assert quick < naive.measured(ones)["service_level_2"] * naive.measured(ones)["answered"]
+    assert quick < recount.measured(ones)["service_level_2"] * recount.measured(ones)["answered"]
 
 
 async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:
-    told = naive.told(lived_through)
+    told = recount.told(lived_through)
     for line in ("+56211116111", "+61211116111"):
-        ones = [o for o in naive.within(told, FIRST, LAST) if o.line == line]
+        ones = [o for o in recount.within(told, FIRST, LAST) if o.line == line]
         assert len(ones) > 50
         for period in (Period.HOUR, Period.DAY, Period.WEEKDAY_HOUR):
             check(await summary_of(life, Asked(Window(FIRST, LAST), period, line=line)), ones)
@@ -186,7 +187,7 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
         row = connection.execute("SELECT count(*) FROM statistic_days").fetchone()
     kept = row[0] if row else 0
     assert kept >= DAYS - 1
-    ones = naive.within(naive.told(lived_through), FIRST, LAST)
+    ones = recount.within(recount.told(lived_through), FIRST, LAST)
     check(await summary_of(life, asked), ones)
     # Life goes on, and with it come late facts about days long over.
     life.work.opened = life.ground.database.sessions()
@@ -194,13 +195,13 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     for n in range(6):
         await plan_day(life, day + timedelta(days=n), 3)
         await life.live(day + timedelta(days=n + 1))
-    # What the dice restate may be the same place again: here it is another one, for certain.
+    # What the dice change may be the same place again: here it is another one, for certain.
     ended = select(Contact).where(Contact.state == "complete", Contact.place == "RS-08")
     old = (await life.work.session.scalars(ended.where(Contact.taken_at < LAST).limit(1))).one()
     await say_another_place(life, old.id, "RS-BG")
     await life.commit()
     await life.work.session.close()
-    again = naive.within(naive.told(lived_through), FIRST, LAST)
+    again = recount.within(recount.told(lived_through), FIRST, LAST)
     assert naive_places(again) != naive_places(ones), "something was restated"
     check(await summary_of(life, asked), again)
     with psycopg.connect(lived_through) as connection:
@@ -208,5 +209,5 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     assert left < kept
 
 
-def naive_places(ones: list[naive.Told]) -> dict[Any, set[str]]:
-    return {one.id: naive.DIMENSIONS["place"](one) for one in ones}
+def naive_places(ones: list[recount.Told]) -> dict[Any, set[str]]:
+    return {one.id: recount.DIMENSIONS["place"](one) for one in ones}

@@ -174,7 +174,7 @@ def test_no_small_count_is_known(seed: int, children: int) -> None:
     ranges = bounds(found, random.Random(seed).sample(small, 20))
     for name, (low, high) in ranges.items():
         assert low <= found.true[name] <= high
-        # Nobody can tell that there is a child at all, or that there is a single one.
+        # A reader cannot tell that there is a child at all, or that there is a single one.
         assert high - low >= 2, (name, low, high)
     believed = beliefs(found)
     sure, right = 0, 0

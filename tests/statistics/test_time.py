@@ -18,14 +18,14 @@ from app.statistics.periods import Window
 from app.statistics.planning.erlang import needed
 from app.statistics.planning.planning import plan
 from app.work import PROGRAM
-from tests.statistics import naive
-from tests.statistics.life import Life
+from tests.support import recount
+from tests.support.life import Life
 
 BELGRADE = ZoneInfo("Europe/Belgrade")
 
 
 def seconds_of(url: str, window: Window) -> tuple[dict[str, dict[str, int]], set[int]]:
-    """Every second of every counsellor, one by one; and the seconds in which somebody is there."""
+    """The seconds of each counsellor, one by one, and those in which any counsellor is there."""
     since, until = (int(e.timestamp()) for e in window.instants(BELGRADE))
     spent: dict[str, dict[str, int]] = {}
     served: set[int] = set()
@@ -47,14 +47,14 @@ def seconds_of(url: str, window: Window) -> tuple[dict[str, dict[str, int]], set
         wraps = any(c["at"] == ended and c["after"] == "wrap_up" for c in by_staff[staff])
         to = after[0] if after and wraps and offer["connected_at"] else ended
         trained.setdefault(staff, set()).update(
-            range(naive.second(offer["opened_at"]), naive.second(to))
+            range(recount.second(offer["opened_at"]), recount.second(to))
         )
     for staff, changes in by_staff.items():
         mine = spent.setdefault(staff, {})
-        ends = [*(naive.second(c["at"]) for c in changes[1:]), until]
+        ends = [*(recount.second(c["at"]) for c in changes[1:]), until]
         for change, end in zip(changes, ends, strict=True):
             state = change["after"]
-            for second in range(max(naive.second(change["at"]), since), min(end, until)):
+            for second in range(max(recount.second(change["at"]), since), min(end, until)):
                 if second in trained.get(staff, set()):
                     continue
                 mine[state] = mine.get(state, 0) + 1
@@ -118,7 +118,7 @@ async def test_what_the_coming_week_needs(life: Life, lived_through: str) -> Non
     assert found.slots[0].begins == datetime.combine(
         today, datetime.min.time(), BELGRADE
     ).astimezone(UTC)
-    entered = [o for o in naive.told(lived_through) if o.is_call and o.queued is not None]
+    entered = [o for o in recount.told(lived_through) if o.is_call and o.queued is not None]
     history = [today - timedelta(days=n) for n in range(1, 57)]
     weeks = [d for d in history if not is_holiday(d, BELGRADE, "RS")]
     for slot in found.slots[::7]:
@@ -135,7 +135,7 @@ async def test_what_the_coming_week_needs(life: Life, lived_through: str) -> Non
         best = needed(slot.calls, 1800, slot.aht, 20, 0.8, 180).staff
         assert slot.needed == max(best, 1)
         assert slot.missing == slot.to_roster - slot.rostered
-    # Nobody is on the rota of this life: two more are two.
+    # The rota of these days is empty: two more are two.
     assert {s.rostered for s in found.slots} == {0}
     assert {s.rostered for s in more.slots} == {2}
     busy = max(range(336), key=lambda n: found.slots[n].calls)

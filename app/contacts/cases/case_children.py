@@ -5,11 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.contacts import withdrawals
 from app.contacts.cases.cases import contacts_in, lock_open
-from app.contacts.models import Case, CaseContact, Contact, Filled, SameChild
+from app.contacts.cases.models import CaseContact, SameChild
+from app.contacts.consent import withdrawals
+from app.contacts.consent.same_child import link_child
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import note_event, present, sheet_of
-from app.contacts.same_child import link_child
 from app.definitions.forms import Meaning
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
@@ -97,7 +99,7 @@ async def say_which_child(
         work,
         "case",
         case.id,
-        "child linked",
+        RecordLog.CHILD_LINKED,
         contact_id=str(contact.id),
         contact_entry=contact_entry,
         case_entry=case_entry,

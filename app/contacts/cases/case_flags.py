@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from app.contacts.models import Case, CaseFlag
+from app.contacts.cases.models import CaseFlag
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case
 from app.contacts.records import Opened, library_of, note_event
 from app.contacts.scopes import lock_writable
 from app.contacts.states import FlagAbout
@@ -64,7 +66,7 @@ async def raise_flag(
         work,
         "case",
         case.id,
-        "flag raised",
+        RecordLog.FLAG_RAISED,
         words=words.strip(),
         flag=str(flag_id),
         about=about.value,
@@ -83,7 +85,7 @@ async def lower_flag(work: Work, staff: Staff, flag_id: UUID) -> None:
     if flag.lowered_at is not None:
         raise Conflict("The flag was lowered already.")
     flag.lowered_at, flag.lowered_by = work.now, staff.id
-    note_event(work, "case", case_id, "flag lowered", flag=str(flag_id), about=flag.about)
+    note_event(work, "case", case_id, RecordLog.FLAG_LIFTED, flag=str(flag_id), about=flag.about)
 
 
 async def flags_of(opened: Opened[Case]) -> list[Flag]:

@@ -13,15 +13,22 @@ from uuid import UUID, uuid4, uuid5
 from sqlalchemy import ColumnElement, and_, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.contacts.cases.cases import apply_move, check_move, colleague_of, hand_over, workflow_of
-from app.contacts.models import Case, CaseRequest, RecordEvent
+from app.contacts.cases.cases import apply_move, check_move, workflow_of
+from app.contacts.cases.models import CaseRequest
+from app.contacts.cases.people import colleague_of, hand_over
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case, RecordEvent
 from app.contacts.records import Opened, note_event
 from app.contacts.scopes import lock_writable, reads_case
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
 from app.staff.accounts import names_of
 from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.words.pages import _, spoken_in
 from app.work import Work
 
 # The time after which the supervisors of the team are told that a request is undecided.
@@ -64,7 +71,9 @@ async def move_or_ask(
         await apply_move(work, case, to, reason)
         return case, None
     asked = await _ask(work, staff, case, reason, to_status=to)
-    note_event(work, "case", case.id, "move asked for", words=reason.strip() or None, after=to)
+    note_event(
+        work, "case", case.id, RecordLog.MOVE_REQUESTED, words=reason.strip() or None, after=to
+    )
     return case, asked
 
 
@@ -74,7 +83,7 @@ async def _has_owned(work: Work, staff: Staff, case: Case) -> bool:
         return True
     owned = select(RecordEvent.id).where(
         RecordEvent.subject_id == case.id,
-        RecordEvent.kind.in_(("opened", "given")),
+        RecordEvent.kind.in_((RecordLog.OPENED.value, RecordLog.CASE_GIVEN.value)),
         RecordEvent.detail["owner_id"].astext == str(staff.id),
     )
     return await work.session.scalar(owned.limit(1)) is not None
@@ -109,7 +118,7 @@ async def ask_transfer(
         work,
         "case",
         case.id,
-        "transfer asked for",
+        RecordLog.TRANSFER_REQUESTED,
         words=reason.strip(),
         to=str(to_id) if to_id else None,
         team=team.strip(),
@@ -147,10 +156,10 @@ async def _ask(work: Work, staff: Staff, case: Case, reason: str, **what: Any) -
 
 async def _tell(work: Work, request: CaseRequest, case: Case) -> None:
     for person in await _who_decides(work, request, case):
-        work.announce(f"follow_ups:{person.id}")
+        work.announce(Topic.FOLLOW_UPS.of(person.id))
     if work.settings.smtp_url is not None:
         for to, delay in (("deciders", None), ("supervisors", ESCALATES)):
-            work.defer("contacts:mail_request", delay=delay, request_id=str(request.id), to=to)
+            work.defer(Task.MAIL_REQUEST, delay=delay, request_id=str(request.id), to=to)
 
 
 # -- deciding ----------------------------------------------------------------------------------
@@ -172,13 +181,15 @@ async def decide(
     request.decided_at, request.decided_by, request.agreed = work.now, staff.id, agree
     words = reason.strip() or None
     if not agree:
-        kind = "move refused" if request.to_status else "transfer refused"
+        kind = RecordLog.MOVE_REFUSED if request.to_status else RecordLog.TRANSFER_REFUSED
         note_event(work, "case", case.id, kind, words=words, request=str(request.id))
     elif request.to_status is not None:
         asker = await work.session.get(Staff, request.asked_by)
         assert asker is not None
         check_move(work, asker, case, request.to_status, "asked for with a reason")
-        note_event(work, "case", case.id, "move agreed to", words=words, request=str(request.id))
+        note_event(
+            work, "case", case.id, RecordLog.MOVE_AGREED, words=words, request=str(request.id)
+        )
         await apply_move(work, case, request.to_status, "")
     else:
         if workflow_of(work, case).status(case.status).ends:
@@ -189,10 +200,10 @@ async def decide(
             if heir.team != request.to_team:
                 raise Invalid("Choose a colleague of your own team.")
         note_event(
-            work, "case", case.id, "transfer agreed to", words=words, request=str(request.id)
+            work, "case", case.id, RecordLog.TRANSFER_AGREED, words=words, request=str(request.id)
         )
         await hand_over(work, case, heir)
-    work.announce(f"follow_ups:{request.asked_by}")
+    work.announce(Topic.FOLLOW_UPS.of(request.asked_by))
     return case
 
 
@@ -216,7 +227,7 @@ async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
     if request.decided_at is not None:
         raise Conflict("The request was decided already.")
     await _end(work, CaseRequest.id == request.id)
-    note_event(work, "case", case.id, "request taken back", request=str(request.id))
+    note_event(work, "case", case.id, RecordLog.REQUEST_WITHDRAWN, request=str(request.id))
 
 
 async def _end(work: Work, *which: ColumnElement[bool]) -> None:
@@ -315,7 +326,7 @@ async def waiting_for(
     known = await names_of(work, ids)
     if rows and with_reasons:
         read = [str(case.id) for _, case, *_ in rows]
-        await write_reading(work, "requests read", "cases", by=["request"], ids=read)
+        await write_reading(work, AuditLog.REQUESTS_READ, "cases", by=["request"], ids=read)
     found = []
     for request, case, asked_by, mine in rows:
         opened = Opened(work, case)
@@ -347,18 +358,32 @@ async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, 
         return []
     case = await work.session.get(Case, request.case_id)
     assert case is not None
-    what = "to close it or move it on" if request.to_status else "to take it over"
     if to == "deciders":
-        people, words = await _who_decides(work, request, case), "Please decide."
+        people = await _who_decides(work, request, case)
     else:
         # Supervisors can decide it, or end a request that its recipient can no longer decide.
         people = await _deciders_of(work, case.team)
         people = [person for person in people if person.id != request.asked_by]
-        words = "It has been undecided for a day."
-    subject = f"{case.code}: a request {what}"
-    body = f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases\n"
     return [
-        (uuid5(request.id, f"{person.id} {to}"), person.email, subject, body)
+        (
+            uuid5(request.id, f"{person.id} {to}"),
+            person.email,
+            *_letter(work, person, request, case, to),
+        )
         for person in people
         if person.email
     ]
+
+
+def _letter(
+    work: Work, reader: Staff, request: CaseRequest, case: Case, to: str
+) -> tuple[str, str]:
+    """Return subject and body of a letter, in the language of its reader's pages."""
+    with spoken_in(reader.page_language):
+        subject = (
+            _("%(code)s: a request to close it or move it on", code=case.code)
+            if request.to_status
+            else _("%(code)s: a request to take it over", code=case.code)
+        )
+        words = _("Please decide.") if to == "deciders" else _("It has been undecided for a day.")
+    return subject, f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases\n"

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.contacts.models import Case, CaseRequest, FollowUp
+from app.contacts.cases.models import CaseRequest, FollowUp
+from app.contacts.models import Case
 from app.contacts.scopes import reads_case
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

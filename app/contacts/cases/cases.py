@@ -4,20 +4,17 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.contacts import withdrawals
 from app.contacts.cases.follow_ups import add_follow_up, ring_again
+from app.contacts.cases.models import CaseContact, FollowUp
+from app.contacts.cases.people import add_member, colleague_of, end_requests, works_on
+from app.contacts.consent import withdrawals
+from app.contacts.consent.same_child import link_child
 from app.contacts.contacts import open_contact
-from app.contacts.models import (
-    Case,
-    CaseContact,
-    CaseMember,
-    CaseRequest,
-    Contact,
-    FollowUp,
-)
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case, Contact
 from app.contacts.records import (
     Opened,
     beginning,
@@ -28,7 +25,6 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.same_child import link_child
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
     check_contact_writable,
@@ -44,9 +40,9 @@ from app.definitions.answers import Answers, NotAnAnswer
 from app.definitions.forms import Field, Form, Section
 from app.definitions.risk import Risk, rises
 from app.definitions.workflow import Move, Workflow
-from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.errors import Conflict, Invalid, Message, NotFound
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.roles import Permission, may
 from app.work import Work
 
 # What a case takes over from the contact that it is opened from, child by child.
@@ -89,7 +85,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     work.session.add(case)
     await work.session.flush()
     await let_work(work, case, staff.id)
-    note_event(work, "case", case.id, "opened", owner_id=str(staff.id))
+    note_event(work, "case", case.id, RecordLog.OPENED, owner_id=str(staff.id))
     taken: Answers = {}
     copied: list[tuple[UUID, str, str]] = []
     for contact in opened:
@@ -102,7 +98,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
         if saved.refused:
             # The form has no room for all of them: the log says so.
             questions = sorted(saved.refused)
-            note_event(work, "case", case.id, "not all taken over", questions=questions[:100])
+            note_event(work, "case", case.id, RecordLog.NOT_ALL_COPIED, questions=questions[:100])
     await _link_children(work, case, copied)
     for contact in opened:
         withdrawals.hear_again(work, contact.record)
@@ -128,18 +124,6 @@ async def _look_after_family(work: Work, staff: Staff, case: Case) -> None:
     case.separation_risk = True
     days = library_of(work.ground).country.separation_follow_up_days
     await add_follow_up(work, case, staff, FollowUpAbout.SEPARATION, days=days)
-
-
-async def _lock_own(work: Work, staff: Staff, case_id: UUID) -> Case:
-    """Lock a case that the person owns or whose team they supervise.
-
-    Raises NotFound, NotAllowed.
-    """
-    case = await lock_writable(work, staff, Case, case_id)
-    leads = may(staff.role, Permission.READ_TEAM_RECORDS) and case.team == staff.team
-    if case.owner_id != staff.id and not leads:
-        raise NotAllowed("Only its owner or a supervisor decides who works on the case.")
-    return case
 
 
 async def lock_open(work: Work, staff: Staff, case_id: UUID) -> Case:
@@ -201,7 +185,7 @@ def _fits(sheet: Any, path: str, value: Any) -> bool:
 
 async def open_case_record(work: Work, staff: Staff, case_id: UUID) -> Opened[Case]:
     """Open a case that the person may read; the reading is logged first. Raises NotFound."""
-    return await open_record(work, staff, Case, case_id, "case read")
+    return await open_record(work, staff, Case, case_id, AuditLog.CASE_READ)
 
 
 async def save(
@@ -224,7 +208,7 @@ async def _link(work: Work, staff: Staff, case: Case, contact: Contact) -> None:
     )
     if result.rowcount:
         await let_case_read(work, case, contact)
-        note_event(work, "case", case.id, "contact linked", contact_id=str(contact.id))
+        note_event(work, "case", case.id, RecordLog.CONTACT_LINKED, contact_id=str(contact.id))
     if may_be_separated(work, contact):
         await _look_after_family(work, staff, case)
 
@@ -239,7 +223,7 @@ async def unlink_contact(work: Work, staff: Staff, case_id: UUID, contact_id: UU
     )
     if not result.rowcount:
         raise NotFound("There is no such contact in this case.")
-    note_event(work, "case", case.id, "contact taken out", contact_id=str(contact_id))
+    note_event(work, "case", case.id, RecordLog.CONTACT_UNLINKED, contact_id=str(contact_id))
     await take_back_reading(work)
     return case
 
@@ -265,8 +249,12 @@ def check_move(work: Work, staff: Staff, case: Case, to: str, reason: str) -> Mo
         (m for m in flow.moves_from(case.status, staff.role) if m.to == to), None
     )
     if move is None:
-        possible = ", ".join(m.to for m in flow.moves_from(case.status, staff.role)) or "no status"
-        raise Conflict(f"From {case.status} you can move the case to {possible}.")
+        possible = [m.to for m in flow.moves_from(case.status, staff.role)]
+        raise Conflict(
+            "From %(status)s you can move the case to %(possible)s.",
+            status=case.status,
+            possible=possible or Message("no status"),
+        )
     if move.needs_reason and not reason.strip():
         raise Invalid("Write the reason.")
     if flow.status(to).ends:
@@ -284,7 +272,13 @@ async def apply_move(work: Work, case: Case, to: str, reason: str) -> None:
         await end_requests(work, case)
     case.closed_at = work.now if flow.status(to).ends else None
     note_event(
-        work, "case", case.id, "moved", words=reason.strip()[:2000] or None, before=before, after=to
+        work,
+        "case",
+        case.id,
+        RecordLog.STATUS_CHANGED,
+        words=reason.strip()[:2000] or None,
+        before=before,
+        after=to,
     )
 
 
@@ -302,8 +296,9 @@ def _check_outcomes(work: Work, case: Case) -> None:
     ]
     if open_:
         raise Conflict(
-            f"Record the outcome for child {', '.join(open_)} first: each child of the case has "
-            "its own outcome."
+            "Record the outcome for child %(children)s first: each child of the case has its "
+            "own outcome.",
+            children=open_,
         )
 
 
@@ -320,26 +315,15 @@ async def set_risk(work: Work, staff: Staff, case_id: UUID, risk: Risk, reason: 
     elif before != risk.value:
         case.risk_rose_at = None
     note_event(
-        work, "case", case.id, "risk set", words=reason.strip(), before=before, after=risk.value
+        work,
+        "case",
+        case.id,
+        RecordLog.RISK_SET,
+        words=reason.strip(),
+        before=before,
+        after=risk.value,
     )
     return case
-
-
-async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
-    """Let a colleague work on a case. Raises NotFound, Invalid."""
-    case = await _lock_own(work, staff, case_id)
-    other = await colleague_of(work, name)
-    if await let_work(work, case, other.id):
-        note_event(work, "case", case.id, "member added", staff=str(other.id))
-    return case
-
-
-async def works_on(work: Work, case: Case, staff: Staff) -> bool:
-    """Tell whether a colleague works on a case."""
-    there = select(CaseMember.case_id).where(
-        CaseMember.case_id == case.id, CaseMember.staff_id == staff.id
-    )
-    return await work.session.scalar(there) is not None
 
 
 async def set_follow_up(
@@ -391,80 +375,12 @@ def _check_goal(work: Work, case: Case, goal: str) -> None:
         raise Invalid("There is no such goal in the plan of the case.")
 
 
-async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
-    """Remove a colleague from a case, with the access that they had only for it.
-
-    Raises NotFound, Invalid.
-    """
-    case = await _lock_own(work, staff, case_id)
-    other = await colleague_of(work, name)
-    if other.id == case.owner_id:
-        raise Invalid("This colleague owns the case. Hand the case over first.")
-    result: Any = await work.session.execute(
-        delete(CaseMember).where(CaseMember.case_id == case.id, CaseMember.staff_id == other.id)
-    )
-    if result.rowcount:
-        note_event(work, "case", case.id, "member removed", staff=str(other.id))
-        await take_back_reading(work)
-    return case
-
-
-async def assign_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
-    """Assign a case of the team to a colleague, at once. Only a supervisor can: the owner asks
-    for a transfer. Raises NotFound, Invalid, NotAllowed.
-    """
-    case = await lock_writable(work, staff, Case, case_id)
-    if not may(staff.role, Permission.READ_TEAM_RECORDS) or case.team != staff.team:
-        raise NotAllowed("Only a supervisor can assign a case. Ask a colleague to take it over.")
-    other = await colleague_of(work, name)
-    if other.team != case.team:
-        raise NotAllowed("That colleague is in another team. Ask that team to take it over.")
-    if other.id != case.owner_id:
-        await hand_over(work, case, other)
-    return case
-
-
-async def end_requests(work: Work, case: Case) -> None:
-    """End the open requests of a locked case without agreement."""
-    await work.session.flush()
-    await work.session.execute(
-        update(CaseRequest)
-        .where(CaseRequest.case_id == case.id, CaseRequest.decided_at.is_(None))
-        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
-    )
-
-
-async def hand_over(work: Work, case: Case, other: Staff) -> None:
-    """Give a locked case and its open follow-ups to a new owner. The previous owner stays a
-    member until a colleague removes them.
-    """
-    await let_work(work, case, other.id)
-    # Requests made under the previous owner have to be made again.
-    await end_requests(work, case)
-    before, case.owner_id, case.team = case.owner_id, other.id, other.team
-    # Open follow-ups go with the case.
-    await work.session.execute(
-        update(FollowUp)
-        .where(FollowUp.case_id == case.id, FollowUp.owner_id == before, FollowUp.done_at.is_(None))
-        .values(owner_id=other.id)
-    )
-    note_event(work, "case", case.id, "given", before=str(before), owner_id=str(other.id))
-
-
-async def colleague_of(work: Work, name: str) -> Staff:
-    """Return a colleague who works on cases, by name. Raises Invalid."""
-    other = await work.session.scalar(select(Staff).where(Staff.name == name.strip(), Staff.active))
-    if other is None or not may(other.role, Permission.WRITE_CASES):
-        raise Invalid("No colleague of that name works on cases. Check the name.")
-    return other
-
-
 async def add_note(work: Work, staff: Staff, case_id: UUID, text: str) -> None:
     """Add a sealed note to the case's log. Raises Invalid, NotFound."""
     if not text.strip() or len(text) > 20_000 or "\x00" in text:
         raise Invalid("Write a note of 1 to 20000 characters.")
     case = await lock_writable(work, staff, Case, case_id)
-    note_event(work, "case", case.id, "note", words=text)
+    note_event(work, "case", case.id, RecordLog.NOTE, words=text)
 
 
 async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:
@@ -501,15 +417,3 @@ async def cases_with(work: Work, staff: Staff, contact: Contact) -> list[Case]:
             .order_by(Case.opened_at)
         )
     )
-
-
-async def members_of(work: Work, case: Case) -> list[str]:
-    """Return the names of the people who work on a case, the owner first."""
-    owner = await work.session.scalar(select(Staff.name).where(Staff.id == case.owner_id))
-    rows = await work.session.scalars(
-        select(Staff.name)
-        .join(CaseMember, CaseMember.staff_id == Staff.id)
-        .where(CaseMember.case_id == case.id, Staff.id != case.owner_id)
-        .order_by(Staff.name)
-    )
-    return [owner or "", *rows]

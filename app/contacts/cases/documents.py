@@ -12,11 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from app.contacts.cases.cases import lock_open, open_case_record
+from app.contacts.cases.models import CaseDocument
 from app.contacts.cases.suspicions import suspicions
-from app.contacts.models import Case, CaseDocument
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case
 from app.contacts.records import Opened, note_event
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
@@ -64,9 +68,10 @@ def kind_of(content: bytes, name: str) -> str:
     mime = found.mime if found is not None else ""
     ending = PurePath(name).suffix.lower()
     if mime not in ALLOWED or ending not in ALLOWED[mime]:
-        endings = ", ".join(e for kinds in ALLOWED.values() for e in kinds)
+        endings = [e for kinds in ALLOWED.values() for e in kinds]
         raise NotAccepted(
-            f"Accepted documents are {endings}. The content must match the extension."
+            "Accepted documents are %(endings)s. The content must match the extension.",
+            endings=endings,
         )
     return mime
 
@@ -118,7 +123,7 @@ async def check_document(work: Work, name: str, content: bytes) -> Checked:
         raise Invalid("The document is empty.")
     limit = work.settings.document_megabytes
     if len(content) > limit * 1024 * 1024:
-        raise TooLarge(f"A document may have at most {limit} MB.")
+        raise TooLarge("A document may have at most %(limit)s MB.", limit=limit)
     kind = kind_of(content, name)
     scanned = await scan(work.settings.scan_command, content)
     return Checked(kind, scanned, await asyncio.to_thread(suspicions, content, kind))
@@ -152,7 +157,7 @@ async def add_document(
         work,
         "case",
         case.id,
-        "document added",
+        RecordLog.DOCUMENT_ADDED,
         document=str(document_id),
         media=checked.kind,
         size=len(content),
@@ -190,12 +195,12 @@ async def remove_document(
         work,
         "case",
         case.id,
-        "document removed",
+        RecordLog.DOCUMENT_REMOVED,
         words=reason.strip(),
         document=str(document.id),
         size=document.size,
     )
-    work.announce(f"record:{case.id}")
+    work.announce(Topic.RECORD.of(case.id))
 
 
 async def documents_of(opened: Opened[Case]) -> list[tuple[CaseDocument, str]]:
@@ -227,7 +232,7 @@ async def open_document(
     )
     if document is None or document.removed_at is not None:
         raise NotFound("There is no such document in this case.")
-    await write_reading(work, "document read", f"case:{case_id}", document=str(document_id))
+    await write_reading(work, AuditLog.DOCUMENT_READ, f"case:{case_id}", document=str(document_id))
     content = opened.unseal(
         document.content_sealed, table="case_documents", column="content_sealed", row=document.id
     )

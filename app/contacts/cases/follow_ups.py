@@ -6,13 +6,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.contacts.models import Case, FollowUp
+from app.contacts.cases.models import FollowUp
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case
 from app.contacts.records import Opened, library_of, note_event
-from app.contacts.scopes import lock_writable, reads_case
+from app.contacts.scopes import let_work, lock_writable, reads_case
 from app.contacts.states import DONE, INTERVENED, REVIEWED, FollowUpAbout, SeparationOutcome
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
+from app.jobs.names import Task
 from app.staff.models import Staff
 from app.staff.roles import Role
+from app.words.pages import N_, _, date_words, spoken_in
 from app.work import Work
 
 # The time from the end of its day until the supervisors are told of an overdue follow-up.
@@ -78,7 +83,7 @@ async def add_follow_up(
         work,
         "case",
         case.id,
-        "follow-up set",
+        RecordLog.FOLLOW_UP_SET,
         follow_up=str(follow_up_id),
         about=about.value,
         due_on=due.isoformat(),
@@ -90,7 +95,7 @@ async def add_follow_up(
 def _set_bells(work: Work, follow_up: FollowUp) -> None:
     country = library_of(work.ground).country
     moments = moments_of(follow_up.due_on, country.reminds_at, country.timezone)
-    for task, at in zip(("contacts:remind", "contacts:overdue"), moments, strict=True):
+    for task, at in zip((Task.REMIND, Task.OVERDUE), moments, strict=True):
         wait = max(at - work.now, timedelta(0))
         work.defer(task, delay=wait or None, follow_up_id=str(follow_up.id))
 
@@ -121,7 +126,7 @@ async def finish_follow_up(
         raise Conflict("The follow-up was done already.")
     allowed = results_of(follow_up.about)
     if result not in allowed:
-        raise Invalid(f"The result must be one of: {', '.join(allowed)}.")
+        raise Invalid("The result must be one of: %(allowed)s.", allowed=list(allowed))
     follow_up.done_at, follow_up.done_by, follow_up.result = work.now, staff.id, result
     if words.strip():
         follow_up.result_sealed = work.keys.seal(
@@ -136,12 +141,44 @@ async def finish_follow_up(
         work,
         "case",
         case.id,
-        "follow-up done",
+        RecordLog.FOLLOW_UP_DONE,
         follow_up=str(follow_up.id),
         result=result,
         about=follow_up.about,
     )
     return follow_up
+
+
+async def give_follow_ups(work: Work, owner: Staff, to: Staff) -> int:
+    """Give the open follow-ups of a person who leaves to a colleague, who then works on their
+    cases. Return how many there were."""
+    open_ones = (FollowUp.owner_id == owner.id, FollowUp.done_at.is_(None))
+    cases = await work.session.scalars(
+        select(Case)
+        .where(Case.id.in_(select(FollowUp.case_id).where(*open_ones)))
+        .order_by(Case.id)
+        .with_for_update()
+    )
+    number = 0
+    for case in cases.all():
+        await let_work(work, case, to.id)
+        rows = await work.session.scalars(
+            select(FollowUp).where(FollowUp.case_id == case.id, *open_ones).with_for_update()
+        )
+        for follow_up in rows.all():
+            follow_up.owner_id = to.id
+            number += 1
+            note_event(
+                work,
+                "case",
+                case.id,
+                RecordLog.FOLLOW_UP_GIVEN,
+                follow_up=str(follow_up.id),
+                before=str(owner.id),
+                owner_id=str(to.id),
+            )
+    work.announce(Topic.FOLLOW_UPS.of(to.id))
+    return number
 
 
 def results_of(about: str) -> list[str]:
@@ -181,16 +218,16 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
         follow_up.reminded_at = work.now
     else:
         return
-    kind = "follow-up overdue" if overdue else "follow-up due"
+    kind = RecordLog.FOLLOW_UP_OVERDUE if overdue else RecordLog.FOLLOW_UP_DUE
     note_event(work, "case", follow_up.case_id, kind, follow_up=str(follow_up.id))
-    work.announce(f"follow_ups:{follow_up.owner_id}")
+    work.announce(Topic.FOLLOW_UPS.of(follow_up.owner_id))
     if work.settings.smtp_url is not None:
         to = "owner"
-        work.defer("contacts:mail_follow_up", follow_up_id=str(follow_up.id), to=to)
+        work.defer(Task.MAIL_FOLLOW_UP, follow_up_id=str(follow_up.id), to=to)
         if overdue:
             # An owner who is ill or has left does not see it, so the supervisors are told.
             work.defer(
-                "contacts:mail_follow_up",
+                Task.MAIL_FOLLOW_UP,
                 delay=ESCALATES,
                 follow_up_id=str(follow_up.id),
                 to="supervisors",
@@ -216,15 +253,30 @@ async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID
         readers = readers.where(Staff.id == follow_up.owner_id)
     else:
         readers = readers.where(Staff.role == Role.SUPERVISOR, Staff.team == case.team)
-    words = "is due today" if follow_up.overdue_at is None else "is overdue"
-    subject = f"{case.code}: a follow-up {words}"
-    base = work.settings.public_url.rstrip("/")
-    body = f"The follow-up of {follow_up.due_on} {words}.\n\n{base}/cases/{case.id}\n"
+    # Part of the key of the letter, whatever its language.
+    when = "is due today" if follow_up.overdue_at is None else "is overdue"
     people = await work.session.scalars(readers.order_by(Staff.name))
     return [
-        (uuid5(follow_up.id, f"{person.id} {words}"), person.email or "", subject, body)
+        (
+            uuid5(follow_up.id, f"{person.id} {when}"),
+            person.email or "",
+            *_letter(work, person, case, follow_up),
+        )
         for person in people
     ]
+
+
+def _letter(work: Work, reader: Staff, case: Case, follow_up: FollowUp) -> tuple[str, str]:
+    """Return subject and body of a reminder, in the language of its reader's pages."""
+    with spoken_in(reader.page_language):
+        due_on = date_words(follow_up.due_on, N_("EEE dd MMM yyyy"))
+        if follow_up.overdue_at is None:
+            subject = _("%(code)s: a follow-up is due today", code=case.code)
+            words = _("The follow-up of %(due_on)s is due today.", due_on=due_on)
+        else:
+            subject = _("%(code)s: a follow-up is overdue", code=case.code)
+            words = _("The follow-up of %(due_on)s is overdue.", due_on=due_on)
+    return subject, f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases/{case.id}\n"
 
 
 def provider_of(opened: Opened[Case], follow_up: FollowUp) -> str:

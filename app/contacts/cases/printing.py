@@ -11,8 +11,11 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.contacts.cases import cases, follow_ups
+from app import words
+from app.contacts.cases import cases, follow_ups, people
+from app.contacts.consent.said import said_of
 from app.contacts.contacts import open_contact
+from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import (
     Opened,
@@ -22,56 +25,18 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.said import said_of
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import OF_REPORTER, Field, Form, Meaning
 from app.definitions.trees import label_in
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Message
 from app.paper import print_page
 from app.staff import accounts
 from app.staff.models import Staff
+from app.words import yes_no
+from app.words.pages import code_words, spoken_in
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "case.typ"
-_YES_NO = {
-    "en": {"yes": "Yes", "no": "No", "unknown": "Unknown"},
-    "sr": {"yes": "Da", "no": "Ne", "unknown": "Nepoznato"},
-}
-# The words of the page itself.
-_WORDS = {
-    "en": {
-        "opened": "opened",
-        "responsible": "Responsible",
-        "follow_ups": "Follow-ups",
-        "due": "Due",
-        "about": "About",
-        "result": "Result",
-        "notes": "Notes",
-        "happened": "History of the case",
-        "when": "When",
-        "who": "Who",
-        "what": "What",
-        "confidential": "Confidential: for {} only",
-        "printed": "Printed {} by {}",
-        "contact": "Contact",
-    },
-    "sr": {
-        "opened": "otvoren",
-        "responsible": "Odgovorne osobe",
-        "follow_ups": "Praćenje",
-        "due": "Rok",
-        "about": "O čemu",
-        "result": "Ishod",
-        "notes": "Beleške",
-        "happened": "Šta se dešavalo sa slučajem",
-        "when": "Kada",
-        "who": "Ko",
-        "what": "Šta",
-        "confidential": "Poverljivo: samo za potrebe ({})",
-        "printed": "Štampano {}, {}",
-        "contact": "Kontakt",
-    },
-}
 
 
 class Purpose(StrEnum):
@@ -123,27 +88,9 @@ class NotAgreed(Conflict):
     default = "Nothing is printed: a contact of the case holds no consent to this."
 
 
-_FOLLOW_UPS = {
-    "check": "provera",
-    "call_back": "uzvratiti poziv",
-    "separation": "ostanak u porodici",
-    "document": "dokument",
-    "conference": "konferencija slučaja",
-    "with_family": "u porodici",
-    "kin": "kod srodnika",
-    "foster": "u hraniteljskoj porodici",
-    "residential": "u ustanovi",
-    "unknown": "nije poznato",
-    "done": "urađeno",
-    "not_reached": "nije se javljalo",
-    "no_longer_needed": "nije više potrebno",
-}
-
-
 def follow_up_words(code: str, language: str) -> str:
     """Return what a follow-up is about, or its result, in words."""
-    plain = code.replace("_", " ")
-    return _FOLLOW_UPS.get(code, plain) if language == "sr" else plain
+    return words.code_words(language, "follow_up", code)
 
 
 async def print_case(
@@ -166,10 +113,7 @@ async def print_case(
     """
     opened = await cases.open_case_record(work, staff, case_id)
     sheet = sheet_of(work, opened.record)
-    known = {s.code for s in sheet.form.sections}
-    known_fields = {f"{s.code}.{f.code}" for s in sheet.form.sections for f in s.fields}
-    if not set(sections) <= known | known_fields:
-        raise Invalid(f"Choose from: {', '.join(sorted(known))}; or give section.field.")
+    _check_sections(sheet.form, sections)
     if not (sections or with_dates or with_contacts or with_notes or with_timeline):
         raise Invalid("Choose what to print.")
     if to.purpose is Purpose.FAMILY and (with_notes or with_timeline):
@@ -181,36 +125,28 @@ async def print_case(
         _check_may_name(work, everything, to)
     if to.ground is Ground.CONSENT:
         _check_agreed(work, opened.record, everything, to, {c.id for c in contacts})
-    page = await _page(work, staff, opened, sheet, sections, language, to)
-    words = page["words"]
-    words["confidential"] = words["confidential"].format(to.recipient or to.purpose.value)
-    words["printed"] = words["printed"].format(page["printed"], staff.name)
-    page |= {"contacts": [], "notes": [], "timeline": []}
+    page = await _page(work, opened, sheet, sections, language, to)
+    said = page["words"]
+    purpose = to.recipient or words.code_words(language, "purpose", to.purpose.value)
+    said["confidential"] = said["confidential"].format(purpose=purpose)
+    said["printed"] = said["printed"].format(at=page["printed"], name=staff.name)
     if not with_dates:
         page["dates"] = []
-    if with_contacts:
-        page["contacts"] = await _contacts(work, staff, contacts, language, to)
-    zone = ZoneInfo(library_of(work.ground).country.timezone)
-    events = await events_of(opened) if with_notes or with_timeline else []
-    names = await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
-    for event, said in events:
-        line = {
-            "at": event.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-            "who": names.get(event.staff_id, "") if event.staff_id else "",
-            "what": event.kind,
-            "words": said,
-        }
-        if event.kind == "note" and with_notes:
-            page["notes"].append(line)
-        if with_timeline:
-            page["timeline"].append({**line, "words": "" if event.kind == "note" else said})
+    page["contacts"] = await _contacts(work, staff, contacts, language, to) if with_contacts else []
+    log = await _log(work, opened, language) if with_notes or with_timeline else []
+    page["notes"] = [line for line in log if with_notes and line["what"] == "note"]
+    page["timeline"] = [
+        {**line, "words": "" if line["what"] == "note" else line["words"]}
+        for line in log
+        if with_timeline
+    ]
     await work.let_go()
     made = await print_page(_TEMPLATE, page)
     note_event(
         work,
         "case",
         opened.id,
-        "printed",
+        RecordLog.PRINTED,
         purpose=to.purpose.value,
         ground=to.ground.value,
         words=" – ".join(part for part in (to.recipient, to.reason) if part) or None,
@@ -223,10 +159,35 @@ async def print_case(
     return made
 
 
+def _check_sections(form: Form, chosen: list[str]) -> None:
+    known = {s.code for s in form.sections}
+    known_fields = {f"{s.code}.{f.code}" for s in form.sections for f in s.fields}
+    if not set(chosen) <= known | known_fields:
+        raise Invalid("Choose from: %(known)s; or give section.field.", known=sorted(known))
+
+
+async def _log(work: Work, opened: Opened[Case], language: str) -> list[dict[str, str]]:
+    """Return the lines of the case's log as they are printed, in the language of the print."""
+    zone = ZoneInfo(library_of(work.ground).country.timezone)
+    events = await events_of(opened)
+    names = await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id})
+    with spoken_in(language):
+        kinds = {event.kind: code_words(event.kind) for event, _words in events}
+    return [
+        {
+            "at": event.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+            "who": names.get(event.staff_id, "") if event.staff_id else "",
+            "what": kinds[event.kind],
+            "words": said,
+        }
+        for event, said in events
+    ]
+
+
 def _check_ground(to: HandedTo) -> None:
     grounds, _ = _GROUNDS[to.purpose]
     if to.ground not in grounds:
-        raise Invalid(f"Choose a ground for this purpose: {', '.join(grounds)}.")
+        raise Invalid("Choose a ground for this purpose: %(grounds)s.", grounds=list(grounds))
     if to.purpose is Purpose.SUPERVISION:
         return
     if not to.recipient.strip():
@@ -279,10 +240,15 @@ def _check_agreed(
         )
     for contact in contacts:
         if any(said != "yes" for said in _said_of_children(work, contact, meaning)):
-            which = f"contact {contact.code}" if contact.id in readable else "another contact"
+            which = (
+                Message("contact %(code)s", code=contact.code)
+                if contact.id in readable
+                else Message("another contact")
+            )
             raise NotAgreed(
-                f"Nothing is printed: {which} holds no consent to this. "
-                "Ask for consent and record it there, or choose another ground."
+                "Nothing is printed: %(which)s holds no consent to this. Ask for consent and "
+                "record it there, or choose another ground.",
+                which=which,
             )
 
 
@@ -301,7 +267,6 @@ def _may_have(form: Form, answers: Answers, to: HandedTo) -> Callable[[Field], b
 
 async def _page(
     work: Work,
-    staff: Staff,
     opened: Opened[Case],
     sheet: Sheet,
     chosen: list[str],
@@ -313,11 +278,12 @@ async def _page(
     answers = opened.answers()
     return {
         "title": f"{label_in(sheet.form.title, language)} {case.code}",
-        "words": dict(_WORDS.get(language, _WORDS["en"])),
+        "words": dict(words.letters(language, "case_form")),
+        "direction": words.direction(language),
         "status": label_in(status.label, language),
         "opened": case.opened_at.astimezone(zone).strftime("%Y-%m-%d"),
         "printed": work.now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-        "people": await cases.members_of(work, case),
+        "people": await people.members_of(work, case),
         "sections": sections_of(
             sheet, answers, chosen, language, _may_have(sheet.form, answers, to)
         ),
@@ -397,7 +363,7 @@ def in_words(sheet: Sheet, field: Field, value: Any, language: str) -> str:
     """Return an answer as people read it."""
     labels = {o.code: label_in(o.label, language) for o in sheet.form.options_of(field)}
     if field.type == "yes_no":
-        labels = _YES_NO.get(language, _YES_NO["en"])
+        labels = yes_no(language)
     if field.type in ("place", "categories"):
         tree = sheet.places if field.type == "place" else sheet.categories
         labels = {code: label_in(node.label, language) for code, node in tree.choices().items()}

@@ -6,20 +6,20 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from app.contacts.consent.said import wish_in_words
+from app.contacts.consent.same_child import ChildOf, records_of_child
 from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
-from app.contacts.said import wish_in_words
-from app.contacts.same_child import ChildOf, records_of_child
 from app.definitions.forms import Meaning
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Message
 from app.referrals.consent.rules import Basis, Given, GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.models import Agency, Consent, Referral
-from app.referrals.states import NoticeKind, Sector
-from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
+from app.referrals.states import LogKind, NoticeKind, Sector
+from app.referrals.trail import PROGRAM_ITSELF, By, Via, note, tell_house
 from app.work import Work
 
-_BY_HAND = By("by_hand")
+_BY_HAND = By(Via.BY_HAND)
 # The question of a contact that holds the consent for each scope.
 SCOPES: dict[Scope, Meaning] = {
     Scope.SERVICES: "consent_services",
@@ -182,7 +182,7 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
     note(
         work,
         referral,
-        "consent given",
+        LogKind.CONSENT_GIVEN,
         by,
         given_by=agreed.given_by.value,
         by_way=agreed.how.value,
@@ -197,7 +197,7 @@ async def _check_named(work: Work, codes: tuple[str, ...]) -> None:
     for code in codes:
         there = select(Agency.id).where(Agency.code == code)
         if code not in set(Sector) and await work.session.scalar(there) is None:
-            raise Invalid(f"{code[:40]!r} is neither a sector nor an agency's code.")
+            raise Invalid("'%(code)s' is neither a sector nor an agency's code.", code=code[:40])
 
 
 async def _check_wish_read(work: Work, referral: Referral, override: Override) -> None:
@@ -215,8 +215,10 @@ async def record_override(work: Work, referral: Referral, override: Override, by
         raise Invalid("Write why the agency is told without consent.")
     allowed = tracking.protocol_of(work, referral).rule(referral.urgency).bases
     if override.basis not in allowed:
-        words = ", ".join(allowed) or "none"
-        raise Invalid(f"At this urgency the protocol allows these grounds: {words}.")
+        grounds = list(allowed) or Message("none")
+        raise Invalid(
+            "At this urgency the protocol allows these grounds: %(grounds)s.", grounds=grounds
+        )
     await _check_named(work, override.despite)
     await _check_wish_read(work, referral, override)
     write_consent(
@@ -231,7 +233,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
     note(
         work,
         referral,
-        "consent overridden",
+        LogKind.CONSENT_OVERRIDDEN,
         by,
         words=override.reason,
         basis=override.basis.value,

@@ -11,12 +11,13 @@ from app.referrals.opening.offering import take_away
 from app.referrals.replies import answering
 from app.referrals.states import (
     LIVE_RECIPIENT,
+    LogKind,
     Purpose,
     RecipientState,
     ReferralEvent,
     ReferralState,
 )
-from app.referrals.trail import By, move, note
+from app.referrals.trail import By, Via, move, note
 from app.work import Work
 
 
@@ -33,7 +34,7 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
         why = _refusal(given, agency)
         if why is None or _refusal(before, agency) is not None:
             continue
-        by = By("by_hand", agency.code)
+        by = By(Via.BY_HAND, agency.code)
         if recipient.id == current and referral.state != ReferralState.COMPLETED:
             move(work, referral, ReferralEvent.REDIRECT, by, why=why)
             await take_away(work, referral)
@@ -45,7 +46,7 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
                 recipient.state, recipient.ended_at = RecipientState.WITHDRAWN.value, work.now
             again = agency.id in told
             await tell_agency(work, referral, recipient, Purpose.RECALLED, again=again)
-            note(work, referral, "asked no longer", by, why=why)
+            note(work, referral, LogKind.ASKED_NO_LONGER, by, why=why)
         told.add(agency.id)
     if goes_on:
         await answering.on_to_the_next(work, referral)

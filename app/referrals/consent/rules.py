@@ -7,7 +7,7 @@ a caregiver withholds it is not told, unless an override names that recipient.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import Refusal
+from app.errors import Message, Refusal
 from app.referrals.states import AUTHORITIES, Sector
 
 
@@ -88,6 +88,19 @@ class Addressee:
     services: frozenset[str] = frozenset()
 
 
+# Two sentences without a value: the log keeps them, and a page says them in its reader's language.
+_NOT_FOR = {
+    Scope.AUTHORITIES: Message(
+        "Nothing is sent: consent was given, but not for authorities. Ask for it, or record an "
+        "override with its basis and reason."
+    ),
+    Scope.SERVICES: Message(
+        "Nothing is sent: consent was given, but not for services. Ask for it, or record an "
+        "override with its basis and reason."
+    ),
+}
+
+
 def ground_for(given: Given | None, recipient: Addressee) -> str:
     """Return the ground on which the recipient may be told, as recorded with every disclosure.
 
@@ -107,10 +120,7 @@ def ground_for(given: Given | None, recipient: Addressee) -> str:
         return f"override: {given.basis}{against}"
     wanted = Scope.AUTHORITIES if recipient.sector in AUTHORITIES else Scope.SERVICES
     if wanted not in given.scope:
-        raise NotConsented(
-            f"Nothing is sent: consent was given, but not for {wanted.value}. "
-            "Ask for it, or record an override with its basis and reason."
-        )
+        raise NotConsented(_NOT_FOR[wanted])
     if given.for_what and not given.for_what & recipient.services:
         raise NotConsented(
             "Nothing is sent: consent was given for other services. "

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import and_, or_, select
 
+from app.contacts.consent.said import said_of
+from app.contacts.consent.withdrawals import carry_refusals, note_withdrawal, refused_of
 from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
-from app.contacts.said import said_of
-from app.contacts.withdrawals import carry_refusals, note_withdrawal, refused_of
 from app.definitions.risk import Urgency
 from app.errors import NotAllowed
-from app.referrals.channels.telling import call_off_teams, end_attempts, tell_recipients
+from app.referrals.channels.attempts import end_attempts
+from app.referrals.channels.telling import call_off_teams, tell_recipients
 from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
@@ -33,13 +34,13 @@ from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_own, lock_referral
-from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState
-from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
+from app.referrals.states import OVER, LogKind, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-_BY_HAND = By("by_hand")
+_BY_HAND = By(Via.BY_HAND)
 # No agency was told yet, or the work is done: there is nothing to decide.
 _DECIDED = (ReferralState.DRAFT, ReferralState.COMPLETED)
 
@@ -119,10 +120,10 @@ async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) ->
     told = {"withdrawn_by": said.by.value, "by_way": said.how.value}
     if ReferralState(referral.state) in OVER:
         # A referral that is over stays over; each agency that was told still has to hear this.
-        note(work, referral, "withdraw_consent", by, words=said.words, **told)
+        note(work, referral, ReferralEvent.WITHDRAW_CONSENT, by, words=said.words, **told)
         await _end(work, referral)
     elif referral.urgency == Urgency.IMMEDIATE and ReferralState(referral.state) not in _DECIDED:
-        note(work, referral, "withdrawal to be decided", by, words=said.words, **told)
+        note(work, referral, LogKind.WITHDRAWAL_TO_BE_DECIDED, by, words=said.words, **told)
         referral.withdrawal_at = work.now
         referral.escalates_at = None
         referral.turn += 1

@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, delete, func, literal, select, union_all
 
 from app.database.quick import Question
+from app.database.topics import Topic
 from app.definitions.risk import Urgency
+from app.jobs.names import Task
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency, Deadline, DeadlineBreach, Dispatch, Recipient, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
+from app.referrals.states import OVER, DeadlineKind, LogKind, NoticeKind, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.models import Staff
 from app.work import Ground, Work
@@ -50,8 +52,8 @@ def _add(work: Work, referral: Referral, kind: DeadlineKind, due: datetime) -> N
 
 def _set(work: Work, deadline: Deadline) -> None:
     wait = max(deadline.due_at - work.now, timedelta(0))
-    work.defer("referrals:deadline", delay=wait or None, deadline_id=str(deadline.id))
-    work.announce("deadlines")
+    work.defer(Task.DEADLINE, delay=wait or None, deadline_id=str(deadline.id))
+    work.announce(Topic.DEADLINES)
 
 
 async def _clock(work: Work, referral: Referral, kind: DeadlineKind) -> Deadline | None:
@@ -191,7 +193,7 @@ async def stop(work: Work, referral: Referral, *kinds: DeadlineKind) -> None:
     )
     for deadline in rows.all():
         deadline.stopped_at = work.now
-    work.announce("deadlines")
+    work.announce(Topic.DEADLINES)
 
 
 async def follow_urgency(
@@ -282,7 +284,7 @@ async def ring(work: Work, deadline_id: UUID) -> Referral | None:
     note(
         work,
         referral,
-        "deadline missed",
+        LogKind.DEADLINE_MISSED,
         PROGRAM_ITSELF,
         deadline=deadline.kind,
         due_at=deadline.due_at.isoformat(),
@@ -294,7 +296,7 @@ async def ring(work: Work, deadline_id: UUID) -> Referral | None:
     tell_house(work, referral, NoticeKind.BREACH, for_whom=whom, deadline=deadline.kind)
     if whom == "supervisors":
         tell_house(work, referral, NoticeKind.BREACH, for_whom="owner", deadline=deadline.kind)
-    work.announce("deadlines")
+    work.announce(Topic.DEADLINES)
     return referral
 
 
@@ -321,6 +323,32 @@ async def count_running(work: Work, staff: Staff) -> int:
         )
         or 0
     )
+
+
+class DueSoon(NamedTuple):
+    """How many deadlines that a person may see are over, and how many are close."""
+
+    soon: int
+    over: int
+
+
+async def count_due(work: Work, staff: Staff, within: timedelta) -> DueSoon:
+    """Count the running deadlines that are over, and those that run out within a time."""
+    row = await work.session.execute(
+        select(
+            func.count().filter(Deadline.breached_at.is_(None)),
+            func.count().filter(Deadline.breached_at.is_not(None)),
+        )
+        .select_from(Deadline)
+        .join(Referral, Referral.id == Deadline.referral_id)
+        .where(
+            Deadline.stopped_at.is_(None),
+            Deadline.due_at <= work.now + within,
+            reads_referral(staff),
+        )
+    )
+    soon, over = row.one()
+    return DueSoon(soon, over)
 
 
 async def running(work: Work, staff: Staff, limit: int = 500) -> list[RunningDeadline]:

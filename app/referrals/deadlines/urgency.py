@@ -3,16 +3,17 @@
 from datetime import datetime
 from uuid import UUID
 
+from app.database.topics import Topic
 from app.definitions.risk import Urgency
-from app.errors import Invalid
+from app.errors import Code, Invalid
 from app.referrals.consent.consenting import basis_of
 from app.referrals.deadlines import tracking
 from app.referrals.escalation.trying import begin
 from app.referrals.models import Recipient, Referral
 from app.referrals.replies import details
 from app.referrals.scopes import lock_own
-from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
-from app.referrals.trail import By, NotPossible, note, tell_house
+from app.referrals.states import OVER, UNACKNOWLEDGED, LogKind, NoticeKind, ReferralState
+from app.referrals.trail import By, NotPossible, Via, note, tell_house
 from app.staff.models import Staff
 from app.work import Work
 
@@ -36,20 +37,24 @@ async def change_urgency(
         raise Invalid("Write why the urgency changes, in at most 4000 characters.")
     before = Urgency(referral.urgency)
     if urgency is before:
-        raise Invalid(f"This referral is {urgency.value} already. Choose another urgency.")
+        raise Invalid(
+            "This referral is %(urgency)s already. Choose another urgency.", urgency=Code(urgency)
+        )
     basis = await basis_of(work, referral)
     if basis is not None and basis not in tracking.protocol_of(work, referral).rule(urgency).bases:
         raise Invalid(
-            f"This referral is made without consent, on the ground of {basis.replace('_', ' ')}, "
-            f"which the protocol does not allow for {urgency.value}. Record consent or another "
-            "ground first."
+            "This referral is made without consent, on the ground of %(basis)s, which the "
+            "protocol does not allow for %(urgency)s. Record consent or another ground "
+            "first.",
+            basis=Code(basis),
+            urgency=Code(urgency),
         )
     referral.urgency, referral.urgency_at = urgency.value, work.now
     note(
         work,
         referral,
-        "urgency changed",
-        By("by_hand"),
+        LogKind.URGENCY_CHANGED,
+        By(Via.BY_HAND),
         words=reason,
         **{"from": before.value, "to": urgency.value},
     )
@@ -61,7 +66,7 @@ async def change_urgency(
     if not raised and before is Urgency.IMMEDIATE:
         tell_house(work, referral, NoticeKind.URGENCY_LOWERED, author=staff.id, to=urgency.value)
     await details.announce_soon(work, referral)
-    work.announce("deadlines")
+    work.announce(Topic.DEADLINES)
     return referral
 
 

@@ -1,14 +1,17 @@
 """The directory as CSV: an exported file can be imported; errors name their line and the remedy."""
 
+import asyncio
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from app.errors import Invalid
-from app.referrals.directory.agencies import Entry, Phone, check_entry, entries, save_agency
+from app.errors import BadText, Invalid, Joined, Message, why
+from app.referrals.directory.agencies import entries, save_agency
+from app.referrals.directory.entries import Entry, Phone, check_entry
 from app.referrals.models import Agency
 from app.work import Work
 
@@ -40,6 +43,8 @@ _LISTS = ("services", "areas", "languages", "mandated_for")
 _DATES = ("valid_from", "valid_until", "verified_on")
 # Far more agencies than a country has.
 _MOST = 20_000
+# Errors that one answer lists.
+_SHOWN = 50
 # A spreadsheet reads a text with these beginnings as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -47,12 +52,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class BadDirectory(Invalid):
     """Nothing was imported; the text lists the errors by line."""
 
-    def __init__(self, errors: list[str]) -> None:
+    def __init__(self, errors: list[Message]) -> None:
         self.errors = errors
-        shown = "\n".join(errors[:50])
-        more = f"\nand {len(errors) - 50} more" if len(errors) > 50 else ""
+        left = len(errors) - _SHOWN
+        more = [Message("and %(number)s more", number=left)] if left > 0 else []
         super().__init__(
-            f"Nothing was imported. Correct these {len(errors)} errors:\n{shown}{more}"
+            "Nothing was imported. Correct these errors (%(number)s):\n%(errors)s",
+            number=len(errors),
+            errors=Joined([*errors[:_SHOWN], *more], "\n"),
         )
 
 
@@ -67,19 +74,34 @@ def read_directory(text: str) -> list[tuple[int, Entry]]:
         for row in reader:
             rows.append((reader.line_num, row))
             if len(rows) > _MOST:
-                raise BadDirectory([f"line {reader.line_num}: more than {_MOST} agencies"])
+                raise BadDirectory(
+                    [
+                        Message(
+                            "line %(line_num)s: more than %(most)s agencies",
+                            line_num=reader.line_num,
+                            most=_MOST,
+                        )
+                    ]
+                )
     except csv.Error as error:
-        raise BadDirectory([f"this is not CSV: {error}"]) from None
+        raise BadDirectory([Message("this is not CSV: %(problem)s", problem=why(error))]) from None
     found, errors = [], []
     for line, row in rows:
         try:
             found.append((line, _entry(row)))
         except ValueError as error:
-            errors.append(f"line {line}: {error}")
+            errors.append(Message("line %(line)s: %(problem)s", line=line, problem=why(error)))
     lines: dict[str, int] = {}
     for line, entry in found:
         if entry.code in lines:
-            errors.append(f"line {line}: code {entry.code!r} is also in line {lines[entry.code]}")
+            errors.append(
+                Message(
+                    "line %(line)s: code '%(code)s' is also in line %(lines)s",
+                    line=line,
+                    code=entry.code,
+                    lines=lines[entry.code],
+                )
+            )
         lines.setdefault(entry.code, line)
     if errors:
         raise BadDirectory(errors)
@@ -87,24 +109,29 @@ def read_directory(text: str) -> list[tuple[int, Entry]]:
 
 
 def _check_header(names: list[str]) -> None:
-    missing = [name for name in _REQUIRED if name not in names]
+    times = Counter(names)
+    missing = [name for name in _REQUIRED if name not in times]
     unknown = [name for name in names if name not in COLUMNS]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    errors = [f"line 1: the column {name!r} is missing" for name in missing]
-    errors += [f"line 1: there is no column {name[:40]!r}" for name in unknown]
-    errors += [f"line 1: the column {name!r} appears twice" for name in twice]
+    twice = sorted(name for name, number in times.items() if number > 1)
+    errors = [Message("line 1: the column '%(name)s' is missing", name=name) for name in missing]
+    errors += [Message("line 1: there is no column '%(name)s'", name=name[:40]) for name in unknown]
+    errors += [
+        Message("line 1: the column '%(name)s' appears twice", name=name[:40]) for name in twice
+    ]
     if errors:
-        raise BadDirectory([*errors, f"the columns are: {', '.join(COLUMNS)}"])
+        raise BadDirectory(
+            [*errors, Message("the columns are: %(columns)s", columns=list(COLUMNS))]
+        )
 
 
 def _entry(row: dict[str, Any]) -> Entry:
     if None in row:
-        raise ValueError("there are more values than columns")
+        raise BadText("there are more values than columns")
     if any(value is None for value in row.values()):
-        raise ValueError("there are fewer values than columns")
+        raise BadText("there are fewer values than columns")
     plain = {name: _unescaped(value.strip()) for name, value in row.items()}
     if any("\x00" in value for value in plain.values()):
-        raise ValueError("there is a NUL character, which no text can hold")
+        raise BadText("there is a NUL character, which no text can hold")
     values: dict[str, Any] = {"code": plain["code"], "name": plain["name"]}
     values["sector"] = plain["sector"]
     for name in _LISTS:
@@ -130,7 +157,9 @@ def _number(name: str, text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 4):
-        raise ValueError(f"{name}: {text[:20]!r} is not a whole number of years")
+        raise BadText(
+            "%(name)s: '%(text)s' is not a whole number of years", name=name, text=text[:20]
+        )
     return int(text)
 
 
@@ -138,7 +167,9 @@ def _date(name: str, text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise ValueError(f"{name}: {text[:20]!r} is not a date like 2026-11-24") from None
+        raise BadText(
+            "%(name)s: '%(text)s' is not a date like 2026-11-24", name=name, text=text[:20]
+        ) from None
 
 
 def _phones(text: str) -> tuple[Phone, ...]:
@@ -147,7 +178,7 @@ def _phones(text: str) -> tuple[Phone, ...]:
     for part in _list(text):
         number, _, hours = part.partition("(")
         if hours and not hours.endswith(")"):
-            raise ValueError(f"duty_phones: {part[:40]!r} has no closing bracket")
+            raise BadText("duty_phones: '%(part)s' has no closing bracket", part=part[:40])
         found.append(Phone(number.strip(), hours.removesuffix(")").strip()))
     return tuple(found)
 
@@ -156,7 +187,7 @@ def _pairs(text: str) -> dict[str, Any] | None:
     """Read `url=https://… | user=… | owned_by=… | mapping=primero-cp`."""
     pairs = [part.partition("=") for part in _list(text)]
     if any(not mark for _, mark, _ in pairs):
-        raise ValueError("primero: write name=value pairs, separated by |")
+        raise BadText("primero: write name=value pairs, separated by |")
     return {name.strip(): value.strip() for name, _, value in pairs} or None
 
 
@@ -165,12 +196,8 @@ def _columns(text: str) -> list[str]:
     return [name.strip() for name in reader.fieldnames or []]
 
 
-async def import_directory(work: Work, text: str) -> int:
-    """Import a whole file, or nothing of it. Return the number of agencies in it.
-
-    Raises BadDirectory with every error and its line.
-    """
-    before = {entry.code: entry for _, entry in await entries(work)}
+def _checked(work: Work, text: str, before: dict[str, Entry]) -> list[tuple[int, Entry]]:
+    """Return the entries of a file with their lines, every one checked. Raises BadDirectory."""
     absent = [name for name in COLUMNS if name not in _columns(text)]
     # A column that the file does not have keeps what the directory says.
     found = [
@@ -180,29 +207,61 @@ async def import_directory(work: Work, text: str) -> int:
         for line, entry in read_directory(text)
     ]
     errors = []
-    in_file = {entry.code for _, entry in found}
-    known = {*before, *in_file}
+    known = {*before, *(entry.code for _, entry in found)}
     for line, entry in found:
         try:
             check_entry(work, entry)
         except Invalid as refusal:
-            errors.append(f"line {line}: {refusal.detail}")
+            errors.append(Message("line %(line)s: %(problem)s", line=line, problem=refusal.message))
         if entry.deputy and entry.deputy not in known:
-            errors.append(f"line {line}: deputy: there is no agency {entry.deputy[:60]!r}")
+            errors.append(
+                Message(
+                    "line %(line)s: deputy: there is no agency '%(deputy)s'",
+                    line=line,
+                    deputy=entry.deputy[:60],
+                )
+            )
+    errors += _mandated_twice(found)
+    if errors:
+        raise BadDirectory(errors)
+    return found
+
+
+def _mandated_twice(found: list[tuple[int, Entry]]) -> list[Message]:
+    errors = []
     taken: dict[str, int] = {}
     for line, entry in found:
         for mandate in entry.mandated_for:
             if mandate in taken:
-                errors.append(f"line {line}: {mandate} is also mandated in line {taken[mandate]}")
+                errors.append(
+                    Message(
+                        "line %(line)s: %(mandate)s is also mandated in line %(taken)s",
+                        line=line,
+                        mandate=mandate,
+                        taken=taken[mandate],
+                    )
+                )
             taken.setdefault(mandate, line)
-    if errors:
-        raise BadDirectory(errors)
+    return errors
+
+
+async def import_directory(work: Work, text: str) -> int:
+    """Import a whole file, or nothing of it. Return the number of agencies in it.
+
+    Raises BadDirectory with every error and its line.
+    """
+    before = {entry.code: entry for _, entry in await entries(work)}
+    # In a thread: a large file takes seconds, in which calls must be answered.
+    found = await asyncio.to_thread(_checked, work, text, before)
+    in_file = {entry.code for _, entry in found}
     for line, entry in found:
         try:
             await save_agency(work, entry, with_=in_file)
         except Invalid as refusal:
             # Raising rolls back what was saved from the file so far.
-            raise BadDirectory([f"line {line}: {refusal.detail}"]) from None
+            raise BadDirectory(
+                [Message("line %(line)s: %(problem)s", line=line, problem=refusal.message)]
+            ) from None
     return len(found)
 
 
@@ -226,12 +285,14 @@ def read_entry(texts: dict[str, str]) -> Entry:
     unknown = [name for name in texts if name not in COLUMNS]
     if unknown:
         raise Invalid(
-            f"There is no column {unknown[0][:40]!r}. The columns are: {', '.join(COLUMNS)}."
+            "There is no column '%(name)s'. The columns are: %(columns)s.",
+            name=unknown[0][:40],
+            columns=list(COLUMNS),
         )
     try:
         return _entry({**dict.fromkeys(COLUMNS, ""), **texts})
     except ValueError as error:
-        raise Invalid(str(error)) from None
+        raise Invalid(why(error)) from None
 
 
 def _cell(entry: Entry, name: str) -> str:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.calls.hours import is_open
 from app.referrals.states import HOUSE, Sector
+from app.words.pages import N_
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def find(agencies: list[Candidate], sought: Sought) -> Answer:
         mandated = agency.id in sought.mandated
         why = []
         if mandated:
-            why.append("the mandated recipient for this place")
+            why.append(N_("the mandated recipient for this place"))
         if deputising:
-            why.append("deputy of an agency that is closed now")
-        why.append("serves this place" if narrow else "serves everywhere")
-        why.append("open now" if open_now else "closed now: messages only until it opens")
+            why.append(N_("deputy of an agency that is closed now"))
+        why.append(N_("serves this place") if narrow else N_("serves everywhere"))
+        why.append(N_("open now") if open_now else N_("closed now: messages only until it opens"))
         order = (
             0 if open_now else 1,
             sought.mandated.index(agency.id) if mandated else len(sought.mandated),
@@ -132,12 +133,12 @@ def why_not(
     if sought.service not in agency.services and not deputising:
         found.append(f"does not offer {sought.service.replace('_', ' ')}")
     if agency.sector == Sector.OWN_HOUSE and sought.service not in HOUSE:
-        found.append("is our own staff")
+        found.append(N_("is our own staff"))
     if agency.areas and not deputising:
         if not sought.place_path:
-            found.append("serves only certain places, and the place is not known")
+            found.append(N_("serves only certain places, and the place is not known"))
         elif not _narrowness(agency, sought):
-            found.append("does not serve this place")
+            found.append(N_("does not serve this place"))
     if sought.age is not None:
         if agency.age_from is not None and sought.age < agency.age_from:
             found.append(f"takes children from {agency.age_from} years")
@@ -148,11 +149,11 @@ def why_not(
     if agency.valid_until is not None and today >= agency.valid_until:
         found.append(f"has not been in force since {agency.valid_until.isoformat()}")
     if not agency.writes and not _answers_at(agency, sought.at):
-        found.append("answers no phone now and cannot be written to")
+        found.append(N_("answers no phone now and cannot be written to"))
     if {agency.code, agency.sector} & sought.withheld_from:
-        found.append("must not be told: the consent excludes it")
+        found.append(N_("must not be told: the consent excludes it"))
     if agency.id in sought.tried:
-        found.append("was tried already")
+        found.append(N_("was tried already"))
     if hours and not (open_at(agency, sought.at) or _answers_at(agency, sought.at)):
-        found.append("is closed now")
+        found.append(N_("is closed now"))
     return found

@@ -11,21 +11,26 @@ from uuid import UUID, uuid4
 from procrastinate import BaseRetryStrategy, Blueprint, JobContext
 from sqlalchemy import func, select
 
-from app.jobs.transaction import run_verb, transaction
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.jobs.transaction import run_verb
 from app.log import log
-from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
-from app.referrals.channels.telling import phones_on_duty
+from app.outbox.states import Sending
+from app.referrals.channels.attempts import phones_on_duty
+from app.referrals.channels.registry import message_channel, writing_to
 from app.referrals.directory.agencies import house
 from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
 from app.referrals.models import Agency
 from app.referrals.spoken import language_for
-from app.referrals.states import Service
+from app.referrals.states import ChannelKind, Service
+from app.routing import waking
 from app.routing.models import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch
-from app.staff.models import Staff
-from app.work import PROGRAM, Ground, Work
+from app.staff.models import EndpointKind, Staff
+from app.words.pages import N_, _, language_name, said, spoken_in
+from app.work import PROGRAM, Work
 
 # How long a phone rings, and messages are waited for, in seconds.
 STEPS = [Step(StepKind.SUPERVISOR, 30), Step(StepKind.DIRECTOR, 30)]
@@ -42,10 +47,10 @@ _OWNER_HAS = timedelta(seconds=60)
 
 WORDS = {
     **dangers.WORDS,
-    AlarmKind.NOBODY_SIGNED_IN: "A shift has begun and no counsellor has signed in.",
-    AlarmKind.EVERYBODY_AWAY: "No counsellor is left: those on shift are away.",
-    AlarmKind.LAST_ONE_MISSES: "The last counsellor on duty does not answer calls.",
-    AlarmKind.LONG_WAIT: "A caller has waited longer than the line allows.",
+    AlarmKind.NO_COUNSELLOR_SIGNED_IN: N_("A shift has begun and no counsellor has signed in."),
+    AlarmKind.ALL_AWAY: N_("No counsellor is left: those on shift are away."),
+    AlarmKind.LAST_ONE_MISSES: N_("The last counsellor on duty does not answer calls."),
+    AlarmKind.LONG_WAIT: N_("A caller has waited longer than the line allows."),
 }
 
 
@@ -61,10 +66,6 @@ def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
     async def alarm_over(context: JobContext, alarm_id: str) -> None:
         ground = context.additional_context["ground"]
         await run_verb(ground, PROGRAM, lambda work: stop_attempts(work, UUID(alarm_id)))
-
-    @tasks.task(name="mail_staffing_alarm", retry=retry, pass_context=True)
-    async def mail_staffing_alarm(context: JobContext, attempt_id: str) -> None:
-        await _mail(context.additional_context["ground"], UUID(attempt_id))
 
 
 async def lock_alarm(work: Work, alarm_id: UUID) -> Alarm | None:
@@ -101,7 +102,7 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
     alarm = await lock_alarm(work, alarm_id)
     if first and alarm is not None and alarm.subject_id is not None:
         wait_for(work, alarm, protocols_of(work.ground).current.alarms.decide)
-        work.announce("notices")
+        work.announce(Topic.NOTICES)
     return first
 
 
@@ -117,9 +118,9 @@ async def escalate(work: Work, alarm: Alarm) -> None:
         messages=False,
         more_agencies=False,
         supervisor_phones=len(supervisor[1]),
-        supervisor_messages=_has_messages(supervisor[0]),
+        supervisor_messages=bool(writing_to(supervisor[0])),
         director_phones=len(director[1]),
-        director_messages=_has_messages(director[0]),
+        director_messages=bool(writing_to(director[0])),
     )
     found = next_turn(STEPS, Position(alarm.round, alarm.step, alarm.phone), around)
     alarm.round, alarm.step = found.position.round, found.position.step
@@ -128,13 +129,14 @@ async def escalate(work: Work, alarm: Alarm) -> None:
     wait = timedelta(seconds=found.wait)
     if found.act in _RING:
         assert agency is not None
-        await _attempt(work, alarm, agency, "phone", phones[0], found.wait)
+        await _attempt(work, alarm, agency, ChannelKind.PHONE, phones[0], found.wait)
         wait += _MARGIN
     elif found.act in _SEND:
         assert agency is not None
-        for kind, target in (("sms", agency.sms), ("email", agency.email)):
-            if target:
-                await _attempt(work, alarm, agency, kind, target, found.wait)
+        if found.act == Act.SEND_SUPERVISOR:
+            await waking.wake_supervisors(work)
+        for channel, address in writing_to(agency):
+            await _attempt(work, alarm, agency, channel.kind, address, found.wait)
     elif alarm.round == 1:
         log().warning("no person on call could be reached for an alarm", area="routing")
     wait_for(work, alarm, wait)
@@ -143,14 +145,15 @@ async def escalate(work: Work, alarm: Alarm) -> None:
 async def _ask_owner(work: Work, alarm: Alarm) -> None:
     """Ring the owner of the record, or leave it to the page that they have open."""
     alarm.owner_asked_at = work.now
+    assert alarm.owner_id is not None
+    await waking.wake_absent(work, [alarm.owner_id])
     owner = await work.session.get(Staff, alarm.owner_id)
     assert owner is not None
-    if owner.endpoint_kind != "phone" or not owner.endpoint or not owner.active:
+    if owner.endpoint_kind != EndpointKind.PHONE or not owner.endpoint or not owner.active:
         wait_for(work, alarm, _OWNER_HAS)
         return
-    await _attempt_at(
-        work, alarm, owner.name, language_for(list(owner.languages)), "phone", owner.endpoint, 30
-    )
+    language = language_for(list(owner.languages))
+    await _attempt_at(work, alarm, owner.name, language, ChannelKind.PHONE, owner.endpoint, 30)
     wait_for(work, alarm, timedelta(seconds=30) + _MARGIN)
 
 
@@ -158,11 +161,7 @@ def wait_for(work: Work, alarm: Alarm, wait: timedelta) -> None:
     """Try the next person after `wait`, unless something happens first."""
     alarm.turn += 1
     alarm.next_at = work.now + wait
-    work.defer("referrals:alarm_turn", delay=wait or None, alarm_id=str(alarm.id), turn=alarm.turn)
-
-
-def _has_messages(agency: Agency | None) -> bool:
-    return agency is not None and bool(agency.email or agency.sms)
+    work.defer(Task.ALARM_TURN, delay=wait or None, alarm_id=str(alarm.id), turn=alarm.turn)
 
 
 async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency | None, list[str]]:
@@ -177,7 +176,7 @@ async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency |
             select(AlarmAttempt.target).where(
                 AlarmAttempt.alarm_id == alarm.id,
                 AlarmAttempt.round == alarm.round,
-                AlarmAttempt.kind == "phone",
+                AlarmAttempt.kind == ChannelKind.PHONE,
             )
         )
     )
@@ -185,14 +184,14 @@ async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency |
 
 
 async def _attempt(
-    work: Work, alarm: Alarm, agency: Agency, kind: str, target: str, seconds: int
+    work: Work, alarm: Alarm, agency: Agency, kind: ChannelKind, target: str, seconds: int
 ) -> None:
     language = language_for(list(agency.languages))
     await _attempt_at(work, alarm, agency.code, language, kind, target, seconds)
 
 
 async def _attempt_at(
-    work: Work, alarm: Alarm, who: str, language: str, kind: str, target: str, seconds: int
+    work: Work, alarm: Alarm, who: str, language: str, kind: ChannelKind, target: str, seconds: int
 ) -> None:
     number = await work.session.scalar(
         select(func.count()).where(AlarmAttempt.alarm_id == alarm.id)
@@ -202,7 +201,7 @@ async def _attempt_at(
         alarm_id=alarm.id,
         number=(number or 0) + 1,
         round=alarm.round,
-        kind=kind,
+        kind=kind.value,
         who=who,
         target=target,
         language=language,
@@ -212,12 +211,9 @@ async def _attempt_at(
     )
     work.session.add(attempt)
     await work.session.flush()
-    task = {
-        "phone": "telephony:ring_alarm_phone",
-        "sms": "telephony:send_alarm_message",
-        "email": "referrals:mail_staffing_alarm",
-    }
-    work.defer(task[kind], attempt_id=str(attempt.id))
+    if kind == ChannelKind.PHONE:
+        await waking.wake_who_is_rung(work, target)
+    work.defer(message_channel(kind).alarm_task, attempt_id=str(attempt.id))
 
 
 async def stop_attempts(work: Work, alarm_id: UUID) -> None:
@@ -228,10 +224,11 @@ async def stop_attempts(work: Work, alarm_id: UUID) -> None:
         )
     )
     for attempt in rows.all():
-        if attempt.kind == "phone" and attempt.sending in ("sending", "sent"):
-            work.defer("telephony:end_alarm_leg", attempt_id=str(attempt.id))
-        elif attempt.sending == "wanted":
-            attempt.sending, attempt.ended_at, attempt.result = "failed", work.now, "stopped"
+        if attempt.sending in (Sending.SENDING, Sending.SENT):
+            message_channel(attempt.kind).stop_alarm(work, str(attempt.id))
+        elif attempt.sending == Sending.WANTED:
+            attempt.sending, attempt.ended_at = Sending.FAILED.value, work.now
+            attempt.result = "stopped"
 
 
 async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: str) -> None:
@@ -241,7 +238,7 @@ async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: s
     attempt.result, attempt.ended_at = result, work.now
     if result in ("delivered", "acknowledged", "stopped") or not is_open(alarm):
         return
-    if attempt.kind == "phone" and attempt.turn == alarm.turn:
+    if attempt.kind == ChannelKind.PHONE and attempt.turn == alarm.turn:
         await escalate(work, alarm)
 
 
@@ -250,42 +247,20 @@ def reason_of(alarm: Alarm) -> str:
     return WORDS[AlarmKind(alarm.kind)]
 
 
-async def message_of(work: Work, alarm: Alarm) -> str:
-    """Return the text of a message: what is wrong, where, and what to do. Nothing about a child."""
+async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]:
+    """Return subject and text of a message: what is wrong, where, and what to do. Nothing about a
+    child."""
     line = await watch.line_of(work, alarm)
-    name = f"{line.name} ({alarm.language})" if line is not None and alarm.language else "Helpline"
     # A line without a counsellor stands on the rota's page, danger on the supervisors'.
     page = "supervisor" if line is None else "roster"
-    return f"{name}: {reason_of(alarm)} See {work.settings.public_url}/{page}"
-
-
-async def _mail(ground: Ground, attempt_id: UUID) -> None:
-    async with transaction(ground, PROGRAM) as work:
-        attempt = await work.session.get(AlarmAttempt, attempt_id)
-        alarm = await lock_alarm(work, attempt.alarm_id) if attempt is not None else None
-        if attempt is None or alarm is None or not is_open(alarm) or attempt.result is not None:
-            return
-        words, to, now = await message_of(work, alarm), attempt.target, work.now
-    result = "delivered"
-    if ground.settings.smtp_url is None:
-        log().warning("an alarm is not mailed: HELPLINE_SMTP_URL is not set", area="routing")
-        result = "failed"
-    else:
-        try:
-            await send_mail(
-                read_smtp_url(ground.settings.smtp_url),
-                to,
-                "Helpline: alarm",
-                words,
-                message_id=attempt_id,
-                at=now,
-            )
-        except (MailRefused, MailUncertain) as error:
-            log().warning("an alarm was not mailed", area="routing", why=type(error).__name__)
-            result = "failed"
-    async with transaction(ground, PROGRAM) as work:
-        attempt = await work.session.get(AlarmAttempt, attempt_id)
-        assert attempt is not None
-        alarm = await lock_alarm(work, attempt.alarm_id)
-        assert alarm is not None
-        await note_result(work, alarm, attempt, result)
+    with spoken_in(language):
+        name = _("Helpline")
+        if line is not None and alarm.language:
+            name = f"{line.name} ({language_name(alarm.language)})"
+        text = _(
+            "%(name)s: %(reason)s See %(page)s",
+            name=name,
+            reason=said(reason_of(alarm)),
+            page=f"{work.settings.public_url}/{page}",
+        )
+        return _("Helpline: alarm"), text

@@ -25,10 +25,13 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.contacts.cases.models import CaseContact
+from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event
 from app.contacts.scopes import readable
 from app.database.quick import Question
+from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import transaction
@@ -39,8 +42,10 @@ from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
 from app.routing.models import Alarm, AlarmKind
 from app.routing.rota.watch import end_alarm, open_alarm
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.words.pages import N_
 from app.work import PROGRAM, Ground, Work
 
 # Seconds between two checks.
@@ -48,12 +53,14 @@ EVERY = 5
 _LOCK = 710011
 _ACTS = (ReferralState.ACCEPTED, ReferralState.IN_PROGRESS)
 WORDS = {
-    AlarmKind.DRAFT_NOT_SENT: "A referral of immediate danger was opened and not sent.",
-    AlarmKind.OVERRIDE_NOT_SEEN: "No second person has seen an override of consent.",
-    AlarmKind.DANGER_NOT_REFERRED: "A contact with immediate danger was not referred.",
-    AlarmKind.RISK_ROSE: "The risk of a case has risen and nothing was referred.",
-    AlarmKind.WITHDRAWAL_UNDECIDED: "Consent to an immediate referral was withdrawn.",
-    AlarmKind.DETAILS_NOT_OPENED: "An agency acts on a referral and has not opened its details.",
+    AlarmKind.DRAFT_NOT_SENT: N_("A referral of immediate danger was opened and not sent."),
+    AlarmKind.OVERRIDE_NOT_SEEN: N_("No second person has seen an override of consent."),
+    AlarmKind.DANGER_NOT_REFERRED: N_("A contact with immediate danger was not referred."),
+    AlarmKind.RISK_ROSE: N_("The risk of a case has risen and nothing was referred."),
+    AlarmKind.WITHDRAWAL_UNDECIDED: N_("Consent to an immediate referral was withdrawn."),
+    AlarmKind.DETAILS_NOT_OPENED: N_(
+        "An agency acts on a referral and has not opened its details."
+    ),
 }
 _SUBJECTS = {
     AlarmKind.DANGER_NOT_REFERRED: "contact",
@@ -78,13 +85,22 @@ def subject_kind(alarm: Alarm) -> str:
 async def look(ground: Ground) -> int:
     """Open alarms for what is found and end those that are settled. Return how many were opened."""
     found, known = await _ask(ground)
-    if {one[:2] for one in found} == {one[:2] for one in known}:
+    if _is_same(found, known):
         return 0
     async with transaction(ground, PROGRAM) as work:
         # Two workers that check at once would open each alarm twice.
         if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
             return 0
         return await _settle(work, found)
+
+
+async def is_settled(ground: Ground) -> bool:
+    """Return whether what is found now has its alarms, and nothing else has one."""
+    return _is_same(*await _ask(ground))
+
+
+def _is_same(found: set[Danger], known: set[Danger]) -> bool:
+    return {one[:2] for one in found} == {one[:2] for one in known}
 
 
 def _since(name: str) -> Any:
@@ -136,6 +152,8 @@ _FOUND = Question(
         _danger(AlarmKind.DANGER_NOT_REFERRED, Contact.id, Contact.owner_id).where(
             Contact.danger_at.is_not(None),
             Contact.danger_at <= _since("contact"),
+            # A scripted child is in no danger.
+            ~func.is_practice(null(), Contact.id),
             ~_REFERRED,
             _undecided(AlarmKind.DANGER_NOT_REFERRED, Contact.id, Contact.danger_at),
         ),
@@ -143,6 +161,9 @@ _FOUND = Question(
             Case.risk_rose_at.is_not(None),
             Case.closed_at.is_(None),
             Case.risk_rose_at <= _since("case"),
+            ~exists().where(
+                CaseContact.case_id == Case.id, func.is_practice(null(), CaseContact.contact_id)
+            ),
             ~exists().where(Referral.case_id == Case.id, Referral.opened_at >= Case.risk_rose_at),
             _undecided(AlarmKind.RISK_ROSE, Case.id, Case.risk_rose_at),
         ),
@@ -193,7 +214,7 @@ async def _settle(work: Work, found: Iterable[Danger]) -> int:
     for key, alarm in known.items():
         if key not in now:
             end_alarm(work, alarm)
-            work.announce("notices")
+            work.announce(Topic.NOTICES)
     opened = 0
     for key, danger in now.items():
         if key in known:
@@ -201,7 +222,7 @@ async def _settle(work: Work, found: Iterable[Danger]) -> int:
         await open_alarm(
             work, kind=danger.kind.value, subject_id=danger.subject_id, owner_id=danger.owner_id
         )
-        work.announce("notices")
+        work.announce(Topic.NOTICES)
         opened += 1
     return opened
 
@@ -267,9 +288,9 @@ async def decide(work: Work, staff: Staff, alarm_id: UUID, words: str) -> None:
         work,
         subject_kind(alarm),
         alarm.subject_id,
-        "danger decided",
+        RecordLog.DANGER_DECIDED,
         words=words.strip(),
         alarm=alarm.kind,
     )
-    write_entry(work, "danger alarm decided", f"{subject_kind(alarm)}:{alarm.subject_id}")
-    work.announce("notices")
+    write_entry(work, AuditLog.DANGER_ALARM_DECIDED, f"{subject_kind(alarm)}:{alarm.subject_id}")
+    work.announce(Topic.NOTICES)

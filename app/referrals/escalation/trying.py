@@ -8,13 +8,15 @@ from sqlalchemy import func, select
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.definitions.risk import Urgency
-from app.referrals.channels.telling import (
+from app.jobs.names import Task
+from app.referrals.channels.attempts import (
     add_attempt,
     end_attempts,
     phones_on_duty,
-    send_links,
     tried_in_this_round,
 )
+from app.referrals.channels.links import send_links
+from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import house
 from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, next_turn
@@ -24,9 +26,10 @@ from app.referrals.opening.siblings import count_asked
 from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
-    AttemptKind,
     AttemptResult,
+    ChannelKind,
     DeadlineKind,
+    LogKind,
     NoticeKind,
     Purpose,
     RecipientState,
@@ -34,7 +37,8 @@ from app.referrals.states import (
     ReferralState,
     Service,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, can, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, Via, can, move, note, tell_house
+from app.words.pages import N_
 from app.work import Work
 
 _AT_LEAST = timedelta(seconds=AT_LEAST)
@@ -79,12 +83,13 @@ async def escalate_on(work: Work, referral: Referral) -> None:
     following = await next_agency(work, referral)
     around = Around(
         phones=len(phones),
-        messages=_has_messages(agency) or _has_system(agency),
+        # A program gets as long to reply as the readers of messages.
+        messages=bool(writing_to(agency) or systems_of(agency)),
         more_agencies=following.found is not None,
         supervisor_phones=len(supervisor[1]),
-        supervisor_messages=_has_messages(supervisor[0]),
+        supervisor_messages=bool(writing_to(supervisor[0])),
         director_phones=len(director[1]),
-        director_messages=_has_messages(director[0]),
+        director_messages=bool(writing_to(director[0])),
     )
     position = Position(
         referral.escalation_round, referral.escalation_step, referral.escalation_phone
@@ -122,14 +127,14 @@ async def _ask_about_open(work: Work, referral: Referral) -> None:
     rows = await work.session.scalars(
         select(Attempt.id).where(
             Attempt.referral_id == referral.id,
-            Attempt.kind == AttemptKind.PHONE,
+            Attempt.kind == ChannelKind.PHONE,
             Attempt.purpose == Purpose.ESCALATION,
             Attempt.result.is_(None),
             Attempt.provider_sid.is_not(None),
         )
     )
     for attempt_id in rows.all():
-        work.defer("telephony:ask_duty_leg", attempt_id=str(attempt_id))
+        work.defer(Task.ASK_DUTY_LEG, attempt_id=str(attempt_id))
 
 
 def _rest(referral: Referral) -> None:
@@ -148,9 +153,7 @@ def _take(work: Work, referral: Referral, position: Position, wait: timedelta) -
 def wait_for(work: Work, referral: Referral, wait: timedelta) -> None:
     """Continue the escalation after `wait`, unless something happens first."""
     referral.escalates_at = work.now + wait
-    work.defer(
-        "referrals:escalate", delay=wait or None, referral_id=str(referral.id), turn=referral.turn
-    )
+    work.defer(Task.ESCALATE, delay=wait or None, referral_id=str(referral.id), turn=referral.turn)
 
 
 async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | None:
@@ -173,7 +176,7 @@ async def _ring(work: Work, referral: Referral, agency: Agency, number: str, tur
         work,
         referral,
         agency,
-        AttemptKind.PHONE,
+        ChannelKind.PHONE,
         number,
         recipient_id=referral.recipient_id,
         seconds=turn.wait,
@@ -187,16 +190,22 @@ async def _ring(work: Work, referral: Referral, agency: Agency, number: str, tur
 async def _send(work: Work, referral: Referral, agency: Agency) -> None:
     lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, referral.recipient_id, lives=lives)
-    if _has_messages(agency):
-        note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
+    if writing_to(agency):
+        note(
+            work,
+            referral,
+            LogKind.MESSAGES_WANTED,
+            By(Via.PROGRAM, agency.code),
+            turn=referral.turn,
+        )
 
 
 def _note_attempt(work: Work, referral: Referral, agency: Agency, attempt: Attempt) -> None:
     note(
         work,
         referral,
-        "rings",
-        By("program", agency.code),
+        LogKind.RINGS,
+        By(Via.PROGRAM, agency.code),
         attempt=attempt.number,
         turn=referral.turn,
     )
@@ -222,10 +231,10 @@ async def go_to(
 async def _go_around(work: Work, referral: Referral, why: str) -> None:
     """Begin the next round after one in which no person could be reached; tell our own people."""
     if referral.escalation_round % _TELL_EVERY == 1:
-        note(work, referral, "nobody left", PROGRAM_ITSELF, why=why)
-        tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
+        note(work, referral, LogKind.NO_AGENCY_LEFT, PROGRAM_ITSELF, why=why)
+        tell_house(work, referral, NoticeKind.NO_AGENCY_LEFT, why=why)
     else:
-        note(work, referral, "around again", PROGRAM_ITSELF, round=referral.escalation_round)
+        note(work, referral, LogKind.AROUND_AGAIN, PROGRAM_ITSELF, round=referral.escalation_round)
 
 
 async def _still_to_ring(work: Work, referral: Referral, agency: Agency | None) -> list[str]:
@@ -248,15 +257,6 @@ async def _on_call(
     return agency, await _still_to_ring(work, referral, agency)
 
 
-def _has_messages(agency: Agency | None) -> bool:
-    return agency is not None and bool(agency.email or agency.sms)
-
-
-def _has_system(agency: Agency | None) -> bool:
-    """Return whether the agency has a system of its own; it gets as long to reply as messages."""
-    return agency is not None and bool(agency.webhook_url or agency.primero)
-
-
 async def _go_to_house(
     work: Work, referral: Referral, turn: Turn, found: tuple[Agency | None, list[str]]
 ) -> None:
@@ -267,7 +267,7 @@ async def _go_to_house(
             work,
             referral,
             agency,
-            AttemptKind.PHONE,
+            ChannelKind.PHONE,
             phones[0],
             seconds=min(turn.wait, 60),
         )
@@ -276,7 +276,13 @@ async def _go_to_house(
     else:
         lives = tracking.protocol_of(work, referral).link_lives
         await send_links(work, referral, agency, None, lives=lives)
-        note(work, referral, "messages wanted", By("program", agency.code), turn=referral.turn)
+        note(
+            work,
+            referral,
+            LogKind.MESSAGES_WANTED,
+            By(Via.PROGRAM, agency.code),
+            turn=referral.turn,
+        )
     if turn.position.phone in (0, 1000):
         who = "supervisor" if turn.act in _SUPERVISOR else "director"
         tell_house(work, referral, NoticeKind.ESCALATED, to=who)
@@ -310,8 +316,8 @@ async def note_result(
     note(
         work,
         referral,
-        "rung",
-        By("program", agency.code),
+        LogKind.RUNG,
+        By(Via.PROGRAM, agency.code),
         attempt=attempt.number,
         way=attempt.kind,
         purpose=attempt.purpose,
@@ -333,7 +339,7 @@ async def note_result(
         return
     if result not in _NOBODY or attempt.turn != referral.turn or referral.escalates_at is None:
         return
-    if attempt.kind != AttemptKind.PHONE and await _other_way_open(work, referral, attempt):
+    if attempt.kind != ChannelKind.PHONE and await _other_way_open(work, referral, attempt):
         return
     # A failed phone attempt is over; of two messages, neither is on its way any more.
     await escalate_on(work, referral)
@@ -365,7 +371,7 @@ async def _delivered(work: Work, referral: Referral, attempt: Attempt) -> None:
     if recipient.state == RecipientState.OFFERED:
         recipient.state, recipient.delivered_at = RecipientState.DELIVERED.value, work.now
     if can(referral, ReferralEvent.DELIVER):
-        move(work, referral, ReferralEvent.DELIVER, By("program"), way=attempt.kind)
+        move(work, referral, ReferralEvent.DELIVER, By(Via.PROGRAM), way=attempt.kind)
 
 
 def is_needed(referral: Referral, attempt: Attempt) -> bool:
@@ -433,7 +439,7 @@ async def _details_not_opened(work: Work, referral: Referral) -> None:
 
 async def take_back_from_house(work: Work, referral: Referral) -> None:
     """Restart the escalation: our supervisor has the referral, and no agency took it in time."""
-    move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why="no agency in time")
+    move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why=N_("no agency in time"))
     await take_away(work, referral)
     referral.escalation_round += 1
     await begin(work, referral)

@@ -4,16 +4,18 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from app.errors import Invalid
-from app.referrals.channels.telling import announce_event, recipients_of, tell_agency
+from app.referrals.channels.registry import systems_of
+from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Addressee, NotConsented, ground_for
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import find_right
 from app.referrals.directory.finding import Found
 from app.referrals.disclosures import addressee_of
-from app.referrals.models import Agency, Counterpart, Recipient, Referral
+from app.referrals.models import Agency, Recipient, Referral
 from app.referrals.states import DeadlineKind, Purpose, RecipientState, ReferralEvent, Sector
 from app.referrals.trail import By, move
+from app.words.pages import N_
 from app.work import Work
 
 
@@ -59,7 +61,7 @@ async def next_agency(
                 refused = refused or refusal
                 continue
             return Following(found)
-    why = refused.detail if refused else "no agency of the directory fits"
+    why = refused.detail if refused else N_("no agency of the directory fits")
     return Following(None, why, refused)
 
 
@@ -91,7 +93,8 @@ async def offer_to(
         why=list(why),
     )
     if new:
-        await _tell_systems(work, referral, agency, recipient)
+        for system in systems_of(agency):
+            await system.offer(work, referral, agency, recipient)
     return recipient
 
 
@@ -121,27 +124,6 @@ async def _recipient_to(
     work.session.add(recipient)
     await work.session.flush()
     return recipient, True
-
-
-async def _tell_systems(
-    work: Work, referral: Referral, agency: Agency, recipient: Recipient
-) -> None:
-    """Tell the agency's own systems of the referral, if it has any."""
-    if agency.primero and agency.primero_password_sealed:
-        work.session.add(
-            Counterpart(
-                recipient_id=recipient.id,
-                case_id=uuid4(),
-                service_id=uuid4(),
-                state="wanted",
-                mapping=agency.primero["mapping"],
-                mapping_version=0,
-                problem="",
-            )
-        )
-        await work.session.flush()
-        work.defer("referrals:make_counterpart", recipient_id=str(recipient.id))
-    await announce_event(work, referral, agency, "referral.offered", {})
 
 
 async def leave_current(work: Work, referral: Referral) -> None:

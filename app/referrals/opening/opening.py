@@ -4,14 +4,14 @@ It is filled with what is known, and the rest is added later: no form delays the
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import and_, func, or_, select
 
-from app.calls import record
-from app.calls.models import Call
-from app.calls.states import CallState
-from app.contacts.models import Case, CaseContact, Contact, Filled
+from app.contacts.cases.models import CaseContact
+from app.contacts.consent.said import said_of, wish_in_words
+from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import (
     beginning,
     is_contact,
@@ -20,47 +20,43 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
-from app.contacts.said import said_of, wish_in_words
 from app.contacts.saving import merged, save_answers
 from app.contacts.scopes import readable
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import Meaning
-from app.definitions.risk import DANGER_KEY, Urgency
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
     Override,
-    given_of,
-    override_by_protocol,
     record_consent,
     record_override,
 )
-from app.referrals.consent.rules import Basis, GivenBy, How, Scope
+from app.referrals.consent.rules import GivenBy, How
 from app.referrals.deadlines import tracking
 from app.referrals.library import protocols_of
 from app.referrals.models import Referral
 from app.referrals.opening.prefill import Known, Prefilled, children_of, of_child, prefill
-from app.referrals.opening.sending import send
+from app.referrals.protocol import Protocol
 from app.referrals.scopes import reads_referral
 from app.referrals.states import (
-    ASKED_OF_AUTHORITIES,
     HOUSE,
     OVER,
-    NoticeKind,
+    LogKind,
     OpenedHow,
     ReferralState,
     Service,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
 from app.routing.models import Presence, PresenceState
 from app.routing.rota import roster
-from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import Work
 
-_BY_HAND = By("by_hand")
+BY_HAND = By(Via.BY_HAND)
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class AlreadyReferred(Conflict):
 # -- from a record -------------------------------------------------------------------------------
 
 
-class Practice(Conflict):
+class NotFromPracticeCall(Conflict):
     default = (
         "This was a practice call: no agency is rung about it. Say aloud what you would refer, and "
         "to whom."
@@ -105,6 +101,14 @@ class Practice(Conflict):
 async def is_practice(work: Work, call_id: UUID | None, contact_id: UUID | None) -> bool:
     """Return whether a call or contact belongs to a practice line, whose callers are trainees."""
     return bool(await work.session.scalar(select(func.is_practice(call_id, contact_id))))
+
+
+async def _is_practice_case(work: Work, case_id: UUID | None) -> bool:
+    """Return whether a contact of a case came from a practice line."""
+    found = select(CaseContact.case_id).where(
+        CaseContact.case_id == case_id, func.is_practice(None, CaseContact.contact_id)
+    )
+    return case_id is not None and await work.session.scalar(found.limit(1)) is not None
 
 
 async def refer(
@@ -124,13 +128,15 @@ async def refer(
     if call_id is not None and contact_id is None:
         contact_id = await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id))
     if contact_id is not None:
-        known = await open_record(work, staff, Contact, contact_id, "contact read to refer")
+        known = await open_record(work, staff, Contact, contact_id, AuditLog.CONTACT_READ_TO_REFER)
         call_id = known.record.call_id or call_id
     elif case_id is not None:
-        known = await open_record(work, staff, Case, case_id, "case read to refer")
+        known = await open_record(work, staff, Case, case_id, AuditLog.CASE_READ_TO_REFER)
     if await is_practice(work, call_id, contact_id):
-        raise Practice()
+        raise NotFromPracticeCall()
     case_id = await _case_of(work, staff, case_id, contact_id)
+    if await _is_practice_case(work, case_id):
+        raise NotFromPracticeCall()
     if HOUSE & set(wish.services):
         raise Invalid("Choose another service: our own people are part of every escalation.")
     needs = [_need_of(work, wish, known, child) for child in _children(work, wish, known)]
@@ -138,7 +144,7 @@ async def refer(
         await _check_not_open(work, staff, known.record, needs)
     together = uuid4()
     return [
-        await _open(
+        await open_draft(
             work,
             staff,
             wish,
@@ -155,7 +161,7 @@ async def refer(
 
 
 @dataclass(frozen=True)
-class _Need:
+class Need:
     """What one child needs, and what is known about it."""
 
     child: str | None
@@ -177,7 +183,7 @@ def _children(work: Work, wish: Wish, known: Known | None) -> list[str | None]:
     return [child for child in found if child in wish.children]
 
 
-def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) -> _Need:
+def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) -> Need:
     """Return what a contact or case says about one child, and which services the child needs."""
     library = library_of(work.ground)
     form = library.form_for("referral")
@@ -190,7 +196,7 @@ def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) ->
     signs = _signs(work, source, child) if source is not None else frozenset[str]()
     protocol = protocols_of(work.ground).current
     services = wish.services or tuple(protocol.needed_for(signs)) or (protocol.default_service,)
-    return _Need(
+    return Need(
         child,
         tuple(dict.fromkeys(services)),
         signs,
@@ -199,7 +205,7 @@ def _need_of(work: Work, wish: Wish, source: Known | None, child: str | None) ->
     )
 
 
-async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[_Need]) -> None:
+async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[Need]) -> None:
     """Check that no referral to the same service is open for the same child.
 
     Raises OpenForTheSameChild with the codes that the person may read.
@@ -237,8 +243,9 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
     ]
     if found:
         raise OpenForTheSameChild(
-            f"There is an open referral for the same child: {', '.join(dict.fromkeys(found))}. "
-            "Look there first. If another one is still needed, confirm that you have looked."
+            "There is an open referral for the same child: %(codes)s. Look there first. If "
+            "another one is still needed, confirm that you have looked.",
+            codes=list(dict.fromkeys(found)),
         )
 
 
@@ -269,13 +276,13 @@ def _signs(work: Work, known: Known, child: str | None) -> frozenset[str]:
     return frozenset(sheet.with_above(known.record.category_codes)) | set(sheet.cues(answers))
 
 
-async def _open(
+async def open_draft(
     work: Work,
     staff: Staff | None,
     wish: Wish,
     service: Service,
     together: UUID,
-    need: _Need,
+    need: Need,
     *,
     known: Known | None = None,
     call_id: UUID | None = None,
@@ -284,8 +291,10 @@ async def _open(
     record = known.record if known is not None else None
     protocol = protocols_of(work.ground).current
     owner = staff or await pick_owner(work)
-    referral = Referral(
-        **beginning(work, "referral"),
+    referral = _draft(
+        work,
+        wish,
+        protocol,
         team=record.team if record is not None else owner.team,
         owner_id=owner.id,
         opened_by=staff.id if staff else None,
@@ -293,9 +302,45 @@ async def _open(
         call_id=call_id,
         case_id=case_id,
         opened_together=together,
+        service=service.value,
+        child_entry=need.child,
+    )
+    refused = await _fill(work, referral, need.answers)
+    if wish.place and sheet_of(work, referral).form.path_of("place") in refused:
+        raise Invalid("This place is not in the country's list. Choose a place from the list.")
+    referral.to_confirm = [path for path in need.to_confirm if path not in refused]
+    before = before_placement(work, referral, need.signs)
+    if not wish.directly.strip():
+        referral.family_first = before
+    work.session.add(referral)
+    await work.session.flush()
+    note(
+        work,
+        referral,
+        LogKind.OPENED,
+        BY_HAND if staff else PROGRAM_ITSELF,
         opened_how=wish.how.value,
         urgency=wish.urgency.value,
         service=service.value,
+        protocol=protocol.protocol,
+        version=protocol.version,
+        family_first=list(referral.family_first),
+        owner=str(owner.id),
+    )
+    if wish.directly.strip() and referral.separation_risk:
+        note(work, referral, LogKind.NOT_TO_THE_FAMILY_FIRST, BY_HAND, words=wish.directly)
+    tracking.start_from(work, referral, "opened")
+    await _first_consent(work, referral, wish.consent, known)
+    return referral
+
+
+def _draft(work: Work, wish: Wish, protocol: Protocol, **of: Any) -> Referral:
+    """Return a draft without answers, whose escalation has not begun."""
+    return Referral(
+        **beginning(work, "referral"),
+        **of,
+        opened_how=wish.how.value,
+        urgency=wish.urgency.value,
         protocol=protocol.protocol,
         protocol_version=protocol.version,
         state=ReferralState.DRAFT.value,
@@ -316,35 +361,7 @@ async def _open(
         wants_feedback=False,
         separation_risk=False,
         family_first=[],
-        child_entry=need.child,
     )
-    refused = await _fill(work, referral, need.answers)
-    if wish.place and sheet_of(work, referral).form.path_of("place") in refused:
-        raise Invalid("This place is not in the country's list. Choose a place from the list.")
-    referral.to_confirm = [path for path in need.to_confirm if path not in refused]
-    before = before_placement(work, referral, need.signs)
-    if not wish.directly.strip():
-        referral.family_first = before
-    work.session.add(referral)
-    await work.session.flush()
-    note(
-        work,
-        referral,
-        "opened",
-        _BY_HAND if staff else PROGRAM_ITSELF,
-        opened_how=wish.how.value,
-        urgency=wish.urgency.value,
-        service=service.value,
-        protocol=protocol.protocol,
-        version=protocol.version,
-        family_first=list(referral.family_first),
-        owner=str(owner.id),
-    )
-    if wish.directly.strip() and referral.separation_risk:
-        note(work, referral, "not to the family first", _BY_HAND, words=wish.directly)
-    tracking.start_from(work, referral, "opened")
-    await _first_consent(work, referral, wish.consent, known)
-    return referral
 
 
 def _answer(work: Work, referral: Referral, meaning: Meaning) -> Value | None:
@@ -401,13 +418,13 @@ async def _first_consent(
 ) -> None:
     match said:
         case Override():
-            await record_override(work, referral, said, _BY_HAND)
+            await record_override(work, referral, said, BY_HAND)
         case Agreed():
-            await record_consent(work, referral, said, _BY_HAND)
+            await record_consent(work, referral, said, BY_HAND)
         case None if known is not None:
             agreed = _consent_of(known, sheet_of(work, known.record), referral.child_entry)
             if agreed is not None:
-                await record_consent(work, referral, agreed, _BY_HAND)
+                await record_consent(work, referral, agreed, BY_HAND)
 
 
 def _consent_of(known: Known, sheet: Sheet, child: str | None) -> Agreed | None:
@@ -455,148 +472,3 @@ async def pick_owner(work: Work) -> Staff:
 
 
 # -- from a call ---------------------------------------------------------------------------------
-
-
-async def refer_urgently(
-    work: Work,
-    staff: Staff,
-    call_id: UUID,
-    service: Service,
-    *,
-    place: str | None,
-    warm: bool,
-    wish_read: bool = False,
-) -> Referral:
-    """Open and send referrals by the urgent button of a live call.
-
-    They are filled from the call's contact. Without consent in the contact, an override for the
-    child's vital interests is recorded and a second person is informed. Raises NotFound, Conflict,
-    and WishNotRead if the contact says in words who must not be told, unless `wish_read`.
-    """
-    # A second click at the same time waits here, and then finds the first one's referral.
-    await record.lock_call(work, call_id)
-    if await is_practice(work, call_id, None):
-        raise Practice()
-    there = list(
-        await work.session.scalars(
-            select(Referral)
-            .where(
-                Referral.call_id == call_id,
-                Referral.service == service.value,
-                Referral.closed_at.is_(None),
-            )
-            .order_by(Referral.opened_at, Referral.code)
-            .with_for_update()
-        )
-    )
-    unowned = [r for r in there if r.opened_how == OpenedHow.DANGER_KEY and r.opened_by is None]
-    if unowned:
-        # The program referred while no counsellor could take the call; now the referral gets one.
-        return await _adopt(work, staff, unowned[0])
-    children = await _not_referred(work, staff, call_id, there)
-    # In danger the counsellor does not have to look at older open referrals first.
-    wish = Wish(
-        Urgency.IMMEDIATE,
-        OpenedHow.URGENT_BUTTON,
-        (service,),
-        place=place,
-        warm=warm,
-        seen_open=True,
-        children=children,
-    )
-    made = await refer(work, staff, wish, call_id=call_id)
-    for one in made[1:]:
-        # One duty phone is added to the call, for all children.
-        one.warm = False
-    for one in made:
-        given = await given_of(work, one)
-        scope = Scope.AUTHORITIES if service in ASKED_OF_AUTHORITIES else Scope.SERVICES
-        if given is None or scope not in given.scope:
-            # A protocol without this ground for immediate danger is refused when it is loaded.
-            why = "Urgent button in a live call: the child is in danger now."
-            override = Override(Basis.VITAL_INTERESTS, why, wish_read=wish_read)
-            await record_override(work, one, override, _BY_HAND)
-        await send(work, one, _BY_HAND)
-    return made[0]
-
-
-async def _not_referred(
-    work: Work, staff: Staff, call_id: UUID, there: list[Referral]
-) -> tuple[str, ...]:
-    """Return the children of a call's contact who are not yet referred to that service.
-
-    Empty if there is no referral at all. Raises AlreadyReferred if every child is referred.
-    """
-    if not there:
-        return ()
-    contact_id = await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id))
-    if contact_id is None:
-        raise AlreadyReferred()
-    contact = await open_record(work, staff, Contact, contact_id, "contact read to refer")
-    children = [c for c in children_of(contact, sheet_of(work, contact.record)) if c is not None]
-    referred = {one.child_entry for one in there}
-    if None in referred:
-        # Opened before a child was named: it is about the first.
-        referred |= set(children[:1])
-    left = tuple(child for child in children if child not in referred)
-    if not left:
-        raise AlreadyReferred()
-    return left
-
-
-async def _adopt(work: Work, staff: Staff, referral: Referral) -> Referral:
-    before, referral.owner_id, referral.opened_by = referral.owner_id, staff.id, staff.id
-    referral.contact_id = await work.session.scalar(
-        select(Contact.id).where(Contact.call_id == referral.call_id)
-    )
-    note(work, referral, "owner", _BY_HAND, **{"from": str(before), "to": str(staff.id)})
-    return referral
-
-
-async def refer_unanswered(work: Work, call: Call) -> Referral | None:
-    """Refer a caller who pressed the danger key and whom no counsellor answered in time.
-
-    The call is locked. Running it twice opens one referral.
-    """
-    there = select(Referral.id).where(Referral.call_id == call.id)
-    state = CallState(call.state)
-    # A caller who is talking, or has talked, with a counsellor needs no referral from here.
-    answered = state is CallState.CONNECTED or (
-        state is CallState.ENDED and call.answered_at is not None
-    )
-    if answered or await work.session.scalar(there) is not None:
-        return None
-    if await is_practice(work, call.id, None):
-        # A trainee's danger key rings no duty phone.
-        return None
-    protocol = protocols_of(work.ground).current
-    form = library_of(work.ground).form_for("referral")
-    answers: Answers = {}
-    signs, phone = form.path_of("danger_signs"), form.path_of("child_phone")
-    if signs is not None:
-        answers[signs] = sorted(form.with_cue("danger_signs", "danger_now"))
-    if phone is not None and call.caller_number_sealed is not None:
-        await write_reading(work, "caller's number opened for a referral", str(call.id))
-        number = work.keys.open(
-            call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
-        )
-        answers[phone] = number.decode()
-    wish = Wish(Urgency.IMMEDIATE, OpenedHow.DANGER_KEY)
-    referral = await _open(
-        work,
-        None,
-        wish,
-        protocol.danger_key.service,
-        uuid4(),
-        _Need(None, (), frozenset({DANGER_KEY}), answers),
-        call_id=call.id,
-    )
-    await override_by_protocol(
-        work,
-        referral,
-        protocol.danger_key.basis,
-        "The danger key was pressed, and no counsellor could take the call in time.",
-    )
-    tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
-    await send(work, referral, PROGRAM_ITSELF)
-    return referral

@@ -84,4 +84,4 @@ async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None
     if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
         raise NoAgency()
     move(work, referral, ReferralEvent.FAIL, by, why=why)
-    tell_house(work, referral, NoticeKind.NOBODY_LEFT, why=why)
+    tell_house(work, referral, NoticeKind.NO_AGENCY_LEFT, why=why)

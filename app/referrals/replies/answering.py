@@ -4,42 +4,39 @@ Every reply comes through here, whatever its channel: the phone, the link, anoth
 member of our staff who writes down what an agency said.
 """
 
-from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, select
 
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
+from app.jobs.names import Task
+from app.referrals.channels.attempts import end_attempts
 from app.referrals.channels.telling import (
-    announce_event,
+    announce,
     call_off_teams,
-    end_attempts,
     recipients_of,
-    send_links,
     tell_agency,
     tell_recipients,
 )
-from app.referrals.consent.consenting import given_of
-from app.referrals.consent.rules import ConsentWithdrawn, NotConsented
 from app.referrals.deadlines import tracking
 from app.referrals.escalation.trying import begin, go_to
-from app.referrals.models import Agency, Attempt, Dispatch, Recipient, Referral
+from app.referrals.models import Agency, Attempt, Recipient, Referral
 from app.referrals.opening.offering import next_agency
 from app.referrals.opening.siblings import ASKED, siblings_of
 from app.referrals.replies import details
 from app.referrals.scopes import lock_referral
+from app.referrals.spoken import english, refusal
 from app.referrals.states import (
     CAME_BACK,
-    DISPATCH_ORDER,
-    DISPATCH_RESULTS,
     HELD,
-    LIVE_RECIPIENT,
     NOT_HELPED,
     OVER,
+    AgencyEvent,
     AttemptResult,
     DeadlineKind,
-    DispatchState,
+    LogKind,
     NoticeKind,
     Purpose,
     RecipientState,
@@ -48,7 +45,7 @@ from app.referrals.states import (
     ReferralState,
     RejectionReason,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
 from app.work import Work
 
 _E = ReferralEvent
@@ -58,11 +55,13 @@ _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
 class TakenByAnother(Conflict):
-    default = "Another service has taken this referral. Nothing more has to be done. Thank you."
+    letter = "taken_by_another"
+    default = english(letter)
 
 
 class Over(Conflict):
-    default = "This referral is over. Nothing more has to be done. Thank you."
+    letter = "over"
+    default = english(letter)
 
 
 async def lock_recipient(work: Work, referral: Referral, recipient_id: UUID) -> Recipient:
@@ -78,7 +77,7 @@ def too_late(referral: Referral, recipient: Recipient) -> Refusal | None:
     if ReferralState(referral.state) in OVER or recipient.state == RecipientState.WITHDRAWN:
         return Over()
     if recipient.state in (RecipientState.REJECTED, RecipientState.COMPLETED):
-        return Over("Your reply is recorded already. Thank you.")
+        return refusal(Over, "replied")
     if ReferralState(referral.state) in HELD and referral.recipient_id not in (None, recipient.id):
         return TakenByAnother()
     if referral.state == ReferralState.COMPLETED:
@@ -95,19 +94,19 @@ def _check_live(referral: Referral, recipient: Recipient) -> None:
 
 async def note_joined(work: Work, referral: Referral, recipient: Recipient, by: By) -> None:
     """Record that the duty phone that acknowledged joined the live call and heard the details."""
-    note(work, referral, "joined the live call", by)
-    await details.note_opened(work, referral, recipient, "in the talk")
+    note(work, referral, LogKind.JOINED_THE_LIVE_CALL, by)
+    await details.note_opened(work, referral, recipient, "in_the_talk")
 
 
 async def _announce(
-    work: Work, referral: Referral, recipient: Recipient, kind: str, by: By
+    work: Work, referral: Referral, recipient: Recipient, event: AgencyEvent, by: By
 ) -> None:
     """Announce a reply to the agency's own system, unless the reply came from there."""
-    if by.how == "machine":
+    if by.how is Via.SYSTEM:
         return
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
-    await announce_event(work, referral, agency, kind, {"how": by.how})
+    await announce(work, referral, agency, event, how=by.how.value)
 
 
 # -- acknowledging -----------------------------------------------------------------------------
@@ -134,7 +133,7 @@ async def acknowledge(
     if referral.house_has_it:
         # Our supervisor had it; now an agency has it.
         referral.house_has_it = False
-        note(work, referral, "handed over by the house", by)
+        note(work, referral, LogKind.HANDED_OVER_BY_THE_HOUSE, by)
     else:
         move(work, referral, _E.ACKNOWLEDGE, by, words=words)
     await _take(work, referral, recipient)
@@ -142,16 +141,16 @@ async def acknowledge(
     recipient.acknowledged_at = recipient.acknowledged_at or work.now
     if not with_siblings:
         # The person replied for another child, and is no longer on the phone to hear a code.
-        by = By("program", by.agency)
-    await _announce(work, referral, recipient, "referral.acknowledged", by)
+        by = By(Via.PROGRAM, by.agency)
+    await _announce(work, referral, recipient, AgencyEvent.ACKNOWLEDGED, by)
     if not with_siblings:
         return await details.hand_out(work, referral, recipient, by)
     if await siblings_of(work, referral):
         work.defer(
-            "referrals:take_siblings",
+            Task.TAKE_SIBLINGS,
             referral_id=str(referral.id),
             agency_id=str(recipient.agency_id),
-            how=by.how,
+            how=by.how.value,
             agency=by.agency,
         )
     return await details.hand_out(work, referral, recipient, by)
@@ -162,7 +161,7 @@ async def take_siblings(work: Work, referral_id: UUID, agency_id: UUID, by: By) 
     first = await work.session.get(Referral, referral_id)
     assert first is not None
     answered_at = None
-    if by.how == "phone":
+    if by.how is Via.PHONE:
         answered_at = await work.session.scalar(
             select(func.max(Attempt.answered_at)).where(
                 Attempt.referral_id == referral_id, Attempt.result == AttemptResult.ACKNOWLEDGED
@@ -237,7 +236,7 @@ async def accept(work: Work, referral: Referral, recipient: Recipient, by: By) -
     referral.accepted_at = recipient.accepted_at = work.now
     recipient.state = RecipientState.ACCEPTED.value
     await tracking.start_once(work, referral, "accepted")
-    await _announce(work, referral, recipient, "referral.accepted", by)
+    await _announce(work, referral, recipient, AgencyEvent.ACCEPTED, by)
 
 
 async def reject(
@@ -263,7 +262,7 @@ async def reject(
         agency.doubted_at = agency.doubted_at or work.now
         tell_house(work, referral, NoticeKind.WRONG_SERVICE, agency=agency.code)
     if not current:
-        note(work, referral, "rejected too", by, words=words, reason=reason.value)
+        note(work, referral, LogKind.REJECTED_TOO, by, words=words, reason=reason.value)
         return
     move(work, referral, _E.REJECT, by, words=words, reason=reason.value)
     referral.accepted_at = None
@@ -274,7 +273,7 @@ async def reject(
         # The next agency has not had the written form yet.
         referral.written_at = None
         await tracking.run_on(work, referral, DeadlineKind.WRITTEN)
-    await _announce(work, referral, recipient, "referral.rejected", by)
+    await _announce(work, referral, recipient, AgencyEvent.REJECTED, by)
     tell_house(
         work, referral, NoticeKind.REJECTED, for_whom="owner", reason=reason.value, agency=by.agency
     )
@@ -289,7 +288,7 @@ async def on_to_the_next(work: Work, referral: Referral) -> None:
         found = following.found
         await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
         return
-    note(work, referral, "no other agency", PROGRAM_ITSELF, why=following.why)
+    note(work, referral, LogKind.NO_OTHER_AGENCY, PROGRAM_ITSELF, why=following.why)
     await end_attempts(work, referral)
     await begin(work, referral)
 
@@ -312,10 +311,10 @@ async def progress(
     """
     _check_live(referral, recipient)
     if seen_at is not None and seen_at > work.now:
-        raise Invalid("The child cannot have been seen in the future. Check the time.")
+        raise refusal(Invalid, "seen_in_future")
     # People give times without seconds.
     if seen_at is not None and seen_at < referral.opened_at.replace(second=0, microsecond=0):
-        raise Invalid("That time is before the referral was opened. Check the time.")
+        raise refusal(Invalid, "seen_too_early")
     if ReferralState(referral.state) not in HELD or recipient.accepted_at is None:
         # An agency that acts has accepted.
         await accept(work, referral, recipient, by)
@@ -326,7 +325,7 @@ async def progress(
         referral.seen_at = recipient.seen_at = seen_at
         await tracking.stop(work, referral, DeadlineKind.SEEN)
         await tracking.start_once(work, referral, "seen")
-    await _announce(work, referral, recipient, "referral.progress", by)
+    await _announce(work, referral, recipient, AgencyEvent.PROGRESS, by)
 
 
 async def complete(
@@ -354,7 +353,7 @@ async def complete(
     if outcome not in NOT_HELPED:
         # A child who was not helped still has to be seen.
         await tracking.stop(work, referral, DeadlineKind.SEEN)
-    await _announce(work, referral, recipient, "referral.completed", by)
+    await _announce(work, referral, recipient, AgencyEvent.COMPLETED, by)
     tell_house(
         work, referral, NoticeKind.COMPLETED, for_whom="owner", agency=by.agency, reason=told
     )
@@ -366,166 +365,18 @@ async def ask(work: Work, referral: Referral, recipient: Recipient, question: st
     """Pass an agency's question on to the owner. Raises Invalid, Over, TakenByAnother."""
     _check_live(referral, recipient)
     if not question.strip():
-        raise Invalid("Write the question.")
-    note(work, referral, "question", by, words=question)
+        raise refusal(Invalid, "no_question")
+    note(work, referral, LogKind.QUESTION, by, words=question)
     tell_house(work, referral, NoticeKind.QUESTION, for_whom="owner", agency=by.agency)
 
 
 async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -> None:
     """Tell the owner that a person at the duty phone wants a call-back first."""
-    note(work, referral, "wants to be called back", by)
+    note(work, referral, LogKind.WANTS_TO_BE_CALLED_BACK, by)
     tell_house(work, referral, NoticeKind.CALL_BACK, for_whom="owner", agency=agency.code)
 
 
 # -- a mobile outreach team --------------------------------------------------------------------
-
-
-async def dispatch(
-    work: Work,
-    referral: Referral,
-    place: str,
-    wanted_at: datetime,
-    team: str,
-    by: By,
-    *,
-    words: str = "",
-) -> Dispatch:
-    """Ask for a team at a place and time, with a deadline for its arrival. The place is sealed.
-
-    Raises Invalid, Over, and NotConsented if there is neither consent nor another ground.
-    """
-    if ReferralState(referral.state) in OVER:
-        raise Over()
-    given = await given_of(work, referral)
-    if given is None:
-        raise NotConsented(
-            "No team is sent: there is neither consent nor an override with its basis and reason. "
-            "Record one of them first."
-        )
-    if given.kind == "withdrawn":
-        raise ConsentWithdrawn()
-    if not place.strip() or not team.strip():
-        raise Invalid("Write where the team is to go, and which team.")
-    if not work.now - timedelta(days=1) <= wanted_at <= work.now + timedelta(days=366):
-        raise Invalid("The time must be within the next year. Check the date.")
-    row_id = uuid4()
-
-    def seal(text: str, column: str) -> bytes | None:
-        if not text.strip():
-            return None
-        return work.keys.seal(text.strip().encode(), table="dispatches", column=column, row=row_id)
-
-    sealed = seal(place, "place_sealed")
-    assert sealed is not None
-    made = Dispatch(
-        id=row_id,
-        referral_id=referral.id,
-        recipient_id=referral.recipient_id,
-        place_sealed=sealed,
-        wanted_at=wanted_at,
-        team=team.strip()[:120],
-        state=DispatchState.ASKED.value,
-        asked_at=work.now,
-        words_sealed=seal(words, "words_sealed"),
-    )
-    work.session.add(made)
-    note(
-        work,
-        referral,
-        "team asked for",
-        by,
-        team=made.team,
-        wanted_at=wanted_at.isoformat(),
-        dispatch=str(row_id),
-    )
-    await tracking.run_team(work, referral)
-    await _tell_of_team(work, referral)
-    return made
-
-
-async def _tell_of_team(work: Work, referral: Referral) -> None:
-    """Send the agency that has the referral a link; its code opens where its team is to go."""
-    if referral.recipient_id is None:
-        return
-    recipient = await lock_recipient(work, referral, referral.recipient_id)
-    agency = await work.session.get(Agency, recipient.agency_id)
-    assert agency is not None
-    lives = tracking.protocol_of(work, referral).link_lives
-    await send_links(work, referral, agency, recipient.id, lives=lives, purpose=Purpose.LINK)
-    await announce_event(work, referral, agency, "referral.team_asked_for", {})
-
-
-async def move_dispatch(
-    work: Work,
-    referral: Referral,
-    dispatch_id: UUID,
-    to: DispatchState,
-    by: By,
-    *,
-    of: Recipient | None = None,
-    result: str | None = None,
-    words: str = "",
-) -> Dispatch:
-    """Move a team forward: on the way, arrived, with the child, done, or called off.
-
-    With `of`, only a team of that recipient. Raises NotFound, Conflict, Invalid, Over.
-    """
-    if ReferralState(referral.state) in OVER:
-        raise Over()
-    await work.session.flush()
-    found = await work.session.scalar(
-        select(Dispatch).where(Dispatch.id == dispatch_id, Dispatch.referral_id == referral.id)
-    )
-    if found is None or (of is not None and found.recipient_id != of.id):
-        raise NotFound("This referral has no such team.")
-    before = DispatchState(found.state)
-    if before in (DispatchState.DONE, DispatchState.CALLED_OFF):
-        raise Conflict("This dispatch is over.")
-    if to is not DispatchState.CALLED_OFF and DISPATCH_ORDER.index(to) <= DISPATCH_ORDER.index(
-        before
-    ):
-        raise Conflict(f"The team is already {before.value.replace('_', ' ')}.")
-    if to is DispatchState.DONE and result not in DISPATCH_RESULTS:
-        raise Invalid(f"The result is one of: {', '.join(DISPATCH_RESULTS)}.")
-    found.state = to.value
-    column = "ended_at" if to in (DispatchState.DONE, DispatchState.CALLED_OFF) else f"{to}_at"
-    setattr(found, column, work.now)
-    if to is DispatchState.DONE:
-        found.result = result
-    note(
-        work,
-        referral,
-        f"team {to.value.replace('_', ' ')}",
-        by,
-        words=words,
-        team=found.team,
-        dispatch=str(found.id),
-        **({"from": before.value, "to": to.value}),
-        **({"result": result} if result else {}),
-    )
-    await tracking.run_team(work, referral)
-    if to is DispatchState.SEEN:
-        await _seen_by_team(work, referral, found, by)
-    return found
-
-
-async def _seen_by_team(work: Work, referral: Referral, team: Dispatch, by: By) -> None:
-    """Stop the deadline to see the child: a team has seen it.
-
-    This is progress of the agency that sent the team, if that agency has accepted. A draft has
-    reached no agency: its deadlines go on.
-    """
-    if referral.state == ReferralState.DRAFT:
-        return
-    if referral.recipient_id is not None and team.recipient_id == referral.recipient_id:
-        recipient = await lock_recipient(work, referral, referral.recipient_id)
-        if recipient.accepted_at is not None and RecipientState(recipient.state) in LIVE_RECIPIENT:
-            await progress(work, referral, recipient, by, seen_at=work.now)
-            return
-    if referral.seen_at is None:
-        referral.seen_at = work.now
-        await tracking.stop(work, referral, DeadlineKind.SEEN)
-        await tracking.start_once(work, referral, "seen")
 
 
 # -- our own house -----------------------------------------------------------------------------
@@ -576,5 +427,5 @@ async def give_feedback(work: Work, referral: Referral, words: str, by: By) -> N
     if not words.strip():
         raise Invalid("Write what you told, and to whom.")
     referral.feedback_at = referral.feedback_at or work.now
-    note(work, referral, "feedback given", by, words=words)
+    note(work, referral, LogKind.FEEDBACK_GIVEN, by, words=words)
     await tracking.run_feedback(work, referral)

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from app.referrals.channels.telling import announce_event, send_links, send_links_with_code
+from app.jobs.names import Task
+from app.referrals.channels.links import send_links, send_links_with_code
+from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
 from app.referrals.disclosures import needed_by
 from app.referrals.models import Agency, Recipient, Referral
@@ -17,15 +19,16 @@ from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
     DeadlineKind,
+    LogKind,
     NoticeKind,
     Purpose,
     ReferralState,
 )
-from app.referrals.trail import By, note, tell_house
+from app.referrals.trail import By, Via, note, tell_house
 from app.work import Work
 
 # An agency that replies by these channels has the details, or the page that leads to them.
-_HAVE_THEM = ("link", "machine", "primero")
+_HAVE_THEM = (Via.LINK, Via.SYSTEM, Via.PRIMERO)
 # At most one announcement in this time for each referral.
 ANNOUNCED_EVERY = timedelta(minutes=1)
 # Answers written within this time are announced together.
@@ -45,7 +48,7 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
         return None
     lives = tracking.protocol_of(work, referral).link_lives
     spoken: str | None = None
-    if by.how == "phone" and bool(agency.email) != bool(agency.sms):
+    if by.how is Via.PHONE and len(writing_to(agency)) == 1:
         spoken = await send_links_with_code(work, referral, agency, recipient.id, lives=lives)
         sent = 1
     else:
@@ -53,8 +56,8 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
             work, referral, agency, recipient.id, lives=lives, purpose=Purpose.LINK
         )
     if sent:
-        note(work, referral, "details sent", By("program", agency.code))
-    elif not (agency.webhook_url or agency.primero):
+        note(work, referral, LogKind.DETAILS_SENT, By(Via.PROGRAM, agency.code))
+    elif not systems_of(agency):
         tell_house(
             work,
             referral,
@@ -74,7 +77,7 @@ async def note_opened(work: Work, referral: Referral, recipient: Recipient, how:
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     recipient.details_at = work.now
-    note(work, referral, "details opened", By("program", agency.code), way=how)
+    note(work, referral, LogKind.DETAILS_OPENED, By(Via.PROGRAM, agency.code), way=how)
     if referral.recipient_id == recipient.id:
         await tracking.stop(work, referral, DeadlineKind.DETAILS)
 
@@ -102,7 +105,7 @@ async def announce_soon(work: Work, referral: Referral) -> None:
     if referral.announced_at is not None:
         due = max(due, referral.announced_at + ANNOUNCED_EVERY)
     referral.update_due_at = due
-    work.defer("referrals:announce_update", delay=due - work.now, referral_id=str(referral.id))
+    work.defer(Task.ANNOUNCE_UPDATE, delay=due - work.now, referral_id=str(referral.id))
 
 
 async def announce_update(work: Work, referral_id: UUID) -> None:
@@ -112,7 +115,7 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     if due is None:
         return
     if due > work.now:
-        work.defer("referrals:announce_update", delay=due - work.now, referral_id=str(referral_id))
+        work.defer(Task.ANNOUNCE_UPDATE, delay=due - work.now, referral_id=str(referral_id))
         return
     referral.update_due_at = None
     if referral.recipient_id is None or ReferralState(referral.state) not in HELD:
@@ -122,10 +125,9 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     referral.announced_at = work.now
-    note(work, referral, "update announced", By("program", agency.code))
-    await announce_event(work, referral, agency, "referral.updated", {})
-    if agency.primero:
-        work.defer("referrals:update_counterpart", recipient_id=str(recipient.id))
+    note(work, referral, LogKind.UPDATE_ANNOUNCED, By(Via.PROGRAM, agency.code))
+    for system in systems_of(agency):
+        await system.update(work, referral, agency, recipient)
     # An agency that has not read since the last message finds everything behind its current link.
     if (
         recipient.read_at is None

@@ -6,12 +6,14 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.models import Call, RecordedEvent
+from app.database.topics import Topic
+from app.jobs.names import Task
 from app.referrals.models import Agency, Attempt, Referral
 from app.referrals.scopes import lock_referral
-from app.referrals.states import AttemptKind, AttemptResult
-from app.referrals.trail import By, note
+from app.referrals.states import AttemptResult, ChannelKind, LogKind
+from app.referrals.trail import By, Via, note
 from app.routing import desk
-from app.routing.participants import parties
+from app.routing.participants import actions
 from app.staff.models import Staff
 from app.work import Work
 
@@ -41,7 +43,7 @@ async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
         .where(
             Referral.call_id == call_id,
             Referral.warm,
-            Attempt.kind == AttemptKind.PHONE,
+            Attempt.kind == ChannelKind.PHONE,
             Attempt.result == AttemptResult.ACKNOWLEDGED,
         )
     )
@@ -53,12 +55,12 @@ async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
         select(RecordedEvent).where(
             RecordedEvent.call_id == call_id,
             RecordedEvent.kind.in_(("participant-join", "participant-leave")),
-            RecordedEvent.detail["party"].astext.in_(labels),
+            RecordedEvent.detail["participant"].astext.in_(labels),
         )
     )
     last: dict[str, str] = {}
     for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
-        last[event.detail["party"]] = event.kind
+        last[event.detail["participant"]] = event.kind
     return [one for one in found if last.get(duty_label(one.id)) == "participant-join"]
 
 
@@ -69,10 +71,10 @@ async def drop(work: Work, by: Staff, call: Call, who: UUID) -> None:
     """
     there = {one.id: one for one in await duty_in_talk(work, call.id)}
     if who not in there:
-        await parties.drop(work, by, call, who)
+        await actions.drop(work, by, call, who)
         return
     await desk.call_in_hand(work, by, call.id)
     referral = await lock_referral(work, there[who].referral_id)
-    note(work, referral, "taken out of the live call", By("by_hand"))
-    work.defer("telephony:end_duty_leg", attempt_id=str(who))
-    work.announce("calls")
+    note(work, referral, LogKind.TAKEN_OUT_OF_THE_LIVE_CALL, By(Via.BY_HAND))
+    work.defer(Task.END_DUTY_LEG, attempt_id=str(who))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))

@@ -14,8 +14,9 @@ from sqlalchemy import Select, select
 
 from app.contacts.models import RecordEvent
 from app.definitions.answers import Answers
+from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
-from app.referrals.channels.telling import (
+from app.referrals.channels.links import (
     add_link,
     check_not_too_many,
     code_key,
@@ -27,18 +28,21 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose, needed_by
 from app.referrals.models import Agency, Deadline, Dispatch, Link, Recipient, Referral
-from app.referrals.replies import answering, details
+from app.referrals.replies import answering, details, outreach
 from app.referrals.scopes import lock_referral
+from app.referrals.spoken import english, language_for, refusal
 from app.referrals.states import (
     HELD,
     OVER,
     DispatchState,
+    LogKind,
     Purpose,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
 )
-from app.referrals.trail import By, note
+from app.referrals.trail import By, Via, note
+from app.words import SOURCE
 from app.work import Work
 
 # Wrong codes before the agency has to ask for a new one.
@@ -49,26 +53,24 @@ _PROVEN = timedelta(minutes=30)
 
 class LinkUsed(Refusal):
     status = 410
-    default = (
-        "This link was used already. Go on in the window where it was used, or ask for a new link."
-    )
+    letter = "link_used"
+    default = english(letter)
 
 
 class LinkExpired(Refusal):
     status = 410
-    default = "This link has expired. Ask for a new one."
+    letter = "link_expired"
+    default = english(letter)
 
 
 class NoSuchLink(NotFound):
-    default = "This link does not exist. Check that you copied the whole address."
-
-
-class WrongCode(Invalid):
-    default = "This code is wrong. Enter the code that came by another channel than the link."
+    letter = "no_such_link"
+    default = english(letter)
 
 
 class CodeNeeded(Conflict):
-    default = "Enter the code first."
+    letter = "code_needed"
+    default = english(letter)
 
 
 @dataclass
@@ -82,8 +84,8 @@ class Visit:
     steps: list[str]
     deadlines: list[Deadline]
     proven: bool
-    # Why the link offers no step any more; empty while it does.
-    over: str = ""
+    # Why the link offers no step any more; None while it does.
+    over: Refusal | None = None
     answers: Answers = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
     place: dict[UUID, str] = field(default_factory=dict)
@@ -105,6 +107,26 @@ async def _find(work: Work, token: str) -> Link:
     if link is None:
         raise NoSuchLink()
     return link
+
+
+async def urgency_of(work: Work, token: str) -> Urgency | None:
+    """Return how urgent the referral of a link is; None if there is no such link."""
+    found = await work.session.scalar(
+        select(Referral.urgency)
+        .join(Link, Link.referral_id == Referral.id)
+        .where(Link.token_key == _key(work, token))
+    )
+    return Urgency(found) if found is not None else None
+
+
+async def language_of(work: Work, token: str) -> str:
+    """Return the language of the agency that a link is for; English if there is no such link."""
+    try:
+        link = await _find(work, token)
+    except NoSuchLink:
+        return SOURCE
+    agency = await work.session.get(Agency, link.agency_id)
+    return language_for(list(agency.languages)) if agency is not None else SOURCE
 
 
 async def visit(work: Work, token: str, proof: str = "") -> Visit:
@@ -164,23 +186,18 @@ def _steps(referral: Referral, recipient: Recipient | None) -> list[str]:
     return steps
 
 
-def _why_over(referral: Referral, recipient: Recipient | None) -> str:
+def _why_over(referral: Referral, recipient: Recipient | None) -> Refusal:
+    """Return why a link offers no step any more."""
     if referral.state == ReferralState.CONSENT_WITHDRAWN:
-        return (
-            "The consent to this referral was withdrawn. Please take no further steps that rest "
-            "on it, and do not pass on what you were told."
-        )
+        return refusal(Conflict, "consent_withdrawn")
     if referral.state == ReferralState.RECALLED:
-        return "This referral was taken back. Nothing more has to be done."
+        return refusal(Conflict, "recalled")
     if referral.state == ReferralState.CLOSED:
-        return answering.Over.default
+        return answering.Over()
     if recipient is None and referral.house_has_it:
-        return (
-            "Our own staff have this referral, and no agency has it yet. Sign in, and hand it over "
-            "before the deadline."
-        )
-    refusal = answering.too_late(referral, recipient) if recipient is not None else None
-    return refusal.detail if refusal is not None else answering.TakenByAnother.default
+        return refusal(Conflict, "house_has_it")
+    found = answering.too_late(referral, recipient) if recipient is not None else None
+    return found if found is not None else answering.TakenByAnother()
 
 
 async def read_details(work: Work, found: Visit) -> Visit:
@@ -206,7 +223,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
         found.referral,
         found.agency,
         found.recipient,
-        f"link by {found.link.channel}",
+        f"link_by_{found.link.channel}",
         besides=besides,
     )
     for one in found.dispatches:
@@ -215,7 +232,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
         ).decode()
     found.talk = await _talk_of(work, found)
     await details.note_opened(
-        work, found.referral, found.recipient, f"link by {found.link.channel}"
+        work, found.referral, found.recipient, f"link_by_{found.link.channel}"
     )
     return found
 
@@ -234,7 +251,7 @@ def _talk(found: Visit) -> Select[RecordEvent]:
         select(RecordEvent)
         .where(
             RecordEvent.subject_id == found.referral.id,
-            RecordEvent.kind.in_(("question", "answer")),
+            RecordEvent.kind.in_((LogKind.QUESTION, LogKind.ANSWER)),
             RecordEvent.detail["agency"].astext == found.agency.code,
         )
         .order_by(RecordEvent.id)
@@ -285,7 +302,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     if link.code_key is None:
         return None
     if link.code_tries >= _MOST_TRIES:
-        raise TooMany("Too many wrong codes. Ask for a new one.")
+        raise refusal(TooMany, "too_many_codes")
     given = "".join(c for c in code if c.isdigit())[:12]
     if not hmac.compare_digest(code_key(work, link.code_of, given), link.code_key):
         link.code_tries += 1
@@ -305,11 +322,8 @@ async def ask_for_code(work: Work, token: str) -> str:
     _check_usable(work, link)
     way = await send_code(work, referral, agency, link)
     if way is None:
-        raise Conflict(
-            "Our directory has no second channel to reach you. Ring the helpline: the counsellor "
-            "will tell you what you need."
-        )
-    note(work, referral, "code asked for", By("link", agency.code), way=way)
+        raise refusal(Conflict, "no_second_channel")
+    note(work, referral, LogKind.CODE_ASKED_FOR, By(Via.LINK, agency.code), way=way)
     return way
 
 
@@ -327,8 +341,8 @@ async def ask_for_link(work: Work, token: str) -> None:
         work, referral, agency, link.recipient_id, lives=lives, purpose=Purpose.LINK
     )
     if not sent:
-        raise Conflict("Our directory has no address for messages to you. Ring the helpline.")
-    note(work, referral, "link asked for", By("link", agency.code))
+        raise refusal(Conflict, "no_address")
+    note(work, referral, LogKind.LINK_ASKED_FOR, By(Via.LINK, agency.code))
 
 
 # -- steps -------------------------------------------------------------------------------------
@@ -357,10 +371,10 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     link, referral, agency, recipient = await _locked(work, token)
     _check_usable(work, link)
     _check_words(step)
-    by = By("link", agency.code, step.name.strip())
+    by = By(Via.LINK, agency.code, step.name.strip())
     if not by.name:
-        raise Invalid("Write your name and position. They go into the record of what was done.")
-    await _do(work, referral, agency, recipient, step, by)
+        raise refusal(Invalid, "no_name")
+    await _do(work, referral, recipient, step, by)
     link.used_at, link.used_for = work.now, step.kind
     lives = tracking.protocol_of(work, referral).link_lives
     following, fresh = add_link(
@@ -377,20 +391,19 @@ async def take_step(work: Work, token: str, step: Step) -> str:
 def _check_words(step: Step) -> None:
     for text in (step.name, step.words):
         if len(text) > 4000 or "\x00" in text:
-            raise Invalid("Write at most 4000 characters.")
+            raise refusal(Invalid, "too_long")
 
 
 async def _do(
     work: Work,
     referral: Referral,
-    agency: Agency,
     recipient: Recipient | None,
     step: Step,
     by: By,
 ) -> None:
     if recipient is None:
         if step.kind != "acknowledge":
-            raise Invalid("Sign in to go on: this link is for our own staff.")
+            raise refusal(Invalid, "sign_in")
         await answering.acknowledge_in_house(work, referral, by)
         return
     match step.kind:
@@ -400,7 +413,7 @@ async def _do(
             await answering.accept(work, referral, recipient, by)
         case "reject":
             if step.reason not in set(RejectionReason):
-                raise Invalid("Choose why you cannot take it.")
+                raise refusal(Invalid, "no_reason")
             await answering.reject(
                 work, referral, recipient, RejectionReason(step.reason), by, words=step.words
             )
@@ -410,7 +423,7 @@ async def _do(
             )
         case "complete":
             if step.outcome not in set(ReferralOutcome):
-                raise Invalid("Choose the outcome.")
+                raise refusal(Invalid, "no_outcome")
             await answering.complete(
                 work, referral, recipient, ReferralOutcome(step.outcome), by, words=step.words
             )
@@ -418,8 +431,8 @@ async def _do(
             await answering.ask(work, referral, recipient, step.words, by)
         case "dispatch" if answering.too_late(referral, recipient) is None:
             if step.dispatch_id is None or step.to not in set(DispatchState):
-                raise Invalid("Choose how far the team is.")
-            await answering.move_dispatch(
+                raise refusal(Invalid, "no_team_state")
+            await outreach.move_dispatch(
                 work,
                 referral,
                 step.dispatch_id,
@@ -430,7 +443,7 @@ async def _do(
                 words=step.words,
             )
         case _:
-            raise Invalid("There is no such step.")
+            raise refusal(Invalid, "no_such_step")
 
 
 async def answer_question(
@@ -444,7 +457,7 @@ async def answer_question(
         raise Invalid("Write the answer.")
     agency = await agency_of_code(work, agency_code)
     recipients = await recipient_to(work, referral, agency)
-    note(work, referral, "answer", By(by.how, agency.code), words=words)
+    note(work, referral, LogKind.ANSWER, By(by.how, agency.code), words=words)
     lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, recipients.id, lives=lives, purpose=Purpose.ANSWER)
 
@@ -458,5 +471,7 @@ async def recipient_to(work: Work, referral: Referral, agency: Agency) -> Recipi
         .limit(1)
     )
     if found is None:
-        raise NotFound(f"{agency.name} was not asked. Send the referral there first.")
+        raise NotFound(
+            "%(agency)s was not asked. Send the referral there first.", agency=agency.name
+        )
     return found

@@ -12,15 +12,19 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.models import Call, RecordedEvent
-from app.calls.states import CallEvent, CallState
-from app.routing import offers
+from app.calls.log_kinds import CallLog, Cause
+from app.calls.models import Call, Leg, RecordedEvent
+from app.calls.states import CallEvent, CallState, Direction
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.routing import handing_over, offers
 from app.routing import presence as presences
-from app.routing.models import Offer, OfferState, PresenceState
-from app.routing.participants import company
-from app.routing.participants.company import Mode, Party, PartyState, Purpose
+from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
+from app.routing.participants import participants
+from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
 from app.routing.plan import RETURNED_PRIORITY
-from app.staff.models import Staff
+from app.settings import Settings
+from app.staff.models import EndpointKind, Staff
 from app.work import Work
 
 # After this time a counsellor has heard who answered a call-back.
@@ -39,11 +43,16 @@ async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, d
     if await _goes_on_without(work, call, offer, cause):
         return
     if not died:
-        await record.record(work, call, "counsellor_hung_up", offer_id=str(offer.id), cause=cause)
+        await record.record(
+            work, call, CallLog.COUNSELLOR_HUNG_UP, offer_id=str(offer.id), cause=cause
+        )
         await offers.hang_up(work, call)
-    elif call.direction == "outbound" and work.now - (offer.connected_at or work.now) < _KNOWN:
+    elif (
+        call.direction == Direction.OUTBOUND
+        and work.now - (offer.connected_at or work.now) < _KNOWN
+    ):
         # The household that has just answered must not hear the helpline's announcements.
-        await record.record(work, call, "counsellor_lost_at_once", offer_id=str(offer.id))
+        await record.record(work, call, CallLog.COUNSELLOR_LOST_AT_ONCE, offer_id=str(offer.id))
         await offers.hang_up(work, call)
     elif offer.lost_at is None:
         await _ring_again(work, call, offer, cause)
@@ -64,10 +73,10 @@ async def lose_counsellor(
         return
     if fetch_caller and await _goes_on_without(work, call, offer, cause):
         return
-    await company.send_away(work, call, cause)
+    await participants.send_away(work, call, cause)
     await _release(work, call, offer, cause)
     if fetch_caller:
-        work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+        work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
 
 
 async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> bool:
@@ -75,16 +84,16 @@ async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> 
     heir = await _heir(work, call)
     if heir is not None:
         await record.record(
-            work, call, "counsellor_dropped_out", offer_id=str(offer.id), cause=cause
+            work, call, CallLog.COUNSELLOR_DROPPED_OUT, offer_id=str(offer.id), cause=cause
         )
-        await offers.hand_over(work, call, offer, heir, inherited=True)
+        await handing_over.hand_over(work, call, offer, heir, inherited=True)
         return True
     if not await others_inside(work, call, offer.room):
         return False
     # The others stay in the conference, and the next counsellor joins it.
     call.kept_room_id = offer.room
     await _release(work, call, offer, cause)
-    work.defer("telephony:end_hold", call_id=str(call.id))
+    work.defer(Task.END_HOLD, call_id=str(call.id))
     return True
 
 
@@ -93,31 +102,33 @@ async def _release(work: Work, call: Call, offer: Offer, cause: str) -> None:
     await offers.end_legs(work, offer.id)
     call.returned += 1
     call.entries += 1
-    call.held_at = None
+    call.held_at, call.on_hold = None, False
     call.priority = max(call.priority, RETURNED_PRIORITY)
     await record.move(work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state == PresenceState.ON_CALL:
-        await presences.start_wrap_up(work, presence, "your connection to the call was lost")
+        await presences.start_wrap_up(work, presence, Cause.CONNECTION_LOST)
     if call.danger:
         # A child in danger is waiting again.
-        work.defer("referrals:watch_danger", call_id=str(call.id))
-    work.announce(f"offers:{offer.counsellor_id}")
+        work.defer(Task.WATCH_DANGER, call_id=str(call.id))
+    work.announce(Topic.OFFERS.of(offer.counsellor_id))
 
 
-async def _heir(work: Work, call: Call) -> Party | None:
+async def _heir(work: Work, call: Call) -> Participant | None:
     """Return a colleague who takes part and can take over; never one who only listens."""
-    found: Party | None = await work.session.scalar(
-        select(Party)
+    found: Participant | None = await work.session.scalar(
+        select(Participant)
         .where(
-            Party.call_id == call.id,
-            Party.state == PartyState.IN,
-            Party.staff_id.is_not(None),
-            Party.owner_offer_id.is_(None),
-            Party.mode == Mode.TALK,
-            Party.staff_id.not_in(select(Offer.counsellor_id).where(Offer.released_at.is_(None))),
+            Participant.call_id == call.id,
+            Participant.state == ParticipantState.IN,
+            Participant.staff_id.is_not(None),
+            Participant.owner_offer_id.is_(None),
+            Participant.mode == Mode.TALK,
+            Participant.staff_id.not_in(
+                select(Offer.counsellor_id).where(Offer.released_at.is_(None))
+            ),
         )
-        .order_by(Party.joined_at)
+        .order_by(Participant.joined_at)
         .limit(1)
     )
     return found
@@ -126,12 +137,12 @@ async def _heir(work: Work, call: Call) -> Party | None:
 async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
     """Return whether a participant from outside is in: police, an interpreter, a duty phone."""
     outside = await work.session.scalar(
-        select(Party.id)
+        select(Participant.id)
         .where(
-            Party.call_id == call.id,
-            Party.state == PartyState.IN,
-            Party.staff_id.is_(None),
-            Party.purpose.in_((Purpose.THIRD_PARTY, Purpose.CONSULT)),
+            Participant.call_id == call.id,
+            Participant.state == ParticipantState.IN,
+            Participant.staff_id.is_(None),
+            Participant.purpose.in_((Purpose.THIRD_PARTY, Purpose.CONSULT)),
         )
         .limit(1)
     )
@@ -142,12 +153,12 @@ async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
             RecordedEvent.call_id == call.id,
             RecordedEvent.kind.in_(("participant-join", "participant-leave")),
             RecordedEvent.detail["offer_id"].astext == str(room_id),
-            RecordedEvent.detail["party"].astext.startswith(DUTY_LABEL),
+            RecordedEvent.detail["participant"].astext.startswith(DUTY_LABEL),
         )
     )
     last: dict[str, str] = {}
     for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
-        last[event.detail["party"]] = event.kind
+        last[event.detail["participant"]] = event.kind
     return "participant-join" in last.values()
 
 
@@ -160,13 +171,13 @@ async def leave_empty_room(work: Work, call: Call) -> None:
     offer = await offers.live_offer_of_call(work, call.id)
     if offer is not None and offer.state != OfferState.OPEN:
         return
-    await company.send_away(work, call, "the others have left")
+    await participants.send_away(work, call, Cause.OTHERS_LEFT)
     if offer is not None:
         offer.room_id = None
     call.kept_room_id = None
     call.entries += 1
-    await record.record(work, call, "room_left")
-    work.defer("telephony:return_caller", call_id=str(call.id), entry=call.entries)
+    await record.record(work, call, CallLog.ROOM_LEFT)
+    work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
 
 
 # -- a broken line ---------------------------------------------------------------------------
@@ -176,19 +187,46 @@ async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
     """Ring the counsellor whose line broke. The child hears a message and soft sound meanwhile."""
     offer.lost_at = work.now
     await offers.end_legs(work, offer.id)
-    await record.record(work, call, "counsellor_rung_again", offer_id=str(offer.id), cause=cause)
+    await record.record(
+        work, call, CallLog.COUNSELLOR_RUNG_AGAIN, offer_id=str(offer.id), cause=cause
+    )
     # A participant who took the talk over comes back as its counsellor.
-    party = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
-    if party is not None:
-        party.state, party.left_at, party.owner_offer_id = PartyState.LEFT.value, work.now, None
+    participant = await work.session.scalar(
+        select(Participant).where(Participant.owner_offer_id == offer.id)
+    )
+    if participant is not None:
+        participant.state, participant.left_at, participant.owner_offer_id = (
+            ParticipantState.LEFT.value,
+            work.now,
+            None,
+        )
     staff = await work.session.get(Staff, offer.counsellor_id)
     assert staff is not None
-    by_phone = work.settings.rings_by_itself(staff.endpoint_kind)
-    offers.want_leg(
-        work, offer, "telephony:ring_counsellor" if by_phone else "telephony:join_counsellor"
+    presence = await presences.lock_presence(work, staff.id)
+    if staff.endpoint_kind in work.settings.abilities.rings_first:
+        offers.want_leg(work, offer, Task.RING_COUNSELLOR)
+    elif presence.telephone == TelephoneState.READY:
+        offers.want_leg(work, offer, Task.JOIN_COUNSELLOR)
+    # Otherwise the page is being loaded again; see `ring_page_again`.
+    work.defer(Task.HOLD_FOR_COUNSELLOR, offer_id=str(offer.id))
+    work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.CALLS, Topic.CALLS.of(call.id))
+
+
+async def ring_page_again(work: Work, offer: Offer) -> None:
+    """Bring a counsellor back into the talk whose page has its telephone ready again."""
+    if offer.lost_at is None or offer.released_at is not None:
+        return
+    rung = select(Leg.id).where(
+        Leg.offer_id == offer.id, Leg.participant_id.is_(None), Leg.created_at >= offer.lost_at
     )
-    work.defer("telephony:hold_for_counsellor", offer_id=str(offer.id))
-    work.announce(f"offers:{offer.counsellor_id}", "calls")
+    if await work.session.scalar(rung.limit(1)) is None:
+        offers.want_leg(work, offer, Task.JOIN_COUNSELLOR)
+
+
+def grace_of(settings: Settings, staff: Staff) -> timedelta:
+    """Return how long a caller is kept for a counsellor whose line was lost."""
+    page = staff.endpoint_kind == EndpointKind.BROWSER
+    return timedelta(seconds=settings.page_grace_seconds if page else settings.grace_seconds)
 
 
 async def counsellor_is_back(work: Work, call: Call, offer: Offer) -> None:
@@ -196,13 +234,15 @@ async def counsellor_is_back(work: Work, call: Call, offer: Offer) -> None:
     if offer.lost_at is None:
         return
     offer.lost_at = None
-    await record.record(work, call, "counsellor_back", offer_id=str(offer.id))
-    work.defer("telephony:hold_for_counsellor", offer_id=str(offer.id))
-    work.announce(f"offers:{offer.counsellor_id}", "calls")
+    await record.record(work, call, CallLog.COUNSELLOR_BACK, offer_id=str(offer.id))
+    work.defer(Task.HOLD_FOR_COUNSELLOR, offer_id=str(offer.id))
+    work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.CALLS, Topic.CALLS.of(call.id))
 
 
 async def give_up_waiting(work: Work, call: Call, offer: Offer) -> None:
     """Return the caller to the queue if the counsellor did not come back in time."""
-    grace = timedelta(seconds=work.settings.grace_seconds)
+    staff = await work.session.get(Staff, offer.counsellor_id)
+    assert staff is not None
+    grace = grace_of(work.settings, staff)
     if offer.lost_at is not None and work.now - offer.lost_at >= grace:
-        await lose_counsellor(work, call, offer, "the line was lost")
+        await lose_counsellor(work, call, offer, Cause.LINE_LOST)

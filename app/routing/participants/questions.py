@@ -4,12 +4,16 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from app.abilities import Ability
 from app.calls import record
 from app.calls.asked import QUESTIONS
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid
+from app.jobs.names import Task
 from app.routing import offers
-from app.routing.participants import parties
+from app.routing.participants import actions
 from app.staff.models import Staff
 from app.work import Work
 
@@ -17,9 +21,11 @@ from app.work import Work
 async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
     """Speak a question to the caller of a locked call. Raises Invalid, Conflict."""
     if code not in QUESTIONS:
-        raise Invalid(f"There is no such question. Choose one of: {', '.join(QUESTIONS)}.")
-    offers.needs_conference(work)
-    await parties.talk_of(work, call)
+        raise Invalid(
+            "There is no such question. Choose one of: %(questions)s.", questions=list(QUESTIONS)
+        )
+    offers.need(work, Ability.ASK_BY_KEY)
+    await actions.talk_of(work, call)
     if call.held_at is not None:
         raise Conflict("The caller is on hold. Resume the talk first.")
     if await open_question(work, call.id) is not None:
@@ -34,9 +40,9 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
     )
     work.session.add(question)
     await work.session.flush()
-    await record.record(work, call, "question_asked", question=code)
-    work.defer("telephony:ask_caller", question_id=str(question.id))
-    work.announce("calls")
+    await record.record(work, call, CallLog.QUESTION_ASKED, question=code)
+    work.defer(Task.ASK_CALLER, question_id=str(question.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
     return question
 
 
@@ -63,9 +69,9 @@ async def settle(work: Work, call: Call, question: CallQuestion, answer: str | N
     question.state = "answered" if answer is not None else "unanswered"
     question.answer, question.answered_at = answer, work.now
     await record.record(
-        work, call, "question_answered", question=question.code, answered=answer or "nothing"
+        work, call, CallLog.QUESTION_ANSWERED, question=question.code, answered=answer or "nothing"
     )
     if answer is not None and answer in QUESTIONS[question.code].danger:
         call.danger = True
-        work.defer("telephony:note_danger", question_id=str(question.id))
-    work.announce("calls", "records")
+        work.defer(Task.NOTE_DANGER, question_id=str(question.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.RECORDS)

@@ -1,11 +1,11 @@
 """The rota as iCalendar (RFC 5545): import, export, and each counsellor's own feed."""
 
-import secrets
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event
@@ -13,13 +13,15 @@ from icalendar.prop import vRecur
 from sqlalchemy import select, update
 
 from app.calls import lines
-from app.errors import Invalid, NotFound
+from app.database.topics import Topic
+from app.errors import Invalid, Joined, Message, NotFound, why
 from app.routing.models import CalendarFeed, RotaChange, ShiftRow
-from app.routing.rota import changes, on_duty, roster
+from app.routing.rota import changes, on_duty, recurrence, roster
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, Shift, days_of
 from app.staff.audit import write_entry
-from app.staff.models import Staff
+from app.staff.log_kinds import AuditLog
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
@@ -28,7 +30,7 @@ _FOREIGN = UUID("5d1c7f62-3a0e-4a39-9d5e-8b3a6f4c2e11")
 # A component: the library does not type its values.
 Part = Any
 _OURS = "@helpline"
-_MOST_BYTES, _MOST_EVENTS, _LONGEST_LINE = 5_000_000, 5_000, 20_000
+_MOST_BYTES, _MOST_EVENTS, _LONGEST_LINE, _MOST_LINES = 5_000_000, 5_000, 20_000, 100_000
 _FEED_BACK, _FEED_AHEAD = timedelta(days=30), timedelta(days=180)
 _READ_EVERY = timedelta(hours=1)
 
@@ -138,18 +140,17 @@ class Imported:
 
     shifts: dict[UUID, ShiftRow] = field(default_factory=dict)
     changes: dict[UUID, RotaChange] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Message] = field(default_factory=list)
 
 
-async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
-    """Import a whole file, or refuse it with a list of all its problems. Raises Invalid.
-
-    Return the number of shifts and of changes. Importing a file twice changes nothing the second
-    time: an event whose UID is known is set to what the file says.
-    """
+def _events_of(content: bytes) -> list[Part]:
+    """Return the events of a file. Raises Invalid."""
     if len(content) > _MOST_BYTES:
         raise Invalid("The file is larger than 5 MB. Import a smaller one.")
-    if any(len(line) > _LONGEST_LINE for line in content.splitlines()):
+    lines_of_file = content.splitlines()
+    if len(lines_of_file) > _MOST_LINES:
+        raise Invalid("The file has more than %(most)s lines.", most=_MOST_LINES)
+    if any(len(line) > _LONGEST_LINE for line in lines_of_file):
         raise Invalid("A line of the file is longer than 20,000 characters.")
     try:
         calendar = Calendar.from_ical(content)
@@ -162,15 +163,35 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
         OverflowError,
         OSError,
     ) as error:
-        raise Invalid(f"Not an iCalendar file: {' '.join(str(error).split())[:200]}") from None
+        raise Invalid(
+            "Not an iCalendar file: %(problem)s", problem=" ".join(str(error).split())[:200]
+        ) from None
     events = [part for part in calendar.walk() if part.name == "VEVENT"]
     if not events or len(events) > _MOST_EVENTS:
-        raise Invalid(f"The file has {len(events)} events. Import 1 to {_MOST_EVENTS}.")
+        raise Invalid(
+            "The file has %(number)s events. Import 1 to %(most)s.",
+            number=len(events),
+            most=_MOST_EVENTS,
+        )
+    return events
+
+
+async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
+    """Import a whole file, or refuse it with a list of all its problems. Raises Invalid.
+
+    Return the number of shifts and of changes. Importing a file twice changes nothing the second
+    time: an event whose UID is known is set to what the file says.
+    """
+    # In a thread: a large file takes seconds, in which calls must be answered.
+    events = await asyncio.to_thread(_events_of, content)
     found = await _read_events(work, events)
     if found.problems:
         more = len(found.problems) - 20
-        told = found.problems[:20] + ([f"and {more} more"] if more > 0 else [])
-        raise Invalid("Nothing was imported. " + " · ".join(told))
+        rest = [Message("and %(number)s more", number=more)] if more > 0 else []
+        raise Invalid(
+            "Nothing was imported. %(problems)s",
+            problems=Joined([*found.problems[:20], *rest], " · "),
+        )
     for shift in found.shifts.values():
         await work.session.merge(shift)
     for change in found.changes.values():
@@ -185,8 +206,10 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
             change.settled_at = known.settled_at or change.settled_at
         await work.session.merge(change)
     await work.session.flush()
-    write_entry(work, "rota imported", "rota", shifts=len(found.shifts), changes=len(found.changes))
-    work.announce("roster")
+    write_entry(
+        work, AuditLog.ROTA_IMPORTED, "rota", shifts=len(found.shifts), changes=len(found.changes)
+    )
+    work.announce(Topic.ROSTER)
     return len(found.shifts), len(found.changes)
 
 
@@ -208,8 +231,17 @@ async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
             OverflowError,
             OSError,
         ) as error:
-            what = str(event.get("summary", ""))[:60]
-            found.problems.append(f"event {n} ({what}): {' '.join(str(error).split())[:200]}")
+            problem = (
+                why(error) if isinstance(error, Invalid) else " ".join(str(error).split())[:200]
+            )
+            found.problems.append(
+                Message(
+                    "event %(number)s (%(what)s): %(problem)s",
+                    number=n,
+                    what=str(event.get("summary", ""))[:60],
+                    problem=problem,
+                )
+            )
     return found
 
 
@@ -224,7 +256,7 @@ def _read_event(
         raise Invalid("it has no UID")
     row_id = _id_of(uid)
     if "RECURRENCE-ID" in event:
-        _leave_out(event, row_id, zone, found)
+        _leave_out(event, row_id, found)
         if str(event.get("status", "")).upper() == "CANCELLED":
             return
         row_id = uuid5(row_id, event["RECURRENCE-ID"].to_ical().decode())
@@ -242,7 +274,7 @@ def _read_event(
     _check_layer(who, layer)
     instead = _who(event, "x-helpline-instead", staff).id if kind == "swap" else None
     if kind and kind not in set(ChangeKind):
-        raise Invalid(f"{kind!r} is not absence, extra or swap")
+        raise Invalid("'%(kind)s' is not absence, extra or swap", kind=kind)
     found.changes[row_id] = RotaChange(
         id=row_id,
         kind=kind or ChangeKind.EXTRA.value,
@@ -279,8 +311,8 @@ def _span_of(event: Part, home: ZoneInfo) -> tuple[datetime, datetime, ZoneInfo]
         raise Invalid("it has no beginning")
     start = begins.dt
     if "TZID" in begins.params and getattr(start, "tzinfo", None) is None:
-        raise Invalid(f"its time zone {begins.params['TZID']!r} is unknown"[:120])
-    roster.check_day(start.date() if isinstance(start, datetime) else start)
+        raise Invalid("its time zone '%(zone)s' is unknown", zone=str(begins.params["TZID"])[:80])
+    recurrence.check_day(start.date() if isinstance(start, datetime) else start)
     zone = _zone_of(start, home)
     if not isinstance(start, datetime):
         start = datetime.combine(start, time())
@@ -304,7 +336,9 @@ def _zone_of(start: date | datetime, home: ZoneInfo) -> ZoneInfo:
         return home
     key = getattr(zone, "key", None) or ("UTC" if zone == UTC else None)
     if key is None:
-        raise Invalid(f"its time zone {zone} is not an IANA time zone, like Europe/Belgrade")
+        raise Invalid(
+            "its time zone %(zone)s is not an IANA time zone, like Europe/Belgrade", zone=str(zone)
+        )
     return ZoneInfo(key)
 
 
@@ -315,13 +349,13 @@ def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
 def _who(event: Part, prop: str, staff: dict[str, Staff]) -> Staff:
     name = str(event.get(prop) or event.get("summary") or "").strip()
     if name not in staff:
-        raise Invalid(f"no counsellor is called {name!r}")
+        raise Invalid("no counsellor is called '%(name)s'", name=name)
     return staff[name]
 
 
 def _check_layer(who: Staff, layer: Layer) -> None:
-    if layer is Layer.ON_CALL and who.endpoint_kind == "browser":
-        raise Invalid(f"{who.name} has no phone, so they cannot have an on-call shift")
+    if layer is Layer.ON_CALL and who.endpoint_kind == EndpointKind.BROWSER:
+        raise Invalid("%(name)s has no phone, so they cannot have an on-call shift", name=who.name)
 
 
 def _layer_of(event: Part) -> Layer:
@@ -330,7 +364,7 @@ def _layer_of(event: Part) -> Layer:
     return next((Layer(word) for word in words if word in set(Layer)), Layer.PRIMARY)
 
 
-def _leave_out(event: Part, shift_id: UUID, zone: ZoneInfo, found: Imported) -> None:
+def _leave_out(event: Part, shift_id: UUID, found: Imported) -> None:
     shift = found.shifts.get(shift_id)
     if shift is None:
         raise Invalid("it is an occurrence of an event that is not in the file")
@@ -377,18 +411,21 @@ def _shift(
     }
     holidays = str(event.get("x-helpline-holidays", OnHolidays.WORKS.value))
     if holidays not in set(OnHolidays):
-        raise Invalid(f"x-helpline-holidays is {holidays!r}, but must be works, off or only")
+        raise Invalid(
+            "x-helpline-holidays is '%(holidays)s', but must be works, off or only",
+            holidays=holidays,
+        )
     always = "x-helpline-always" in event
     _check_layer(who, layer)
     for day in (start.date(), *([last_on] if last_on else []), *days):
-        roster.check_day(day)
-    roster.check_zone(zone.key)
+        recurrence.check_day(day)
+    recurrence.check_zone(zone.key)
     if last_on is not None and last_on < start.date():
         raise Invalid("it ends before it begins")
     return ShiftRow(
         id=row_id,
         counsellor_id=who.id,
-        recurrence=None if always else roster.check_recurrence(rule),
+        recurrence=None if always else recurrence.check_recurrence(rule),
         starts_at=start.time(),
         minutes=minutes,
         timezone=zone.key,
@@ -398,48 +435,6 @@ def _shift(
         on_holidays=holidays,
         except_on=sorted(days),
         created_at=work.now,
-    )
-
-
-# -- feeds -------------------------------------------------------------------------------
-
-
-async def make_feed(work: Work, staff: Staff) -> str:
-    """Create the secret of a counsellor's own calendar feed, and revoke the old one."""
-    await revoke_feed(work, staff)
-    token = secrets.token_urlsafe(32)
-    work.session.add(
-        CalendarFeed(
-            id=uuid4(),
-            staff_id=staff.id,
-            token_key=work.keys.session_key(token),
-            made_at=work.now,
-        )
-    )
-    await work.session.flush()
-    write_entry(work, "calendar feed made", str(staff.id))
-    return token
-
-
-async def revoke_feed(work: Work, staff: Staff) -> bool:
-    """Revoke a counsellor's feed. Return whether there was one."""
-    gone = await work.session.scalar(
-        update(CalendarFeed)
-        .where(CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None))
-        .values(revoked_at=work.now)
-        .returning(CalendarFeed.id)
-    )
-    if gone is not None:
-        write_entry(work, "calendar feed taken back", str(staff.id))
-    return gone is not None
-
-
-async def feed_of(work: Work, staff: Staff) -> CalendarFeed | None:
-    """Return the current feed of a counsellor, if any."""
-    return await work.session.scalar(
-        select(CalendarFeed).where(
-            CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None)
-        )
     )
 
 

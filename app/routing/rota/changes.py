@@ -5,12 +5,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, select
 
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.models import Holiday, RotaChange, ShiftRow
-from app.routing.rota import on_duty, roster
+from app.routing.rota import on_duty, recurrence, roster
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -65,18 +67,22 @@ async def _add(work: Work, row: RotaChange) -> RotaChange:
         RotaChange.until_at > work.now,
     )
     if (await work.session.scalar(open_ones) or 0) >= _MOST:
-        raise Conflict(f"There are already {_MOST} future changes. Withdraw some, or end a shift.")
+        raise Conflict(
+            "There are already %(most)s future changes. Withdraw some, or end a shift.", most=_MOST
+        )
     work.session.add(row)
     await work.session.flush()
     write_entry(
         work,
-        f"rota: {row.kind} {row.state.replace('_', ' ')}",
+        AuditLog.ROTA_CHANGE_MADE,
         str(row.counsellor_id),
+        kind=row.kind,
+        state=row.state,
         change=str(row.id),
         from_at=row.from_at.isoformat(),
         until_at=row.until_at.isoformat(),
     )
-    work.announce("roster")
+    work.announce(Topic.ROSTER)
     return row
 
 
@@ -158,7 +164,9 @@ async def swap(
         raise Invalid("A swap needs two different people. Choose a colleague.")
     has = on_duty.stretches(await roster.rota_of(work), from_at, until_at)
     if not any(duty.counsellor_id == staff_id for duty in has):
-        raise Invalid(f"{staff.name} is not on duty then. There is nothing to take over.")
+        raise Invalid(
+            "%(name)s is not on duty then. There is nothing to take over.", name=staff.name
+        )
     at_once = may(by.role, Permission.PLAN_ROSTER)
     return await _add(
         work,
@@ -204,11 +212,13 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
     row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
     write_entry(
         work,
-        f"rota: swap {row.state.replace('_', ' ')}",
+        AuditLog.ROTA_CHANGE_SETTLED,
         str(row.counsellor_id),
+        kind=row.kind,
+        state=row.state,
         change=str(row.id),
     )
-    work.announce("roster")
+    work.announce(Topic.ROSTER)
 
 
 async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
@@ -225,8 +235,14 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
     if row.until_at <= work.now:
         raise Invalid("That is over already: the rota of the past is not changed.")
     row.state, row.settled_at = "withdrawn", work.now
-    write_entry(work, f"rota: {row.kind} withdrawn", str(row.counsellor_id), change=str(row.id))
-    work.announce("roster")
+    write_entry(
+        work,
+        AuditLog.ROTA_CHANGE_WITHDRAWN,
+        str(row.counsellor_id),
+        kind=row.kind,
+        change=str(row.id),
+    )
+    work.announce(Topic.ROSTER)
 
 
 async def changes_between(work: Work, since: datetime, until: datetime) -> list[RotaChange]:
@@ -270,18 +286,22 @@ async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
         raise NotFound("There is no such shift.")
     today = roster.local_day(work, row.timezone)
     if last_on is not None:
-        roster.check_day(last_on)
+        recurrence.check_day(last_on)
     last = last_on if last_on is not None else today - timedelta(days=1)
     if last < today - timedelta(days=1):
         raise Invalid("The rota of the past is not changed.")
     write_entry(
-        work, "shift ended", str(row.counsellor_id), shift=str(row.id), last_on=last.isoformat()
+        work,
+        AuditLog.SHIFT_ENDED,
+        str(row.counsellor_id),
+        shift=str(row.id),
+        last_on=last.isoformat(),
     )
     if last < row.first_on:
         await work.session.delete(row)
     else:
         row.last_on = last
-    work.announce("roster")
+    work.announce(Topic.ROSTER)
 
 
 async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
@@ -294,9 +314,13 @@ async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
     if day not in row.except_on:
         row.except_on = sorted({*row.except_on, day})
         write_entry(
-            work, "shift left out", str(row.counsellor_id), shift=str(row.id), day=day.isoformat()
+            work,
+            AuditLog.SHIFT_LEFT_OUT,
+            str(row.counsellor_id),
+            shift=str(row.id),
+            day=day.isoformat(),
         )
-        work.announce("roster")
+        work.announce(Topic.ROSTER)
 
 
 # -- holidays ----------------------------------------------------------------------------
@@ -304,7 +328,7 @@ async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
 
 async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) -> None:
     """Make a day a holiday, or one of the country's a working day. Raises Invalid."""
-    roster.check_day(day)
+    recurrence.check_day(day)
     name = " ".join(name.split())
     if not 1 <= len(name) <= 80:
         raise Invalid("Give the holiday a name of 1 to 80 characters.")
@@ -313,8 +337,8 @@ async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) ->
         row = Holiday(on=day, name=name, free=free)
         work.session.add(row)
     row.name, row.free = name, free
-    write_entry(work, "holiday set", day.isoformat(), free=free)
-    work.announce("roster")
+    write_entry(work, AuditLog.HOLIDAY_SET, day.isoformat(), free=free)
+    work.announce(Topic.ROSTER)
 
 
 async def clear_holiday(work: Work, day: date) -> None:
@@ -323,5 +347,5 @@ async def clear_holiday(work: Work, day: date) -> None:
     if row is None:
         raise NotFound("There is no entry for that day.")
     await work.session.delete(row)
-    write_entry(work, "holiday cleared", day.isoformat())
-    work.announce("roster")
+    write_entry(work, AuditLog.HOLIDAY_CLEARED, day.isoformat())
+    work.announce(Topic.ROSTER)

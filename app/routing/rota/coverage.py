@@ -8,13 +8,17 @@ from sqlalchemy import func, select, update
 
 from app.calls.hours import open_stretches
 from app.calls.models import Line, LineLanguage
+from app.database.topics import Topic
 from app.errors import NotFound
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.routing.models import CoverageAlarm
 from app.routing.rota import on_duty, roster
+from app.routing.rota import takers as roster_takers
 from app.routing.rota.on_duty import Span
 from app.routing.rota.shifts import Layer
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
@@ -57,7 +61,7 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
             select(Staff.id, Staff.languages, Staff.lines).where(
                 # A trainee alone does not cover a line.
                 Staff.active,
-                Staff.role.in_(roster.TAKERS),
+                Staff.role.in_(roster_takers.TAKERS),
                 Staff.training.is_(False),
             )
         )
@@ -126,10 +130,10 @@ async def _look_over(work: Work) -> int:
             await work.session.flush()
             for staff in await supervisors(work):
                 if staff.email:
-                    work.defer("routing:mail_alarm", alarm_id=str(row.id), staff_id=str(staff.id))
+                    work.defer(Task.MAIL_ALARM, alarm_id=str(row.id), staff_id=str(staff.id))
             count += 1
     if count:
-        work.announce("alarms")
+        work.announce(Topic.ALARMS)
     return count
 
 
@@ -178,5 +182,5 @@ async def see_alarm(work: Work, staff: Staff, alarm_id: UUID) -> None:
     )
     if found is None:
         raise NotFound("There is no such alarm.")
-    write_entry(work, "coverage alarm seen", str(alarm_id))
-    work.announce("alarms")
+    write_entry(work, AuditLog.COVERAGE_ALARM_SEEN, str(alarm_id))
+    work.announce(Topic.ALARMS)

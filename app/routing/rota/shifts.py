@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr
+from dateutil import rrule as library
 
 ALWAYS_UNTIL = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -105,6 +106,39 @@ def _after_the_gap(wall: datetime, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
+class _NoMoreDays(Exception):
+    """A rule has no day left within the months that were asked for."""
+
+
+class _Months(library._iterinfo):
+    """Ends the search for the next day of a rule after the last month that was asked for.
+
+    The library looks on until the year 9999, which takes seconds for a rule without any day.
+    """
+
+    def rebuild(self, year: int, month: int) -> None:
+        last: tuple[int, int] | None = getattr(self.rrule, "last_month", None)
+        if last is not None and (year, month) > last:
+            raise _NoMoreDays
+        super().rebuild(year, month)
+
+
+library._iterinfo = _Months  # type: ignore[misc]
+
+
+def days_of_rule(recurrence: str, begins: date, last: date) -> Iterator[date]:
+    """Yield the days of a rule that starts on `begins`, until `last`. Raises ValueError."""
+    rule: Any = library.rrulestr(recurrence, dtstart=datetime.combine(begins, time()))
+    rule.last_month = last.year, last.month
+    try:
+        for moment in rule:
+            if moment.date() > last:
+                return
+            yield moment.date()
+    except _NoMoreDays:
+        return
+
+
 @lru_cache(maxsize=65_536)
 def _days_of_month(recurrence: str, first_on: date, year: int, month: int) -> tuple[date, ...]:
     """Return the days of a rule in one month."""
@@ -115,13 +149,7 @@ def _days_of_month(recurrence: str, first_on: date, year: int, month: int) -> tu
         begins = max(first_on, first)
     if begins > last:
         return ()
-    start = datetime.combine(begins, time())
-    if "COUNT" not in recurrence.upper() and "UNTIL" not in recurrence.upper():
-        # Stop at the end of this month, whatever the rule.
-        recurrence += f";UNTIL={last:%Y%m%d}T000000"
-    rule = rrulestr(recurrence, dtstart=start)
-    days = rule.between(datetime.combine(first, time()), datetime.combine(last, time()), inc=True)
-    return tuple(day.date() for day in days)
+    return tuple(day for day in days_of_rule(recurrence, begins, last) if day >= first)
 
 
 def _goes_by_the_calendar(recurrence: str) -> bool:

@@ -9,20 +9,25 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BindParameter, DateTime, and_, bindparam, func, or_, select, update
 
 from app.calls import lines
 from app.calls.models import Call, Line, LineLanguage
 from app.calls.speech import LineScript
 from app.calls.states import CallState
+from app.database.quick import Question
+from app.database.topics import Topic
 from app.errors import NotFound
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.routing import telephones
 from app.routing.models import Alarm, AlarmKind, Presence, PresenceState
 from app.routing.plan import read_plan
-from app.routing.rota import roster
+from app.routing.rota import roster, takers
 from app.routing.rota.coverage import COVERING
-from app.routing.rota.roster import Person
+from app.routing.rota.takers import Person
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
@@ -30,7 +35,9 @@ from app.work import PROGRAM, Ground, Work
 EVERY = 5
 _LOCK = 710009
 # How long counsellors have to sign in after the beginning of their shift.
-_SIGNS_IN_WITHIN = timedelta(minutes=2)
+SIGNS_IN_WITHIN = timedelta(minutes=2)
+# How long the telephone in a page may take to be ready.
+_TELEPHONE_STARTS_WITHIN = timedelta(minutes=1)
 _SERVES = (
     PresenceState.AVAILABLE,
     PresenceState.OFFERED,
@@ -50,51 +57,92 @@ class Found(NamedTuple):
 async def watch(ground: Ground) -> int:
     """Open alarms for new problems and end those that are over. Return how many were opened."""
     async with transaction(ground, PROGRAM) as work:
+        # Nearly always the alarms are right, and then nothing is locked.
+        if await is_settled(work):
+            return 0
         # Two workers that check at the same time would open each alarm twice.
         if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
             return 0
         return await _settle(work, await _look(work))
 
 
+async def is_settled(work: Work) -> bool:
+    """Return whether the open alarms are those of the problems of this moment."""
+    found, known = await _look(work), await work.ground.database.quick.rows(_OPEN)
+    return {one[:2] for one in found} == {(row["line_id"], row["language"]) for row in known}
+
+
+# Built once: they are asked every few seconds.
+_LATE: BindParameter[datetime] = bindparam("late", type_=DateTime(timezone=True))
+_STATES = Question(
+    select(
+        Presence.counsellor_id,
+        Presence.state,
+        Presence.warned_at.is_not(None).label("warned"),
+        and_(
+            Presence.state == PresenceState.AVAILABLE,
+            ~telephones.may_ring(),
+            or_(Presence.telephone_at.is_(None), Presence.telephone_at < _LATE),
+            Presence.since < _LATE,
+        ).label("mute"),
+    ).join(Staff, Staff.id == Presence.counsellor_id)
+)
+_LONGEST_WAITS = Question(
+    select(Call.line_id, Call.language, func.min(Call.queued_at).label("since"))
+    .where(or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED))
+    .group_by(Call.line_id, Call.language)
+)
+_LINES = Question(
+    select(Line.id, Line.number, Line.plan, LineLanguage.language)
+    .join(LineLanguage, LineLanguage.line_id == Line.id)
+    .where(Line.active, Line.practice.is_(False))
+)
+_OPEN = Question(
+    select(Alarm.line_id, Alarm.language).where(
+        Alarm.ended_at.is_(None), Alarm.line_id.is_not(None)
+    )
+)
+
+
 async def _look(work: Work) -> list[Found]:
     """Return the problems of this moment: at most one for each line and language."""
-    states = {
-        who: PresenceState(state)
-        for who, state in await work.session.execute(select(Presence.counsellor_id, Presence.state))
-    }
-    warned = set(
-        await work.session.scalars(
-            select(Presence.counsellor_id).where(
-                Presence.warned_at.is_not(None), Presence.state.in_(_SERVES)
-            )
-        )
-    )
+    states, warned = await _states(work)
     waits = await _longest_waits(work)
-    present, everybody = await roster.on_shift(work), await roster.people(work)
+    present, everybody = await roster.on_shift(work), await takers.people(work)
     begun = await _on_shift_for(work)
     supervised = any(person.supervises for person in everybody.values())
-    rows = await work.session.execute(
-        select(Line.id, Line.number, Line.plan, LineLanguage.language)
-        .join(LineLanguage, LineLanguage.line_id == Line.id)
-        .where(Line.active, Line.practice.is_(False))
-    )
     found = []
-    for line_id, number, plan, language in rows:
+    for row in await work.ground.database.quick.rows(_LINES):
+        line_id, language = row["id"], row["language"]
         able = [
             who
             for who, on in present.items()
             if on.layer in COVERING
             and who in everybody
-            and _covers(everybody[who], number, language, supervised)
+            and _covers(everybody[who], row["number"], language, supervised)
         ]
         kind = _kind(able, begun, states, warned)
         longest = waits.get((line_id, language))
-        limit = timedelta(seconds=read_plan(plan).longest_wait)
+        limit = timedelta(seconds=read_plan(row["plan"]).longest_wait)
         if kind is None and longest is not None and work.now - longest > limit:
             kind = AlarmKind.LONG_WAIT
         if kind is not None:
             found.append(Found(line_id, language, kind))
     return found
+
+
+async def _states(work: Work) -> tuple[dict[UUID, PresenceState], set[UUID]]:
+    """Return what everybody does, and who was warned that they miss calls as the last one.
+
+    A counsellor whose telephone has not been ready for a while is away.
+    """
+    late = work.now - _TELEPHONE_STARTS_WITHIN
+    rows = await work.ground.database.quick.rows(_STATES, late=late)
+    states = {
+        row["counsellor_id"]: (PresenceState.AWAY if row["mute"] else PresenceState(row["state"]))
+        for row in rows
+    }
+    return states, {row["counsellor_id"] for row in rows if row["warned"]}
 
 
 def _covers(person: Person, number: str, language: str, supervised: bool) -> bool:
@@ -124,23 +172,19 @@ def _kind(
         # They come back. If a caller waits too long meanwhile, that opens an alarm of its own.
         return None
     if any(state == PresenceState.AWAY for state in now.values()):
-        return AlarmKind.EVERYBODY_AWAY
-    return AlarmKind.NOBODY_SIGNED_IN
+        return AlarmKind.ALL_AWAY
+    return AlarmKind.NO_COUNSELLOR_SIGNED_IN
 
 
 async def _on_shift_for(work: Work) -> dict[UUID, bool]:
     """Return who is on shift now, and whether they have had time to sign in."""
-    earlier = await roster.on_shift_at(work, work.now - _SIGNS_IN_WITHIN)
+    earlier = await roster.on_shift_at(work, work.now - SIGNS_IN_WITHIN)
     return {who: who in earlier for who in await roster.on_shift(work)}
 
 
 async def _longest_waits(work: Work) -> dict[tuple[UUID | None, str | None], datetime]:
-    rows = await work.session.execute(
-        select(Call.line_id, Call.language, func.min(Call.queued_at))
-        .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
-        .group_by(Call.line_id, Call.language)
-    )
-    return {(line_id, language): since for line_id, language, since in rows if since}
+    rows = await work.ground.database.quick.rows(_LONGEST_WAITS)
+    return {(row["line_id"], row["language"]): row["since"] for row in rows if row["since"]}
 
 
 async def _settle(work: Work, found: list[Found]) -> int:
@@ -153,13 +197,13 @@ async def _settle(work: Work, found: list[Found]) -> int:
     for key, alarm in known.items():
         if key not in now:
             end_alarm(work, alarm)
-            work.announce("alarms")
+            work.announce(Topic.ALARMS)
     opened = 0
     for (line_id, language), kind in now.items():
         if (line_id, language) in known:
             continue
         await open_alarm(work, line_id=line_id, language=language, kind=kind.value)
-        work.announce("alarms")
+        work.announce(Topic.ALARMS)
         opened += 1
     return opened
 
@@ -169,13 +213,13 @@ async def open_alarm(work: Work, **about: Any) -> None:
     row = Alarm(id=uuid4(), begun_at=work.now, next_at=work.now, turn=1, **about)
     work.session.add(row)
     await work.session.flush()
-    work.defer("referrals:alarm_turn", alarm_id=str(row.id), turn=1)
+    work.defer(Task.ALARM_TURN, alarm_id=str(row.id), turn=1)
 
 
 def end_alarm(work: Work, alarm: Alarm) -> None:
     """End a locked alarm. Phones that still ring for it stop after the commit."""
     alarm.ended_at, alarm.next_at = work.now, None
-    work.defer("referrals:alarm_over", alarm_id=str(alarm.id))
+    work.defer(Task.ALARM_OVER, alarm_id=str(alarm.id))
 
 
 async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
@@ -209,12 +253,12 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
         return False
     write_entry(
         work,
-        "alarm acknowledged",
+        AuditLog.ALARM_ACKNOWLEDGED,
         str(alarm_id),
         by=str(staff.id) if staff else "on call",
     )
-    work.defer("referrals:alarm_over", alarm_id=str(alarm_id))
-    work.announce("alarms")
+    work.defer(Task.ALARM_OVER, alarm_id=str(alarm_id))
+    work.announce(Topic.ALARMS)
     return True
 
 

@@ -13,14 +13,16 @@ from app.routing.rota import roster
 from app.routing.rota.on_duty import stretches
 from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
-from app.statistics import measures
+from app.statistics import staff_measures
 from app.statistics.counting.summary import Zones, zones_of
 from app.statistics.exports.tables import OutColumn, OutTable, batch_of
 from app.statistics.facts.columns import NONE, Block, Words
 from app.statistics.facts.days import Reading, reading
 from app.statistics.facts.presence_time import QUARTER
-from app.statistics.measures import SIGNED_IN, jain, occupancy, ratio, rounded
+from app.statistics.measures import ratio, rounded
 from app.statistics.periods import Window
+from app.statistics.staff_measures import SIGNED_IN, jain, occupancy
+from app.words.pages import N_
 from app.work import Work
 
 # A hand-over opens and is accepted in one instant: it does not count as an offer.
@@ -259,7 +261,7 @@ def _worked(
 def _together(found: list[Worked]) -> Worked:
     return Worked(
         NONE,
-        "All counsellors",
+        N_("All counsellors"),
         {state: sum(one.seconds[state] for one in found) for state in SIGNED_IN},
         sum(one.offers for one in found),
         sum(one.answered for one in found),
@@ -286,16 +288,16 @@ def room_table(found: Room) -> tuple[OutTable, Any]:
         OutColumn("counsellor", "text", "our id of the counsellor; `all` for the total"),
         OutColumn("name", "text", "name of the account"),
     ]
-    for name, words in measures.STAFF_MEASURES.items():
+    for name, words in staff_measures.STAFF_MEASURES.items():
         whole = name not in ("occupancy", "utilisation", "rona", "contacts_per_hour", "adherence")
         columns.append(OutColumn(name, "whole" if whole else "number", words))
     notes = [
         f"from {found.window.begins.isoformat()} to {found.window.ends.isoformat()} (exclusive), "
         "in the country's time zone",
         f"as of {found.as_of.isoformat(timespec='seconds')}",
-        f"fairness {found.fairness}: {measures.FAIRNESS_WORDS}",
+        f"fairness {found.fairness}: {staff_measures.FAIRNESS_WORDS}",
         *(
-            f"coverage of {line}: {rounded(share)}; {measures.COVERAGE_WORDS}"
+            f"coverage of {line}: {rounded(share)}; {staff_measures.COVERAGE_WORDS}"
             for line, share in found.coverage.items()
         ),
     ]

@@ -4,7 +4,7 @@ A code means what its own question says. Two questions may use one code for diff
 label is never taken from another question.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import select
 
@@ -13,39 +13,62 @@ from app.definitions.forms import Meaning
 from app.definitions.library import Library
 from app.definitions.trees import Tree, label_in
 from app.staff.models import Staff
+from app.statistics.counting.targets import Targets
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.columns import NONE, NOT_SAID
-from app.statistics.facts.facts import Questions, read_questions
-from app.statistics.measures import MEASURES, OUTCOMES
+from app.statistics.facts.questions import Questions, read_questions
+from app.statistics.measures import MEASURES
+from app.statistics.periods import Window
+from app.statistics.sums import OUTCOMES
+from app.words import yes_no
+from app.words.pages import N_, _, code_words, reader, said, spoken_in
 from app.work import Work
 
 TOTAL, OVERLAP = "total", "counted more than once"
-_YES_NO = {"yes": "Yes", "no": "No", "unknown": "Unknown"}
 _CIRCUMSTANCES = {
-    "staffed": "A counsellor was there",
-    "no_counsellor_on_duty": "No counsellor had signed in",
-    "out_of_hours": "No counsellor was on shift",
+    "staffed": N_("A counsellor was there"),
+    "no_counsellor_on_duty": N_("No counsellor had signed in"),
+    "out_of_hours": N_("No counsellor was on shift"),
 }
-_CLOSED = {"not_closed": "Not closed as non-counselling"}
+_CLOSED = {"not_closed": N_("Not closed as non-counselling")}
 _PURPOSES = {
-    "counselling": "Counselling",
-    "information": "Information",
-    "draft": "Not complete yet",
-    "none": "Non-counselling",
+    "counselling": N_("Counselling"),
+    "information": N_("Information"),
+    "draft": N_("Not complete yet"),
+    "none": N_("Non-counselling"),
 }
 # Dimensions that the contact form asks for without a fact in facts.yaml.
 _MEANS: dict[Dimension, Meaning] = {Dimension.SEX: "child_gender", Dimension.KIND: "kind"}
 
 
-def plain(value: str) -> str:
-    """Return a value in words, if no question gives it a label."""
+def plain(value: str, language: str | None = None) -> str:
+    """Return a value in words, if no question gives it a label; in the reader's language, or in
+    another one."""
     words = {
-        NOT_SAID: "Not recorded",
-        NONE: "Does not apply",
-        TOTAL: "Total",
-        OVERLAP: "Counted more than once",
+        NOT_SAID: N_("Not recorded"),
+        NONE: N_("Does not apply"),
+        TOTAL: N_("Total"),
+        OVERLAP: N_("Counted more than once"),
     }
-    return words.get(value) or value.replace("_", " ")
+    with spoken_in(reader() if language is None else language):
+        return code_words(words.get(value) or value)
+
+
+def days_of(window: Window) -> str:
+    """Return a window for readers: the first day and the last, or the one day."""
+    if window.last == window.begins:
+        return str(window.begins)
+    return _("%(begin)s to %(end)s", begin=window.begins, end=window.last)
+
+
+def target_words(targets: Targets) -> str:
+    """Return service targets for readers, newest last."""
+    return _(", then ").join(_("%(seconds)s seconds", seconds=one.seconds) for one in targets)
+
+
+def _all_said(texts: Mapping[str, str], language: str) -> dict[str, str]:
+    with spoken_in(language):
+        return {code: said(text) for code, text in texts.items()}
 
 
 async def labels_of(
@@ -67,13 +90,13 @@ async def labels_of(
             return _of_tree(library.places, language)
         case Dimension.OUTCOME:
             titles = {code: MEASURES[name].title for code, name in OUTCOMES.items()}
-            return {**titles, "open": "In progress"}
+            return _all_said({**titles, "open": N_("In progress")}, language)
         case Dimension.CIRCUMSTANCE:
-            return _CIRCUMSTANCES
+            return _all_said(_CIRCUMSTANCES, language)
         case Dimension.CLOSED_AS:
-            return _CLOSED
+            return _all_said(_CLOSED, language)
         case Dimension.PURPOSE:
-            return _PURPOSES
+            return _all_said(_PURPOSES, language)
         case _:
             asked = read_questions(work.settings.definitions_dir)
             means = _MEANS.get(dimension) or asked.questions.get(COLUMN[dimension])
@@ -81,7 +104,7 @@ async def labels_of(
 
 
 def _of_tree(tree: Tree, language: str) -> dict[str, str]:
-    return {node.code: label_in(node.label, language) for node, _ in tree.walk()}
+    return {node.code: label_in(node.label, language) for node, _depth in tree.walk()}
 
 
 def _with_group(tree: Tree, language: str) -> dict[str, str]:
@@ -97,10 +120,10 @@ def _with_group(tree: Tree, language: str) -> dict[str, str]:
 def of_question(library: Library, means: Meaning, language: str) -> dict[str, str]:
     """Return the answers to the questions of a meaning; the newest version of a form wins."""
     found: dict[str, str] = {}
-    for _, form in sorted(library.forms.items(), key=lambda one: one[0]):
-        for _, field in form.meaning(means) if form.record == "contact" else ():
+    for _key, form in sorted(library.forms.items(), key=lambda one: one[0]):
+        for _path, field in form.meaning(means) if form.record == "contact" else ():
             if field.type == "yes_no":
-                found |= _YES_NO
+                found |= yes_no(language)
             found |= {o.code: label_in(o.label, language) for o in form.options_of(field)}
     return found
 
@@ -127,7 +150,7 @@ async def labeller(
 
     def label(dimension: str, value: str) -> str:
         if value in ("not_recorded", "does_not_apply"):
-            return plain({"not_recorded": NOT_SAID, "does_not_apply": NONE}[value])
-        return labels.get(dimension, {}).get(value) or plain(value)
+            return plain({"not_recorded": NOT_SAID, "does_not_apply": NONE}[value], language)
+        return labels.get(dimension, {}).get(value) or plain(value, language)
 
     return label

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.statistics.measures import Sums
+from app.statistics.sums import Sums
 
 
 class Line(NamedTuple):

@@ -17,7 +17,7 @@ from pydantic import model_validator
 from app.definitions.datafile import Lines, Part, read_model
 from app.definitions.library import text_of
 from app.definitions.trees import Labels
-from app.statistics.counting.frames import DIMENSIONS, FRAMEWORK, FRAMEWORK_GROUP, Unit
+from app.statistics.counting.conditions import DIMENSIONS, FRAMEWORK, FRAMEWORK_GROUP, Unit
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.facts import COLUMNS
 

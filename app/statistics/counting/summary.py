@@ -16,16 +16,17 @@ from sqlalchemy import select
 
 from app.calls.models import Line
 from app.contacts.records import library_of
-from app.errors import Invalid
+from app.errors import Invalid, Message, why
+from app.jobs.names import Task
 from app.statistics import measures
 from app.statistics.counting.labels import OVERLAP, TOTAL, labels_of, order_of, plain
 from app.statistics.counting.tally import CORE, Group, Key, Records, Tally, nothing
 from app.statistics.counting.targets import Targets, always
 from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
 from app.statistics.facts.days import AT_ONCE, Reading, reading
-from app.statistics.facts.facts import read_questions
+from app.statistics.facts.questions import read_questions
 from app.statistics.facts.recorded import recorded_contacts
-from app.statistics.measures import MEASURES, NAMES, PERCENTILES, SUMS, WAITS
+from app.statistics.measures import MEASURES, NAMES, PERCENTILES
 from app.statistics.periods import BadWindow, Cut, Period, Window, aligned, cut
 from app.statistics.protection.guard import (
     CONTENT_MEASURES,
@@ -35,6 +36,8 @@ from app.statistics.protection.guard import (
     is_content,
     on_grid,
 )
+from app.statistics.sums import SUMS, WAITS
+from app.words.pages import SOURCE
 from app.work import Work
 
 _TWENTY = always(20)
@@ -85,8 +88,10 @@ class Zones:
     def check(self, line: str | None) -> None:
         """Refuse an unknown line. Raises Invalid."""
         if line is not None and line not in self.of_line:
-            known = ", ".join(self.of_line) or "none"
-            raise Invalid(f"There is no line {line[:20]}. Known lines: {known}.")
+            known = list(self.of_line) or Message("none")
+            raise Invalid(
+                "There is no line %(line)s. Known lines: %(known)s.", line=line[:20], known=known
+            )
 
     def widest(self, window: Window, only: Iterable[str] = ()) -> tuple[datetime, datetime]:
         """Return the earliest beginning and the latest end of the window in any zone."""
@@ -117,6 +122,8 @@ class Summary:
     rows: list[Row]
     total: Group
     labels: dict[Dimension, dict[str, str]] = field(default_factory=dict)
+    # Of the labels; files are in English whoever asks for them.
+    language: str = SOURCE
     # The order of the values of a dimension, if they are not sorted by size.
     orders: dict[Dimension, list[str]] = field(default_factory=dict)
     # Contacts in the record itself, if they were counted separately.
@@ -171,7 +178,7 @@ class Summary:
         ]
 
     def label(self, dimension: Dimension, value: str) -> str:
-        return self.labels.get(dimension, {}).get(value) or plain(value)
+        return self.labels.get(dimension, {}).get(value) or plain(value, self.language)
 
 
 def figures(
@@ -206,10 +213,16 @@ async def zones_of(work: Work) -> Zones:
 
 
 async def summarise(
-    work: Work, asked: Asked, *, reconciled: bool = False, exact: bool = False
+    work: Work,
+    asked: Asked,
+    *,
+    reconciled: bool = False,
+    exact: bool = False,
+    language: str = SOURCE,
 ) -> Summary:
     """Count a summary; `reconciled` also counts contacts in the record itself. With `exact`,
-    nothing is rounded: that is for the program itself, and is shown to no reader.
+    nothing is rounded: that is for the program itself, and is shown to no reader. The labels of
+    values are in `language`.
 
     Raises Invalid, NotAllowed for a window that is off the grid.
     """
@@ -227,8 +240,8 @@ async def summarise(
                 look, asked.window, zones.country, zones.of_line, asked.line
             )
     if look.not_kept:
-        work.defer("statistics:keep_days")
-    await label(work, summary, zones)
+        work.defer(Task.KEEP_DAYS)
+    await label(work, summary, zones, language)
     return summary
 
 
@@ -238,7 +251,11 @@ def check(asked: Asked) -> None:
         raise Invalid("Give at most two different dimensions.")
     unknown = [name for name in asked.measures if name not in NAMES]
     if unknown:
-        raise Invalid(f"There is no measure {unknown[0][:40]!r}. Choose from: {', '.join(NAMES)}.")
+        raise Invalid(
+            "There is no measure '%(name)s'. Choose from: %(known)s.",
+            name=unknown[0][:40],
+            known=list(NAMES),
+        )
 
 
 async def let_go(work: Work) -> None:
@@ -253,7 +270,7 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
         cuts = zones.cuts(asked.window, asked.period, asked.line)
         since, until = zones.widest(asked.window, [asked.line] if asked.line else ())
     except BadWindow as error:
-        raise Invalid(str(error)) from None
+        raise Invalid(why(error)) from None
     words = look.words
     tree, places = look.library.categories, look.library.places
     readers = tuple(reader_of(d, words, tree, places, look.asked) for d in asked.by)
@@ -293,7 +310,10 @@ def _finish(
 ) -> Summary:
     found = cells.groups()
     if len(found) > MOST_CELLS:
-        raise Invalid(f"That is more than {MOST_CELLS} rows. Take longer periods or one dimension.")
+        raise Invalid(
+            "That is more than %(most)s rows. Take longer periods or one dimension.",
+            most=MOST_CELLS,
+        )
     sums = totals.groups() if totals is not None else found
     labels = cuts[""].labels
     if asked.period is None:
@@ -359,8 +379,9 @@ def _overlap(total: Group, cells: list[Group]) -> Group | None:
 # -- words -------------------------------------------------------------------------------------
 
 
-async def label(work: Work, summary: Summary, zones: Zones, language: str = "en") -> None:
+async def label(work: Work, summary: Summary, zones: Zones, language: str) -> None:
     """Add the labels and the order of its values to a summary."""
+    summary.language = language
     for dimension in summary.asked.by:
         summary.labels[dimension] = await labels_of(work, dict(zones.names), dimension, language)
         asked = read_questions(work.settings.definitions_dir)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from app.statistics.counting.targets import Targets
 from app.statistics.dimensions import Reader
 from app.statistics.facts.columns import Block, Words
-from app.statistics.measures import OUTCOMES, SUMS
 from app.statistics.periods import Cut
+from app.statistics.sums import OUTCOMES, SUMS
 
 # The columns of facts from which sums are computed.
 CORE = (
@@ -49,6 +49,21 @@ CORE = (
 Key = tuple[int, ...]
 # Each call has one outcome, so all outcomes are counted in one pass.
 _PLACE = {name: n for n, name in enumerate(OUTCOMES.values())}
+# Sums that are a column of facts, of calls alone.
+_OF_CALLS = (
+    "talk",
+    "hold",
+    "wrap_up",
+    "offers",
+    "missed",
+    "declined",
+    "transfers",
+    "inherited",
+    "outside",
+    "returned",
+    "danger",
+)
+_COLUMN = {"wrap_up": "wrap"}
 _SPACE = 2_000_000
 # Waits below _SHORT seconds are counted by the second, if there are at most _FEW groups.
 _SHORT = 512
@@ -143,10 +158,29 @@ class Records:
         known = self._words["outcome"].list
         places = [_PLACE.get(OUTCOMES.get(word, ""), len(OUTCOMES)) for word in known]
         self.outcomes = np.array(places, dtype=np.int64)[self.block.codes["outcome"]]
-        answered = self.outcomes == _PLACE["answered"]
-        left = (self.outcomes == _PLACE["abandoned_in_queue"]) | (
-            self.outcomes == _PLACE["short_abandons"]
-        )
+        answered = self._ended_as("answered")
+        added |= self._waits(answered)
+        rung = n["outbound"]
+        added["outbound"] = rung > 0
+        added["outbound_reached"] = rung == 2
+        added["outbound_talk"] = np.where(rung == 2, n["talk"] + n["hold"], 0)
+        added["outbound_wrap_up"] = np.where(rung == 2, n["wrap"], 0)
+        for name in _OF_CALLS:
+            added[name] = np.where(is_call, n[_COLUMN.get(name, name)], 0)
+        for name in ("talk", "hold", "wrap_up"):
+            added[name] = np.where(answered, added[name], 0)
+        added["number_known"] = n["called_before"] >= 0
+        added["called_before"] = n["called_before"] == 1
+        return added | self._contacts(is_call, answered)
+
+    def _ended_as(self, *sums: str) -> NDArray[np.bool_]:
+        return np.isin(self.outcomes, [_PLACE[name] for name in sums])
+
+    def _waits(self, answered: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Return the sums of the time until an answer, or until the caller gave up."""
+        n = self.block.numbers
+        added: dict[str, NDArray[Any]] = {}
+        left = self._ended_as("abandoned_in_queue", "short_abandons")
         wait = n["wait"]
         waited = wait >= 0
         since = np.array([one.since for one in self._targets])
@@ -155,13 +189,11 @@ class Records:
         in_time = waited & (wait <= seconds[in_force])
         self.answered_wait, self.left_wait = answered & waited, left & waited
         # Calls that left the queue for a message or a call-back.
-        put_off = (self.outcomes == _PLACE["voice_messages"]) | (
-            self.outcomes == _PLACE["callbacks_requested"]
-        )
+        put_off = self._ended_as("voice_messages", "callbacks_requested")
         self.put_off_wait = put_off & waited
         self.second_wait = n["second_longest"] >= 0
         alone = ~self._is("circumstance", "staffed", "-")
-        turned_away = self.outcomes == _PLACE["turned_away"]
+        turned_away = self._ended_as("turned_away")
         added["abandoned_unstaffed"] = left & alone
         added["no_counsellor"] = turned_away & self._is("circumstance", "no_counsellor_on_duty")
         added["out_of_hours"] = turned_away & self._is("circumstance", "out_of_hours")
@@ -170,43 +202,26 @@ class Records:
         added["wait_put_off"] = np.where(self.put_off_wait, wait, 0)
         added["second_waits"] = n["second_waits"]
         added["second_wait"] = n["second_wait"]
-        rung = n["outbound"]
-        added["outbound"] = rung > 0
-        added["outbound_reached"] = rung == 2
-        added["outbound_talk"] = np.where(rung == 2, n["talk"] + n["hold"], 0)
-        added["outbound_wrap_up"] = np.where(rung == 2, n["wrap"], 0)
         added["answered_in_time"] = answered & in_time
         added["abandoned_in_time"] = left & in_time
         added["wait_answered"] = np.where(self.answered_wait, wait, 0)
         added["wait_abandoned"] = np.where(self.left_wait, wait, 0)
-        for name, column in (
-            ("talk", "talk"),
-            ("hold", "hold"),
-            ("wrap_up", "wrap"),
-            ("offers", "offers"),
-            ("missed", "missed"),
-            ("declined", "declined"),
-            ("transfers", "transfers"),
-            ("inherited", "inherited"),
-            ("outside", "outside"),
-            ("returned", "returned"),
-            ("danger", "danger"),
-        ):
-            added[name] = np.where(is_call, n[column], 0)
-        for name in ("talk", "hold", "wrap_up"):
-            added[name] = np.where(answered, added[name], 0)
-        added["number_known"] = n["called_before"] >= 0
-        added["called_before"] = n["called_before"] == 1
+        return added
+
+    def _contacts(
+        self, is_call: NDArray[np.bool_], answered: NDArray[np.bool_]
+    ) -> dict[str, NDArray[Any]]:
+        """Return the sums of contacts, and of the calls that have one."""
         there = ~self._is("contact", "-")
-        added["contacts"] = there
+        added: dict[str, NDArray[Any]] = {"contacts": there}
         added["completed"] = self._is("contact", "complete")
         added["non_counselling"] = there & ~self._is("closed_as", "-", "not_closed")
         added["urgent"] = self._is("urgency", "immediate", "urgent")
         added["call_contacts"] = there & is_call
-        added["callback_contacts"] = there & (rung > 0)
+        added["callback_contacts"] = there & (self.block.numbers["outbound"] > 0)
         added["answered_with_contact"] = there & answered
-        added["message_contacts"] = there & (self.outcomes == _PLACE["voice_messages"])
-        added["open_contacts"] = there & (self.outcomes == _PLACE["not_ended"])
+        added["message_contacts"] = there & self._ended_as("voice_messages")
+        added["open_contacts"] = there & self._ended_as("not_ended")
         keys = np.zeros(len(there)) if self._keys is None else self._keys.astype(np.float64)
         for name in ("contacts", "completed", "non_counselling", "urgent"):
             added[f"key_{name}"] = np.where(added[name] & there, keys, 0)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.statistics import measures
-from app.statistics.counting import promises
+from app.statistics import staff_measures
+from app.statistics.counting import due_callbacks
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.summary import zones_of
 from app.statistics.exports.tables import OutColumn, OutTable, batch_of
@@ -22,13 +22,13 @@ async def room_measures(work: Work, window: Window) -> tuple[OutTable, Any]:
     """Return the figures of the room over a window in the country's zone."""
     found = await room(work, window)
     zones = await zones_of(work)
-    kept = await promises.promises(work, window, zones.country)
-    rows: list[list[Any]] = [["fairness", None, found.fairness, measures.FAIRNESS_WORDS]]
+    kept = await due_callbacks.due_callbacks(work, window, zones.country)
+    rows: list[list[Any]] = [["fairness", None, found.fairness, staff_measures.FAIRNESS_WORDS]]
     rows += [
-        ["coverage", line, round(share, 6), measures.COVERAGE_WORDS]
+        ["coverage", line, round(share, 6), staff_measures.COVERAGE_WORDS]
         for line, share in found.coverage.items()
     ]
-    rows += [[name, None, kept.numbers[name], words] for name, words in promises.WORDS.items()]
+    rows += [[name, None, kept.numbers[name], words] for name, words in due_callbacks.WORDS.items()]
     notes = [
         f"from {window.begins.isoformat()} to {window.ends.isoformat()} (exclusive), in the "
         "country's time zone",

@@ -3,8 +3,8 @@
 from typing import Any
 
 from app.errors import Invalid
-from app.statistics.counting.filling import fill
 from app.statistics.counting.labels import labeller
+from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import CountedShape, shapes_in
 from app.statistics.counting.summary import zones_of
 from app.statistics.exports.tables import OutColumn, OutTable, batch_of
@@ -30,11 +30,11 @@ async def shape_table(
     """Count a shape over any window. Raises Invalid."""
     shapes = shapes_in(work.settings.definitions_dir)
     if name not in shapes:
-        raise Invalid(f"Choose one of the reports: {', '.join(shapes)}.")
+        raise Invalid("Choose one of the reports: %(known)s.", known=list(shapes))
     zones = await zones_of(work)
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
-        counted = await fill(look, zones, shapes[name], window, label, line)
+        counted = await count_shape(look, zones, shapes[name], window, label, line)
     notes = [
         f"from {window.begins.isoformat()} to {window.ends.isoformat()} (exclusive), in each "
         "line's own time zone",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from app.statistics import measures
+from app.statistics import staff_measures
 from app.statistics.counting import reconcile
 from app.statistics.counting.labels import OVERLAP
 from app.statistics.counting.summary import Summary
@@ -324,6 +324,6 @@ def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, str]]:
     found += [("summary", d.value, f"dimension, from the fact {COLUMN[d]}") for d in Dimension]
     for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):
         found += [(file, column.name, column.words) for column in record_columns(parts)]
-    found += [("counsellors", name, words) for name, words in measures.STAFF_MEASURES.items()]
+    found += [("counsellors", name, words) for name, words in staff_measures.STAFF_MEASURES.items()]
     found += [(file, c.name, c.words) for file, columns in more.items() for c in columns]
     return found

@@ -33,8 +33,7 @@ FORMATS = {
 _MOST_ROWS = 1_048_576 - 1
 _FORMULA = re.compile(r"^[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"^[+-]?[0-9]+([.,][0-9]+)?$")
-# Freed memory goes back to the system. One thread is enough: an export runs beside other work.
-pa.set_memory_pool(pa.system_memory_pool())
+# One thread is enough: an export runs beside other work.
 pa.set_cpu_count(1)
 # The size of a piece of a file, in bytes.
 PIECE = 1 << 20
@@ -232,7 +231,15 @@ class ParquetWriter:
                 "reconciliation": "\n".join(f"{r.words}: {r.number}" for r in table.reconciliation),
             }
         )
-        self._writer = pq.ParquetWriter(self._buffer, schema, compression="zstd")
+        # A table of distinct values helps words and counts; ids and instants hardly ever repeat.
+        repeated = [
+            f"{c.name}.list.element" if c.kind == "texts" else c.name
+            for c in table.columns
+            if c.kind not in ("id", "instant", "wall", "counts")
+        ]
+        self._writer = pq.ParquetWriter(
+            self._buffer, schema, compression="zstd", use_dictionary=repeated
+        )
         self._schema = schema
         self._held: list[pa.RecordBatch] = []
         self._rows = 0
@@ -304,7 +311,8 @@ class XlsxWriter:
         if self._row + batch.num_rows > _MOST_ROWS + 1:
             self._book.close()
             raise Invalid(
-                f"An XLSX sheet holds {_MOST_ROWS} rows. Choose a shorter window, CSV or Parquet."
+                "An XLSX sheet holds %(most)s rows. Choose a shorter window, CSV or Parquet.",
+                most=_MOST_ROWS,
             )
         columns = [array.to_pylist() for array in batch.columns]
         kinds = [column.kind for column in self._table.columns]

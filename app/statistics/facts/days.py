@@ -21,8 +21,9 @@ from app.contacts.records import library_of
 from app.definitions.library import Library
 from app.errors import TooMany
 from app.statistics.facts.columns import Block, Packed, Words, unpack
-from app.statistics.facts.facts import Questions, day_bounds, facts_of, read_questions, version_of
+from app.statistics.facts.facts import day_bounds, facts_of
 from app.statistics.facts.presence_time import time_columns
+from app.statistics.facts.questions import Questions, read_questions, version_of
 from app.statistics.protection.guard import Rounding, rounding_of
 from app.work import Ground
 

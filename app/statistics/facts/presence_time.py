@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from app.statistics.facts.columns import Packed, pack
-from app.statistics.measures import SIGNED_IN
+from app.statistics.staff_measures import SIGNED_IN
 
 QUARTER = 900
 # The states in which a counsellor is there for callers.
@@ -20,13 +20,13 @@ SERVING = frozenset({"available", "offered", "on_call", "wrap_up"})
 # Helping in a talk is work: the presence says break, so that no call is offered meanwhile.
 _CHANGES = """
 SELECT p.counsellor_id, extract(epoch FROM p.at) AS at,
-  CASE WHEN p.after = 'break' AND p.cause = 'helps in a talk' THEN 'on_call' ELSE p.after END
+  CASE WHEN p.after = 'break' AND p.cause = 'helps' THEN 'on_call' ELSE p.after END
 FROM presence_changes p WHERE p.at >= %(since)s AND p.at < %(until)s
 ORDER BY p.counsellor_id, p.id
 """
 # The state of each counsellor when the day began.
 _BEFORE = """
-SELECT s.id, (SELECT CASE WHEN p.after = 'break' AND p.cause = 'helps in a talk'
+SELECT s.id, (SELECT CASE WHEN p.after = 'break' AND p.cause = 'helps'
   THEN 'on_call' ELSE p.after END FROM presence_changes p
   WHERE p.counsellor_id = s.id AND p.at < %(since)s ORDER BY p.at DESC, p.id DESC LIMIT 1)
 FROM staff s

@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.calls.hours import is_holiday
-from app.errors import Invalid
+from app.errors import Invalid, Message
 from app.referrals.library import protocols_of
 from app.routing.rota import roster
 from app.routing.rota.on_duty import stretches
@@ -25,7 +25,7 @@ from app.routing.rota.shifts import Duty, Layer
 from app.staff.models import Staff
 from app.statistics.counting.summary import zones_of
 from app.statistics.facts.days import reading
-from app.statistics.facts.facts import Planning
+from app.statistics.facts.questions import Planning
 from app.statistics.periods import day_begins
 from app.statistics.planning.erlang import Forecast, erlang_a, needed, with_shrinkage
 from app.work import Work
@@ -70,20 +70,34 @@ class Plan:
     more: int
     target: int
     planning: Planning
-    words: tuple[str, ...]
+    words: tuple[Message, ...]
 
 
-def words_of(planning: Planning, target: int) -> tuple[str, ...]:
+def words_of(planning: Planning, target: int) -> tuple[Message, ...]:
     """Return what the numbers mean, in words."""
     return (
-        f"calls: those expected to enter the queue: the mean of the same half hour of the weekday "
-        f"in the last {WEEKS} weeks; on a public holiday, the mean of the last year's holidays",
-        f"needed: the fewest counsellors with whom {planning.target_share:.0%} of callers are "
-        f"answered within {target} s, by Erlang A with a patience of "
-        f"{planning.patience_seconds} s; at least {planning.at_least}",
-        f"to roster: needed ÷ (1 − shrinkage of {planning.shrinkage:.0%}), rounded up",
-        "by Erlang C: the same if no caller ever gave up",
-        "expected: what callers experience with the rostered counsellors, less the shrinkage",
+        Message(
+            "calls: those expected to enter the queue: the mean of the same half hour of the "
+            "weekday in the last %(weeks)s weeks; on a public holiday, the mean of the last year's "
+            "holidays",
+            weeks=WEEKS,
+        ),
+        Message(
+            "needed: the fewest counsellors with whom %(share)s of callers are answered within "
+            "%(target)s s, by Erlang A with a patience of %(patience)s s; at least %(least)s",
+            share=f"{planning.target_share:.0%}",
+            target=target,
+            patience=planning.patience_seconds,
+            least=planning.at_least,
+        ),
+        Message(
+            "to roster: needed ÷ (1 − shrinkage of %(shrinkage)s), rounded up",
+            shrinkage=f"{planning.shrinkage:.0%}",
+        ),
+        Message("by Erlang C: the same if no caller ever gave up"),
+        Message(
+            "expected: what callers experience with the rostered counsellors, less the shrinkage"
+        ),
     )
 
 
@@ -93,7 +107,10 @@ async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int 
     Raises Invalid.
     """
     if abs(more) > _MOST_MORE:
-        raise Invalid(f"Give at most {_MOST_MORE} counsellors more or fewer than rostered.")
+        raise Invalid(
+            "Give at most %(most)s counsellors more or fewer than rostered.",
+            most=_MOST_MORE,
+        )
     zones = await zones_of(work)
     zones.check(line)
     zone = zones.of_line[line] if line else zones.country
@@ -259,7 +276,7 @@ def as_json(found: Plan) -> dict[str, Any]:
         "line": found.line,
         "more": found.more,
         "target_seconds": found.target,
-        "definitions": list(found.words),
+        "definitions": [str(words) for words in found.words],
         "half_hours": [
             {
                 "begins_at": slot.begins,

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import TooMany
 from app.statistics.dimensions import Dimension
-from app.statistics.exports.making import Wanted
+from app.statistics.exports.exporting import Wanted
 from app.statistics.models import AskedTable
 from app.statistics.protection.guard import is_content
 from app.work import Work
@@ -61,8 +61,9 @@ async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
     times = (await work.session.execute(counted)).scalar_one()
     if times > TIMES:
         raise TooMany(
-            f"This token has requested this table {TIMES} times today. Keep the result, and "
-            "request it again tomorrow."
+            "This token has requested this table %(times)s times today. Keep the result, "
+            "and request it again tomorrow.",
+            times=TIMES,
         )
     if times > 1:
         return
@@ -70,7 +71,8 @@ async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
     number = select(func.count()).where(mine, AskedTable.day == today)
     if (await work.session.scalar(number) or 0) > TABLES:
         raise TooMany(
-            f"This token has requested {TABLES} tables about contacts today. Request the rest "
-            "tomorrow, or request a report, which counts as one table."
+            "This token has requested %(tables)s tables about contacts today. Request the "
+            "rest tomorrow, or request a report, which counts as one table.",
+            tables=TABLES,
         )
     await work.session.execute(delete(AskedTable).where(mine, AskedTable.day < today))

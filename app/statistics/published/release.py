@@ -17,10 +17,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Code, Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
-from app.statistics.counting.filling import fill
+from app.staff.log_kinds import AuditLog
 from app.statistics.counting.labels import labeller
+from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import CountedTable, Shape
 from app.statistics.counting.summary import zones_of
 from app.statistics.exports.writers import safe
@@ -85,7 +86,11 @@ def read_public_period(text: str, kind: str) -> Window:
     except ValueError:
         pass
     example = {"year": "2026", "quarter": "2026-Q1", "month": "2026-03"}[kind]
-    raise Invalid(f"Figures are published by {kind}. Write the period like {example}.")
+    raise Invalid(
+        "Figures are published by %(kind)s. Write the period like %(example)s.",
+        kind=Code(kind),
+        example=example,
+    )
 
 
 async def publish(work: Work, period: str) -> PublicRelease:
@@ -100,16 +105,18 @@ async def publish(work: Work, period: str) -> PublicRelease:
     )
     if (other := await work.session.scalar(overlapping)) is not None:
         raise Conflict(
-            f"This period overlaps with {other}, which is already published. The difference would "
-            "show single contacts."
+            "This period overlaps with %(other)s, which is already published. The "
+            "difference would show single contacts.",
+            other=other,
         )
     zones = await zones_of(work)
     # The period must be over on every line, and so must the talks that began in it.
     if zones.widest(window)[1] + REST > work.now:
         raise Invalid("This period is not over yet. Publish it afterwards.")
+    # What is published is for everybody, and in English whoever publishes it.
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
-        counted = await fill(look, zones, SHAPE, window, label)
+        counted = await count_shape(look, zones, SHAPE, window, label)
     if not any(table.total[-1] for table in counted.tables):
         raise Invalid("There is nothing in that period to publish.")
     found = PublicRelease(
@@ -122,7 +129,7 @@ async def publish(work: Work, period: str) -> PublicRelease:
     )
     work.session.add(found)
     await work.session.flush()
-    write_entry(work, "figures published", f"public:{period}")
+    write_entry(work, AuditLog.FIGURES_PUBLISHED, f"public:{period}")
     return found
 
 

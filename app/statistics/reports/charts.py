@@ -6,7 +6,7 @@ Colours run from light to dark, so that a chart reads the same in grey; the tabl
 from dataclasses import dataclass
 from typing import Any
 
-from app.statistics.periods import WEEKDAYS
+from app.words.pages import _
 
 # A version bundled with the library; pinned, so that an update of the library changes no chart.
 _VERSION = "5.21"
@@ -40,11 +40,14 @@ class Chart:
         return drawn
 
 
-def heat_map(counts: dict[str, int], words: str) -> Chart:
-    """Return a chart of calls by weekday and hour; keys are like `Monday 08`."""
+def heat_map(counts: dict[str, int], days: dict[str, str], words: str) -> Chart:
+    """Return a chart of calls by weekday and hour; keys are like `Monday 08`.
+
+    `days` are the names of the days as the reader knows them.
+    """
     values = [
-        {"day": day, "hour": f"{hour:02d}", "calls": counts.get(f"{day} {hour:02d}", 0)}
-        for day in WEEKDAYS
+        {"day": name, "hour": f"{hour:02d}", "calls": counts.get(f"{day} {hour:02d}", 0)}
+        for day, name in days.items()
         for hour in range(24)
     ]
     return Chart(
@@ -58,14 +61,19 @@ def heat_map(counts: dict[str, int], words: str) -> Chart:
                 "x": {
                     "field": "hour",
                     "type": "ordinal",
-                    "title": "hour",
+                    "title": _("hour"),
                     "axis": {"labelAngle": 0},
                 },
-                "y": {"field": "day", "type": "ordinal", "title": None, "sort": list(WEEKDAYS)},
+                "y": {
+                    "field": "day",
+                    "type": "ordinal",
+                    "title": None,
+                    "sort": list(days.values()),
+                },
                 "color": {
                     "field": "calls",
                     "type": "quantitative",
-                    "title": "calls",
+                    "title": _("calls"),
                     "scale": {"range": ["#ffffff", "#08306b"], "domainMin": 0, "nice": True},
                 },
             },

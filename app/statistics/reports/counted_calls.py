@@ -3,9 +3,10 @@
 from typing import Any
 
 from app.staff.audit import write_entry
-from app.statistics.exports.making import Wanted, made
-from app.statistics.measures import OUTCOMES
+from app.staff.log_kinds import AuditLog
+from app.statistics.exports.exporting import Wanted, made
 from app.statistics.periods import Window
+from app.statistics.sums import OUTCOMES
 from app.work import Work
 
 # Rows on one page; the exported file has all of them.
@@ -44,7 +45,7 @@ async def counted_calls(
             del found[MOST:]
     write_entry(
         work,
-        "calls of a figure listed",
+        AuditLog.CALLS_OF_FIGURE_LISTED,
         f"calls:{window.words}",
         outcomes=list(outcomes),
         number=number,

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from app.paper import print_page
+from app.statistics.counting.labels import days_of
 from app.statistics.reports.reports import Report
 from app.statistics.reports.sections import Section
+from app.words.pages import _, reader
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
 # Centimetres on paper for each pixel of a chart.
@@ -19,8 +21,10 @@ async def print_report(report: Report) -> bytes:
     """Return the report as a PDF."""
     data = {
         "title": report.title,
-        "window": report.window.days,
-        "as_of": f"as of {report.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "language": reader(),
+        "window": days_of(report.window),
+        "as_of": _("as of %(at)s UTC", at=f"{report.as_of.astimezone(UTC):%Y-%m-%d %H:%M}"),
+        "meanings": _("What the numbers mean"),
         "notes": report.notes,
         "sections": [_section(section) for section in report.sections],
         "definitions": report.definitions,

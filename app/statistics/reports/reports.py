@@ -4,7 +4,7 @@ Each figure is shown with its definition, each chart with its table, and the rep
 was counted. A shape that a country adds as a file is a report like the others.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,19 +12,18 @@ from typing import Any
 from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.referrals import accountability
-from app.statistics import measures
-from app.statistics.counting import promises, referral_figures
+from app.statistics import measures, staff_measures
+from app.statistics.counting import due_callbacks, referral_figures
 from app.statistics.counting.counsellors import room
-from app.statistics.counting.filling import fill
 from app.statistics.counting.kept_targets import targets_of
-from app.statistics.counting.labels import TOTAL, labeller
+from app.statistics.counting.labels import TOTAL, days_of, labeller, target_words
 from app.statistics.counting.practice import practice_calls
+from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.statistics.counting.summary import Asked, Summary, summarise, today, zones_of
-from app.statistics.counting.targets import in_words
 from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import reading
-from app.statistics.facts.facts import read_questions
+from app.statistics.facts.questions import read_questions
 from app.statistics.measures import MEASURES, definition
 from app.statistics.periods import (
     BadWindow,
@@ -36,9 +35,10 @@ from app.statistics.periods import (
 )
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import BASE, on_grid
-from app.statistics.reports import charts
+from app.statistics.reports import charts, shape_sections
 from app.statistics.reports import sections as part
 from app.statistics.reports.sections import Grid, Section, duration
+from app.words.pages import N_, _, code_words, reader, said
 from app.work import Work
 
 
@@ -70,14 +70,14 @@ class Kind:
 def kinds(work: Work) -> dict[str, Kind]:
     """Return all reports: the built-in ones and those of the shape files."""
     found = {
-        "daily": Kind("daily", "Daily room report", Period.DAY, _daily, staff=True),
-        "monthly": Kind("monthly", "Monthly report", Period.MONTH, _monthly),
-        "agencies": Kind("agencies", "How agencies reply", Period.MONTH, _agencies),
+        "daily": Kind("daily", _("Daily room report"), Period.DAY, _daily, staff=True),
+        "monthly": Kind("monthly", _("Monthly report"), Period.MONTH, _monthly),
+        "agencies": Kind("agencies", _("How agencies reply"), Period.MONTH, _agencies),
     }
     for shape in shapes_in(work.settings.definitions_dir).values():
         found[shape.report] = Kind(
             shape.report,
-            label_in(shape.title, "en"),
+            label_in(shape.title, reader()),
             Period(shape.period),
             _of_shape(shape),
             staff="counsellor" in shape.dimensions(),
@@ -108,23 +108,34 @@ def window_of(work: Work, kind: Kind, day: str | None) -> Window:
 async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
     targets = await targets_of(work)
     found = [
-        f"{window.days}, in each line's own time zone; as of "
-        f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC. Later entries change these "
-        "numbers; practice lines are not counted.",
-        f"Answered in time: within {in_words(targets)}; short abandon: "
-        f"sooner than {work.settings.short_abandon_seconds} seconds.",
+        _(
+            "%(days)s, in each line's own time zone; as of %(at)s UTC. Later entries change these "
+            "numbers; practice lines are not counted.",
+            days=days_of(window),
+            at=f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M}",
+        ),
+        _(
+            "Answered in time: within %(targets)s; short abandon: sooner than %(short)s seconds.",
+            targets=target_words(targets),
+            short=work.settings.short_abandon_seconds,
+        ),
     ]
     if line:
-        return [*found, f"Line {line} only."]
+        return [*found, _("Line %(line)s only.", line=line)]
     if not await _in_one_zone(work):
         found.append(
-            "The lines are in several time zones. Choose one line to see its hours in a chart."
+            _("The lines are in several time zones. Choose one line to see its hours in a chart.")
         )
     return found
 
 
 def _defined(names: Any) -> list[tuple[str, str]]:
-    return [(definition(name).title, definition(name).words) for name in names]
+    return [(part.title_of(name), said(definition(name).words)) for name in names]
+
+
+def _said(definitions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return names and definitions in the reader's language."""
+    return [(code_words(name), said(words)) for name, words in definitions]
 
 
 async def _summary(
@@ -132,7 +143,7 @@ async def _summary(
 ) -> Summary:
     """Count a window, with the targets that were in force."""
     asked = Asked(window, line=line, targets=await targets_of(work), **more)
-    return await summarise(work, asked, reconciled=reconciled)
+    return await summarise(work, asked, reconciled=reconciled, language=reader())
 
 
 # -- built-in reports --------------------------------------------------------------------------
@@ -143,56 +154,56 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
     outcomes = await _summary(work, window, line, by=(Dimension.OUTCOME,))
     totals = [row for row in hours.rows if row.kind == TOTAL]
     drawn = [
-        (row.period[11:13], float(hours.figures(row)[name] or 0), part)
-        for name, part in (("answered", "answered"), ("abandoned", "abandoned"))
+        (row.period[11:13], float(hours.figures(row)[name] or 0), part.title_of(name).lower())
+        for name in ("answered", "abandoned")
         for row in totals
     ]
     # Hours of two zones are not the same hours, so they cannot share an axis.
     one_zone = line is not None or await _in_one_zone(work)
-    words = "Answered and abandoned calls by hour."
-    chart = charts.columns(drawn, "calls", "", words) if one_zone else None
+    words = _("Answered and abandoned calls by hour.")
+    chart = charts.columns(drawn, _("calls"), "", words) if one_zone else None
     found = await room(work, window)
-    all_lines = " (all lines)" if line else ""
+    all_lines = f" ({_('all lines')})" if line else ""
     sections = [
         *await _opening(work, window, line, Period.DAY),
         part.key_section(hours, None),
-        part.by_period(hours, part.BY_HOUR, "By hour", chart),
-        part.by_dimension(outcomes, "By outcome", ("calls",)),
+        part.by_period(hours, part.BY_HOUR, _("By hour"), chart),
+        part.by_dimension(outcomes, _("By outcome"), ("calls",)),
         part.by_dimension(
             await _summary(work, window, line, by=(Dimension.ENDED_BY,)),
-            "By who ended the call",
+            _("By who ended the call"),
             ("calls",),
         ),
         part.named(part.room_section(found), all_lines),
-        part.named(await part.promise_section(work, window), all_lines),
+        part.named(await part.due_callback_section(work, window), all_lines),
         part.reconciled(hours),
     ]
     more = [
-        *measures.STAFF_MEASURES.items(),
-        ("fairness", measures.FAIRNESS_WORDS),
-        ("coverage", measures.COVERAGE_WORDS),
-        *promises.WORDS.items(),
+        *staff_measures.STAFF_MEASURES.items(),
+        ("fairness", staff_measures.FAIRNESS_WORDS),
+        ("coverage", staff_measures.COVERAGE_WORDS),
+        *due_callbacks.WORDS.items(),
     ]
     notes = await _notes(work, window, line)
-    notes.append("Referrals are counted by whole months: see the monthly report.")
+    notes.append(_("Referrals are counted by whole months: see the monthly report."))
     return Report(
         "daily",
-        "Daily room report",
+        _("Daily room report"),
         window,
         work.now,
         notes,
         sections,
-        [*_defined(part.KEY_FIGURES), *more],
+        [*_defined(part.KEY_FIGURES), *_said(more)],
     )
 
 
 # Further tables of contacts.
 _MORE = (
-    (Dimension.RELATIONSHIP, "relationship of the caller to the child"),
-    (Dimension.ROLE, "profession of the professional who reports"),
-    (Dimension.DISABILITY, "disability of the children"),
-    (Dimension.LIVING, "living situation of the children"),
-    (Dimension.URGENCY, "urgency"),
+    (Dimension.RELATIONSHIP, N_("Contacts by relationship of the caller to the child")),
+    (Dimension.ROLE, N_("Contacts by profession of the professional who reports")),
+    (Dimension.DISABILITY, N_("Contacts by disability of the children")),
+    (Dimension.LIVING, N_("Contacts by living situation of the children")),
+    (Dimension.URGENCY, N_("Contacts by urgency")),
 )
 
 
@@ -200,75 +211,81 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     days = await _summary(work, window, line, period=Period.DAY, reconciled=True)
     before = await _summary(work, _before(window), line)
     heat = await _summary(work, window, line, period=Period.WEEKDAY_HOUR)
-
-    async def by(dimension: Dimension) -> Summary:
-        return await _summary(work, window, line, by=(dimension,))
-
     points = [
         (r.period[5:], days.figures(r)["service_level"]) for r in days.rows if r.kind == TOTAL
     ]
     level = charts.line(
         points,
-        "service level",
-        "Service level by day; the dashed line is the target.",
+        part.title_of("service_level").lower(),
+        _("Service level by day; the dashed line is the target."),
         share=True,
         target=read_questions(work.settings.definitions_dir).planning.target_share,
     )
-    contact = ("contacts", "contacts_completed", "urgent_contacts")
-
-    async def told() -> list[Section]:
-        """Return what was said in contacts, once the month is over."""
-        return [
-            part.by_dimension(await by(Dimension.KIND), "Contacts by who made contact", contact),
-            part.by_dimension(
-                await by(Dimension.CATEGORY),
-                "Contacts by topic",
-                contact,
-                drawn="contacts",
-                words="a contact may have several topics",
-            ),
-            part.by_dimension(
-                await by(Dimension.AGE_BAND),
-                "Contacts by age of the children",
-                contact,
-                words="a contact may be about several children",
-            ),
-            part.by_dimension(
-                await by(Dimension.SEX), "Contacts by gender of the children", contact
-            ),
-            part.by_dimension(await by(Dimension.PLACE), "Contacts by place", contact),
-            *[
-                part.by_dimension(await by(dimension), f"Contacts by {words}", contact)
-                for dimension, words in _MORE
-            ],
-        ]
-
-    all_lines = " (all lines)" if line else ""
+    all_lines = f" ({_('all lines')})" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
         *await _trends(work, window, line),
         part.key_section(await _summary(work, window, line), before),
-        part.by_period(days, part.BY_HOUR, "By day", level),
+        part.by_period(days, part.BY_HOUR, _("By day"), level),
         *([part.heat(heat)] if line is not None or await _in_one_zone(work) else []),
         part.waits(days),
         part.by_dimension(
-            await by(Dimension.OUTCOME), "Calls by outcome", ("calls",), drawn="calls"
+            await _summary(work, window, line, by=(Dimension.OUTCOME,)),
+            _("Calls by outcome"),
+            ("calls",),
+            drawn="calls",
         ),
-        part.by_dimension(await by(Dimension.CHANNEL), "Contacts by channel", contact),
-        *(await told() if on_grid(window, None, work.now) else []),
-        part.named(await part.promise_section(work, window), all_lines),
+        part.by_dimension(
+            await _summary(work, window, line, by=(Dimension.CHANNEL,)),
+            _("Contacts by channel"),
+            _OF_CONTACTS,
+        ),
+        *(await _told(work, window, line) if on_grid(window, None, work.now) else []),
+        part.named(await part.due_callback_section(work, window), all_lines),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
         part.reconciled(days),
     ]
     return Report(
         "monthly",
-        "Monthly report",
+        _("Monthly report"),
         window,
         work.now,
         await _notes(work, window, line),
         sections,
-        [*_defined(part.KEY_FIGURES), *referral_figures.WORDS.items(), *promises.WORDS.items()],
+        [
+            *_defined(part.KEY_FIGURES),
+            *_said([*referral_figures.WORDS.items(), *due_callbacks.WORDS.items()]),
+        ],
     )
+
+
+_OF_CONTACTS = ("contacts", "contacts_completed", "urgent_contacts")
+
+
+async def _told(work: Work, window: Window, line: str | None) -> list[Section]:
+    """Return what was said in contacts; it is shown once the month is over."""
+
+    async def by(dimension: Dimension, title: str, **options: str) -> Section:
+        counted = await _summary(work, window, line, by=(dimension,))
+        return part.by_dimension(counted, title, _OF_CONTACTS, **options)
+
+    return [
+        await by(Dimension.KIND, _("Contacts by who made contact")),
+        await by(
+            Dimension.CATEGORY,
+            _("Contacts by topic"),
+            drawn="contacts",
+            words=_("a contact may have several topics"),
+        ),
+        await by(
+            Dimension.AGE_BAND,
+            _("Contacts by age of the children"),
+            words=_("a contact may be about several children"),
+        ),
+        await by(Dimension.SEX, _("Contacts by gender of the children")),
+        await by(Dimension.PLACE, _("Contacts by place")),
+        *[await by(dimension, said(title)) for dimension, title in _MORE],
+    ]
 
 
 async def _opening(work: Work, window: Window, line: str | None, period: Period) -> list[Section]:
@@ -296,8 +313,13 @@ async def _trends(work: Work, window: Window, line: str | None) -> list[Section]
     month = last.year * 12 + last.month - 1 - _MONTHS
     found = []
     for period, begins, stop, title in (
-        (Period.MONTH, date(month // 12, month % 12 + 1, 1), ends, "Trend by month"),
-        (Period.YEAR, date(last.year - _YEARS, 1, 1), date(last.year + 1, 1, 1), "Trend by year"),
+        (Period.MONTH, date(month // 12, month % 12 + 1, 1), ends, _("Trend by month")),
+        (
+            Period.YEAR,
+            date(last.year - _YEARS, 1, 1),
+            date(last.year + 1, 1, 1),
+            _("Trend by year"),
+        ),
     ):
         names = (*part.HEADLINES, "abandoned", "turned_away")
         summary = await _summary(work, Window(begins, stop), line, period=period, measures=names)
@@ -332,21 +354,21 @@ def _before(window: Window) -> Window:
     return Window(window.begins - (window.ends - window.begins), window.begins)
 
 
-_ROUNDED = (
-    f"Referrals are counted once their month is over, and rounded to multiples of {BASE}; times "
-    f"are shown only for {2 * BASE} or more."
+_ROUNDED = N_(
+    "Referrals are counted once their month is over, and rounded to multiples of %(base)s; times "
+    "are shown only for %(least)s or more."
 )
 
 
 async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     found: list[accountability.Row] = []
     if on_grid(window, None, work.now):
-        _, found = await guarded_referrals.by_agency(work, window)
-    columns = ["", "sector", *(name.replace("_", " ") for name in accountability.DEFINITIONS)]
+        _heading, found = await guarded_referrals.by_agency(work, window)
+    columns = ["", _("sector"), *(code_words(name) for name in accountability.DEFINITIONS)]
     rows = [
         [
-            row.name,
-            row.sector.replace("_", " "),
+            row.name if row.agency != "all" else said(row.name),
+            code_words(row.sector),
             *(
                 duration(value) if "seconds" in name else str(value if value is not None else "–")
                 for name, value in row.values.items()
@@ -356,29 +378,32 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     ]
     why = [
         [
-            row.name,
+            row.name if row.agency != "all" else said(row.name),
             *(
-                ", ".join(f"{w.replace('_', ' ')} {n}" for w, n in words.items()) or "–"
+                ", ".join(f"{code_words(w)} {n}" for w, n in words.items()) or "–"
                 for words in (row.rejections, row.outcomes)
             ),
         ]
         for row in found
     ]
-    all_lines = " (all lines)" if line else ""
+    all_lines = f" ({_('all lines')})" if line else ""
     sections = [
         *await _opening(work, window, line, Period.MONTH),
-        Section("How agencies reply", grid=Grid(columns, rows)),
-        Section("Reasons for rejection, outcomes", grid=Grid(["", "rejections", "outcomes"], why)),
+        Section(_("How agencies reply"), grid=Grid(columns, rows)),
+        Section(
+            _("Reasons for rejection, outcomes"),
+            grid=Grid(["", _("rejections"), _("outcomes")], why),
+        ),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
     ]
     return Report(
         "agencies",
-        "How agencies reply",
+        _("How agencies reply"),
         window,
         work.now,
-        [*await _notes(work, window, None), _ROUNDED],
+        [*await _notes(work, window, None), _(_ROUNDED, base=BASE, least=2 * BASE)],
         sections,
-        [*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()],
+        _said([*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()]),
     )
 
 
@@ -388,36 +413,41 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
 def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Report]]:
     async def make(work: Work, window: Window, line: str | None) -> Report:
         zones = await zones_of(work)
-        label = await labeller(work, dict(zones.names))
+        label = await labeller(work, dict(zones.names), reader())
         async with reading(work.ground, work.now) as look:
-            counted = await fill(look, zones, shape, window, label, line)
+            counted = await count_shape(look, zones, shape, window, label, line, reader())
         sections = [
             *await _opening(work, window, line, Period(shape.period)),
             *(await _trends(work, window, line) if shape.period not in ("day", "week") else []),
-            *(part.shape_section(table) for table in counted.tables),
+            *(shape_sections.shape_section(table) for table in counted.tables),
         ]
         if counted.coverage is not None:
-            sections.append(part.coverage_section(counted.coverage, label))
+            sections.append(shape_sections.coverage_section(counted.coverage, label))
         if counted.checks:
             rows = [
                 [
                     one.words,
                     *one.numbers,
-                    "holds" if one.holds else "DOES NOT HOLD",
+                    _("holds") if one.holds else _("DOES NOT HOLD"),
                 ]
                 for one in counted.checks
             ]
             sections.append(
-                Section("Sums that have to hold", grid=Grid(["", "whole", "parts", ""], rows))
+                Section(
+                    _("Sums that have to hold"), grid=Grid(["", _("whole"), _("parts"), ""], rows)
+                )
             )
-        notes = [*(await _notes(work, window, line)), f"Source of the form: {shape.source}."]
+        notes = [
+            *(await _notes(work, window, line)),
+            _("Source of the form: %(source)s.", source=shape.source),
+        ]
         if not on_grid(window, None, work.now):
-            notes.append("What was said is counted up to the last whole month.")
+            notes.append(_("What was said is counted up to the last whole month."))
         words = [
             ("calls", MEASURES["calls"].words),
             ("contacts", MEASURES["contacts"].words),
-            ("children", "children described in these contacts, each child separately"),
+            ("children", N_("children described in these contacts, each child separately")),
         ]
-        return Report(shape.report, counted.title, window, work.now, notes, sections, words)
+        return Report(shape.report, counted.title, window, work.now, notes, sections, _said(words))
 
     return make

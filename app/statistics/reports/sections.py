@@ -1,22 +1,22 @@
 """Sections of reports: a title, a table, and in some a chart beside it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.statistics.counting import promises
+from app.statistics.counting import due_callbacks
 from app.statistics.counting.counsellors import Room
 from app.statistics.counting.labels import OVERLAP, TOTAL, plain
 from app.statistics.counting.reconcile import reconcile
-from app.statistics.counting.shapes import CountedTable
 from app.statistics.counting.summary import Row, Summary, zones_of
 from app.statistics.dimensions import Dimension
-from app.statistics.measures import IDENTITY, MEASURES, NAMES, OUTCOMES, definition
-from app.statistics.periods import Window
+from app.statistics.measures import IDENTITY, MEASURES, NAMES, definition
+from app.statistics.periods import WEEKDAYS, Window
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import on_grid
 from app.statistics.reports import charts
 from app.statistics.reports.charts import Chart
+from app.statistics.sums import OUTCOMES
+from app.words.pages import N_, _, number_words, said, share_words, weekday_name
 from app.work import Work
 
 # Key figures of the monthly and the daily report, in their order.
@@ -81,6 +81,36 @@ _OPENS: dict[str, tuple[str, ...]] = {
     "abandonment": ("abandoned_in_greeting", "short_abandons", "abandoned_in_queue"),
 }
 _MOST_BARS = 16
+# Headings of the tables of referrals and of counsellors, in their order.
+REFERRAL_COLUMNS = (
+    N_("opened"),
+    N_("acknowledged"),
+    N_("to acknowledge: median"),
+    N_("9 in 10"),
+    N_("to see the child: median"),
+    N_("9 in 10"),
+    N_("breaches"),
+    N_("completed"),
+    N_("risk of separation"),
+    N_("prevented"),
+    N_("separated"),
+)
+ROOM_COLUMNS = (
+    N_("signed in"),
+    N_("available"),
+    N_("handling"),
+    N_("occupancy"),
+    N_("utilisation"),
+    N_("offers"),
+    N_("answered"),
+    N_("missed"),
+    N_("declined"),
+    N_("RONA"),
+    N_("contacts"),
+    N_("contacts an hour"),
+    N_("on the rota"),
+    N_("adherence"),
+)
 
 
 @dataclass(frozen=True)
@@ -108,13 +138,18 @@ def named(section: Section, more: str) -> Section:
     return replace(section, title=section.title + more)
 
 
+def title_of(name: str) -> str:
+    """Return the title of a measure in the reader's language."""
+    return said(definition(name).title)
+
+
 def show(name: str, value: float | int | None) -> str:
     """Return a figure as people read it."""
     if value is None:
         return "–"
     unit = definition(name).unit if name in NAMES else "calls"
     if unit == "share":
-        return f"{value:.1%}"
+        return share_words(value)
     if unit == "seconds":
         return duration(value)
     return f"{int(value):,}".replace(",", "\u202f")
@@ -124,12 +159,13 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 120:
-        return (
-            f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
-        )
+        whole = seconds >= 10 or seconds == int(seconds)
+        return _("%(seconds)s s", seconds=number_words(seconds, "0" if whole else "0.0"))
     if seconds < 7200:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"
+        return _("%(seconds)s min", seconds=number_words(seconds / 60, "0.0"))
+    if seconds < 172_800:
+        return _("%(seconds)s h", seconds=number_words(seconds / 3600, "0.0"))
+    return _("%(days)s d", days=number_words(seconds / 86_400, "0.0"))
 
 
 def with_base(name: str, summary: Summary) -> str:
@@ -139,7 +175,9 @@ def with_base(name: str, summary: Summary) -> str:
     if counts is None or value is None:
         return show(name, value)
     above, below = counts(summary.total.sums)
-    return f"{show(name, value)} ({above} of {below})"
+    return _(
+        "%(share)s (%(above)s of %(below)s)", share=show(name, value), above=above, below=below
+    )
 
 
 def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
@@ -149,7 +187,7 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
         values = [one.figure(name) for one in (now, before, year)]
         rows.append(
             [
-                definition(name).title,
+                title_of(name),
                 with_base(name, now),
                 change(name, values[0], values[1]),
                 change(name, values[0], values[2]),
@@ -159,8 +197,8 @@ def headline_section(now: Summary, before: Summary, year: Summary) -> Section:
     for n, name in enumerate(HEADLINES):
         if name in _OPENS:
             opens[n] = tuple(o for o, measure in OUTCOMES.items() if measure in _OPENS[name])
-    columns = ["", "now", "against the period before", "against the year before"]
-    return Section("At a glance", _sentence(now, before), grid=Grid(columns, rows, opens=opens))
+    columns = ["", _("now"), _("against the period before"), _("against the year before")]
+    return Section(_("At a glance"), _sentence(now, before), grid=Grid(columns, rows, opens=opens))
 
 
 def change(name: str, now: float | None, then: float | None) -> str:
@@ -168,46 +206,54 @@ def change(name: str, now: float | None, then: float | None) -> str:
     if now is None or then is None:
         return "–"
     if definition(name).unit == "share":
-        return f"{(now - then) * 100:+.1f} points"
+        return _("%(points)s points", points=number_words((now - then) * 100, "+0.0;-0.0"))
     if not then:
         return "–" if not now else f"+{now:.0f}"
-    return f"{(now - then) / then:+.1%}"
+    return number_words((now - then) / then * 100, "+0.0;-0.0") + "%"
 
 
 def _sentence(now: Summary, before: Summary) -> str:
     s = now.total.sums
     if not s["calls"]:
-        return "No call arrived in this period."
-    reached = s["answered"]
-    gone = now.figure("abandoned")
-    words = (
-        f"Of {s['calls']} calls that arrived, {reached} were answered, {gone} were abandoned and "
-        f"{s['turned_away']} were turned away because no counsellor was there"
-    )
-    alone = s["abandoned_unstaffed"]
-    words += f"; {alone} of those abandoned waited with no counsellor there." if alone else "."
-    then = before.total.sums["calls"]
-    if then:
-        words += f" There were {then} calls in the period before."
-    return words
+        return _("No call arrived in this period.")
+    parts = [
+        _(
+            "Of %(calls)s calls that arrived, %(reached)s were answered, %(gone)s were abandoned "
+            "and %(away)s were turned away because no counsellor was there.",
+            calls=s["calls"],
+            reached=s["answered"],
+            gone=now.figure("abandoned"),
+            away=s["turned_away"],
+        )
+    ]
+    if alone := s["abandoned_unstaffed"]:
+        parts.append(_("Abandoned with no counsellor there: %(number)s.", number=alone))
+    if then := before.total.sums["calls"]:
+        parts.append(_("Calls in the period before: %(number)s.", number=then))
+    return " ".join(parts)
 
 
 def identity_section(summary: Summary, practice: int) -> Section:
     """Return where every call went; the rows add up to the calls that arrived."""
     sums = summary.total.sums
-    rows = [[definition(name).title, str(sums[name])] for name in IDENTITY]
-    rows.append(["Practice (in no other figure)", str(practice)])
+    rows = [[title_of(name), str(sums[name])] for name in IDENTITY]
+    rows.append([_("Practice (in no other figure)"), str(practice)])
     arrived = sums["calls"] + practice
     parts = sum(sums[name] for name in IDENTITY) + practice
-    rows.append(["Arrived", str(arrived)])
+    rows.append([_("Arrived"), str(arrived)])
     opens = {
         n: tuple(o for o, measure in OUTCOMES.items() if measure == name)
         for n, name in enumerate(IDENTITY)
     }
-    words = "Each call is in exactly one of these rows."
+    words = _("Each call is in exactly one of these rows.")
     if parts != arrived:
-        words += f" {arrived - parts} calls are in none of them. Tell the administrator."
-    return Section("Where every call went", words, grid=Grid(["", "calls"], rows, opens=opens))
+        more = _(
+            "Calls in none of them: %(number)s. Tell the administrator.", number=arrived - parts
+        )
+        words = f"{words} {more}"
+    return Section(
+        _("Where every call went"), words, grid=Grid(["", _("calls")], rows, opens=opens)
+    )
 
 
 def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Section:
@@ -218,22 +264,20 @@ def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Sectio
         for row in totals
     ]
     parts = [
-        (row.period, float(summary.figures(row)[name] or 0), definition(name).title.lower())
+        (row.period, float(summary.figures(row)[name] or 0), title_of(name).lower())
         for name in ("answered", "abandoned", "turned_away")
         for row in totals
     ]
-    words = f"{title}: calls answered, abandoned and turned away."
-    chart = charts.columns(parts, "calls", "", words) if drawn and len(totals) > 1 else None
+    words = _("%(title)s: calls answered, abandoned and turned away.", title=title)
+    chart = charts.columns(parts, _("calls"), "", words) if drawn and len(totals) > 1 else None
     return Section(title, chart=chart, grid=Grid(["", *titles(HEADLINES)], rows))
 
 
 def key_section(summary: Summary, before: Summary | None) -> Section:
-    columns = ["", "now", *(["the period before"] if before is not None else [])]
+    columns = ["", _("now"), *([_("the period before")] if before is not None else [])]
     whole = [one for one in (summary, before) if one is not None]
-    rows = [
-        [definition(name).title, *(with_base(name, one) for one in whole)] for name in KEY_FIGURES
-    ]
-    return Section("Key figures", grid=Grid(columns, rows))
+    rows = [[title_of(name), *(with_base(name, one) for one in whole)] for name in KEY_FIGURES]
+    return Section(_("Key figures"), grid=Grid(columns, rows))
 
 
 def _when(period: str) -> str:
@@ -251,24 +295,31 @@ def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart
 
 
 def titles(names: tuple[str, ...]) -> list[str]:
-    return [definition(name).title for name in names]
+    return [title_of(name) for name in names]
 
 
 def heat(summary: Summary) -> Section:
     counts = {r.period: summary.figures(r)["calls"] or 0 for r in summary.rows if r.kind == TOTAL}
     whole = {key: int(value) for key, value in counts.items()}
     rows = []
-    for day in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"):
+    names = {day: weekday_name(number) for number, day in enumerate(WEEKDAYS)}
+    for day, name in names.items():
         numbers = [whole.get(f"{day} {hour:02d}", 0) for hour in range(24)]
-        rows.append([day, *(str(n) for n in numbers), str(sum(numbers))])
-    grid = Grid(["", *(f"{hour:02d}" for hour in range(24)), "all"], rows)
+        rows.append([name, *(str(n) for n in numbers), str(sum(numbers))])
+    grid = Grid(["", *(f"{hour:02d}" for hour in range(24)), _("all")], rows)
     busiest = max(whole, key=lambda key: whole[key], default="")
     most = whole.get(busiest, 0)
-    words = (
-        "Calls by weekday and hour: white is no call, and darker is more. "
-        f"The busiest hour is {busiest}:00, with {most}."
-    )
-    return Section("Calls by hour and weekday", chart=charts.heat_map(whole, words), grid=grid)
+    day, _space, hour = busiest.partition(" ")
+    words = _("Calls by weekday and hour: white is no call, and darker is more.")
+    if busiest:
+        words += " " + _(
+            "The busiest hour is %(day)s %(hour)s:00, with %(calls)s.",
+            day=names[day],
+            hour=hour,
+            calls=most,
+        )
+    title = _("Calls by hour and weekday")
+    return Section(title, chart=charts.heat_map(whole, names, words), grid=grid)
 
 
 # The upper limits of the classes of waits, in seconds, inclusive.
@@ -280,18 +331,18 @@ def waits(summary: Summary) -> Section:
     for name, of in (("answered", "wait_answered"), ("abandoned", "wait_abandoned")):
         waits = summary.total.waits.get(of)
         values = waits.tolist() if waits is not None else []
-        parts.append((name, classed(values)))
+        parts.append((title_of(name).lower(), classed(values)))
     labels = [*(f"≤ {limit} s" for limit in _CLASSES), f"> {_CLASSES[-1]} s"]
-    rows = [[label, *(str(counts[n]) for _, counts in parts)] for n, label in enumerate(labels)]
-    rows.append(["all", *(str(sum(counts)) for _, counts in parts)])
+    rows = [[label, *(str(counts[n]) for _name, counts in parts)] for n, label in enumerate(labels)]
+    rows.append([_("all"), *(str(sum(counts)) for _name, counts in parts)])
     drawn = [
         (labels[n], float(counts[n]), name) for name, counts in parts for n in range(len(labels))
     ]
-    words = "Calls by how long they waited in the queue, answered and abandoned."
+    words = _("Calls by how long they waited in the queue, answered and abandoned.")
     return Section(
-        "Waits",
-        chart=charts.columns(drawn, "calls", "", words),
-        grid=Grid(["waited", *(name for name, _ in parts)], rows),
+        _("Waits"),
+        chart=charts.columns(drawn, _("calls"), "", words),
+        grid=Grid([_("waited"), *(name for name, _counts in parts)], rows),
     )
 
 
@@ -342,10 +393,10 @@ def by_dimension(
         ][:_MOST_BARS]
         if values:
             chart = charts.bars(
-                values, definition(drawn).title.lower(), f"{title}: {words or drawn}"
+                values, title_of(drawn).lower(), f"{title}: {words or title_of(drawn).lower()}"
             )
     first, *others = titles(names)
-    columns = ["", first, f"share of all {definition(names[0]).unit}", *others]
+    columns = ["", first, _("share of all %(unit)s", unit=said(definition(names[0]).unit)), *others]
     return Section(title, words, chart, Grid(columns, rows))
 
 
@@ -359,15 +410,18 @@ def figures_row(
     """Return a row; beside its first figure stands that figure's share of the whole."""
     found = summary.figures(row)
     first, *others = (show(name, found[name]) for name in names)
-    share = f"{(found[names[0]] or 0) / whole:.1%}" if whole else "–"
+    share = share_words((found[names[0]] or 0) / whole) if whole else "–"
     return [summary.label(dimension, row.values[0]), first, share, *others]
 
 
 def reconciled(summary: Summary) -> Section:
     rows = [
-        [line.words, str(line.number)] for line in reconcile(summary.total.sums, summary.recorded)
+        [said(line.words), str(line.number)]
+        for line in reconcile(summary.total.sums, summary.recorded)
     ]
-    return Section("Calls and contacts", "Why the two numbers differ.", grid=Grid(["", ""], rows))
+    return Section(
+        _("Calls and contacts"), _("Why the two numbers differ."), grid=Grid(["", ""], rows)
+    )
 
 
 async def referral_sections(work: Work, window: Window) -> list[Section]:
@@ -376,24 +430,12 @@ async def referral_sections(work: Work, window: Window) -> list[Section]:
         return []
     sections = []
     for by, title in (
-        ("sector", "Referrals by sector"),
-        ("urgency", "Referrals by urgency"),
-        ("outcome", "Referrals by outcome"),
+        ("sector", N_("Referrals by sector")),
+        ("urgency", N_("Referrals by urgency")),
+        ("outcome", N_("Referrals by outcome")),
     ):
-        _, found, total = await guarded_referrals.by_thing(work, window, by)
-        columns = [
-            "opened",
-            "acknowledged",
-            "to acknowledge: median",
-            "9 in 10",
-            "to see the child: median",
-            "9 in 10",
-            "breaches",
-            "completed",
-            "risk of separation",
-            "prevented",
-            "separated",
-        ]
+        _heading, found, total = await guarded_referrals.by_thing(work, window, by)
+        columns = [said(name) for name in REFERRAL_COLUMNS]
         rows = [[plain(one.value), *referral_numbers(one.numbers)] for one in (*found, total)]
         drawn = [
             (plain(one.value), round(one.numbers["median_seconds_to_acknowledge"] / 60, 1))
@@ -402,9 +444,9 @@ async def referral_sections(work: Work, window: Window) -> list[Section]:
         ]
         chart = None
         if by == "sector" and drawn:
-            words = "Median minutes from the opening to the acknowledgement, by sector."
-            chart = charts.bars(drawn, "minutes to acknowledge, median", words)
-        sections.append(Section(title, chart=chart, grid=Grid(["", *columns], rows)))
+            words = _("Median minutes from the opening to the acknowledgement, by sector.")
+            chart = charts.bars(drawn, _("minutes to acknowledge, median"), words)
+        sections.append(Section(said(title), chart=chart, grid=Grid(["", *columns], rows)))
     return sections
 
 
@@ -416,12 +458,12 @@ def referral_numbers(numbers: dict[str, Any]) -> list[str]:
     ]
 
 
-async def promise_section(work: Work, window: Window) -> Section:
+async def due_callback_section(work: Work, window: Window) -> Section:
     """Return the call-backs that were due, and whether they were made in time."""
     zones = await zones_of(work)
-    found = await promises.promises(work, window, zones.country)
-    rows = [[words, str(found.numbers[name])] for name, words in promises.WORDS.items()]
-    return Section("Call-backs due", grid=Grid(["", ""], rows))
+    found = await due_callbacks.due_callbacks(work, window, zones.country)
+    rows = [[said(words), str(found.numbers[name])] for name, words in due_callbacks.WORDS.items()]
+    return Section(_("Call-backs due"), grid=Grid(["", ""], rows))
 
 
 def room_section(found: Room) -> Section:
@@ -430,7 +472,7 @@ def room_section(found: Room) -> Section:
         n = one.figures()
         rows.append(
             [
-                one.name,
+                one.name if one is not found.all else said(one.name),
                 duration(n["signed_in"]),
                 duration(n["available"]),
                 duration(n["handling"]),
@@ -442,73 +484,18 @@ def room_section(found: Room) -> Section:
                 str(one.declined),
                 show("rona", n["rona"]),
                 str(one.contacts),
-                "–" if n["contacts_per_hour"] is None else f"{n['contacts_per_hour']:.1f}",
+                "–"
+                if n["contacts_per_hour"] is None
+                else number_words(n["contacts_per_hour"], "0.0"),
                 duration(n["rostered"]),
                 show("rona", n["adherence"]),
             ]
         )
-    columns = [
-        "",
-        "signed in",
-        "available",
-        "handling",
-        "occupancy",
-        "utilisation",
-        "offers",
-        "answered",
-        "missed",
-        "declined",
-        "RONA",
-        "contacts",
-        "contacts an hour",
-        "on the rota",
-        "adherence",
+    columns = ["", *(said(name) for name in ROOM_COLUMNS)]
+    fair = number_words(found.fairness, "0.###") if found.fairness is not None else "–"
+    foot = [_("Fairness %(fairness)s.", fairness=fair)]
+    foot += [
+        _("Coverage of %(line)s: %(share)s.", line=line, share=share_words(share))
+        for line, share in found.coverage.items()
     ]
-    foot = [f"Fairness {found.fairness if found.fairness is not None else '–'}."]
-    foot += [f"Coverage of {line}: {share:.1%}." for line, share in found.coverage.items()]
-    return Section("Counsellors", grid=Grid(columns, rows, foot))
-
-
-def shape_section(table: CountedTable) -> Section:
-    rows = []
-    foot = []
-    for row in table.rows:
-        if row.not_recorded is not None:
-            rows.append([row.label, "not recorded", *[""] * (len(table.columns) - 1)])
-            foot.append(f"{row.label}: {row.not_recorded}.")
-        else:
-            rows.append([row.label, *(str(n) for n in row.numbers)])
-    if not any(row.not_recorded for row in table.rows):
-        rows.append([f"All {table.unit}", *(str(n) for n in table.total)])
-    if table.unit != "calls":
-        foot.append("Rounded to multiples of 3, so rows need not add up.")
-    foot += coverage_of(table)
-    if table.overlapping:
-        foot.append("A record may be counted in several rows, so rows may exceed the total.")
-    return Section(table.title, grid=Grid(["", *table.columns], rows, foot))
-
-
-def coverage_of(table: CountedTable) -> list[str]:
-    """Return for how many the value is known; nothing for a table with rows of its own."""
-    whole = table.total[-1]
-    unknown = sum(
-        row.numbers[-1]
-        for row in table.rows
-        if row.code in ("not_recorded", "does_not_apply", "unmapped") and row.numbers
-    )
-    if not table.each or not whole:
-        return []
-    known = whole - min(unknown, whole)
-    words = f"Known for {known} of {whole} {table.unit} ({known / whole:.1%})."
-    return [words if known else f"{words} The form does not ask for it, or no answer is recorded."]
-
-
-def coverage_section(coverage: Any, label: Callable[[str, str], str]) -> Section:
-    share = coverage.share
-    rows = [["categories recorded", str(coverage.counted)]]
-    rows.append(["of these, counted in the framework", "–" if share is None else f"{share:.1%}"])
-    rows += [
-        [f"not in the framework: {label('category', code)}", str(n)]
-        for code, n in sorted(coverage.unmapped.items(), key=lambda one: (-one[1], one[0]))
-    ]
-    return Section("Coverage of the mapping", grid=Grid(["", ""], rows))
+    return Section(_("Counsellors"), grid=Grid(columns, rows, foot))

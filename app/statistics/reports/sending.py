@@ -3,7 +3,7 @@
 The e-mail holds a link and no figure; the file behind it is sealed, and opened for that role only.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
@@ -12,19 +12,22 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.contacts.records import library_of
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.log import log
-from app.mail import MailRefused, MailUncertain, read_smtp_url, send_mail
+from app.outbox.mail import write_to_staff
 from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics.counting.summary import today
-from app.statistics.exports import desk
+from app.statistics.exports import requested
 from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import Period, Window, last_whole, whole_period
 from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import kind_of, kinds
+from app.words.pages import N_, SOURCE, _, date_words, spoken_in
 from app.work import PROGRAM, Ground, Work
 
 # The local time of day from which reports of a period that is over are made.
@@ -61,7 +64,7 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
     )
     work.session.add(row)
     await work.session.flush()
-    write_entry(work, "report scheduled", f"schedule:{row.id}", report=report, role=role)
+    write_entry(work, AuditLog.REPORT_SCHEDULED, f"schedule:{row.id}", report=report, role=role)
     return row
 
 
@@ -71,7 +74,7 @@ async def unschedule(work: Work, schedule_id: UUID) -> None:
     if row is None or row.ended_at is not None:
         raise NotFound("There is no such schedule.")
     row.ended_at = work.now
-    write_entry(work, "report not sent any more", f"schedule:{row.id}", report=row.report)
+    write_entry(work, AuditLog.REPORT_SCHEDULE_ENDED, f"schedule:{row.id}", report=row.report)
 
 
 async def schedules(work: Work) -> list[ReportSchedule]:
@@ -110,7 +113,7 @@ async def take_due(work: Work) -> int:
             format="pdf",
             begins=window.begins.isoformat(),
             ends=window.ends.isoformat(),
-            options={},
+            options={"language": await _language_of(work, row)},
             personal=False,
             asked_at=work.now,
             role=row.role,
@@ -118,21 +121,30 @@ async def take_due(work: Work) -> int:
         )
         if await work.session.get(Export, export.id) is None:
             work.session.add(export)
-            work.defer("statistics:send_report", export_id=str(export.id))
+            work.defer(Task.SEND_REPORT, export_id=str(export.id))
             count += 1
     return count
 
 
+async def _language_of(work: Work, row: ReportSchedule) -> str:
+    """Return the language of a scheduled report: one file is for a whole role, so it is that of the
+    person who scheduled it."""
+    person = await work.session.get(Staff, row.created_by) if row.created_by else None
+    return person.page_language if person is not None else SOURCE
+
+
 async def make_report(ground: Ground, export_id: UUID) -> None:
     """Make a report that is due, keep it sealed, and announce it. A second run does nothing."""
-    async with desk.alone_with(ground, export_id) as alone:
+    async with requested.alone_with(ground, export_id) as alone:
         if not alone:
             return
         try:
             await _make_report(ground, export_id)
         except Exception as error:
             if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
-                await desk.fail(ground, export_id, "The file could not be made. The log says why.")
+                await requested.fail(
+                    ground, export_id, "The file could not be made. The log says why."
+                )
             raise
 
 
@@ -145,30 +157,29 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
         wanted = export
     async with transaction(ground, PROGRAM) as work:
         if wanted.what not in kinds(work):
-            await desk.set_export(
-                work, export_id, state=ExportState.FAILED, problem="no such report"
+            await requested.set_export(
+                work, export_id, state=ExportState.FAILED, problem=N_("There is no such report.")
             )
             return
         window = whole_window(wanted.begins, wanted.ends)
-        report = await kinds(work)[wanted.what].make(work, window, None)
-        content = await print_report(report)
-    await desk.clear_parts(ground, export_id)
-    await desk.keep_file(ground, export_id, content)
+        with spoken_in(wanted.options.get("language", SOURCE)):
+            report = await kinds(work)[wanted.what].make(work, window, None)
+            content = await print_report(report)
+    await requested.clear_parts(ground, export_id)
+    await requested.keep_file(ground, export_id, content)
     async with transaction(ground, PROGRAM) as work:
-        await desk.set_export(
+        await requested.set_export(
             work, export_id, state=ExportState.READY, expires_at=work.now + timedelta(days=90)
         )
-        write_entry(work, "report made", f"export:{export_id}", report=wanted.what)
+        write_entry(work, AuditLog.REPORT_MADE, f"export:{export_id}", report=wanted.what)
         people = await work.session.execute(
             select(Staff.id, Staff.email).where(
                 Staff.active, Staff.role == wanted.role, Staff.email.is_not(None)
             )
         )
         for staff_id, _ in people.all():
-            work.defer(
-                "statistics:announce_report", export_id=str(export_id), staff_id=str(staff_id)
-            )
-        work.announce("exports")
+            work.defer(Task.ANNOUNCE_REPORT, export_id=str(export_id), staff_id=str(staff_id))
+        work.announce(Topic.EXPORTS)
 
 
 def whole_window(begins: str, ends: str) -> Window:
@@ -177,34 +188,44 @@ def whole_window(begins: str, ends: str) -> Window:
 
 
 async def announce(ground: Ground, export_id: UUID, staff_id: UUID) -> None:
-    """Send one e-mail with a link. Raises NotMailed, so that the job runs again."""
+    """Send one e-mail with a link. Raises TryAgain, so that the job runs again."""
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id)
         staff = await work.session.get(Staff, staff_id)
         if export is None or staff is None or not staff.active or not staff.email:
             return
-        kind = kinds(work).get(export.what)
-        title = kind.title if kind is not None else export.what
-        now: datetime = work.now
-    if ground.settings.smtp_url is None:
-        log().warning("a report is not announced: HELPLINE_SMTP_URL is not set", area="statistics")
-        return
+        with spoken_in(staff.page_language):
+            kind = kinds(work).get(export.what)
+            title = kind.title if kind is not None else export.what
     url = f"{ground.settings.public_url}/reports/files/{export_id}"
-    body = (
-        f"{title}, {export.begins} to {export.ends} (exclusive), is ready.\n\n"
-        f"Sign in to read it:\n{url}\n\nIt is kept until "
-        f"{export.expires_at:%Y-%m-%d}.\n"
-        if export.expires_at
-        else f"{title}\n{url}\n"
+    subject, body = _letter(export, title, url, staff.page_language)
+    await write_to_staff(
+        ground,
+        staff.email,
+        subject,
+        body,
+        message_id=uuid5(export_id, str(staff_id)),
+        area="statistics",
+        what="a report",
     )
-    try:
-        await send_mail(
-            read_smtp_url(ground.settings.smtp_url),
-            staff.email,
-            f"Helpline: {title}",
-            body,
-            message_id=uuid5(export_id, str(staff_id)),
-            at=now,
+
+
+def _letter(export: Export, title: str, url: str, language: str) -> tuple[str, str]:
+    """Return subject and body of the letter, in the language of the reader's pages."""
+    with spoken_in(language):
+        begins, ends = (
+            date_words(date.fromisoformat(day), N_("EEE dd MMM yyyy"))
+            for day in (export.begins, export.ends)
         )
-    except (MailRefused, MailUncertain) as error:
-        log().warning("a report was not announced", area="statistics", why=type(error).__name__)
+        subject = _("Helpline: %(title)s", title=title)
+        body = _(
+            "%(title)s, %(begins)s to %(ends)s (that day excluded), is ready.",
+            title=title,
+            begins=begins,
+            ends=ends,
+        )
+        body += "\n\n" + _("Sign in to read it:") + f"\n{url}\n"
+        if export.expires_at:
+            until = date_words(export.expires_at.date(), N_("EEE dd MMM yyyy"))
+            body += "\n" + _("It is kept until %(until)s.", until=until) + "\n"
+    return subject, body

@@ -1,26 +1,36 @@
 """Call-backs: the caller's phone rings only when a counsellor is there to talk."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import lines, record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.record import Delivery
-from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.calls.states import (
+    NOT_RUNG,
+    CallState,
+    Direction,
+    EndedBy,
+    LegStatus,
+    is_over,
+    read_leg_status,
+)
+from app.jobs.names import Task
 from app.log import log
-from app.routing import callbacks, offers
-from app.routing.callbacks import NOT_RUNG
+from app.outbox.once import send_once
+from app.outbox.responses import Refused
+from app.routing import callback_attempts, offers
 from app.routing.models import OfferState
 from app.telephony.counsellor import pacing
-from app.telephony.counsellor.leg_jobs import known_sids
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.inbound.deciding import delivery_of
-from app.telephony.jobs import parts_of, task
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.outgoing import AtProvider
 from app.telephony.platforms.dialling import address_back, number_of
-from app.telephony.provider.client import Refused, TryAgain
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import offer_path
 from app.telephony.script import RINGS_BACK
@@ -29,74 +39,106 @@ from app.work import Work
 _ANSWERS_WITHIN = timedelta(seconds=RINGS_BACK + 20)
 
 
+class _Ring:
+    """A call as the row of what is sent once: the ring of its call-back, sent at `rung_at`."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        # The call keeps no count: it is asked about for as long as the offer lives.
+        self.asks = 0
+
+    @property
+    def sending(self) -> str | None:
+        return self.call.sending
+
+    @sending.setter
+    def sending(self, value: str) -> None:
+        self.call.sending = value
+
+    @property
+    def sent_at(self) -> datetime | None:
+        return self.call.rung_at
+
+    @sent_at.setter
+    def sent_at(self, at: datetime | None) -> None:
+        self.call.rung_at = at
+
+    @property
+    def provider_sid(self) -> str | None:
+        return self.call.provider_sid
+
+    @provider_sid.setter
+    def provider_sid(self, sid: str | None) -> None:
+        self.call.provider_sid = sid
+
+
+class _CallBack(AtProvider[_Ring]):
+    """The leg to the caller of a call-back."""
+
+    def __init__(self, parts: Parts, call_id: str, offer_id: str) -> None:
+        super().__init__(Task.RING_BACK, call_id=call_id, offer_id=offer_id)
+        self.platform, self._call_id, self._offer_id = parts.platform, call_id, UUID(offer_id)
+
+    async def lock(self, work: Work) -> _Ring:
+        call, self._offer = await offers.lock_offer(work, self._offer_id)
+        return _Ring(call)
+
+    def is_over(self, row: _Ring) -> bool:
+        released = self._offer.released_at is not None
+        return released or CallState(row.call.state) is not CallState.OFFERED
+
+    async def address(self, work: Work, row: _Ring) -> str:
+        return (await self._addresses(work, row.call))[0]
+
+    async def _addresses(self, work: Work, call: Call) -> tuple[str, str]:
+        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        number = await number_of(work, call)
+        return address_back(work.settings, number, line.shown_number if line else "")
+
+    async def prepare(self, work: Work, row: _Ring) -> bool:
+        call, offer = row.call, self._offer
+        if call.caller_number_sealed is None:
+            return False
+        # A phone rings for longer than it takes to connect a caller who is already on the line.
+        offer.expires_at = max(offer.expires_at, work.now + _ANSWERS_WITHIN)
+        wait = await pacing.take_turn(work, call.id, Urgency.OFFER)
+        if wait is not None:
+            self.later(work, wait)
+            return False
+        self._to, self._shows = await self._addresses(work, call)
+        self._room = str(offer.room)
+        return True
+
+    async def send(self) -> str:
+        return await self.platform.add(
+            self._room,
+            to=self._to,
+            from_=self._shows,
+            label="caller",
+            told=f"/telephony/back/{self._call_id}/status",
+            conference_told=offer_path(self._room, "conference"),
+            hold=offer_path(self._room, "hold"),
+            seconds=RINGS_BACK,
+            ends=True,
+            heard=f"/telephony/back/{self._call_id}/machine",
+        )
+
+    async def accepted(self, work: Work, row: _Ring) -> None:
+        if CallState(row.call.state) is CallState.ENDED:
+            work.defer(Task.END_CALLER, call_id=self._call_id)
+
+    async def failed(self, work: Work, row: _Ring, error: Refused | None) -> None:
+        assert error is not None
+        log().warning("the provider refused a call-back", area="telephony", code=error.code)
+        # It counts as an attempt, so that a number that cannot be rung is not rung for ever.
+        await offers.end_call(work, row.call, ended_by=EndedBy.PROVIDER)
+
+
 @task("ring_back")
 async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
     """Ring the caller into the conference in which the counsellor waits. Sent once."""
     parts = parts_of(context)
-    async with parts.work() as work:
-        call, offer = await offers.lock_offer(work, UUID(offer_id))
-        if offer.released_at is not None or CallState(call.state) is not CallState.OFFERED:
-            return
-        if not call.provider_sid.startswith(NOT_RUNG) or call.caller_number_sealed is None:
-            return
-        if call.rung_at is None:
-            wait = await pacing.take_turn(work, call.id, Urgency.OFFER)
-            if wait is not None:
-                offer.expires_at = max(offer.expires_at, work.now + _ANSWERS_WITHIN)
-                work.defer("telephony:ring_back", delay=wait, call_id=call_id, offer_id=offer_id)
-                return
-        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
-        number = await number_of(work, call)
-        to, shows = address_back(work.settings, number, line.shown_number if line else "")
-        asked, since = call.rung_at is not None, call.rung_at or work.now
-        call.rung_at = call.rung_at or work.now
-        # A phone rings for longer than it takes to connect a caller who is already on the line.
-        offer.expires_at = max(offer.expires_at, call.rung_at + _ANSWERS_WITHIN)
-        known = await known_sids(work, since - timedelta(seconds=2))
-        name = str(offer.room)
-    if asked:
-        # The request got no response: look for the leg, and never send the request again.
-        since -= timedelta(seconds=2)
-        sid = await parts.provider.find_leg(to=to, since=since, known=known)
-        if sid is not None:
-            await _learn(parts.work, call_id, sid)
-        return
-    try:
-        sid = await parts.provider.add_participant(
-            name,
-            to=to,
-            from_=shows,
-            label="caller",
-            told=f"/telephony/back/{call_id}/status",
-            conference_told=offer_path(name, "conference"),
-            hold=offer_path(name, "hold"),
-            seconds=RINGS_BACK,
-            ends=True,
-            heard=f"/telephony/back/{call_id}/machine",
-        )
-    except TryAgain:
-        async with parts.work() as work:
-            (await record.lock_call(work, UUID(call_id))).rung_at = None
-        raise
-    except Refused as error:
-        log().warning("the provider refused a call-back", area="telephony", code=error.code)
-        async with parts.work() as work:
-            call = await record.lock_call(work, UUID(call_id))
-            # It counts as an attempt, so that a number that cannot be rung is not rung for ever.
-            call.provider_sid = f"refused-{call.id}"
-            await offers.end_call(work, call, ended_by="provider")
-        return
-    await _learn(parts.work, call_id, sid)
-
-
-async def _learn(work_of: object, call_id: str, sid: str) -> None:
-    assert callable(work_of)
-    async with work_of() as work:
-        call = await record.lock_call(work, UUID(call_id))
-        if call.provider_sid.startswith(NOT_RUNG):
-            call.provider_sid = sid
-        if CallState(call.state) is CallState.ENDED:
-            work.defer("telephony:end_caller", call_id=call_id)
+    await send_once(parts.ground, _CallBack(parts, call_id, offer_id))
 
 
 async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
@@ -106,22 +148,22 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
         return
     key = f"back:{call_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
-    if earlier is not None or call.direction != "outbound":
+    if earlier is not None or call.direction != Direction.OUTBOUND:
         return
     delivery: Delivery = delivery_of(signed, key)
-    if call.provider_sid.startswith(NOT_RUNG) and signed.call_sid:
-        call.provider_sid = signed.call_sid
+    if signed.call_sid:
+        record.learn_sid(call, signed.call_sid)
     if signed.call_sid != call.provider_sid:
         return
     await record.record(work, call, f"caller_{status.value}", delivery=delivery)
     if not is_over(status):
         if CallState(call.state) is CallState.ENDED:
-            work.defer("telephony:end_caller", call_id=str(call_id))
+            work.defer(Task.END_CALLER, call_id=str(call_id))
         elif status is LegStatus.IN_PROGRESS:
             await _not_alone(work, call)
         return
     at = delivery.happened_at(work.now, not_before=call.opened_at)
-    by = "caller" if status is LegStatus.COMPLETED else "provider"
+    by = EndedBy.CALLER if status is LegStatus.COMPLETED else EndedBy.PROVIDER
     await offers.end_call(work, call, ended_by=by, at=at)
 
 
@@ -133,9 +175,9 @@ async def _not_alone(work: Work, call: Call) -> None:
     offer = await offers.live_offer_of_call(work, call.id)
     waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
     if waits and (offer is None or offer.state == OfferState.OPEN):
-        await record.record(work, call, "answered_to_nobody")
-        await offers.end_call(work, call, ended_by="program")
-        work.defer("telephony:end_caller", call_id=str(call.id))
+        await record.record(work, call, CallLog.ANSWERED_WITHOUT_COUNSELLOR)
+        await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+        work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
 async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
@@ -143,13 +185,13 @@ async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
     who = signed.fields.get("AnsweredBy", "")
     key = f"machine:{call_id}:{signed.call_sid}"
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
-    if earlier is not None or call.direction != "outbound":
+    if earlier is not None or call.direction != Direction.OUTBOUND:
         return
-    await record.record(work, call, "answered_by", delivery=delivery_of(signed, key))
+    await record.record(work, call, CallLog.ANSWERED_BY, delivery=delivery_of(signed, key))
     if CallState(call.state) is CallState.ENDED or not (who.startswith("machine") or who == "fax"):
         return
-    await callbacks.note_machine(work, call)
-    work.defer("telephony:end_caller", call_id=str(call.id))
+    await callback_attempts.note_machine(work, call)
+    work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
 @task("callback_not_needed")
@@ -160,14 +202,14 @@ async def callback_not_needed(context: JobContext, callback_id: str) -> None:
             select(Call.id).where(
                 Call.callback_id == UUID(callback_id),
                 Call.state != CallState.ENDED,
-                Call.provider_sid.like(NOT_RUNG + "%"),
+                Call.sending.in_(NOT_RUNG),
             )
         )
         if call_id is None:
             return
         call = await record.lock_call(work, call_id)
-        if call.provider_sid.startswith(NOT_RUNG):
-            await offers.end_call(work, call, ended_by="program")
+        if call.sending in NOT_RUNG:
+            await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
 
 
 @task("callback_over")
@@ -175,4 +217,4 @@ async def callback_over(context: JobContext, call_id: str) -> None:
     """Settle a call-back whose call is over: done, to be tried again, or given up."""
     async with parts_of(context).work() as work:
         call: Call = await record.lock_call(work, UUID(call_id))
-        await callbacks.after_try(work, call)
+        await callback_attempts.after_try(work, call)

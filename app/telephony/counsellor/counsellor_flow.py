@@ -7,22 +7,38 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.abilities import Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import Delivery
-from app.calls.states import CallState, LegStatus, is_over, read_leg_status, supersedes
+from app.calls.states import (
+    CallState,
+    Direction,
+    EndedBy,
+    LegStatus,
+    is_over,
+    read_leg_status,
+    supersedes,
+)
 from app.contacts import contacts
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.outbox.states import Sending
 from app.routing import offers
-from app.routing.callbacks import NOT_RUNG, settle_by_talk
+from app.routing.callbacks import settle_by_talk
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
-from app.routing.participants.company import Party, label_of
+from app.routing.participants.participants import Participant, label_of
+from app.telephony import answers
+from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.deciding import delivery_of, scene_of
-from app.telephony.participants import beside
+from app.telephony.participants import participant_legs
 from app.telephony.platforms import dialling
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.client import ProviderCall
 from app.telephony.provider.signature import Signed, read_number
-from app.telephony.script import TAKE_DIGIT, Answer, Scene
+from app.telephony.script import TAKE_DIGIT, Scene
 from app.work import Work
 
 # The counsellor is asked twice to press a key.
@@ -30,12 +46,12 @@ _WHISPERS = 2
 # The provider reports the end of a leg within this time after it has left the conference.
 _LEG_TELLS = timedelta(seconds=2)
 # Prefixes of the conference labels of other participants: duty phones, and those asked in.
-_BESIDE = ("duty-", "party-")
+_OTHERS = ("duty-", "participant-")
 
 
 async def _earlier(work: Work, key: str) -> Answer | None:
     event = await record.earlier_answer(work, key)
-    return event.answer if event is not None else None
+    return read_answer(event.answer) if event is not None and event.answer is not None else None
 
 
 async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
@@ -45,12 +61,12 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     answer = await _earlier(work, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
-        answer = _whisper(work, offer, 0) if takeable else {"kind": "taken"}
+        answer = _whisper(work, offer, 0) if takeable else answers.Taken()
         await offers.phone_lifted(work, offer)
         await record.record(
             work,
             call,
-            "whisper",
+            CallLog.WHISPER,
             delivery=delivery_of(signed, key),
             answer=answer,
             offer_id=str(offer_id),
@@ -59,13 +75,9 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
 
 
 def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
-    answer: Answer = {"kind": "whisper", "attempt": attempt}
-    if offer.lost_at is not None:
-        answer["again"] = True
-    if not work.settings.has_conferences:
-        # On such a platform the star key cannot end the talk.
-        answer["dialled"] = True
-    return answer
+    # Where the caller's leg dials the phone, the star key cannot end the talk.
+    dialled = not work.settings.abilities.can(Ability.JOIN_BY_CLICK)
+    return answers.Whisper(attempt=attempt, again=offer.lost_at is not None, dialled=dialled)
 
 
 async def take(
@@ -83,42 +95,38 @@ async def take(
     if signed.fields.get("Digits") == TAKE_DIGIT:
         try:
             await offers.accept_offer(work, call, offer, by="phone")
-            answer = {
-                "kind": "join_counsellor",
-                "offer_id": str(offer_id),
-                "room_id": str(offer.room),
-            }
-            if not work.settings.has_conferences:
-                # The counsellor's phone must be free before the caller's leg can dial it.
-                await dialling.note_pressed(work, offer, signed.call_sid)
-                answer = {"kind": "rings_again"}
-                if call.direction == "outbound":
-                    answer = dialling.dial_back(work, call, offer)
+            answer = await platform_of(work.settings).connect(work, call, offer, signed.call_sid)
         except offers.OfferNoLongerOpen:
-            answer = {"kind": "taken"}
-            await offers.withdraw_offer(work, call, offer, "somebody else took it")
+            answer = answers.Taken()
+            await offers.withdraw_offer(work, call, offer, Cause.TAKEN_BY_ANOTHER)
     elif attempt < _WHISPERS and offer.released_at is None:
         answer = _whisper(work, offer, attempt)
         await offers.phone_lifted(work, offer)
     else:
-        answer = {"kind": "hang_up"}
+        answer = answers.HangUp()
         if offer.state == OfferState.OPEN:
-            await offers.miss_offer(work, call, offer, "nobody pressed a key")
-    await record.record(work, call, "key_asked_for", delivery=delivery, answer=answer, **detail)
+            await offers.miss_offer(work, call, offer, Cause.NO_KEY_PRESSED)
+    await record.record(
+        work, call, CallLog.KEY_ASKED_FOR, delivery=delivery, answer=answer, **detail
+    )
     scene = await scene_of(work, call, offer_id)
     return answer, await dialling.with_address(work, answer, scene)
 
 
-async def rejoin(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
+async def rejoin(work: Work, offer_id: UUID) -> tuple[Answer, Scene | None]:
     """Send the counsellor's leg back into the conference that it has just left."""
     call, offer = await offers.lock_offer(work, offer_id)
-    answer: Answer = {"kind": "hang_up"}
+    answer: Answer = answers.HangUp()
     if offer.released_at is None and CallState(call.state) is CallState.CONNECTED:
-        answer = {"kind": "join_counsellor", "offer_id": str(offer_id), "room_id": str(offer.room)}
-        owner = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
+        answer = answers.JoinCounsellor(offer_id=offer_id, room_id=offer.room)
+        owner = await work.session.scalar(
+            select(Participant).where(Participant.owner_offer_id == offer.id)
+        )
         if owner is not None:
-            answer = {"kind": "join_party", "party_id": str(owner.id), "room_id": str(offer.room)}
-    await record.record(work, call, "counsellor_rejoins", answer=answer, offer_id=str(offer_id))
+            answer = answers.JoinParticipant(participant_id=owner.id, room_id=offer.room)
+    await record.record(
+        work, call, CallLog.COUNSELLOR_REJOINS, answer=answer, offer_id=str(offer_id)
+    )
     return answer, await scene_of(work, call, offer_id)
 
 
@@ -135,14 +143,14 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
         return answer
     status = read_leg_status(signed.fields.get("CallStatus"))
     lives = status is not None and not is_over(status)
-    answer = {"kind": "hang_up"}
+    answer = answers.HangUp()
     if lives and offer.released_at is None and offer.state == OfferState.CONNECTED:
         offer.finished_at = work.now
-        work.defer("telephony:settle_finish", offer_id=str(offer_id))
+        work.defer(Task.SETTLE_FINISH, offer_id=str(offer_id))
     await record.record(
         work,
         call,
-        "counsellor_left",
+        CallLog.COUNSELLOR_LEFT,
         delivery=delivery_of(signed, key),
         answer=answer,
         offer_id=str(offer_id),
@@ -180,12 +188,12 @@ async def apply_leg_status(
     """Apply a status to a locked leg, and to the offer or participant that depends on it."""
     if leg.provider_sid is None and sid:
         # The callback came before the response to our own request.
-        leg.provider_sid, leg.sending = sid, "sent"
-    over = offer.released_at is not None and leg.party_id is None
+        leg.provider_sid, leg.sending = sid, Sending.SENT.value
+    over = offer.released_at is not None and leg.participant_id is None
     if not is_over(status) and (leg.end_wanted or over):
         # The leg was given up or is no longer wanted, but it is still up: it must not ring on.
         leg.end_wanted, leg.ended_at = True, None
-        work.defer("telephony:end_leg", leg_id=str(leg.id))
+        work.defer(Task.END_LEG, leg_id=str(leg.id))
     if not supersedes(status, LegStatus(leg.status) if leg.status else None):
         return
     at = delivery.happened_at(work.now, not_before=leg.created_at) if delivery else work.now
@@ -195,27 +203,31 @@ async def apply_leg_status(
     if not is_over(status):
         return
     leg.ended_at = at
-    pressed_1 = leg.answered_at is not None and leg.sending != "dialled"
-    if pressed_1 and not work.settings.has_conferences:
+    pressed_1 = leg.answered_at is not None and leg.sending != Sending.DIALLED
+    if pressed_1 and not work.settings.abilities.can(Ability.JOIN_BY_CLICK):
         # The phone is free, and rings again with the caller. A call-back is dialled from this leg
         # and ends with it.
-        if call.direction == "outbound" and offer.released_at is None:
-            await offers.end_call(work, call, ended_by="counsellor", at=at)
+        if call.direction == Direction.OUTBOUND and offer.released_at is None:
+            await offers.end_call(work, call, ended_by=EndedBy.COUNSELLOR, at=at)
         return
     code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
     leg.sip_code = read_number(code)
-    if leg.party_id is not None:
-        await beside.party_leg_over(work, call, leg, status)
+    if leg.participant_id is not None:
+        await participant_legs.leg_over(work, call, leg, status)
         return
     if offer.released_at is not None or offer.finished_at is not None:
         return
     if offer.lost_at is not None:
         if leg.created_at < offer.lost_at:
             return
-        await leaving.lose_counsellor(work, call, offer, f"rung again: leg {status.value}")
+        await leaving.lose_counsellor(work, call, offer, f"rung_again_leg_{status.value}")
         return
     await leaving.counsellor_left(
-        work, call, offer, f"leg {status.value}", died=await beside.line_died(work, offer, leg)
+        work,
+        call,
+        offer,
+        f"leg_{status.value}",
+        died=await participant_legs.line_died(work, offer, leg),
     )
 
 
@@ -278,7 +290,7 @@ def fold(
     was_in: dict[tuple[str, bool], bool] = {}
     now_in = ""
     for event in sorted(events, key=lambda e: (begun[_sid(e)], int(e.detail.get("sequence", 0)))):
-        label, told = event.detail["party"], event.detail.get("provider", {})
+        label, told = event.detail["participant"], event.detail.get("provider", {})
         if label not in ("caller", mine) or told.get("ReasonParticipantLeft") == _NEVER_IN:
             continue
         if label == mine and since is not None and event.at < since - WHOLE_SECOND:
@@ -288,16 +300,18 @@ def fold(
             now_in = _sid(event)
             conference.caller.present = conference.counsellor.present = False
         sides = (conference.caller, conference.counsellor)
-        party, other = sides if label == "caller" else sides[::-1]
+        participant, other = sides if label == "caller" else sides[::-1]
         joins = event.kind == "participant-join"
         # A participant who leaves was in: the event of joining was lost, but the talk took place.
-        unseen = not joins and not party.present
+        unseen = not joins and not participant.present
         if other.present or (unseen and was_in.get((now_in, other is conference.caller))):
             conference.both_at = conference.both_at or event.at
-        was_in[now_in, party is conference.caller] = True
-        party.joined_at = party.joined_at or event.at
-        party.present = event.kind == "participant-join"
-        party.left_with = None if party.present else told.get("ParticipantCallStatus", "")
+        was_in[now_in, participant is conference.caller] = True
+        participant.joined_at = participant.joined_at or event.at
+        participant.present = event.kind == "participant-join"
+        participant.left_with = (
+            None if participant.present else told.get("ParticipantCallStatus", "")
+        )
     return conference
 
 
@@ -313,15 +327,15 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     delivery = delivery_of(signed, key)
     if sid and (offer.conference_sid is None or kind == "participant-join"):
         offer.conference_sid = sid
-    party = "caller" if signed.call_sid == call.provider_sid else "counsellor"
+    participant = "caller" if signed.call_sid == call.provider_sid else "counsellor"
     label = fields.get("ParticipantLabel", "")[:60]
-    if call.direction == "outbound" and label == "caller":
+    if call.direction == Direction.OUTBOUND and label == "caller":
         # In a call-back we ring the caller; an event of their leg may come before we know its id.
-        party = "caller"
-        if call.provider_sid.startswith(NOT_RUNG) and signed.call_sid:
-            call.provider_sid = signed.call_sid
-    if label.startswith(_BESIDE):
-        party = label
+        participant = "caller"
+        if signed.call_sid:
+            record.learn_sid(call, signed.call_sid)
+    if label.startswith(_OTHERS):
+        participant = label
     await record.record(
         work,
         call,
@@ -329,14 +343,19 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
         delivery=delivery,
         at=delivery.happened_at(work.now, not_before=offer.opened_at),
         offer_id=str(offer_id),
-        party=party,
+        participant=participant,
         sequence=read_number(sequence) or 0,
     )
+    if kind in ("participant-hold", "participant-unhold") and participant == "caller":
+        if CallState(call.state) is CallState.CONNECTED:
+            call.on_hold = kind == "participant-hold"
+            work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
+        return
     if kind not in ("participant-join", "participant-leave"):
         return
-    if party.startswith("party-"):
-        seen = fold(await _events_of(work, offer), party).counsellor
-        await beside.party_event(work, call, party, seen.present)
+    if participant.startswith("participant-"):
+        seen = fold(await _events_of(work, offer), participant).counsellor
+        await participant_legs.joined_or_left(work, call, participant, seen.present)
     # If the talk has been handed over since, it is still in this conference.
     live = await offers.live_offer_of_call(work, call.id)
     if live is not None and live.room == offer.id and live.id != offer.id:
@@ -362,8 +381,10 @@ async def label_of_owner(work: Work, offer: Offer) -> str:
     """Return the conference label of the counsellor who has the talk."""
     if offer.room_id is None:
         return "counsellor"
-    party = await work.session.scalar(select(Party).where(Party.owner_offer_id == offer.id))
-    return label_of(party) if party is not None else "counsellor"
+    participant = await work.session.scalar(
+        select(Participant).where(Participant.owner_offer_id == offer.id)
+    )
+    return label_of(participant) if participant is not None else "counsellor"
 
 
 async def _events_of(work: Work, offer: Offer) -> list[RecordedEvent]:
@@ -389,7 +410,7 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
     if CallState(call.state) is CallState.ENDED:
         return
     if seen.caller.left_with and _over(seen.caller.left_with) and not seen.caller.present:
-        await offers.end_call(work, call, ended_by="caller")
+        await offers.end_call(work, call, ended_by=EndedBy.CALLER)
         return
     counsellor = seen.counsellor
     if counsellor.present:
@@ -397,11 +418,11 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
     if counsellor.present and not seen.caller.present and offer.released_at is None:
         if offer.move_wanted_at is None and offer.state == OfferState.ACCEPTED:
             offer.move_wanted_at = work.now
-            work.defer("telephony:move_caller", offer_id=str(offer.id))
+            work.defer(Task.MOVE_CALLER, offer_id=str(offer.id))
     elif counsellor.left_with is not None and not counsellor.present:
         # A leg that is still up asks for the next document, and then we learn why it left. The end
         # of the leg tells whether the counsellor hung up or the line died.
-        work.defer("telephony:settle_leave", delay=_LEG_TELLS, offer_id=str(offer.id))
+        work.defer(Task.SETTLE_LEAVE, delay=_LEG_TELLS, offer_id=str(offer.id))
 
 
 def _over(word: str) -> bool:

@@ -7,17 +7,21 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
+from app.abilities import Ability
 from app.calls import record
-from app.calls.states import CallState
+from app.calls.log_kinds import CallLog
+from app.calls.states import NOT_RUNG, CallState
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.outbox.responses import Refused
 from app.routing import offers
-from app.routing.callbacks import NOT_RUNG
 from app.routing.models import Offer
-from app.routing.participants.company import Party
+from app.routing.participants.participants import Participant
 from app.telephony.counsellor.counsellor_flow import conference_of
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.participants.beside import counsellor_sid
+from app.telephony.participants.participant_legs import counsellor_sid
 from app.telephony.platforms import dialling
-from app.telephony.provider.client import NOT_IN_PROGRESS, Refused
+from app.telephony.provider.client import NOT_IN_PROGRESS
 from app.telephony.provider.urls import call_path, offer_path
 
 
@@ -34,18 +38,20 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
             or seen.caller.joined_at is not None
         ):
             return
-        if call.provider_sid.startswith(NOT_RUNG):
+        if call.sending in NOT_RUNG:
             # A call-back: a counsellor is there to talk now, so the caller's phone may ring.
-            work.defer("telephony:ring_back", call_id=str(call.id), offer_id=offer_id)
+            work.defer(Task.RING_BACK, call_id=str(call.id), offer_id=offer_id)
             return
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
+        if sid is None:
+            return
         arrived = await record.earlier_answer(work, f"bridge:{offer.id}:")
         conference_sid = offer.conference_sid
     if arrived is not None:
         return
     # If an earlier request got no response, ask whether the caller is there.
     tried = context.job.attempts and conference_sid is not None
-    if tried and sid in await parts.provider.participants(conference_sid or ""):
+    if tried and sid in await parts.platform.participants(conference_sid or ""):
         return
     await _move(parts, sid, path)
 
@@ -57,13 +63,15 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
-        if not work.settings.has_conferences and not await dialling.is_silent(work, call):
+        fetches = work.settings.abilities.can(Ability.FETCH)
+        if not fetches and not await dialling.is_silent(work, call):
             # The caller's own leg asks for the next document as soon as its dial is over.
             return
         waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
-        if arrived is not None or not waits or call.entries != entry:
-            return
         sid, path = call.provider_sid, call_path(call.id, "returned", n=entry)
+        # A call-back whose caller is not rung yet has no leg to fetch.
+        if arrived is not None or not waits or call.entries != entry or sid is None:
+            return
         conference_sid = await work.session.scalar(
             select(Offer.conference_sid)
             .where(Offer.call_id == call.id, Offer.conference_sid.is_not(None))
@@ -73,7 +81,7 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
     if context.job.attempts and conference_sid is not None:
         # An earlier request got no response: a caller who is out of the conference was moved.
         try:
-            inside = await parts.provider.participants(conference_sid)
+            inside = await parts.platform.participants(conference_sid)
         except Refused:
             inside = {}
         if sid not in inside:
@@ -83,7 +91,7 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
 
 async def _move(parts: Parts, sid: str, path: str) -> None:
     try:
-        await parts.provider.move_call(sid, path)
+        await parts.platform.move(sid, path)
     except Refused as error:
         if error.code != NOT_IN_PROGRESS and error.status != 404:
             raise
@@ -91,7 +99,7 @@ async def _move(parts: Parts, sid: str, path: str) -> None:
         async with parts.work() as work:
             call = await record.lock_call_of_sid(work, sid)
             if CallState(call.state) is not CallState.ENDED:
-                work.defer("telephony:reconcile_call", call_id=str(call.id))
+                work.defer(Task.RECONCILE_CALL, call_id=str(call.id))
 
 
 @task("end_caller")
@@ -100,7 +108,9 @@ async def end_caller(context: JobContext, call_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         sid = (await record.lock_call(work, UUID(call_id))).provider_sid
-    await parts.provider.end_leg(sid)
+    if sid is not None:
+        # While the request for a call-back is under way, the job that learns its id ends it.
+        await parts.platform.end(sid)
 
 
 @task("settle_finish")
@@ -116,8 +126,8 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
         if offer.released_at is not None:
             return
         sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.room)
-    conference_sid = conference_sid or await parts.provider.find_conference(name)
-    inside = await parts.provider.participants(conference_sid) if conference_sid else {}
+    conference_sid = conference_sid or await parts.platform.find_conference(name)
+    inside = await parts.platform.participants(conference_sid) if conference_sid else {}
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.released_at is not None:
@@ -126,7 +136,7 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
             await offers.hang_up(work, call)
         else:
             offer.finished_at = None
-            work.defer("telephony:reconcile_call", call_id=str(call.id))
+            work.defer(Task.RECONCILE_CALL, call_id=str(call.id))
 
 
 @task("set_hold")
@@ -140,29 +150,42 @@ async def set_hold(context: JobContext, call_id: str) -> None:
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is None:
             # We have left: the caller talks with an outside participant, where the talk began.
-            party = await work.session.get(Party, call.handed_to) if call.handed_to else None
-            offer = await work.session.get(Offer, party.room_id) if party else None
+            participant = (
+                await work.session.get(Participant, call.handed_to) if call.handed_to else None
+            )
+            offer = await work.session.get(Offer, participant.room_id) if participant else None
         if offer is None:
             return
         sid, held, offer_id = call.provider_sid, call.held_at is not None, offer.room
+        assert sid is not None
         conference_sid = offer.conference_sid
-    conference_sid = conference_sid or await parts.provider.find_conference(str(offer_id))
+    conference_sid = conference_sid or await parts.platform.find_conference(str(offer_id))
     try:
         if conference_sid is None:
             raise Refused("no such conference", status=404)
         # An earlier request got no response: perhaps it was carried out.
-        if context.job.attempts and await parts.provider.is_held(conference_sid, sid) == held:
+        if context.job.attempts and await parts.platform.is_held(conference_sid, sid) == held:
             return
-        await parts.provider.set_hold(
+        await parts.platform.hold(
             conference_sid, sid, held=held, music=offer_path(offer_id, "hold")
         )
+        await _note_hold(parts, UUID(call_id), held=held)
     except Refused:
         async with parts.work() as work:
             call = await record.lock_call(work, UUID(call_id))
             if (call.held_at is not None) == held:
                 call.held_at = None if held else work.now
-                await record.record(work, call, "hold_failed")
-                work.announce("calls")
+                await record.record(work, call, CallLog.HOLD_FAILED)
+                work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
+
+
+async def _note_hold(parts: Parts, call_id: UUID, *, held: bool) -> None:
+    """Note that the provider has done what was asked, in case its report is lost."""
+    async with parts.work() as work:
+        call = await record.lock_call(work, call_id)
+        if CallState(call.state) is CallState.CONNECTED and (call.held_at is not None) == held:
+            call.on_hold = held
+            work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
 @task("hold_for_counsellor")
@@ -190,15 +213,13 @@ async def end_hold(context: JobContext, call_id: str) -> None:
     await _hold(parts, offer, call.provider_sid, held=False)
 
 
-async def _hold(parts: Parts, offer: Offer, sid: str, *, held: bool) -> None:
-    conference = offer.conference_sid or await parts.provider.find_conference(str(offer.room))
-    if conference is None:
+async def _hold(parts: Parts, offer: Offer, sid: str | None, *, held: bool) -> None:
+    conference = offer.conference_sid or await parts.platform.find_conference(str(offer.room))
+    if conference is None or sid is None:
         return
     # A caller who is not in the conference any more is handled elsewhere, or gone.
     with contextlib.suppress(Refused):
-        await parts.provider.set_hold(
-            conference, sid, held=held, music=offer_path(offer.id, "hold")
-        )
+        await parts.platform.hold(conference, sid, held=held, music=offer_path(offer.id, "hold"))
 
 
 # The caller must be back in the conference before the counsellor's leg is renewed.
@@ -216,11 +237,11 @@ async def carry_caller(context: JobContext, offer_id: str) -> None:
         sid, room = call.provider_sid, offer.room
         conference = offer.conference_sid
         path = call_path(call.id, "bridge", o=offer.id, n=int(offer.carried_at.timestamp()))
-        work.defer("telephony:carry_counsellor", delay=_ONE_AFTER_THE_OTHER, offer_id=offer_id)
-    conference = conference or await parts.provider.find_conference(str(room))
-    if conference is not None:
+        work.defer(Task.CARRY_COUNSELLOR, delay=_ONE_AFTER_THE_OTHER, offer_id=offer_id)
+    conference = conference or await parts.platform.find_conference(str(room))
+    if conference is not None and sid is not None:
         # The conference goes on while the caller leaves it for a moment.
-        await parts.provider.set_end_on_exit(conference, sid, ends=False)
+        await parts.platform.set_end_on_exit(conference, sid, ends=False)
         await _move(parts, sid, path)
 
 
@@ -234,4 +255,4 @@ async def carry_counsellor(context: JobContext, offer_id: str) -> None:
         if offer.released_at is not None or sid is None:
             return
     with contextlib.suppress(Refused):
-        await parts.provider.move_call(sid, offer_path(offer_id, "rejoin"))
+        await parts.platform.move(sid, offer_path(offer_id, "rejoin"))

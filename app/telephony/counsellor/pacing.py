@@ -32,7 +32,7 @@ class Urgency(IntEnum):
 async def take_turn(work: Work, key: UUID, urgency: Urgency) -> timedelta | None:
     """Take the next turn for a leg. Return None if it may begin now, or how long to wait."""
     rate = work.settings.calls_per_second
-    if rate >= _UNLIMITED or not work.settings.has_conferences:
+    if rate >= _UNLIMITED or not work.settings.abilities.paced:
         return None
     between = timedelta(seconds=1 / rate)
     await work.session.execute(

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+from app.abilities import Ability
 from app.calls import callers, lines, record
 from app.calls.callers import FlagKind
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, LegStatus, read_leg_status
+from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
 from app.routing import offers, own_phones
@@ -20,7 +23,9 @@ from app.routing.plan import (
     URGENT_REFERRAL_PRIORITY,
     read_plan,
 )
-from app.routing.rota import roster
+from app.routing.rota import staffing
+from app.telephony import answers, practice_calls
+from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.deciding import (
     Decision,
     as_it_was,
@@ -32,12 +37,16 @@ from app.telephony.inbound.deciding import (
 )
 from app.telephony.platforms import dialling
 from app.telephony.provider.signature import Signed
-from app.telephony.script import MENU_ATTEMPTS, Answer, Scene
+from app.telephony.script import MENU_ATTEMPTS, Scene
+from app.training import practices
 from app.work import Work
 
 
 async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
     """Answer an incoming call. Its row is created before anything else."""
+    practice_id = practices.practice_in(signed.fields.get("From"))
+    if practice_id is not None and work.settings.practice_exchange is not None:
+        return await practice_calls.ring(work, signed, practice_id)
     line = await lines.line_of_number(work, signed.fields.get("To"))
     call, fresh = await record.open_call(
         work,
@@ -46,26 +55,26 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         line_id=line.id if line else None,
         greeted=True,
     )
-    key = f"voice:{call.provider_sid}"
+    key = f"voice:{signed.call_sid}"
     if not fresh and _begins_again(call, signed):
         return await _go_on(work, call), await scene_of(work, call)
     if not fresh:
         earlier = await record.earlier_answer(work, key)
         if earlier is not None and earlier.answer is not None:
-            return earlier.answer, as_it_was(await scene_of(work, call), earlier)
+            return read_answer(earlier.answer), as_it_was(await scene_of(work, call), earlier)
     speaks = line or await lines.any_line(work)
     scene = Scene(speaks, call.id, call.language, work.now) if speaks else None
-    answer: Answer = {"kind": "menu", "attempt": 0} if scene else {"kind": "trouble"}
+    answer: Answer = answers.Menu() if scene else answers.Nothing()
     if fresh and scene is not None:
         answer = await _welcome(work, call, signed, scene.line)
     if not call.greeted:
         # The webhook of the end came before the webhook of the beginning.
         call.greeted = True
-        await record.restate(work, call, "the ring was heard of late")
+        await record.restate(work, call, Cause.RING_HEARD_LATE)
     await record.record(
         work,
         call,
-        "opened",
+        CallLog.OPENED,
         delivery=delivery_of(signed, key),
         answer=answer if scene else None,
         line_known=line is not None,
@@ -86,15 +95,15 @@ def _begins_again(call: Call, signed: Signed) -> bool:
 async def _go_on(work: Work, call: Call) -> Answer:
     """Send the caller back to where they were, with their place in the queue."""
     call = await record.lock_call(work, call.id)
-    if not work.settings.has_conferences:
+    if not work.settings.abilities.can(Ability.FETCH):
         # A caller whose own leg asks us for a document is not with a counsellor.
         offer = await offers.live_offer_of_call(work, call.id)
         if offer is not None and offer.move_wanted_at is not None:
             _, offer = await offers.lock_offer(work, offer.id)
-            await leaving.lose_counsellor(work, call, offer, "begun again", fetch_caller=False)
+            await leaving.lose_counsellor(work, call, offer, Cause.BEGUN_AGAIN, fetch_caller=False)
     call.entries += 1
     answer: Answer = go_back(call)
-    await record.record(work, call, "begun_again", answer=answer, state=call.state)
+    await record.record(work, call, CallLog.BEGUN_AGAIN, answer=answer, state=call.state)
     return answer
 
 
@@ -103,7 +112,7 @@ async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> 
     staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
     if staff_id is not None:
         # A counsellor rings. It is not a caller's call, unless the counsellor stays on the line.
-        return {"kind": "duty_menu", "n": 1}
+        return answers.DutyMenu(n=1)
     known = await callers.known(work, call)
     plan = read_plan(line.plan)
     call.priority = plan.priority
@@ -116,8 +125,8 @@ async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> 
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
     if FlagKind.BLOCKED in known.flags:
         call.blocked = True
-        return {"kind": "blocked", "n": 1}
-    return {"kind": "menu", "attempt": 0}
+        return answers.Blocked(n=1)
+    return answers.Menu()
 
 
 def blocked(digits: str | None) -> Decision:
@@ -127,8 +136,8 @@ def blocked(digits: str | None) -> Decision:
         if digits == line.danger_digit:
             language = call.language or line.languages[0].language
             return await admit(work, call, delivery, line, language=language, danger=True)
-        answer: Answer = {"kind": "goodbye"}
-        await record.record(work, call, "blocked", delivery=delivery, answer=answer)
+        answer = answers.Goodbye()
+        await record.record(work, call, CallLog.BLOCKED, delivery=delivery, answer=answer)
         return answer
 
     return decision
@@ -139,17 +148,27 @@ def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if asked_again and digits is None:
-            answer: Answer = {"kind": "menu", "attempt": attempt}
+            answer = answers.Menu(attempt=attempt)
             await record.record(
-                work, call, "menu_asked_again", delivery=delivery, answer=answer, language=None
+                work,
+                call,
+                CallLog.MENU_ASKED_AGAIN,
+                delivery=delivery,
+                answer=answer,
+                language=None,
             )
             return answer
         danger = digits == line.danger_digit
         chosen = next((s for s in line.languages if s.digit == digits), None)
         if not danger and chosen is None and digits and attempt < MENU_ATTEMPTS:
-            answer = {"kind": "menu", "attempt": attempt}
+            answer = answers.Menu(attempt=attempt)
             await record.record(
-                work, call, "menu_not_understood", delivery=delivery, answer=answer, language=None
+                work,
+                call,
+                CallLog.MENU_NOT_UNDERSTOOD,
+                delivery=delivery,
+                answer=answer,
+                language=None,
             )
             return answer
         language = (chosen or line.languages[0]).language
@@ -172,14 +191,14 @@ async def admit(
     state = CallState(call.state)
     if state is not CallState.GREETING:
         return await _carry_on(work, call, delivery)
-    found = await roster.staffing(
+    found = await staffing.staffing(
         work, line, language, danger=danger or call.danger, excluded=call.excluded_ids
     )
     if found.unstaffed is None:
         call.unstaffed = None
         if danger or call.danger:
             watch_danger(work, call)
-        answer: Answer = {"kind": "enqueue", "entry": call.entries + 1}
+        answer = answers.Enqueue(entry=call.entries + 1)
         await record.enter_queue(
             work,
             call,
@@ -190,29 +209,39 @@ async def admit(
             answer=answer,
         )
         return answer
-    call.unstaffed = found.unstaffed.value
     call.danger = call.danger or danger
+    return await _no_counsellor(work, call, delivery, line, found)
+
+
+async def _no_counsellor(
+    work: Work, call: Call, delivery: Delivery, line: LineScript, found: staffing.Staffing
+) -> Answer:
+    """Ring the partner if there is one, or ask for a voice message."""
+    assert found.unstaffed is not None
+    call.unstaffed = found.unstaffed.value
+    language = call.language
     if partner_is_due(work, call, line, at_once=True):
-        answer = on_to_partner(work, call)
+        answer: Answer = on_to_partner(work, call)
         if call.danger:
             # If the partner does not take the caller either, the call is referred.
             watch_danger(work, call)
         await record.record(
-            work, call, "partner_rung", delivery=delivery, answer=answer, language=language
+            work, call, CallLog.PARTNER_RUNG, delivery=delivery, answer=answer, language=language
         )
         return answer
     if call.danger:
         # No counsellor is there: the call is referred at once.
-        work.defer("referrals:danger_unanswered", call_id=str(call.id))
-    answer = {"kind": "message", "n": visit(call), "reason": found.unstaffed.value}
-    if can_be_called(call) and not call.asked_back:
-        answer["callback"] = True
-    if found.resumes_at is not None:
-        answer["resumes_at"] = found.resumes_at.isoformat()
+        work.defer(Task.DANGER_UNANSWERED, call_id=str(call.id))
+    answer = answers.Message(
+        n=visit(call),
+        reason=found.unstaffed,
+        callback=can_be_called(call) and not call.asked_back,
+        resumes_at=found.resumes_at,
+    )
     await record.record(
         work,
         call,
-        "unstaffed",
+        CallLog.UNSTAFFED,
         delivery=delivery,
         answer=answer,
         language=language,
@@ -238,24 +267,24 @@ def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = 
 
 def on_to_partner(work: Work, call: Call) -> Answer:
     call.partner_at = work.now
-    if not work.settings.has_conferences:
+    if not work.settings.abilities.can(Ability.SCREEN):
         # The platform cannot screen the partner's phone, and does not report that it was answered.
-        work.defer("telephony:watch_partner", delay=dialling.LOOKS_EVERY, call_id=str(call.id))
-    return {"kind": "partner", "n": visit(call)}
+        work.defer(Task.WATCH_PARTNER, delay=dialling.LOOKS_EVERY, call_id=str(call.id))
+    return answers.Partner(n=visit(call))
 
 
 async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
     """Answer a webhook of a phase that is over: send the call to where it is now."""
     state = CallState(call.state)
     if state is CallState.ENDED:
-        answer: Answer = {"kind": "goodbye"}
+        answer: Answer = answers.Goodbye()
     else:
         call.entries += 1
-        answer = {"kind": "enqueue", "entry": call.entries}
+        answer = answers.Enqueue(entry=call.entries)
     await record.record(
         work,
         call,
-        "carried_on",
+        CallLog.CARRIED_ON,
         delivery=delivery,
         answer=answer,
         state=call.state,

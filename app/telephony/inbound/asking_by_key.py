@@ -11,6 +11,7 @@ from procrastinate import JobContext
 
 from app.calls import record
 from app.calls.asked import QUESTIONS
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
@@ -18,14 +19,15 @@ from app.calls.states import CallState
 from app.contacts import contacts
 from app.definitions.risk import Urgency
 from app.errors import Refusal
+from app.outbox.responses import Refused
 from app.routing import offers
 from app.routing.models import OfferState
 from app.routing.participants import questions
+from app.telephony import answers
+from app.telephony.answers import Answer
 from app.telephony.inbound.deciding import Decision, go_back
 from app.telephony.jobs import parts_of, task
-from app.telephony.provider.client import Refused
 from app.telephony.provider.urls import call_path
-from app.telephony.script import Answer
 from app.work import Work
 
 # How many times a question is spoken to a caller who presses no key.
@@ -47,13 +49,14 @@ async def ask_caller(context: JobContext, question_id: str) -> None:
             await questions.settle(work, call, question, None)
             return
         assert offer is not None
+        assert call.provider_sid is not None
         sid, conference, name = call.provider_sid, offer.conference_sid, str(offer.room)
-    conference = conference or await parts.provider.find_conference(name)
+    conference = conference or await parts.platform.find_conference(name)
     try:
         if conference is None:
             raise Refused("no such conference", status=404)
-        await parts.provider.set_end_on_exit(conference, sid, ends=False)
-        await parts.provider.move_call(sid, call_path(call.id, "question", q=question_id, n=1))
+        await parts.platform.set_end_on_exit(conference, sid, ends=False)
+        await parts.platform.move(sid, call_path(call.id, "question", q=question_id, n=1))
     except Refused:
         async with parts.work() as work:
             call = await record.lock_call(work, call.id)
@@ -71,26 +74,26 @@ def question(question_id: UUID, digits: str | None, n: int) -> Decision:
         if asked is not None and asked.call_id == call.id and asked.state == "asked":
             pressed = QUESTIONS[asked.code].answers.get(digits or "")
             if pressed is None and n <= _TIMES:
-                answer: Answer = {
-                    "kind": "question",
-                    "code": asked.code,
-                    "q": str(question_id),
-                    "n": n + 1,
-                }
+                again = answers.AskByKey(code=asked.code, question_id=question_id, n=n + 1)
                 await record.record(
                     work,
                     call,
-                    "question_spoken",
+                    CallLog.QUESTION_SPOKEN,
                     delivery=delivery,
-                    answer=answer,
+                    answer=again,
                     language=call.language,
                 )
-                return answer
+                return again
             await questions.settle(work, call, asked, pressed)
             heard = pressed is not None
         answer = await _back(work, call, heard)
         await record.record(
-            work, call, "question_over", delivery=delivery, answer=answer, language=call.language
+            work,
+            call,
+            CallLog.QUESTION_OVER,
+            delivery=delivery,
+            answer=answer,
+            language=call.language,
         )
         return answer
 
@@ -100,9 +103,9 @@ def question(question_id: UUID, digits: str | None, n: int) -> Decision:
 async def _back(work: Work, call: Call, heard: bool) -> Answer:
     offer = await offers.live_offer_of_call(work, call.id)
     if CallState(call.state) is CallState.ENDED:
-        return {"kind": "goodbye"}
+        return answers.Goodbye()
     if offer is not None and offer.state == OfferState.CONNECTED:
-        return {"kind": "question_over", "offer_id": str(offer.room), "heard": heard}
+        return answers.QuestionOver(offer_id=offer.room, heard=heard)
     # The counsellor's line was lost meanwhile.
     call.entries += 1
     return go_back(call)

@@ -10,14 +10,16 @@ from app.calls import lines, record
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState, is_over, read_leg_status
+from app.calls.states import CallState, EndedBy, is_over, read_leg_status
 from app.errors import NotAllowed
+from app.jobs.names import Task
 from app.referrals.library import protocols_of
 from app.routing import offers
+from app.telephony import answers
+from app.telephony.answers import Answer, read_answer
 from app.telephony.platforms import dialling
 from app.telephony.provider.signature import Signed
-from app.telephony.provider.urls import call_path
-from app.telephony.script import Answer, Scene
+from app.telephony.script import Scene
 from app.work import Work
 
 
@@ -56,13 +58,14 @@ async def decide(
         raise NotThisCall()
     scene = await scene_of(work, call)
     if earlier is not None and earlier.answer is not None:
-        if await dialling.is_stale(work, earlier.answer):
+        answer = read_answer(earlier.answer)
+        if await dialling.is_stale(work, answer):
             call.entries += 1
             return go_back(call), scene
         scene = as_it_was(scene, earlier)
-        return earlier.answer, await dialling.with_address(work, earlier.answer, scene)
+        return answer, await dialling.with_address(work, answer, scene)
     if scene is None:
-        return {"kind": "trouble"}, None
+        return answers.Nothing(), None
     if await _has_outlived(work, call):
         return await _say_farewell(work, call, delivery_of(signed, key)), scene
     answer = await decision(work, call, delivery_of(signed, key), scene.line)
@@ -89,8 +92,8 @@ _OUTSIDE = (CallState.GREETING, CallState.QUEUED)
 
 
 async def _say_farewell(work: Work, call: Call, delivery: Delivery) -> Answer:
-    answer: Answer = {"kind": "farewell"}
-    await offers.end_call(work, call, ended_by="program", delivery=delivery, answer=answer)
+    answer = answers.Farewell()
+    await offers.end_call(work, call, ended_by=EndedBy.PROGRAM, delivery=delivery, answer=answer)
     return answer
 
 
@@ -104,7 +107,7 @@ def as_it_was(scene: Scene | None, event: RecordedEvent) -> Scene | None:
 
 def go_back(call: Call) -> Answer:
     """Return the answer that sends the caller to the waiting room, by its current entry."""
-    return {"kind": "go_to", "path": call_path(call.id, "returned", n=call.entries)}
+    return answers.GoBack(entry=call.entries)
 
 
 def visit(call: Call) -> int:
@@ -118,4 +121,4 @@ def visit(call: Call) -> int:
 def watch_danger(work: Work, call: Call) -> None:
     """Have the call referred if no counsellor takes it within the protocol's time."""
     patience = protocols_of(work.ground).current.danger_key.unanswered_after
-    work.defer("referrals:danger_unanswered", delay=patience, call_id=str(call.id))
+    work.defer(Task.DANGER_UNANSWERED, delay=patience, call_id=str(call.id))

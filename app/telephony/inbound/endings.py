@@ -3,8 +3,9 @@
 from sqlalchemy import select
 
 from app.calls import lines, record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call
-from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
 from app.errors import NotFound
 from app.privacy.numbers import caller_of
 from app.routing import offers
@@ -38,10 +39,10 @@ async def number_status(work: Work, signed: Signed) -> None:
             opened_at=told_at,
         )
     if status is None or not is_over(status):
-        await record.record(work, call, "status", delivery=delivery)
+        await record.record(work, call, CallLog.STATUS, delivery=delivery)
         return
     at = delivery.happened_at(work.now, not_before=call.opened_at)
-    by = "provider" if status in (LegStatus.FAILED, LegStatus.BUSY) else "caller"
+    by = EndedBy.PROVIDER if status in (LegStatus.FAILED, LegStatus.BUSY) else EndedBy.CALLER
     await offers.end_call(work, call, ended_by=by, at=at, delivery=delivery)
 
 
@@ -55,7 +56,7 @@ async def resume(work: Work, signed: Signed) -> str | None:
         return None
     call = await record.lock_call(work, call_id)
     code = signed.fields.get("ErrorCode", "")
-    await record.record(work, call, "fallback", error_code=code[:10], state=call.state)
+    await record.record(work, call, CallLog.FALLBACK, error_code=code[:10], state=call.state)
     call.heard_at = work.now
     if CallState(call.state) is CallState.GREETING and call.language is None:
         return None

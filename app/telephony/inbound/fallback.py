@@ -7,9 +7,10 @@ tries our address for ever and does not ring the partner.
 """
 
 from typing import Any
+from xml.sax.saxutils import escape
 
+from app import words
 from app.calls.speech import LineScript
-from app.telephony.script import TROUBLE
 
 # Rounds of words, each followed by a request to us, before the partner is rung: about two minutes.
 ROUNDS = 15
@@ -28,35 +29,6 @@ def _state(kind: str, name: str, properties: dict[str, Any], **following: str) -
 
 def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[str, Any]:
     """Return the flow's definition. `address` is our voice address, `partner` a number or None."""
-    words = [
-        _state(
-            "say-play",
-            f"words_{n}",
-            {"say": text, "language": locale, "loop": 1},
-            audioComplete=f"words_{n + 1}" if n + 1 < len(TROUBLE) else "back_to_us",
-        )
-        for n, (locale, _, text) in enumerate(TROUBLE)
-    ]
-    enough = {
-        "name": "enough",
-        "type": "split-based-on",
-        "transitions": [
-            {"event": "noMatch", "next": "partner" if partner else "begin"},
-            {
-                "event": "match",
-                "next": "words_0",
-                "conditions": [
-                    {
-                        "friendly_name": "tries left",
-                        "type": "less_than",
-                        "value": str(ROUNDS),
-                        "arguments": ["{{flow.variables.round}}"],
-                    }
-                ],
-            },
-        ],
-        "properties": {"input": "{{flow.variables.round}}", "offset": {"x": 0, "y": 0}},
-    }
     states = [
         _state("trigger", "Trigger", {}, incomingCall="begin"),
         _state(
@@ -65,7 +37,7 @@ def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[s
             {"variables": [{"key": "round", "value": "0"}]},
             next="words_0",
         ),
-        *words,
+        *_comfort(line),
         _state(
             "add-twiml-redirect",
             "back_to_us",
@@ -78,7 +50,7 @@ def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[s
             {"variables": [{"key": "round", "value": "{{flow.variables.round | plus: 1}}"}]},
             next="enough",
         ),
-        enough,
+        _rounds_left("partner" if partner else "begin"),
     ]
     if partner:
         states.append(
@@ -102,7 +74,48 @@ def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[s
     }
 
 
+def _comfort(line: LineScript) -> list[dict[str, Any]]:
+    """Return the states that say that we are coming back, in each language of the line."""
+    spoken = {words.known(one.language) for one in line.languages}
+    said = [one for one in words.trouble() if one.code in spoken]
+    return [
+        _state(
+            "say-play",
+            f"words_{n}",
+            {"say": one.trouble, "language": one.voice[0], "loop": 1},
+            audioComplete=f"words_{n + 1}" if n + 1 < len(said) else "back_to_us",
+        )
+        for n, one in enumerate(said)
+    ]
+
+
+def _rounds_left(otherwise: str) -> dict[str, Any]:
+    """Return the state that says the words again while rounds are left."""
+    return {
+        "name": "enough",
+        "type": "split-based-on",
+        "transitions": [
+            {"event": "noMatch", "next": otherwise},
+            {
+                "event": "match",
+                "next": "words_0",
+                "conditions": [
+                    {
+                        "friendly_name": "tries left",
+                        "type": "less_than",
+                        "value": str(ROUNDS),
+                        "arguments": ["{{flow.variables.round}}"],
+                    }
+                ],
+            },
+        ],
+        "properties": {"input": "{{flow.variables.round}}", "offset": {"x": 0, "y": 0}},
+    }
+
+
 def fallback_twiml(address: str) -> str:
     """Return TwiML that does the same without counting: words, then back to us, for ever."""
-    said = "".join(f'<Say language="{locale}">{text}</Say>' for locale, _, text in TROUBLE)
+    said = "".join(
+        f'<Say language="{one.voice[0]}">{escape(one.trouble)}</Say>' for one in words.trouble()
+    )
     return f"<Response>{said}<Redirect>{address}</Redirect></Response>"

@@ -4,15 +4,21 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.abilities import Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
+from app.calls.states import EndedBy
+from app.database.topics import Topic
+from app.jobs.names import Task
 from app.routing import offers
+from app.telephony import answers
+from app.telephony.answers import Answer
 from app.telephony.inbound.arriving import admit
 from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, visit
 from app.telephony.provider.signature import Signed, read_number
-from app.telephony.script import Answer
 from app.work import Work
 
 
@@ -24,13 +30,18 @@ def message_left(signed: Signed) -> Decision:
             return await message_again()(work, call, delivery, line)
         await note_recording(work, call, signed)
         if caller_is_gone(signed) or signed.fields.get("Digits") == "hangup":
-            nothing: Answer = {"kind": "nothing"}
-            await record.record(work, call, "message_left", delivery=delivery, answer=nothing)
-            await offers.end_call(work, call, ended_by="caller")
+            nothing = answers.Nothing()
+            await record.record(work, call, CallLog.MESSAGE_LEFT, delivery=delivery, answer=nothing)
+            await offers.end_call(work, call, ended_by=EndedBy.CALLER)
             return nothing
-        answer: Answer = {"kind": "message", "n": visit(call), "thanks": True}
+        answer = answers.Message(n=visit(call), thanks=True)
         await record.record(
-            work, call, "message_left", delivery=delivery, answer=answer, language=call.language
+            work,
+            call,
+            CallLog.MESSAGE_LEFT,
+            delivery=delivery,
+            answer=answer,
+            language=call.language,
         )
         return answer
 
@@ -48,9 +59,9 @@ def message_again() -> Decision:
 
 
 def _is_silence(work: Work, signed: Signed) -> bool:
-    """Return whether a recording holds no message: Somleng records silence, too."""
+    """Return whether a recording holds no message: some platforms record silence, too."""
     nothing = signed.fields.get("RecordingDuration") == "0"
-    return nothing and not work.settings.has_conferences
+    return nothing and not work.settings.abilities.can(Ability.HEAR_SILENCE)
 
 
 def recording_of(signed: Signed) -> str:
@@ -85,9 +96,9 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
     )
     if message_id is not None and status == "completed":
         call.messages += 1
-        work.defer("telephony:import_message", message_id=str(message_id))
-        await record.restate(work, call, "a voice message was heard of late")
-        work.announce("messages")
+        work.defer(Task.IMPORT_MESSAGE, message_id=str(message_id))
+        await record.restate(work, call, Cause.MESSAGE_HEARD_LATE)
+        work.announce(Topic.MESSAGES)
 
 
 async def recording_status(work: Work, call_id: UUID, signed: Signed) -> None:
@@ -97,5 +108,5 @@ async def recording_status(work: Work, call_id: UUID, signed: Signed) -> None:
     key = f"recording:{sid}:{signed.fields.get('RecordingStatus', '')}"
     if await record.earlier_answer(work, key) is not None:
         return
-    await record.record(work, call, "recording", delivery=delivery_of(signed, key))
+    await record.record(work, call, CallLog.RECORDING, delivery=delivery_of(signed, key))
     await note_recording(work, call, signed)

@@ -6,11 +6,14 @@ from uuid import UUID
 from procrastinate import JobContext
 
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import VoiceMessage
+from app.calls.states import MessageState
+from app.database.topics import Topic
 from app.errors import NotFound
+from app.outbox.responses import RequestFailed
 from app.referrals.opening.opening import pick_owner
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.provider.client import ProviderError
 
 # After this many "not found" responses a recording counts as absent.
 _MISSING = 8
@@ -24,17 +27,17 @@ async def import_message(context: JobContext, message_id: str) -> None:
         message = await work.session.get(VoiceMessage, UUID(message_id))
         if message is None or message.provider_deleted_at is not None:
             return
-        sid, imported = message.recording_sid, message.state == "imported"
+        sid, imported = message.recording_sid, message.state == MessageState.IMPORTED
     if not imported:
         try:
-            audio = await parts.provider.fetch_recording(sid)
-        except ProviderError as error:
+            audio = await parts.platform.fetch_recording(sid)
+        except RequestFailed as error:
             if error.status != 404 or context.job.attempts + 1 < _MISSING:
                 raise
             await _note_message(parts, message_id, None)
             return
         await _note_message(parts, message_id, audio)
-    if not await parts.provider.delete_recording(sid):
+    if not await parts.platform.delete_recording(sid):
         return
     async with parts.work() as work:
         message = await work.session.get(VoiceMessage, UUID(message_id))
@@ -48,17 +51,17 @@ async def _note_message(parts: Parts, message_id: str, audio: tuple[bytes, str] 
         assert message is not None
         call = await record.lock_call(work, message.call_id)
         if audio is None:
-            message.state = "absent"
+            message.state = MessageState.ABSENT.value
             call.messages -= 1
-            await record.record(work, call, "message_absent")
+            await record.record(work, call, CallLog.MESSAGE_ABSENT)
         else:
             message.audio_sealed = work.keys.seal(
                 audio[0], table="voice_messages", column="audio_sealed", row=message.id
             )
-            message.audio_type, message.state = audio[1], "imported"
+            message.audio_type, message.state = audio[1], MessageState.IMPORTED.value
             # It is a task from the first moment, and its owner answers for it until it is done.
             with contextlib.suppress(NotFound):
                 message.owner_id = message.owner_id or (await pick_owner(work)).id
-            await record.record(work, call, "message_imported")
-        await record.restate(work, call, "the voice message was fetched")
-        work.announce("messages")
+            await record.record(work, call, CallLog.MESSAGE_IMPORTED)
+        await record.restate(work, call, Cause.MESSAGE_FETCHED)
+        work.announce(Topic.MESSAGES)

@@ -6,49 +6,66 @@ from uuid import UUID, uuid4
 from procrastinate import JobContext
 from sqlalchemy import select
 
+from app import words
 from app.calls import lines, record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call, Line
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.log import log
-from app.routing import offers, own_phones
+from app.outbox.responses import Refused, TryAgain, Uncertain
+from app.routing import own_phones, own_presence
 from app.routing.models import Presence, PresenceState
 from app.staff.models import Staff
+from app.telephony import answers
+from app.telephony.answers import Answer
 from app.telephony.inbound.deciding import Decision
 from app.telephony.jobs import parts_of, task
-from app.telephony.provider.client import Refused, TryAgain, Uncertain
 from app.telephony.provider.signature import Signed
-from app.telephony.script import DUTY_DIGITS, Answer
+from app.telephony.script import DUTY_DIGITS
 from app.work import Work
 
-# The words that a counsellor may text, in the shipped languages. A first letter alone is not
-# enough, because a typing error must not take a counsellor off duty.
-WORDS = {
-    "available": "available",
-    "on": "available",
-    "in": "available",
-    "1": "available",
-    "tu sam": "available",
-    "dostupna": "available",
-    "dostupan": "available",
-    "break": "break",
-    "pause": "break",
-    "pauza": "break",
-    "2": "break",
-    "off": "off_duty",
-    "out": "off_duty",
-    "off duty": "off_duty",
-    "3": "off_duty",
-    "kraj": "off_duty",
-    "van smene": "off_duty",
-}
-MISSED = (
-    "You are the last counsellor on duty and have missed calls. If you miss one more, you will be "
-    "set to away. Write AVAILABLE to stay on duty, or BREAK, or OFF."
-)
 _TOLD_ONCE = timedelta(hours=1)
 # Counsellors' calls about their duty are recorded on a line that no statistic counts.
 _DUTY_LINE = "staff"
+
+
+def duty_words() -> dict[str, str]:
+    """Return what a counsellor may text, in every language, and the presence that each sets.
+
+    A first letter alone is not enough: a typing error must not take a counsellor off duty.
+    """
+    return {
+        str(word).lower(): state
+        for language in words.languages()
+        for state, said in words.letters(language, "duty_words").items()
+        for word in said
+    }
+
+
+def _to_counsellor(staff: Staff, key: str) -> str:
+    """Return a text to a counsellor, in the language of their account."""
+    language = staff.page_language
+    commands = {
+        "available": words.letters(language, "duty_words")["available"][0].upper(),
+        "break": words.letters(language, "duty_words")["break"][0].upper(),
+        "off": words.letters(language, "duty_words")["off_duty"][0].upper(),
+    }
+    return words.letter(language, "duty_text", key, **commands)
+
+
+def _ring_instead(line: LineScript | None) -> str:
+    """Ask the sender of a text to ring, in every language of the line."""
+    spoken = [one.language for one in line.languages] if line else list(words.languages())
+    known = sorted({words.known(one) for one in spoken}, key=lambda one: (one != "en", one))
+    emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
+    # With no line set up yet, there is no number of ours to ring.
+    key = "texts_not_read" if line else "texts_not_read_no_line"
+    number = line.number if line else ""
+    said = [
+        words.letter(one, "duty_text", key, number=number, emergency=emergency) for one in known
+    ]
+    return " ".join(said)
 
 
 def duty_key(number: str | None, digits: str | None) -> Decision:
@@ -58,15 +75,17 @@ def duty_key(number: str | None, digits: str | None) -> Decision:
         state = DUTY_DIGITS.get(digits or "")
         staff_id = await own_phones.owner_of(work, number)
         if state is None or staff_id is None:
-            answer: Answer = {"kind": "menu", "attempt": 0}
-            await record.record(work, call, "duty_not_said", delivery=delivery, answer=answer)
+            answer: Answer = answers.Menu()
+            await record.record(work, call, CallLog.DUTY_NOT_SAID, delivery=delivery, answer=answer)
             return answer
         staff = await work.session.get(Staff, staff_id)
         assert staff is not None
-        answer = {"kind": "duty_set", "state": state}
-        await record.record(work, call, "duty_said", delivery=delivery, answer=answer, said=state)
+        answer = answers.DutySet(state=state)
+        await record.record(
+            work, call, CallLog.DUTY_SAID, delivery=delivery, answer=answer, said=state
+        )
         call.line_id = await _duty_line(work, line)
-        await offers.choose_presence(work, staff, PresenceState(state))
+        await own_presence.choose_presence(work, staff, PresenceState(state))
         return answer
 
     return decision
@@ -102,25 +121,17 @@ async def text_message(work: Work, signed: Signed) -> str:
     staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
     staff = await work.session.get(Staff, staff_id) if staff_id else None
     if staff is None:
-        # With no line set up yet, there is no number of ours to ring.
-        ring, pozovi = (
-            (f"Please ring {line.number}. ", f"Pozovi {line.number}. ") if line else ("", "")
-        )
-        emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
-        return (
-            f"Nobody reads messages here. {ring}If you are in danger, ring {emergency}. "
-            f"Ovde niko ne čita poruke. {pozovi}Ako si u opasnosti, pozovi {emergency}."
-        )
+        return _ring_instead(line)
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
-    state = WORDS.get(word)
+    state = duty_words().get(word)
     if state is None:
-        return "This was not understood. Write AVAILABLE, BREAK or OFF."
+        return _to_counsellor(staff, "not_understood")
     sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
     if memory.recall("texts", sid, work.now) is None:
         # The provider may deliver the same text twice: it is carried out once.
         memory.keep("texts", sid, True, work.now + _TOLD_ONCE)
-        await offers.choose_presence(work, staff, PresenceState(state))
-    return f"You are {state.replace('_', ' ')} now."
+        await own_presence.choose_presence(work, staff, PresenceState(state))
+    return _to_counsellor(staff, f"is_{state}")
 
 
 @task("tell_missed")
@@ -134,10 +145,11 @@ async def tell_missed(context: JobContext, counsellor_id: str) -> None:
         if staff is None or line is None or presence is None or presence.warned_at is None:
             return
         to, from_ = staff.endpoint, line.shown_number
+        body = _to_counsellor(staff, "missed")
     if to is None or not to.startswith("+"):
         return
     try:
-        await parts.provider.send_message(to=to, from_=from_, body=MISSED, told="/telephony/noted")
+        await parts.platform.send_message(to=to, from_=from_, body=body, told="/telephony/noted")
     except (TryAgain, Refused, Uncertain):
         # It is not repeated: whether it arrived or not, the alarm tells a person on call.
         log().warning("a counsellor could not be told of missed calls", area="telephony")

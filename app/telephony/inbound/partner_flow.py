@@ -2,17 +2,21 @@
 
 from uuid import UUID
 
+from app.abilities import Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState
+from app.calls.states import CallState, EndedBy
 from app.routing import offers
+from app.telephony import answers
+from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.arriving import admit
 from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, scene_of
 from app.telephony.platforms import dialling
 from app.telephony.provider.signature import Signed
-from app.telephony.script import TAKE_DIGIT, Answer, Scene
+from app.telephony.script import TAKE_DIGIT, Scene
 from app.work import Work
 
 
@@ -20,11 +24,14 @@ def partner_left(signed: Signed) -> Decision:
     """Handle the end of the dial to the partner: take back a caller who is still on the line."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        if not work.settings.has_conferences and call.transferred_at is None:
+        screened = work.settings.abilities.can(Ability.SCREEN)
+        if not screened and call.transferred_at is None:
             dialling.note_partner(work, call, signed)
         if caller_is_gone(signed):
-            nothing: Answer = {"kind": "nothing"}
-            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            nothing = answers.Nothing()
+            await offers.end_call(
+                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing
+            )
             return nothing
         # We cannot tell whether the partner ended the talk or the line broke, so a caller who
         # stays on the line is ours again and is not hung up on.
@@ -43,18 +50,18 @@ async def partner_asked(
     key = f"partner:{call_id}:{signed.call_sid}:{attempt}"
     event = await record.earlier_answer(work, key)
     if event is not None and event.answer is not None:
-        return event.answer, scene
-    answer: Answer = {"kind": "hang_up"}
+        return read_answer(event.answer), scene
+    answer: Answer = answers.HangUp()
     if CallState(call.state) is CallState.GREETING:
         if attempt and signed.fields.get("Digits") == TAKE_DIGIT:
             call.transferred_at = work.now
-            answer = {"kind": "nothing"}
+            answer = answers.Nothing()
         elif attempt < 2:
-            answer = {"kind": "partner_ask", "attempt": attempt}
+            answer = answers.PartnerAsk(attempt=attempt)
     await record.record(
         work,
         call,
-        "partner_asked",
+        CallLog.PARTNER_ASKED,
         delivery=delivery_of(signed, key),
         answer=answer,
         taken=call.transferred_at is not None,

@@ -3,15 +3,17 @@
 from uuid import UUID
 
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState
+from app.calls.states import CallState, EndedBy
 from app.routing import offers
 from app.routing.models import OfferState
 from app.routing.participants import leaving
+from app.telephony import answers
+from app.telephony.answers import Answer
 from app.telephony.inbound.deciding import Decision, go_back
-from app.telephony.script import Answer
 from app.work import Work
 
 
@@ -21,21 +23,21 @@ def bridge(offer_id: UUID) -> Decision:
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         _, offer = await offers.lock_offer(work, offer_id)
         if CallState(call.state) is CallState.ENDED:
-            answer: Answer = {"kind": "goodbye"}
+            answer: Answer = answers.Goodbye()
         elif (
             offer.call_id == call.id
             and offer.released_at is None
             and offer.state in (OfferState.ACCEPTED, OfferState.CONNECTED)
         ):
-            answer = {"kind": "join", "offer_id": str(offer.room)}
+            answer = answers.Join(offer_id=offer.room)
         else:
             # The counsellor is gone again: back to the waiting room.
             call.entries += 1
-            answer = {"kind": "enqueue", "entry": call.entries, "returned": True}
+            answer = answers.Enqueue(entry=call.entries, returned=True)
         await record.record(
             work,
             call,
-            "bridge",
+            CallLog.BRIDGE,
             delivery=delivery,
             answer=answer,
             offer_id=str(offer_id),
@@ -49,11 +51,11 @@ def bridge(offer_id: UUID) -> Decision:
 async def held(work: Work, call: Call, sid: str) -> Answer:
     """Return what a leg hears that is alone in a conference, or held."""
     if sid != call.provider_sid:
-        return {"kind": "silence"}
+        return answers.Silence()
     offer = await offers.live_offer_of_call(work, call.id)
     if offer is not None and offer.lost_at is not None:
-        return {"kind": "hold", "lost": True}
-    return {"kind": "hold" if call.held_at is not None else "silence"}
+        return answers.Hold(lost=True)
+    return answers.Hold() if call.held_at is not None else answers.Silence()
 
 
 def left_talk(offer_id: UUID, gone: bool) -> Decision:
@@ -61,18 +63,20 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if gone:
-            nothing: Answer = {"kind": "nothing"}
-            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            nothing = answers.Nothing()
+            await offers.end_call(
+                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing
+            )
             return nothing
         if CallState(call.state) is CallState.ENDED:
-            answer: Answer = {"kind": "goodbye"}
+            answer: Answer = answers.Goodbye()
         else:
             _, offer = await offers.lock_offer(work, offer_id)
             # The star key of the counsellor would leave the caller in the conference. A caller
             # whose leg asks us from outside was put out, and goes back to the front.
             entries = call.entries
             await leaving.lose_counsellor(
-                work, call, offer, "the conference ended", fetch_caller=False
+                work, call, offer, Cause.CONFERENCE_ENDED, fetch_caller=False
             )
             if call.entries == entries:
                 call.entries += 1
@@ -80,7 +84,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
         await record.record(
             work,
             call,
-            "left_conference",
+            CallLog.LEFT_CONFERENCE,
             delivery=delivery,
             answer=answer,
             offer_id=str(offer_id),

@@ -1,28 +1,36 @@
 """The waiting room: comfort, place, keys, the wish for a call-back, and the ways out."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
 
+from app.abilities import Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallEvent, CallState
+from app.calls.states import CallEvent, CallState, EndedBy, Unstaffed
+from app.database.topics import Topic
 from app.routing import offers, queue
 from app.routing.callbacks import Slot, Who, agree, can_be_called, window_for
 from app.routing.plan import DANGER_PRIORITY
 from app.routing.queue import last_counsellor
-from app.routing.rota import roster
+from app.routing.rota import staffing
+from app.telephony import answers
+from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Wait
 from app.telephony.inbound.arriving import admit, on_to_partner, partner_is_due
 from app.telephony.inbound.deciding import Decision, go_back, visit, watch_danger
-from app.telephony.platforms import dialling
-from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT, Answer
+from app.telephony.platforms.choose import platform_of
+from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
+from app.words.keys import PromptKey
 from app.work import Work
 
 
-def _waits(work: Work, entry: int, step: int) -> Answer:
+def _waits(work: Work, entry: int, step: int) -> Wait:
     """Return the next words of a wait; short ones where a document cannot be interrupted."""
-    answer: Answer = {"kind": "wait", "entry": entry, "step": step}
-    return answer if work.settings.has_conferences else answer | {"short": True}
+    interrupts = work.settings.abilities.can(Ability.WAITING_ROOM)
+    return Wait(entry=entry, step=step, short=not interrupts)
 
 
 def wait(entry: int, step: int) -> Decision:
@@ -30,25 +38,24 @@ def wait(entry: int, step: int) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         state = CallState(call.state)
-        answer = _waits(work, entry, step)
+        words = _waits(work, entry, step)
+        answer: Answer = words
         if state is CallState.GREETING:
-            answer = {"kind": "leave", "entry": entry}
+            answer = answers.Leave(entry=entry)
         elif state is CallState.ENDED:
-            answer = {"kind": "goodbye"}
+            answer = answers.Goodbye()
         elif dial := await _dialled(work, call, delivery):
             return dial
         elif state is CallState.QUEUED:
             why = await _leaves(work, call, line)
             if why is not None:
                 return await _leave(work, call, delivery, entry, why)
-            answer |= await _place(work, call, line, step)
-            answer |= _keys(call)
+            answer = await _place(work, call, line, words)
         elif state is CallState.OFFERED:
-            answer |= _keys(call)
-            if call.preferred_id is None and await last_counsellor(work, call):
-                answer["last"] = True
+            last = call.preferred_id is None and await last_counsellor(work, call) is not None
+            answer = replace(words, callback=_may_ask(call), last=last)
         await record.record(
-            work, call, "wait", delivery=delivery, answer=answer, language=call.language
+            work, call, CallLog.WAIT, delivery=delivery, answer=answer, language=call.language
         )
         return answer
 
@@ -59,7 +66,7 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
     """Return why the caller leaves the queue now (no counsellor left, partner's turn), or None."""
     language = call.language or line.languages[0].language
     assert call.queued_at is not None
-    found = await roster.staffing(
+    found = await staffing.staffing(
         work,
         line,
         language,
@@ -77,7 +84,7 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
 
 
 async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: str) -> Answer:
-    answer: Answer = {"kind": "leave", "entry": entry}
+    answer = answers.Leave(entry=entry)
     await record.move(
         work,
         call,
@@ -90,38 +97,40 @@ async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: 
     return answer
 
 
-async def _place(work: Work, call: Call, line: LineScript, step: int) -> Answer:
-    """Return how many callers are ahead, and whether this caller has waited for long."""
+async def _place(work: Work, call: Call, line: LineScript, words: Wait) -> Wait:
+    """Add how many callers are ahead, and whether this caller has waited for long."""
     assert call.queued_at is not None
     ahead, last = await queue.place_of(work, call)
-    answer: Answer = {"ahead": ahead}
-    if last is not None and call.preferred_id is None:
-        answer["last"] = True
-    if await roster.is_draining(work, line, call.language or line.languages[0].language):
-        answer["draining"] = True
     waited = work.now - call.queued_at
-    if waited >= timedelta(seconds=work.settings.long_wait_seconds) and step % 2 == 0:
-        answer["long"] = True
-    return answer
+    long = timedelta(seconds=work.settings.long_wait_seconds)
+    language = call.language or line.languages[0].language
+    return replace(
+        words,
+        ahead=ahead,
+        last=last is not None and call.preferred_id is None,
+        draining=await staffing.is_draining(work, line, language),
+        long=waited >= long and words.step % 2 == 0,
+        callback=_may_ask(call),
+    )
 
 
-def _keys(call: Call) -> Answer:
-    """Return the keys that a caller has besides danger, message and last counsellor."""
-    return {"callback": True} if can_be_called(call) and not call.asked_back else {}
+def _may_ask(call: Call) -> bool:
+    """Return whether the caller can still ask to be called back."""
+    return can_be_called(call) and not call.asked_back
 
 
-async def _dialled(work: Work, call: Call, delivery: Delivery) -> Answer | None:
-    """Where there is no conference, return the answer that dials a counsellor who is there."""
-    dial = await dialling.dial_now(work, call)
+async def _dialled(work: Work, call: Call, delivery: Delivery) -> answers.Dial | None:
+    """Return the answer that dials a counsellor who is there; None if nothing is to be dialled."""
+    dial = await platform_of(work.settings).reach(work, call)
     if dial is not None:
         await record.record(
             work,
             call,
-            "dial",
+            CallLog.DIAL,
             delivery=delivery,
             answer=dial,
             language=call.language,
-            offer_id=dial["offer_id"],
+            offer_id=str(dial.offer_id),
         )
     return dial
 
@@ -134,26 +143,26 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         wants_help = digits == line.danger_digit
         if not wants_help and (dial := await _dialled(work, call, delivery)):
             return dial
-        if digits == MESSAGE_DIGIT and await offers.withdraw_open(work, call, "wants to speak"):
+        if digits == MESSAGE_DIGIT and await offers.withdraw_open(work, call, Cause.WANTS_TO_SPEAK):
             return await _leave(work, call, delivery, entry, "wants to leave a message")
         if digits == CALLBACK_DIGIT and can_be_called(call):
-            answer = {"kind": "callback", "question": "safe", "n": f"{entry}.{step + 1}"}
+            asked = answers.AskCallback(question=CallbackQuestion.SAFE, n=f"{entry}.{step + 1}")
             await record.record(
                 work,
                 call,
-                "asks_for_callback",
+                CallLog.ASKS_FOR_CALLBACK,
                 delivery=delivery,
-                answer=answer,
+                answer=asked,
                 language=call.language,
             )
-            return answer
+            return asked
         if digits == LAST_DIGIT and (last := await last_counsellor(work, call)):
             call.preferred_id = last
-            answer["wish"] = True
+            answer = replace(answer, wish=True)
             await record.record(
                 work,
                 call,
-                "asked_for_last",
+                CallLog.ASKED_FOR_LAST,
                 delivery=delivery,
                 answer=answer,
                 counsellor_id=str(last),
@@ -162,15 +171,15 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
             return answer
         danger = digits == line.danger_digit
         if danger:
-            answer["danger"] = True
+            answer = replace(answer, danger=True)
             call.danger = True
             watch_danger(work, call)
             call.priority = max(call.priority, DANGER_PRIORITY)
-            work.announce("queue")
+            work.announce(Topic.QUEUE)
         await record.record(
             work,
             call,
-            "danger" if danger else "waits_on",
+            CallLog.DANGER if danger else CallLog.WAITS_ON,
             delivery=delivery,
             answer=answer,
             language=call.language,
@@ -180,56 +189,71 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     return decision
 
 
-def callback(digits: str | None, n: str, question: str, who: str) -> Decision:
+def callback(digits: str | None, n: str, question: CallbackQuestion, who: str) -> Decision:
     """Ask whether a call-back is safe, who may answer, and when. It is made only if it is safe."""
+    chosen: Literal["caller", "anyone"] = "anyone" if who == "anyone" else "caller"
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        entry, _, step = n.partition(".")
-        onward = _waits(work, int(entry or 0), int(step or 0))
-        if CallState(call.state) is CallState.GREETING:
-            onward = {"kind": "message", "n": visit(call), "reason": None}
-        elif CallState(call.state) is CallState.ENDED:
-            onward = {"kind": "goodbye"}
-        answer: Answer = {"kind": "callback", "n": n}
+        onward = _after_questions(work, call, n)
         if dial := await _dialled(work, call, delivery):
             # A counsellor is there, which is better than a call-back.
             return dial
+        answer: Answer
         match question:
-            case "wanted" if digits == CALLBACK_DIGIT and can_be_called(call):
-                answer["question"] = "safe"
-            case "safe" if digits == "1":
-                answer["question"] = "who"
-            case "who":
+            case CallbackQuestion.WANTED if digits == CALLBACK_DIGIT and can_be_called(call):
+                answer = answers.AskCallback(question=CallbackQuestion.SAFE, n=n)
+            case CallbackQuestion.SAFE if digits == "1":
+                answer = answers.AskCallback(question=CallbackQuestion.WHO, n=n)
+            case CallbackQuestion.WHO:
                 # Silence counts as the narrower choice.
-                answer |= {"question": "when", "who": "anyone" if digits == "2" else "caller"}
-            case "when" if can_be_called(call):
-                slot = {"2": Slot.EVENING, "3": Slot.TOMORROW}.get(digits or "", Slot.SOON)
-                language = call.language or line.languages[0].language
-                window = await window_for(work, slot, line, language)
-                chosen = Who.ANYONE if who == "anyone" else Who.CALLER
-                await agree(work, call, chosen, window, safe=True, slot=slot)
-                answer = {
-                    **onward,
-                    "said": "callback_kept",
-                    "from": window[0].isoformat(),
-                    "until": window[1].isoformat(),
-                }
-            case "wanted":
+                answer = answers.AskCallback(
+                    question=CallbackQuestion.WHEN, n=n, who="anyone" if digits == "2" else "caller"
+                )
+            case CallbackQuestion.WHEN if can_be_called(call):
+                begins, ends = await _agree(work, call, line, Who(chosen), digits)
+                kept = CallbackWord(key=PromptKey.CALLBACK_KEPT, begins=begins, ends=ends)
+                answer = _with_word(onward, kept)
+            case CallbackQuestion.WANTED:
                 answer = onward
             case _:
-                answer = {**onward, "said": "callback_not"}
+                answer = _with_word(onward, CallbackWord(key=PromptKey.CALLBACK_NOT))
         await record.record(
             work,
             call,
-            "callback_asked",
+            CallLog.CALLBACK_ASKED,
             delivery=delivery,
             answer=answer,
-            question=question,
+            question=question.value,
             language=call.language,
         )
         return answer
 
     return decision
+
+
+def _after_questions(work: Work, call: Call, n: str) -> Wait | answers.Message | answers.Goodbye:
+    """Return what comes after the questions: the wait, the voice message, or the end."""
+    if CallState(call.state) is CallState.GREETING:
+        return answers.Message(n=visit(call))
+    if CallState(call.state) is CallState.ENDED:
+        return answers.Goodbye()
+    entry, _, step = n.partition(".")
+    return _waits(work, int(entry or 0), int(step or 0))
+
+
+def _with_word(onward: Wait | answers.Message | answers.Goodbye, word: CallbackWord) -> Answer:
+    return onward if isinstance(onward, answers.Goodbye) else replace(onward, said=word)
+
+
+async def _agree(
+    work: Work, call: Call, line: LineScript, who: Who, digits: str | None
+) -> tuple[datetime, datetime]:
+    """Agree on the call-back and return its window."""
+    slot = {"2": Slot.EVENING, "3": Slot.TOMORROW}.get(digits or "", Slot.SOON)
+    language = call.language or line.languages[0].language
+    window = await window_for(work, slot, line, language)
+    await agree(work, call, who, window, safe=True, slot=slot)
+    return window
 
 
 def leave_queue(result: str, gone: bool, entry: int) -> Decision:
@@ -237,24 +261,21 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if result == "hangup" or gone:
-            nothing: Answer = {"kind": "nothing"}
-            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=nothing)
+            nothing = answers.Nothing()
+            await offers.end_call(
+                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing
+            )
             return nothing
         state = CallState(call.state)
         if result == "queue-full" and state is not CallState.GREETING:
             # The provider's queue is full: the caller hears the same words outside it.
-            answer: Answer = {"kind": "wait", "entry": entry, "step": 0}
+            answer: Answer = Wait(entry=entry, step=0)
         elif result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
-            answer = {"kind": "nothing"}
+            answer = answers.Nothing()
         elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
             answer = on_to_partner(work, call)
         elif result == "leave" and state is CallState.GREETING:
-            answer = {"kind": "message", "n": visit(call), "reason": call.unstaffed}
-            if call.unstaffed == "out_of_hours":
-                language = call.language or line.languages[0].language
-                found = await roster.staffing(work, line, language, danger=call.danger)
-                if found.resumes_at is not None:
-                    answer["resumes_at"] = found.resumes_at.isoformat()
+            answer = await _message(work, call, line)
         else:
             # The waiting room failed, or was left while a counsellor is on the way: back in.
             call.entries += 1
@@ -262,7 +283,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         await record.record(
             work,
             call,
-            "queue_left",
+            CallLog.QUEUE_LEFT,
             delivery=delivery,
             answer=answer,
             result=result,
@@ -271,6 +292,17 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         return answer
 
     return decision
+
+
+async def _message(work: Work, call: Call, line: LineScript) -> answers.Message:
+    """Return the voice message of a caller for whom no counsellor is left, with the reason."""
+    reason = Unstaffed(call.unstaffed) if call.unstaffed else None
+    resumes_at = None
+    if reason is Unstaffed.OUT_OF_HOURS:
+        language = call.language or line.languages[0].language
+        found = await staffing.staffing(work, line, language, danger=call.danger)
+        resumes_at = found.resumes_at
+    return answers.Message(n=visit(call), reason=reason, resumes_at=resumes_at)
 
 
 async def _to_partner(work: Work, call: Call) -> bool:
@@ -283,18 +315,21 @@ def returned(entry: int) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if CallState(call.state) is CallState.ENDED:
-            answer: Answer = {"kind": "goodbye"}
+            answer: Answer = answers.Goodbye()
         elif CallState(call.state) is CallState.GREETING:
             language = call.language or line.languages[0].language
             return await admit(work, call, delivery, line, language=language, danger=call.danger)
         else:
-            answer = {"kind": "enqueue", "entry": entry, "returned": call.returned > 0}
-            if await was_transferred(work, call):
-                answer = {"kind": "enqueue", "entry": entry, "transferred": True}
+            transferred = await was_transferred(work, call)
+            answer = answers.Enqueue(
+                entry=entry,
+                returned=call.returned > 0 and not transferred,
+                transferred=transferred,
+            )
         await record.record(
             work,
             call,
-            "returned",
+            CallLog.RETURNED,
             delivery=delivery,
             answer=answer,
             entry=entry,

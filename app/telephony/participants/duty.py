@@ -7,38 +7,44 @@ is pressed, the attempt counts as unanswered.
 """
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from procrastinate import JobContext
 
-from app.calls.lines import SPOKEN, any_line, line_of_id
+from app import words
+from app.abilities import Ability
+from app.calls.lines import any_line, line_of_id
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.definitions.risk import Urgency as ContactUrgency
 from app.errors import NotFound
+from app.jobs.names import Task
 from app.log import log
-from app.referrals.channels.telling import keep_payload, payload_of
+from app.outbox.once import send_once
+from app.outbox.responses import Refused
+from app.outbox.states import Sending
+from app.referrals.channels.attempts import keep_payload, payload_of
+from app.referrals.channels.phone.channel import CHANNEL as PHONE
+from app.referrals.channels.sending import AttemptOnce
+from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import doubt_phone
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
-from app.referrals.jobs import words_of
 from app.referrals.models import Agency, Attempt, Referral
 from app.referrals.replies import answering
 from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
-from app.referrals.spoken import known, speak, spell
-from app.referrals.states import AttemptKind, AttemptResult, NoticeKind, Purpose
-from app.referrals.trail import By, tell_house
+from app.referrals.spoken import speak, spell
+from app.referrals.states import AttemptResult, ChannelKind, NoticeKind, Purpose
+from app.referrals.trail import By, Via, tell_house
 from app.routing import offers
 from app.telephony.counsellor import pacing
-from app.telephony.counsellor.leg_jobs import ASKS, known_sids
 from app.telephony.counsellor.pacing import Urgency
-from app.telephony.jobs import parts_of, task
-from app.telephony.provider.client import Refused, TryAgain, Uncertain
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.outgoing import AtProvider
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import duty_path, message_path
-from app.telephony.script import Ask, HangUp, Join, Pause, Say, Step
+from app.telephony.steps import Ask, HangUp, Join, Pause, Say, Step
 from app.work import Work
 
 ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
@@ -71,144 +77,92 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-async def _prepare(work: Work, attempt_id: UUID) -> dict[str, Any] | None:
-    """Commit that the request is about to be sent. Return None if it must not be, or not yet."""
-    referral, attempt = await _lock(work, attempt_id)
-    if attempt.ended_at is not None or attempt.sending in ("sent", "failed"):
-        return None
-    if attempt.sending == "sending":
-        attempt.asks += 1
-        return {
-            "settle": attempt.asks,
-            "to": attempt.target,
-            "since": attempt.sent_at,
-            "kind": attempt.kind,
-        }
-    stale = attempt.purpose == Purpose.ESCALATION and attempt.turn != referral.turn
-    if stale or not is_needed(referral, attempt):
-        attempt.sending = "failed"
-        await note_result(work, referral, attempt, AttemptResult.STOPPED)
-        return None
-    if attempt.kind == AttemptKind.PHONE:
-        urgent = referral.urgency == ContactUrgency.IMMEDIATE
+class _DutyPhone(AtProvider[Attempt], AttemptOnce):
+    """An attempt by telephone."""
+
+    def __init__(self, parts: Parts, attempt_id: str) -> None:
+        AttemptOnce.__init__(self, attempt_id, PHONE.task)
+        self.platform = parts.platform
+
+    async def address(self, work: Work, row: Attempt) -> str:
+        return row.target
+
+    async def is_possible(self, work: Work, attempt: Attempt) -> bool:
+        if not await self._has_its_turn(work, attempt):
+            return False
+        referral = self.referral
+        call = await work.session.get(Call, referral.call_id) if referral.call_id else None
+        line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
+        if line is None:
+            return await self.give_up(work, attempt, AttemptResult.UNREACHABLE)
+        self.from_, self.seconds = line.shown_number, attempt.seconds
+        return True
+
+    async def _has_its_turn(self, work: Work, attempt: Attempt) -> bool:
+        urgent = self.referral.urgency == ContactUrgency.IMMEDIATE
         turn = Urgency.DANGER if urgent else Urgency.OTHER
         wait = await pacing.take_turn(work, attempt.id, turn)
         if wait is not None:
-            work.defer("telephony:ring_duty_phone", delay=wait, attempt_id=str(attempt.id))
-            return None
-    call = await work.session.get(Call, referral.call_id) if referral.call_id else None
-    line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
-    if line is None:
-        attempt.sending = "failed"
-        await note_result(work, referral, attempt, AttemptResult.UNREACHABLE)
-        return None
-    attempt.sending, attempt.sent_at = "sending", work.now
-    attempt.tries += 1
-    _, body = await words_of(work, referral, attempt)
-    return {
-        "to": attempt.target,
-        "from_": line.shown_number,
-        "seconds": attempt.seconds,
-        "body": body,
-    }
+            self.later(work, wait)
+        return wait is None
+
+    async def send(self) -> str:
+        return await self.platform.ring(
+            to=self.to,
+            from_=self.from_,
+            document=duty_path(self.attempt_id, "lifted"),
+            told=duty_path(self.attempt_id, "status"),
+            seconds=self.seconds,
+            tell_machines=True,
+        )
+
+    async def accepted(self, work: Work, row: Attempt) -> None:
+        if row.ended_at is not None or not is_needed(self.referral, row):
+            # The attempt was over while the request was under way: the phone must not ring on.
+            work.defer(Task.END_DUTY_LEG, attempt_id=str(row.id))
+
+    async def failed(self, work: Work, row: Attempt, error: Refused | None) -> None:
+        if error is not None:
+            log().warning("the provider refused a duty phone", area="referrals", code=error.code)
+        await note_result(work, self.referral, row, AttemptResult.UNREACHABLE)
 
 
-async def _note_sid(work: Work, attempt_id: UUID, sid: str) -> None:
-    referral, attempt = await _lock(work, attempt_id)
-    attempt.sending, attempt.provider_sid = "sent", attempt.provider_sid or sid
-    if attempt.kind == AttemptKind.SMS:
+class _Sms(_DutyPhone):
+    """An attempt by SMS."""
+
+    def __init__(self, parts: Parts, attempt_id: str) -> None:
+        AttemptOnce.__init__(self, attempt_id, SMS.task)
+        self.platform = parts.platform
+
+    def is_message(self) -> bool:
+        return True
+
+    async def _has_its_turn(self, work: Work, attempt: Attempt) -> bool:
+        # Only legs wait for one another.
+        return True
+
+    async def send(self) -> str:
+        return await self.platform.send_message(
+            to=self.to, from_=self.from_, body=self.body, told=message_path(self.attempt_id)
+        )
+
+    async def accepted(self, work: Work, row: Attempt) -> None:
         # The provider has the message, so its payload is not needed any more, delivered or not.
-        attempt.payload_sealed = None
-    if attempt.ended_at is not None or not is_needed(referral, attempt):
-        # The attempt was over while the request was under way: the phone must not ring on.
-        work.defer("telephony:end_duty_leg", attempt_id=str(attempt_id))
-
-
-async def _note_refused(work: Work, attempt_id: UUID) -> None:
-    referral, attempt = await _lock(work, attempt_id)
-    if attempt.provider_sid is None:
-        attempt.sending = "failed"
-        await note_result(work, referral, attempt, AttemptResult.UNREACHABLE)
-
-
-async def _request(context: JobContext, attempt_id: str, send: Any, find: Any) -> None:
-    """Send once. Without a response, ask what became of the request, and never send it again."""
-    parts, key = parts_of(context), UUID(attempt_id)
-    async with parts.work() as work:
-        what = await _prepare(work, key)
-    if what is None:
-        return
-    if "settle" in what:
-        await _settle(context, key, what, find)
-        return
-    try:
-        sid = await send(what)
-    except TryAgain:
-        async with parts.work() as work:
-            _, attempt = await _lock(work, key)
-            if attempt.provider_sid is None:
-                attempt.sending = "wanted"
-        raise
-    except Refused as error:
-        log().warning("the provider refused a duty phone", area="referrals", code=error.code)
-        async with parts.work() as work:
-            await _note_refused(work, key)
-        return
-    async with parts.work() as work:
-        await _note_sid(work, key, sid)
-
-
-async def _settle(context: JobContext, key: UUID, what: dict[str, Any], find: Any) -> None:
-    parts = parts_of(context)
-    since = what["since"] - timedelta(seconds=2)
-    async with parts.work() as work:
-        known = await known_sids(work, since)
-    sid = await find(what["to"], since, known)
-    if sid is not None:
-        async with parts.work() as work:
-            await _note_sid(work, key, sid)
-    elif what["settle"] < ASKS:
-        raise Uncertain("no trace of it yet")
-    else:
-        async with parts.work() as work:
-            await _note_refused(work, key)
+        row.payload_sealed = None
 
 
 @task("ring_duty_phone")
 async def ring_duty_phone(context: JobContext, attempt_id: str) -> None:
     """Ring a duty phone."""
-    provider = parts_of(context).provider
-
-    async def send(what: dict[str, Any]) -> str:
-        return await provider.ring_leg(
-            to=what["to"],
-            from_=what["from_"],
-            document=duty_path(attempt_id, "lifted"),
-            told=duty_path(attempt_id, "status"),
-            seconds=what["seconds"],
-            tell_machines=True,
-        )
-
-    async def find(to: str, since: Any, known: set[str]) -> str | None:
-        return await provider.find_leg(to=to, since=since, known=known)
-
-    await _request(context, attempt_id, send, find)
+    parts = parts_of(context)
+    await send_once(parts.ground, _DutyPhone(parts, attempt_id))
 
 
 @task("send_message")
 async def send_message(context: JobContext, attempt_id: str) -> None:
     """Send an SMS."""
-    provider = parts_of(context).provider
-
-    async def send(what: dict[str, Any]) -> str:
-        return await provider.send_message(
-            to=what["to"], from_=what["from_"], body=what["body"], told=message_path(attempt_id)
-        )
-
-    async def find(to: str, since: Any, known: set[str]) -> str | None:
-        return await provider.find_message(to=to, since=since, known=known)
-
-    await _request(context, attempt_id, send, find)
+    parts = parts_of(context)
+    await send_once(parts.ground, _Sms(parts, attempt_id))
 
 
 @task("end_duty_leg")
@@ -218,12 +172,12 @@ async def end_duty_leg(context: JobContext, attempt_id: str) -> None:
     async with parts.work() as work:
         _, attempt = await _lock(work, UUID(attempt_id))
         sid = attempt.provider_sid
-        if attempt.kind != AttemptKind.PHONE:
+        if attempt.kind != ChannelKind.PHONE:
             return
     if sid is not None:
-        await parts.provider.end_leg(sid)
+        await parts.platform.end(sid)
         async with parts.work() as work:
-            work.defer("telephony:ask_duty_leg", delay=_A_WHILE, attempt_id=attempt_id)
+            work.defer(Task.ASK_DUTY_LEG, delay=_A_WHILE, attempt_id=attempt_id)
 
 
 @task("ask_duty_leg")
@@ -235,16 +189,17 @@ async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
         sid = attempt.provider_sid
         if attempt.result is not None or sid is None:
             return
-    found = await parts.provider.fetch_call(sid)
+    found = await parts.platform.fetch_call(sid)
     status = read_leg_status(found.status) if found is not None else LegStatus.FAILED
     if status is None or not is_over(status):
-        await parts.provider.end_leg(sid)
+        await parts.platform.end(sid)
         status = LegStatus.NO_ANSWER
     async with parts.work() as work:
         referral, attempt = await _lock(work, key)
         if attempt.result is None:
             needed = is_needed(referral, attempt)
-            result = _RESULT_OF[status] if needed else AttemptResult.STOPPED
+            result = PHONE.result_of(status) if needed else AttemptResult.STOPPED
+            assert result is not None
             await note_result(work, referral, attempt, result)
 
 
@@ -252,7 +207,7 @@ async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
 
 
 def _say(attempt: Attempt, key: str, **values: str) -> Say:
-    locale, voice = SPOKEN[known(attempt.language)]
+    locale, voice = words.about(attempt.language).voice
     return Say(speak(attempt.language, key, **values), locale, voice)
 
 
@@ -334,7 +289,7 @@ def _listened_to(
 def _learn_sid(attempt: Attempt, sid: str) -> None:
     if attempt.provider_sid is None and sid:
         # The webhook came before the response to our own request.
-        attempt.provider_sid, attempt.sending = sid, "sent"
+        attempt.provider_sid, attempt.sending = sid, Sending.SENT.value
 
 
 async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[Step]:
@@ -350,7 +305,7 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
         return joined or _ending(work, referral, attempt)
     if attempt.purpose == Purpose.CODE:
         return await _speak_code(work, referral, attempt, agency, digits, n)
-    by = By("phone", agency.code)
+    by = By(Via.PHONE, agency.code)
     if _takes_it(attempt, digits, n):
         return await _acknowledge(work, referral, attempt, by)
     match digits:
@@ -419,7 +374,7 @@ async def _join(work: Work, referral: Referral, attempt: Attempt) -> list[Step] 
         or attempt.recipient_id is None
     ):
         return None
-    if not work.settings.has_conferences:
+    if not work.settings.abilities.can(Ability.ADD):
         return None
     talk = await live_talk(work, referral)
     offer = await offers.live_offer_of_call(work, talk.id) if talk else None
@@ -453,14 +408,6 @@ async def _speak_code(
 
 # -- how it ended ------------------------------------------------------------------------------
 
-_RESULT_OF = {
-    LegStatus.NO_ANSWER: AttemptResult.NO_ANSWER,
-    LegStatus.BUSY: AttemptResult.BUSY,
-    LegStatus.FAILED: AttemptResult.UNREACHABLE,
-    LegStatus.CANCELED: AttemptResult.NO_ANSWER,
-    LegStatus.COMPLETED: AttemptResult.NO_KEY,
-}
-
 
 async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
     """Handle a status of a duty phone's leg, in any order, any number of times."""
@@ -474,27 +421,18 @@ async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
         return
     if not is_over(status):
         if not is_needed(referral, attempt):
-            work.defer("telephony:end_duty_leg", attempt_id=str(attempt_id))
+            work.defer(Task.END_DUTY_LEG, attempt_id=str(attempt_id))
         return
     needed = is_needed(referral, attempt)
-    await note_result(
-        work, referral, attempt, _RESULT_OF[status] if needed else AttemptResult.STOPPED
-    )
-
-
-_MESSAGE_RESULTS = {
-    "delivered": AttemptResult.DELIVERED,
-    "read": AttemptResult.DELIVERED,
-    "undelivered": AttemptResult.FAILED,
-    "failed": AttemptResult.FAILED,
-    "canceled": AttemptResult.FAILED,
-}
+    result = PHONE.result_of(status) if needed else AttemptResult.STOPPED
+    assert result is not None
+    await note_result(work, referral, attempt, result)
 
 
 async def message_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
     """Handle the delivery status of an SMS."""
     referral, attempt = await _lock(work, attempt_id)
     _learn_sid(attempt, signed.fields.get("MessageSid", "")[:64])
-    result = _MESSAGE_RESULTS.get(signed.fields.get("MessageStatus", ""))
+    result = SMS.result_of(signed.fields.get("MessageStatus", ""))
     if result is not None and attempt.result is None:
         await note_result(work, referral, attempt, result)

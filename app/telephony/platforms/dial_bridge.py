@@ -11,24 +11,36 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import lines, record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState, LegStatus, is_over, read_leg_status
+from app.calls.states import (
+    NOT_RUNG,
+    CallState,
+    Direction,
+    EndedBy,
+    LegStatus,
+    is_over,
+    read_leg_status,
+)
 from app.contacts import contacts
+from app.jobs.names import Task
+from app.outbox.states import Sending
 from app.routing import offers
-from app.routing.callbacks import NOT_RUNG
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
 from app.routing.plan import read_plan
+from app.telephony import answers
+from app.telephony.answers import Answer
 from app.telephony.counsellor.counsellor_flow import apply_leg_status, connect
-from app.telephony.counsellor.leg_jobs import known_sids
 from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, go_back, scene_of
 from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.outgoing import known_sids
 from app.telephony.platforms.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
 from app.telephony.provider.client import ProviderLeg
 from app.telephony.provider.signature import Signed
-from app.telephony.script import Answer, Scene
+from app.telephony.script import Scene
 from app.work import Work
 
 # A leg that the platform does not know after N questions was never dialled.
@@ -49,15 +61,17 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
         if (leg := await dialled_leg(work, offer_id)) is not None and leg.ended_at is None:
             leg.status, leg.ended_at = status.value, work.now
         if caller_is_gone(signed):
-            answer: Answer = {"kind": "nothing"}
-            await offers.end_call(work, call, ended_by="caller", delivery=delivery, answer=answer)
+            answer: Answer = answers.Nothing()
+            await offers.end_call(
+                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=answer
+            )
             return answer
         if CallState(call.state) is CallState.ENDED:
-            answer = {"kind": "goodbye"}
+            answer = answers.Goodbye()
         else:
             entries = call.entries
             await leaving.lose_counsellor(
-                work, call, offer, f"dialled: {status.value}", fetch_caller=False
+                work, call, offer, f"dialled_{status.value}", fetch_caller=False
             )
             if call.entries == entries:
                 call.entries += 1
@@ -65,7 +79,7 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
         await record.record(
             work,
             call,
-            "dialled",
+            CallLog.DIALLED,
             delivery=delivery,
             answer=answer,
             offer_id=str(offer_id),
@@ -91,12 +105,12 @@ async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer,
     """End a call-back: the caller has hung up, or did not answer."""
     call, offer = await offers.lock_offer(work, offer_id)
     key = f"rang-back:{offer_id}"
-    answer: Answer = {"kind": "hang_up"}
+    answer = answers.HangUp()
     if await record.earlier_answer(work, key) is None:
         await record.record(
             work,
             call,
-            "rang_back",
+            CallLog.RANG_BACK,
             delivery=delivery_of(signed, key),
             answer=answer,
             offer_id=str(offer_id),
@@ -104,16 +118,10 @@ async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer,
         talked = dial_result(signed).status is LegStatus.COMPLETED
         await _note_talk(work, call, offer, signed)
         if CallState(call.state) is not CallState.ENDED:
-            _was_rung(call, "")
-            by = "caller" if talked else "provider"
+            record.learn_sid(call, "")
+            by = EndedBy.CALLER if talked else EndedBy.PROVIDER
             await offers.end_call(work, call, ended_by=by)
     return answer, await scene_of(work, call, offer_id)
-
-
-def _was_rung(call: Call, sid: str) -> None:
-    """Give the call the platform's id, or an id which says that it got none."""
-    if call.provider_sid.startswith(NOT_RUNG):
-        call.provider_sid = sid[:64] or f"dialled-{call.id}"
 
 
 # -- asking the platform -----------------------------------------------------------------------
@@ -133,7 +141,9 @@ async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
         parent, sid = call.provider_sid, leg.provider_sid
         # Legs dialled for an earlier offer began before this.
         since = leg.created_at - _CLOCKS_DIFFER
-    legs = await parts.provider.dialled_by(parent)
+    if parent is None:
+        return None
+    legs = await parts.platform.dialled_by(parent)
     if sid is not None:
         return next((one for one in legs if one.sid == sid), None)
     return next((one for one in legs if one.sid not in known and one.since >= since), None)
@@ -158,7 +168,7 @@ async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
                     await connect(work, call, offer, at=work.now)
                 return
         if offer.released_at is None and offer.state == OfferState.ACCEPTED:
-            work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
+            work.defer(Task.WATCH_DIALLED, delay=LOOKS_EVERY, leg_id=leg_id)
 
 
 @task("watch_dialled")
@@ -176,10 +186,10 @@ async def end_dialled(context: JobContext, leg_id: str) -> None:
         leg = await work.session.get(Leg, UUID(leg_id))
         sid = leg.provider_sid if leg is not None and leg.ended_at is None else None
     if sid is not None:
-        await parts.provider.end_leg(sid)
+        await parts.platform.end(sid)
     found = await _look(parts, leg_id)
     if found is not None and sid is None and not _over(found):
-        await parts.provider.end_leg(found.sid)
+        await parts.platform.end(found.sid)
     async with parts.work() as work:
         leg = await work.session.get(Leg, UUID(leg_id))
         if leg is None or leg.ended_at is not None:
@@ -194,7 +204,7 @@ async def end_dialled(context: JobContext, leg_id: str) -> None:
             leg.ended_at = leg.ended_at or work.now
         else:
             # It may be dialled in a moment.
-            work.defer("telephony:end_dialled", delay=LOOKS_EVERY, leg_id=leg_id)
+            work.defer(Task.END_DIALLED, delay=LOOKS_EVERY, leg_id=leg_id)
 
 
 def _over(found: ProviderLeg) -> bool:
@@ -225,12 +235,12 @@ async def settle_dialled(context: JobContext, offer_id: str) -> None:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
             return
-        back = call.direction == "outbound"
+        back = call.direction == Direction.OUTBOUND
         sid = await _first_leg(work, offer) if back else call.provider_sid
         leg = await dialled_leg(work, offer.id)
     if leg is not None:
         await _note(parts, str(leg.id), await _look(parts, str(leg.id)))
-    found = await parts.provider.fetch_call(sid) if sid else None
+    found = await parts.platform.fetch_call(sid) if sid else None
     status = read_leg_status(found.status) if found is not None else None
     up = status is not None and not is_over(status)
     async with parts.work() as work:
@@ -241,24 +251,28 @@ async def settle_dialled(context: JobContext, offer_id: str) -> None:
             await connect(work, call, offer, at=work.now)
         elif back and offer.move_wanted_at is not None:
             # The caller was not reached; it counts as an attempt.
-            _was_rung(call, "")
-            await offers.end_call(work, call, ended_by="provider")
+            record.learn_sid(call, "")
+            await offers.end_call(work, call, ended_by=EndedBy.PROVIDER)
         elif not back and not up:
             lost = found is None
-            by = "program" if lost else "caller"
+            by = EndedBy.PROGRAM if lost else EndedBy.CALLER
             await offers.end_call(work, call, ended_by=by, lost=lost)
         else:
             # The counsellor did not press 1 after the click; or did, and the caller's leg did not
             # ask us again.
             pressed = not back and await was_pressed(work, offer)
-            await offers.miss_offer(work, call, offer, "not connected in time", our_fault=pressed)
+            await offers.miss_offer(
+                work, call, offer, Cause.NOT_CONNECTED_IN_TIME, our_fault=pressed
+            )
 
 
 async def _first_leg(work: Work, offer: Offer) -> str | None:
     """Return the leg in which the counsellor pressed 1, and which dials the call-back."""
     found: str | None = await work.session.scalar(
         select(Leg.provider_sid)
-        .where(Leg.offer_id == offer.id, Leg.answered_at.is_not(None), Leg.sending != "dialled")
+        .where(
+            Leg.offer_id == offer.id, Leg.answered_at.is_not(None), Leg.sending != Sending.DIALLED
+        )
         .limit(1)
     )
     return found
@@ -278,24 +292,25 @@ async def watch_partner(context: JobContext, call_id: str) -> None:
         began, parent = call.partner_at, call.provider_sid
         if to is None or began is None or call.transferred_at or work.now - began > _RINGS_OUT:
             return
+        assert parent is not None
         over = CallState(call.state) is CallState.ENDED
         if not over and CallState(call.state) is not CallState.GREETING:
             return
-    legs = await parts.provider.dialled_by(parent)
+    legs = await parts.platform.dialled_by(parent)
     lifted = any(one.to == to and read_leg_status(one.status) in _LIFTED for one in legs)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         if lifted and call.transferred_at is None:
             call.transferred_at = work.now
-            await record.record(work, call, "partner_took")
-            await record.restate(work, call, "the partner was seen to take it")
+            await record.record(work, call, CallLog.PARTNER_TOOK)
+            await record.restate(work, call, Cause.PARTNER_TOOK_IT)
         elif not over:
-            work.defer("telephony:watch_partner", delay=LOOKS_EVERY, call_id=call_id)
+            work.defer(Task.WATCH_PARTNER, delay=LOOKS_EVERY, call_id=call_id)
 
 
 def _wanted(call: Call, offer: Offer) -> bool:
     """Return whether the id of the caller's leg, or whether they answered, is still unknown."""
-    return offer.state == OfferState.ACCEPTED or call.provider_sid.startswith(NOT_RUNG)
+    return offer.state == OfferState.ACCEPTED or call.sending in NOT_RUNG
 
 
 @task("watch_back")
@@ -307,14 +322,14 @@ async def watch_back(context: JobContext, offer_id: str) -> None:
         parent = await _first_leg(work, offer)
         if offer.released_at is not None or not _wanted(call, offer) or parent is None:
             return
-    legs = await parts.provider.dialled_by(parent)
+    legs = await parts.platform.dialled_by(parent)
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.released_at is not None or not _wanted(call, offer):
             return
         if legs:
-            _was_rung(call, legs[0].sid)
+            record.learn_sid(call, legs[0].sid)
             if read_leg_status(legs[0].status) is LegStatus.IN_PROGRESS:
                 await connect(work, call, offer, at=work.now)
                 return
-        work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=offer_id)
+        work.defer(Task.WATCH_BACK, delay=LOOKS_EVERY, offer_id=offer_id)

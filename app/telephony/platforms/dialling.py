@@ -15,12 +15,16 @@ from sqlalchemy import select
 
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallState, LegStatus, read_leg_status
+from app.jobs.names import Task
+from app.outbox.states import Sending
 from app.routing import offers
 from app.routing.models import Offer, OfferState
 from app.settings import Settings
 from app.staff.models import Staff
+from app.telephony import answers
+from app.telephony.answers import Answer
 from app.telephony.provider.signature import Signed, read_number
-from app.telephony.script import DIALLED_RINGS, RINGS_BACK, Answer, Scene
+from app.telephony.script import DIALLED_RINGS, RINGS_BACK, Scene
 from app.work import Work
 
 # After this time the phone is dialled, even if we are not told that it is free again.
@@ -53,9 +57,9 @@ async def is_silent(work: Work, call: Call) -> bool:
     return last is None or work.now - last >= timedelta(seconds=work.settings.silence_seconds)
 
 
-async def dial_now(work: Work, call: Call) -> Answer | None:
+async def dial_now(work: Work, call: Call) -> answers.Dial | None:
     """Return the answer that dials the counsellor who took the call, once their phone is free."""
-    if work.settings.has_conferences or CallState(call.state) is not CallState.OFFERED:
+    if CallState(call.state) is not CallState.OFFERED:
         return None
     offer = await offers.live_offer_of_call(work, call.id)
     if offer is None or offer.state != OfferState.ACCEPTED or offer.move_wanted_at is not None:
@@ -68,13 +72,13 @@ async def dial_now(work: Work, call: Call) -> Answer | None:
         id=uuid4(),
         call_id=call.id,
         offer_id=offer.id,
-        sending="dialled",
+        sending=Sending.DIALLED.value,
         created_at=work.now,
         sent_at=work.now,
     )
     work.session.add(leg)
-    work.defer("telephony:watch_dialled", delay=LOOKS_EVERY, leg_id=str(leg.id))
-    return {"kind": "dial", "offer_id": str(offer.id)}
+    work.defer(Task.WATCH_DIALLED, delay=LOOKS_EVERY, leg_id=str(leg.id))
+    return answers.Dial(offer_id=offer.id)
 
 
 async def _is_free(work: Work, offer: Offer) -> bool:
@@ -111,24 +115,27 @@ async def note_pressed(work: Work, offer: Offer, sid: str) -> None:
 async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
     """Return the leg to a counsellor that the caller's own leg dials or dialled, if any."""
     found: Leg | None = await work.session.scalar(
-        select(Leg).where(Leg.offer_id == offer_id, Leg.sending == "dialled").with_for_update()
+        select(Leg)
+        .where(Leg.offer_id == offer_id, Leg.sending == Sending.DIALLED)
+        .with_for_update()
     )
     return found
 
 
-def dial_back(work: Work, call: Call, offer: Offer) -> Answer:
+def dial_back(work: Work, call: Call, offer: Offer) -> answers.DialBack:
     """Return the answer by which the counsellor's leg dials the call-back. Used once per call."""
     call.rung_at = offer.move_wanted_at = work.now
+    call.sending = Sending.SENDING.value
     offer.expires_at = work.now + timedelta(seconds=RINGS_BACK) + ON_THE_WAY
-    work.defer("telephony:watch_back", delay=LOOKS_EVERY, offer_id=str(offer.id))
-    return {"kind": "dial_back", "offer_id": str(offer.id)}
+    work.defer(Task.WATCH_BACK, delay=LOOKS_EVERY, offer_id=str(offer.id))
+    return answers.DialBack(offer_id=offer.id)
 
 
 async def is_stale(work: Work, answer: Answer) -> bool:
     """Return whether an earlier answer would ring a counsellor whose offer is over."""
-    if answer["kind"] != "dial":
+    if not isinstance(answer, answers.Dial):
         return False
-    offer = await work.session.get(Offer, UUID(answer["offer_id"]))
+    offer = await work.session.get(Offer, answer.offer_id)
     return offer is None or offer.released_at is not None
 
 
@@ -177,9 +184,9 @@ async def number_of(work: Work, call: Call) -> str:
 
 async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene | None:
     """Return the scene with the address that an answer dials, which is kept in no log."""
-    if scene is None or answer["kind"] not in ("dial", "dial_back"):
+    if scene is None or not isinstance(answer, answers.Dial | answers.DialBack):
         return scene
-    if answer["kind"] == "dial_back":
+    if isinstance(answer, answers.DialBack):
         call = await work.session.get(Call, scene.call_id)
         number = await number_of(work, call) if call is not None else ""
         to, shows = address_back(work.settings, number, scene.line.shown_number)
@@ -187,6 +194,6 @@ async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene
     endpoint = await work.session.scalar(
         select(Staff.endpoint)
         .join(Offer, Offer.counsellor_id == Staff.id)
-        .where(Offer.id == UUID(answer["offer_id"]))
+        .where(Offer.id == answer.offer_id)
     )
     return scene.where(to=endpoint or "")

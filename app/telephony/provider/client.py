@@ -6,9 +6,9 @@ out and may be sent again. `Uncertain`: it may have been carried out, so ask the
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -19,34 +19,15 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from app.abilities import Abilities, Ability
+from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Settings
-from app.telephony.provider.urls import callback, document_address
+from app.telephony.provider.urls import public
 
 T = TypeVar("T")
 
 # The provider's code for "the call is not in progress": a success when we end a call.
 NOT_IN_PROGRESS = 21220
-LEG_EVENTS = ["initiated", "ringing", "answered", "completed"]
-
-
-class ProviderError(Exception):
-    """An error at the provider. It carries a status and a code, never a telephone number."""
-
-    def __init__(self, what: str, *, status: int = 0, code: int = 0, after: float = 0) -> None:
-        super().__init__(f"{what} (status {status}, code {code})")
-        self.status, self.code, self.after = status, code, after
-
-
-class TryAgain(ProviderError):
-    """The request was certainly not carried out. `after` is the wait asked for, in seconds."""
-
-
-class Uncertain(ProviderError):
-    """The request may or may not have been carried out."""
-
-
-class Refused(ProviderError):
-    """The request was understood and will not be carried out."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +54,11 @@ class ProviderLeg:
     # The leg whose document dials it.
     parent: str | None
     ended_at: datetime | None = None
+
+    def rang_in(self, since: datetime, until: datetime) -> bool:
+        """Return whether this is a ring that ended in `[since, until]`."""
+        ended = self.ended_at
+        return self.direction == "inbound" and ended is not None and since <= ended <= until
 
 
 class _Http(TwilioHttpClient):  # type: ignore[misc]
@@ -132,24 +118,18 @@ def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
     )
 
 
-_LIVE = ("ringing", "in-progress")
+LIVE = ("ringing", "in-progress")
 # Calls per page of a list.
-_PAGE = 500
-# No call is longer than this.
-_LONGEST_CALL = timedelta(hours=24)
-# Where lists ignore filters, the newest N entries are read.
-_NEWEST = 200
+PAGE = 500
+# Of what was dialled or sent lately, the newest N entries are read.
+NEWEST = 200
 
 
-def _begun(message: Any) -> Any:
-    return message.date_sent or message.date_created
-
-
-def _instant(told: Any) -> datetime | None:
+def instant(told: Any) -> datetime | None:
     return told if isinstance(told, datetime) else None
 
 
-def _legs(found: list[Any]) -> list[ProviderLeg]:
+def legs_of(found: list[Any]) -> list[ProviderLeg]:
     legs = []
     for leg in found:
         since = leg.start_time or leg.date_created
@@ -163,30 +143,32 @@ def _legs(found: list[Any]) -> list[ProviderLeg]:
                     str(getattr(leg, "_from", "") or ""),
                     since,
                     leg.parent_call_sid,
-                    _instant(leg.end_time),
+                    instant(leg.end_time),
                 )
             )
     return legs
 
 
-def _until_older(found: Any, since: datetime) -> Iterator[Any]:
-    """Yield the calls of a list, newest first, as long as one can have ended after `since`."""
-    for call in found:
-        began = _instant(call.date_created)
-        if began is not None and began < since - _LONGEST_CALL:
-            return
-        yield call
-
-
 class Provider:
-    """Our requests to the telephony provider, a method for each."""
+    """Our requests to the telephony provider that are the same on every platform.
+
+    What differs is in `app/telephony/platforms`: `platforms/base.py` has the whole contract.
+    """
+
+    # The ending of the files of recordings, and their media type.
+    recordings = ("mp3", "audio/mpeg")
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
+
+    @property
+    def abilities(self) -> Abilities:
+        """What this platform can do."""
+        return self.settings.abilities
 
     @cached_property
     def _client(self) -> Client:
-        settings = self._settings
+        settings = self.settings
         if not settings.twilio_account_sid or not settings.twilio_auth_token:
             raise Refused("HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set")
         user, password = settings.twilio_account_sid, settings.twilio_auth_token
@@ -199,7 +181,7 @@ class Provider:
             http_client=_Http(settings.twilio_api_base_url, settings.twilio_timeout),
         )
 
-    async def _ask(self, question: Callable[[Client], T]) -> T:
+    async def ask(self, question: Callable[[Client], T]) -> T:
         """Run one blocking request in a thread. Raises TryAgain, Uncertain, Refused."""
         client = self._client
         try:
@@ -210,256 +192,69 @@ class Provider:
         except TwilioException as error:
             raise Uncertain(type(error).__name__) from None
 
-    async def ring_leg(
-        self,
-        *,
-        to: str,
-        from_: str,
-        document: str,
-        told: str,
-        seconds: int,
-        tell_machines: bool = False,
-    ) -> str:
-        """Ring an address; the phone that answers hears a document of ours. Return the leg's id.
+    # The rules by which a platform repeats a request, as the fragment of an address.
+    document_again = ""
+    callback_again = ""
 
-        `tell_machines`: the document is told whether a person or a machine has answered.
-        """
-        s = self._settings
-        more: dict[str, Any] = {}
-        if s.has_conferences:
-            more = {"status_callback_event": LEG_EVENTS, "timeout": seconds}
-            more |= {"machine_detection": "Enable"} if tell_machines else {}
+    def document_address(self, path: str) -> str:
+        """Return the absolute address of a document of ours."""
+        return public(self.settings, path) + self.document_again
 
-        def ask(client: Client) -> str:
-            leg = client.calls.create(
-                to=to,
-                from_=from_,
-                url=document_address(s, document),
-                method="POST",
-                status_callback=callback(s, told),
-                **more,
-            )
-            return str(leg.sid)
+    def callback(self, path: str) -> str:
+        """Return the absolute address of a callback."""
+        return public(self.settings, path) + self.callback_again
 
-        return await self._ask(ask)
-
-    async def add_participant(
-        self,
-        conference: str,
-        *,
-        to: str,
-        from_: str,
-        label: str,
-        told: str,
-        conference_told: str,
-        hold: str,
-        seconds: int,
-        muted: bool = False,
-        coach: str | None = None,
-        ends: bool = False,
-        heard: str | None = None,
-    ) -> str:
-        """Ring a participant straight into a conference. Return the id of their leg.
-
-        `coach`: the only leg that hears them. `ends`: when they leave, the conference is over for
-        all. `heard`: the path that is told whether a person or a machine answered; the talk begins
-        before that.
-        """
-        s = self._settings
-        more: dict[str, Any] = {"coaching": True, "call_sid_to_coach": coach} if coach else {}
-        if heard is not None:
-            more |= {"machine_detection": "Enable", "amd_status_callback": callback(s, heard)}
-
-        def ask(client: Client) -> str:
-            participant = client.conferences(conference).participants.create(
-                to=to,
-                from_=from_,
-                label=label,
-                timeout=seconds,
-                muted=muted,
-                beep="false",
-                early_media=False,
-                start_conference_on_enter=True,
-                end_conference_on_exit=ends,
-                wait_url=document_address(s, hold),
-                status_callback=callback(s, told),
-                status_callback_event=LEG_EVENTS,
-                conference_status_callback=callback(s, conference_told),
-                conference_status_callback_event=["start", "end", "join", "leave", "hold", "mute"],
-                **more,
-            )
-            return str(participant.call_sid)
-
-        return await self._ask(ask)
-
-    async def move_call(self, sid: str, document: str) -> None:
+    async def move(self, sid: str, document: str) -> None:
         """Send a live call to a document of ours."""
-        url = document_address(self._settings, document)
-        await self._ask(lambda c: c.calls(sid).update(url=url, method="POST"))
+        url = self.document_address(document)
+        await self.ask(lambda c: c.calls(sid).update(url=url, method="POST"))
 
-    async def end_leg(self, sid: str) -> None:
+    async def end(self, sid: str) -> None:
         """End a leg in any state; a leg that has ended already is no error."""
         try:
-            await self._ask(lambda c: c.calls(sid).update(status="completed"))
+            await self.ask(lambda c: c.calls(sid).update(status="completed"))
         except Refused as error:
             if error.code != NOT_IN_PROGRESS and error.status != 404:
                 raise
 
-    async def set_hold(self, conference_sid: str, sid: str, *, held: bool, music: str) -> None:
-        """Hold a participant, or resume."""
-        url = document_address(self._settings, music)
-        await self._ask(
-            lambda c: (
-                c.conferences(conference_sid)
-                .participants(sid)
-                .update(hold=held, hold_url=url, hold_method="POST")
-            )
-        )
-
-    async def set_part(
-        self, conference_sid: str, sid: str, *, muted: bool, coach: str | None = None
-    ) -> None:
-        """Set whether a participant in a conference is heard by all, by one leg, or not at all."""
-        coaching = {"coaching": coach is not None}
-        if coach is not None:
-            coaching["call_sid_to_coach"] = coach  # type: ignore[assignment]
-        await self._ask(
-            lambda c: (
-                c.conferences(conference_sid).participants(sid).update(muted=muted, **coaching)
-            )
-        )
-
-    async def set_end_on_exit(self, conference_sid: str, sid: str, *, ends: bool) -> None:
-        """Set whether a conference ends for all when this participant leaves."""
-        await self._ask(
-            lambda c: (
-                c.conferences(conference_sid).participants(sid).update(end_conference_on_exit=ends)
-            )
-        )
-
-    async def is_held(self, conference_sid: str, sid: str) -> bool:
-        """Return whether a participant is on hold."""
-        found = await self._ask(lambda c: c.conferences(conference_sid).participants(sid).fetch())
-        return bool(found.hold)
-
     async def fetch_call(self, sid: str) -> ProviderCall | None:
         """Return what the provider knows of a call; None if it does not know the call."""
         try:
-            call = await self._ask(lambda c: c.calls(sid).fetch())
+            call = await self.ask(lambda c: c.calls(sid).fetch())
         except Refused as error:
             if error.status == 404:
                 return None
             raise
-        began_at, ended_at = _instant(call.start_time), _instant(call.end_time)
+        began_at, ended_at = instant(call.start_time), instant(call.end_time)
         return ProviderCall(str(call.status), began_at, ended_at)
-
-    async def live_legs(self) -> list[ProviderLeg]:
-        """Return all legs that ring or talk on our account now, the newest thousand of each."""
-
-        def ask(client: Client) -> list[ProviderLeg]:
-            if not self._settings.has_conferences:
-                # The lists of such a platform hold all calls, the newest first.
-                newest = _legs(client.calls.list(limit=1000, page_size=1000))
-                return [leg for leg in newest if leg.status in _LIVE]
-            return [
-                leg
-                for status in _LIVE
-                for leg in _legs(client.calls.list(status=status, limit=1000, page_size=1000))
-            ]
-
-        return await self._ask(ask)
-
-    async def ended_rings(self, since: datetime, until: datetime) -> list[ProviderLeg]:
-        """Return the inbound legs that ended in `[since, until]`, all pages of them."""
-
-        def ask(client: Client) -> list[ProviderLeg]:
-            if self._settings.has_conferences:
-                found = client.calls.stream(
-                    end_time_after=since, end_time_before=until, page_size=_PAGE
-                )
-            else:
-                # The lists of such a platform ignore filters; the newest calls come first.
-                found = _until_older(client.calls.stream(page_size=_PAGE), since)
-            return [
-                leg
-                for leg in _legs(list(found))
-                if leg.direction == "inbound"
-                and leg.ended_at is not None
-                and since <= leg.ended_at <= until
-            ]
-
-        return await self._ask(ask)
-
-    async def find_leg(self, *, to: str, since: datetime, known: set[str]) -> str | None:
-        """Return the one unknown leg to an address since then, by id; None if not exactly one."""
-
-        def ask(client: Client) -> list[ProviderLeg]:
-            if self._settings.has_conferences:
-                return _legs(client.calls.list(to=to, start_time_after=since, limit=20))
-            # The lists of such a platform ignore filters.
-            newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
-            return [
-                leg
-                for leg in newest
-                if leg.to == to and leg.direction == "outbound-api" and leg.since >= since
-            ]
-
-        sids = [leg.sid for leg in await self._ask(ask) if leg.sid not in known]
-        return sids[0] if len(sids) == 1 else None
 
     async def dialled_by(self, sid: str) -> list[ProviderLeg]:
         """Return the legs that a leg's documents dialled lately, the newest first."""
 
         def ask(client: Client) -> list[ProviderLeg]:
-            newest = _legs(client.calls.list(limit=_NEWEST, page_size=_NEWEST))
+            newest = legs_of(client.calls.list(limit=NEWEST, page_size=NEWEST))
             return [leg for leg in newest if leg.parent == sid]
 
-        return await self._ask(ask)
+        return await self.ask(ask)
 
     async def send_message(self, *, to: str, from_: str, body: str, told: str) -> str:
         """Send an SMS."""
-        url = callback(self._settings, told)
+        url = self.callback(told)
 
         def ask(client: Client) -> str:
             message = client.messages.create(to=to, from_=from_, body=body, status_callback=url)
             return str(message.sid)
 
-        return await self._ask(ask)
-
-    async def find_message(self, *, to: str, since: datetime, known: set[str]) -> str | None:
-        """Return the one unknown SMS to a number since then, by id; None if not exactly one."""
-
-        def ask(client: Client) -> list[str]:
-            if self._settings.has_conferences:
-                found = client.messages.list(to=to, date_sent_after=since, limit=20)
-            else:
-                newest = client.messages.list(limit=_NEWEST, page_size=_NEWEST)
-                found = [
-                    one for one in newest if one.to == to and _begun(one) and _begun(one) >= since
-                ]
-            return [str(one.sid) for one in found if str(one.sid) not in known]
-
-        sids = await self._ask(ask)
-        return sids[0] if len(sids) == 1 else None
-
-    async def find_conference(self, name: str) -> str | None:
-        """Return the id of the live conference of that name, even if only one person is in it."""
-        found = await self._ask(lambda c: c.conferences.list(friendly_name=name, limit=20))
-        return next((str(c.sid) for c in found if c.status != "completed"), None)
-
-    async def participants(self, conference_sid: str) -> dict[str, str]:
-        """Return the legs in a conference, ids with labels; without those that are still rung."""
-        found = await self._ask(lambda c: c.conferences(conference_sid).participants.list(limit=50))
-        return {str(p.call_sid): str(p.label or "") for p in found if p.status == "connected"}
+        return await self.ask(ask)
 
     async def numbers(self) -> dict[str, str]:
         """Return the account's own numbers, with the provider's ids of them."""
-        found = await self._ask(lambda c: c.incoming_phone_numbers.list(limit=1000))
+        found = await self.ask(lambda c: c.incoming_phone_numbers.list(limit=1000))
         return {str(one.phone_number): str(one.sid) for one in found}
 
     async def caller_ids(self) -> set[str]:
         """Return numbers not of this account that it may show to those it rings."""
-        found = await self._ask(lambda c: c.outgoing_caller_ids.list(limit=1000))
+        found = await self.ask(lambda c: c.outgoing_caller_ids.list(limit=1000))
         return {str(one.phone_number) for one in found}
 
     async def point_number(
@@ -469,7 +264,7 @@ class Provider:
 
         Calls would go to an application or trunk that the number is bound to, so unbind it.
         """
-        await self._ask(
+        await self.ask(
             lambda c: c.incoming_phone_numbers(sid).update(
                 voice_url=voice,
                 voice_method="POST",
@@ -494,7 +289,7 @@ class Provider:
             else:
                 client.queues.create(friendly_name=name, max_size=size)
 
-        await self._ask(ask)
+        await self.ask(ask)
 
     async def keep_flow(self, name: str, definition: dict[str, Any]) -> str:
         """Create or change a flow at the provider. Return the address to point a number at."""
@@ -510,7 +305,7 @@ class Provider:
                 kept = flows.create(friendly_name=name, status="published", definition=definition)
             return str(kept.webhook_url)
 
-        return await self._ask(ask)
+        return await self.ask(ask)
 
     async def fetch_recording(self, recording_sid: str) -> tuple[bytes, str]:
         """Return the audio of a recording and its media type.
@@ -518,19 +313,17 @@ class Provider:
         Raises TryAgain while it is not there yet.
         """
         client = self._client
-        account = self._settings.twilio_account_sid
-        ending, kind = (
-            ("mp3", "audio/mpeg") if self._settings.has_conferences else ("wav", "audio/wav")
-        )
+        account = self.settings.twilio_account_sid
+        ending, kind = self.recordings
         path = f"/2010-04-01/Accounts/{account}/Recordings/{recording_sid}.{ending}"
-        base = self._settings.twilio_api_base_url or "https://api.twilio.com"
+        base = self.settings.twilio_api_base_url or "https://api.twilio.com"
 
         def ask() -> tuple[bytes, str]:
             # Somleng redirects to where it keeps files; our password is not sent there.
             answer = requests.get(
                 base.rstrip("/") + path,
                 auth=(client.username, client.password),
-                timeout=self._settings.twilio_timeout,
+                timeout=self.settings.twilio_timeout,
             )
             if answer.status_code != 200:
                 raise TryAgain("the recording is not there", status=answer.status_code, after=5)
@@ -546,10 +339,10 @@ class Provider:
 
         Return False where the platform cannot: the recording must be deleted there by hand.
         """
-        if not self._settings.has_conferences:
+        if not self.abilities.can(Ability.DELETE_RECORDINGS):
             return False
         try:
-            await self._ask(lambda c: c.recordings(recording_sid).delete())
+            await self.ask(lambda c: c.recordings(recording_sid).delete())
         except Refused as error:
             if error.status != 404:
                 raise

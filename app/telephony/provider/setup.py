@@ -5,15 +5,17 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.abilities import Ability
 from app.calls import lines
 from app.calls.speech import LineScript
 from app.log import log
+from app.outbox.responses import Refused
 from app.routing.plan import read_plan
 from app.settings import Settings
 from app.telephony.inbound.fallback import fallback_flow, fallback_twiml
-from app.telephony.provider.client import Provider, Refused
+from app.telephony.provider.client import Provider
 from app.telephony.provider.urls import public
-from app.telephony.script import WAITING_ROOM
+from app.telephony.steps import WAITING_ROOM
 from app.work import Work
 
 # The largest queue that the provider has; its own default is a hundred.
@@ -38,7 +40,7 @@ async def set_up(
 ) -> Report:
     """Set the addresses of all numbers, the size of the queue and the fallbacks.
 
-    Report what cannot be done, and do the rest. Raises ProviderError if the provider cannot be
+    Report what cannot be done, and do the rest. Raises RequestFailed if the provider cannot be
     reached.
     """
     report = Report()
@@ -73,7 +75,7 @@ async def set_up(
                 f"{line.name} shows {line.shown_number}, which the account may not show. Verify it "
                 "there, or choose another with: helpline line numbers --shown."
             )
-    if settings.has_conferences:
+    if settings.abilities.can(Ability.WAITING_ROOM):
         await provider.set_queue_size(WAITING_ROOM, LARGEST_QUEUE)
         report.done.append(f"The waiting room takes {LARGEST_QUEUE} callers.")
     return report
@@ -88,7 +90,7 @@ async def _fallback(
     folder = settings.data_dir / "fallback"
     _write(folder / f"{line.id}.flow.json", json.dumps(flow, indent=2, ensure_ascii=False))
     _write(folder / f"{line.id}.twiml.xml", fallback_twiml(address))
-    if install and settings.has_conferences:
+    if install and settings.abilities.can(Ability.FLOWS):
         try:
             found = await provider.keep_flow(f"helpline {line.id}", flow)
         except Refused as error:

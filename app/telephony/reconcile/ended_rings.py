@@ -10,8 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls import lines, record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call, Reconciled
-from app.calls.states import CallState, LegStatus, Outcome, read_leg_status
+from app.calls.states import CallState, EndedBy, LegStatus, Outcome, read_leg_status
+from app.jobs.names import Task
 from app.log import log
 from app.routing import offers
 from app.telephony.jobs import Parts
@@ -35,7 +37,7 @@ async def open_unreachable(parts: Parts) -> None:
     step = _STEP
     while since < until_now:
         until = min(since + step, until_now)
-        ended = await parts.provider.ended_rings(since - _OVERLAP, until)
+        ended = await parts.platform.ended_rings(since - _OVERLAP, until)
         for leg in await _unknown(parts, ended):
             await _open(parts, leg)
         async with parts.work() as work:
@@ -67,7 +69,7 @@ async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
         known = {sid: (call_id, state, outcome) for sid, call_id, state, outcome in rows}
         for call_id, state, _ in known.values():
             if state != CallState.ENDED:
-                work.defer("telephony:reconcile_call", call_id=str(call_id))
+                work.defer(Task.RECONCILE_CALL, call_id=str(call_id))
         for leg in ended:
             found = known.get(leg.sid)
             if found is not None and found[2] == Outcome.UNREACHABLE:
@@ -97,8 +99,8 @@ async def _open(parts: Parts, leg: ProviderLeg) -> None:
         )
         if not fresh:
             return
-        await record.record(work, call, "found_at_the_provider", status=leg.status)
+        await record.record(work, call, CallLog.FOUND_AT_THE_PROVIDER, status=leg.status)
         status = read_leg_status(leg.status)
-        by = "provider" if status in (LegStatus.FAILED, LegStatus.BUSY) else "caller"
+        by = EndedBy.PROVIDER if status in (LegStatus.FAILED, LegStatus.BUSY) else EndedBy.CALLER
         await offers.end_call(work, call, ended_by=by, at=leg.ended_at)
     log().warning("a ring began and ended while we could not answer", area="telephony")

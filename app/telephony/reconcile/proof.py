@@ -10,14 +10,18 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
+from app.abilities import Ability
 from app.calls import record
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
-from app.calls.states import CallState
+from app.calls.states import CallState, Direction
 from app.contacts import contacts
+from app.jobs.names import Task
 from app.routing import offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
-from app.routing.participants.company import Party
+from app.routing.participants.participants import Participant
+from app.telephony import answers
 from app.telephony.counsellor.counsellor_flow import (
     WHOLE_SECOND,
     Conference,
@@ -46,7 +50,7 @@ async def settle_connection(context: JobContext, offer_id: str) -> None:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         on_the_way = offer.asked_at is None
         if offer.state == OfferState.ACCEPTED and offer.released_at is None and not on_the_way:
-            await offers.miss_offer(work, call, offer, "not connected in time")
+            await offers.miss_offer(work, call, offer, Cause.NOT_CONNECTED_IN_TIME)
 
 
 async def _look(parts: Parts, offer_id: UUID) -> bool:
@@ -58,12 +62,12 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
         call, offer = await offers.lock_offer(work, offer_id)
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
             return False
-        if not work.settings.has_conferences:
-            work.defer("telephony:settle_dialled", offer_id=str(offer_id))
+        if not work.settings.abilities.can(Ability.SHOW_TALKS):
+            work.defer(Task.SETTLE_DIALLED, offer_id=str(offer_id))
             return False
         sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.room)
-    conference_sid = conference_sid or await parts.provider.find_conference(name)
-    inside = await parts.provider.participants(conference_sid) if conference_sid else {}
+    conference_sid = conference_sid or await parts.platform.find_conference(name)
+    inside = await parts.platform.participants(conference_sid) if conference_sid else {}
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, offer_id)
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
@@ -84,21 +88,21 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
                 ),
                 default=work.now,
             )
-            await record.record(work, call, "talk_found", offer_id=str(offer.id))
+            await record.record(work, call, CallLog.TALK_FOUND, offer_id=str(offer.id))
             await connect(work, call, offer, at=min(at, work.now))
             return False
         if counsellor_in and offer.move_wanted_at is None:
             # The counsellor waits in the conference, and no callback said so.
             offer.move_wanted_at, offer.asked_at = work.now, None
             offer.expires_at = work.now + timedelta(seconds=work.settings.connect_seconds)
-            work.defer("telephony:move_caller", offer_id=str(offer_id))
+            work.defer(Task.MOVE_CALLER, offer_id=str(offer_id))
         return True
 
 
 async def _counsellor_legs(work: Work, offer: Offer) -> set[str]:
     found = await work.session.scalars(
         select(Leg.provider_sid).where(
-            Leg.offer_id == offer.id, Leg.provider_sid.is_not(None), Leg.party_id.is_(None)
+            Leg.offer_id == offer.id, Leg.provider_sid.is_not(None), Leg.participant_id.is_(None)
         )
     )
     return {sid for sid in found if sid is not None}
@@ -115,7 +119,7 @@ async def _led_in_at(work: Work, call: Call, offer: Offer, seen: Conference) -> 
             RecordedEvent.call_id == call.id,
             RecordedEvent.kind == "bridge",
             RecordedEvent.detail["offer_id"].astext == str(offer.id),
-            RecordedEvent.answer["kind"].astext == "join",
+            RecordedEvent.answer["kind"].astext == answers.kind_of(answers.Join),
         )
         .order_by(RecordedEvent.id)
         .limit(1)
@@ -146,14 +150,14 @@ async def settle_talk(context: JobContext, offer_id: str) -> None:
         seen = await conference_of(work, offer)
         led_in = await _led_in_at(work, call, offer, seen)
         legs = await _counsellor_legs(work, offer)
-        back = call.direction == "outbound"
+        back = call.direction == Direction.OUTBOUND
         sid = call.provider_sid
     if not legs or (led_in is None and not back):
         return
-    if led_in is None:
+    if led_in is None and sid is not None:
         # In a call-back the caller was in the conference as soon as they answered.
-        led_in = _began(await parts.provider.fetch_call(sid))
-    told = [await parts.provider.fetch_call(leg) for leg in sorted(legs)]
+        led_in = _began(await parts.platform.fetch_call(sid))
+    told = [await parts.platform.fetch_call(leg) for leg in sorted(legs)]
     async with parts.work() as work:
         call, offer = await offers.lock_offer(work, UUID(offer_id))
         if offer.connected_at is not None or call.ended_at is None or led_in is None:
@@ -193,22 +197,24 @@ async def _note_talk(work: Work, call: Call, offer: Offer, at: datetime) -> None
     """Note a talk: in the record, in the contact, and in the counsellor's presence."""
     if call.answered_at is None:
         await record.add_late_answer(work, call, at=at)
-    await record.record(work, call, "talk_found", offer_id=str(offer.id), late=True)
+    await record.record(work, call, CallLog.TALK_FOUND, offer_id=str(offer.id), late=True)
     offer.state, offer.connected_at = OfferState.CONNECTED.value, at
     await contacts.open_for_call(work, call, offer.counsellor_id)
     if await offers.held_offer(work, offer.counsellor_id) is not None:
         return
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state == PresenceState.AVAILABLE and presence.since >= (call.ended_at or at):
-        await presences.start_wrap_up(work, presence, "the call has ended")
+        await presences.start_wrap_up(work, presence, Cause.CALL_ENDED)
 
 
 async def owner_leg(work: Work, offer: Offer) -> Leg | None:
     """Return the newest leg of the counsellor who has the talk."""
-    owner = await work.session.scalar(select(Party.id).where(Party.owner_offer_id == offer.id))
+    owner = await work.session.scalar(
+        select(Participant.id).where(Participant.owner_offer_id == offer.id)
+    )
     found: Leg | None = await work.session.scalar(
         select(Leg)
-        .where(Leg.offer_id == offer.id, Leg.party_id.is_not_distinct_from(owner))
+        .where(Leg.offer_id == offer.id, Leg.participant_id.is_not_distinct_from(owner))
         .order_by(Leg.created_at.desc())
         .limit(1)
     )
@@ -229,7 +235,7 @@ async def settle_leave(context: JobContext, offer_id: str) -> None:
         if leg is None or leg.provider_sid is None or leg.ended_at is not None:
             return
         leg_id, sid = leg.id, leg.provider_sid
-    found = await parts.provider.fetch_call(sid)
+    found = await parts.platform.fetch_call(sid)
     async with parts.work() as work:
         call, _ = await offers.lock_offer(work, UUID(offer_id))
         if CallState(call.state) is not CallState.ENDED:

@@ -1,5 +1,7 @@
 // Buttons and forms that send JSON. A refusal is shown on the page, and the form keeps its values.
+import { again, open } from "./pages.js";
 import { idle } from "./record.js";
+import { _ } from "./words.js";
 
 const problem = (words) => {
   const place = document.getElementById("problem");
@@ -12,16 +14,16 @@ const problem = (words) => {
 const then = async (answer, where) => {
   if (answer.status === 401) return location.assign("/login");
   const body = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) return problem(body.detail ?? "That did not work. Try again.");
-  if (where) return location.assign(where.endsWith("/") ? where + body.id : where);
-  return location.reload();
+  if (!answer.ok) return problem(body.detail ?? _("That did not work. Try again."));
+  if (where) return open(where.endsWith("/") ? where + body.id : where);
+  return again();
 };
 
 const send = async (url, body, where) => {
   problem();
   // Save what is still being typed first.
   if (document.querySelector("[data-record]:not([data-closed])") && !(await idle())) {
-    return problem("Part of the form is not saved yet. Check the form first.");
+    return problem(_("Part of the form is not saved yet. Check the form first."));
   }
   try {
     const answer = await fetch(url, {
@@ -31,7 +33,7 @@ const send = async (url, body, where) => {
     });
     return await then(answer, where);
   } catch {
-    return problem("The server did not respond. Reload and check whether it was done before you try again.");
+    return problem(_("The server did not respond. Reload and check whether it was done before you try again."));
   }
 };
 
@@ -61,7 +63,7 @@ const upload = async (form) => {
     });
     await then(answer);
   } catch {
-    problem("There is no connection, or the document is too large. Nothing was saved.");
+    problem(_("There is no connection, or the document is too large. Nothing was saved."));
   }
 };
 
@@ -80,7 +82,7 @@ const download = async (url, body) => {
   const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   if (!answer.ok) return problem((await answer.json()).detail);
   save(await answer.blob(), "referral.pdf");
-  setTimeout(() => location.reload(), 500);
+  setTimeout(again, 500);
 };
 
 const save = (blob, name) => {
@@ -111,7 +113,7 @@ const reveal = async (form) => {
     body: JSON.stringify(values(form)),
   });
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) return problem(body.detail ?? "That did not work. Try again.");
+  if (!answer.ok) return problem(body.detail ?? _("That did not work. Try again."));
   form.querySelector("output").textContent = body.number;
 };
 

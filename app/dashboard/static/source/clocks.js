@@ -1,10 +1,12 @@
 // Counts seconds up and down between two refreshes from the server.
+import { _, locale } from "./words.js";
+
 const two = (n) => String(n).padStart(2, "0");
 const words = (seconds) => {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   if (hours < 1) return `${minutes}:${two(seconds % 60)}`;
-  if (hours < 48) return `${hours} h ${two(minutes)} min`;
-  return `${Math.floor(hours / 24)} days ${hours % 24} h`;
+  if (hours < 48) return _("%(hours)s h %(minutes)s min", { hours, minutes: two(minutes) });
+  return _("%(days)s days %(hours)s h", { days: Math.floor(hours / 24), hours: hours % 24 });
 };
 
 const started = new WeakMap();
@@ -24,7 +26,7 @@ const tick = () => {
     const today = at.toDateString() === new Date().toDateString();
     const day = today ? {} : { day: "numeric", month: "short", year: "numeric" };
     const second = today ? { second: "2-digit" } : {};
-    place.textContent = at.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit", ...second, hourCycle: "h23" });
+    place.textContent = at.toLocaleString(locale, { ...day, hour: "2-digit", minute: "2-digit", ...second, hourCycle: "h23" });
     place.dataset.said = "yes";
   }
 };

@@ -4,8 +4,8 @@ const EVERY = 20000;
 const once = () => fetch("/board/heartbeat", { method: "POST", keepalive: true })
   .then((answer) => {
     if (answer.status !== 401) return;
-    // Never leave a form that the counsellor is writing in.
-    if (document.querySelector("[data-record]")) document.dispatchEvent(new CustomEvent("helpline:signed-out"));
+    // Never leave a form that the counsellor is writing in, nor a talk.
+    if (document.querySelector("[data-record]") || globalThis.helplineTelephone?.call) document.dispatchEvent(new CustomEvent("helpline:signed-out"));
     else location.assign("/login");
   })
   .catch(() => {});
@@ -14,3 +14,14 @@ export const beat = () => {
   setInterval(once, EVERY);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) once(); });
 };
+
+// While the counsellor writes, the wrap-up does not end.
+const WRITES = 5000;
+let said = 0;
+
+document.addEventListener("input", (event) => {
+  if (!event.target.closest("[data-record]") || Date.now() - said < WRITES) return;
+  if (!document.querySelector(".callbar[data-state=wrap_up]")) return;
+  said = Date.now();
+  fetch("/board/writing", { method: "POST", keepalive: true }).catch(() => {});
+});

@@ -1,5 +1,6 @@
 // The live stream names changed topics; each part of the page that shows one fetches it again.
 import htmx from "htmx.org";
+import { _ } from "./words.js";
 
 const say = (words, well) => {
   const place = document.getElementById("connection");
@@ -8,13 +9,42 @@ const say = (words, well) => {
   place.dataset.well = well;
 };
 
+// Milliseconds. On a busy line most changes concern other people: a part names in `data-topics` what
+// it shows at once, in `data-soon` what it shows at most once a second, and in `data-later` what may
+// wait, each page for a time of its own, so that not all pages ask together.
+const SOON = 1000;
+const LATER = 15000;
+const refreshed = new WeakMap();
+const waiting = new WeakMap();
+
+const now = (part) => {
+  clearTimeout(waiting.get(part)?.timer);
+  waiting.delete(part);
+  refreshed.set(part, Date.now());
+  if (part.isConnected) htmx.trigger(part, "refresh");
+};
+
+const within = (part, milliseconds) => {
+  const at = Date.now() + milliseconds;
+  const before = waiting.get(part);
+  if (before && before.at <= at) return;
+  clearTimeout(before?.timer);
+  waiting.set(part, { at, timer: setTimeout(() => now(part), milliseconds) });
+};
+
+const NAMES = ["topics", "soon", "later"];
+const named = (part, name) => (part.dataset[name] ?? "").split(" ").filter(Boolean);
+
 const refresh = (topics) => {
   document.dispatchEvent(new CustomEvent("helpline:topics", { detail: topics }));
+  const some = (part, name) => named(part, name).some((topic) => topics.includes(topic));
   for (const part of document.querySelectorAll("[data-topics]")) {
-    const mine = part.dataset.topics.split(" ");
-    if (topics.includes("everything") || topics.some((topic) => mine.includes(topic))) {
-      htmx.trigger(part, "refresh");
-    }
+    if (topics.includes("everything") || some(part, "topics")) now(part);
+    else if (some(part, "soon")) {
+      const passed = Date.now() - (refreshed.get(part) ?? 0);
+      if (passed >= SOON) now(part);
+      else within(part, SOON - passed);
+    } else if (some(part, "later")) within(part, LATER * (1 + Math.random()));
   }
 };
 
@@ -27,43 +57,102 @@ const plain = (html) => {
   return holder.innerHTML.replace(/ (data-up|data-down|value|max)="\d*"/g, "");
 };
 
-for (const part of document.querySelectorAll("[data-topics]")) {
-  shown.set(part, plain(part.innerHTML));
-}
+const refuse = (notice) => {
+  const place = document.getElementById("refused");
+  place.innerHTML = notice;
+  place.firstElementChild?.classList.add("floating");
+  place.firstElementChild?.setAttribute("data-dismiss", "");
+};
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, requestConfig, xhr } = event.detail;
-  // Show a refusal in the place of the response.
-  if (xhr.status >= 400 && xhr.status < 500 && requestConfig.verb === "post") event.detail.shouldSwap = true;
-  if (!shown.has(target) || xhr.status >= 400) return;
+  if (xhr.status >= 400 && xhr.status < 500 && requestConfig.verb === "post") {
+    // Show a refusal in the place of the response; but never in the place of the call bar or the desk.
+    if (target?.dataset?.topics) refuse(serverResponse);
+    else event.detail.shouldSwap = true;
+  }
+  if (!target?.dataset?.topics || xhr.status >= 400) return;
   const html = plain(serverResponse);
   if (requestConfig.verb === "get" && shown.get(target) === html) event.detail.shouldSwap = false;
   shown.set(target, html);
 });
 
-export const listen = (url) => {
-  let source;
-  let lastWord = Date.now();
-  const open = () => {
-    source?.close();
-    source = new EventSource(url);
-    source.onopen = () => say("● live", true);
-    source.onmessage = (event) => {
-      lastWord = Date.now();
-      refresh(JSON.parse(event.data).topics);
-    };
-    source.onerror = () => {
-      say("○ reconnecting…", false);
-      // A closed source does not reconnect by itself: the server responded with an error.
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, 1500);
-    };
+// Milliseconds without a word from the server after which nothing on the page counts as current.
+const SILENCE = 5000;
+
+// Say across the top that nothing is current, and refuse clicks that would act on old rows.
+const stale = (is) => {
+  const place = document.getElementById("stale");
+  if (!place || is === !place.hidden) return;
+  place.hidden = !is;
+  place.textContent = is ? _("Not connected: nothing here is current. What you type is kept.") : "";
+  document.body.toggleAttribute("data-stale", is);
+  if (!is) say(`● ${_("live")}`, true);
+};
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (!document.body.hasAttribute("data-stale") || event.detail.requestConfig.verb === "get") return;
+  event.preventDefault();
+  document.getElementById("stale").textContent = _("Not connected: this was not done. Wait for the connection, then try again.");
+});
+
+let source;
+let address;
+// The stream tells this page of these topics alone. They only grow: a page change opens the stream
+// anew once for each kind of page.
+const asked = new Set(["team_messages"]);
+
+const askForAll = () => {
+  const before = asked.size;
+  for (const part of document.querySelectorAll("[data-topics]")) {
+    for (const name of NAMES) for (const topic of named(part, name)) asked.add(topic);
+  }
+  return asked.size > before;
+};
+let lastWord = Date.now();
+let lastTopics = Date.now();
+
+const open = () => {
+  source?.close();
+  askForAll();
+  const url = new URL(address, location.href);
+  url.searchParams.set("topics", [...asked].join());
+  source = new EventSource(url);
+  const mine = source;
+  source.onopen = () => { lastWord = Date.now(); stale(false); say(`● ${_("live")}`, true); };
+  source.onmessage = (event) => {
+    lastWord = Date.now();
+    lastTopics = lastWord;
+    stale(false);
+    refresh(JSON.parse(event.data).topics);
   };
-  open();
-  // A net: a change that the stream missed is shown within fifteen seconds.
+  source.addEventListener("beat", () => { lastWord = Date.now(); stale(false); });
+  source.onerror = () => {
+    say(`○ ${_("reconnecting…")}`, false);
+    // A closed source does not reconnect by itself: the server responded with an error.
+    // If the session has ended, the first part that is fetched leads to the sign-in.
+    if (mine.readyState !== EventSource.CLOSED) return;
+    refresh(["everything"]);
+    setTimeout(() => { if (mine === source) open(); }, 1500);
+  };
+};
+
+const watch = () => {
+  setInterval(() => { if (Date.now() - lastWord > SILENCE) stale(true); }, 1000);
+  // A net, if the stream should ever miss a change. Each page has a time of its own.
   setInterval(() => {
-    if (Date.now() - lastWord > 10000) refresh(["everything"]);
-  }, 15000);
+    if (Date.now() - lastTopics > 10000) refresh(["everything"]);
+  }, 45000 + 15000 * Math.random());
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh(["everything"]);
   });
+};
+
+document.addEventListener("htmx:afterSettle", () => { if (address && askForAll()) open(); });
+
+// Listen to one stream: that of the record in the page if there is one, which brings the rest, too.
+export const listen = (url) => {
+  if (url === address) return;
+  if (!address) watch();
+  address = url;
+  open();
 };

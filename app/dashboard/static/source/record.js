@@ -1,5 +1,7 @@
 // Saves a record while the counsellor types: question by question, merged with other windows.
 import { openOutbox } from "./outbox.js";
+import { markSections } from "./sections.js";
+import { _ } from "./words.js";
 
 // Milliseconds from a keystroke to its save. While a save is under way, the next one waits.
 const PAUSE = 400;
@@ -7,12 +9,13 @@ const AGAIN = 2000;
 // The longest time for a save, in milliseconds. After that it is sent again, which is safe.
 const LONGEST = 10000;
 
-const root = document.querySelector("[data-record]");
-const api = root?.dataset.record;
-const versions = root ? JSON.parse(root.dataset.versions) : {};
+// The record that is open in this page, if any.
+let root = null;
+let api;
+let versions = {};
 // path → {value, base, held}: a held change waits for a decision or a correction.
 let pending = {};
-let revision = Number(root?.dataset.revision ?? 0);
+let revision = 0;
 let outbox = null;
 let sending = false;
 let timer = null;
@@ -27,6 +30,7 @@ const versionOf = (path) => Math.max(
 
 const say = (words, well) => {
   const place = document.getElementById("saving");
+  if (!place) return;
   place.textContent = words;
   place.dataset.well = well;
 };
@@ -51,13 +55,16 @@ const show = (path, value) => {
   if (boxes) {
     const chosen = value ?? [];
     for (const box of boxes.querySelectorAll("input[type=checkbox]")) box.checked = chosen.includes(box.value);
+    boxes.dispatchEvent(new Event("helpline:shown"));
   } else {
     element.querySelector("input, select, textarea").value = value ?? "";
   }
+  markSections(root);
 };
 
 // Shown beside the question, or above the form if it is about a whole or a removed person.
 const trouble = (path, words, buttons = []) => {
+  markSections(root);
   const beside = question(path)?.querySelector(".trouble");
   if (beside) {
     beside.replaceChildren(words ?? "", ...buttons);
@@ -118,7 +125,7 @@ const change = (path, value) => {
   pending[path] = { value, base: pending[path]?.base ?? versionOf(path) };
   inherited.delete(path);
   trouble(path);
-  say("Saving…", true);
+  say(_("Saving…"), true);
   keep(path);
   schedule(PAUSE);
 };
@@ -128,10 +135,11 @@ const schedule = (wait) => {
 };
 
 const flush = async () => {
-  if (sending || stopped) return;
+  if (!root || sending || stopped) return;
   const due = Object.entries(pending).filter(([, change]) => !change.held);
   if (!due.length) return settled();
   sending = true;
+  const mine = root;
   const sent = Object.fromEntries(due);
   try {
     const answer = await fetch(`${api}/answers`, {
@@ -142,13 +150,16 @@ const flush = async () => {
     });
     if (answer.status >= 500) throw new Error("not now");
     const body = await answer.json();
+    // The page was changed meanwhile: these answers belong to a form that is gone.
+    if (root !== mine) return undefined;
     if (answer.ok) take(sent, body);
     else stop(answer.status, body.detail);
   } catch {
+    if (root !== mine) return undefined;
     for (const [path, change] of due) lastSent[path] = change.value;
     say(outbox
-      ? "Not saved yet: no connection. Your words are kept on this machine."
-      : "Not saved yet: no connection. Keep this window open.", false);
+      ? _("Not saved yet: no connection. Your words are kept on this machine.")
+      : _("Not saved yet: no connection. Keep this window open."), false);
     // The server cannot say now which questions depend on the answers, so all are shown.
     for (const element of root.querySelectorAll("[data-section], .question")) element.hidden = false;
     sending = false;
@@ -164,15 +175,15 @@ let stopped = false;
 const stop = (status, words) => {
   stopped = true;
   for (const path of Object.keys(pending)) pending[path].held = true;
-  const why = status === 401 ? "You were signed out. Sign in again in another window, then reload." : words;
-  say(`Not saved: ${why}`, false);
+  const why = status === 401 ? _("You were signed out. Sign in again in another window, then reload.") : words;
+  say(_("Not saved: %(why)s", { why }), false);
 };
 
 const settled = () => {
-  if (stopped) return;
+  if (stopped || !root) return;
   const held = Object.values(pending).filter((change) => change.held).length;
-  if (held) say(`${held} not saved: see below`, false);
-  else say("All saved", true);
+  if (held) say(_("%(held)s not saved: see below", { held }), false);
+  else say(_("All saved"), true);
 };
 
 const take = (sent, body) => {
@@ -187,7 +198,7 @@ const take = (sent, body) => {
   for (const [path, words] of Object.entries(body.refused)) {
     if (pending[path] !== sent[path]) continue;
     pending[path].held = true;
-    trouble(path, words, question(path) ? [] : [button("Discard", () => { trouble(path); forget(path); settled(); })]);
+    trouble(path, words, question(path) ? [] : [button(_("Discard"), () => { trouble(path); forget(path); settled(); })]);
   }
   for (const [path, theirs] of Object.entries(body.conflicts)) conflict(path, theirs);
   for (const path of Object.keys(sent)) delete lastSent[path];
@@ -210,19 +221,19 @@ const conflict = (path, theirs) => {
   }
   pending[path] = { ...pending[path], held: true };
   const whole = !question(path);
-  const said = theirs.value === null ? "it was cleared" : [theirs.value].flat().map((v) => named(path, v)).join(", ");
+  const said = theirs.value === null ? _("it was cleared") : [theirs.value].flat().map((v) => named(path, v)).join(", ");
   const words = whole
-    ? "A person whom you are removing was changed in another window."
-    : `Changed in another window: ${said} `;
+    ? _("A person whom you are removing was changed in another window.")
+    : `${_("Changed in another window: %(said)s", { said })} `;
   const free = (base) => { versions[path] = base; trouble(path); };
   trouble(path, words, [
-    button(whole ? "Remove anyway" : "Keep mine", () => {
+    button(whole ? _("Remove anyway") : _("Keep mine"), () => {
       free(theirs.version);
       pending[path] = { value: pending[path].value, base: theirs.version };
       keep(path);
       schedule(0);
     }),
-    button(whole ? "Keep the person" : "Take theirs", async () => {
+    button(whole ? _("Keep the person") : _("Take theirs"), async () => {
       free(theirs.version);
       forget(path);
       if (whole) { await outbox?.drop(path, true); return location.reload(); }
@@ -280,13 +291,17 @@ const apply = (form) => {
   if (suggestion) {
     const language = document.querySelector(".languages [aria-pressed=true]")?.value ?? "en";
     suggestion.textContent = form.suggestion
-      ? `Suggested: ${form.suggestion.urgency}, because ${form.suggestion.reasons.map((r) => r[language] ?? r.en).join(", ")}.`
-      : "No sign of danger in the answers.";
+      ? _("Suggested: %(urgency)s, because %(reasons)s.", {
+        urgency: _(form.suggestion.urgency),
+        reasons: form.suggestion.reasons.map((r) => r[language] ?? r.en).join(", "),
+      })
+      : _("No sign of danger in the answers.");
     const chosen = document.querySelector("#urgency-form select");
     if (form.suggestion && !form.urgency && !chosen.dataset.touched) chosen.value = form.suggestion.urgency;
-    document.getElementById("urgency").textContent = form.urgency ?? "not yet";
+    document.getElementById("urgency").textContent = form.urgency ? _(form.urgency) : _("not yet");
   }
   if (form.warnings) warn(form.warnings);
+  markSections(root);
 };
 
 const warn = (warnings) => {
@@ -294,7 +309,7 @@ const warn = (warnings) => {
     if (!element.dataset.path.endsWith(".headline")) continue;
     const path = element.dataset.path;
     if (path in pending) continue;
-    trouble(path, warnings.length ? `This line is not sealed. It looks like it holds ${warnings.join(" and ")}.` : "");
+    trouble(path, warnings.length ? _("This line is not sealed. It looks like it holds %(what)s.", { what: warnings.map((one) => _(one)).join(", ") }) : "");
   }
 };
 
@@ -310,12 +325,14 @@ const catchUp = async () => {
   if (catching || sending) { behind = true; return; }
   catching = true;
   behind = false;
+  const mine = root;
   try {
     const state = await look();
     if (!state || state.revision <= revision) return;
     const answer = await fetch(api);
     if (!answer.ok) return;
     const record = await answer.json();
+    if (root !== mine) return;
     for (const [path, version] of Object.entries(record.versions)) {
       if (version <= (versions[path] ?? 0)) continue;
       if (path in pending) continue;
@@ -335,7 +352,7 @@ const catchUp = async () => {
     // No connection: the next event of the stream, or the next save, tries again.
     behind = true;
   } finally {
-    setTimeout(() => { catching = false; if (behind && navigator.onLine) catchUp(); }, 1500);
+    setTimeout(() => { if (root !== mine) return; catching = false; if (behind && navigator.onLine) catchUp(); }, 1500);
   }
 };
 
@@ -355,7 +372,7 @@ const begin = async () => {
     for (const control of root.querySelectorAll("input, select, textarea, button")) control.disabled = true;
   }
   root.addEventListener("input", (event) => {
-    if (event.target.matches("[data-filter]")) return filter(event.target);
+    if (event.target.matches("[data-filter]")) return;
     const element = event.target.closest(".question");
     if (element) change(element.dataset.path, read(element));
   });
@@ -380,17 +397,13 @@ const begin = async () => {
       change(path, null);
     }
   });
-  document.addEventListener("helpline:signed-out", () => say("You were signed out. Sign in again in another window; your words are kept here.", false));
   document.querySelector("#urgency-form select")?.addEventListener("change", (event) => { event.target.dataset.touched = "yes"; });
-  document.addEventListener("helpline:topics", (event) => {
-    if (event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
-  });
-  globalThis.addEventListener("online", () => schedule(0));
-  globalThis.addEventListener("beforeunload", (event) => {
-    if (Object.keys(pending).length && !outbox) event.preventDefault();
-  });
-  outbox = await openOutbox(root.dataset.outbox, root.dataset.keyOfOutbox);
-  const left = (await outbox?.read()) ?? {};
+  const mine = root;
+  const opened = await openOutbox(root.dataset.outbox, root.dataset.keyOfOutbox);
+  const left = (await opened?.read()) ?? {};
+  // The page was changed meanwhile.
+  if (root !== mine) return;
+  outbox = opened;
   for (const [path, { value, base }] of Object.entries(left)) {
     if (path in pending) continue;
     if (root.hasAttribute("data-closed")) { leftOver(path, value); continue; }
@@ -400,9 +413,10 @@ const begin = async () => {
     else { ensureEntry(path); show(path, value); }
   }
   const state = await look().catch(() => null);
+  if (root !== mine) return;
   if (state) apply(state);
   if (Object.keys(pending).length) {
-    say("Saving…", true);
+    say(_("Saving…"), true);
     schedule(0);
   } else if (!root.hasAttribute("data-closed")) settled();
   root.dataset.ready = "yes";
@@ -411,20 +425,34 @@ const begin = async () => {
 // Written before the record was closed or reassigned, and never saved: shown until discarded.
 const leftOver = (path, value) => {
   const label = question(path)?.querySelector("label, legend")?.firstChild.textContent.trim() ?? path;
-  trouble(`left-${path}`, `Not saved before this record was closed. ${label}: ${[value ?? "cleared"].flat().join(", ")} `, [
-    button("Discard", () => { trouble(`left-${path}`); outbox.drop(path, true); }),
+  trouble(`left-${path}`, `${_("Not saved before this record was closed. %(label)s: %(value)s", { label, value: [value ?? _("cleared")].flat().join(", ") })} `, [
+    button(_("Discard"), () => { trouble(`left-${path}`); outbox.drop(path, true); }),
   ]);
 };
 
-const filter = (input) => {
-  const words = input.value.trim().toLowerCase();
-  for (const label of input.closest("fieldset").querySelectorAll("label")) {
-    const box = label.querySelector("input");
-    label.hidden = words !== "" && !box.checked && !label.textContent.toLowerCase().includes(words);
-  }
-  for (const group of input.closest("fieldset").querySelectorAll(".group")) {
-    group.hidden = [...group.querySelectorAll("label")].every((label) => label.hidden);
-  }
+// Begin with the record of this page. After a page change, the one before is forgotten.
+export const openRecord = () => {
+  const found = document.querySelector("[data-record]");
+  if (found === root) return;
+  clearTimeout(timer);
+  root = found;
+  [pending, outbox, sending, timer, behind, stopped, catching] = [{}, null, false, null, false, false, false];
+  inherited.clear();
+  for (const path of Object.keys(lastSent)) delete lastSent[path];
+  api = root?.dataset.record;
+  versions = root ? JSON.parse(root.dataset.versions) : {};
+  revision = Number(root?.dataset.revision ?? 0);
+  if (root) begin();
+  markSections(root);
 };
 
-if (root) begin();
+document.addEventListener("helpline:signed-out", () => {
+  if (root) say(_("You were signed out. Sign in again in another window; your words are kept here."), false);
+});
+document.addEventListener("helpline:topics", (event) => {
+  if (root && event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
+});
+globalThis.addEventListener("online", () => { if (root) schedule(0); });
+globalThis.addEventListener("beforeunload", (event) => {
+  if (Object.keys(pending).length && !outbox) event.preventDefault();
+});

@@ -16,23 +16,12 @@ from uuid import UUID
 
 import httpx2
 
+from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.referrals.channels.primero.mapping import Mapping, Said, Worded, say, tell, without_word
 
 _TIMEOUT = 15.0
 # The longest wait that we accept when Primero asks for one, in seconds.
 _LONGEST_WAIT = 600.0
-
-
-class PrimeroDown(Exception):
-    """Primero could not be reached, or was busy. Retry `after` seconds."""
-
-    def __init__(self, what: str, after: float = 0) -> None:
-        super().__init__(what)
-        self.after = after
-
-
-class PrimeroRefused(Exception):
-    """Primero refused the request; the text holds names of fields, no values."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +71,22 @@ class Primero:
                     timeout=_TIMEOUT,
                 )
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise PrimeroDown(type(error).__name__) from None
-        if answer.status_code in (429, 502, 503, 504) or answer.status_code >= 500:
-            raise PrimeroDown(f"status {answer.status_code}", _wait_of(answer))
+            raise Uncertain(type(error).__name__) from None
+        if answer.status_code == 429:
+            raise TryAgain("status 429", after=_wait_of(answer))
+        if answer.status_code >= 500:
+            raise Uncertain(f"status {answer.status_code}", after=_wait_of(answer))
         if answer.status_code == 409:
             return None
         if answer.status_code >= 400:
-            raise PrimeroRefused(_problem(answer))
+            raise Refused(_problem(answer))
         if answer.status_code == 204:
             return None
         try:
             return answer.json()["data"]
         except (ValueError, KeyError, TypeError):
             # A sign-in page with status 200 is not a success.
-            raise PrimeroRefused("its response does not match its API") from None
+            raise Refused("its response does not match its API") from None
 
     async def forms(self, module: str) -> TheirForms:
         """Return the fields of a case that this account may write, with the values each takes."""
@@ -108,7 +99,7 @@ class Primero:
             }
             return _read_forms(forms, known)
         except (KeyError, TypeError):
-            raise PrimeroRefused("its forms do not match its API") from None
+            raise Refused("its forms do not match its API") from None
 
     async def make_case(self, case_id: UUID, body: dict[str, Any]) -> None:
         """Create the case under our id; it is no error if the case exists already."""
@@ -124,7 +115,7 @@ class Primero:
         made = await self._ask("POST", f"/cases/{case_id}/referrals", {"data": body})
         if not isinstance(made, dict) or not made.get("id"):
             # The referral is delivered only if an id came back.
-            raise PrimeroRefused("no id of the referral came back")
+            raise Refused("no id of the referral came back")
         return str(made["id"])
 
     async def referrals(self, case_id: UUID) -> list[dict[str, Any]]:

@@ -1,43 +1,40 @@
-"""Events between us and an agency's own system: signed, in order, until they arrive."""
+"""Events to an agency's own program: signed, in order, until they arrive."""
 
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
-from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import func, select
 
-from app.errors import Conflict, Invalid, NotFound
-from app.referrals.channels.webhook.signing import BadEvent, check, headers_for, key_of
+from app.database.topics import Topic
+from app.errors import Conflict, NotFound
+from app.jobs.names import Task
+from app.outbox.once import Outgoing
+from app.outbox.outside import client_for_outside
+from app.outbox.responses import RequestFailed, TryAgain, Uncertain
+from app.outbox.states import Sending
+from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.consent.rules import NotConsented
 from app.referrals.deadlines import tracking
-from app.referrals.directory.agencies import agency_of_code
 from app.referrals.disclosures import disclose
-from app.referrals.models import (
-    Agency,
-    Delivery,
-    Disclosure,
-    ReceivedEvent,
-    Recipient,
-    Referral,
-)
+from app.referrals.models import Agency, Delivery, Disclosure, Recipient, Referral
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import NoticeKind, ReferralOutcome, RejectionReason
-from app.referrals.trail import By, note, tell_house
+from app.referrals.states import AgencyEvent, DeliveryState, LogKind, NoticeKind
+from app.referrals.trail import By, Via, note, tell_house
+from app.settings import Settings
 from app.staff.models import Staff
-from app.work import Work
+from app.work import Ground, Work
 
 # Seconds to wait after the n-th attempt. After six days in all the event is dead.
 _WAITS = (5, 30, 120, 600, 1800, 3600, *(3600 * 6,) * 23)
 _TIMEOUT = 10.0
 # Events that hold the child's details, if consent holds when they are sent.
-_WITH_DETAILS = ("referral.offered", "referral.updated")
+_WITH_DETAILS = (AgencyEvent.OFFERED, AgencyEvent.UPDATED)
 
 
 def wait_after(tries: int) -> timedelta | None:
@@ -45,48 +42,137 @@ def wait_after(tries: int) -> timedelta | None:
     return timedelta(seconds=_WAITS[tries - 1]) if tries <= len(_WAITS) else None
 
 
-# -- out ---------------------------------------------------------------------------------------
+class _Row:
+    """A delivery as the row of what is sent once. Its receiver knows a repeat by its id.
+
+    It keeps no *sending*: after a crash it is simply sent again.
+    """
+
+    asks, provider_sid = 0, None
+
+    def __init__(self, delivery: Delivery, *, begun: bool) -> None:
+        self.delivery, self.sent_at = delivery, delivery.last_try_at
+        waiting = Sending.SENDING if begun else Sending.WANTED
+        self._sending = _SENDING_OF.get(DeliveryState(delivery.state), waiting)
+
+    @property
+    def sending(self) -> str:
+        return self._sending
+
+    @sending.setter
+    def sending(self, value: str) -> None:
+        self._sending = Sending(value)
 
 
-@dataclass(frozen=True)
-class Parcel:
-    """An event ready to be sent."""
-
-    delivery_id: UUID
-    url: str
-    key: bytes
-    body: bytes
+_SENDING_OF = {DeliveryState.DELIVERED: Sending.SENT, DeliveryState.DEAD: Sending.FAILED}
 
 
-async def pack(work: Work, delivery_id: UUID) -> Parcel | None:
-    """Return the event to send now; None if it is done, or earlier events come first."""
-    row = await work.session.get(Delivery, delivery_id)
-    if row is None:
-        return None
-    referral = await lock_referral(work, row.referral_id)
-    await work.session.refresh(row)
-    if row.state != "waiting" or await _first_waiting(work, row) != row.id:
-        return None
-    agency = await work.session.get(Agency, row.agency_id)
-    assert agency is not None
-    if not agency.webhook_url or agency.webhook_secret_sealed is None:
-        await _bury(work, row, referral, agency, "no address any more")
-        return None
-    secret = work.keys.open(
+class EventOnce(Outgoing[_Row]):
+    """An event for an agency's program: one at a time for each referral, until it arrives."""
+
+    repeat_after = timedelta(0)
+    referral: Referral
+    agency: Agency
+
+    def __init__(self, ground: Ground, delivery_id: str) -> None:
+        super().__init__(Task.DELIVER, delivery_id=delivery_id)
+        self._ground, self._id = ground, UUID(delivery_id)
+        self._begun = False
+
+    async def lock(self, work: Work) -> _Row | None:
+        row = await work.session.get(Delivery, self._id)
+        if row is None:
+            return None
+        self.referral = await lock_referral(work, row.referral_id)
+        await work.session.refresh(row)
+        agency = await work.session.get(Agency, row.agency_id)
+        assert agency is not None
+        self.agency = agency
+        return _Row(row, begun=self._begun)
+
+    async def prepare(self, work: Work, row: _Row) -> bool:
+        delivery, agency = row.delivery, self.agency
+        if await _first_waiting(work, delivery) != delivery.id:
+            return False
+        if not agency.webhook_url or agency.webhook_secret_sealed is None:
+            await _bury(work, delivery, self.referral, agency, "no address any more")
+            return False
+        self._url, self._secret = agency.webhook_url, secret_of(work, agency)
+        delivery.tries += 1
+        delivery.last_try_at = work.now
+        body = await _body(work, delivery, self.referral, agency)
+        self._body = json.dumps(body, ensure_ascii=False).encode()
+        self._begun = True
+        return True
+
+    async def send(self) -> None:
+        now = self._ground.clock.now()
+        headers = headers_for(self._secret, str(self._id), now, self._body)
+        await post(self._ground.settings, self._url, headers, self._body)
+
+    async def accepted(self, work: Work, row: _Row) -> None:
+        """Record that an event has arrived, and send the referral's next one."""
+        delivery = row.delivery
+        if delivery.state == DeliveryState.DELIVERED:
+            return
+        delivery.state, delivery.ended_at = DeliveryState.DELIVERED.value, work.now
+        delivery.last_answer = ""
+        await _details_delivered(work, delivery, self.referral)
+        note(
+            work,
+            self.referral,
+            LogKind.EVENT_DELIVERED,
+            By(Via.SYSTEM, self.agency.code),
+            event=delivery.kind,
+            sequence=delivery.sequence,
+        )
+        await work.session.flush()
+        following = await _first_waiting(work, delivery)
+        if following is not None:
+            work.defer(Task.DELIVER, delivery_id=str(following))
+        work.announce(Topic.DELIVERIES)
+
+    async def put_off(self, work: Work, row: _Row, error: RequestFailed) -> bool:
+        """Plan the next attempt, or give the event up after the last one."""
+        row.delivery.last_answer = error.what
+        wait = wait_after(row.delivery.tries)
+        if wait is not None:
+            self.later(work, wait)
+        else:
+            await _bury(work, row.delivery, self.referral, self.agency, error.what)
+        return True
+
+
+def secret_of(work: Work, agency: Agency) -> str:
+    """Return the secret that signs the events between us and an agency that has one."""
+    assert agency.webhook_secret_sealed is not None
+    return work.keys.open(
         agency.webhook_secret_sealed,
         table="agencies",
         column="webhook_secret_sealed",
         row=agency.id,
-    )
-    row.tries += 1
-    row.last_try_at = work.now
-    body = await _body(work, row, referral, agency)
-    return Parcel(
-        row.id,
-        agency.webhook_url,
-        key_of(secret.decode()),
-        json.dumps(body, ensure_ascii=False).encode(),
-    )
+    ).decode()
+
+
+async def post(settings: Settings, url: str, headers: dict[str, str], body: bytes) -> None:
+    """Send an event. Raises TryAgain and Uncertain, without the response's text.
+
+    Only a 2xx is a delivery: a redirect to a sign-in page is not.
+    """
+    try:
+        # The time limit covers a response that comes slowly; only its status is read.
+        async with (
+            asyncio.timeout(_TIMEOUT),
+            client_for_outside(settings) as client,
+            client.stream("POST", url, content=body, headers=headers) as answer,
+        ):
+            status = answer.status_code
+    except httpx2.ConnectError as error:
+        raise TryAgain(type(error).__name__) from None
+    except (httpx2.HTTPError, TimeoutError) as error:
+        raise Uncertain(type(error).__name__) from None
+    if not 200 <= status < 300:
+        raise Uncertain(f"status {status}")
 
 
 async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
@@ -96,7 +182,7 @@ async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
             Delivery.agency_id == row.agency_id,
             Delivery.referral_id == row.referral_id,
             # A dead event holds up the later ones, so that the order is kept.
-            Delivery.state != "delivered",
+            Delivery.state != DeliveryState.DELIVERED,
         )
         .order_by(Delivery.sequence)
         .limit(1)
@@ -131,58 +217,6 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
     return {"type": row.kind, "timestamp": row.created_at.isoformat(), "data": data}
 
 
-async def post(client: httpx2.AsyncClient, parcel: Parcel, now: datetime) -> str | None:
-    """Send an event. Return None if it was taken, else why not, without the response's text."""
-    headers = headers_for(parcel.key, str(parcel.delivery_id), now, parcel.body)
-    try:
-        # The time limit covers a response that comes slowly; only its status is read.
-        async with (
-            asyncio.timeout(_TIMEOUT),
-            client.stream("POST", parcel.url, content=parcel.body, headers=headers) as answer,
-        ):
-            status = answer.status_code
-    except (httpx2.HTTPError, TimeoutError) as error:
-        return type(error).__name__
-    # Only a 2xx is a delivery: a redirect to a sign-in page is not.
-    return None if 200 <= status < 300 else f"status {status}"
-
-
-async def note_delivery(work: Work, delivery_id: UUID, problem: str | None) -> None:
-    """Record the result of an attempt; once delivered, send the referral's next event."""
-    row = await work.session.get(Delivery, delivery_id)
-    assert row is not None
-    referral = await lock_referral(work, row.referral_id)
-    await work.session.refresh(row)
-    agency = await work.session.get(Agency, row.agency_id)
-    assert agency is not None
-    if row.state != "waiting":
-        return
-    row.last_answer = problem or ""
-    if problem is None:
-        row.state, row.ended_at = "delivered", work.now
-        await _details_delivered(work, row, referral)
-        note(
-            work,
-            referral,
-            "event delivered",
-            By("machine", agency.code),
-            event=row.kind,
-            sequence=row.sequence,
-        )
-    else:
-        wait = wait_after(row.tries)
-        if wait is not None:
-            work.defer("referrals:deliver", delay=wait, delivery_id=str(row.id))
-            return
-        await _bury(work, row, referral, agency, problem)
-        return
-    await work.session.flush()
-    following = await _first_waiting(work, row)
-    if following is not None:
-        work.defer("referrals:deliver", delivery_id=str(following))
-    work.announce("deliveries")
-
-
 async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> None:
     """Record that the agency's own system has the details, if the event held them."""
     if row.kind not in _WITH_DETAILS:
@@ -199,25 +233,25 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
         .limit(1)
     )
     if recipient is not None and answering.too_late(referral, recipient) is None:
-        await details.note_opened(work, referral, recipient, "their system")
+        await details.note_opened(work, referral, recipient, "their_system")
 
 
 async def _bury(
     work: Work, row: Delivery, referral: Referral, agency: Agency, problem: str
 ) -> None:
     """Mark an event as dead: a person has to look at it and send it again."""
-    row.state, row.ended_at, row.last_answer = "dead", work.now, problem
+    row.state, row.ended_at, row.last_answer = DeliveryState.DEAD.value, work.now, problem
     note(
         work,
         referral,
-        "event undeliverable",
-        By("machine", agency.code),
+        LogKind.EVENT_UNDELIVERABLE,
+        By(Via.SYSTEM, agency.code),
         event=row.kind,
         sequence=row.sequence,
         problem=problem,
     )
     tell_house(work, referral, NoticeKind.UNDELIVERED, agency=agency.code, event=row.kind)
-    work.announce("deliveries")
+    work.announce(Topic.DELIVERIES)
 
 
 async def dead_letters(work: Work, staff: Staff) -> list[tuple[Delivery, Referral, Agency]]:
@@ -226,11 +260,24 @@ async def dead_letters(work: Work, staff: Staff) -> list[tuple[Delivery, Referra
         select(Delivery, Referral, Agency)
         .join(Referral, Referral.id == Delivery.referral_id)
         .join(Agency, Agency.id == Delivery.agency_id)
-        .where(Delivery.state == "dead", reads_referral(staff))
+        .where(Delivery.state == DeliveryState.DEAD, reads_referral(staff))
         .order_by(Delivery.ended_at.desc())
         .limit(100)
     )
     return [(d, r, a) for d, r, a in rows]
+
+
+async def count_dead(work: Work, staff: Staff) -> int:
+    """Count the dead events of the referrals that a person may see."""
+    return (
+        await work.session.scalar(
+            select(func.count())
+            .select_from(Delivery)
+            .join(Referral, Referral.id == Delivery.referral_id)
+            .where(Delivery.state == DeliveryState.DEAD, reads_referral(staff))
+        )
+        or 0
+    )
 
 
 async def send_again(work: Work, staff: Staff, delivery_id: UUID) -> None:
@@ -243,143 +290,8 @@ async def send_again(work: Work, staff: Staff, delivery_id: UUID) -> None:
     )
     if row is None:
         raise NotFound("Not found, or you do not have access.")
-    if row.state != "dead":
+    if row.state != DeliveryState.DEAD:
         raise Conflict("This event is on its way or has arrived. It needs no other attempt.")
-    row.state, row.tries, row.ended_at = "waiting", 0, None
-    work.defer("referrals:deliver", delivery_id=str(row.id))
-    work.announce("deliveries")
-
-
-# -- in ----------------------------------------------------------------------------------------
-
-
-class EventData(BaseModel):
-    referral: str = Field(max_length=40)
-    sequence: int = Field(ge=1, lt=2**31)
-    by: str = Field(default="", max_length=200)
-    words: str = Field(default="", max_length=4000)
-    reason: RejectionReason | None = None
-    outcome: ReferralOutcome | None = None
-    seen_at: datetime | None = None
-
-
-class Event(BaseModel):
-    type: str = Field(max_length=60)
-    data: EventData
-
-
-class OutOfOrder(Conflict):
-    default = "An earlier event has not arrived yet. Send that one first, then send this one again."
-
-
-async def receive(
-    work: Work, code: str, event_id: str, timestamp: str, signature: str, body: bytes
-) -> dict[str, Any]:
-    """Apply an event of an agency's system: checked, once, in order. Return what it did.
-
-    Raises BadEvent, StaleEvent, Invalid, NotFound, OutOfOrder, Over, TakenByAnother.
-    """
-    if not 1 <= len(event_id) <= 100 or not event_id.isprintable():
-        raise BadEvent()
-    agency = await _sender(work, code)
-    assert agency.webhook_secret_sealed is not None
-    secret = work.keys.open(
-        agency.webhook_secret_sealed,
-        table="agencies",
-        column="webhook_secret_sealed",
-        row=agency.id,
-    )
-    check(key_of(secret.decode()), event_id, timestamp, signature, body, work.now)
-    known = await work.session.get(ReceivedEvent, (agency.id, event_id))
-    if known is not None:
-        return known.answer
-    try:
-        event = Event.model_validate_json(body)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise Invalid(f"The event cannot be read at {where or 'its beginning'}.") from None
-    return await _apply(work, agency, event_id, event)
-
-
-async def _sender(work: Work, code: str) -> Agency:
-    try:
-        agency = await agency_of_code(work, code)
-    except NotFound:
-        raise BadEvent() from None
-    if agency.webhook_secret_sealed is None:
-        raise BadEvent()
-    return agency
-
-
-async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dict[str, Any]:
-    data = event.data
-    found = await work.session.scalar(
-        select(Referral.id)
-        .join(Recipient, Recipient.referral_id == Referral.id)
-        .where(Referral.code == data.referral, Recipient.agency_id == agency.id)
-        .limit(1)
-    )
-    if found is None:
-        raise NotFound("There is no such referral for this agency.")
-    referral = await lock_referral(work, found)
-    known = await work.session.get(ReceivedEvent, (agency.id, event_id))
-    if known is not None:
-        return known.answer
-    last: int | None = await work.session.scalar(
-        select(func.max(ReceivedEvent.sequence)).where(
-            ReceivedEvent.agency_id == agency.id, ReceivedEvent.referral_id == referral.id
-        )
-    )
-    if data.sequence != (last or 0) + 1:
-        raise OutOfOrder(f"Event {(last or 0) + 1} of this referral is expected next.")
-    recipient = await work.session.scalar(
-        select(Recipient)
-        .where(Recipient.referral_id == referral.id, Recipient.agency_id == agency.id)
-        .order_by(Recipient.number.desc())
-        .limit(1)
-    )
-    assert recipient is not None
-    await _do(work, referral, recipient, event, By("machine", agency.code, data.by))
-    answer = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
-    work.session.add(
-        ReceivedEvent(
-            agency_id=agency.id,
-            event_id=event_id,
-            referral_id=referral.id,
-            at=work.now,
-            sequence=data.sequence,
-            kind=event.type,
-            answer=answer,
-        )
-    )
-    return answer
-
-
-async def _do(work: Work, referral: Referral, recipient: Recipient, event: Event, by: By) -> None:
-    data = event.data
-    if not data.by.strip() and event.type != "referral.rejected":
-        raise Invalid("Name the person in `by`: an automatic reply does not count.")
-    match event.type.removeprefix("referral."):
-        case "acknowledged":
-            await answering.acknowledge(work, referral, recipient, by, words=data.words)
-        case "accepted":
-            await answering.accept(work, referral, recipient, by)
-        case "rejected":
-            if data.reason is None:
-                raise Invalid(f"A rejection needs a reason, one of: {', '.join(RejectionReason)}.")
-            await answering.reject(work, referral, recipient, data.reason, by, words=data.words)
-        case "progress":
-            if data.seen_at is not None and data.seen_at.tzinfo is None:
-                raise Invalid("Give seen_at with its time zone.")
-            await answering.progress(
-                work, referral, recipient, by, seen_at=data.seen_at, words=data.words
-            )
-        case "completed":
-            await answering.complete(work, referral, recipient, data.outcome, by, words=data.words)
-        case "question":
-            await answering.ask(work, referral, recipient, data.words, by)
-        case _:
-            raise Invalid(
-                "The types are referral.acknowledged, accepted, rejected, progress, completed, "
-                "question."
-            )
+    row.state, row.tries, row.ended_at = DeliveryState.WAITING.value, 0, None
+    work.defer(Task.DELIVER, delivery_id=str(row.id))
+    work.announce(Topic.DELIVERIES)

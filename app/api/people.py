@@ -1,0 +1,190 @@
+"""The JSON interface of accounts: finding, inviting and changing people, and their leaving."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from app.people import changing, finding, holding, leaving, links
+from app.people.changing import Changes
+from app.people.finding import PersonState
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role
+from app.web.access import InWork, Requires
+
+router = APIRouter(tags=["people"])
+KeepsPeople = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
+_Words = Annotated[str, Field(max_length=200)]
+
+
+class PersonView(BaseModel):
+    """An account. Send `revision` back with a change: of two at once, the second is refused."""
+
+    id: UUID
+    revision: int
+    state: PersonState
+    name: str
+    role: Role
+    team: str
+    email: str
+    endpoint: str
+    languages: list[str]
+    lines: list[str]
+    skills: list[str]
+    training: bool
+    created_at: datetime
+
+
+class PersonHeld(PersonView):
+    """An account, and how much of each kind of work the person holds."""
+
+    holds: dict[holding.Kind, int]
+
+
+class AccountIn(BaseModel):
+    """What an account is to say; what is left out stays as it is."""
+
+    name: _Words | None = None
+    role: Role | None = None
+    team: _Words | None = None
+    email: _Words | None = None
+    endpoint: _Words | None = None
+    languages: list[_Words] | None = Field(default=None, max_length=50)
+    lines: list[_Words] | None = Field(default=None, max_length=50)
+    skills: list[_Words] | None = Field(default=None, max_length=50)
+    training: bool | None = None
+
+
+class ChangeIn(AccountIn):
+    revision: int
+
+
+class InvitationIn(AccountIn):
+    """An account that is not there yet; the link goes by mail, or comes back in the answer."""
+
+    by_mail: bool = False
+
+
+class LinkIn(BaseModel):
+    by_mail: bool = False
+
+
+class LinkView(BaseModel):
+    """The link, if it was not mailed. It is shown only now."""
+
+    link: str | None
+
+
+class Invited(PersonView, LinkView):
+    pass
+
+
+class HandOverIn(BaseModel):
+    """To whom everything goes, and single kinds; null for shifts leaves them uncovered."""
+
+    revision: int
+    everything_to: UUID | None = None
+    to: dict[holding.Kind, UUID | None] = Field(default_factory=dict)
+
+    def plan(self) -> leaving.Plan:
+        everything = leaving.everything_to(self.everything_to) if self.everything_to else {}
+        return {**everything, **self.to}
+
+
+class HandedOver(BaseModel):
+    """How much of each kind went to colleagues."""
+
+    given: dict[holding.Kind, int]
+
+
+def person_values(staff: Staff) -> dict[str, Any]:
+    return {
+        "id": staff.id,
+        "revision": staff.revision,
+        "state": finding.state_of(staff),
+        "created_at": staff.created_at,
+        **changing.values_of(staff),
+    }
+
+
+@router.get("/people")
+async def people(
+    work: InWork,
+    staff: KeepsPeople,
+    words: str = "",
+    role: Role | None = None,
+    team: str | None = None,
+    state: PersonState | None = None,
+) -> list[PersonView]:
+    """Find people by name, role, team and state; those who left come last."""
+    found = await finding.find_people(work, finding.Wanted(words[:200], role, team, state))
+    return [PersonView(**person_values(one)) for one in found]
+
+
+@router.get("/people/{person_id}")
+async def one_person(work: InWork, staff: KeepsPeople, person_id: UUID) -> PersonHeld:
+    """Return an account, and how much the person holds."""
+    found = await finding.person(work, person_id)
+    return PersonHeld(**person_values(found), holds=await holding.count(work, found))
+
+
+@router.post("/people/{person_id}")
+async def change_person(
+    work: InWork, staff: KeepsPeople, person_id: UUID, wanted: ChangeIn
+) -> PersonView:
+    """Change an account."""
+    changes = Changes(**wanted.model_dump(exclude={"revision"}))
+    found = await changing.change(work, person_id, changes, by=staff, revision=wanted.revision)
+    return PersonView(**person_values(found))
+
+
+@router.post("/people", status_code=201)
+async def invite_person(work: InWork, staff: KeepsPeople, wanted: InvitationIn) -> Invited:
+    """Add an account, with a link by which its person chooses a password."""
+    changes = Changes(**wanted.model_dump(exclude={"by_mail"}))
+    found, link = await links.invite(work, changes, by=staff, by_mail=wanted.by_mail)
+    return Invited(**person_values(found), link=link)
+
+
+@router.post("/people/{person_id}/link", status_code=201)
+async def make_link(work: InWork, staff: KeepsPeople, person_id: UUID, wanted: LinkIn) -> LinkView:
+    """Make a link for choosing a password. An earlier one stops working; using it ends all
+    sessions of the person."""
+    made = await links.make_link(work, person_id, by=staff, by_mail=wanted.by_mail)
+    return LinkView(link=made)
+
+
+@router.delete("/people/{person_id}/link", status_code=204)
+async def withdraw_link(work: InWork, staff: KeepsPeople, person_id: UUID) -> None:
+    """Withdraw the link of a person."""
+    await links.withdraw(work, person_id)
+
+
+@router.post("/people/{person_id}/hand-over")
+async def hand_over(
+    work: InWork, staff: KeepsPeople, person_id: UUID, wanted: HandOverIn
+) -> HandedOver:
+    """Give what a person holds to colleagues; the person stays."""
+    plan = wanted.plan()
+    given = await leaving.hand_over(work, person_id, plan, by=staff, revision=wanted.revision)
+    return HandedOver(given=given)
+
+
+@router.post("/people/{person_id}/deactivate")
+async def deactivate(
+    work: InWork, staff: KeepsPeople, person_id: UUID, wanted: HandOverIn
+) -> HandedOver:
+    """Give what a person holds to colleagues, and deactivate the account, in one step."""
+    plan = wanted.plan()
+    given = await leaving.deactivate(work, person_id, plan, by=staff, revision=wanted.revision)
+    return HandedOver(given=given)
+
+
+@router.post("/people/{person_id}/reactivate")
+async def reactivate(work: InWork, staff: KeepsPeople, person_id: UUID, wanted: LinkIn) -> Invited:
+    """Make an account active again, with a new link: no old session or password works."""
+    found = await leaving.reactivate(work, person_id, by=staff)
+    link = await links.make_link(work, person_id, by=staff, by_mail=wanted.by_mail)
+    return Invited(**person_values(found), link=link)

@@ -1,0 +1,211 @@
+"""`helpline line …`: the numbers that children ring, and what is heard there."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.calls import lines, prompts
+from app.calls.speech import LineScript
+from app.cli.running import parts_of, run_verb
+from app.errors import NotFound
+from app.routing import people
+from app.work import Work
+
+app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
+
+
+async def line_of(work: Work, number: str) -> LineScript:
+    """Return the line with this number. Raises NotFound."""
+    line = await lines.line_of_number(work, number)
+    if line is None:
+        raise NotFound(f"There is no line {number}. Add it with: helpline line add {number}")
+    return line
+
+
+_SECONDS = "seconds from the caller's arrival"
+
+
+@app.command("plan")
+def line_plan(
+    number: str,
+    backup_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    supervisor_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    on_call_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    any_skill_after: Annotated[
+        int | None, typer.Option(help="seconds until the line's skills are no longer required")
+    ] = None,
+    preferred_for: Annotated[
+        int | None,
+        typer.Option(help="seconds that a caller waits for the counsellor they asked for"),
+    ] = None,
+    partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
+    partner_number: Annotated[
+        str | None, typer.Option(help="+NUMBER of another service; '' for none")
+    ] = None,
+    ring_at_once: Annotated[
+        int | None, typer.Option(help="counsellors to ring at once for a child in danger")
+    ] = None,
+    night_from: Annotated[
+        int | None, typer.Option(help="hour of the day from which no call-back is made")
+    ] = None,
+    night_until: Annotated[
+        int | None, typer.Option(help="hour of the day until which no call-back is made")
+    ] = None,
+    longest_wait: Annotated[
+        int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="seconds by which its callers are ahead of others")
+    ] = None,
+    skills: Annotated[
+        str | None, typer.Option(help="skills that its calls need: violence,lgbt:2")
+    ] = None,
+) -> None:
+    """Show or change a line's plan: who else is offered a call as it waits, and what calls need."""
+
+    async def verb(work: Work) -> str:
+        line = await line_of(work, number)
+        plan = await people.change_plan(
+            work,
+            line,
+            backup_after=backup_after,
+            supervisor_after=supervisor_after,
+            on_call_after=on_call_after,
+            any_skill_after=any_skill_after,
+            preferred_for=preferred_for,
+            partner_after=partner_after,
+            partner_number=partner_number,
+            ring_at_once=ring_at_once,
+            night_from=night_from,
+            night_until=night_until,
+            longest_wait=longest_wait,
+            priority=priority,
+            skills=None if skills is None else people.check_skills(parts_of(skills)),
+        )
+        return json.dumps(asdict(plan))
+
+    print(run_verb(verb))
+
+
+@app.command("add")
+def add_line(
+    number: str,
+    name: Annotated[str, typer.Option()] = "Child helpline",
+    country: Annotated[str, typer.Option(help="two letters")] = "RS",
+    languages: Annotated[str, typer.Option(help="the first is spoken if none is chosen")] = "sr,en",
+    timezone: Annotated[str, typer.Option()] = "Europe/Belgrade",
+    practice: Annotated[
+        bool, typer.Option("--practice", help="for training; left out of statistics")
+    ] = False,
+    leads_here: Annotated[
+        str, typer.Option(help="for a short NUMBER: the provider's +NUMBERS behind it")
+    ] = "",
+    shown: Annotated[
+        str, typer.Option(help="+NUMBER that phones of counsellors and agencies show")
+    ] = "",
+) -> None:
+    """Add a line."""
+
+    async def verb(work: Work) -> str:
+        line = await lines.add_line(
+            work,
+            number=number,
+            name=name,
+            country=country,
+            languages=parts_of(languages),
+            timezone=timezone,
+            practice=practice,
+            leads_here=parts_of(leads_here),
+            shown_number=shown or None,
+        )
+        return str(line.id)
+
+    print(run_verb(verb))
+
+
+@app.command("prompt")
+def set_prompt(
+    key: Annotated[str, typer.Argument(help="the prompt; an unknown key lists them all")],
+    language: Annotated[str, typer.Option()],
+    line: Annotated[str, typer.Option(help="+NUMBER; default: every line")] = "",
+    text: Annotated[str | None, typer.Option(help="text to be spoken")] = None,
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False)] = None,
+) -> None:
+    """Change what callers hear: a text, or an MP3 or WAV file."""
+    kinds = {".mp3": "audio/mpeg", ".wav": "audio/wav"}
+
+    async def verb(work: Work) -> None:
+        await prompts.set_prompt(
+            work,
+            line=await line_of(work, line) if line else None,
+            language=language,
+            key=key,
+            text=text,
+            audio=file.read_bytes() if file else None,
+            audio_type=kinds.get(file.suffix.lower()) if file else None,
+        )
+
+    run_verb(verb)
+
+
+@app.command("prompt-back")
+def take_back(
+    key: str,
+    language: Annotated[str, typer.Option()],
+    line: Annotated[str, typer.Option(help="+NUMBER")],
+) -> None:
+    """Take the last change of what a line says back; up to five changes are kept."""
+
+    async def verb(work: Work) -> None:
+        await prompts.take_back(work, await line_of(work, line), language, key)
+
+    run_verb(verb)
+
+
+@app.command("language")
+def add_language(
+    number: str,
+    language: Annotated[str, typer.Argument(help="a code like sr; it needs words and a voice")],
+) -> None:
+    """Add a language to a line; its callers are offered it from the next call on."""
+
+    async def verb(work: Work) -> str:
+        return await lines.add_language(work, await line_of(work, number), language)
+
+    print(f"The digit {run_verb(verb)} of the menu chooses it.")
+
+
+@app.command("hours")
+def set_hours(
+    number: str,
+    hours: Annotated[str, typer.Argument(help="24/7, or Mo-Fr 08:00-20:00; PH off")],
+) -> None:
+    """Set when a line should be staffed; times in it without a shift are reported as uncovered."""
+
+    async def verb(work: Work) -> None:
+        await lines.set_opening_hours(work, await line_of(work, number), hours)
+
+    run_verb(verb)
+
+
+@app.command("numbers")
+def line_numbers_of(
+    number: str,
+    leads_here: Annotated[
+        str | None, typer.Option(help="the provider's +NUMBERS, comma-separated")
+    ] = None,
+    shown: Annotated[
+        str | None, typer.Option(help="+NUMBER that counsellors and agencies see; '' for its own")
+    ] = None,
+) -> None:
+    """Change which of the provider's numbers lead to a line, and which number phones show."""
+
+    async def verb(work: Work) -> None:
+        line = await line_of(work, number)
+        leads = None if leads_here is None else parts_of(leads_here)
+        await lines.change_numbers(work, line, leads_here=leads, shown_number=shown)
+
+    run_verb(verb)

@@ -1,0 +1,253 @@
+"""`helpline staff …`: accounts, and which calls a person can take."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app.calls import lines
+from app.cli.lines import line_of
+from app.cli.running import parts_of, run_verb
+from app.errors import BadSettings
+from app.people import changing, finding, holding, leaving, links
+from app.people.changing import Changes
+from app.routing import people
+from app.staff import accounts, passwords
+from app.staff.roles import Role
+from app.work import Work
+
+app = typer.Typer(no_args_is_help=True, help="Accounts.")
+
+
+def _password(*, from_input: bool) -> str:
+    """Return a password from standard input, or typed twice. Raises BadSettings."""
+    if from_input:
+        return sys.stdin.readline().rstrip("\r\n")
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    raise BadSettings("Give the password on standard input with --password-stdin.")
+
+
+@app.command("add")
+def add_staff(
+    name: str,
+    role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
+    endpoint: Annotated[
+        str, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+    ] = "browser",
+    languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
+    line_numbers: Annotated[
+        str, typer.Option("--lines", help="numbers, comma-separated; default: every line")
+    ] = "",
+    skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
+    training: Annotated[
+        bool, typer.Option("--training", help="takes calls only while a supervisor is there")
+    ] = False,
+    team: Annotated[
+        str, typer.Option(help="the team whose supervisors read this person's records")
+    ] = "",
+    email: Annotated[
+        str | None, typer.Option(help="address to which reports are announced")
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
+    ] = False,
+) -> None:
+    """Add an account."""
+    password = _password(from_input=password_stdin)
+
+    async def verb(work: Work) -> str:
+        for language in parts_of(languages):
+            lines.check_language(language)
+        numbers = [(await line_of(work, number)).number for number in parts_of(line_numbers)]
+        people.check_skills(parts_of(skills))
+        staff = await accounts.add_staff(
+            work,
+            name=name,
+            role=role,
+            endpoint=endpoint,
+            languages=parts_of(languages),
+            lines=numbers,
+            skills=parts_of(skills),
+            training=training,
+            team=team,
+            email=email,
+            password=password,
+        )
+        return str(staff.id)
+
+    print(run_verb(verb))
+
+
+@app.command("change")
+def change_staff(
+    name: str,
+    new_name: Annotated[str | None, typer.Option("--name", help="also used to sign in")] = None,
+    role: Annotated[Role | None, typer.Option()] = None,
+    team: Annotated[str | None, typer.Option(help="'' means no team")] = None,
+    email: Annotated[str | None, typer.Option(help="'' means none")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+    ] = None,
+    languages: Annotated[str | None, typer.Option(help="'' means every language")] = None,
+    line_numbers: Annotated[
+        str | None, typer.Option("--lines", help="numbers; '' means every line")
+    ] = None,
+    skills: Annotated[str | None, typer.Option(help="violence,lgbt:2")] = None,
+    training: Annotated[
+        bool | None,
+        typer.Option("--training/--trained", help="takes calls only while a supervisor is there"),
+    ] = None,
+) -> None:
+    """Change an account; options that are left out stay as they are."""
+    changes = Changes(
+        name=new_name,
+        role=role,
+        team=team,
+        email=email,
+        endpoint=endpoint,
+        languages=None if languages is None else parts_of(languages),
+        lines=None if line_numbers is None else parts_of(line_numbers),
+        skills=None if skills is None else parts_of(skills),
+        training=training,
+    )
+
+    async def verb(work: Work) -> None:
+        person = await finding.person_named(work, name)
+        await changing.change(work, person.id, changes, by=None)
+
+    run_verb(verb)
+
+
+@app.command("list")
+def list_staff(
+    words: Annotated[str, typer.Argument(help="the beginning of a name")] = "",
+    role: Annotated[Role | None, typer.Option()] = None,
+    team: Annotated[str | None, typer.Option()] = None,
+    state: Annotated[finding.PersonState | None, typer.Option()] = None,
+) -> None:
+    """List the accounts: name, role, team, state."""
+
+    async def verb(work: Work) -> list[str]:
+        found = await finding.find_people(work, finding.Wanted(words, role, team, state))
+        return [
+            "\t".join((one.name, one.role, one.team or "-", finding.state_of(one))) for one in found
+        ]
+
+    for line in run_verb(verb):
+        print(line)
+
+
+@app.command("show")
+def show_staff(name: str) -> None:
+    """Show an account, and what the person holds."""
+
+    async def verb(work: Work) -> dict[str, object]:
+        found = await finding.person_named(work, name)
+        held = await holding.count(work, found)
+        return {
+            **changing.values_of(found),
+            "state": finding.state_of(found).value,
+            "holds": {kind.value: number for kind, number in held.items() if number},
+        }
+
+    for key, value in run_verb(verb).items():
+        print(f"{key}: {value}")
+
+
+@app.command("invite")
+def invite(
+    name: str,
+    role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
+    team: Annotated[str, typer.Option()] = "",
+    email: Annotated[str, typer.Option(help="address of the person")] = "",
+    endpoint: Annotated[
+        str, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+    ] = "browser",
+    languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
+    skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
+    training: Annotated[
+        bool, typer.Option("--training", help="takes calls only while a supervisor is there")
+    ] = False,
+    by_mail: Annotated[bool, typer.Option("--mail", help="send the link to the person")] = False,
+) -> None:
+    """Add an account, and print the link by which its person chooses a password."""
+    changes = Changes(
+        name=name,
+        role=role,
+        team=team,
+        email=email,
+        endpoint=endpoint,
+        languages=parts_of(languages),
+        skills=parts_of(skills),
+        training=training,
+    )
+
+    async def verb(work: Work) -> str | None:
+        _, link = await links.invite(work, changes, by=None, by_mail=by_mail)
+        return link
+
+    _print_link(run_verb(verb))
+
+
+def _print_link(link: str | None) -> None:
+    print(link or "The link is sent by mail.")
+
+
+@app.command("deactivate")
+def deactivate(
+    name: str,
+    to: Annotated[str, typer.Option(help="the colleague who gets what the person holds")] = "",
+    uncovered: Annotated[
+        bool, typer.Option("--uncovered", help="leave the shifts uncovered")
+    ] = False,
+) -> None:
+    """Hand over what a person holds and deactivate the account: all access ends at once."""
+
+    async def verb(work: Work) -> dict[str, int]:
+        person = await finding.person_named(work, name)
+        plan = leaving.shifts_uncovered() if uncovered else {}
+        if to:
+            colleague = await finding.person_named(work, to)
+            plan = leaving.everything_to(colleague.id, uncovered=uncovered)
+        given = await leaving.deactivate(work, person.id, plan, by=None)
+        return {kind.value: number for kind, number in given.items()}
+
+    for kind, number in run_verb(verb).items():
+        print(f"{kind}: {number}")
+
+
+@app.command("reactivate")
+def reactivate(
+    name: str,
+    by_mail: Annotated[bool, typer.Option("--mail", help="send the link to the person")] = False,
+) -> None:
+    """Make an account active again, and print the link by which its person chooses a password."""
+
+    async def verb(work: Work) -> str | None:
+        person = await finding.person_named(work, name)
+        await leaving.reactivate(work, person.id, by=None)
+        return await links.make_link(work, person.id, by=None, by_mail=by_mail)
+
+    _print_link(run_verb(verb))
+
+
+@app.command("reset-password")
+def reset_password(
+    name: str,
+    by_mail: Annotated[bool, typer.Option("--mail", help="send the link to the person")] = False,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read a new password from standard input")
+    ] = False,
+) -> None:
+    """Print a link by which a person chooses a new password. All their sessions end then."""
+    password = _password(from_input=True) if password_stdin else None
+
+    async def verb(work: Work) -> str | None:
+        person = await finding.person_named(work, name)
+        if password is None:
+            return await links.make_link(work, person.id, by=None, by_mail=by_mail)
+        await passwords.set_password(work, person, password)
+        return "The password is set."
+
+    _print_link(run_verb(verb))

@@ -1,0 +1,192 @@
+"""Completing, closing and reopening a contact, and what has to be there first."""
+
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from app.abilities import Ability
+from app.calls.models import Call, CallQuestion
+from app.calls.states import EndedBy
+from app.contacts.contacts import (
+    NotOpenForWriting,
+    apply_event,
+    open_again,
+    suggestion,
+)
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import (
+    CompletedVersion,
+    Contact,
+)
+from app.contacts.records import (
+    library_of,
+    note_event,
+    present,
+    sheet_of,
+)
+from app.contacts.scopes import lock_writable
+from app.contacts.states import (
+    NON_COUNSELLING,
+    ContactEvent,
+    ContactState,
+    NonCounselling,
+)
+from app.database.topics import Topic
+from app.definitions.answers import Asked, Missing
+from app.definitions.risk import Suggestion, Urgency, must_decide
+from app.errors import Conflict, Invalid
+from app.staff.models import Staff
+from app.words import code_words, letter
+from app.work import Work
+
+
+class Incomplete(Invalid):
+    """The text names everything that is missing; `missing` lists it one by one."""
+
+    def __init__(self, missing: list[Missing]) -> None:
+        self.missing = missing
+        super().__init__("; ".join(m.words for m in missing))
+
+
+async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
+    """Return everything that keeps a contact from being complete."""
+    asked = sheet_of(work, contact).asked(present(contact))
+    return missing_with(work, contact, asked, await suggestion(work, contact), language)
+
+
+def missing_with(
+    work: Work,
+    contact: Contact,
+    asked: list[Asked],
+    suggested: Suggestion | None,
+    language: str = "en",
+) -> list[Missing]:
+    """Return the same, from questions and a suggestion that are known already."""
+    missing = sheet_of(work, contact).missing(present(contact), language, asked)
+    if suggested is not None and must_decide(
+        suggested.urgency, contact.urgency, contact.urgency_suggested
+    ):
+        why = ", ".join(cue.reason.get(language, cue.cue) for cue in suggested.cues)
+        urgent = code_words(language, "urgency", suggested.urgency)
+        words = letter(language, "answer", "urgency_open", urgency=urgent, why=why)
+        missing.append(Missing("urgency", words))
+    return missing
+
+
+async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "en") -> Contact:
+    """Complete a contact, if nothing is missing. A copy of its answers is kept for good.
+
+    Raises Incomplete, NotFound, NotOpenForWriting.
+    """
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    if ContactState(contact.state) is ContactState.COMPLETE:
+        raise NotOpenForWriting("The contact is complete already.")
+    missing = await missing_in(work, contact, language)
+    if missing:
+        raise Incomplete(missing)
+    suggested = await suggestion(work, contact)
+    apply_event(contact, ContactEvent.COMPLETE)
+    contact.closed_as = None
+    contact.danger_at = work.now if _has_to_be_referred(contact, suggested) else None
+    await _keep_version(work, staff, contact)
+    note_event(
+        work,
+        "contact",
+        contact.id,
+        RecordLog.COMPLETED,
+        number=contact.completions,
+        urgency=contact.urgency,
+        suggested=suggested.urgency.value if suggested else None,
+        cues=[cue.cue for cue in suggested.cues] if suggested else [],
+    )
+    return contact
+
+
+def _has_to_be_referred(contact: Contact, suggested: Suggestion | None) -> bool:
+    """Tell whether immediate danger was decided, or a sign is always referred."""
+    signs = suggested.cues if suggested is not None else []
+    return contact.urgency == Urgency.IMMEDIATE or any(cue.refer for cue in signs)
+
+
+class SignsOfDanger(Conflict):
+    default = "There are signs of danger. Decide the urgency first, on the form."
+
+
+async def check_closable(work: Work, contact: Contact, reason: NonCounselling) -> None:
+    """Check that a contact may be closed with one key: the urgency of signs of danger is decided,
+    and a silent caller was asked by key. Raises SignsOfDanger, SilentNotAsked."""
+    if contact.urgency is None and await suggestion(work, contact) is not None:
+        raise SignsOfDanger()
+    if reason is NonCounselling.SILENT:
+        await _check_silent(work, contact)
+
+
+class SilentNotAsked(Conflict):
+    default = (
+        "The caller may not be able to speak. Ask a question that they can answer with a key, "
+        "then close the contact as silent."
+    )
+
+
+async def _check_silent(work: Work, contact: Contact) -> None:
+    """Check that a silent caller was asked by key, or hung up before that was possible.
+
+    Raises SilentNotAsked.
+    """
+    call = await work.session.get(Call, contact.call_id) if contact.call_id else None
+    if call is None or call.answered_at is None:
+        return
+    if not work.settings.abilities.can(Ability.ASK_BY_KEY):
+        return
+    if call.ended_at is not None and call.ended_by != EndedBy.COUNSELLOR:
+        return
+    asked = select(CallQuestion.id).where(CallQuestion.call_id == call.id).limit(1)
+    if await work.session.scalar(asked) is None:
+        raise SilentNotAsked()
+
+
+async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
+    """Close a non-counselling contact with one key: nothing is asked, and it is counted."""
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    await check_closable(work, contact, reason)
+    apply_event(contact, ContactEvent.CLOSE)
+    contact.closed_as = reason.value
+    code = NON_COUNSELLING[reason]
+    contact.category_codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
+    await _keep_version(work, staff, contact)
+    note_event(work, "contact", contact.id, RecordLog.CLOSED, reason=reason.value)
+    return contact
+
+
+async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
+    contact.completed_at, contact.completed_by = work.now, staff.id
+    contact.completions += 1
+    await work.session.execute(
+        insert(CompletedVersion).values(
+            contact_id=contact.id,
+            number=contact.completions,
+            at=work.now,
+            staff_id=staff.id,
+            answers=contact.answers,
+            sealed=contact.sealed,
+        )
+    )
+    work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))
+
+
+async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Contact:
+    """Open a completed contact again. Raises Invalid without a reason, NotFound, Conflict."""
+    if not reason.strip():
+        raise Invalid("Write why you reopen the contact.")
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    before = contact.closed_as
+    open_again(work, contact)
+    note_event(
+        work,
+        "contact",
+        contact.id,
+        RecordLog.REOPENED,
+        words=reason.strip()[:2000],
+        closed_as=before,
+    )
+    return contact

@@ -1,0 +1,355 @@
+"""Every message that the pages say: what a catalogue of a language has to hold.
+
+Sentences are found where they are written: in templates, in Python (`_` and `N_`) and in the
+pages' scripts (`_` of `words.js`). Stored codes are shown as their words (`on_hold` is "on hold"),
+so each code that a page can show is a message, too. `scripts/catalogues` brings the catalogues up
+to date with this list, and a test compares them.
+"""
+
+import ast
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po, write_po
+
+from app import words
+from app.calls.asked import QUESTIONS
+from app.calls.callers import FlagKind, NumberReason
+from app.calls.log_kinds import CallLog, Cause
+from app.calls.states import CallEvent, CallState, LegStatus, Outcome
+from app.contacts.cases import follow_ups
+from app.contacts.cases.printing import Ground, Purpose
+from app.contacts.log_kinds import RecordLog
+from app.contacts.states import (
+    CaseTie,
+    Channel,
+    ContactState,
+    FlagAbout,
+    FollowUpAbout,
+    NonCounselling,
+    SeparationOutcome,
+    Source,
+)
+from app.definitions.risk import Risk, Urgency
+from app.people.finding import PersonState
+from app.people.holding import Kind
+from app.referrals import accountability, states
+from app.referrals.consent import rules
+from app.routing.participants.participants import ROLES
+from app.routing.rota.shifts import OnHolidays
+from app.routing.team import StateReason
+from app.staff.log_kinds import AuditLog
+from app.staff.roles import Role
+from app.statistics import staff_measures
+from app.statistics.counting import due_callbacks, referral_figures
+from app.statistics.counting.reconcile import reconcile
+from app.statistics.dimensions import Dimension
+from app.statistics.exports.exporting import WHAT
+from app.statistics.measures import NAMES, definition
+from app.statistics.models import ExportState
+from app.statistics.periods import Period
+from app.statistics.published import release
+
+ROOT = Path(__file__).parent.parent
+# These folders say nothing on a page.
+_ELSEWHERE = ("demo", "practice", "cli")
+# What `headline_warnings` can say; a script of the page shows it.
+HEADLINE_WARNINGS = ("a name", "a name from this record", "a number", "an address")
+_KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+_ENUMS: tuple[type[StrEnum], ...] = (
+    CallState,
+    Outcome,
+    FlagKind,
+    NumberReason,
+    Ground,
+    Purpose,
+    CaseTie,
+    Channel,
+    ContactState,
+    FlagAbout,
+    FollowUpAbout,
+    NonCounselling,
+    SeparationOutcome,
+    Source,
+    Risk,
+    Urgency,
+    states.ReferralState,
+    states.ReferralEvent,
+    states.RecipientState,
+    states.Sector,
+    states.Service,
+    states.RejectionReason,
+    states.ReferralOutcome,
+    states.Purpose,
+    states.DispatchState,
+    states.AttemptResult,
+    CallEvent,
+    CallLog,
+    RecordLog,
+    AuditLog,
+    rules.Scope,
+    rules.GivenBy,
+    rules.How,
+    rules.Basis,
+    OnHolidays,
+    Role,
+    PersonState,
+    Kind,
+    StateReason,
+    Dimension,
+    ExportState,
+    Period,
+)
+
+
+# Why a counsellor is away: their own page says it.
+_AWAY = (Cause.BROWSER_NOT_HEARD, Cause.MISSED_AN_OFFER, Cause.PHONE_NOT_REACHED)
+
+
+# What a telephone provider reports of a conference is kept under its own name.
+_CONFERENCE = (
+    "conference-start",
+    "conference-end",
+    "participant-join",
+    "participant-leave",
+    "participant-mute",
+    "participant-unmute",
+    "participant-hold",
+    "participant-unhold",
+    "participant-modify",
+    "participant-speech-start",
+    "participant-speech-stop",
+    "announcement-end",
+    "announcement-fail",
+    "conference-event",
+)
+
+
+def codes() -> Iterator[str]:
+    """Yield the words of every stored code that a page can show."""
+    for enum in _ENUMS:
+        yield from (member.value.replace("_", " ") for member in enum)
+    yield from (kind.value for kind in states.MESSAGES)
+    for about in FollowUpAbout:
+        yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
+    yield from (role.replace("_", " ") for role in ROLES)
+    yield from ("consent", "override", "against an explicit wish")
+    yield from (cause.value.replace("_", " ") for cause in _AWAY)
+    yield from _of_the_log_of_calls()
+    yield from (result.replace("_", " ") for result in states.DISPATCH_RESULTS)
+    yield from (event.value.rpartition(".")[2].replace("_", " ") for event in states.AgencyEvent)
+    for question in QUESTIONS.values():
+        yield from question.answers.values()
+    yield from _of_reports()
+    # A report covers at least a day.
+    for name in ("day", "week", "month", "quarter", "year"):
+        yield from (f"Previous {name}", f"Next {name}", f"A day of the {name}", f"by {name}")
+        yield f"every {name}"
+    yield from (f"to every {role.value.replace('_', ' ')}" for role in Role)
+
+
+def _of_reports() -> Iterator[str]:
+    """Yield the titles, units and definitions of all figures, and the rows of reports."""
+    for name in NAMES:
+        one = definition(name)
+        yield from (one.title, one.unit, one.words)
+    for defined in (
+        staff_measures.STAFF_MEASURES,
+        due_callbacks.WORDS,
+        referral_figures.WORDS,
+        accountability.DEFINITIONS,
+    ):
+        for name, text in defined.items():
+            yield from (name.replace("_", " "), text)
+    yield from (name.replace("_", " ") for name in WHAT)
+    yield from ("children", "fairness", "coverage", "open", "nobody yet", "recurring", "all")
+    yield from (staff_measures.FAIRNESS_WORDS, staff_measures.COVERAGE_WORDS, *release.WORDS)
+    yield from (line.words for line in reconcile(defaultdict(int), 0))
+    yield from (text for table in release.SHAPE.tables for text in table.title.values())
+
+
+def _of_the_log_of_calls() -> Iterator[str]:
+    """Yield the words of what a call's log holds besides the codes of its enums."""
+    yield from (f"{event} ignored".replace("_", " ") for event in CallEvent)
+    for status in LegStatus:
+        yield from (f"{leg} {status}".replace("_", " ") for leg in ("leg", "caller"))
+    yield from _CONFERENCE
+    yield from ("person", "provider", "program")
+
+
+def refusals() -> Iterator[str]:
+    """Yield the texts of refusals: each is shown where a request was not carried out.
+
+    A message that a refusal quotes is one, too.
+    """
+    yield from (text for call in refusals_made() for text in _constant(call.args[0]))
+    yield from _defaults()
+
+
+def refusals_made() -> Iterator[ast.Call]:
+    """Yield each call that makes a refusal, or a message in one, and says something of its own."""
+    kinds = _kinds_of_refusals()
+    for path in _python():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name in kinds - _BASES:
+                # A refusal that fills in its own text.
+                yield from (
+                    call
+                    for call in ast.walk(node)
+                    if isinstance(call, ast.Call)
+                    and call.args
+                    and ast.unparse(call.func) == "super().__init__"
+                )
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in kinds:
+                    yield node
+
+
+# A message is no refusal, but says something in one.
+_BASES = {"Refusal", "Message", "BadText"}
+
+
+@lru_cache(maxsize=1)
+def _classes() -> tuple[ast.ClassDef, ...]:
+    trees = (ast.parse(path.read_text()) for path in _python())
+    return tuple(n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef))
+
+
+@lru_cache(maxsize=1)
+def _kinds_of_refusals() -> set[str]:
+    """Return the names of all classes of refusals."""
+    kinds = set(_BASES)
+    while True:
+        more = {
+            one.name
+            for one in _classes()
+            for base in one.bases
+            if (base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")) in kinds
+        }
+        if more <= kinds:
+            return kinds
+        kinds |= more
+
+
+def _defaults() -> Iterator[str]:
+    """Yield the text of each class of refusals."""
+    for one in _classes():
+        if one.name in _kinds_of_refusals():
+            for line in one.body:
+                if isinstance(line, ast.Assign) and any(
+                    getattr(target, "id", "") == "default" for target in line.targets
+                ):
+                    yield from _constant(line.value)
+
+
+def _constant(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+
+
+def _python() -> list[Path]:
+    """Return the files that can say something on a page."""
+    return [
+        path
+        for path in sorted(ROOT.rglob("*.py"))
+        if path.relative_to(ROOT).parts[0] not in _ELSEWHERE
+    ]
+
+
+def _found(method: str, files: Iterable[Path], flag: str = "") -> Iterator[tuple[Any, str]]:
+    options = {
+        "trimmed": "true",
+        "silent": "false",
+        "extensions": "jinja2.ext.i18n",
+        # Scripts also say something within `…${_("…")}…`.
+        "parse_template_string": "true",
+    }
+    for path in files:
+        with path.open("rb") as file:
+            for _line, message, _comments, _context in extract(
+                method, file, keywords=_KEYWORDS, options=options
+            ):
+                yield message, flag
+
+
+def messages() -> Catalog:
+    """Return a catalogue with every message of the pages and no translation."""
+    catalogue = Catalog()
+    templates = sorted((ROOT / "dashboard/templates").rglob("*.html"))
+    scripts = sorted((ROOT / "dashboard/static/source").rglob("*.js"))
+    found = [
+        *_found("python", _python()),
+        *_found("jinja2.ext:babel_extract", templates),
+        *_found("javascript", scripts, words.SCRIPTS_FLAG),
+        *((code, "") for code in codes()),
+        *((urgency.value, words.SCRIPTS_FLAG) for urgency in Urgency),
+        *((text, words.SCRIPTS_FLAG) for text in HEADLINE_WARNINGS),
+        *((text, "") for text in refusals()),
+    ]
+    of_scripts = {message for message, flag in found if flag}
+    for message, _flag in found:
+        if message:
+            flags = [words.SCRIPTS_FLAG] if message in of_scripts else []
+            catalogue.add(message, flags=flags)
+    return catalogue
+
+
+def read(language: str) -> Catalog:
+    """Return the catalogue of a language; it is empty if there is none yet."""
+    path = words.FOLDER / language / "pages.po"
+    if not path.exists():
+        return Catalog(locale=words.about(language).locale)
+    with path.open("rb") as file:
+        return read_po(file, locale=words.about(language).locale)
+
+
+def updated(language: str) -> bytes:
+    """Return the catalogue of a language with every message of the pages, and with no other."""
+    known = read(language)
+    catalogue = Catalog(
+        locale=words.about(language).locale,
+        fuzzy=False,
+        header_comment="# What the pages say. scripts/catalogues adds and removes messages.",
+    )
+    for message in messages():
+        if not message.id:
+            continue
+        old = known.get(message.id)
+        # A text that has become a plural, or the other way round, is translated again.
+        same = old is not None and isinstance(old.id, str) == isinstance(message.id, str)
+        catalogue.add(message.id, old.string if old and same else None, flags=message.flags)
+    out = io.BytesIO()
+    write_po(out, catalogue, width=100, omit_header=False, sort_output=True, no_location=True)
+    return _without_dates(out.getvalue())
+
+
+_OF_THE_RUN = (
+    b'"POT-Creation',
+    b'"PO-Revision',
+    b'"Generated-By',
+    b'"Project-Id',
+    b'"Report-Msgid',
+    b'"Last-Translator',
+    b'"Language-Team',
+)
+
+
+def _without_dates(text: bytes) -> bytes:
+    """Leave out what changes with every run, so that a catalogue changes only with its words."""
+    kept = [
+        line
+        for line in text.split(b"\n")
+        if not line.startswith(
+            (b'"POT-Creation', b'"PO-Revision', b'"Generated-By', b'"Project-Id')
+        )
+        and not line.startswith((b'"Report-Msgid', b'"Last-Translator', b'"Language-Team'))
+    ]
+    return b"\n".join(kept)

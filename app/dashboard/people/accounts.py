@@ -1,0 +1,210 @@
+"""The pages of people: the list, and one account with what can be changed of it."""
+
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+
+from app.dashboard.people import views
+from app.dashboard.people.views import PersonForm
+from app.dashboard.templating import templates
+from app.errors import Invalid, Refusal
+from app.people import changing, finding, links
+from app.people.finding import PersonState
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role
+from app.web.access import InWork, Requires
+from app.words.pages import refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Keeps = Annotated[
+    Staff, Depends(Requires(Permission.KEEP_PEOPLE, json_only=False), scope="function")
+]
+E = TypeVar("E", bound=StrEnum)
+_Words = Annotated[str, Query(max_length=200)]
+
+
+def _page(request: Request, template: str, /, **values: Any) -> Response:
+    return templates.TemplateResponse(request, template, values)
+
+
+def _chosen(kind: type[E], value: str) -> E | None:
+    """Return the member that a list names; None for an empty or unknown choice."""
+    return next((one for one in kind if one.value == value), None)
+
+
+async def _found(work: Work, words: str, role: str, team: str, state: str) -> dict[str, Any]:
+    wanted = finding.Wanted(
+        words,
+        _chosen(Role, role),
+        None if not team else team.removeprefix("="),
+        _chosen(PersonState, state),
+    )
+    rows = [views.person_row(one) for one in await finding.find_people(work, wanted)]
+    return {
+        "people": [row for row in rows if row.state is not PersonState.INACTIVE],
+        "gone": [row for row in rows if row.state is PersonState.INACTIVE],
+        "asked": {"q": words, "role": role, "team": team, "state": state},
+    }
+
+
+@router.get("/admin/people")
+async def people_page(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    q: _Words = "",
+    role: _Words = "",
+    team: _Words = "",
+    state: _Words = "",
+) -> Response:
+    """Show the people, and find some of them. A team is written `=north`; `=` has none."""
+    values = await _found(work, q, role, team, state)
+    fragment = request.headers.get("hx-target") == "people-list"
+    return _page(
+        request,
+        "fragments/people/list.html" if fragment else "people.html",
+        **values,
+        staff=staff,
+        roles=list(Role),
+        states=list(PersonState),
+        teams=await finding.all_teams(work),
+    )
+
+
+def _new(request: Request, work: Work, staff: Staff, form: PersonForm, offered: Any) -> Response:
+    return _page(
+        request,
+        "person_new.html",
+        staff=staff,
+        form=form,
+        choices=offered,
+        levels=views.LEVELS,
+        days=work.settings.invitation_days,
+        has_mail=work.settings.smtp_url is not None,
+    )
+
+
+@router.get("/admin/people/invite")
+async def invite_page(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Show the form by which a person is invited."""
+    offered = await views.choices(work, None)
+    return _new(request, work, staff, views.empty_form(), offered)
+
+
+@router.post("/admin/people/invite")
+async def invite(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Add an account and make its link: sent by mail, or shown once on the page of the person."""
+    sent = await request.form()
+    try:
+        changes = views.read_form(sent)
+    except ValueError:
+        raise Invalid("The form is not complete. Open the page again.") from None
+    try:
+        person, address = await links.invite(
+            work, changes, by=staff, by_mail=sent.get("send") == "mail"
+        )
+    except Refusal as refusal:
+        await work.undo()
+        form = views.empty_form()
+        form = views.typed_form(form, changes, notice=refusal_words(refusal))
+        return _new(request, work, staff, form, await views.choices(work, None))
+    return await show_moved(request, work, staff, person, address)
+
+
+async def show_moved(
+    request: Request, work: Work, staff: Staff, person: Staff, address: str | None, told: str = ""
+) -> Response:
+    """Show the page of a person, under its own address, with a link if one is to be shown."""
+    await work.session.flush()
+    form = views.form_of(person)
+    form.saved, form.told = bool(told), told
+    answer = await show_person(request, work, staff, person, form, link_address=address)
+    answer.headers["HX-Push-Url"] = f"/admin/people/{person.id}"
+    return answer
+
+
+@router.post("/admin/people/{person_id}/link")
+async def make_link(
+    request: Request, work: InWork, staff: Keeps, person_id: UUID, send: Annotated[str, Form()]
+) -> Response:
+    """Make a link by which a person chooses a password, or withdraw the last one."""
+    person, address = await finding.person(work, person_id), None
+    form = views.form_of(person)
+    try:
+        if send == "withdraw":
+            await links.withdraw(work, person_id)
+        else:
+            address = await links.make_link(work, person_id, by=staff, by_mail=send == "mail")
+    except Refusal as refusal:
+        await work.undo()
+        person = await finding.person(work, person_id)
+        form = views.form_of(person)
+        form.notice = refusal_words(refusal)
+        return await show_person(request, work, staff, person, form)
+    return await show_moved(request, work, staff, person, address)
+
+
+@router.get("/admin/people/{person_id}")
+async def person_page(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Show one account."""
+    person = await finding.person(work, person_id)
+    return await show_person(request, work, staff, person, views.form_of(person))
+
+
+async def show_person(
+    request: Request, work: Work, staff: Staff, person: Staff, form: PersonForm, **more: Any
+) -> Response:
+    """Render the page of an account."""
+    return _page(
+        request,
+        "person.html",
+        staff=staff,
+        person=person,
+        state=finding.state_of(person),
+        form=form,
+        choices=await views.choices(work, person),
+        levels=views.LEVELS,
+        changes=await views.change_rows(work, person),
+        link=await links.latest(work, person),
+        now=work.now,
+        has_mail=work.settings.smtp_url is not None,
+        **more,
+    )
+
+
+@router.post("/admin/people/{person_id}")
+async def change_person(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Change an account. A refusal is shown in the form, which keeps what was typed."""
+    sent = await request.form()
+    try:
+        changes = views.read_form(sent)
+        revision = int(str(sent.get("revision", "")))
+    except ValueError:
+        raise Invalid("The form is not complete. Open the page again.") from None
+    try:
+        person = await changing.change(work, person_id, changes, by=staff, revision=revision)
+    except Refusal as refusal:
+        await work.undo()
+        person = await finding.person(work, person_id)
+        form = views.form_of(person)
+        if isinstance(refusal, changing.ChangedMeanwhile):
+            views.told_of_others(form, _differs(changes, person), person)
+        form = views.typed_form(form, changes, notice=refusal_words(refusal))
+        return await show_person(request, work, staff, person, form)
+    await work.session.flush()
+    form = views.form_of(person)
+    form.saved = True
+    return await show_person(request, work, staff, person, form)
+
+
+def _differs(changes: changing.Changes, person: Staff) -> dict[str, Any]:
+    """Return what a reader typed, for the fields in which the account says something else now."""
+    now = changing.values_of(person)
+    return {
+        name: value
+        for name, value in vars(changes).items()
+        if value is not None and value != now[name]
+    }

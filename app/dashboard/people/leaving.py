@@ -1,0 +1,103 @@
+"""The page on which a person leaves: what they hold, to whom it goes, and coming back."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.dashboard.people.accounts import Keeps, show_moved
+from app.dashboard.templating import templates
+from app.errors import Conflict, Invalid, Refusal
+from app.people import finding, holding, leaving, links
+from app.people.holding import Kind
+from app.staff.models import Staff
+from app.web.access import InWork
+from app.words.pages import _, code_words, refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+_NO_COLLEAGUE = "nobody"
+
+
+@router.get("/admin/people/{person_id}/leave")
+async def leave_page(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Show what a person holds, and to whom it can go."""
+    person = await finding.person(work, person_id)
+    if not person.active:
+        raise Conflict("This account is inactive already.")
+    return await _show(request, work, staff, person)
+
+
+async def _show(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    person: Staff,
+    *,
+    sent: Mapping[str, Any] | None = None,
+    notice: str = "",
+) -> Response:
+    takers = await leaving.takers(work, person)
+    held = [(kind, n) for kind, n in (await holding.count(work, person)).items() if n]
+    in_all = set.intersection(*(({one.id for one in takers[kind]}) for kind in Kind))
+    values = {
+        "staff": staff,
+        "person": person,
+        "held": held,
+        "takers": takers,
+        "for_all": [one for one in takers[Kind.DRAFTS] if one.id in in_all],
+        "doing": await holding.doing(work, person),
+        "sent": sent or {},
+        "notice": notice,
+    }
+    return templates.TemplateResponse(request, "person_leaves.html", values)
+
+
+def _plan(sent: Mapping[str, Any]) -> leaving.Plan:
+    """Read to whom each kind goes. Raises ValueError."""
+    everything = str(sent.get("everything", ""))
+    plan: dict[Kind, UUID | None] = {}
+    for kind in Kind:
+        chosen = str(sent.get(f"to.{kind.value}", "")) or everything
+        if chosen == _NO_COLLEAGUE:
+            plan[kind] = None
+        elif chosen:
+            plan[kind] = UUID(chosen)
+    return plan
+
+
+@router.post("/admin/people/{person_id}/leave")
+async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Hand over what a person holds and, unless they stay, deactivate the account."""
+    sent = await request.form()
+    try:
+        plan, revision = _plan(sent), int(str(sent.get("revision", "")))
+    except ValueError:
+        raise Invalid("The form is not complete. Open the page again.") from None
+    act = leaving.hand_over if sent.get("act") == "hand_over" else leaving.deactivate
+    try:
+        given = await act(work, person_id, plan, by=staff, revision=revision)
+    except Refusal as refusal:
+        await work.undo()
+        person = await finding.person(work, person_id)
+        words = refusal_words(refusal)
+        return await _show(request, work, staff, person, sent=sent, notice=words)
+    person = await finding.person(work, person_id)
+    return await show_moved(request, work, staff, person, None, _told(person, given))
+
+
+def _told(person: Staff, given: dict[Kind, int]) -> str:
+    """Say what was handed over."""
+    words = ", ".join(f"{code_words(kind)}: {number}" for kind, number in given.items())
+    if not person.active:
+        return _("Deactivated. Handed over: %(given)s.", given=words or "–")
+    return _("Handed over: %(given)s.", given=words or "–")
+
+
+@router.post("/admin/people/{person_id}/reactivate")
+async def reactivate(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Make an account active again, with a new link that is shown once."""
+    person = await leaving.reactivate(work, person_id, by=staff)
+    address = await links.make_link(work, person_id, by=staff, by_mail=False)
+    return await show_moved(request, work, staff, person, address, _("Active again."))

@@ -1,0 +1,73 @@
+"""A person's own account: password, language, colours, and where they are signed in."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+
+from app.dashboard.templating import templates
+from app.errors import Invalid, Refusal
+from app.staff import passwords, sessions
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import COOKIE, InWork, Requires, check_own_tries
+from app.words.pages import _, refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+SignedIn = Annotated[
+    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
+]
+_Password = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("/account")
+async def account_page(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Show the reader's own account."""
+    return await _show(request, work, staff)
+
+
+async def _show(request: Request, work: Work, staff: Staff, **said: Any) -> Response:
+    mine = work.keys.session_key(request.cookies.get(COOKIE, ""))
+    values = {
+        "staff": staff,
+        "sessions": await sessions.sessions_of(work, staff),
+        "mine": mine,
+        **said,
+    }
+    return templates.TemplateResponse(request, "account.html", values)
+
+
+@router.post("/account/password")
+async def change_password(
+    request: Request,
+    work: InWork,
+    staff: SignedIn,
+    present: _Password = "",
+    new: _Password = "",
+    again: _Password = "",
+) -> Response:
+    """Change the own password. The other sessions end; this page stays signed in."""
+    await check_own_tries(request, staff)
+    try:
+        if new != again:
+            raise Invalid("The two passwords are not the same. Type both again.")
+        token = request.cookies.get(COOKIE, "")
+        ended = await passwords.change_own(work, staff, present, new, token)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, problem=refusal_words(refusal))
+    told = _("Your password is changed. Other sessions that ended: %(number)s.", number=ended)
+    return await _show(request, work, staff, told=told)
+
+
+@router.post("/account/sessions/{session_id}/end")
+async def end_session(
+    request: Request, work: InWork, staff: SignedIn, session_id: UUID
+) -> Response:
+    """Sign out in another browser."""
+    try:
+        await sessions.end_one(work, staff, session_id)
+    except Refusal as refusal:
+        return await _show(request, work, staff, problem=refusal_words(refusal))
+    return await _show(request, work, staff, told=_("Signed out there."))

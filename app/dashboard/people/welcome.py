@@ -1,0 +1,90 @@
+"""The page of a link by which a person chooses a password. It needs no sign-in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from limits import RateLimitItemPerMinute
+
+from app.dashboard.templating import templates
+from app.errors import Invalid, Refusal, TooMany
+from app.people import links
+from app.staff.models import Staff
+from app.web.access import InWork, Public
+from app.web.limits import Limiter, client_of
+from app.words import pages
+from app.words.pages import refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+_LINK = [Depends(Public("the secret of the link gives access, and only to choosing a password"))]
+_PER_ADDRESS = RateLimitItemPerMinute(30)
+_Token = Annotated[str, Form(max_length=200)]
+
+
+async def _check_tries(request: Request) -> None:
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_PER_ADDRESS, "welcome", client_of(request)):
+        raise TooMany()
+
+
+@router.get("/welcome", dependencies=_LINK)
+async def welcome_page(request: Request) -> Response:
+    """Show the page; its script takes the secret from behind the # of the address."""
+    return templates.TemplateResponse(request, "welcome.html", {"staff": None})
+
+
+def _form(
+    request: Request, token: str, person: Staff, language: str, problem: str = ""
+) -> Response:
+    values = {"token": token, "person": person, "language": language, "problem": problem}
+    return templates.TemplateResponse(request, "fragments/people/welcome.html", values)
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    values = {"refused": refusal_words(refusal)}
+    return templates.TemplateResponse(request, "fragments/people/welcome.html", values)
+
+
+@router.post("/welcome/open", dependencies=_LINK)
+async def open_link(request: Request, work: InWork, token: _Token = "") -> Response:
+    """Show the form of a link, or say what to do if it cannot be used. Opening uses nothing up."""
+    await _check_tries(request)
+    try:
+        _, person = await links.find(work, token)
+    except Refusal as refusal:
+        return _refused(request, refusal)
+    pages.speak(person.page_language)
+    return _form(request, token, person, person.page_language)
+
+
+@router.post("/welcome/choose", dependencies=_LINK)
+async def choose(
+    request: Request,
+    work: InWork,
+    token: _Token = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    again: Annotated[str, Form(max_length=1000)] = "",
+    language: Annotated[str, Form(max_length=20)] = "",
+) -> Response:
+    """Choose a password, which uses the link up. A refusal keeps the form."""
+    await _check_tries(request)
+    try:
+        person = await _choose(work, token, password, again, language)
+    except Invalid as refusal:
+        await work.undo()
+        _, person = await links.find(work, token)
+        pages.speak(person.page_language)
+        return _form(request, token, person, language, refusal_words(refusal))
+    except Refusal as refusal:
+        await work.undo()
+        return _refused(request, refusal)
+    pages.speak(language)
+    return templates.TemplateResponse(
+        request, "fragments/people/welcome.html", {"person": person, "done": True}
+    )
+
+
+async def _choose(work: Work, token: str, password: str, again: str, language: str) -> Staff:
+    if password != again:
+        raise Invalid("The two passwords are not the same. Type both again.")
+    return await links.choose_password(work, token, password, language)

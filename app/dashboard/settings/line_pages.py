@@ -1,0 +1,291 @@
+"""The pages of lines: the list, and one line with its hours, numbers, plan and prompts."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from starlette.responses import RedirectResponse
+
+from app.calls import lines, prompts
+from app.calls.speech import LineScript
+from app.dashboard.settings import line_views
+from app.dashboard.templating import templates
+from app.errors import Invalid, NotFound, Refusal
+from app.routing import people
+from app.routing.plan import read_plan
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires
+from app.words.pages import language_name, refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Keeps = Annotated[
+    Staff, Depends(Requires(Permission.KEEP_LINES, json_only=False), scope="function")
+]
+Text = Annotated[str, Form(max_length=2000)]
+Short = Annotated[str, Form(max_length=200)]
+# A recording, and what a form writes around it.
+_LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
+_TYPES = {"audio/mpeg": "audio/mpeg", "audio/mp3": "audio/mpeg", "audio/wav": "audio/wav"}
+_TYPES |= {"audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav"}
+
+
+def _page(request: Request, template: str, /, **values: Any) -> Response:
+    return templates.TemplateResponse(request, template, values)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+
+
+@router.get("/admin/lines")
+async def lines_page(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Show the lines, and a form for a new one."""
+    return await _list(request, work, staff)
+
+
+async def _list(
+    request: Request, work: Work, staff: Staff, typed: Any = None, notice: str = ""
+) -> Response:
+    return _page(
+        request,
+        "settings/lines.html",
+        staff=staff,
+        lines=await lines.all_lines(work),
+        typed=typed or {},
+        notice=notice,
+    )
+
+
+@router.post("/admin/lines")
+async def add_line(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    number: Short,
+    name: Short,
+    country: Short,
+    languages: Short,
+    timezone: Short,
+    leads_here: Short = "",
+    practice: Annotated[bool, Form()] = False,
+) -> Response:
+    """Add a line. After a refusal the form keeps what was typed."""
+    typed = {"number": number, "name": name, "country": country, "languages": languages}
+    typed |= {"timezone": timezone, "leads_here": leads_here}
+    try:
+        line = await lines.add_line(
+            work,
+            number=number,
+            name=name,
+            country=country,
+            languages=_parts(languages),
+            timezone=timezone,
+            practice=practice,
+            leads_here=_parts(leads_here),
+        )
+    except Refusal as refusal:
+        await work.undo()
+        return await _list(request, work, staff, typed, refusal_words(refusal))
+    return RedirectResponse(f"/admin/lines/{line.id}", 303)
+
+
+@router.get("/admin/lines/{line_id}")
+async def line_page(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    line_id: UUID,
+    language: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """Show a line: its facts, and the way of a call in one of its languages."""
+    return await _show(request, work, staff, line_id, language)
+
+
+async def _show(
+    request: Request, work: Work, staff: Staff, line_id: UUID, language: str, **more: Any
+) -> Response:
+    row, line = await lines.read_line(work, line_id)
+    spoken, plan = line.spoken(language), read_plan(line.plan)
+    return _page(
+        request,
+        "settings/line.html",
+        staff=staff,
+        row=row,
+        line=line,
+        plan=plan,
+        plan_skills=", ".join(f"{name}:{level}" for name, level in plan.skills.items()),
+        behind=await lines.numbers_behind(work, line),
+        language=spoken,
+        languages=[(one, language_name(one.language)) for one in line.languages],
+        steps=line_views.flow_of(line, await prompts.heard_of(work, line, spoken.language)),
+        sources=line_views.SOURCES,
+        longest=prompts.LONGEST_TEXT,
+        **{"notice": "", "part": "", "typed": {}, **more},
+    )
+
+
+async def _change(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    line_id: UUID,
+    part: str,
+    typed: dict[str, Any],
+    verb: Callable[[LineScript], Awaitable[object]],
+    language: str = "",
+) -> Response:
+    """Change a part of a line. After a refusal the part keeps what was typed."""
+    _row, line = await lines.read_line(work, line_id)
+    try:
+        await verb(line)
+    except Refusal as refusal:
+        await work.undo()
+        notice = refusal_words(refusal)
+        return await _show(
+            request, work, staff, line_id, language, part=part, typed=typed, notice=notice
+        )
+    asked = f"?language={language}" if language else ""
+    return RedirectResponse(f"/admin/lines/{line_id}{asked}#{part}", 303)
+
+
+@router.post("/admin/lines/{line_id}/facts")
+async def change_facts(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, name: Short, hours: Short
+) -> Response:
+    """Change the name and the opening hours of a line."""
+
+    async def verb(line: LineScript) -> None:
+        await lines.rename(work, line, name)
+        await lines.set_opening_hours(work, line, hours)
+
+    typed = {"name": name, "hours": hours}
+    return await _change(request, work, staff, line_id, "facts", typed, verb)
+
+
+@router.post("/admin/lines/{line_id}/numbers")
+async def change_numbers(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    line_id: UUID,
+    leads_here: Text = "",
+    shown: Short = "",
+) -> Response:
+    """Change which numbers lead to a line, and which number phones show."""
+    typed = {"leads_here": leads_here, "shown": shown}
+
+    async def verb(line: LineScript) -> None:
+        await lines.change_numbers(
+            work, line, leads_here=_parts(leads_here), shown_number=shown.strip()
+        )
+
+    return await _change(request, work, staff, line_id, "numbers", typed, verb)
+
+
+@router.post("/admin/lines/{line_id}/languages")
+async def add_language(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, code: Short
+) -> Response:
+    """Add a language; the menu offers it from the next call on."""
+
+    async def verb(line: LineScript) -> None:
+        await lines.add_language(work, line, code.strip())
+
+    return await _change(request, work, staff, line_id, "languages", {"code": code}, verb)
+
+
+@router.post("/admin/lines/{line_id}/plan")
+async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
+    """Change who else is offered a call as it waits."""
+    sent = {name: str(value).strip() for name, value in (await request.form()).items()}
+
+    async def verb(line: LineScript) -> None:
+        try:
+            numbers = {name: int(sent[name]) for name in line_views.PLAN_NUMBERS}
+        except (KeyError, ValueError):
+            raise Invalid("Write each time as a whole number.") from None
+        await people.change_plan(
+            work,
+            line,
+            **numbers,
+            partner_number=sent.get("partner_number", ""),
+            skills=people.check_skills(_parts(sent.get("skills", ""))),
+        )
+
+    return await _change(request, work, staff, line_id, "plan", sent, verb)
+
+
+@router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=_LARGEST)
+async def change_prompt(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    line_id: UUID,
+    language: str,
+    key: str,
+    text: Text = "",
+    sound: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Change what a line says: a text, or an MP3 or WAV file."""
+    audio = await sound.read() if sound is not None and sound.filename else None
+    kind = _TYPES.get(sound.content_type or "") if sound is not None and audio is not None else None
+    # A form sends its lines ended as telegraphs did.
+    words = " ".join(text.split())
+
+    async def verb(line: LineScript) -> None:
+        await prompts.set_prompt(
+            work,
+            line=line,
+            language=_of(line, language),
+            key=key,
+            text=words if audio is None else None,
+            audio=audio,
+            audio_type=kind,
+        )
+
+    typed = {"text": text}
+    return await _change(request, work, staff, line_id, key, typed, verb, language)
+
+
+@router.post("/admin/lines/{line_id}/prompts/{language}/{key}/back")
+async def take_back(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, language: str, key: str
+) -> Response:
+    """Undo the last change of a prompt."""
+
+    async def verb(line: LineScript) -> None:
+        await prompts.take_back(work, line, _of(line, language), key)
+
+    return await _change(request, work, staff, line_id, key, {}, verb, language)
+
+
+@router.post("/admin/lines/{line_id}/prompts/{language}/{key}/program")
+async def use_words_of_program(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, language: str, key: str
+) -> Response:
+    """Say again what comes with the program."""
+
+    async def verb(line: LineScript) -> None:
+        await prompts.use_words_of_program(work, line, _of(line, language), key)
+
+    return await _change(request, work, staff, line_id, key, {}, verb, language)
+
+
+def _of(line: LineScript, language: str) -> str:
+    """Return a language of the line. Raises NotFound."""
+    if language not in {one.language for one in line.languages}:
+        raise NotFound("The line does not speak this language.")
+    return language
+
+
+@router.get("/admin/lines/{line_id}/recordings/{recording}")
+async def recording(work: InWork, staff: Keeps, line_id: UUID, recording: UUID) -> Response:
+    """Return a recording that the line plays."""
+    _row, line = await lines.read_line(work, line_id)
+    found = await prompts.recording_of(work, line, recording)
+    if found is None:
+        raise NotFound("There is no such recording.")
+    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})

@@ -1,0 +1,238 @@
+"""Values of the pages of lines: the way of a call, step by step, with what is heard at each."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from app.calls.prompts import Heard, Source
+from app.calls.speech import LineScript
+from app.words.keys import PROMPT_KEYS, PromptKey
+from app.words.pages import N_, _, said
+
+_K = PromptKey
+
+
+class Step(NamedTuple):
+    """A step on the way of a call, and the prompts that may be heard there."""
+
+    words: str
+    keys: tuple[PromptKey, ...]
+
+
+# In the order in which a call meets them.
+STEPS = (
+    Step(
+        N_("The call is answered"),
+        (_K.GREETING, _K.DANGER, _K.CHOOSE_LANGUAGE, _K.ASK_FOR_LAST, _K.WISH_KEPT, _K.BLOCKED),
+    ),
+    Step(
+        N_("The caller waits"),
+        (
+            _K.WAIT_FIRST,
+            _K.PRIVACY,
+            _K.WAIT_KEYS,
+            _K.WAITING_SOUND,
+            _K.WAIT_NEXT,
+            _K.WAIT_PLACE,
+            _K.COMFORT,
+            _K.LONG_WAIT,
+            _K.DANGER_HEARD,
+            _K.DRAINING,
+            _K.PARTNER,
+            _K.FAREWELL,
+        ),
+    ),
+    Step(
+        N_("No counsellor is there"),
+        (
+            _K.OUT_OF_HOURS,
+            _K.OUT_OF_HOURS_UNKNOWN,
+            _K.NO_COUNSELLOR_ON_DUTY,
+            _K.LEAVE_MESSAGE,
+            _K.MESSAGE_THANKS,
+        ),
+    ),
+    Step(
+        N_("The caller asks to be called back"),
+        (
+            _K.OFFER_CALLBACK,
+            _K.CALLBACK_SAFE,
+            _K.CALLBACK_WHO,
+            _K.CALLBACK_WHEN,
+            _K.CALLBACK_KEPT,
+            _K.CALLBACK_NOT,
+        ),
+    ),
+    Step(
+        N_("In a talk"),
+        (_K.HOLD, _K.LINE_LOST, _K.RETURNED, _K.TRANSFERRED, _K.GOODBYE),
+    ),
+    Step(
+        N_("Questions to a caller who cannot speak"),
+        (
+            _K.ASK_ALONE,
+            _K.ASK_SAFE,
+            _K.ASK_HURT,
+            _K.ASK_SOMEONE_THERE,
+            _K.ASK_HELP_COME,
+            _K.ASK_CALL_BACK,
+            _K.ASK_ABOUT,
+            _K.ASK_WHO,
+            _K.QUESTION_HEARD,
+        ),
+    ),
+    Step(
+        N_("Phones of counsellors, colleagues and partners"),
+        (
+            _K.WHISPER,
+            _K.WHISPER_DIALLED,
+            _K.WHISPER_AGAIN,
+            _K.RINGS_AGAIN,
+            _K.RINGS_THEM,
+            _K.TAKEN,
+            _K.ASK_COLLEAGUE,
+            _K.ASK_OUTSIDE,
+            _K.PARTNER_ASK,
+            _K.DUTY_MENU,
+            _K.DUTY_AVAILABLE,
+            _K.DUTY_BREAK,
+            _K.DUTY_OFF,
+        ),
+    ),
+    Step(
+        N_("Alarms by phone"),
+        tuple(key for key in PROMPT_KEYS if key.value.startswith("alarm")),
+    ),
+)
+
+SOURCES = {
+    Source.LINE: N_("changed for this line"),
+    Source.EVERY_LINE: N_("changed for every line"),
+    Source.PROGRAM: N_("comes with the program"),
+}
+
+# What each prompt is for, as the page calls it.
+NAMES: Mapping[PromptKey, str] = {
+    _K.GREETING: N_("Greeting"),
+    _K.DANGER: N_("Danger key"),
+    _K.CHOOSE_LANGUAGE: N_("Choice of language"),
+    _K.ASK_FOR_LAST: N_("Wait for the last counsellor?"),
+    _K.WISH_KEPT: N_("The wish is noted"),
+    _K.BLOCKED: N_("To a blocked caller"),
+    _K.WAIT_FIRST: N_("First words while waiting"),
+    _K.PRIVACY: N_("What stays between us"),
+    _K.WAIT_KEYS: N_("Keys while waiting"),
+    _K.WAITING_SOUND: N_("Sound while waiting"),
+    _K.WAIT_NEXT: N_("You are next"),
+    _K.WAIT_PLACE: N_("Place in the queue"),
+    _K.COMFORT: N_("Comfort after a while"),
+    _K.LONG_WAIT: N_("After a long wait"),
+    _K.DANGER_HEARD: N_("After the danger key"),
+    _K.DRAINING: N_("The shift is ending"),
+    _K.PARTNER: N_("Another service is tried"),
+    _K.FAREWELL: N_("After the longest call"),
+    _K.OUT_OF_HOURS: N_("Closed, opens again"),
+    _K.OUT_OF_HOURS_UNKNOWN: N_("Closed, no time known"),
+    _K.NO_COUNSELLOR_ON_DUTY: N_("Open, but no counsellor"),
+    _K.LEAVE_MESSAGE: N_("Leave a message"),
+    _K.MESSAGE_THANKS: N_("Thanks for the message"),
+    _K.OFFER_CALLBACK: N_("Offer of a call-back"),
+    _K.CALLBACK_SAFE: N_("Is it safe to ring?"),
+    _K.CALLBACK_WHO: N_("Who may answer?"),
+    _K.CALLBACK_WHEN: N_("When?"),
+    _K.CALLBACK_KEPT: N_("The call-back is agreed"),
+    _K.CALLBACK_NOT: N_("No call-back"),
+    _K.HOLD: N_("On hold"),
+    _K.LINE_LOST: N_("The counsellor's line is bad"),
+    _K.RETURNED: N_("The talk was cut off"),
+    _K.TRANSFERRED: N_("On to another counsellor"),
+    _K.GOODBYE: N_("Goodbye"),
+    _K.ASK_ALONE: N_("Can you talk now?"),
+    _K.ASK_SAFE: N_("Are you safe?"),
+    _K.ASK_HURT: N_("Are you hurt?"),
+    _K.ASK_SOMEONE_THERE: N_("Is the person near?"),
+    _K.ASK_HELP_COME: N_("Shall help come?"),
+    _K.ASK_CALL_BACK: N_("Shall we ring later?"),
+    _K.ASK_ABOUT: N_("What is it about?"),
+    _K.ASK_WHO: N_("Who is it about?"),
+    _K.QUESTION_HEARD: N_("The answer was heard"),
+    _K.WHISPER: N_("A call for a counsellor's phone"),
+    _K.WHISPER_DIALLED: N_("The same, rung directly"),
+    _K.WHISPER_AGAIN: N_("The same, rung again"),
+    _K.RINGS_AGAIN: N_("We ring you again"),
+    _K.RINGS_THEM: N_("Now the caller is rung"),
+    _K.TAKEN: N_("Another has taken it"),
+    _K.ASK_COLLEAGUE: N_("A colleague is asked into a talk"),
+    _K.ASK_OUTSIDE: N_("A number outside is asked in"),
+    _K.PARTNER_ASK: N_("A partner is asked"),
+    _K.DUTY_MENU: N_("Duty by phone: the menu"),
+    _K.DUTY_AVAILABLE: N_("Duty by phone: available"),
+    _K.DUTY_BREAK: N_("Duty by phone: on a break"),
+    _K.DUTY_OFF: N_("Duty by phone: off duty"),
+    _K.ALARM: N_("An alarm"),
+    _K.ALARM_NO_COUNSELLOR_SIGNED_IN: N_("No counsellor is signed in"),
+    _K.ALARM_ALL_AWAY: N_("All counsellors are away"),
+    _K.ALARM_LAST_ONE_MISSES: N_("The last counsellor misses calls"),
+    _K.ALARM_LONG_WAIT: N_("A caller waits long"),
+    _K.ALARM_DRAFT_NOT_SENT: N_("A draft was not sent"),
+    _K.ALARM_OVERRIDE_NOT_SEEN: N_("An override was not seen"),
+    _K.ALARM_DANGER_NOT_REFERRED: N_("Danger was not referred"),
+    _K.ALARM_RISK_ROSE: N_("A risk rose"),
+    _K.ALARM_DETAILS_NOT_OPENED: N_("Details were not opened"),
+    _K.ALARM_WITHDRAWAL_UNDECIDED: N_("A withdrawal is undecided"),
+    _K.ALARM_TAKEN: N_("The alarm is taken"),
+    _K.ALARM_OVER: N_("The alarm is over"),
+}
+
+PLAN_NUMBERS = (
+    "backup_after",
+    "supervisor_after",
+    "on_call_after",
+    "any_skill_after",
+    "preferred_for",
+    "partner_after",
+    "ring_at_once",
+    "priority",
+    "longest_wait",
+    "night_from",
+    "night_until",
+)
+
+
+class Part(NamedTuple):
+    """A prompt on the page. `example` is what is heard, with examples for what changes."""
+
+    heard: Heard
+    name: str
+    example: str
+    fields: tuple[str, ...]
+
+
+def _examples(line: LineScript, key: PromptKey) -> Mapping[str, str]:
+    return {
+        "line": line.name,
+        "digit": line.danger_digit if key in (_K.DANGER, _K.BLOCKED) else "1",
+        "danger": line.danger_digit,
+        "message": "0",
+        "ahead": "3",
+        "emergency": line.emergency,
+        "resumes": _("(when the line is open again)"),
+        "window": _("(the time that was agreed)"),
+        "available": "1",
+        "break": "2",
+        "off": "3",
+        "reason": _("(what has happened)"),
+    }
+
+
+def part_of(line: LineScript, heard: Heard) -> Part:
+    """Return a prompt as the page shows it."""
+    example = ""
+    if heard.text is not None:
+        example = heard.text.format(**_examples(line, heard.key))
+    return Part(heard, said(NAMES[heard.key]), example, tuple(sorted(PROMPT_KEYS[heard.key])))
+
+
+def flow_of(line: LineScript, heard: list[Heard]) -> list[tuple[str, list[Part]]]:
+    """Return the steps of a call with what is heard at each."""
+    by_key = {one.key: part_of(line, one) for one in heard}
+    return [(said(step.words), [by_key[key] for key in step.keys]) for step in STEPS]

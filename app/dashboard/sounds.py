@@ -1,0 +1,67 @@
+"""The page on which a person chooses how a ring reaches them: sounds, devices, notifications.
+
+What is chosen for sounds belongs to a browser, not to an account: the browser keeps it. Which
+browsers may be woken is kept by the server, sealed.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from app.dashboard.templating import templates
+from app.outbox.push import subscriptions
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires, TakesCalls
+
+router = APIRouter(include_in_schema=False)
+SignedIn = Annotated[
+    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
+]
+
+
+class BrowserKeys(BaseModel):
+    """The keys with which a message is sealed for a browser."""
+
+    p256dh: str = Field(max_length=200)
+    auth: str = Field(max_length=50)
+
+
+class Browser(BaseModel):
+    """What a browser says of itself when it subscribes."""
+
+    endpoint: str = Field(max_length=2000)
+    keys: BrowserKeys
+    label: str = Field("", max_length=200)
+
+
+@router.get("/sounds")
+async def sounds_page(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Show the page; its script fills in what this browser can do and has chosen."""
+    values = {"staff": staff, "browsers": await subscriptions.browsers_of(work, staff)}
+    return templates.TemplateResponse(request, "sounds.html", values)
+
+
+@router.post("/sounds/push/key")
+async def push_key(work: InWork, staff: TakesCalls) -> dict[str, str]:
+    """Return the public key that a browser asks for before it subscribes."""
+    return {"key": await subscriptions.public_key(work)}
+
+
+@router.post("/sounds/push")
+async def subscribe(work: InWork, staff: TakesCalls, browser: Browser) -> dict[str, UUID]:
+    """Enter the browser: from now on it is woken."""
+    keys = browser.keys
+    id_ = await subscriptions.subscribe(
+        work, staff, browser.endpoint, keys.p256dh, keys.auth, browser.label
+    )
+    return {"id": id_}
+
+
+@router.post("/sounds/push/{subscription_id}/forget")
+async def forget(work: InWork, staff: TakesCalls, subscription_id: UUID) -> dict[str, UUID]:
+    """Forget one of the reader's own browsers."""
+    await subscriptions.forget(work, staff, subscription_id)
+    return {"id": subscription_id}

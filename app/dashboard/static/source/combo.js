@@ -1,0 +1,110 @@
+// One Tab for each question that has many options: categories are found by typing and stand as
+// chips; in a short list of choices the arrow keys move.
+import Combobox from "@github/combobox-nav";
+import { onPage } from "./pages.js";
+import { plain, rank } from "./typed.js";
+import { _ } from "./words.js";
+
+// Options shown for what was typed. Without any, all are there, the counsellor's most frequent ones first.
+const MOST = 12;
+
+const set = (combo) => {
+  const question = combo.closest("fieldset");
+  const input = combo.querySelector("input");
+  const list = combo.querySelector("[role=listbox]");
+  const chips = combo.querySelector(".chips");
+  const status = combo.querySelector("[role=status]");
+  const spelling = JSON.parse(combo.dataset.spelling);
+  const options = [...list.children];
+  const boxOf = (code) => question.querySelector(`input[type=checkbox][value="${CSS.escape(code)}"]`);
+  const nav = new Combobox(input, list, { tabInsertsSuggestions: false, firstOptionSelectionMode: "selected", scrollIntoViewOptions: { block: "nearest" } });
+
+  const close = () => { list.hidden = true; nav.stop(); };
+  const find = () => {
+    const words = plain(input.value, spelling);
+    const free = options.filter((option) => !boxOf(option.dataset.code)?.checked);
+    const found = words.length
+      ? free.map((option) => [rank(words, option.dataset.words), option]).filter(([place]) => place !== null)
+        .sort(([a], [b]) => a - b).map(([, option]) => option).slice(0, MOST)
+      : [...free].sort((a, b) => (a.dataset.recent ?? 99) - (b.dataset.recent ?? 99));
+    list.replaceChildren(...found);
+    list.hidden = found.length === 0;
+    nav.stop();
+    if (found.length) nav.start();
+    if (words.length) status.textContent = found.length ? _("%(number)s found", { number: found.length }) : _("Nothing found");
+  };
+  const choose = (box, on) => {
+    box.checked = on;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    paint();
+    const name = box.closest("label").textContent.trim();
+    status.textContent = on ? _("%(name)s chosen", { name }) : _("%(name)s removed", { name });
+  };
+  const chipOf = (box) => {
+    const chip = document.createElement("button");
+    const name = box.closest("label").textContent.trim();
+    chip.type = "button";
+    chip.tabIndex = -1;
+    chip.textContent = `${name} ×`;
+    chip.setAttribute("aria-label", _("Remove %(name)s", { name }));
+    chip.disabled = input.disabled;
+    chip.addEventListener("click", () => { choose(box, false); input.focus(); });
+    const item = document.createElement("li");
+    item.append(chip);
+    return item;
+  };
+  // What was chosen last stands last: Delete takes it away.
+  let order = [];
+  const paint = () => {
+    const chosen = [...question.querySelectorAll("input[type=checkbox]:checked")];
+    order = [...order.filter((box) => chosen.includes(box)), ...chosen.filter((box) => !order.includes(box))];
+    chips.replaceChildren(...order.map(chipOf));
+  };
+
+  list.addEventListener("combobox-commit", (event) => {
+    choose(boxOf(event.target.dataset.code), true);
+    input.value = "";
+    find();
+  });
+  input.addEventListener("input", find);
+  input.addEventListener("focus", find);
+  input.addEventListener("blur", () => setTimeout(close, 150));
+  combo.addEventListener("keydown", (event) => {
+    const all = [...chips.querySelectorAll("button")];
+    const at = all.indexOf(event.target);
+    if (event.key === "Escape" && !list.hidden) { close(); event.stopPropagation(); return; }
+    if (event.target === input && event.key === "ArrowDown" && list.hidden) { find(); return; }
+    // From the empty field to the left are the chips; Delete takes one away.
+    if (event.target === input && event.key === "ArrowLeft" && input.value === "") all.at(-1)?.focus();
+    else if (at >= 0 && event.key === "ArrowLeft") all[at - 1]?.focus();
+    else if (at >= 0 && event.key === "ArrowRight") (all[at + 1] ?? input).focus();
+    else if (at >= 0 && (event.key === "Delete" || event.key === "Backspace")) all[at].click();
+    else return;
+    event.preventDefault();
+  });
+  question.addEventListener("helpline:shown", paint);
+  paint();
+};
+
+onPage(() => {
+  for (const combo of document.querySelectorAll("[data-combo]:not([data-set])")) {
+    if (combo.closest("template")) continue;
+    combo.dataset.set = "yes";
+    set(combo);
+  }
+});
+
+// In a list of choices, only one box is reached by Tab; the arrow keys move to the others.
+const boxesOf = (place) => [...place.querySelectorAll("input[type=checkbox]")];
+document.addEventListener("focusin", (event) => {
+  const place = event.target.closest?.(".choices");
+  if (place) for (const box of boxesOf(place)) box.tabIndex = box === event.target ? 0 : -1;
+});
+document.addEventListener("keydown", (event) => {
+  const place = event.target.closest?.(".choices");
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (!place || !step || event.target.type !== "checkbox") return;
+  event.preventDefault();
+  const boxes = boxesOf(place);
+  boxes[(boxes.indexOf(event.target) + step + boxes.length) % boxes.length].focus();
+});

@@ -1,0 +1,27 @@
+// Colours, density and letter keys, as this person likes them on this machine.
+const year = 365 * 24 * 3600;
+const chosen = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.split("=")[1];
+
+const mark = () => {
+  for (const button of document.querySelectorAll("[data-look]")) {
+    const { look, value } = button.dataset;
+    const on = (chosen(look) ?? { theme: "auto", density: "comfortable", letters: "on" }[look]) === value;
+    button.setAttribute("aria-pressed", on);
+  }
+};
+
+export const lettersOn = () => chosen("letters") !== "off";
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-look]");
+  if (!button) return;
+  const { look } = button.dataset;
+  let { value } = button.dataset;
+  if (look === "letters" && chosen("letters") === "off") value = "on";
+  document.cookie = `${look}=${value}; path=/; max-age=${year}; samesite=strict`;
+  const root = document.documentElement;
+  if (look === "theme" && value === "auto") delete root.dataset.theme;
+  else if (look !== "letters") root.dataset[look] = value;
+  mark();
+});
+document.addEventListener("DOMContentLoaded", mark);

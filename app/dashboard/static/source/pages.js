@@ -1,0 +1,93 @@
+// Page changes inside the frame: the main part is swapped and the address follows, so that the
+// frame, with the call and the live stream in it, stays. Downloads, other sites and links that open
+// a window of their own are left to the browser.
+import htmx from "htmx.org";
+import { idle } from "./record.js";
+import { _ } from "./words.js";
+
+const framed = () => document.body.classList.contains("framed");
+const ours = (url) => url.origin === location.origin && !url.pathname.startsWith("/api/") && !url.pathname.startsWith("/static/");
+
+// A part of the page is set up when the page opens, and again after each page change.
+const setups = [];
+export const onPage = (act) => { setups.push(act); act(); };
+const arrived = () => {
+  for (const act of setups) act();
+  const section = location.pathname.split("/")[1] || "desk";
+  for (const link of document.querySelectorAll(".rail a")) {
+    if (link.dataset.section === section) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+};
+
+const toTop = "outerHTML show:window:top";
+const swap = async (verb, address, options) => {
+  // Save what is still being typed before its form goes.
+  if (document.querySelector("[data-record]:not([data-closed])") && !(await idle())
+    && !confirm(_("Part of the form is not saved yet. Leave it?"))) return;
+  // Nothing is typed into a page that is about to go.
+  const old = document.getElementById("main");
+  old.inert = true;
+  try {
+    await htmx.ajax(verb, address, { target: "#main", select: "#main", swap: toTop, ...options });
+  } finally {
+    old.inert = false;
+  }
+};
+
+export const open = (address) => {
+  const url = new URL(address, location.href);
+  if (!framed() || !ours(url)) return location.assign(url);
+  return swap("GET", url.pathname + url.search, { push: url.pathname + url.search + url.hash });
+};
+// Draws the present page again, in place.
+export const again = () => (framed()
+  ? htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerHTML" })
+  : location.reload());
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!framed() || (link.target && link.target !== "_self") || link.hasAttribute("download")) return;
+  const url = new URL(link.href, location.href);
+  if (!ours(url) || (url.pathname === location.pathname && url.search === location.search && url.hash)) return;
+  event.preventDefault();
+  open(url);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !framed() || !form.closest("#main") || !form.hasAttribute("method") || "whole" in form.dataset) return;
+  event.preventDefault();
+  const url = new URL(form.getAttribute("action") || location.pathname, location.href);
+  const values = new FormData(form, event.submitter);
+  if (form.method === "get") {
+    url.search = new URLSearchParams([...values].filter(([, value]) => value !== ""));
+    open(url);
+  } else swap("POST", url.pathname + url.search, { values: Object.fromEntries(values) });
+});
+
+// An error page is a page, too.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target?.id === "main" && event.detail.xhr.status >= 400) event.detail.shouldSwap = true;
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  // A record that was fetched into the page, beside the caller.
+  if (event.detail.target?.matches?.(".writing")) return arrived();
+  if (event.detail.target?.id !== "main") return;
+  arrived();
+  const { hash } = location;
+  const aimed = hash && document.getElementById(hash.slice(1));
+  if (aimed) {
+    if (aimed.matches("details")) aimed.open = true;
+    aimed.scrollIntoView();
+  }
+  // A ring keeps the focus. Otherwise a screen reader begins at the new page.
+  if (document.querySelector("[data-ringing]")) return;
+  const heading = document.querySelector("#main h1") ?? document.getElementById("main");
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+});
+document.addEventListener("htmx:historyRestore", arrived);
+document.addEventListener("htmx:historyCacheMissLoadError", () => location.reload());
+document.addEventListener("DOMContentLoaded", arrived);

@@ -1,0 +1,299 @@
+// The telephone on the board: who has it, what it shows, and what the board's buttons do to it.
+// A bundle of its own, loaded only for people whose calls ring in the browser.
+import { _ } from "../words.js";
+import { Telephone } from "./telephone.js";
+
+const HEARTBEAT = 20_000;
+const TRIES_AGAIN = 5000;
+// The server may hear of a ring a moment after the page does.
+const ASKS = 25;
+const BETWEEN = 200;
+// How long a click waits for a telephone that is being repaired.
+const RECONNECTS_WITHIN = 10_000;
+const LOCK = "helpline-phone";
+
+const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => (n % 36).toString(36)).join("");
+const kept = (name, fresh) => {
+  try {
+    if (fresh !== undefined) localStorage.setItem(name, fresh);
+    return localStorage.getItem(name) ?? "";
+  } catch {
+    return fresh ?? "";
+  }
+};
+const browser = kept("helpline-browser") || kept("helpline-browser", random());
+const page = `${browser}:${random()}`;
+
+const ask = async (path, body) => {
+  const answer = await fetch(`/board/telephone${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ page, ...body }),
+  });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(String(answer.status)), { words: said.detail, status: answer.status });
+  return said;
+};
+
+const box = document.getElementById("telephone");
+const place = (name) => box.querySelector(`[data-telephone="${name}"]`);
+
+const WORDS = {
+  off: _("Telephone off"),
+  asking: _("Asking for the microphone…"),
+  ready: _("Telephone ready"),
+  ringing: _("Ringing"),
+  talking: _("In a talk"),
+  reconnecting: _("Reconnecting; you may still be heard"),
+  no_microphone: _("No microphone"),
+  elsewhere: _("The telephone is in another tab"),
+  failed: _("Telephone not connected"),
+};
+
+// -- what the server is told ----------------------------------------------------------------------
+
+let reported = "";
+let reporting = Promise.resolve();
+// One report after the other, so that the last one counts.
+const report = (again = false) => {
+  reporting = reporting.then(() => send(again));
+  return reporting;
+};
+
+const send = async (again) => {
+  const { state } = telephone;
+  if (!held || (reported === state && !again)) return;
+  reported = state;
+  try {
+    const { yours } = await ask("/state", { state });
+    if (!yours && !telephone.call && state !== "asking") giveAway();
+  } catch {
+    // No connection: the next heartbeat says it.
+    reported = "";
+  }
+};
+
+const giveAway = () => telephone.stop("elsewhere", _("Another window or computer has your telephone. Click to have it here."));
+
+const whose = async (sid) => {
+  for (let n = 0; n < ASKS; n += 1) {
+    const found = await ask("/ring", { call_sid: sid }).catch(() => ({ own: false }));
+    if (found.own) return found;
+    await new Promise((resolve) => { setTimeout(resolve, BETWEEN); });
+  }
+  return { own: false };
+};
+
+const telephone = new Telephone({
+  token: () => ask("", {}),
+  whose,
+  on: () => { show(); report(); },
+});
+// For what is tried in a real browser, and for a look from the console.
+globalThis.helplineTelephone = telephone;
+
+// -- what is shown --------------------------------------------------------------------------------
+
+const QUALITY = { good: _("Connection good"), fair: _("Connection fair"), poor: _("Connection poor: speak slowly, or plug in a cable") };
+
+let shown = "off";
+const show = () => {
+  const { state, words, quality } = telephone;
+  box.dataset.state = state;
+  const talking = state === "talking" && words === "connecting" ? _("Connecting the sound…") : WORDS[state];
+  place("state").textContent = telephone.muted && telephone.call ? _("%(state)s, microphone off", { state: talking }) : talking;
+  place("words").textContent = words === "connecting" ? "" : words;
+  place("quality").textContent = telephone.call ? QUALITY[quality] ?? "" : "";
+  // What needs a click opens by itself.
+  if (state !== shown && ["ringing", "no_microphone", "elsewhere", "failed"].includes(state)) box.open = true;
+  if (state !== shown && state === "ready") box.open = false;
+  shown = state;
+  if (state === "ringing") Object.assign(box.dataset, { ringing: "telephone", ringingWords: words });
+  else delete box.dataset.ringing;
+  document.dispatchEvent(new CustomEvent("helpline:telephone"));
+  place("start").hidden = !["off", "no_microphone", "elsewhere", "failed"].includes(state);
+  place("answer").hidden = state !== "ringing";
+  place("keypad").hidden = !telephone.call || state === "ringing";
+  if (!telephone.call) place("keypad").open = false;
+};
+
+// -- who has it -----------------------------------------------------------------------------------
+
+let held = false;
+
+const hold = () => {
+  if (held || !navigator.locks) { held = true; return Promise.resolve(true); }
+  return new Promise((resolve) => {
+    navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
+      if (!lock) { resolve(false); return undefined; }
+      held = true;
+      resolve(true);
+      // Kept until the page is gone.
+      return new Promise(() => {});
+    });
+  });
+};
+
+const begin = async () => {
+  if (!(await hold())) {
+    telephone.set("elsewhere", _("Another tab of this browser has your telephone. Use that tab, or close it."));
+    return telephone.state;
+  }
+  await telephone.start({ microphone: kept("helpline-microphone"), speaker: kept("helpline-speaker") });
+  if (telephone.state === "failed") setTimeout(() => { if (telephone.state === "failed") start(); }, TRIES_AGAIN);
+  return telephone.state;
+};
+// Two clicks wait for the same start.
+let starting = null;
+const start = () => (starting ??= begin().finally(() => { starting = null; }));
+
+// -- the microphone check -------------------------------------------------------------------------
+
+const dialog = document.getElementById("microphone");
+let quiet;
+const listen = async () => {
+  quiet?.();
+  quiet = null;
+  const problem = dialog.querySelector("[role=alert]");
+  problem.hidden = true;
+  try {
+    quiet = await Telephone.levels(kept("helpline-microphone"), (level) => {
+      dialog.querySelector("meter").value = level;
+      if (level > 0.05) dialog.dataset.heard = "yes";
+    });
+  } catch (error) {
+    kept("helpline-microphone", "");
+    problem.textContent = error.name === "NotAllowedError"
+      ? _("The browser may not use the microphone. Allow it at the left of the address, and try again.")
+      : _("No microphone was found. Plug in your headset, and try again.");
+    problem.hidden = false;
+  }
+  await devices();
+};
+
+const devices = async () => {
+  const all = await navigator.mediaDevices.enumerateDevices();
+  for (const [kind, name] of [["audioinput", "microphone"], ["audiooutput", "speaker"]]) {
+    const list = dialog.querySelector(`[name=${name}]`);
+    const found = all.filter((one) => one.kind === kind && one.deviceId && one.label);
+    list.replaceChildren(new Option(_("As the computer is set"), ""), ...found.map((one) => new Option(one.label, one.deviceId)));
+    list.value = kept(`helpline-${name}`);
+    list.closest("label").hidden = found.length === 0;
+  }
+};
+
+dialog.addEventListener("change", async (event) => {
+  kept(`helpline-${event.target.name}`, event.target.value);
+  await telephone.choose({ microphone: kept("helpline-microphone"), speaker: kept("helpline-speaker") });
+  if (event.target.name === "microphone") listen();
+});
+dialog.addEventListener("close", () => { quiet?.(); quiet = null; });
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("[data-telephone=check]")) return;
+  dialog.showModal();
+  listen();
+});
+// A tone from the chosen headset, to hear that it is the right one.
+dialog.querySelector("[data-tone]").addEventListener("click", () => Telephone.tone(kept("helpline-speaker")));
+
+// -- the board's buttons --------------------------------------------------------------------------
+
+place("start").addEventListener("click", start);
+place("accept").addEventListener("click", () => telephone.accept());
+place("decline").addEventListener("click", () => telephone.hangUp());
+place("keypad").addEventListener("click", (event) => {
+  const key = event.target.closest("[data-press]")?.dataset.press;
+  if (key) telephone.press(key);
+});
+
+// The buttons that need a telephone wait for it: without one a counsellor cannot become available,
+// and a supervisor cannot listen in.
+const NEEDS = "#be-available, #ready, [data-needs-telephone], [hx-post^='/board/talks/']:not([hx-post$='/leave']):not([hx-post$='/end'])";
+let passed = null;
+let wanted = null;
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.(NEEDS);
+  if (!button || passed === button) { passed = null; return; }
+  // Without a connection the click itself is refused, with words.
+  if (document.body.hasAttribute("data-stale")) return;
+  Telephone.resume();
+  if (["ready", "talking"].includes(telephone.state)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  // A second click on the same button waits already; one on another button takes its place.
+  if (wanted === button.id) return;
+  wanted = button.id;
+  say(_("The telephone is starting. What you clicked is done as soon as it is ready."));
+  const state = await beReady();
+  if (wanted !== button.id) return;
+  wanted = null;
+  const there = button.isConnected ? button : document.getElementById(button.id);
+  if (state !== "ready") return say(_("This was not done: %(why)s", { why: telephone.words || WORDS[state] }));
+  if (!there) return say(_("This was not done: the page has changed meanwhile. Look at it again."));
+  say("");
+  await report();
+  passed = there;
+  there.click();
+}, true);
+
+// Resolves with the state of the telephone once it is ready or cannot be.
+const beReady = async () => {
+  let state = telephone.state;
+  if (state !== "ringing" && state !== "reconnecting") state = await start();
+  for (const until = Date.now() + RECONNECTS_WITHIN; state === "reconnecting" && Date.now() < until; state = telephone.state) {
+    await new Promise((resolve) => { setTimeout(resolve, BETWEEN); });
+  }
+  return state;
+};
+
+const says = document.getElementById("telephone-says");
+const say = (words) => { says.textContent = words; says.hidden = !words; };
+says.addEventListener("click", () => say(""));
+
+// The microphone is off at the click, before the provider knows of it. It is on again only when the
+// server says that neither hold nor mute is in force.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("#hold, #mute[aria-pressed=false]")) return;
+  // Without a connection the click is refused: the child must go on hearing the counsellor.
+  if (document.body.hasAttribute("data-stale")) return;
+  telephone.mute(true);
+  show();
+}, true);
+
+const follow = () => {
+  const live = document.getElementById("live-call");
+  const off = live?.hasAttribute("data-muted") ?? false;
+  if (off !== telephone.muted) { telephone.mute(off); show(); }
+};
+document.addEventListener("htmx:afterSwap", () => { follow(); startAgain(); });
+document.addEventListener("htmx:responseError", follow);
+document.addEventListener("htmx:sendError", follow);
+
+// Loaded again, perhaps in the middle of a talk: connect at once.
+let tried = false;
+const startAgain = () => {
+  const state = document.querySelector(".callbar")?.dataset.state;
+  if (tried || !state || !navigator.mediaDevices) return;
+  tried = true;
+  if (["available", "offered", "on_call", "wrap_up"].includes(state)) start();
+};
+
+// -- life -----------------------------------------------------------------------------------------
+
+addEventListener("pagehide", () => {
+  if (!held) return;
+  const body = new Blob([JSON.stringify({ page, state: "off" })], { type: "application/json" });
+  navigator.sendBeacon("/board/telephone/state", body);
+});
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+document.addEventListener("click", () => Telephone.resume(), { once: true, capture: true });
+navigator.mediaDevices?.addEventListener?.("devicechange", () => { if (dialog.open) devices(); });
+setInterval(() => report(true), HEARTBEAT);
+document.addEventListener("helpline:report", () => report(true));
+
+if (!navigator.mediaDevices) {
+  telephone.set("no_microphone", _("This page is not secure (https), so the browser gives it no microphone."));
+}
+show();
+follow();
+startAgain();

@@ -1,0 +1,202 @@
+"""The team page of supervisors: figures of now, what is wrong, people, live talks."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.calls import record
+from app.dashboard import referrals, roster, talks, team_views
+from app.dashboard.talks import Supervises
+from app.dashboard.templating import templates
+from app.errors import Refusal
+from app.referrals.channels.webhook import delivery
+from app.referrals.deadlines import tracking
+from app.routing import desk, team
+from app.routing.models import PresenceState
+from app.routing.participants import actions, moving
+from app.routing.rota.roster import on_shift
+from app.staff.models import Staff
+from app.statistics.counting import today
+from app.web.access import InWork
+from app.words.pages import _, refusal_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+# The strip counts the deadlines that run out within this time.
+_SOON = timedelta(hours=1)
+
+
+class Strip(NamedTuple):
+    """The figures at the top of the page."""
+
+    today: today.Today
+    # Seconds of the longest wait.
+    longest: int
+    # People of the team at work, and people whom the rota plans now.
+    present: int
+    planned: int
+    due: tracking.DueSoon
+    dead: int
+
+
+def _page(request: Request, template: str, /, **values: Any) -> Response:
+    return templates.TemplateResponse(request, template, values)
+
+
+@router.get("/team")
+async def team_page(request: Request, work: InWork, staff: Supervises) -> Response:
+    """Show the team: figures, exceptions, people and live talks."""
+    people = await _people(work, staff)
+    values = {
+        **await roster.alarm_values(work),
+        **await referrals.notices_values(work, staff),
+        **await referrals.address_changes_values(work, staff),
+        **await talks.talks_values(work, staff),
+        **people,
+        "strip": await _strip(work, staff, people["people"]),
+    }
+    return _page(request, "team.html", **{**values, "staff": staff})
+
+
+async def _people(work: Work, staff: Staff) -> dict[str, Any]:
+    shifts = await on_shift(work)
+    found = await team.people(work, staff, today.midnight(work))
+    return {
+        "people": [team_views.person_row(one, shifts, work.now) for one in found],
+        "choices": [(state.value, said(words)) for state, words in team_views.CHOICES],
+        "reasons": [reason.value for reason in team.StateReason],
+    }
+
+
+async def _strip(work: Work, staff: Staff, people: list[team_views.PersonRow]) -> Strip:
+    so_far = await today.so_far(work)
+    waits = so_far.waits_since
+    return Strip(
+        so_far,
+        max(0, int((work.now - waits).total_seconds())) if waits else 0,
+        sum(one.present for one in people),
+        sum(one.on_shift for one in people),
+        await tracking.count_due(work, staff, _SOON),
+        await delivery.count_dead(work, staff),
+    )
+
+
+@router.get("/team/strip")
+async def strip_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+    people = (await _people(work, staff))["people"]
+    strip = await _strip(work, staff, people)
+    return _page(request, "fragments/team/team_strip.html", strip=strip, staff=staff)
+
+
+@router.get("/team/people")
+async def people_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+    return await _people_page(request, work, staff)
+
+
+async def _people_page(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+    values = await _people(work, staff)
+    return _page(request, "fragments/team/team_people.html", **values, staff=staff, notice=notice)
+
+
+@router.post("/team/people/{person_id}/state")
+async def set_state(
+    request: Request,
+    work: InWork,
+    staff: Supervises,
+    person_id: UUID,
+    state: Annotated[PresenceState, Form()],
+    reason: Annotated[team.StateReason, Form()],
+    after_call: Annotated[bool, Form()] = False,
+) -> Response:
+    """Set the state of another person, with a reason. A refusal is said above the people."""
+    notice = ""
+    headers = {}
+    try:
+        await team.set_state(work, staff, person_id, state, reason, after_call=after_call)
+    except Refusal as refusal:
+        await work.undo()
+        notice, headers = refusal_words(refusal), {"HX-Trigger": "stateRefused"}
+    await work.session.flush()
+    answer = await _people_page(request, work, staff, notice)
+    answer.headers.update(headers)
+    return answer
+
+
+@router.get("/board/talks/count")
+async def talks_link(request: Request, work: InWork, staff: Supervises) -> Response:
+    """Render the link from a supervisor's desk to the live talks."""
+    return _page(
+        request, "fragments/desk/talks_link.html", talks=await desk.live_talks(work, staff)
+    )
+
+
+@router.post("/board/talks/{call_id}/end")
+async def end_talk(request: Request, work: InWork, staff: Supervises, call_id: UUID) -> Response:
+    """End a talk of the team, after the five seconds in which the click can be taken back."""
+    return await _talks_after(request, work, staff, lambda: team.end_talk(work, staff, call_id))
+
+
+@router.post("/board/talks/{call_id}/take-over")
+async def take_over(request: Request, work: InWork, staff: Supervises, call_id: UUID) -> Response:
+    """Take a talk over, in which the supervisor takes part."""
+    return await _talks_after(request, work, staff, lambda: moving.take_over(work, staff, call_id))
+
+
+@router.post("/board/talks/{call_id}/move")
+async def move_talk(
+    request: Request, work: InWork, staff: Supervises, call_id: UUID, to: Annotated[UUID, Form()]
+) -> Response:
+    """Move a talk to a colleague."""
+    return await _talks_after(
+        request, work, staff, lambda: moving.move_talk(work, staff, call_id, to)
+    )
+
+
+async def _talks_after(
+    request: Request, work: Work, staff: Staff, verb: Callable[[], Awaitable[None]]
+) -> Response:
+    """Act on a talk and render the talks, with the refusal if there is one."""
+    notice = ""
+    try:
+        await verb()
+    except Refusal as refusal:
+        await work.undo()
+        notice = refusal_words(refusal)
+    await work.session.flush()
+    values = {**await talks.talks_values(work, staff), "staff": staff, "notice": notice}
+    return _page(request, "fragments/team/talks.html", **values)
+
+
+# -- calls for help ------------------------------------------------------------------------------
+
+
+@router.get("/board/panic")
+async def panic_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+    """Render the calls for help that no supervisor has taken: on every page, across the top."""
+    return await _panics(request, work, staff)
+
+
+@router.post("/board/panic/{call_id}/take")
+async def take_panic(request: Request, work: InWork, staff: Supervises, call_id: UUID) -> Response:
+    """Take a call for help: the supervisor comes into the talk, if their telephone can ring."""
+    notice = ""
+    try:
+        call = await record.lock_call(work, call_id)
+        if not await actions.take_panic(work, staff, call):
+            notice = _(
+                "You have taken it. Your telephone cannot be rung into this talk: go to your "
+                "colleague, or start your telephone and join on the page Team."
+            )
+    except Refusal as refusal:
+        await work.undo()
+        notice = refusal_words(refusal)
+    await work.session.flush()
+    return await _panics(request, work, staff, notice)
+
+
+async def _panics(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+    values = {"panics": await desk.panics(work), "now": work.now, "staff": staff, "notice": notice}
+    return _page(request, "fragments/team/panic.html", **values)

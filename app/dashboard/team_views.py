@@ -1,0 +1,104 @@
+"""What the team page shows of each person. The values are made only here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.dashboard.views import STATE_WORDS, language_words
+from app.routing import telephones
+from app.routing.models import PresenceState, TelephoneState
+from app.routing.rota.on_duty import OnShift
+from app.routing.team import Person
+from app.staff.models import EndpointKind
+from app.words.pages import N_, _, code_words, said
+
+# What a supervisor may choose for another person, and the words of the choice.
+CHOICES = (
+    (PresenceState.AVAILABLE, N_("Available")),
+    (PresenceState.BREAK, N_("On a break")),
+    (PresenceState.OFF_DUTY, N_("Off duty")),
+)
+_TELEPHONES = {
+    EndpointKind.CLIENT: N_("a program"),
+    EndpointKind.PHONE: N_("a phone"),
+    EndpointKind.SIP: N_("a SIP telephone"),
+}
+_WELL = (TelephoneState.READY, TelephoneState.RINGING, TelephoneState.TALKING)
+_PRESENT = (
+    PresenceState.AVAILABLE,
+    PresenceState.OFFERED,
+    PresenceState.ON_CALL,
+    PresenceState.WRAP_UP,
+    PresenceState.BREAK,
+)
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    id: UUID
+    name: str
+    state: str
+    state_words: str
+    seconds: int
+    # What they are in: a line, a colleague's talk, or why they are away.
+    about: str
+    practice: bool
+    training: bool
+    telephone: str
+    telephone_well: bool
+    missed: int
+    languages: str
+    on_shift: bool
+    # They are signed in for duty.
+    present: bool
+    after_call: str
+
+    @property
+    def worries(self) -> bool:
+        """Return whether a person who should get calls gets none."""
+        if self.state == PresenceState.AVAILABLE:
+            return not self.telephone_well
+        return self.state == PresenceState.AWAY or (self.on_shift and not self.present)
+
+
+def person_row(person: Person, shifts: dict[UUID, OnShift], now: datetime) -> PersonRow:
+    """Return one person of the team as the grid shows them."""
+    presence, staff = person.presence, person.staff
+    state = PresenceState(presence.state) if presence else PresenceState.OFF_DUTY
+    since = presence.since if presence else None
+    words, well = _telephone(person)
+    after = presence.after_call if presence else None
+    return PersonRow(
+        id=staff.id,
+        name=staff.name,
+        state=state.value,
+        state_words=_("In a colleague's talk") if person.helps else said(STATE_WORDS[state]),
+        seconds=max(0, int((now - since).total_seconds())) if since else 0,
+        about=_about(person, state),
+        practice=person.practice,
+        training=staff.training,
+        telephone=words,
+        telephone_well=well,
+        missed=person.missed,
+        languages=", ".join(language_words(code) for code in staff.languages) or _("all languages"),
+        on_shift=staff.id in shifts,
+        present=state in _PRESENT,
+        after_call=said(STATE_WORDS[PresenceState(after)]) if after else "",
+    )
+
+
+def _about(person: Person, state: PresenceState) -> str:
+    if person.line is not None:
+        return person.line
+    if state is PresenceState.AWAY and person.presence is not None:
+        return code_words(person.presence.cause)
+    return ""
+
+
+def _telephone(person: Person) -> tuple[str, bool]:
+    """Return what rings, and whether it can."""
+    kind = EndpointKind(person.staff.endpoint_kind)
+    if kind is not EndpointKind.BROWSER:
+        return said(_TELEPHONES[kind]), True
+    state = TelephoneState(person.presence.telephone if person.presence else TelephoneState.OFF)
+    return said(telephones.WORDS[state]), state in _WELL

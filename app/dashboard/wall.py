@@ -1,0 +1,108 @@
+"""The wallboard: a screen of aggregates at a secret address, and making and withdrawing one."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from limits import RateLimitItemPerMinute
+
+from app.dashboard.templating import templates
+from app.dashboard.views import language_words
+from app.errors import NotFound, Refusal, TooMany
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.statistics import wallboards
+from app.web.access import InWork, Public, Requires
+from app.web.limits import Limiter, client_of
+from app.words import pages
+from app.words.pages import refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+_WALL = [Depends(Public("a wallboard is known by its secret address, and shows only counts"))]
+Keeps = Annotated[
+    Staff, Depends(Requires(Permission.KEEP_WALLBOARDS, json_only=False), scope="function")
+]
+# A screen asks twelve times a minute; two browsers may show the same one.
+_PER_ADDRESS = RateLimitItemPerMinute(60)
+_PER_SCREEN = RateLimitItemPerMinute(60)
+Look = Literal["auto", "light", "dark"]
+
+
+async def _values(request: Request, work: Work, token: str) -> dict[str, Any]:
+    """Return what a screen shows, in its language. Raises NotFound, TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    try:
+        found = await wallboards.find(work, token)
+    except NotFound:
+        # Guesses are counted by address; a screen that exists is not slowed down by them.
+        if not await limiter.hit(_PER_ADDRESS, "wall", client_of(request)):
+            raise TooMany() from None
+        raise
+    if not await limiter.hit(_PER_SCREEN, "wall", token[:64]):
+        raise TooMany()
+    pages.speak(found.language)
+    wall = await wallboards.look(work)
+    waits = wall.today.waits_since
+    longest = max(0, int((work.now - waits).total_seconds())) if waits else 0
+    return {"wall": wall, "longest": longest, "language_words": language_words}
+
+
+@router.get("/wall/{token}", dependencies=_WALL)
+async def wall_page(request: Request, work: InWork, token: str, look: Look = "auto") -> Response:
+    """Show the whole screen. `look` fixes its colours."""
+    values = {**await _values(request, work, token), "look": look, "token": token}
+    answer = templates.TemplateResponse(request, "wall.html", values)
+    # The address is a secret: it goes to no other site, and into no list of pages.
+    answer.headers["referrer-policy"] = "no-referrer"
+    answer.headers["x-robots-tag"] = "noindex"
+    return answer
+
+
+@router.get("/wall/{token}/now", dependencies=_WALL)
+async def wall_now(request: Request, work: InWork, token: str) -> Response:
+    """Render the figures of now, which the screen asks for every few seconds."""
+    values = await _values(request, work, token)
+    return templates.TemplateResponse(request, "fragments/team/wall.html", values)
+
+
+# -- for administrators --------------------------------------------------------------------------
+
+
+async def _kept(
+    request: Request, work: Work, staff: Staff, *, address: str = "", notice: str = ""
+) -> Response:
+    await work.session.flush()
+    values = {
+        "wallboards": await wallboards.in_use(work),
+        "address": address,
+        "notice": notice,
+        "staff": staff,
+    }
+    return templates.TemplateResponse(request, "fragments/team/wallboards.html", values)
+
+
+@router.post("/admin/wallboards")
+async def make_wallboard(
+    request: Request, work: InWork, staff: Keeps, name: Annotated[str, Form(max_length=200)] = ""
+) -> Response:
+    """Make a wallboard. Its address is shown only once."""
+    try:
+        token = await wallboards.make(work, staff, name)
+    except Refusal as refusal:
+        return await _kept(request, work, staff, notice=refusal_words(refusal))
+    address = f"{work.settings.public_url.rstrip('/')}/wall/{token}"
+    return await _kept(request, work, staff, address=address)
+
+
+@router.post("/admin/wallboards/{wallboard_id}/withdraw")
+async def withdraw_wallboard(
+    request: Request, work: InWork, staff: Keeps, wallboard_id: UUID
+) -> Response:
+    """Withdraw the address of a wallboard."""
+    notice = ""
+    try:
+        await wallboards.withdraw(work, wallboard_id)
+    except Refusal as refusal:
+        notice = refusal_words(refusal)
+    return await _kept(request, work, staff, notice=notice)

@@ -1,0 +1,46 @@
+"""The topics of the bus: what has changed, and never how."""
+
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+# A topic of one person or one record, as `Topic.of` makes it.
+RowTopic = NewType("RowTopic", str)
+
+
+class Topic(StrEnum):
+    """A topic, as processes, pages and programs hear it."""
+
+    ALARMS = "alarms"
+    CALLBACKS = "callbacks"
+    CALLS = "calls"
+    DEADLINES = "deadlines"
+    DELIVERIES = "deliveries"
+    DIRECTORY = "directory"
+    # Sent by a listener to itself when it may have missed something.
+    EVERYTHING = "everything"
+    EXPORTS = "exports"
+    FOLLOW_UPS = "follow_ups"
+    LINES = "lines"
+    MESSAGES = "messages"
+    NOTICES = "notices"
+    OFFERS = "offers"
+    PRACTICES = "practices"
+    PRESENCE = "presence"
+    QUEUE = "queue"
+    RECORD = "record"
+    RECORDS = "records"
+    REFERRALS = "referrals"
+    ROSTER = "roster"
+    STAFF = "staff"
+    TALKS = "talks"
+    TEAM_MESSAGES = "team_messages"
+
+    @property
+    def own(self) -> str:
+        """Return the name of what is only about the reader: `calls:me` is their own call."""
+        return f"{self.value}:me"
+
+    def of(self, row: UUID | str) -> RowTopic:
+        """Return the topic of one person, or of one record."""
+        return RowTopic(f"{self.value}:{row}")

@@ -1,0 +1,368 @@
+"""`helpline bench board`: live boards on one web process while calls come and go.
+
+Every board holds an event stream, and asks for the parts that its own page names, as the script of
+the pages does (`static/source/live.js`). Boards, callers and exchange run in this process, the
+worker in one of its own, so that the CPU of the web process is its own. Webhooks come from the
+exchange.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from app.clock import SystemClock
+from app.database.embedded import EmbeddedPostgres
+from app.database.migrate import migrate
+from app.demo.bench.calls import _cpu_seconds, _environment, _up
+from app.demo.bench.load import Connection
+from app.demo.results import report
+from app.demo.stage import (
+    ACCOUNT,
+    API_KEY,
+    LINE,
+    TOKEN,
+    Counsellor,
+    Served,
+    Stage,
+    free_port,
+    stage_on,
+    start_silent_telephone,
+)
+from app.practice.exchange import Exchange, Number
+from app.practice.rest.app import rest_app
+from app.staff.roles import Role
+
+BOARDS, SUPERVISORS, TAKERS = 300, 15, 60
+CALLS_PER_SECOND, SECONDS = 5, 30
+# A counsellor accepts after this time, and the caller hangs up after that one. Seconds.
+ACCEPTS_AFTER, TALKS = 1.0, 3.0
+_PART = re.compile(
+    r'hx-get="([^"]+)"[^>]*?data-topics="([^"]+)"'
+    r'(?:\s+data-soon="([^"]+)")?(?:\s+data-later="([^"]+)")?'
+)
+_WAITS = re.compile(rb'id="waiting-([0-9a-f-]{36})"')
+_OFFER = re.compile(rb'data-ringing="([0-9a-f-]{36})"')
+# What `data-soon` and `data-later` mean on a page, in seconds.
+_SOON, _LATER = 1.0, 15.0
+
+
+@dataclass
+class Seen:
+    """When boards first showed what had changed, on this process's clock."""
+
+    # Of each call: when each board first showed it among those who wait.
+    waiting: dict[str, list[float]] = field(default_factory=dict)
+    # Of each offer: when its counsellor's board rang.
+    rang: dict[str, float] = field(default_factory=dict)
+    fetched: int = 0
+    reopened: int = 0
+    opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    refused: int = 0
+
+
+class Board:
+    """One open page: its stream, its parts, and the requests that an event leads to."""
+
+    def __init__(self, port: int, who: Counsellor, page: str, seen: Seen) -> None:
+        self._port, self._who, self._page, self._seen = port, who, page, seen
+        self._known: set[bytes] = set()
+        self._dirty: dict[str, asyncio.Event] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._asked: dict[str, float] = {}
+        self._accepting: list[asyncio.Task[None]] = []
+        self.open = asyncio.Event()
+
+    async def run(self) -> None:
+        """Open the page, then follow its stream until cancelled."""
+        # As a browser does: what is the person's own on one connection, the rest on another.
+        connections = {own: Connection(self._port) for own in (True, False)}
+        locks = {own: asyncio.Lock() for own in (True, False)}
+        # As many people as sign in within a second or two: an address that opens hundreds of
+        # connections at once is refused.
+        async with self._seen.opening:
+            html = (await self._get(connections[True], self._page)).decode()
+        parts, live = _PART.findall(html), re.search(r'data-live="([^"]+)"', html)
+        if live is None:
+            raise RuntimeError(f"the page {self._page} of a board did not open: {html[:200]}")
+        async with asyncio.TaskGroup() as group:
+            for address, *_ in parts:
+                own = address in ("/board/frame", "/board/desk")
+                self._dirty[address] = asyncio.Event()
+                group.create_task(self._keep(address, connections[own], locks[own]))
+            topics = ",".join(
+                sorted({t for _, *named in parts for ts in named for t in ts.split()})
+            )
+            await self._follow(f"{live[1]}?topics={topics}", parts)
+
+    async def _follow(self, address: str, parts: list[tuple[str, ...]]) -> None:
+        """Follow the stream, and open it again after a second if it ends, as a browser does."""
+        while True:
+            try:
+                await self._listen(address, parts)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                self._seen.reopened += 1
+                await asyncio.sleep(1)
+
+    async def _listen(self, address: str, parts: list[tuple[str, ...]]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        with contextlib.closing(writer):
+            writer.write(_request(address, self._who))
+            await reader.readuntil(b"\r\n\r\n")
+            self.open.set()
+            while True:
+                line = await reader.readline()
+                if not line:
+                    raise ConnectionError("the stream of a board ended")
+                if not line.startswith(b'data: {"topics'):
+                    continue
+                topics = set(json.loads(line[6:])["topics"])
+                for part, at_once, soon, later in parts:
+                    if topics & {"everything", *at_once.split()}:
+                        self._within(part, 0)
+                    elif topics & set(soon.split()):
+                        passed = time.perf_counter() - self._asked.get(part, 0)
+                        self._within(part, max(0, _SOON - passed))
+                    elif topics & set(later.split()):
+                        self._within(part, _LATER * random.uniform(1, 2))
+
+    def _within(self, part: str, seconds: float) -> None:
+        """Ask for a part within some seconds, if it is not asked for sooner."""
+        loop, before = asyncio.get_running_loop(), self._timers.get(part)
+        if before is not None and not before.cancelled():
+            if loop.time() < before.when() <= loop.time() + seconds:
+                return
+            before.cancel()
+        self._timers[part] = loop.call_later(seconds, self._now, part)
+
+    def _now(self, part: str) -> None:
+        self._asked[part] = time.perf_counter()
+        self._dirty[part].set()
+
+    async def _keep(self, address: str, connection: Connection, lock: asyncio.Lock) -> None:
+        """Ask for a part whenever it may have changed: once at a time, as `hx-sync` has it."""
+        dirty = self._dirty[address]
+        while True:
+            await dirty.wait()
+            async with lock:
+                dirty.clear()
+                body = await self._get(connection, address)
+            self._note(address, body)
+
+    async def _get(self, connection: Connection, address: str) -> bytes:
+        try:
+            status, body = await connection.send(_request(address, self._who))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            # The server closed it: nothing was asked for some seconds.
+            await connection.close()
+            status, body = await connection.send(_request(address, self._who))
+        self._seen.fetched += 1
+        self._seen.refused += status != 200
+        return body
+
+    def _note(self, address: str, body: bytes) -> None:
+        now = time.perf_counter()
+        if address == "/board/queue":
+            for call in set(_WAITS.findall(body)) - self._known:
+                self._known.add(call)
+                self._seen.waiting.setdefault(call.decode(), []).append(now)
+        elif address == "/board/frame" and (found := _OFFER.search(body)):
+            self._ring(found[1].decode(), now)
+
+    def _ring(self, offer: str, now: float) -> None:
+        """Note that the board rings, and accept after a while as a person does."""
+        if offer not in self._seen.rang:
+            self._seen.rang[offer] = now
+            accepting = asyncio.create_task(self._accept(offer))
+            self._accepting.append(accepting)
+
+    async def _accept(self, offer: str) -> None:
+        await asyncio.sleep(ACCEPTS_AFTER)
+        answer = await self._who.ask("POST", f"/offers/{offer}/accept")
+        # The caller may have hung up meanwhile.
+        self._seen.refused += answer.status_code >= 400 and answer.status_code != 409
+
+
+def _request(address: str, who: Counsellor) -> bytes:
+    return (
+        f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\n"
+        f"Cookie: {who.cookie_header}\r\n\r\n"
+    ).encode()
+
+
+def run_board_bench() -> None:
+    """Run every measure of `board`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+    ):
+        migrate(server.url)
+        asyncio.run(_measure(server.url))
+
+
+async def _measure(url: str) -> None:
+    port, rest_port = free_port(), free_port()
+    base = f"http://127.0.0.1:{port}"
+    exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
+    exchange.api_keys[API_KEY["twilio_api_key_sid"]] = API_KEY["twilio_api_key_secret"]
+    exchange.calls_per_second = 1000
+    rest = Served(rest_app(exchange), rest_port)
+    await rest.start()
+    environment = _environment(
+        url,
+        base,
+        HELPLINE_TWILIO_API_BASE_URL=f"http://127.0.0.1:{rest_port}",
+        HELPLINE_PRACTICE_EXCHANGE=f"http://127.0.0.1:{rest_port}",
+        HELPLINE_TELEPHONE_SIGNALLING=f"ws://127.0.0.1:{rest_port}",
+        HELPLINE_WRAP_UP_SECONDS="1",
+    )
+    exchange.numbers[LINE] = Number(f"{base}/telephony/voice", None, f"{base}/telephony/status")
+    commands = [["serve", "--port", str(port), "--no-worker"], ["worker"]]
+    processes = [
+        subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "app.cli", *command],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]
+    try:
+        await _up(base + "/readyz")
+        async with stage_on(url, clock=SystemClock(), with_server=False) as stage:
+            stage.settings = stage.settings.model_copy(update={"public_url": base})
+            await stage.add_line()
+            exchange.numbers[LINE] = Number(
+                f"{base}/telephony/voice", None, f"{base}/telephony/status"
+            )
+            await _boards(stage, exchange, processes[0], port)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(15)
+        await exchange.close()
+        await rest.stop()
+
+
+async def _people(stage: Stage, exchange: Exchange) -> list[tuple[Counsellor, str]]:
+    """Return the people of the boards, each with the page that is open."""
+    base, made = stage.settings.public_url, []
+    for number in range(BOARDS):
+        supervises = number < SUPERVISORS
+        role = Role.SUPERVISOR if supervises else Role.COUNSELLOR
+        who = await stage.add_counsellor(f"b{number}", role=role, shift=not supervises, state=None)
+        made.append((who, "/team" if supervises and number % 2 else "/"))
+        if SUPERVISORS <= number < SUPERVISORS + TAKERS:
+            await start_silent_telephone(exchange, stage.client, base, who.cookie_header)
+            (await who.ask("PUT", "/me/presence", {"state": "available"})).raise_for_status()
+    return made
+
+
+async def _boards(
+    stage: Stage, exchange: Exchange, web: subprocess.Popen[bytes], port: int
+) -> None:
+    seen, people = Seen(), await _people(stage, exchange)
+    before = psutil.Process(web.pid).memory_info().rss
+    boards = [Board(port, who, page, seen) for who, page in people]
+    tasks = [asyncio.create_task(board.run()) for board in boards]
+    await _all_open(boards, tasks)
+    await asyncio.sleep(5)
+    idle_cpu, idle_began = _cpu_seconds(web), time.perf_counter()
+    await asyncio.sleep(5)
+    idle = (_cpu_seconds(web) - idle_cpu) / (time.perf_counter() - idle_began)
+    cpu, fetched, began = _cpu_seconds(web), seen.fetched, time.perf_counter()
+    pressed = await _calls(exchange)
+    seconds = time.perf_counter() - began
+    busy = (_cpu_seconds(web) - cpu) / seconds
+    memory = psutil.Process(web.pid).memory_info().rss - before
+    broken = [task for task in tasks if task.done()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if broken:
+        raise RuntimeError(f"{len(broken)} boards were lost: {broken[0].exception()!r}")
+    await _report(stage, seen, pressed)
+    report("requests of boards per second", (seen.fetched - fetched) / seconds, None, "/s", None)
+    report("streams that were opened again", seen.reopened, None, "streams", 0.0, at_least=False)
+    report("requests that were refused", seen.refused, None, "requests", 0.0, at_least=False)
+    report("CPU of the web process, no call", idle, None, "of 1", None)
+    report("CPU of the web process, 5 calls a second", busy, None, "of 1", None)
+    report("CPU per board, no call", idle / BOARDS * 1000, None, "ms/s", None)
+    report("CPU per board, 5 calls a second", busy / BOARDS * 1000, None, "ms/s", None)
+    report("memory per board", memory / BOARDS / 1e6, None, "MB", None)
+
+
+async def _all_open(boards: list[Board], tasks: list[asyncio.Task[None]]) -> None:
+    """Wait until every board has its stream. Raises what ended a board."""
+    for board in boards:
+        while not board.open.is_set():
+            await asyncio.sleep(0.05)
+            for task in tasks:
+                if task.done():
+                    task.result()
+
+
+async def _calls(exchange: Exchange) -> dict[str, float]:
+    """Let callers come and go. Return when each, by its id at the provider, chose a language."""
+    pressed: dict[str, float] = {}
+
+    async def child(number: int) -> None:
+        leg = exchange.ring(f"+3816412{number:05d}", LINE)
+        while not leg.heard:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        pressed[leg.sid] = time.perf_counter()
+        exchange.press(leg, "1")
+        for _ in range(200):
+            if exchange.conferences.of_leg(leg) is not None:
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(TALKS)
+        await exchange.hang_up(leg)
+
+    children = []
+    for number in range(int(CALLS_PER_SECOND * SECONDS)):
+        children.append(asyncio.create_task(child(number)))
+        await asyncio.sleep(1 / CALLS_PER_SECOND)
+    await asyncio.gather(*children)
+    return pressed
+
+
+async def _report(stage: Stage, seen: Seen, pressed: dict[str, float]) -> None:
+    rows = await stage.rows("SELECT id, provider_sid FROM calls")
+    began = {str(row["id"]): pressed.get(row["provider_sid"], 0.0) for row in rows}
+    offers = await stage.rows("SELECT id, call_id, state FROM offers")
+    first: dict[str, float] = {}
+    for offer in offers:
+        at, call = seen.rang.get(str(offer["id"])), str(offer["call_id"])
+        if at is not None:
+            first[call] = min(first.get(call, at), at)
+    rings = [(at - began[call]) * 1000 for call, at in first.items() if began[call]]
+    waits = [
+        (at - began[call]) * 1000
+        for call, ats in seen.waiting.items()
+        if began.get(call)
+        for at in ats
+    ]
+    connected = sum(row["state"] == "connected" for row in offers)
+    report("calls that were answered", connected / len(pressed), None, "share", 0.99)
+    for name, times in (
+        ("from webhook to the board that rings", rings),
+        ("from webhook to the queue on every board", waits),
+    ):
+        parts = statistics.quantiles(times, n=1000, method="inclusive")
+        report(f"{name}, p50", parts[499], None, "ms", 100.0, at_least=False)
+        report(f"{name}, p99", parts[989], None, "ms", 250.0, at_least=False)
+    shown = sum(len(ats) for call, ats in seen.waiting.items() if began.get(call))
+    report(
+        "boards that showed a waiting caller", shown / len(pressed) / BOARDS, None, "share", None
+    )

@@ -1,0 +1,102 @@
+"""E-mail to agencies and to our own staff, through the server of `HELPLINE_SMTP_URL`.
+
+`smtp://user:password@host:port?from=address` (STARTTLS if the server supports it; required
+with `smtp+starttls`), or `smtps://…` for TLS from the first byte.
+"""
+
+import asyncio
+import contextlib
+import smtplib
+import ssl
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from uuid import UUID
+
+from app.log import log
+from app.outbox.responses import Refused, TryAgain, Uncertain
+from app.settings import Mailbox, read_smtp_url
+from app.work import Ground
+
+# Seconds that one exchange with the server may take.
+TIMEOUT = 10
+
+
+async def write_to_staff(
+    ground: Ground, to: str, subject: str, body: str, *, message_id: UUID, area: str, what: str
+) -> bool:
+    """Send a letter to our own staff, of which no row is kept; return whether it was accepted.
+
+    A letter that may have arrived is not repeated: it says only what a page says too. `what` names
+    it in the log. Raises TryAgain, so that its job runs again; a repeat has the same id.
+    """
+    if ground.settings.smtp_url is None:
+        log().warning(f"{what} is not mailed: HELPLINE_SMTP_URL is not set", area=area)
+        return False
+    box = read_smtp_url(ground.settings.smtp_url)
+    try:
+        await send_mail(box, to, subject, body, message_id=message_id, at=ground.clock.now())
+    except (Refused, Uncertain) as error:
+        log().warning(f"{what} was not mailed", area=area, cause=str(error)[:60])
+        return False
+    return True
+
+
+async def send_mail(
+    box: Mailbox, to: str, subject: str, body: str, *, message_id: UUID, at: datetime
+) -> None:
+    """Send one message. If an id is sent twice, most mail systems show the message once.
+
+    Raises TryAgain, Refused, and Uncertain if the connection broke after it was handed over.
+    """
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = box.sender, to, subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = f"<{message_id}@{box.sender.rpartition('@')[2]}>"
+    # Tells mail systems not to reply to it, for example that the recipient is absent (RFC 3834).
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(body)
+    await asyncio.to_thread(_converse, box, message)
+
+
+def _converse(box: Mailbox, message: EmailMessage) -> None:
+    try:
+        server = _connect(box)
+    except (OSError, smtplib.SMTPException) as error:
+        raise TryAgain(type(error).__name__) from None
+    try:
+        server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        if all(code >= 500 for code in codes):
+            raise Refused(f"recipient refused ({codes[0]})") from None
+        raise TryAgain(f"recipient not accepted now ({codes[0]})") from None
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        kind = Refused if error.smtp_code >= 500 else TryAgain
+        raise kind(f"{type(error).__name__} ({error.smtp_code})") from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise Uncertain(type(error).__name__) from None
+    finally:
+        # The result is known by now: a failed QUIT does not change it.
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            server.quit()
+
+
+def _connect(box: Mailbox) -> smtplib.SMTP:
+    context = ssl.create_default_context()
+    if box.scheme == "smtps":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            box.host, box.port, timeout=TIMEOUT, context=context
+        )
+    else:
+        server = smtplib.SMTP(box.host, box.port, timeout=TIMEOUT)
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+            server.ehlo()
+        elif box.scheme == "smtp+starttls":
+            server.close()
+            raise smtplib.SMTPNotSupportedError("the server does not support STARTTLS")
+    if box.user is not None:
+        server.login(box.user, box.password or "")
+    return server

@@ -1,0 +1,237 @@
+"""Change an account: one verb for the page, the interface for programs and the command line.
+
+Of two people who change an account at once, the second is told. The log holds what was before and
+after; a name, a number or an address of mail stands there only so far that a change is recognised.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import lines
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.people import ending, finding
+from app.routing import offers
+from app.routing.people import check_skills
+from app.staff import accounts
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Role, may_give
+from app.staff.sessions import accounts_changed
+from app.work import Work
+
+_LONGEST_TEAM = 60
+
+
+class ChangedMeanwhile(Conflict):
+    default = (
+        "Another person has changed this account since you opened it. Look at what it says now, "
+        "then save again."
+    )
+
+
+class LastAdministrator(Conflict):
+    default = (
+        "This is the last administrator who can sign in. Make another person an administrator "
+        "first."
+    )
+
+
+class OwnAccount(NotAllowed):
+    default = "Your own role is changed by another administrator, and so is your leaving."
+
+
+class InACall(Conflict):
+    default = "This person has a call now. Change where calls ring after it."
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an account is to say; None leaves a value as it is, an empty value clears it."""
+
+    name: str | None = None
+    role: Role | None = None
+    team: str | None = None
+    email: str | None = None
+    endpoint: str | None = None
+    languages: list[str] | None = None
+    lines: list[str] | None = None
+    skills: list[str] | None = None
+    training: bool | None = None
+
+
+def values_of(staff: Staff) -> dict[str, Any]:
+    """Return what can be changed of an account, as it is now."""
+    return {
+        "name": staff.name,
+        "role": staff.role,
+        "team": staff.team,
+        "email": staff.email or "",
+        "endpoint": finding.endpoint_of(staff),
+        "languages": list(staff.languages),
+        "lines": list(staff.lines),
+        "skills": list(staff.skills),
+        "training": staff.training,
+    }
+
+
+async def lock_person(work: Work, person_id: UUID, revision: int | None = None) -> Staff:
+    """Lock an account; `revision` is that of the reader's page. Raises NotFound, ChangedMeanwhile.
+
+    The accounts of administrators are locked first: of two who take each other's role away, the
+    second sees what the first has done.
+    """
+    await work.session.scalars(
+        select(Staff.id)
+        .where((Staff.role == Role.ADMINISTRATOR) | (Staff.id == person_id))
+        .order_by(Staff.id)
+        .with_for_update(key_share=True)
+    )
+    staff = await work.session.get(Staff, person_id, populate_existing=True)
+    if staff is None:
+        raise NotFound("There is no such account.")
+    if revision is not None and staff.revision != revision:
+        raise ChangedMeanwhile()
+    return staff
+
+
+def check_gives(by: Staff | None, staff: Staff | None, role: Role) -> None:
+    """Check that `by` may give a role, and take the present one away; None is the operator.
+
+    Raises NotAllowed.
+    """
+    if by is None:
+        return
+    if staff is not None and by.id == staff.id:
+        raise OwnAccount()
+    if not may_give(by.role, role) or (staff and not may_give(by.role, Role(staff.role))):
+        raise NotAllowed("You cannot give this role.")
+
+
+async def check_not_last(work: Work, staff: Staff) -> None:
+    """Check that an administrator who can sign in stays without this one.
+
+    The administrators are locked. Raises LastAdministrator.
+    """
+    if staff.role != Role.ADMINISTRATOR or not staff.active or staff.password_hash is None:
+        return
+    other = select(Staff.id).where(
+        Staff.role == Role.ADMINISTRATOR,
+        Staff.active,
+        Staff.password_hash.is_not(None),
+        Staff.id != staff.id,
+    )
+    if await work.session.scalar(other.limit(1)) is None:
+        raise LastAdministrator()
+
+
+async def checked(work: Work, changes: Changes, of: UUID | None = None) -> Changes:
+    """Return the changes as they are stored. Raises Invalid, NotFound, NameTaken."""
+    if changes.name is not None:
+        changes = replace(changes, name=await accounts.check_name(work, changes.name, of))
+    if changes.email is not None:
+        changes = replace(changes, email=accounts.check_email(changes.email) or "")
+    if changes.team is not None:
+        team = " ".join(changes.team.split())
+        if len(team) > _LONGEST_TEAM or not team.isprintable():
+            raise Invalid("A team has a name of at most 60 characters, or none.")
+        changes = replace(changes, team=team)
+    if changes.endpoint is not None:
+        kind, address = accounts.read_endpoint(changes.endpoint.strip())
+        changes = replace(changes, endpoint=address or kind)
+    if changes.skills is not None:
+        skills = check_skills(changes.skills)
+        words = [name if level == 1 else f"{name}:{level}" for name, level in skills.items()]
+        changes = replace(changes, skills=words)
+    if changes.languages is not None:
+        for language in changes.languages:
+            lines.check_language(language)
+        changes = replace(changes, languages=sorted(set(changes.languages)))
+    if changes.lines is not None:
+        numbers = {await _number_of(work, number) for number in changes.lines}
+        changes = replace(changes, lines=sorted(numbers))
+    return changes
+
+
+async def _number_of(work: Work, number: str) -> str:
+    """Return the number by which matching knows a line. Raises NotFound."""
+    line = await lines.line_of_number(work, number)
+    if line is None:
+        raise NotFound("There is no line %(number)s.", number=number)
+    return line.number
+
+
+async def change(
+    work: Work,
+    person_id: UUID,
+    changes: Changes,
+    *,
+    by: Staff | None,
+    revision: int | None = None,
+) -> Staff:
+    """Change an account. `by` is None for the operator at the command line.
+
+    Raises NotFound, Invalid, NotAllowed, ChangedMeanwhile, LastAdministrator, and what `ending`
+    raises if the person holds what the new role may not hold.
+    """
+    staff = await lock_person(work, person_id, revision)
+    before = values_of(staff)
+    wanted = await checked(work, changes, of=staff.id)
+    after = before | {
+        field.name: value
+        for field in fields(wanted)
+        if (value := getattr(wanted, field.name)) is not None
+    }
+    different = [name for name in after if after[name] != before[name]]
+    if not different:
+        return staff
+    if after["role"] != before["role"]:
+        await _check_role(work, staff, Role(after["role"]), by)
+    if "endpoint" in different and await offers.held_offer(work, staff.id) is not None:
+        raise InACall()
+    _store(staff, after)
+    staff.revision += 1
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.STAFF_CHANGED,
+        str(staff.id),
+        before={name: _for_log(name, before[name]) for name in different},
+        after={name: _for_log(name, after[name]) for name in different},
+    )
+    if "role" in different:
+        await ending.role_changed(work, staff, Role(before["role"]))
+    accounts_changed(work)
+    work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
+    return staff
+
+
+async def _check_role(work: Work, staff: Staff, role: Role, by: Staff | None) -> None:
+    check_gives(by, staff, role)
+    if staff.role == Role.ADMINISTRATOR:
+        await check_not_last(work, staff)
+    await ending.check_can_hold(work, staff, role)
+
+
+def _store(staff: Staff, values: dict[str, Any]) -> None:
+    kind, address = accounts.read_endpoint(values["endpoint"])
+    staff.name, staff.role, staff.team = values["name"], values["role"], values["team"]
+    staff.email = values["email"] or None
+    staff.endpoint_kind, staff.endpoint = kind, address
+    staff.languages, staff.lines = values["languages"], values["lines"]
+    staff.skills, staff.training = values["skills"], values["training"]
+
+
+def _for_log(name: str, value: Any) -> Any:
+    """Return a value as the log may hold it for ever: of a person's own data only its ends."""
+    if name == "name":
+        return f"{value[:1]}…"
+    if name == "email":
+        return f"{value[:1]}…@{value.rpartition('@')[2]}" if value else ""
+    if name == "endpoint" and value != "browser" and not value.startswith("client:"):
+        return f"{value[:4]}…{value[-2:]}"
+    return value

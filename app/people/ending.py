@@ -1,0 +1,55 @@
+"""What a change of an account ends at once: sessions, talks, presence, access that a role gave."""
+
+from typing import Any
+
+from app.errors import Code, Conflict
+from app.people import holding
+from app.routing import offers, withdrawing
+from app.routing.participants.participants import Purpose
+from app.staff import sessions
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, lost_between, may
+from app.work import Work
+
+
+class StillHolds(Conflict):
+    """The person holds work that the new role may not do."""
+
+    def __init__(self, role: Role, kinds: list[holding.Kind]) -> None:
+        super().__init__(
+            "As %(role)s this person may not keep what they hold: %(kinds)s. Hand it over first.",
+            role=Code(role.value),
+            kinds=[Code(kind.value) for kind in kinds],
+        )
+
+
+async def check_can_hold(work: Work, staff: Staff, role: Role) -> None:
+    """Check that a person may hold in a new role what they hold. Raises StillHolds."""
+    held = await holding.count(work, staff)
+    left = [kind for kind, number in held.items() if number and not may(role, holding.NEEDS[kind])]
+    if left:
+        raise StillHolds(role, left)
+
+
+async def role_changed(work: Work, staff: Staff, before: Role) -> None:
+    """End what a new role does not allow. Permissions themselves are read with each request."""
+    lost = lost_between(before, Role(staff.role))
+    if Permission.TAKE_CALLS in lost:
+        await withdrawing.take_out(work, staff)
+    elif Permission.SUPERVISE in lost:
+        await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.PANIC)
+    talks: Any = await offers.held_offer(work, staff.id)
+    # A page with a talk in it stays open, so that the child is not cut off; each of its requests
+    # is asked for the permissions of the new role.
+    if lost and talks is None:
+        await sign_out(work, staff)
+
+
+async def sign_out(work: Work, staff: Staff) -> int:
+    """End all sessions of a person. Return how many there were."""
+    number = await sessions.end_sessions(work, staff.id)
+    if number:
+        write_entry(work, AuditLog.SESSIONS_ENDED, str(staff.id), number=number)
+    return number

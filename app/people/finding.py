@@ -1,0 +1,116 @@
+"""The people of the helpline: who there is, and what an administrator sees of an account."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.contacts.finding.words import normal_words
+from app.errors import NotFound
+from app.routing.plan import read_skills
+from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.roles import Role
+from app.work import Work
+
+# How many changes of an account its page shows.
+_SHOWN = 20
+
+
+class PersonState(StrEnum):
+    """Whether a person works here."""
+
+    ACTIVE = "active"
+    # The account is active, and no password was chosen yet.
+    INVITED = "invited"
+    INACTIVE = "inactive"
+
+
+def state_of(staff: Staff) -> PersonState:
+    if not staff.active:
+        return PersonState.INACTIVE
+    return PersonState.ACTIVE if staff.password_hash is not None else PersonState.INVITED
+
+
+def endpoint_of(staff: Staff) -> str:
+    """Return where a person's calls ring, as it is written: `browser`, `+NUMBER`, `sip:URI`."""
+    return "browser" if staff.endpoint_kind == EndpointKind.BROWSER else staff.endpoint or ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which people are looked for; what is empty does not limit."""
+
+    words: str = ""
+    role: Role | None = None
+    team: str | None = None
+    state: PersonState | None = None
+
+
+async def find_people(work: Work, wanted: Wanted | None = None) -> list[Staff]:
+    """Return the people who are looked for, by name; those who left come last.
+
+    A name is found by the beginnings of its words, in either script and without marks.
+    """
+    wanted = wanted or Wanted()
+    statement = select(Staff).order_by(Staff.active.desc(), Staff.name)
+    if wanted.role is not None:
+        statement = statement.where(Staff.role == wanted.role)
+    if wanted.team is not None:
+        statement = statement.where(Staff.team == wanted.team)
+    rows = await work.session.scalars(statement)
+    asked = normal_words(wanted.words)
+    return [
+        staff
+        for staff in rows
+        if (wanted.state is None or state_of(staff) is wanted.state) and _called(staff, asked)
+    ]
+
+
+def _called(staff: Staff, asked: list[str]) -> bool:
+    names = normal_words(staff.name)
+    return all(any(name.startswith(word) for name in names) for word in asked)
+
+
+async def person(work: Work, person_id: UUID) -> Staff:
+    """Return an account. Raises NotFound."""
+    found = await work.session.get(Staff, person_id)
+    if found is None:
+        raise NotFound("There is no such account.")
+    return found
+
+
+async def person_named(work: Work, name: str) -> Staff:
+    """Return an account by its name, for the command line. Raises NotFound."""
+    found = await work.session.scalar(select(Staff).where(Staff.name == name.strip()))
+    if found is None:
+        raise NotFound("There is no account '%(name)s'.", name=name)
+    return found
+
+
+async def all_teams(work: Work) -> list[str]:
+    """Return the teams of all accounts, also of those who left; without the empty one."""
+    rows = await work.session.scalars(select(Staff.team).distinct().order_by(Staff.team))
+    return [team for team in rows if team]
+
+
+async def known_skills(work: Work, more: Iterable[str] = ()) -> list[str]:
+    """Return the names of the skills that people have, and of `more`, by name."""
+    rows = await work.session.scalars(select(Staff.skills))
+    found = {word for words in rows for word in words} | set(more)
+    return sorted(read_skills(sorted(found)))
+
+
+async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:
+    """Return the latest changes of an account, newest first: what was done to it, by whom."""
+    rows = await work.session.scalars(
+        select(AuditEntry)
+        .where(
+            AuditEntry.subject == str(staff.id),
+            AuditEntry.action.like("staff%") | AuditEntry.action.like("password%"),
+        )
+        .order_by(AuditEntry.id.desc())
+        .limit(_SHOWN)
+    )
+    return list(rows)

@@ -1,0 +1,109 @@
+"""What a person holds that a colleague has to take over: counted without reading a word of it."""
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from app.calls.models import VoiceMessage
+from app.contacts.cases.models import FollowUp
+from app.contacts.models import Case, Contact
+from app.contacts.states import ContactState
+from app.referrals.models import Referral
+from app.referrals.states import OVER
+from app.routing import offers
+from app.routing.callbacks import OPEN, Callback, CallbackState
+from app.routing.models import OfferState
+from app.routing.participants import participants
+from app.routing.rota import giving
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.training.models import Practice
+from app.work import Work
+
+
+class Kind(StrEnum):
+    """A kind of work that goes to another person when its owner leaves."""
+
+    DRAFTS = "drafts"
+    CASES = "cases"
+    FOLLOW_UPS = "follow_ups"
+    REFERRALS = "referrals"
+    CALLBACK_REPLIES = "callback_replies"
+    VOICE_MESSAGES = "voice_messages"
+    SHIFTS = "shifts"
+
+
+# What a person must be allowed to do to hold work of a kind.
+NEEDS: dict[Kind, Permission] = {
+    Kind.DRAFTS: Permission.WRITE_CONTACTS,
+    Kind.CASES: Permission.WRITE_CASES,
+    Kind.FOLLOW_UPS: Permission.WRITE_CASES,
+    Kind.REFERRALS: Permission.WRITE_REFERRALS,
+    Kind.CALLBACK_REPLIES: Permission.TAKE_CALLS,
+    Kind.VOICE_MESSAGES: Permission.HEAR_MESSAGES,
+    Kind.SHIFTS: Permission.TAKE_CALLS,
+}
+
+
+def _rows(model: Any, *which: ColumnElement[bool]) -> Select[Any]:
+    return select(func.count()).select_from(model).where(*which)
+
+
+async def count(work: Work, staff: Staff) -> dict[Kind, int]:
+    """Return how much of each kind a person holds."""
+    own = staff.id
+    counted = {
+        Kind.DRAFTS: _rows(
+            Contact, Contact.owner_id == own, Contact.state != ContactState.COMPLETE
+        ),
+        Kind.CASES: _rows(Case, Case.owner_id == own, Case.closed_at.is_(None)),
+        # Those of own cases go with the case.
+        Kind.FOLLOW_UPS: _rows(
+            FollowUp,
+            FollowUp.owner_id == own,
+            FollowUp.done_at.is_(None),
+            FollowUp.case_id.not_in(
+                select(Case.id).where(Case.owner_id == own, Case.closed_at.is_(None))
+            ),
+        ),
+        Kind.REFERRALS: _rows(Referral, Referral.owner_id == own, Referral.state.not_in(OVER)),
+        Kind.CALLBACK_REPLIES: _rows(
+            Callback, Callback.talked_by == own, Callback.state == CallbackState.SPOKEN
+        ),
+        Kind.VOICE_MESSAGES: _rows(
+            VoiceMessage, VoiceMessage.owner_id == own, VoiceMessage.heard_at.is_(None)
+        ),
+    }
+    found = {kind: await work.session.scalar(rows) or 0 for kind, rows in counted.items()}
+    return {**found, Kind.SHIFTS: len(await giving.shifts_ahead(work, staff))}
+
+
+class Doing(NamedTuple):
+    """What a person is in the middle of, and what goes on without a new owner."""
+
+    # A call rings at them, or they talk; with a scripted child, or in a colleague's talk.
+    ringing: bool
+    talking: bool
+    practising: bool
+    helping: bool
+    # Call-backs that they agreed with callers: any counsellor of the line makes them.
+    callbacks: int
+
+
+async def doing(work: Work, staff: Staff) -> Doing:
+    """Return what a person is in the middle of."""
+    held = await offers.held_offer(work, staff.id)
+    practice = await work.session.scalar(
+        _rows(Practice, Practice.trainee_id == staff.id, Practice.ended_at.is_(None))
+    )
+    agreed = await work.session.scalar(
+        _rows(Callback, Callback.made_by == staff.id, Callback.state.in_(OPEN))
+    )
+    return Doing(
+        ringing=held is not None and held.state == OfferState.OPEN and not practice,
+        talking=held is not None and held.state != OfferState.OPEN and not practice,
+        practising=bool(practice),
+        helping=await participants.helps(work, staff.id),
+        callbacks=agreed or 0,
+    )

@@ -1,0 +1,189 @@
+"""A person leaves: what they hold goes to colleagues, and everything that they may do ends.
+
+All of it in one transaction: nothing is left without an owner, and no access is left.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from app.calls import messages
+from app.contacts import contacts
+from app.contacts.cases import follow_ups
+from app.contacts.cases import people as case_people
+from app.database.topics import Topic
+from app.errors import Code, Conflict, Invalid
+from app.outbox.push import subscriptions
+from app.people import changing, ending, finding, holding, links
+from app.people.holding import NEEDS, Kind
+from app.referrals import staff_actions
+from app.routing import callbacks, withdrawing
+from app.routing.rota import feeds, giving
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, may
+from app.staff.sessions import accounts_changed
+from app.work import Work
+
+# To whom each kind goes. None is allowed for shifts: they are left uncovered.
+Plan = Mapping[Kind, UUID | None]
+
+
+class AlreadyInactive(Conflict):
+    default = "This account is inactive already."
+
+
+class AlreadyActive(Conflict):
+    default = "This account is active."
+
+
+class NotPlaced(Conflict):
+    """There is work for which no colleague was chosen."""
+
+    def __init__(self, kinds: list[Kind]) -> None:
+        super().__init__(
+            "Choose to whom this goes: %(kinds)s.", kinds=[Code(kind.value) for kind in kinds]
+        )
+
+
+def everything_to(to: UUID, *, uncovered: bool = False) -> dict[Kind, UUID | None]:
+    """Return a plan by which one colleague gets everything, with or without the shifts."""
+    plan: dict[Kind, UUID | None] = dict.fromkeys(Kind, to)
+    return {**plan, Kind.SHIFTS: None} if uncovered else plan
+
+
+def shifts_uncovered() -> dict[Kind, UUID | None]:
+    """Return a plan for a person who holds nothing but shifts, which are left uncovered."""
+    return {Kind.SHIFTS: None}
+
+
+async def takers(work: Work, staff: Staff) -> dict[Kind, list[Staff]]:
+    """Return the colleagues who may hold each kind of work, by name."""
+    people = [one for one in await finding.find_people(work) if one.active and one.id != staff.id]
+    return {kind: [one for one in people if may(one.role, NEEDS[kind])] for kind in Kind}
+
+
+async def hand_over(
+    work: Work, person_id: UUID, plan: Plan, *, by: Staff | None, revision: int | None = None
+) -> dict[Kind, int]:
+    """Give what a person holds to colleagues; the person stays. Return how much of each kind.
+
+    Raises NotFound, NotAllowed, Invalid, NotPlaced, ChangedMeanwhile.
+    """
+    staff = await changing.lock_person(work, person_id, revision)
+    if by is not None and by.id != staff.id:
+        changing.check_gives(by, staff, Role(staff.role))
+    return await _give_everything(work, staff, plan)
+
+
+async def _give_everything(work: Work, staff: Staff, plan: Plan) -> dict[Kind, int]:
+    held = {kind: number for kind, number in (await holding.count(work, staff)).items() if number}
+    placed = {kind: await _taker(work, staff, kind, plan.get(kind)) for kind in held}
+    open_ones = [
+        kind
+        for kind, to in placed.items()
+        if to is None and not (kind is Kind.SHIFTS and kind in plan)
+    ]
+    if open_ones:
+        raise NotPlaced(open_ones)
+    # In this order: the follow-ups of own cases go with the cases.
+    given = {kind: await _give(work, staff, kind, placed[kind]) for kind in Kind if kind in held}
+    if given:
+        write_entry(
+            work,
+            AuditLog.STAFF_HANDED_OVER,
+            str(staff.id),
+            given={kind.value: number for kind, number in given.items()},
+            to={kind.value: str(to.id) if to else None for kind, to in placed.items()},
+        )
+    return given
+
+
+async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> Staff | None:
+    """Return the colleague who gets a kind of work. Raises NotFound, Invalid."""
+    if to_id is None:
+        return None
+    to = await finding.person(work, to_id)
+    if to.id == staff.id or not to.active or not may(to.role, NEEDS[kind]):
+        raise Invalid(
+            "%(name)s cannot take this over: %(kind)s.", name=to.name, kind=Code(kind.value)
+        )
+    return to
+
+
+async def _give(work: Work, staff: Staff, kind: Kind, to: Staff | None) -> int:
+    if kind is Kind.SHIFTS:
+        return await giving.give_duty(work, staff, to)
+    assert to is not None
+    match kind:
+        case Kind.DRAFTS:
+            number = await contacts.give_drafts(work, staff, to)
+        case Kind.CASES:
+            number = await case_people.give_cases(work, staff, to)
+        case Kind.FOLLOW_UPS:
+            number = await follow_ups.give_follow_ups(work, staff, to)
+        case Kind.REFERRALS:
+            number = await staff_actions.give_all(work, staff, to)
+        case Kind.CALLBACK_REPLIES:
+            number = await callbacks.give_replies(work, staff.id, to.id)
+        case Kind.VOICE_MESSAGES:
+            number = await messages.give_all(work, staff.id, to.id)
+    if kind in (Kind.REFERRALS, Kind.DRAFTS, Kind.CASES):
+        await staff_actions.give_alarms(work, staff, to)
+    return number
+
+
+async def deactivate(
+    work: Work,
+    person_id: UUID,
+    plan: Plan | None = None,
+    *,
+    by: Staff | None,
+    revision: int | None = None,
+) -> dict[Kind, int]:
+    """Hand over what a person holds and deactivate the account, in one step.
+
+    A talk goes on to a colleague; a child is never hung up on. Return how much of each kind was
+    handed over. Raises NotFound, NotAllowed, Invalid, NotPlaced, AlreadyInactive,
+    LastAdministrator, ChangedMeanwhile.
+    """
+    staff = await changing.lock_person(work, person_id, revision)
+    if not staff.active:
+        raise AlreadyInactive()
+    changing.check_gives(by, staff, Role(staff.role))
+    await changing.check_not_last(work, staff)
+    if may(staff.role, Permission.TAKE_CALLS):
+        await withdrawing.take_out(work, staff)
+    given = await _give_everything(work, staff, plan or {})
+    await case_people.leave_cases(work, staff)
+    await links.withdraw(work, staff.id)
+    await ending.sign_out(work, staff)
+    await feeds.revoke_feed(work, staff)
+    for browser in await subscriptions.browsers_of(work, staff):
+        await subscriptions.forget(work, staff, browser.id)
+    staff.active = False
+    # An old password opens nothing again.
+    staff.password_hash = None
+    staff.revision += 1
+    await work.session.flush()
+    write_entry(work, AuditLog.STAFF_DEACTIVATED, str(staff.id), role=staff.role)
+    accounts_changed(work)
+    work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
+    return given
+
+
+async def reactivate(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
+    """Make an account active again. It has no password, no session and no address of a calendar:
+    the person chooses a new password. Raises NotFound, NotAllowed, AlreadyActive.
+    """
+    staff = await changing.lock_person(work, person_id)
+    if staff.active:
+        raise AlreadyActive()
+    changing.check_gives(by, staff, Role(staff.role))
+    staff.active, staff.password_hash = True, None
+    staff.revision += 1
+    await work.session.flush()
+    write_entry(work, AuditLog.STAFF_REACTIVATED, str(staff.id), role=staff.role)
+    accounts_changed(work)
+    work.announce(Topic.ROSTER)
+    return staff

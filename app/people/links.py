@@ -1,0 +1,227 @@
+"""Links by which a person chooses a password, once: an invitation, or a reset.
+
+The secret of a link is derived from its row with the server's key: nothing that is stored or
+waits for the mail server holds it, and a letter that is sent again has the same link. It stands
+behind the # of the address, which browsers send to no server: so it is in no log and no Referer.
+"""
+
+import base64
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotFound, Refusal
+from app.jobs.names import Task
+from app.people import changing, finding
+from app.people.changing import Changes
+from app.staff import accounts, passwords
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import LinkKind, PasswordLink, Staff
+from app.staff.roles import Role
+from app.words.pages import _, spoken_in
+from app.work import Work
+
+# A reset is used at once, or asked for again.
+_RESET_LASTS = timedelta(hours=24)
+
+
+class LinkUsed(Refusal):
+    status = 410
+    default = "This link was used already. Sign in with the password that was chosen."
+
+
+class LinkExpired(Refusal):
+    status = 410
+    default = "This link is too old. Ask an administrator for a new one."
+
+
+class LinkWithdrawn(Refusal):
+    status = 410
+    default = (
+        "This link was withdrawn. If you were sent a newer one, use that one; otherwise ask an "
+        "administrator."
+    )
+
+
+class NoSuchLink(NotFound):
+    default = "There is no such link. Check that you opened the whole of it."
+
+
+def _token(work: Work, link_id: UUID) -> str:
+    key = work.keys.match_key("password_link", str(link_id))
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+def _address(work: Work, link_id: UUID) -> str:
+    return f"{work.settings.public_url.rstrip('/')}/welcome#{_token(work, link_id)}"
+
+
+async def invite(
+    work: Work, changes: Changes, *, by: Staff | None, by_mail: bool
+) -> tuple[Staff, str | None]:
+    """Add an account without a password, and make the link by which its person chooses one.
+
+    Return the account, and the link if it is to be shown. Raises Invalid, NotFound, NotAllowed,
+    NameTaken.
+    """
+    role = changes.role or Role.COUNSELLOR
+    changing.check_gives(by, None, role)
+    wanted = await changing.checked(work, replace(changes, name=changes.name or ""))
+    staff = await accounts.add_staff(
+        work,
+        name=wanted.name or "",
+        role=role,
+        endpoint=wanted.endpoint or "browser",
+        languages=wanted.languages,
+        lines=wanted.lines,
+        skills=wanted.skills,
+        training=bool(wanted.training),
+        team=wanted.team or "",
+        email=wanted.email or None,
+    )
+    return staff, await make_link(work, staff.id, by=by, by_mail=by_mail)
+
+
+async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: bool) -> str | None:
+    """Make a link for a person: an invitation while there is no password, else a reset.
+
+    An earlier link stops working. Return the address if it is to be shown, which happens only now;
+    by mail it goes to the person alone. Raises NotFound, NotAllowed, Invalid, Conflict.
+    """
+    staff = await finding.person(work, person_id)
+    if by is not None and by.id != staff.id:
+        changing.check_gives(by, staff, Role(staff.role))
+    if not staff.active:
+        raise Conflict("This account is inactive. Reactivate it first.")
+    if by_mail and staff.email is None:
+        raise Invalid("This person has no e-mail address. Add one, or show the link.")
+    if by_mail and work.settings.smtp_url is None:
+        raise Invalid("No mail server is set up (HELPLINE_SMTP_URL). Show the link instead.")
+    await _withdraw_open(work, staff)
+    kind = LinkKind.RESET if staff.password_hash is not None else LinkKind.INVITATION
+    days = timedelta(days=work.settings.invitation_days)
+    link_id = uuid4()
+    work.session.add(
+        PasswordLink(
+            id=link_id,
+            staff_id=staff.id,
+            kind=kind.value,
+            token_key=work.keys.session_key(_token(work, link_id)),
+            made_at=work.now,
+            made_by=by.id if by else None,
+            expires_at=work.now + (_RESET_LASTS if kind is LinkKind.RESET else days),
+            by_mail=by_mail,
+        )
+    )
+    await work.session.flush()
+    write_entry(work, AuditLog.PASSWORD_LINK_MADE, str(staff.id), kind=kind.value, by_mail=by_mail)
+    work.announce(Topic.STAFF)
+    if not by_mail:
+        return _address(work, link_id)
+    work.defer(Task.MAIL_LINK, link_id=str(link_id))
+    return None
+
+
+async def _withdraw_open(work: Work, staff: Staff) -> bool:
+    gone = await work.session.scalar(
+        update(PasswordLink)
+        .where(
+            PasswordLink.staff_id == staff.id,
+            PasswordLink.used_at.is_(None),
+            PasswordLink.withdrawn_at.is_(None),
+        )
+        .values(withdrawn_at=work.now)
+        .returning(PasswordLink.id)
+    )
+    return gone is not None
+
+
+async def withdraw(work: Work, person_id: UUID) -> None:
+    """Withdraw the link of a person. May run twice. Raises NotFound."""
+    staff = await finding.person(work, person_id)
+    if await _withdraw_open(work, staff):
+        write_entry(work, AuditLog.PASSWORD_LINK_WITHDRAWN, str(staff.id))
+
+
+async def latest(work: Work, staff: Staff) -> PasswordLink | None:
+    """Return the last link that was made for a person."""
+    found: PasswordLink | None = await work.session.scalar(
+        select(PasswordLink)
+        .where(PasswordLink.staff_id == staff.id)
+        .order_by(PasswordLink.made_at.desc(), PasswordLink.id)
+        .limit(1)
+    )
+    return found
+
+
+async def find(work: Work, token: str, *, lock: bool = False) -> tuple[PasswordLink, Staff]:
+    """Return a link that can be used, and its person.
+
+    Raises NoSuchLink, LinkUsed, LinkWithdrawn, LinkExpired: each says what to do.
+    """
+    statement = select(PasswordLink).where(
+        PasswordLink.token_key == work.keys.session_key(token[:100])
+    )
+    link = await work.session.scalar(statement.with_for_update() if lock else statement)
+    staff = await work.session.get(Staff, link.staff_id) if link is not None else None
+    if link is None or staff is None:
+        raise NoSuchLink()
+    if link.used_at is not None:
+        raise LinkUsed()
+    if link.withdrawn_at is not None or not staff.active:
+        raise LinkWithdrawn()
+    if link.expires_at <= work.now:
+        raise LinkExpired()
+    return link, staff
+
+
+async def choose_password(work: Work, token: str, password: str, language: str) -> Staff:
+    """Use a link up: its person has this password from now on, and no session from before.
+
+    Raises Invalid, and what `find` raises.
+    """
+    link, staff = await find(work, token, lock=True)
+    work.actor = accounts.actor_of(staff)
+    await accounts.choose_page_language(work, staff, language)
+    await passwords.set_password(work, staff, password)
+    link.used_at = work.now
+    staff.revision += 1
+    return staff
+
+
+async def letter_of(work: Work, link_id: UUID) -> tuple[str, str, str] | None:
+    """Return address, subject and body of the letter with a link; None if it is not to be sent."""
+    link = await work.session.get(PasswordLink, link_id)
+    if link is None or link.used_at is not None or link.withdrawn_at is not None:
+        return None
+    staff = await work.session.get(Staff, link.staff_id)
+    if staff is None or staff.email is None or link.expires_at <= work.now or link.mailed_at:
+        return None
+    with spoken_in(staff.page_language):
+        return staff.email, *_letter(work, link)
+
+
+def _letter(work: Work, link: PasswordLink) -> tuple[str, str]:
+    if link.kind == LinkKind.INVITATION:
+        subject = _("Your account at the helpline")
+        words = _("Open this link and choose a password. It works once.")
+    else:
+        subject = _("Choose a new password")
+        words = _(
+            "Open this link and choose a new password. It works once. If you did not ask for it, "
+            "tell an administrator."
+        )
+    return subject, f"{words}\n\n{_address(work, link.id)}\n"
+
+
+async def note_mailed(work: Work, link_id: UUID, at: datetime, *, accepted: bool) -> None:
+    """Note what became of the letter with a link."""
+    column = {"mailed_at": at} if accepted else {"mail_failed_at": at}
+    await work.session.execute(
+        update(PasswordLink).where(PasswordLink.id == link_id).values(**column)
+    )
+    work.announce(Topic.STAFF)

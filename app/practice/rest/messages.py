@@ -1,0 +1,76 @@
+"""Text messages of the REST interface."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app.practice.refusal import RestError
+from app.practice.rest.face import Face, is_since
+from app.practice.rooms import Message
+from app.practice.wire import rfc2822
+
+
+class Messages(Face):
+    """Send, list and read messages."""
+
+    async def create_message(self, request: Request) -> Response:
+        fields = await self._form(request, "To", "From")
+        body = fields.get("Body", [""])[0]
+        if not body:
+            raise RestError(400, 21602, "Message body is required")
+        if len(body) > 1600:
+            raise RestError(400, 21617, "The concatenated message body exceeds the 1600 limit")
+        if fields["From"][0] not in self._x.numbers:
+            raise RestError(400, 21606, "The 'From' number is not a valid message-capable number")
+        if not fields["To"][0].startswith("+"):
+            raise RestError(400, 21211, "The 'To' phone number is not a valid number")
+        message = Message(
+            sid=self._x.sids.new("SM"),
+            to=fields["To"][0],
+            from_=fields["From"][0],
+            body=body,
+            created_at=self._x.clock.now(),
+            status_callback=fields.get("StatusCallback", [""])[0] or None,
+        )
+        self._x.send_message(message)
+        return JSONResponse(self._message(message), status_code=201)
+
+    async def list_messages(self, request: Request) -> Response:
+        query = request.query_params if self._x.profile.filters else {}
+        found = [
+            self._message(m)
+            for m in self._x.messages.values()
+            if query.get("To") in (None, m.to) and is_since(query.get("DateSent>"), m.created_at)
+        ]
+        return self._page(request, "messages", found)
+
+    async def fetch_message(self, request: Request) -> Response:
+        message = self._x.messages.get(request.path_params["sid"])
+        if message is None:
+            raise RestError(404, 20404, "The requested resource was not found")
+        return JSONResponse(self._message(message))
+
+    def _message(self, m: Message) -> dict[str, Any]:
+        return {
+            "sid": m.sid,
+            "account_sid": self._x.account_sid,
+            "to": m.to,
+            "from": m.from_,
+            "body": m.body,
+            "status": m.status,
+            "direction": "outbound-api",
+            "api_version": "2010-04-01",
+            "date_created": rfc2822(m.created_at),
+            "date_updated": rfc2822(m.created_at),
+            "date_sent": rfc2822(m.created_at),
+            "error_code": 30003 if m.status == "undelivered" else None,
+            "error_message": None,
+            "messaging_service_sid": None,
+            "num_media": "0",
+            "num_segments": str(-(-len(m.body) // 153)),
+            "price": None,
+            "price_unit": "USD",
+            "uri": f"{self._base}/Messages/{m.sid}.json",
+            "subresource_uris": {"media": f"{self._base}/Messages/{m.sid}/Media.json"},
+        }

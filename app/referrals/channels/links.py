@@ -1,0 +1,201 @@
+"""Links and codes for the people of an agency: a link and its code go by different channels."""
+
+import secrets
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select
+
+from app.errors import TooMany
+from app.referrals.channels.attempts import add_attempt, phone_on_duty
+from app.referrals.channels.registry import writing_to
+from app.referrals.models import Agency, Attempt, Link, Referral
+from app.referrals.spoken import refusal
+from app.referrals.states import ChannelKind, Purpose
+from app.work import Work
+
+CODE_DIGITS = 6
+# How many codes, and how many new links, an agency may ask for per day and referral.
+_A_DAY = 10
+_APART = timedelta(seconds=60)
+
+
+def new_token() -> str:
+    """Return 160 random bits, encoded for a URL."""
+    return secrets.token_urlsafe(20)
+
+
+def new_code() -> str:
+    return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+
+
+def code_key(work: Work, link_id: UUID, code: str) -> bytes:
+    return work.keys.match_key("link code", f"{link_id}:{code}")
+
+
+def add_link(
+    work: Work,
+    referral: Referral,
+    agency_id: UUID,
+    recipient_id: UUID | None,
+    channel: str,
+    *,
+    lives: timedelta,
+    code: str | None = None,
+    code_channel: str | None = None,
+) -> tuple[Link, str]:
+    """Add a link for one step; return it with its token, which is kept nowhere."""
+    token, link_id = new_token(), uuid4()
+    link = Link(
+        token_key=work.keys.match_key("link", token),
+        id=link_id,
+        code_of=link_id,
+        referral_id=referral.id,
+        recipient_id=recipient_id,
+        agency_id=agency_id,
+        channel=channel,
+        created_at=work.now,
+        expires_at=work.now + lives,
+        code_key=code_key(work, link_id, code) if code else None,
+        code_channel=code_channel,
+        code_tries=0,
+    )
+    work.session.add(link)
+    return link, token
+
+
+async def send_links(
+    work: Work,
+    referral: Referral,
+    agency: Agency,
+    recipient_id: UUID | None,
+    *,
+    lives: timedelta,
+    purpose: Purpose = Purpose.ESCALATION,
+) -> int:
+    """Write to an agency by each written channel: a link, and the code of another channel's link.
+
+    Return how many messages are sent.
+    """
+    ways = writing_to(agency)
+    codes = [new_code() if len(ways) > 1 else None for _ in ways]
+    for n, (channel, address) in enumerate(ways):
+        # The code of each link goes by the channel after it, and the last one's by the first.
+        after, before = ways[(n + 1) % len(ways)][0], ways[n - 1][0]
+        _, token = add_link(
+            work,
+            referral,
+            agency.id,
+            recipient_id,
+            channel.kind.value,
+            lives=lives,
+            code=codes[n],
+            code_channel=after.kind.value if codes[n] else None,
+        )
+        payload = {"token": token, "code": codes[n - 1], "code_of": before.kind.value}
+        await add_attempt(
+            work,
+            referral,
+            agency,
+            channel.kind,
+            address,
+            purpose=purpose,
+            recipient_id=recipient_id,
+            payload=payload,
+        )
+    return len(ways)
+
+
+async def send_links_with_code(
+    work: Work, referral: Referral, agency: Agency, recipient_id: UUID, *, lives: timedelta
+) -> str:
+    """Send a link by the agency's only written channel; return its code, to be read out."""
+    channel, address = writing_to(agency)[0]
+    code = new_code()
+    _, token = add_link(
+        work,
+        referral,
+        agency.id,
+        recipient_id,
+        channel.kind.value,
+        lives=lives,
+        code=code,
+        code_channel=ChannelKind.PHONE.value,
+    )
+    await add_attempt(
+        work,
+        referral,
+        agency,
+        channel.kind,
+        address,
+        purpose=Purpose.LINK,
+        recipient_id=recipient_id,
+        payload={"token": token, "code": None},
+    )
+    return code
+
+
+async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose: Purpose) -> int:
+    """Return how many messages of a purpose went to an agency for this referral within a day."""
+    return (
+        await work.session.scalar(
+            select(func.count(func.distinct(Attempt.wanted_at))).where(
+                Attempt.referral_id == referral.id,
+                Attempt.agency_id == agency_id,
+                Attempt.purpose == purpose,
+                Attempt.wanted_at > work.now - timedelta(days=1),
+            )
+        )
+        or 0
+    )
+
+
+async def check_not_too_many(
+    work: Work, referral: Referral, agency_id: UUID, purpose: Purpose
+) -> None:
+    """Limit how many messages the holder of a link can cause, and how many codes they can guess.
+
+    Raises TooMany.
+    """
+    await work.session.flush()
+    last = await work.session.scalar(
+        select(func.max(Attempt.wanted_at)).where(
+            Attempt.referral_id == referral.id,
+            Attempt.agency_id == agency_id,
+            Attempt.purpose == purpose,
+        )
+    )
+    if last is not None and work.now - last < _APART:
+        raise refusal(TooMany, "just_sent")
+    if await _sent_lately(work, referral, agency_id, purpose) >= _A_DAY:
+        raise refusal(TooMany, "asked_too_often")
+
+
+async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:
+    """Send a code for a link by another channel; return which, or None if there is no other.
+
+    Raises TooMany.
+    """
+    await check_not_too_many(work, referral, agency.id, Purpose.CODE)
+    ways = [(channel.kind, address) for channel, address in writing_to(agency)]
+    came_to = dict(ways).get(ChannelKind(link.channel))
+    if phone := await phone_on_duty(work, agency):
+        ways.append((ChannelKind.PHONE, phone))
+    # SMS and calls to the same number are one channel.
+    way = next(((kind, target) for kind, target in ways if target != came_to), None)
+    if way is None:
+        return None
+    code = new_code()
+    link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
+    link.code_tries = 0
+    await add_attempt(
+        work,
+        referral,
+        agency,
+        way[0],
+        way[1],
+        purpose=Purpose.CODE,
+        recipient_id=link.recipient_id,
+        payload={"code": code},
+    )
+    return way[0].value

@@ -1,0 +1,315 @@
+"""Where an agency is reached changes only when a second person, with another role, approves it.
+
+Until then the former address stays in use, and nothing is sent to the new one: otherwise a person
+who keeps the directory could have children's records sent to themselves.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.database.topics import Topic
+from app.errors import Conflict, NotAllowed
+from app.jobs.names import Task
+from app.referrals.directory.address_rows import AddressChange, AddressField, ChangeState
+from app.referrals.directory.entries import Entry, Phone
+from app.referrals.directory.phones import phones_of, set_phones
+from app.referrals.models import Agency, Recipient, Referral
+from app.referrals.states import LIVE_RECIPIENT, NoticeKind
+from app.referrals.trail import tell_house
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, PasswordLink, Staff
+from app.work import Work
+
+_ENTERED = (
+    AddressField.EMAIL,
+    AddressField.SMS,
+    AddressField.DUTY_PHONES,
+    AddressField.WEBHOOK_URL,
+    AddressField.PRIMERO,
+)
+_ORDER = {field.value: place for place, field in enumerate(AddressField)}
+# By whom a change on the server's own command line is asked.
+OPERATOR = "operator"
+
+
+class SecondPerson(NotAllowed):
+    default = (
+        "A second person with another role decides about a changed address: not the person who "
+        "changed it, nor an account that this person made or changed, or that is younger."
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of a field as it is stored in a change."""
+    if isinstance(value, tuple):
+        return [{"number": phone.number, "hours": phone.hours} for phone in value]
+    return value
+
+
+async def _now(work: Work, agency: Agency) -> dict[AddressField, Any]:
+    phones = tuple(Phone(p.number, p.hours) for p in await phones_of(work, agency.id))
+    return {
+        field: phones if field is AddressField.DUTY_PHONES else getattr(agency, field.value)
+        for field in _ENTERED
+    }
+
+
+def _only_less(former: Any, new: Any) -> bool:
+    """Return whether nothing can be sent to a new place: an address was taken out."""
+    if isinstance(new, tuple):
+        return {phone.number for phone in new} <= {phone.number for phone in former}
+    return new is None
+
+
+async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
+    """Return the entry with the addresses that may be stored now; the others wait for approval.
+
+    Where a save brings any new address, what it takes out waits, too: else an agency could not be
+    reached in between. On the command line of the server a change is in force at once.
+    """
+    former = await _now(work, agency)
+    changed = {
+        field: getattr(entry, field.value)
+        for field in _ENTERED
+        if getattr(entry, field.value) != former[field]
+    }
+    if all(_only_less(former[field], value) for field, value in changed.items()):
+        return entry
+    waits = work.actor.kind == "person"
+    told = False
+    for field, value in changed.items():
+        plain = _plain(value)
+        if waits and await _waits_already(work, agency, field, plain):
+            continue
+        change = await _ask(work, agency, field, waits=waits, value=plain)
+        if not told:
+            await _tell(work, agency, change)
+        told = True
+    if not waits:
+        _drop_secrets(agency, set(changed))
+        return entry
+    return replace(entry, **{field.value: former[field] for field in changed})
+
+
+async def keep_secret(work: Work, agency: Agency, field: AddressField, secret: str) -> bool:
+    """Store a secret, or let it wait for approval. Return whether it waits."""
+    waits = work.actor.kind == "person"
+    change = await _ask(work, agency, field, waits=waits, secret=secret)
+    await _tell(work, agency, change)
+    if not waits:
+        _set_secret(work, agency, field, secret)
+        change.secret_sealed = None
+    return waits
+
+
+async def _waiting_change(work: Work, agency: Agency, field: AddressField) -> AddressChange | None:
+    return await work.session.scalar(
+        select(AddressChange)
+        .where(
+            AddressChange.agency_id == agency.id,
+            AddressChange.field == field.value,
+            AddressChange.state == ChangeState.WAITS.value,
+        )
+        .with_for_update()
+    )
+
+
+async def _waits_already(work: Work, agency: Agency, field: AddressField, value: Any) -> bool:
+    earlier = await _waiting_change(work, agency, field)
+    return earlier is not None and earlier.value == value
+
+
+async def _ask(
+    work: Work,
+    agency: Agency,
+    field: AddressField,
+    *,
+    waits: bool,
+    value: Any = None,
+    secret: str | None = None,
+) -> AddressChange:
+    before = _plain((await _now(work, agency)).get(field))
+    earlier = await _waiting_change(work, agency, field)
+    if earlier is not None:
+        earlier.state, earlier.decided_at = ChangeState.REPLACED.value, work.now
+        earlier.secret_sealed = None
+        await work.session.flush()
+    change = AddressChange(
+        id=uuid4(),
+        agency_id=agency.id,
+        field=field.value,
+        value=value,
+        before=before,
+        former_email=agency.email,
+        state=(ChangeState.WAITS if waits else ChangeState.IN_FORCE).value,
+        asked_by=work.actor.staff_id,
+        asked_role=work.actor.role or OPERATOR,
+        asked_at=work.now,
+        decided_at=None if waits else work.now,
+    )
+    if secret is not None:
+        change.secret_sealed = work.keys.seal(
+            secret.encode(), table="address_changes", column="secret_sealed", row=change.id
+        )
+    work.session.add(change)
+    await work.session.flush()
+    write_entry(work, AuditLog.ADDRESS_CHANGE_ASKED, f"agency:{agency.code}", fields=[field.value])
+    work.announce(Topic.DIRECTORY)
+    return change
+
+
+async def _tell(work: Work, agency: Agency, change: AddressChange) -> None:
+    """Tell the agency where it was reached before, and the owners of its running referrals."""
+    if change.former_email is not None and work.settings.smtp_url is not None:
+        work.defer(Task.TELL_OF_NEW_ADDRESS, change_id=str(change.id))
+    running = await work.session.scalars(
+        select(Referral)
+        .join(Recipient, Recipient.referral_id == Referral.id)
+        .where(Recipient.agency_id == agency.id, Recipient.state.in_(LIVE_RECIPIENT))
+        .distinct()
+    )
+    for referral in running:
+        tell_house(work, referral, NoticeKind.ADDRESS_CHANGES, for_whom="owner", agency=agency.code)
+
+
+def _opened(work: Work, change: AddressChange) -> str:
+    assert change.secret_sealed is not None
+    return work.keys.open(
+        change.secret_sealed, table="address_changes", column="secret_sealed", row=change.id
+    ).decode()
+
+
+def _set_secret(work: Work, agency: Agency, field: AddressField, secret: str) -> None:
+    column = f"{field.value}_sealed"
+    sealed = work.keys.seal(secret.encode(), table="agencies", column=column, row=agency.id)
+    setattr(agency, column, sealed)
+
+
+def _drop_secrets(agency: Agency, fields: set[AddressField]) -> None:
+    """Drop what only the former address was to know."""
+    if AddressField.WEBHOOK_URL in fields:
+        agency.webhook_secret_sealed = None
+    if AddressField.PRIMERO in fields:
+        agency.primero_password_sealed = None
+
+
+# -- deciding ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A change that waits, for the page and for programs."""
+
+    change: AddressChange
+    agency: Agency
+    asked_by: str
+    # Whether the reader may decide.
+    may_decide: bool
+
+
+def _is_second(staff: Staff, change: AddressChange, makers: set[str]) -> bool:
+    return (
+        staff.id != change.asked_by
+        and staff.role != change.asked_role
+        and staff.created_at < change.asked_at
+        and str(change.asked_by) not in makers
+    )
+
+
+async def _makers(work: Work, staff: Staff) -> set[str]:
+    """Return who made this account, changed it, or made a link by which to sign in to it.
+
+    Otherwise an administrator could be the second person, too, by an account of their making.
+    """
+    made = select(AuditEntry.actor).where(
+        AuditEntry.subject == str(staff.id),
+        AuditEntry.action.in_(
+            (AuditLog.STAFF_ADDED, AuditLog.STAFF_CHANGED, AuditLog.STAFF_REACTIVATED)
+        ),
+    )
+    links = select(PasswordLink.made_by).where(PasswordLink.staff_id == staff.id)
+    found = [*await work.session.scalars(made), *await work.session.scalars(links)]
+    return {str(one) for one in found if one is not None}
+
+
+async def waiting(work: Work, staff: Staff | None) -> list[Waiting]:
+    """Return the changes that wait, the oldest first. Without a reader: the command line."""
+    rows = await work.session.execute(
+        select(AddressChange, Agency, Staff.name)
+        .join(Agency, Agency.id == AddressChange.agency_id)
+        .outerjoin(Staff, Staff.id == AddressChange.asked_by)
+        .where(AddressChange.state == ChangeState.WAITS.value)
+        .order_by(AddressChange.asked_at, Agency.code, AddressChange.field)
+    )
+    makers = await _makers(work, staff) if staff is not None else set()
+    return [
+        Waiting(change, agency, name or "", staff is None or _is_second(staff, change, makers))
+        for change, agency, name in rows
+    ]
+
+
+async def as_asked(work: Work, agency: Agency, entry: Entry) -> Entry:
+    """Return the entry with the addresses that wait, for a form: what it shows can be saved."""
+    rows = await work.session.scalars(
+        select(AddressChange).where(
+            AddressChange.agency_id == agency.id, AddressChange.state == ChangeState.WAITS.value
+        )
+    )
+    asked: dict[str, Any] = {
+        row.field: row.value for row in rows if AddressField(row.field) in _ENTERED
+    }
+    if AddressField.DUTY_PHONES in asked:
+        phones = asked[AddressField.DUTY_PHONES] or []
+        asked[AddressField.DUTY_PHONES] = tuple(Phone(p["number"], p["hours"]) for p in phones)
+    return replace(entry, **asked)
+
+
+async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: bool) -> None:
+    """Bring changes into force, or refuse them. Raises SecondPerson, Conflict.
+
+    The ids are those that the person saw: a change that came later is not approved unread.
+    """
+    found = list(
+        await work.session.scalars(
+            select(AddressChange)
+            .where(AddressChange.id.in_(ids), AddressChange.state == ChangeState.WAITS.value)
+            .order_by(AddressChange.id)
+            .with_for_update()
+        )
+    )
+    if len(found) != len(set(ids)) or not found:
+        raise Conflict("Another change was made first. Nothing was changed. Try again.")
+    if staff is not None and approve:
+        makers = await _makers(work, staff)
+        if not all(_is_second(staff, one, makers) for one in found):
+            raise SecondPerson()
+    for change in sorted(found, key=lambda one: _ORDER[one.field]):
+        agency = await work.session.get(Agency, change.agency_id, with_for_update=True)
+        assert agency is not None
+        change.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
+        change.decided_by, change.decided_at = work.actor.staff_id, work.now
+        if approve:
+            await _bring_into_force(work, agency, change)
+        change.secret_sealed = None
+        kind = AuditLog.ADDRESS_CHANGE_APPROVED if approve else AuditLog.ADDRESS_CHANGE_REFUSED
+        write_entry(work, kind, f"agency:{agency.code}", fields=[change.field])
+    work.announce(Topic.DIRECTORY)
+
+
+async def _bring_into_force(work: Work, agency: Agency, change: AddressChange) -> None:
+    field = AddressField(change.field)
+    match field:
+        case AddressField.WEBHOOK_SECRET | AddressField.PRIMERO_PASSWORD:
+            _set_secret(work, agency, field, _opened(work, change))
+        case AddressField.DUTY_PHONES:
+            phones = tuple(Phone(p["number"], p["hours"]) for p in change.value or [])
+            await set_phones(work, agency, phones)
+        case _:
+            setattr(agency, field.value, change.value)
+            _drop_secrets(agency, {field})
+    agency.changed_at = work.now
+    await work.session.flush()

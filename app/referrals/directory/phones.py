@@ -1,0 +1,44 @@
+"""The duty phones of an agency, in the order in which they are rung."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.referrals.directory.entries import Phone
+from app.referrals.models import Agency, DutyPhone
+from app.work import Work
+
+
+async def set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> None:
+    """Set the phones; those that are gone are kept for the attempts that were made on them."""
+    rows = await work.session.scalars(select(DutyPhone).where(DutyPhone.agency_id == agency.id))
+    known = {row.number: row for row in rows}
+    # Positions are unique: move all rows out of the way first.
+    for n, row in enumerate(known.values()):
+        row.position, row.gone_at = -1 - n, row.gone_at or work.now
+    await work.session.flush()
+    for n, phone in enumerate(phones):
+        kept = known.get(phone.number)
+        if kept is None:
+            work.session.add(
+                DutyPhone(
+                    id=uuid4(),
+                    agency_id=agency.id,
+                    position=n,
+                    number=phone.number,
+                    hours=phone.hours,
+                )
+            )
+        else:
+            kept.position, kept.hours, kept.gone_at = n, phone.hours, None
+    await work.session.flush()
+
+
+async def phones_of(work: Work, agency_id: UUID) -> list[DutyPhone]:
+    """Return the duty phones of an agency in their order."""
+    rows = await work.session.scalars(
+        select(DutyPhone)
+        .where(DutyPhone.agency_id == agency_id, DutyPhone.gone_at.is_(None))
+        .order_by(DutyPhone.position)
+    )
+    return list(rows)

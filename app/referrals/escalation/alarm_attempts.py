@@ -1,0 +1,90 @@
+"""Send an attempt to reach a person on call about an alarm; the e-mail is sent from here."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.jobs.names import Task
+from app.log import log
+from app.outbox.mail import send_mail
+from app.outbox.once import Outgoing
+from app.outbox.responses import Refused
+from app.outbox.states import Sending
+from app.referrals.escalation.alarms import is_open, lock_alarm, message_of, note_result
+from app.routing.models import Alarm, AlarmAttempt
+from app.settings import read_smtp_url
+from app.work import Ground, Work
+
+
+class AlarmAttemptOnce(Outgoing[AlarmAttempt]):
+    """An attempt to reach a person on call; a channel says how it is sent."""
+
+    alarm: Alarm
+    to: str
+    subject: str
+    body: str
+
+    def __init__(self, attempt_id: str, task: str) -> None:
+        super().__init__(task, attempt_id=attempt_id)
+        self.attempt_id = UUID(attempt_id)
+
+    async def lock(self, work: Work) -> AlarmAttempt | None:
+        attempt = await work.session.get(AlarmAttempt, self.attempt_id)
+        alarm = await lock_alarm(work, attempt.alarm_id) if attempt is not None else None
+        if attempt is None or alarm is None:
+            return None
+        await work.session.refresh(attempt, with_for_update=True)
+        self.alarm = alarm
+        return attempt
+
+    def is_over(self, row: AlarmAttempt) -> bool:
+        return row.ended_at is not None
+
+    async def prepare(self, work: Work, row: AlarmAttempt) -> bool:
+        if not is_open(self.alarm):
+            return await self.give_up(work, row, "stopped")
+        if not await self.is_possible(work, row):
+            return False
+        self.to = row.target
+        self.subject, self.body = await message_of(work, self.alarm, row.language)
+        return True
+
+    async def is_possible(self, work: Work, attempt: AlarmAttempt) -> bool:
+        """Return whether it can be sent now; else give it up, or plan it for later."""
+        return True
+
+    async def give_up(self, work: Work, attempt: AlarmAttempt, result: str) -> bool:
+        """End an attempt that was not sent. Return False."""
+        attempt.sending = Sending.FAILED.value
+        await note_result(work, self.alarm, attempt, result)
+        return False
+
+    async def failed(self, work: Work, row: AlarmAttempt, error: Refused | None) -> None:
+        await note_result(work, self.alarm, row, "failed")
+
+
+class AlarmEmailOnce(AlarmAttemptOnce):
+    """An alarm by e-mail: repeated with the same Message-ID if it may not have arrived."""
+
+    repeat_after = timedelta(seconds=60)
+
+    def __init__(self, ground: Ground, attempt_id: str) -> None:
+        super().__init__(attempt_id, Task.MAIL_STAFFING_ALARM)
+        self._ground = ground
+
+    async def is_possible(self, work: Work, attempt: AlarmAttempt) -> bool:
+        if work.settings.smtp_url is not None:
+            return True
+        log().warning("an alarm is not mailed: HELPLINE_SMTP_URL is not set", area="routing")
+        return await self.give_up(work, attempt, "failed")
+
+    async def send(self) -> None:
+        assert self._ground.settings.smtp_url is not None
+        box, now = read_smtp_url(self._ground.settings.smtp_url), self._ground.clock.now()
+        await send_mail(box, self.to, self.subject, self.body, message_id=self.attempt_id, at=now)
+
+    async def accepted(self, work: Work, row: AlarmAttempt) -> None:
+        await note_result(work, self.alarm, row, "delivered")
+
+    async def failed(self, work: Work, row: AlarmAttempt, error: Refused | None) -> None:
+        log().warning("an alarm was not mailed", area="routing", cause=str(error)[:60])
+        await super().failed(work, row, error)

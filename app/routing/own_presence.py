@@ -1,0 +1,63 @@
+"""A counsellor's own choice of presence, on the board or by telephone."""
+
+from sqlalchemy import update
+
+from app.calls.log_kinds import Cause
+from app.errors import Conflict, Invalid
+from app.routing import presence as presences
+from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
+from app.routing.offers import decline_offer, held_offer, lock_offer, why_no_browser
+from app.routing.participants import participants
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+
+async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Presence:
+    """Set the state that a counsellor chose. It declines an open offer and keeps a live call."""
+    held = await held_offer(work, staff.id)
+    if held is not None and held.state == OfferState.OPEN and choice is not PresenceState.AVAILABLE:
+        call, offer = await lock_offer(work, held.id)
+        if offer.state == OfferState.OPEN:
+            await decline_offer(work, call, offer, by=Cause.OWN_CHOICE)
+    rung = staff.endpoint_kind in work.settings.abilities.rings
+    if choice is PresenceState.AVAILABLE and not rung and not may(staff.role, Permission.SUPERVISE):
+        raise Conflict(why_no_browser(work.settings))
+    presence = await presences.lock_presence(work, staff.id)
+    if presence.cause == participants.HELPING and await participants.helps(work, staff.id):
+        # They help in a colleague's talk, so the choice counts afterwards.
+        presence.heartbeat_at = work.now
+        presence.after_call = None if choice is PresenceState.AVAILABLE else choice.value
+        return presence
+    if presence.state == PresenceState.OFFERED:
+        presence.heartbeat_at = work.now
+        if choice is not PresenceState.AVAILABLE:
+            # An offer came after we looked and before we locked. Let it expire at once; then the
+            # counsellor gets the state that they chose.
+            presence.after_call = choice.value
+            await work.session.execute(
+                update(Offer)
+                .where(Offer.counsellor_id == staff.id, Offer.state == OfferState.OPEN)
+                .values(expires_at=work.now)
+                .execution_options(synchronize_session=False)
+            )
+        return presence
+    await presences.choose(work, presence, choice)
+    return presence
+
+
+async def end_wrap_up(work: Work, staff: Staff) -> None:
+    """End wrap-up early: the counsellor is available, unless they chose another state."""
+    presence = await presences.lock_presence(work, staff.id)
+    if presence.state == PresenceState.WRAP_UP and presence.after_call is None:
+        await presences.choose(work, presence, PresenceState.AVAILABLE)
+
+
+async def choose_presence_by_name(work: Work, staff: Staff, state: str) -> None:
+    """Set a counsellor's state by its name. Raises Invalid for a state that cannot be chosen."""
+    if state not in CHOICES:
+        raise Invalid(
+            "A counsellor can choose %(choices)s. The program sets the other states.",
+            choices=list(CHOICES),
+        )
+    await choose_presence(work, staff, PresenceState(state))

@@ -1,0 +1,74 @@
+"""A supervisor takes a talk of the team over, or moves it to another counsellor.
+
+The child is never hung up on: it goes on talking until the other one is there.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import lines, record
+from app.calls.models import Call
+from app.errors import Conflict
+from app.routing import desk
+from app.routing.models import Presence, PresenceState
+from app.routing.participants import actions, participants
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+
+class PracticeStays(Conflict):
+    default = "A practice call stays with its trainee. Listen or join, or end the talk."
+
+
+async def free_colleagues(work: Work, staff: Staff) -> list[Staff]:
+    """Return whom a talk can go to now, by name: available or writing up, but for `staff`."""
+    rows = await work.session.scalars(
+        select(Staff)
+        .join(Presence, Presence.counsellor_id == Staff.id)
+        .where(
+            Staff.active,
+            Staff.id != staff.id,
+            Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRAP_UP)),
+        )
+        .order_by(Staff.name)
+    )
+    return [one for one in rows if may(one.role, Permission.TAKE_CALLS)]
+
+
+async def take_over(work: Work, by: Staff, call_id: UUID) -> None:
+    """Give a talk to the supervisor who is in it; its counsellor writes up.
+
+    Raises NotFound, Conflict, Busy, NotInTheTalk.
+    """
+    call = await _lock(work, by, call_id)
+    for participant in await participants.live_participants(work, call.id):
+        if participant.staff_id == by.id and participant.owner_offer_id is None:
+            await actions.complete(work, by, call, participant.id)
+            write_entry(work, AuditLog.TALK_TAKEN_OVER, str(call_id))
+            return
+    raise Conflict("Listen, whisper or join first. Then you can take the talk over.")
+
+
+async def move_talk(work: Work, by: Staff, call_id: UUID, staff_id: UUID) -> None:
+    """Ask a colleague into a talk, which is theirs as soon as they are in.
+
+    Raises NotFound, Conflict, Busy.
+    """
+    call = await _lock(work, by, call_id)
+    talk = await actions.talk_of(work, call)
+    holder = await work.session.get_one(Staff, talk.counsellor_id)
+    # Asked in the counsellor's name: if the talk has gone on to another meanwhile, it stays there.
+    await actions.transfer(work, holder, call, staff_id=staff_id)
+    write_entry(work, AuditLog.TALK_MOVED, str(call_id), to=str(staff_id))
+
+
+async def _lock(work: Work, by: Staff, call_id: UUID) -> Call:
+    call = await record.lock_call(work, call_id)
+    await desk.check_supervises(work, by, call_id)
+    if await lines.is_practice(work, call.line_id):
+        raise PracticeStays()
+    return call

@@ -1,0 +1,54 @@
+"""The secret address of a person's own calendar: made, revoked, looked for.
+
+`calendars.read_feed` writes what stands behind it.
+"""
+
+import secrets
+from uuid import uuid4
+
+from sqlalchemy import select, update
+
+from app.routing.models import CalendarFeed
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.work import Work
+
+
+async def make_feed(work: Work, staff: Staff) -> str:
+    """Create the secret of a counsellor's own calendar feed, and revoke the old one."""
+    await revoke_feed(work, staff)
+    token = secrets.token_urlsafe(32)
+    work.session.add(
+        CalendarFeed(
+            id=uuid4(),
+            staff_id=staff.id,
+            token_key=work.keys.session_key(token),
+            made_at=work.now,
+        )
+    )
+    await work.session.flush()
+    write_entry(work, AuditLog.CALENDAR_FEED_MADE, str(staff.id))
+    return token
+
+
+async def revoke_feed(work: Work, staff: Staff) -> bool:
+    """Revoke a counsellor's feed. Return whether there was one."""
+    gone = await work.session.scalar(
+        update(CalendarFeed)
+        .where(CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None))
+        .values(revoked_at=work.now)
+        .returning(CalendarFeed.id)
+    )
+    if gone is not None:
+        write_entry(work, AuditLog.CALENDAR_FEED_REVOKED, str(staff.id))
+    return gone is not None
+
+
+async def feed_of(work: Work, staff: Staff) -> CalendarFeed | None:
+    """Return the current feed of a counsellor, if any."""
+    return await work.session.scalar(
+        select(CalendarFeed).where(
+            CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None)
+        )
+    )

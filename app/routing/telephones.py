@@ -1,0 +1,155 @@
+"""The telephone in a counsellor's page: whose it is, whether it is ready, and what follows.
+
+A browser is offered calls only while its telephone is ready. One page at a time has the telephone:
+the one that asked for it last. What another page reports is not counted.
+"""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app.calls.log_kinds import Cause
+from app.calls.models import Call, Leg
+from app.calls.states import CallState
+from app.database.topics import Topic
+from app.routing import offers
+from app.routing import presence as presences
+from app.routing.models import Offer, OfferState, Presence, TelephoneState
+from app.routing.participants import leaving
+from app.routing.participants.participants import LIVE, Participant, Purpose
+from app.staff.models import EndpointKind, Staff
+from app.words.pages import N_
+from app.work import Work
+
+WORDS = {
+    TelephoneState.OFF: N_("the page with the telephone is closed"),
+    TelephoneState.ASKING: N_("the browser is asking for the microphone"),
+    TelephoneState.READY: N_("ready"),
+    TelephoneState.RINGING: N_("ringing"),
+    TelephoneState.TALKING: N_("in a talk"),
+    TelephoneState.RECONNECTING: N_("the connection to the telephone exchange is interrupted"),
+    TelephoneState.NO_MICROPHONE: N_("there is no microphone, or the browser may not use it"),
+    TelephoneState.ELSEWHERE: N_("another page has the telephone"),
+    TelephoneState.FAILED: N_("the telephone could not be connected"),
+}
+
+
+# States in which the telephone belongs to no page, so the next page that reports has it.
+_FREE = (TelephoneState.OFF, TelephoneState.NO_MICROPHONE, TelephoneState.FAILED)
+
+
+def may_ring() -> ColumnElement[bool]:
+    """Return the condition that a free counsellor's telephone can ring, for a query of both."""
+    return or_(
+        Staff.endpoint_kind != EndpointKind.BROWSER, Presence.telephone == TelephoneState.READY
+    )
+
+
+def is_ready(staff: Staff, presence: Presence | None) -> bool:
+    """Return whether a counsellor's telephone can ring. Telephones outside a page always can."""
+    if staff.endpoint_kind != EndpointKind.BROWSER:
+        return True
+    return presence is not None and presence.telephone == TelephoneState.READY
+
+
+async def claim(work: Work, staff: Staff, page: str) -> None:
+    """Give the telephone to a page. If the same browser had it in a talk, that line is lost.
+
+    `page` is `BROWSER:LOAD`: a browser that loads its page again is the same browser.
+    """
+    call, offer = await _talk(work, staff.id)
+    presence = await presences.lock_presence(work, staff.id)
+    before, presence.telephone_page = presence.telephone_page, page
+    if before == page:
+        return
+    _set(work, presence, TelephoneState.ASKING)
+    same_browser = before is not None and before.partition(":")[0] == page.partition(":")[0]
+    if call is not None and offer is not None and same_browser and offer.lost_at is None:
+        await leaving.counsellor_left(work, call, offer, Cause.PAGE_LOADED_AGAIN, died=True)
+
+
+async def report(work: Work, staff: Staff, page: str, state: TelephoneState) -> bool:
+    """Note what a page says of its telephone. Return False if another page has the telephone."""
+    call, offer = await _talk(work, staff.id)
+    presence = await presences.lock_presence(work, staff.id)
+    if presence.telephone_page != page:
+        if presence.telephone_page is not None and presence.telephone not in _FREE:
+            return False
+        presence.telephone_page = page
+    _set(work, presence, state)
+    if state is TelephoneState.READY and call is not None and offer is not None:
+        await leaving.ring_page_again(work, offer)
+    return True
+
+
+def _set(work: Work, presence: Presence, state: TelephoneState) -> None:
+    if presence.telephone == state:
+        return
+    presence.telephone, presence.telephone_at = state.value, work.now
+    work.announce(Topic.PRESENCE, Topic.PRESENCE.of(presence.counsellor_id), Topic.QUEUE)
+
+
+async def _talk(work: Work, staff_id: UUID) -> tuple[Call | None, Offer | None]:
+    """Lock the talk of a counsellor, if there is one: before the presence, as everywhere."""
+    held = await offers.held_offer(work, staff_id)
+    if held is None or held.state != OfferState.CONNECTED:
+        return None, None
+    call, offer = await offers.lock_offer(work, held.id)
+    if offer.released_at is not None or CallState(call.state) is not CallState.CONNECTED:
+        return None, None
+    return call, offer
+
+
+class Invitation(NamedTuple):
+    """What a page is told about a leg that rings it."""
+
+    # The leg is for this person, and still wanted.
+    own: bool
+    # They asked for it themselves, so the page answers without another click.
+    accept: bool
+    words: str = ""
+
+
+async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitation:
+    """Say whether a leg at the provider is for this person, and why it rings."""
+    presence = await work.session.get(Presence, staff.id)
+    if presence is None or presence.telephone_page != page:
+        return Invitation(False, False)
+    leg = await work.session.scalar(
+        select(Leg).where(Leg.provider_sid == sid, Leg.ended_at.is_(None), ~Leg.end_wanted)
+    )
+    if leg is None:
+        return Invitation(False, False)
+    if leg.participant_id is not None:
+        participant = await work.session.get(Participant, leg.participant_id)
+        if participant is None or participant.staff_id != staff.id or participant.state not in LIVE:
+            return Invitation(False, False)
+        if participant.owner_offer_id is not None or participant.purpose == Purpose.SUPERVISE:
+            return Invitation(True, True)
+        return Invitation(
+            True,
+            False,
+            _ASKED.get(Purpose(participant.purpose), N_("A colleague asks you into a talk")),
+        )
+    offer = await work.session.get(Offer, leg.offer_id)
+    mine = offer is not None and offer.counsellor_id == staff.id and offer.released_at is None
+    return Invitation(mine, mine)
+
+
+_ASKED = {
+    Purpose.PANIC: N_("A counsellor needs a supervisor now"),
+    Purpose.CONSULT: N_("A colleague wants to hand a talk over to you, and speaks with you first"),
+    Purpose.TRANSFER: N_("A colleague hands a talk over to you"),
+}
+
+
+async def not_ready(work: Work) -> list[tuple[str, str]]:
+    """Return who is available without a telephone that can ring, and why; for supervisors."""
+    rows = await work.session.execute(
+        select(Staff.name, Presence.telephone)
+        .join(Presence, Presence.counsellor_id == Staff.id)
+        .where(Staff.active, Presence.state == "available", ~may_ring())
+        .order_by(Staff.name)
+    )
+    return [(name, WORDS[TelephoneState(state)]) for name, state in rows]

@@ -1,0 +1,385 @@
+"""Requested files: made by a job, kept sealed in pieces for a week, downloaded from any byte on.
+
+A file about single persons needs the approval of a second person.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
+
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
+from app.jobs.transaction import transaction
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.statistics.dimensions import Dimension
+from app.statistics.exports.exporting import PERSONAL, WHAT, Wanted, file_name, made, read_wanted
+from app.statistics.exports.writers import FORMATS, PIECE
+from app.statistics.models import Export, ExportPart, ExportState
+from app.work import PROGRAM, Ground, Work
+
+# How long a file is kept.
+KEPT = timedelta(days=7)
+_S = ExportState
+_REASON = 10
+
+
+def _column(export_id: UUID) -> dict[str, Any]:
+    return {"table": "exports", "column": "reason_sealed", "row": export_id}
+
+
+def _part(part_id: UUID) -> dict[str, Any]:
+    return {"table": "export_parts", "column": "data_sealed", "row": part_id}
+
+
+async def ask(
+    work: Work, staff: Staff | None, wanted: Wanted, reason: str = "", *, token: UUID | None = None
+) -> Export:
+    """Request a file. One about single persons waits for the approval of a second person.
+
+    Raises Invalid, NotAllowed.
+    """
+    personal = wanted.what in PERSONAL
+    if personal and (staff is None or not may(staff.role, Permission.EXPORT_RECORDS)):
+        raise NotAllowed("Only supervisors and administrators may export single records.")
+    if personal and len(reason.strip()) < _REASON:
+        raise Invalid("Say what it is needed for, in at least %(least)s characters.", least=_REASON)
+    export = Export(
+        id=uuid4(),
+        what=wanted.what,
+        format=wanted.kind,
+        begins=wanted.window.begins.isoformat(),
+        ends=wanted.window.ends.isoformat(),
+        options=wanted.options,
+        token_id=token,
+        personal=personal,
+        asked_by=staff.id if staff is not None else None,
+        asked_at=work.now,
+        state=_S.ASKED if personal else _S.APPROVED,
+    )
+    if personal:
+        sealed = work.keys.seal(reason.strip()[:2000].encode(), **_column(export.id))
+        export.reason_sealed = sealed
+    work.session.add(export)
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.EXPORT_REQUESTED,
+        f"export:{export.id}",
+        what=wanted.what,
+        window=wanted.window.words,
+        format=wanted.kind,
+    )
+    if not personal:
+        work.defer(Task.MAKE_EXPORT, export_id=str(export.id))
+    work.announce(Topic.EXPORTS)
+    return export
+
+
+async def decide(work: Work, staff: Staff, export_id: UUID, *, approve: bool) -> Export:
+    """Approve or refuse a file, as the second person. Raises NotFound, NotAllowed, Conflict."""
+    export = await work.session.get(Export, export_id, with_for_update=True)
+    if export is None:
+        raise NotFound("There is no such request.")
+    if export.asked_by == staff.id:
+        raise NotAllowed("This is your own request: another person has to decide.")
+    if export.state != _S.ASKED:
+        raise Conflict("This request has already been decided.")
+    export.decided_by, export.decided_at = staff.id, work.now
+    export.state = _S.APPROVED if approve else _S.REFUSED
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.EXPORT_APPROVED if approve else AuditLog.EXPORT_REFUSED,
+        f"export:{export.id}",
+        what=export.what,
+    )
+    if approve:
+        work.defer(Task.MAKE_EXPORT, export_id=str(export.id))
+    work.announce(Topic.EXPORTS)
+    return export
+
+
+def reason_of(work: Work, export: Export) -> str:
+    """Return what the file is needed for, in the words of the person who requested it."""
+    if export.reason_sealed is None:
+        return ""
+    return work.keys.open(export.reason_sealed, **_column(export.id)).decode()
+
+
+def _visible(staff: Staff) -> Any:
+    mine = or_(Export.asked_by == staff.id, Export.role == staff.role)
+    if may(staff.role, Permission.APPROVE_EXPORTS):
+        return or_(mine, Export.personal)
+    return mine
+
+
+async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Export, str]]:
+    """Return a person's own requests, the reports sent to their role, and the requests that they
+    may decide on; newest first.
+    """
+    rows = await work.session.execute(
+        select(Export, func.coalesce(Staff.name, ""))
+        .join(Staff, Staff.id == Export.asked_by, isouter=True)
+        .where(_visible(staff))
+        .order_by(Export.asked_at.desc())
+        .limit(limit)
+    )
+    return [(export, name) for export, name in rows]
+
+
+async def export_of(work: Work, staff: Staff, export_id: UUID) -> Export:
+    """Return a file that a person may see. Raises NotFound."""
+    export = await work.session.scalar(
+        select(Export).where(Export.id == export_id, _visible(staff))
+    )
+    if export is None:
+        raise NotFound("Not found, or you do not have access.")
+    return export
+
+
+async def export_of_token(work: Work, token: UUID, export_id: UUID) -> Export:
+    """Return a file that this token requested, and no other. Raises NotFound."""
+    export = await work.session.scalar(
+        select(Export).where(Export.id == export_id, Export.token_id == token)
+    )
+    if export is None:
+        raise NotFound("Not found, or this token did not request it.")
+    return export
+
+
+async def downloadable(work: Work, staff: Staff, export_id: UUID) -> Export:
+    """Return a file that is ready, for the person who requested it or a person of its role.
+
+    Raises NotFound, NotAllowed, Conflict.
+    """
+    export = await export_of(work, staff, export_id)
+    if export.asked_by != staff.id and export.role != staff.role:
+        raise NotAllowed("Only the person who requested this file may download it.")
+    # The person's role may have changed since.
+    if export.personal and not may(staff.role, Permission.EXPORT_RECORDS):
+        raise NotAllowed()
+    if names_counsellors(export) and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
+        raise NotAllowed()
+    check_ready(export)
+    return export
+
+
+def names_counsellors(export: Export) -> bool:
+    """Return whether a file shows single counsellors."""
+    if export.what not in WHAT:
+        return False
+    wanted = wanted_of(export)
+    single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
+    return single or (wanted.what == "calls" and wanted.staff)
+
+
+def check_ready(export: Export) -> None:
+    """Check that a file is ready. Raises Conflict."""
+    if export.state != _S.READY:
+        raise Conflict("The file is not ready.")
+
+
+async def use_approval(work: Work, export_id: UUID) -> Export | None:
+    """Use up an approval on the command line: it is logged, and valid once.
+
+    Return None if there is no approval.
+    """
+    export = await work.session.get(Export, export_id, with_for_update=True)
+    if export is None or not export.personal or export.state not in (_S.APPROVED, _S.READY):
+        return None
+    write_entry(
+        work,
+        AuditLog.EXPORT_DOWNLOADED,
+        f"export:{export.id}",
+        what=export.what,
+        personal=True,
+        by="command line",
+    )
+    export.state = _S.EXPIRED.value
+    await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
+    return export
+
+
+# -- making ------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def alone_with(ground: Ground, export_id: UUID) -> AsyncIterator[bool]:
+    """Yield whether only this process makes the file now; the lock is free when a process dies."""
+    async with await psycopg.AsyncConnection.connect(
+        ground.database.url, autocommit=True, connect_timeout=3, application_name="helpline export"
+    ) as connection:
+        row = await (
+            await connection.execute(
+                "SELECT pg_try_advisory_lock(hashtextextended(%s, 710008))", (str(export_id),)
+            )
+        ).fetchone()
+        yield bool(row and row[0])
+
+
+async def make(ground: Ground, export_id: UUID) -> None:
+    """Make an approved file. A second or concurrent run does nothing."""
+    async with alone_with(ground, export_id) as alone:
+        if alone:
+            await _make(ground, export_id)
+
+
+async def _make(ground: Ground, export_id: UUID) -> None:
+    async with transaction(ground, PROGRAM) as work:
+        export = await work.session.get(Export, export_id, with_for_update=True)
+        if export is None or export.state not in (_S.APPROVED, _S.MAKING):
+            return
+        export.state, export.as_of = _S.MAKING.value, work.now
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
+        now = work.now
+    try:
+        wanted = wanted_of(export)
+        async with transaction(ground, PROGRAM) as work, made(work, wanted) as one:
+            await _keep(ground, export_id, one.pieces(wanted.kind), one)
+    except Invalid as error:
+        await fail(ground, export_id, error.detail)
+        return
+    except Exception as error:
+        # The job runs again after an error that may pass; any other error is final and shown.
+        if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+            await fail(ground, export_id, "The file could not be made. The log says why.")
+        raise
+    async with transaction(ground, PROGRAM) as work:
+        await set_export(work, export_id, state=_S.READY, expires_at=now + KEPT)
+        write_entry(work, AuditLog.EXPORT_MADE, f"export:{export_id}", what=export.what)
+        work.announce(Topic.EXPORTS)
+
+
+async def fail(ground: Ground, export_id: UUID, why: str) -> None:
+    """Mark a file as failed, with the reason, and delete its pieces."""
+    async with transaction(ground, PROGRAM) as work:
+        await set_export(work, export_id, state=_S.FAILED, problem=why)
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
+        work.announce(Topic.EXPORTS)
+
+
+def wanted_of(export: Export) -> Wanted:
+    """Return the request behind a file."""
+    return read_wanted(export.what, export.begins, export.ends, export.format, export.options)
+
+
+async def clear_parts(ground: Ground, export_id: UUID) -> None:
+    """Delete the pieces that an interrupted run has kept."""
+    async with transaction(ground, PROGRAM) as work:
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
+
+
+async def keep_file(ground: Ground, export_id: UUID, content: bytes) -> None:
+    """Keep a file that was made in one go."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    await _keep(ground, export_id, pieces(), None)
+
+
+async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], one: Any) -> None:
+    """Seal and keep a file piece by piece; each piece is committed separately."""
+    held = bytearray()
+    digest = hashlib.sha256()
+    number = size = 0
+
+    async def flush_piece(data: bytes) -> None:
+        nonlocal number, size
+        async with transaction(ground, PROGRAM, aside=True) as work:
+            part_id = uuid4()
+            work.session.add(
+                ExportPart(
+                    export_id=export_id,
+                    number=number,
+                    begins_at=size,
+                    size=len(data),
+                    id=part_id,
+                    data_sealed=work.keys.seal(data, **_part(part_id)),
+                )
+            )
+            progress = {} if one is None else {"done": one.progress["done"], "of": one.table.of}
+            await set_export(work, export_id, **progress)
+        number, size = number + 1, size + len(data)
+
+    async for piece in pieces:
+        held += piece
+        digest.update(piece)
+        while len(held) >= PIECE:
+            await flush_piece(bytes(held[:PIECE]))
+            del held[:PIECE]
+    await flush_piece(bytes(held))
+    async with transaction(ground, PROGRAM, aside=True) as work:
+        await set_export(work, export_id, size=size, digest=digest.digest())
+
+
+async def set_export(work: Work, export_id: UUID, **values: Any) -> None:
+    """Update a file's row, such as its state or progress."""
+    if values:
+        await work.session.execute(update(Export).where(Export.id == export_id).values(**values))
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+async def read_parts(ground: Ground, export_id: UUID, begin: int, end: int) -> AsyncIterator[bytes]:
+    """Yield the bytes from `begin` until before `end`, opened piece by piece."""
+    number = begin // PIECE
+    while begin < end:
+        async with ground.database.reading_sessions() as session:
+            part = await session.get(ExportPart, (export_id, number))
+        if part is None:
+            return
+        data = ground.keys.open(part.data_sealed, **_part(part.id))
+        inside = data[begin - part.begins_at : end - part.begins_at]
+        yield inside
+        begin += len(inside)
+        number += 1
+
+
+def note_download(work: Work, export: Export, begin: int) -> None:
+    """Log a download, before the first byte is sent."""
+    write_entry(
+        work,
+        AuditLog.EXPORT_DOWNLOADED,
+        f"export:{export.id}",
+        what=export.what,
+        personal=export.personal,
+        begins_at=begin,
+    )
+
+
+def name_of(export: Export) -> str:
+    if export.what not in WHAT:
+        return f"{export.what}-{export.begins[:10]}.{export.format}"
+    return file_name(wanted_of(export))
+
+
+def media_type(export: Export) -> str:
+    return FORMATS.get(export.format, "application/pdf")
+
+
+async def expire(work: Work) -> int:
+    """Delete the contents of expired files; the record of each request stays."""
+    rows = list(
+        await work.session.scalars(
+            select(Export.id).where(Export.state == _S.READY, Export.expires_at <= work.now)
+        )
+    )
+    if rows:
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id.in_(rows)))
+        await work.session.execute(
+            update(Export).where(Export.id.in_(rows)).values(state=_S.EXPIRED.value)
+        )
+    return len(rows)

@@ -1,0 +1,99 @@
+"""The routes of the telephone in a page: its token, its reports, and which rings are its own."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from limits import RateLimitItemPerMinute
+from pydantic import BaseModel, Field
+
+from app.errors import Conflict, TooMany
+from app.routing import telephones
+from app.routing.models import TelephoneState
+from app.routing.offers import why_no_browser
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import EndpointKind, Staff
+from app.staff.roles import Permission
+from app.telephony.provider import tokens
+from app.web.access import InWork, Requires
+from app.words.pages import said
+
+router = APIRouter(include_in_schema=False)
+TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="function")]
+_TOKENS = RateLimitItemPerMinute(12)
+_PAGE = Field(pattern=r"^[a-z0-9]{1,40}:[a-z0-9]{1,40}$")
+
+
+class AsksForToken(BaseModel):
+    """`page` is `BROWSER:LOAD`, two random words: one kept by the browser, one for this load."""
+
+    page: str = _PAGE
+
+
+class Token(BaseModel):
+    token: str
+    edges: list[str]
+    # The address of the practice exchange, where there is one.
+    signalling: str | None
+
+
+class Report(BaseModel):
+    page: str = _PAGE
+    state: TelephoneState
+
+
+class Heard(BaseModel):
+    # Whether this page has the telephone.
+    yours: bool
+
+
+class RingingCall(BaseModel):
+    page: str = _PAGE
+    call_sid: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
+
+
+class Invited(BaseModel):
+    own: bool
+    accept: bool
+    words: str
+
+
+def add_page_telephone(app: FastAPI) -> None:
+    """Add the routes to the application."""
+    app.include_router(router)
+
+
+@router.post("/board/telephone")
+async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksForToken) -> Token:
+    """Return a token for the telephone, and give the telephone to this page. It is logged.
+
+    Refused for people whose calls ring elsewhere, and where no API key is set.
+    """
+    if staff.endpoint_kind != EndpointKind.BROWSER:
+        raise Conflict("Your calls ring on your own telephone, not in the browser.")
+    settings = work.settings
+    if not settings.has_page_telephones:
+        raise Conflict(why_no_browser(settings))
+    limiter = request.app.state.limiter
+    if not await limiter.hit(_TOKENS, "telephone", str(staff.id)):
+        raise TooMany()
+    await telephones.claim(work, staff, asked.page)
+    write_entry(work, AuditLog.TELEPHONE_TOKEN_MADE, str(staff.id))
+    return Token(
+        token=tokens.mint(settings, staff.identity),
+        edges=settings.telephone_edges.split(","),
+        signalling=settings.telephone_signalling,
+    )
+
+
+@router.post("/board/telephone/state")
+async def report(work: InWork, staff: TakesCalls, said: Report) -> Heard:
+    """Note what a page's telephone is doing. It is sent with every change and every heartbeat."""
+    return Heard(yours=await telephones.report(work, staff, said.page, said.state))
+
+
+@router.post("/board/telephone/ring")
+async def ring(work: InWork, staff: TakesCalls, ringing: RingingCall) -> Invited:
+    """Say whether a call that rings the page is its own, and whether the person asked for it."""
+    found = await telephones.invitation(work, staff, ringing.page, ringing.call_sid)
+    return Invited(own=found.own, accept=found.accept, words=said(found.words))

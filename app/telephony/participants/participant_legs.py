@@ -1,0 +1,107 @@
+"""Participants besides caller and counsellor, as their legs and the conference report them."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import lines
+from app.calls.log_kinds import Cause
+from app.calls.models import Call, Leg
+from app.calls.states import LegStatus, read_leg_status
+from app.routing import offers
+from app.routing.models import Offer
+from app.routing.participants import actions, leaving
+from app.routing.participants.participants import Mode, Participant
+from app.staff.models import EndpointKind, Staff
+from app.work import Work
+
+# SIP response codes from here on are failures (RFC 3261, 21).
+_SIP_ERROR = 400
+
+
+async def counsellor_sid(work: Work, call: Call) -> str | None:
+    """Return the leg id of the counsellor who has the talk, to which a whisper goes."""
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is None:
+        return None
+    owner = await work.session.scalar(
+        select(Participant.id).where(Participant.owner_offer_id == offer.id)
+    )
+    found: str | None = await work.session.scalar(
+        select(Leg.provider_sid).where(
+            Leg.offer_id == offer.id,
+            Leg.ended_at.is_(None),
+            Leg.provider_sid.is_not(None),
+            Leg.participant_id.is_not_distinct_from(owner),
+        )
+    )
+    return found
+
+
+def is_muted(participant: Participant, coach: str | None) -> bool:
+    """Return whether a participant is muted: a listener, or a whisper with no leg to hear it."""
+    return participant.mode == Mode.LISTEN or (participant.mode == Mode.WHISPER and coach is None)
+
+
+async def leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
+    """Handle the end of a participant's leg."""
+    assert leg.participant_id is not None
+    participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
+    assert participant is not None
+    if participant.owner_offer_id is not None:
+        offer = await work.session.get(Offer, participant.owner_offer_id, with_for_update=True)
+        if offer is not None and offer.released_at is None and offer.finished_at is None:
+            died = await line_died(work, offer, leg)
+            await leaving.counsellor_left(work, call, offer, f"leg_{status.value}", died=died)
+        return
+    await actions.gone(work, call, participant, f"leg_{status.value}")
+
+
+async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
+    """Return whether a leg that is over was cut off.
+
+    A person who hangs up a phone ends the leg as completed, with no SIP error. A counsellor at a
+    browser ends the talk with a button; any other end of that leg means that the line was lost.
+    """
+    status = read_leg_status(leg.status)
+    if status is not LegStatus.COMPLETED or (leg.sip_code or 200) >= _SIP_ERROR:
+        return True
+    kind = await work.session.scalar(
+        select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
+    )
+    return kind not in (EndpointKind.PHONE, EndpointKind.SIP)
+
+
+async def joined_or_left(work: Work, call: Call, label: str, present: bool) -> None:
+    """Note that a participant has joined or left the conference."""
+    try:
+        participant_id = UUID(label.removeprefix("participant-"))
+    except ValueError:
+        return
+    participant = await work.session.get(Participant, participant_id, with_for_update=True)
+    if participant is None or participant.call_id != call.id:
+        return
+    if present:
+        await actions.joined(work, call, participant)
+    elif participant.joined_at is not None and participant.owner_offer_id is None:
+        await actions.gone(work, call, participant, Cause.LEFT_CONFERENCE)
+
+
+async def address_of(work: Work, participant: Participant) -> tuple[str, str]:
+    """Return the address at which a participant is rung, and the number that is shown."""
+    call = await work.session.get(Call, participant.call_id)
+    line = await lines.line_of_id(work, call.line_id if call else None)
+    line = line or await lines.any_line(work)
+    if participant.staff_id is not None:
+        staff = await work.session.get(Staff, participant.staff_id)
+        assert staff is not None
+        to = staff.endpoint or f"client:{staff.identity}"
+    else:
+        assert participant.number_sealed is not None
+        to = work.keys.open(
+            participant.number_sealed,
+            table="participants",
+            column="number_sealed",
+            row=participant.id,
+        ).decode()
+    return to, line.shown_number if line else ""

@@ -1,0 +1,1 @@
+"""Practice calls: a trainee rings up a scripted child, and looks at the talk afterwards."""

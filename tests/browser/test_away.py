@@ -1,0 +1,211 @@
+"""A page whose reader looks elsewhere, whose network goes, or whose server is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.clock import SystemClock
+from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Stage, stage_on
+from app.practice import voices
+from app.staff.roles import Role
+from tests.browser.test_sounds import LISTEN
+from tests.support.browser import CHROMIUM, available, press, ring, visit
+from tests.support.processes import ready
+from tests.support.sound import until
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+# A tab in the background. Chromium lets its timers run once a minute at last; here they do not run
+# at all, so that what reaches the reader comes from the stream alone.
+HIDE = """
+globalThis.notes = [];
+globalThis.away = false;
+for (const name of ["setTimeout", "setInterval"]) {
+  const real = globalThis[name];
+  globalThis[name] = (act, ...more) => real((...given) => { if (!away) act(...given); }, ...more);
+}
+Object.defineProperty(document, "hidden", { get: () => away });
+Object.defineProperty(document, "visibilityState", { get: () => (away ? "hidden" : "visible") });
+globalThis.Notification = class {
+  static permission = "granted";
+  constructor(words) { this.words = words; notes.push(this); }
+  close() { this.closed = true; }
+};
+"""
+ICON = "document.querySelector('link[rel=icon]').href"
+
+
+async def look(page: Page, *, away: bool) -> None:
+    await page.evaluate(
+        "away => { globalThis.away = away;"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        away,
+    )
+
+
+async def test_a_ring_reaches_a_reader_of_reports_and_a_hidden_tab(live: Stage, page: Page) -> None:
+    jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, state=None)
+    await page.add_init_script(LISTEN)
+    await page.add_init_script(HIDE)
+    await visit(page, live, jelena, "/")
+    await expect(page.locator("#connection")).to_have_text("● live")
+    await available(page)
+    await page.locator(".rail a[data-section=reports]").click()
+    await expect(page.locator("#main h1")).to_have_text("Reports")
+    title, icon = await page.title(), await page.evaluate(ICON)
+    rings = "globalThis.rings.length"
+    assert await page.evaluate(rings) == 0
+
+    leg = await ring(live)
+    await expect(page.locator("#accept")).to_be_focused()
+    await expect(page).to_have_title("☎ Call waiting – Helpline")
+    assert await page.evaluate(rings) == 1
+    assert "b00020" in await page.evaluate(ICON)
+    assert await page.evaluate("notes.length") == 0, "the page itself is seen"
+    # The caller gives up: everything is as it was before, the focus too.
+    await live.exchange.hang_up(leg)
+    await expect(page.locator("#offer")).to_have_count(0)
+    await expect(page).to_have_title(title)
+    await expect(page.locator("#main h1")).to_be_focused()
+    assert (await page.evaluate(rings), await page.evaluate(ICON)) == (0, icon)
+
+    await look(page, away=True)
+    await ring(live)
+    # Asked from outside: the page's own timers stand still.
+    await until(lambda: page.evaluate("globalThis.rings.length === 1"), "the hidden tab rings")
+    assert await page.title() == "☎ Call waiting – Helpline"
+    assert "b00020" in await page.evaluate(ICON)
+    # A notification can be read on a locked screen: nothing about the caller.
+    assert await page.evaluate("notes.map((one) => one.words)") == ["A call is waiting"]
+    await page.evaluate("notes[0].onclick()")
+    await look(page, away=False)
+    await press(page, "a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    assert page.url.endswith("/reports")
+    assert await page.evaluate(rings) == 0
+
+
+class Killable:
+    """The server in a process of its own, on the database and exchange of a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = int(stage.settings.public_url.rpartition(":")[2])
+
+    async def start(self) -> None:
+        settings = self.stage.settings
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HELPLINE_DATABASE_URL": settings.database_url or "",
+            "HELPLINE_PUBLIC_URL": settings.public_url,
+            "HELPLINE_SECRET_KEY": settings.secret_key or "",
+            "HELPLINE_FIELD_KEYS": settings.field_keys or "",
+            "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
+            "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
+            "HELPLINE_TWILIO_API_KEY_SID": API_KEY["twilio_api_key_sid"],
+            "HELPLINE_TWILIO_API_KEY_SECRET": API_KEY["twilio_api_key_secret"],
+            "HELPLINE_TWILIO_API_BASE_URL": settings.twilio_api_base_url,
+            "HELPLINE_PRACTICE_EXCHANGE": settings.practice_exchange or "",
+            "HELPLINE_TELEPHONE_SIGNALLING": settings.telephone_signalling or "",
+            "HELPLINE_LOG_LEVEL": "ERROR",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
+            env=environment,
+            start_new_session=True,
+        )
+        await ready(self.stage.client, self.stage.settings.public_url)
+
+    def send(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, what)
+
+    def kill(self) -> None:
+        """As by `kill -9`: nothing is said, and nothing is put in order."""
+        assert self._process is not None
+        self.send(signal.SIGKILL)
+        self._process.wait(10)
+
+
+@pytest.fixture
+async def killable(database: str, anyio_backend: str) -> AsyncIterator[Killable]:
+    if not voices.available():
+        pytest.skip("a telephone in a page needs the extra `demo` (aiortc) at the exchange")
+    async with stage_on(database, clock=SystemClock(), sound=True, with_server=False) as made:
+        server = Killable(made)
+        await made.add_line()
+        await server.start()
+        yield server
+        server.kill()
+
+
+async def stale_within(page: Page, seconds: float) -> None:
+    began = time.monotonic()
+    await expect(page.locator("#stale")).to_contain_text("nothing here is current")
+    assert time.monotonic() - began < seconds
+
+
+async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_the_server_is_away(
+    killable: Killable, page: Page
+) -> None:
+    stage = killable.stage
+    ana = await stage.add_counsellor("ana", state=None)
+    await visit(page, stage, ana, "/")
+    await expect(page.locator("#connection")).to_have_text("● live")
+    await available(page)
+    leg = await ring(stage)
+    await expect(page.locator("#accept")).to_be_focused()
+    await press(page, "a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    headline = page.locator("#f-contact-headline")
+    await headline.fill("Does not")
+    await expect(page.locator("#saving")).to_have_text("All saved")
+
+    async def is_refused() -> None:
+        """A click meanwhile is refused with words, and nothing has happened."""
+        await page.locator("#hold").click()
+        await expect(page.locator("#stale")).to_contain_text("was not done")
+        await expect(page.locator("#call-title")).to_contain_text("Talking")
+        assert not await page.evaluate("helplineTelephone.muted"), "the child still hears her"
+
+    # Offline in a browser under test leaves an open stream open, so the server is silent as well.
+    await page.context.set_offline(True)
+    killable.send(signal.SIGSTOP)
+    await stale_within(page, 9)
+    await headline.press("End")
+    await page.keyboard.type(" want")
+    await is_refused()
+    await page.context.set_offline(False)
+    killable.send(signal.SIGCONT)
+    await expect(page.locator("#stale")).to_be_hidden()
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(headline).to_have_value("Does not want")
+
+    killable.kill()
+    await headline.press("End")
+    await page.keyboard.type(" to go")
+    await stale_within(page, 9)
+    await is_refused()
+    await killable.start()
+    await expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
+    await expect(page.locator("#saving")).to_have_text("All saved", timeout=30_000)
+    await expect(headline).to_have_value("Does not want to go")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    (kept,) = await stage.rows("SELECT headline FROM contacts")
+    assert kept["headline"] == "Does not want to go"
+    # It works again as before.
+    await page.locator("#call-title").click()
+    await press(page, "h")
+    await expect(page.locator("#call-title")).to_contain_text("On hold")
+    await press(page, "h")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await press(page, "e")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    assert (await stage.call_of(leg))["ended_by"] == "counsellor"

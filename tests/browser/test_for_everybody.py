@@ -1,0 +1,101 @@
+"""Every page, with rows, is usable by everybody: what axe can see, in both themes, at three widths.
+
+A page that a route returns whole is opened by a supervisor and by an administrator. Without
+`TESTS=whole` each page is tried in one look, the next page in the next; with it, in every look.
+`PICTURES=<folder>` keeps a picture of each.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+from tests.support.browser import CHROMIUM, visit
+from tests.support.contacts import WHOLE, new_contact
+from tests.support.profile import WHOLE as EVERYTHING
+from tests.support.referrals import OVERRIDE, add_agency, by_hand
+from tests.support.routes import page_addresses, wallboard
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+LOOKS = [(theme, width) for width in (1440, 390, 320) for theme in ("light", "dark")]
+PICTURES = os.environ.get("PICTURES")
+# WCAG 2.2 at levels A and AA.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Tables of figures and the week of the rota scroll sideways inside their own frame.
+SIDEWAYS = 2
+# The innermost elements that reach over the right edge and are in no frame of their own.
+WIDEST = """
+[...document.querySelectorAll("main *")].filter((one) =>
+  one.getBoundingClientRect().right > innerWidth + 2 && !one.closest(".overflow-auto"))
+  .slice(-3).map((one) => one.outerHTML.slice(0, 120))
+"""
+
+
+async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
+    """A contact, a case with a follow-up, a referral that nobody has seen, and an agency."""
+    await add_agency(
+        stage, "house", "shelter", name="Sigurna kuća " + "dugog imena " * 5, email="h@a.example"
+    )
+    contact_id = await new_contact(ana, WHOLE)
+    made = await ana.ask("POST", "/cases", {"contacts": [contact_id]})
+    assert made.status_code == 201, made.text
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await new_contact(ana, {"contact.kind": "child", "contact.headline": "N" * 80})
+
+
+async def faults(page: Page, where: str) -> list[str]:
+    """Return what axe finds on the page that is open, and whether it is too wide."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text())
+    found: dict[str, Any] = await page.evaluate(
+        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
+    )
+    faults = [
+        f"{where}: {one['id']}: {node['target']} {node['html'][:120]}"
+        for one in found["violations"]
+        for node in one["nodes"][:3]
+    ]
+    wide = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    if wide <= SIDEWAYS:
+        return faults
+    widest = await page.evaluate(WIDEST)
+    return [*faults, f"{where}: {wide} pixels too wide: {widest}"]
+
+
+async def test_axe_finds_nothing_on_any_page(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    await rows_of_every_kind(live, ana)
+    found: list[str] = []
+    seen = 0
+    readers = [
+        await live.add_counsellor(f"a {role.value}", role=role, state=None, shift=False)
+        for role in (Role.SUPERVISOR, Role.ADMINISTRATOR)
+    ]
+    token = await wallboard(live, readers[1])
+    for reader in readers:
+        for address in await page_addresses(live, token):
+            asked = await live.client.get(
+                live.settings.public_url + address, headers={"Cookie": reader.cookie_header}
+            )
+            if asked.status_code != 200 or "<main" not in asked.text:
+                continue
+            for theme, width in LOOKS if EVERYTHING else [LOOKS[seen % len(LOOKS)]]:
+                await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+                await page.set_viewport_size({"width": width, "height": 900})
+                await visit(page, live, reader, address)
+                await expect(page.locator("main")).to_be_visible()
+                found += await faults(page, f"{reader.staff.name} {address} {theme} {width}")
+                if PICTURES:
+                    name = f"{reader.staff.name}{address.replace('/', '-')}-{theme}-{width}.png"
+                    await page.screenshot(path=str(Path(PICTURES) / name), full_page=True)
+            seen += 1
+    assert seen > 20, "pages were opened"
+    assert not found, "\n".join(found)

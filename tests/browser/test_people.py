@@ -1,0 +1,64 @@
+"""A person's first day: invited by an administrator, a password of their own, the first call."""
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import select
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.routing.rota.roster import add_shift
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.browser import CHROMIUM, PASSWORD, available, press, ring, visit
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+
+async def invited(page: Page, live: Stage) -> str:
+    """Invite Nova on the pages of an administrator; return the link, which is shown once."""
+    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await visit(page, live, mila, "/admin/people")
+    await page.locator("#invite").click()
+    await page.get_by_label("Name").fill("Nova")
+    await page.locator("#invite-and-show").click()
+    link = await page.locator("#link-address").inner_text()
+    await expect(page.locator("h1")).to_have_text("Nova")
+    async with transaction(live.ground, PROGRAM) as work:
+        nova = await work.session.scalar(select(Staff).where(Staff.name == "Nova"))
+        assert nova is not None
+        await add_shift(work, nova, recurrence=None)
+    return link
+
+
+async def chosen(page: Page, link: str) -> None:
+    """Choose a password in a browser of one's own, and sign in with it."""
+    await page.goto(link)
+    await expect(page.locator("#own-name")).to_have_text("Nova")
+    # The secret is in no address that a bookmark or a log could keep.
+    assert page.url.endswith("/welcome")
+    await page.get_by_label("New password").fill(PASSWORD)
+    await page.get_by_label("The same password again").fill(PASSWORD)
+    await page.locator("#choose-password").click()
+    await page.locator("#to-sign-in").click()
+    await page.get_by_label("Name").fill("Nova")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Password").press("Enter")
+    await expect(page.locator("#connection")).to_have_text("● live")
+
+
+async def test_an_invited_counsellor_takes_a_call_on_the_first_day(live: Stage, page: Page) -> None:
+    link = await invited(page, live)
+    assert page.context.browser is not None
+    own = await page.context.browser.new_context(permissions=["microphone"])
+    second = await own.new_page()
+    await chosen(second, link)
+    await available(second)
+    await ring(live)
+    await expect(second.locator("#offer")).to_be_visible()
+    await press(second, "a")
+    await expect(second.locator("#call-title")).to_contain_text("Talking")
+
+    # Opened once more, the link says what to do.
+    await page.goto(link)
+    await expect(page.get_by_role("alert")).to_contain_text("used already")

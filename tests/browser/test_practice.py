@@ -1,0 +1,111 @@
+"""A practice call with sound, from the desk to the debrief, in a real Chromium."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from app.clock import SystemClock
+from app.demo.stage import Stage, stage_on
+from app.practice import voices
+from app.practice.scripted import Scripted
+from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.sound import Desk, until, write_phrases
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
+    pytest.mark.skipif(
+        not voices.available(), reason="sound needs the extra `demo` (aiortc) at the exchange"
+    ),
+]
+
+
+@pytest.fixture
+async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    async with stage_on(
+        database,
+        clock=SystemClock(),
+        sound=True,
+        wrap_up_seconds=30,
+        calls_per_second=20,
+        twilio_timeout=5,
+    ) as made:
+        await made.add_line()
+        yield made
+        assert made.exchange.faults == []
+
+
+@pytest.fixture
+async def browser(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Browser]:
+    """A browser whose microphone speaks and listens in turn."""
+    phrases = tmp_path / "phrases.wav"
+    write_phrases(phrases)
+    async with async_playwright() as playwright:
+        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={phrases}"]
+        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield made
+        await made.close()
+
+
+def child(stage: Stage) -> Scripted:
+    (found,) = [
+        leg.person for leg in stage.exchange.legs.values() if isinstance(leg.person, Scripted)
+    ]
+    return found
+
+
+async def loud(desk: Desk) -> bool:
+    return (await desk.ear())["loud"] > 0.01
+
+
+async def test_a_trainee_hears_the_child_asks_and_looks_at_the_debrief(
+    stage: Stage, browser: Browser
+) -> None:
+    """Start from the list, hear the child, ask by the panel, say goodbye, read the debrief."""
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    desk = await Desk.open(stage, ana, browser)
+    page = desk.page
+    await page.get_by_role("link", name="Practice", exact=True).click()
+    await expect(page.locator("#main h1")).to_have_text("Practice calls")
+    start = page.locator("#scenario-school_bullying")
+    await start.get_by_role("combobox").select_option("en")
+    # The click switches the telephone on first.
+    await start.get_by_role("button").click()
+    await expect(page).to_have_url(re.compile(r"/practice/[0-9a-f-]{36}$"))
+    address = page.url
+    await expect(page.locator("#offer")).to_contain_text("PRACTICE")
+    await desk.accept()
+    panel = page.locator("#practice-panel")
+    await expect(panel.locator("h2")).to_contain_text("Bullied at school")
+    await until(lambda: loud(desk), "the child is heard", within=20)
+    await until(lambda: len(child(stage).said) >= 2, "the child has said its first words")
+    await panel.get_by_role("button", name="Said back what I heard").click()
+    await expect(panel).to_contain_text("There are some boys in my class.")
+    await panel.locator("#open-what").click()
+    await expect(panel.locator(".told")).to_have_count(1)
+    # The form of the contact is on the desk, and so is the script.
+    await page.get_by_role("link", name="Desk", exact=True).click()
+    await expect(page.locator("#desk [id^=practice-panel] h2")).to_contain_text("Bullied at school")
+    await expect(page.locator(".writing .question").first).to_be_visible()
+    await until(
+        lambda: any("push me" in one for one in child(stage).said), "the child tells it", within=30
+    )
+    panel = page.locator("#desk [id^=practice-panel]")
+    await panel.locator("#act-plan").click()
+    await expect(panel).to_contain_text("after drawing")
+    await panel.locator("#act-goodbye").click()
+    await expect(page.locator("#presence")).to_contain_text("Writing up", timeout=60_000)
+    await page.locator("#debrief-link").click()
+    await expect(page).to_have_url(address)
+    await expect(page.locator("#well")).to_contain_text("You said back what you had heard.")
+    shares = page.locator("#shares tr")
+    await expect(shares).to_have_count(3)
+    for row in (0, 1):
+        words = await shares.nth(row).inner_text()
+        assert not re.search(r"\b0 s\b", words), words
+    await expect(page.locator("#timeline li").first).to_contain_text("Said back what I heard")
+    await expect(page.locator("#form-compared table")).to_contain_text("missing")
+    assert desk.outside == []
+    assert desk.problems == []

@@ -1,0 +1,177 @@
+"""A whole shift by keyboard alone: the focus is always seen, and no step loses it."""
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from app.demo.stage import Stage
+from tests.support.browser import CHROMIUM, PASSWORD, give_password, press, ring
+from tests.support.contacts import new_contact
+from tests.support.referrals import add_agency
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+# What is wrong with the focus, or nothing.
+_FOCUS = """
+() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return "lost";
+  const name = one.outerHTML.slice(0, 90);
+  const box = one.getBoundingClientRect();
+  const inView = box.bottom > 0 && box.top < innerHeight;
+  if (!one.checkVisibility() || !inView) return `not in view: ${name}`;
+  // A part that is read, and not used, is not marked.
+  if (one.tabIndex === -1 && !one.matches("button, a, input")) return "";
+  const style = getComputedStyle(one);
+  const outline = parseFloat(style.outlineWidth) > 0 && style.outlineStyle !== "none";
+  const seen = outline || style.boxShadow !== "none";
+  return one.matches(":focus-visible") && seen ? "" : `not seen: ${name}`;
+}
+"""
+
+
+class Hands:
+    """A person who has only a keyboard."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.keys = page, page.keyboard
+
+    async def sees_focus(self, after: str) -> None:
+        """Wait until the focus is somewhere and seen. Raises AssertionError."""
+        found = "lost"
+        for _ in range(30):
+            found = await self.page.evaluate(_FOCUS)
+            if not found:
+                return
+            await self.page.wait_for_timeout(100)
+        raise AssertionError(f"the focus after {after}: {found}")
+
+    async def to(self, place: Locator, key: str = "Tab", most: int = 60) -> None:
+        """Go to a place with Tab, as often as it takes."""
+        for _ in range(most):
+            if await place.evaluate("one => one === document.activeElement"):
+                await self.sees_focus(f"Tab to {place}")
+                return
+            await self.keys.press(key)
+        raise AssertionError(f"not reached with {key}: {place}")
+
+    async def letter(self, letter: str, then: str) -> None:
+        """Act with a letter and Enter; the focus stays somewhere."""
+        await self.keys.press(letter)
+        await self.sees_focus(f"the letter {letter}")
+        await self.keys.press("Enter")
+        await expect(self.page.locator(".callbar")).to_contain_text(then)
+        await self.sees_focus(f"{letter} and Enter")
+
+
+async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await add_agency(live, "house", "shelter", email="h@a.example")
+    ana = await live.add_counsellor("ana", state=None)
+    await give_password(live, ana)
+    await new_contact(ana, {"contact.kind": "child", "contact.headline": "From yesterday"})
+    hands, keys = Hands(page), page.keyboard
+
+    # Signing in.
+    await page.goto(live.settings.public_url)
+    await hands.to(page.get_by_label("Name"))
+    await keys.type("ana")
+    await hands.to(page.get_by_label("Password"))
+    await keys.type(PASSWORD)
+    await keys.press("Enter")
+    await expect(page.locator("#connection")).to_have_text("● live")
+
+    # The microphone check, and going available.
+    telephone = page.locator("#telephone > summary")
+    await hands.to(telephone)
+    await keys.press("Enter")
+    check = page.get_by_role("button", name="Microphone and headset")
+    await hands.to(check)
+    await keys.press("Enter")
+    await expect(page.locator("dialog#microphone")).to_be_visible()
+    await hands.to(page.locator("dialog#microphone").get_by_role("button", name="Done"))
+    await keys.press("Enter")
+    await expect(page.locator("dialog#microphone")).to_be_hidden()
+    await hands.sees_focus("the microphone check")
+    await keys.press("Escape")
+    await expect(telephone).to_be_focused()
+    await hands.to(page.locator("#presence"), "Shift+Tab")
+    await keys.press("Enter")
+    await hands.to(page.locator("#be-available"))
+    await keys.press("Enter")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await hands.sees_focus("going available")
+
+    # A row of the inbox, opened and left.
+    row = page.locator("#tasks summary.row")
+    await hands.to(row)
+    await keys.press("Enter")
+    await expect(page.locator("#tasks [data-record][data-ready]")).to_have_count(1)
+    await hands.sees_focus("opening a row")
+    await keys.press("Enter")
+    await expect(page.locator("#tasks [data-record]")).to_have_count(0)
+    await expect(row).to_be_focused()
+
+    # A ring, and the talk.
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await hands.letter("a", "Talking")
+    form = page.locator(".writing")
+    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
+    await hands.sees_focus("the form has come")
+    await hands.letter("h", "On hold")
+    await hands.letter("h", "Talking")
+    await hands.letter("m", "Unmute")
+    await hands.letter("m", "Mute")
+    await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "false")
+
+    # The form, with a category.
+    await keys.press("w")
+    await hands.sees_focus("the letter w")
+    categories = form.get_by_role("combobox", name="What it is about")
+    await hands.to(categories)
+    await keys.type("samoubistvo")
+    await keys.press("Enter")
+    await expect(form.locator(".combo .chips li")).to_have_count(1)
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(categories).to_be_focused()
+    await keys.press("Escape")
+    await hands.to(page.locator("#call-title ~ #hold"), "Shift+Tab", 80)
+
+    # A call-back.
+    await keys.press("b")
+    await hands.sees_focus("the letter b")
+    callback = page.locator(".doing form")
+    await hands.to(callback.get_by_label("The caller says that it is safe"))
+    await keys.press("Space")
+    await hands.to(callback.get_by_role("button", name="Agree"))
+    await keys.press("Enter")
+    await expect(page.locator("#agreed-callback")).to_be_visible()
+    await hands.sees_focus("agreeing a call-back")
+
+    # Urgent.
+    await keys.press("u")
+    await hands.sees_focus("the letter u")
+    await hands.to(page.locator("#urgent-shelter"))
+    await keys.press("Enter")
+    await expect(page.locator(".doing .referred")).to_have_count(1)
+    await hands.sees_focus("sending an urgent referral")
+
+    # The end, wrap-up, a break, and the end of the shift.
+    await press(page, "e")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    await hands.sees_focus("the end of the talk")
+    await hands.letter("r", "Available")
+    await hands.to(page.locator("#presence"), "Shift+Tab")
+    await keys.press("Enter")
+    await hands.to(page.locator("#be-break"))
+    await keys.press("Enter")
+    await expect(page.locator("#presence")).to_contain_text("On a break")
+    await hands.sees_focus("the break")
+    await hands.to(page.locator("#me > summary"))
+    await keys.press("Enter")
+    await hands.to(page.locator("#sign-out"))
+    await keys.press("Enter")
+    await page.wait_for_url("**/login")
+    await hands.to(page.get_by_label("Name"))
+    call = await live.call_of(leg)
+    assert (call["ended_by"], call["answered_at"] is not None) == ("counsellor", True)

@@ -1,0 +1,146 @@
+"""Sounds and devices: a ring chosen and tried, and what notifications may do, in words."""
+
+import asyncio
+import os
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.demo.stage import Stage
+from tests.support.browser import CHROMIUM, visit
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+# What the page plays now: how loud it is, and how it begins.
+LISTEN = """
+globalThis.rings = [];
+const start = AudioBufferSourceNode.prototype.start, stop = AudioBufferSourceNode.prototype.stop;
+AudioBufferSourceNode.prototype.start = function (...how) {
+  const data = this.buffer.getChannelData(0);
+  const begins = Array.from(data.slice(0, 400));
+  globalThis.rings.push({ loud: data.reduce((a, b) => Math.max(a, b)), source: this, begins });
+  return start.apply(this, how);
+};
+AudioBufferSourceNode.prototype.stop = function (...how) {
+  globalThis.rings = globalThis.rings.filter((one) => one.source !== this);
+  return stop.apply(this, how);
+};
+"""
+
+
+async def test_a_ring_is_chosen_and_tried_on_the_page(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("Ana", state=None)
+    await page.add_init_script(LISTEN)
+    await visit(page, live, ana, "/")
+    await page.locator("#me > summary").click()
+    await page.get_by_role("link", name="Sounds and devices").click()
+    await expect(page.locator("#main h1")).to_have_text("Sounds and devices")
+    await expect(page.get_by_label("Bell", exact=True)).to_be_checked()
+
+    rings = "globalThis.rings.map((one) => one.begins.join())"
+    button = page.locator("[data-sounds-try]")
+    await button.click()
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    bell = await page.evaluate(rings)
+    # Another choice rings at once instead, and stays chosen.
+    await page.get_by_label("Chime").check()
+    chime = await page.evaluate(rings)
+    assert len(bell) == len(chime) == 1
+    assert bell != chime
+    assert await page.evaluate("globalThis.rings[0].loud > 0.3")
+    # The test ends with its page.
+    await page.locator(".rail a[data-section=contacts]").click()
+    await expect(page.locator("#main h1")).to_have_text("Contacts")
+    assert await page.evaluate(rings) == []
+    await page.go_back()
+    await expect(page.get_by_label("Chime")).to_be_checked()
+
+    # In words what the system may show; the menu of the presence says it, too.
+    state = page.locator("[data-notes=state]")
+    await expect(state).to_contain_text(" in this browser")
+    await page.context.grant_permissions(["notifications", "microphone"])
+    await page.reload()
+    await expect(state).to_have_text("Notifications are allowed in this browser.")
+    await expect(page.locator("[data-notes=try]")).to_be_visible()
+    await page.get_by_role("button", name="Choose and test").click()
+    await expect(page.locator("#microphone")).to_be_visible()
+    await page.get_by_role("button", name="Play a tone").click()
+    await page.keyboard.press("Escape")
+    await page.evaluate(
+        "() => { Object.defineProperty(Notification, 'permission', {get: () => 'denied'}); }"
+    )
+    await page.locator("#presence").click()
+    await expect(page.locator("#ring-trouble")).to_contain_text("Notifications are blocked")
+    await page.keyboard.press("Escape")
+    await woken(page)
+    await pictures(page)
+
+
+# A browser's own push service is far away: this one answers at once, with keys that are real.
+PUSH = """
+PushManager.prototype.getSubscription = async () => null;
+PushManager.prototype.subscribe = async function (how) {
+  globalThis.askedFor = how.applicationServerKey.length;
+  const kind = {name: "ECDH", namedCurve: "P-256"};
+  const pair = await crypto.subtle.generateKey(kind, true, ["deriveBits"]);
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\\+/g, "-").replace(/\\//g, "_").replace(/=/g, "");
+  const keys = {
+    p256dh: text(await crypto.subtle.exportKey("raw", pair.publicKey)),
+    auth: text(crypto.getRandomValues(new Uint8Array(16))),
+  };
+  const endpoint = "https://fcm.googleapis.com/fcm/send/one";
+  return {toJSON: () => ({endpoint, expirationTime: null, keys})};
+};
+Notification.requestPermission = async () => "granted";
+"""
+
+
+async def woken(page: Page) -> None:
+    """The browser is entered, shows what its push service brings, and is taken off the list."""
+    await page.add_init_script(PUSH)
+    await page.reload()
+    start = page.get_by_role("button", name="Wake this browser")
+    await start.click()
+    await expect(page.locator(".browsers li")).to_contain_text("this browser")
+    await expect(start).to_be_hidden()
+    assert await page.evaluate("globalThis.askedFor") == 65
+    await show(page, "The helpline needs you.")
+    await page.get_by_role("button", name="Do not wake").click()
+    await expect(page.locator(".browsers li")).to_have_count(0)
+    await expect(start).to_be_visible()
+
+
+async def show(page: Page, words: str) -> None:
+    """Bring a message to the service worker, as the browser would."""
+    session = await page.context.new_cdp_session(page)
+    found: list[str] = []
+    session.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda event: found.extend(one["registrationId"] for one in event["registrations"]),
+    )
+    await session.send("ServiceWorker.enable")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    origin = await page.evaluate("location.origin")
+    message = {"origin": origin, "registrationId": found[-1], "data": words}
+    await session.send("ServiceWorker.deliverPushMessage", message)
+    titles = "navigator.serviceWorker.ready.then((it) => it.getNotifications())"
+    for _ in range(50):
+        shown = await page.evaluate(f"{titles}.then((all) => all.map((one) => one.title))")
+        if words in shown:
+            break
+        await asyncio.sleep(0.1)
+    assert words in shown
+    assert await page.evaluate("caches.keys()") == []
+
+
+async def pictures(page: Page) -> None:
+    """Keep what the page looks like, if that is wanted."""
+    folder = os.environ.get("PICTURES")
+    if not folder:
+        return
+    for theme in ("light", "dark"):
+        await page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        for width in (1440, 1024, 800, 390):
+            await page.set_viewport_size({"width": width, "height": 900})
+            await page.screenshot(path=f"{folder}/sounds-{width}-{theme}.png", full_page=True)

@@ -1,0 +1,374 @@
+"""The telephone in the page, with sound: the provider's SDK in a real Chromium on the real clock.
+
+One helpline, one browser and one counsellor serve the tests of this file, one after the other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Dialog, Page, Route, async_playwright, expect
+
+from app.clock import SystemClock
+from app.demo.stage import Stage, stage_on
+from app.practice import voices
+from app.practice.people import Caller
+from app.practice.speech import tone
+from app.staff.roles import Role
+from app.telephony.provider import tokens
+from tests.support.browser import CHROMIUM, FLAGS, be, press
+from tests.support.databases import database_for_a_test, put_back
+from tests.support.sound import Child, Desk, until, write_pulses
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
+    pytest.mark.skipif(
+        not voices.available(), reason="sound needs the extra `demo` (aiortc) at the exchange"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(scope="module")
+def database(server: str) -> Iterator[str]:
+    name = database_for_a_test(server)
+    yield server.replace("/postgres?", f"/{name}?")
+    put_back(server, name)
+
+
+@pytest.fixture(scope="module")
+async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    async with stage_on(
+        database,
+        clock=SystemClock(),
+        sound=True,
+        wrap_up_seconds=30,
+        calls_per_second=20,
+        offer_seconds=9,
+        twilio_timeout=5,
+    ) as made:
+        await made.add_line()
+        yield made
+        assert made.exchange.faults == []
+
+
+@pytest.fixture(scope="module")
+async def browser(
+    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> AsyncIterator[Browser]:
+    pulses: Path = tmp_path_factory.mktemp("sound") / "pulses.wav"
+    write_pulses(pulses)
+    async with async_playwright() as playwright:
+        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={pulses}"]
+        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield made
+        await made.close()
+
+
+@pytest.fixture(scope="module")
+async def desk(stage: Stage, browser: Browser) -> AsyncIterator[Desk]:
+    """Ana at her page, available."""
+    ana = await stage.add_counsellor("ana", state=None)
+    made = await Desk.open(stage, ana, browser)
+    await made.be_available()
+    yield made
+    assert made.outside == []
+    assert made.problems == []
+
+
+async def talk(stage: Stage, desk: Desk) -> Child:
+    """A child who talks with the counsellor, heard both ways."""
+    child = Child(stage)
+    await child.choose()
+    await desk.accept()
+    await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+    await until(child.hears, "the child hears the counsellor")
+    await until(desk.hears, "the counsellor hears the child")
+    return child
+
+
+async def test_both_hear_each_other(stage: Stage, desk: Desk) -> None:
+    child = await talk(stage, desk)
+    await desk.telephone_is("talking")
+    await child.hang_up()
+    await desk.telephone_is("ready")
+    assert (await stage.call_of(child.leg))["ended_by"] == "caller"
+    await desk.be_ready_again()
+
+
+async def test_on_hold_neither_hears_the_other(stage: Stage, desk: Desk) -> None:
+    child = await talk(stage, desk)
+    await press(desk.page, "h")
+    # The microphone is off at the click; the rest follows when the provider has done it.
+    assert await desk.page.evaluate("helplineTelephone.muted")
+    await until(lambda: child.hears_nothing_of(), "the child hears nothing of the counsellor")
+    await expect(desk.page.locator("#call-title")).to_contain_text("On hold")
+    await until(desk.hears_nothing, "the counsellor hears nothing")
+    await press(desk.page, "h")
+    await until(child.hears, "the child hears the counsellor again")
+    await until(desk.hears, "the counsellor hears the child again")
+    await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+    await child.hang_up()
+    await desk.be_ready_again()
+
+
+async def test_muted_the_counsellor_hears_and_is_not_heard(stage: Stage, desk: Desk) -> None:
+    child = await talk(stage, desk)
+    await press(desk.page, "m")
+    assert await desk.page.evaluate("helplineTelephone.muted")
+    await until(lambda: child.hears_nothing_of(), "the child hears nothing")
+    await expect(desk.page.locator("#mute")).to_contain_text("Unmute")
+    await expect(desk.page.locator("#telephone")).to_contain_text("microphone off")
+    await until(desk.hears, "the counsellor still hears the child")
+    await press(desk.page, "m")
+    await until(child.hears, "the child hears the counsellor again")
+    # The board's own button ends the talk, and the telephone is free at once.
+    await press(desk.page, "e")
+    await desk.telephone_is("ready")
+    assert (await stage.call_of(child.leg))["ended_by"] == "counsellor"
+    await desk.be_ready_again()
+
+
+async def test_declined_rung_out_and_given_up(stage: Stage, desk: Desk) -> None:
+    child = Child(stage)
+    await child.choose()
+    await expect(desk.page.locator("#offer")).to_be_visible()
+    await press(desk.page, "d")
+    await expect(desk.page.locator("#offer")).to_have_count(0)
+    await child.hang_up()
+    child = Child(stage)
+    await child.choose()
+    await expect(desk.page.locator("#offer")).to_be_visible()
+    await expect(desk.page.locator("#offer")).to_have_count(0, timeout=20_000)
+    await child.hang_up()
+    child = Child(stage)
+    await child.choose()
+    await expect(desk.page.locator("#offer")).to_be_visible()
+    await child.hang_up()
+    await expect(desk.page.locator("#offer")).to_have_count(0)
+    states = await stage.rows("SELECT state FROM offers ORDER BY opened_at DESC LIMIT 3")
+    assert [row["state"] for row in states] == ["withdrawn", "missed", "declined"]
+    await desk.telephone_is("ready")
+    await desk.be_available()
+
+
+async def test_one_tab_and_one_browser_have_the_telephone(
+    stage: Stage, desk: Desk, browser: Browser
+) -> None:
+    tab = await desk.context.new_page()
+    await tab.goto(stage.settings.public_url)
+    await expect(tab.locator("#telephone")).to_have_attribute("data-state", "elsewhere")
+    await expect(tab.locator("#telephone")).to_contain_text("Another tab")
+    child = await talk(stage, desk)
+    await child.hang_up()
+    await desk.be_ready_again()
+    await tab.close()
+    # Another computer takes it over; the first page says so, and can have it back.
+    other = await Desk.open(stage, desk.who, browser)
+    await other.telephone_is("ready")
+    await desk.page.evaluate("document.dispatchEvent(new Event('helpline:report'))")
+    await desk.telephone_is("elsewhere")
+    child = await talk(stage, other)
+    await child.hang_up()
+    await other.be_ready_again()
+    await other.context.close()
+    await desk.page.get_by_role("button", name="Start the telephone").click()
+    await desk.telephone_is("ready")
+
+
+async def test_the_sound_goes_on_while_the_signalling_is_away(stage: Stage, desk: Desk) -> None:
+    switchboard = stage.exchange.switchboard
+    assert switchboard is not None
+    child = await talk(stage, desk)
+    await switchboard.drop_sockets()
+    await until(lambda: bool(switchboard.pages_of(desk.who.staff.identity)), "the page is back")
+    await until(child.hears, "the sound goes on", within=2)
+    switchboard.away = True
+    await switchboard.drop_sockets()
+    for _ in range(8):
+        await asyncio.sleep(0.5)
+        await until(child.hears, "the sound goes on", within=2)
+        await until(desk.hears, "the sound goes on", within=2)
+    switchboard.away = False
+    await until(lambda: bool(switchboard.pages_of(desk.who.staff.identity)), "the page is back")
+    await asyncio.sleep(1)
+    await until(child.hears, "the sound goes on", within=2)
+    await press(desk.page, "e")
+    await until(lambda: child.leg.over, "the call ends")
+    await desk.be_ready_again()
+
+
+async def test_a_reload_in_the_middle_of_a_talk_keeps_child_and_counsellor(
+    stage: Stage, desk: Desk
+) -> None:
+    child = await talk(stage, desk)
+    before = await stage.rows("SELECT id, state FROM offers ORDER BY opened_at DESC LIMIT 1")
+
+    async def leave(dialog: Dialog) -> None:
+        await dialog.accept()
+
+    desk.page.once("dialog", leave)
+    await desk.page.reload()
+    await until(desk.hears, "the counsellor hears the child again", within=10)
+    await until(child.hears, "the child hears the counsellor again", within=10)
+    await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+    assert child.leg.has_heard("ednu sekundu") or child.leg.heard
+    after = await stage.rows("SELECT id, state FROM offers ORDER BY opened_at DESC LIMIT 1")
+    assert after == before
+    assert (await stage.call_of(child.leg))["returned"] == 0
+    await child.hang_up()
+    await desk.be_ready_again()
+
+
+async def test_without_a_microphone_a_counsellor_cannot_be_available(
+    stage: Stage, desk: Desk, browser: Browser
+) -> None:
+    await be(desk.page, "break")
+    await expect(desk.page.locator("#presence")).to_contain_text("On a break")
+    boris = await stage.add_counsellor("boris", state=None)
+    deaf = await Desk.open(stage, boris, browser)
+    await deaf.page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia ="
+        " () => Promise.reject(new DOMException('none', 'NotFoundError')); }"
+    )
+    await be(deaf.page, "available")
+    await deaf.telephone_is("no_microphone")
+    await expect(deaf.page.locator("#telephone")).to_contain_text("Plug in your headset")
+    await expect(deaf.page.locator("#presence")).to_contain_text("Off duty")
+    # Even if he is available by another way, no call is offered to him.
+    (await boris.ask("PUT", "/me/presence", {"state": "available"})).raise_for_status()
+    await expect(deaf.page.locator("#no-offers")).to_contain_text("there is no microphone")
+    child = Child(stage)
+    await child.choose()
+    await until(lambda: child.leg.waits_in is not None, "the child waits")
+    await asyncio.sleep(1)
+    assert await boris.offer() is None
+    await child.hang_up()
+    await boris.ask("PUT", "/me/presence", {"state": "off_duty"})
+    await deaf.context.close()
+    await desk.be_available()
+
+
+async def test_a_token_that_ends_in_the_middle_of_a_talk(
+    stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minted = "SELECT count(*) AS n FROM audit_entries WHERE action = 'telephone_token_made'"
+    (before,) = await stage.rows(minted)
+    # The page asks for the next one a minute before: twenty seconds after it is opened.
+    monkeypatch.setattr(tokens, "LIVES", timedelta(seconds=80))
+    await desk.page.reload()
+    await desk.telephone_is("ready")
+    child = await talk(stage, desk)
+
+    async def renewed() -> bool:
+        (now,) = await stage.rows(minted)
+        return bool(now["n"] >= before["n"] + 2)
+
+    await until(renewed, "the page has asked for the next token", within=45)
+    for _ in range(4):
+        await asyncio.sleep(0.4)
+        await until(child.hears, "the sound goes on", within=2)
+        await until(desk.hears, "the sound goes on", within=2)
+    await child.hang_up()
+    await desk.be_ready_again()
+    monkeypatch.undo()
+    await desk.page.reload()
+    await desk.telephone_is("ready")
+
+
+async def clicks_wait_for_the_telephone(page: Page) -> None:
+    """Whisper at a page whose telephone does not run yet: first refused, then slow to start."""
+    whisper, says = page.get_by_role("button", name="Whisper"), page.locator("#telephone-says")
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, json={"detail": "The exchange is being repaired."})
+
+    async def dawdle(route: Route) -> None:
+        await asyncio.sleep(1.5)
+        await route.continue_()
+
+    await page.route("**/board/telephone", refuse)
+    await whisper.click()
+    await expect(says).to_have_text("This was not done: The exchange is being repaired.")
+    await expect(whisper).to_have_attribute("aria-pressed", "false")
+    await page.unroute("**/board/telephone")
+    await page.route("**/board/telephone", dawdle)
+    await whisper.click()
+    await expect(says).to_contain_text("The telephone is starting")
+    # Once more, out of impatience: it is done once.
+    await whisper.click()
+    await expect(whisper).to_have_attribute("aria-pressed", "true")
+    await expect(says).to_be_hidden()
+
+
+async def test_a_supervisor_whispers_and_the_child_does_not_hear_it(
+    stage: Stage, desk: Desk, browser: Browser
+) -> None:
+    jelena = await stage.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
+    chief = await Desk.open(stage, jelena, browser)
+    child = Child(stage)
+    quiet = child.leg.person
+    assert isinstance(quiet, Caller)
+    quiet.tone = tone(440, 1.0, loudness=0.01)
+    assert stage.exchange.voices is not None
+    stage.exchange.voices.give_mouth(child.leg)
+    await child.choose()
+    await desk.accept()
+    await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+    await until(child.hears, "the child hears the counsellor")
+    # Both microphones play the same: Ana's is muted, so that the other one is told apart.
+    await press(desk.page, "m")
+    await until(lambda: child.hears_nothing_of(), "the child hears nothing")
+    await chief.page.locator(".rail a[data-section=team]").click()
+    await clicks_wait_for_the_telephone(chief.page)
+    await until(lambda: desk.hears(1000), "the counsellor hears the whisper")
+    assert child.hears_nothing_of()
+    await chief.page.get_by_role("button", name="Join").click()
+    await until(child.hears, "the child hears the supervisor")
+    await chief.page.get_by_role("button", name="Leave").click()
+    await chief.telephone_is("ready")
+    await until(lambda: child.hears_nothing_of(), "the child hears nothing")
+    await child.hang_up()
+    await desk.be_ready_again()
+    assert chief.problems == chief.outside == []
+    await chief.context.close()
+
+
+async def test_lost_sound_is_repaired(stage: Stage, desk: Desk) -> None:
+    child = await talk(stage, desk)
+    (mine,) = [
+        leg for leg in stage.exchange.legs.values() if leg.to == desk.who.address and not leg.over
+    ]
+    switchboard = stage.exchange.switchboard
+    assert switchboard is not None
+    line = switchboard.line_of(mine)
+    assert line is not None
+    line.cut()
+    await until(lambda: child.hears_nothing_of(), "the sound is gone")
+    seconds = await until(child.hears, "the child hears the counsellor again", within=25)
+    await until(desk.hears, "the counsellor hears the child again")
+    print(f"repaired after {seconds:.1f} s")
+    assert not mine.over
+    await child.hang_up()
+    await desk.be_ready_again()
+
+
+async def test_a_page_that_does_not_come_back_gives_the_child_to_the_queue(
+    stage: Stage, desk: Desk
+) -> None:
+    child = await talk(stage, desk)
+    await desk.page.goto("about:blank")
+
+    async def waits() -> bool:
+        return bool((await stage.call_of(child.leg))["state"] == "queued")
+
+    seconds = await until(waits, "the child is at the front of the queue", within=25)
+    assert seconds > 8
+    assert (await stage.call_of(child.leg))["returned"] == 1
+    await child.hang_up()

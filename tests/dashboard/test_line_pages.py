@@ -1,0 +1,121 @@
+"""The pages of lines: an administrator sets up a line, changes what is heard, and hears it."""
+
+from typing import Any
+
+from app.dashboard.settings.line_views import NAMES, PLAN_NUMBERS, STEPS
+from app.demo.stage import Stage
+from app.routing.plan import Plan
+from app.staff.roles import Role
+from app.telephony.inbound.sounds import waiting_sound
+from app.words.keys import PROMPT_KEYS
+from tests.support.referrals import page
+
+WAV = waiting_sound()
+PLAN = {name: str(getattr(Plan(), name)) for name in PLAN_NUMBERS}
+
+
+def test_every_prompt_has_a_step_and_a_name() -> None:
+    placed = [key for step in STEPS for key in step.keys]
+    assert sorted(placed) == sorted(PROMPT_KEYS)
+    assert set(NAMES) == set(PROMPT_KEYS)
+    assert len(set(NAMES.values())) == len(NAMES), "two prompts have one name"
+
+
+async def test_an_administrator_changes_what_the_next_caller_hears(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    listed = await page(stage, mila, "/admin/lines")
+    (row,) = await stage.rows("SELECT id, number FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    assert f'href="{at}"' in listed.text
+    shown = (await page(stage, mila, at)).text
+    assert "You are next." not in shown, "the first language of the line is Serbian"
+    assert "You are next." in (await page(stage, mila, f"{at}?language=en")).text
+    prompt = f"{at}/prompts/sr/greeting"
+    said = await page(stage, mila, prompt, text="Zdravo,\r\nzoveš {line}.")
+    assert said.status_code == 303
+    assert said.headers["location"] == f"{at}?language=sr#greeting"
+    leg = stage.ring("+381641234567")
+    await stage.until(lambda: leg.has_heard("Zdravo, zoveš"), what="the new greeting")
+    await stage.exchange.hang_up(leg)
+    # The API reads and writes the same.
+    for text, status in (("Ćao, {line}.", 204), ("Ćao, {name}.", 422)):
+        put = await mila.ask("PUT", f"/lines/{row['id']}/prompts/sr/greeting", {"text": text})
+        assert put.status_code == status, put.text
+    told = (await mila.ask("GET", f"/lines/{row['id']}/prompts?language=sr")).json()
+    (greeting,) = [one for one in told if one["key"] == "greeting"]
+    assert (greeting["text"], greeting["source"]) == ("Ćao, {line}.", "line")
+    back = await mila.ask("POST", f"/lines/{row['id']}/prompts/sr/greeting/back")
+    assert back.status_code == 204
+    refused = await page(stage, mila, prompt, text="Zdravo, {child}.")
+    assert 'role="alert"' in refused.text
+    assert "Zdravo, {child}." in refused.text, "what was typed stays"
+    assert "Take the last change back" in (await page(stage, mila, at)).text
+    assert (await page(stage, mila, f"{prompt}/back", sure="yes")).status_code == 303
+    assert "Take the last change back" not in (await page(stage, mila, at)).text
+
+
+async def test_a_recording_is_sent_played_to_callers_and_heard_on_the_page(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    url = f"{stage.settings.public_url}{at}/prompts/sr/greeting"
+    headers = {"Cookie": mila.cookie_header, "Origin": stage.settings.public_url}
+    for sound, status in ((b"rubbish", 200), (WAV, 303)):
+        files = {"sound": ("greeting.wav", sound, "audio/wav")}
+        answer = await stage.client.post(url, files=files, headers=headers)
+        assert answer.status_code == status, answer.text
+    (kept,) = await stage.rows("SELECT id FROM prompts")
+    heard = await page(stage, mila, f"{at}/recordings/{kept['id']}")
+    assert (heard.content, heard.headers["content-type"]) == (WAV, "audio/wav")
+    missing = await page(stage, mila, f"{at}/recordings/{row['id']}")
+    assert missing.status_code == 404
+    leg = stage.ring("+381641234567")
+    await stage.until(lambda: leg.has_heard(str(kept["id"])), what="it plays")
+    await stage.exchange.hang_up(leg)
+
+
+async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    sent: list[tuple[str, dict[str, Any]]] = [
+        ("facts", {"name": "Linija za decu", "hours": "Mo-Fr 08:00-20:00"}),
+        ("numbers", {"leads_here": "+381113334444, +381113334445", "shown": ""}),
+        ("plan", {**PLAN, "backup_after": "20", "partner_number": "", "skills": "violence"}),
+    ]
+    for part, form in sent:
+        answer = await page(stage, mila, f"{at}/{part}", **form)
+        assert answer.status_code == 303, (part, answer.text)
+    (line,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
+    assert (line["name"], line["opening_hours"]) == ("Linija za decu", "Mo-Fr 08:00-20:00")
+    assert line["plan"] == {"backup_after": 20, "skills": {"violence": 1}}
+    for part, form in (
+        ("facts", {"name": "", "hours": "24/7"}),
+        ("facts", {"name": "Linija", "hours": "whenever"}),
+        ("numbers", {"leads_here": "abc", "shown": ""}),
+        ("languages", {"code": "sr"}),
+        ("languages", {"code": "tlh!"}),
+        ("plan", {**PLAN, "backup_after": "soon"}),
+        ("plan", {**PLAN, "backup_after": "500"}),
+    ):
+        answer = await page(stage, mila, f"{at}/{part}", **form)
+        assert 'role="alert"' in answer.text, (part, form, answer.text[:200])
+    (after,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
+    assert after == line, "a refused change changes nothing"
+
+
+async def test_a_line_is_added_on_the_page(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    form = {
+        "number": "116111",
+        "name": "Dečja linija",
+        "country": "RS",
+        "languages": "sr",
+        "timezone": "Europe/Belgrade",
+    }
+    refused = await page(stage, mila, "/admin/lines", **form)
+    assert 'role="alert"' in refused.text, "a short number needs one of the provider's"
+    assert 'value="Dečja linija"' in refused.text
+    added = await page(stage, mila, "/admin/lines", **form, leads_here="+381113334444")
+    assert added.status_code == 303
+    assert "116111" in (await page(stage, mila, added.headers["location"])).text

@@ -1,0 +1,92 @@
+"""Requests to other people's servers never reach our own network."""
+
+import asyncio
+import socket
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.errors import BadSettings
+from app.outbox.outside import client_for_outside, is_outside
+from app.settings import Settings, check_settings
+
+_INSIDE = (
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1%eth0",
+    "fd00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::1",
+)
+
+
+@pytest.mark.parametrize("address", _INSIDE)
+def test_an_address_of_a_private_network_is_inside(address: str) -> None:
+    assert not is_outside(address)
+
+
+def test_a_public_address_is_outside() -> None:
+    assert is_outside("8.8.8.8")
+    assert is_outside("2606:4700:4700::1111")
+
+
+async def _listener(asked: list[bytes]) -> asyncio.Server:
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1000))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    return await asyncio.start_server(hear, "127.0.0.1", 0)
+
+
+async def test_a_name_is_checked_after_it_was_resolved_and_one_way_inside_is_enough(
+    monkeypatch: Any, anyio_backend: str
+) -> None:
+    asked: list[bytes] = []
+    server = await _listener(asked)
+    port = server.sockets[0].getsockname()[1]
+    loop = asyncio.get_running_loop()
+    means: list[list[str]] = [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], []]
+
+    async def resolved(host: str, port: int, **_: Any) -> list[Any]:
+        if host not in ("agency.example",):
+            means_here = [host]
+        else:
+            means_here = means[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in means_here]
+
+    monkeypatch.setattr(loop, "getaddrinfo", resolved, raising=False)
+    async with server:
+        while means:
+            for host in ("agency.example", "127.0.0.1"):
+                async with client_for_outside(Settings()) as client:
+                    with pytest.raises(httpx2.ConnectError):
+                        await client.post(f"http://{host}:{port}/", content=b"a child")
+            means.pop(0)
+    assert asked == [], "nothing was sent"
+
+
+def test_only_the_demo_and_tests_reach_this_machine() -> None:
+    made = Settings(
+        env="production",
+        secret_key="x" * 40,
+        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+        public_url="https://helpline.example.org",
+        twilio_account_sid="AC1",
+        twilio_auth_token="t",
+        reach_own_network=True,
+    )
+    with pytest.raises(BadSettings, match="HELPLINE_REACH_OWN_NETWORK"):
+        check_settings(made)

@@ -1,0 +1,187 @@
+"""A person leaves: what they hold goes to colleagues in the same step, and all access ends."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.calls.models import Call
+from app.calls.states import CallState
+from app.contacts import contacts
+from app.contacts.cases import cases, follow_ups, people
+from app.contacts.cases.models import CaseMember, FollowUp
+from app.contacts.models import Case, Contact
+from app.contacts.states import Channel, FollowUpAbout
+from app.errors import Invalid
+from app.jobs.transaction import send_rows
+from app.outbox.push import subscriptions
+from app.outbox.push.models import PushSubscription
+from app.people import changing, holding, leaving
+from app.people.holding import Kind
+from app.routing.models import CalendarFeed, PresenceState, ShiftRow
+from app.routing.rota import feeds as calendar_feeds
+from app.routing.rota import giving, roster
+from app.staff import accounts
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import Work
+from tests.people.test_changing import an_administrator, sessions_of
+from tests.routing.test_offers import presence_of
+from tests.routing.test_team import a_talk, logged
+from tests.support.verbs import a_counsellor, a_referral, an_agency
+
+
+async def a_draft(work: Work, owner: Staff) -> Contact:
+    contact, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+    await send_rows(work)
+    stored = await work.session.get(Contact, contact.id)
+    assert stored is not None
+    return stored
+
+
+async def a_case(work: Work, owner: Staff) -> Case:
+    return await cases.open_case(work, owner, [])
+
+
+async def everything_of(work: Work, ana: Staff, vera: Staff) -> tuple[Case, Case]:
+    """Let a counsellor hold one of nearly each kind; return the own case, and a colleague's."""
+    own, others = await a_case(work, ana), await a_case(work, vera)
+    await people.add_member(work, vera, others.id, ana.name)
+    for case in (own, others):
+        await follow_ups.add_follow_up(work, case, ana, FollowUpAbout.CHECK, days=3)
+    await an_agency(work, "house")
+    await a_referral(work, ana)
+    return own, others
+
+
+async def test_everything_goes_to_one_colleague_and_nothing_is_left(work: Work) -> None:
+    mila = await an_administrator(work)
+    ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
+    await a_draft(work, ana)
+    own, others = await everything_of(work, ana, vera)
+    await accounts.open_session(work, ana)
+    await calendar_feeds.make_feed(work, ana)
+    held = await holding.count(work, ana)
+    assert {kind: number for kind, number in held.items() if number} == {
+        Kind.DRAFTS: 1,
+        Kind.CASES: 1,
+        Kind.FOLLOW_UPS: 1,
+        Kind.REFERRALS: 1,
+        Kind.SHIFTS: 1,
+    }
+    given = await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
+    assert given == {kind: number for kind, number in held.items() if number}
+    assert not any((await holding.count(work, ana)).values())
+    assert (own.owner_id, others.owner_id) == (vera.id, vera.id)
+    owners = await work.session.scalars(select(FollowUp.owner_id))
+    assert set(owners.all()) == {vera.id}
+    left = select(CaseMember).where(CaseMember.staff_id == ana.id, CaseMember.case_id == others.id)
+    assert await work.session.scalar(left) is None
+    assert (ana.active, await sessions_of(work, ana)) == (False, 0)
+    feeds = await work.session.scalars(select(CalendarFeed.revoked_at))
+    assert feeds.all() == [work.now]
+    acts = [action for action, _ in logged(work)]
+    assert acts[-1] == AuditLog.STAFF_DEACTIVATED
+    assert AuditLog.STAFF_HANDED_OVER in acts
+
+
+async def test_without_a_taker_nothing_happens_at_all(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    await a_draft(work, ana)
+    with pytest.raises(leaving.NotPlaced, match="drafts, shifts"):
+        await leaving.deactivate(work, ana.id, {}, by=mila)
+    assert ana.active
+
+
+async def test_each_kind_can_go_to_another_and_only_to_one_who_may_hold_it(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    vera, zora = await a_counsellor(work, "vera"), await a_counsellor(work, "zora")
+    draft = await a_draft(work, ana)
+    with pytest.raises(Invalid, match="mila"):
+        await leaving.hand_over(work, ana.id, leaving.everything_to(mila.id), by=mila)
+    plan = {Kind.DRAFTS: vera.id, Kind.SHIFTS: zora.id}
+    assert await leaving.hand_over(work, ana.id, plan, by=mila) == {Kind.DRAFTS: 1, Kind.SHIFTS: 1}
+    await work.session.refresh(draft)
+    assert (draft.owner_id, ana.active) == (vera.id, True)
+    assert len(await giving.shifts_ahead(work, zora)) == 2
+
+
+async def test_shifts_can_be_left_uncovered(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=mila)
+    assert await giving.shifts_ahead(work, ana) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "begins", "gets"),
+    [
+        # Every second Monday, from the Monday before last: today, and not next week.
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", date(2029, 12, 31), date(2030, 1, 14)),
+        # From last Monday: next week.
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", date(2030, 1, 7), date(2030, 1, 21)),
+        ("FREQ=MONTHLY", date(2029, 12, 20), date(2030, 1, 20)),
+        ("FREQ=DAILY;COUNT=20", date(2030, 1, 10), date(2030, 1, 14)),
+    ],
+)
+async def test_a_shift_keeps_its_days_and_the_past_of_the_rota(
+    work: Work, rule: str, begins: date, gets: date
+) -> None:
+    ana, vera = await _two(work)
+    row = await roster.add_shift(work, ana, recurrence=rule, minutes=60, first_on=begins)
+    await giving.give_duty(work, ana, vera)
+    (new,) = await giving.shifts_ahead(work, vera)
+    assert new.first_on == gets
+    assert "COUNT" not in rule or new.recurrence == "FREQ=DAILY;COUNT=16"
+    await work.session.refresh(row)
+    assert row.last_on == (work.now - timedelta(days=1)).date()
+
+
+async def _two(work: Work) -> list[Staff]:
+    return [
+        await accounts.add_staff(work, name=name, role=Role.COUNSELLOR) for name in ("ana", "vera")
+    ]
+
+
+async def test_a_child_in_a_talk_waits_at_the_front_and_is_not_hung_up_on(work: Work) -> None:
+    mila = await an_administrator(work)
+    ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
+    call, _ = await a_talk(work, ana)
+    assert (await holding.doing(work, ana)).talking
+    await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
+    kept = await work.session.get(Call, call.id, populate_existing=True)
+    assert kept is not None
+    assert (kept.state, kept.ended_at, kept.returned) == (CallState.QUEUED, None, 1)
+    assert (await presence_of(work, ana)).state == PresenceState.OFF_DUTY
+
+
+async def test_the_last_administrator_and_oneself_stay(work: Work) -> None:
+    mila = await an_administrator(work)
+    with pytest.raises(changing.LastAdministrator):
+        await leaving.deactivate(work, mila.id, by=None)
+    await an_administrator(work, "olga")
+    with pytest.raises(changing.OwnAccount):
+        await leaving.deactivate(work, mila.id, by=mila)
+
+
+async def test_who_comes_back_has_no_password_and_no_session_from_before(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    ana.password_hash = "a hash"
+    token = await accounts.open_session(work, ana)
+    work.session.add(
+        PushSubscription(
+            staff_id=ana.id, endpoint_sealed=b"x", endpoint_key=b"x", label="", created_at=work.now
+        )
+    )
+    await work.session.flush()
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=mila)
+    assert await subscriptions.browsers_of(work, ana) == []
+    with pytest.raises(leaving.AlreadyInactive):
+        await leaving.deactivate(work, ana.id, by=mila)
+    await leaving.reactivate(work, ana.id, by=mila)
+    assert ana.active
+    assert await work.session.scalar(select(Staff.password_hash).where(Staff.id == ana.id)) is None
+    assert await accounts.staff_of_session(work, token) is None
+    assert await work.session.scalar(select(ShiftRow.id)) is None
+    with pytest.raises(leaving.AlreadyActive):
+        await leaving.reactivate(work, ana.id, by=mila)

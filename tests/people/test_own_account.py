@@ -1,0 +1,80 @@
+"""A person's own account over HTTP: the password, and where they are signed in."""
+
+import asyncio
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.staff.sessions import browser_of
+from app.web.access import COOKIE
+from app.work import PROGRAM
+
+OLD, NEW = "correct horse battery", "another horse battery"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+async def signed_in_with(stage: Stage, person: Counsellor, password: str, agent: str) -> str:
+    """Sign in through the interface; return the token of the cookie."""
+    url = f"{stage.settings.public_url}/api/v1/session"
+    body = {"username": person.staff.name, "password": password}
+    answer = await stage.client.post(url, json=body, headers={"User-Agent": agent})
+    assert answer.status_code == 200, answer.text
+    token = stage.client.cookies[COOKIE]
+    stage.client.cookies.clear()
+    return token
+
+
+async def test_a_new_password_ends_the_other_sessions_and_an_open_stream(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", role=Role.SUPERVISOR, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get(Staff, ana.id)
+        assert staff is not None
+        staff.password_hash = await accounts.hash_password(OLD)
+    elsewhere = await signed_in_with(stage, ana, OLD, FIREFOX)
+    found = (await ana.ask("GET", "/me/sessions")).json()
+    assert sorted((one["browser"], one["this_one"]) for one in found) == [
+        ("", True),
+        ("Firefox", False),
+    ]
+    assert {one["used_at"] is None for one in found if one["this_one"]} == {False}
+
+    events = f"{stage.settings.public_url}/api/v1/events"
+    cookie = {"Cookie": f"{COOKIE}={elsewhere}"}
+    async with stage.client.stream("GET", events, headers=cookie) as stream:
+        assert stream.status_code == 200
+        lines = stream.aiter_lines()
+        while "topics" not in await anext(lines):
+            pass
+        wrong = await ana.ask("PUT", "/me/password", {"present": NEW, "new": NEW})
+        assert (wrong.status_code, wrong.json()["error"]) == (422, "WrongPresentPassword")
+        short = await ana.ask("PUT", "/me/password", {"present": OLD, "new": "short"})
+        assert short.status_code == 422
+        done = await ana.ask("PUT", "/me/password", {"present": OLD, "new": NEW})
+        assert done.status_code == 204, done.text
+        async with asyncio.timeout(10):
+            async for _ in lines:
+                pass
+
+    assert len((await ana.ask("GET", "/me/sessions")).json()) == 1
+    gone = await stage.client.get(f"{stage.settings.public_url}/api/v1/me", headers=cookie)
+    assert gone.status_code == 401
+
+
+async def test_one_session_is_ended_by_its_owner_alone(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    vera = await stage.add_counsellor("vera", state=None)
+    (mine,) = (await ana.ask("GET", "/me/sessions")).json()
+    assert (await vera.ask("DELETE", f"/me/sessions/{mine['id']}")).status_code == 404
+    assert (await ana.ask("DELETE", f"/me/sessions/{mine['id']}")).status_code == 204
+    assert (await ana.ask("GET", "/me")).status_code == 401
+
+
+def test_of_a_browser_only_its_family_is_kept() -> None:
+    chrome = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
+    assert browser_of(FIREFOX) == "Firefox"
+    assert browser_of(chrome) == "Chrome"
+    assert browser_of(f"{chrome} Edg/140.0.0.0") == "Edge"
+    assert browser_of("Mozilla/5.0 (Macintosh) AppleWebKit/605 Version/18 Safari/605") == "Safari"
+    assert browser_of("curl/8") == ""

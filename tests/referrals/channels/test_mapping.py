@@ -1,0 +1,58 @@
+"""A referral in the words of another system."""
+
+import pytest
+
+from app.referrals.channels.primero.mapping import NameOrder, Script, parts_of_name, say
+from app.referrals.library import load
+
+
+def test_nothing_is_invented_in_another_systems_words() -> None:
+    mapping = load().mapping("primero-cp")
+    said = say(mapping, mapping.fields, mapping.always, {}, {})
+    assert (said.body, said.unmapped) == ({}, [])
+    known = {"child.gender": "unknown", "child.age_is": "unknown", "child.name": "Jovana"}
+    said = say(mapping, mapping.fields, (), known, {})
+    assert (said.body, said.unmapped) == ({"name_first": "Jovana", "name_other": "Jovana"}, [])
+    known_ = {"child.gender": "other", "danger.signs": ["injured", "fire"]}
+    said = say(mapping, mapping.fields, (), known_, {})
+    assert said.unmapped == ["child.gender = other"]
+    assert said.left_out == ["danger.signs = fire"]
+    assert said.body == {"protection_concerns": ["physically_or_mentally_abused"]}
+
+
+def test_a_category_is_said_by_what_it_counts_as() -> None:
+    mapping = load().mapping("primero-cp")
+    above = {"MH-FEAR": ("MH-FEAR", "MH"), "own": ("own", "V-NEGLECT", "V"), "x": ("x", "EO")}
+    known = {"reason.categories": ["MH-FEAR", "own", "x"]}
+    said = say(mapping, mapping.fields, (), known, above)
+    assert said.body == {
+        "protection_concerns": ["mentally_distressed", "physically_or_mentally_abused"]
+    }
+    assert said.left_out == ["reason.categories = x"]
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "parts"),
+    [
+        ("Jovana Petrović", "given_first", ("Jovana", "Petrović")),
+        ("Ana Marija Petrović Ilić", "given_first", ("Ana", "Marija Petrović Ilić")),
+        ("Petrović Jovana", "family_first", ("Jovana", "Petrović")),
+        ("Petrović, Ana Marija", "given_first", ("Ana Marija", "Petrović")),
+        ("PETROVIĆ Jovana", "given_first", ("Jovana", "PETROVIĆ")),
+        ("JOVANA PETROVIĆ", "given_first", ("JOVANA", "PETROVIĆ")),
+        ("Jovana", "family_first", ("Jovana", "")),
+        ("  ", "given_first", ("", "")),
+    ],
+)
+def test_which_part_of_a_name_is_the_familys(name: str, order: str, parts: tuple[str, str]) -> None:
+    assert parts_of_name(name, NameOrder(order)) == parts
+
+
+def test_a_name_is_written_in_their_script() -> None:
+    mapping = load().mapping("primero-cp")
+    known = {"child.name": "Љиљана Ђорђевић"}
+    for script, first in (("latin", "Ljiljana"), ("cyrillic", "Љиљана")):
+        theirs = mapping.model_copy(update={"script": Script(script)})
+        body = say(theirs, theirs.fields, (), known, {}).body
+        assert body["name_first"] == first
+        assert body["name_other"] == "Љиљана Ђорђевић", "as it was written"

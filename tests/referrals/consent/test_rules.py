@@ -1,0 +1,62 @@
+"""Which agency may be told, on what ground, and which fields."""
+
+import pytest
+
+from app.definitions.library import load as load_forms
+from app.referrals.consent.rules import (
+    Addressee,
+    ConsentWithdrawn,
+    Given,
+    NotConsented,
+    Withheld,
+    fields_for,
+    ground_for,
+)
+from app.referrals.library import load
+from app.referrals.states import Sector, Service
+
+HOUSE = Addressee("house", Sector.SHELTER)
+
+
+POLICE = Addressee("police", Sector.POLICE)
+
+
+def test_what_may_be_told_to_whom() -> None:
+    with pytest.raises(NotConsented):
+        ground_for(None, HOUSE)
+    services = Given("consent", frozenset({"services"}))
+    assert ground_for(services, HOUSE) == "consent"
+    with pytest.raises(NotConsented, match="not for authorities"):
+        ground_for(services, POLICE)
+    for withheld in ("house", "shelter"):
+        with pytest.raises(Withheld):
+            ground_for(Given("consent", frozenset({"services"}), frozenset({withheld})), HOUSE)
+    override = Given("override", basis="vital_interests")
+    assert ground_for(override, HOUSE) == "override: vital_interests"
+    house = frozenset({"house"})
+    with pytest.raises(Withheld):
+        ground_for(Given("override", basis="vital_interests", withheld_from=house), HOUSE)
+    despite = Given("override", basis="vital_interests", withheld_from=house, despite=house)
+    assert ground_for(despite, HOUSE) == "override: vital_interests, against an explicit wish"
+    with pytest.raises(ConsentWithdrawn):
+        ground_for(Given("withdrawn"), HOUSE)
+
+
+def test_a_service_gets_its_fields_and_no_more() -> None:
+    answered = ["child.name", "child.age", "danger.suspected", "childhood.x"]
+    assert fields_for(["child"], answered) == ["child.name", "child.age"]
+    assert fields_for(["child.age", "danger"], answered) == ["child.age", "danger.suspected"]
+    assert fields_for([], answered) == []
+
+
+def test_every_service_is_told_little_enough() -> None:
+    """The suspected person is told to services that investigate, and to no other."""
+    for protocol in load().protocols.values():
+        form = load_forms().form_for("referral")
+        every = [f"{s.code}.{f.code}" for s in form.sections for f in s.fields]
+        for service in Service:
+            told = fields_for(protocol.disclosed_to(service), every)
+            investigates = service in (Service.CHILD_PROTECTION, Service.POLICE, Service.JUSTICE)
+            assert ("danger.suspected" in told) == investigates, service
+            # The authority that has to assess everything may be told everything.
+            assert len(told) < len(every) or service is Service.CHILD_PROTECTION

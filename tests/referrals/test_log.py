@@ -1,0 +1,14 @@
+"""The log of a referral holds stable codes."""
+
+import re
+
+from app.contacts.log_kinds import RecordLog
+from app.dashboard import referral_views
+from app.referrals.states import LogKind, ReferralEvent
+
+
+def test_every_line_of_the_log_is_a_code_and_the_page_knows_no_other() -> None:
+    kinds = {*LogKind, *ReferralEvent}
+    assert all(re.fullmatch("[a-z_]+", kind) for kind in kinds)
+    # These two are written to the log of any record.
+    assert set(referral_views._KINDS) <= {*kinds, RecordLog.EDITED, RecordLog.DANGER_DECIDED}

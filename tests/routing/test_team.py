@@ -1,0 +1,253 @@
+"""A supervisor sees the own team, sets a person's state, and takes calls for help."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from app.calls.log_kinds import CallLog, Cause
+from app.calls.models import Call, Line, RecordedEvent
+from app.errors import Conflict, Invalid, NotFound
+from app.routing import desk, offers, own_presence, team
+from app.routing.models import Offer, OfferState, PresenceState
+from app.routing.participants import actions, participants
+from app.routing.participants.participants import Mode, Purpose
+from app.routing.team import StateReason
+from app.staff import accounts
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import Work
+from tests.routing.test_offers import a_waiting_call, presence_of
+from tests.support.verbs import a_counsellor, offered
+
+
+async def a_supervisor(work: Work, name: str = "vera", in_team: str = "") -> Staff:
+    staff = await accounts.add_staff(work, name=name, role=Role.SUPERVISOR, endpoint="browser")
+    staff.team = in_team
+    await work.session.flush()
+    return staff
+
+
+async def a_talk(work: Work, staff: Staff) -> tuple[Call, Offer]:
+    """Let a counsellor talk with a caller."""
+    call = await a_waiting_call(work)
+    (offer,) = await offered(work, call, staff)
+    await offers.accept_offer(work, call, offer)
+    await offers.connect_offer(work, call, offer, at=work.now)
+    await work.session.flush()
+    assert offer.state == OfferState.CONNECTED
+    return call, offer
+
+
+def logged(work: Work) -> list[tuple[str, object]]:
+    """What this work will append to the log of people's acts: each act and its detail."""
+    return [
+        (values["action"], values["detail"].obj)
+        for _, values in work.last_rows
+        if "action" in values
+    ]
+
+
+async def set_to(
+    work: Work, by: Staff, who: Staff, state: PresenceState, *, after_call: bool = False
+) -> None:
+    await team.set_state(work, by, who.id, state, StateReason.AGREED, after_call=after_call)
+    await work.session.flush()
+
+
+async def test_a_state_is_set_with_a_reason_that_stands_in_the_log(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    await set_to(work, vera, ana, PresenceState.BREAK)
+    now = await presence_of(work, ana)
+    assert (now.state, now.cause) == (PresenceState.BREAK, Cause.SUPERVISOR_CHOICE)
+    detail = {"state": "break", "reason": "agreed", "after_call": False}
+    assert logged(work)[-1] == (AuditLog.STATE_SET_BY_SUPERVISOR, detail)
+
+
+async def test_a_person_who_talks_is_left_alone_but_for_what_follows(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    await a_talk(work, ana)
+    with pytest.raises(team.PersonInTalk):
+        await set_to(work, vera, ana, PresenceState.OFF_DUTY)
+    await set_to(work, vera, ana, PresenceState.OFF_DUTY, after_call=True)
+    now = await presence_of(work, ana)
+    assert (now.state, now.after_call) == (PresenceState.ON_CALL, PresenceState.OFF_DUTY)
+
+
+async def test_a_colleague_who_helps_in_a_talk_is_left_alone_too(work: Work) -> None:
+    vera = await a_supervisor(work)
+    ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+    call, _ = await a_talk(work, ana)
+    await actions.consult(work, ana, call, staff_id=boris.id)
+    assert (await presence_of(work, boris)).state == PresenceState.BREAK
+    with pytest.raises(team.PersonInTalk):
+        await set_to(work, vera, boris, PresenceState.AVAILABLE)
+    helping = {p.staff.id for p in await team.people(work, vera, work.now) if p.helps}
+    assert helping == {boris.id}
+
+
+async def test_a_supervisor_who_helps_out_of_a_break_gets_no_calls(work: Work) -> None:
+    vera, mira = await a_supervisor(work), await a_counsellor(work, "mira")
+    mira.role = Role.SUPERVISOR.value
+    ana = await a_counsellor(work, "ana")
+    await own_presence.choose_presence(work, mira, PresenceState.BREAK)
+    call, _ = await a_talk(work, ana)
+    await actions.supervise(work, mira, call, Mode.TALK)
+    with pytest.raises(team.PersonInTalk):
+        await set_to(work, vera, mira, PresenceState.AVAILABLE)
+    await own_presence.choose_presence(work, mira, PresenceState.AVAILABLE)
+    assert (await presence_of(work, mira)).state == PresenceState.BREAK
+    # Without another choice she is on her break again afterwards.
+    await own_presence.choose_presence(work, mira, PresenceState.BREAK)
+    (comes,) = await participants.live_participants(work, call.id)
+    await participants.end_participant(work, call, comes, Cause.LEFT)
+    now = await presence_of(work, mira)
+    assert (now.state, now.cause == participants.HELPING) == (PresenceState.BREAK, False)
+
+
+async def test_what_rings_at_a_person_set_off_duty_goes_to_the_next(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    call = await a_waiting_call(work)
+    (offer,) = await offered(work, call, ana)
+    await set_to(work, vera, ana, PresenceState.OFF_DUTY)
+    assert offer.state == OfferState.DECLINED
+    assert (await presence_of(work, ana)).state == PresenceState.OFF_DUTY
+
+
+async def test_calls_never_ring_at_a_page_that_is_not_open(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    await set_to(work, vera, ana, PresenceState.BREAK)
+    now = await presence_of(work, ana)
+    heard = now.heartbeat_at = work.now - timedelta(hours=1)
+    await work.session.flush()
+    with pytest.raises(team.CannotBeRung):
+        await set_to(work, vera, ana, PresenceState.AVAILABLE)
+    # Nor does setting a state make a silent browser look alive.
+    await set_to(work, vera, ana, PresenceState.OFF_DUTY)
+    assert (await presence_of(work, ana)).heartbeat_at == heard
+
+
+async def test_only_the_own_team_and_never_oneself(work: Work) -> None:
+    north, ana = await a_supervisor(work, in_team="north"), await a_counsellor(work, "ana")
+    with pytest.raises(NotFound):
+        await set_to(work, north, ana, PresenceState.BREAK)
+    assert [p.staff.name for p in await team.people(work, north, work.now)] == ["vera"]
+    with pytest.raises(Invalid):
+        await set_to(work, north, north, PresenceState.BREAK)
+
+
+async def test_missed_offers_of_today_are_counted(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    call = await a_waiting_call(work)
+    (offer,) = await offered(work, call, ana)
+    await offers.miss_offer(work, call, offer, "no_key_pressed")
+    await work.session.flush()
+    day = work.now - timedelta(hours=5)
+    assert {p.staff.name: p.missed for p in await team.people(work, vera, day)}["ana"] == 1
+    later = work.now + timedelta(hours=1)
+    assert {p.staff.name: p.missed for p in await team.people(work, vera, later)}["ana"] == 0
+
+
+async def test_a_missed_practice_call_is_no_missed_offer(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    call = await a_waiting_call(work)
+    await work.session.execute(update(Line).where(Line.id == call.line_id).values(practice=True))
+    (offer,) = await offered(work, call, ana)
+    await offers.miss_offer(work, call, offer, "no_key_pressed")
+    await work.session.flush()
+    day = work.now - timedelta(hours=5)
+    assert {p.staff.name: p.missed for p in await team.people(work, vera, day)}["ana"] == 0
+
+
+async def test_a_talk_is_ended_by_the_supervisor_of_its_team(work: Work) -> None:
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    north = await a_supervisor(work, "mira", in_team="north")
+    call, _ = await a_talk(work, ana)
+    with pytest.raises(NotFound):
+        await team.end_talk(work, north, call.id)
+    with pytest.raises(NotFound):
+        await actions.supervise(work, north, call, Mode.LISTEN)
+    assert await desk.live_talks(work, north) == []
+    # Nor by the ways of the desk: holding, hanging up, a participant, a referral from the call.
+    bora = await a_counsellor(work, "bora")
+    for stranger in (north, bora):
+        with pytest.raises(NotFound):
+            await desk.lock_in_hand(work, stranger, call.id)
+    for own in (ana, vera):
+        assert (await desk.lock_in_hand(work, own, call.id)).id == call.id
+    await team.end_talk(work, vera, call.id)
+    assert call.outcome == "answered"
+    assert logged(work)[-1] == (AuditLog.TALK_ENDED_BY_SUPERVISOR, {})
+
+
+async def kinds(work: Work, call: Call) -> list[str]:
+    rows = await work.session.scalars(
+        select(RecordedEvent.kind)
+        .where(
+            RecordedEvent.call_id == call.id,
+            RecordedEvent.kind.in_((CallLog.PANIC, CallLog.PANIC_TAKEN)),
+        )
+        .order_by(RecordedEvent.id)
+    )
+    return list(rows)
+
+
+async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    # Of another team, and without a telephone that is ready.
+    north = await a_supervisor(work, in_team="north")
+    mira = await a_supervisor(work, "mira")
+    call, _ = await a_talk(work, ana)
+    assert await actions.panic(work, ana, call) is False
+    (cry,) = await desk.panics(work)
+    assert (cry.call.id, cry.counsellor) == (call.id, "ana")
+    assert [talk.panic for talk in await desk.live_talks(work, north)] == [True]
+    assert await actions.take_panic(work, north, call) is False, "no telephone: taken, not joined"
+    assert await desk.panics(work) == []
+    assert [talk.taken_by for talk in await desk.live_talks(work, mira)] == ["vera"]
+    # Who took it goes on, also without the first answer, and sees the talk of the other team.
+    assert await actions.take_panic(work, north, call) is False
+    assert [talk.call.id for talk in await desk.live_talks(work, north)] == [call.id]
+    await desk.check_supervises(work, north, call.id)
+    with pytest.raises(actions.PanicTaken):
+        await actions.take_panic(work, mira, call)
+    # It can be called again, by the same counsellor.
+    await actions.panic(work, ana, call)
+    assert len(await desk.panics(work)) == 1
+
+
+async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    mira, vera = await a_counsellor(work, "mira"), await a_counsellor(work, "vera")
+    mira.role = vera.role = Role.SUPERVISOR.value
+    await work.session.flush()
+    call, _ = await a_talk(work, ana)
+    assert await actions.panic(work, ana, call) is True
+    (rung,) = await participants.live_participants(work, call.id)
+    assert (rung.staff_id, rung.purpose) == (mira.id, Purpose.PANIC)
+    assert await actions.take_panic(work, vera, call) is True
+    (comes,) = await participants.live_participants(work, call.id)
+    assert (comes.staff_id, comes.mode) == (vera.id, Mode.TALK)
+    assert await kinds(work, call) == [CallLog.PANIC, CallLog.PANIC_TAKEN]
+
+
+async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
+    ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
+    vera.role = Role.SUPERVISOR.value
+    await work.session.flush()
+    call, _ = await a_talk(work, ana)
+    await actions.panic(work, ana, call)
+    await actions.take_panic(work, vera, call)
+    (comes,) = await participants.live_participants(work, call.id)
+    await actions.gone(work, call, comes, "leg_no_answer")
+    assert [talk.counsellor for talk in await desk.panics(work)] == ["ana"]
+
+
+async def test_a_counsellor_cannot_take_the_own_call_for_help(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    await actions.panic(work, ana, call)
+    with pytest.raises(Conflict):
+        await actions.take_panic(work, ana, call)
+    assert len(await desk.panics(work)) == 1

@@ -1,0 +1,216 @@
+"""Which counsellor is asked for which caller, and when: told by phone."""
+
+import asyncio
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Counsellor, Stage
+from app.practice.legs import Leg
+from app.practice.people import Phone
+from app.routing.rota.shifts import Layer
+from app.staff.roles import Role
+from tests.support.talks import plan, rings_at, talk, waits
+
+
+async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage) -> None:
+    crew = [await stage.add_counsellor(name) for name in ("ana", "boris", "vera", "mila")]
+    leg = await waits(stage, "9")
+    rung = await rings_at(stage, *crew)
+    assert len(rung) == 3
+    taker = next(c for c in crew if c.staff.name == rung[1])
+    assert (await taker.accept()).status_code == 200
+    # A colleague who is a moment later hears so, and is not at fault.
+    rung = await rings_at(stage, *crew)
+    other = next(c for c in crew if c.staff.name in rung)
+    (row,) = await stage.rows("SELECT id FROM offers WHERE counsellor_id = %s", other.id)
+    late = await other.ask("POST", f"/offers/{row['id']}/accept")
+    assert (late.status_code, late.json()["error"]) == (409, "OfferNoLongerOpen")
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    offers = await stage.rows("SELECT state FROM offers ORDER BY opened_at, state")
+    assert sorted(o["state"] for o in offers) == ["connected", "withdrawn", "withdrawn"]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_the_others_ring_on_until_the_two_are_together(stage: Stage) -> None:
+    """The counsellor who took it is lost on the way in: the next may still take it, and no phone
+    rings anew.
+    """
+    ana = await stage.add_counsellor("ana")
+    boris = await stage.add_counsellor("boris")
+    stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(picks_up=None)
+    leg = await waits(stage, "9")
+    assert await rings_at(stage, ana, boris) == ["ana", "boris"]
+    await ana.accept()
+    assert await rings_at(stage, ana, boris) == ["boris"]
+    await stage.exchange.hang_up(
+        next(x for x in stage.exchange.legs.values() if x.direction != "inbound")
+    )
+    await stage.advance(1)
+    assert await rings_at(stage, ana, boris) == ["boris"]
+    assert (await boris.accept()).status_code == 200
+    await stage.advance(3)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["returned"]) == ("connected", 0)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+def at_once(stage: Stage) -> None:
+    """An account that may begin as many calls a second as it likes."""
+    stage.exchange.calls_per_second = 1e6
+    stage.settings.calls_per_second = 100
+
+
+async def test_two_phones_press_1_within_a_millisecond(stage: Stage) -> None:
+    at_once(stage)
+    phones = {n: Phone(picks_up=2, press_after=1) for n in ("+38164999001", "+38164999002")}
+    stage.exchange.phones |= phones
+    for n in phones:
+        await stage.add_counsellor(f"c{n[-1]}", endpoint=n)
+    leg = await waits(stage, "9")
+    await stage.advance(15)
+    heard = ["".join(h.text for h in phone.heard) for phone in phones.values()]
+    assert sum("već" in text for text in heard) <= 1, heard
+    legs = [x for x in stage.exchange.legs.values() if x.to in phones]
+    assert sorted(x.over for x in legs) == [False, True], "the counsellor who was late is let go"
+    assert (await stage.call_of(leg))["state"] == "connected"
+    states = sorted(r["state"] for r in await stage.rows("SELECT state FROM offers"))
+    assert states == ["connected", "withdrawn"]
+    missed = await stage.rows("SELECT missed FROM presences")
+    assert [row["missed"] for row in missed] == [0, 0]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def busy(stage: Stage, who: Counsellor, from_: str) -> Leg:
+    leg = await waits(stage, from_=from_)
+    assert (await who.accept()).status_code == 200
+    await stage.advance(2)
+    return leg
+
+
+async def test_a_wait_opens_backup_then_supervisor_then_the_phone_on_call(stage: Stage) -> None:
+    """All who are asked sooner are in a talk; no caller loses their place by it."""
+    await plan(stage, backup_after=20, supervisor_after=40, on_call_after=60)
+    ana = await stage.add_counsellor("ana")
+    leg = await busy(stage, ana, "+381641110001")
+    backup = await stage.add_counsellor("backup", layer=Layer.BACKUP)
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, layer=Layer.SUPERVISOR)
+    stage.exchange.phones["+38164999009"] = phone = Phone(picks_up=2)
+    await stage.add_counsellor("mobile", endpoint="+38164999009", layer=Layer.ON_CALL, state=None)
+    first = await waits(stage, from_="+381641110002")
+    await stage.advance(14)
+    assert await rings_at(stage, backup, chief) == []
+    await stage.advance(6)
+    assert await rings_at(stage, backup, chief) == ["backup"]
+    await backup.accept()
+    await stage.advance(2)
+    second = await waits(stage, from_="+381641110003")
+    await stage.advance(34)
+    assert await rings_at(stage, backup, chief) == []
+    await stage.advance(6)
+    assert await rings_at(stage, backup, chief) == ["chief"]
+    await chief.accept()
+    await stage.advance(2)
+    third = await waits(stage, from_="+381641110004")
+    await stage.advance(55)
+    assert phone.rung == 0
+    await stage.advance(12)
+    assert phone.rung == 1, "it rings though its owner has not signed in"
+    call = await stage.call_of(third)
+    assert call["state"] == "connected"
+    for one in (leg, first, second, third):
+        await stage.exchange.hang_up(one)
+    await stage.advance(60)
+    presence = await stage.rows(
+        "SELECT state FROM presences p JOIN staff s ON s.id = p.counsellor_id"
+        " WHERE s.name = 'mobile'"
+    )
+    assert presence[0]["state"] == "off_duty", "and does not sign its owner in"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_an_empty_first_layer_is_not_waited_for(stage: Stage) -> None:
+    await stage.add_counsellor("ana", state=None)
+    backup = await stage.add_counsellor("backup", layer=Layer.BACKUP)
+    await waits(stage)
+    assert await rings_at(stage, backup) == ["backup"]
+
+
+async def test_training_needs_a_supervisor(stage: Stage) -> None:
+    new = await stage.add_counsellor("new", training=True)
+    leg = await waits(stage, "2")
+    assert await rings_at(stage, new) == []
+    assert leg.has_heard("No counsellor is here"), (
+        "alone they do not count, and the caller hears that no counsellor is there"
+    )
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False)
+    stage.ground.memory.forget("everything")
+    await waits(stage, from_="+381641110002")
+    assert await rings_at(stage, new) == ["new"]
+    await new.decline()
+    await chief.be("off_duty")
+    await stage.advance(60)
+    assert await rings_at(stage, new) == []
+
+
+async def test_skills_of_the_line(stage: Stage) -> None:
+    await plan(stage, skills={"violence": 2}, any_skill_after=30)
+    some = await stage.add_counsellor("some", skills=["violence"])
+    leg = await waits(stage)
+    assert await rings_at(stage, some) == []
+    skilled = await stage.add_counsellor("skilled", skills=["violence:3", "lgbt"])
+    assert await rings_at(stage, some, skilled) == ["skilled"]
+    await skilled.decline()
+    await stage.advance(30)
+    assert await rings_at(stage, some, skilled) == ["some"], "after a while the skill is not asked"
+    await stage.exchange.hang_up(leg)
+
+
+async def test_a_counsellor_who_declined_is_asked_again_only_when_no_other_is_free(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await waits(stage)
+    await ana.decline()
+    await stage.advance(10)
+    assert await rings_at(stage, ana) == []
+    boris = await stage.add_counsellor("boris")
+    assert await rings_at(stage, ana, boris) == ["boris"]
+    await boris.decline()
+    await stage.advance(31)
+    assert len(await rings_at(stage, ana, boris)) == 1, (
+        "no other counsellor is left: asked once more"
+    )
+    await stage.exchange.hang_up(leg)
+
+
+async def test_both_accept_at_the_same_instant_over_http(stage: Stage) -> None:
+    crew = [await stage.add_counsellor(name) for name in ("ana", "boris", "vera")]
+    leg = await waits(stage, "9")
+    ids = [(c, o["id"]) for c in crew if (o := await c.offer())]
+    assert len(ids) == 3
+    answers = await asyncio.gather(*(c.ask("POST", f"/offers/{offer}/accept") for c, offer in ids))
+    assert sorted(a.status_code for a in answers) == [200, 409, 409]
+    await stage.advance(5)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_caller_for_whom_no_counsellor_is_free_does_not_stop_the_queue(
+    stage: Stage,
+) -> None:
+    """No free counsellor can take the first caller; she can take the second."""
+    english = await stage.add_counsellor("english", languages="en")
+    serbian = await stage.add_counsellor("serbian", languages="sr")
+    await talk(stage, serbian, from_="+381641110000")
+    first = await waits(stage, "1", "+381641110001")
+    await waits(stage, "2", "+381641110002")
+    assert (await stage.call_of(first))["state"] == "queued"
+    assert await rings_at(stage, english) == ["english"]

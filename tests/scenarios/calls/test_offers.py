@@ -1,0 +1,110 @@
+"""An offer is accepted once, and releases every counsellor who did not get the call."""
+
+import asyncio
+from typing import Any
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Stage
+from app.practice.people import Phone
+from app.routing import offers
+from tests.support.talks import talk, waiting, waits
+
+
+async def test_a_counsellor_is_free_again_when_another_took_the_call(stage: Stage) -> None:
+    crew = [await stage.add_counsellor(name) for name in ("ana", "boris")]
+    leg = await waits(stage, "9")
+    ids = [(c, o["id"]) for c in crew if (o := await c.offer())]
+    await asyncio.gather(*(c.ask("POST", f"/offers/{offer}/accept") for c, offer in ids))
+    await stage.advance(4)
+    assert sorted([await c.presence() for c in crew]) == ["available", "on_call"]
+    assert (await stage.call_of(leg))["state"] == "connected"
+
+
+async def test_a_caller_who_hangs_up_while_the_offer_is_accepted_was_not_answered(
+    stage: Stage,
+) -> None:
+    """The hang-up comes at the same instant as the acceptance, in either order."""
+    ana = await stage.add_counsellor("ana")
+    for first in ("hang_up", "accept"):
+        leg = await waits(stage, from_=f"+38164111000{len(first)}")
+        offer = await ana.offer()
+        assert offer is not None
+        accepting = ana.ask("POST", f"/offers/{offer['id']}/accept")
+        leaving = stage.exchange.hang_up(leg)
+        order = (leaving, accepting) if first == "hang_up" else (accepting, leaving)
+        await asyncio.gather(*order)
+        await stage.advance(40)
+        call = await stage.call_of(leg)
+        assert (call["state"], call["answered_at"]) == ("ended", None)
+        assert await stage.rows("SELECT 1 FROM offers WHERE released_at IS NULL") == []
+        assert await ana.presence() == "available"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_phone_stops_ringing_when_the_caller_hangs_up(stage: Stage) -> None:
+    stage.exchange.phones["+38164999001"] = phone = Phone(picks_up=None)
+    await stage.add_counsellor("vera", endpoint="+38164999001")
+    leg = await waits(stage)
+    assert phone.rung == 1
+    await stage.exchange.hang_up(leg)
+    await stage.advance(1)
+    assert all(x.over for x in stage.exchange.legs.values())
+
+
+async def test_only_one_of_two_phones_that_press_1_gets_the_caller(stage: Stage) -> None:
+    phones = {n: Phone(picks_up=2, press_after=1) for n in ("+38164999001", "+38164999002")}
+    stage.exchange.phones |= phones
+    for n in phones:
+        await stage.add_counsellor(f"c{n[-1]}", endpoint=n)
+    leg = await waits(stage, "9")
+    await stage.advance(12)
+    conference = stage.exchange.conferences.of_leg(leg)
+    assert conference is not None
+    assert len(conference[0].participants) == 2
+    held = await stage.rows("SELECT state FROM offers WHERE released_at IS NULL")
+    assert [row["state"] for row in held] == ["connected"]
+
+
+async def test_the_others_ring_on_when_one_counsellor_hangs_up(stage: Stage) -> None:
+    stage.exchange.phones |= {
+        "+38164999001": Phone(picks_up=1, presses=None),
+        "+38164999002": Phone(picks_up=8, press_after=1),
+    }
+    await stage.add_counsellor("quick", endpoint="+38164999001")
+    await stage.add_counsellor("slow", endpoint="+38164999002")
+    leg = await waits(stage, "9")
+    quick = next(x for x in stage.exchange.legs.values() if x.to == "+38164999001")
+    await stage.exchange.hang_up(quick)
+    await stage.advance(14)
+    assert (await stage.call_of(leg))["state"] == "connected", "the other rang on, and took it"
+
+
+async def test_the_oldest_caller_is_offered_when_a_counsellor_becomes_available(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    boris = await stage.add_counsellor("boris")
+    await talk(stage, boris, from_="+381641110000")
+    old = await waits(stage, from_="+381641110001")
+    new = await waits(stage, from_="+381641110002")
+    await ana.be("available")
+    assert (await stage.call_of(old))["state"] == "offered", "the oldest first, and at once"
+    assert (await stage.call_of(new))["state"] == "queued"
+
+
+async def test_a_break_that_meets_an_offer_is_kept(stage: Stage) -> None:
+    """Matching commits an offer between the look and the lock of the counsellor's change."""
+    ana = await stage.add_counsellor("ana")
+    leg = await waiting(stage)
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    real, offers.held_offer = offers.held_offer, nothing  # type: ignore[assignment]
+    try:
+        await ana.ask("PUT", "/me/presence", {"state": "break"})
+    finally:
+        offers.held_offer = real
+    await stage.advance(2)
+    assert await ana.presence() == "break"
+    assert (await stage.call_of(leg))["state"] == "queued"

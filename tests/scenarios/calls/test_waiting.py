@@ -1,0 +1,213 @@
+"""What a child hears while waiting, and that every key works at every moment of it."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from app.calls.prompts import set_prompt
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.practice.people import Phone
+from app.telephony.inbound.sounds import waiting_sound
+from app.work import PROGRAM
+from tests.support.talks import a_talk, done, queued, talk, waits
+
+SOUND = "/telephony/sounds/waiting.wav"
+
+
+async def test_no_silence_longer_than_four_seconds_in_a_wait_of_ten_minutes(stage: Stage) -> None:
+    leg = await queued(stage)
+    await stage.advance(600)
+    assert leg.silences(stage.clock.now(), 4.0) == []
+    assert leg.has_heard(SOUND)
+
+
+async def test_the_sound_is_small_and_loops_without_a_click() -> None:
+    sound = waiting_sound()
+    assert len(sound) < 70_000
+    samples = memoryview(sound[44:]).cast("h")
+    assert max(samples) < 8000, "soft"
+    step = max(abs(a - b) for a, b in pairwise(samples))
+    assert abs(samples[0] - samples[-1]) <= step
+
+
+async def test_a_line_may_bring_its_own_sound(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        await set_prompt(
+            work,
+            line=None,
+            language="sr",
+            key="waiting_sound",
+            audio=waiting_sound(),
+            audio_type="audio/wav",
+        )
+    stage.ground.memory.forget("everything")
+    leg = await queued(stage)
+    await stage.advance(20)
+    assert leg.has_heard("/telephony/prompts/")
+    assert not leg.has_heard(SOUND)
+
+
+async def test_soft_sound_on_hold_too(stage: Stage) -> None:
+    leg, _, (ana,) = await a_talk(stage, "ana")
+    assert (await ana.do("hold")).status_code == 204
+    await stage.advance(20)
+    assert leg.has_heard("Savetnik se vraća")
+    assert leg.has_heard(SOUND)
+    await done(stage, leg)
+
+
+async def test_a_silent_caller_is_in_the_queue_within_twelve_seconds(stage: Stage) -> None:
+    await stage.add_counsellor("ana", state="break")
+    leg = stage.ring()
+    await stage.advance(4)
+    assert leg.has_heard("Pritisni 9"), "the danger key comes in the first seconds"
+    await stage.advance(8)
+    assert (await stage.call_of(leg))["state"] == "queued"
+
+
+@pytest.mark.parametrize("after", [0, 7, 301])
+@pytest.mark.parametrize("key", ["9", "1", "3", "2"])
+async def test_every_key_works_at_every_moment_of_the_wait(
+    stage: Stage, key: str, after: float
+) -> None:
+    """Danger, message, call-back, the counsellor of last time."""
+    ana = await stage.add_counsellor("ana")
+    known = await talk(stage, ana, from_="+381641110009")
+    await stage.exchange.hang_up(known)
+    await stage.advance(31)
+    await talk(stage, ana, from_="+381641110001")
+    leg = await waits(stage, "1", "+381641110009")
+    await stage.advance(after)
+    stage.exchange.press(leg, key)
+    await stage.advance(7)
+    call = await stage.call_of(leg)
+    match key:
+        case "9":
+            assert call["danger"]
+            assert leg.has_heard("Razumeli smo da si u opasnosti")
+        case "1":
+            assert leg.has_heard("Posle zvučnog signala")
+        case "3":
+            assert leg.has_heard("bezbedno")
+        case "2":
+            assert call["preferred_id"] == ana.id
+
+
+async def test_a_message_is_left_while_a_counsellor_is_being_rung(stage: Stage) -> None:
+    stage.exchange.phones["+38164999001"] = phone = Phone(picks_up=None)
+    vera = await stage.add_counsellor("vera", endpoint="+38164999001")
+    leg = await waits(stage)
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["state"] == "offered"
+    stage.exchange.press(leg, "1")
+    await stage.advance(3)
+    assert leg.has_heard("Posle zvučnog signala")
+    assert phone.rung == 1
+    assert await vera.presence() == "available", "no counsellor has missed an offer"
+    assert [o["state"] for o in await stage.rows("SELECT state FROM offers")] == ["withdrawn"]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_full_queue_at_the_provider_is_not_heard(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await talk(stage, ana, from_="+381641110001")
+    first = await waits(stage, "1", "+381641110002")
+    stage.exchange.rooms["waiting"].size = 1
+    second = await waits(stage, "1", "+381641110003")
+    await stage.advance(120)
+    assert second.silences(stage.clock.now(), 4.0) == []
+    assert second.has_heard("Broj poziva pre tebe: 1")
+    stage.exchange.press(second, "9")
+    await stage.advance(2)
+    assert (await stage.call_of(second))["danger"]
+    boris = await stage.add_counsellor("boris")
+    await boris.accept()
+    await stage.advance(4)
+    assert (await stage.call_of(second))["state"] == "connected"
+    for leg in (first, second):
+        await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+
+
+async def test_the_way_out_of_a_full_queue_leads_to_a_message(stage: Stage) -> None:
+    await queued(stage)
+    stage.exchange.rooms["waiting"].size = 0
+    leg = await waits(stage, "1", "+381641110003")
+    await stage.advance(5)
+    stage.exchange.press(leg, "1")
+    await stage.advance(5)
+    assert leg.has_heard("Posle zvučnog signala")
+
+
+async def test_the_place_counts_those_who_are_really_served_before(stage: Stage) -> None:
+    """Other counsellors serve callers of another language; a child in danger comes first."""
+    ana = await stage.add_counsellor("ana", languages="sr,en")
+    await talk(stage, ana, from_="+381641110001")
+    await waits(stage, "2", "+381641110002")
+    await waits(stage, "1", "+381641110003")
+    leg = await waits(stage, "1", "+381641110004")
+    await stage.advance(20)
+    assert leg.has_heard("Broj poziva pre tebe: 1")
+    assert not leg.has_heard("Broj poziva pre tebe: 2")
+    await waits(stage, "9", "+381641110005")
+    await stage.advance(40)
+    assert leg.has_heard("Broj poziva pre tebe: 2")
+
+
+async def test_a_phone_that_was_not_put_down_does_not_loop_for_ever(stage: Stage) -> None:
+    leg = await waits(stage)
+    await stage.advance(300)
+    assert not leg.over
+    stage.settings.longest_wait_seconds = 300
+    await stage.advance(60)
+    assert leg.over
+    assert leg.heard[-1].text.endswith("Hvala na pozivu.")
+    assert (await stage.call_of(leg))["ended_by"] == "program"
+
+
+async def test_at_the_end_of_a_shift_no_waiting_caller_is_sent_away(stage: Stage) -> None:
+    """The line drains: a counsellor in wrap-up is asked first, then a message is offered."""
+    ana = await _until_ten(stage)
+    first = await talk(stage, ana, from_="+381641110001")
+    leg = await waits(stage, "1", "+381641110002")
+    await stage.advance(300)
+    assert (await stage.call_of(leg))["state"] == "queued"
+    assert leg.has_heard("Naša smena se završava")
+    late = await waits(stage, "1", "+381641110003")
+    assert (await stage.call_of(late))["state"] == "greeting", (
+        "new callers hear when we are open again"
+    )
+    await stage.exchange.hang_up(first)
+    await stage.advance(35)
+    assert (await stage.call_of(leg))["state"] == "offered", "she is asked after her wrap-up"
+    await ana.accept()
+    await stage.advance(4)
+    assert (await stage.call_of(leg))["state"] == "connected"
+
+
+async def test_when_the_last_one_has_gone_home_a_message_is_offered(stage: Stage) -> None:
+    ana = await _until_ten(stage)
+    first = await talk(stage, ana, from_="+381641110001")
+    leg = await waits(stage, "1", "+381641110002")
+    await stage.advance(200)
+    await ana.be("off_duty")
+    await stage.exchange.hang_up(first)
+    await stage.advance(60)
+    assert leg.has_heard("Posle zvučnog signala")
+    assert not leg.over
+
+
+async def _until_ten(stage: Stage) -> Any:
+    """A counsellor whose shift ends in a minute."""
+    from datetime import time
+
+    stage.stepped.move_to(stage.clock.now() + timedelta(minutes=58))
+    return await stage.add_counsellor(
+        "ana", recurrence="FREQ=DAILY", starts_at=time(3), minutes=480, timezone="Europe/Belgrade"
+    )

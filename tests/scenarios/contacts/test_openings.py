@@ -1,0 +1,115 @@
+"""The child rings back at night, and the colleague who knows it is asleep."""
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+from tests.support.contacts import completed, write
+from tests.support.talks import talk
+
+CHILD = "+381641234567"
+
+
+WHY = {"reason": "She says that it is as it was in June."}
+
+
+async def _known(stage: Stage) -> tuple[Counsellor, Counsellor, str]:
+    """A child whom ana knows, and who talks with bora now; the id of bora's contact."""
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana, from_=CHILD)
+    call = await stage.call_of(leg)
+    first = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["id"]
+    await write(ana, first, {"contact.headline": "June", "actions.summary": "Her uncle."})
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    await ana.be("off_duty")
+    bora = await stage.add_counsellor("bora")
+    leg = await talk(stage, bora, from_=CHILD)
+    call = await stage.call_of(leg)
+    mine = (await bora.ask("GET", f"/calls/{call['id']}/contact")).json()["id"]
+    return ana, bora, str(mine)
+
+
+async def test_a_counsellor_in_a_talk_opens_earlier_contacts_for_a_reason(stage: Stage) -> None:
+    ana, bora, mine = await _known(stage)
+    (earlier,) = await stage.rows("SELECT id, code FROM contacts WHERE headline = 'June'")
+    assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 404
+    assert (
+        await bora.ask("POST", f"/contacts/{mine}/open-earlier", {"reason": " "})
+    ).status_code == 422
+    opened = await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
+    assert [one["code"] for one in opened.json()] == [earlier["code"]]
+    read = await bora.ask("GET", f"/contacts/{earlier['id']}")
+    assert read.json()["answers"]["actions.summary"] == "Her uncle."
+    # It was logged before it was read; the owner and a supervisor see it, with the reason.
+    log = await stage.rows(
+        "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id",
+        f"contact:{earlier['id']}",
+    )
+    assert [row["action"] for row in log][-2:] == ["contact_opened_for_reason", "contact_read"]
+    for who in (ana, await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)):
+        (seen,) = (await who.ask("GET", "/openings")).json()
+        assert (seen["reader"], seen["reason"]) == ("bora", WHY["reason"])
+        assert seen["contacts"] == [earlier["code"]]
+    assert (await bora.ask("GET", "/openings")).json() == []
+    # It may be read, and not written.
+    late = {"changes": [{"path": "actions.summary", "value": "x", "base": 9}]}
+    assert (await bora.ask("PUT", f"/contacts/{earlier['id']}/answers", late)).status_code == 404
+    assert (await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 409
+
+
+async def test_an_opening_ends_after_the_shift(stage: Stage) -> None:
+    _, bora, mine = await _known(stage)
+    (earlier,) = await stage.rows("SELECT id FROM contacts WHERE headline = 'June'")
+    await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
+    await bora.be("off_duty")
+    stage.stepped.move_to(stage.clock.now().replace(hour=23, minute=50))
+    await stage.advance(1)
+    await bora.sign_in()
+    assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 404
+
+
+async def test_a_supervisor_reviews_it(stage: Stage) -> None:
+    ana, bora, mine = await _known(stage)
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    (earlier,) = await stage.rows("SELECT id FROM contacts WHERE headline = 'June'")
+    await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
+    (seen,) = (await chief.ask("GET", "/openings")).json()
+    path = f"/openings/{seen['id']}/review"
+    for who, status in ((bora, 404), (ana, 403)):
+        assert (await who.ask("POST", path, {"fitting": True})).status_code == status
+    assert (await chief.ask("POST", path, {"fitting": False})).status_code == 422
+    done = await chief.ask("POST", path, {"fitting": False, "words": "Ring me first."})
+    assert done.status_code == 204
+    assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 404
+    assert (await chief.ask("GET", "/openings")).json() == []
+    assert (await chief.ask("POST", path, {"fitting": True})).status_code == 404
+
+
+async def test_a_counsellor_who_has_not_talked_with_the_person_opens_nothing(stage: Stage) -> None:
+    """Neither a contact by e-mail nor a talk of this morning is a ground."""
+    _, bora, mine = await _known(stage)
+    by_mail = await completed(bora)
+    assert (await bora.ask("POST", f"/contacts/{by_mail}/open-earlier", WHY)).status_code == 403
+    vera = await stage.add_counsellor("vera")
+    assert (await vera.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 404
+    for leg in list(stage.exchange.legs.values()):
+        if not leg.over:
+            await stage.exchange.hang_up(leg)
+    await bora.be("off_duty")
+    await vera.be("off_duty")
+    await stage.advance(5)
+    stage.stepped.move_to(stage.clock.now().replace(hour=13))
+    await stage.advance(1)
+    assert (await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 403
+
+
+async def test_a_counsellor_who_has_become_the_owner_may_go_on_reading(stage: Stage) -> None:
+    _, bora, mine = await _known(stage)
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    (earlier,) = await stage.rows("SELECT id FROM contacts WHERE headline = 'June'")
+    await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
+    given = await chief.ask("POST", f"/contacts/{earlier['id']}/assign", {"staff_id": str(bora.id)})
+    assert given.status_code == 200, given.text
+    (seen,) = (await chief.ask("GET", "/openings")).json()
+    body = {"fitting": False, "words": "Ring me first."}
+    assert (await chief.ask("POST", f"/openings/{seen['id']}/review", body)).status_code == 204
+    assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 200

@@ -1,0 +1,59 @@
+"""Contacts closed with one key."""
+
+from app.demo.stage import Stage
+from tests.support.contacts import WHOLE, contact_of, desk_page, new_contact, press, write
+from tests.support.talks import talk
+
+
+async def test_a_key_never_closes_the_record_of_an_earlier_child(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    first = await talk(stage, ana)
+    earlier = await contact_of(ana, stage, first)
+    await stage.exchange.hang_up(first)
+    await stage.advance(40)
+    second = await talk(stage, ana)
+    later = await contact_of(ana, stage, second)
+    await write(ana, later["id"], WHOLE)
+    (await ana.ask("POST", f"/contacts/{later['id']}/complete")).raise_for_status()
+    await stage.exchange.hang_up(second)
+    await stage.settle()
+    assert await ana.presence() == "wrap_up"
+    page = await desk_page(stage, ana)
+    assert earlier["code"] not in page
+    assert "no longer belongs to your call" in await press(stage, ana, earlier["id"], "silent")
+    assert (await ana.ask("GET", f"/contacts/{earlier['id']}")).json()["state"] == "draft"
+
+
+async def test_a_child_in_danger_is_not_put_aside_with_one_key(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana, digit="9")
+    contact = await contact_of(ana, stage, leg)
+    assert "decide the urgency on the form" in await desk_page(stage, ana)
+    assert "signs of danger" in await press(stage, ana, contact["id"], "silent")
+    assert stage.exchange.conferences.of_leg(leg) is not None
+    body = {"closed_as": "silent"}
+    refused = await ana.ask("POST", f"/contacts/{contact['id']}/close", body)
+    assert refused.json()["error"] == "SignsOfDanger"
+    decided = {"urgency": "routine", "reason": "pressed by mistake, and said so"}
+    await ana.ask("POST", f"/contacts/{contact['id']}/urgency", decided)
+    refused = await ana.ask("POST", f"/contacts/{contact['id']}/close", body)
+    assert refused.json()["error"] == "SilentNotAsked"
+    call = await stage.call_of(leg)
+    asked = await ana.ask("POST", f"/calls/{call['id']}/questions", {"question": "alone"})
+    assert asked.status_code == 202, asked.text
+    await stage.advance(60)
+    assert (await ana.ask("POST", f"/contacts/{contact['id']}/close", body)).status_code == 200
+
+
+async def test_a_contact_closed_by_mistake_is_counted_as_what_it_was(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    contact = await new_contact(ana, WHOLE)
+    await ana.ask("POST", f"/contacts/{contact}/close", {"closed_as": "silent"})
+    again = await ana.ask("POST", f"/contacts/{contact}/reopen", {"reason": "wrong key"})
+    assert (again.json()["closed_as"], again.json()["categories"]) == (
+        None,
+        ["V", "V-BULLYING", "EO", "EO-SCHOOL"],
+    )
+    (await ana.ask("POST", f"/contacts/{contact}/complete")).raise_for_status()
+    found = (await ana.ask("POST", "/contacts/search", {"category": "V-BULLYING"})).json()
+    assert [c["id"] for c in found["contacts"]] == [contact]

@@ -1,0 +1,179 @@
+"""A talk is in the record, whichever of its callbacks was lost; what was no talk is not."""
+
+import random
+
+import pytest
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Stage
+from app.practice.people import Phone
+from tests.support.talks import talk, waiting, waits
+
+VERA = "+38164999001"
+
+
+async def _begins(stage: Stage, how: str, picks_up: float = 0.3) -> object:
+    """A caller who is on the way to a counsellor at a browser, or at a phone."""
+    if how == "browser":
+        ana = await stage.add_counsellor("ana")
+        leg = await waits(stage)
+        await ana.accept()
+        return leg
+    stage.exchange.phones[VERA] = Phone(picks_up=2)
+    await stage.add_counsellor("vera", endpoint=VERA)
+    return await waits(stage)
+
+
+@pytest.mark.parametrize("how", ["browser", "phone"])
+@pytest.mark.parametrize("lost", ["participant-join", "participant", "/conference"])
+async def test_a_young_talk_is_seen_although_its_joining_was_not_told(
+    stage: Stage, how: str, lost: str
+) -> None:
+    """Reports are lost: the counsellor's joining, the caller's, or the whole conference."""
+    stage.exchange.knobs.turn("lose", lost, times=None if lost == "/conference" else 2)
+    leg = await _begins(stage, how)
+    await stage.advance(20)
+    call = await stage.call_of(leg)  # type: ignore[arg-type]
+    assert call["state"] == "connected"
+    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    found = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'talk_found'")
+    assert len(found) == 1
+    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
+    await stage.advance(60)
+    assert await broken_at_the_end(stage) == []
+
+
+@pytest.mark.parametrize("how", ["browser", "phone"])
+async def test_a_talk_of_two_seconds_is_found_when_it_is_over(stage: Stage, how: str) -> None:
+    leg = await _begins(stage, how)
+    stage.exchange.knobs.turn("lose", "/conference participant-join", times=None)
+    stage.exchange.knobs.turn("lose", "/conference participant-leave", times=None)
+    await stage.until(lambda: _together(stage, leg), limit=20)
+    await stage.advance(2)
+    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
+    await stage.advance(60)
+    call = await stage.call_of(leg)  # type: ignore[arg-type]
+    assert call["outcome"] == "answered"
+    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    assert await broken_at_the_end(stage) == []
+
+
+@pytest.mark.parametrize("how", ["browser", "phone"])
+async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage, how: str) -> None:
+    """Half of the reports of the conference come late, and a third never, in one talk or the other
+    all of it; the child hangs up within two seconds.
+    """
+    knobs, dice = stage.exchange.knobs, random.Random(5)
+    knobs.turn("delay", "/conference participant", times=None, probability=0.5, seconds=1.5)
+    knobs.turn("lose", "/conference participant", times=None, probability=0.3)
+    endpoint = VERA if how == "phone" else "browser"
+    stage.exchange.phones[VERA] = Phone(picks_up=1)
+    vera = await stage.add_counsellor("vera", endpoint=endpoint)
+    for number in range(16):
+        leg = await waits(stage, from_=f"+3816412345{number:02d}")
+        await stage.advance(dice.random())
+        if how == "browser":
+            await vera.accept()
+        while not _together(stage, leg):
+            due = stage.stepped.next_due()
+            assert due is not None
+            await stage.advance((due - stage.clock.now()).total_seconds())
+        if lasts := dice.choice([0, 0, 0.05, 0.3, 0.8, 1.2, 2]):
+            await stage.advance(lasts)
+        await stage.exchange.hang_up(leg)
+        await stage.advance(15)
+        await vera.be("available")
+    await stage.advance(30)
+    assert await broken_at_the_end(stage) == []
+
+
+def _together(stage: Stage, leg: object) -> bool:
+    found = stage.exchange.conferences.of_leg(leg)  # type: ignore[arg-type]
+    return found is not None and len(found[0].participants) == 2
+
+
+async def test_a_phone_that_was_added_and_not_answered_has_not_talked(stage: Stage) -> None:
+    """The provider tells that it has left, though it never joined."""
+    ana = await stage.add_counsellor("ana")
+    stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(picks_up=None)
+    leg = await waits(stage)
+    await ana.accept()
+    await stage.advance(60)
+    left = [
+        f
+        for _, f in stage.exchange.sender.sent
+        if f.get("ReasonParticipantLeft") == "participant_add_failed"
+    ]
+    assert left, "the exchange is as strict as the provider"
+    call = await stage.call_of(leg)
+    assert call["answered_at"] is None
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    assert (await stage.call_of(leg))["outcome"] != "answered"
+    assert await stage.rows("SELECT 1 FROM contacts") == []
+
+
+async def test_a_counsellor_who_is_still_being_rung_is_not_in_the_conference(stage: Stage) -> None:
+    """Asked while the counsellor's phone rings, the provider lists it; that is no talk yet."""
+    ana = await stage.add_counsellor("ana")
+    stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(picks_up=12)
+    leg = await waits(stage)
+    await ana.accept()
+    await stage.advance(10)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["answered_at"]) == ("offered", None)
+    await stage.advance(12)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_talk_that_was_fully_reported_is_not_asked_about(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    began = len(stage.exchange.asked)
+    await stage.advance(20)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(20)
+    asked = [path for how, path, *_ in stage.exchange.asked[began:] if how == "GET"]
+    assert [path for path in asked if "Participants" in path or "/Calls/" in path] == []
+
+
+async def test_a_talk_whose_joins_were_lost_is_not_cut_off(stage: Stage) -> None:
+    """The counsellor's join is never told, nor the caller's: the provider is asked."""
+    stage.exchange.knobs.turn("lose", "participant-join", times=2)
+    ana = await stage.add_counsellor("ana")
+    leg = await waiting(stage)
+    await ana.accept()
+    await stage.advance(45)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    assert await ana.presence() == "on_call"
+    assert stage.exchange.conferences.of_leg(leg) is not None
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_counsellor_whose_line_dies_before_we_hear_of_the_join(stage: Stage) -> None:
+    """The caller was moved to an empty conference: fetched at once."""
+    ana = await stage.add_counsellor("ana")
+    leg = await waiting(stage)
+    # The caller's join is held up: the second one that is told.
+    stage.exchange.knobs.turn("delay", "participant-join", times=1, seconds=0.01)
+    stage.exchange.knobs.turn("delay", "participant-join", times=1, seconds=8)
+    await ana.ask("POST", f"/offers/{(await ana.offer() or {})['id']}/accept")
+    await stage.until(lambda: stage.exchange.conferences.of_leg(leg) is not None, limit=20)
+    counsellor = next(x for x in stage.exchange.legs.values() if x.direction != "inbound")
+    await stage.exchange.end_leg(counsellor, "completed", "person")
+    await stage.advance(4)
+    assert (await stage.call_of(leg))["state"] == "queued"
+    assert stage.exchange.conferences.of_leg(leg) is None
+    # Heard of late, and kept: for a moment they were together.
+    await stage.advance(6)
+    assert (await stage.call_of(leg))["answered_at"] is not None
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+    assert await broken_at_the_end(stage) == []

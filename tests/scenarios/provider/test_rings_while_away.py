@@ -1,0 +1,114 @@
+"""Rings that come and go while we are away are records, too: found at the provider afterwards."""
+
+from datetime import timedelta
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import LINE, Stage
+from app.practice.legs import Leg
+from tests.support.talks import leg_of, talk
+
+
+def came_and_went(stage: Stage, seconds_ago: float, **values: object) -> Leg:
+    """Make a ring that was never reported to us and is over by now."""
+    at = stage.clock.now() - timedelta(seconds=seconds_ago)
+    known: dict[str, object] = {
+        "created_at": at,
+        "answered_at": at,
+        "ended_at": at + timedelta(seconds=4),
+        "status": "completed",
+        "ending": "error",
+    }
+    return leg_of(stage, **{**known, **values})
+
+
+async def test_twenty_five_rings_and_two_outages_are_twenty_five_records(stage: Stage) -> None:
+    stage.expects_faults = True  # type: ignore[attr-defined]
+    await stage.add_counsellor("ana")
+    await stage.advance(1)
+    rung: list[Leg] = []
+    for outage in range(2):
+        for _ in range(9):
+            rung.append(stage.ring(f"+3816411{len(rung):05d}"))
+            await stage.advance(1)
+        for leg in rung:
+            await stage.exchange.hang_up(leg)
+        await stage.settle()
+        await stage.stop_server()
+        for _ in range(4 if outage else 3):
+            leg = stage.ring(f"+3816411{len(rung):05d}")
+            rung.append(leg)
+            for _ in range(200):
+                if leg.over:
+                    break
+                stage.stepped.move_to(stage.clock.now() + timedelta(seconds=0.5))
+                await __import__("asyncio").sleep(0.01)
+            await stage.exchange.hang_up(leg)
+        await stage.start_server()
+        await stage.advance(130)
+    rows = await stage.rows("SELECT provider_sid, outcome, opened_at, ended_at FROM calls")
+    assert {row["provider_sid"] for row in rows} == {leg.sid for leg in rung}
+    assert len(rung) == 25
+    missed = [row for row in rows if row["outcome"] == "unreachable"]
+    assert len(missed) == 7
+    for row in missed:
+        leg = stage.exchange.legs[row["provider_sid"]]
+        assert row["opened_at"] == leg.created_at.replace(microsecond=0)
+        assert leg.ended_at is not None
+        assert row["ended_at"].replace(microsecond=0) == leg.ended_at.replace(microsecond=0)
+
+
+async def test_a_long_outage_is_made_up_for_page_by_page(stage: Stage) -> None:
+    """Three days, more calls than the provider lists on a page, and an interruption."""
+    await stage.advance(1)
+    await stage.rows(
+        "UPDATE reconciled SET until_at = %s RETURNING 1", stage.clock.now() - timedelta(days=3)
+    )
+    rung = [came_and_went(stage, 100 + 400 * n) for n in range(620)]
+    began = len(stage.exchange.asked)
+    stage.exchange.knobs.turn("fail", "GET /2010-04-01/Accounts", times=1)
+    await stage.advance(130)
+    rows = await stage.rows("SELECT provider_sid, outcome FROM calls")
+    assert len(rows) == len(rung)
+    assert {row["outcome"] for row in rows} == {"unreachable"}
+    asked = [one for one in stage.exchange.asked[began:] if one[0] == "GET"]
+    assert len(asked) < 100
+    # What was compared is not read again.
+    began = len(stage.exchange.asked)
+    await stage.advance(60)
+    assert len(stage.exchange.asked) - began < 6
+
+
+async def test_numbers_of_others_and_legs_of_ours_are_no_rings(stage: Stage) -> None:
+    await stage.advance(1)
+    came_and_went(stage, 60, to="+38111999999")
+    came_and_went(stage, 60, direction="outbound-api", from_=LINE, to="+381641110000")
+    await stage.advance(130)
+    assert await stage.rows("SELECT 1 FROM calls") == []
+
+
+async def test_unreachable_rings_count_in_every_statistic_and_on_the_supervisors_page(
+    stage: Stage,
+) -> None:
+    from app.staff.roles import Role
+
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    await stage.advance(1)
+    came_and_went(stage, 30)
+    came_and_went(stage, 20)
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(70)
+    today = stage.clock.now().date()
+    query = f"from={today}&to={today + timedelta(days=1)}"
+    answer = await chief.ask("GET", f"/statistics/summary?{query}")
+    assert answer.status_code == 200, answer.text
+    assert sum(row["unreachable"] or 0 for row in answer.json()["rows"][-1:]) == 2
+    board = await stage.client.get(
+        f"{stage.settings.public_url}/supervisor", headers={"Cookie": chief.cookie_header}
+    )
+    assert "2 rings of the last 24 hours could not be answered" in board.text
+    stage.exchange.legs = {
+        sid: one for sid, one in stage.exchange.legs.items() if one.ending != "error"
+    }
+    assert [b for b in await broken_at_the_end(stage) if not b.startswith("1:")] == []

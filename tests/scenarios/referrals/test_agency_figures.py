@@ -1,0 +1,155 @@
+"""Figures of an agency count what it did; the reporter hears what became of it, by a deadline."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from tests.support.contacts import page_of
+from tests.support.mail import Mail
+from tests.support.referrals import (
+    CONSENT,
+    add_agency,
+    agency_figures,
+    by_hand,
+    phone,
+    referral_of,
+)
+
+FIRST, SECOND = "+381113000001", "+381113000002"
+
+
+async def test_what_an_agency_never_heard_of_is_not_its_fault(night: Stage, post: Mail) -> None:
+    """Sent on within the same moment: neither an unanswered offer nor a missed deadline."""
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "closed", "shelter", phones=((FIRST, "Mo-Fr 08:00-16:00"),))
+    await add_agency(night, "open", "shelter", phones=(SECOND,))
+    phone(night, SECOND, picks_up=None)
+    made = await by_hand(ana, consent=CONSENT)
+    await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "closed"})
+    await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "open"})
+    await night.advance(16 * 60)
+    found = await agency_figures(night)
+    assert (found["closed"]["offered"], found["closed"]["unanswered"]) == (1, 0)
+    assert found["closed"]["breaches"] == 0
+    assert found["open"]["breaches"] == 1
+
+
+async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    wants = {"participants.wants_feedback": "yes"}
+    made = await by_hand(ana, consent=CONSENT, send=True, answers=wants)
+    path = f"/referrals/{made['id']}"
+    done = {"agency": "house", "name": "Mira", "outcome": "family_supported"}
+    assert (await ana.ask("POST", f"{path}/complete", done)).status_code == 200
+    found = await referral_of(ana, made["id"])
+    (clock,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
+    assert clock["stopped_at"] is None
+    refused = await ana.ask("POST", f"{path}/close", {})
+    assert refused.status_code == 422
+    assert "waits to hear" in refused.json()["detail"]
+    night.stepped.move_to(night.clock.now() + timedelta(days=7, seconds=1))
+    await night.settle()
+    told = await night.rows("SELECT for_whom FROM notices WHERE detail->>'deadline' = 'feedback'")
+    assert {n["for_whom"] for n in told} == {"owner", "supervisors"}
+    await ana.sign_in()
+    await ana.ask("POST", f"{path}/feedback", {"words": "The teacher was rung."})
+    found = await referral_of(ana, made["id"])
+    (clock,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
+    assert clock["stopped_at"] is not None
+    assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
+    # It is ours to tell: the agency's figures say nothing of it.
+    assert (await agency_figures(night))["house"]["breaches"] == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "prevented", "separated"),
+    [("with_kin", 1, 0), ("family_supported", 1, 0), ("placed_foster", 0, 1)],
+)
+async def test_with_relatives_a_child_is_not_separated(
+    night: Stage, post: Mail, outcome: str, prevented: int, separated: int
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "team", "family_support", email="a@team.example")
+    made = await by_hand(
+        ana, services=["family_support"], consent=CONSENT, send=True, answers={"child.age": 1}
+    )
+    done = {"agency": "team", "name": "Mira", "outcome": outcome}
+    answer = await ana.ask("POST", f"/referrals/{made['id']}/complete", done)
+    assert answer.status_code == 200, answer.text
+    row = (await agency_figures(night))["team"]
+    assert row["separation_risk"] == 1
+    assert (row["separation_prevented"], row["separated"]) == (prevented, separated)
+
+
+async def test_figures_of_how_agencies_answer(night: Stage, post: Mail) -> None:
+    """Median, 90th percentile, breaches of the agency that had it, rejections, outcomes."""
+    ana = await night.add_counsellor("ana")
+    olga = await night.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    for n, seconds in enumerate((10, 20, 30, 40, 100)):
+        more = {"answers": {"participants.wants_feedback": "yes"}} if n < 2 else {}
+        made = await by_hand(ana, consent=CONSENT, urgency="urgent", send=True, **more)
+        await night.advance(seconds)
+        path = f"/referrals/{made['id']}"
+        said = {"agency": "house", "name": "Mira"}
+        assert (await ana.ask("POST", f"{path}/acknowledge", said)).status_code == 200
+        if n == 0:
+            await ana.ask("POST", f"{path}/reject", {**said, "reason": "no_capacity"})
+        elif n == 1:
+            await night.advance(80)
+            seen = {"seen_at": night.clock.now().isoformat(), **said}
+            assert (await ana.ask("POST", f"{path}/progress", seen)).status_code == 200
+            await ana.ask("POST", f"{path}/complete", {**said, "outcome": "medical_care"})
+            await ana.ask("POST", f"{path}/feedback", {"words": "told"})
+    # No agency acknowledges this one in time.
+    await by_hand(ana, consent=CONSENT, urgency="immediate", send=True)
+    await night.advance(1000)
+    found = await agency_figures(night)
+    assert set(found) == {"all", "house"}
+    for row in found.values():
+        assert row["offered"] == 6
+        assert row["acknowledged"] == 5
+        assert row["median_seconds_to_acknowledge"] == pytest.approx(30, abs=1)
+        assert row["p90_seconds_to_acknowledge"] == pytest.approx(76, abs=1)
+        assert row["median_seconds_to_see_child"] == pytest.approx(100, abs=1)
+        assert row["rejections"] == {"no_capacity": 1}
+        assert row["outcomes"] == {"medical_care": 1}
+        assert (row["completed"], row["feedback_wanted"], row["feedback_given"]) == (1, 1, 1)
+        assert row["breaches"] == 1
+    # As they are shown: the month has to be over, and counts are rounded to multiples of 3.
+    assert (
+        await olga.ask("GET", "/statistics/referrals.json?from=2030-01-01&to=2030-02-01")
+    ).status_code == 403
+    night.stepped.move_to(night.clock.now().replace(month=2, day=20))
+    await olga.sign_in()
+    (every, house) = (await olga.ask("GET", "/statistics/referrals.json")).json()["rows"]
+    assert (every["agency"], house["agency"]) == ("all", "house")
+    for row in (every, house):
+        counts = [n for name, n in row.items() if isinstance(n, int) and "seconds" not in name]
+        assert all(n % 3 == 0 for n in counts)
+        assert row["offered"] == 6
+        assert row["acknowledged"] in (3, 6)
+        # The middle of five is said where five are shown as six.
+        time_said = row["median_seconds_to_acknowledge"]
+        assert time_said == (30 if row["acknowledged"] == 6 else None)
+        assert row["median_seconds_to_see_child"] is None, "it was one child"
+    page = await page_of(night, olga, "/referrals/accountability")
+    assert 'id="accountability"' in page
+    assert "<td>6</td>" in page
+    # What is too short for the grid is refused in words, whatever it is counted by.
+    for window in (
+        "from=2030-01-14T01:00:00Z&to=2030-01-14T01:15:00Z",
+        "from=2030-01-02&to=2030-02-02",
+    ):
+        for by in ("", "&by=sector"):
+            refused = await olga.ask("GET", f"/statistics/referrals.json?{window}{by}")
+            assert refused.status_code == 403, (window, by)
+    text = (await olga.ask("GET", "/statistics/referrals.csv")).text.splitlines()
+    header = next(n for n, line in enumerate(text) if line.startswith("agency,"))
+    assert all(line.startswith(('"# ', "# ")) for line in text[:header])
+    assert len(text[header].split(",")) == len(text[header + 1].split(","))
+    past = await olga.ask("GET", "/statistics/referrals.json?from=2028-12-01&to=2029-01-01")
+    assert past.json()["rows"][0]["offered"] == 0

@@ -1,0 +1,244 @@
+"""Consent belongs to the child: given or withdrawn once, it counts in every referral."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+from tests.support.contacts import new_contact, write
+from tests.support.mail import Mail
+from tests.support.referrals import AGREED, BROTHERS, CENTRE, add_agency, phone, referral_of
+
+OVERRIDE = {"basis": "vital_interests", "reason": "They are alone with him tonight."}
+
+
+async def _brothers(night: Stage, who: Counsellor, **more: Any) -> dict[str, dict[str, Any]]:
+    """Two brothers at two services, by child and service."""
+    await add_agency(
+        night,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
+        email="centre@example.org",
+    )
+    await add_agency(night, "school", "education", sector="education", email="school@example.org")
+    contact_id = await new_contact(who, BROTHERS)
+    body = {
+        "urgency": "urgent",
+        "contact_id": contact_id,
+        "consent": AGREED,
+        "services": ["child_protection", "education"],
+        "send": True,
+        **more,
+    }
+    answer = await who.ask("POST", "/referrals", body)
+    assert answer.status_code == 201, answer.text
+    found = [await referral_of(who, one["id"]) for one in answer.json()["referrals"]]
+    return {f"{one['answers']['child.name']} {one['service']}": one for one in found}
+
+
+async def _states(who: Counsellor, made: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: (await referral_of(who, one["id"]))["state"] for name, one in made.items()}
+
+
+async def test_a_withdrawal_reaches_every_referral_of_that_child(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana)
+    await night.settle()
+    path = f"/referrals/{made['Marko education']['id']}/withdraw-consent"
+    assert (await ana.ask("POST", path, {})).status_code == 422, "the page asks who withdraws it"
+    said = {"by": "child", "how": "in_person", "words": "Not the school."}
+    assert (await ana.ask("POST", path, said)).status_code == 200
+    await night.settle()
+    states = await _states(ana, made)
+    for service in ("education", "child_protection"):
+        assert states.pop(f"Marko {service}") == "consent_withdrawn"
+    assert states
+    assert set(states.values()) <= {"sent", "delivered"}, "his brother's stand"
+    told = await night.rows(
+        "SELECT detail FROM record_events WHERE kind = 'withdraw_consent' ORDER BY id"
+    )
+    assert [(t["detail"]["withdrawn_by"], t["detail"]["by_way"]) for t in told] == [
+        ("child", "in_person")
+    ] * 2
+    assert any("withdrawn" in body for body in post.to("school@example.org"))
+
+
+async def test_consent_counts_for_the_same_service_and_child_only(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, send=False)
+    first = made["Marko child_protection"]
+    again = {
+        "urgency": "urgent",
+        "contact_id": first["contact_id"],
+        "seen_open": True,
+        "services": ["child_protection", "health"],
+        "children": ["a1"],
+    }
+    answer = (await ana.ask("POST", "/referrals", again)).json()["referrals"]
+    sent = [await ana.ask("POST", f"/referrals/{one['id']}/send", {}) for one in answer]
+    assert [one.status_code for one in sent] == [200, 409], "nothing was said about health"
+
+
+async def test_an_immediate_case_is_decided_by_a_supervisor(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
+    rings = phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
+    marko, pavle = (made[f"{name} child_protection"]["id"] for name in ("Marko", "Pavle"))
+    await night.advance(5)
+    for one in (marko, pavle):
+        said = {"by": "caregiver", "words": "Let us alone."}
+        await ana.ask("POST", f"/referrals/{one}/withdraw-consent", said)
+    await night.settle()
+    before = rings.rung
+    await night.advance(200)
+    assert rings.rung == before, "no phone is rung about it any more"
+    notices = await night.rows("SELECT for_whom FROM notices WHERE kind = 'withdrawn'")
+    assert [row["for_whom"] for row in notices] == ["supervisors"] * 2
+    assert await _undecided(chief) == 2
+    refused = await ana.ask("POST", f"/referrals/{marko}/override", OVERRIDE)
+    assert refused.status_code == 403
+    assert (await ana.ask("POST", f"/referrals/{marko}/confirm-withdrawal", {})).status_code == 403
+    # One goes on without consent; the other ends, and the agency hears so.
+    assert (await chief.ask("POST", f"/referrals/{marko}/override", OVERRIDE)).status_code == 200
+    ended = await chief.ask("POST", f"/referrals/{pavle}/confirm-withdrawal", {"words": "Safe."})
+    assert ended.json()["state"] == "consent_withdrawn"
+    await night.advance(100)
+    assert rings.rung > before
+    assert any("withdrawn" in body for body in post.to("centre@example.org"))
+    assert await _undecided(chief) == 0
+
+
+async def _undecided(who: Counsellor) -> int:
+    alarms = (await who.ask("GET", "/danger-alarms")).json()
+    return [alarm["kind"] for alarm in alarms].count("withdrawal_undecided")
+
+
+async def test_an_immediate_referral_is_taken_back_by_two(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
+    path = f"/referrals/{made['Marko child_protection']['id']}/recall"
+    first = await ana.ask("POST", path, {"words": "He was found."})
+    assert first.json()["state"] == "sent", "it goes on until a second person agrees"
+    assert (await ana.ask("POST", path, {"words": "He was found."})).status_code == 409
+    second = await chief.ask("POST", path, {"words": "I have rung them: he is at home."})
+    assert second.json()["state"] == "recalled"
+
+
+async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana)
+    contact_id = made["Marko education"]["contact_id"]
+    revision = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["revision"]
+    # A slip of the hand that is put right withdraws nothing.
+    await write(ana, contact_id, {"child.b2.agrees_services": "no"}, base=revision)
+    await write(ana, contact_id, {"child.b2.agrees_services": "yes"}, base=revision + 1)
+    await night.advance(40)
+    states = await _states(ana, made)
+    assert states
+    assert set(states.values()) <= {"sent", "delivered"}
+    await write(ana, contact_id, {"child.a1.agrees_services": "no"}, base=revision + 2)
+    await night.advance(40)
+    states = await _states(ana, made)
+    # To authorities, among them the centre, he still agrees.
+    assert states["Marko education"] in ("redirected", "failed", "sent")
+    rows = await night.rows(
+        "SELECT scope FROM consents WHERE referral_id = %s ORDER BY number DESC LIMIT 1",
+        made["Marko education"]["id"],
+    )
+    assert rows[0]["scope"] == ["authorities"]
+    revision = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["revision"]
+    await write(ana, contact_id, {"child.a1.agrees_authorities": "no"}, base=revision)
+    await night.advance(40)
+    states = await _states(ana, made)
+    assert states["Marko child_protection"] == "consent_withdrawn"
+    assert states["Pavle child_protection"] in ("sent", "delivered")
+
+
+async def test_a_withdrawal_of_one_says_nothing_about_the_brother(night: Stage) -> None:
+    """What the form asks once for all children is not written over for one of them."""
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana)
+    contact_id = made["Marko education"]["contact_id"]
+    revision = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["revision"]
+    both = {"consent.services": "yes", "consent.authorities": "yes", "consent.family": "yes"}
+    await write(ana, contact_id, both, base=revision)
+    path = f"/referrals/{made['Marko education']['id']}/withdraw-consent"
+    assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
+    await night.advance(60)
+    answers = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["answers"]
+    assert {p: v for p, v in answers.items() if p.startswith("consent.")} == both
+    assert answers["child.a1.agrees_services"] == "no"
+    states = await _states(ana, made)
+    assert {states["Pavle education"], states["Pavle child_protection"]} <= {"sent", "delivered"}
+
+
+async def test_not_to_this_agency_takes_it_away_for_the_brother_too(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, services=["child_protection"])
+    marko, pavle = (made[f"{name} child_protection"]["id"] for name in ("Marko", "Pavle"))
+    said = AGREED | {"withheld_from": ["centre"]}
+    assert (await ana.ask("POST", f"/referrals/{marko}/consent", said)).status_code == 200
+    for one in (marko, pavle):
+        found = await referral_of(ana, one)
+        assert [a["state"] for a in found["recipients"]] == ["withdrawn"], one
+
+
+async def test_taken_back_there_is_no_withdrawal_to_decide(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
+    phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
+    path = f"/referrals/{made['Marko child_protection']['id']}"
+    await ana.ask("POST", f"{path}/withdraw-consent", {"by": "child"})
+    await night.advance(10)
+    assert await _undecided(chief) == 1
+    for who in (ana, chief):
+        await who.ask("POST", f"{path}/recall", {"words": "He is at home."})
+    await night.advance(10)
+    assert await _undecided(chief) == 0
+
+
+@pytest.mark.parametrize("first", ["override", "confirm-withdrawal"])
+async def test_two_supervisors_decide_differently_in_one_moment(night: Stage, first: str) -> None:
+    """One word counts, and the other supervisor hears that theirs does not."""
+    ana = await night.add_counsellor("ana")
+    chiefs = [await night.add_counsellor(n, role=Role.SUPERVISOR) for n in ("chief", "second")]
+    rings = phone(night, CENTRE, picks_up=None)
+    made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
+    marko = made["Marko child_protection"]["id"]
+    for one in made.values():
+        path = f"/referrals/{one['id']}/withdraw-consent"
+        assert (await ana.ask("POST", path, {"by": "child"})).status_code == 200
+    words = {"override": OVERRIDE, "confirm-withdrawal": {"words": "Safe."}}
+    ways = sorted(words, key=lambda way: way != first)
+    answers = await asyncio.gather(
+        *(
+            chief.ask("POST", f"/referrals/{marko}/{way}", words[way])
+            for chief, way in zip(chiefs, ways, strict=True)
+        )
+    )
+    codes = dict(zip(ways, (answer.status_code for answer in answers), strict=True))
+    assert sorted(codes.values()) == [200, 409]
+    await night.settle()
+    before = rings.rung
+    await night.advance(100)
+    state = (await referral_of(ana, marko))["state"]
+    if codes["override"] == 200:
+        assert state != "consent_withdrawn"
+        assert rings.rung > before
+    else:
+        assert state == "consent_withdrawn"
+        assert rings.rung == before
+    assert await _undecided(chiefs[0]) == 1, "his brother's is still to be decided"

@@ -1,0 +1,272 @@
+"""Danger on record that no one acts on alarms a person, and the next, until one decides."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.practice.people import Phone
+from app.staff.roles import Role
+from tests.support.contacts import WHOLE, new_contact, skip
+from tests.support.mail import Mail, link_in
+from tests.support.referrals import (
+    CONSENT,
+    OVERRIDE,
+    add_agency,
+    by_hand,
+    click,
+    page,
+    phone,
+    referral_of,
+)
+
+SUPERVISOR, DIRECTOR, HOUSE = "+381113000007", "+381113000008", "+381113000001"
+
+
+async def on_call(night: Stage) -> tuple[Phone, Phone]:
+    """The supervisor's and the director's phones."""
+    await add_agency(night, "sup", "supervisor_on_call", sector="own_house", phones=(SUPERVISOR,))
+    await add_agency(night, "dir", "director_on_call", sector="own_house", phones=(DIRECTOR,))
+    return phone(night, SUPERVISOR), phone(night, DIRECTOR)
+
+
+async def alarms(who: Counsellor) -> list[dict[str, Any]]:
+    return list((await who.ask("GET", "/danger-alarms")).json())
+
+
+async def test_an_immediate_draft_that_is_not_sent(night: Stage, post: Mail) -> None:
+    """Its owner sees it, then the supervisor is rung, and pressing 1 is not a decision."""
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    supervisor, director = await on_call(night)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana)
+    await night.advance(110)
+    assert await alarms(ana) == []
+    await night.advance(20)
+    (alarm,) = await alarms(ana)
+    assert (alarm["kind"], alarm["subject_id"]) == ("draft_not_sent", made["id"])
+    assert "was opened and not sent" in (await page(night, ana, "/")).text
+    assert supervisor.rung == 0, "the owner has a minute"
+    await night.advance(90)
+    assert supervisor.rung == 1
+    heard = " ".join(h.text for h in supervisor.heard)
+    assert "was opened and not sent" in heard
+    (alarm,) = await alarms(vera)
+    assert alarm["acknowledged_by"] == "sup"
+    await skip(night, 0.23)
+    assert supervisor.rung == 1
+    await night.advance(3 * 60)
+    assert supervisor.rung + director.rung == 2, "to acknowledge is not to decide"
+    await ana.sign_in()
+    await ana.ask("POST", f"/referrals/{made['id']}/consent", CONSENT)
+    assert (await ana.ask("POST", f"/referrals/{made['id']}/send", {})).status_code == 200
+    await night.advance(10)
+    assert await alarms(ana) == []
+
+
+async def test_an_owner_with_a_phone_is_rung_first_and_the_director_last(night: Stage) -> None:
+    supervisor, director = await on_call(night)
+    supervisor.picks_up = None
+    boris = await night.add_counsellor("boris", endpoint="+381641112223", shift=False, state=None)
+    own = phone(night, "+381641112223", picks_up=None)
+    await by_hand(boris)
+    await night.advance(150)
+    assert (own.rung, supervisor.rung) == (1, 0)
+    await night.advance(50)
+    assert supervisor.rung == 1
+    await night.advance(60)
+    assert director.rung == 1
+
+
+async def test_an_override_that_no_second_person_has_seen(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    supervisor, _ = await on_call(night)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await ana.ask("POST", f"/referrals/{made['id']}/accept", {"agency": "house", "name": "M"})
+    await skip(night, 0.23)
+    assert supervisor.rung == 0
+    await night.advance(2 * 60)
+    assert supervisor.rung == 1
+    assert [a["kind"] for a in await alarms(vera)] == ["override_not_seen"]
+    assert await alarms(ana) == [], "the author cannot be the second person"
+    (alarm,) = await alarms(vera)
+    refused = await vera.ask("POST", f"/danger-alarms/{alarm['id']}/decide", {"words": "fine"})
+    assert refused.status_code == 409
+    notice = (await night.rows("SELECT id FROM notices WHERE kind = 'override'"))[0]["id"]
+    assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
+    await night.advance(10)
+    assert await alarms(vera) == []
+
+
+@pytest.mark.parametrize("why", ["decided immediate", "a weapon"])
+async def test_a_contact_that_is_completed_in_danger_and_not_referred(
+    night: Stage, why: str
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await on_call(night)
+    more = {"danger.signs": ["weapon"]} if why == "a weapon" else {}
+    contact = await new_contact(ana, {**WHOLE, **more})
+    urgency = "priority" if why == "a weapon" else "immediate"
+    decided = await ana.ask(
+        "POST", f"/contacts/{contact}/urgency", {"urgency": urgency, "reason": "as they said"}
+    )
+    assert decided.status_code < 300, decided.text
+    done = await ana.ask("POST", f"/contacts/{contact}/complete")
+    assert done.status_code == 200, done.text
+    await night.advance(5 * 60 + 10)
+    (alarm,) = await alarms(ana)
+    assert (alarm["kind"], alarm["about"]) == ("danger_not_referred", "contact")
+    empty = await ana.ask("POST", f"/danger-alarms/{alarm['id']}/decide", {"words": " "})
+    assert empty.status_code == 422
+    reason = {"words": "The weapon is a toy; the mother was there."}
+    decide = f"/danger-alarms/{alarm['id']}/decide"
+    assert (await ana.ask("POST", decide, reason)).status_code == 204
+    assert (await vera.ask("POST", decide, reason)).status_code == 409
+    await night.advance(10)
+    assert await alarms(vera) == []
+    log = await night.rows("SELECT words_sealed FROM record_events WHERE kind = 'danger_decided'")
+    assert b"toy" not in log[0]["words_sealed"]
+    # The others on the account hear nothing of it.
+    olga = await night.add_counsellor("olga", state=None)
+    assert (await olga.ask("POST", decide, reason)).status_code == 404
+
+
+async def test_a_contact_that_was_referred_raises_no_alarm(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "house", "shelter", phones=(HOUSE,))
+    phone(night, HOUSE)
+    contact = await new_contact(ana, WHOLE)
+    await ana.ask("POST", f"/contacts/{contact}/urgency", {"urgency": "immediate", "reason": "x"})
+    await by_hand(ana, contact_id=contact, consent=CONSENT, send=True)
+    assert (await ana.ask("POST", f"/contacts/{contact}/complete")).status_code == 200
+    await night.advance(400)
+    assert await alarms(ana) == []
+
+
+async def test_a_case_whose_risk_rises(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await on_call(night)
+    contact = await new_contact(ana, WHOLE)
+    opened = await ana.ask("POST", "/cases", {"contact_id": contact})
+    assert opened.status_code == 201, opened.text
+    case = opened.json()["id"]
+    for risk in ("medium", "low"):
+        await ana.ask("POST", f"/cases/{case}/risk", {"risk": risk, "reason": "first look"})
+    await skip(night, 1.05)
+    await ana.sign_in()
+    assert await alarms(ana) == [], "a first level and a fall raise no alarm"
+    rose = await ana.ask("POST", f"/cases/{case}/risk", {"risk": "high", "reason": "he is back"})
+    assert rose.json()["risk"] == "high"
+    await skip(night, 1.01)
+    await night.advance(10)
+    await ana.sign_in()
+    (alarm,) = await alarms(ana)
+    assert (alarm["kind"], alarm["subject_id"]) == ("risk_rose", case)
+    await by_hand(ana, urgency="urgent", case_id=case, consent=CONSENT)
+    await night.advance(10)
+    assert await alarms(ana) == []
+    events = await night.rows(
+        "SELECT detail FROM record_events WHERE kind = 'risk_set' ORDER BY id"
+    )
+    assert [(e["detail"]["before"], e["detail"]["after"]) for e in events] == [
+        (None, "medium"),
+        ("medium", "low"),
+        ("low", "high"),
+    ]
+
+
+async def test_an_agency_that_acts_and_has_not_opened_the_details(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await on_call(night)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.until(lambda: bool(post.messages))
+    link = link_in(post.messages[0][1])
+    await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
+    await skip(night, 0.51)
+    await night.advance(15)
+    await ana.sign_in()
+    assert [a["kind"] for a in await alarms(ana)] == ["details_not_opened"]
+    told = {"agency": "house", "name": "Mira", "agreed": "They come.", "details_told": True}
+    await ana.ask("POST", f"/referrals/{made['id']}/handover", told)
+    await night.advance(10)
+    assert await alarms(ana) == []
+
+
+async def test_raised_to_immediate_the_deadlines_and_the_phones_follow(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "house", "shelter", phones=(HOUSE,), email="a@house.example")
+    duty = phone(night, HOUSE)
+    made = await by_hand(ana, urgency="priority", consent=CONSENT, send=True)
+    path = f"/referrals/{made['id']}/urgency"
+    await night.advance(60)
+    assert duty.rung == 0, "what is not urgent is written first"
+    body = {"urgency": "immediate", "reason": "He has come home."}
+    assert (await ana.ask("POST", path, {**body, "reason": ""})).status_code == 422
+    raised = await ana.ask("POST", path, body)
+    assert raised.json()["urgency"] == "immediate", raised.text
+    found = await referral_of(ana, made["id"])
+    due = {c["kind"]: c for c in found["deadlines"]}
+    opened = datetime.fromisoformat(found["opened_at"])
+    assert datetime.fromisoformat(due["acknowledge"]["due_at"]) - opened == timedelta(minutes=15)
+    await night.advance(60)
+    assert duty.rung == 1
+    found = await referral_of(ana, made["id"])
+    assert found["state"] == "acknowledged"
+    assert "details" in {c["kind"] for c in found["deadlines"]}
+    again = await ana.ask("POST", path, body)
+    assert "already" in again.json()["detail"]
+
+
+async def test_a_decision_does_not_outlive_the_urgency_for_which_it_was_made(
+    night: Stage,
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    made = await by_hand(ana)
+    await night.advance(130)
+    (alarm,) = await alarms(ana)
+    words = {"words": "The aunt has come."}
+    await ana.ask("POST", f"/danger-alarms/{alarm['id']}/decide", words)
+    for urgency in ("urgent", "immediate"):
+        body = {"urgency": urgency, "reason": "as it is now"}
+        await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)
+        await night.advance(10)
+        assert await alarms(ana) == []
+    await night.advance(120)
+    assert [a["kind"] for a in await alarms(ana)] == ["draft_not_sent"]
+
+
+async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await skip(night, 0.26)
+    await night.advance(10)
+    found = await referral_of(ana, made["id"])
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    assert clock["breached_at"] is not None
+    body = {"urgency": "priority", "reason": "The aunt is with her."}
+    assert (await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)).status_code == 200
+    found = await referral_of(ana, made["id"])
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    assert clock["breached_at"] is None
+    opened = datetime.fromisoformat(found["opened_at"])
+    assert datetime.fromisoformat(clock["due_at"]) - opened == timedelta(hours=72)
+    kinds = await night.rows("SELECT kind FROM notices WHERE for_whom = 'supervisors'")
+    assert "urgency_lowered" in {n["kind"] for n in kinds}
+
+
+async def test_a_ground_that_the_new_urgency_does_not_know_is_refused(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    body = {"urgency": "priority", "reason": "calmer"}
+    refused = await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)
+    assert refused.status_code == 422
+    assert "vital interests" in refused.json()["detail"]
+    assert (await referral_of(ana, made["id"]))["urgency"] == "immediate"

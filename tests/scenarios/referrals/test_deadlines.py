@@ -1,0 +1,36 @@
+"""Deadlines of a referral."""
+
+from app.demo.stage import Stage
+from tests.support.mail import Mail, link_in
+from tests.support.referrals import OVERRIDE, add_agency, by_hand, click, referral_of
+
+
+async def test_the_deadline_to_see_the_child_runs_until_the_child_was_seen(
+    night: Stage, post: Mail
+) -> None:
+    ana = await night.add_counsellor("ana")
+    for code in ("house", "other"):
+        await add_agency(night, code, "shelter", email=f"a@{code}.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(post.messages))
+    link = link_in(post.messages[0][1])
+    await click(
+        night, f"{link}/step", {"kind": "complete", "name": "M", "outcome": "unable_to_locate"}
+    )
+    path = f"/referrals/{made['id']}"
+
+    async def seen_deadline_runs() -> bool:
+        found = await referral_of(ana, made["id"])
+        clock = next(c for c in found["deadlines"] if c["kind"] == "seen")
+        return clock["stopped_at"] is None
+
+    assert await seen_deadline_runs()
+    await ana.ask("POST", f"{path}/send", {"agency": "other"})
+    await ana.ask("POST", f"{path}/accept", {"agency": "other", "name": "X"})
+    assert await seen_deadline_runs()
+    # An outcome that rests on having met the child stops it; sent on unseen, it runs again.
+    placed = {"agency": "other", "outcome": "placed_shelter", "name": "X"}
+    await ana.ask("POST", f"{path}/complete", placed)
+    assert not await seen_deadline_runs()
+    await ana.ask("POST", f"{path}/send", {"agency": "house"})
+    assert await seen_deadline_runs()

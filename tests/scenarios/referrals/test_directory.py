@@ -1,0 +1,17 @@
+"""The directory of agencies and their mandates."""
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+
+
+async def test_a_mandate_is_not_taken_silently(night: Stage) -> None:
+    olga = await night.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    body = {"sector": "police", "services": "police", "email": "a@x.example"}
+    one = {**body, "code": "aa", "name": "A", "mandated_for": "police@*"}
+    assert (await olga.ask("POST", "/agencies", one)).status_code == 200
+    two = await olga.ask("POST", "/agencies", {**one, "code": "bb", "name": "B"})
+    assert "is the mandate of aa" in two.json()["detail"]
+    unknown = await olga.ask(
+        "POST", "/agencies", {**body, "code": "cc", "name": "C", "deputy": "zz"}
+    )
+    assert "there is no agency 'zz'" in unknown.json()["detail"]

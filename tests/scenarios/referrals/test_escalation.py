@@ -1,0 +1,545 @@
+"""Urgent cases reach a person who acts: agencies are asked in turn, until one acknowledges."""
+
+from datetime import datetime, timedelta
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pypdf import PdfReader
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.staff.audit import verify_chains
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.contacts import skip
+from tests.support.mail import Mail, code_in, link_in
+from tests.support.referrals import (
+    ADDRESSES,
+    OVERRIDE,
+    SHELTER,
+    add_agency,
+    by_hand,
+    click,
+    page,
+    phone,
+    referral_of,
+    story,
+    urgent,
+)
+from tests.support.talks import talk
+
+
+async def test_restarted_in_the_middle_of_the_escalation(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "house", "shelter", phones=("+381113000001", "+381113000002"), **ADDRESSES
+    )
+    first = phone(night, "+381113000001", picks_up=None)
+    second = phone(night, "+381113000002", picks_up=None)
+    phone(night, ADDRESSES["sms"])
+    referral_id = await urgent(night, ana)
+    for _ in range(6):
+        await night.restart_server()
+        await night.advance(15)
+    await ana.sign_in()
+    assert (first.rung, second.rung) == (1, 1)
+    await night.advance(30)
+    assert len(post.messages) == 1
+    found = await referral_of(ana, referral_id)
+    assert [r["kind"] for r in found["attempts"]][:4] == ["phone", "phone", "email", "sms"]
+
+
+async def test_two_agencies_answer_at_once(night: Stage, post: Mail) -> None:
+    """The first one answers late, when the second has it: one winner, and the other hears so."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "first", "shelter", email="a@first.example")
+    await add_agency(night, "second", "shelter", email="a@second.example")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: len(post.messages) == 2, limit=300)
+    one, two = (link_in(text) for _, text in post.messages)
+    assert (await click(night, one + "/step", {"kind": "accept", "name": "A"})).is_redirect
+    late = await click(night, two + "/step", {"kind": "accept", "name": "B"})
+    assert "Another service has taken" in late.text
+    found = await referral_of(ana, made["id"])
+    assert found["state"] == "accepted"
+    assert found["agency"] == "First"
+
+
+async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Path) -> None:
+    ana = await night.add_counsellor("ana")
+    before = await by_hand(ana)
+    shipped = Path("app/referrals/data/protocol-rs.yaml").read_text()
+    changed = shipped.replace("version: 2\n", "version: 3\n", 1).replace("PT15M", "PT5M", 1)
+    changed = changed.replace("within: PT15M", "within: PT5M")
+    (tmp_path / "protocol.yaml").write_text(changed)
+    night.settings.definitions_dir = tmp_path
+    await night.restart_server()
+    await ana.sign_in()
+    after = await by_hand(ana)
+    old, new = await referral_of(ana, before["id"]), await referral_of(ana, after["id"])
+    assert (old["protocol_version"], new["protocol_version"]) == (2, 3)
+
+    def minutes(found: dict[str, Any]) -> float:
+        clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+        began, due = (datetime.fromisoformat(clock[k]) for k in ("started_at", "due_at"))
+        return (due - began).total_seconds() / 60
+
+    assert (minutes(old), minutes(new)) == (15, 5)
+    # The old file is gone: what runs under it runs on.
+    night.settings.definitions_dir = None
+    await night.restart_server()
+    await ana.sign_in()
+    sent = await ana.ask("POST", f"/referrals/{after['id']}/override", OVERRIDE)
+    assert sent.status_code == 200
+    assert (await ana.ask("POST", f"/referrals/{after['id']}/send", {})).status_code == 200
+
+
+async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", phones=("+381113000001",))
+    await add_agency(night, "other", "shelter", phones=("+381113000009",))
+    phone(night, "+381113000001", picks_up=None)
+    other = phone(night, "+381113000009", presses="1")
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(5)
+    await add_agency(
+        night,
+        "house",
+        "shelter",
+        email="a@house.example",
+        valid_until=night.clock.now().date() - timedelta(days=1),
+    )
+    await night.advance(240)
+    assert other.rung == 1
+    assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
+
+
+async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -> None:
+    stage = night
+    ana = await stage.add_counsellor("ana")
+    await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await add_agency(
+        stage,
+        "safe-house",
+        "shelter",
+        phones=SHELTER,
+        email="duty@safe.example",
+        sms="+381640000001",
+        mandated_for=("shelter@RS-BG",),
+        areas=("RS-BG",),
+    )
+    await add_agency(stage, "other-house", "shelter", phones=("+381113000009",))
+    phone(stage, SHELTER[0], picks_up=None)
+    phone(stage, SHELTER[1], machine=True)
+    third = phone(stage, SHELTER[2], presses="1")
+    other = phone(stage, "+381113000009", presses="1")
+    phone(stage, "+381640000001")
+
+    # Two clicks on the board: open the box, and say what is needed.
+    leg = await talk(stage, ana)
+    call = await stage.call_of(leg)
+    box = await page(stage, ana, f"/board/calls/{call['id']}/urgent")
+    assert 'id="urgent-shelter"' in box.text
+    sent = await page(
+        stage, ana, f"/board/calls/{call['id']}/urgent", service="shelter", place="RS-BG"
+    )
+    assert "R-" in sent.text
+    assert "sent" in sent.text
+    rows = await stage.rows("SELECT id, owner_id, state FROM referrals")
+    referral_id = str(rows[0]["id"])
+    assert str(rows[0]["owner_id"]) == str(ana.id)
+
+    await stage.advance(120)
+    found = await referral_of(ana, referral_id)
+    tried = [r["result"] for r in found["attempts"] if r["purpose"] == "escalation"]
+    assert tried == ["no_answer", "machine", "acknowledged"]
+    assert found["state"] == "acknowledged"
+    assert third.rung == 1
+    # What they hear names no person.
+    heard = " ".join(h.text for h in third.heard)
+    assert "press 1" in heard.lower()
+    assert " ".join(found["code"].replace("-", "")) in heard
+
+    # The details follow: the house opens its link, proves itself, and has no bed.
+    write = {
+        "child.name": "Jovana Petrović",
+        "child.age": 11,
+        "child.found_at": "Ulica 5",
+        "danger.suspected": "the stepfather",
+        "reason.why": "He drinks.",
+    }
+    saved = await ana.ask(
+        "PUT",
+        f"/referrals/{referral_id}/answers",
+        {"changes": [{"path": p, "value": v, "base": found["revision"]} for p, v in write.items()]},
+    )
+    assert saved.json()["refused"] == {}, saved.text
+    written = await ana.ask("POST", f"/referrals/{referral_id}/written", {})
+    assert written.headers["content-type"] == "application/pdf"
+    text = "".join(p.extract_text() for p in PdfReader(BytesIO(written.content)).pages)
+    assert "Jovana" in text
+    assert "stepfather" not in text, "a shelter is not told who is suspected"
+    await stage.advance(5)
+    mail, sms = post.to("duty@safe.example")[-1], stage.exchange.phones["+381640000001"].texts[-1]
+    for message in (mail, sms.text):
+        assert not {"Jovana", "Petrović", "Ulica", "11"} & set(message.replace(".", " ").split())
+    path = link_in(mail)
+    seen = await click(stage, path)
+    assert seen.status_code == 200
+    assert "Jovana" not in seen.text
+    shown = await click(stage, f"{path}/code", {"code": code_in(sms.text)})
+    assert shown.status_code == 303
+    details = await click(stage, path, as_=shown)
+    assert "Jovana Petrović" in details.text
+    # Only in the browser that was proved: the address alone opens nothing.
+    assert "Jovana" not in (await click(stage, path)).text
+    assert "stepfather" not in details.text
+    rejected = await click(
+        stage, f"{path}/step", {"kind": "reject", "name": "Mira", "reason": "no_capacity"}
+    )
+    assert rejected.status_code == 303
+    await stage.advance(30)
+
+    # The next right one was rung at once, and the deadline is the one of the beginning.
+    found = await referral_of(ana, referral_id)
+    assert other.rung == 1
+    assert found["state"] == "acknowledged"
+    assert [a["agency"] for a in found["recipients"]] == ["safe-house", "other-house"]
+    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    due, opened = (datetime.fromisoformat(t) for t in (clock["due_at"], found["opened_at"]))
+    assert due - opened == timedelta(minutes=15)
+    told = await ana.ask(
+        "POST",
+        f"/referrals/{referral_id}/accept",
+        {"agency": "other-house", "name": "Sestra Ana, on duty"},
+    )
+    assert told.json()["state"] == "accepted"
+    agreed = {
+        "agreed": "A bed from three o'clock; we bring her.",
+        "name": "Sestra Ana",
+        "agency": "other-house",
+        "details_told": True,
+        "at": (stage.clock.now() - timedelta(minutes=1)).isoformat(),
+    }
+    await ana.ask("POST", f"/referrals/{referral_id}/handover", agreed)
+    await skip(stage, 1)
+    seen_at = (stage.clock.now() - timedelta(minutes=5)).isoformat()
+    await ana.sign_in()
+    seen = {"agency": "other-house", "seen_at": seen_at}
+    done = await ana.ask("POST", f"/referrals/{referral_id}/progress", seen)
+    assert done.json()["state"] == "in_progress"
+    # The second house has no address for messages: the form is handed over on paper, and only
+    # then its deadline stops. What the first one got does not count for the second.
+    written_deadline = next(
+        c for c in (await referral_of(ana, referral_id))["deadlines"] if c["kind"] == "written"
+    )
+    assert written_deadline["stopped_at"] is None
+    mute = await ana.ask("POST", f"/referrals/{referral_id}/written", {})
+    assert (mute.status_code, "on paper" in mute.json()["detail"]) == (409, True)
+    again = await ana.ask("POST", f"/referrals/{referral_id}/written", {"on_paper": True})
+    assert again.status_code == 200
+    for verb, body in (
+        ("complete", {"agency": "other-house", "outcome": "placed_shelter"}),
+        ("feedback", {"words": "The teacher was rung."}),
+        ("close", {"words": "Safe."}),
+    ):
+        answer = await ana.ask("POST", f"/referrals/{referral_id}/{verb}", body)
+        assert answer.status_code == 200, answer.text
+
+    # The whole trail reads as a story on one page, in this order.
+    whole = (await page(stage, ana, f"/referrals/{referral_id}")).text
+    order = [
+        "ana pressed urgent during the call: immediate, shelter",
+        "recorded an override of consent: vital interests",
+        "Offered to Safe House (the mandated recipient for this place",
+        "Safe House, telephone: no answer",
+        "Safe House, telephone: answering machine",
+        "Safe House, telephone: a person pressed 1",
+        "Safe House acknowledged by telephone",
+        "sent the written confirmation to Safe House",
+        "Safe House rejected: no capacity by link",
+        "Offered to Other House",
+        "Other House acknowledged by telephone",
+        "Other House accepted",
+        "Agreed with Other House by telephone at 2030-01-14 01:",
+        "Other House saw the child",
+        "sent the written confirmation to Other House on paper",
+        "Other House completed its part: placed shelter",
+        "gave feedback to the person who reported",
+        "ana closed the referral",
+    ]
+    at = 0
+    for words in order:
+        assert words in whole[at:], words
+        at = whole.index(words, at)
+    found = await referral_of(ana, referral_id)
+    assert all(c["stopped_at"] for c in found["deadlines"])
+    assert all(c["breached_at"] is None for c in found["deadlines"])
+    told_to = [(d["to"], d["how"]) for d in found["disclosures"]]
+    assert ("Safe House", "link_by_email") in told_to
+    assert all("danger.suspected" not in d["fields"] for d in found["disclosures"])
+    async with transaction(stage.ground, PROGRAM) as work:
+        assert [r.broken for r in await verify_chains(work.session) if r.broken] == []
+
+
+async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post: Mail) -> None:
+    """Duty phones, SMS and e-mail, the next agency, our supervisor, our director, around."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night,
+        "first",
+        "shelter",
+        phones=("+381113000001",),
+        email="a@first.example",
+        sms="+381640000001",
+    )
+    await add_agency(night, "second", "shelter", phones=("+381113000002",))
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(
+        night,
+        "director",
+        "director_on_call",
+        sector="own_house",
+        phones=("+381113000004",),
+        email="director@line.example",
+    )
+    for number in ("+381113000001", "+381113000002", "+381113000003"):
+        phone(night, number, busy=True)
+    director = phone(night, "+381113000004", picks_up=None)
+    phone(night, "+381640000001")
+    referral_id = await urgent(night, ana)
+    # A second person looks at the override, so that no alarm about it rings a phone.
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    notice = (await night.rows("SELECT id FROM notices WHERE kind = 'override'"))[0]["id"]
+    assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
+    await night.advance(700)
+    found = await referral_of(ana, referral_id)
+    tried = [(r["agency"], r["kind"]) for r in found["attempts"]]
+    assert tried[:7] == [
+        ("First", "phone"),
+        ("First", "email"),
+        ("First", "sms"),
+        ("Second", "phone"),
+        ("On Call", "phone"),
+        ("Director", "phone"),
+        ("Director", "email"),
+    ]
+    assert found["state"] in ("sent", "delivered")
+    assert ("First", "phone") in tried[7:], "it goes around again"
+    # No person is tried again within a minute.
+    times: dict[tuple[str, str], list[Any]] = {}
+    for row in await night.rows("SELECT target, kind, wanted_at FROM attempts ORDER BY number"):
+        times.setdefault((row["target"], row["kind"]), []).append(row["wanted_at"])
+    for first_and_later in times.values():
+        for earlier, later in pairwise(first_and_later):
+            assert later - earlier >= timedelta(seconds=60)
+    # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
+    await night.advance(300)
+    found = await referral_of(ana, referral_id)
+    assert "deadline_missed" in " ".join(story(found))
+    kinds = {r["kind"] for r in await night.rows("SELECT kind FROM notices")}
+    assert {"breach", "escalated", "override"} <= kinds
+    # Then the director answers the phone: our own staff have it, and an agency still has to.
+    director.picks_up, director.presses = 1.0, "1"
+    times_rung = director.rung
+    await night.until(lambda: director.rung > times_rung, limit=900)
+    await night.advance(30)
+    found = await referral_of(ana, referral_id)
+    assert found["house_has_it"], story(found)
+    running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
+    assert "hand_over" in running
+    # No agency takes it over in time: the escalation begins anew.
+    director.picks_up = None
+    await night.advance(1000)
+    found = await referral_of(ana, referral_id)
+    assert not found["house_has_it"]
+    running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
+    assert "acknowledge" in running
+
+
+async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
+    """Key 3: the next way of the same agency is tried, and the directory's keeper sees the mark."""
+    ana = await night.add_counsellor("ana")
+    numbers = ("+381113000001", "+381113000002")
+    await add_agency(night, "house", "shelter", phones=numbers)
+    await add_agency(night, "xother", "shelter", phones=("+381113000003",))
+    phone(night, numbers[0], presses="3")
+    second = phone(night, numbers[1], presses="2")
+    other = phone(night, "+381113000003")
+    referral_id = await urgent(night, ana)
+    await night.advance(40)
+    found = await referral_of(ana, referral_id)
+    assert [r["result"] for r in found["attempts"]] == ["wrong_number", "wants_to_be_called_back"]
+    assert [(a["agency"], a["reason"]) for a in found["recipients"]] == [("house", None)]
+    assert other.rung == 0
+    assert found["state"] == "sent", "wanting to be called back is not acknowledging"
+    kinds = [r["kind"] for r in await night.rows("SELECT kind FROM notices ORDER BY at")]
+    assert {"wrong_number", "call_back"} <= set(kinds)
+    doubted = await night.rows("SELECT number FROM duty_phones WHERE doubted_at IS NOT NULL")
+    assert [r["number"] for r in doubted] == [numbers[0]]
+    shown = await page(night, ana, "/agencies")
+    assert f"wrong number? {numbers[0]}" in shown.text
+    # The escalation waits for the call back, and then goes on.
+    second.presses = "1"
+    await night.advance(400)
+    assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
+
+
+async def test_where_no_agency_fits_our_own_staff_are_asked(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    phone(night, "+381113000003", presses="1")
+    referral_id = await urgent(night, ana)
+    await night.advance(60)
+    found = await referral_of(ana, referral_id)
+    assert found["house_has_it"]
+    assert found["attempts"][0]["result"] == "acknowledged"
+    # A supervisor adds an agency, and sends it there.
+    await add_agency(night, "house", "shelter", phones=("+381113000001",))
+    phone(night, "+381113000001", presses="1")
+    await ana.ask("POST", f"/referrals/{referral_id}/send", {"agency": "house"})
+    await night.advance(40)
+    found = await referral_of(ana, referral_id)
+    assert (found["state"], found["house_has_it"]) == ("acknowledged", False), story(found)
+    assert found["recipients"][-1]["agency"] == "house"
+
+
+async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log(
+    night: Stage,
+) -> None:
+    """They are not offered what they cannot hear of; and the log does not fill with rounds."""
+    ana = await night.add_counsellor("ana")
+    for n in range(30):
+        await add_agency(
+            night, f"day-{n}", "shelter", phones=((f"+3811130000{n:02d}", "Mo-Fr 08:00-16:00"),)
+        )
+    referral_id = await urgent(night, ana)
+    await night.advance(1500)
+    found = await referral_of(ana, referral_id)
+    assert found["recipients"] == []
+    assert len(found["events"]) < 25, len(found["events"])
+    kinds = [r["kind"] for r in await night.rows("SELECT kind FROM notices")]
+    assert "no_agency_left" in kinds
+    # In the morning they are asked.
+    duty = phone(night, "+381113000000", presses="1")
+    await skip(night, 7)
+    await night.advance(400)
+    await ana.sign_in()
+    assert duty.rung >= 1
+    assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
+
+
+async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, override=OVERRIDE)
+    refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "on-call"})
+    assert refused.status_code == 422
+    await ana.ask("POST", f"/referrals/{made['id']}/send", {})
+    # What stops an escalation was said by a person.
+    for verb in ("acknowledge", "accept", "progress", "complete"):
+        answer = await ana.ask("POST", f"/referrals/{made['id']}/{verb}", {})
+        assert answer.status_code == 422, verb
+    taken = await vera.ask("POST", f"/referrals/{made['id']}/take")
+    assert taken.status_code == 200
+    found = await referral_of(vera, made["id"])
+    assert found["owner_id"] == str(vera.id)
+    assert any(e["kind"] == "owner" for e in found["events"])
+
+
+async def test_after_a_round_at_our_own_staff_an_agency_can_still_accept(
+    night: Stage, post: Mail
+) -> None:
+    """Our supervisor had it and no agency in time: a person who presses 1 then is heard, and so is
+    an agency that comes late.
+    """
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    duty = phone(night, "+381113000003", presses="1")
+    referral_id = await urgent(night, ana)
+    await night.until(lambda: duty.rung > 0, limit=400)
+    await night.advance(30)
+    assert (await referral_of(ana, referral_id))["house_has_it"]
+    duty.picks_up = None
+    await night.advance(960)
+    found = await referral_of(ana, referral_id)
+    assert not found["house_has_it"]
+    late = await click(
+        night, link_in(post.to("a@house.example")[0]) + "/step", {"kind": "accept", "name": "M"}
+    )
+    assert late.is_redirect, late.text[:200]
+    assert (await referral_of(ana, referral_id))["state"] == "accepted"
+
+
+async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
+    phone(night, "+381113000001", presses="1")
+    phone(night, "+381113000002", picks_up=None)
+    night.exchange.knobs.turn("delay", "/pressed", times=1, seconds=3)
+    referral_id = await urgent(night, ana)
+    await night.advance(5)
+    rung = (await night.rows("SELECT id FROM attempts"))[0]["id"]
+    leg = next(leg for leg in night.exchange.legs.values() if leg.to == "+381113000001")
+    # The end overtakes the key.
+    base = f"{night.settings.public_url}/telephony/duty/{rung}"
+    fields = [*night.exchange.leg_fields(leg)]
+    ended = [(k, "completed" if k == "CallStatus" else v) for k, v in fields]
+    await night.exchange.sender.call_back(f"{base}/status", ended)
+    assert (await referral_of(ana, referral_id))["attempts"][0]["result"] == "no_key_pressed"
+    # Key 1 is not yet a yes: the question after it was never heard.
+    await night.exchange.sender.call_back(f"{base}/pressed?n=1", [*fields, ("Digits", "1")])
+    assert (await referral_of(ana, referral_id))["attempts"][0]["result"] == "no_key_pressed"
+    confirming = str(4 + rung.int % 6)
+    pressed = [*fields, ("Digits", confirming)]
+    await night.exchange.sender.call_back(f"{base}/pressed?n=11", pressed)
+    found = await referral_of(ana, referral_id)
+    assert found["state"] == "acknowledged"
+    assert found["attempts"][0]["result"] == "acknowledged"
+
+
+async def test_at_the_change_of_a_duty_phones_shift_no_phone_is_skipped(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
+    await add_agency(
+        night, "house", "shelter", phones=((numbers[0], "00:00-02:01"), numbers[1], numbers[2])
+    )
+    first, second, third = (
+        phone(night, numbers[0], picks_up=None),
+        phone(night, numbers[1], presses="1"),
+        phone(night, numbers[2], presses="1"),
+    )
+    night.stepped.move_to(night.clock.now() + timedelta(seconds=45))
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(90)
+    assert (first.rung, second.rung, third.rung) == (1, 1, 0)
+    assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
+
+
+async def test_our_own_staff_are_no_agencys_deputy(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(
+        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(
+        night, "day", "shelter", phones=(("+381113000001", "Mo-Fr 08:00-16:00"),), deputy="on-call"
+    )
+    phone(night, "+381113000003", presses="1")
+    referral_id = await urgent(night, ana)
+    await night.advance(60)
+    found = await referral_of(ana, referral_id)
+    assert found["recipients"] == []
+    assert found["house_has_it"]

@@ -1,0 +1,235 @@
+"""Links and codes of agencies without an account."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Stage
+from tests.support.mail import Mail, code_in, link_in
+from tests.support.referrals import (
+    ADDRESSES,
+    OVERRIDE,
+    add_agency,
+    by_hand,
+    click,
+    phone,
+    referral_of,
+    sent_link,
+)
+from tests.support.systems import Receiver, with_system
+
+
+async def test_a_scanner_follows_the_link(night: Stage, post: Mail) -> None:
+    """Looking changes nothing; the person who comes later finds everything as it was."""
+    ana = await night.add_counsellor("ana")
+    referral_id, path = await sent_link(night, post, ana)
+    before = await referral_of(ana, referral_id)
+    for _ in range(3):
+        looked = await click(night, path)
+        assert looked.status_code == 200
+        assert looked.headers["cache-control"] == "no-store"
+        assert looked.headers["x-robots-tag"] == "noindex, nofollow"
+        assert "Jovana" not in looked.text
+    head = await night.client.head(night.settings.public_url + path)
+    assert head.status_code == 405
+    after = await referral_of(ana, referral_id)
+    assert (after["state"], len(after["disclosures"])) == (before["state"], 0)
+    assert (await click(night, path + "/step", {"kind": "accept", "name": "Mira"})).is_redirect
+
+
+async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    referral_id, path = await sent_link(night, post, ana)
+    first = await click(night, path + "/step", {"kind": "acknowledge", "name": "Mira"})
+    assert first.status_code == 303
+    following = first.headers["location"].split("?")[0]
+    assert following != path
+    for tried in (
+        await click(night, path),
+        await click(night, path + "/step", {"kind": "reject", "name": "X", "reason": "other"}),
+    ):
+        assert tried.status_code == 410
+        assert "This link was used already" in tried.text
+    assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
+    # The next step has its own link; a step without a name, or a senseless one, uses none up.
+    for wrong in (
+        {"kind": "accept"},
+        {"kind": "fly", "name": "Mira"},
+        {"kind": "reject", "name": "Mira", "reason": "because"},
+        {"kind": "progress", "name": "Mira", "seen_at": "yesterday"},
+        {"kind": "progress", "name": "Mira", "seen_at": "2099-01-01T10:00"},
+    ):
+        refused = await click(night, following + "/step", wrong)
+        assert refused.status_code == 422, wrong
+    done = await click(night, following + "/step", {"kind": "accept", "name": "Mira"})
+    assert done.is_redirect
+    assert (await referral_of(ana, referral_id))["state"] == "accepted"
+
+
+async def test_a_link_that_is_not_one(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    _, path = await sent_link(night, post, ana)
+    token = path.removeprefix("/r/")
+    changed = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for wrong in (changed, "x", "é" * 20, "a" * 500, token + token):
+        answer = await click(night, f"/r/{wrong}")
+        assert answer.status_code == 404, wrong[:20]
+        assert "R-" not in answer.text
+    # No token can be read back from the database.
+    rows = await night.rows("SELECT token_key, payload_sealed FROM links, attempts")
+    assert all(token.encode() not in bytes(r["token_key"]) for r in rows)
+    stored = await night.rows("SELECT payload_sealed FROM attempts")
+    assert all(r["payload_sealed"] is None for r in stored), "forgotten once it is sent"
+    assert hashlib.sha256(token.encode()).digest() not in [r["token_key"] for r in rows]
+
+
+async def test_a_link_expires_and_a_new_one_goes_to_the_directorys_address(
+    night: Stage, post: Mail
+) -> None:
+    ana = await night.add_counsellor("ana")
+    referral_id, path = await sent_link(night, post, ana)
+    await night._watch.execute(
+        "UPDATE links SET expires_at = %s", (night.clock.now() - timedelta(seconds=1),)
+    )
+    late = await click(night, path)
+    assert late.status_code == 410
+    assert "expired" in late.text
+    tried = await click(night, path + "/step", {"kind": "acknowledge", "name": "Mira"})
+    assert tried.status_code == 410
+    count = len(post.messages)
+    asked = await click(night, path + "/send-link", {"x": "y"})
+    assert asked.status_code == 200
+    await night.advance(5)
+    assert [to for to, _ in post.messages[count:]] == ["a@house.example"]
+    fresh = link_in(post.messages[-1][1])
+    assert (await click(night, fresh)).status_code == 200
+    # Not in numbers.
+    statuses = [(await click(night, path + "/send-link", {"x": "y"})).status_code for _ in range(4)]
+    assert 429 in statuses
+    assert (await referral_of(ana, referral_id))["state"] in ("sent", "delivered")
+
+
+async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    _, path = await sent_link(night, post, ana)
+    mail, sms = post.messages[0][1], night.exchange.phones[ADDRESSES["sms"]].texts[0].text
+    # What came with the link itself opens the other one only.
+    wrong = await click(night, path + "/code", {"code": code_in(mail)})
+    assert wrong.status_code == 422
+    assert "Jovana" not in wrong.text
+    right = code_in(sms)
+    for _ in range(4):
+        assert (await click(night, path + "/code", {"code": "000000"})).status_code == 422
+    blocked = await click(night, path + "/code", {"code": right})
+    assert blocked.status_code == 429
+    # A new one, again by the other way.
+    texts = night.exchange.phones[ADDRESSES["sms"]].texts
+    assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
+    await night.advance(5)
+    assert len(texts) == 2
+    proved = await click(night, path + "/code", {"code": code_in(texts[-1].text)})
+    assert proved.is_redirect
+    assert "Jovana" in (await click(night, path, as_=proved)).text
+    # A scanner that comes after it sees what it saw before.
+    assert "Jovana" not in (await click(night, path)).text
+    # A step takes the proof along, in the same browser.
+    stepped = await click(
+        night, path + "/step", {"kind": "acknowledge", "name": "Mira"}, as_=proved
+    )
+    following = stepped.headers["location"]
+    assert "Jovana" in (await click(night, following, as_=proved)).text
+    assert "Jovana" not in (await click(night, following)).text
+    # It is shown for a while only.
+    await night.advance(31 * 60)
+    assert "Jovana" not in (await click(night, following, as_=proved)).text
+
+
+async def test_one_way_only_the_code_is_spoken(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example", phones=("+381113000001",))
+    duty = phone(night, "+381113000001", busy=True)
+    await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
+    await night.until(lambda: bool(post.messages))
+    path = link_in(post.messages[0][1])
+    duty.busy = False
+    assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
+    await night.advance(40)
+    heard = " ".join(h.text for h in duty.heard)
+    digits = heard.split("Your code is ")[1].split(".")[0].replace(" ", "")
+    proved = await click(night, path + "/code", {"code": digits})
+    assert "Jovana" in (await click(night, path, as_=proved)).text
+
+
+async def test_an_agency_that_was_passed_over_reads_nothing_later(
+    night: Stage, post: Mail, receiver: Receiver
+) -> None:
+    """Not when another has it, not when that one is done; nor does its own system."""
+    ana = await night.add_counsellor("ana")
+    await with_system(night, receiver, "first")
+    await add_agency(
+        night,
+        "first",
+        "shelter",
+        email="a@first.example",
+        sms="+381640000001",
+        webhook_url=receiver.url,
+    )
+    await add_agency(night, "second", "shelter", email="a@second.example")
+    phone(night, "+381640000001")
+    receiver.status = 500
+    made = await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
+    await night.until(lambda: bool(post.to("a@second.example")), limit=300)
+    path = link_in(post.to("a@first.example")[0])
+    code = code_in(night.exchange.phones["+381640000001"].texts[0].text)
+    two = link_in(post.to("a@second.example")[0])
+    proved = await click(night, path + "/code", {"code": code})
+    accepted = await click(night, two + "/step", {"kind": "accept", "name": "B"})
+    assert accepted.is_redirect
+    for _ in range(2):
+        shown = await click(night, path, as_=proved)
+        assert "Jovana" not in shown.text
+        assert "Another service has taken" in shown.text
+        following = accepted.headers["location"].split("?")[0]
+        await click(
+            night, following + "/step", {"kind": "complete", "name": "B", "outcome": "other"}
+        )
+    receiver.status = 200
+    await night.advance(4000)
+    assert receiver.taken
+    assert all(not e["data"].get("fields") for e in receiver.taken)
+    assert (await referral_of(ana, made["id"]))["state"] == "completed"
+
+
+@pytest.mark.parametrize("kind", ["code", "link"])
+async def test_codes_and_links_are_limited_by_the_day(night: Stage, post: Mail, kind: str) -> None:
+    """The holder of a link cannot cause messages all day, nor guess for ever."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
+    phone(night, "+381640000001")
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(post.messages))
+    path = link_in(post.messages[0][1])
+    sent: list[Any] = []
+    for _ in range(14):
+        sent.append(await click(night, f"{path}/send-{kind}", {"x": "y"}))
+        sent.append(await click(night, f"{path}/send-{kind}", {"x": "y"}))
+        await night.advance(61)
+    assert "on its way already" in sent[1].text
+    assert any("too often today" in answer.text for answer in sent)
+    attempts = await night.rows("SELECT count(*) AS n FROM attempts WHERE purpose = %s", kind)
+    assert attempts[0]["n"] <= 20
+
+
+async def test_the_code_is_not_spoken_to_the_number_that_got_the_link(
+    night: Stage, post: Mail
+) -> None:
+    """The code is not spoken to the number that the link was written to."""
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", sms="+381640000001", phones=("+381640000001",))
+    texts = phone(night, "+381640000001", busy=True).texts
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await night.until(lambda: bool(texts))
+    refused = await click(night, link_in(texts[0].text) + "/send-code", {"x": "y"})
+    assert "no second channel" in refused.text

@@ -1,0 +1,179 @@
+"""A mobile outreach team: sent on a ground only, and late by a deadline."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from tests.scenarios.referrals.test_consent import BY_HOUSE
+from tests.support.mail import Mail, code_in, link_in
+from tests.support.referrals import (
+    CONSENT,
+    OVERRIDE,
+    add_agency,
+    by_hand,
+    click,
+    phone,
+    referral_of,
+    story,
+    take_back,
+    withdraw,
+)
+
+DUTY = "+381113000001"
+
+
+async def ask(who: Counsellor, referral_id: str, at: datetime) -> Any:
+    body = {"place": "Ulica 5", "team": "Tim 2", "wanted_at": at.isoformat()}
+    return await who.ask("POST", f"/referrals/{referral_id}/dispatches", body)
+
+
+async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any] | None:
+    found = await referral_of(who, referral_id)
+    return next((c for c in found["deadlines"] if c["kind"] == kind), None)
+
+
+async def test_no_team_is_sent_on_a_draft_without_a_ground(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    made = await by_hand(ana)
+    refused = await ask(ana, made["id"], night.clock.now())
+    assert refused.status_code == 409
+    assert "neither consent nor an override" in refused.json()["detail"]
+    assert await night.rows("SELECT id FROM dispatches") == []
+
+
+async def test_a_team_that_sees_the_child_on_a_draft_stops_nothing(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    made = await by_hand(ana, override=OVERRIDE)
+    sent = await ask(ana, made["id"], night.clock.now())
+    assert sent.status_code == 201, sent.text
+    path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
+    assert (await ana.ask("POST", path, {"to": "seen"})).status_code == 200
+    found = await referral_of(ana, made["id"])
+    assert found["seen_at"] is None
+    for kind in ("seen", "acknowledge"):
+        running = await clock(ana, made["id"], kind)
+        assert running is not None
+        assert running["stopped_at"] is None
+
+
+async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await add_agency(night, "team", "mobile_outreach", phones=(DUTY,))
+    phone(night, DUTY)
+    made = await by_hand(ana, services=["mobile_outreach"], override=OVERRIDE, send=True)
+    await night.advance(30)
+    wanted = night.clock.now() + timedelta(minutes=5)
+    sent = await ask(ana, made["id"], wanted)
+    running = await clock(ana, made["id"], "team")
+    assert running is not None
+    due = datetime.fromisoformat(running["due_at"])
+    assert due == wanted + timedelta(minutes=30)
+    night.stepped.move_to(due + timedelta(seconds=1))
+    await night.settle()
+    told = await night.rows("SELECT for_whom, detail FROM notices WHERE kind = 'breach'")
+    assert {n["for_whom"] for n in told if n["detail"]["deadline"] == "team"} == {
+        "owner",
+        "supervisors",
+    }
+    # It comes after all: the deadline stops, and the breach stays in the log.
+    await ana.sign_in()
+    path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
+    await ana.ask("POST", path, {"to": "arrived"})
+    stopped = await clock(ana, made["id"], "team")
+    assert stopped is not None
+    assert stopped["stopped_at"] is not None
+    # A second team has its own time.
+    later = night.clock.now() + timedelta(hours=2)
+    await ask(ana, made["id"], later)
+    again = await clock(ana, made["id"], "team")
+    assert again is not None
+    assert again["stopped_at"] is None
+    assert datetime.fromisoformat(again["due_at"]) == later + timedelta(minutes=30)
+
+
+async def test_a_team_that_is_called_off_is_not_late(night: Stage) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    made = await by_hand(ana, override=OVERRIDE)
+    sent = await ask(ana, made["id"], night.clock.now())
+    path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
+    assert (await ana.ask("POST", path, {"to": "called_off"})).status_code == 200
+    stopped = await clock(ana, made["id"], "team")
+    assert stopped is not None
+    assert stopped["stopped_at"] is not None
+
+
+async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    await add_agency(night, "house", "shelter", email="a@house.example")
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(3)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/accept", BY_HOUSE)
+    wanted_at = (night.clock.now() + timedelta(hours=1)).isoformat()
+    team = {"place": "Street 1", "wanted_at": wanted_at, "team": "T1"}
+    assert (await ana.ask("POST", f"{path}/dispatches", team)).status_code == 201
+    await withdraw(night, ana, made["id"])
+    rows = await night.rows("SELECT state, ended_at FROM dispatches")
+    assert rows[0]["state"] == "called_off"
+    assert rows[0]["ended_at"] is not None
+    assert "team_called_off" in story(await referral_of(ana, made["id"]))
+
+
+async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail) -> None:
+    ana = await night.add_counsellor("ana")
+    for code in ("one", "two"):
+        await add_agency(
+            night,
+            code,
+            "shelter",
+            email=f"a@{code}.example",
+            sms=f"+38164000000{len(code)}",
+            languages=("hu", "sr"),
+        )
+    texts = phone(night, "+381640000003").texts
+    made = await by_hand(ana, override=OVERRIDE, send=True)
+    await night.advance(3)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/accept", {"agency": "one", "name": "Mira"})
+    where = {
+        "place": "Kod tetke, Ulica 5",
+        "team": "Tim",
+        "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat(),
+    }
+    sent = (await ana.ask("POST", f"{path}/dispatches", where)).json()
+    await night.advance(3)
+    # The agency hears of it, and reads where behind its code.
+    link, code = link_in(post.to("a@one.example")[-1]), code_in(texts[-1].text)
+    assert "Uput" in post.to("a@one.example")[-1], "the first language in which there are words"
+    proved = await click(night, link + "/code", {"code": code})
+    assert "Ulica 5" in (await click(night, link, as_=proved)).text
+    found = await referral_of(ana, made["id"])
+    assert "team.place" in found["disclosures"][-1]["fields"]
+    # It goes to another, who is not told, and cannot move a team that is not theirs.
+    await ana.ask("POST", f"{path}/send", {"agency": "two"})
+    await night.advance(3)
+    link, code = link_in(post.to("a@two.example")[-1]), code_in(texts[-1].text)
+    proved = await click(night, link + "/code", {"code": code})
+    assert "Ulica 5" not in (await click(night, link, as_=proved)).text
+    form = {"kind": "dispatch", "name": "X", "dispatch": sent["id"], "to": "seen"}
+    assert (await click(night, link + "/step", form)).status_code == 404
+    # The first one hears that it is asked no longer.
+    assert "povučen" in post.to("a@one.example")[-1]
+    # Taken back, no team is on the way.
+    await take_back(night, ana, made["id"])
+    rows = await night.rows("SELECT state FROM dispatches")
+    assert rows[0]["state"] == "called_off"
+    again = await ana.ask("POST", f"{path}/dispatches/{sent['id']}", {"to": "seen"})
+    assert again.status_code == 409
+
+
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+async def test_an_impossible_time_of_a_team_is_refused(night: Stage, when: str) -> None:
+    ana = await night.add_counsellor("ana")
+    made = await by_hand(ana, override=OVERRIDE)
+    body = {"place": "x", "team": "y", "wanted_at": when}
+    answer = await ana.ask("POST", f"/referrals/{made['id']}/dispatches", body)
+    assert answer.status_code == 422
+    assert (await ana.ask("GET", f"/referrals/{made['id']}")).status_code == 200

@@ -1,0 +1,234 @@
+"""Real processes, killed with -9: what was answered is kept, and what was begun goes on."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.clock import SystemClock
+from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
+from app.practice.exchange import Exchange, Number
+from app.practice.people import Phone
+from app.practice.rest.app import rest_app
+from tests.support.processes import KEY, SECRET, Program, ready, true, until
+from tests.support.profile import WHOLE
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("workers", [1, 2] if WHOLE else [2])
+async def test_killed_in_mid_call_and_started_again(anyio_backend: str, workers: int) -> None:
+    words = () if workers == 1 else ("--workers", str(workers))
+    folder = Path("/tmp") / f"hl{os.getpid()}{workers}"
+    folder.mkdir()
+    program = Program(folder)
+    password = "correct horse battery"
+    added = program.run("staff", "add", "ana", "--password-stdin", given=password + "\n")
+    assert added.returncode == 0, added.stderr
+    assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
+    assert program.run("shift", "add", "ana", "--always").returncode == 0
+    exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
+    exchange.api_keys[KEY] = SECRET
+    rest = Served(rest_app(exchange), program.rest_port)
+    await rest.start()
+    base = program.base
+    exchange.numbers[LINE] = Number(
+        f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
+    )
+    program.serve(*words)
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+            api = base + "/api/v1"
+            await ready(client, base)
+            right = {"username": "ana", "password": password}
+            assert (await client.post(api + "/session", json=right)).status_code == 200
+            await start_silent_telephone(exchange, client, base)
+            available = {"state": "available"}
+            assert (await client.put(api + "/me/presence", json=available)).status_code == 200
+
+            leg = exchange.ring("+381641234567", LINE)
+            await until(lambda: true(leg.heard))
+            exchange.press(leg, "1")
+
+            async def offered() -> Any:
+                answer = await client.get(api + "/offers/mine")
+                return answer.json() if answer.status_code == 200 else None
+
+            offer = (await until(offered))[0]
+            accepted = await client.post(f"{api}/offers/{offer['id']}/accept")
+            assert accepted.status_code == 200
+            # What was answered 2xx survives: killed at once, started again.
+            program.kill()
+            program.serve(*words)
+            await ready(client, base)
+            me = (await client.get(api + "/me")).json()
+            assert me["presence"]["state"] in ("on_call", "offered", "away", "available")
+
+            async def connected() -> bool:
+                found = await offered()
+                if found and found[0]["state"] == "open":
+                    await client.post(f"{api}/offers/{found[0]['id']}/accept")
+                state = (await client.get(api + "/me")).json()["presence"]["state"]
+                if not found and state == "away":
+                    await client.put(api + "/me/presence", json=available)
+                return bool(found) and found[0]["state"] == "connected"
+
+            await until(connected, 60)
+            program.kill()
+            assert not leg.over
+            program.serve(*words)
+            await ready(client, base)
+            assert (await offered())[0]["state"] == "connected"
+            await exchange.hang_up(leg)
+
+            async def ended() -> Any:
+                page = (await client.get(api + "/calls")).json()
+                return page["calls"] and page["calls"][0]["outcome"]
+
+            assert await until(ended) == "answered"
+            assert len((await client.get(api + "/calls")).json()["calls"]) == 1
+            assert (await client.get(base + "/metrics")).text.count("helpline_") > 5
+        program.stop()
+        verified = program.run("audit", "verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert "call_events" in verified.stdout
+        assert "64123" not in program.read_log()
+        # A clean stop ends the database too, although others were killed.
+        assert not _postgres_of(folder)
+    finally:
+        program.stop()
+        await exchange.close()
+        await rest.stop()
+        program.log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres_of(folder: Path) -> list[str]:
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return re.findall(rf"postgres.* -D {re.escape(str(folder))}.*", listing.stdout)
+
+
+AGENCIES = """code,name,sector,services,languages,duty_phones
+house,Safe House,shelter,shelter,en,+381113000001 | +381113000002 | +381113000003
+"""
+
+
+@pytest.mark.anyio
+async def test_killed_again_and_again_during_an_escalation(anyio_backend: str) -> None:
+    """Between any two steps: nothing is repeated to a person, and nothing is forgotten."""
+    folder = Path("/tmp") / f"hlr{os.getpid()}"
+    folder.mkdir()
+    program = Program(folder)
+    password = "correct horse battery"
+    words = ("staff", "add", "ana", "--password-stdin")
+    assert program.run(*words, given=password + "\n").returncode == 0
+    assert program.run("line", "add", LINE, "--languages", "en").returncode == 0
+    (folder / "agencies.csv").write_text(AGENCIES)
+    taken = program.run("agency", "import", str(folder / "agencies.csv"))
+    assert taken.stdout == "1 agencies\n", taken.stderr
+    exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
+    exchange.api_keys[KEY] = SECRET
+    rest = Served(rest_app(exchange), program.rest_port)
+    await rest.start()
+    base = program.base
+    exchange.numbers[LINE] = Number(
+        f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
+    )
+    numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
+    exchange.phones[numbers[0]] = first = Phone(busy=True)
+    exchange.phones[numbers[1]] = second = Phone(machine=True)
+    exchange.phones[numbers[2]] = third = Phone(picks_up=2.0, presses="1")
+    program.serve()
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+            api = base + "/api/v1"
+            await ready(client, base)
+            right = {"username": "ana", "password": password}
+            assert (await client.post(api + "/session", json=right)).status_code == 200
+            override = {"basis": "vital_interests", "reason": "In danger tonight."}
+            body = {
+                "urgency": "immediate",
+                "services": ["shelter"],
+                "override": override,
+                "send": True,
+            }
+            made = await client.post(api + "/referrals", json=body)
+            assert made.status_code == 201, made.text
+            for wait in (0.0, 0.4, 1.1, 0.7, 1.6):
+                await asyncio.sleep(wait)
+                program.kill()
+                program.serve()
+                await ready(client, base)
+
+            async def acknowledged() -> bool:
+                found = await client.get(f"{api}/referrals/{made.json()['id']}")
+                return found.status_code == 200 and found.json()["state"] == "acknowledged"
+
+            await until(acknowledged, 240, every=1)
+            found = (await client.get(f"{api}/referrals/{made.json()['id']}")).json()
+            tries = [leg.to for leg in exchange.legs.values()]
+            asked: dict[str, list[Any]] = {}
+            for leg in exchange.legs.values():
+                asked.setdefault(leg.to, []).append(leg.created_at)
+            for to, times in asked.items():
+                for earlier, later in pairwise(sorted(times)):
+                    assert (later - earlier).total_seconds() >= 59, (to, times)
+            assert third.rung >= 1, tries
+            assert first.rung == 0
+            assert second.rung >= 1
+            # Every attempt is on the referral, with its result.
+            assert all(r["result"] for r in found["attempts"]), found["attempts"]
+        program.stop()
+        verified = program.run("audit", "verify")
+        assert verified.returncode == 0, verified.stdout
+    finally:
+        program.stop()
+        await exchange.close()
+        await rest.stop()
+        program.log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_command_line_says_what_to_do(database: str) -> None:
+    folder = Path("/tmp") / f"hlc{os.getpid()}"
+    folder.mkdir()
+    program = Program(folder)
+    program.environment["HELPLINE_DATABASE_URL"] = database
+    try:
+        for words, sentence in [
+            (("line", "add", "12"), "is a short number"),
+            (("line", "add", "plavi"), "not a phone number with +"),
+            (("line", "add", LINE, "--timezone", "Mars/Base"), "not a time zone"),
+            (("line", "add", LINE, "--languages", "xx-nonsense-yy"), "not a language code"),
+            (("shift", "add", "nobody", "--always"), "no account 'nobody'"),
+            (("shift", "add", "nobody"), "either --always or --rrule"),
+            (("shift", "add", "x", "--rrule", "FREQ=DAILY", "--from", "25:00"), "time of day"),
+            (("staff", "add", "ana", "--endpoint", "fax:1", "--password-stdin"), "An endpoint is"),
+            (("line", "prompt", "greeting", "--language", "sr", "--text", "{name}"), "may refer"),
+        ]:
+            answer = program.run(*words, given="correct horse battery\n")
+            assert answer.returncode == 2, words
+            assert sentence in answer.stderr
+            assert "Traceback" not in answer.stderr
+        short = program.run("staff", "add", "ana", "--password-stdin", given="short\n")
+        assert "at least 10 characters" in short.stderr
+        program.environment["HELPLINE_ENV"] = "production"
+        refused = program.run("serve")
+        assert refused.returncode == 2
+        assert "HELPLINE_SECRET_KEY" in refused.stderr
+        del program.environment["HELPLINE_ENV"]
+        assert program.run("line", "add", LINE).returncode == 0
+        assert "already a line" in program.run("line", "add", LINE).stderr
+        audio = folder / "greeting.mp3"
+        audio.write_bytes(b"\xff\xfb\x90\x00")
+        words = ("line", "prompt", "greeting", "--language", "sr", "--line", LINE)
+        assert program.run(*words, "--file", str(audio)).returncode == 0
+    finally:
+        program.log.close()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,208 @@
+"""Random events at the whole helpline, and the invariants after each."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from app.abilities import Ability
+from app.demo.invariants import broken_at_the_end, broken_now
+from app.demo.stage import Counsellor, Stage, stage_on
+from app.practice.legs import Leg
+from app.practice.people import Phone
+from app.routing.rota.roster import add_shift
+from tests.support.databases import database_for_a_test, put_back
+from tests.support.profile import WHOLE
+
+_URLS: dict[str, Any] = {}
+
+
+class Helpline(RuleBasedStateMachine):
+    """Children, counsellors and the wire do as they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.exits = contextlib.AsyncExitStack()
+        self.legs: list[Leg] = []
+        self.counsellors: list[Counsellor] = []
+
+    def run(self, doing: Any) -> Any:
+        return self.loop.run_until_complete(doing)
+
+    @initialize()
+    def open(self) -> None:
+        server = _URLS["server"]
+        name = database_for_a_test(server)
+        self.exits.callback(put_back, server, name)
+        url = server.replace("/postgres?", f"/{name}?")
+        self.stage: Stage = self.run(
+            self.exits.enter_async_context(
+                stage_on(url, platform=_URLS["platform"], wrap_up_seconds=10, long_wait_seconds=30)
+            )
+        )
+        self.run(self.furnish())
+
+    async def furnish(self) -> None:
+        await self.stage.add_line()
+        phones = {
+            "+38164999001": Phone(picks_up=2),
+            "+38164999002": Phone(picks_up=None),
+            "+38164999003": Phone(picks_up=4),
+            "sip:ana@desk.example": Phone(picks_up=1),
+        }
+        self.stage.exchange.phones.update(phones)
+        at_desks = ("browser", "browser")
+        if not self.stage.settings.abilities.can(Ability.ADD):
+            at_desks = ("sip:ana@desk.example", "+38164999003")
+        for name, endpoint in (
+            ("ana", at_desks[0]),
+            ("boris", at_desks[1]),
+            ("vera", "+38164999001"),
+            ("never", "+38164999002"),
+        ):
+            self.counsellors.append(await self.stage.add_counsellor(name, endpoint=endpoint))
+
+    async def check(self, seconds: float = 0) -> None:
+        await self.stage.advance(seconds)
+        broken = await broken_now(self.stage)
+        assert broken == [], broken
+
+    def some(self, number: int) -> Leg | None:
+        alive = [leg for leg in self.legs if not leg.over]
+        return alive[number % len(alive)] if alive else None
+
+    @rule(number=st.sampled_from(["+381641110001", "+381641110002", "anonymous"]))
+    def dial(self, number: str) -> None:
+        async def ring() -> None:
+            if len([leg for leg in self.legs if not leg.over]) < 5:
+                self.legs.append(self.stage.ring(number))
+
+        self.run(ring())
+        self.run(self.check())
+
+    @rule(which=st.integers(0, 9), digit=st.sampled_from(["1", "2", "5", "9"]))
+    def press(self, which: int, digit: str) -> None:
+        leg = self.some(which)
+        if leg is not None:
+            self.stage.exchange.press(leg, digit)
+        self.run(self.check(1))
+
+    @rule(which=st.integers(0, 9))
+    def hang_up(self, which: int) -> None:
+        leg = self.some(which)
+        if leg is not None:
+            self.run(self.stage.exchange.hang_up(leg))
+        self.run(self.check())
+
+    @rule(who=st.integers(0, 3), answer=st.sampled_from(["accept", "accept", "decline"]))
+    def answer(self, who: int, answer: str) -> None:
+        async def answer_it() -> None:
+            me = self.counsellors[who]
+            offer = await me.offer()
+            if offer is not None and offer["state"] == "open":
+                await me.ask("POST", f"/offers/{offer['id']}/{answer}")
+
+        self.run(answer_it())
+        self.run(self.check())
+
+    @rule(who=st.integers(0, 3), state=st.sampled_from(["available", "break", "off_duty"]))
+    def choose(self, who: int, state: str) -> None:
+        self.run(self.counsellors[who].be(state))
+        self.run(self.check())
+
+    @rule(who=st.integers(0, 3), action=st.sampled_from(["hold", "resume", "hang-up"]))
+    def act(self, who: int, action: str) -> None:
+        async def act() -> None:
+            offer = await self.counsellors[who].offer()
+            if offer is not None and offer["state"] == "connected":
+                await self.counsellors[who].ask("POST", f"/calls/{offer['call_id']}/{action}")
+
+        self.run(act())
+        self.run(self.check())
+
+    @rule(which=st.integers(0, 9))
+    def drop_a_counsellors_leg(self, which: int) -> None:
+        legs = [
+            leg
+            for leg in self.stage.exchange.legs.values()
+            if leg.direction != "inbound" and not leg.over
+        ]
+        if legs:
+            leg = legs[which % len(legs)]
+            status = "completed" if leg.answered_at else "no-answer"
+            self.run(self.stage.exchange.end_leg(leg, status, "person"))
+        self.run(self.check())
+
+    @rule(
+        trouble=st.sampled_from(["duplicate", "delay", "reorder", "refuse"]),
+        where=st.sampled_from(["/conference", "/legs/", "/status", "/wait", "Calls", "Partic"]),
+    )
+    def turn_a_knob(self, trouble: Any, where: str) -> None:
+        self.stage.exchange.knobs.turn(trouble, where, seconds=3)
+
+    @rule(seconds=st.sampled_from([1, 5, 12, 25, 40]))
+    def wait(self, seconds: int) -> None:
+        self.run(self.check(seconds))
+
+    @rule(who=st.integers(0, 3))
+    def change_the_rota(self, who: int) -> None:
+        async def change() -> None:
+            shifts = await self.stage.rows("SELECT id FROM shifts")
+            if len(shifts) > 2:
+                await self.stage._watch.execute(
+                    "DELETE FROM shifts WHERE id = %s", (shifts[who % len(shifts)]["id"],)
+                )
+            else:
+                from app.jobs.transaction import transaction
+                from app.work import PROGRAM
+
+                async with transaction(self.stage.ground, PROGRAM) as work:
+                    await add_shift(work, self.counsellors[who].staff, recurrence=None)
+            self.stage.ground.memory.forget("everything")
+
+        self.run(change())
+        self.run(self.check())
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self.stage.restart_server())
+        self.run(self.check())
+
+    def teardown(self) -> None:
+        try:
+            if self.counsellors:
+                self.run(self.close())
+        finally:
+            self.run(self.exits.aclose())
+            self.loop.close()
+
+    async def close(self) -> None:
+        self.stage.exchange.knobs.reset()
+        for leg in self.legs:
+            if not leg.over:
+                await self.stage.exchange.hang_up(leg)
+        await self.stage.advance(30)
+        broken = await broken_at_the_end(self.stage)
+        assert broken == [], broken
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("platform", ["twilio", "somleng"])
+def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> None:
+    _URLS.update(server=server, platform=platform)
+    run_state_machine_as_test(
+        Helpline,
+        settings=settings(
+            # Few and long: each begins with a helpline of its own.
+            max_examples=20 if WHOLE else 3,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        ),
+    )

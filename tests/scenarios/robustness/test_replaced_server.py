@@ -1,0 +1,145 @@
+"""A running server is replaced: at no instant is a webhook refused or left without a document."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.demo.stage import ACCOUNT, LINE, TOKEN
+from app.practice.wire import sign
+from tests.support.processes import Program, ready
+from tests.support.profile import WHOLE
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("workers", [1, 2] if WHOLE else [1])
+async def test_a_server_is_replaced_while_the_phone_rings(anyio_backend: str, workers: int) -> None:
+    words = () if workers == 1 else ("--workers", str(workers))
+    folder = Path("/tmp") / f"hlr{os.getpid()}{workers}"
+    folder.mkdir()
+    program = Program(folder)
+    assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
+    program.serve(*words)
+    first = program.process
+    assert first is not None
+    answers: list[int] = []
+    refused: list[str] = []
+    stop = asyncio.Event()
+
+    async def ring(client: httpx2.AsyncClient, number: int) -> None:
+        url = f"{program.base}/telephony/voice"
+        fields = [
+            ("CallSid", f"CA{number:032x}"),
+            ("AccountSid", ACCOUNT),
+            ("To", LINE),
+            ("From", "+381641234567"),
+            ("CallStatus", "ringing"),
+        ]
+        try:
+            answer = await client.post(
+                url, data=dict(fields), headers={"X-Twilio-Signature": sign(TOKEN, url, fields)}
+            )
+            answers.append(answer.status_code)
+            assert "<Gather" in answer.text
+        except httpx2.HTTPError as error:
+            refused.append(repr(error))
+
+    async def rings() -> None:
+        number = 0
+        # A connection for each ring, as most of the provider's webhooks are.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        async with httpx2.AsyncClient(trust_env=False, timeout=10, limits=limits) as client:
+            while not stop.is_set():
+                number += 1
+                await ring(client, number)
+
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+            await ready(client, program.base)
+            ringing = [asyncio.create_task(rings()) for _ in range(3)]
+            program.serve(*words, "--replace")
+            assert await asyncio.to_thread(first.wait, 60) == 0
+            await asyncio.sleep(0.5)
+            stop.set()
+            await asyncio.gather(*ringing)
+            await ready(client, program.base)
+            assert program.process is not None
+            assert program.process.poll() is None
+        assert refused == []
+        assert len(answers) > 20
+        assert set(answers) == {200}
+    finally:
+        stop.set()
+        first.kill()
+        program.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# What a service manager does: the socket becomes the third file, and the process learns its own id.
+_HANDS_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid());"
+    "os.execv(sys.executable, [sys.executable, '-m', 'app.cli', 'serve', '--port', sys.argv[2]])"
+)
+
+
+def _served(program: Program, listener: socket.socket, notify: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _HANDS_OVER, str(listener.fileno()), str(program.port)],
+        env={**program.environment, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(notify)},
+        stdout=program.log,
+        stderr=program.log,
+        pass_fds=[listener.fileno()],
+    )
+
+
+async def _ready_from(notified: socket.socket) -> str:
+    notified.settimeout(60)
+    return (await asyncio.to_thread(notified.recv, 200)).decode()
+
+
+@pytest.mark.anyio
+async def test_a_ring_waits_in_the_service_managers_socket(anyio_backend: str) -> None:
+    folder = Path("/tmp") / f"hls{os.getpid()}"
+    folder.mkdir()
+    program = Program(folder)
+    assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
+    url = f"{program.base}/telephony/voice"
+    fields = [
+        ("CallSid", "CA" + "5" * 32),
+        ("AccountSid", ACCOUNT),
+        ("To", LINE),
+        ("From", "+381641234567"),
+        ("CallStatus", "ringing"),
+    ]
+    signed = {"X-Twilio-Signature": sign(TOKEN, url, fields)}
+    running: list[subprocess.Popen[bytes]] = []
+    with (
+        socket.create_server(("127.0.0.1", program.port)) as listener,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified,
+    ):
+        notified.bind(str(folder / "notify"))
+        try:
+            running.append(_served(program, listener, folder / "notify"))
+            assert f"MAINPID={running[0].pid}" in await _ready_from(notified)
+            running[0].terminate()
+            assert await asyncio.to_thread(running[0].wait, 30) == 0
+            async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+                ring = asyncio.create_task(client.post(url, data=dict(fields), headers=signed))
+                await asyncio.sleep(0.5)
+                running.append(_served(program, listener, folder / "notify"))
+                answer = await ring
+            assert answer.status_code == 200
+            assert "<Gather" in answer.text
+            assert "READY=1" in await _ready_from(notified)
+        finally:
+            for process in running:
+                process.terminate()
+                process.wait(30)
+            program.log.close()
+            shutil.rmtree(folder, ignore_errors=True)

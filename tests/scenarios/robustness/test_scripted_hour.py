@@ -1,0 +1,37 @@
+"""The scripted hour, with callbacks lost, doubled and delayed and the server away for a while."""
+
+import pytest
+
+from app.demo.hour import play_hour
+from app.demo.stage import stage_on
+from tests.support.profile import WHOLE
+from tests.support.routes import add_cases, add_practice, open_every_route
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [1, 2, 3] if WHOLE else [1])
+async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row(
+    database: str, anyio_backend: str, seed: int
+) -> None:
+    """Calls, contacts, referrals and call-backs in every state that an hour brings about."""
+    async with stage_on(database, seed=seed, wrap_up_seconds=20, long_wait_seconds=60) as stage:
+        told = await play_hour(stage, seed)
+        assert told["broken"] == []
+        assert told["rings"] == told["calls"]
+        assert told["lost"] == 0
+        assert told["answered"] > told["rings"] / 2
+        assert told["urgent"] == told["acknowledged"] > 0
+        # The server was away; which callbacks are lost is left to the dice.
+        assert told["unreachable"] > 0
+        # The routes read the rows of one hour: those of another are of the same kinds.
+        if seed > 1:
+            return
+        await add_cases(stage)
+        await add_practice(stage)
+        opened = await open_every_route(stage)
+    assert opened.broken == []
+    assert opened.never_well == set()
+    # An administrator keeps accounts and settings, and reads of no child by any way.
+    assert opened.identities == []
+    assert opened.read_by_supervisor
+    assert opened.requests > 500

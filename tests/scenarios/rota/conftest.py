@@ -1,0 +1,14 @@
+"""A duty manager and two counsellors without shifts."""
+
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+
+
+@pytest.fixture
+async def three(stage: Stage) -> tuple[Counsellor, Counsellor, Counsellor]:
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False)
+    boris = await stage.add_counsellor("boris", shift=False)
+    return chief, ana, boris

@@ -1,0 +1,121 @@
+"""A child who cannot speak is asked questions that are spoken to it, and answers with a key."""
+
+from typing import Any
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Counsellor, Stage
+from app.practice.legs import Leg
+from tests.support.talks import a_talk, client, done, inside, talk
+
+
+async def ask(stage: Stage, who: Counsellor, call: Any, code: str, status: int = 202) -> Any:
+    answer = await who.ask("POST", f"/calls/{call['id']}/questions", {"question": code})
+    assert answer.status_code == status, answer.text
+    await stage.advance(3)
+    return answer.json()
+
+
+async def answers(who: Counsellor, call: Any) -> list[tuple[str, str | None]]:
+    found = (await who.ask("GET", f"/calls/{call['id']}/questions")).json()
+    return [(one["question"], one["answer"]) for one in found]
+
+
+async def silent(stage: Stage) -> tuple[Leg, Any, Counsellor]:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    return leg, call, ana
+
+
+async def test_a_key_answers_and_the_talk_goes_on(stage: Stage) -> None:
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "alone")
+    assert leg.has_heard("možeš da odgovaraš tasterima")
+    assert inside(stage) == {client(ana)}, "the counsellor stays in the conference"
+    await ask(stage, ana, call, "safe", 409)
+    stage.exchange.press(leg, "2")
+    await stage.advance(5)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    assert await answers(ana, call) == [("alone", "no")]
+    kinds = [r["kind"] for r in await stage.rows("SELECT kind FROM call_events ORDER BY id")]
+    assert "question_asked" in kinds
+    assert "question_answered" in kinds
+    row = await stage.call_of(leg)
+    assert (row["state"], row["returned"]) == ("connected", 0)
+    assert (await done(stage, leg))["outcome"] == "answered"
+
+
+async def test_an_answer_that_means_danger_sets_the_urgency(stage: Stage) -> None:
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "safe")
+    stage.exchange.press(leg, "2")
+    await stage.advance(6)
+    assert (await stage.call_of(leg))["danger"]
+    (contact,) = await stage.rows("SELECT urgency FROM contacts")
+    assert contact["urgency"] == "immediate"
+    await done(stage, leg)
+
+
+async def test_no_key_and_a_wrong_key_lead_back_to_the_counsellor(stage: Stage) -> None:
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "who")
+    stage.exchange.press(leg, "8")
+    await stage.advance(40)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    assert await answers(ana, call) == [("who", None)]
+    await done(stage, leg)
+
+
+async def test_the_child_hangs_up_during_a_question(stage: Stage) -> None:
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "hurt")
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    row = await stage.call_of(leg)
+    assert (row["state"], row["outcome"]) == ("ended", "answered")
+    assert await ana.presence() == "wrap_up"
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_the_counsellor_is_lost_during_a_question_and_the_child_is_first(
+    stage: Stage,
+) -> None:
+    from app.practice.people import Phone
+
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "about")
+    mine = next(x for x in stage.exchange.legs.values() if x.to == client(ana) and not x.over)
+    stage.exchange.phones[client(ana)] = Phone(unreachable=True)
+    await stage.exchange.let_die(mine)
+    await stage.advance(2)
+    stage.exchange.press(leg, "1")
+    await stage.advance(8)
+    row = await stage.call_of(leg)
+    assert (row["state"], row["returned"]) == ("queued", 1)
+    assert not leg.over
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_call_is_not_silent_before_it_was_asked(stage: Stage) -> None:
+    leg, call, ana = await silent(stage)
+    (contact,) = await stage.rows("SELECT id FROM contacts")
+    close = f"/contacts/{contact['id']}/close"
+    refused = await ana.ask("POST", close, {"closed_as": "silent"})
+    assert refused.status_code == 409
+    assert "key" in refused.json()["detail"]
+    await ask(stage, ana, call, "alone")
+    await stage.advance(40)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    assert (await ana.ask("POST", close, {"closed_as": "silent"})).status_code == 200
+
+
+async def test_a_caller_who_hangs_up_at_once_was_silent(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    (contact,) = await stage.rows("SELECT id FROM contacts")
+    closed = await ana.ask("POST", f"/contacts/{contact['id']}/close", {"closed_as": "silent"})
+    assert closed.status_code == 200

@@ -1,0 +1,167 @@
+"""A person hangs up, or their line dies: told apart by what the provider says of the leg."""
+
+import pytest
+
+from app.demo.invariants import broken_at_the_end
+from app.demo.stage import Stage
+from app.practice.legs import Leg
+from app.practice.people import Phone
+from tests.support.talks import POLICE, a_talk, act, client, die, done, inside, rings_at, room, talk
+
+VERA = "+38164999001"
+
+
+async def _at_phone(stage: Stage, **how: object) -> tuple[Leg, Phone]:
+    """A child talks with a counsellor who has nothing but a phone."""
+    phone = Phone(picks_up=2, **how)  # type: ignore[arg-type]
+    stage.exchange.phones[VERA] = phone
+    await stage.add_counsellor("vera", endpoint=VERA)
+    leg = stage.ring()
+    await stage.advance(1)
+    stage.exchange.press(leg, "1")
+    await stage.advance(10)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    return leg, phone
+
+
+async def test_a_phone_counsellor_who_hangs_up_ends_the_talk(stage: Stage) -> None:
+    leg, _ = await _at_phone(stage, hangs_up_after=30)
+    await stage.advance(40)
+    assert leg.over
+    call = await stage.call_of(leg)
+    assert (call["outcome"], call["ended_by"], call["returned"]) == ("answered", "counsellor", 0)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_the_end_of_the_leg_is_never_told_and_is_asked_for(stage: Stage) -> None:
+    leg, _ = await _at_phone(stage, hangs_up_after=30)
+    stage.exchange.knobs.turn("lose", "/legs/", times=None)
+    await stage.advance(45)
+    assert leg.over
+    assert (await stage.call_of(leg))["ended_by"] == "counsellor"
+
+
+async def test_a_phone_whose_line_died_is_rung_again_and_the_talk_goes_on(stage: Stage) -> None:
+    leg, phone = await _at_phone(stage, drops_after=30, drops=1)
+    await stage.advance(24)
+    await stage.until(lambda: leg.has_heard("Veza je slaba"), limit=20)
+    participant = room(stage).participants[leg.sid]
+    assert participant.held, "the child hears a word and soft sound meanwhile"
+    await stage.advance(12)
+    assert phone.rung == 2
+    assert not room(stage).participants[leg.sid].held
+    call = await stage.call_of(leg)
+    assert (call["state"], call["returned"]) == ("connected", 0)
+    assert [o["state"] for o in await stage.rows("SELECT state FROM offers")] == ["connected"]
+    await done(stage, leg)
+
+
+async def test_a_line_that_stays_dead_brings_the_child_back_to_the_front(stage: Stage) -> None:
+    leg, phone = await _at_phone(stage, drops_after=30, drops=1)
+    phone.picks_up = None
+    boris = await stage.add_counsellor("boris", state="off_duty")
+    await stage.advance(60)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["returned"]) == ("queued", 1)
+    assert leg.has_heard("Veza sa savetnikom je prekinuta")
+    await boris.be("available")
+    assert await rings_at(stage, boris) == ["boris"]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_the_caller_hangs_up_while_the_counsellor_is_rung_again(stage: Stage) -> None:
+    leg, phone = await _at_phone(stage, drops_after=30, drops=1)
+    phone.picks_up = 10
+    await stage.advance(32)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    assert all(one.over for one in stage.exchange.legs.values())
+    assert (await stage.call_of(leg))["outcome"] == "answered"
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_browser_that_is_gone_for_a_moment_comes_back_to_the_same_child(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
+    await stage.exchange.end_leg(mine, "completed", "person")
+    await stage.advance(6)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    call = await stage.call_of(leg)
+    assert (call["state"], call["returned"]) == ("connected", 0)
+    await done(stage, leg)
+
+
+@pytest.mark.parametrize("role", ["police", "interpreter"])
+async def test_others_stay_with_the_child_and_a_colleague_is_fetched(
+    stage: Stage, role: str
+) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    stage.exchange.phones[POLICE] = Phone(picks_up=1)
+    await act(ana, call, "add", {"number": POLICE, "role": role})
+    await stage.advance(12)
+    assert POLICE in inside(stage)
+    await die(stage, ana, comes_back=False)
+    assert inside(stage) == {"+381641234567", POLICE}, "the others are not hung up on"
+    assert (await stage.call_of(leg))["state"] == "queued"
+    boris = await stage.add_counsellor("boris")
+    assert await rings_at(stage, boris) == ["boris"]
+    await boris.accept()
+    await stage.advance(5)
+    assert inside(stage) == {"+381641234567", POLICE, client(boris)}
+    assert (await stage.call_of(leg))["state"] == "connected"
+    assert not leg.has_heard("Veza sa savetnikom je prekinuta"), "the child never left the talk"
+    await done(stage, leg)
+
+
+async def test_an_outside_consult_is_not_hung_up_on_and_the_child_is_not_held(
+    stage: Stage,
+) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    stage.exchange.phones[POLICE] = Phone(picks_up=1)
+    await act(ana, call, "transfer", {"number": POLICE})
+    await stage.advance(12)
+    assert room(stage).participants[leg.sid].held
+    await die(stage, ana, comes_back=False)
+    assert inside(stage) == {"+381641234567", POLICE}
+    assert not room(stage).participants[leg.sid].held, "they hear each other"
+    await done(stage, leg)
+
+
+async def test_the_others_leave_too_and_the_child_is_in_the_queue(stage: Stage) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    stage.exchange.phones[POLICE] = Phone(picks_up=1, hangs_up_after=20)
+    await act(ana, call, "add", {"number": POLICE, "role": "police"})
+    await stage.advance(12)
+    await die(stage, ana, comes_back=False)
+    assert POLICE in inside(stage)
+    await stage.advance(25)
+    assert stage.exchange.conferences.of_leg(leg) is None
+    assert leg.has_heard("Veza sa savetnikom je prekinuta")
+    assert (await stage.call_of(leg))["kept_room_id"] is None
+    boris = await stage.add_counsellor("boris")
+    await boris.accept()
+    await stage.advance(4)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    await done(stage, leg)
+
+
+async def test_the_fetched_colleague_does_not_answer_and_the_next_is_asked(stage: Stage) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    stage.exchange.phones[POLICE] = Phone(picks_up=1)
+    await act(ana, call, "add", {"number": POLICE, "role": "police"})
+    await stage.advance(12)
+    await die(stage, ana, comes_back=False)
+    await stage.add_counsellor("boris")
+    await stage.advance(25)
+    assert inside(stage) == {"+381641234567", POLICE}
+    cveta = await stage.add_counsellor("cveta")
+    assert await rings_at(stage, cveta) == ["cveta"]
+    await cveta.accept()
+    await stage.advance(5)
+    assert inside(stage) == {"+381641234567", POLICE, client(cveta)}
+    await done(stage, leg)

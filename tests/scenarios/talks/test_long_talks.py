@@ -1,0 +1,35 @@
+"""A talk that lasts longer than the provider allows is carried over."""
+
+from app.demo.stage import Stage
+from tests.support.talks import a_talk, act, client, done, inside, room
+
+
+async def test_a_talk_beyond_the_providers_limit_is_carried_over(stage: Stage) -> None:
+    stage.settings.longest_leg_seconds = 3600
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    for _ in range(6):
+        await stage.advance(700)
+        await ana.sign_in()
+        assert (await stage.call_of(leg))["state"] == "connected"
+        assert inside(stage) == {"+381641234567", client(ana)}
+    row = await stage.call_of(leg)
+    assert row["returned"] == 0
+    kinds = [r["kind"] for r in await stage.rows("SELECT kind FROM call_events ORDER BY id")]
+    assert kinds.count("talk_carried_over") == 1
+    page = await stage.client.get(
+        f"{stage.settings.public_url}/board/desk", headers={"Cookie": ana.cookie_header}
+    )
+    assert "both lines are renewed" in page.text
+    assert not room(stage).participants[leg.sid].held
+    assert call["id"] == row["id"]
+    await done(stage, leg)
+
+
+async def test_a_talk_that_was_handed_over_is_carried_over_too(stage: Stage) -> None:
+    stage.settings.longest_leg_seconds = 1800
+    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    await act(ana, call, "transfer", {"counsellor_id": str(boris.id), "warm": False})
+    await stage.advance(1300)
+    assert inside(stage) == {"+381641234567", client(boris)}
+    assert (await stage.call_of(leg))["returned"] == 0
+    await done(stage, leg)

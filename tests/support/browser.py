@@ -1,0 +1,130 @@
+"""What every test in a real browser needs: where Chromium is, and how one signs in."""
+
+import asyncio
+import os
+
+from playwright.async_api import Page, expect
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.practice.legs import Leg
+from app.staff import accounts
+from app.web.access import COOKIE
+from app.work import PROGRAM
+
+CHROMIUM = os.environ.get("CHROMIUM") or (
+    "/usr/bin/chromium" if os.path.exists("/usr/bin/chromium") else ""
+)
+
+
+# What Playwright turns off, and the suggestions under the address bar: they are pages of their own,
+# loaded with each page.
+_NOT_USED = (
+    "AimEnabled",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "WebUIOmniboxPopup",
+)
+
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--disable-features={','.join(_NOT_USED)}",
+    # A microphone that plays a file or beeps, and sound between two programs on one machine.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    # A request outside fails loudly.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+PASSWORD = "correct horse battery"
+
+
+async def give_password(stage: Stage, counsellor: Counsellor) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.merge(counsellor.staff)
+        staff.password_hash = await accounts.hash_password(PASSWORD)
+
+
+async def signed_in(page: Page, stage: Stage, counsellor: Counsellor) -> None:
+    """Through the sign-in page, as a person would."""
+    await give_password(stage, counsellor)
+    await page.goto(stage.settings.public_url)
+    await page.get_by_label("Name").fill(counsellor.staff.name)
+    await page.get_by_label("Password").fill("not the password")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("is wrong")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Password").press("Enter")
+    await expect(page.locator("#connection")).to_have_text("● live")
+
+
+async def available(page: Page) -> None:
+    """Be available, once the telephone in the page is ready."""
+    await be(page, "available")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+
+
+async def ring(stage: Stage, digit: str = "1") -> Leg:
+    leg = stage.ring()
+    while not leg.heard:
+        await asyncio.sleep(0.02)
+    stage.exchange.press(leg, digit)
+    return leg
+
+
+async def answered(page: Page, live: Stage, name: str = "ana") -> tuple[Counsellor, Leg]:
+    """A counsellor who talks with a child, at the board."""
+    ana = await live.add_counsellor(name, state=None)
+    await signed_in(page, live, ana)
+    await available(page)
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await press(page, "a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    return ana, leg
+
+
+async def enter(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
+    """The page of a record, for a person who is signed in already."""
+    await visit(page, stage, who, path)
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+
+
+async def visit(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
+    """A page for a person who is signed in already."""
+    cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
+    await page.goto(stage.settings.public_url + path)
+
+
+async def press(page: Page, letter: str) -> None:
+    """Move the focus with a letter, then act with Enter: the two steps of every key."""
+    await page.keyboard.press(letter)
+    await page.keyboard.press("Enter")
+
+
+async def be(page: Page, state: str) -> None:
+    """Choose a presence in the top bar: available, break or off_duty."""
+    await page.locator("#presence").click()
+    await page.locator(f"#be-{state}").click()

@@ -1,0 +1,202 @@
+"""Keeps database connections open from one stage to the next of a process.
+
+A stage opens some twenty connections, and the first statements on each read the catalogue anew:
+that costs more than most stories. What is closed here is cleared and waits for the next stage on
+the same database. Only the driver's raw connection is kept; each user has a new object around it.
+
+A pool of production keeps its connections in the same way, and clears nothing. So what a user of a
+pool leaves on a connection (a lock, a setting, a temporary table) fails the test.
+"""
+
+import select
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, TransactionStatus
+
+_Kind = tuple[Any, ...]
+_Parked = tuple[Any, Any]
+
+
+_parked: dict[_Kind, list[_Parked]] = defaultdict(list)
+
+
+# The sockets of the server that the tests of this process share; no other connection is kept.
+_hosts: set[str] = set()
+
+
+# The last one says what the connection listens to. Statements stay prepared: the driver knows them.
+_CLEARED = b"""
+CLOSE ALL;
+SELECT pg_advisory_unlock_all();
+RESET SESSION AUTHORIZATION;
+RESET ALL;
+DISCARD TEMP;
+DISCARD SEQUENCES;
+SELECT pg_listening_channels();
+"""
+
+
+_LOCKS = b"""
+SELECT 'a lock' FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+UNION ALL SELECT 'a temporary table' FROM pg_class WHERE relnamespace = pg_my_temp_schema()
+"""
+
+
+# What a statement of ours could set. All settings would take a millisecond to read.
+_SET = (
+    "search_path",
+    "timezone",
+    "role",
+    "session_replication_role",
+    "statement_timeout",
+    "lock_timeout",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "synchronous_commit",
+)
+_SETTINGS = ("SELECT " + ", ".join(f"current_setting('{name}')" for name in _SET)).encode()
+
+
+_left: list[str] = []
+
+
+def left_behind() -> list[str]:
+    """Return what users of pools have left on connections since this was asked last."""
+    found = sorted(set(_left))
+    _left.clear()
+    return found
+
+
+@contextmanager
+def kept_connections() -> Iterator[None]:
+    """Let asynchronous connections be kept until the context is left."""
+    made, closed = psycopg.AsyncConnection.connect.__func__, psycopg.AsyncConnection.close  # type: ignore[attr-defined]
+
+    async def connect(
+        cls: Any, /, conninfo: str = "", *, prepare_threshold: int | None = 5, **options: Any
+    ) -> Any:
+        named = {n: v for n, v in options.items() if n not in (*_OF_OBJECTS, "connect_timeout")}
+        kind = (cls, conninfo, prepare_threshold, *sorted(named.items()))
+        found = _take(kind)
+        if found is None:
+            one = await made(cls, conninfo, prepare_threshold=prepare_threshold, **options)
+        else:
+            raw, prepared = found
+            one = _around(cls, raw, options)
+            one._prepared = prepared
+        one._kind = kind
+        # SQLAlchemy's pool gives a context; the driver's pool marks what it keeps.
+        one._pooled = "context" in options
+        return one
+
+    async def close(self: Any) -> None:
+        pool = getattr(self, "_pool", None)
+        if self.closed or getattr(pool, "close_returns", False) or not _is_calm(self):
+            await closed(self)
+            return
+        raw, self.pgconn, self._closed = self.pgconn, PGconn(), True
+        raw.notice_handler = raw.notify_handler = None
+        _parked[self._kind].append((raw, self._prepared))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.AsyncConnection, "connect", classmethod(connect))
+        patch.setattr(psycopg.AsyncConnection, "close", close)
+        yield
+
+
+@contextmanager
+def kept_on(url: str) -> Iterator[None]:
+    """Keep the connections to this server, until it is about to be stopped."""
+    host = psycopg.conninfo.conninfo_to_dict(url)["host"]
+    _hosts.add(str(host))
+    yield
+    _hosts.discard(str(host))
+    for parked in _parked.values():
+        while parked:
+            parked.pop()[0].finish()
+
+
+def kept_processes(database: str) -> list[int]:
+    """Return the server's processes behind the connections that wait on a database."""
+    return [raw.backend_pid for raw in _of(database) if raw.status == ConnStatus.OK]
+
+
+def close_kept(database: str) -> None:
+    """Close the connections that wait on a database."""
+    for raw in _of(database):
+        raw.finish()
+
+
+def _of(database: str) -> list[Any]:
+    waiting = [raw for parked in _parked.values() for raw, _ in parked]
+    open_ = [raw for raw in waiting if raw.status == ConnStatus.OK]
+    return [raw for raw in open_ if raw.db.decode() == database]
+
+
+# Options of the object around a connection, not of the connection.
+_OF_OBJECTS = ("autocommit", "context", "row_factory", "cursor_factory")
+
+
+def _around(cls: Any, raw: Any, options: dict[str, Any]) -> Any:
+    one = cls(raw)
+    one._autocommit = bool(options.get("autocommit", False))
+    one.row_factory = options.get("row_factory") or one.row_factory
+    one.cursor_factory = options.get("cursor_factory") or one.cursor_factory
+    if options.get("context"):
+        one._adapters = psycopg.adapt.AdaptersMap(options["context"].adapters)
+    return one
+
+
+def _take(kind: _Kind) -> _Parked | None:
+    """Return a connection that waits and is alive, the last one that was used first."""
+    parked = _parked[kind]
+    while parked:
+        raw, prepared = parked.pop()
+        # A server that says something unasked has ended the connection.
+        if raw.status == ConnStatus.OK and not select.select([raw.socket], [], [], 0)[0]:
+            return raw, prepared
+        raw.finish()
+    return None
+
+
+def _is_calm(one: Any) -> bool:
+    """Return whether a connection is idle and can be cleared of what its user has set."""
+    raw = one.pgconn
+    return (
+        hasattr(one, "_kind")
+        and raw.host.decode() in _hosts
+        and raw.transaction_status == TransactionStatus.IDLE
+        and raw.pipeline_status == PipelineStatus.OFF
+        and not one.lock.locked()
+        and _cleared(one)
+    )
+
+
+def _cleared(one: Any) -> bool:
+    """Clear a connection; return False where the server refuses, or if it listens to topics."""
+    raw = one.pgconn
+    pooled = one._pooled or hasattr(one, "_expire_at")
+    before = [*_row(raw, _LOCKS), *_row(raw, _SETTINGS)] if pooled else []
+    result = raw.exec_(_CLEARED)
+    if pooled:
+        _note_left(before, _row(raw, _SETTINGS))
+    return bool(result.status == ExecStatus.TUPLES_OK and result.ntuples == 0)
+
+
+def _note_left(before: list[bytes | None], after: list[bytes | None]) -> None:
+    """Note what a user of a pool has left: `after` are the settings of a cleared connection."""
+    found, settings = before[: -len(_SET)], before[-len(_SET) :]
+    _left.extend(str(one, "ascii") for one in found if one is not None)
+    changed = zip(_SET, settings, after, strict=True)
+    _left.extend(f"the setting {name}" for name, was, fresh in changed if was != fresh)
+
+
+def _row(raw: Any, statement: bytes) -> list[bytes | None]:
+    """Return the first row that a statement gives, or nothing."""
+    result = raw.exec_(statement)
+    return [result.get_value(0, n) for n in range(result.nfields)] if result.ntuples else []

@@ -1,0 +1,91 @@
+"""The program as processes of its own, which a test may kill."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from app.demo.stage import ACCOUNT, API_KEY, TOKEN, free_port
+from tests.support.commands import command
+
+KEY, SECRET = API_KEY["twilio_api_key_sid"], API_KEY["twilio_api_key_secret"]
+
+
+class Program:
+    """`helpline` in a process of its own, on an embedded database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.rest_port = free_port(), free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self._folder, self.data_dir = folder, folder / "var"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "HELPLINE_DATA_DIR": str(folder / "var"),
+            "HELPLINE_PUBLIC_URL": self.base,
+            "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
+            "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
+            "HELPLINE_TWILIO_API_KEY_SID": KEY,
+            "HELPLINE_TWILIO_API_KEY_SECRET": SECRET,
+            "HELPLINE_TWILIO_API_BASE_URL": f"http://127.0.0.1:{self.rest_port}",
+            "HELPLINE_LOG_LEVEL": "WARNING",
+        }
+        self.log = open(folder / "log", "a+")  # noqa: SIM115
+        self.process: subprocess.Popen[str] | None = None
+
+    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return command(*words, environment=self.environment, given=given, timeout=60)
+
+    def serve(self, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port), *words],
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+
+    def read_log(self) -> str:
+        self.log.flush()
+        return (self._folder / "log").read_text()
+
+
+async def ready(client: httpx2.AsyncClient, base: str) -> None:
+    for _ in range(300):
+        try:
+            if (await client.get(base + "/readyz")).status_code == 200:
+                return
+        except httpx2.HTTPError:
+            pass
+        await asyncio.sleep(0.1)
+    raise AssertionError("the server did not become ready")
+
+
+async def until(truth: Any, seconds: float = 30, *, every: float = 0.1) -> Any:
+    """Ask until it is true. What takes a minute is asked seldom: each question takes work."""
+    for _ in range(int(seconds / every)):
+        found = await truth()
+        if found:
+            return found
+        await asyncio.sleep(every)
+    raise AssertionError("it did not happen")
+
+
+async def true(value: Any) -> Any:
+    return value

@@ -1,0 +1,421 @@
+"""A second, naive count of everything that the statistics say."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.rows import dict_row
+
+HOME = "Europe/Belgrade"
+
+
+BANDS = (
+    (0, 2, "0-2"),
+    (3, 6, "3-6"),
+    (7, 9, "7-9"),
+    (10, 12, "10-12"),
+    (13, 15, "13-15"),
+    (16, 17, "16-17"),
+    (18, 99, "18+"),
+)
+
+
+def second(at: datetime) -> int:
+    return int(at.timestamp() // 1)
+
+
+@dataclass
+class Told:
+    """What the log tells of one call, or one contact without a call."""
+
+    id: Any
+    at: datetime
+    zone: str
+    line: str = "-"
+    is_call: bool = True
+    language: str = "?"
+    outcome: str = "open"
+    queued: int | None = None
+    answered: int | None = None
+    ended: int | None = None
+    talk: int = 0
+    hold: int = 0
+    wrap: int = 0
+    offers: int = 0
+    missed: int = 0
+    declined: int = 0
+    transfers: int = 0
+    inherited: int = 0
+    outside: int = 0
+    returned: int = 0
+    outbound: int = 0
+    circumstance: str = "-"
+    left: int | None = None
+    again: list[int] = field(default_factory=list)
+    danger: bool = False
+    caller: bytes | None = None
+    before: bool | None = None
+    counsellor: str = "-"
+    channel: str = "call"
+    contact: dict[str, Any] | None = None
+    spoken: list[tuple[Any, datetime]] = field(default_factory=list)
+
+    @property
+    def local(self) -> datetime:
+        return self.at.astimezone(ZoneInfo(self.zone))
+
+
+def told(database: str) -> list[Told]:
+    """Read the logs of everything that was not practice."""
+    with psycopg.connect(database, row_factory=dict_row) as connection:
+        lines = {r["id"]: r for r in connection.execute("SELECT * FROM lines")}
+        events = defaultdict(list)
+        for row in connection.execute("SELECT * FROM call_events ORDER BY id"):
+            events[row["call_id"]].append(row)
+        changes = defaultdict(list)
+        for row in connection.execute("SELECT * FROM presence_changes ORDER BY id"):
+            changes[str(row["counsellor_id"])].append(row)
+        contacts = list(connection.execute("SELECT * FROM contacts"))
+        of_call = {c["call_id"]: c for c in contacts if c["call_id"]}
+        found, rung = [], set()
+        for call in connection.execute("SELECT * FROM calls ORDER BY opened_at"):
+            line = lines.get(call["line_id"])
+            known = call["caller_key"] is not None and bytes(call["caller_key"])
+            if line is None or not line["practice"]:
+                one = _live(events[call["id"]], call, line)
+                one.before = known in rung if known and not one.outbound else None
+                one.wrap = sum(_wrap(changes[who], at) for who, at in one.spoken)
+                one.contact = of_call.get(call["id"])
+                if one.contact is not None:
+                    one.channel = one.contact["channel"]
+                found.append(one)
+            outbound = call["direction"] == "outbound"
+            if known and not outbound and not (line is not None and line["practice"]):
+                rung.add(known)
+        found += [_visited(contact) for contact in contacts if contact["call_id"] is None]
+    return found
+
+
+def _visited(contact: Any) -> Told:
+    return Told(
+        contact["id"],
+        contact["taken_at"],
+        HOME,
+        is_call=False,
+        language="-",
+        outcome="-",
+        counsellor=str(contact["owner_id"]),
+        channel=contact["channel"],
+        contact=contact,
+    )
+
+
+def _live(events: list[Any], call: Any, line: Any) -> Told:
+    one = Told(
+        call["id"],
+        call["opened_at"],
+        line["timezone"] if line else HOME,
+        line["number"] if line else "?",
+    )
+    talks_since: int | None = None
+    talks: list[tuple[int, int]] = []
+    held_since: int | None = None
+    resumed_at: int | None = None
+    waits_since: int | None = None
+    owner: dict[str, str] = {}
+    talking = ""
+    for event in events:
+        at, kind, detail = second(event["at"]), event["kind"], event["detail"]
+        if kind == "enter_queue":
+            one.queued = at if one.queued is None else one.queued
+            one.language = detail["language"]
+        elif kind == "offer":
+            one.offers += 1
+            owner[detail["offer_id"]] = detail["counsellor_id"]
+        elif kind == "offer_accepted":
+            talking = owner[detail["offer_id"]]
+        elif kind == "offer_ended":
+            one.missed += detail["offer"] == "missed"
+            one.declined += detail["offer"] == "declined"
+        elif kind == "connect":
+            one.answered = at if one.answered is None else one.answered
+            one.counsellor, talks_since = talking, at
+        elif kind == "hold":
+            held_since, resumed_at = at, None
+        elif kind == "resume" and held_since is not None:
+            one.hold += max(at - held_since, 0)
+            held_since, resumed_at = None, at
+        elif kind == "hold_failed":
+            # The provider said no: it was never held, or it never stopped being held.
+            if held_since is None and resumed_at is not None:
+                one.hold += max(at - resumed_at, 0)
+                held_since, resumed_at = at, None
+            else:
+                held_since = None
+        elif kind == "handed_outside":
+            one.outside += 1
+        elif kind == "handed_over":
+            assert talks_since is not None
+            if detail.get("inherited"):
+                one.inherited += 1
+            else:
+                one.transfers += 1
+            talks.append((talks_since, at))
+            one.spoken.append((one.counsellor, event["at"]))
+            one.counsellor, talks_since = detail["counsellor_id"], at
+        elif kind in ("counsellor_lost", "end"):
+            resumed_at = None
+            if held_since is not None:
+                one.hold += max(at - held_since, 0)
+                held_since = None
+            if talks_since is not None:
+                talks.append((talks_since, at))
+                one.spoken.append((one.counsellor, event["at"]))
+                talks_since = None
+            one.returned += kind == "counsellor_lost"
+            if kind == "end":
+                one.ended, one.outcome = at, detail["outcome"]
+        elif kind == "outcome_restated":
+            one.outcome = detail["outcome"]
+        if kind in ("counsellor_lost", "connect", "leave_queue", "end"):
+            if waits_since is not None:
+                one.again.append(max(at - waits_since, 0))
+            waits_since = at if kind == "counsellor_lost" else None
+        if kind == "leave_queue":
+            one.left = at
+    if call["answered_at"] is not None and one.answered is None:
+        # Heard of late: which offer it was is not known, and the record says when.
+        one.answered = second(call["answered_at"])
+        assert one.ended is not None
+        talks.append((one.answered, one.ended))
+    one.outbound = (2 if call["answered_at"] else 1) if call["direction"] == "outbound" else 0
+    one.is_call = not one.outbound
+    if one.is_call:
+        one.circumstance = call["unstaffed"] or "staffed"
+    if one.outcome in ("no_counsellor_on_duty", "out_of_hours"):
+        one.outcome = "turned_away" if one.queued is None else "abandoned_in_queue"
+    if one.outbound:
+        one.outcome = one.language = "-"
+    one.danger = call["danger"]
+    # No counsellor talks with a child who has left, however late we were told.
+    for since, until in talks:
+        gone = one.ended if one.ended is not None else until
+        one.talk += max(min(until, gone) - since, 0)
+    one.hold = min(one.hold, one.talk)
+    one.talk -= one.hold
+    return one
+
+
+def _wrap(changes: list[Any], ended: datetime) -> int:
+    """Seconds of the wrap-up that began when this talk was over; told late, it began then."""
+    for n, change in enumerate(changes):
+        late = change["at"] - ended
+        if change["after"] == "wrap_up" and timedelta(0) <= late < timedelta(seconds=8):
+            after = changes[n + 1]["at"] if n + 1 < len(changes) else None
+            return second(after) - second(change["at"]) if after is not None else 0
+    return 0
+
+
+def _answers(one: Told) -> dict[str, Any]:
+    return one.contact["answers"] if one.contact else {}
+
+
+def _children(one: Told) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path, value in _answers(one).items():
+        if path.startswith("child."):
+            parts = path.split(".")
+            found.setdefault(parts[1], {})[parts[2] if len(parts) == 3 else "place"] = value
+    return [c for c in found.values() if set(c) != {"place"}]
+
+
+def _or(one: Told, values: set[str]) -> set[str]:
+    return values or ({"?"} if one.contact else {"-"})
+
+
+def _band(child: dict[str, Any]) -> str:
+    if "age" not in child:
+        return "?"
+    return next(code for low, high, code in BANDS if low <= child["age"] <= high)
+
+
+def _answer(one: Told, path: str) -> set[str]:
+    value = _answers(one).get(path)
+    return _or(one, set(value) if isinstance(value, list) else {value} if value else set())
+
+
+DIMENSIONS: dict[str, Callable[[Told], set[str]]] = {
+    "line": lambda one: {one.line},
+    "language": lambda one: {one.language},
+    "counsellor": lambda one: {one.counsellor},
+    "place": lambda one: _answer(one, "contact.place"),
+    "category": lambda one: _answer(one, "contact.categories"),
+    "age_band": lambda one: _or(one, {_band(child) for child in _children(one)}),
+    "sex": lambda one: _or(one, {child.get("gender", "?") for child in _children(one)}),
+    "outcome": lambda one: {one.outcome},
+    "circumstance": lambda one: {one.circumstance},
+    "channel": lambda one: {one.channel},
+    "setting": lambda one: _answer(one, "incident.where"),
+    "perpetrator": lambda one: _answer(one, "incident.who"),
+    "role": lambda one: _answer(one, "caller.role"),
+    "category_group": lambda one: {
+        c.partition("-")[0] or c for c in _answer(one, "contact.categories")
+    },
+    "living": lambda one: _or(one, {c["living"] for c in _children(one) if "living" in c}),
+}
+
+
+def _clock(one: Told, minutes: int) -> str:
+    offset = one.local.strftime("%z")
+    wall = one.local.replace(tzinfo=None)
+    begins = f"{wall:%Y-%m-%dT%H}:{wall.minute // minutes * minutes:02d}"
+    return f"{begins}{offset[:3]}:{offset[3:]}"
+
+
+def _week(one: Told) -> str:
+    year, week, _ = one.local.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+PERIODS: dict[str, Callable[[Told], str]] = {
+    "quarter_hour": lambda one: _clock(one, 15),
+    "hour": lambda one: _clock(one, 60),
+    "day": lambda one: one.local.date().isoformat(),
+    "week": _week,
+    "month": lambda one: one.local.strftime("%Y-%m"),
+    "quarter": lambda one: f"{one.local.year}-Q{(one.local.month + 2) // 3}",
+    "year": lambda one: str(one.local.year),
+    "weekday_hour": lambda one: f"{_DAYS[one.local.weekday()]} {one.local.hour:02d}",
+}
+
+
+def within(ones: list[Told], begins: date, ends: date) -> list[Told]:
+    """By the wall clock of the line, so midnight is the line's midnight."""
+    return [one for one in ones if begins <= one.local.date() < ends]
+
+
+def _divide(above: float, below: float) -> float | None:
+    return round(above / below, 6) if below else None
+
+
+def _percentile(values: list[int], share: float) -> float | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * share
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return round(ordered[below] + (ordered[above] - ordered[below]) * (place - below), 6)
+
+
+def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
+    """All measures of some calls and contacts."""
+    calls = [one for one in ones if one.is_call]
+    n = Counter(one.outcome for one in calls)
+    answered = [one for one in calls if one.outcome == "answered"]
+    left = [one for one in calls if one.outcome in ("short_abandon", "abandoned_in_queue")]
+    entered = [one for one in calls if one.queued is not None]
+
+    def wait(one: Told) -> int:
+        until = one.answered if one.answered is not None else one.ended
+        if one.outcome in ("voicemail", "callback_requested") and one.left is not None:
+            until = one.left
+        assert until is not None
+        assert one.queued is not None
+        # An end that was told late may lie before the queue.
+        return max(until - one.queued, 0)
+
+    waits = [wait(one) for one in answered if one.queued is not None]
+    gone = [wait(one) for one in left]
+    put_off = ("voicemail", "callback_requested")
+    later = [wait(o) for o in calls if o.outcome in put_off and o.queued is not None]
+    again = [seconds for one in calls for seconds in one.again]
+    quickly_put_off = sum(w <= target for w in later)
+    rung = [one for one in ones if one.outbound]
+    reached = [one for one in rung if one.outbound == 2]
+    rung_seconds = sum(o.talk + o.hold + o.wrap for o in reached)
+    alone = [o for o in left if o.circumstance != "staffed"]
+    away = [o.circumstance for o in calls if o.outcome == "turned_away"]
+    quick = sum(w <= target for w in waits)
+    quickly_gone = sum(w <= target for w in gone)
+    abandoned = len(left)
+    talk, hold = sum(o.talk for o in answered), sum(o.hold for o in answered)
+    wrap = sum(o.wrap for o in answered)
+    offers, missed = sum(o.offers for o in calls), sum(o.missed for o in calls)
+    contacts = [one.contact for one in ones if one.contact]
+    return {
+        "calls": len(calls),
+        "offered": len(entered) - n["short_abandon"],
+        "answered": n["answered"],
+        "abandoned": n["abandoned_in_greeting"] + abandoned,
+        "abandoned_in_greeting": n["abandoned_in_greeting"],
+        "short_abandons": n["short_abandon"],
+        "abandoned_in_queue": n["abandoned_in_queue"],
+        "voice_messages": n["voicemail"],
+        "callbacks_requested": n["callback_requested"],
+        "transferred_out": n["transferred_out"],
+        "turned_away": n["turned_away"],
+        "no_counsellor": away.count("no_counsellor_on_duty"),
+        "out_of_hours": away.count("out_of_hours"),
+        "abandoned_unstaffed": len(alone),
+        "put_off": len(later),
+        "second_waits": len(again),
+        "second_wait": _divide(sum(again), len(again)),
+        "outbound": len(rung),
+        "outbound_reached": len(reached),
+        "aht_outbound": _divide(rung_seconds, len(reached)),
+        "aht_all": _divide(talk + hold + wrap + rung_seconds, len(answered) + len(reached)),
+        "inherited": sum(o.inherited for o in calls),
+        "outside": sum(o.outside for o in calls),
+        "blocked": n["blocked"],
+        "failed": n["failed"],
+        "unreachable": n["unreachable"],
+        "lost": n["lost"],
+        "not_ended": n["open"],
+        "abandonment": _divide(abandoned, len(entered)),
+        "service_level": _divide(quick, len(answered) + abandoned + len(later)),
+        "service_level_1": _divide(
+            quick + quickly_gone + quickly_put_off, len(answered) + abandoned + len(later)
+        ),
+        "service_level_2": _divide(quick, len(answered)),
+        "service_level_4": _divide(
+            quick, len(answered) + abandoned - quickly_gone + len(later) - quickly_put_off
+        ),
+        "service_level_5": _divide(
+            quick + n["short_abandon"], len(answered) + abandoned + len(later)
+        ),
+        "asa": _divide(sum(waits), len(answered)),
+        "mean_wait": _divide(
+            sum(waits) + sum(gone) + sum(later), len(answered) + abandoned + len(later)
+        ),
+        "time_to_abandon": _divide(sum(gone), abandoned),
+        "aht": _divide(talk + hold + wrap, len(answered)),
+        "talk": _divide(talk, len(answered)),
+        "hold": _divide(hold, len(answered)),
+        "wrap_up": _divide(wrap, len(answered)),
+        "offers": offers,
+        "missed_offers": missed,
+        "declined_offers": sum(o.declined for o in calls),
+        "rona": _divide(missed, offers),
+        "transfers": sum(o.transfers for o in calls),
+        "returned": sum(o.returned for o in calls),
+        "danger_calls": sum(o.danger for o in calls),
+        "number_known": sum(o.before is not None for o in calls),
+        "repeat_calls": sum(bool(o.before) for o in calls),
+        "contacts": len(contacts),
+        "contacts_completed": sum(c["state"] == "complete" for c in contacts),
+        "non_counselling": sum(c["closed_as"] is not None for c in contacts),
+        "urgent_contacts": sum(c["urgency"] in ("immediate", "urgent") for c in contacts),
+        "wait_median": _percentile(waits, 0.5),
+        "wait_p90": _percentile(waits, 0.9),
+        "wait_p95": _percentile(waits, 0.95),
+        "longest_wait": max([*waits, *gone, *later, *again], default=None),
+        "time_to_abandon_median": _percentile(gone, 0.5),
+    }

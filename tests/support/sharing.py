@@ -1,0 +1,96 @@
+"""What the stages of one process share: routes, statements, certificates, connections.
+
+A stage makes an application and a database engine of its own. What they work out from the code
+alone is the same each time, and costs more than most stories.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore2
+import pytest
+from fastapi import FastAPI
+from procrastinate import App
+from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app import main as application
+from app import worker
+from app.clock import SteppedClock
+from app.database import engine as engines
+from app.demo import stage
+from app.jobs.app import POLL_SECONDS
+from app.worker import Worker
+from tests.support.connections import kept_connections
+
+_STEPPED_POLL_SECONDS = 2.0
+
+
+@contextmanager
+def shared_between_stages() -> Iterator[None]:
+    """Share them until the context is left."""
+    with pytest.MonkeyPatch.context() as patch, kept_connections():
+        _share_routes(patch)
+        _share_statements(patch)
+        _share_certificates(patch)
+        _poll_seldom(patch)
+        yield
+
+
+def _share_routes(patch: pytest.MonkeyPatch) -> None:
+    made = application.make_app
+    first: list[FastAPI] = []
+
+    def make(*args: Any, **options: Any) -> FastAPI:
+        app = made(*args, **options)
+        if first:
+            app.router.routes = first[0].router.routes
+        else:
+            first.append(app)
+        return app
+
+    patch.setattr(stage, "make_app", make)
+
+
+def _share_statements(patch: pytest.MonkeyPatch) -> None:
+    """Let engines have one dialect, which is part of the key of a compiled statement."""
+    made = create_async_engine
+    connected: list[Engine] = []
+
+    def make(*args: Any, **options: Any) -> AsyncEngine:
+        new = made(*args, **options)
+        engine = new.sync_engine
+        if not connected:
+            # A dialect knows its server only once its engine has connected.
+            event.listen(engine, "engine_connect", lambda _: connected.append(engine))
+        else:
+            shared = connected[0]
+            engine.dialect = engine.pool._dialect = shared.dialect
+            engine._compiled_cache = shared._compiled_cache
+        return new
+
+    patch.setattr(engines, "create_async_engine", make)
+
+
+def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
+    """Let the worker of a stage with a stepped clock poll seldom.
+
+    Such a stage notifies the worker of each job that is due, so polling finds nothing: it only
+    takes time from the story, and the more of it the slower the machine is.
+    """
+    made = Worker._run_jobs
+
+    async def run(self: Worker, job_app: App) -> None:
+        stepped = isinstance(self._ground.clock, SteppedClock)
+        patch.setattr(worker, "POLL_SECONDS", _STEPPED_POLL_SECONDS if stepped else POLL_SECONDS)
+        await made(self, job_app)
+
+    patch.setattr(Worker, "_run_jobs", run)
+
+
+def _share_certificates(patch: pytest.MonkeyPatch) -> None:
+    """Read the certificates once: every client reads them, and none here speaks TLS."""
+    context = ssl.create_default_context()
+    patch.setattr(httpcore2, "default_ssl_context", lambda **_: context)

@@ -1,0 +1,175 @@
+"""A counsellor's page with a telephone, a child with a voice, and what each of them hears."""
+
+import asyncio
+import time
+import wave
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from app.demo.stage import LINE, Counsellor, Stage
+from app.practice.legs import Leg
+from app.practice.people import Caller
+from app.practice.speech import Sound, tone
+from app.practice.voices import loudness
+from app.web.access import COOKIE
+from tests.practice.page import share_at
+from tests.support.browser import be, press
+
+# What the counsellor's microphone plays, and what the child says, in hertz.
+COUNSELLOR, CHILD = 1000, 440
+
+_EAR = """
+() => {
+  const call = globalThis.helplineTelephone.call;
+  const stream = call && call.getRemoteStream();
+  if (!stream) return {loud: 0, peak: 0};
+  if (globalThis.heardStream !== stream) {
+    globalThis.heardStream = stream;
+    globalThis.ear ??= new AudioContext();
+    globalThis.ear.resume();
+    globalThis.meter = globalThis.ear.createAnalyser();
+    globalThis.meter.fftSize = 8192;
+    globalThis.meter.smoothingTimeConstant = 0;
+    globalThis.ear.createMediaStreamSource(stream).connect(globalThis.meter);
+  }
+  const wave = new Float32Array(8192), bins = new Float32Array(4096);
+  globalThis.meter.getFloatTimeDomainData(wave);
+  globalThis.meter.getFloatFrequencyData(bins);
+  const at = bins.indexOf(Math.max(...bins));
+  return {
+    loud: Math.sqrt(wave.reduce((sum, one) => sum + one * one, 0) / wave.length),
+    peak: at * globalThis.ear.sampleRate / 8192,
+  };
+}
+"""
+
+
+def write_pulses(path: Path, hertz: float = COUNSELLOR) -> None:
+    """Write what a microphone plays: pulses, because a browser damps a steady tone as noise."""
+    at = np.arange(int(48_000 * 0.4)) / 48_000
+    pulse = np.where(at < 0.25, np.sin(2 * np.pi * hertz * at) * 0.6, 0)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((np.tile(pulse, 20) * 32_767).astype("<i2").tobytes())
+
+
+def write_phrases(path: Path, hertz: float = COUNSELLOR) -> None:
+    """Write a microphone that speaks for a second and a half, and listens for four, in a loop."""
+    at = np.arange(48_000 * 11 // 2) / 48_000
+    speaks = (at < 1.5) & (at % 0.4 < 0.25)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        tone_ = np.where(speaks, np.sin(2 * np.pi * hertz * at) * 0.6, 0)
+        file.writeframes((tone_ * 32_767).astype("<i2").tobytes())
+
+
+async def until(truth: Callable[[], Any], what: str, within: float = 15) -> float:
+    """Wait until something holds, and return the seconds. Raises AssertionError."""
+    began = time.monotonic()
+    while True:
+        found = truth()
+        if isinstance(found, Awaitable):
+            found = await found
+        if found:
+            return time.monotonic() - began
+        if time.monotonic() - began > within:
+            raise AssertionError(f"did not happen within {within} s: {what}")
+        await asyncio.sleep(0.03)
+
+
+class Desk:
+    """A counsellor at a page of their own."""
+
+    def __init__(self, stage: Stage, who: Counsellor, context: BrowserContext, page: Page) -> None:
+        self.stage, self.who, self.context, self.page = stage, who, context, page
+        self.outside: list[str] = []
+        self.problems: list[str] = []
+        context.on("request", lambda r: self._note(r.url))
+        page.on("websocket", lambda s: self._note(s.url))
+        page.on("pageerror", lambda e: self.problems.append(str(e)))
+        page.on("console", lambda m: self._hear_console(m.text))
+
+    @classmethod
+    async def open(cls, stage: Stage, who: Counsellor, browser: Browser, **more: Any) -> "Desk":
+        context = await browser.new_context(**({"permissions": ["microphone"]} | more))
+        cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
+        await context.add_cookies([cookie])  # type: ignore[list-item]
+        desk = cls(stage, who, context, await context.new_page())
+        await desk.page.goto(stage.settings.public_url)
+        await expect(desk.page.locator("#connection")).to_have_text("● live")
+        return desk
+
+    def _note(self, url: str) -> None:
+        if "//127.0.0.1" not in url and not url.startswith(("data:", "blob:")):
+            self.outside.append(url)
+
+    def _hear_console(self, text: str) -> None:
+        if "Content Security Policy" in text or "Refused" in text:
+            self.problems.append(text)
+
+    async def be_available(self) -> None:
+        await be(self.page, "available")
+        await expect(self.page.locator("#presence")).to_contain_text("Available")
+        await self.telephone_is("ready")
+
+    async def telephone_is(self, state: str, within: float = 15) -> None:
+        box = self.page.locator("#telephone")
+        await expect(box).to_have_attribute("data-state", state, timeout=within * 1000)
+
+    async def accept(self) -> None:
+        await expect(self.page.locator("#offer")).to_be_visible()
+        await press(self.page, "a")
+
+    async def ear(self) -> dict[str, float]:
+        found: dict[str, float] = await self.page.evaluate(_EAR)
+        return found
+
+    async def hears(self, hertz: float = CHILD) -> bool:
+        ear = await self.ear()
+        return abs(ear["peak"] - hertz) < 8 and ear["loud"] > 0.02
+
+    async def hears_nothing(self) -> bool:
+        return (await self.ear())["loud"] < 0.003
+
+    async def be_ready_again(self) -> None:
+        """End the wrap-up."""
+        await expect(self.page.locator("#presence")).to_contain_text("Writing up")
+        await press(self.page, "r")
+        await expect(self.page.locator("#presence")).to_contain_text("Available")
+
+
+class Child:
+    """A child who rings the line, says a tone, and hears."""
+
+    def __init__(self, stage: Stage, hertz: float = CHILD) -> None:
+        self._stage = stage
+        self.leg: Leg = stage.ring(to=LINE, caller=Caller(tone=tone(hertz, 1.0)))
+
+    async def choose(self, digit: str = "1") -> None:
+        await until(lambda: bool(self.leg.heard), "the greeting")
+        self._stage.exchange.press(self.leg, digit)
+
+    def heard(self, seconds: float = 1.0) -> Sound:
+        voices = self._stage.exchange.voices
+        assert voices is not None
+        ear = voices.ears.get(self.leg.sid)
+        return ear.last(seconds) if ear else np.zeros(0, np.int16)
+
+    def hears(self, hertz: float = COUNSELLOR) -> bool:
+        sound = self.heard()
+        return share_at(sound, hertz) > 0.9 and loudness(sound) > 0.01
+
+    def hears_nothing_of(self, hertz: float = COUNSELLOR) -> bool:
+        sound = self.heard()
+        return share_at(sound, hertz) < 0.05 or loudness(sound) < 0.0005
+
+    async def hang_up(self) -> None:
+        await self._stage.exchange.hang_up(self.leg)

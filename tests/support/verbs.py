@@ -1,0 +1,122 @@
+"""What tests of single verbs need: a helpline of one line, its counsellors, and one referral.
+
+The verbs run on a real PostgreSQL, in the one transaction of the test, which is rolled back.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls.lines import add_line
+from app.calls.models import Call
+from app.definitions.risk import Urgency
+from app.demo.stage import LINE
+from app.referrals.consent.consenting import Override
+from app.referrals.consent.rules import Basis
+from app.referrals.directory.agencies import save_agency
+from app.referrals.directory.entries import Entry
+from app.referrals.models import Recipient, Referral
+from app.referrals.opening.opening import Wish, refer
+from app.referrals.opening.sending import send
+from app.referrals.scopes import lock_referral
+from app.referrals.states import OpenedHow, Service
+from app.referrals.trail import By, Via
+from app.routing import offers, own_presence, presence, telephones
+from app.routing.models import Offer, TelephoneState
+from app.routing.rota.roster import add_shift
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.telephony.answers import Answer
+from app.telephony.inbound import arriving
+from app.telephony.provider.signature import Signed
+from app.work import Work
+
+
+async def a_line(work: Work, number: str = LINE) -> None:
+    """Add a line with Serbian on key 1 and English on key 2."""
+    await add_line(
+        work,
+        number=number,
+        name="Plavi telefon",
+        country="RS",
+        languages=["sr", "en"],
+        timezone="Europe/Belgrade",
+    )
+
+
+async def a_counsellor(work: Work, name: str, endpoint: str = "browser") -> Staff:
+    """Add a counsellor who is on shift all day and available."""
+    staff = await accounts.add_staff(work, name=name, role=Role.COUNSELLOR, endpoint=endpoint)
+    await add_shift(work, staff, recurrence=None)
+    await own_presence.choose_presence_by_name(work, staff, "available")
+    if endpoint == "browser":
+        await telephones.claim(work, staff, "stage:1")
+        await telephones.report(work, staff, "stage:1", TelephoneState.READY)
+    return staff
+
+
+def a_webhook(sid: str = "CA1", **fields: str) -> Signed:
+    """Return a signed request of the provider about a caller's leg."""
+    known = {"CallSid": sid, "From": "+381641234567", "To": LINE, "CallStatus": "in-progress"}
+    return Signed({**known, **fields}, "/telephony/voice")
+
+
+async def rings(work: Work, sid: str = "CA1", **fields: str) -> tuple[Call, Answer]:
+    """Let a caller ring. Return the call and what the caller hears first."""
+    answer, _ = await arriving.ring(work, a_webhook(sid, **fields))
+    call = await work.session.scalar(select(Call).where(Call.provider_sid == sid))
+    assert call is not None
+    return call, answer
+
+
+async def offered(work: Work, call: Call, *staff: Staff) -> list[Offer]:
+    """Offer a waiting call to these counsellors."""
+    made = []
+    for one in staff:
+        locked = await presence.lock_presence(work, one.id)
+        made.append(await offers.open_offer(work, call, one, locked))
+    await work.session.flush()
+    return made
+
+
+async def an_agency(work: Work, code: str) -> None:
+    """Add a shelter that is written to."""
+    await save_agency(
+        work,
+        Entry(
+            code=code,
+            name=code.title(),
+            sector="shelter",
+            services=("shelter",),
+            languages=("en",),
+            email=f"a@{code}.example",
+        ),
+    )
+
+
+async def a_referral(work: Work, owner: Staff, urgency: Urgency = Urgency.IMMEDIATE) -> Referral:
+    """Open a referral to a shelter on the ground of danger, and send it."""
+    wish = Wish(
+        urgency,
+        OpenedHow.BY_HAND,
+        services=(Service.SHELTER,),
+        consent=Override(Basis.VITAL_INTERESTS, "A child at the station."),
+    )
+    (made,) = await refer(work, owner, wish)
+    await work.session.flush()
+    referral = await lock_referral(work, made.id)
+    await send(work, referral, By(Via.BY_HAND))
+    await work.session.flush()
+    return referral
+
+
+async def recipient_of(work: Work, referral: Referral, agency_id: UUID | None = None) -> Recipient:
+    """Return the recipient that is asked now, or that of one agency."""
+    asked = referral.recipient_id if agency_id is None else None
+    which = Recipient.id == asked if asked else Recipient.agency_id == agency_id
+    found = await work.session.scalar(
+        select(Recipient).where(Recipient.referral_id == referral.id, which)
+    )
+    assert found is not None
+    return found

@@ -1,0 +1,203 @@
+"""What is written into a log, and what is announced, is a code of an enum; each code is used."""
+
+import ast
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+import app
+from app.calls.log_kinds import CallLog, Cause
+from app.calls.states import CallEvent, LegStatus
+from app.contacts.log_kinds import ProfileCause, ReadsBecause, RecordLog
+from app.database.topics import Topic
+from app.staff.log_kinds import AuditLog
+
+FOLDER = Path(app.__file__).parent
+TREES = {path.relative_to(FOLDER): ast.parse(path.read_text()) for path in FOLDER.rglob("*.py")}
+PAGES = "".join(path.read_text() for path in (FOLDER / "dashboard/templates").rglob("*.html"))
+ENUMS: dict[str, type[StrEnum]] = {
+    enum.__name__: enum
+    for enum in (AuditLog, CallEvent, CallLog, Cause, ProfileCause, ReadsBecause, RecordLog, Topic)
+}
+# What the provider reports of a leg or a conference is kept under its own name.
+PROVIDERS = {
+    "event.value": set(CallEvent),
+    "f'{event.value}_ignored'": {f"{event}_ignored" for event in CallEvent},
+    "f'caller_{status.value}'": {f"caller_{status}" for status in LegStatus},
+    "f'leg_{status.value}'": {f"leg_{status}" for status in LegStatus},
+    "kind if kind.replace('-', '').isalpha() else 'conference-event'": set(),
+}
+
+
+def calls_of(*names: str) -> Iterator[tuple[Path, ast.Call]]:
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in names:
+                    yield path, node
+
+
+def branches(node: ast.expr) -> list[ast.expr]:
+    """The values that an argument can have: both sides of a condition."""
+    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+
+
+def member(node: ast.AST) -> StrEnum | None:
+    """The member of one of our enums that an expression names."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        enum = ENUMS.get(node.value.id)
+        return enum[node.attr] if enum else None
+    return None
+
+
+def named(enum: type[StrEnum]) -> set[str]:
+    """The members of an enum that the program names anywhere."""
+    found = (member(node) for tree in TREES.values() for node in ast.walk(tree))
+    return {str(one) for one in found if isinstance(one, enum)}
+
+
+def kinds_of_calls() -> set[str]:
+    """Every kind that is written into the log of a call."""
+    kinds: set[str] = set()
+    for path, node in calls_of("record"):
+        if len(node.args) < 3 or path.parts[0] == "practice":
+            continue
+        if ast.unparse(node.args[2]) in PROVIDERS:
+            continue
+        for value in branches(node.args[2]):
+            known = member(value)
+            assert isinstance(known, CallLog | CallEvent), (path, ast.unparse(value))
+            kinds.add(str(known))
+    return kinds
+
+
+def test_every_kind_of_the_log_of_a_call_is_a_code_and_each_code_is_written() -> None:
+    assert kinds_of_calls() - set(CallEvent) == set(CallLog)
+
+
+def test_every_kind_of_the_log_of_a_record_is_a_code_and_each_code_is_written() -> None:
+    for path, node in calls_of("note_event"):
+        kind = node.args[3]
+        if path.parts[0] == "referrals" and isinstance(kind, ast.Name):
+            # The log of a referral has kinds of its own.
+            continue
+        for value in branches(kind):
+            # A name is checked by mypy, where it is given its value.
+            assert isinstance(member(value), RecordLog) or ast.unparse(value) == "kind", path
+    assert named(RecordLog) == set(RecordLog)
+
+
+@pytest.mark.parametrize("enum", [AuditLog, Cause, ReadsBecause, ProfileCause])
+def test_each_code_is_written_somewhere(enum: type[StrEnum]) -> None:
+    assert named(enum) == set(enum)
+
+
+def test_figures_are_made_of_codes_that_are_written() -> None:
+    """The queries over the log of calls name kinds in SQL."""
+    named_in_sql = set()
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                continue
+            if "call_events" not in node.value:
+                continue
+            for found in re.findall(r"\bkind (?:=|IN) (\([^)]*\)|'[^']*')", node.value):
+                named_in_sql |= set(re.findall(r"'([^']*)'", found))
+    assert len(named_in_sql) > 10
+    assert named_in_sql <= set(CallLog) | set(CallEvent)
+
+
+def topic_of(value: ast.expr) -> Topic | None:
+    """The topic that an argument of `announce` names, without the row."""
+    if isinstance(value, ast.Call) and getattr(value.func, "attr", "") == "of":
+        assert isinstance(value.func, ast.Attribute)
+        value = value.func.value
+    known = member(value)
+    return known if isinstance(known, Topic) else None
+
+
+def announced() -> set[Topic]:
+    """The topics that the program sends; no argument is a bare string."""
+    topics = set()
+    for path, node in calls_of("announce"):
+        if ast.unparse(node.func) not in ("work.announce", "self._work.announce"):
+            continue
+        for value in node.args:
+            topic = topic_of(value)
+            assert topic is not None, (path, ast.unparse(value))
+            topics.add(topic)
+    return topics
+
+
+def test_every_topic_is_sent() -> None:
+    assert announced() | {Topic.EVERYTHING} == set(Topic)
+
+
+def test_every_part_of_a_page_listens_to_topics_that_exist() -> None:
+    heard = {
+        # A part that shows only what is the reader's own listens to `topic:me`.
+        topic.removesuffix(":me")
+        for found in re.findall(r'data-topics="([^"]*)"', PAGES)
+        for topic in found.split()
+    }
+    assert len(heard) > 10
+    assert heard <= set(Topic)
+
+
+def test_the_scripts_of_the_pages_name_topics_that_exist() -> None:
+    named_there = set()
+    for path in (FOLDER / "dashboard/static/source").rglob("*.js"):
+        code = path.read_text()
+        named_there |= set(re.findall(r'topic === "([a-z_]+)"', code))
+        named_there |= set(re.findall(r'topics\.includes\("([a-z_]+)"\)', code))
+        named_there |= set(re.findall(r'refresh\(\["([a-z_]+)"\]\)', code))
+    assert {"record", "everything"} <= named_there <= set(Topic)
+
+
+def test_the_page_for_integrators_names_every_topic() -> None:
+    page = (FOLDER.parent / "docs/integrators.md").read_text()
+    table = page[page.index("| Topic |") :].split("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", table)) == set(Topic) - {Topic.EVERYTHING}
+
+
+# The verbs that keep a cause, and the place of the cause among their arguments.
+KEEP_A_CAUSE = {
+    "come_back": 2,
+    "counsellor_left": 3,
+    "end_participant": 3,
+    "gone": 3,
+    "lose_counsellor": 3,
+    "miss_offer": 3,
+    "restate": 2,
+    "send_away": 2,
+    "send_back": 3,
+    "set_free": 2,
+    "set_presence": 3,
+    "start_wrap_up": 2,
+    "withdraw_offer": 3,
+    "withdraw_open": 2,
+}
+
+
+def test_every_cause_is_a_code() -> None:
+    counted = 0
+    for path, node in calls_of(*KEEP_A_CAUSE):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if path.parts[0] in ("practice", "demo") or len(node.args) <= KEEP_A_CAUSE[name]:
+            continue
+        for value in branches(node.args[KEEP_A_CAUSE[name]]):
+            counted += 1
+            of_a_leg = (
+                ast.unparse(value).removeprefix("f").startswith(("'leg_", "'rung_again_leg_"))
+            )
+            dialled = ast.unparse(value) == "f'dialled_{status.value}'"
+            handed_down = isinstance(value, ast.Name)
+            is_code = (
+                isinstance(member(value), Cause) or ast.unparse(value) == "participants.HELPING"
+            )
+            assert is_code or handed_down or of_a_leg or dialled, (path, ast.unparse(value))
+    assert counted > 30

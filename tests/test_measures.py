@@ -1,0 +1,44 @@
+"""The results of benchmarks: kept only when they are whole, and rendered without a hand."""
+
+import json
+import runpy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.demo.results import kept, report
+
+ROOT = Path(__file__).parent.parent
+NOW = datetime(2026, 11, 26, 17, tzinfo=UTC)
+
+
+@pytest.fixture
+def measures() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "scripts/measures"))
+
+
+def test_each_measure_stands_in_the_page_once(measures: dict[str, Any], tmp_path: Path) -> None:
+    with kept("routing", tmp_path, NOW):
+        for waiting in (10, 10000):
+            report(f"one match of 1000 counsellors, {waiting} waiting", 16.04, 1.7, "ms", None)
+            report(f"statements of it, {waiting} waiting", 10, None, "statements", None)
+        report("one match, 10,000 waiting against 10", 22, 16, "ms", 2.0, at_least=False)
+        report("fairness (Jain), 5 counsellors", 0.9, None, "of 1", 0.95)
+        report("calls to CSV", 358_123, 600_000, "rows/s", None)
+    result = json.loads((tmp_path / "routing.json").read_text())
+    assert (result["on"], len(result["measures"])) == ("2026-11-26", 7)
+    page = measures["rendered"](result)
+    assert "| 10 | 16 ms | 1.7 ms | 10 |" in page
+    assert "| 10000 | 16 ms | 1.7 ms | 10 |" in page
+    assert "| one match, 10,000 waiting against 10 | 22 ms | 16 ms | 1.38 | at most 2 |" in page
+    assert "| fairness (Jain), 5 counsellors | 0.9 |  |  | at least 0.95: missed |" in page
+    assert "| calls to CSV | 358,000/s | 600,000/s | 0.597 |  |" in page
+    assert page.count("\n| ") == 7
+
+
+def test_a_benchmark_that_fails_keeps_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), kept("calls", tmp_path, NOW):
+        report("webhooks", 1 / 0, None, "ms", None)
+    assert list(tmp_path.iterdir()) == []

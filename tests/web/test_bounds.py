@@ -1,0 +1,239 @@
+"""What a request may cost before it is known who asks: its body, its head, its time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from app.demo.stage import Stage
+from app.errors import Invalid
+from app.referrals.directory.directory_csv import BadDirectory, read_directory
+from app.routing.rota.calendars import _events_of
+from app.routing.rota.recurrence import trouble_with
+from app.routing.rota.shifts import days_of_rule
+from app.web.connections import Limited, Unfinished
+from app.web.patience import Patience
+
+_MEGABYTE = 1024 * 1024
+
+
+async def _endless(megabytes: int) -> AsyncIterator[bytes]:
+    for _ in range(megabytes * 16):
+        yield b" " * (_MEGABYTE // 16)
+
+
+async def _raw(stage: Stage, content: bytes) -> bytes:
+    """Send bytes to the server; return all that it answers until it closes the connection."""
+    port = int(stage.settings.public_url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(content)
+        await writer.drain()
+        return await asyncio.wait_for(reader.read(), 20)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_request_is_bounded_before_it_is_known_who_asks(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _bodies(stage)
+    await _heads(stage, monkeypatch)
+    await _connections(stage, monkeypatch)
+    await _streams(stage)
+
+
+async def _bodies(stage: Stage) -> None:
+    base = stage.settings.public_url
+    kinds = (
+        ("/api/v1/session", "application/json"),
+        ("/api/v1/contacts", "application/json"),
+        ("/login", "application/x-www-form-urlencoded"),
+        ("/r/" + "a" * 43 + "/code", "application/x-www-form-urlencoded"),
+        ("/telephony/voice", "application/x-www-form-urlencoded"),
+    )
+    for path, kind in kinds:
+        for content in (b" " * (2 * _MEGABYTE), _endless(2)):
+            headers = {"Content-Type": kind, "X-Twilio-Signature": "none"}
+            answer = await stage.client.post(base + path, content=content, headers=headers)
+            # A webhook that says how long it is is refused for its signature, unread.
+            assert answer.status_code in ((413, 403) if "telephony" in path else (413,)), path
+            assert "content-security-policy" in answer.headers
+    # A file may be longer, but only for who may bring one.
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    for cookie, status in (("", 401), (ana.cookie_header, 403)):
+        headers = {"Content-Type": "text/csv", "Cookie": cookie}
+        for path in ("agencies", "roster"):
+            url = f"{base}/api/v1/{path}/import"
+            answer = await stage.client.post(url, content=_endless(3), headers=headers)
+            assert answer.status_code == status, path
+            too_long = await stage.client.post(url, content=b" " * (6 * _MEGABYTE), headers=headers)
+            assert too_long.status_code == 413
+            assert too_long.json()["error"] == "TooLarge"
+
+
+async def _heads(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = b"GET /login HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+    assert (await _raw(stage, begin + b"\r\n")).startswith(b"HTTP/1.1 200")
+    long = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 4000) for n in range(40))
+    assert await _raw(stage, begin + long) == b""
+    assert await _raw(stage, b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\n") == b""
+    many = b"".join(b"X-%d: a\r\n" % n for n in range(200))
+    assert (await _raw(stage, begin + many + b"\r\n")).startswith(b"HTTP/1.1 400")
+    # Lines after the last chunk come without an end.
+    chunked = begin.replace(b"GET", b"POST") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    assert b"200" not in (await _raw(stage, chunked + b"X: " + b"a" * _MEGABYTE * 2))[:15]
+    monkeypatch.setattr(Limited, "head_seconds", 0.2)
+    assert await _raw(stage, begin) == b"", "a head that never ends"
+    assert await _raw(stage, b"") == b"", "a connection that says nothing"
+
+
+async def _connections(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Limited, "head_seconds", 20.0)
+    monkeypatch.setattr(Limited, "unfinished", Unfinished(most=5))
+    port = int(stage.settings.public_url.rpartition(":")[2])
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+    for _, writer in held:
+        writer.write(b"POST /login HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\na")
+    # The new one is answered: it may be a webhook of a call.
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{stage.settings.public_url}/login")
+    assert answer.status_code == 200
+    assert await asyncio.wait_for(held[0][0].read(), 10) == b"", "the oldest is closed"
+    assert len(Limited.unfinished) <= 5
+    for _, writer in held:
+        writer.close()
+    # A proxy has many that rest between two requests: none of them is closed for being many.
+    monkeypatch.setattr(Limited, "unfinished", Unfinished(most=5, most_of_address=3))
+    ask = b"GET /manifest.webmanifest HTTP/1.1\r\nHost: here\r\n\r\n"
+    resting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    for _each in range(8):
+        resting.append(await asyncio.open_connection("127.0.0.1", port))
+        await _asked(resting[-1], ask)
+    for one in resting[2:]:
+        assert await _asked(one, ask), "it is answered as before"
+    for _, writer in resting:
+        writer.close()
+
+
+async def _asked(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes
+) -> bytes:
+    """Send a request on a connection, and return the first line of its answer."""
+    reader, writer = connection
+    writer.write(request)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.splitlines()
+        if line.lower().startswith(b"content-length")
+    )
+    await reader.readexactly(length)
+    return head.splitlines()[0]
+
+
+async def _streams(stage: Stage) -> None:
+    vera = await stage.add_counsellor("vera", shift=False, state=None)
+    ana = await stage.add_counsellor("olga", shift=False, state=None)
+    stage.app.state.open_streams[vera.id] = 24
+    assert (await vera.ask("GET", "/events")).status_code == 429
+    headers = {"Cookie": ana.cookie_header}
+    url = f"{stage.settings.public_url}/api/v1/events"
+    async with stage.client.stream("GET", url, headers=headers) as other:
+        assert other.status_code == 200, "another account has a count of its own"
+        async for _ in other.aiter_bytes():
+            break
+        assert stage.app.state.open_streams[ana.id] == 1
+
+
+# -- time --------------------------------------------------------------------------------
+
+
+def _scope(path: str) -> Scope:
+    return {"type": "http", "path": path, "method": "POST", "headers": [], "query_string": b""}
+
+
+async def _ask(app: Any, path: str, receive: Receive) -> list[Message]:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    patience = Patience(app, "/telephony", ("/api",), body_seconds=0.05, response_seconds=0.05)
+    await patience(_scope(path), receive, send)
+    return sent
+
+
+async def _nothing() -> Message:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+async def _at_once() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def test_a_body_that_never_ends_is_given_up() -> None:
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    with pytest.raises(Exception, match="408"):
+        await _ask(reads, "/telephony/voice", _nothing)
+
+
+async def test_a_response_that_does_not_begin_is_given_up_but_a_long_one_goes_on() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.2)
+        await PlainTextResponse("late")(scope, receive, send)
+
+    async def long(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.2)
+        await send({"type": "http.response.body", "body": b"all"})
+
+    assert (await _ask(slow, "/api/v1/reports", _at_once))[0]["status"] == 503
+    assert (await _ask(slow, "/reports", _at_once))[0]["status"] == 503
+    assert (await _ask(slow, "/telephony/voice", _at_once))[0]["status"] == 200
+    assert (await _ask(long, "/api/v1/events", _at_once))[-1]["body"] == b"all"
+
+
+# -- what is read from a body ------------------------------------------------------------
+
+
+@pytest.mark.timeout(30)
+def test_a_header_of_many_columns_is_read_once() -> None:
+    # Counting each name among all names took minutes.
+    with pytest.raises(BadDirectory, match="there is no column"):
+        read_directory(",".join(str(n) for n in range(100_000)))
+
+
+def test_a_calendar_of_very_many_lines_is_not_parsed() -> None:
+    with pytest.raises(Invalid, match="lines"):
+        _events_of(b"X:y\r\n" * 200_000)
+
+
+@pytest.mark.timeout(30)
+def test_a_rule_without_a_day_is_given_up_after_the_months_that_count() -> None:
+    # Each took seconds: the library looks for a day until the year 9999.
+    never = "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"
+    for n in range(1, 30):
+        assert str(trouble_with(f"{never};INTERVAL={n}" if n > 1 else never)) == "no day matches it"
+    # This rule has a day if it begins on a Monday, and never if it begins on a Tuesday.
+    tuesday = date(2030, 1, 15)
+    for weeks in range(30):
+        begins = tuesday + timedelta(weeks=weeks)
+        rule = "FREQ=DAILY;INTERVAL=7;BYDAY=MO"
+        assert list(days_of_rule(rule, begins, begins + timedelta(days=60))) == []
+        monday = begins - timedelta(days=1)
+        assert list(days_of_rule(rule, monday, begins + timedelta(days=10)))[:2] == [
+            monday,
+            monday + timedelta(weeks=1),
+        ]

@@ -1,0 +1,103 @@
+"""Guesses are slowed down and refused, and keep out no person who has a right to come in."""
+
+from typing import Any
+
+import httpx2
+from limits import RateLimitItemPerMinute
+
+from app.demo.stage import Stage, stage_on
+from app.jobs.transaction import transaction
+from app.staff import accounts
+from app.staff.roles import Role
+from app.web.limits import Limiter
+from app.work import PROGRAM
+from tests.support.mail import Mail
+from tests.support.referrals import click, sent_link
+from tests.support.talks import waits
+
+_RIGHT = "correct horse battery"
+
+
+async def _account(stage: Stage, name: str) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        await accounts.add_staff(work, name=name, role=Role.COUNSELLOR, password=_RIGHT)
+
+
+async def _sign_in(client: Any, stage: Stage, name: str, password: str, **headers: str) -> int:
+    url = f"{stage.settings.public_url}/api/v1/session"
+    body = {"username": name, "password": password}
+    return int((await client.post(url, json=body, headers=headers)).status_code)
+
+
+def _browser() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(trust_env=False)
+
+
+async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
+    night: Stage, post: Mail
+) -> None:
+    await _account(night, "mira")
+    ana = await night.add_counsellor("ana")
+    _, path = await sent_link(night, post, ana)
+    async with _browser() as known, _browser() as other:
+        assert await _sign_in(known, night, "mira", _RIGHT) == 200
+        assert await _sign_in(known, night, "mira", _RIGHT) == 200
+        marks = known.cookies.get("helpline_known") or ""
+        assert marks.count("~") == 0, "the browser was known the second time"
+        assert "mira" not in marks
+        async with _browser() as guesser:
+            tries = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(62)]
+            tries += [await _sign_in(guesser, night, "mira", "wrong") for n in range(12)]
+        assert tries[0] == 401
+        assert tries[-1] == 429
+        # From the same address, and for the account that is guessed at.
+        assert await _sign_in(known, night, "mira", _RIGHT) == 200
+        assert await _sign_in(other, night, "mira", _RIGHT) == 429, "a browser like any other"
+        # A mark is for its account, and does not make guesses free.
+        assert await _sign_in(known, night, "ana", "wrong") == 429
+        answers = [await _sign_in(known, night, "mira", "wrong") for _ in range(10)]
+        assert answers[-1] == 429
+    for n in range(70):
+        guessed = await click(night, f"/r/{n:043}")
+    assert guessed.status_code == 429
+    # The link of an immediate referral opens however often, also from this address.
+    assert {(await click(night, path)).status_code for _ in range(30)} == {200}
+    assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
+    await waits(night, from_="+381641110009")
+
+
+async def test_each_client_behind_a_trusted_proxy_is_counted_by_itself(
+    database: str, anyio_backend: str
+) -> None:
+    for trusted in ("127.0.0.1", ""):
+        async with stage_on(database, trusted_proxies=trusted) as stage:
+            name = f"vera{trusted[:1]}"
+            await _account(stage, name)
+            async with _browser() as guesser:
+                for n in range(14):
+                    # What a client itself says about its address is not believed.
+                    said = f"203.0.113.{n}, 198.51.100.7"
+                    status = await _sign_in(guesser, stage, name, "x", **{"X-Forwarded-For": said})
+            assert status == 429
+            async with _browser() as other:
+                elsewhere = {"X-Forwarded-For": "198.51.100.8"}
+                status = await _sign_in(other, stage, name, _RIGHT, **elsewhere)
+            assert status == (200 if trusted else 429)
+
+
+async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    waited: list[str] = []
+
+    async def pause(_: Limiter) -> None:
+        waited.append("a moment")
+
+    monkeypatch.setattr(Limiter, "pause", pause)
+    limiter, three = Limiter(stage.ground), RateLimitItemPerMinute(3)
+    for _ in range(5):
+        await limiter.slow_down(three, "ana")
+    assert len(waited) == 2
+    monkeypatch.setattr(Limiter, "_slowed", 64)
+    await limiter.slow_down(three, "ana")
+    assert len(waited) == 2

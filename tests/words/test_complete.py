@@ -1,0 +1,91 @@
+"""Every language has all words of English, or the program says at its start what is missing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from babel import Locale
+
+from app import words
+from app.calls.asked import QUESTIONS
+from app.referrals.states import (
+    DISPATCH_RESULTS,
+    DeadlineKind,
+    DispatchState,
+    ReferralOutcome,
+    RejectionReason,
+    Service,
+)
+from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_a_language_has_every_key_and_placeholder_of_english(language: str) -> None:
+    assert list(words.problems(language)) == []
+    about = words.about(language)
+    assert Locale.parse(about.locale).language == language
+    assert about.right_to_left == (Locale.parse(about.locale).text_direction == "rtl")
+
+
+def test_english_has_a_text_for_everything_that_is_said() -> None:
+    prompts = words.words_of("en").prompts  # type: ignore[union-attr]
+    assert set(prompts) == set(PROMPT_KEYS) - SOUNDS
+    for key, text in prompts.items():
+        assert words.placeholders(text) <= PROMPT_KEYS[PromptKey(key)], key
+    assert {f"ask_{code}" for code in QUESTIONS} <= set(prompts)
+    assert set(words.letters("en", "service")) == set(Service)
+    assert set(DeadlineKind) <= set(words.letters("en", "referral_form"))
+    page = words.letters("en", "agency_page")
+    assert {f"reason_{one}" for one in RejectionReason} <= set(page)
+    assert {f"outcome_{one}" for one in ReferralOutcome} <= set(page)
+    teams = words.letters("en", "dispatch")
+    assert {*DispatchState, *(f"result_{one}" for one in DISPATCH_RESULTS)} == set(teams)
+
+
+@pytest.mark.parametrize("language", [one for one in words.languages() if one != "en"])
+def test_no_letter_is_left_in_english(language: str) -> None:
+    same = [
+        f"{section}.{key}"
+        for section, texts in words.words_of("en").letters.items()  # type: ignore[union-attr]
+        for key, text in texts.items()
+        if isinstance(text, str)
+        and len(text.split()) > 1
+        and text == words.letters(language, section)[key]
+    ]
+    prompts = words.words_of(language).prompts  # type: ignore[union-attr]
+    same += [key for key, text in prompts.items() if text == words.prompt("en", key)]
+    assert same == []
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("prompts.yaml", "  comfort:", "  comfrot:", "prompts.yaml: prompts.comfort is missing"),
+        ("prompts.yaml", "{emergency} now.", "112 now.", "prompts.yaml: prompts."),
+        ("letters.yaml", "  bye:", "  bay:", "letters.yaml: duty_phone.bye is missing"),
+        ("letters.yaml", '"Goodbye."', '""', "letters.yaml: duty_phone.bye is empty"),
+        ("letters.yaml", "{digits}. Again", "Again", "letters.yaml: duty_phone.code must hold"),
+        ("letters.yaml", "Your code is", "{Your code is", "letters.yaml: duty_phone.code must"),
+        ("language.yaml", "trouble:", "truoble:", "language.yaml: trouble is missing"),
+        ("prompts.yaml", ", on Sunday]", "]", "prompts.yaml: times.days needs 7 entries"),
+    ],
+)
+def test_half_a_language_stops_the_start(
+    folder: Path, file: str, before: str, after: str, said: str
+) -> None:
+    shutil.copytree(folder / "en", folder / "sq")
+    text = (folder / "sq" / file).read_text()
+    changed = text.replace("{digits}", "", 2) if "digits" in before else text.replace(before, after)
+    assert changed != text
+    (folder / "sq" / file).write_text(changed)
+    with pytest.raises(words.BadWords, match="app/words/sq/") as refused:
+        words.check()
+    assert said.split(":")[0] in str(refused.value)
+    assert said.split(": ")[1].rstrip(".") in str(refused.value)
+
+
+def test_a_folder_without_a_file_stops_the_start(folder: Path) -> None:
+    shutil.copytree(folder / "en", folder / "sq")
+    (folder / "sq/letters.yaml").unlink()
+    with pytest.raises(words.BadWords, match=r"app/words/sq/letters\.yaml is missing"):
+        words.check()

@@ -1,0 +1,84 @@
+"""Each code of a log that a page shows is said in words, in every language of the pages."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.calls.log_kinds import CallLog
+from app.calls.states import CallEvent
+from app.contacts.log_kinds import RecordLog
+from app.dashboard.referral_views import told
+from app.referrals.states import LogKind, ReferralEvent
+from app.staff.log_kinds import AuditLog
+from app.words import pages
+
+ANA = UUID(int=1)
+# What rows of these kinds hold, so that a sentence has something to fill in.
+DETAIL: dict[str, Any] = {
+    "agency": "csr-bg",
+    "recipient": "csr-bg",
+    "how": "phone",
+    "why": ["open now"],
+    "way": "sms",
+    "team": "Team 4",
+    "event": "referral.recalled",
+    "status": "in_progress",
+    "problem": "HTTP 500",
+    "deadline": "seen",
+    "result": "no_answer",
+    "outcome": "police_action",
+    "reason": "no_capacity",
+    "from": "urgent",
+    "to": "immediate",
+    "protocol": "rs",
+    "version": 3,
+    "urgency": "urgent",
+    "service": "police",
+}
+KINDS = [*LogKind, *ReferralEvent, RecordLog.EDITED, RecordLog.DANGER_DECIDED]
+LANGUAGES = pages.page_languages()
+
+
+def _sentence(kind: StrEnum, staff_id: UUID | None) -> str:
+    why = DETAIL["why"] if kind == ReferralEvent.SEND else "no agency in time"
+    event = SimpleNamespace(
+        kind=kind.value, detail={**DETAIL, "why": why}, staff_id=staff_id, at=datetime.now(UTC)
+    )
+    names, agencies = {ANA: "Ana"}, {"csr-bg": "Centar"}
+    story: Any = SimpleNamespace(events=[(event, "")], names=names, agencies=agencies)
+    return told(story)[0].words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_line_of_a_referral_is_a_sentence_in_each_language(
+    kind: LogKind | ReferralEvent | RecordLog, language: str
+) -> None:
+    with pages.spoken_in(language):
+        for staff_id in (ANA, None):
+            said = _sentence(kind, staff_id)
+            # A kind without a sentence is shown as its code.
+            assert not said.endswith(f": {kind.value.replace('_', ' ')}")
+            assert kind.value not in said or "_" not in kind.value
+            assert "%(" not in said
+            assert "None" not in said
+    if language != pages.SOURCE:
+        with pages.spoken_in(pages.SOURCE):
+            assert said != _sentence(kind, None)
+
+
+def test_a_kind_without_a_sentence_is_noticed() -> None:
+    unknown: Any = SimpleNamespace(value="something_new")
+    assert _sentence(unknown, ANA) == "Ana: something new"
+
+
+@pytest.mark.parametrize("language", [one for one in LANGUAGES if one != pages.SOURCE])
+@pytest.mark.parametrize("kinds", [CallLog, CallEvent, RecordLog, AuditLog])
+def test_each_code_of_a_log_has_words_in_each_language(kinds: type[StrEnum], language: str) -> None:
+    with pages.spoken_in(language):
+        same = [kind.value for kind in kinds if pages.code_words(kind) == kind.replace("_", " ")]
+    assert same == []

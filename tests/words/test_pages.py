@@ -1,0 +1,334 @@
+"""The pages say nothing outside of their catalogues, and each catalogue is complete."""
+
+import ast
+import re
+import shutil
+from collections.abc import Iterator
+from functools import lru_cache
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.jslexer import tokenize
+from babel.messages.pofile import write_po
+from jinja2 import nodes
+
+from app import words
+from app.dashboard import page_words
+from app.dashboard.templating import templates
+from app.statistics.counting.shapes import Shape, shapes_in
+from app.words import pages
+
+TEMPLATES = Path(page_words.__file__).parent / "templates"
+NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
+TRANSLATED = [one for one in pages.page_languages() if one != pages.SOURCE]
+# What a reader reads or hears of an element, beside its text.
+SPOKEN = {"title", "placeholder", "aria-label", "aria-description", "alt", "label", "summary"}
+# Not of any language: keys, codes and examples of what is typed.
+NOT_WORDS = {
+    "A", "D", "E", "H", "M", "P", "R", "T", "U", "W", "K", "C", "KB", "MB", "CSV", "s", "min", "h",
+    "helpline staff add", "helpline audit verify", "counts_as", "|", "violence:2",
+    "shelter@RS-BG | police@*", "2026-W48", "K-…", "C-…", "shelter | child_protection",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA",
+}  # fmt: skip
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+class Outside(HTMLParser):
+    """Collects what a page says that no catalogue knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in ("script", "style", "kbd", "code")
+        for name, value in attrs:
+            if name in SPOKEN and value:
+                self._see(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in ("script", "style", "kbd", "code")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self._see(data)
+
+    def _see(self, text: str) -> None:
+        for part in re.split("\ufffc", text):
+            plain = " ".join(part.split())
+            if _WORD.search(plain) and plain.strip(" .,:;()–…") not in NOT_WORDS:
+                self.found.append(plain)
+
+
+def _written(node: nodes.Node) -> Iterator[str]:
+    """Yield what a template writes itself; what it fills in is a single sign."""
+    if isinstance(node, nodes.TemplateData):
+        yield node.data
+    elif isinstance(node, nodes.Expr):
+        yield "\ufffc"
+    else:
+        for child in node.iter_child_nodes():
+            yield from _written(child)
+
+
+def _said(node: nodes.Node, *, inside: bool = False) -> Iterator[str]:
+    """Yield the texts of expressions that are not passed to gettext."""
+    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name):
+        inside = inside or node.node.name in ("_", "gettext", "ngettext")
+    if isinstance(node, nodes.Const) and isinstance(node.value, str) and not inside:
+        yield node.value
+    for child in node.iter_child_nodes():
+        yield from _said(child, inside=inside)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "agency.html"])
+def test_a_template_says_nothing_outside_of_gettext(name: str) -> None:
+    read = templates.env.parse((TEMPLATES / name).read_text())
+    parser = Outside()
+    parser.feed("".join(_written(read)))
+    # An expression that says a sentence: it begins with a capital letter or has several words.
+    sentences = [
+        text
+        for text in _said(read)
+        if re.match(r"[A-Z][a-z]", text) or re.search(r"[a-z]{2,} [a-z]{2,}", text)
+    ]
+    technical = [s for s in sentences if re.search(r"[=<%/]|^(EEE|dd|small|outline)\b", s)]
+    assert parser.found + [s for s in sentences if s not in technical] == []
+
+
+def test_the_page_of_an_agency_says_nothing_of_its_own() -> None:
+    read = templates.env.parse((TEMPLATES / "agency.html").read_text())
+    parser = Outside()
+    parser.feed("".join(_written(read)))
+    assert parser.found == []
+
+
+@lru_cache(maxsize=1)
+def _wanted() -> dict[object, Message]:
+    return {m.id: m for m in page_words.messages() if m.id}
+
+
+def _forms(message: Message) -> list[str]:
+    found = message.string
+    return list(found) if isinstance(found, (tuple, list)) else [found or ""]
+
+
+def _forms_of(message: Message) -> list[str]:
+    """Return the English of a message, of a plural both forms."""
+    return [message.id] if isinstance(message.id, str) else list(message.id or ())
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"%\(\w+\)s", "", text)
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(re.findall(r"%\((\w+)\)[sd]", text))
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_catalogue_holds_what_the_pages_say_and_nothing_else(language: str) -> None:
+    known = {m.id for m in page_words.read(language) if m.id}
+    wanted = set(_wanted())
+    hint = f"Run scripts/catalogues {language}, then translate what is empty."
+    assert wanted - known == set(), hint
+    assert known - wanted == set(), hint
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_message_of_a_catalogue_is_translated(language: str) -> None:
+    catalogue = page_words.read(language)
+    found = [m for m in catalogue if m.id]
+    assert [m.id for m in found if m.fuzzy] == []
+    assert [m.id for m in found if not all(form.strip() for form in _forms(m))] == []
+    plurals = [m for m in found if isinstance(m.id, tuple)]
+    assert [m.id for m in plurals if len(_forms(m)) != catalogue.num_plurals] == []
+    for message in found:
+        source = _forms_of(message)[-1]
+        for form in _forms(message):
+            assert _placeholders(form) == _placeholders(source), source
+    # What follows a colon on the page follows it in every language.
+    ends = [m.id for m in found if str(m.id).endswith(":") and not _forms(m)[0].endswith(":")]
+    assert ends == []
+
+
+# One of each kind that a reader can meet.
+EXAMPLES = {
+    "a page": "My availability",
+    "a refusal": "The contact is complete already.",
+    "a refusal with values": "There is no line %(number)s.",
+    "a message in a refusal": "another contact",
+    "a line of a referral's log": "%(agency)s asked for a new link",
+    "a kind of a call's log": "counsellor rejoins",
+    "a kind of a record's log": "case linked",
+    "an act": "rota imported",
+    "a mail to our own staff": "%(code)s: a follow-up is overdue",
+    "a heading of a report": "Where every call went",
+    "a measure": "Service level",
+    "a definition": "missed offers ÷ offers",
+    "a script": "All saved",
+}
+
+
+@pytest.mark.parametrize("what", EXAMPLES)
+def test_a_language_that_lacks_anything_is_noticed(folder: Path, what: str) -> None:
+    shutil.copytree(folder / "sr", folder / "sq")
+    lacking = page_words.read("sq")
+    assert EXAMPLES[what] in {m.id for m in lacking}
+    lacking.delete(EXAMPLES[what])
+    with (folder / "sq/pages.po").open("wb") as file:
+        write_po(file, lacking)
+    with pytest.raises(AssertionError, match="Run scripts/catalogues sq"):
+        test_a_catalogue_holds_what_the_pages_say_and_nothing_else("sq")
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_sentence_of_a_catalogue_is_left_in_english(language: str) -> None:
+    same = [
+        m.id
+        for m in page_words.read(language)
+        if isinstance(m.id, str) and m.string == m.id and len(_WORD.findall(_plain(m.id))) > 2
+    ]
+    assert same == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_the_scripts_of_the_pages_get_their_texts(language: str) -> None:
+    with pages.spoken_in(language):
+        texts = pages.scripts_words()
+    marked = {m.id for m in _wanted().values() if words.SCRIPTS_FLAG in m.flags}
+    assert set(texts) == marked
+    assert texts["All saved"] != "All saved"
+    assert pages.scripts_words() == {}
+
+
+def test_a_script_says_no_sentence_outside_of_gettext() -> None:
+    known = {str(id_) for id_ in _wanted()}
+    outside = []
+    for path in sorted((page_words.ROOT / "dashboard/static/source").rglob("*.js")):
+        for token in tokenize(path.read_text()):
+            text = token.value[1:-1]
+            sentence = token.type in ("string", "template_string") and re.match(
+                r"[A-Z][a-z]+,? [a-z]+ ", text
+            )
+            if sentence and text not in known:
+                outside.append(f"{path.name}: {text}")
+    assert outside == []
+
+
+@pytest.mark.parametrize("shape", shapes_in().values(), ids=lambda shape: shape.report)
+def test_a_shipped_report_has_its_labels_in_every_language_of_the_pages(shape: Shape) -> None:
+    labels = [shape.title, *(table.title for table in shape.tables)]
+    for table in shape.tables:
+        labels += [row.label for row in table.rows or []]
+        labels += [row.not_recorded for row in table.rows or [] if row.not_recorded]
+    assert [label for label in labels if not set(pages.page_languages()) <= set(label)] == []
+
+
+def test_no_function_hides_the_names_that_say_a_message() -> None:
+    """`said = ...` in a function that also calls `said(...)` fails only when the page is opened."""
+    hidden = []
+    for path in page_words.ROOT.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        imported = {
+            name.asname or name.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "app.words.pages"
+            for name in node.names
+        }
+        for function in ast.walk(tree):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            called = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+            hidden += [f"{path.name} {function.name}" for _name in imported & stored & called]
+    assert hidden == []
+
+
+def _made() -> list[tuple[str, ast.Call]]:
+    return [(ast.unparse(call)[:80], call) for call in page_words.refusals_made()]
+
+
+def test_a_refusal_with_values_is_a_template_and_the_values_apart() -> None:
+    """A text that is put together where it is raised could be said in one language only."""
+    together = [
+        said
+        for said, call in _made()
+        if isinstance(call.args[0], ast.JoinedStr | ast.BinOp)
+        # What a library says of its own errors stays as it is, as a value of a message.
+        or (ast.unparse(call.args[0]).startswith("str(") and not said.startswith("Message("))
+    ]
+    assert together == []
+
+
+def test_a_refusal_gives_each_value_that_its_text_names() -> None:
+    wrong = []
+    for said, call in _made():
+        template = call.args[0]
+        if isinstance(template, ast.Constant) and isinstance(template.value, str):
+            given = {keyword.arg for keyword in call.keywords} - {"letter"}
+            if given != _placeholders(template.value):
+                wrong.append(said)
+    assert len(_made()) > 300
+    assert wrong == []
+
+
+# What a condition chooses that is not read: classes, states of ARIA, directions.
+_NOT_READ = {
+    "few",
+    "many",
+    "well",
+    "true",
+    "false",
+    "outline",
+    "secondary",
+    "danger",
+    "default",
+    "done",
+    "overdue",
+    "due",
+    "contact",
+    "case",
+    "second",
+    "set",
+    "mute",
+    "unmute",
+    "late",
+    "talking",
+    "resume",
+    "hold",
+    "play",
+    "pause",
+    "mic",
+}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "agency.html"])
+def test_a_condition_chooses_between_messages(name: str) -> None:
+    read = templates.env.parse((TEMPLATES / name).read_text())
+    chosen = [
+        branch.value
+        for output in read.find_all(nodes.Output)
+        for node in output.nodes
+        for choice in (node, *node.find_all((nodes.CondExpr, nodes.Or)))
+        for branch in (
+            (choice.expr1, choice.expr2)
+            if isinstance(choice, nodes.CondExpr)
+            else (choice.right,)
+            if isinstance(choice, nodes.Or)
+            else ()
+        )
+        if isinstance(branch, nodes.Const) and isinstance(branch.value, str)
+    ]
+    assert [
+        text for text in chosen if re.fullmatch(r"[a-z]{3,}", text) and text not in _NOT_READ
+    ] == []
+
+
+def test_words_of_scripts_are_found_within_templates_of_text() -> None:
+    """`…${_("Undo")}…` is said, too."""
+    assert page_words.messages().get("Undo") is not None
