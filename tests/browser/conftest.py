@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
@@ -24,14 +24,28 @@ async def live(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
         yield made
 
 
-@pytest.fixture
-async def page(anyio_backend: str) -> AsyncIterator[Page]:
+@pytest.fixture(scope="package")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """One event loop for the tests of this folder, so that they can use one browser."""
+    return ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(scope="package")
+async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(permissions=["microphone"])
-        made = await context.new_page()
-        problems: list[str] = []
-        made.on("pageerror", lambda error: problems.append(str(error)))
-        yield made
+        yield browser
         await browser.close()
-        assert problems == []
+
+
+@pytest.fixture
+async def page(chromium: Browser) -> AsyncIterator[Page]:
+    """A page that shares nothing with those of other tests, and whose scripts raise nothing."""
+    context = await chromium.new_context(permissions=["microphone"])
+    made = await context.new_page()
+    problems: list[str] = []
+    made.on("pageerror", lambda error: problems.append(str(error)))
+    yield made
+    for opened in chromium.contexts:
+        await opened.close()
+    assert problems == []

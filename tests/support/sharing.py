@@ -13,6 +13,8 @@ import httpcore2
 import pytest
 from fastapi import FastAPI
 from procrastinate import App
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -22,6 +24,7 @@ from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage
 from app.jobs.app import POLL_SECONDS
+from app.staff import accounts
 from app.worker import Worker
 from tests.support.connections import kept_connections
 
@@ -36,6 +39,7 @@ def shared_between_stages() -> Iterator[None]:
         _share_statements(patch)
         _share_certificates(patch)
         _poll_seldom(patch)
+        _hash_quickly(patch)
         yield
 
 
@@ -94,3 +98,9 @@ def _share_certificates(patch: pytest.MonkeyPatch) -> None:
     """Read the certificates once: every client reads them, and none here speaks TLS."""
     context = ssl.create_default_context()
     patch.setattr(httpcore2, "default_ssl_context", lambda **_: context)
+
+
+def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with the least work: everybody in a story signs in, and none is guessed."""
+    least = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+    patch.setattr(accounts, "_HASHER", PasswordHash((least,)))
