@@ -37,6 +37,7 @@ from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
 from app.web.patience import Patience
+from app.web.routes import include
 from app.work import PROGRAM, Ground, Work
 
 _TELEPHONE = "/telephony"
@@ -76,7 +77,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of, app.state.open_streams = _heard_of, Counter()
-    app.include_router(telephony)
+    include(app, telephony)
     app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
     app.add_middleware(Bodies, render=_render)
     app.add_middleware(Patience, without_limit=_TELEPHONE, for_programs=_FOR_PROGRAMS)

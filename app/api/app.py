@@ -23,6 +23,7 @@ from app.api.records import case_work, cases, contacts
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.database.engine import lost_a_race
 from app.errors import Refusal
+from app.web.routes import include
 from app.words.pages import _, refusal_words
 
 PREFIX = "/api/v1"
@@ -83,5 +84,5 @@ def add_api(app: FastAPI) -> None:
         events,
     )
     for part in parts:
-        app.include_router(part.router, prefix=PREFIX)
-    app.include_router(operations.router)
+        include(app, part.router, prefix=PREFIX)
+    include(app, operations.router)

@@ -33,33 +33,34 @@ from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
+from app.web.routes import include
 from app.words.pages import _, load, refusal_words
 
 
 def add_dashboard(app: FastAPI) -> None:
     """Add the routes of pages and fragments, and the static files."""
-    app.include_router(pages.shared_router)
-    app.include_router(pages.router)
-    app.include_router(callback_form.router)
-    app.include_router(palette.router)
-    app.include_router(installing.router)
-    app.include_router(sounds.router)
-    app.include_router(team.router)
-    app.include_router(team_messages.router)
-    app.include_router(wall.router)
-    app.include_router(leaving.router)
-    app.include_router(accounts.router)
-    app.include_router(welcome.router)
-    app.include_router(own.router)
-    app.include_router(line_pages.router)
-    app.include_router(talks.router)
-    app.include_router(practice.router)
+    include(app, pages.shared_router)
+    include(app, pages.router)
+    include(app, callback_form.router)
+    include(app, palette.router)
+    include(app, installing.router)
+    include(app, sounds.router)
+    include(app, team.router)
+    include(app, team_messages.router)
+    include(app, wall.router)
+    include(app, leaving.router)
+    include(app, accounts.router)
+    include(app, welcome.router)
+    include(app, own.router)
+    include(app, line_pages.router)
+    include(app, talks.router)
+    include(app, practice.router)
     # Before the records: their "/{what}/found" would take paths of these pages.
-    app.include_router(referrals.router)
-    app.include_router(agency_page.router)
-    app.include_router(reports.router)
-    app.include_router(roster.router)
-    app.include_router(records.router)
+    include(app, referrals.router)
+    include(app, agency_page.router)
+    include(app, reports.router)
+    include(app, roster.router)
+    include(app, records.router)
     load()
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")

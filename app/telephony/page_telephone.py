@@ -16,6 +16,7 @@ from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.telephony.provider import tokens
 from app.web.access import InWork, Requires
+from app.web.routes import include
 from app.words.pages import said
 
 router = APIRouter(include_in_schema=False)
@@ -60,7 +61,7 @@ class Invited(BaseModel):
 
 def add_page_telephone(app: FastAPI) -> None:
     """Add the routes to the application."""
-    app.include_router(router)
+    include(app, router)
 
 
 @router.post("/board/telephone")

@@ -1,0 +1,75 @@
+"""Routers are asked only for paths that can be theirs, and nothing is reached otherwise."""
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from httpx2 import ASGITransport, AsyncClient
+
+from app.web.routes import include
+
+pages, records, api = APIRouter(), APIRouter(), APIRouter()
+
+
+@pages.get("/reports/{name}")
+async def report(name: str) -> str:
+    return f"report {name}"
+
+
+@pages.post("/reports/{name}")
+async def change(name: str) -> str:
+    return f"changed {name}"
+
+
+@records.get("/{what}/found")
+async def found(what: str) -> str:
+    return f"found {what}"
+
+
+@api.get("/me")
+async def me() -> str:
+    return "me"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/reports/week", 200, "report week"),
+        ("POST", "/reports/week", 200, "changed week"),
+        ("DELETE", "/reports/week", 405, ""),
+        ("GET", "/cases/found", 200, "found cases"),
+        ("GET", "/api/v1/me", 200, "me"),
+        ("GET", "/me", 404, ""),
+        ("GET", "/api/v1/you", 404, ""),
+        ("GET", "/report", 404, ""),
+    ],
+)
+async def test_the_first_route_that_fits_answers(
+    anyio_backend: str, method: str, path: str, status: int, words: str
+) -> None:
+    app = FastAPI()
+    for router, prefix in ((pages, ""), (records, ""), (api, "/api/v1")):
+        include(app, router, prefix)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://desk") as client:
+        answer = await client.request(method, path)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert set(app.openapi()["paths"]) == {"/reports/{name}", "/{what}/found", "/api/v1/me"}
+
+
+async def test_a_router_is_asked_for_its_own_paths_alone(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, asked = FastAPI(), []
+    for router in (pages, api):
+        include(app, router)
+    matches = APIRouter.matches
+
+    def noted(self: APIRouter, scope: dict[str, object]) -> object:
+        asked.append(scope["path"])
+        return matches(self, scope)
+
+    monkeypatch.setattr(APIRouter, "matches", noted)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://desk") as client:
+        await client.get("/elsewhere")
+        assert asked == []
+        await client.get("/me")
+    assert asked
