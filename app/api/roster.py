@@ -1,6 +1,6 @@
 """The JSON interface of the rota, for programs and the rota page."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -8,16 +8,21 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from app.calls import lines
 from app.errors import Invalid
-from app.routing.rota import calendars, changes, coverage, on_duty, roster, watch
+from app.routing.rota import calendars, changes, coverage, on_duty, roster, stretches, watch
 from app.routing.rota import recurrence as roster_recurrence
 from app.routing.rota.on_duty import ChangeKind
-from app.routing.rota.shifts import Layer, OnHolidays, first_instant, last_instant
+from app.routing.rota.shifts import (
+    ALWAYS_UNTIL,
+    Layer,
+    OnHolidays,
+    Place,
+    first_instant,
+    last_instant,
+)
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, refuse_cross_site
-from app.work import Work
 
 router = APIRouter(tags=["roster"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER), scope="function")]
@@ -49,6 +54,46 @@ class DutyView(BaseModel):
     begins_at: datetime
     ends_at: datetime
     shift_id: UUID | None
+    change_id: UUID | None
+
+
+class PlaceIn(BaseModel):
+    """Where a stretch of duty stands."""
+
+    counsellor_id: UUID
+    # With a time zone: an instant. Without: wall-clock time at the helpline.
+    begins_at: datetime
+    ends_at: datetime
+    layer: Layer = Layer.PRIMARY
+
+    def place(self, zone: ZoneInfo) -> Place:
+        return Place(
+            self.counsellor_id,
+            _instant(self.begins_at, zone, first_instant),
+            _instant(self.ends_at, zone, last_instant),
+            self.layer,
+        )
+
+
+class PlaceView(BaseModel):
+    counsellor_id: UUID
+    begins_at: datetime
+    ends_at: datetime
+    layer: Layer
+
+
+class NewDuty(PlaceIn):
+    reason: Text = ""
+
+
+class Move(BaseModel):
+    # As `GET /roster` said. If it stands elsewhere by now, the answer is 409.
+    was: PlaceIn
+    to: PlaceIn
+
+
+class Removal(BaseModel):
+    was: PlaceIn
 
 
 class HoleView(BaseModel):
@@ -119,19 +164,13 @@ class ChangeIn(BaseModel):
     reason: Text = ""
 
 
-async def home_zone(work: Work) -> ZoneInfo:
-    """Return the helpline's time zone: that of its oldest line."""
-    line = await lines.any_line(work)
-    return ZoneInfo(line.timezone if line else "UTC")
-
-
 @router.get("/roster")
 async def read_roster(
     work: InWork, staff: Sees, begins: date | None = None, ends: date | None = None
 ) -> RosterView:
     """Return who is on duty from one day until before another (default: a week), and the uncovered
     shifts."""
-    zone = await home_zone(work)
+    zone = await roster.home_zone(work)
     first = roster_recurrence.check_day(begins or work.now.astimezone(zone).date())
     last = roster_recurrence.check_day(ends or first + timedelta(days=7))
     if not timedelta() < last - first <= _LONGEST:
@@ -144,9 +183,10 @@ async def read_roster(
             DutyView(
                 counsellor_id=d.counsellor_id,
                 layer=d.layer,
-                begins_at=max(d.start, since),
-                ends_at=min(d.end, until),
+                begins_at=d.start,
+                ends_at=min(d.end, until) if d.end == ALWAYS_UNTIL else d.end,
                 shift_id=d.shift_id,
+                change_id=d.change_id,
             )
             for d in found
         ],
@@ -172,7 +212,7 @@ async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID
         recurrence=body.rule(),
         starts_at=body.begins.replace(second=0, microsecond=0, tzinfo=None),
         minutes=body.minutes(),
-        timezone=body.timezone or (await home_zone(work)).key,
+        timezone=body.timezone or (await roster.home_zone(work)).key,
         first_on=body.first_on,
         last_on=body.last_on,
         layer=body.layer,
@@ -193,19 +233,44 @@ async def leave_out(work: InWork, staff: Plans, shift_id: UUID, body: Day) -> No
     await changes.leave_out(work, shift_id, body.day)
 
 
+@router.post("/roster/duties", status_code=201)
+async def add_duty(work: InWork, staff: Plans, body: NewDuty) -> dict[str, UUID]:
+    """Add one stretch of duty."""
+    place = body.place(await roster.home_zone(work))
+    return {"id": (await stretches.add(work, staff, place, body.reason)).id}
+
+
+@router.post("/roster/duties/move")
+async def move_duty(work: InWork, staff: Plans, body: Move) -> PlaceView:
+    """Move a stretch of duty: its times, its person, its kind. Of a shift, this day alone."""
+    zone = await roster.home_zone(work)
+    place = await stretches.move(work, staff, body.was.place(zone), body.to.place(zone))
+    return PlaceView(
+        counsellor_id=place.counsellor_id,
+        begins_at=place.start,
+        ends_at=place.end,
+        layer=place.layer,
+    )
+
+
+@router.post("/roster/duties/remove", status_code=204)
+async def remove_duty(work: InWork, staff: Plans, body: Removal) -> None:
+    """Remove a stretch of duty; one that has begun ends now. Of a shift, this day alone."""
+    await stretches.remove(work, staff, body.was.place(await roster.home_zone(work)))
+
+
 @router.post("/roster/changes", status_code=201)
 async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, object]:
     """Add an absence, an extra stretch, or a swap that a counsellor asks a colleague for."""
-    zone = await home_zone(work)
+    zone = await roster.home_zone(work)
     begins = _instant(body.from_at, zone, first_instant)
     ends = _instant(body.until_at, zone, last_instant)
     match body.kind:
         case ChangeKind.ABSENCE:
             row = await changes.be_absent(work, staff, body.staff_id, begins, ends, body.reason)
         case ChangeKind.EXTRA:
-            row = await changes.add_extra(
-                work, staff, body.staff_id, begins, ends, body.layer, body.reason
-            )
+            place = Place(body.staff_id, begins, ends, body.layer)
+            row = await stretches.add(work, staff, place, body.reason)
         case ChangeKind.SWAP:
             if body.instead_id is None:
                 raise Invalid("Choose the colleague who takes over.")
@@ -218,7 +283,7 @@ async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, obj
 def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:
     roster_recurrence.check_day(at.date())
     if at.tzinfo is not None:
-        return at
+        return at.astimezone(UTC)
     assert callable(of_wall)
     instant: datetime = of_wall(at.replace(microsecond=0), zone)
     return instant

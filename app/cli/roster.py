@@ -1,7 +1,7 @@
 """`helpline shift …`: the rota from the command line."""
 
 import sys
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +9,16 @@ import typer
 
 from app.cli.running import run_verb
 from app.errors import BadSettings, NotFound
-from app.routing.rota import changes
-from app.routing.rota.roster import add_shift
-from app.routing.rota.shifts import Layer, OnHolidays
+from app.routing.rota import changes, on_duty, roster, stretches
+from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, OnHolidays, Place, first_instant
 from app.staff import accounts
+from app.staff.models import Staff
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="The rota.")
+duty = typer.Typer(no_args_is_help=True, help="Single stretches of duty.")
+app.add_typer(duty, name="duty")
+Wall = Annotated[str, typer.Argument(help="wall-clock time at the helpline, YYYY-MM-DDTHH:MM")]
 
 
 @app.command("add")
@@ -42,12 +45,9 @@ def add(
     length = end - start if end > start else end - start + 1440
 
     async def verb(work: Work) -> str:
-        staff = await accounts.find_by_name(work.session, name)
-        if staff is None:
-            raise NotFound(f"There is no account {name!r}. Add it with: helpline staff add")
-        shift = await add_shift(
+        shift = await roster.add_shift(
             work,
-            staff,
+            await _person(work, name),
             recurrence=rrule,
             starts_at=time(start // 60 % 24, start % 60),
             minutes=length,
@@ -60,6 +60,118 @@ def add(
         return str(shift.id)
 
     print(run_verb(verb))
+
+
+@duty.command("list")
+def list_duties(
+    first: Annotated[str, typer.Argument(help="YYYY-MM-DD; default: today")] = "",
+    days: Annotated[int, typer.Option(min=1, max=100)] = 7,
+) -> None:
+    """List who is on duty, one stretch a line."""
+    day = _day("FIRST", first or None)
+
+    async def verb(work: Work) -> list[str]:
+        zone = await roster.home_zone(work)
+        begins = day or work.now.astimezone(zone).date()
+        since, until = (
+            first_instant(datetime.combine(begins + timedelta(days=n), time()), zone)
+            for n in (0, days)
+        )
+        names = {one.id: one.name for one in await changes.takers(work)}
+        return [
+            "\t".join(
+                (
+                    f"{one.start.astimezone(zone):%Y-%m-%dT%H:%M}",
+                    f"{one.end.astimezone(zone):%Y-%m-%dT%H:%M}" if one.end < ALWAYS_UNTIL else "",
+                    one.layer,
+                    names.get(one.counsellor_id, str(one.counsellor_id)),
+                )
+            )
+            for one in on_duty.stretches(await roster.rota_of(work), since, until)
+        ]
+
+    for line in run_verb(verb):
+        print(line)
+
+
+@duty.command("add")
+def add_duty(
+    name: str,
+    begins: Wall,
+    ends: Wall,
+    layer: Layer = Layer.PRIMARY,
+    reason: Annotated[str, typer.Option(help="why; colleagues do not see it")] = "",
+) -> None:
+    """Add one stretch of duty."""
+
+    async def verb(work: Work) -> str:
+        start, end = await _instants(work, begins, ends)
+        place = Place((await _person(work, name)).id, start, end, layer)
+        return str((await stretches.add(work, None, place, reason)).id)
+
+    print(run_verb(verb))
+
+
+@duty.command("move")
+def move_duty(
+    name: str,
+    begins: Wall,
+    to: Annotated[str, typer.Option(help="the colleague who works it instead")] = "",
+    from_: Annotated[str, typer.Option("--from", help="its new beginning")] = "",
+    until: Annotated[str, typer.Option(help="its new end")] = "",
+    layer: Annotated[Layer | None, typer.Option(help="its new kind")] = None,
+) -> None:
+    """Move the stretch of duty that begins at a time; without --until it keeps its length."""
+
+    async def verb(work: Work) -> None:
+        staff = await _person(work, name)
+        (start,) = await _instants(work, begins)
+        was = await stretches.stretch_at(work, staff, start)
+        starts = (await _instants(work, from_))[0] if from_ else was.start
+        place = Place(
+            (await _person(work, to)).id if to else staff.id,
+            starts,
+            (await _instants(work, until))[0] if until else was.end + (starts - was.start),
+            layer or was.layer,
+        )
+        await stretches.move(work, None, was, place)
+
+    run_verb(verb)
+
+
+@duty.command("remove")
+def remove_duty(name: str, begins: Wall) -> None:
+    """Remove the stretch of duty that begins at a time; one that has begun ends now."""
+
+    async def verb(work: Work) -> None:
+        (start,) = await _instants(work, begins)
+        was = await stretches.stretch_at(work, await _person(work, name), start)
+        await stretches.remove(work, None, was)
+
+    run_verb(verb)
+
+
+async def _person(work: Work, name: str) -> Staff:
+    staff = await accounts.find_by_name(work.session, name)
+    if staff is None:
+        raise NotFound(f"There is no account {name!r}. Add it with: helpline staff add")
+    return staff
+
+
+async def _instants(work: Work, *walls: str) -> list[datetime]:
+    """Return instants for times on the wall at the helpline."""
+    zone = await roster.home_zone(work)
+    return [first_instant(_wall(text), zone) for text in walls]
+
+
+def _wall(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or "T" not in text:
+        raise BadSettings(f"{text!r} is not a time. Write it like 2026-12-01T08:00.")
+    return found
 
 
 @app.command("import")

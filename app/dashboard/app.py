@@ -19,7 +19,6 @@ from app.dashboard import (
     records,
     referrals,
     reports,
-    roster,
     sounds,
     talks,
     team,
@@ -28,6 +27,8 @@ from app.dashboard import (
 )
 from app.dashboard.pages import safe_next
 from app.dashboard.people import accounts, leaving, own, welcome
+from app.dashboard.rota import duty
+from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import line_pages
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
@@ -59,7 +60,8 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, referrals.router)
     include(app, agency_page.router)
     include(app, reports.router)
-    include(app, roster.router)
+    include(app, rota_page.router)
+    include(app, duty.router)
     include(app, records.router)
     load()
     BUILT.mkdir(parents=True, exist_ok=True)

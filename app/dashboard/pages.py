@@ -11,13 +11,14 @@ from app.calls.callers import FlagKind, NumberReason
 from app.calls.models import Call
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
-from app.dashboard import records, referrals, roster, views
+from app.dashboard import records, referrals, views
 from app.dashboard.desk_values import (
     contact_at_hand,
     desk_fragment,
     desk_values,
     frame_fragment,
 )
+from app.dashboard.rota import alarms
 from app.dashboard.templating import templates
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound, Refusal
@@ -115,7 +116,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.SEE_QUEUE):
         values |= {"waiting": await _waiting(work), "shown": views.WAITING_SHOWN}
     if may(staff.role, Permission.PLAN_ROSTER):
-        values |= await roster.alarm_values(work)
+        values |= await alarms.alarm_values(work)
     if may(staff.role, Permission.SUPERVISE):
         values["talks"] = await desk.live_talks(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):

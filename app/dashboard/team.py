@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import record
-from app.dashboard import referrals, roster, talks, team_views
+from app.dashboard import referrals, talks, team_views
+from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
 from app.dashboard.templating import templates
 from app.errors import Refusal
@@ -51,7 +52,7 @@ async def team_page(request: Request, work: InWork, staff: Supervises) -> Respon
     """Show the team: figures, exceptions, people and live talks."""
     people = await _people(work, staff)
     values = {
-        **await roster.alarm_values(work),
+        **await alarms.alarm_values(work),
         **await referrals.notices_values(work, staff),
         **await referrals.address_changes_values(work, staff),
         **await talks.talks_values(work, staff),

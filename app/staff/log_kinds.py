@@ -39,6 +39,8 @@ class AuditLog(StrEnum):
     COVERAGE_ALARM_SEEN = "coverage_alarm_seen"
     DANGER_ALARM_DECIDED = "danger_alarm_decided"
     DOCUMENT_READ = "document_read"
+    DUTY_MOVED = "duty_moved"
+    DUTY_REMOVED = "duty_removed"
     EXPORT_APPROVED = "export_approved"
     EXPORT_DOWNLOADED = "export_downloaded"
     EXPORT_MADE = "export_made"

@@ -10,7 +10,7 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import on_duty, recurrence, roster
 from app.routing.rota.on_duty import ChangeKind
-from app.routing.rota.shifts import Layer
+from app.routing.rota.shifts import Place
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -60,7 +60,8 @@ def _check_may(by: Staff, about: UUID) -> None:
         raise NotAllowed("You can change only your own duty. Ask a person who plans the rota.")
 
 
-async def _add(work: Work, row: RotaChange) -> RotaChange:
+async def add_row(work: Work, row: RotaChange) -> RotaChange:
+    """Store a change, and write it into the log. Raises Conflict if there are too many."""
     open_ones = select(func.count()).where(
         RotaChange.counsellor_id == row.counsellor_id,
         RotaChange.state.in_(("asked", "in_force")),
@@ -77,13 +78,24 @@ async def _add(work: Work, row: RotaChange) -> RotaChange:
         AuditLog.ROTA_CHANGE_MADE,
         str(row.counsellor_id),
         kind=row.kind,
-        state=row.state,
         change=str(row.id),
-        from_at=row.from_at.isoformat(),
-        until_at=row.until_at.isoformat(),
+        before=None,
+        after=_for_log(row),
     )
     work.announce(Topic.ROSTER)
     return row
+
+
+def _for_log(row: RotaChange) -> dict[str, str | None]:
+    """Return a change as the log holds it: its reason is not there."""
+    return {
+        "counsellor": str(row.counsellor_id),
+        "instead": str(row.instead_id) if row.instead_id is not None else None,
+        "from_at": row.from_at.isoformat(),
+        "until_at": row.until_at.isoformat(),
+        "layer": row.layer,
+        "state": row.state,
+    }
 
 
 async def be_absent(
@@ -92,8 +104,9 @@ async def be_absent(
     """Record an absence: one's own, or by a planner. Raises Invalid, NotAllowed, NotFound."""
     check_span(work, from_at, until_at)
     _check_may(by, staff_id)
+    await roster.lock_rota(work)
     await taker(work, staff_id)
-    return await _add(
+    return await add_row(
         work,
         RotaChange(
             id=uuid4(),
@@ -110,35 +123,20 @@ async def be_absent(
     )
 
 
-async def add_extra(
-    work: Work,
-    by: Staff,
-    staff_id: UUID,
-    from_at: datetime,
-    until_at: datetime,
-    layer: Layer = Layer.PRIMARY,
-    reason: str = "",
-) -> RotaChange:
-    """Add one stretch of duty besides the shifts. Raises Invalid, NotAllowed, NotFound."""
-    check_span(work, from_at, until_at)
-    if not may(by.role, Permission.PLAN_ROSTER):
-        raise NotAllowed("You cannot add to the rota. Ask a person who plans it.")
-    await taker(work, staff_id)
-    return await _add(
-        work,
-        RotaChange(
-            id=uuid4(),
-            kind=ChangeKind.EXTRA.value,
-            counsellor_id=staff_id,
-            layer=layer.value,
-            from_at=from_at,
-            until_at=until_at,
-            reason=_reason(reason),
-            state="in_force",
-            made_by=by.id,
-            made_at=work.now,
-            settled_at=work.now,
-        ),
+def new_extra(work: Work, to: Place, reason: str = "") -> RotaChange:
+    """Return a stretch of duty besides the shifts, in force from now on. Raises Invalid."""
+    return RotaChange(
+        id=uuid4(),
+        kind=ChangeKind.EXTRA.value,
+        counsellor_id=to.counsellor_id,
+        layer=to.layer.value,
+        from_at=to.start,
+        until_at=to.end,
+        reason=_reason(reason),
+        state="in_force",
+        made_by=work.actor.staff_id,
+        made_at=work.now,
+        settled_at=work.now,
     )
 
 
@@ -158,6 +156,7 @@ async def swap(
     """
     check_span(work, from_at, until_at)
     _check_may(by, staff_id)
+    await roster.lock_rota(work)
     staff = await taker(work, staff_id)
     await taker(work, instead_id)
     if staff_id == instead_id:
@@ -168,7 +167,7 @@ async def swap(
             "%(name)s is not on duty then. There is nothing to take over.", name=staff.name
         )
     at_once = may(by.role, Permission.PLAN_ROSTER)
-    return await _add(
+    return await add_row(
         work,
         RotaChange(
             id=uuid4(),
@@ -193,8 +192,11 @@ def _reason(text: str) -> str:
     return text
 
 
-async def _locked(work: Work, change_id: UUID) -> RotaChange:
-    row = await work.session.get(RotaChange, change_id, with_for_update=True)
+async def locked(work: Work, change_id: UUID) -> RotaChange:
+    """Lock a change. Raises NotFound."""
+    row = await work.session.get(
+        RotaChange, change_id, with_for_update=True, populate_existing=True
+    )
     if row is None:
         raise NotFound("There is no such change of the rota.")
     return row
@@ -202,21 +204,24 @@ async def _locked(work: Work, change_id: UUID) -> RotaChange:
 
 async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> None:
     """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
-    row = await _locked(work, change_id)
+    await roster.lock_rota(work)
+    row = await locked(work, change_id)
     if row.instead_id != by.id and not may(by.role, Permission.PLAN_ROSTER):
         raise NotFound("There is no such change of the rota.")
     if row.state != "asked":
         raise AlreadyDecided()
     if agrees and row.until_at <= work.now:
         raise Invalid("The time of this swap is over.")
+    before = _for_log(row)
     row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
     write_entry(
         work,
         AuditLog.ROTA_CHANGE_SETTLED,
         str(row.counsellor_id),
         kind=row.kind,
-        state=row.state,
         change=str(row.id),
+        before=before,
+        after=_for_log(row),
     )
     work.announce(Topic.ROSTER)
 
@@ -226,7 +231,8 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
 
     Raises NotFound, AlreadyDecided, Invalid.
     """
-    row = await _locked(work, change_id)
+    await roster.lock_rota(work)
+    row = await locked(work, change_id)
     own = row.made_by == by.id and (row.kind == ChangeKind.ABSENCE or row.state == "asked")
     if not own and not may(by.role, Permission.PLAN_ROSTER):
         raise NotFound("Not found, or you cannot withdraw this change.")
@@ -234,6 +240,7 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
         raise AlreadyDecided()
     if row.until_at <= work.now:
         raise Invalid("That is over already: the rota of the past is not changed.")
+    before = _for_log(row)
     row.state, row.settled_at = "withdrawn", work.now
     write_entry(
         work,
@@ -241,6 +248,8 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
         str(row.counsellor_id),
         kind=row.kind,
         change=str(row.id),
+        before=before,
+        after=_for_log(row),
     )
     work.announce(Topic.ROSTER)
 
@@ -295,7 +304,8 @@ async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
         AuditLog.SHIFT_ENDED,
         str(row.counsellor_id),
         shift=str(row.id),
-        last_on=last.isoformat(),
+        before={"last_on": row.last_on.isoformat() if row.last_on else None},
+        after={"last_on": last.isoformat()},
     )
     if last < row.first_on:
         await work.session.delete(row)
@@ -312,13 +322,15 @@ async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
     if day < roster.local_day(work, row.timezone):
         raise Invalid("The rota of the past is not changed.")
     if day not in row.except_on:
+        before = [one.isoformat() for one in row.except_on]
         row.except_on = sorted({*row.except_on, day})
         write_entry(
             work,
             AuditLog.SHIFT_LEFT_OUT,
             str(row.counsellor_id),
             shift=str(row.id),
-            day=day.isoformat(),
+            before={"left_out": before},
+            after={"left_out": [one.isoformat() for one in row.except_on]},
         )
         work.announce(Topic.ROSTER)
 
@@ -333,11 +345,13 @@ async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) ->
     if not 1 <= len(name) <= 80:
         raise Invalid("Give the holiday a name of 1 to 80 characters.")
     row = await work.session.get(Holiday, day, with_for_update=True)
+    before = None if row is None else {"name": row.name, "free": row.free}
     if row is None:
         row = Holiday(on=day, name=name, free=free)
         work.session.add(row)
     row.name, row.free = name, free
-    write_entry(work, AuditLog.HOLIDAY_SET, day.isoformat(), free=free)
+    after = {"name": name, "free": free}
+    write_entry(work, AuditLog.HOLIDAY_SET, day.isoformat(), before=before, after=after)
     work.announce(Topic.ROSTER)
 
 
@@ -347,5 +361,6 @@ async def clear_holiday(work: Work, day: date) -> None:
     if row is None:
         raise NotFound("There is no entry for that day.")
     await work.session.delete(row)
-    write_entry(work, AuditLog.HOLIDAY_CLEARED, day.isoformat())
+    before = {"name": row.name, "free": row.free}
+    write_entry(work, AuditLog.HOLIDAY_CLEARED, day.isoformat(), before=before, after=None)
     work.announce(Topic.ROSTER)

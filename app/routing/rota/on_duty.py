@@ -5,7 +5,7 @@ absence removes a counsellor's duty, an extra stretch adds to it, a swap moves i
 """
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -36,6 +36,7 @@ class Change:
     end: datetime
     layer: Layer = Layer.PRIMARY
     instead_id: UUID | None = None
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def stretches(rota: Rota, since: datetime, until: datetime) -> list[Duty]:
     for change in rota.changes:
         if change.kind is ChangeKind.EXTRA:
             if change.start < until and change.end > since:
-                found.append(Duty(change.counsellor_id, change.start, change.end, change.layer))
+                found.append(_extra(change))
             continue
         after: list[Duty] = []
         for duty in found:
@@ -81,20 +82,20 @@ def stretches(rota: Rota, since: datetime, until: datetime) -> list[Duty]:
             after += _outside(duty, change)
             begin, end = max(duty.start, change.start), min(duty.end, change.end)
             if change.instead_id is not None and begin < end:
-                after.append(Duty(change.instead_id, begin, end, duty.layer, duty.shift_id))
+                after.append(replace(duty, counsellor_id=change.instead_id, start=begin, end=end))
         found = after
     touching = [d for d in found if d.start < until and d.end > since]
     return sorted(touching, key=lambda d: (d.start, d.end, RANK[d.layer], d.counsellor_id))
 
 
+def _extra(change: Change) -> Duty:
+    return Duty(change.counsellor_id, change.start, change.end, change.layer, change_id=change.id)
+
+
 def _outside(duty: Duty, change: Change) -> list[Duty]:
     """Return the parts of a stretch before and after a change."""
     parts = ((duty.start, min(duty.end, change.start)), (max(duty.start, change.end), duty.end))
-    return [
-        Duty(duty.counsellor_id, begin, end, duty.layer, duty.shift_id)
-        for begin, end in parts
-        if begin < end
-    ]
+    return [replace(duty, start=begin, end=end) for begin, end in parts if begin < end]
 
 
 def on_duty(rota: Rota, at: datetime) -> dict[UUID, OnShift]:

@@ -28,6 +28,7 @@ from app.work import Work
 _BELIEVED = timedelta(seconds=10)
 # Changes that ended longer ago than this are not read.
 _LOOKED_BACK = timedelta(days=8)
+_LOCK = 710012
 
 
 async def add_shift(
@@ -160,6 +161,7 @@ def change_of(row: RotaChange) -> on_duty.Change:
         end=row.until_at,
         layer=shifts.Layer(row.layer),
         instead_id=row.instead_id,
+        id=row.id,
     )
 
 
@@ -228,6 +230,22 @@ async def just_ended(work: Work) -> dict[UUID, on_duty.OnShift]:
     until = on_duty.next_change(found, work.now, _BELIEVED)
     work.ground.memory.keep(Topic.ROSTER, "ended", ended, until)
     return ended
+
+
+async def home_zone(work: Work) -> ZoneInfo:
+    """Return the helpline's time zone: that of its oldest line."""
+    line = await lines.any_line(work)
+    return ZoneInfo(line.timezone if line else "UTC")
+
+
+async def lock_rota(work: Work) -> None:
+    """Wait until no other person is changing the rota; the end of the transaction lets go."""
+    await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+async def rota_now(work: Work) -> on_duty.Rota:
+    """Return the rota as the database has it now, for a verb that is about to change it."""
+    return await _read_rota(work)
 
 
 def local_day(work: Work, timezone: str) -> date:

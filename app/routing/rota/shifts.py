@@ -64,14 +64,32 @@ class Shift:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a stretch of duty stands: whose it is, from when until before when, in which layer."""
+
+    counsellor_id: UUID
+    start: datetime
+    end: datetime
+    layer: Layer = Layer.PRIMARY
+
+
+@dataclass(frozen=True)
 class Duty:
-    """One stretch of duty, half-open: from `start` until before `end`, both in UTC."""
+    """One stretch of duty, half-open: from `start` until before `end`, both in UTC.
+
+    It comes from a shift, or from a change of the rota.
+    """
 
     counsellor_id: UUID
     start: datetime
     end: datetime
     layer: Layer = Layer.PRIMARY
     shift_id: UUID | None = None
+    change_id: UUID | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.counsellor_id, self.start, self.end, self.layer)
 
 
 def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -183,7 +201,16 @@ def duties(
         if start < until and end > since:
             yield Duty(shift.counsellor_id, start, end, shift.layer, shift.id)
         return
-    length = timedelta(minutes=shift.minutes)
+    yield from (duty for _, duty in duties_by_day(shift, since, until, holidays))
+
+
+def duties_by_day(
+    shift: Shift, since: datetime, until: datetime, holidays: frozenset[date] = frozenset()
+) -> Iterator[tuple[date, Duty]]:
+    """Yield the stretches of a recurring shift that touch `[since, until)`, each with its day."""
+    if shift.recurrence is None:
+        return
+    zone, length = ZoneInfo(shift.timezone), timedelta(minutes=shift.minutes)
     # Days are listed by their midnight. Add one day for the time of day and one for the
     # zone's offset, on each side.
     from_day = (since - length - timedelta(days=2)).date()
@@ -194,7 +221,7 @@ def duties(
         wall = datetime.combine(day, shift.starts_at)
         start, end = first_instant(wall, zone), last_instant(wall + length, zone)
         if start < until and end > since:
-            yield Duty(shift.counsellor_id, start, end, shift.layer, shift.id)
+            yield day, Duty(shift.counsellor_id, start, end, shift.layer, shift.id)
 
 
 def _works_on(shift: Shift, holiday: bool) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.calls.hours import is_holiday
+from app.database.topics import Topic
 from app.errors import Invalid, Message
 from app.referrals.library import protocols_of
 from app.routing.rota import roster
@@ -35,6 +36,8 @@ WEEKS = 8
 # Seconds, while no call was answered: a counselling talk, as helplines of the region report it.
 _AHT_UNKNOWN = 900.0
 _MOST_MORE = 50
+# Calls of the last minutes change the mean of eight weeks by nothing.
+_BELIEVED = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,16 @@ def words_of(planning: Planning, target: int) -> tuple[Message, ...]:
     )
 
 
-async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int = 0) -> Plan:
-    """Plan the coming days from local midnight on, with `more` counsellors than are rostered.
+async def plan(
+    work: Work,
+    *,
+    line: str | None = None,
+    days: int = 7,
+    more: int = 0,
+    first_on: date | None = None,
+) -> Plan:
+    """Plan days from a local midnight on (default: today's), with `more` counsellors than are
+    rostered.
 
     Raises Invalid.
     """
@@ -115,8 +126,9 @@ async def plan(work: Work, *, line: str | None = None, days: int = 7, more: int 
     zones.check(line)
     zone = zones.of_line[line] if line else zones.country
     today = work.now.astimezone(zone).date()
-    history = await _history(work, zone, today, line)
-    first, last = day_begins(today, zone), day_begins(today + timedelta(days=days), zone)
+    history = await _known_history(work, zone, today, line)
+    begins = first_on or today
+    first, last = day_begins(begins, zone), day_begins(begins + timedelta(days=days), zone)
     on = await _duties(work, line, first, last)
     country = protocols_of(work.ground).current.country
     target = work.settings.service_level_seconds
@@ -133,6 +145,16 @@ class _History:
     holidays: dict[int, float]
     aht: float
     planning: Planning
+
+
+async def _known_history(work: Work, zone: ZoneInfo, today: date, line: str | None) -> _History:
+    """Return what the last weeks say; the facts of a year are not counted for every page."""
+    memory, key = work.ground.memory, ("forecast", line, today)
+    known: _History | None = memory.recall(Topic.LINES, key, work.now)
+    if known is None:
+        known = await _history(work, zone, today, line)
+        memory.keep(Topic.LINES, key, known, work.now + _BELIEVED)
+    return known
 
 
 async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) -> _History:

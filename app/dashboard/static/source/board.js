@@ -22,6 +22,7 @@ import "./guidance.js";
 import { onPage } from "./pages.js";
 import "./actions.js";
 import "./welcome.js";
+import { rota } from "./rota/calendar.js";
 import { prompts } from "./prompts.js";
 import { beat } from "./heartbeat.js";
 
@@ -30,5 +31,6 @@ const { live } = document.body.dataset;
 onPage(() => { if (live) listen(document.querySelector("main [data-live]")?.dataset.live ?? live); });
 onPage(openRecord);
 onPage(prompts);
+onPage(rota);
 // On every page of a signed-in person: a counsellor who reads a case is present too.
 if (document.getElementById("connection")) beat();

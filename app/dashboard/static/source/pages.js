@@ -40,6 +40,8 @@ export const open = (address) => {
   if (!framed() || !ours(url)) return location.assign(url);
   return swap("GET", url.pathname + url.search, { push: url.pathname + url.search + url.hash });
 };
+// Sends values as a form of the page would.
+export const post = (address, values) => swap("POST", address, { values });
 // Draws the present page again, in place.
 export const again = () => (framed()
   ? htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerHTML" })

@@ -1,0 +1,30 @@
+"""The open alarms of the rota, as pages show them."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.dashboard.rota.calendar import span_words
+from app.dashboard.views import language_words
+from app.referrals.escalation.alarms import reason_of
+from app.routing.rota import coverage, watch
+from app.words.pages import said
+from app.work import Work
+
+
+async def alarm_values(work: Work) -> dict[str, Any]:
+    """Return the open alarms: lines without a counsellor, and uncovered shifts."""
+    return {
+        "staffing": [
+            (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))
+            for alarm, line in await watch.open_alarms(work)
+        ],
+        "now": work.now,
+        "alarms": [
+            (
+                alarm,
+                f"{line}, {language_words(alarm.language)}",
+                span_words((alarm.from_at, alarm.until_at), ZoneInfo(zone)),
+            )
+            for alarm, line, zone in await coverage.open_alarms(work)
+        ],
+    }

@@ -1,0 +1,197 @@
+"""One stretch of duty: the form in which it is added, moved, shortened and removed.
+
+The calendar sends the same form when a stretch is dragged or moved by keys. After a refusal the
+form keeps what was typed; if another person was first, the calendar says so.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse
+
+from app.dashboard.rota.calendar import LAYER_WORDS, span_words, wall_words
+from app.dashboard.rota.page import Plans, show_week, week_of
+from app.dashboard.rota.places import place_word, read_place
+from app.dashboard.templating import templates
+from app.errors import Invalid, Refusal
+from app.routing.rota import changes, recurrence, roster, stretches
+from app.routing.rota.shifts import Layer, Place, first_instant, last_instant
+from app.staff.models import Staff
+from app.web.access import InWork
+from app.words.pages import N_, refusal_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+_Short = Annotated[str, Query(max_length=60)]
+_Word = Annotated[str, Query(max_length=200)]
+_USUAL = timedelta(hours=8)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands in the form: as it is stored, or as it was typed."""
+
+    staff_id: str
+    from_at: str
+    until_at: str
+    layer: str
+    reason: str = ""
+
+
+def _typed(place: Place, zone: ZoneInfo) -> Typed:
+    return Typed(
+        str(place.counsellor_id),
+        wall_words(place.start, zone),
+        wall_words(place.end, zone),
+        place.layer.value,
+    )
+
+
+def _read_layer(text: str) -> Layer:
+    if text not in set(Layer):
+        raise Invalid("Choose the kind of duty.")
+    return Layer(text)
+
+
+def _read_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid("Choose who is on duty.") from None
+
+
+def _read_to(typed: Typed, zone: ZoneInfo) -> Place:
+    """Return the place that was typed, in wall-clock time. Raises Invalid."""
+    try:
+        start, end = datetime.fromisoformat(typed.from_at), datetime.fromisoformat(typed.until_at)
+    except ValueError:
+        raise Invalid("Write both times with their day.") from None
+    for one in (start, end):
+        recurrence.check_day(one.date())
+        if one.tzinfo is not None:
+            raise Invalid("Write both times with their day.")
+    return Place(
+        _read_id(typed.staff_id),
+        first_instant(start, zone),
+        last_instant(end, zone),
+        _read_layer(typed.layer),
+    )
+
+
+@router.get("/roster/duty/new")
+async def new_duty(
+    request: Request,
+    work: InWork,
+    staff: Plans,
+    staff_id: _Short = "",
+    from_at: _Short = "",
+    until_at: _Short = "",
+) -> Response:
+    """Show the form by which a stretch of duty is added."""
+    zone = await roster.home_zone(work)
+    next_hour = work.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    typed = Typed(
+        staff_id,
+        from_at or wall_words(next_hour, zone),
+        until_at or wall_words(next_hour + _USUAL, zone),
+        Layer.PRIMARY.value,
+    )
+    return await _form(request, work, staff, typed)
+
+
+@router.get("/roster/duty")
+async def duty_page(request: Request, work: InWork, staff: Plans, at: _Word) -> Response:
+    """Show one stretch of duty, to be moved, shortened or removed."""
+    was = read_place(at)
+    return await _form(request, work, staff, _typed(was, await roster.home_zone(work)), was=was)
+
+
+async def _form(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    typed: Typed,
+    *,
+    was: Place | None = None,
+    notice: str = "",
+) -> Response:
+    zone = await roster.home_zone(work)
+    takers = await changes.takers(work)
+    names = {one.id: one.name for one in takers}
+    return templates.TemplateResponse(
+        request,
+        "rota/duty.html",
+        {
+            "staff": staff,
+            "typed": typed,
+            "was": was and place_word(was),
+            "was_words": was and span_words((was.start, was.end), zone),
+            "was_name": was and names.get(was.counsellor_id, ""),
+            "begun": was is not None and was.start <= work.now,
+            "notice": notice,
+            "takers": takers,
+            "layers": [(one.value, said(LAYER_WORDS[one] or N_("primary"))) for one in Layer],
+            "zone": zone.key,
+            "week": was.start.astimezone(zone).date() if was else typed.from_at[:10],
+        },
+    )
+
+
+def _sent(sent: FormData) -> Typed:
+    names = ("staff_id", "from_at", "until_at", "layer", "reason")
+    return Typed(*(str(sent.get(name, "")).strip()[:300] for name in names))
+
+
+@router.post("/roster/duty/new")
+async def add_duty(request: Request, work: InWork, staff: Plans) -> Response:
+    """Add a stretch of duty."""
+    typed, zone = _sent(await request.form()), await roster.home_zone(work)
+    try:
+        to = _read_to(typed, zone)
+        await stretches.add(work, staff, to, typed.reason)
+    except Refusal as refusal:
+        await work.undo()
+        return await _form(request, work, staff, typed, notice=refusal_words(refusal))
+    return _done("added", to, zone)
+
+
+@router.post("/roster/duty")
+async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
+    """Move a stretch of duty, or remove it."""
+    sent = await request.form()
+    was, typed = read_place(str(sent.get("was", ""))), _sent(sent)
+    zone = await roster.home_zone(work)
+    try:
+        if sent.get("act") == "remove":
+            await stretches.remove(work, staff, was)
+            return _done("removed", was, zone)
+        to = await stretches.move(work, staff, was, _read_to(typed, zone))
+    except stretches.ChangedMeanwhile as refusal:
+        await work.undo()
+        return await _refused(request, work, staff, was, refusal)
+    except Refusal as refusal:
+        await work.undo()
+        return await _form(request, work, staff, typed, was=was, notice=refusal_words(refusal))
+    return _done("moved", to, zone, was)
+
+
+async def _refused(
+    request: Request, work: Work, staff: Staff, was: Place, refusal: Refusal
+) -> Response:
+    week = week_of(was.start, await roster.home_zone(work))
+    return await show_week(request, work, staff, week, notice=refusal_words(refusal), status=409)
+
+
+def _done(what: str, at: Place, zone: ZoneInfo, was: Place | None = None) -> Response:
+    """Lead back to the week of a stretch, which says what was done, and offers the way back."""
+    asked = {"week": at.start.astimezone(zone).date().isoformat(), "done": what}
+    asked["at"] = place_word(at)
+    if was is not None and was != at:
+        asked["was"] = place_word(was)
+    return RedirectResponse(f"/roster?{urlencode(asked)}", 303)

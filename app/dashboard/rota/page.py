@@ -1,0 +1,268 @@
+"""The page of the rota: one week, its uncovered shifts, and the forms to change it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import select
+
+from app.dashboard.rota import alarms
+from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words, wall_words, week_values
+from app.dashboard.rota.places import place_word, read_place
+from app.dashboard.templating import templates
+from app.errors import Invalid
+from app.routing.models import Holiday, RotaChange, ShiftRow
+from app.routing.rota import calendars, changes, feeds, roster
+from app.routing.rota.on_duty import ChangeKind
+from app.routing.rota.shifts import Layer, OnHolidays, Place
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.web.access import InWork, Public, Requires
+from app.words.pages import N_, _, code_words, date_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER, json_only=False), scope="function")]
+Plans = Annotated[
+    Staff, Depends(Requires(Permission.PLAN_ROSTER, json_only=False), scope="function")
+]
+SignedIn = Annotated[
+    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
+]
+_CALENDAR = [Depends(Public("the secret in the address gives access"))]
+# A swap names both people.
+_CHANGE_WORDS = {
+    "absence": N_("%(name)s is absent"),
+    "extra": N_("%(name)s works an extra shift"),
+    "swap": N_("%(name)s is replaced by %(other)s"),
+}
+
+
+_Word = Annotated[str, Query(max_length=200)]
+_DONE = {
+    "added": N_("Added: %(name)s, %(when)s."),
+    "moved": N_("Moved: %(name)s, %(when)s."),
+    "removed": N_("Removed: %(name)s, %(when)s."),
+}
+
+
+@dataclass(frozen=True)
+class UndoForm:
+    """The form that puts a moved stretch back."""
+
+    was: str
+    staff_id: UUID
+    from_at: str
+    until_at: str
+    layer: str
+
+    @classmethod
+    def of(cls, place: Place, before: Place, zone: ZoneInfo) -> "UndoForm":
+        return cls(
+            place_word(place),
+            before.counsellor_id,
+            wall_words(before.start, zone),
+            wall_words(before.end, zone),
+            before.layer.value,
+        )
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    id: UUID
+    words: str
+    when: str
+    reason: str
+    state: str
+    may_answer: bool
+    may_withdraw: bool
+
+
+@dataclass(frozen=True)
+class ShiftLine:
+    id: UUID
+    name: str
+    days: str
+    times: str
+    layer: str
+    holidays: str
+    first_on: date
+    last_on: date | None
+    left_out: str
+
+
+@router.get("/roster")
+async def roster_page(
+    request: Request,
+    work: InWork,
+    staff: Sees,
+    week: str | None = None,
+    done: _Word = "",
+    at: _Word = "",
+    was: _Word = "",
+) -> Response:
+    """Show a week of the rota, from Monday, and what was just done in it."""
+    shown = await _asked_week(work, week)
+    more = await _told(work, shown.zone, done, at, was) if done in _DONE else {}
+    return await show_week(request, work, staff, shown, **more)
+
+
+async def _told(work: Work, zone: ZoneInfo, done: str, at: str, was: str) -> dict[str, Any]:
+    """Return the words for what was just done to a stretch, and the form that undoes a move."""
+    place, before = read_place(at), read_place(was) if was else None
+    person = await work.session.get(Staff, place.counsellor_id)
+    when = span_words((place.start, place.end), zone)
+    told = _(_DONE[done], name=person.name if person else "", when=when)
+    return {"told": told, "undo": before and UndoForm.of(place, before, zone)}
+
+
+@router.get("/roster/calendar")
+async def calendar_fragment(
+    request: Request, work: InWork, staff: Sees, week: str | None = None
+) -> Response:
+    """Return the calendar alone, as it is after a change."""
+    values = await week_values(work, staff, await _asked_week(work, week))
+    return templates.TemplateResponse(request, "rota/calendar.html", {**values, "staff": staff})
+
+
+async def show_week(
+    request: Request, work: Work, staff: Staff, week: Week, *, status: int = 200, **more: Any
+) -> Response:
+    """Show a week with everything that is planned in it; `told` or `notice` says what happened."""
+    values = await week_values(work, staff, week)
+    values |= await _planning_values(work, staff, week)
+    return templates.TemplateResponse(
+        request, "roster.html", {**values, **more, "staff": staff}, status_code=status
+    )
+
+
+async def _asked_week(work: Work, day: str | None) -> Week:
+    zone = await roster.home_zone(work)
+    try:
+        found = date.fromisoformat(day) if day else work.now.astimezone(zone).date()
+    except ValueError:
+        raise Invalid("Name the week by one of its days, for example 2026-12-01.") from None
+    if not 2000 < found.year < 2100:
+        raise Invalid("That week is too far away. Choose one between the years 2001 and 2099.")
+    return Week(found - timedelta(days=found.weekday()), 7, zone)
+
+
+def week_of(at: datetime, zone: ZoneInfo) -> Week:
+    """Return the week of an instant."""
+    day = at.astimezone(zone).date()
+    return Week(day - timedelta(days=day.weekday()), 7, zone)
+
+
+@router.get("/board/alarms")
+async def alarms_fragment(request: Request, work: InWork, staff: Plans) -> Response:
+    values = await alarms.alarm_values(work)
+    return templates.TemplateResponse(
+        request, "fragments/team/alarms.html", {**values, "staff": staff}
+    )
+
+
+@router.post("/roster/feed")
+async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
+    """Make a new secret address for the reader's own calendar. It is shown only once."""
+    token = await feeds.make_feed(work, staff)
+    address = f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
+    values = {"address": address, "feed": True, "staff": staff}
+    return templates.TemplateResponse(request, "fragments/team/feed.html", values)
+
+
+@router.post("/roster/feed/revoke")
+async def revoke_feed(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Revoke the address of the reader's own calendar."""
+    await feeds.revoke_feed(work, staff)
+    values = {"address": "", "feed": False, "staff": staff}
+    return templates.TemplateResponse(request, "fragments/team/feed.html", values)
+
+
+@router.get("/calendar/{token}.ics", dependencies=_CALENDAR)
+async def own_calendar(work: InWork, token: str) -> Response:
+    """Return the duty of the address's owner, for a calendar program."""
+    return Response(
+        await calendars.read_feed(work, token), media_type="text/calendar; charset=utf-8"
+    )
+
+
+# -- values ------------------------------------------------------------------------------
+
+
+async def _planning_values(work: Work, staff: Staff, week: Week) -> dict[str, Any]:
+    zone = week.zone
+    names = {one.id: one.name for one in await changes.takers(work)}
+    plans = may(staff.role, Permission.PLAN_ROSTER)
+    asked = await changes.asked_of(work, staff)
+    there = await changes.changes_between(work, week.since, week.until)
+    known = {row.id for row in there}
+    rows = there + [row for row in asked if row.id not in known]
+    values: dict[str, Any] = {
+        "changes": [_change_row(row, staff, names, zone, work.now) for row in rows],
+        "feed": await feeds.feed_of(work, staff) is not None,
+        "address": "",
+        "layers": [(layer.value, said(LAYER_WORDS[layer] or N_("primary"))) for layer in Layer],
+        "holiday_rules": [rule.value for rule in OnHolidays],
+        **await alarms.alarm_values(work),
+    }
+    if plans:
+        values["shifts"] = await _shift_lines(work, names)
+        exceptions = await work.session.scalars(
+            select(Holiday).where(Holiday.on >= week.first).order_by(Holiday.on)
+        )
+        values["holidays"] = list(exceptions)
+    return values
+
+
+def _change_row(
+    row: RotaChange, staff: Staff, names: dict[UUID, str], zone: ZoneInfo, now: datetime
+) -> ChangeRow:
+    plans = may(staff.role, Permission.PLAN_ROSTER)
+    other = names.get(row.instead_id, "?") if row.instead_id is not None else ""
+    words = _(_CHANGE_WORDS[row.kind], name=names.get(row.counsellor_id, "?"), other=other)
+    layer = said(LAYER_WORDS[Layer(row.layer)])
+    asked = row.state == "asked"
+    own = row.made_by == staff.id and (row.kind == ChangeKind.ABSENCE or asked)
+    # Only planners and the people concerned may read why a person is absent.
+    mine = staff.id in (row.counsellor_id, row.instead_id)
+    return ChangeRow(
+        row.id,
+        words + (f" ({layer})" if layer else ""),
+        span_words((row.from_at, row.until_at), zone),
+        row.reason if plans or mine else "",
+        _("asked, not agreed yet") if asked else "",
+        may_answer=asked and (row.instead_id == staff.id or plans),
+        may_withdraw=(own or plans) and row.until_at > now,
+    )
+
+
+async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
+    rows = await work.session.scalars(select(ShiftRow).order_by(ShiftRow.created_at, ShiftRow.id))
+    return [
+        ShiftLine(
+            row.id,
+            names[row.counsellor_id],
+            row.recurrence or _("always"),
+            _times(row),
+            said(LAYER_WORDS[Layer(row.layer)]),
+            ""
+            if row.on_holidays == "works"
+            else _("holidays: %(rule)s", rule=code_words(row.on_holidays)),
+            row.first_on,
+            row.last_on,
+            ", ".join(date_words(day, N_("dd MMM")) for day in row.except_on),
+        )
+        for row in rows
+        if row.counsellor_id in names
+        and not (row.last_on and row.last_on < roster.local_day(work, row.timezone))
+    ]
+
+
+def _times(row: ShiftRow) -> str:
+    if row.recurrence is None:
+        return ""
+    end = (datetime.combine(row.first_on, row.starts_at) + timedelta(minutes=row.minutes)).time()
+    return f"{row.starts_at:%H:%M}–{end:%H:%M} {row.timezone}"

@@ -1,0 +1,75 @@
+"""The pages of the rota: a duty is planned by an ordinary form, and the need stands beside it."""
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from tests.support.referrals import page
+from tests.support.rota import add
+
+DAY = "2030-01-16"
+
+
+async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
+    stage: Stage,
+) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    await add(chief, ana, "08:00", "16:00")
+    week = (await page(stage, chief, "/roster")).text
+    assert "Planned / needed" in week
+    assert "Uncovered" in week
+    # What is past is no hole any more: it is ten o'clock on Monday.
+    assert "from_at=2030-01-14T00" not in week
+    was = f"{ana.id}~{DAY}T07:00:00+00:00~{DAY}T15:00:00+00:00~primary"
+    shown = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
+    assert f'value="{DAY}T08:00"' in shown.text
+    typed = {
+        "was": was,
+        "staff_id": str(ana.id),
+        "from_at": f"{DAY}T09:00",
+        "until_at": f"{DAY}T17:00",
+        "layer": "primary",
+        "act": "save",
+    }
+    wrong = await page(stage, chief, "/roster/duty", **{**typed, "until_at": f"{DAY}T08:00"})
+    assert "The end must be after the beginning." in wrong.text
+    assert f'value="{DAY}T09:00"' in wrong.text, "what was typed stays"
+    done = await page(stage, chief, "/roster/duty", **typed)
+    assert done.status_code == 303
+    told = (await page(stage, chief, done.headers["location"])).text
+    assert "Moved: ana" in told
+    assert 'id="undo-move"' in told
+    second = await page(stage, chief, "/roster/duty", **typed)
+    assert second.status_code == 409
+    assert "Another person has changed this duty" in second.text
+    made = await page(stage, chief, "/roster/duty/new", **{**typed, "from_at": f"{DAY}T18:00"})
+    assert "The end must be after the beginning." in made.text
+    view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()
+    assert [one["begins_at"] for one in view["duties"]] == [f"{DAY}T08:00:00Z"]
+
+
+async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    week = (await page(stage, ana, "/roster")).text
+    assert "Planned / needed" not in week
+    assert "/roster/duty" not in week
+    assert (await page(stage, ana, "/roster/duty/new")).status_code == 403
+
+
+async def test_programs_add_move_and_remove_a_duty(stage: Stage) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    was = {
+        "counsellor_id": str(ana.id),
+        "begins_at": f"{DAY}T08:00",
+        "ends_at": f"{DAY}T16:00",
+    }
+    to = {**was, "begins_at": f"{DAY}T10:00:00+01:00"}
+    assert (await chief.ask("POST", "/roster/duties", was)).status_code == 201
+    assert (await chief.ask("POST", "/roster/duties", was)).status_code == 409
+    moved = await chief.ask("POST", "/roster/duties/move", {"was": was, "to": to})
+    assert moved.json()["begins_at"] == f"{DAY}T09:00:00Z"
+    again = await chief.ask("POST", "/roster/duties/move", {"was": was, "to": to})
+    assert (again.status_code, again.json()["error"]) == (409, "ChangedMeanwhile")
+    assert (await chief.ask("POST", "/roster/duties/remove", {"was": to})).status_code == 204
+    view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()
+    assert view["duties"] == []
