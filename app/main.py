@@ -32,6 +32,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
+from app.sealing.knowing import learn, watch
 from app.statistics.counting.kept_targets import keep_target
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
@@ -61,7 +62,10 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
                 await records.register(work)
                 await protocols.register(work)
                 await keep_target(work)
+                await learn(work)
             await stack.enter_async_context(bus.running())
+            watching = asyncio.create_task(watch(ground, bus), name="keys")
+            stack.callback(watching.cancel)
             if not phone_first:
                 await _start_rest(app, stack, with_worker=with_worker)
                 yield

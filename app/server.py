@@ -23,6 +23,7 @@ import uvicorn
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.log import log, set_up_logging
+from app.sealing.knowing import check_keys
 from app.settings import Settings, read_settings
 
 # The longest path of a Unix socket, in bytes, that the known platforms accept.
@@ -111,6 +112,7 @@ def serve(
     replaces = listener is not None
     listener = listener or _socket_of_systemd() or _listen(host, port)
     with database_of(settings) as settings, Control(path, listener) as control:
+        check_keys(settings, _metadata)
 
         def ready() -> None:
             if replaces:
@@ -150,6 +152,12 @@ def _config(application: Any) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
     )
+
+
+def _metadata() -> Any:
+    from app import tables
+
+    return tables.metadata
 
 
 # -- several processes -------------------------------------------------------------------

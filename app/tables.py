@@ -5,6 +5,7 @@ from app.contacts import models as contacts
 from app.contacts.cases import models as cases
 from app.database.base import Base
 from app.outbox.push import models as push
+from app.privacy import models as privacy
 from app.referrals import models as referrals
 from app.referrals.directory import address_rows
 from app.routing import callbacks, team_messages
@@ -24,6 +25,7 @@ __all__ = [
     "cases",
     "contacts",
     "metadata",
+    "privacy",
     "push",
     "referrals",
     "routing",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import psycopg
 from procrastinate import App
 
+from app import tables
 from app.calls.callers import forget_numbers
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
@@ -30,6 +31,7 @@ from app.routing.rota.watch import EVERY as WATCHED_EVERY
 from app.routing.rota.watch import watch
 from app.routing.sweep import sweep
 from app.routing.team_messages import forget_messages
+from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import jobs as telephony_jobs
@@ -84,6 +86,7 @@ def job_app_of(url: str) -> App:
         ("outbox", outbox_tasks()),
         ("routing", routing_tasks()),
         ("people", people_tasks()),
+        ("sealing", sealing_tasks(tables.metadata)),
         ("statistics", statistics_tasks()),
     )
 

@@ -5,6 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.sealing.knowing import learn_now
 from app.web.access import Public
 from app.work import Ground
 
@@ -46,15 +47,21 @@ async def _counts(request: Request) -> list[int]:
 
 @router.get("/readyz", dependencies=_FOR_MACHINES)
 async def readyz(request: Request, response: Response) -> dict[str, str]:
-    """Report whether database and worker are well; 503 if not."""
+    """Report whether database, worker and keys are well; 503 if not."""
+    ground: Ground = request.app.state.ground
     try:
         workers = (await _counts(request))[-1]
+        await learn_now(ground)
     except (SQLAlchemyError, OSError):
         response.status_code = 503
-        return {"database": "unreachable", "worker": "unknown"}
-    if not workers:
+        return {"database": "unreachable", "worker": "unknown", "keys": "unknown"}
+    if not workers or ground.keys.problem:
         response.status_code = 503
-    return {"database": "well", "worker": "well" if workers else "not heard of"}
+    return {
+        "database": "well",
+        "worker": "well" if workers else "not heard of",
+        "keys": ground.keys.problem or "well",
+    }
 
 
 @router.get("/metrics", dependencies=_FOR_MACHINES)

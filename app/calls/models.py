@@ -28,7 +28,7 @@ from app.calls.states import (
     Outcome,
     Unstaffed,
 )
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import Base, CallerHash, Identifier, KeyedHash, Sealed, one_of
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS, Sending
 
@@ -222,7 +222,7 @@ class Call(Base):
     rings_only_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"))
     caller_kind: Mapped[str]
     caller_number_sealed: Mapped[Sealed | None]
-    caller_key: Mapped[KeyedHash | None]
+    caller_key: Mapped[CallerHash | None]
     greeted: Mapped[bool] = mapped_column(server_default="true")
     opened_at: Mapped[datetime]
     queued_at: Mapped[datetime | None]
@@ -377,7 +377,7 @@ class CallerFlag(Base):
     )
 
     id: Mapped[Identifier]
-    caller_key: Mapped[KeyedHash]
+    caller_key: Mapped[CallerHash]
     kind: Mapped[str]
     reason_sealed: Mapped[Sealed]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
@@ -397,7 +397,7 @@ class CallerWish(Base):
     )
 
     id: Mapped[Identifier]
-    caller_key: Mapped[KeyedHash]
+    caller_key: Mapped[CallerHash]
     counsellor_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
     wish: Mapped[str]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

@@ -25,6 +25,7 @@ from app.database.topics import Topic
 from app.errors import NotFound
 from app.outbox.states import Sending
 from app.privacy.numbers import read_caller
+from app.sealing.hashes import carry_caller
 from app.work import Work
 
 # A callback that arrives later than this after its event is dated by its own timestamp
@@ -104,6 +105,7 @@ async def open_call(
     call_id = uuid4()
     sealed = key = None
     if caller.address is not None:
+        await carry_caller(work, caller.address)
         sealed = work.keys.seal(
             caller.address.encode(), table="calls", column="caller_number_sealed", row=call_id
         )

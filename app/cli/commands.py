@@ -12,16 +12,16 @@ from typing import Annotated
 import typer
 
 from app import tables
-from app.cli import agencies, demo, export, lines, roster, staff, tokens
-from app.cli.running import run_verb
+from app.cli import agencies, demo, export, keys, lines, roster, staff, tokens
+from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.log import set_up_logging
 from app.settings import Settings, read_settings
-from app.staff.audit import verify_chains
-from app.work import Work, make_ground
+from app.staff.audit import verify_chains, verify_words
+from app.work import Work
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +37,7 @@ app.add_typer(roster.app, name="shift")
 app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
+app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)
 app.command("serve")(serve)
@@ -50,25 +51,26 @@ app.command("bench")(demo.bench)
 @app.command()
 def worker() -> None:
     """Run jobs, the sweep and matching."""
-    settings = read_settings()
-    set_up_logging(settings.log_level)
-    with database_of(settings) as settings:
+    with sealed_database() as settings:
+        set_up_logging(settings.log_level)
         asyncio.run(_work(settings))
 
 
 async def _work(settings: Settings) -> None:
     from app.database.bus import Bus
+    from app.sealing.knowing import watch
     from app.worker import Worker
 
-    ground = make_ground(settings)
-    bus = Bus(ground.database.url)
-    bus.on_topic(ground.memory.forget)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with bus.running(), Worker(ground, bus).running():
-        await stop.wait()
-    await ground.database.close()
+    async with prepared(settings) as ground:
+        bus = Bus(ground.database.url)
+        bus.on_topic(ground.memory.forget)
+        watching = asyncio.create_task(watch(ground, bus), name="keys")
+        async with bus.running(), Worker(ground, bus).running():
+            await stop.wait()
+        watching.cancel()
 
 
 @app.command()
@@ -136,7 +138,7 @@ def verify() -> None:
 
     async def verb(work: Work) -> bool:
         whole = True
-        for report in await verify_chains(work.session):
+        for report in [*await verify_chains(work.session), await verify_words(work)]:
             state = f"BROKEN at {report.broken}" if report.broken else "whole"
             print(f"{report.table}: {report.rows} rows, {state} {report.head}".rstrip())
             whole = whole and not report.broken

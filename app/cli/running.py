@@ -1,18 +1,43 @@
 """Carry out one verb for a command, in a transaction of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from app import tables
 from app.database.running import database_of
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
+from app.sealing.knowing import check_keys, learn_now
 from app.settings import Settings, read_settings
-from app.work import PROGRAM, Work, make_ground
+from app.work import PROGRAM, Ground, Work, make_ground
 
 T = TypeVar("T")
 Verb = Callable[[Work], Awaitable[T]]
+
+
+@contextlib.contextmanager
+def sealed_database() -> Iterator[Settings]:
+    """Yield the settings with a database that runs and whose values the keys open.
+
+    Raises BadSettings.
+    """
+    with database_of(read_settings()) as settings:
+        check_keys(settings, lambda: tables.metadata)
+        yield settings
+
+
+@contextlib.asynccontextmanager
+async def prepared(settings: Settings) -> AsyncIterator[Ground]:
+    """Yield the parts of a process, with the keys that are in force."""
+    ground = make_ground(settings)
+    try:
+        await learn_now(ground)
+        yield ground
+    finally:
+        await ground.database.close()
 
 
 def run_verb(verb: Verb[T]) -> T:
@@ -20,16 +45,12 @@ def run_verb(verb: Verb[T]) -> T:
     set_up_logging("WARNING")
 
     async def run(settings: Settings) -> T:
-        ground = make_ground(settings)
         # One thread for what blocks: each has a heap of its own, which keeps what was freed.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-        try:
-            async with transaction(ground, PROGRAM) as work:
-                return await verb(work)
-        finally:
-            await ground.database.close()
+        async with prepared(settings) as ground, transaction(ground, PROGRAM) as work:
+            return await verb(work)
 
-    with database_of(read_settings()) as settings:
+    with sealed_database() as settings:
         return asyncio.run(run(settings))
 
 

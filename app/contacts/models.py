@@ -29,7 +29,16 @@ from app.contacts.states import (
     SeparationOutcome,
     Source,
 )
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import (
+    SEALED,
+    Base,
+    CallerHash,
+    Identifier,
+    KeyedHash,
+    MatchHash,
+    Sealed,
+    one_of,
+)
 from app.definitions.risk import Risk, Urgency
 
 SUBJECTS = ("contact", "case", "profile", "referral")
@@ -66,7 +75,9 @@ class Filled:
     team: Mapped[str]
     opened_at: Mapped[datetime]
     answers: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    sealed: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    sealed: Mapped[dict[str, str]] = mapped_column(
+        JSONB, server_default="{}", info={SEALED: "answers"}
+    )
     versions: Mapped[dict[str, int]] = mapped_column(JSONB, server_default="{}")
     revision: Mapped[int] = mapped_column(server_default="0")
     # The current stretch of writing: its writer, the last save, and the revision it began at.
@@ -231,7 +242,9 @@ class RecordEvent(Base):
     at: Mapped[datetime]
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    words_sealed: Mapped[Sealed | None]
+    words_sealed: Mapped[Sealed | None] = mapped_column(info={SEALED: "bytes", "row": "words_id"})
+    # SHA-256 of the words as they were sealed at first: the chain holds it, and keys may change.
+    words_digest: Mapped[bytes | None]
     words_id: Mapped[UUID | None]
     previous: Mapped[KeyedHash]
     hash: Mapped[KeyedHash]
@@ -267,7 +280,9 @@ class CompletedVersion(Base):
     at: Mapped[datetime]
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     answers: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    sealed: Mapped[dict[str, str]] = mapped_column(JSONB)
+    sealed: Mapped[dict[str, str]] = mapped_column(
+        JSONB, info={SEALED: "answers", "row": "contact_id"}
+    )
 
 
 class EarlierAnswer(Base):
@@ -284,7 +299,7 @@ class EarlierAnswer(Base):
     subject_id: Mapped[UUID]
     path: Mapped[str]
     answer: Mapped[Any | None] = mapped_column(JSONB)
-    sealed: Mapped[str | None]
+    sealed: Mapped[str | None] = mapped_column(info={SEALED: "answer", "row": "subject_id"})
     revision: Mapped[int]
     replaced_at: Mapped[datetime]
     replaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
@@ -309,7 +324,7 @@ class MatchKey(Base):
     subject_id: Mapped[UUID]
     path: Mapped[str]
     kind: Mapped[str]
-    key: Mapped[KeyedHash]
+    key: Mapped[MatchHash]
 
 
 class Profile(Base):
@@ -330,4 +345,4 @@ class ProfileNumber(Base):
     __table_args__ = (Index("ix_profile_numbers_caller_key", "caller_key"),)
 
     profile_id: Mapped[UUID] = mapped_column(ForeignKey("profiles.id"), primary_key=True)
-    caller_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    caller_key: Mapped[CallerHash] = mapped_column(primary_key=True)

@@ -247,14 +247,13 @@ def extract(record: Filled, sheet: Sheet) -> None:
 def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
     """Return the keyed hashes by which a name, a number or a year of birth is found."""
     if kind == "number":
-        digits = normal_digits(text)
-        return [("number", work.keys.match_key("number", digits))] if len(digits) >= 5 else []
+        return [("number", key) for key in number_keys(work, text)[:1]]
     if kind == "child_age":
         # Nine years old: born nine years ago, or ten if the birthday is still to come.
         born = work.now.year - int(text)
-        return [("born", born_key(work, year)) for year in (born, born - 1)]
+        return [("born", born_keys(work, year)[0]) for year in (born, born - 1)]
     if kind == "birth_date":
-        return [("born", born_key(work, int(text[:4])))]
+        return [("born", born_keys(work, int(text[:4]))[0])]
     found = []
     for word in dict.fromkeys(normal_words(text)):
         found.append(("name", work.keys.match_key("name", word)))
@@ -262,9 +261,15 @@ def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def born_key(work: Work, year: int) -> bytes:
-    """Return the keyed hash by which a year of birth is found."""
-    return work.keys.match_key("born", str(year))
+def number_keys(work: Work, text: str) -> list[bytes]:
+    """Return the keyed hashes by which a number is found, in each form that may be stored."""
+    digits = normal_digits(text)
+    return work.keys.match_keys("number", digits) if len(digits) >= 5 else []
+
+
+def born_keys(work: Work, year: int) -> list[bytes]:
+    """Return the keyed hashes by which a year of birth is found, in each form."""
+    return work.keys.match_keys("born", str(year))
 
 
 # All keys of a record in one statement.
@@ -313,7 +318,7 @@ async def headline_warnings(work: Work, record: Filled) -> list[str]:
     found = looks_personal(record.headline)
     words = [word for word in normal_words(record.headline) if len(word) > 2]
     await send_rows(work)
-    keys = [work.keys.match_key("name", word) for word in words]
+    keys = [key for word in words for key in work.keys.match_keys("name", word)]
     named = await work.session.scalar(
         select(MatchKey.id)
         .where(MatchKey.subject_id == record.id, MatchKey.kind == "name", MatchKey.key.in_(keys))

@@ -184,9 +184,11 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
             q.path: sheet.name_of(q, answers, language) for q in sheet.asked(answers)
         },
         # The browser keeps unsaved answers on its own machine, sealed with this key.
-        "outbox_key": base64.b64encode(
-            work.keys.match_key("outbox", f"{staff.id}:{record.id}")
-        ).decode(),
+        # Earlier keys follow, for what was sealed before a rotation.
+        "outbox_key": ",".join(
+            base64.b64encode(key).decode()
+            for key in work.keys.secrets_of("outbox", f"{staff.id}:{record.id}")
+        ),
     }
 
 

@@ -20,8 +20,17 @@ CONVENTION = {
 
 Instant = Annotated[datetime, mapped_column(TIMESTAMP(timezone=True))]
 Identifier = Annotated[UUID, mapped_column(primary_key=True, default=uuid4)]
-Sealed = Annotated[bytes, mapped_column(BYTEA)]
+# In the `info` of a column: it holds sealed values, in this shape (see `app/sealing/places.py`).
+SEALED = "sealed"
+# In the `info` of a column: its keyed hashes are carried over when their key is rotated, together
+# with those of the same kind in other columns.
+CARRIED = "carried"
+Sealed = Annotated[bytes, mapped_column(BYTEA, info={SEALED: "bytes"})]
+# Hashes of a chain, and of tokens of sessions: they come from no key that is rotated here.
 KeyedHash = Annotated[bytes, mapped_column(BYTEA)]
+# Hashes of what people told us, made with `Keys.match_key`.
+MatchHash = Annotated[bytes, mapped_column(BYTEA, info={CARRIED: ""})]
+CallerHash = Annotated[bytes, mapped_column(BYTEA, info={CARRIED: "caller"})]
 Words = Annotated[str, mapped_column(Text)]
 
 
@@ -40,4 +49,17 @@ def one_of(column: str, values: type[StrEnum] | Iterable[str]) -> CheckConstrain
     return CheckConstraint(f"{column} IN ({words})", name=column)
 
 
-__all__ = ["Base", "Identifier", "Instant", "KeyedHash", "Sealed", "Words", "func", "one_of"]
+__all__ = [
+    "CARRIED",
+    "SEALED",
+    "Base",
+    "CallerHash",
+    "Identifier",
+    "Instant",
+    "KeyedHash",
+    "MatchHash",
+    "Sealed",
+    "Words",
+    "func",
+    "one_of",
+]

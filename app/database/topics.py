@@ -21,6 +21,7 @@ class Topic(StrEnum):
     EVERYTHING = "everything"
     EXPORTS = "exports"
     FOLLOW_UPS = "follow_ups"
+    KEYS = "keys"
     LINES = "lines"
     MESSAGES = "messages"
     NOTICES = "notices"

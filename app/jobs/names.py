@@ -30,6 +30,9 @@ class Task(StrEnum):
 
     SEND_PUSH = "outbox:send_push"
 
+    CARRY_HASHES = "sealing:carry_hashes"
+    RESEAL = "sealing:reseal"
+
     MAIL_LINK = "people:mail_link"
 
     AFTER_BREACH = "referrals:after_breach"

@@ -51,13 +51,18 @@ class NoSuchLink(NotFound):
     default = "There is no such link. Check that you opened the whole of it."
 
 
-def _token(work: Work, link_id: UUID) -> str:
-    key = work.keys.match_key("password_link", str(link_id))
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+def _tokens(work: Work, link_id: UUID) -> list[str]:
+    """Return the secret of a link, and what it would be if an earlier key had made it."""
+    made = work.keys.secrets_of("password_link", str(link_id))
+    return [base64.urlsafe_b64encode(key).decode().rstrip("=") for key in made]
 
 
-def _address(work: Work, link_id: UUID) -> str:
-    return f"{work.settings.public_url.rstrip('/')}/welcome#{_token(work, link_id)}"
+def _address(work: Work, link: PasswordLink) -> str:
+    """Return the address of a link, also if the key has been rotated since it was made."""
+    token = next(
+        token for token in _tokens(work, link.id) if work.keys.session_key(token) == link.token_key
+    )
+    return f"{work.settings.public_url.rstrip('/')}/welcome#{token}"
 
 
 async def invite(
@@ -105,23 +110,22 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     kind = LinkKind.RESET if staff.password_hash is not None else LinkKind.INVITATION
     days = timedelta(days=work.settings.invitation_days)
     link_id = uuid4()
-    work.session.add(
-        PasswordLink(
-            id=link_id,
-            staff_id=staff.id,
-            kind=kind.value,
-            token_key=work.keys.session_key(_token(work, link_id)),
-            made_at=work.now,
-            made_by=by.id if by else None,
-            expires_at=work.now + (_RESET_LASTS if kind is LinkKind.RESET else days),
-            by_mail=by_mail,
-        )
+    link = PasswordLink(
+        id=link_id,
+        staff_id=staff.id,
+        kind=kind.value,
+        token_key=work.keys.session_key(_tokens(work, link_id)[0]),
+        made_at=work.now,
+        made_by=by.id if by else None,
+        expires_at=work.now + (_RESET_LASTS if kind is LinkKind.RESET else days),
+        by_mail=by_mail,
     )
+    work.session.add(link)
     await work.session.flush()
     write_entry(work, AuditLog.PASSWORD_LINK_MADE, str(staff.id), kind=kind.value, by_mail=by_mail)
     work.announce(Topic.STAFF)
     if not by_mail:
-        return _address(work, link_id)
+        return _address(work, link)
     work.defer(Task.MAIL_LINK, link_id=str(link_id))
     return None
 
@@ -215,7 +219,7 @@ def _letter(work: Work, link: PasswordLink) -> tuple[str, str]:
             "Open this link and choose a new password. It works once. If you did not ask for it, "
             "tell an administrator."
         )
-    return subject, f"{words}\n\n{_address(work, link.id)}\n"
+    return subject, f"{words}\n\n{_address(work, link)}\n"
 
 
 async def note_mailed(work: Work, link_id: UUID, at: datetime, *, accepted: bool) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.contacts.models import Filled, found_by
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import Base, Identifier, MatchHash, Sealed, one_of
 from app.definitions.risk import Urgency
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS
@@ -370,7 +370,7 @@ class Link(Base):
     __tablename__ = "links"
     __table_args__ = (Index("ix_links_recipient_id", "recipient_id"),)
 
-    token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    token_key: Mapped[MatchHash] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(unique=True)
     referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
     recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
@@ -383,12 +383,12 @@ class Link(Base):
     used_for: Mapped[str | None]
     # The id of the link with which the code is hashed: this link, or the one before it.
     code_of: Mapped[UUID]
-    code_key: Mapped[KeyedHash | None]
+    code_key: Mapped[MatchHash | None]
     code_channel: Mapped[str | None]
     code_tries: Mapped[int] = mapped_column(server_default="0")
     # Until then the browser in which the code was entered shows the child's details.
     proven_until: Mapped[datetime | None]
-    proof_key: Mapped[KeyedHash | None]
+    proof_key: Mapped[MatchHash | None]
 
 
 class Disclosure(Base):

@@ -18,7 +18,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Line
 from app.calls.speech import LineScript
 from app.calls.states import Direction
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import Base, CallerHash, Identifier, Sealed, one_of
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
@@ -79,7 +79,7 @@ class Callback(Base):
     id: Mapped[Identifier]
     # The call in which the caller asked for it.
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), index=True)
-    caller_key: Mapped[KeyedHash]
+    caller_key: Mapped[CallerHash]
     number_sealed: Mapped[Sealed | None]
     line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
     language: Mapped[str]

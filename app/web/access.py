@@ -226,7 +226,7 @@ def _known_browser(request: Request, name: str) -> str | None:
 
 
 def _proof(ground: Ground, nonce: str, name: str) -> str:
-    return ground.keys.match_key("known browser", f"{nonce[:64]} {name}").hex()
+    return ground.keys.secret_of("known browser", f"{nonce[:64]} {name}").hex()
 
 
 def remember_browser(request: Request, response: Response, staff: Staff) -> None:

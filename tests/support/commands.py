@@ -3,13 +3,15 @@
 Loading the program takes longer than most commands: one process loads it and is forked for each.
 """
 
+import contextlib
 import io
 import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -32,6 +34,19 @@ def command(
             raise subprocess.TimeoutExpired(["helpline", *words], timeout)
         out, errors = ((folder / one).read_text() for one in ("out", "errors"))
         return subprocess.CompletedProcess(["helpline", *words], process.exitcode, out, errors)
+
+
+@contextlib.contextmanager
+def begun(*words: str, environment: Mapping[str, str]) -> Iterator[BaseProcess]:
+    """Begin a command, which may be killed; it is waited for."""
+    with tempfile.TemporaryDirectory(prefix="hlc", dir="/tmp") as name:
+        (Path(name) / "in").write_text("")
+        process = _FORKS.Process(target=_carry_out, args=(words, dict(environment), name))
+        process.start()
+        try:
+            yield process
+        finally:
+            process.join(120)
 
 
 def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str) -> None:

@@ -33,7 +33,7 @@ from app.calls.models import Call, Line
 from app.contacts.cases.models import CaseMember
 from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.models import Case, Contact, ContactReader, MatchKey
-from app.contacts.saving import born_key, keys_of
+from app.contacts.saving import born_keys, number_keys
 from app.contacts.scopes import anybody, readable
 from app.database.quick import Question, Row
 from app.errors import Invalid
@@ -146,14 +146,16 @@ def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
     if wanted.name:
         found |= _name_values(work, wanted.name)
     if wanted.born is not None:
-        found["born"] = born_key(work, wanted.born)
+        found["born"] = born_keys(work, wanted.born)
     if wanted.number:
-        keys = [key for _, key in keys_of(work, "number", wanted.number)]
+        keys = number_keys(work, wanted.number)
         if not keys:
             raise Invalid("Write at least five digits of the number.")
         found["numbers"] = keys
         found["callers"] = [
-            work.keys.match_key("caller", number) for number in e164_in(wanted.number, countries)
+            key
+            for number in e164_in(wanted.number, countries)
+            for key in work.keys.match_keys("caller", number)
         ]
     if wanted.cursor:
         rank, found["cursor_at"], found["cursor_id"] = _read_cursor(wanted.cursor)
@@ -166,21 +168,22 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     words = normal_words(name)[:_WORDS]
     if not words:
         raise Invalid("Write the name in letters.")
-    spelt = [work.keys.match_key("name", word) for word in words]
-    heard = [work.keys.match_key("heard", sound_of(word)) for word in words]
-    if len(words) <= _ALL_NEEDED:
-        numbered = list(enumerate(zip(spelt, heard, strict=True)))
-        return {f"same_{n}": key for n, (key, _) in numbered} | {
-            f"alike_{n}": key for n, (_, key) in numbered
+    spelt = [work.keys.match_keys("name", word) for word in words]
+    heard = [work.keys.match_keys("heard", sound_of(word)) for word in words]
+    few = len(words) <= _ALL_NEEDED
+    if few and not work.keys.rotates_hashes:
+        return {f"same_{n}": key for n, (key,) in enumerate(spelt)} | {
+            f"alike_{n}": key for n, (key,) in enumerate(heard)
         }
     # Each word is a bit, so that the words of all keys of a record are joined without a sort.
-    bits = [1 << number for number in range(len(words))]
+    same = [(key, 1 << n) for n, keys in enumerate(spelt) for key in keys]
+    alike = [(key, 1 << n) for n, keys in enumerate(heard) for key in keys]
     return {
-        "name_keys": [*spelt, *heard],
-        "name_heard": [*bits, *bits],
-        "name_spelt": [*bits, *([0] * len(words))],
+        "name_keys": [key for key, _ in (*same, *alike)],
+        "name_heard": [bit for _, bit in (*same, *alike)],
+        "name_spelt": [*(bit for _, bit in same), *([0] * len(alike))],
         # One word of three or four may be another, two of five or six.
-        "name_needed": len(words) - (len(words) - 1) // 2,
+        "name_needed": len(words) if few else len(words) - (len(words) - 1) // 2,
     }
 
 
@@ -337,7 +340,7 @@ def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
             rang = select(Call.id).where(Call.caller_key == any_(callers))
             return [written | Contact.call_id.in_(rang) if model is Contact else written]
         case "born":
-            key = MatchKey.key == bindparam("born", type_=LargeBinary())
+            key = MatchKey.key == any_(bindparam("born", type_=ARRAY(LargeBinary())))
             return [model.id.in_(select(MatchKey.subject_id).where(key))]
         case "cursor_at":
             before = tuple_(

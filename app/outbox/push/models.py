@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import Base, Identifier, MatchHash, Sealed, one_of
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS
 
@@ -32,7 +32,7 @@ class PushSubscription(Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
     # Address and keys of the browser, as JSON.
     endpoint_sealed: Mapped[Sealed]
-    endpoint_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    endpoint_key: Mapped[MatchHash] = mapped_column(unique=True)
     # What its owner calls it: "Firefox on Linux".
     label: Mapped[str]
     created_at: Mapped[datetime]

@@ -101,8 +101,10 @@ async def subscribe(
     if not may_send_to(work.settings, endpoint):
         raise Invalid("This browser uses a push service that the helpline does not send to.")
     _check_keys(p256dh, auth)
-    id_, key = uuid4(), work.ground.keys.match_key("push", endpoint)
-    await work.session.execute(delete(PushSubscription).where(PushSubscription.endpoint_key == key))
+    id_, keys = uuid4(), work.ground.keys.match_keys("push", endpoint)
+    await work.session.execute(
+        delete(PushSubscription).where(PushSubscription.endpoint_key.in_(keys))
+    )
     sealed = json.dumps({"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}})
     work.session.add(
         PushSubscription(
@@ -111,7 +113,7 @@ async def subscribe(
             endpoint_sealed=work.ground.keys.seal(
                 sealed.encode(), table="push_subscriptions", column="endpoint_sealed", row=id_
             ),
-            endpoint_key=key,
+            endpoint_key=keys[0],
             label=label.strip()[:80],
             created_at=work.now,
         )

@@ -33,6 +33,11 @@ def code_key(work: Work, link_id: UUID, code: str) -> bytes:
     return work.keys.match_key("link code", f"{link_id}:{code}")
 
 
+def is_code(work: Work, link_id: UUID, code: str, stored: bytes) -> bool:
+    """Return whether a code is the one whose hash is stored with a link."""
+    return work.keys.is_match("link code", f"{link_id}:{code}", stored)
+
+
 def add_link(
     work: Work,
     referral: Referral,

@@ -135,7 +135,7 @@ class Rounding:
 
 def rounding_of(keys: Keys) -> Rounding:
     """Return the rounding of this helpline."""
-    return Rounding(keys.match_key("statistics", "cells"))
+    return Rounding(keys.lasting_secret("statistics", "cells"))
 
 
 def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -19,7 +19,9 @@ const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 // Without a secure page the browser cannot seal; then nothing is written to the disk.
 export const openOutbox = async (record, secret) => {
   if (!globalThis.crypto?.subtle || !globalThis.indexedDB) return null;
-  const key = await crypto.subtle.importKey("raw", bytes(secret), "AES-GCM", false, ["encrypt", "decrypt"]);
+  // The first key seals; the others are earlier ones.
+  const keys = await Promise.all(secret.split(",").map((one) =>
+    crypto.subtle.importKey("raw", bytes(one), "AES-GCM", false, ["encrypt", "decrypt"])));
   const db = await database();
   const run = (mode, act) => new Promise((resolve, reject) => {
     const transaction = db.transaction(STORE, mode);
@@ -31,7 +33,7 @@ export const openOutbox = async (record, secret) => {
   const window_ = crypto.randomUUID();
   const seal = async (change) => {
     const iv = crypto.getRandomValues(new Uint8Array(12));
-    const body = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, new TextEncoder().encode(JSON.stringify(change)));
+    const body = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, keys[0], new TextEncoder().encode(JSON.stringify(change)));
     return { iv, body, window: window_ };
   };
   const name = (path) => `${record}|${path}`;
@@ -46,7 +48,7 @@ export const openOutbox = async (record, secret) => {
       const found = {};
       for (const [n, { iv, body }] of kept.entries()) {
         try {
-          const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, body);
+          const plain = await Promise.any(keys.map((key) => crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, body)));
           found[names[n].slice(record.length + 1)] = JSON.parse(new TextDecoder().decode(plain));
         } catch {
           // Sealed for another person who uses this machine.

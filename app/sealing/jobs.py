@@ -1,0 +1,43 @@
+"""Jobs of the keys: everything is sealed anew, and hashes are carried over. Both may run twice."""
+
+from datetime import timedelta
+
+import psycopg
+from procrastinate import Blueprint, JobContext, RetryStrategy
+from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError
+
+from app.jobs.names import Task
+from app.jobs.transaction import transaction
+from app.sealing import hashes, resealing
+from app.work import PROGRAM, Ground
+
+_RETRY = RetryStrategy(
+    max_attempts=None, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
+)
+# How many batches of rows one job takes: it ends soon when the worker is to stop.
+_BATCHES = 25
+# Until rows that were being changed, and were left out, are looked at again.
+_SOON = timedelta(seconds=60)
+
+
+def sealing_tasks(metadata: MetaData) -> Blueprint:
+    """Return the tasks of this area, for one job app."""
+    tasks = Blueprint()
+
+    @tasks.task(name="reseal", retry=_RETRY, pass_context=True)
+    async def reseal(context: JobContext) -> None:
+        ground: Ground = context.additional_context["ground"]
+        done = await resealing.reseal(ground, metadata, most=_BATCHES)
+        async with transaction(ground, PROGRAM) as work:
+            if await resealing.is_left(work, metadata):
+                work.defer(Task.RESEAL, delay=None if done else _SOON)
+            elif done:
+                # Once more, for what a process that was cut off has sealed meanwhile.
+                work.defer(Task.RESEAL, delay=resealing.SETTLED)
+
+    @tasks.task(name="carry_hashes", retry=_RETRY, pass_context=True)
+    async def carry_hashes(context: JobContext) -> None:
+        await hashes.carry_hashes(context.additional_context["ground"], metadata, most=_BATCHES)
+
+    return tasks

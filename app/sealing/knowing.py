@@ -1,0 +1,238 @@
+"""What the database says about the keys: read by every process, at the start and after a change.
+
+A wrong or lost key is noticed here: by the check values of the keys, and in a database that has
+none yet by opening one value of each column.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import MetaData, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.database.bus import Bus
+from app.database.topics import Topic
+from app.errors import BadSettings
+from app.jobs.transaction import transaction
+from app.log import log
+from app.privacy.keys import CannotOpen, InForce, Keys, read_keys
+from app.privacy.models import FieldKey, HashKey
+from app.sealing.places import Place, sealed_places, values_of
+from app.settings import Settings
+from app.work import PROGRAM, Ground, Work
+
+_SECRET = {"table": "hash_keys", "column": "secret_sealed"}
+# Seconds until a process that could not ask the database asks again.
+_AGAIN = 1.0
+
+
+class Known(NamedTuple):
+    """A key as the database knows it."""
+
+    number: int
+    check_value: bytes
+    seals_from: datetime | None
+    retired_at: datetime | None
+
+
+def problem_of(keys: Keys, known: Iterable[Known]) -> str:
+    """Return what is wrong with the keys of the settings, and what to do; empty if nothing is."""
+    for key in known:
+        given = key.number in keys.numbers
+        if key.seals_from is None and key.retired_at is None:
+            # It has sealed nothing: it may go, or be another one.
+            continue
+        if given and keys.check_value(key.number) != key.check_value:
+            if key.retired_at is not None:
+                return (
+                    f"Key {key.number} in HELPLINE_FIELD_KEYS is new, but its number belonged to a "
+                    "key that was retired. Give it a number that was never used."
+                )
+            return (
+                f"Key {key.number} in HELPLINE_FIELD_KEYS is not the key {key.number} of this "
+                "database: what is stored could not be read. Put the right key back, from the "
+                "copy that you keep away from the machine."
+            )
+        if not given and key.retired_at is None:
+            return (
+                f"HELPLINE_FIELD_KEYS has no key {key.number}, and values in the database may be "
+                "sealed with it. Put it back, from the copy that you keep away from the machine. "
+                f"A key can go when `helpline keys retire {key.number}` has said so."
+            )
+    retired = {key.number for key in known if key.retired_at is not None}
+    if keys.first in retired:
+        return (
+            f"Key {keys.first} was retired, and is the first in HELPLINE_FIELD_KEYS. Remove it, "
+            "or put a key before it that was never used."
+        )
+    return ""
+
+
+# -- at the start ------------------------------------------------------------------------------
+
+
+def check_keys(settings: Settings, metadata: Callable[[], MetaData]) -> None:
+    """Refuse to start with keys that do not open what is stored.
+
+    `metadata` is needed only for a database that knows no keys yet: loading it takes time.
+
+    Raises BadSettings with a sentence that says what to do.
+    """
+    assert settings.database_url is not None
+    keys = read_keys(settings)
+    with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
+        rows = connection.execute(
+            "SELECT number, check_value, seals_from, retired_at FROM field_keys ORDER BY number"
+        ).fetchall()
+        if rows:
+            problem = problem_of(keys, [Known(**row) for row in rows])
+        else:
+            problem = _cannot_open(connection, keys, sealed_places(metadata()))
+    if problem:
+        raise BadSettings(problem)
+
+
+def _cannot_open(connection: psycopg.Connection[Any], keys: Keys, places: list[Place]) -> str:
+    """Return what is wrong if a stored value cannot be opened: there are no check values yet."""
+    for place in places:
+        also = ", ".join(dict.fromkeys((*place.also(), place.column)))
+        row = connection.execute(
+            f"SELECT {also} FROM {place.table} WHERE {place.column} IS NOT NULL LIMIT 1"
+        ).fetchone()
+        for path, value in values_of(place, row[place.column]).items() if row else ():
+            try:
+                keys.open(value, **place.bound_to(row or {}, path))
+            except CannotOpen:
+                return (
+                    f"The keys in HELPLINE_FIELD_KEYS do not open what is stored in {place.name}. "
+                    f"It was sealed with key {value[1]}: put that key back, from the copy that "
+                    "you keep away from the machine."
+                )
+    return ""
+
+
+# -- in every process --------------------------------------------------------------------------
+
+
+async def learn(work: Work) -> datetime | None:
+    """Read what the database says, and work by it from now on.
+
+    Keys of the settings that the database does not know are entered. Return when the next key
+    comes into force, if one waits.
+    """
+    keys = work.ground.keys
+    known = await _field_keys(work)
+    keys.problem = problem_of(keys, [_as_known(key) for key in known])
+    if keys.problem:
+        return None
+    sealing = [
+        (key.seals_from, key.number) for key in known if key.seals_from and not key.retired_at
+    ]
+    hashes = list(await work.session.scalars(select(HashKey).order_by(HashKey.generation)))
+    if not hashes:
+        hashes = [await _first_hash_key(work)]
+    try:
+        secrets = {h.generation: _open_secret(work, h) for h in hashes}
+    except CannotOpen:
+        keys.problem = (
+            "The keys in HELPLINE_FIELD_KEYS do not open the key of the hashes. Put the right keys "
+            "back, from the copy that you keep away from the machine."
+        )
+        return None
+    keys.work_by(
+        InForce(
+            sealing=max(pair for pair in sealing if pair[0] <= work.now)[1],
+            retired=[key.number for key in known if key.retired_at],
+            hash_secrets=secrets,
+            written=max(h.generation for h in hashes if h.used_from <= work.now),
+            oldest=max((h.generation for h in hashes if h.complete_at), default=1),
+        )
+    )
+    moments = (*(at for at, _ in sealing), *(h.used_from for h in hashes))
+    return min((at for at in moments if at > work.now), default=None)
+
+
+async def _field_keys(work: Work) -> list[FieldKey]:
+    known = list(await work.session.scalars(select(FieldKey).order_by(FieldKey.number)))
+    keys = work.ground.keys
+    for key in known:
+        if key.number in keys.numbers and key.seals_from is None and key.retired_at is None:
+            key.check_value = keys.check_value(key.number)
+    missing = set(keys.numbers) - {key.number for key in known}
+    if not missing:
+        return known
+    for number in missing:
+        await work.session.execute(
+            insert(FieldKey)
+            .values(
+                number=number,
+                check_value=keys.check_value(number),
+                added_at=work.now,
+                # In a database without keys the first one seals, and the others may have before.
+                seals_from=None if known else work.now - timedelta(seconds=number != keys.first),
+            )
+            .on_conflict_do_nothing()
+        )
+    found = await work.session.scalars(select(FieldKey).order_by(FieldKey.number))
+    return list(found)
+
+
+def _as_known(key: FieldKey) -> Known:
+    return Known(key.number, key.check_value, key.seals_from, key.retired_at)
+
+
+async def _first_hash_key(work: Work) -> HashKey:
+    """Enter the secret from which hashes were made so far: it came from the last field key."""
+    keys, key_id = work.ground.keys, uuid4()
+    secret = keys.own_hash_secret(keys.numbers[-1])
+    await work.session.execute(
+        insert(HashKey)
+        .values(
+            generation=1,
+            id=key_id,
+            secret_sealed=keys.seal(secret, **_SECRET, row=key_id),
+            added_at=work.now,
+            used_from=work.now,
+            complete_at=work.now,
+        )
+        .on_conflict_do_nothing()
+    )
+    return (await work.session.scalars(select(HashKey).where(HashKey.generation == 1))).one()
+
+
+def _open_secret(work: Work, key: HashKey) -> bytes:
+    return work.ground.keys.open(key.secret_sealed, **_SECRET, row=key.id)
+
+
+def sealed_secret(keys: Keys, secret: bytes, key_id: Any) -> bytes:
+    """Return the secret of a generation of hashes as it is stored."""
+    return keys.seal(secret, **_SECRET, row=key_id)
+
+
+async def learn_now(ground: Ground) -> datetime | None:
+    """Read what the database says, in a transaction of its own."""
+    async with transaction(ground, PROGRAM) as work:
+        return await learn(work)
+
+
+async def watch(ground: Ground, bus: Bus) -> None:
+    """Read it again after each change, and when a key comes into force. Runs for ever."""
+    with bus.subscribed(lambda topic: topic in (Topic.KEYS, Topic.EVERYTHING)) as news:
+        while True:
+            await news.take()
+            try:
+                following = await learn_now(ground)
+                while following is not None:
+                    wait = (following - ground.clock.now()).total_seconds()
+                    await ground.clock.sleep(max(wait, 0))
+                    following = await learn_now(ground)
+            except (SQLAlchemyError, psycopg.Error, OSError) as error:
+                kind = type(error).__name__
+                log().warning("the keys could not be read", area="database", exception_type=kind)
+                await ground.clock.sleep(_AGAIN)
+                news.put(Topic.KEYS)

@@ -1,0 +1,153 @@
+"""The key of the hashes is rotated while callers ring, and every one of them is still known."""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from app import tables
+from app.contacts import contacts
+from app.contacts.saving import Change
+from app.contacts.states import Channel
+from app.demo.stage import Stage
+from app.jobs.transaction import flush, transaction
+from app.people import links
+from app.people.changing import Changes
+from app.privacy.keys import generation_of
+from app.sealing import hashes, resealing
+from app.sealing.knowing import learn
+from app.sealing.places import hashed_columns
+from app.staff.roles import Role
+from app.work import PROGRAM, Work
+from tests.people.test_changing import an_administrator
+from tests.sealing.keys import KEYS, keys_of, text_of
+from tests.support.talks import CHILD, talk, waits
+from tests.support.verbs import a_counsellor, a_line, rings
+
+COLUMNS = hashed_columns(tables.metadata)
+
+
+def test_a_hash_of_the_next_generation_is_made_from_the_one_before() -> None:
+    keys = keys_of((1, KEYS[1]))
+    old = keys.match_key("caller", CHILD)
+    assert len(old) == 32
+    keys._hash_secrets = {**keys._hash_secrets, 2: b"x" * 32, 3: b"y" * 32}
+    keys._written = 3
+    new = keys.match_key("caller", CHILD)
+    assert generation_of(new) == 3
+    assert keys.carried(old, 3) == new
+    assert keys.carried(keys.carried(old, 2), 3) == new
+    assert set(keys.match_keys("caller", CHILD)) == {old, keys.carried(old, 2), new}
+    assert keys.is_match("caller", CHILD, old)
+    assert not keys.is_match("caller", "+381649999999", old)
+    # What is drawn for figures stays, so that two reports never tell what was rounded.
+    assert keys.lasting_secret("statistics", "cells") == keys_of((1, KEYS[1])).match_key(
+        "statistics", "cells"
+    )
+
+
+async def generations(work: Work) -> set[int]:
+    found = set()
+    for columns in COLUMNS.values():
+        for column in columns:
+            table, _, name = column.partition(".")
+            rows = await work.session.scalars(text(f"SELECT {name} FROM {table}"))
+            found |= {generation_of(bytes(row)) for row in rows if row is not None}
+    return found
+
+
+async def carried_over(work: Work) -> None:
+    for columns in COLUMNS.values():
+        for column in columns:
+            after = b""
+            while some := await hashes.carry_some(work, column, columns, after):
+                after = some[-1]
+
+
+async def test_all_hashes_are_carried_over_and_find_the_same(work: Work) -> None:
+    await learn(work)
+    await a_line(work)
+    ana = await a_counsellor(work, "ana")
+    call, _ = await rings(work)
+    await contacts.create_contact(
+        work, ana, channel=Channel.CALL, changes=[Change("child.a1.name", "Mina", 0)]
+    )
+    mila = await an_administrator(work)
+    _, address = await links.invite(work, Changes(name="Nova"), by=mila, by_mail=False)
+    await flush(work)
+    old = call.caller_key
+    assert await hashes.rotate_hashes(work) == 2
+    work.now += resealing.NOTICE
+    await learn(work)
+    assert work.keys.rotates_hashes
+    assert await generations(work) == {1}
+    await carried_over(work)
+    assert await generations(work) == {2}
+    await work.session.refresh(call)
+    assert call.caller_key == work.keys.match_key("caller", CHILD) != old
+    # A link that waits for its letter keeps its address.
+    link = await links.find(work, (address or "").partition("#")[2])
+    letter = links._address(work, link[0])
+    assert letter == address
+
+
+async def test_a_caller_is_known_and_found_in_the_middle_of_a_rotation(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    first = await stage.call_of(leg)
+    saved = await ana.ask("GET", f"/calls/{first['id']}/contact")
+    contact = saved.json()
+    changes = [{"path": "child.a1.name", "value": "Mina", "base": 0}]
+    path = f"/contacts/{contact['id']}/answers"
+    (await ana.ask("PUT", path, {"changes": changes})).raise_for_status()
+    async with transaction(stage.ground, PROGRAM) as work:
+        await hashes.rotate_hashes(work)
+        # The job is left out: nothing is carried over yet.
+        work.jobs.clear()
+    await stage.advance(resealing.NOTICE.total_seconds() + 1)
+    assert stage.ground.keys.generation == 2
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    found = (await ana.ask("POST", "/contacts/search", {"name": "Mina"})).json()
+    assert [row["id"] for row in found["contacts"]] == [contact["id"]]
+    # The caller rings again: all that is stored of them is carried over before.
+    again = await stage.call_of(await waits(stage))
+    calls = await stage.rows("SELECT caller_key FROM calls")
+    assert {generation_of(bytes(row["caller_key"])) for row in calls} == {2}
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    known = (await chief.ask("GET", f"/calls/{again['id']}/caller")).json()
+    assert known["calls_before"] == 1
+    await hashes.carry_hashes(stage.ground, tables.metadata)
+    await stage.advance((resealing.SETTLED + timedelta(seconds=5)).total_seconds())
+    rows = await stage.rows("SELECT complete_at FROM hash_keys WHERE generation = 2")
+    assert rows[0]["complete_at"] is not None
+    assert not stage.ground.keys.rotates_hashes
+    found = (await ana.ask("POST", "/contacts/search", {"name": "Mina"})).json()
+    assert [row["id"] for row in found["contacts"]] == [contact["id"]]
+
+
+async def test_field_keys_rotate_while_the_program_runs(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    keys = text_of((2, KEYS[2]), (1, KEYS[1]))
+    stage.settings = stage.settings.model_copy(update={"field_keys": keys})
+    await stage.restart_server()
+    assert stage.ground.keys.current == 1
+    async with transaction(stage.ground, PROGRAM) as work:
+        await resealing.rotate_key(work)
+    await stage.advance(resealing.NOTICE.total_seconds() + 1)
+    assert stage.ground.keys.current == 2
+    call = await stage.call_of(leg)
+    assert call["caller_number_sealed"][1] == 2
+    log = await stage.rows("SELECT action, detail FROM audit_entries WHERE subject = 'field_keys'")
+    assert log == [{"action": "key_rotated", "detail": {"before": 1, "after": 2}}]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    async with transaction(stage.ground, PROGRAM) as work:
+        work.now += resealing.SETTLED
+        await resealing.retire_key(work, tables.metadata, 1)
+    alone = text_of((2, KEYS[2]))
+    stage.settings = stage.settings.model_copy(update={"field_keys": alone})
+    await stage.restart_server()
+    assert stage.ground.keys.problem == ""
+    again = await stage.call_of(await waits(stage))
+    assert again["caller_key"] == call["caller_key"]

@@ -1,0 +1,285 @@
+"""Another key seals: everything that is stored is sealed anew, and the old key retires."""
+
+import asyncio
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Table, text
+
+import app
+from app import tables
+from app.calls import callers
+from app.calls.callers import FlagKind
+from app.contacts import completing, contacts
+from app.contacts.saving import STRETCH, Change
+from app.contacts.states import Channel, NonCounselling
+from app.database.base import SEALED
+from app.definitions.risk import Urgency
+from app.errors import Conflict
+from app.jobs.transaction import flush
+from app.privacy.keys import CannotOpen
+from app.privacy.models import FieldKey
+from app.sealing import resealing
+from app.sealing.knowing import learn, learn_now
+from app.sealing.places import sealed_places, values_of
+from app.staff.accounts import actor_of
+from app.staff.audit import verify_chains, verify_words
+from app.staff.models import Staff
+from app.work import PROGRAM, Work, make_ground
+from tests.sealing.keys import KEYS, SECRET, settings_on, text_of, with_keys
+from tests.support.commands import begun, command
+from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency, rings
+
+PLACES = sealed_places(tables.metadata)
+
+
+async def sealed_with(work: Work) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for one in await resealing.counts(work, tables.metadata):
+        found[one.number] += one.values
+    return found
+
+
+async def everything_again(work: Work) -> int:
+    done = 0
+    for place in PLACES:
+        some, after = await resealing.reseal_some(work, place, None)
+        while after is not None:
+            done += some
+            some, after = await resealing.reseal_some(work, place, after)
+    return done
+
+
+async def opened(work: Work) -> list[bytes]:
+    """Return everything that is sealed, as it was before."""
+    found = []
+    for place in PLACES:
+        also = ", ".join(dict.fromkeys((*place.also(), place.column)))
+        rows = await work.session.execute(text(f"SELECT {also} FROM {place.table}"))
+        for row in rows.mappings():
+            if row[place.column] is not None:
+                found += [
+                    work.keys.open(value, **place.bound_to(dict(row), path))
+                    for path, value in values_of(place, row[place.column]).items()
+                ]
+    return sorted(found)
+
+
+async def a_story(work: Work) -> Staff:
+    """Store sealed values of every shape: in columns, in answers, in logs."""
+    await a_line(work)
+    ana = await a_counsellor(work, "ana")
+    call, _ = await rings(work)
+    await callers.flag_caller(
+        work, ana, call, FlagKind.TEST_CALLER, "Rings to test", timedelta(days=1)
+    )
+    await an_agency(work, "house")
+    await a_referral(work, ana)
+    work.actor = actor_of(ana)
+    contact, _ = await contacts.create_contact(
+        work, ana, channel=Channel.CALL, changes=[Change("child.a1.name", "Mina", 0)]
+    )
+    await flush(work)
+    # Overwritten later, so that the earlier answer is kept.
+    await work.session.execute(text("UPDATE contacts SET edited_at = :at"), {"at": _long_ago(work)})
+    saved = [Change("child.a1.name", "Mina Petrović", contact.revision)]
+    await contacts.save(work, ana, contact.id, saved)
+    await contacts.decide_urgency(work, ana, contact.id, Urgency.URGENT, "She fears her uncle.")
+    await completing.close_as(work, ana, contact.id, NonCounselling.WRONG_NUMBER)
+    await flush(work)
+    await completing.reopen(work, ana, contact.id, "It was a call.")
+    await flush(work)
+    work.actor = PROGRAM
+    return ana
+
+
+def _long_ago(work: Work) -> datetime:
+    return work.now - 2 * STRETCH
+
+
+async def rotated(work: Work) -> Work:
+    """Return the unit of work of a process in which key 2 seals."""
+    await learn(work)
+    later = with_keys(work, (2, KEYS[2]), (1, KEYS[1]))
+    await resealing.rotate_key(later)
+    later.now += resealing.NOTICE
+    await learn(later)
+    return later
+
+
+def test_every_place_is_found_from_the_models() -> None:
+    found = {(place.table, place.column) for place in PLACES}
+    for table in tables.metadata.sorted_tables:
+        named = {c.name for c in table.columns if c.name.endswith("_sealed")}
+        assert {(table.name, name) for name in named} <= found
+    # What the program seals is in these places, and it seals in no others.
+    source = "".join(path.read_text() for path in Path(app.__file__).parent.rglob("*.py"))
+    written = set(re.findall(r'table="(\w+)",\s*column="(\w+)"', source))
+    assert written <= found
+    answers = {p for p in found if SEALED in _info(p) and p[1] == "sealed"}
+    assert len(found - written - answers) <= 9, sorted(found - written - answers)
+
+
+def _info(place: tuple[str, str]) -> dict[Any, Any]:
+    table: Table = tables.metadata.tables[place[0]]
+    info: dict[Any, Any] = table.columns[place[1]].info
+    return info
+
+
+async def test_everything_is_sealed_anew_and_nothing_else_changes(work: Work) -> None:
+    await learn(work)
+    await a_story(work)
+    before = await opened(work)
+    stored = {one.place for one in await resealing.counts(work, tables.metadata)}
+    assert {
+        "calls.caller_number_sealed",
+        "completed_versions.sealed",
+        "consents.words_sealed",
+        "contacts.sealed",
+        "earlier_answers.sealed",
+        "record_events.words_sealed",
+        "urgency_decisions.reason_sealed",
+    } <= stored
+    await work.session.execute(
+        text(
+            "INSERT INTO statistic_days (day, made_at, records, version) "
+            "SELECT opened_at::date, opened_at, 1, 1 FROM calls LIMIT 1"
+        )
+    )
+    later = await rotated(work)
+    assert (await sealed_with(later)).keys() == {1}
+    assert await everything_again(later) == len(before)
+    assert (await sealed_with(later)).keys() == {2}
+    assert await opened(later) == before
+    assert await everything_again(later) == 0
+    assert not [r for r in await verify_chains(later.session) if r.broken]
+    words = await verify_words(later)
+    assert words.rows == 2
+    assert not words.broken
+    # Kept figures are not forgotten for it.
+    assert await later.session.scalar(text("SELECT count(*) FROM statistic_days")) == 1
+    # What leaves the settings is not missed: the hashes do not come from the last key any more.
+    alone = with_keys(later, (2, KEYS[2]))
+    alone.keys.problem = ""
+    later.now += resealing.SETTLED
+    await resealing.retire_key(later, tables.metadata, 1)
+    alone.now = later.now
+    await learn(alone)
+    assert alone.keys.problem == ""
+    assert alone.keys.match_key("caller", "+381") == work.keys.match_key("caller", "+381")
+    assert await opened(alone) == before
+    # A retired key opens nothing, should it still be in the settings.
+    both = with_keys(later, (2, KEYS[2]), (1, KEYS[1]))
+    await learn(both)
+    forged = work.keys.seal(b"forged", table="t", column="c", row=uuid4())
+    with pytest.raises(CannotOpen):
+        both.keys.open(forged, table="t", column="c", row=uuid4())
+
+
+async def test_a_key_is_retired_only_when_nothing_is_sealed_with_it(work: Work) -> None:
+    await a_story(work)
+    later = await rotated(work)
+    with pytest.raises(Conflict, match="seals"):
+        await resealing.retire_key(later, tables.metadata, 2)
+    with pytest.raises(Conflict, match="five minutes"):
+        await resealing.retire_key(later, tables.metadata, 1)
+    later.now += resealing.SETTLED + timedelta(seconds=1)
+    with pytest.raises(Conflict, match="still sealed"):
+        await resealing.retire_key(later, tables.metadata, 1)
+    await everything_again(later)
+    await resealing.retire_key(later, tables.metadata, 1)
+    key = await later.session.get_one(FieldKey, 1)
+    assert key.retired_at == later.now
+
+
+async def test_rows_of_logs_take_a_new_seal_and_nothing_else(work: Work) -> None:
+    await a_story(work)
+    await work.session.flush()
+    await work.session.execute(text("SELECT set_config('helpline.resealing', 'on', true)"))
+    for change in ("kind = 'x'", "words_sealed = NULL", "detail = '{}'::jsonb || '{\"a\": 1}'"):
+        with pytest.raises(Exception, match="append-only"):
+            async with work.session.begin_nested():
+                await work.session.execute(
+                    text(f"UPDATE record_events SET {change} WHERE words_sealed IS NOT NULL")
+                )
+
+
+@pytest.mark.parametrize(
+    ("forgery", "told"),
+    [
+        ("words_sealed = set_byte(words_sealed, 20, 255 - get_byte(words_sealed, 20))", "words"),
+        ("words_sealed = NULL", "record_events"),
+        ("words_digest = sha256('')", "record_events"),
+    ],
+)
+async def test_words_that_replace_those_of_a_log_are_found(
+    work: Work, forgery: str, told: str
+) -> None:
+    await a_story(work)
+    await work.session.execute(text("SET LOCAL session_replication_role = replica"))
+    await work.session.execute(
+        text(f"UPDATE record_events SET {forgery} WHERE words_sealed IS NOT NULL")
+    )
+    found = [*await verify_chains(work.session), await verify_words(work)]
+    assert told in " ".join(report.table for report in found if report.broken)
+
+
+def test_it_goes_on_after_it_was_killed(database: str) -> None:
+    """A command that is killed with -9 leaves nothing that cannot be opened, and is repeated."""
+    old = settings_on(database, (1, KEYS[1]))
+    ground = make_ground(old)
+    rows = [uuid4() for _ in range(3000)]
+    place = {"table": "push_keys", "column": "private_sealed"}
+    with psycopg.connect(database, autocommit=True) as connection:
+        asyncio.run(_learned(old))
+        connection.cursor().executemany(
+            "INSERT INTO push_keys (id, private_sealed, public, created_at) "
+            "VALUES (%s, %s, '', now())",
+            [(row, ground.keys.seal(row.bytes, **place, row=row)) for row in rows],
+        )
+        keys = ((2, KEYS[2]), (1, KEYS[1]))
+        asyncio.run(_learned(settings_on(database, *keys)))
+        connection.execute("UPDATE field_keys SET seals_from = now() WHERE number = 2")
+        by_key = "SELECT count(*) FROM push_keys WHERE get_byte(private_sealed, 1) = 2"
+        with begun("keys", "reseal", environment=_environment(database, *keys)) as process:
+            while not _count(connection, by_key):
+                assert process.is_alive()
+            process.kill()
+        assert 0 < _count(connection, by_key) < len(rows)
+        again = command("keys", "reseal", environment=_environment(database, *keys))
+        assert again.returncode == 0, again.stderr
+        assert "values were sealed anew" in again.stdout
+        shown = command("keys", "status", environment=_environment(database, *keys)).stdout
+        # The key of the hashes is sealed, too.
+        assert f"key 2\tseals\t{len(rows) + 1} values" in shown
+        assert "key 1\topens\t0 values" in shown
+        assert _count(connection, by_key) == len(rows)
+        sealed = connection.execute("SELECT id, private_sealed FROM push_keys").fetchall()
+    after = make_ground(settings_on(database, *keys)).keys
+    assert all(after.open(value, **place, row=row) == row.bytes for row, value in sealed)
+
+
+def _count(connection: psycopg.Connection[Any], sql: str) -> int:
+    row = connection.execute(sql).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _learned(settings: Any) -> None:
+    ground = make_ground(settings)
+    await learn_now(ground)
+    await ground.database.close()
+
+
+def _environment(database: str, *keys: tuple[int, bytes]) -> dict[str, str]:
+    return {
+        "HELPLINE_DATABASE_URL": database,
+        "HELPLINE_FIELD_KEYS": text_of(*keys),
+        "HELPLINE_SECRET_KEY": SECRET,
+    }
