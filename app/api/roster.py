@@ -9,7 +9,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from app.errors import Invalid
-from app.routing.rota import calendars, changes, coverage, on_duty, roster, stretches, watch
+from app.routing.rota import (
+    calendars,
+    changes,
+    copying,
+    coverage,
+    on_duty,
+    roster,
+    stretches,
+    watch,
+)
 from app.routing.rota import recurrence as roster_recurrence
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import (
@@ -94,6 +103,31 @@ class Move(BaseModel):
 
 class Removal(BaseModel):
     was: PlaceIn
+
+
+class WeekCopy(BaseModel):
+    # Any day of each week.
+    from_on: date
+    to_on: date
+
+
+class LeftOutView(PlaceView):
+    why: str
+
+
+class CopyView(BaseModel):
+    """How many stretches were added, how many stood there already, and what was left out."""
+
+    made: int
+    there: int
+    left_out: list[LeftOutView]
+
+
+class ChangeView(BaseModel):
+    id: UUID
+    state: str
+    # Of an absence: the duty that no person works now.
+    fallen_out: list[PlaceView] = []
 
 
 class HoleView(BaseModel):
@@ -245,6 +279,10 @@ async def move_duty(work: InWork, staff: Plans, body: Move) -> PlaceView:
     """Move a stretch of duty: its times, its person, its kind. Of a shift, this day alone."""
     zone = await roster.home_zone(work)
     place = await stretches.move(work, staff, body.was.place(zone), body.to.place(zone))
+    return _view(place)
+
+
+def _view(place: Place) -> PlaceView:
     return PlaceView(
         counsellor_id=place.counsellor_id,
         begins_at=place.start,
@@ -259,14 +297,29 @@ async def remove_duty(work: InWork, staff: Plans, body: Removal) -> None:
     await stretches.remove(work, staff, body.was.place(await roster.home_zone(work)))
 
 
+@router.post("/roster/weeks/copy")
+async def copy_week(work: InWork, staff: Plans, body: WeekCopy) -> CopyView:
+    """Copy the duty of a week into another; what cannot be copied is listed."""
+    done = await copying.copy_week(work, staff, body.from_on, body.to_on)
+    return CopyView(
+        made=done.made,
+        there=done.there,
+        left_out=[
+            LeftOutView(**_view(one.place).model_dump(), why=str(one.why)) for one in done.left_out
+        ],
+    )
+
+
 @router.post("/roster/changes", status_code=201)
-async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, object]:
+async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> ChangeView:
     """Add an absence, an extra stretch, or a swap that a counsellor asks a colleague for."""
     zone = await roster.home_zone(work)
     begins = _instant(body.from_at, zone, first_instant)
     ends = _instant(body.until_at, zone, last_instant)
+    fallen: list[Place] = []
     match body.kind:
         case ChangeKind.ABSENCE:
+            fallen = await changes.fallen_out(work, body.staff_id, begins, ends)
             row = await changes.be_absent(work, staff, body.staff_id, begins, ends, body.reason)
         case ChangeKind.EXTRA:
             place = Place(body.staff_id, begins, ends, body.layer)
@@ -277,7 +330,7 @@ async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> dict[str, obj
             row = await changes.swap(
                 work, staff, body.staff_id, body.instead_id, begins, ends, body.reason
             )
-    return {"id": row.id, "state": row.state}
+    return ChangeView(id=row.id, state=row.state, fallen_out=[_view(one) for one in fallen])
 
 
 def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:

@@ -9,7 +9,7 @@ import typer
 
 from app.cli.running import run_verb
 from app.errors import BadSettings, NotFound
-from app.routing.rota import changes, on_duty, roster, stretches
+from app.routing.rota import changes, copying, on_duty, roster, stretches
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, OnHolidays, Place, first_instant
 from app.staff import accounts
 from app.staff.models import Staff
@@ -172,6 +172,21 @@ def _wall(text: str) -> datetime:
     if found is None or found.tzinfo is not None or "T" not in text:
         raise BadSettings(f"{text!r} is not a time. Write it like 2026-12-01T08:00.")
     return found
+
+
+@app.command("copy-week")
+def copy_week(
+    source: Annotated[str, typer.Argument(help="a day of the week to copy, YYYY-MM-DD")],
+    target: Annotated[str, typer.Argument(help="a day of the week to copy to, YYYY-MM-DD")],
+) -> None:
+    """Copy the duty of a week into another; what cannot be copied is listed."""
+    first, second = _day("SOURCE", source), _day("TARGET", target)
+    assert first is not None
+    assert second is not None
+    done = run_verb(lambda work: copying.copy_week(work, None, first, second))
+    print(f"{done.made} added, {done.there} there already, {len(done.left_out)} left out.")
+    for one in done.left_out:
+        print(f"{one.place.start.isoformat()}\t{one.why}")
 
 
 @app.command("import")

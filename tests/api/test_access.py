@@ -198,6 +198,7 @@ API = [
     ("POST", "/roster/duties", Permission.PLAN_ROSTER),
     ("POST", "/roster/duties/move", Permission.PLAN_ROSTER),
     ("POST", "/roster/duties/remove", Permission.PLAN_ROSTER),
+    ("POST", "/roster/weeks/copy", Permission.PLAN_ROSTER),
     ("POST", "/roster/changes", Permission.SEE_ROSTER),
     ("POST", f"/roster/changes/{NIL}/agree", Permission.SEE_ROSTER),
     ("POST", "/roster/holidays", Permission.PLAN_ROSTER),

@@ -47,6 +47,36 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     assert [one["begins_at"] for one in view["duties"]] == [f"{DAY}T08:00:00Z"]
 
 
+async def test_forms_copy_a_week_and_say_what_an_absence_leaves_uncovered(stage: Stage) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    typed = {"staff_id": str(ana.id), "layer": "primary", "from_at": f"{DAY}T08:00"}
+    typed |= {"until_at": f"{DAY}T16:00", "repeat": "", "last_on": "", "reason": ""}
+    assert (await page(stage, chief, "/roster/duty/new", **typed)).status_code == 303
+    weeks = {"from_on": "2030-01-14", "to_on": "2030-01-22"}
+    copied = await page(stage, chief, "/roster/copy", **weeks)
+    told = (await page(stage, chief, copied.headers["location"])).text
+    assert "1 added, 0 stood there already" in told
+    await stage.advance(1)
+    absent = {**typed, "kind": "absence", "until_at": f"{DAY}T12:00"}
+    done = await page(stage, chief, "/roster/change", **absent)
+    told = (await page(stage, chief, done.headers["location"])).text
+    assert "No person works this duty now" in told
+    assert "ana, Wed 16 Jan 08:00 to 12:00" in told
+    copied = await page(stage, chief, "/roster/copy", from_on="2030-01-21", to_on="2030-01-14")
+    told = (await page(stage, chief, copied.headers["location"])).text
+    assert "Not copied, as the person is absent" in told
+    swap = {**typed, "kind": "swap", "reason": "a course"}
+    refused = (await page(stage, chief, "/roster/change", **swap)).text
+    assert "Choose the colleague who takes over." in refused
+    assert 'value="a course"' in refused, "what was typed stays"
+    weekly = {**typed, "repeat": "weekly", "from_at": "2030-02-01T08:00"}
+    weekly["until_at"] = "2030-02-01T16:00"
+    assert (await page(stage, chief, "/roster/duty/new", **weekly)).status_code == 303
+    (row,) = await stage.rows("SELECT recurrence FROM shifts WHERE recurrence IS NOT NULL")
+    assert row["recurrence"] == "FREQ=WEEKLY;BYDAY=FR"
+
+
 async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     week = (await page(stage, ana, "/roster")).text

@@ -5,7 +5,7 @@ form keeps what was typed; if another person was first, the calendar says so.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -42,6 +42,8 @@ class Typed:
     until_at: str
     layer: str
     reason: str = ""
+    repeat: str = ""
+    last_on: str = ""
 
 
 def _typed(place: Place, zone: ZoneInfo) -> Typed:
@@ -66,7 +68,7 @@ def _read_id(text: str) -> UUID:
         raise Invalid("Choose who is on duty.") from None
 
 
-def _read_to(typed: Typed, zone: ZoneInfo) -> Place:
+def read_to(typed: Typed, zone: ZoneInfo) -> Place:
     """Return the place that was typed, in wall-clock time. Raises Invalid."""
     try:
         start, end = datetime.fromisoformat(typed.from_at), datetime.fromisoformat(typed.until_at)
@@ -137,14 +139,38 @@ async def _form(
             "notice": notice,
             "takers": takers,
             "layers": [(one.value, said(LAYER_WORDS[one] or N_("primary"))) for one in Layer],
+            "repeats": [(code, said(words)) for code, (words, _) in REPEATS.items()],
             "zone": zone.key,
             "week": was.start.astimezone(zone).date() if was else typed.from_at[:10],
         },
     )
 
 
+# How often a new duty recurs.
+REPEATS = {
+    "daily": (N_("every day"), "FREQ=DAILY"),
+    "weekly": (N_("every week on this day"), "FREQ=WEEKLY;BYDAY={day}"),
+    "fortnightly": (N_("every second week on this day"), "FREQ=WEEKLY;INTERVAL=2;BYDAY={day}"),
+    "working_days": (N_("Monday to Friday"), "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"),
+}
+_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
+
+def _rule(typed: Typed, to: Place, zone: ZoneInfo) -> str:
+    if typed.repeat not in REPEATS:
+        raise Invalid("Choose how often the duty repeats.")
+    return REPEATS[typed.repeat][1].format(day=_DAYS[to.start.astimezone(zone).weekday()])
+
+
+def _last_on(typed: Typed) -> date | None:
+    try:
+        return date.fromisoformat(typed.last_on) if typed.last_on else None
+    except ValueError:
+        raise Invalid("Write the last day as a date, or leave it empty.") from None
+
+
 def _sent(sent: FormData) -> Typed:
-    names = ("staff_id", "from_at", "until_at", "layer", "reason")
+    names = ("staff_id", "from_at", "until_at", "layer", "reason", "repeat", "last_on")
     return Typed(*(str(sent.get(name, "")).strip()[:300] for name in names))
 
 
@@ -153,8 +179,11 @@ async def add_duty(request: Request, work: InWork, staff: Plans) -> Response:
     """Add a stretch of duty."""
     typed, zone = _sent(await request.form()), await roster.home_zone(work)
     try:
-        to = _read_to(typed, zone)
-        await stretches.add(work, staff, to, typed.reason)
+        to = read_to(typed, zone)
+        if typed.repeat:
+            await stretches.repeat(work, staff, to, _rule(typed, to, zone), _last_on(typed))
+        else:
+            await stretches.add(work, staff, to, typed.reason)
     except Refusal as refusal:
         await work.undo()
         return await _form(request, work, staff, typed, notice=refusal_words(refusal))
@@ -171,7 +200,7 @@ async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
         if sent.get("act") == "remove":
             await stretches.remove(work, staff, was)
             return _done("removed", was, zone)
-        to = await stretches.move(work, staff, was, _read_to(typed, zone))
+        to = await stretches.move(work, staff, was, read_to(typed, zone))
     except stretches.ChangedMeanwhile as refusal:
         await work.undo()
         return await _refused(request, work, staff, was, refusal)
@@ -184,7 +213,8 @@ async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
 async def _refused(
     request: Request, work: Work, staff: Staff, was: Place, refusal: Refusal
 ) -> Response:
-    week = week_of(was.start, await roster.home_zone(work))
+    zone = await roster.home_zone(work)
+    week = week_of(was.start.astimezone(zone).date(), zone)
     return await show_week(request, work, staff, week, notice=refusal_words(refusal), status=409)
 
 

@@ -46,6 +46,15 @@ _DONE = {
     "added": N_("Added: %(name)s, %(when)s."),
     "moved": N_("Moved: %(name)s, %(when)s."),
     "removed": N_("Removed: %(name)s, %(when)s."),
+    "absent": N_("Written down: %(name)s is absent, %(when)s."),
+    "swapped": N_("A colleague takes over from %(name)s, %(when)s."),
+    "asked": N_("The colleague is asked to take over from %(name)s, %(when)s."),
+}
+_COPIED = N_("The week was copied: %(made)s added, %(there)s stood there already.")
+# What stands above a list of stretches.
+_LEFT = {
+    "absent": N_("No person works this duty now. Give it to a colleague:"),
+    "copied": N_("Not copied, as the person is absent, on duty already, or the time is past:"),
 }
 
 
@@ -103,11 +112,28 @@ async def roster_page(
     done: _Word = "",
     at: _Word = "",
     was: _Word = "",
+    left: Annotated[list[_Word] | None, Query(max_length=50)] = None,
+    made: int = 0,
+    there: int = 0,
 ) -> Response:
     """Show a week of the rota, from Monday, and what was just done in it."""
     shown = await _asked_week(work, week)
-    more = await _told(work, shown.zone, done, at, was) if done in _DONE else {}
+    more: dict[str, Any] = {}
+    if done in _DONE:
+        more = await _told(work, shown.zone, done, at, was)
+    elif done == "copied":
+        more["told"] = _(_COPIED, made=made, there=there)
+    if done in _LEFT and left:
+        more["left"] = said(_LEFT[done])
+        more["left_out"] = [await _place_words(work, one, shown.zone) for one in left]
     return await show_week(request, work, staff, shown, **more)
+
+
+async def _place_words(work: Work, word: str, zone: ZoneInfo) -> str:
+    """Return a place in words: who, and when."""
+    place = read_place(word)
+    person = await work.session.get(Staff, place.counsellor_id)
+    return f"{person.name if person else ''}, {span_words((place.start, place.end), zone)}"
 
 
 async def _told(work: Work, zone: ZoneInfo, done: str, at: str, was: str) -> dict[str, Any]:
@@ -134,9 +160,8 @@ async def show_week(
     """Show a week with everything that is planned in it; `told` or `notice` says what happened."""
     values = await week_values(work, staff, week)
     values |= await _planning_values(work, staff, week)
-    return templates.TemplateResponse(
-        request, "roster.html", {**values, **more, "staff": staff}, status_code=status
-    )
+    values = {"typed": {}, **values, **more, "staff": staff}
+    return templates.TemplateResponse(request, "roster.html", values, status_code=status)
 
 
 async def _asked_week(work: Work, day: str | None) -> Week:
@@ -147,12 +172,11 @@ async def _asked_week(work: Work, day: str | None) -> Week:
         raise Invalid("Name the week by one of its days, for example 2026-12-01.") from None
     if not 2000 < found.year < 2100:
         raise Invalid("That week is too far away. Choose one between the years 2001 and 2099.")
-    return Week(found - timedelta(days=found.weekday()), 7, zone)
+    return week_of(found, zone)
 
 
-def week_of(at: datetime, zone: ZoneInfo) -> Week:
-    """Return the week of an instant."""
-    day = at.astimezone(zone).date()
+def week_of(day: date, zone: ZoneInfo) -> Week:
+    """Return the week of a day."""
     return Week(day - timedelta(days=day.weekday()), 7, zone)
 
 

@@ -1,5 +1,6 @@
 """Changes to the rota: absences, extra stretches, swaps, days left out, ends, holidays."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -8,7 +9,7 @@ from sqlalchemy import func, or_, select
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.models import Holiday, RotaChange, ShiftRow
-from app.routing.rota import on_duty, recurrence, roster
+from app.routing.rota import free, on_duty, recurrence, roster
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Place
 from app.staff.audit import write_entry
@@ -157,12 +158,10 @@ async def swap(
     check_span(work, from_at, until_at)
     _check_may(by, staff_id)
     await roster.lock_rota(work)
-    staff = await taker(work, staff_id)
-    await taker(work, instead_id)
+    staff, instead = await taker(work, staff_id), await taker(work, instead_id)
     if staff_id == instead_id:
         raise Invalid("A swap needs two different people. Choose a colleague.")
-    has = on_duty.stretches(await roster.rota_of(work), from_at, until_at)
-    if not any(duty.counsellor_id == staff_id for duty in has):
+    if not await _check_takes_over(work, staff, instead, from_at, until_at):
         raise Invalid(
             "%(name)s is not on duty then. There is nothing to take over.", name=staff.name
         )
@@ -183,6 +182,38 @@ async def swap(
             settled_at=work.now if at_once else None,
         ),
     )
+
+
+async def _check_takes_over(
+    work: Work, staff: Staff, instead: Staff, from_at: datetime, until_at: datetime
+) -> int:
+    """Check that a colleague is free for the duty in a span. Return how many stretches it is.
+
+    Raises Invalid, OnDutyAlready, AbsentThen.
+    """
+    found, count = await roster.rota_now(work), 0
+    for duty in on_duty.stretches(found.of([staff.id]), from_at, until_at):
+        if duty.counsellor_id == staff.id:
+            begin, end = max(duty.start, from_at), min(duty.end, until_at)
+            await free.check_free(work, found, instead, Place(instead.id, begin, end, duty.layer))
+            count += 1
+    return count
+
+
+async def fallen_out(
+    work: Work, staff_id: UUID, from_at: datetime, until_at: datetime
+) -> list[Place]:
+    """Return the duty of a person in a span: what no person works if they are absent."""
+    found = (await roster.rota_now(work)).of([staff_id])
+    return [
+        replace(
+            duty.place,
+            start=max(duty.start, from_at, work.now),
+            end=min(duty.end, until_at),
+        )
+        for duty in on_duty.stretches(found, max(from_at, work.now), until_at)
+        if duty.counsellor_id == staff_id
+    ]
 
 
 def _reason(text: str) -> str:
@@ -212,6 +243,9 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
         raise AlreadyDecided()
     if agrees and row.until_at <= work.now:
         raise Invalid("The time of this swap is over.")
+    if agrees and row.instead_id is not None:
+        staff, instead = await taker(work, row.counsellor_id), await taker(work, row.instead_id)
+        await _check_takes_over(work, staff, instead, row.from_at, row.until_at)
     before = _for_log(row)
     row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
     write_entry(

@@ -7,17 +7,16 @@ left out of the shift and stands by itself from then on.
 """
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.models import RotaChange, ShiftRow
-from app.routing.rota import changes, on_duty, roster
-from app.routing.rota.on_duty import ChangeKind, Rota
-from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer, Place, duties_by_day
+from app.routing.rota import changes, free, on_duty, roster
+from app.routing.rota.on_duty import Rota
+from app.routing.rota.shifts import Duty, Place, duties_by_day
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
@@ -27,14 +26,6 @@ class ChangedMeanwhile(Conflict):
         "Another person has changed this duty since you opened the page. Look at the rota as it "
         "is now."
     )
-
-
-class OnDutyAlready(Conflict):
-    default = "This person is on duty already at that time."
-
-
-class AbsentThen(Conflict):
-    default = "This person is absent at that time."
 
 
 class CutByAnother(Conflict):
@@ -63,8 +54,35 @@ async def add(work: Work, by: Staff | None, to: Place, reason: str = "") -> Rota
     await roster.lock_rota(work)
     staff = await changes.taker(work, to.counsellor_id)
     changes.check_span(work, to.start, to.end)
-    await check_free(work, await roster.rota_now(work), staff, to)
+    await free.check_free(work, await roster.rota_now(work), staff, to)
     return await changes.add_row(work, changes.new_extra(work, to, reason))
+
+
+async def repeat(
+    work: Work, by: Staff | None, to: Place, rule: str, last_on: date | None
+) -> ShiftRow:
+    """Let a stretch recur by a rule, from its first day to a last one: a shift.
+
+    Raises Invalid, NotAllowed, NotFound, OnDutyAlready, AbsentThen.
+    """
+    check_plans(by)
+    await roster.lock_rota(work)
+    staff = await changes.taker(work, to.counsellor_id)
+    changes.check_span(work, to.start, to.end)
+    await free.check_free(work, await roster.rota_now(work), staff, to)
+    zone = await roster.home_zone(work)
+    start, end = (at.astimezone(zone).replace(tzinfo=None) for at in (to.start, to.end))
+    return await roster.add_shift(
+        work,
+        staff,
+        recurrence=rule,
+        starts_at=start.time(),
+        minutes=int((end - start).total_seconds() // 60),
+        timezone=zone.key,
+        first_on=start.date(),
+        last_on=last_on,
+        layer=to.layer,
+    )
 
 
 async def move(work: Work, by: Staff | None, was: Place, to: Place) -> Place:
@@ -82,7 +100,7 @@ async def move(work: Work, by: Staff | None, was: Place, to: Place) -> Place:
     staff = await changes.taker(work, to.counsellor_id)
     changes.check_span(work, to.start, to.end)
     _check_past(work, was, to)
-    await check_free(work, found, staff, to, besides=duty)
+    await free.check_free(work, found, staff, to, besides=duty)
     await _take_out(work, found, duty, to)
     _log(work, AuditLog.DUTY_MOVED, was, to)
     return to
@@ -130,43 +148,6 @@ def _check_past(work: Work, was: Place, to: Place) -> None:
             )
     elif to.start < work.now:
         raise Invalid("The beginning is in the past. Choose a later one.")
-
-
-async def check_free(
-    work: Work, found: Rota, staff: Staff, to: Place, besides: Duty | None = None
-) -> None:
-    """Check that a person can have a stretch of duty: neither absent, nor on duty in that layer.
-
-    Raises Invalid, OnDutyAlready, AbsentThen.
-    """
-    if to.layer is Layer.ON_CALL and staff.endpoint_kind == EndpointKind.BROWSER:
-        raise Invalid(
-            "%(name)s has no phone, so they cannot have an on-call shift.", name=staff.name
-        )
-    zone = await roster.home_zone(work)
-    for change in found.changes:
-        absent = change.kind is ChangeKind.ABSENCE and change.counsellor_id == staff.id
-        if absent and change.start < to.end and change.end > to.start:
-            raise AbsentThen(
-                "%(name)s is absent from %(begin)s to %(end)s. Withdraw the absence first, or "
-                "choose a colleague.",
-                name=staff.name,
-                begin=_words(change.start, zone),
-                end=_words(change.end, zone),
-            )
-    for duty in on_duty.stretches(found.of([staff.id]), to.start, to.end):
-        if duty.counsellor_id == staff.id and duty.layer is to.layer and duty != besides:
-            raise OnDutyAlready(
-                "%(name)s is on duty already from %(begin)s to %(end)s. Move that duty first, or "
-                "choose other times.",
-                name=staff.name,
-                begin=_words(duty.start, zone),
-                end=_words(duty.end, zone),
-            )
-
-
-def _words(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at < ALWAYS_UNTIL else "…"
 
 
 async def _take_out(work: Work, found: Rota, duty: Duty, to: Place | None) -> None:

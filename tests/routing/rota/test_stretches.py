@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import Invalid, NotAllowed, NotFound
 from app.routing.models import ShiftRow
-from app.routing.rota import changes, on_duty, roster, stretches
+from app.routing.rota import changes, free, on_duty, roster, stretches
 from app.routing.rota.shifts import Layer, Place
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
@@ -147,13 +147,13 @@ async def test_a_person_is_on_duty_once_at_a_time_and_not_while_absent(work: Wor
     await a_line(work)
     vera, ana = await a_supervisor(work), await a_taker(work, "ana")
     await daily(work, ana)
-    with pytest.raises(stretches.OnDutyAlready, match="2030-01-16 08:00 to 2030-01-16 16:00"):
+    with pytest.raises(free.OnDutyAlready, match="2030-01-16 08:00 to 2030-01-16 16:00"):
         await stretches.add(work, vera, place(ana, 16, 15, 20))
     await stretches.add(work, vera, place(ana, 16, 15, 20, Layer.BACKUP))
     await changes.be_absent(work, vera, ana.id, at(17, 0), at(18, 0))
-    with pytest.raises(stretches.AbsentThen, match="ana is absent"):
+    with pytest.raises(free.AbsentThen, match="ana is absent"):
         await stretches.add(work, vera, place(ana, 17, 18, 20))
-    with pytest.raises(stretches.AbsentThen):
+    with pytest.raises(free.AbsentThen):
         await stretches.move(work, vera, place(ana, 16, 8, 16), place(ana, 17, 8, 16))
     with pytest.raises(Invalid, match="no phone"):
         await stretches.add(work, vera, place(ana, 19, 18, 20, Layer.ON_CALL))
