@@ -1,9 +1,11 @@
 """The queue: the waiting callers, and matching, which runs after every commit that matters."""
 
+import asyncio
 import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CompoundSelect,
     LargeBinary,
+    Select,
     Text,
     Uuid,
     and_,
@@ -178,10 +181,15 @@ async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
 
 async def match_once(work: Work) -> int:
     """Offer the best callers to the best free counsellors. Return how many offers were made."""
-    offered = 0
+    return (await _offer_pairs(work))[_Claimed.OFFERED]
+
+
+async def _offer_pairs(work: Work) -> Counter["_Claimed"]:
+    """Return how many pairs were offered, and how many were locked."""
+    found = Counter[_Claimed]()
     for caller, counsellor in await pairs_now(work):
-        offered += await _claim(work, caller, counsellor)
-    return offered
+        found[await _claim(work, caller, counsellor)] += 1
+    return found
 
 
 # Built once: these statements run after every commit that matters.
@@ -363,40 +371,57 @@ async def _free_counsellors(work: Work) -> list[Free]:
     return found
 
 
-async def _claim(work: Work, caller: Waiting, counsellor: Free) -> bool:
+class _Claimed(Enum):
+    """What came of a pair."""
+
+    OFFERED = auto()
+    # Another transaction has the call or the presence, and may leave it as it is.
+    LOCKED = auto()
+    UNFIT = auto()
+
+
+async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
     """Lock call and presence and open the offer, if both are unlocked and still suitable."""
+    waits = (Call.id == caller.call_id, Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
     call = await work.session.scalar(
         select(Call)
-        .where(Call.id == caller.call_id, Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
+        .where(*waits)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
     if call is None:
-        return False
+        return await _locked_or_unfit(work, select(Call.id).where(*waits))
     if call.state == CallState.OFFERED and not await _may_ring_more(work, call, caller.plan):
-        return False
+        return _Claimed.UNFIT
     states = [PresenceState.AVAILABLE]
     if counsellor.layer is Layer.ON_CALL:
         states += _NOT_SIGNED_IN
         await ensure_presence(work, counsellor.counsellor_id)
+    free = (
+        Presence.counsellor_id == counsellor.counsellor_id,
+        Presence.state.in_(states),
+        may_ring(),
+    )
     row = (
         await work.session.execute(
             select(Presence, Staff)
             .join(Staff, Staff.id == Presence.counsellor_id)
-            .where(
-                Presence.counsellor_id == counsellor.counsellor_id,
-                Presence.state.in_(states),
-                may_ring(),
-            )
+            .where(*free)
             .with_for_update(skip_locked=True, of=Presence)
             .execution_options(populate_existing=True)
         )
     ).one_or_none()
     if row is None:
-        return False
+        there = select(Presence.counsellor_id).join(Staff, Staff.id == Presence.counsellor_id)
+        return await _locked_or_unfit(work, there.where(*free))
     presence, staff = row
     await open_offer(work, call, staff, presence)
-    return True
+    return _Claimed.OFFERED
+
+
+async def _locked_or_unfit(work: Work, still: Select[UUID]) -> _Claimed:
+    found = await work.session.scalar(still)
+    return _Claimed.UNFIT if found is None else _Claimed.LOCKED
 
 
 async def _may_ring_more(work: Work, call: Call, plan: Plan) -> bool:
@@ -410,12 +435,21 @@ async def _may_ring_more(work: Work, call: Call, plan: Plan) -> bool:
     return all(state == OfferState.OPEN for state in found) and len(found) < plan.ring_at_once
 
 
+# A caller whose webhook is being decided is locked, and no topic says when the lock is gone. So
+# matching looks again after this time, this often; then the sweep is soon there. Seconds.
+_LOCKED_FOR, _LOOKS = 0.03, 10
+
+
 async def match(ground: Ground) -> int:
     """Run matching in transactions of its own until it finds nothing more to pair."""
-    total = 0
+    total = looks = 0
     while True:
         async with transaction(ground, PROGRAM) as work:
-            offered = await match_once(work)
-        total += offered
-        if not offered:
+            found = await _offer_pairs(work)
+        total += found[_Claimed.OFFERED]
+        if found[_Claimed.OFFERED]:
+            continue
+        if not found[_Claimed.LOCKED] or looks == _LOOKS:
             return total
+        looks += 1
+        await asyncio.sleep(_LOCKED_FOR)

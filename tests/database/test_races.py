@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+from sqlalchemy import text
+
 from app.demo.invariants import broken_now
 from app.demo.stage import Stage
 from app.jobs.transaction import run_verb
@@ -27,6 +29,25 @@ async def test_many_matchers_never_pair_a_caller_or_counsellor_twice(stage: Stag
     assert len({row["counsellor_id"] for row in rows}) == 6
     # Longest waiting first.
     assert await broken_now(stage) == []
+
+
+async def test_a_caller_whose_webhook_is_being_decided_is_offered_right_after_it(
+    stage: Stage,
+) -> None:
+    """No topic says that a lock is gone: matching looks again, and does not leave it to the sweep,
+    which may be a second away."""
+    await stage.add_counsellor("ana", state="break")
+    leg = stage.ring()
+    await stage.until(lambda: leg.heard)
+    stage.exchange.press(leg, "1")
+    await stage.until(lambda: leg.waits_in is not None)
+    await stage._watch.execute("UPDATE presences SET state = 'available'")
+    async with stage.ground.database.sessions() as webhook, webhook.begin():
+        await webhook.execute(text("SELECT FROM calls FOR UPDATE"))
+        matching = asyncio.create_task(queue.match(stage.ground))
+        await asyncio.sleep(0.1)
+        assert await stage.rows("SELECT FROM offers") == []
+    assert await matching == 1
 
 
 async def test_accept_against_expiry_against_hang_up(stage: Stage) -> None:
