@@ -9,7 +9,6 @@ import contextlib
 import gc
 import importlib
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator
 from types import ModuleType
 from uuid import UUID
@@ -39,10 +38,12 @@ from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
 from app.web.patience import Patience
 from app.web.routes import include
+from app.web.turns import Turns
 from app.work import PROGRAM, Ground, Work
 
 _TELEPHONE = "/telephony"
 # What is answered with JSON, also when it is refused. The telephone is a script of the board.
+_AT_ANY_TIME = (_TELEPHONE, "/static", "/healthz", "/readyz", "/metrics")
 _FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/board/telephone", "/healthz", "/readyz", "/metrics")
 
 
@@ -80,8 +81,9 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     )
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
-    app.state.heard_of, app.state.open_streams = _heard_of, Counter()
+    app.state.heard_of = _heard_of
     include(app, telephony)
+    app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
     app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
     app.add_middleware(Bodies, render=_render)
     app.add_middleware(Patience, without_limit=_TELEPHONE, for_programs=_FOR_PROGRAMS)
@@ -118,8 +120,11 @@ def _edge(name: str) -> ModuleType:
 def _add_rest(app: FastAPI) -> None:
     """Add the pages and the JSON API."""
     from app.web.limits import Limiter
+    from app.web.stream import Streams
 
-    app.state.limiter = Limiter(app.state.ground)
+    state = app.state
+    state.limiter = Limiter(state.ground)
+    state.streams = Streams(state.ground, state.bus, state.stopping)
     _edge("api").add_api(app)
     importlib.import_module("app.telephony.page_telephone").add_page_telephone(app)
     _edge("dashboard").add_dashboard(app)

@@ -70,10 +70,12 @@ def bench(
     output: Annotated[
         Path | None, typer.Option(help="a folder for NAME.json; default: only print")
     ] = None,
+    boards: Annotated[int, typer.Option(min=10, max=2000, help="board: open pages")] = 300,
+    rate: Annotated[float, typer.Option(min=0.1, max=50, help="board: calls a second")] = 5,
 ) -> None:
     """Run benchmarks; print one JSON line per measure."""
     with _needs_the_extra("bench"):
-        from app.demo.bench.board import run_board_bench
+        from app.demo.bench.board import Size, run_board_bench
         from app.demo.bench.calls import run_bench
         from app.demo.bench.records import run_records_bench
         from app.demo.bench.referrals import run_referrals_bench
@@ -83,7 +85,7 @@ def bench(
 
     set_up_logging("ERROR")
     measures = {
-        "board": run_board_bench,
+        "board": lambda: run_board_bench(Size(boards, rate)),
         "calls": run_bench,
         "contacts": run_records_bench,
         "referrals": run_referrals_bench,

@@ -14,6 +14,7 @@ from app.dashboard import (
     agency_page,
     callback_form,
     installing,
+    live,
     pages,
     palette,
     records,
@@ -40,6 +41,8 @@ from app.words.pages import _, load, refusal_words
 
 def add_dashboard(app: FastAPI) -> None:
     """Add the routes of pages and fragments, and the static files."""
+    app.state.streams.parts.offer(*live.PARTS)
+    include(app, live.router)
     include(app, pages.shared_router)
     include(app, pages.router)
     include(app, callback_form.router)

@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
 
 from app.abilities import Ability
 from app.calls import callers, lines
@@ -124,7 +125,11 @@ async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | No
     return views.caller_card(history, readable, others)
 
 
-async def frame_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+async def frame_fragment(work: Work, staff: Staff, notice: str = "") -> Response:
+    return HTMLResponse(await frame_part(work, staff, notice))
+
+
+async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
     """Render the counsellor's part of the top bar: presence, and the ringing or live call."""
     found = await desk.desk_of(work, staff)
     shown = views.desk_view(
@@ -143,16 +148,14 @@ async def frame_fragment(request: Request, work: Work, staff: Staff, notice: str
         "in_page": _in_page(work, staff),
         "no_page_telephone": "" if rings else why_no_browser(work.settings),
     }
-    return templates.TemplateResponse(
-        request, "fragments/frame/frame.html", {**values, "staff": staff}
-    )
+    return templates.get_template("fragments/frame/frame.html").render(**values, staff=staff)
 
 
 async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
     """Render the part of the page that asked: the top bar, which is on every page, or the desk."""
     await work.session.flush()
     if request.headers.get("hx-target") == "frame":
-        return await frame_fragment(request, work, staff, notice)
+        return await frame_fragment(work, staff, notice)
     values = await desk_values(request, work, staff)
     return templates.TemplateResponse(
         request, "fragments/desk/desk.html", {**values, "staff": staff, "notice": notice}

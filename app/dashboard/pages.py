@@ -153,17 +153,17 @@ async def own_desk(request: Request, work: InWork, staff: TakesCalls) -> Respons
 
 
 @router.get("/board/frame")
-async def frame(request: Request, work: InWork, staff: TakesCalls) -> Response:
+async def frame(work: InWork, staff: TakesCalls) -> Response:
     """Render the counsellor's part of the top bar, which is on every page."""
-    return await frame_fragment(request, work, staff)
+    return await frame_fragment(work, staff)
 
 
 @shared_router.get("/board/queue")
 async def queue_fragment(work: InWork, staff: SeesQueue) -> Response:
-    return await shared(work, Topic.QUEUE, Permission.SEE_QUEUE, _queue)
+    return await shared(work, Topic.QUEUE, Permission.SEE_QUEUE, queue_part)
 
 
-async def _queue(work: Work) -> str:
+async def queue_part(work: Work, scope: Any = None) -> str:
     """Render the queue, which is the same for everybody who may see it."""
     template = templates.get_template("fragments/desk/queue.html")
     return template.render(waiting=await _waiting(work), shown=views.WAITING_SHOWN)
@@ -172,6 +172,24 @@ async def _queue(work: Work) -> str:
 @router.get("/board/callbacks")
 async def callbacks_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
     return _page(request, "fragments/desk/callbacks.html", callbacks=await _callbacks(work))
+
+
+async def callbacks_part(work: Work, scope: Any = None) -> str:
+    """Render the call-backs, which are the same for everybody who takes calls."""
+    template = templates.get_template("fragments/desk/callbacks.html")
+    return template.render(callbacks=await _callbacks(work))
+
+
+async def messages_part(work: Work, scope: Any = None) -> str:
+    """Render the voice messages, which are the same for everybody who may hear them."""
+    template = templates.get_template("fragments/desk/messages.html")
+    return template.render(messages=await _messages(work))
+
+
+async def alarms_part(work: Work, scope: Any = None) -> str:
+    """Render lines without a counsellor and uncovered shifts, for everybody who plans the rota."""
+    template = templates.get_template("fragments/team/alarms.html")
+    return template.render(**await alarms.alarm_values(work))
 
 
 @router.get("/board/messages")

@@ -178,11 +178,7 @@ async def _said(
 async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the live talks, and how the supervisor takes part in each."""
     talks = await desk.live_talks(work, staff)
-    mine: dict[UUID, participants.Participant] = {}
-    for talk in talks:
-        for participant in await participants.live_participants(work, talk.call.id):
-            if participant.staff_id == staff.id and participant.owner_offer_id is None:
-                mine[talk.call.id] = participant
+    mine = await participants.own_in(work, staff.id, [talk.call.id for talk in talks])
     return {
         "talks": [(talk, mine.get(talk.call.id)) for talk in talks],
         "now": work.now,
@@ -198,6 +194,12 @@ async def talks_fragment(request: Request, work: InWork, staff: Supervises) -> R
     return templates.TemplateResponse(
         request, "fragments/team/talks.html", {**values, "staff": staff}
     )
+
+
+async def talks_part(work: Work, staff: Staff) -> str:
+    """Render the live talks for a supervisor who follows them."""
+    template = templates.get_template("fragments/team/talks.html")
+    return template.render(**await talks_values(work, staff), staff=staff)
 
 
 @router.post("/board/talks/{call_id}/{mode}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse
 
 from app.calls import record
 from app.dashboard import referrals, talks, team_views
@@ -50,36 +51,36 @@ def _page(request: Request, template: str, /, **values: Any) -> Response:
 @router.get("/team")
 async def team_page(request: Request, work: InWork, staff: Supervises) -> Response:
     """Show the team: figures, exceptions, people and live talks."""
-    people = await _people(work, staff)
+    people = await _people(work, staff.team)
     values = {
         **await alarms.alarm_values(work),
         **await referrals.notices_values(work, staff),
         **await referrals.address_changes_values(work, staff),
         **await talks.talks_values(work, staff),
         **people,
-        "strip": await _strip(work, staff, people["people"]),
+        "strip": await _strip(work, staff),
     }
     return _page(request, "team.html", **{**values, "staff": staff})
 
 
-async def _people(work: Work, staff: Staff) -> dict[str, Any]:
+async def _people(work: Work, of: str) -> dict[str, Any]:
+    """Return the people of a team. They are the same for all its supervisors."""
     shifts = await on_shift(work)
-    found = await team.people(work, staff, today.midnight(work))
+    found = await team.people(work, of, today.midnight(work))
     return {
         "people": [team_views.person_row(one, shifts, work.now) for one in found],
-        "choices": [(state.value, said(words)) for state, words in team_views.CHOICES],
-        "reasons": [reason.value for reason in team.StateReason],
     }
 
 
-async def _strip(work: Work, staff: Staff, people: list[team_views.PersonRow]) -> Strip:
-    so_far = await today.so_far(work)
+async def _strip(work: Work, staff: Staff) -> Strip:
+    so_far, shifts = await today.so_far(work), await on_shift(work)
+    states = await team.states(work, staff.team)
     waits = so_far.waits_since
     return Strip(
         so_far,
         max(0, int((work.now - waits).total_seconds())) if waits else 0,
-        sum(one.present for one in people),
-        sum(one.on_shift for one in people),
+        sum(state in team_views.PRESENT for state in states.values()),
+        sum(who in shifts for who in states),
         await tracking.count_due(work, staff, _SOON),
         await delivery.count_dead(work, staff),
     )
@@ -87,9 +88,13 @@ async def _strip(work: Work, staff: Staff, people: list[team_views.PersonRow]) -
 
 @router.get("/team/strip")
 async def strip_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
-    people = (await _people(work, staff))["people"]
-    strip = await _strip(work, staff, people)
-    return _page(request, "fragments/team/team_strip.html", strip=strip, staff=staff)
+    return HTMLResponse(await strip_part(work, staff))
+
+
+async def strip_part(work: Work, staff: Staff) -> str:
+    """Render the figures of now for a supervisor."""
+    template = templates.get_template("fragments/team/team_strip.html")
+    return template.render(strip=await _strip(work, staff), staff=staff)
 
 
 @router.get("/team/people")
@@ -97,9 +102,29 @@ async def people_fragment(request: Request, work: InWork, staff: Supervises) -> 
     return await _people_page(request, work, staff)
 
 
+async def people_part(work: Work, of: str) -> str:
+    """Render the people of a team for its supervisors."""
+    template = templates.get_template("fragments/team/team_people.html")
+    return template.render(**await _people(work, of))
+
+
 async def _people_page(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
-    values = await _people(work, staff)
+    values = await _people(work, staff.team)
     return _page(request, "fragments/team/team_people.html", **values, staff=staff, notice=notice)
+
+
+@router.get("/team/people/{person_id}/state")
+async def state_form(
+    request: Request, work: InWork, staff: Supervises, person_id: UUID
+) -> Response:
+    """Show the form that sets the state of a person of the team."""
+    await team.member(work, staff, person_id)
+    values = {
+        "person_id": person_id,
+        "choices": [(state.value, said(words)) for state, words in team_views.CHOICES],
+        "reasons": [reason.value for reason in team.StateReason],
+    }
+    return _page(request, "fragments/team/set_state.html", **values)
 
 
 @router.post("/team/people/{person_id}/state")
@@ -129,9 +154,13 @@ async def set_state(
 @router.get("/board/talks/count")
 async def talks_link(request: Request, work: InWork, staff: Supervises) -> Response:
     """Render the link from a supervisor's desk to the live talks."""
-    return _page(
-        request, "fragments/desk/talks_link.html", talks=await desk.live_talks(work, staff)
-    )
+    return HTMLResponse(await talks_link_part(work, staff))
+
+
+async def talks_link_part(work: Work, staff: Staff) -> str:
+    """Render the link to the live talks for a supervisor."""
+    template = templates.get_template("fragments/desk/talks_link.html")
+    return template.render(talks=await desk.live_talks(work, staff))
 
 
 @router.post("/board/talks/{call_id}/end")
@@ -196,6 +225,12 @@ async def take_panic(request: Request, work: InWork, staff: Supervises, call_id:
         notice = refusal_words(refusal)
     await work.session.flush()
     return await _panics(request, work, staff, notice)
+
+
+async def panics_part(work: Work, scope: object = None) -> str:
+    """Render the calls for help, which are the same for all supervisors."""
+    template = templates.get_template("fragments/team/panic.html")
+    return template.render(panics=await desk.panics(work), now=work.now)
 
 
 async def _panics(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:

@@ -24,7 +24,7 @@ _TELEPHONES = {
     EndpointKind.SIP: N_("a SIP telephone"),
 }
 _WELL = (TelephoneState.READY, TelephoneState.RINGING, TelephoneState.TALKING)
-_PRESENT = (
+PRESENT = (
     PresenceState.AVAILABLE,
     PresenceState.OFFERED,
     PresenceState.ON_CALL,
@@ -82,7 +82,7 @@ def person_row(person: Person, shifts: dict[UUID, OnShift], now: datetime) -> Pe
         missed=person.missed,
         languages=", ".join(language_words(code) for code in staff.languages) or _("all languages"),
         on_shift=staff.id in shifts,
-        present=state in _PRESENT,
+        present=state in PRESENT,
         after_call=said(STATE_WORDS[PresenceState(after)]) if after else "",
     )
 

@@ -6,7 +6,9 @@ connection every listener gets the topic `everything` and reads again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TypeVar
 
 import psycopg
 
@@ -19,15 +21,13 @@ CHANNEL = "helpline"
 class Subscription:
     """The topics that arrived since the last `take`, each once."""
 
-    def __init__(self, wants: Callable[[str], bool] | None = None) -> None:
-        self._wants = wants
+    def __init__(self) -> None:
         self._topics: set[str] = set()
         self._arrived = asyncio.Event()
 
     def put(self, topic: str) -> None:
-        if self._wants is None or self._wants(topic):
-            self._topics.add(topic)
-            self._arrived.set()
+        self._topics.add(topic)
+        self._arrived.set()
 
     async def take(self) -> set[str]:
         """Wait until there is at least one topic, and take them all."""
@@ -41,25 +41,58 @@ class Subscription:
         return topics
 
 
+AnySubscription = TypeVar("AnySubscription", bound=Subscription)
+
+
 class Bus:
     """The one LISTEN connection of a process, shared by all its subscriptions."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._subscriptions: set[Subscription] = set()
+        self._to_all: set[Subscription] = set()
+        # By topic: hundreds of pages listen, and a topic concerns few of them.
+        self._to: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._hooks: list[Callable[[str], None]] = []
         self._task: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
 
     @contextlib.contextmanager
-    def subscribed(self, wants: Callable[[str], bool] | None = None) -> Iterator[Subscription]:
-        """Listen to every topic, or to those that are wanted, until the context is left."""
-        subscription = Subscription(wants)
-        self._subscriptions.add(subscription)
+    def subscribed(self) -> Iterator[Subscription]:
+        """Listen to every topic until the context is left."""
+        subscription = Subscription()
+        self._to_all.add(subscription)
         try:
             yield subscription
         finally:
-            self._subscriptions.discard(subscription)
+            self._to_all.discard(subscription)
+
+    @contextlib.contextmanager
+    def listening(
+        self, subscription: AnySubscription, topics: Iterable[str]
+    ) -> Iterator[AnySubscription]:
+        """Listen to these topics until the context is left."""
+        told = set(topics)
+        self.add(subscription, told)
+        try:
+            yield subscription
+        finally:
+            self.drop(subscription, told)
+
+    def add(self, subscription: Subscription, topics: Iterable[str]) -> None:
+        """Listen to these topics, too."""
+        for topic in topics:
+            self._to[topic].add(subscription)
+
+    def drop(self, subscription: Subscription, topics: Iterable[str]) -> None:
+        """Listen to these topics no longer."""
+        for topic in topics:
+            self._to[topic].discard(subscription)
+            if not self._to[topic]:
+                del self._to[topic]
+
+    def listeners(self, topic: str) -> int:
+        """Return how many subscriptions asked for this topic."""
+        return len(self._to.get(topic, ()))
 
     def on_topic(self, hook: Callable[[str], None]) -> None:
         """Call `hook` with every topic, at once and in the listener's own task."""
@@ -68,8 +101,9 @@ class Bus:
     def publish_here(self, topic: str) -> None:
         for hook in self._hooks:
             hook(topic)
-        for subscription in self._subscriptions:
-            subscription.put(topic)
+        for subscriptions in (self._to_all, self._to.get(topic, ())):
+            for subscription in subscriptions:
+                subscription.put(topic)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Bus"]:

@@ -1,10 +1,22 @@
 """A counsellor's desk: their presence, ringing offer and live call."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from app.calls import record
 from app.calls.log_kinds import CallLog
@@ -65,14 +77,34 @@ async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
     return found
 
 
-async def calls_at_hand(work: Work, staff: Staff) -> set[UUID]:
-    """Return the call that a counsellor's desk shows: the one they hold or the last they had."""
-    held = await work.session.scalars(
-        select(Offer.call_id).where(Offer.counsellor_id == staff.id, Offer.released_at.is_(None))
-    )
-    found = set(held)
-    last = None if found else await call_of_wrap_up(work, staff)
-    return found | {last} if last else found
+# The last call in which each of some counsellors talked: one row of the index for each of them,
+# however many calls they have had.
+_PEOPLE = func.unnest(bindparam("people", type_=ARRAY(Uuid))).column_valued("counsellor_id")
+_LAST_OF_EACH = (
+    select(Offer.call_id)
+    .where(Offer.counsellor_id == _PEOPLE, Offer.connected_at.is_not(None))
+    .order_by(Offer.connected_at.desc())
+    .limit(1)
+    .lateral("last")
+)
+_LAST_CALLS = select(_PEOPLE, _LAST_OF_EACH.c.call_id).join(_LAST_OF_EACH, true())
+_HELD_CALLS = select(Offer.counsellor_id, Offer.call_id).where(
+    Offer.counsellor_id == any_(bindparam("people", type_=ARRAY(Uuid))),
+    Offer.released_at.is_(None),
+)
+
+
+async def calls_at_hand(work: Work, people: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """Return the calls that the desks of these counsellors show: the one they hold, or else the
+    last they had."""
+    found: dict[UUID, set[UUID]] = {}
+    for who, call_id in await work.session.execute(_HELD_CALLS, {"people": list(people)}):
+        found.setdefault(who, set()).add(call_id)
+    others = [who for who in people if who not in found]
+    if others:
+        for who, call_id in await work.session.execute(_LAST_CALLS, {"people": others}):
+            found[who] = {call_id}
+    return found
 
 
 def own_calls(staff: Staff) -> Select[Any]:

@@ -75,8 +75,8 @@ class Person(NamedTuple):
     missed: int
 
 
-async def people(work: Work, staff: Staff, since: datetime) -> list[Person]:
-    """Return the people of a supervisor's team by name. `since`: missed offers count from then."""
+async def people(work: Work, team: str, since: datetime) -> list[Person]:
+    """Return the people of a team by name. `since`: missed offers count from then."""
     missed = (
         select(Offer.counsellor_id, func.count().label("number"))
         .join(Call, Call.id == Offer.call_id)
@@ -111,13 +111,23 @@ async def people(work: Work, staff: Staff, since: datetime) -> list[Person]:
             isouter=True,
         )
         .join(missed, missed.c.counsellor_id == Staff.id, isouter=True)
-        .where(Staff.active, Staff.role.in_(takers.TAKERS), of_team(staff))
+        .where(Staff.active, Staff.role.in_(takers.TAKERS), Staff.team == team)
         .order_by(Staff.name)
     )
     return [
         Person(one, presence, line, since_, practice, helping is not None, number)
         for one, presence, line, since_, practice, helping, number in rows
     ]
+
+
+async def states(work: Work, team: str) -> dict[UUID, PresenceState]:
+    """Return the states of the people of a team."""
+    rows = await work.session.execute(
+        select(Staff.id, func.coalesce(Presence.state, PresenceState.OFF_DUTY))
+        .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
+        .where(Staff.active, Staff.role.in_(takers.TAKERS), Staff.team == team)
+    )
+    return {who: PresenceState(state) for who, state in rows}
 
 
 async def member(work: Work, by: Staff, person_id: UUID) -> Staff:

@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database.bus import Bus
+from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.errors import BadSettings
 from app.jobs.transaction import transaction
@@ -222,7 +222,7 @@ async def learn_now(ground: Ground) -> datetime | None:
 
 async def watch(ground: Ground, bus: Bus) -> None:
     """Read it again after each change, and when a key comes into force. Runs for ever."""
-    with bus.subscribed(lambda topic: topic in (Topic.KEYS, Topic.EVERYTHING)) as news:
+    with bus.listening(Subscription(), {Topic.KEYS, Topic.EVERYTHING}) as news:
         while True:
             await news.take()
             try:

@@ -4,7 +4,8 @@ import asyncio
 import functools
 import re
 import secrets
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from pwdlib import PasswordHash
@@ -218,19 +219,23 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
     return staff
 
 
-async def session_now(ground: Ground, token: str) -> Staff | None:
-    """Return the account of this cookie as the database has it now, without remembering it."""
+async def sessions_now(
+    ground: Ground, tokens: Collection[str]
+) -> dict[str, tuple[Staff, datetime]]:
+    """Return the accounts of these cookies as the database has them now, without remembering them,
+    and until when each session is valid."""
+    keys = {ground.keys.session_key(token): token for token in tokens}
     async with ground.database.reading_sessions() as session:
-        found: Staff | None = await session.scalar(
-            select(Staff)
+        rows = await session.execute(
+            select(StaffSession.token_key, Staff, StaffSession.expires_at)
             .join(StaffSession, StaffSession.staff_id == Staff.id)
             .where(
-                StaffSession.token_key == ground.keys.session_key(token),
+                StaffSession.token_key.in_(keys),
                 StaffSession.expires_at > ground.clock.now(),
                 Staff.active,
             )
         )
-        return found
+        return {keys[key]: (staff, until) for key, staff, until in rows}
 
 
 def actor_of(staff: Staff) -> Actor:

@@ -66,7 +66,12 @@ def locale_of(language: str) -> Locale:
 
 def speak(language: str | None) -> None:
     """Set the language of the reader for what this request still says."""
-    _reader.set(language if language in page_languages() else SOURCE)
+    _reader.set(read_in(language))
+
+
+def read_in(language: str | None) -> str:
+    """Return the language in which a reader with this choice reads the pages."""
+    return language if language in page_languages() else SOURCE
 
 
 @contextmanager

@@ -279,6 +279,7 @@ PAGES = [
     ("/team", Permission.SUPERVISE),
     ("/team/strip", Permission.SUPERVISE),
     ("/team/people", Permission.SUPERVISE),
+    (f"/team/people/{NIL}/state", Permission.SUPERVISE),
     ("/team/messages/unread", Permission.TAKE_CALLS),
     ("/board/team-messages", Permission.TAKE_CALLS),
     ("/board/callbacks", Permission.TAKE_CALLS),

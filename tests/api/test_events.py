@@ -3,95 +3,155 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
+import httpx2
 from sqlalchemy import event
 
-from app.database.bus import Subscription
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
-from app.web.access import COOKIE
 
 
-def listening() -> int:
-    """Tasks that wait for a topic."""
-    waiting = Subscription.take.__qualname__
-    return sum(
-        getattr(task.get_coro(), "__qualname__", "") == waiting for task in asyncio.all_tasks()
-    )
-
-
-async def test_a_reader_who_leaves_leaves_no_task_behind(stage: Stage) -> None:
+async def test_a_reader_who_leaves_leaves_nothing_behind(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    before = listening()
-    url = f"{stage.settings.public_url}/api/v1/events"
-    headers = {"Cookie": f"{COOKIE}={ana._cookies[COOKIE]}"}
-    async with stage.client.stream("GET", url, headers=headers) as answer:
+    state, own = stage.app.state, Topic.OFFERS.of(ana.id)
+    url = f"{stage.settings.public_url}/board/live?topics=calls:me&parts=/board/frame"
+    async with stage.client.stream("GET", url, headers={"Cookie": ana.cookie_header}) as answer:
         lines = answer.aiter_lines()
         assert await anext(lines) == "retry: 1000"
-        for _ in range(100):
-            if listening() > before:
-                break
-            await asyncio.sleep(0.01)
-        assert listening() == before + 1
+        assert (state.streams.of[ana.id], state.bus.listeners(own)) == (1, 1)
+        assert len(state.streams.parts._copies) == 1
     for _ in range(200):
-        if listening() == before:
+        if not state.bus.listeners(own):
             break
         await asyncio.sleep(0.01)
-    assert listening() == before
+    assert state.bus.listeners(own) == 0
+    assert ana.id not in state.streams.of
+    assert not state.streams.parts._copies
 
 
-async def told_in(stage: Stage, who: Counsellor, heard: list[str]) -> None:
+@dataclass
+class Heard:
+    """What a page was told by its stream: topics, and the parts that came in it."""
+
+    topics: list[str] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
+    ended: bool = False
+
+
+async def told_in(stage: Stage, who: Counsellor, heard: Heard) -> None:
     """Follow the stream as the person's own page does, which asks for what its parts show."""
     base, headers = stage.settings.public_url, {"Cookie": who.cookie_header}
     page = (await stage.client.get(base + "/", headers=headers)).text
     named = re.findall(r'data-(?:topics|soon|later)="([^"]+)"', page)
     topics = ",".join({topic for names in named for topic in names.split()})
-    url = f"{base}/api/v1/events?topics={topics}"
+    parts = ",".join(re.findall(r'hx-get="([^"]+)"[^>]*?data-pushed', page))
+    url = f"{base}/board/live?topics={topics}&parts={parts}"
     async with stage.client.stream("GET", url, headers=headers) as answer:
+        assert answer.status_code == 200
         async for line in answer.aiter_lines():
-            if line.startswith('data: {"topics"'):
-                heard += json.loads(line.removeprefix("data: "))["topics"]
+            if line.startswith('data: {"topics'):
+                heard.topics += json.loads(line.removeprefix("data: "))["topics"]
+            elif line.startswith('data: {"address'):
+                part = json.loads(line.removeprefix("data: "))
+                heard.parts[part["address"]] = part["html"]
+    heard.ended = True
+
+
+async def soon(truth: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if truth():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not happen")
 
 
 async def test_a_board_is_told_of_its_own_call_and_not_of_others(stage: Stage) -> None:
     """With three hundred boards, a call of one of them must not make all others ask again."""
     ana, boris = [await stage.add_counsellor(name) for name in ("ana", "boris")]
     await boris.be("break")
-    hers: list[str] = []
-    his: list[str] = []
+    hers, his = Heard(), Heard()
     async with asyncio.TaskGroup() as group:
         following = [
             group.create_task(told_in(stage, who, heard))
             for who, heard in ((ana, hers), (boris, his))
         ]
-        while not (hers and his):
-            await asyncio.sleep(0.01)
+        # All parts come as they are, without a request.
+        await soon(lambda: {"/board/frame", "/board/queue"} <= hers.parts.keys() & his.parts.keys())
         leg = stage.ring()
         await stage.until(lambda: leg.heard)
         stage.exchange.press(leg, "1")
         await stage.until(ana.offer)
+        row = f"waiting-{(await stage.call_of(leg))['id']}"
+        await soon(lambda: "data-ringing" in hers.parts["/board/frame"])
+        await soon(lambda: row in hers.parts["/board/queue"] and row in his.parts["/board/queue"])
+        assert "data-ringing" not in his.parts["/board/frame"]
         await ana.accept()
         await stage.advance(3)
         assert (await stage.call_of(leg))["state"] == "connected"
-        for _ in range(200):
-            if "records:me" in hers:
-                break
-            await asyncio.sleep(0.01)
-        assert {"offers:me", "presence:me", "calls:me", "records:me", "queue"} <= set(hers)
-        hers.clear()
+        await soon(lambda: "live-call" in hers.parts["/board/frame"])
+        await soon(lambda: row not in his.parts["/board/queue"])
+        await soon(lambda: "records:me" in hers.topics)
+        assert {"offers:me", "presence:me", "calls:me"} <= set(hers.topics)
+        hers.topics.clear()
         await ana.do("hold")
         await stage.advance(2)
-        for _ in range(200):
-            if "calls:me" in hers:
-                break
-            await asyncio.sleep(0.01)
-        assert "calls:me" in hers
+        await soon(lambda: "calls:me" in hers.topics)
+        await soon(lambda: 'id="resume"' in hers.parts["/board/frame"])
         for task in following:
             task.cancel()
-    # What the parts of his page show at once has not changed, apart from the queue and, for what
-    # he may have to finish, other people's records.
-    assert set(his) <= {"everything", "queue", "records"}
-    assert "queue" in his
+    # What his page asks for has not changed, apart from, for what he may have to finish, other
+    # people's records.
+    assert set(his.topics) <= {"everything", "records"}
+    assert "live-call" not in his.parts["/board/frame"]
+
+
+async def test_a_session_that_has_ended_is_told_nothing_more(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state="break")
+    await stage.add_counsellor("boris", state="break")
+    heard = Heard()
+    following = asyncio.create_task(told_in(stage, ana, heard))
+    await soon(lambda: "/board/queue" in heard.parts)
+    await stage.client.post(
+        f"{stage.settings.public_url}/logout", headers={"Cookie": ana.cookie_header}
+    )
+    before = dict(heard.parts)
+    leg = stage.ring()
+    await stage.until(lambda: leg.heard)
+    stage.exchange.press(leg, "1")
+    await stage.until(lambda: leg.waits_in is not None)
+    await soon(lambda: heard.ended)
+    await following
+    assert heard.parts["/board/queue"] == before["/board/queue"]
+    # It cannot be opened again.
+    url = f"{stage.settings.public_url}/board/live?parts=/board/queue"
+    answer = await stage.client.get(url, headers={"Cookie": ana.cookie_header})
+    assert answer.status_code == 303
+
+
+async def test_a_stream_brings_only_parts_that_its_reader_may_see(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    reading = stage.app.state.streams.parts.readable
+    wanted = ["/board/queue", "/board/panic", "/team/people", "/board/nothing"]
+    assert [part.address for part in reading(ana.staff, wanted)] == ["/board/queue"]
+    url = f"{stage.settings.public_url}/board/live?parts={','.join(wanted)}"
+    async with stage.client.stream("GET", url, headers={"Cookie": ana.cookie_header}) as answer:
+        brought = [line async for line in _first_lines(answer, 40) if '"address"' in line]
+    assert [json.loads(line.removeprefix("data: "))["address"] for line in brought] == [
+        "/board/queue"
+    ]
+
+
+async def _first_lines(answer: httpx2.Response, number: int) -> AsyncIterator[str]:
+    """Return the lines of a stream until its first beat, at most some."""
+    beats = 0
+    async for line in answer.aiter_lines():
+        beats += "beat" in line
+        number -= 1
+        if beats == 1 or not number:
+            return
+        yield line
 
 
 async def test_a_part_that_all_see_is_made_once_for_each_change_and_language(stage: Stage) -> None:

@@ -83,7 +83,7 @@ async def test_a_colleague_who_helps_in_a_talk_is_left_alone_too(work: Work) -> 
     assert (await presence_of(work, boris)).state == PresenceState.BREAK
     with pytest.raises(team.PersonInTalk):
         await set_to(work, vera, boris, PresenceState.AVAILABLE)
-    helping = {p.staff.id for p in await team.people(work, vera, work.now) if p.helps}
+    helping = {p.staff.id for p in await team.people(work, vera.team, work.now) if p.helps}
     assert helping == {boris.id}
 
 
@@ -132,7 +132,7 @@ async def test_only_the_own_team_and_never_oneself(work: Work) -> None:
     north, ana = await a_supervisor(work, in_team="north"), await a_counsellor(work, "ana")
     with pytest.raises(NotFound):
         await set_to(work, north, ana, PresenceState.BREAK)
-    assert [p.staff.name for p in await team.people(work, north, work.now)] == ["vera"]
+    assert [p.staff.name for p in await team.people(work, north.team, work.now)] == ["vera"]
     with pytest.raises(Invalid):
         await set_to(work, north, north, PresenceState.BREAK)
 
@@ -144,9 +144,9 @@ async def test_missed_offers_of_today_are_counted(work: Work) -> None:
     await offers.miss_offer(work, call, offer, "no_key_pressed")
     await work.session.flush()
     day = work.now - timedelta(hours=5)
-    assert {p.staff.name: p.missed for p in await team.people(work, vera, day)}["ana"] == 1
+    assert {p.staff.name: p.missed for p in await team.people(work, vera.team, day)}["ana"] == 1
     later = work.now + timedelta(hours=1)
-    assert {p.staff.name: p.missed for p in await team.people(work, vera, later)}["ana"] == 0
+    assert {p.staff.name: p.missed for p in await team.people(work, vera.team, later)}["ana"] == 0
 
 
 async def test_a_missed_practice_call_is_no_missed_offer(work: Work) -> None:
@@ -157,7 +157,7 @@ async def test_a_missed_practice_call_is_no_missed_offer(work: Work) -> None:
     await offers.miss_offer(work, call, offer, "no_key_pressed")
     await work.session.flush()
     day = work.now - timedelta(hours=5)
-    assert {p.staff.name: p.missed for p in await team.people(work, vera, day)}["ana"] == 0
+    assert {p.staff.name: p.missed for p in await team.people(work, vera.team, day)}["ana"] == 0
 
 
 async def test_a_talk_is_ended_by_the_supervisor_of_its_team(work: Work) -> None:

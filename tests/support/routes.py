@@ -55,6 +55,7 @@ _FINE = {200, 204, 302, 303, 401, 403, 404, 409, 410, 422}
 # that is over.
 _LEFT_OUT = {
     "/api/v1/events",
+    "/board/live",
     "/r/{token}",
     "/r/{token}/news",
     "/calendar/{token}.ics",

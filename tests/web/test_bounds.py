@@ -143,7 +143,7 @@ async def _asked(
 async def _streams(stage: Stage) -> None:
     vera = await stage.add_counsellor("vera", shift=False, state=None)
     ana = await stage.add_counsellor("olga", shift=False, state=None)
-    stage.app.state.open_streams[vera.id] = 24
+    stage.app.state.streams.of[vera.id] = 24
     assert (await vera.ask("GET", "/events")).status_code == 429
     headers = {"Cookie": ana.cookie_header}
     url = f"{stage.settings.public_url}/api/v1/events"
@@ -151,7 +151,7 @@ async def _streams(stage: Stage) -> None:
         assert other.status_code == 200, "another account has a count of its own"
         async for _ in other.aiter_bytes():
             break
-        assert stage.app.state.open_streams[ana.id] == 1
+        assert stage.app.state.streams.of[ana.id] == 1
 
 
 # -- time --------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 """`helpline bench board`: live boards on one web process while calls come and go.
 
-Every board holds an event stream, and asks for the parts that its own page names, as the script of
-the pages does (`static/source/live.js`). Boards, callers and exchange run in this process, the
-worker in one of its own, so that the CPU of the web process is its own. Webhooks come from the
-exchange.
+Every board holds a live stream, which brings it the parts that many see alike, and asks for the
+other parts that its own page names, as the scripts of the pages do (`static/source/live.js`).
+Boards, callers and exchange run in this process, the worker in one of its own, so that the CPU of
+the web process is its own. Webhooks come from the exchange.
 """
 
 import asyncio
 import contextlib
+import functools
 import json
 import random
 import re
@@ -18,6 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -43,18 +45,46 @@ from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.staff.roles import Role
 
-BOARDS, SUPERVISORS, TAKERS = 300, 15, 60
-CALLS_PER_SECOND, SECONDS = 5, 30
 # A counsellor accepts after this time, and the caller hangs up after that one. Seconds.
 ACCEPTS_AFTER, TALKS = 1.0, 3.0
 _PART = re.compile(
     r'hx-get="([^"]+)"[^>]*?data-topics="([^"]+)"'
     r'(?:\s+data-soon="([^"]+)")?(?:\s+data-later="([^"]+)")?'
 )
+_PUSHED = re.compile(r'hx-get="([^"]+)"[^>]*?data-pushed')
 _WAITS = re.compile(rb'id="waiting-([0-9a-f-]{36})"')
 _OFFER = re.compile(rb'data-ringing="([0-9a-f-]{36})"')
 # What `data-soon` and `data-later` mean on a page, in seconds.
 _SOON, _LATER = 1.0, 15.0
+# A part is one line of a stream, in bytes: the people of a team of three hundred.
+_LONGEST_LINE = 2**22
+# How often a page says that it is open, in seconds (`heartbeat.js`).
+_SAYS_SO = 20.0
+
+
+@functools.lru_cache(maxsize=64)
+def _read_event(line: bytes) -> dict[str, Any]:
+    """Return what a line of a stream says. Hundreds of boards are told the same."""
+    said: dict[str, Any] = json.loads(line[6:])
+    return said
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of it. One in twenty boards is a supervisor's, and one in five takes calls."""
+
+    boards: int = 300
+    calls_per_second: float = 5.0
+    seconds: float = 30.0
+
+    @property
+    def supervisors(self) -> int:
+        return max(2, self.boards // 20)
+
+    @property
+    def takers(self) -> int:
+        # As many as these calls need at least.
+        return max(self.boards // 5, int(self.calls_per_second * 8))
 
 
 @dataclass
@@ -66,6 +96,8 @@ class Seen:
     # Of each offer: when its counsellor's board rang.
     rang: dict[str, float] = field(default_factory=dict)
     fetched: int = 0
+    # Parts that came in a stream.
+    brought: int = 0
     reopened: int = 0
     opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     refused: int = 0
@@ -100,10 +132,15 @@ class Board:
                 own = address in ("/board/frame", "/board/desk")
                 self._dirty[address] = asyncio.Event()
                 group.create_task(self._keep(address, connections[own], locks[own]))
-            topics = ",".join(
-                sorted({t for _, *named in parts for ts in named for t in ts.split()})
-            )
-            await self._follow(f"{live[1]}?topics={topics}", parts)
+            group.create_task(self._say_so(connections[False], locks[False]))
+            await self._follow(f"{live[1]}?{_asked(html, parts)}", parts)
+
+    async def _say_so(self, connection: Connection, lock: asyncio.Lock) -> None:
+        await asyncio.sleep(random.uniform(0, _SAYS_SO))
+        while True:
+            async with lock:
+                await self._send(connection, _request("/board/heartbeat", self._who, "POST"))
+            await asyncio.sleep(_SAYS_SO)
 
     async def _follow(self, address: str, parts: list[tuple[str, ...]]) -> None:
         """Follow the stream, and open it again after a second if it ends, as a browser does."""
@@ -115,7 +152,7 @@ class Board:
                 await asyncio.sleep(1)
 
     async def _listen(self, address: str, parts: list[tuple[str, ...]]) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=_LONGEST_LINE)
         with contextlib.closing(writer):
             writer.write(_request(address, self._who))
             await reader.readuntil(b"\r\n\r\n")
@@ -124,17 +161,22 @@ class Board:
                 line = await reader.readline()
                 if not line:
                     raise ConnectionError("the stream of a board ended")
-                if not line.startswith(b'data: {"topics'):
-                    continue
-                topics = set(json.loads(line[6:])["topics"])
-                for part, at_once, soon, later in parts:
-                    if topics & {"everything", *at_once.split()}:
-                        self._within(part, 0)
-                    elif topics & set(soon.split()):
-                        passed = time.perf_counter() - self._asked.get(part, 0)
-                        self._within(part, max(0, _SOON - passed))
-                    elif topics & set(later.split()):
-                        self._within(part, _LATER * random.uniform(1, 2))
+                if line.startswith(b'data: {"topics'):
+                    self._hear(set(_read_event(line)["topics"]), parts)
+                elif line.startswith(b'data: {"address'):
+                    brought = _read_event(line)
+                    self._seen.brought += 1
+                    self._note(brought["address"], brought["html"].encode())
+
+    def _hear(self, topics: set[str], parts: list[tuple[str, ...]]) -> None:
+        for part, at_once, soon, later in parts:
+            if topics & {"everything", *at_once.split()}:
+                self._within(part, 0)
+            elif topics & set(soon.split()):
+                passed = time.perf_counter() - self._asked.get(part, 0)
+                self._within(part, max(0, _SOON - passed))
+            elif topics & set(later.split()):
+                self._within(part, _LATER * random.uniform(1, 2))
 
     def _within(self, part: str, seconds: float) -> None:
         """Ask for a part within some seconds, if it is not asked for sooner."""
@@ -160,14 +202,17 @@ class Board:
             self._note(address, body)
 
     async def _get(self, connection: Connection, address: str) -> bytes:
+        self._seen.fetched += 1
+        return await self._send(connection, _request(address, self._who))
+
+    async def _send(self, connection: Connection, raw: bytes) -> bytes:
         try:
-            status, body = await connection.send(_request(address, self._who))
+            status, body = await connection.send(raw)
         except (asyncio.IncompleteReadError, ConnectionError):
             # The server closed it: nothing was asked for some seconds.
             await connection.close()
-            status, body = await connection.send(_request(address, self._who))
-        self._seen.fetched += 1
-        self._seen.refused += status != 200
+            status, body = await connection.send(raw)
+        self._seen.refused += status not in (200, 204)
         return body
 
     def _note(self, address: str, body: bytes) -> None:
@@ -193,24 +238,32 @@ class Board:
         self._seen.refused += answer.status_code >= 400 and answer.status_code != 409
 
 
-def _request(address: str, who: Counsellor) -> bytes:
+def _asked(html: str, parts: list[tuple[str, ...]]) -> str:
+    """Return what a page asks its stream for."""
+    asked = {topic for _, *named in parts for topics in named for topic in topics.split()}
+    soonest = {t for _, at_once, soon, _ in parts for t in (*at_once.split(), *soon.split())}
+    pushed = ",".join(_PUSHED.findall(html))
+    return f"topics={','.join(asked)}&later={','.join(asked - soonest)}&parts={pushed}"
+
+
+def _request(address: str, who: Counsellor, method: str = "GET") -> bytes:
     return (
-        f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\n"
-        f"Cookie: {who.cookie_header}\r\n\r\n"
+        f"{method} {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\n"
+        f"Content-Length: 0\r\nCookie: {who.cookie_header}\r\n\r\n"
     ).encode()
 
 
-def run_board_bench() -> None:
+def run_board_bench(size: Size) -> None:
     """Run every measure of `board`."""
     with (
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
         migrate(server.url)
-        asyncio.run(_measure(server.url))
+        asyncio.run(_measure(server.url, size))
 
 
-async def _measure(url: str) -> None:
+async def _measure(url: str, size: Size) -> None:
     port, rest_port = free_port(), free_port()
     base = f"http://127.0.0.1:{port}"
     exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
@@ -244,7 +297,7 @@ async def _measure(url: str) -> None:
             exchange.numbers[LINE] = Number(
                 f"{base}/telephony/voice", None, f"{base}/telephony/status"
             )
-            await _boards(stage, exchange, processes[0], port)
+            await _boards(stage, exchange, processes[0], port, size)
     finally:
         for process in processes:
             process.terminate()
@@ -254,24 +307,24 @@ async def _measure(url: str) -> None:
         await rest.stop()
 
 
-async def _people(stage: Stage, exchange: Exchange) -> list[tuple[Counsellor, str]]:
+async def _people(stage: Stage, exchange: Exchange, size: Size) -> list[tuple[Counsellor, str]]:
     """Return the people of the boards, each with the page that is open."""
     base, made = stage.settings.public_url, []
-    for number in range(BOARDS):
-        supervises = number < SUPERVISORS
+    for number in range(size.boards):
+        supervises = number < size.supervisors
         role = Role.SUPERVISOR if supervises else Role.COUNSELLOR
         who = await stage.add_counsellor(f"b{number}", role=role, shift=not supervises, state=None)
         made.append((who, "/team" if supervises and number % 2 else "/"))
-        if SUPERVISORS <= number < SUPERVISORS + TAKERS:
+        if size.supervisors <= number < size.supervisors + size.takers:
             await start_silent_telephone(exchange, stage.client, base, who.cookie_header)
             (await who.ask("PUT", "/me/presence", {"state": "available"})).raise_for_status()
     return made
 
 
 async def _boards(
-    stage: Stage, exchange: Exchange, web: subprocess.Popen[bytes], port: int
+    stage: Stage, exchange: Exchange, web: subprocess.Popen[bytes], port: int, size: Size
 ) -> None:
-    seen, people = Seen(), await _people(stage, exchange)
+    seen, people = Seen(), await _people(stage, exchange, size)
     before = psutil.Process(web.pid).memory_info().rss
     boards = [Board(port, who, page, seen) for who, page in people]
     tasks = [asyncio.create_task(board.run()) for board in boards]
@@ -280,8 +333,9 @@ async def _boards(
     idle_cpu, idle_began = _cpu_seconds(web), time.perf_counter()
     await asyncio.sleep(5)
     idle = (_cpu_seconds(web) - idle_cpu) / (time.perf_counter() - idle_began)
-    cpu, fetched, began = _cpu_seconds(web), seen.fetched, time.perf_counter()
-    pressed = await _calls(exchange)
+    cpu, began = _cpu_seconds(web), time.perf_counter()
+    fetched, brought = seen.fetched, seen.brought
+    pressed = await _calls(exchange, size)
     seconds = time.perf_counter() - began
     busy = (_cpu_seconds(web) - cpu) / seconds
     memory = psutil.Process(web.pid).memory_info().rss - before
@@ -291,15 +345,17 @@ async def _boards(
     await asyncio.gather(*tasks, return_exceptions=True)
     if broken:
         raise RuntimeError(f"{len(broken)} boards were lost: {broken[0].exception()!r}")
-    await _report(stage, seen, pressed)
+    await _report(stage, seen, pressed, size)
     report("requests of boards per second", (seen.fetched - fetched) / seconds, None, "/s", None)
+    report("parts that streams brought", (seen.brought - brought) / seconds, None, "/s", None)
     report("streams that were opened again", seen.reopened, None, "streams", 0.0, at_least=False)
     report("requests that were refused", seen.refused, None, "requests", 0.0, at_least=False)
     report("CPU of the web process, no call", idle, None, "of 1", None)
-    report("CPU of the web process, 5 calls a second", busy, None, "of 1", None)
-    report("CPU per board, no call", idle / BOARDS * 1000, None, "ms/s", None)
-    report("CPU per board, 5 calls a second", busy / BOARDS * 1000, None, "ms/s", None)
-    report("memory per board", memory / BOARDS / 1e6, None, "MB", None)
+    calls = f"{size.calls_per_second:g} calls a second"
+    report(f"CPU of the web process, {calls}", busy, None, "of 1", None)
+    report("CPU per board, no call", idle / size.boards * 1000, None, "ms/s", None)
+    report(f"CPU per board, {calls}", busy / size.boards * 1000, None, "ms/s", None)
+    report("memory per board", memory / size.boards / 1e6, None, "MB", None)
 
 
 async def _all_open(boards: list[Board], tasks: list[asyncio.Task[None]]) -> None:
@@ -312,7 +368,7 @@ async def _all_open(boards: list[Board], tasks: list[asyncio.Task[None]]) -> Non
                     task.result()
 
 
-async def _calls(exchange: Exchange) -> dict[str, float]:
+async def _calls(exchange: Exchange, size: Size) -> dict[str, float]:
     """Let callers come and go. Return when each, by its id at the provider, chose a language."""
     pressed: dict[str, float] = {}
 
@@ -330,14 +386,14 @@ async def _calls(exchange: Exchange) -> dict[str, float]:
         await exchange.hang_up(leg)
 
     children = []
-    for number in range(int(CALLS_PER_SECOND * SECONDS)):
+    for number in range(int(size.calls_per_second * size.seconds)):
         children.append(asyncio.create_task(child(number)))
-        await asyncio.sleep(1 / CALLS_PER_SECOND)
+        await asyncio.sleep(1 / size.calls_per_second)
     await asyncio.gather(*children)
     return pressed
 
 
-async def _report(stage: Stage, seen: Seen, pressed: dict[str, float]) -> None:
+async def _report(stage: Stage, seen: Seen, pressed: dict[str, float], size: Size) -> None:
     rows = await stage.rows("SELECT id, provider_sid FROM calls")
     began = {str(row["id"]): pressed.get(row["provider_sid"], 0.0) for row in rows}
     offers = await stage.rows("SELECT id, call_id, state FROM offers")
@@ -364,5 +420,9 @@ async def _report(stage: Stage, seen: Seen, pressed: dict[str, float]) -> None:
         report(f"{name}, p99", parts[989], None, "ms", 250.0, at_least=False)
     shown = sum(len(ats) for call, ats in seen.waiting.items() if began.get(call))
     report(
-        "boards that showed a waiting caller", shown / len(pressed) / BOARDS, None, "share", None
+        "boards that showed a waiting caller",
+        shown / len(pressed) / size.boards,
+        None,
+        "share",
+        None,
     )

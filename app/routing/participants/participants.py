@@ -99,6 +99,21 @@ async def live_participants(work: Work, call_id: UUID) -> list[Participant]:
     return list(rows)
 
 
+async def own_in(work: Work, staff_id: UUID, calls: list[UUID]) -> dict[UUID, Participant]:
+    """Return how a person takes part in each of these talks of others, by the talk."""
+    rows = await work.session.scalars(
+        select(Participant)
+        .where(
+            Participant.call_id.in_(calls),
+            Participant.state.in_(LIVE),
+            Participant.staff_id == staff_id,
+            Participant.owner_offer_id.is_(None),
+        )
+        .order_by(Participant.wanted_at, Participant.id)
+    )
+    return {row.call_id: row for row in rows}
+
+
 async def send_away(work: Work, call: Call, cause: str) -> None:
     """End all participants when the talk is over or the conference is left; no phone rings on."""
     for participant in await live_participants(work, call.id):

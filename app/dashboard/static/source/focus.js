@@ -7,16 +7,16 @@ export const lost = () => {
 
 // What held the focus: its letter, and the parts around it that have a name, the innermost first.
 let held = null;
-document.addEventListener("htmx:beforeSwap", (event) => {
+export const hold = (part) => {
   const one = document.activeElement;
-  const part = event.detail.target;
   if (!part || part.id === "main" || !one || one === document.body || !part.contains(one)) return;
   const around = [];
   for (let place = one.parentElement; place && place !== document.body; place = place.parentElement) {
     if (place.id) around.push(place.id);
   }
   held = { key: one.dataset.key, around };
-});
+};
+document.addEventListener("htmx:beforeSwap", (event) => hold(event.detail.target));
 
 const settle = () => {
   if (!held || !lost()) return;

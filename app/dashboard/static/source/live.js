@@ -1,5 +1,7 @@
-// The live stream names changed topics; each part of the page that shows one fetches it again.
+// The live stream names changed topics; each part of the page that shows one fetches it again. What
+// many readers see alike comes in the stream itself: such a part says so in `data-pushed`.
 import htmx from "htmx.org";
+import { hold } from "./focus.js";
 import { _ } from "./words.js";
 
 const say = (words, well) => {
@@ -35,6 +37,10 @@ const within = (part, milliseconds) => {
 const NAMES = ["topics", "soon", "later"];
 const named = (part, name) => (part.dataset[name] ?? "").split(" ").filter(Boolean);
 
+const PUSHED = "[data-pushed]";
+// Fetch the parts that the stream brings, if it should not.
+const fetchPushed = () => { for (const part of document.querySelectorAll(PUSHED)) now(part); };
+
 const refresh = (topics) => {
   document.dispatchEvent(new CustomEvent("helpline:topics", { detail: topics }));
   const some = (part, name) => named(part, name).some((topic) => topics.includes(topic));
@@ -48,6 +54,8 @@ const refresh = (topics) => {
   }
 };
 
+const refreshAll = () => { fetchPushed(); refresh(["everything"]); };
+
 // The last content of each part, without the counting seconds. A part with the same content is
 // not replaced: the focus stays, and no button is replaced during a click.
 const shown = new WeakMap();
@@ -57,6 +65,22 @@ const plain = (html) => {
   return holder.innerHTML.replace(/ (data-up|data-down|value|max)="\d*"/g, "");
 };
 
+// When a part last came in the stream. A response to a request that began before is older, or will be
+// followed by the next change.
+const came = new WeakMap();
+const show = ({ address: from, html }) => {
+  for (const part of document.querySelectorAll(PUSHED)) {
+    if (part.getAttribute("hx-get") !== from) continue;
+    came.set(part, Date.now());
+    const text = plain(html);
+    if (shown.get(part) === text) continue;
+    shown.set(part, text);
+    hold(part);
+    htmx.swap(part, html, { swapStyle: "morph:innerHTML", swapDelay: 0, settleDelay: 0 },
+      { contextElement: part, eventInfo: { target: part } });
+  }
+};
+
 const refuse = (notice) => {
   const place = document.getElementById("refused");
   place.innerHTML = notice;
@@ -64,14 +88,22 @@ const refuse = (notice) => {
   place.firstElementChild?.setAttribute("data-dismiss", "");
 };
 
+const began = new WeakMap();
+document.addEventListener("htmx:beforeSend", (event) => began.set(event.detail.xhr, Date.now()));
+const isPart = (target) => Boolean(target?.dataset?.topics) || target?.matches?.(PUSHED);
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, requestConfig, xhr } = event.detail;
   if (xhr.status >= 400 && xhr.status < 500 && requestConfig.verb === "post") {
     // Show a refusal in the place of the response; but never in the place of the call bar or the desk.
-    if (target?.dataset?.topics) refuse(serverResponse);
+    if (isPart(target)) refuse(serverResponse);
     else event.detail.shouldSwap = true;
   }
-  if (!target?.dataset?.topics || xhr.status >= 400) return;
+  if (!isPart(target) || xhr.status >= 400) return;
+  if (requestConfig.verb === "get" && (came.get(target) ?? 0) > (began.get(xhr) ?? 0)) {
+    event.detail.shouldSwap = false;
+    return;
+  }
   const html = plain(serverResponse);
   if (requestConfig.verb === "get" && shown.get(target) === html) event.detail.shouldSwap = false;
   shown.set(target, html);
@@ -100,13 +132,20 @@ let address;
 // The stream tells this page of these topics alone. They only grow: a page change opens the stream
 // anew once for each kind of page.
 const asked = new Set(["team_messages"]);
+// Those that no part shows sooner than `data-later`, and the addresses of the parts that it brings.
+const soonest = new Set(asked);
+const brought = new Set();
 
 const askForAll = () => {
-  const before = asked.size;
+  const before = asked.size + soonest.size + brought.size;
   for (const part of document.querySelectorAll("[data-topics]")) {
-    for (const name of NAMES) for (const topic of named(part, name)) asked.add(topic);
+    for (const name of NAMES) for (const topic of named(part, name)) {
+      asked.add(topic);
+      if (name !== "later") soonest.add(topic);
+    }
   }
-  return asked.size > before;
+  for (const part of document.querySelectorAll(PUSHED)) brought.add(part.getAttribute("hx-get"));
+  return asked.size + soonest.size + brought.size > before;
 };
 let lastWord = Date.now();
 let lastTopics = Date.now();
@@ -116,6 +155,8 @@ const open = () => {
   askForAll();
   const url = new URL(address, location.href);
   url.searchParams.set("topics", [...asked].join());
+  url.searchParams.set("later", [...asked].filter((topic) => !soonest.has(topic)).join());
+  url.searchParams.set("parts", [...brought].join());
   source = new EventSource(url);
   const mine = source;
   source.onopen = () => { lastWord = Date.now(); stale(false); say(`● ${_("live")}`, true); };
@@ -125,13 +166,19 @@ const open = () => {
     stale(false);
     refresh(JSON.parse(event.data).topics);
   };
+  source.addEventListener("part", (event) => {
+    lastWord = Date.now();
+    lastTopics = lastWord;
+    stale(false);
+    show(JSON.parse(event.data));
+  });
   source.addEventListener("beat", () => { lastWord = Date.now(); stale(false); });
   source.onerror = () => {
     say(`○ ${_("reconnecting…")}`, false);
     // A closed source does not reconnect by itself: the server responded with an error.
     // If the session has ended, the first part that is fetched leads to the sign-in.
     if (mine.readyState !== EventSource.CLOSED) return;
-    refresh(["everything"]);
+    refreshAll();
     setTimeout(() => { if (mine === source) open(); }, 1500);
   };
 };
@@ -140,10 +187,10 @@ const watch = () => {
   setInterval(() => { if (Date.now() - lastWord > SILENCE) stale(true); }, 1000);
   // A net, if the stream should ever miss a change. Each page has a time of its own.
   setInterval(() => {
-    if (Date.now() - lastTopics > 10000) refresh(["everything"]);
+    if (Date.now() - lastTopics > 10000) refreshAll();
   }, 45000 + 15000 * Math.random());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) refresh(["everything"]);
+    if (!document.hidden) refreshAll();
   });
 };
 

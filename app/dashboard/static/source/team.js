@@ -8,6 +8,15 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (form && event.detail.successful && !refused(event.detail.xhr)) form.reset();
 });
 
+// The rows of a team are drawn once for all its supervisors: here each finds their own.
+const markOwn = () => {
+  const mine = document.getElementById(`person-${document.body.dataset.me}`);
+  mine?.querySelector("details")?.setAttribute("hidden", "");
+  mine?.querySelector(".me")?.removeAttribute("hidden");
+};
+document.addEventListener("htmx:afterSwap", markOwn);
+markOwn();
+
 const wait = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 const TELEPHONE_STARTS = 4000;
 

@@ -1,0 +1,99 @@
+"""The live stream of a page, and the parts that it carries: those that many readers see alike."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+
+from app.dashboard import pages, talks, team
+from app.dashboard.desk_values import frame_part
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires
+from app.web.parts import Part, own, team_of
+from app.web.stream import Wanted, names_in, stream_of
+
+router = APIRouter(include_in_schema=False)
+SignedIn = Annotated[
+    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
+]
+Names = Annotated[str | None, Query(max_length=800)]
+
+
+def _topics(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+PARTS = (
+    Part(
+        "/board/frame",
+        Permission.TAKE_CALLS,
+        frame_part,
+        _topics("presence:me offers:me calls:me roster"),
+        scope=own,
+    ),
+    Part("/board/queue", Permission.SEE_QUEUE, pages.queue_part, _topics("queue")),
+    Part("/board/callbacks", Permission.TAKE_CALLS, pages.callbacks_part, _topics("callbacks")),
+    Part("/board/messages", Permission.HEAR_MESSAGES, pages.messages_part, _topics("messages")),
+    Part("/board/alarms", Permission.PLAN_ROSTER, pages.alarms_part, _topics("alarms")),
+    Part(
+        "/board/panic",
+        Permission.SUPERVISE,
+        team.panics_part,
+        _topics("talks"),
+        _topics("calls"),
+    ),
+    Part(
+        "/board/talks/count",
+        Permission.SUPERVISE,
+        team.talks_link_part,
+        _topics("talks"),
+        _topics("calls presence"),
+        own,
+    ),
+    Part(
+        "/board/talks",
+        Permission.SUPERVISE,
+        talks.talks_part,
+        _topics("talks"),
+        _topics("calls presence"),
+        own,
+    ),
+    Part(
+        "/team/strip",
+        Permission.SUPERVISE,
+        team.strip_part,
+        _topics("roster deadlines deliveries"),
+        _topics("queue calls presence"),
+        own,
+    ),
+    Part(
+        "/team/people",
+        Permission.SUPERVISE,
+        team.people_part,
+        _topics("roster talks staff"),
+        _topics("presence offers calls"),
+        team_of,
+    ),
+)
+
+
+@router.get("/board/live")
+async def live(
+    request: Request,
+    work: InWork,
+    staff: SignedIn,
+    record: UUID | None = None,
+    topics: Names = None,
+    later: Names = None,
+    parts: Names = None,
+) -> StreamingResponse:
+    """Stream what changes on a page: the names of topics, and whole parts.
+
+    `later`: those of the topics that may wait for the next word. `parts`: the addresses of the
+    parts that the stream brings whenever they change, and first of all as they are now; those that
+    the reader may not see are left out.
+    """
+    wanted = Wanted(record, names_in(topics), names_in(later), tuple(sorted(names_in(parts))))
+    return await stream_of(request, work, staff, wanted)

@@ -1,0 +1,238 @@
+"""Parts of pages that many readers see alike: made once for each change, and sent to all of them.
+
+What such a part shows depends on its scope and on the language of the reader, and on nothing else:
+everybody with its permission, a team, or one person. For each scope and language there is one copy,
+as long as a page is open that shows it. The live stream of the page carries the copy itself, so a
+change costs one making, and no request.
+
+A copy is made again after every change: one that comes while it is being made is followed by
+another making. So what a page was sent last is never older than the last change.
+"""
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.database.bus import Bus
+from app.database.topics import Topic
+from app.log import log
+from app.staff.accounts import actor_of
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.web.access import finished
+from app.words import pages
+from app.work import PROGRAM, Ground, Work
+
+# Seconds for which the changes of a moment are gathered: a call that comes and is offered at once
+# is one change.
+_GATHERED = 0.03
+# The same for what is the reader's own, such as a ring: what one transaction changed.
+_OWN_GATHERED = 0.005
+# The shortest time between two makings of a copy that shows changes at once, and of one that shows
+# them at most once a second.
+_AT_ONCE, _SOON = 0.1, 1.0
+# A reader who comes gets the copy that is there if it is not older: its seconds count on in the
+# page from when it is received.
+_FRESH = 1.0
+# After a making that failed.
+_AGAIN_AFTER = 1.0
+# What counts on in the page by itself, and is no change.
+_COUNTS = re.compile(r' (?:data-up|data-down|value|max)="\d*"')
+
+
+class Reader(Protocol):
+    """An open page that shows parts."""
+
+    def hand(self, address: str, said: str) -> None:
+        """Send the newest copy of a part."""
+
+
+def everybody(staff: Staff) -> Hashable:
+    """The scope of a part that all with its permission see alike."""
+    return None
+
+
+def team_of(staff: Staff) -> Hashable:
+    """The scope of a part that the supervisors of a team see alike."""
+    return staff.team
+
+
+def own(staff: Staff) -> Hashable:
+    """The scope of a part that is about its reader."""
+    return staff
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of pages. `make` gets the scope, and a unit of work of the person whose own part it
+    is, or else of nobody: it cannot depend on who reads."""
+
+    # The address at which a page asks for it; its stream names it by this, too.
+    address: str
+    permission: Permission
+    make: Callable[[Work, Any], Awaitable[str]]
+    # As in the templates: `calls` is a change of any call, `calls:me` of the reader's own.
+    topics: frozenset[str]
+    # Topics that it shows at most once a second.
+    soon: frozenset[str] = frozenset()
+    scope: Callable[[Staff], Hashable] = everybody
+
+
+@dataclass(eq=False)
+class Copy:
+    """A part as the readers of one scope and one language see it."""
+
+    part: Part
+    scope: Hashable
+    language: str
+    ground: Ground
+    readers: set[Reader] = field(default_factory=set)
+    # Readers who have not got it yet.
+    owed: set[Reader] = field(default_factory=set)
+    said: str = ""
+    shown: str | None = None
+    begun_at: float = float("-inf")
+    timer: asyncio.TimerHandle | None = None
+    making: asyncio.Task[None] | None = None
+    # It changed while it was being made, so it is made again.
+    changed: bool = False
+
+    def add(self, reader: Reader) -> None:
+        """Send the copy to a new reader, now or as soon as it is made."""
+        self.readers.add(reader)
+        waits = self.timer is not None or self.making is not None
+        if self.shown is not None and not waits and self._age() < _FRESH:
+            reader.hand(self.part.address, self.said)
+            return
+        self.owed.add(reader)
+        if not waits:
+            self._make_within(0)
+
+    def remove(self, reader: Reader) -> None:
+        """Forget a reader; a copy that none reads is not made again."""
+        self.readers.discard(reader)
+        self.owed.discard(reader)
+        if not self.readers and self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def has_changed(self, topic: str) -> None:
+        """Make it again: at once, or within a second if that is enough for this topic."""
+        pace = _SOON if topic in self.part.soon else _AT_ONCE
+        gathered = _OWN_GATHERED if topic.endswith(":me") else _GATHERED
+        self._make_within(max(gathered, pace - self._age()))
+
+    def shows(self, topic: str) -> bool:
+        """Return whether a change of this topic changes it."""
+        return topic in self.part.topics or topic in self.part.soon
+
+    def _age(self) -> float:
+        return asyncio.get_running_loop().time() - self.begun_at
+
+    def _make_within(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self.timer is not None:
+            if self.timer.when() <= loop.time() + seconds:
+                return
+            self.timer.cancel()
+        self.timer = loop.call_later(seconds, self._begin)
+
+    def _begin(self) -> None:
+        self.timer = None
+        if self.making is not None:
+            self.changed = True
+            return
+        self.begun_at = asyncio.get_running_loop().time()
+        self.making = asyncio.create_task(self._make())
+
+    async def _make(self) -> None:
+        again: float | None = None
+        try:
+            self._send(await self._made())
+        except Exception as error:
+            kind = type(error).__name__
+            log().error("a part could not be made", area="web", exception_type=kind)
+            again = _AGAIN_AFTER
+        finally:
+            self.making = None
+        if self.changed:
+            self.changed, again = False, again or _GATHERED
+        if again is not None and self.readers:
+            self._make_within(again)
+
+    async def _made(self) -> str:
+        ground = self.ground
+        pages.speak(self.language)
+        sessions = ground.database.reading_sessions
+        actor = actor_of(self.scope) if isinstance(self.scope, Staff) else PROGRAM
+        work = Work(None, ground.clock.now(), actor, ground, opener=sessions)
+        async with finished(work):
+            return await self.part.make(work, self.scope)
+
+    def _send(self, html: str) -> None:
+        """Send what was made: to all if it has changed, and to those who have not got it yet."""
+        shown = _COUNTS.sub("", html)
+        to = self.readers if shown != self.shown else self.owed
+        told = json.dumps({"address": self.part.address, "html": html})
+        self.shown, self.said = shown, f"event: part\ndata: {told}\n\n"
+        for reader in to:
+            reader.hand(self.part.address, self.said)
+        self.owed.clear()
+
+
+class Parts:
+    """The parts of a process, and the copies that open pages show."""
+
+    def __init__(self, ground: Ground, bus: Bus) -> None:
+        self._ground = ground
+        self._parts: dict[str, Part] = {}
+        self._copies: dict[tuple[str, Hashable, str], Copy] = {}
+        self._of: defaultdict[str, set[Copy]] = defaultdict(set)
+        bus.on_topic(self._hear)
+
+    def offer(self, *parts: Part) -> None:
+        """Let pages show these parts."""
+        self._parts |= {part.address: part for part in parts}
+
+    def readable(self, staff: Staff, addresses: Iterable[str]) -> list[Part]:
+        """Return the parts at these addresses that exist and that a person may see.
+
+        A page that was opened by another version, or before its reader got another role, asks for
+        others, too. It must keep its stream.
+        """
+        found = (self._parts.get(address) for address in addresses)
+        return [part for part in found if part and may(staff.role, part.permission)]
+
+    def open(self, staff: Staff, parts: list[Part], reader: Reader) -> list[Copy]:
+        """Send these parts to a reader from now on."""
+        copies = [self._copy(part, staff) for part in parts]
+        for copy in copies:
+            copy.add(reader)
+        return copies
+
+    def close(self, copies: list[Copy], reader: Reader) -> None:
+        """Send no more to a reader."""
+        for copy in copies:
+            copy.remove(reader)
+            if not copy.readers:
+                self._copies.pop((copy.part.address, copy.scope, copy.language), None)
+                for topic in copy.part.topics | copy.part.soon:
+                    self._of[topic].discard(copy)
+
+    def _copy(self, part: Part, staff: Staff) -> Copy:
+        scope, language = part.scope(staff), pages.read_in(staff.page_language)
+        key = part.address, scope, language
+        if key not in self._copies:
+            copy = self._copies[key] = Copy(part, scope, language, self._ground)
+            for topic in part.topics | part.soon:
+                self._of[topic].add(copy)
+        return self._copies[key]
+
+    def _hear(self, topic: str) -> None:
+        every = topic == Topic.EVERYTHING
+        for copy in list(self._copies.values() if every else self._of.get(topic, ())):
+            copy.has_changed(topic)

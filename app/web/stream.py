@@ -1,0 +1,295 @@
+"""The live stream of one reader: the names of what has changed, and the parts that all see alike.
+
+Nothing here asks the database for one reader alone: what hundreds of streams want to know at the
+same moment is one statement.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.contacts.scopes import may_read_any
+from app.database.bus import Bus, Subscription
+from app.database.topics import Topic
+from app.errors import NotFound, TooMany
+from app.log import log
+from app.routing.desk import calls_at_hand
+from app.staff import accounts
+from app.staff.models import Staff
+from app.web.access import COOKIE, finished
+from app.web.parts import Copy, Part, Parts
+from app.web.together import Together
+from app.work import PROGRAM, Ground, Work
+
+# Seconds without news after which the stream says that it lives. A page that hears nothing for five
+# seconds tells its reader that nothing on it is current.
+_BEAT = 2.0
+_BEATS = "event: beat\ndata: {}\n\n"
+# What may mean that a session has ended or an account was changed.
+_MAY_END = {Topic.STAFF.value, Topic.EVERYTHING.value}
+# Streams of one account in one process: many open pages, and no more.
+_MOST_STREAMS = 24
+# Seconds for which changes of other people's things are gathered. A reader's own change is told at
+# once.
+_GATHERED = 0.05
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a page asks its stream for. `topics`: these alone, or all if it is None."""
+
+    record: UUID | None = None
+    topics: frozenset[str] | None = None
+    # Topics that may wait: they are told together with the next word.
+    later: frozenset[str] = frozenset()
+    parts: tuple[str, ...] = ()
+
+
+def names_in(text: str | None) -> frozenset[str]:
+    """Return the names in a list with commas."""
+    return frozenset(name for name in (text or "").split(",") if name)
+
+
+class Streams:
+    """The open streams of a process."""
+
+    def __init__(self, ground: Ground, bus: Bus, stopping: asyncio.Event) -> None:
+        self.ground, self.bus, self.stopping = ground, bus, stopping
+        self.parts = Parts(ground, bus)
+        # Open streams by account.
+        self.of: Counter[UUID] = Counter()
+        self.sessions = Together(self._sessions)
+        self.at_hand = Together(self._at_hand)
+        self._open: set[Reader] = set()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def _sessions(self, tokens: set[str]) -> Mapping[str, tuple[Staff, datetime]]:
+        return await accounts.sessions_now(self.ground, tokens)
+
+    async def _at_hand(self, people: set[UUID]) -> Mapping[UUID, set[UUID]]:
+        sessions = self.ground.database.reading_sessions
+        work = Work(None, self.ground.clock.now(), PROGRAM, self.ground, opener=sessions)
+        async with finished(work):
+            return await calls_at_hand(work, people)
+
+    @contextlib.contextmanager
+    def opened(self, reader: "Reader") -> Iterator[None]:
+        """Count a stream and bring it its topics and parts until it ends."""
+        self._watching = self._watching or asyncio.create_task(self._watch())
+        who = reader.staff.id
+        self.of[who] += 1
+        self._open.add(reader)
+        copies = reader.copies = self.parts.open(reader.staff, reader.parts, reader)
+        try:
+            with self.bus.listening(reader, reader.listens):
+                yield
+        finally:
+            self.bus.drop(reader, reader.calls)
+            self.parts.close(copies, reader)
+            self._open.discard(reader)
+            self.of[who] -= 1
+            if not self.of[who]:
+                del self.of[who]
+
+    async def _watch(self) -> None:
+        """End the streams when the server is told to stop."""
+        await self.stopping.wait()
+        for reader in self._open:
+            reader.wake()
+
+
+@dataclass(eq=False)
+class Reader(Subscription):
+    """One open stream: what its person asked for, and what is to be sent."""
+
+    staff: Staff
+    wanted: Wanted
+    parts: list[Part] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
+    # Topics of the calls that their desk shows.
+    calls: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, str] = {}
+        self._waits: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_news = False
+        asked, me = self.wanted.topics, self.staff.id
+        names = [t for t in Topic if asked is None or t in asked]
+        own = {t for part in self.parts for t in part.topics | part.soon if ":" in t}
+        own |= asked or set()
+        mine = [t for t in Topic if asked is None or t in own or t.own in own]
+        self.follows = Topic.CALLS.own in own
+        self._record = Topic.RECORD.of(self.wanted.record) if self.wanted.record else None
+        self.listens = {*map(str, names), *(t.of(me) for t in mine), *_MAY_END}
+        if self._record is not None:
+            self.listens.add(self._record)
+
+    # -- what arrives ----------------------------------------------------------------------
+
+    def put(self, topic: str) -> None:
+        self._topics.add(topic)
+        name, _, row = topic.partition(":")
+        if row:
+            self.own_changed(f"{name}:me")
+        if row or topic in _MAY_END:
+            self.wake()
+        elif topic not in self.wanted.later:
+            self._wake_within(_GATHERED)
+
+    def own_changed(self, topic: str) -> None:
+        """Make the parts again that show what is the reader's own."""
+        for copy in self.copies:
+            if copy.shows(topic):
+                copy.has_changed(topic)
+
+    def hand(self, address: str, said: str) -> None:
+        """Send a part. Of several that wait for a slow reader, only the newest is sent."""
+        self._said[address] = said
+        self.wake()
+
+    def wake(self) -> None:
+        self._has_news = True
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
+
+    def _wake_within(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.wake)
+
+    async def news(self) -> None:
+        """Wait until there is something to send, and at most until the next beat."""
+        if not self._has_news:
+            loop = asyncio.get_running_loop()
+            self._waits = loop.create_future()
+            beat = loop.call_later(_BEAT, self.wake)
+            try:
+                await self._waits
+            finally:
+                beat.cancel()
+                self._waits = None
+        self._has_news = False
+
+    def taken(self) -> set[str]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        topics, self._topics = self._topics, set()
+        return topics
+
+    def said(self) -> str:
+        """Take the parts that are to be sent."""
+        said, self._said = self._said, {}
+        return "".join(said.values())
+
+    # -- what it means ---------------------------------------------------------------------
+
+    def may_hold_another(self, topics: set[str]) -> bool:
+        """Return whether the reader may hold another call than before."""
+        mine = {str(Topic.OFFERS.of(self.staff.id)), Topic.EVERYTHING.value}
+        return self.follows and not mine.isdisjoint(topics)
+
+    def told(self, topics: set[str]) -> list[str]:
+        """Return the names of the topics that this reader is told."""
+        asked, found = self.wanted.topics, set()
+        for topic in topics:
+            name, _, row = topic.partition(":")
+            found.add(name)
+            if row and topic != self._record:
+                found.add(f"{name}:me")
+        if asked is None:
+            return sorted(name for name in found if ":" not in name)
+        return sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value})
+
+
+def _said(topics: list[str]) -> str:
+    return f"data: {json.dumps({'topics': topics})}\n\n"
+
+
+async def stream_of(
+    request: Request, work: Work, staff: Staff, wanted: Wanted
+) -> StreamingResponse:
+    """Open a stream for a reader. Raises NotFound, TooMany."""
+    if wanted.record is not None and not await may_read_any(work, staff, wanted.record):
+        raise NotFound("Not found, or you do not have access.")
+    streams: Streams = request.app.state.streams
+    if streams.of[staff.id] >= _MOST_STREAMS:
+        raise TooMany("Your account has too many pages open. Close some of them.")
+    reader = Reader(staff, wanted, streams.parts.readable(staff, wanted.parts))
+    return StreamingResponse(
+        _events(streams, reader, request.cookies.get(COOKIE, "")),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator[str]:
+    try:
+        async for said in _told(streams, reader, token):
+            yield said
+    except (SQLAlchemyError, OSError) as error:
+        # The page opens it again, and asks for everything anew.
+        kind = type(error).__name__
+        log().warning("a live stream ended", area="web", exception_type=kind)
+
+
+async def _told(streams: Streams, reader: Reader, token: str) -> AsyncIterator[str]:
+    clock, stopping = streams.ground.clock, streams.stopping
+    with streams.opened(reader):
+        until = await _valid_until(streams, reader, token)
+        await _follow_calls(streams, reader)
+        yield f"retry: 1000\n{_said([Topic.EVERYTHING.value])}"
+        while until is not None and not stopping.is_set():
+            await reader.news()
+            topics = reader.taken()
+            # A session that has ended is sent nothing: neither a topic nor a part.
+            if topics & _MAY_END:
+                until = await _valid_until(streams, reader, token)
+            if until is None or until <= clock.now():
+                break
+            if reader.may_hold_another(topics):
+                await _follow_calls(streams, reader)
+            told = reader.told(topics)
+            yield (_said(told) if told else "") + reader.said() or _BEATS
+
+
+async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime | None:
+    """Return when the session of a stream ends; None if it has ended, or its person is not any
+    more what they were at the start of the stream.
+
+    A stream that ends is opened again by its page, and asked for everything anew.
+    """
+    found = await streams.sessions.of(token)
+    if found is None:
+        return None
+    now, until, before = *found, reader.staff
+    same = (now.role, now.team, now.page_language) == (
+        before.role,
+        before.team,
+        before.page_language,
+    )
+    return until if same else None
+
+
+async def _follow_calls(streams: Streams, reader: Reader) -> None:
+    """Tell the reader of changes of the calls that their desk shows, as `calls:me`."""
+    if not reader.follows:
+        return
+    found = await streams.at_hand.of(reader.staff.id) or set()
+    calls = {str(Topic.CALLS.of(one)) for one in found}
+    streams.bus.drop(reader, reader.calls - calls)
+    streams.bus.add(reader, calls)
+    if not calls <= reader.calls:
+        # It may have changed since it was shown, and before we listened.
+        reader.own_changed(Topic.CALLS.own)
+    reader.calls = calls
