@@ -28,6 +28,16 @@ from tests.support.sharing import shared_between_stages
 _OWN_PROCESSES = ("test_outages", "test_killed_processes", "test_replaced_server")
 
 
+# These need no database, but install packages, measure memory, play days or build the documents.
+_LONG_RULES = (
+    "test_oracles",
+    "test_export_memory",
+    "test_package",
+    "test_simulated_day",
+    "test_the_site_builds",
+)
+
+
 # The files of tests/statistics whose tests count hundreds of lived days.
 _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 
@@ -89,7 +99,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        own = any(name in item.nodeid for name in _OWN_PROCESSES)
+        own = any(name in item.nodeid for name in (*_OWN_PROCESSES, *_LONG_RULES))
         used = getattr(item, "fixturenames", ())
         if own or ("server" in used and "work" not in used):
             # The rest is rules, and verbs that are rolled back: `scripts/test --fast`.

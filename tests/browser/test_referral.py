@@ -37,8 +37,9 @@ async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:
     await picture(page, "urgent")
     await page.get_by_role("button", name="shelter").click()
     await expect(page.locator(".referred")).to_contain_text("Sigurna kuća")
-    # Without touching anything, the counsellor sees that a person has it.
-    await expect(page.locator(".referred")).to_contain_text("acknowledged")
+    # Without touching anything, the counsellor sees that a person has it: after two calls in real
+    # time, with all that is spoken in the second.
+    await expect(page.locator(".referred")).to_contain_text("acknowledged", timeout=60_000)
     await picture(page, "board")
     await page.locator(".referred a").click()
     record = page

@@ -27,7 +27,9 @@ def at(text: str) -> datetime:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_every_minute_of_a_year_is_covered_and_handed_over_once(zone: str) -> None:
-    """06-14, 14-22, 22-06 by three people, minute by minute through every clock change.
+    """06-14, 14-22, 22-06 by three people, through every clock change.
+
+    Asked every quarter of an hour, and in the minutes around each start and end.
 
     Where a time of the wall comes twice both are there for that hour; no minute is uncovered, and a
     counsellor who has gone home does not come back.
@@ -44,8 +46,12 @@ def test_every_minute_of_a_year_is_covered_and_handed_over_once(zone: str) -> No
     duties = stretches(rota, since, until)
     wall = ZoneInfo(zone)
     starts = [duty.start for duty in duties]
-    handovers, minute, before = 0, since, None
-    while minute < until:
+    quarters = (until - since) // timedelta(minutes=15)
+    minutes = {since + n * timedelta(minutes=15) for n in range(quarters)}
+    for edge in [edge for duty in duties for edge in (duty.start, duty.end)]:
+        minutes |= {edge + timedelta(minutes=n) for n in (-1, 0, 1)}
+    handovers, before = 0, None
+    for minute in sorted(minute for minute in minutes if since <= minute < until):
         first = bisect_right(starts, minute) - 1
         there = [d.counsellor_id for d in duties[max(0, first - 2) : first + 1] if d.end > minute]
         assert there, f"no counsellor at {minute.astimezone(wall)}"
@@ -59,7 +65,7 @@ def test_every_minute_of_a_year_is_covered_and_handed_over_once(zone: str) -> No
             local = minute.astimezone(wall)
             again = local.replace(fold=1 - local.fold)
             assert again.utcoffset() != local.utcoffset(), f"two at {local}"
-        before, minute = newest, minute + timedelta(minutes=1)
+        before = newest
     assert abs(handovers - 365 * 3) <= 1
 
 
