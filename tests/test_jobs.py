@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import app
@@ -10,7 +11,8 @@ from app.jobs.app import PLACES, QUEUES
 from app.jobs.names import Queue, Task
 from app.worker import job_app_of
 
-AREAS = ("telephony", "contacts", "outbox", "referrals", "routing", "people", "statistics")
+FOLDER = Path(app.__file__).parent
+AREAS = tuple(path.parent.name for path in FOLDER.glob("*/__init__.py"))
 TASKS = {
     name: task
     for name, task in job_app_of("postgresql://127.0.0.1/none").tasks.items()
@@ -20,13 +22,13 @@ TASKS = {
 _QUOTED = re.compile(rf"'((?:{'|'.join(AREAS)}):[a-z_]+)'")
 
 
+@lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
     """The names of jobs that are written anywhere but in their list, and where."""
     found = {}
     members = {f"Task.{task.name}": task.value for task in Task}
-    folder = Path(app.__file__).parent
-    for path in folder.rglob("*.py"):
-        if path.parent == folder / "jobs":
+    for path in FOLDER.rglob("*.py"):
+        if path.parent == FOLDER / "jobs":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -35,8 +37,10 @@ def _names() -> dict[str, str]:
                     found[node.value] = str(path)
                 # In a statement that makes jobs itself.
                 found |= dict.fromkeys(_QUOTED.findall(node.value), str(path))
-            if isinstance(node, ast.Attribute) and ast.unparse(node) in members:
-                found[members[ast.unparse(node)]] = str(path)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                written = f"{node.value.id}.{node.attr}"
+                if written in members:
+                    found[members[written]] = str(path)
     return found
 
 
