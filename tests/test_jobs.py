@@ -12,14 +12,14 @@ from app.jobs.names import Queue, Task
 from app.worker import job_app_of
 
 FOLDER = Path(app.__file__).parent
-AREAS = tuple(path.parent.name for path in FOLDER.glob("*/__init__.py"))
 TASKS = {
     name: task
     for name, task in job_app_of("postgresql://127.0.0.1/none").tasks.items()
-    if name.partition(":")[0] in AREAS
+    if (FOLDER / name.partition(":")[0]).is_dir()
 }
+AREAS = {name.partition(":")[0] for name in TASKS}
 
-_QUOTED = re.compile(rf"'((?:{'|'.join(AREAS)}):[a-z_]+)'")
+_QUOTED = re.compile(rf"'((?:{'|'.join(sorted(AREAS))}):[a-z_]+)'")
 
 
 @lru_cache(maxsize=1)
