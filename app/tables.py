@@ -7,7 +7,9 @@ from app.database.base import Base
 from app.outbox.push import models as push
 from app.privacy import models as privacy
 from app.referrals import models as referrals
+from app.referrals.channels import models as channels
 from app.referrals.directory import address_rows
+from app.referrals.directory import models as directory
 from app.routing import callbacks, team_messages
 from app.routing import models as routing
 from app.routing.participants import participants as talks
@@ -23,7 +25,9 @@ __all__ = [
     "callbacks",
     "calls",
     "cases",
+    "channels",
     "contacts",
+    "directory",
     "metadata",
     "privacy",
     "push",

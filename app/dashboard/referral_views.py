@@ -9,7 +9,7 @@ from app.contacts.cases.printing import in_words
 from app.contacts.models import RecordEvent
 from app.contacts.records import sheet_of
 from app.definitions.trees import label_in
-from app.referrals.models import Attempt
+from app.referrals.channels.models import Attempt
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState
 from app.words.pages import N_, _, code_words, said

@@ -12,7 +12,8 @@ from app.definitions.trees import label_in
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Addressee, fields_for, ground_for
 from app.referrals.deadlines import tracking
-from app.referrals.models import Agency, Disclosure, Recipient, Referral
+from app.referrals.directory.models import Agency
+from app.referrals.models import Disclosure, Recipient, Referral
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work

@@ -1,18 +1,18 @@
-"""The directory of agencies, and the referrals to them.
+"""Referrals, and what is recorded of each: consent, deadlines, recipients, disclosures, notices.
 
 A referral is a duty towards a child. It stays one row, with its deadlines and its owner, while it
-is offered to one agency after the other. Each agency that is asked is a `Recipient`; each try to
-reach a person is an `Attempt`; each time by which something is due is a `Deadline`.
+is offered to one agency after the other. Each agency that is asked is a `Recipient`; each time by
+which something is due is a `Deadline`. What is sent to an agency is in `channels/models.py`, the
+agencies themselves in `directory/models.py`.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Date,
     ForeignKey,
     Identity,
     Index,
@@ -24,107 +24,20 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.contacts.models import Filled, found_by
-from app.database.base import Base, Identifier, MatchHash, Sealed, one_of
+from app.database.base import Base, Identifier, Sealed, one_of
 from app.definitions.risk import Urgency
-from app.outbox.rows import SentOnce
-from app.outbox.states import OF_REQUESTS
 from app.referrals.consent.rules import Basis
 from app.referrals.states import (
-    MESSAGES,
-    AgencyCaseState,
-    AttemptResult,
     DeadlineKind,
-    DeliveryState,
     DispatchState,
     NoticeKind,
     OpenedHow,
-    Purpose,
     RecipientState,
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-    Sector,
     Service,
 )
-
-# -- the directory -----------------------------------------------------------------------------
-
-
-class Agency(Base):
-    """An agency that can be asked to help a child. Its staff are not kept, only duty phones."""
-
-    __tablename__ = "agencies"
-    __table_args__ = (
-        one_of("sector", Sector),
-        CheckConstraint("age_from IS NULL OR age_to IS NULL OR age_from <= age_to", name="ages"),
-        CheckConstraint(
-            "valid_from IS NULL OR valid_until IS NULL OR valid_from < valid_until", name="valid"
-        ),
-        Index("ix_agencies_services", "services", postgresql_using="gin"),
-    )
-
-    id: Mapped[Identifier]
-    code: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    sector: Mapped[str]
-    services: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    # Codes of the place tree; empty means everywhere.
-    areas: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    age_from: Mapped[int | None]
-    age_to: Mapped[int | None]
-    # An expression like `Mo-Fr 08:00-16:00; PH off`; empty means always.
-    hours: Mapped[str] = mapped_column(server_default="")
-    timezone: Mapped[str]
-    country: Mapped[str | None]
-    languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    email: Mapped[str | None]
-    sms: Mapped[str | None]
-    deputy: Mapped[str | None]
-    valid_from: Mapped[date | None] = mapped_column(Date)
-    # Exclusive.
-    valid_until: Mapped[date | None] = mapped_column(Date)
-    verified_on: Mapped[date | None] = mapped_column(Date)
-    verified_by: Mapped[str] = mapped_column(server_default="")
-    # When the agency said that it is the wrong service; its entry has to be verified again.
-    doubted_at: Mapped[datetime | None]
-    webhook_url: Mapped[str | None]
-    webhook_secret_sealed: Mapped[Sealed | None]
-    # Another case management system: its address, account, recipient and mapping.
-    primero: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    primero_password_sealed: Mapped[Sealed | None]
-    created_at: Mapped[datetime]
-    changed_at: Mapped[datetime]
-
-
-class DutyPhone(Base):
-    """A phone of an agency that is answered on duty; phones are rung in order of `position`."""
-
-    __tablename__ = "duty_phones"
-    __table_args__ = (UniqueConstraint("agency_id", "position"),)
-
-    id: Mapped[Identifier]
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
-    position: Mapped[int]
-    number: Mapped[str]
-    hours: Mapped[str] = mapped_column(server_default="")
-    # A person who answered said that it is a wrong number; the phone is rung after the others until
-    # the directory is verified again.
-    doubted_at: Mapped[datetime | None]
-    # Phones that left the directory are kept for the attempts that were made on them.
-    gone_at: Mapped[datetime | None]
-
-
-class Mandate(Base):
-    """The agency that by law or protocol receives a service for a place (`*`: everywhere)."""
-
-    __tablename__ = "mandates"
-
-    service: Mapped[str] = mapped_column(primary_key=True)
-    place: Mapped[str] = mapped_column(primary_key=True)
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"), index=True)
-
-
-# -- a referral --------------------------------------------------------------------------------
 
 
 class Referral(Filled, Base):
@@ -325,72 +238,6 @@ class Recipient(Base):
     announced_at: Mapped[datetime | None]
 
 
-class Attempt(SentOnce, Base):
-    """One attempt to reach a person."""
-
-    __tablename__ = "attempts"
-    __table_args__ = (
-        one_of("kind", MESSAGES),
-        one_of("purpose", Purpose),
-        one_of("sending", OF_REQUESTS),
-        one_of("result", AttemptResult),
-        UniqueConstraint("referral_id", "number"),
-        Index("ix_attempts_open", "wanted_at", postgresql_where=text("ended_at IS NULL")),
-        Index("ix_attempts_target", "referral_id", "target"),
-    )
-
-    id: Mapped[Identifier]
-    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    # NULL if it goes to our own people on call.
-    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
-    number: Mapped[int]
-    turn: Mapped[int]
-    round: Mapped[int] = mapped_column(server_default="0")
-    purpose: Mapped[str] = mapped_column(server_default="escalation")
-    kind: Mapped[str]
-    # What only the message itself may hold: a link's token, a code. Deleted once it is sent.
-    payload_sealed: Mapped[Sealed | None]
-    # The number or address at the time of the attempt.
-    target: Mapped[str]
-    language: Mapped[str]
-    seconds: Mapped[int] = mapped_column(server_default="30")
-    # How many children the attempt asks about.
-    children: Mapped[int] = mapped_column(server_default="1")
-    wanted_at: Mapped[datetime]
-    answered_at: Mapped[datetime | None]
-    ended_at: Mapped[datetime | None]
-    result: Mapped[str | None]
-    tries: Mapped[int] = mapped_column(server_default="0")
-
-
-class Link(Base):
-    """A single-use link for one step, with an expiry time; only its hash is kept."""
-
-    __tablename__ = "links"
-    __table_args__ = (Index("ix_links_recipient_id", "recipient_id"),)
-
-    token_key: Mapped[MatchHash] = mapped_column(primary_key=True)
-    id: Mapped[UUID] = mapped_column(unique=True)
-    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("recipients.id"))
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
-    # The channel by which the link was sent; its code goes by another.
-    channel: Mapped[str]
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-    used_for: Mapped[str | None]
-    # The id of the link with which the code is hashed: this link, or the one before it.
-    code_of: Mapped[UUID]
-    code_key: Mapped[MatchHash | None]
-    code_channel: Mapped[str | None]
-    code_tries: Mapped[int] = mapped_column(server_default="0")
-    # Until then the browser in which the code was entered shows the child's details.
-    proven_until: Mapped[datetime | None]
-    proof_key: Mapped[MatchHash | None]
-
-
 class Disclosure(Base):
     """What an agency was told, when, how and on which ground, field by field. Append-only."""
 
@@ -431,9 +278,6 @@ class Notice(Base):
     seen_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
-# -- a mobile outreach team --------------------------------------------------------------------
-
-
 class Dispatch(Base):
     """A mobile outreach team sent to a child."""
 
@@ -457,65 +301,3 @@ class Dispatch(Base):
     ended_at: Mapped[datetime | None]
     result: Mapped[str | None]
     words_sealed: Mapped[Sealed | None]
-
-
-# -- agencies' own systems ---------------------------------------------------------------------
-
-
-class Delivery(Base):
-    """An event on its way to an agency's own system; in order per referral, until it arrives."""
-
-    __tablename__ = "deliveries"
-    __table_args__ = (
-        one_of("state", DeliveryState),
-        UniqueConstraint("agency_id", "referral_id", "sequence"),
-        Index("ix_deliveries_state", "state", "created_at"),
-    )
-
-    id: Mapped[Identifier]
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"))
-    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    sequence: Mapped[int]
-    kind: Mapped[str]
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    state: Mapped[str] = mapped_column(server_default="waiting")
-    created_at: Mapped[datetime]
-    tries: Mapped[int] = mapped_column(server_default="0")
-    last_try_at: Mapped[datetime | None]
-    last_answer: Mapped[str] = mapped_column(server_default="")
-    ended_at: Mapped[datetime | None]
-
-
-class ReceivedEvent(Base):
-    """An event that an agency's system sent us; a repeat finds this row and changes nothing."""
-
-    __tablename__ = "received_events"
-
-    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agencies.id"), primary_key=True)
-    event_id: Mapped[str] = mapped_column(primary_key=True)
-    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"))
-    at: Mapped[datetime]
-    sequence: Mapped[int]
-    kind: Mapped[str]
-    answer: Mapped[dict[str, Any]] = mapped_column(JSONB)
-
-
-class AgencyCase(Base):
-    """The case and referral in another case management system that stand for a recipient."""
-
-    __tablename__ = "agency_cases"
-    __table_args__ = (one_of("state", AgencyCaseState),)
-
-    recipient_id: Mapped[UUID] = mapped_column(ForeignKey("recipients.id"), primary_key=True)
-    # An id of ours, used as the id of their case, so that a repeat is recognised.
-    case_id: Mapped[UUID] = mapped_column(unique=True)
-    service_id: Mapped[UUID]
-    their_referral: Mapped[str | None]
-    state: Mapped[str] = mapped_column(server_default="wanted")
-    their_status: Mapped[str | None]
-    mapping: Mapped[str]
-    mapping_version: Mapped[int]
-    problem: Mapped[str] = mapped_column(server_default="")
-    # Answers for which the other system has no term: questions, or a question and its code.
-    left_out: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    asked_at: Mapped[datetime | None]

@@ -16,14 +16,16 @@ from app.paper import print_page
 from app.referrals.channels.links import send_links
 from app.referrals.channels.registry import writing_to
 from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose, in_sections
-from app.referrals.models import Agency, Consent, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Consent, Recipient, Referral
 from app.referrals.opening.siblings import siblings_of
 from app.referrals.replies import details
 from app.referrals.replies.answering import lock_recipient
 from app.referrals.scopes import lock_own
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
-from app.referrals.states import OVER, DeadlineKind, LogKind, Purpose, ReferralState
+from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff

@@ -27,14 +27,14 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
+from app.referrals.channels.models import AgencyCase, Attempt
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Given
 from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclosures_of
+from app.referrals.log_kinds import LogKind
 from app.referrals.models import (
-    Agency,
-    AgencyCase,
-    Attempt,
     Consent,
     Deadline,
     Disclosure,
@@ -44,7 +44,7 @@ from app.referrals.models import (
     Referral,
 )
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import OVER, LogKind, NoticeKind, ReferralState
+from app.referrals.states import OVER, NoticeKind, ReferralState
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.audit import write_reading

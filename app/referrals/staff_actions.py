@@ -22,9 +22,11 @@ from app.referrals.consent.consenting import (
 from app.referrals.consent.letting_go import let_go_of_who_may_not
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import agency_of_code
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose
 from app.referrals.escalation.trying import begin, go_to
-from app.referrals.models import Agency, Dispatch, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Dispatch, Recipient, Referral
 from app.referrals.opening import opening, sending
 from app.referrals.replies import answering, details, outreach
 from app.referrals.replies.links import answer_question, recipient_to
@@ -34,7 +36,6 @@ from app.referrals.states import (
     OVER,
     UNACKNOWLEDGED,
     DispatchState,
-    LogKind,
     NoticeKind,
     ReferralOutcome,
     ReferralState,

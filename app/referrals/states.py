@@ -38,64 +38,6 @@ class ReferralEvent(StrEnum):
     LAPSE = "lapse"
 
 
-class LogKind(StrEnum):
-    """What a line of a referral's log says, besides the events that change its state.
-
-    Stored for good: a code is never changed. Its words are in `app/dashboard/referral_views.py`.
-    """
-
-    OPENED = "opened"
-    OWNER = "owner"
-    CONFIRMED = "confirmed"
-    QUESTION = "question"
-    ANSWER = "answer"
-    WRITTEN_FORM = "written_form"
-    RECALL_WANTED = "recall_wanted"
-    HANDED_OVER = "handed_over"
-    OVERRIDE_SEEN = "override_seen"
-    JOINED_THE_LIVE_CALL = "joined_the_live_call"
-    NO_OTHER_AGENCY = "no_other_agency"
-    WANTS_TO_BE_CALLED_BACK = "wants_to_be_called_back"
-    TEAM_ASKED_FOR = "team_asked_for"
-    TEAM_ON_THE_WAY = "team_on_the_way"
-    TEAM_ARRIVED = "team_arrived"
-    TEAM_SEEN = "team_seen"
-    TEAM_DONE = "team_done"
-    TEAM_CALLED_OFF = "team_called_off"
-    FEEDBACK_GIVEN = "feedback_given"
-    HANDED_OVER_BY_THE_HOUSE = "handed_over_by_the_house"
-    REJECTED_TOO = "rejected_too"
-    TAKEN_OUT_OF_THE_LIVE_CALL = "taken_out_of_the_live_call"
-    CODE_ASKED_FOR = "code_asked_for"
-    LINK_ASKED_FOR = "link_asked_for"
-    DETAILS_OPENED = "details_opened"
-    UPDATE_ANNOUNCED = "update_announced"
-    DETAILS_SENT = "details_sent"
-    NOT_TO_THE_FAMILY_FIRST = "not_to_the_family_first"
-    ASKED_NO_LONGER = "asked_no_longer"
-    WITHDRAWAL_TO_BE_DECIDED = "withdrawal_to_be_decided"
-    CONSENT_GIVEN = "consent_given"
-    CONSENT_OVERRIDDEN = "consent_overridden"
-    RINGS = "rings"
-    RUNG = "rung"
-    MESSAGES_WANTED = "messages_wanted"
-    NO_AGENCY_LEFT = "no_agency_left"
-    AROUND_AGAIN = "around_again"
-    DEADLINE_MISSED = "deadline_missed"
-    URGENCY_CHANGED = "urgency_changed"
-    EVENT_UNDELIVERABLE = "event_undeliverable"
-    EVENT_DELIVERED = "event_delivered"
-    UPDATE_REFUSED_BY_THEIR_SYSTEM = "update_refused_by_their_system"
-    NOT_TAKEN_BACK_AT_THEIR_SYSTEM = "not_taken_back_at_their_system"
-    REFUSED_BY_THEIR_SYSTEM = "refused_by_their_system"
-    HANDED_TO_THEIR_SYSTEM_AGAIN = "handed_to_their_system_again"
-    THEIR_SYSTEM_UPDATED = "their_system_updated"
-    TAKEN_BACK_AT_THEIR_SYSTEM = "taken_back_at_their_system"
-    HANDED_TO_THEIR_SYSTEM = "handed_to_their_system"
-    ANSWERED_TOO_LATE = "answered_too_late"
-    STATUS_THERE = "status_there"
-
-
 _S, _E = ReferralState, ReferralEvent
 
 # Offered to an agency that has not replied.

@@ -11,8 +11,9 @@ from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.errors import Code, Conflict
 from app.jobs.names import Task
+from app.referrals.log_kinds import LogKind
 from app.referrals.models import Notice, Referral
-from app.referrals.states import TRANSITIONS, LogKind, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.states import TRANSITIONS, NoticeKind, ReferralEvent, ReferralState
 from app.work import Work
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.calls.models import Call, Leg
 from app.calls.states import Direction
 from app.outbox.once import Outgoing, Row
-from app.referrals.models import Attempt
+from app.referrals.channels.models import Attempt
 from app.routing.models import AlarmAttempt
 from app.telephony.platforms.base import Platform
 from app.work import Work

@@ -4,7 +4,8 @@ import re
 
 from app.contacts.log_kinds import RecordLog
 from app.dashboard import referral_views
-from app.referrals.states import LogKind, ReferralEvent
+from app.referrals.log_kinds import LogKind
+from app.referrals.states import ReferralEvent
 
 
 def test_every_line_of_the_log_is_a_code_and_the_page_knows_no_other() -> None:

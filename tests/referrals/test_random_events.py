@@ -20,13 +20,14 @@ from app.demo.stage import Stage
 from app.errors import Refusal
 from app.jobs.transaction import run_verb, transaction
 from app.referrals import staff_actions
+from app.referrals.channels.models import Attempt
 from app.referrals.consent import withdrawing
 from app.referrals.consent.consenting import Agreed, Override
 from app.referrals.consent.rules import Basis, GivenBy, How, Scope
 from app.referrals.deadlines.urgency import change_urgency
 from app.referrals.escalation import trying
 from app.referrals.jobs import check_deadline, escalate_if_due
-from app.referrals.models import Attempt, Deadline, Recipient, Referral
+from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.opening import opening
 from app.referrals.opening.opening import Wish
 from app.referrals.replies import answering, details

@@ -12,7 +12,8 @@ from app.calls.log_kinds import CallLog
 from app.calls.states import CallEvent
 from app.contacts.log_kinds import RecordLog
 from app.dashboard.referral_views import told
-from app.referrals.states import LogKind, ReferralEvent
+from app.referrals.log_kinds import LogKind
+from app.referrals.states import ReferralEvent
 from app.staff.log_kinds import AuditLog
 from app.words import pages
 

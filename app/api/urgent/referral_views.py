@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from app.referrals.directory.entries import Entry
 from app.referrals.directory.finding import Found
-from app.referrals.models import Agency, Deadline, Recipient, Referral
+from app.referrals.directory.models import Agency
+from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.reading import Line, Story
 
 

@@ -9,7 +9,9 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from app.jobs.names import Task
-from app.referrals.models import Agency, Attempt, Recipient, Referral
+from app.referrals.channels.models import Attempt
+from app.referrals.directory.models import Agency
+from app.referrals.models import Recipient, Referral
 from app.referrals.states import AgencyEvent, AttemptResult, ChannelKind, Purpose
 from app.work import Work
 

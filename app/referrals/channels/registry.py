@@ -6,7 +6,7 @@ from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.primero.channel import CHANNEL as PRIMERO
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.channels.webhook.channel import CHANNEL as WEBHOOK
-from app.referrals.models import Agency
+from app.referrals.directory.models import Agency
 from app.referrals.states import ChannelKind
 
 # A new channel is one line here.

@@ -6,9 +6,10 @@ from app.calls.lines import any_line
 from app.outbox.once import Outgoing
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import payload_of
+from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import message_channel
 from app.referrals.escalation.trying import is_needed, note_result
-from app.referrals.models import Attempt, Referral
+from app.referrals.models import Referral
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import write
 from app.referrals.states import AttemptResult, Purpose

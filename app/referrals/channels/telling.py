@@ -6,13 +6,15 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from app.referrals.channels.attempts import add_attempt, end_attempts
+from app.referrals.channels.models import Link
 from app.referrals.channels.registry import systems_of, writing_to
-from app.referrals.models import Agency, Dispatch, Link, Recipient, Referral
+from app.referrals.directory.models import Agency
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Dispatch, Recipient, Referral
 from app.referrals.states import (
     LIVE_RECIPIENT,
     AgencyEvent,
     DispatchState,
-    LogKind,
     NoticeKind,
     Purpose,
     RecipientState,

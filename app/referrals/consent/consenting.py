@@ -14,8 +14,10 @@ from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid, Message
 from app.referrals.consent.rules import Basis, Given, GivenBy, How, Scope
 from app.referrals.deadlines import tracking
-from app.referrals.models import Agency, Consent, Referral
-from app.referrals.states import LogKind, NoticeKind, Sector
+from app.referrals.directory.models import Agency
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Consent, Referral
+from app.referrals.states import NoticeKind, Sector
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note, tell_house
 from app.work import Work
 

@@ -5,13 +5,14 @@ from uuid import UUID
 from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Given, NotConsented, ground_for
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import addressee_of
-from app.referrals.models import Agency, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Referral
 from app.referrals.opening.offering import take_away
 from app.referrals.replies import answering
 from app.referrals.states import (
     LIVE_RECIPIENT,
-    LogKind,
     Purpose,
     RecipientState,
     ReferralEvent,

@@ -32,9 +32,10 @@ from app.referrals.consent.consenting import (
 from app.referrals.consent.letting_go import let_go_of_who_may_not
 from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
+from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_own, lock_referral
-from app.referrals.states import OVER, LogKind, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

@@ -11,11 +11,13 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.jobs.names import Task
+from app.referrals.directory.models import Agency
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, Deadline, DeadlineBreach, Dispatch, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Deadline, DeadlineBreach, Dispatch, Recipient, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import OVER, DeadlineKind, LogKind, NoticeKind, ReferralState
+from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.models import Staff
 from app.work import Ground, Work
@@ -56,7 +58,7 @@ def _set(work: Work, deadline: Deadline) -> None:
     work.announce(Topic.DEADLINES)
 
 
-async def _clock(work: Work, referral: Referral, kind: DeadlineKind) -> Deadline | None:
+async def _deadline_of(work: Work, referral: Referral, kind: DeadlineKind) -> Deadline | None:
     await work.session.flush()
     return await work.session.scalar(
         select(Deadline).where(Deadline.referral_id == referral.id, Deadline.kind == kind.value)
@@ -66,7 +68,7 @@ async def _clock(work: Work, referral: Referral, kind: DeadlineKind) -> Deadline
 async def run_hand_over(work: Work, referral: Referral) -> datetime:
     """Start the deadline for an agency to take over from our own staff. Return when it is due."""
     due = work.now + protocol_of(work, referral).hand_over
-    deadline = await _clock(work, referral, DeadlineKind.HAND_OVER)
+    deadline = await _deadline_of(work, referral, DeadlineKind.HAND_OVER)
     if deadline is None:
         _add(work, referral, DeadlineKind.HAND_OVER, due)
     else:
@@ -83,7 +85,7 @@ async def run_details(work: Work, referral: Referral, *, done: bool) -> None:
     """
     protocol = protocol_of(work, referral)
     rule = protocol.rule(referral.urgency).deadline(DeadlineKind.DETAILS)
-    deadline = await _clock(work, referral, DeadlineKind.DETAILS)
+    deadline = await _deadline_of(work, referral, DeadlineKind.DETAILS)
     if rule is None or done:
         await stop(work, referral, DeadlineKind.DETAILS)
     elif deadline is None:
@@ -117,7 +119,7 @@ async def run_team(work: Work, referral: Referral) -> None:
         await stop(work, referral, DeadlineKind.TEAM)
         return
     due = max(row.wanted_at, row.asked_at) + protocol_of(work, referral).team_late
-    deadline = await _clock(work, referral, DeadlineKind.TEAM)
+    deadline = await _deadline_of(work, referral, DeadlineKind.TEAM)
     if deadline is None:
         _add(work, referral, DeadlineKind.TEAM, due)
     elif deadline.stopped_at is not None or deadline.due_at != due:
@@ -132,7 +134,7 @@ async def run_feedback(work: Work, referral: Referral) -> None:
     if not wanted or referral.state != ReferralState.COMPLETED:
         await stop(work, referral, DeadlineKind.FEEDBACK)
         return
-    deadline = await _clock(work, referral, DeadlineKind.FEEDBACK)
+    deadline = await _deadline_of(work, referral, DeadlineKind.FEEDBACK)
     due = (referral.completed_at or work.now) + protocol_of(work, referral).feedback
     if deadline is None:
         _add(work, referral, DeadlineKind.FEEDBACK, due)
@@ -148,7 +150,7 @@ async def start_once(work: Work, referral: Referral, moment: str) -> None:
     for rule in protocol.rule(referral.urgency).deadlines:
         if rule.from_ != moment or rule.deadline is DeadlineKind.DETAILS:
             continue
-        deadline = await _clock(work, referral, rule.deadline)
+        deadline = await _deadline_of(work, referral, rule.deadline)
         if deadline is None:
             _add(work, referral, rule.deadline, protocol.due(rule, work.now))
         elif deadline.stopped_at is not None and not _stays_done(referral, rule.deadline):
@@ -247,7 +249,7 @@ async def follow_urgency(
 
 async def run_on(work: Work, referral: Referral, kind: DeadlineKind) -> None:
     """Resume a deadline whose event was undone; it keeps the time at which it was due."""
-    deadline = await _clock(work, referral, kind)
+    deadline = await _deadline_of(work, referral, kind)
     if deadline is not None and deadline.stopped_at is not None:
         deadline.stopped_at = None
         _set(work, deadline)

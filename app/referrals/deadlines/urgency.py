@@ -9,10 +9,11 @@ from app.errors import Code, Invalid
 from app.referrals.consent.consenting import basis_of
 from app.referrals.deadlines import tracking
 from app.referrals.escalation.trying import begin
+from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.replies import details
 from app.referrals.scopes import lock_own
-from app.referrals.states import OVER, UNACKNOWLEDGED, LogKind, NoticeKind, ReferralState
+from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
 from app.referrals.trail import By, NotPossible, Via, note, tell_house
 from app.staff.models import Staff
 from app.work import Work

@@ -15,8 +15,9 @@ from app.errors import Conflict, NotAllowed
 from app.jobs.names import Task
 from app.referrals.directory.address_rows import AddressChange, AddressField, ChangeState
 from app.referrals.directory.entries import Entry, Phone
+from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of, set_phones
-from app.referrals.models import Agency, Recipient, Referral
+from app.referrals.models import Recipient, Referral
 from app.referrals.states import LIVE_RECIPIENT, NoticeKind
 from app.referrals.trail import tell_house
 from app.staff.audit import write_entry

@@ -19,9 +19,9 @@ from app.referrals.directory import addresses
 from app.referrals.directory.address_rows import AddressField
 from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, check_entry
 from app.referrals.directory.finding import Answer, Candidate, Sought, find
+from app.referrals.directory.models import Agency, DutyPhone, Mandate
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, DutyPhone, Mandate
 from app.referrals.states import Service
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog

@@ -12,7 +12,7 @@ from typing import Any
 from app.errors import BadText, Invalid, Joined, Message, why
 from app.referrals.directory.agencies import entries, save_agency
 from app.referrals.directory.entries import Entry, Phone, check_entry
-from app.referrals.models import Agency
+from app.referrals.directory.models import Agency
 from app.work import Work
 
 COLUMNS = (

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.referrals.directory.entries import Phone
-from app.referrals.models import Agency, DutyPhone
+from app.referrals.directory.models import Agency, DutyPhone
 from app.work import Work
 
 

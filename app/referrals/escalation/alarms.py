@@ -19,10 +19,10 @@ from app.outbox.states import Sending
 from app.referrals.channels.attempts import phones_on_duty
 from app.referrals.channels.registry import message_channel, writing_to
 from app.referrals.directory.agencies import house
+from app.referrals.directory.models import Agency
 from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency
 from app.referrals.spoken import language_for
 from app.referrals.states import ChannelKind, Service
 from app.routing import waking
@@ -251,7 +251,7 @@ async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]
     """Return subject and text of a message: what is wrong, where, and what to do. Nothing about a
     child."""
     line = await watch.line_of(work, alarm)
-    # A line without a counsellor stands on the rota's page, danger on the supervisors'.
+    # The page of the rota shows a line without a counsellor, that of the supervisors danger.
     page = "supervisor" if line is None else "roster"
     with spoken_in(language):
         name = _("Helpline")

@@ -16,11 +16,14 @@ from app.referrals.channels.attempts import (
     tried_in_this_round,
 )
 from app.referrals.channels.links import send_links
+from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import house
+from app.referrals.directory.models import Agency
 from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, next_turn
-from app.referrals.models import Agency, Attempt, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Recipient, Referral
 from app.referrals.opening.offering import leave_current, next_agency, offer_to, take_away
 from app.referrals.opening.siblings import count_asked
 from app.referrals.states import (
@@ -29,7 +32,6 @@ from app.referrals.states import (
     AttemptResult,
     ChannelKind,
     DeadlineKind,
-    LogKind,
     NoticeKind,
     Purpose,
     RecipientState,

@@ -23,6 +23,7 @@ from app.referrals.consent.consenting import (
 )
 from app.referrals.consent.rules import Basis, Scope
 from app.referrals.library import protocols_of
+from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.opening.opening import (
     BY_HAND,
@@ -36,13 +37,7 @@ from app.referrals.opening.opening import (
 )
 from app.referrals.opening.prefill import children_of
 from app.referrals.opening.sending import send
-from app.referrals.states import (
-    ASKED_OF_AUTHORITIES,
-    LogKind,
-    NoticeKind,
-    OpenedHow,
-    Service,
-)
+from app.referrals.states import ASKED_OF_AUTHORITIES, NoticeKind, OpenedHow, Service
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog

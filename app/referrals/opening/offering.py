@@ -11,8 +11,9 @@ from app.referrals.consent.rules import Addressee, NotConsented, ground_for
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import find_right
 from app.referrals.directory.finding import Found
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import addressee_of
-from app.referrals.models import Agency, Recipient, Referral
+from app.referrals.models import Recipient, Referral
 from app.referrals.states import DeadlineKind, Purpose, RecipientState, ReferralEvent, Sector
 from app.referrals.trail import By, move
 from app.words.pages import N_

@@ -36,18 +36,12 @@ from app.referrals.consent.consenting import (
 from app.referrals.consent.rules import GivenBy, How
 from app.referrals.deadlines import tracking
 from app.referrals.library import protocols_of
+from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.opening.prefill import Known, Prefilled, children_of, of_child, prefill
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import reads_referral
-from app.referrals.states import (
-    HOUSE,
-    OVER,
-    LogKind,
-    OpenedHow,
-    ReferralState,
-    Service,
-)
+from app.referrals.states import HOUSE, OVER, OpenedHow, ReferralState, Service
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
 from app.routing.models import Presence, PresenceState
 from app.routing.rota import roster
@@ -469,6 +463,3 @@ async def pick_owner(work: Work) -> Staff:
         return staff.role != Role.SUPERVISOR, away and staff.id not in present, role
 
     return min(able, key=far)[0]
-
-
-# -- from a call ---------------------------------------------------------------------------------

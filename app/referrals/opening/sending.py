@@ -8,8 +8,9 @@ from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import NotConsented
+from app.referrals.directory.models import Agency
 from app.referrals.escalation.trying import begin
-from app.referrals.models import Agency, Referral
+from app.referrals.models import Referral
 from app.referrals.opening import siblings
 from app.referrals.opening.offering import next_agency, offer_to
 from app.referrals.states import NoticeKind, ReferralEvent, ReferralState, Sector

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from app.referrals.models import Attempt, Referral
+from app.referrals.channels.models import Attempt
+from app.referrals.models import Referral
 from app.referrals.states import ReferralState
 from app.work import Work
 

@@ -13,6 +13,7 @@ from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
 from app.referrals.channels.attempts import end_attempts
+from app.referrals.channels.models import Attempt
 from app.referrals.channels.telling import (
     announce,
     call_off_teams,
@@ -21,8 +22,10 @@ from app.referrals.channels.telling import (
     tell_recipients,
 )
 from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
 from app.referrals.escalation.trying import begin, go_to
-from app.referrals.models import Agency, Attempt, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Recipient, Referral
 from app.referrals.opening.offering import next_agency
 from app.referrals.opening.siblings import ASKED, siblings_of
 from app.referrals.replies import details
@@ -36,7 +39,6 @@ from app.referrals.states import (
     AgencyEvent,
     AttemptResult,
     DeadlineKind,
-    LogKind,
     NoticeKind,
     Purpose,
     RecipientState,
@@ -374,9 +376,6 @@ async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -
     """Tell the owner that a person at the duty phone wants a call-back first."""
     note(work, referral, LogKind.WANTS_TO_BE_CALLED_BACK, by)
     tell_house(work, referral, NoticeKind.CALL_BACK, for_whom="owner", agency=agency.code)
-
-
-# -- a mobile outreach team --------------------------------------------------------------------
 
 
 # -- our own house -----------------------------------------------------------------------------

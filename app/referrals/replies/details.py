@@ -13,17 +13,12 @@ from app.jobs.names import Task
 from app.referrals.channels.links import send_links, send_links_with_code
 from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import needed_by
-from app.referrals.models import Agency, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Recipient, Referral
 from app.referrals.scopes import lock_referral
-from app.referrals.states import (
-    HELD,
-    DeadlineKind,
-    LogKind,
-    NoticeKind,
-    Purpose,
-    ReferralState,
-)
+from app.referrals.states import HELD, DeadlineKind, NoticeKind, Purpose, ReferralState
 from app.referrals.trail import By, Via, note, tell_house
 from app.work import Work
 

@@ -8,9 +8,12 @@ from sqlalchemy import select
 from app.calls.models import Call, RecordedEvent
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.referrals.models import Agency, Attempt, Referral
+from app.referrals.channels.models import Attempt
+from app.referrals.directory.models import Agency
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Referral
 from app.referrals.scopes import lock_referral
-from app.referrals.states import AttemptResult, ChannelKind, LogKind
+from app.referrals.states import AttemptResult, ChannelKind
 from app.referrals.trail import By, Via, note
 from app.routing import desk
 from app.routing.participants import actions

@@ -23,10 +23,13 @@ from app.referrals.channels.links import (
     send_code,
     send_links,
 )
+from app.referrals.channels.models import Link
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import agency_of_code
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose, needed_by
-from app.referrals.models import Agency, Deadline, Dispatch, Link, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Deadline, Dispatch, Recipient, Referral
 from app.referrals.replies import answering, details, outreach
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import english, language_for, refusal
@@ -34,7 +37,6 @@ from app.referrals.states import (
     HELD,
     OVER,
     DispatchState,
-    LogKind,
     Purpose,
     ReferralOutcome,
     ReferralState,

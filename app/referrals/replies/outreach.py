@@ -13,7 +13,9 @@ from app.referrals.channels.telling import (
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import ConsentWithdrawn, NotConsented
 from app.referrals.deadlines import tracking
-from app.referrals.models import Agency, Dispatch, Recipient, Referral
+from app.referrals.directory.models import Agency
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Dispatch, Recipient, Referral
 from app.referrals.replies.answering import Over, lock_recipient, progress
 from app.referrals.states import (
     DISPATCH_ORDER,
@@ -23,7 +25,6 @@ from app.referrals.states import (
     AgencyEvent,
     DeadlineKind,
     DispatchState,
-    LogKind,
     Purpose,
     RecipientState,
     ReferralState,

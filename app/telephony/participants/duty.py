@@ -24,13 +24,15 @@ from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import keep_payload, payload_of
+from app.referrals.channels.models import Attempt
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.sending import AttemptOnce
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import doubt_phone
+from app.referrals.directory.models import Agency
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
-from app.referrals.models import Agency, Attempt, Referral
+from app.referrals.models import Referral
 from app.referrals.replies import answering
 from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral

@@ -8,7 +8,7 @@ from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.referrals.directory.agencies import entries, save_agency, set_webhook_secret
 from app.referrals.directory.entries import Entry, Phone
-from app.referrals.models import Agency
+from app.referrals.directory.models import Agency
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role

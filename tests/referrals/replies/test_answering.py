@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from app.referrals.models import Agency, Deadline, Recipient, Referral
+from app.referrals.directory.models import Agency
+from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.replies import answering
 from app.referrals.replies.answering import Over, TakenByAnother
 from app.referrals.states import (

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.referrals.models import Attempt
+from app.referrals.channels.models import Attempt
 from app.telephony.outgoing import known_sids
 from app.work import PROGRAM
 from tests.support.mail import Mail, link_in

@@ -2,7 +2,7 @@
 
 from app.jobs.names import Task
 from app.referrals.channels.base import MessageChannel
-from app.referrals.models import Agency
+from app.referrals.directory.models import Agency
 from app.referrals.states import AttemptResult, ChannelKind
 
 # By what the mail server said.

@@ -7,9 +7,9 @@ from app.outbox.mail import send_mail
 from app.outbox.responses import Refused, RequestFailed
 from app.outbox.states import Sending
 from app.referrals.channels.email.channel import ACCEPTED, CHANNEL, NOT_ACCEPTED, REFUSED
+from app.referrals.channels.models import Attempt
 from app.referrals.channels.sending import AttemptOnce
 from app.referrals.escalation.trying import note_result
-from app.referrals.models import Attempt
 from app.referrals.states import AttemptResult, Purpose
 from app.settings import read_smtp_url
 from app.work import Ground, Work

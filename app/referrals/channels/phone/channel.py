@@ -3,7 +3,8 @@
 from app.calls.states import LegStatus
 from app.jobs.names import Task
 from app.referrals.channels.base import MessageChannel
-from app.referrals.models import Agency, Attempt
+from app.referrals.channels.models import Attempt
+from app.referrals.directory.models import Agency
 from app.referrals.states import AttemptResult, ChannelKind
 from app.work import Work
 

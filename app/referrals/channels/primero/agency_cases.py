@@ -16,23 +16,25 @@ from app.contacts.records import sheet_of
 from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.jobs.names import Task
+from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero.mapping import Mapping, Worded
 from app.referrals.channels.primero.primero import STATUS, Account, Known
 from app.referrals.channels.registry import is_reached_otherwise
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import NotConsented
 from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose
 from app.referrals.escalation.trying import escalate_on
 from app.referrals.library import protocols_of
-from app.referrals.models import Agency, AgencyCase, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Recipient, Referral
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
     AgencyCaseState,
     ChannelKind,
-    LogKind,
     NoticeKind,
     RecipientState,
     ReferralEvent,
@@ -72,7 +74,7 @@ async def _rows(work: Work, recipient_id: UUID) -> tuple[Referral, Recipient, Ag
 
 
 async def lock_agency_case(work: Work, recipient_id: UUID) -> AgencyCase | None:
-    """Lock the referral of a agency_case, and return the agency_case; None if there is none."""
+    """Lock the referral of an agency case, and return the agency case, or None."""
     if await work.session.get(AgencyCase, recipient_id) is None:
         return None
     return (await _rows(work, recipient_id))[3]

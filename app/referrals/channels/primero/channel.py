@@ -4,7 +4,9 @@ from uuid import uuid4
 
 from app.jobs.names import Task
 from app.referrals.channels.base import SystemChannel
-from app.referrals.models import Agency, AgencyCase, Recipient, Referral
+from app.referrals.channels.models import AgencyCase
+from app.referrals.directory.models import Agency
+from app.referrals.models import Recipient, Referral
 from app.referrals.states import AgencyCaseState, ChannelKind, Purpose
 from app.work import Work
 

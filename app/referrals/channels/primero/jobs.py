@@ -15,6 +15,7 @@ from app.outbox.once import Outgoing, send_once
 from app.outbox.outside import client_for_outside
 from app.outbox.responses import Refused, RequestFailed
 from app.outbox.states import Sending
+from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero import agency_cases
 from app.referrals.channels.primero.agency_cases import Errand
 from app.referrals.channels.primero.mapping import Said
@@ -25,7 +26,6 @@ from app.referrals.channels.primero.primero import (
     outcome_in_words,
     referral_notes,
 )
-from app.referrals.models import AgencyCase
 from app.referrals.running import ground_of, run_later
 from app.referrals.states import AgencyCaseState
 from app.settings import Settings
@@ -36,7 +36,7 @@ _REFUSED_EVERY, _REFUSED_TRIES = 3600, 24 * 7
 
 
 class _Row:
-    """A agency_case as the row of what is sent once.
+    """An agency case as the row of what is sent once.
 
     It keeps no *sending*: the case there has an id of ours, and its referrals are asked for first.
     """

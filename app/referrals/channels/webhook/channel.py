@@ -7,7 +7,9 @@ from sqlalchemy import func, select
 
 from app.jobs.names import Task
 from app.referrals.channels.base import SystemChannel
-from app.referrals.models import Agency, Delivery, Recipient, Referral
+from app.referrals.channels.models import Delivery
+from app.referrals.directory.models import Agency
+from app.referrals.models import Recipient, Referral
 from app.referrals.states import AgencyEvent, ChannelKind, DeliveryState, Purpose
 from app.work import Work
 

@@ -17,14 +17,17 @@ from app.outbox.once import Outgoing
 from app.outbox.outside import client_for_outside
 from app.outbox.responses import RequestFailed, TryAgain, Uncertain
 from app.outbox.states import Sending
+from app.referrals.channels.models import Delivery
 from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.consent.rules import NotConsented
 from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose
-from app.referrals.models import Agency, Delivery, Disclosure, Recipient, Referral
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Disclosure, Recipient, Referral
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import AgencyEvent, DeliveryState, LogKind, NoticeKind
+from app.referrals.states import AgencyEvent, DeliveryState, NoticeKind
 from app.referrals.trail import By, Via, note, tell_house
 from app.settings import Settings
 from app.staff.models import Staff

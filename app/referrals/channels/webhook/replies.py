@@ -7,10 +7,12 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import func, select
 
 from app.errors import Conflict, Invalid, Message, NotFound
+from app.referrals.channels.models import ReceivedEvent
 from app.referrals.channels.webhook.delivery import secret_of
 from app.referrals.channels.webhook.signing import BadEvent, check
 from app.referrals.directory.agencies import agency_of_code
-from app.referrals.models import Agency, ReceivedEvent, Recipient, Referral
+from app.referrals.directory.models import Agency
+from app.referrals.models import Recipient, Referral
 from app.referrals.replies import answering
 from app.referrals.scopes import lock_referral
 from app.referrals.states import AgencyEvent, ReferralOutcome, RejectionReason
