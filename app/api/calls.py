@@ -32,7 +32,15 @@ from app.calls.states import Outcome
 from app.errors import Invalid
 from app.referrals.replies import in_talk
 from app.routing import callback_attempts, callbacks, desk, offers, queue
-from app.routing.participants import actions, moving, participants, questions
+from app.routing.participants import (
+    actions,
+    calls_for_help,
+    inviting,
+    moving,
+    participants,
+    questions,
+    supervising,
+)
 from app.routing.participants.participants import Mode
 from app.staff import accounts
 from app.staff.audit import write_entry
@@ -205,9 +213,9 @@ async def transfer(
     if body.skills:
         if body.counsellor_id is not None or body.number is not None:
             raise Invalid("Choose exactly one: a colleague, a number or a skill.")
-        await actions.to_skill(work, staff, call, body.skills)
+        await inviting.to_skill(work, staff, call, body.skills)
         return {"participant_id": None}
-    ask = actions.consult if body.warm else actions.transfer
+    ask = inviting.consult if body.warm else inviting.transfer
     participant = await ask(work, staff, call, staff_id=body.counsellor_id, number=body.number)
     return {"participant_id": participant.id if participant else None}
 
@@ -216,7 +224,7 @@ async def transfer(
 async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> dict[str, UUID]:
     """Add a third party by phone: police, outreach, an interpreter. They press 1 to join."""
     call = await desk.lock_in_hand(work, staff, call_id)
-    participant = await actions.add_third_party(work, staff, call, body.number, body.role)
+    participant = await inviting.add_third_party(work, staff, call, body.number, body.role)
     return {"participant_id": participant.id}
 
 
@@ -264,14 +272,14 @@ async def unmute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
 
 async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
     call = await desk.lock_in_hand(work, staff, call_id)
-    await offers.set_mute(work, call, await actions.talk_of(work, call), muted)
+    await offers.set_mute(work, call, await inviting.talk_of(work, call), muted)
 
 
 @router.post("/calls/{call_id}/panic")
 async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
     """Call a supervisor into the talk now. The response says whether one is being rung."""
     call = await desk.lock_in_hand(work, staff, call_id)
-    return {"rings": await actions.panic(work, staff, call)}
+    return {"rings": await calls_for_help.panic(work, staff, call)}
 
 
 @router.get("/talks")
@@ -282,7 +290,7 @@ async def talks(work: InWork, staff: Supervises) -> list[TalkView]:
 
 async def _supervise(work: Work, staff: Staff, call_id: UUID, mode: Mode) -> dict[str, UUID]:
     call = await record.lock_call(work, call_id)
-    return {"participant_id": (await actions.supervise(work, staff, call, mode)).id}
+    return {"participant_id": (await supervising.supervise(work, staff, call, mode)).id}
 
 
 @router.post("/calls/{call_id}/listen", status_code=202)

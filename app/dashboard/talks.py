@@ -11,7 +11,15 @@ from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.referrals.replies import in_talk
 from app.routing import callback_attempts, callbacks, desk, offers, telephones
-from app.routing.participants import actions, moving, participants, questions
+from app.routing.participants import (
+    actions,
+    calls_for_help,
+    inviting,
+    moving,
+    participants,
+    questions,
+    supervising,
+)
 from app.routing.participants.participants import ROLES, Mode
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -61,13 +69,13 @@ async def ask(
         staff_id, outside = _colleague(who), number.strip() or None
         match how:
             case "skill":
-                await actions.to_skill(work, staff, call, skills.split(","))
+                await inviting.to_skill(work, staff, call, skills.split(","))
             case "third_party":
-                await actions.add_third_party(work, staff, call, number, role)
+                await inviting.add_third_party(work, staff, call, number, role)
             case "warm":
-                await actions.consult(work, staff, call, staff_id=staff_id, number=outside)
+                await inviting.consult(work, staff, call, staff_id=staff_id, number=outside)
             case "cold":
-                await actions.transfer(work, staff, call, staff_id=staff_id, number=outside)
+                await inviting.transfer(work, staff, call, staff_id=staff_id, number=outside)
 
     return await _said(request, work, staff, verb)
 
@@ -147,9 +155,9 @@ async def mute_or_panic(
             return
         call = await desk.lock_in_hand(work, staff, call_id)
         if action == "panic":
-            rings = await actions.panic(work, staff, call)
+            rings = await calls_for_help.panic(work, staff, call)
         else:
-            talk = await actions.talk_of(work, call)
+            talk = await inviting.talk_of(work, call)
             await offers.set_mute(work, call, talk, action == "mute")
 
     none_rung = _(
@@ -220,7 +228,7 @@ async def supervise(
                     await actions.drop(work, staff, call, participant.id)
         else:
             chosen = Mode.TALK if mode == "barge" else Mode(mode)
-            await actions.supervise(work, staff, call, chosen)
+            await supervising.supervise(work, staff, call, chosen)
     except Refusal as refusal:
         await work.undo()
         notice = refusal_words(refusal)

@@ -18,7 +18,7 @@ from app.referrals.channels.webhook import delivery
 from app.referrals.deadlines import tracking
 from app.routing import desk, team
 from app.routing.models import PresenceState
-from app.routing.participants import actions, moving
+from app.routing.participants import calls_for_help, moving
 from app.routing.rota.roster import on_shift
 from app.staff.models import Staff
 from app.statistics.counting import today
@@ -215,7 +215,7 @@ async def take_panic(request: Request, work: InWork, staff: Supervises, call_id:
     notice = ""
     try:
         call = await record.lock_call(work, call_id)
-        if not await actions.take_panic(work, staff, call):
+        if not await calls_for_help.take_panic(work, staff, call):
             notice = _(
                 "You have taken it. Your telephone cannot be rung into this talk: go to your "
                 "colleague, or start your telephone and join on the page Team."

@@ -16,7 +16,7 @@ from app.people import changing, ending, finding
 from app.people.changing import Changes, change
 from app.people.finding import PersonState, Wanted
 from app.routing.models import Offer, OfferState, PresenceState
-from app.routing.participants import actions, participants
+from app.routing.participants import participants, supervising
 from app.routing.participants.participants import Mode
 from app.routing.rota import giving
 from app.staff import accounts
@@ -207,7 +207,7 @@ async def test_a_supervisor_who_listens_leaves_the_talk_with_the_role(work: Work
     await accounts.open_session(work, vera)
     ana = await a_counsellor(work, "ana")
     call, _ = await a_talk(work, ana)
-    await actions.supervise(work, vera, call, Mode.LISTEN)
+    await supervising.supervise(work, vera, call, Mode.LISTEN)
     await work.session.flush()
     await change(work, vera.id, Changes(role=Role.COUNSELLOR), by=mila)
     left = await participants.live_participants(work, call.id)

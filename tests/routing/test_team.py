@@ -10,7 +10,7 @@ from app.calls.models import Call, Line, RecordedEvent
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import desk, offers, own_presence, team
 from app.routing.models import Offer, OfferState, PresenceState
-from app.routing.participants import actions, participants
+from app.routing.participants import actions, calls_for_help, inviting, participants, supervising
 from app.routing.participants.participants import Mode, Purpose
 from app.routing.team import StateReason
 from app.staff import accounts
@@ -79,7 +79,7 @@ async def test_a_colleague_who_helps_in_a_talk_is_left_alone_too(work: Work) -> 
     vera = await a_supervisor(work)
     ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
     call, _ = await a_talk(work, ana)
-    await actions.consult(work, ana, call, staff_id=boris.id)
+    await inviting.consult(work, ana, call, staff_id=boris.id)
     assert (await presence_of(work, boris)).state == PresenceState.BREAK
     with pytest.raises(team.PersonInTalk):
         await set_to(work, vera, boris, PresenceState.AVAILABLE)
@@ -93,7 +93,7 @@ async def test_a_supervisor_who_helps_out_of_a_break_gets_no_calls(work: Work) -
     ana = await a_counsellor(work, "ana")
     await own_presence.choose_presence(work, mira, PresenceState.BREAK)
     call, _ = await a_talk(work, ana)
-    await actions.supervise(work, mira, call, Mode.TALK)
+    await supervising.supervise(work, mira, call, Mode.TALK)
     with pytest.raises(team.PersonInTalk):
         await set_to(work, vera, mira, PresenceState.AVAILABLE)
     await own_presence.choose_presence(work, mira, PresenceState.AVAILABLE)
@@ -167,7 +167,7 @@ async def test_a_talk_is_ended_by_the_supervisor_of_its_team(work: Work) -> None
     with pytest.raises(NotFound):
         await team.end_talk(work, north, call.id)
     with pytest.raises(NotFound):
-        await actions.supervise(work, north, call, Mode.LISTEN)
+        await supervising.supervise(work, north, call, Mode.LISTEN)
     assert await desk.live_talks(work, north) == []
     # Nor by the ways of the desk: holding, hanging up, a participant, a referral from the call.
     bora = await a_counsellor(work, "bora")
@@ -199,21 +199,23 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     north = await a_supervisor(work, in_team="north")
     mira = await a_supervisor(work, "mira")
     call, _ = await a_talk(work, ana)
-    assert await actions.panic(work, ana, call) is False
+    assert await calls_for_help.panic(work, ana, call) is False
     (cry,) = await desk.panics(work)
     assert (cry.call.id, cry.counsellor) == (call.id, "ana")
     assert [talk.panic for talk in await desk.live_talks(work, north)] == [True]
-    assert await actions.take_panic(work, north, call) is False, "no telephone: taken, not joined"
+    assert await calls_for_help.take_panic(work, north, call) is False, (
+        "no telephone: taken, not joined"
+    )
     assert await desk.panics(work) == []
     assert [talk.taken_by for talk in await desk.live_talks(work, mira)] == ["vera"]
     # Who took it goes on, also without the first answer, and sees the talk of the other team.
-    assert await actions.take_panic(work, north, call) is False
+    assert await calls_for_help.take_panic(work, north, call) is False
     assert [talk.call.id for talk in await desk.live_talks(work, north)] == [call.id]
     await desk.check_supervises(work, north, call.id)
-    with pytest.raises(actions.PanicTaken):
-        await actions.take_panic(work, mira, call)
+    with pytest.raises(calls_for_help.PanicTaken):
+        await calls_for_help.take_panic(work, mira, call)
     # It can be called again, by the same counsellor.
-    await actions.panic(work, ana, call)
+    await calls_for_help.panic(work, ana, call)
     assert len(await desk.panics(work)) == 1
 
 
@@ -223,10 +225,10 @@ async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(wo
     mira.role = vera.role = Role.SUPERVISOR.value
     await work.session.flush()
     call, _ = await a_talk(work, ana)
-    assert await actions.panic(work, ana, call) is True
+    assert await calls_for_help.panic(work, ana, call) is True
     (rung,) = await participants.live_participants(work, call.id)
     assert (rung.staff_id, rung.purpose) == (mira.id, Purpose.PANIC)
-    assert await actions.take_panic(work, vera, call) is True
+    assert await calls_for_help.take_panic(work, vera, call) is True
     (comes,) = await participants.live_participants(work, call.id)
     assert (comes.staff_id, comes.mode) == (vera.id, Mode.TALK)
     assert await kinds(work, call) == [CallLog.PANIC, CallLog.PANIC_TAKEN]
@@ -237,8 +239,8 @@ async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
     vera.role = Role.SUPERVISOR.value
     await work.session.flush()
     call, _ = await a_talk(work, ana)
-    await actions.panic(work, ana, call)
-    await actions.take_panic(work, vera, call)
+    await calls_for_help.panic(work, ana, call)
+    await calls_for_help.take_panic(work, vera, call)
     (comes,) = await participants.live_participants(work, call.id)
     await actions.gone(work, call, comes, "leg_no_answer")
     assert [talk.counsellor for talk in await desk.panics(work)] == ["ana"]
@@ -247,7 +249,7 @@ async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
 async def test_a_counsellor_cannot_take_the_own_call_for_help(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     call, _ = await a_talk(work, ana)
-    await actions.panic(work, ana, call)
+    await calls_for_help.panic(work, ana, call)
     with pytest.raises(Conflict):
-        await actions.take_panic(work, ana, call)
+        await calls_for_help.take_panic(work, ana, call)
     assert len(await desk.panics(work)) == 1

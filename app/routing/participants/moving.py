@@ -1,4 +1,4 @@
-"""A supervisor takes a talk of the team over, or moves it to another counsellor.
+"""A supervisor takes over a talk of the team, or moves it to another counsellor.
 
 The child is never hung up on: it goes on talking until the other one is there.
 """
@@ -12,7 +12,7 @@ from app.calls.models import Call
 from app.errors import Conflict
 from app.routing import desk
 from app.routing.models import Presence, PresenceState
-from app.routing.participants import actions, participants
+from app.routing.participants import actions, inviting, participants
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -25,7 +25,7 @@ class PracticeStays(Conflict):
 
 
 async def free_colleagues(work: Work, staff: Staff) -> list[Staff]:
-    """Return whom a talk can go to now, by name: available or writing up, but for `staff`."""
+    """Return to whom a talk can go now, by name: available or in wrap-up, without `staff`."""
     rows = await work.session.scalars(
         select(Staff)
         .join(Presence, Presence.counsellor_id == Staff.id)
@@ -40,7 +40,7 @@ async def free_colleagues(work: Work, staff: Staff) -> list[Staff]:
 
 
 async def take_over(work: Work, by: Staff, call_id: UUID) -> None:
-    """Give a talk to the supervisor who is in it; its counsellor writes up.
+    """Give a talk to the supervisor who is in it; its counsellor goes into wrap-up.
 
     Raises NotFound, Conflict, Busy, NotInTheTalk.
     """
@@ -59,10 +59,10 @@ async def move_talk(work: Work, by: Staff, call_id: UUID, staff_id: UUID) -> Non
     Raises NotFound, Conflict, Busy.
     """
     call = await _lock(work, by, call_id)
-    talk = await actions.talk_of(work, call)
+    talk = await inviting.talk_of(work, call)
     holder = await work.session.get_one(Staff, talk.counsellor_id)
     # Asked in the counsellor's name: if the talk has gone on to another meanwhile, it stays there.
-    await actions.transfer(work, holder, call, staff_id=staff_id)
+    await inviting.transfer(work, holder, call, staff_id=staff_id)
     write_entry(work, AuditLog.TALK_MOVED, str(call_id), to=str(staff_id))
 
 

@@ -13,7 +13,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid
 from app.jobs.names import Task
 from app.routing import offers
-from app.routing.participants import actions
+from app.routing.participants import inviting
 from app.staff.models import Staff
 from app.work import Work
 
@@ -25,7 +25,7 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
             "There is no such question. Choose one of: %(questions)s.", questions=list(QUESTIONS)
         )
     offers.need(work, Ability.ASK_BY_KEY)
-    await actions.talk_of(work, call)
+    await inviting.talk_of(work, call)
     if call.held_at is not None:
         raise Conflict("The caller is on hold. Resume the talk first.")
     if await open_question(work, call.id) is not None:
