@@ -28,7 +28,7 @@ class EndedBy(StrEnum):
 
 
 class MessageState(StrEnum):
-    """How far a voice message is: recorded at the provider, taken from there, or not to be had."""
+    """How far a voice message is: recorded at the provider, fetched from there, or absent."""
 
     RECORDED = "recorded"
     IMPORTED = "imported"

@@ -82,7 +82,7 @@ async def _save(work: Work, texts: dict[str, str]) -> UUID:
 
 
 @app.command("import")
-def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+def import_agencies(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Import a CSV file. If a line has errors, list them and import nothing."""
     try:
         text = file.read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) 
 
 
 @app.command("export")
-def give_out(
+def export_agencies(
     output: Annotated[Path | None, typer.Option(help="a file; default: standard output")] = None,
 ) -> None:
     """Export the directory as a CSV file that can be imported again."""

@@ -1,4 +1,4 @@
-"""Every command except `serve`: those of one noun stand in a file of its name.
+"""Every command except `serve`; the commands about one noun are in a file of that name.
 
 Modules that only some commands need (server, worker, calendars) are imported by those commands:
 an export stays small.

@@ -190,7 +190,7 @@ def copy_week(
 
 
 @app.command("import")
-def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+def import_rota(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Import a rota as iCalendar: the whole file, or nothing."""
     from app.routing.rota import calendars
 
@@ -199,7 +199,7 @@ def take_in(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) 
 
 
 @app.command("export")
-def give_out(
+def export_rota(
     output: Annotated[Path | None, typer.Option(help="default: standard output")] = None,
 ) -> None:
     """Export the rota as iCalendar."""

@@ -103,7 +103,7 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
 
 
 def _has_to_be_referred(contact: Contact, suggested: Suggestion | None) -> bool:
-    """Tell whether immediate danger was decided, or a sign is always referred."""
+    """Return whether immediate danger was decided, or a sign is always referred."""
     signs = suggested.cues if suggested is not None else []
     return contact.urgency == Urgency.IMMEDIATE or any(cue.refer for cue in signs)
 

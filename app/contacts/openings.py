@@ -108,7 +108,7 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
 
 
 async def _talks(work: Work, contact: Contact) -> bool:
-    """Tell whether the call of a contact goes on, or is just over."""
+    """Return whether the call of a contact goes on, or is just over."""
     if contact.call_id is None:
         return False
     call = await work.session.get(Call, contact.call_id)

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, func, select
 
 from app.contacts.models import Contact, Definition, EarlierAnswer, Filled, RecordEvent
-from app.contacts.scopes import anybody, readable
+from app.contacts.scopes import any_reader, readable
 from app.database.quick import Command, Question
 from app.database.topics import Topic
 from app.definitions import library as libraries
@@ -205,7 +205,7 @@ class Plain:
 
 
 def is_contact(record: Any) -> bool:
-    """Tell whether a record is a contact and not a case, however it was read."""
+    """Return whether a record is a contact and not a case, however it was read."""
     return bool(record.__tablename__ == Contact.__tablename__)
 
 
@@ -228,7 +228,7 @@ async def open_record(
 @cache
 def _by_id(model: Any, role: str) -> Question:
     return Question(
-        readable(model, anybody(role))
+        readable(model, any_reader(role))
         .with_only_columns(*model.__table__.columns)
         .where(model.id == bindparam("id"))
     )

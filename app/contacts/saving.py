@@ -101,7 +101,7 @@ async def save_answers(
         result.revision = revision
         work.announce(Topic.RECORD.of(record.id))
         if record.headline != headline:
-            # It stands in lists, whose readers do not hear of each saved answer.
+            # Lists show it, and their readers do not hear of each saved answer.
             work.announce(Topic.RECORDS)
             if work.actor.staff_id is not None:
                 work.announce(Topic.RECORDS.of(work.actor.staff_id))

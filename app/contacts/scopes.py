@@ -42,7 +42,7 @@ class Reader(NamedTuple):
     team: Any
 
 
-def anybody(role: str) -> Reader:
+def any_reader(role: str) -> Reader:
     """Return a reader of a role, as parameters `reader` and `team`."""
     return Reader(bindparam("reader", type_=Contact.id.type), role, bindparam("team"))
 
@@ -114,7 +114,7 @@ async def lock_writable(work: Work, staff: Staff, model: type[R], record_id: UUI
 
 
 async def may_read_any(work: Work, staff: Staff, record_id: UUID) -> bool:
-    """Tell whether there is a record of that id that the person may read."""
+    """Return whether there is a record of that id that the person may read."""
     found = [
         select(model.id).where(model.id == record_id, reads(staff))
         for model, reads in _READS.items()
@@ -130,7 +130,7 @@ async def check_contact_writable(work: Work, staff: Staff, contact_id: UUID) -> 
 
 
 async def may_write_case(work: Work, staff: Staff, case_id: UUID) -> bool:
-    """Tell whether the person may change that case."""
+    """Return whether the person may change that case."""
     statement = select(Case.id).where(Case.id == case_id, writes_case(staff))
     return await work.session.scalar(statement) is not None
 

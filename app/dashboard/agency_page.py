@@ -47,8 +47,8 @@ Text = Annotated[str, Form(max_length=4000)]
 async def _limit(request: Request, work: Work, token: str, *, sends: bool = False) -> None:
     """Limit guesses of tokens and codes, and the messages sent. Raises TooMany.
 
-    A link that exists is counted by itself: what others do from its address is nothing to it. One
-    for an immediate referral is slowed down and never refused, except where a message is sent.
+    A link that exists is counted by itself: what others do from the same address does not count. A
+    link for an immediate referral is slowed down and never refused, except where a message is sent.
     """
     limiter: Limiter = request.app.state.limiter
     urgency = await links.urgency_of(work, token)
@@ -167,7 +167,7 @@ async def agency_page(request: Request, work: InWork, token: str, done: str = ""
 
 @router.get("/r/{token}/news", dependencies=_LINK)
 async def news(request: Request, work: InWork, token: str) -> Response:
-    """Tell whether the helpline has written more since this browser read the details.
+    """Return whether the helpline has written more since this browser read the details.
 
     Returns 204 if there is nothing new, or if the code was not entered in this browser.
     """

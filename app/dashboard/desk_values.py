@@ -49,7 +49,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
         caller = await _caller(work, staff, found.call)
     talking = call_id if shown.call and shown.call.connected else None
-    # In wrap-up the call is over, and what was agreed in it still stands beside the form.
+    # In wrap-up the call is over, and what was agreed in it is still shown beside the form.
     at_hand = call_id or (contact.call_id if contact else None)
     return {
         **await talk_values(work, talking),

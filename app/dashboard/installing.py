@@ -49,5 +49,5 @@ async def manifest() -> JSONResponse:
     dependencies=[Depends(Public("a script of the program, the same for everyone"))],
 )
 async def service_worker() -> FileResponse:
-    """Return the service worker. It stands at the root, since its address limits its pages."""
+    """Return the service worker, from the root: its address limits which pages it serves."""
     return FileResponse(BUILT / "service-worker.js", media_type="text/javascript")

@@ -336,7 +336,7 @@ async def message_done(
 
 
 async def _line_of(work: Work, call: Call) -> str:
-    """Return what is said of a line that is not in use: practice calls have such a one."""
+    """Return the words for a line that is not in use, like that of practice calls."""
     if await lines.is_practice(work, call.line_id):
         return _("Practice")
     return _("a number that is not ours")

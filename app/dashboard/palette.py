@@ -1,7 +1,7 @@
 """The command palette: pages, people, actions, and a record by its code. Never a child's name.
 
 It answers in one place, and only with what its reader may open. A code is sent in the body of a
-request, so that it stands in no address and in no log of a proxy.
+request, so that no address and no proxy's log holds it.
 """
 
 import re

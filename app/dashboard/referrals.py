@@ -390,7 +390,7 @@ async def address_changes_values(work: Work, staff: Staff) -> dict[str, Any]:
 
 
 def _address_words(value: Any) -> str:
-    """Return an address as it stands in the directory."""
+    """Return an address as the directory shows it."""
     match value:
         case None:
             return "–"

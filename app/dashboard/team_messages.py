@@ -66,7 +66,7 @@ async def _opened(request: Request, work: Work, staff: Staff, notice: str = "") 
         "partners": await team_messages.partners(work, staff),
         "longest": team_messages.LONGEST,
         "notice": notice,
-        # The id of the next message: what is sent twice is there once.
+        # The id of the next message: a message that is sent twice is stored once.
         "key": uuid4(),
     }
     await team_messages.mark_read(work, staff, [one.id for one in shown])

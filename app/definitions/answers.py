@@ -120,7 +120,7 @@ class Sheet:
         return list(dict.fromkeys(found))
 
     def knows(self, path: str) -> bool:
-        """Tell whether a path is that of a question, or of an entry of a section that repeats."""
+        """Return whether a path is that of a question, or of an entry of a section that repeats."""
         parts = path.split(".")
         entry = len(parts) == 2 and parts[0] in self._repeating and is_entry(parts[1])
         return entry or self.form.find(path) is not None
@@ -233,7 +233,7 @@ class Sheet:
     def holds(
         self, condition: Condition, answers: Answers, here: tuple[Section, str | None]
     ) -> bool:
-        """Tell whether a condition is true, seen from a section and one of its entries."""
+        """Return whether a condition is true, seen from a section and one of its entries."""
         return self._holds(condition, self._filled(answers), (here[0].code, here[1]))
 
     def _holds(self, condition: Condition, filled: _Filled, here: tuple[str, str | None]) -> bool:

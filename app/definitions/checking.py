@@ -299,7 +299,7 @@ class _Check:
         return f"{section.code}.e1.{field.code}" if section.repeats else name
 
     def _consistent(self, answers: Answers, domains: dict[str, list[object]]) -> bool:
-        """Tell whether a person who fills in the form could have given these answers."""
+        """Return whether a person who fills in the form could have given these answers."""
         for name in domains:
             if self._example(name) not in answers:
                 continue

@@ -280,7 +280,7 @@ def _is_of_children(section: Section) -> bool:
 
 
 def is_entry(text: str) -> bool:
-    """Tell whether a text is a valid code of an entry: the page makes it, so it is checked."""
+    """Return whether a text is a valid code of an entry: the page makes it, so it is checked."""
     return 0 < len(text) <= 12 and text.isascii() and text.isalnum() and text == text.lower()
 
 

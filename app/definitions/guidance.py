@@ -1,4 +1,4 @@
-"""Guidance that stands beside the form, by what the child tells. Pure."""
+"""Guidance that a page shows beside the form, by what the child tells. Pure."""
 
 from pydantic import Field
 

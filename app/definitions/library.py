@@ -55,7 +55,7 @@ class Country(Part):
     workflow: Code
     risk: Code
     family_support: Code
-    # What stands beside the form for the counsellor, by category.
+    # What the counsellor reads beside the form, by category.
     guidance: Code = "general"
     # The protocol by which urgent cases are referred; read by the referrals area.
     protocol: Code = "general"

@@ -33,7 +33,7 @@ class Risk(StrEnum):
 
 
 def rises(before: str | None, after: Risk) -> bool:
-    """Tell whether a level is higher than the one before; a first level counts if it is high."""
+    """Return whether a level is higher than the one before; a first level counts if it is high."""
     order = list(Risk)
     if before is None:
         return after is Risk.HIGH
@@ -86,7 +86,7 @@ def read_risk(text: str, source: str) -> RiskCues:
 
 
 def must_decide(suggested: Urgency, decided: str | None, suggested_then: str | None) -> bool:
-    """Tell whether the counsellor has to decide (again): nothing was decided yet, or the signs
+    """Return whether the counsellor has to decide (again): nothing was decided yet, or the signs
     now suggest more than they did then, and more than was decided."""
     if decided is None:
         return True

@@ -1,7 +1,7 @@
 """Change an account: one verb for the page, the interface for programs and the command line.
 
-Of two people who change an account at once, the second is told. The log holds what was before and
-after; a name, a number or an address of mail stands there only so far that a change is recognised.
+Of two people who change an account at once, the second is told. The log holds the values before
+and after; of a name, a number or an e-mail address only enough to recognise a change.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -42,7 +42,7 @@ class LastAdministrator(Conflict):
 
 
 class OwnAccount(NotAllowed):
-    default = "Your own role is changed by another administrator, and so is your leaving."
+    default = "Only another administrator can change your role or deactivate your account."
 
 
 class InACall(Conflict):

@@ -42,7 +42,7 @@ class NotPlaced(Conflict):
 
     def __init__(self, kinds: list[Kind]) -> None:
         super().__init__(
-            "Choose to whom this goes: %(kinds)s.", kinds=[Code(kind.value) for kind in kinds]
+            "Choose who takes this over: %(kinds)s.", kinds=[Code(kind.value) for kind in kinds]
         )
 
 

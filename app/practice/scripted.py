@@ -101,7 +101,7 @@ class ScriptedMouth:
         self._sound: Sound | None = None
         self._at = 0
         self._noise = 0.0
-        # A sentence that a hold cut short: it is said anew.
+        # A sentence that a hold cut short: it is said again.
         self._cut = ""
         # Seconds since the talk began, holds included; of silence on both sides; and of the
         # counsellor's pause.

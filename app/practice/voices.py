@@ -184,7 +184,7 @@ class Voices:
             self._mixing = self._x.spawn(self._mix())
 
     async def forget(self, leg: "Leg") -> None:
-        """Take a leg that has ended out. What it has heard is kept with its caller, for tests."""
+        """Remove a leg that has ended. What it has heard is kept with its caller, for tests."""
         self.mouths.pop(leg.sid, None)
         self._prompts.pop(leg.sid, None)
         line = self.lines.pop(leg.sid, None)

@@ -1,6 +1,6 @@
 """Short messages between supervisors and the people of their team: sealed, and soon deleted.
 
-They are about the work of the day. What has to last belongs into a record, so these are in no
+They are about the work of the day. What has to last belongs in a record, so these are in no
 figure, no file and no log; the log says only that one was sent or opened.
 """
 
@@ -87,7 +87,7 @@ async def send(
 ) -> UUID:
     """Send a message within the team. Raises NotFound, Invalid.
 
-    `key` is the id that the page gave it: a message that is sent twice is there once.
+    `key` is the id that the page gave it: a message that is sent twice is stored once.
     """
     words = words.strip()
     if not words or len(words) > LONGEST:

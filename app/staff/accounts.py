@@ -160,7 +160,7 @@ async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
 
 
 async def open_session(work: Work, staff: Staff, browser: str = "") -> str:
-    """Sign a person in. Return the token for the cookie. `browser` is the family of theirs."""
+    """Sign a person in. Return the token for the cookie. `browser` is the browser's family."""
     token = secrets.token_urlsafe(32)
     work.session.add(
         StaffSession(

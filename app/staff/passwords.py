@@ -24,7 +24,7 @@ async def set_password(work: Work, staff: Staff, password: str) -> None:
 
 
 async def change_own(work: Work, person: Staff, present: str, new: str, token: str) -> int:
-    """Change a person's own password; all their sessions end but the one of this token.
+    """Change a person's own password; all their sessions end except the one of this token.
 
     Return how many ended. Raises WrongPresentPassword, Invalid.
     """

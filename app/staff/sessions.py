@@ -70,7 +70,7 @@ async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
 
 
 async def end_sessions(work: Work, staff_id: UUID, *, but: bytes | None = None) -> int:
-    """End the sessions of a person, but for the one with that key. Return how many ended."""
+    """End the sessions of a person, except the one with that key. Return how many ended."""
     statement = delete(StaffSession).where(StaffSession.staff_id == staff_id)
     if but is not None:
         statement = statement.where(StaffSession.token_key != but)

@@ -515,9 +515,6 @@ def rounded(value: float | int | None) -> float | int | None:
     return round(value, 6) if isinstance(value, float) else value
 
 
-# -- of counsellors ------------------------------------------------------------------------------
-
-
 # Each call that arrived is in one of these, and in one only.
 IDENTITY = (
     "answered",

@@ -183,7 +183,7 @@ def _starts(
     period: Period, since: datetime, until: datetime, zone: ZoneInfo
 ) -> list[tuple[datetime, str]]:
     if period in (Period.QUARTER_HOUR, Period.HOUR):
-        return _deadline_starts(period, since, until, zone)
+        return _clock_starts(period, since, until, zone)
     found: list[tuple[datetime, str]] = []
     day = since.astimezone(zone).date()
     while True:
@@ -195,7 +195,7 @@ def _starts(
         day = _next(period, first)
 
 
-def _deadline_starts(
+def _clock_starts(
     period: Period, since: datetime, until: datetime, zone: ZoneInfo
 ) -> list[tuple[datetime, str]]:
     """Return quarter-hours, or hours on the wall clock; a change of offset begins a new one."""
@@ -225,7 +225,7 @@ def _deadline_starts(
 def _weekday_hours(since: datetime, until: datetime, zone: ZoneInfo) -> Cut:
     edges: list[int] = []
     bucket: list[int] = []
-    for at, _ in _deadline_starts(Period.HOUR, since, until, zone):
+    for at, _ in _clock_starts(Period.HOUR, since, until, zone):
         local = at.astimezone(zone)
         edges.append(int(at.timestamp()))
         bucket.append(local.weekday() * 24 + local.hour)

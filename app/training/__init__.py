@@ -1,1 +1,1 @@
-"""Practice calls: a trainee rings up a scripted child, and looks at the talk afterwards."""
+"""Practice calls: a scripted child rings a trainee, who looks at the talk afterwards."""

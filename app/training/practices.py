@@ -66,7 +66,7 @@ class NoPracticeExchange(Conflict):
 
 
 class TraineeNotFree(Conflict):
-    default = "You are in a call or writing one up. Finish that before you practise."
+    default = "You are in a call or in wrap-up. Finish that before you practise."
 
 
 class NoTelephone(Conflict):

@@ -66,8 +66,8 @@ class Patience:
 
 
 class _Patient:
-    """Receives a body, for a limited time. What comes after the body is waited for as long as
-    the connection lasts: it is its end."""
+    """Receives a body, for a limited time. After the body only the end of the connection can
+    come, and that is waited for without a limit."""
 
     def __init__(self, receive: Receive, seconds: float) -> None:
         self._receive = receive

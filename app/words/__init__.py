@@ -52,7 +52,7 @@ class About:
 class Times:
     """How a language says instants and windows of time.
 
-    `days` starts on Monday, `months` in January; both are written as they stand in a sentence.
+    `days` starts on Monday, `months` in January; both are written as in a sentence.
     """
 
     at: str
@@ -233,7 +233,7 @@ def code_words(language: str, section: str, code: str) -> str:
 
 
 def yes_no(language: str) -> dict[str, str]:
-    """Return the answers to a question of yes or no, by their codes."""
+    """Return the answers to a yes-or-no question, by their codes."""
     answers = letters(language, "answer")
     return {code: str(answers[code]) for code in ("yes", "no", "unknown")}
 

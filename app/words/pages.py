@@ -1,6 +1,6 @@
 """What the signed-in pages say, in the language of their reader.
 
-English is written where it is used. A language beside it has a gettext catalogue,
+English is written where it is used. Every other language has a gettext catalogue,
 `<language>/pages.po`, that is compiled when it is first read. The language of the reader is set
 for each request; where none is set, pages and refusals are English.
 """
@@ -107,7 +107,7 @@ def message_words(message: Message) -> str:
 def refusal_words(refusal: Refusal) -> str:
     """Return why a request was not carried out, in the reader's language."""
     if refusal.letter:
-        # Agencies read it, too, so it stands in the letters.
+        # Agencies read it, too, so its words are in the letters.
         return words.letter(reader(), "agency_refusal", refusal.letter)
     return message_words(refusal.message)
 
@@ -133,7 +133,7 @@ def code_words(code: object) -> str:
 
 
 def scripts_words() -> dict[str, str]:
-    """Return the messages of the pages' scripts; empty in English, which stands in them."""
+    """Return the messages of the pages' scripts; empty for English, which the scripts contain."""
     return {m: said(m) for m in _of_scripts()} if reader() != SOURCE else {}
 
 

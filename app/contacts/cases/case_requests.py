@@ -78,7 +78,7 @@ async def move_or_ask(
 
 
 async def _has_owned(work: Work, staff: Staff, case: Case) -> bool:
-    """Tell whether the person owns or has owned a case, and so cannot be its second person."""
+    """Return whether the person owns or has owned a case, and so cannot be its second person."""
     if case.owner_id == staff.id:
         return True
     owned = select(RecordEvent.id).where(

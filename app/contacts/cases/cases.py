@@ -106,7 +106,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
 
 
 def may_be_separated(work: Work, record: Contact | Case) -> bool:
-    """Tell whether the answers say that a child may be separated from its family: by a sign of
+    """Return whether the answers say that a child may be separated from its family: by a sign of
     it, or because the form asked about staying with the family."""
     sheet, answers = sheet_of(work, record), present(record)
     if _SEPARATION_CUES & set(sheet.cues(answers)):

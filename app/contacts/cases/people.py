@@ -44,7 +44,7 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
 
 
 async def works_on(work: Work, case: Case, staff: Staff) -> bool:
-    """Tell whether a colleague works on a case."""
+    """Return whether a colleague works on a case."""
     there = select(CaseMember.case_id).where(
         CaseMember.case_id == case.id, CaseMember.staff_id == staff.id
     )

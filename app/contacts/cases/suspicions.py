@@ -131,7 +131,7 @@ def _in_office(content: bytes) -> set[str]:
 
 
 def _loads(relations: bytes) -> bool:
-    """Tell whether opening it fetches something: a template or a picture, and not only a link."""
+    """Return whether opening it fetches something: a template or a picture, and not only a link."""
     return any(
         _OUTSIDE.search(one) and b"/hyperlink" not in one
         for one in re.findall(rb"<Relationship\b[^>]*>", relations)

@@ -15,5 +15,5 @@ def said_of(record: Filled, sheet: Sheet, meaning: Meaning, child: str | None) -
 
 
 def wish_in_words(record: Filled, sheet: Sheet) -> bool:
-    """Tell whether the contact says in free text, which no program reads, whom not to tell."""
+    """Return whether the contact says in free text, which no program reads, whom not to tell."""
     return any(path in record.sealed for path in sheet.form.paths_of("withheld_from", None))

@@ -34,7 +34,7 @@ from app.contacts.cases.models import CaseMember
 from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.models import Case, Contact, ContactReader, MatchKey
 from app.contacts.saving import born_keys, number_keys
-from app.contacts.scopes import anybody, readable
+from app.contacts.scopes import any_reader, readable
 from app.database.quick import Question, Row
 from app.errors import Invalid
 from app.privacy.numbers import e164_in
@@ -229,7 +229,7 @@ def _named_by_few(model: Any, words: int) -> CTE:
             MatchKey.subject_kind == literal_column(f"'{model.__name__.lower()}'"),
         )
 
-    # One word, too, may stand in several names of a record: an intersection has no doubles.
+    # Even one word may be in several names of a record: an intersection has no duplicates.
     first, *others = (with_key(f"alike_{n}") for n in range(words))
     heard = intersect(first, *(others or [first])).subquery()
     same = [cast(heard.c.subject_id.in_(with_key(f"same_{n}")), Integer) for n in range(words)]
@@ -290,14 +290,14 @@ def _of_reader(model: Any, role: str, columns: list[Any]) -> Select[Any]:
     if not may(role, Permission.READ_RECORDS):
         return select(*columns).where(false())
     if may(role, Permission.READ_TEAM_RECORDS):
-        statement = readable(model, anybody(role)).with_only_columns(*columns)
+        statement = readable(model, any_reader(role)).with_only_columns(*columns)
         return statement.order_by(model.opened_at.desc(), model.id.desc())
     lent: Any = ContactReader if model is Contact else CaseMember
     record_id = lent.contact_id if model is Contact else lent.case_id
     return (
         select(*columns)
         .join(lent, record_id == model.id)
-        .where(lent.staff_id == anybody(role).id)
+        .where(lent.staff_id == any_reader(role).id)
         .order_by(lent.opened_at.desc(), record_id.desc())
     )
 

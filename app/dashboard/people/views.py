@@ -95,7 +95,7 @@ async def choices(work: Work, staff: Staff | None) -> Choices:
 
 @dataclass
 class PersonForm:
-    """The form of an account: what stands in it, and what the reader has to know about it."""
+    """The form of an account: its contents, and what the reader has to know about them."""
 
     values: dict[str, Any]
     revision: int

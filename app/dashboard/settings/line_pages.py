@@ -232,7 +232,7 @@ async def change_prompt(
     """Change what a line says: a text, or an MP3 or WAV file."""
     audio = await sound.read() if sound is not None and sound.filename else None
     kind = _TYPES.get(sound.content_type or "") if sound is not None and audio is not None else None
-    # A form sends its lines ended as telegraphs did.
+    # A form ends its lines with CR LF.
     words = " ".join(text.split())
 
     async def verb(line: LineScript) -> None:

@@ -76,7 +76,7 @@ class PushOnce(Outgoing[PushMessage]):
         return True
 
     async def send(self) -> None:
-        """Send it. The response's text is never read, and the address stands in no log."""
+        """Send it. The response's text is never read, and the address is never logged."""
         try:
             async with (
                 asyncio.timeout(_TIMEOUT),

@@ -1,6 +1,6 @@
-"""The secret address of a person's own calendar: made, revoked, looked for.
+"""The secret address of a person's own calendar: made, revoked, found.
 
-`calendars.read_feed` writes what stands behind it.
+`calendars.read_feed` writes the calendar itself.
 """
 
 import secrets

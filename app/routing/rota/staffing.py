@@ -1,4 +1,4 @@
-"""Who is there for callers now, who is the last one, and when a line is staffed next."""
+"""Which counsellors callers can reach now, who is the last one, and when a line is staffed next."""
 
 from collections.abc import Iterable
 from dataclasses import replace

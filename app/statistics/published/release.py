@@ -113,7 +113,7 @@ async def publish(work: Work, period: str) -> PublicRelease:
     # The period must be over on every line, and so must the talks that began in it.
     if zones.widest(window)[1] + REST > work.now:
         raise Invalid("This period is not over yet. Publish it afterwards.")
-    # What is published is for everybody, and in English whoever publishes it.
+    # What is published is for the public, and in English whatever the publisher's language is.
     label = await labeller(work, dict(zones.names))
     async with reading(work.ground, work.now) as look:
         counted = await count_shape(look, zones, SHAPE, window, label)

@@ -159,7 +159,7 @@ def _ask(scene: Scene, alarm: Alarm, attempt: AlarmAttempt, n: int) -> list[Step
     reason = scene.line.prompt(scene.speaker.language, key).text
     said = scene.say(PromptKey.ALARM, reason=reason or "", digit=TAKE_DIGIT)
     if reason is None:
-        # The reason is a recording: it is played before the sentence that it cannot stand in.
+        # The reason is a recording, which no text can contain: it is played first.
         said = [*scene.say(key), *said]
     return [Ask([*said, Pause(1)], then=alarm_path(attempt.id, "pressed", n=n), seconds=4)]
 

@@ -1,4 +1,4 @@
-// The page on which a person chooses a password. The secret of the link stands behind the # of the
+// The page on which a person chooses a password. The secret of the link is behind the # of the
 // address, which a browser sends to no server; it is taken out of the address and sent in a form.
 import htmx from "htmx.org";
 

@@ -1,4 +1,4 @@
-// What the scripts say, in the language of the page. English stands where it is said; the page
+// What the scripts say, in the language of the page. English is written where it is said; the page
 // brings its texts for any other language.
 const texts = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
 

@@ -66,7 +66,7 @@ onPage(() => {
   if (page && !page.dataset.set) set(page);
 });
 
-// Why a ring could not be shown or heard here stands in the menu of one's presence.
+// Why a ring could not be shown or heard here is said in the menu of the reader's presence.
 const trouble = () => {
   const place = document.getElementById("ring-trouble");
   if (!place) return;

@@ -1,4 +1,4 @@
-// The telephone: a small face over the provider's SDK, so that another one can stand behind it.
+// The telephone: a small face over the provider's SDK, so that another one can take its place.
 // start, stop, accept, mute, hangUp, press, levels, on(state). It knows nothing of the page.
 import { Device } from "@twilio/voice-sdk";
 import { _ } from "../words.js";
