@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import psycopg
 from procrastinate import App
 
 from app import tables
@@ -227,15 +226,3 @@ class Worker:
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=20):
                 await manager.retry_job(job)
             await manager.prune_stalled_workers(seconds_since_heartbeat=20)
-
-
-async def database_is_well(url: str) -> bool:
-    """Return whether the database answers within a second."""
-    try:
-        async with asyncio.timeout(1):
-            connection = await psycopg.AsyncConnection.connect(url, connect_timeout=1)
-            async with connection:
-                await connection.execute("SELECT 1")
-    except (psycopg.Error, OSError, TimeoutError):
-        return False
-    return True

@@ -213,7 +213,7 @@ async def transfer(
     if body.skills:
         if body.counsellor_id is not None or body.number is not None:
             raise Invalid("Choose exactly one: a colleague, a number or a skill.")
-        await inviting.to_skill(work, staff, call, body.skills)
+        await inviting.to_skill(work, call, body.skills)
         return {"participant_id": None}
     ask = inviting.consult if body.warm else inviting.transfer
     participant = await ask(work, staff, call, staff_id=body.counsellor_id, number=body.number)
@@ -253,7 +253,7 @@ async def change_participant(
         return
     call = await desk.lock_in_hand(work, staff, call_id)
     if action == "complete":
-        await actions.complete(work, staff, call, participant_id)
+        await actions.complete(work, call, participant_id)
     else:
         await actions.together(work, call)
 

@@ -69,7 +69,7 @@ async def ask(
         staff_id, outside = _colleague(who), number.strip() or None
         match how:
             case "skill":
-                await inviting.to_skill(work, staff, call, skills.split(","))
+                await inviting.to_skill(work, call, skills.split(","))
             case "third_party":
                 await inviting.add_third_party(work, staff, call, number, role)
             case "warm":
@@ -102,7 +102,7 @@ async def change(
         call = await desk.lock_in_hand(work, staff, call_id)
         match action:
             case "complete":
-                await actions.complete(work, staff, call, participant_id)
+                await actions.complete(work, call, participant_id)
             case "together":
                 await actions.together(work, call)
             case "drop":

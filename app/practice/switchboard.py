@@ -323,7 +323,7 @@ class Switchboard:
         ring = Ring(leg, {}, settled)
         self._rings[leg.sid] = ring
         for page in pages:
-            line = await self._voices.page_line(leg)
+            line = await self._voices.page_line()
             ring.lines[page] = line
             await page.tell(
                 "invite",

@@ -166,7 +166,7 @@ class Voices:
             self.mouths[leg.sid] = Talker(leg.person)
             self._add(leg)
 
-    async def page_line(self, leg: "Leg") -> "PageLine":
+    async def page_line(self) -> "PageLine":
         """Open the sound of a page for a leg that rings."""
         _offer_addresses(self._addresses)
         return PageLine()

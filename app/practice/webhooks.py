@@ -141,7 +141,7 @@ class Sender:
             failure, problem = "", ""
             answer = None
             try:
-                answer, where = await self._once(wishes, fields, cookies, token, method, retried)
+                answer, where = await self._once(wishes, fields, cookies, token, method)
                 if answer.status_code >= 500:
                     failure = "5xx"
                 elif answer.status_code >= 400:
@@ -166,7 +166,6 @@ class Sender:
         cookies: dict[str, str],
         token: str,
         method: str,
-        retried: int,
     ) -> tuple[httpx2.Response, str]:
         address = wishes.address
         for _ in range(_MOST_REDIRECTS + 1):

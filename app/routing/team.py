@@ -66,9 +66,8 @@ class Person(NamedTuple):
 
     staff: Staff
     presence: Presence | None
-    # The line of the call that they hold, since when, and whether it is a practice call.
+    # The line of the call that they hold, and whether it is a practice call.
     line: str | None
-    call_since: datetime | None
     practice: bool
     # They are in the talk of a colleague.
     helps: bool
@@ -94,7 +93,6 @@ async def people(work: Work, team: str, since: datetime) -> list[Person]:
             Staff,
             Presence,
             Line.name,
-            Offer.connected_at,
             func.coalesce(Line.practice, False),
             Participant.id,
             func.coalesce(missed.c.number, 0),
@@ -115,8 +113,8 @@ async def people(work: Work, team: str, since: datetime) -> list[Person]:
         .order_by(Staff.name)
     )
     return [
-        Person(one, presence, line, since_, practice, helping is not None, number)
-        for one, presence, line, since_, practice, helping, number in rows
+        Person(one, presence, line, practice, helping is not None, number)
+        for one, presence, line, practice, helping, number in rows
     ]
 
 

@@ -83,7 +83,7 @@ async def _measure(url: str, size: int) -> dict[str, float]:
     _say("their days are kept", begun)
     found = await _summaries(url, size)
     if size <= 1_000_000:
-        await _exports(url, size)
+        await _exports(url)
     return found
 
 
@@ -293,7 +293,7 @@ def _peak() -> float:
 # -- exports -------------------------------------------------------------------------------------
 
 
-async def _exports(url: str, size: int) -> None:
+async def _exports(url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder:
         path = Path(folder) / "calls.csv"
         whole, memory, rows = await asyncio.to_thread(_export, url, "csv", path)

@@ -117,7 +117,7 @@ async def gone(work: Work, call: Call, participant: Participant, cause: str) -> 
         await calls_for_help.ring_next_supervisor(work, None, call)
 
 
-async def complete(work: Work, by: Staff, call: Call, participant_id: UUID) -> None:
+async def complete(work: Work, call: Call, participant_id: UUID) -> None:
     """Hand the talk over; the counsellor leaves. Raises NotFound, Conflict, NotInTheTalk."""
     participant = await _participant_in(work, call, participant_id)
     if participant.purpose not in (

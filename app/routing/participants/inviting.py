@@ -213,7 +213,7 @@ async def _ask(
     return await invite(work, by, call, purpose, number=read_number(number or ""), role="other")
 
 
-async def to_skill(work: Work, by: Staff, call: Call, skills: list[str]) -> None:
+async def to_skill(work: Work, call: Call, skills: list[str]) -> None:
     """Transfer to a skill: the caller goes to the front of the queue, for counsellors with it."""
     wanted = check_skills(skills)
     if not wanted:

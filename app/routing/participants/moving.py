@@ -47,7 +47,7 @@ async def take_over(work: Work, by: Staff, call_id: UUID) -> None:
     call = await _lock(work, by, call_id)
     for participant in await participants.live_participants(work, call.id):
         if participant.staff_id == by.id and participant.owner_offer_id is None:
-            await actions.complete(work, by, call, participant.id)
+            await actions.complete(work, call, participant.id)
             write_entry(work, AuditLog.TALK_TAKEN_OVER, str(call_id))
             return
     raise Conflict("Listen, whisper or join first. Then you can take the talk over.")

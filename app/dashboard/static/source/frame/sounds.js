@@ -34,7 +34,6 @@ const buffer = ({ notes, fades }) => {
 
 // A browser lets a page make sound only after a click on it.
 export const wake = () => context?.resume();
-export const canSound = () => !context || context.state === "running";
 export const canChooseRinger = () => "setSinkId" in (globalThis.AudioContext?.prototype ?? {});
 
 // Begins to ring, and returns what stops it. A call for help is loud at once.
