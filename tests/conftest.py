@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
 from tests.support.connections import kept_on, left_behind
-from tests.support.databases import database_for_a_test, put_back
+from tests.support.databases import database_for_a_test, named, put_back
 from tests.support.mail import Mail, mail
 from tests.support.sharing import shared_between_stages
 
@@ -133,13 +133,9 @@ def server() -> Iterator[str]:
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE template_helpline")
-        migrate(_named(postgres.url, "template_helpline"))
+        migrate(named(postgres.url, "template_helpline"))
         with kept_on(postgres.url):
             yield postgres.url
-
-
-def _named(url: str, name: str) -> str:
-    return url.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture
@@ -147,7 +143,7 @@ def database(server: str) -> Iterator[str]:
     """A migrated and empty database for this test alone."""
     name = database_for_a_test(server)
     left_behind()
-    yield _named(server, name)
+    yield named(server, name)
     put_back(server, name)
     assert left_behind() == [], "left on a connection of a pool"
 
@@ -157,7 +153,7 @@ def rolled_back(server: str) -> Iterator[str]:
     """A migrated database in which nothing is ever committed."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("CREATE DATABASE rolled_back TEMPLATE template_helpline")
-        yield _named(server, "rolled_back")
+        yield named(server, "rolled_back")
         connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
 
 

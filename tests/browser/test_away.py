@@ -14,8 +14,7 @@ from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Stage, stage_on
 from app.practice import voices
 from app.staff.roles import Role
-from tests.browser.test_sounds import LISTEN
-from tests.support.browser import CHROMIUM, available, press, ring, visit
+from tests.support.browser import CHROMIUM, LISTEN, available, press, ring, visit
 from tests.support.processes import ready
 from tests.support.sound import until
 

@@ -7,13 +7,13 @@ A page that a route returns whole is opened by a supervisor and by an administra
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.support.axe import LOOKS, faults
 from tests.support.browser import CHROMIUM, visit
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.profile import WHOLE as EVERYTHING
@@ -22,19 +22,7 @@ from tests.support.routes import page_addresses, wallboard
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-LOOKS = [(theme, width) for width in (1440, 390, 320) for theme in ("light", "dark")]
 PICTURES = os.environ.get("PICTURES")
-# WCAG 2.2 at levels A and AA.
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Tables of figures and the week of the rota scroll sideways inside their own frame.
-SIDEWAYS = 2
-# The innermost elements that reach over the right edge and are in no frame of their own.
-WIDEST = """
-[...document.querySelectorAll("main *")].filter((one) =>
-  one.getBoundingClientRect().right > innerWidth + 2 && !one.closest(".overflow-auto"))
-  .slice(-3).map((one) => one.outerHTML.slice(0, 120))
-"""
 
 
 async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
@@ -47,27 +35,6 @@ async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
     assert made.status_code == 201, made.text
     await by_hand(ana, override=OVERRIDE, send=True)
     await new_contact(ana, {"contact.kind": "child", "contact.headline": "N" * 80})
-
-
-async def faults(page: Page, where: str) -> list[str]:
-    """Return what axe finds on the page that is open, and whether it is too wide."""
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(AXE.read_text())
-    found: dict[str, Any] = await page.evaluate(
-        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
-    )
-    faults = [
-        f"{where}: {one['id']}: {node['target']} {node['html'][:120]}"
-        for one in found["violations"]
-        for node in one["nodes"][:3]
-    ]
-    wide = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    if wide <= SIDEWAYS:
-        return faults
-    widest = await page.evaluate(WIDEST)
-    return [*faults, f"{where}: {wide} pixels too wide: {widest}"]
 
 
 async def test_axe_finds_nothing_on_any_page(live: Stage, page: Page) -> None:

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import LINE, Stage
 from app.staff.roles import Role
-from tests.browser.test_for_everybody import LOOKS, faults
+from tests.support.axe import LOOKS, faults
 from tests.support.browser import CHROMIUM, available, press, ring, visit
 from tests.support.profile import WHOLE
 from tests.support.sound import until

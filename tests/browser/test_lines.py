@@ -4,7 +4,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.browser.test_team import at
+from tests.support.browser import at
 from tests.support.sound import until
 
 

@@ -10,9 +10,9 @@ from playwright.async_api import Browser, async_playwright, expect
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
-from app.practice.scripted import Scripted
 from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.sound import Desk, until, write_phrases
+from tests.support.talks import child
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
@@ -47,13 +47,6 @@ async def browser(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Browser]:
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield made
         await made.close()
-
-
-def child(stage: Stage) -> Scripted:
-    (found,) = [
-        leg.person for leg in stage.exchange.legs.values() if isinstance(leg.person, Scripted)
-    ]
-    return found
 
 
 async def loud(desk: Desk) -> bool:

@@ -1,7 +1,6 @@
 """Referrals in a real Chromium: two clicks, a story that grows, and an agency without account."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -9,21 +8,12 @@ from playwright.async_api import Page, async_playwright, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, FLAGS, answered, enter, signed_in
+from tests.support.browser import CHROMIUM, FLAGS, answered, enter, picture, signed_in
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
-
-PICTURES = os.environ.get("PICTURES")
-
-
-async def picture(page: Page, name: str) -> None:
-    """Take a picture for a developer who wants to see the page."""
-    if PICTURES:
-        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
 
 
 async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:

@@ -1,7 +1,6 @@
 """Numbers in a real Chromium: reports with charts, any summary, a file that two let out."""
 
 import asyncio
-import os
 import re
 from pathlib import Path
 
@@ -10,18 +9,9 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, picture, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
-
-PICTURES = os.environ.get("PICTURES")
-
-
-async def picture(page: Page, name: str) -> None:
-    """Take a picture for a developer who wants to see the page."""
-    if PICTURES:
-        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
 
 
 async def ring(live: Stage) -> None:

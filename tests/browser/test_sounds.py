@@ -7,25 +7,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
-from tests.support.browser import CHROMIUM, visit
+from tests.support.browser import CHROMIUM, LISTEN, visit
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
-# What the page plays now: how loud it is, and how it begins.
-LISTEN = """
-globalThis.rings = [];
-const start = AudioBufferSourceNode.prototype.start, stop = AudioBufferSourceNode.prototype.stop;
-AudioBufferSourceNode.prototype.start = function (...how) {
-  const data = this.buffer.getChannelData(0);
-  const begins = Array.from(data.slice(0, 400));
-  globalThis.rings.push({ loud: data.reduce((a, b) => Math.max(a, b)), source: this, begins });
-  return start.apply(this, how);
-};
-AudioBufferSourceNode.prototype.stop = function (...how) {
-  globalThis.rings = globalThis.rings.filter((one) => one.source !== this);
-  return stop.apply(this, how);
-};
-"""
 
 
 async def test_a_ring_is_chosen_and_tried_on_the_page(live: Stage, page: Page) -> None:

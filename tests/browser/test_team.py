@@ -8,18 +8,9 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
-from app.web.access import COOKIE
-from tests.support.browser import CHROMIUM, answered
+from tests.support.browser import CHROMIUM, answered, at
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
-
-async def at(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
-    """A page of a person who is signed in already."""
-    cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
-    await page.context.add_cookies([cookie])  # type: ignore[list-item]
-    await page.goto(stage.settings.public_url + path)
-    await expect(page.locator("#connection")).to_have_text("● live")
 
 
 async def another(page: Page) -> Page:

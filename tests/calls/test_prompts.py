@@ -10,7 +10,7 @@ from app.errors import Invalid
 from app.staff.log_kinds import AuditLog
 from app.words.keys import PROMPT_KEYS, PromptKey
 from app.work import Work
-from tests.routing.test_team import logged
+from tests.support.verbs import logged
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 

@@ -8,6 +8,7 @@ from app.contacts.states import NON_COUNSELLING
 from app.definitions.answers import Answers
 from app.definitions.datafile import BadDefinition
 from app.definitions.library import SHIPPED, load
+from tests.support.definitions import TREE, own_tree
 
 FORM = """
 form: tried
@@ -140,29 +141,6 @@ def test_a_dead_end_behind_another_question_is_found(tmp_path: Path) -> None:
     )
     with pytest.raises(BadDefinition, match=r"tried.yaml:17: no answers ever show a\.c"):
         load(folder)
-
-
-TREE = """
-tree: own
-version: 1
-kind: categories
-languages: [en]
-maps_to: chi
-maps_to_version: 1
-nodes:
-  - code: HOME
-    label: {en: Home}
-    inside:
-      - {code: HOME-BEATEN, label: {en: Beaten}, counts_as: V-PHYSICAL}
-      - {code: HOME-COLD, label: {en: Cold}}
-"""
-
-
-def own_tree(tmp_path: Path, tree: str) -> Path:
-    (tmp_path / "own.yaml").write_text(tree.strip() + "\n")
-    country = (SHIPPED / "country.yaml").read_text().replace("categories: chi", "categories: own")
-    (tmp_path / "country.yaml").write_text(country)
-    return tmp_path
 
 
 def test_an_unmapped_code_is_a_work_item(tmp_path: Path) -> None:

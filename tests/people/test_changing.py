@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
 from app.calls.lines import add_line
 from app.calls.models import Call
@@ -21,27 +20,19 @@ from app.routing.participants.participants import Mode
 from app.routing.rota import giving
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff, StaffSession
 from app.staff.roles import Permission, Role, may, may_give
 from app.work import Work
-from tests.routing.test_offers import a_waiting_call, presence_of
-from tests.routing.test_team import a_supervisor, a_talk, logged
-from tests.support.verbs import a_counsellor, offered
-
-
-async def an_administrator(work: Work, name: str = "mila") -> Staff:
-    """Add an administrator who can sign in."""
-    staff = await accounts.add_staff(work, name=name, role=Role.ADMINISTRATOR)
-    staff.password_hash = "a hash"
-    await work.session.flush()
-    return staff
-
-
-async def sessions_of(work: Work, staff: Staff) -> int:
-    number = await work.session.scalar(
-        select(func.count()).select_from(StaffSession).where(StaffSession.staff_id == staff.id)
-    )
-    return number or 0
+from tests.support.verbs import (
+    a_counsellor,
+    a_supervisor,
+    a_talk,
+    a_waiting_call,
+    an_administrator,
+    logged,
+    offered,
+    presence_of,
+    sessions_of,
+)
 
 
 def changed(work: Work) -> list[Any]:

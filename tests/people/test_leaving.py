@@ -26,10 +26,16 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
-from tests.people.test_changing import an_administrator, sessions_of
-from tests.routing.test_offers import presence_of
-from tests.routing.test_team import a_talk, logged
-from tests.support.verbs import a_counsellor, a_referral, an_agency
+from tests.support.verbs import (
+    a_counsellor,
+    a_referral,
+    a_talk,
+    an_administrator,
+    an_agency,
+    logged,
+    presence_of,
+    sessions_of,
+)
 
 
 async def a_draft(work: Work, owner: Staff) -> Contact:

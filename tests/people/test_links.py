@@ -14,9 +14,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
 from app.work import Work
-from tests.people.test_changing import an_administrator, sessions_of
-from tests.routing.test_team import a_supervisor, logged
-from tests.support.verbs import a_counsellor
+from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged, sessions_of
 
 PASSWORD = "correct horse battery"
 

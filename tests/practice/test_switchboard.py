@@ -17,7 +17,7 @@ from app.practice.rest.app import rest_app
 from app.practice.rooms import Participant
 from app.practice.speech import RATE, Sound, read_wav, spoken, tone
 from app.practice.voices import Talker, loudness
-from tests.practice.page import SECRET, PhonePage, mint, share_at
+from tests.support.page import SECRET, PhonePage, mint, share_at
 
 pytestmark = pytest.mark.skipif(
     not voices.available(), reason="sound needs the extra `demo` (aiortc)"

@@ -3,38 +3,13 @@
 import pytest
 from sqlalchemy import select
 
-from app.calls import record
-from app.calls.models import Call, Leg
-from app.calls.record import Delivery
+from app.calls.models import Leg
 from app.calls.states import CallState
 from app.routing import offers
-from app.routing.models import OfferState, Presence, PresenceState
+from app.routing.models import OfferState, PresenceState
 from app.routing.offers import OfferNoLongerOpen
-from app.staff.models import Staff
-from app.telephony.answers import Enqueue
 from app.work import Work
-from tests.support.verbs import a_counsellor, a_line, offered, rings
-
-
-async def a_waiting_call(work: Work, *, danger: bool = False) -> Call:
-    await a_line(work)
-    call, _ = await rings(work)
-    await record.enter_queue(
-        work,
-        call,
-        language="sr",
-        danger=danger,
-        priority=0,
-        delivery=Delivery("menu:1"),
-        answer=Enqueue(entry=1),
-    )
-    return call
-
-
-async def presence_of(work: Work, staff: Staff) -> Presence:
-    found = await work.session.scalar(select(Presence).where(Presence.counsellor_id == staff.id))
-    assert found is not None
-    return found
+from tests.support.verbs import a_counsellor, a_waiting_call, offered, presence_of
 
 
 async def test_an_offered_call_is_accepted_once_however_often_it_is_said(work: Work) -> None:

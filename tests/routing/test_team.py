@@ -9,44 +9,23 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Line, RecordedEvent
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import desk, offers, own_presence, team
-from app.routing.models import Offer, OfferState, PresenceState
+from app.routing.models import OfferState, PresenceState
 from app.routing.participants import actions, calls_for_help, inviting, participants, supervising
 from app.routing.participants.participants import Mode, Purpose
 from app.routing.team import StateReason
-from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
-from tests.routing.test_offers import a_waiting_call, presence_of
-from tests.support.verbs import a_counsellor, offered
-
-
-async def a_supervisor(work: Work, name: str = "vera", in_team: str = "") -> Staff:
-    staff = await accounts.add_staff(work, name=name, role=Role.SUPERVISOR, endpoint="browser")
-    staff.team = in_team
-    await work.session.flush()
-    return staff
-
-
-async def a_talk(work: Work, staff: Staff) -> tuple[Call, Offer]:
-    """Let a counsellor talk with a caller."""
-    call = await a_waiting_call(work)
-    (offer,) = await offered(work, call, staff)
-    await offers.accept_offer(work, call, offer)
-    await offers.connect_offer(work, call, offer, at=work.now)
-    await work.session.flush()
-    assert offer.state == OfferState.CONNECTED
-    return call, offer
-
-
-def logged(work: Work) -> list[tuple[str, object]]:
-    """What this work will append to the log of people's acts: each act and its detail."""
-    return [
-        (values["action"], values["detail"].obj)
-        for _, values in work.last_rows
-        if "action" in values
-    ]
+from tests.support.verbs import (
+    a_counsellor,
+    a_supervisor,
+    a_talk,
+    a_waiting_call,
+    logged,
+    offered,
+    presence_of,
+)
 
 
 async def set_to(

@@ -14,8 +14,7 @@ from app.routing.team_messages import TeamMessage
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
-from tests.routing.test_team import a_supervisor, logged
-from tests.support.verbs import a_counsellor
+from tests.support.verbs import a_counsellor, a_supervisor, logged
 
 SECRET = "Zzwords: come to my room after this one."
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from playwright.async_api import Page, expect
 
@@ -128,3 +129,37 @@ async def be(page: Page, state: str) -> None:
     """Choose a presence in the top bar: available, break or off_duty."""
     await page.locator("#presence").click()
     await page.locator(f"#be-{state}").click()
+
+
+async def at(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
+    """A page of a person who is signed in already."""
+    cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
+    await page.goto(stage.settings.public_url + path)
+    await expect(page.locator("#connection")).to_have_text("● live")
+
+
+# What the page plays now: how loud it is, and how it begins.
+LISTEN = """
+globalThis.rings = [];
+const start = AudioBufferSourceNode.prototype.start, stop = AudioBufferSourceNode.prototype.stop;
+AudioBufferSourceNode.prototype.start = function (...how) {
+  const data = this.buffer.getChannelData(0);
+  const begins = Array.from(data.slice(0, 400));
+  globalThis.rings.push({ loud: data.reduce((a, b) => Math.max(a, b)), source: this, begins });
+  return start.apply(this, how);
+};
+AudioBufferSourceNode.prototype.stop = function (...how) {
+  globalThis.rings = globalThis.rings.filter((one) => one.source !== this);
+  return stop.apply(this, how);
+};
+"""
+
+
+PICTURES = os.environ.get("PICTURES")
+
+
+async def picture(page: Page, name: str) -> None:
+    """Take a picture for a developer who wants to see the page."""
+    if PICTURES:
+        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)

@@ -52,7 +52,7 @@ def database_for_a_test(server: str) -> str:
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
-    with psycopg.connect(_named(server, name), autocommit=True) as connection:
+    with psycopg.connect(named(server, name), autocommit=True) as connection:
         _in_use[name] = (0, _fingerprint(connection))
     return name
 
@@ -70,7 +70,7 @@ def put_back(server: str, name: str) -> None:
 
 def _emptied(server: str, name: str, print_: str) -> bool:
     try:
-        with psycopg.connect(_named(server, name), autocommit=True) as connection:
+        with psycopg.connect(named(server, name), autocommit=True) as connection:
             connection.execute(_END_OTHERS, [kept_processes(name)])
             if _fingerprint(connection) != print_:
                 return False
@@ -103,5 +103,5 @@ def _emptying(connection: psycopg.Connection) -> str:
     return _statements[0]
 
 
-def _named(url: str, name: str) -> str:
+def named(url: str, name: str) -> str:
     return url.replace("/postgres?", f"/{name}?")

@@ -16,8 +16,8 @@ from app.practice.people import Caller
 from app.practice.speech import Sound, tone
 from app.practice.voices import loudness
 from app.web.access import COOKIE
-from tests.practice.page import share_at
 from tests.support.browser import be, press
+from tests.support.page import share_at
 
 # What the counsellor's microphone plays, and what the child says, in hertz.
 COUNSELLOR, CHILD = 1000, 440

@@ -11,6 +11,7 @@ from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 from app.practice.rooms import Conference
+from app.practice.scripted import Scripted
 from app.practice.wire import sign
 from app.routing import people
 from app.work import PROGRAM
@@ -192,3 +193,17 @@ async def queued(stage: Stage, from_: str = "+381641110009", key: str = "1") -> 
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana, from_="+381641110001")
     return await waits(stage, key, from_)
+
+
+async def busy(stage: Stage, who: Counsellor, from_: str) -> Leg:
+    leg = await waits(stage, from_=from_)
+    assert (await who.accept()).status_code == 200
+    await stage.advance(2)
+    return leg
+
+
+def child(stage: Stage) -> Scripted:
+    (found,) = [
+        leg.person for leg in stage.exchange.legs.values() if isinstance(leg.person, Scripted)
+    ]
+    return found

@@ -5,10 +5,12 @@ The verbs run on a real PostgreSQL, in the one transaction of the test, which is
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from app.calls import record
 from app.calls.lines import add_line
 from app.calls.models import Call
+from app.calls.record import Delivery
 from app.definitions.risk import Urgency
 from app.demo.stage import LINE
 from app.referrals.consent.consenting import Override
@@ -22,12 +24,12 @@ from app.referrals.scopes import lock_referral
 from app.referrals.states import OpenedHow, Service
 from app.referrals.trail import By, Via
 from app.routing import offers, own_presence, presence, telephones
-from app.routing.models import Offer, TelephoneState
+from app.routing.models import Offer, OfferState, Presence, TelephoneState
 from app.routing.rota.roster import add_shift
 from app.staff import accounts
-from app.staff.models import Staff
+from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
-from app.telephony.answers import Answer
+from app.telephony.answers import Answer, Enqueue
 from app.telephony.inbound import arriving
 from app.telephony.provider.signature import Signed
 from app.work import Work
@@ -120,3 +122,66 @@ async def recipient_of(work: Work, referral: Referral, agency_id: UUID | None = 
     )
     assert found is not None
     return found
+
+
+async def a_waiting_call(work: Work, *, danger: bool = False) -> Call:
+    await a_line(work)
+    call, _ = await rings(work)
+    await record.enter_queue(
+        work,
+        call,
+        language="sr",
+        danger=danger,
+        priority=0,
+        delivery=Delivery("menu:1"),
+        answer=Enqueue(entry=1),
+    )
+    return call
+
+
+async def presence_of(work: Work, staff: Staff) -> Presence:
+    found = await work.session.scalar(select(Presence).where(Presence.counsellor_id == staff.id))
+    assert found is not None
+    return found
+
+
+async def a_supervisor(work: Work, name: str = "vera", in_team: str = "") -> Staff:
+    staff = await accounts.add_staff(work, name=name, role=Role.SUPERVISOR, endpoint="browser")
+    staff.team = in_team
+    await work.session.flush()
+    return staff
+
+
+async def a_talk(work: Work, staff: Staff) -> tuple[Call, Offer]:
+    """Let a counsellor talk with a caller."""
+    call = await a_waiting_call(work)
+    (offer,) = await offered(work, call, staff)
+    await offers.accept_offer(work, call, offer)
+    await offers.connect_offer(work, call, offer, at=work.now)
+    await work.session.flush()
+    assert offer.state == OfferState.CONNECTED
+    return call, offer
+
+
+def logged(work: Work) -> list[tuple[str, object]]:
+    """What this work will append to the log of people's acts: each act and its detail."""
+    return [
+        (values["action"], values["detail"].obj)
+        for _, values in work.last_rows
+        if "action" in values
+    ]
+
+
+async def an_administrator(work: Work, name: str = "mila") -> Staff:
+    """Add an administrator who can sign in."""
+    staff = await accounts.add_staff(work, name=name, role=Role.ADMINISTRATOR)
+    staff.password_hash = "a hash"
+    await work.session.flush()
+    return staff
+
+
+async def sessions_of(work: Work, staff: Staff) -> int:
+    number = await work.session.scalar(
+        select(func.count()).select_from(StaffSession).where(StaffSession.staff_id == staff.id)
+    )
+    return number or 0

@@ -6,7 +6,7 @@ import pytest
 
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
-from tests.telephony.test_documents import ANSWERS
+from tests.support.answers import ANSWERS
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a.kind)

@@ -7,113 +7,32 @@ from uuid import UUID
 import pytest
 
 from app import words
-from app.calls.speech import LineScript, PromptText, Spoken
-from app.calls.states import Unstaffed
+from app.calls.speech import LineScript, PromptText
 from app.practice.profiles import SOMLENG, TWILIO
 from app.practice.twiml import parse
 from app.routing.models import AlarmKind
-from app.settings import Settings
 from app.telephony import answers, script
-from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Duty
+from app.telephony.answers import Answer
 from app.telephony.documents import twiml
 from app.telephony.platforms.choose import platform_of
 from app.telephony.spoken_times import speak_instant, speak_window
 from app.telephony.steps import Ask, Say
-from app.words import words_of
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
+from tests.support.answers import (
+    ANSWERS,
+    CALL,
+    CONFERENCES,
+    DIALLED,
+    LINE,
+    NOW,
+    OFFER,
+    SCENE,
+    SETTINGS,
+    TEXTS,
+)
 
-SETTINGS = Settings(public_url="https://helpline.example.org")
 CONFERENCE = platform_of(SETTINGS)
 DIAL = platform_of(SETTINGS.model_copy(update={"telephony_platform": "somleng"}))
-# What only a platform with conferences is told, and what only one without.
-CONFERENCES = (
-    answers.QuestionOver,
-    answers.Join,
-    answers.JoinCounsellor,
-    answers.JoinParticipant,
-    answers.Hold,
-    answers.Silence,
-)
-DIALLED = (answers.Dial, answers.DialBack, answers.RingsAgain)
-NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
-CALL, OFFER = UUID(int=1), UUID(int=2)
-TEXTS = {
-    (language, key): PromptText(text, None)
-    for language in ("en", "sr")
-    for key, text in words_of(language).prompts.items()  # type: ignore[union-attr]
-}
-LINE = LineScript(
-    id=UUID(int=3),
-    number="+38111116111",
-    name="Plavi telefon",
-    country="RS",
-    timezone="Europe/Belgrade",
-    danger_digit="9",
-    languages=(Spoken("sr", "1", "sr-RS", None), Spoken("en", "2", "en-GB", None)),
-    prompts=TEXTS,
-    plan={"partner_number": "+38111222333"},
-)
-KEPT_WORD = CallbackWord(key=PromptKey.CALLBACK_KEPT, begins=NOW, ends=NOW + timedelta(hours=3))
-ANSWERS: list[Answer] = [
-    answers.Menu(),
-    answers.Menu(attempt=2),
-    answers.Enqueue(entry=1),
-    answers.Enqueue(entry=2, returned=True),
-    answers.Enqueue(entry=2, transferred=True),
-    answers.Wait(entry=1, step=0, ahead=0),
-    answers.Wait(entry=1, step=3, ahead=4),
-    answers.Wait(entry=1, step=4, ahead=4, long=True),
-    answers.Wait(entry=1, step=1),
-    answers.Wait(entry=1, step=0, ahead=0, last=True),
-    answers.Wait(entry=1, step=1, wish=True),
-    answers.Wait(entry=1, step=4, ahead=1, long=True, callback=True),
-    answers.Wait(entry=1, step=5, danger=True),
-    answers.Wait(entry=1, step=5, draining=True, ahead=1),
-    answers.Wait(entry=1, step=6, short=True, ahead=1),
-    answers.Wait(entry=1, step=5, said=CallbackWord(key=PromptKey.CALLBACK_NOT)),
-    answers.Wait(entry=1, step=5, said=KEPT_WORD),
-    answers.Leave(),
-    answers.GoBack(entry=2),
-    answers.Message(n=1, reason=Unstaffed.OUT_OF_HOURS, resumes_at=NOW),
-    answers.Message(n=1, reason=Unstaffed.OUT_OF_HOURS),
-    answers.Message(n=1, reason=Unstaffed.NO_COUNSELLOR_ON_DUTY),
-    answers.Message(n=2, thanks=True),
-    answers.Message(n=2, said=KEPT_WORD),
-    answers.Message(n=2, callback=True),
-    answers.AskCallback(question=CallbackQuestion.SAFE, n="1.5"),
-    answers.AskCallback(question=CallbackQuestion.WHO, n="1.5"),
-    answers.AskCallback(question=CallbackQuestion.WHEN, n="1.5", who="anyone"),
-    answers.Blocked(n=1),
-    answers.Partner(n=3),
-    answers.PartnerAsk(attempt=0),
-    answers.Join(offer_id=OFFER),
-    answers.JoinCounsellor(offer_id=OFFER, room_id=OFFER),
-    answers.Dial(offer_id=OFFER),
-    answers.DialBack(offer_id=OFFER),
-    answers.RingsAgain(),
-    answers.Whisper(),
-    answers.Whisper(attempt=1, again=True),
-    answers.Whisper(dialled=True),
-    answers.AskByKey(code="safe", question_id=OFFER, n=2),
-    answers.QuestionOver(offer_id=OFFER, heard=True),
-    answers.Hold(),
-    answers.Hold(lost=True),
-    answers.Silence(),
-    answers.DutyMenu(n=1),
-    answers.DutySet(state=Duty.BREAK),
-    answers.AskParticipant(participant_id=OFFER, outside=True),
-    answers.AskParticipant(participant_id=OFFER, attempt=1),
-    answers.JoinParticipant(participant_id=CALL, room_id=OFFER, muted=True),
-    answers.JoinParticipant(participant_id=CALL, room_id=OFFER, coach="CA1"),
-    answers.Taken(),
-    answers.Goodbye(),
-    answers.Farewell(),
-    answers.HangUp(),
-    answers.Nothing(),
-]
-
-
-SCENE = script.Scene(LINE, CALL, "sr", NOW, OFFER)
 
 
 def test_every_kind_of_answer_is_tried() -> None:

@@ -19,8 +19,8 @@ from app.telephony.documents import twiml
 from app.telephony.platforms.base import CannotDo, Platform
 from app.telephony.platforms.choose import KINDS, platform_of
 from app.telephony.provider.urls import offer_path
+from tests.support.answers import ANSWERS, CONFERENCES, DIALLED, SCENE
 from tests.support.platforms import at_phone, reach
-from tests.telephony.test_documents import ANSWERS, CONFERENCES, DIALLED, SCENE
 
 PHONE = "+38164999001"
 

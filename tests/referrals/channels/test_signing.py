@@ -7,9 +7,9 @@ import pytest
 import standardwebhooks
 
 from app.referrals.channels.webhook.signing import BadEvent, StaleEvent, check, headers_for
-from tests.referrals.directory.test_finding import NOON
 
 SECRET = "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+NOON = datetime(2026, 11, 24, 11, tzinfo=UTC)
 
 
 def test_the_vector_of_the_page_for_integrators() -> None:

@@ -7,9 +7,7 @@ from app.calls import callers
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import MONDAY, Counsellor, Stage
 from app.staff.roles import Role
-from tests.support.talks import rings_at, talk, waits
-
-CHILD = "+381641234567"
+from tests.support.talks import CHILD, rings_at, talk, waits
 
 
 async def talked(stage: Stage, who: Counsellor, from_: str = CHILD) -> Any:

@@ -3,12 +3,11 @@
 import asyncio
 
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Counsellor, Stage
-from app.practice.legs import Leg
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
-from tests.support.talks import plan, rings_at, talk, waits
+from tests.support.talks import busy, plan, rings_at, talk, waits
 
 
 async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage) -> None:
@@ -84,13 +83,6 @@ async def test_two_phones_press_1_within_a_millisecond(stage: Stage) -> None:
     await stage.exchange.hang_up(leg)
     await stage.advance(40)
     assert await broken_at_the_end(stage) == []
-
-
-async def busy(stage: Stage, who: Counsellor, from_: str) -> Leg:
-    leg = await waits(stage, from_=from_)
-    assert (await who.accept()).status_code == 200
-    await stage.advance(2)
-    return leg
 
 
 async def test_a_wait_opens_backup_then_supervisor_then_the_phone_on_call(stage: Stage) -> None:

@@ -5,8 +5,7 @@ import pytest
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
-from tests.scenarios.calls.test_callers import CHILD
-from tests.support.talks import rings_at, text_message, waits
+from tests.support.talks import CHILD, rings_at, text_message, waits
 
 
 async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> None:

@@ -7,12 +7,12 @@ import httpx2
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.practice.scripted import Scripted
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.training import practices
 from app.work import PROGRAM
 from tests.support.contacts import page_of
+from tests.support.talks import child
 
 
 async def page(stage: Stage, who: Counsellor, path: str) -> httpx2.Response:
@@ -36,13 +36,6 @@ async def begin(
 async def connected(stage: Stage) -> bool:
     rows = await stage.rows("SELECT 1 FROM calls WHERE state = 'connected'")
     return bool(rows)
-
-
-def child(stage: Stage) -> Scripted:
-    (found,) = [
-        leg.person for leg in stage.exchange.legs.values() if isinstance(leg.person, Scripted)
-    ]
-    return found
 
 
 async def act(who: Counsellor, practice: dict[str, Any], name: str, topic: str = "") -> Any:

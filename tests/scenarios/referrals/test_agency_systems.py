@@ -7,9 +7,9 @@ from standardwebhooks import Webhook
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.scenarios.referrals.test_consent import BY_HOUSE
 from tests.support.contacts import skip
 from tests.support.referrals import (
+    BY_HOUSE,
     CONSENT,
     OVERRIDE,
     add_agency,

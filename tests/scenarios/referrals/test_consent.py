@@ -5,6 +5,7 @@ from app.staff.roles import Role
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import Mail, link_in
 from tests.support.referrals import (
+    BY_HOUSE,
     CONSENT,
     OVERRIDE,
     add_agency,
@@ -16,9 +17,6 @@ from tests.support.referrals import (
     story,
     withdraw,
 )
-
-BY_HOUSE = {"agency": "house", "name": "M"}
-
 
 NOT_HOUSE = {**CONSENT, "withheld_from": ["house"]}
 

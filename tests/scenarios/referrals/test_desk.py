@@ -4,11 +4,11 @@ import pytest
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.scenarios.referrals.test_consent import BY_HOUSE
 from tests.support.contacts import WHOLE, new_contact, skip
 from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import (
+    BY_HOUSE,
     CONSENT,
     OVERRIDE,
     add_agency,

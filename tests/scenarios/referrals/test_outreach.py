@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from app.demo.stage import Counsellor, Stage
-from tests.scenarios.referrals.test_consent import BY_HOUSE
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
+    BY_HOUSE,
     CONSENT,
     OVERRIDE,
     add_agency,
