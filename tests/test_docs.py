@@ -19,6 +19,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=lambda page: page.as_posix()
 )
+# The benchmarks that the command knows.
+BENCHES = set(re.findall(r'"(\w+)": run_', (ROOT / "app/cli/demo.py").read_text()))
 _FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _FILE = re.compile(
@@ -157,6 +159,31 @@ def test_every_command_of_a_page_runs(
             failed.append(f"helpline {shlex.join(words)}: {said.strip()[-300:]}")
     set_up_logging("ERROR")
     assert failed == [], "\n".join(failed)
+
+
+def _scripts(page: Path) -> list[list[str]]:
+    """The commands of a page that are files of the project, each with its arguments."""
+    lines = [
+        line.strip()
+        for block in _FENCE.findall(page.read_text())
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    ours = [line for line in lines if line.startswith(("scripts/", ".ci/"))]
+    return [shlex.split(line, comments=True) for line in ours]
+
+
+def test_scripts_of_the_pages_exist_and_so_does_what_they_are_given() -> None:
+    commands = [words for page in PAGES for words in _scripts(page)]
+    assert len(commands) > 25
+    for script, *given in commands:
+        assert (ROOT / script).is_file(), script
+        if script == "scripts/bench":
+            assert set(given) <= {*BENCHES, "all"}, given
+        for word in given if script == "scripts/test" else ():
+            if word.startswith("tests/"):
+                path, _, name = word.partition("::")
+                assert (ROOT / path).exists(), word
+                assert not name or f"def {name}(" in (ROOT / path).read_text(), word
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
