@@ -21,7 +21,7 @@ class Ability(StrEnum):
     RENEW_LEGS = "renew_legs"  # carry a talk over to new legs before the old ones are too old
     # On the way into a talk
     JOIN_BY_CLICK = "join_by_click"  # a click on the board is enough; no key is asked for
-    RING_BACK = "ring_back"  # ring the caller of a call-back at our request, not from another leg
+    RING_CALLBACK = "ring_callback"  # ring a call-back at our request, not from another leg
     FETCH = "fetch"  # a talking or waiting caller's leg is sent to a document by a request
     WAITING_ROOM = "waiting_room"  # a queue of the provider, in which documents can be interrupted
     SCREEN = "screen"  # ask for a key on a phone that a document rings

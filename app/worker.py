@@ -35,7 +35,7 @@ from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import jobs as telephony_jobs
 from app.telephony import practice_calls
-from app.telephony.counsellor import call_back, leg_jobs, move_jobs
+from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
@@ -57,7 +57,7 @@ SWEEP = "sweep"
 JOBS = (
     alarm_calls,
     asking_by_key,
-    call_back,
+    callback_leg,
     dial_bridge,
     duty,
     leg_jobs,

@@ -134,7 +134,7 @@ async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
     """Send the caller to the front of the queue; the caller hears that the call goes on."""
     if call.direction == Direction.OUTBOUND:
         # If the counsellor's leg has dialled the caller, both end together.
-        need(work, Ability.RING_BACK)
+        need(work, Ability.RING_CALLBACK)
     await _leave_talk(work, offer, cause)
     await participants.send_away(work, call, cause)
     await _to_the_front(work, call, cause, offer_id=str(offer.id), transferred=True)

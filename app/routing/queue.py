@@ -284,13 +284,13 @@ async def _callers(
     }
     found = []
     # Where a call-back is dialled from the counsellor's leg, their phone must ring.
-    rings_back = work.settings.abilities.can(Ability.RING_BACK)
+    rings_callbacks = work.settings.abilities.can(Ability.RING_CALLBACK)
     silent = frozenset(who for who, one in (await takers.people(work)).items() if not one.rings)
     for row in rows:
         if row.queued_at is None or row.id in accepted:
             continue
         excluded = frozenset(row.excluded_ids)
-        if row.direction == Direction.OUTBOUND and not rings_back:
+        if row.direction == Direction.OUTBOUND and not rings_callbacks:
             excluded |= silent
         rules, plan = known.get(row.line_id), plans.get(row.line_id, _USUAL)
         found.append(

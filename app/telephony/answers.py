@@ -244,7 +244,7 @@ class RingsAgain(Kept):
 
 
 @_answer
-class DialBack(Kept):
+class DialCallback(Kept):
     """Dial the caller of a call-back from the leg of the counsellor, who is there."""
 
     kind: Literal["dial_back"] = "dial_back"
@@ -354,7 +354,7 @@ Answer = (
     | Whisper
     | JoinCounsellor
     | RingsAgain
-    | DialBack
+    | DialCallback
     | AskParticipant
     | JoinParticipant
     | DutyMenu

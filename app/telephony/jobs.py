@@ -61,7 +61,7 @@ _AWAITED = frozenset(
         "set_hold",
         "watch_dialled",
         "end_dialled",
-        "watch_back",
+        "watch_callback",
         "settle_dialled",
         "say_in_practice",
     }

@@ -274,7 +274,7 @@ def _dial(answer: answers.Dial, scene: Scene) -> list[Step]:
 
 
 @steps_for.register
-def _dial_back(answer: answers.DialBack, scene: Scene) -> list[Step]:
+def _dial_callback(answer: answers.DialCallback, scene: Scene) -> list[Step]:
     """Dial the caller of a call-back from the leg of the counsellor, who is there."""
     assert scene.offer_id is not None
     then = offer_path(scene.offer_id, "rang-back")

@@ -12,7 +12,7 @@ from app.log import log
 from app.routing import offers
 from app.telephony import script
 from app.telephony.answers import Answer, CallbackQuestion
-from app.telephony.counsellor import call_back, counsellor_flow
+from app.telephony.counsellor import callback_leg, counsellor_flow
 from app.telephony.documents import document, message_document
 from app.telephony.inbound import (
     arriving,
@@ -172,13 +172,13 @@ async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -
 @router.post("/back/{call_id}/status")
 async def called_back(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Receive a status of the leg to the caller of a call-back."""
-    return await note(request, lambda work: call_back.leg_status(work, call_id, signed))
+    return await note(request, lambda work: callback_leg.leg_status(work, call_id, signed))
 
 
 @router.post("/back/{call_id}/machine")
 async def answered_by(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Learn whether a person or a machine answered a call-back."""
-    return await note(request, lambda work: call_back.answered_by(work, call_id, signed))
+    return await note(request, lambda work: callback_leg.answered_by(work, call_id, signed))
 
 
 @router.post("/calls/{call_id}/duty")
@@ -307,9 +307,11 @@ async def rejoin(request: Request, signed: SignedRequest, offer_id: UUID) -> Res
 
 
 @router.post("/offers/{offer_id}/rang-back")
-async def rang_back(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
+async def callback_dialled(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Handle the end of a dial to the caller of a call-back, from a counsellor's leg."""
-    return await speak(request, signed, lambda work: dial_bridge.rang_back(work, offer_id, signed))
+    return await speak(
+        request, signed, lambda work: dial_bridge.callback_dialled(work, offer_id, signed)
+    )
 
 
 @router.post("/offers/{offer_id}/left")

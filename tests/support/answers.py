@@ -25,7 +25,7 @@ CONFERENCES = (
 )
 
 
-DIALLED = (answers.Dial, answers.DialBack, answers.RingsAgain)
+DIALLED = (answers.Dial, answers.DialCallback, answers.RingsAgain)
 
 
 NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
@@ -92,7 +92,7 @@ ANSWERS: list[Answer] = [
     answers.Join(offer_id=OFFER),
     answers.JoinCounsellor(offer_id=OFFER, room_id=OFFER),
     answers.Dial(offer_id=OFFER),
-    answers.DialBack(offer_id=OFFER),
+    answers.DialCallback(offer_id=OFFER),
     answers.RingsAgain(),
     answers.Whisper(),
     answers.Whisper(attempt=1, again=True),

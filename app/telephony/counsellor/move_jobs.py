@@ -40,7 +40,7 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
             return
         if call.sending in NOT_RUNG:
             # A call-back: a counsellor is there to talk now, so the caller's phone may ring.
-            work.defer(Task.RING_BACK, call_id=str(call.id), offer_id=offer_id)
+            work.defer(Task.RING_CALLBACK, call_id=str(call.id), offer_id=offer_id)
             return
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
         if sid is None:

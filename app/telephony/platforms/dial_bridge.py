@@ -101,7 +101,9 @@ async def _note_talk(work: Work, call: Call, offer: Offer, signed: Signed) -> No
     await connect(work, call, offer, at=max(began, offer.move_wanted_at or offer.opened_at))
 
 
-async def rang_back(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
+async def callback_dialled(
+    work: Work, offer_id: UUID, signed: Signed
+) -> tuple[Answer, Scene | None]:
     """End a call-back: the caller has hung up, or did not answer."""
     call, offer = await offers.lock_offer(work, offer_id)
     key = f"rang-back:{offer_id}"
@@ -313,8 +315,8 @@ def _wanted(call: Call, offer: Offer) -> bool:
     return offer.state == OfferState.ACCEPTED or call.sending in NOT_RUNG
 
 
-@task("watch_back")
-async def watch_back(context: JobContext, offer_id: str) -> None:
+@task("watch_callback")
+async def watch_callback(context: JobContext, offer_id: str) -> None:
     """Check whether the caller has answered a call-back."""
     parts = parts_of(context)
     async with parts.work() as work:
@@ -332,4 +334,4 @@ async def watch_back(context: JobContext, offer_id: str) -> None:
             if read_leg_status(legs[0].status) is LegStatus.IN_PROGRESS:
                 await connect(work, call, offer, at=work.now)
                 return
-        work.defer(Task.WATCH_BACK, delay=LOOKS_EVERY, offer_id=offer_id)
+        work.defer(Task.WATCH_CALLBACK, delay=LOOKS_EVERY, offer_id=offer_id)

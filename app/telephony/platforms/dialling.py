@@ -122,13 +122,13 @@ async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
     return found
 
 
-def dial_back(work: Work, call: Call, offer: Offer) -> answers.DialBack:
+def dial_callback(work: Work, call: Call, offer: Offer) -> answers.DialCallback:
     """Return the answer by which the counsellor's leg dials the call-back. Used once per call."""
     call.rung_at = offer.move_wanted_at = work.now
     call.sending = Sending.SENDING.value
     offer.expires_at = work.now + timedelta(seconds=RINGS_BACK) + ON_THE_WAY
-    work.defer(Task.WATCH_BACK, delay=LOOKS_EVERY, offer_id=str(offer.id))
-    return answers.DialBack(offer_id=offer.id)
+    work.defer(Task.WATCH_CALLBACK, delay=LOOKS_EVERY, offer_id=str(offer.id))
+    return answers.DialCallback(offer_id=offer.id)
 
 
 async def is_stale(work: Work, answer: Answer) -> bool:
@@ -162,7 +162,7 @@ def note_partner(work: Work, call: Call, signed: Signed) -> None:
         call.transferred_at = max(began, call.partner_at)
 
 
-def address_back(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
+def callback_address(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
     """Return the address to ring for a call-back, and the number that the phone shows.
 
     Telephone platforms cannot withhold the number. A gateway of the helpline's own can, for a call
@@ -184,12 +184,12 @@ async def number_of(work: Work, call: Call) -> str:
 
 async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene | None:
     """Return the scene with the address that an answer dials, which is kept in no log."""
-    if scene is None or not isinstance(answer, answers.Dial | answers.DialBack):
+    if scene is None or not isinstance(answer, answers.Dial | answers.DialCallback):
         return scene
-    if isinstance(answer, answers.DialBack):
+    if isinstance(answer, answers.DialCallback):
         call = await work.session.get(Call, scene.call_id)
         number = await number_of(work, call) if call is not None else ""
-        to, shows = address_back(work.settings, number, scene.line.shown_number)
+        to, shows = callback_address(work.settings, number, scene.line.shown_number)
         return scene.where(to=to, shows=shows)
     endpoint = await work.session.scalar(
         select(Staff.endpoint)

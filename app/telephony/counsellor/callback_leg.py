@@ -30,7 +30,7 @@ from app.telephony.counsellor.pacing import Urgency
 from app.telephony.inbound.deciding import delivery_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import AtProvider
-from app.telephony.platforms.dialling import address_back, number_of
+from app.telephony.platforms.dialling import callback_address, number_of
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import offer_path
 from app.telephony.script import RINGS_BACK
@@ -76,7 +76,7 @@ class _CallBack(AtProvider[_Ring]):
     """The leg to the caller of a call-back."""
 
     def __init__(self, parts: Parts, call_id: str, offer_id: str) -> None:
-        super().__init__(Task.RING_BACK, call_id=call_id, offer_id=offer_id)
+        super().__init__(Task.RING_CALLBACK, call_id=call_id, offer_id=offer_id)
         self.platform, self._call_id, self._offer_id = parts.platform, call_id, UUID(offer_id)
 
     async def lock(self, work: Work) -> _Ring:
@@ -93,7 +93,7 @@ class _CallBack(AtProvider[_Ring]):
     async def _addresses(self, work: Work, call: Call) -> tuple[str, str]:
         line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
         number = await number_of(work, call)
-        return address_back(work.settings, number, line.shown_number if line else "")
+        return callback_address(work.settings, number, line.shown_number if line else "")
 
     async def prepare(self, work: Work, row: _Ring) -> bool:
         call, offer = row.call, self._offer
@@ -134,8 +134,8 @@ class _CallBack(AtProvider[_Ring]):
         await offers.end_call(work, row.call, ended_by=EndedBy.PROVIDER)
 
 
-@task("ring_back")
-async def ring_back(context: JobContext, call_id: str, offer_id: str) -> None:
+@task("ring_callback")
+async def ring_callback(context: JobContext, call_id: str, offer_id: str) -> None:
     """Ring the caller into the conference in which the counsellor waits. Sent once."""
     parts = parts_of(context)
     await send_once(parts.ground, _CallBack(parts, call_id, offer_id))
