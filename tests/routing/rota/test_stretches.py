@@ -15,8 +15,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
-from tests.routing.test_team import a_supervisor, logged
-from tests.support.verbs import a_line
+from tests.support.verbs import a_line, a_supervisor, logged
 
 
 async def a_taker(work: Work, name: str) -> Staff:
