@@ -18,10 +18,9 @@ from app.sealing.knowing import learn
 from app.sealing.places import hashed_columns
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
-from tests.people.test_changing import an_administrator
 from tests.sealing.keys import KEYS, keys_of, text_of
 from tests.support.talks import CHILD, talk, waits
-from tests.support.verbs import a_counsellor, a_line, rings
+from tests.support.verbs import a_counsellor, a_line, an_administrator, rings
 
 COLUMNS = hashed_columns(tables.metadata)
 
