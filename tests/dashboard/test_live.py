@@ -13,7 +13,7 @@ from app.dashboard.rota import page as rota_page
 from app.database.topics import Topic
 from app.web.access import Guard
 from app.web.parts import Part
-from tests.test_codes import PAGES
+from tests.support.routes import TEMPLATES
 
 _ROUTES = {
     route.path: route
@@ -42,6 +42,6 @@ def test_a_part_needs_the_permission_of_its_address(part: Part) -> None:
 
 
 def test_a_page_leaves_to_the_stream_what_the_stream_brings() -> None:
-    pushed = re.findall(r'hx-get="([^"]+)"[^>]*?data-pushed', PAGES)
+    pushed = re.findall(r'hx-get="([^"]+)"[^>]*?data-pushed', TEMPLATES)
     assert set(pushed) == {part.address for part in PARTS}
     assert live.router.routes

@@ -8,7 +8,7 @@ from app.contacts.states import NON_COUNSELLING
 from app.definitions.answers import Answers
 from app.definitions.datafile import BadDefinition
 from app.definitions.library import SHIPPED, load
-from tests.support.definitions import TREE, own_tree
+from tests.support.contacts import TREE, own_tree
 
 FORM = """
 form: tried

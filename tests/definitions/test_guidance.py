@@ -7,7 +7,7 @@ import pytest
 from app.dashboard.form_views import guidance_topics
 from app.definitions.datafile import BadDefinition
 from app.definitions.library import SHIPPED, load
-from tests.support.definitions import TREE, own_tree
+from tests.support.contacts import TREE, own_tree
 
 GUIDANCE = (SHIPPED / "guidance.yaml").read_text()
 

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx2
 from pypdf import PdfReader
 
+from app.definitions.library import SHIPPED
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.staff.audit import verify_chains
@@ -124,3 +126,26 @@ async def contact_of(who: Counsellor, stage: Stage, leg: Any) -> dict[str, Any]:
 async def chains_are_whole(stage: Stage) -> bool:
     async with transaction(stage.ground, PROGRAM) as work:
         return all(not report.broken for report in await verify_chains(work.session))
+
+
+TREE = """
+tree: own
+version: 1
+kind: categories
+languages: [en]
+maps_to: chi
+maps_to_version: 1
+nodes:
+  - code: HOME
+    label: {en: Home}
+    inside:
+      - {code: HOME-BEATEN, label: {en: Beaten}, counts_as: V-PHYSICAL}
+      - {code: HOME-COLD, label: {en: Cold}}
+"""
+
+
+def own_tree(tmp_path: Path, tree: str) -> Path:
+    (tmp_path / "own.yaml").write_text(tree.strip() + "\n")
+    country = (SHIPPED / "country.yaml").read_text().replace("categories: chi", "categories: own")
+    (tmp_path / "country.yaml").write_text(country)
+    return tmp_path

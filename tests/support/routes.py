@@ -5,14 +5,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from fastapi.routing import APIRoute
 
+import app
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from tests.support.profile import WHOLE
+
+# All templates of the pages, as one text.
+TEMPLATES = "".join(
+    path.read_text() for path in (Path(app.__file__).parent / "dashboard/templates").rglob("*.html")
+)
 
 # Where the rows of a parameter of an address come from.
 _ROWS = {

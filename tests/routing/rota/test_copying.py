@@ -8,9 +8,8 @@ from app.errors import Invalid, NotAllowed
 from app.routing.rota import changes, copying, free, on_duty, roster, stretches
 from app.routing.rota.shifts import Layer, Place
 from app.work import Work
-from tests.routing.rota.test_stretches import a_taker, at, daily, duties_on, place
-from tests.routing.test_team import a_supervisor
-from tests.support.verbs import a_line
+from tests.support.duties import a_taker, at, daily, duties_on, place
+from tests.support.verbs import a_line, a_supervisor
 
 NEXT = date(2030, 1, 21)
 
