@@ -87,7 +87,11 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
     app.add_middleware(Bodies, render=_render)
     app.add_middleware(Patience, without_limit=_TELEPHONE, for_programs=_FOR_PROGRAMS)
-    app.add_middleware(SecurityHeaders, hosts=ground.settings.telephone_hosts)
+    app.add_middleware(
+        SecurityHeaders,
+        hosts=ground.settings.telephone_hosts,
+        with_tls=ground.settings.has_tls,
+    )
     if ground.settings.proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=ground.settings.proxies)
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.abilities import PLATFORMS, Abilities
 from app.errors import BadSettings
+from app.strength import WITHOUT, check_strength, is_this_machine
 
 # How alike two names are when one is taken for a misspelling of the other; 1 is the same name.
 _NEAR = 0.88
@@ -113,7 +114,11 @@ class Settings(BaseSettings):
     document_megabytes: int = Field(default=10, ge=1, le=100)
     # A command that reads a document on standard input and exits with 0 if it is clean, with 1
     # if it is not; for example `clamdscan --no-summary -`.
+    # In production it must be set; `without` says that documents are stored unscanned.
     scan_command: str | None = None
+    # Who shows it as a bearer token may read metrics and health. Without it they are closed where
+    # others can reach this server.
+    monitoring_token: str | None = None
     smtp_url: str | None = None
     # The push services to which messages for browsers may go: a host, a suffix that begins with a
     # dot, or a whole origin.
@@ -130,6 +135,26 @@ class Settings(BaseSettings):
     @property
     def in_production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the program is reached on this machine alone, by its own address."""
+        return is_this_machine(urlsplit(self.public_url).hostname or "")
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether browsers reach the program by https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def field_key_list(self) -> list[tuple[int, bytes]]:
+        """The keys that seal, each with its number."""
+        return parse_field_keys(self.field_keys) if self.field_keys else []
+
+    @property
+    def scanner(self) -> str | None:
+        """The command that scans documents, if there is one."""
+        return None if self.scan_command == WITHOUT else self.scan_command
 
     @property
     def abilities(self) -> Abilities:
@@ -258,6 +283,13 @@ def check_settings(settings: Settings) -> None:
             ) from None
     if settings.in_production:
         _check_production(settings)
+        check_strength(settings)
+    elif not settings.is_local:
+        raise BadSettings(
+            "HELPLINE_PUBLIC_URL is not an address of this machine, so others can reach this "
+            "server: set HELPLINE_ENV=production. Without it the address must be one such as "
+            "http://127.0.0.1:8000."
+        )
 
 
 def _check_production(settings: Settings) -> None:

@@ -1,8 +1,10 @@
 """The package: production needs no extra, and a wheel alone serves from an empty folder."""
 
+import base64
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,8 +21,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from app.demo.stage import ACCOUNT, LINE, TOKEN, free_port
+from app.demo.stage import ACCOUNT, LINE, free_port
 from app.practice.wire import sign
+
+# Made at random, as production demands of secrets.
+AUTH, MONITORS = secrets.token_hex(16), secrets.token_urlsafe(32)
 
 ROOT = Path(__file__).parent.parent
 
@@ -107,10 +112,12 @@ class Installed:
             "HELPLINE_ENV": "production",
             "HELPLINE_DATABASE_URL": database,
             "HELPLINE_PUBLIC_URL": self.origin,
-            "HELPLINE_SECRET_KEY": "s" * 48,
-            "HELPLINE_FIELD_KEYS": "1:" + "a2" * 21 + "A=",
+            "HELPLINE_SECRET_KEY": secrets.token_urlsafe(48),
+            "HELPLINE_FIELD_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+            "HELPLINE_SCAN_COMMAND": "without",
+            "HELPLINE_MONITORING_TOKEN": MONITORS,
             "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
-            "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
+            "HELPLINE_TWILIO_AUTH_TOKEN": AUTH,
             # No provider answers here.
             "HELPLINE_TWILIO_API_BASE_URL": "https://127.0.0.1:9",
             "HELPLINE_LOG_LEVEL": "ERROR",
@@ -202,7 +209,10 @@ def served(installed: Installed) -> Iterator[httpx2.Client]:
 
 def _is_ready(client: httpx2.Client) -> bool:
     try:
-        return client.get("/readyz").status_code == 200
+        return (
+            client.get("/readyz", headers={"Authorization": f"Bearer {MONITORS}"}).status_code
+            == 200
+        )
     except httpx2.HTTPError:
         return False
 
@@ -253,7 +263,7 @@ def test_a_wheel_in_an_empty_folder_serves(installed: Installed, served: httpx2.
     # A call is answered, with words of the wheel.
     fields = [("CallSid", "CA" + "1" * 32), ("AccountSid", ACCOUNT), ("From", "+381641234567")]
     fields += [("To", LINE), ("CallStatus", "ringing"), ("Direction", "inbound")]
-    signature = sign(TOKEN, installed.origin + "/telephony/voice", fields)
+    signature = sign(AUTH, installed.origin + "/telephony/voice", fields)
     answer = served.post(
         "/telephony/voice", data=dict(fields), headers={"X-Twilio-Signature": signature}
     )

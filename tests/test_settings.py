@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import re
 from pathlib import Path
 
@@ -9,15 +10,16 @@ from app.abilities import DIAL_ONLY
 from app.errors import BadSettings
 from app.settings import Settings, check_settings, parse_field_keys, read_settings
 
-KEY = "1:" + base64.b64encode(b"k" * 32).decode()
+KEY = "1:" + base64.b64encode(hashlib.sha256(b"a key for tests").digest()).decode()
 GOOD = {
     "ENV": "production",
-    "SECRET_KEY": "s" * 40,
+    "SECRET_KEY": "Zq3vT8yLr0WmXk5BdNcJhGfPuAeSi29o7",
     "FIELD_KEYS": KEY,
     "TWILIO_ACCOUNT_SID": "AC1",
-    "TWILIO_AUTH_TOKEN": "t",
+    "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
     "PUBLIC_URL": "https://helpline.example.org",
-    "DATABASE_URL": "postgresql://db/helpline",
+    "DATABASE_URL": "postgresql://db/helpline?sslmode=verify-full",
+    "SCAN_COMMAND": "clamdscan --no-summary -",
 }
 
 
@@ -62,12 +64,58 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("TWILIO_API_BASE_URL", "http://example.org"),
         ("OFFER_SECONDS", "never"),
         ("ENV", "staging"),
+        ("SECRET_KEY", "s" * 40),
+        ("SECRET_KEY", "abcabcabc" * 5),
+        ("FIELD_KEYS", "1:" + base64.b64encode(b"k" * 32).decode()),
+        ("FIELD_KEYS", "1:" + base64.b64encode(b"practice-key-practice-key-123456").decode()),
+        ("TWILIO_AUTH_TOKEN", "t"),
+        ("MONITORING_TOKEN", "monitor"),
+        ("DATABASE_URL", "postgresql://db.example.org/helpline"),
+        ("DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=require"),
+        ("DATABASE_URL", "postgresql://127.0.0.1,db.example.org/helpline"),
+        ("DATABASE_URL", "postgresql://localhost/helpline?hostaddr=10.0.0.7"),
+        ("SMTP_URL", "smtp://user:pw@mail.example.org"),
+        ("SCAN_COMMAND", ""),
     ],
 )
 def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     _set(monkeypatch, **{**GOOD, name: value})
     with pytest.raises(BadSettings, match=f"HELPLINE_{name}"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql:///helpline"),
+        ("DATABASE_URL", "postgresql://helpline@127.0.0.1/helpline"),
+        ("DATABASE_URL", "postgresql://helpline@[::1]:5433/helpline"),
+        ("DATABASE_URL", "postgresql:///helpline?host=/run/postgresql"),
+        ("DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=verify-ca"),
+        ("SMTP_URL", "smtp://localhost"),
+        ("SMTP_URL", "smtp+starttls://user:pw@mail.example.org"),
+        ("SMTP_URL", "smtps://user:pw@mail.example.org"),
+        ("SCAN_COMMAND", "without"),
+        ("MONITORING_TOKEN", "wR7xT2qLm9ZsK4vB"),
+    ],
+)
+def test_what_stays_on_this_machine_or_is_encrypted_starts(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    _set(monkeypatch, **{**GOOD, name: value})
+    assert read_settings().scanner == (None if value == "without" else GOOD["SCAN_COMMAND"])
+
+
+def test_a_server_that_others_reach_is_in_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No setting that is left on makes it weak: the address tells."""
+    _set(monkeypatch, DATA_DIR=str(tmp_path), PUBLIC_URL="https://helpline.example.org")
+    with pytest.raises(BadSettings, match="HELPLINE_ENV=production"):
+        read_settings()
+    for here in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
+        _set(monkeypatch, PUBLIC_URL=here)
+        assert read_settings().is_local
 
 
 def test_somleng_wants_the_address_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +190,13 @@ def test_every_setting_is_read() -> None:
         path.read_text() for path in folder.rglob("*.py") if path != folder / "settings.py"
     )
     # Used inside the settings, by properties that the program reads.
-    inside = {"twilio_previous_auth_token", "env", "push_services", "trusted_proxies"}
+    inside = {
+        "twilio_previous_auth_token",
+        "env",
+        "push_services",
+        "trusted_proxies",
+        "scan_command",
+    }
     unread = {
         name for name in Settings.model_fields if not re.search(rf"\b{name}\b", source)
     } - inside

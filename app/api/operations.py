@@ -6,11 +6,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.sealing.knowing import learn_now
-from app.web.access import Public
+from app.web.access import Monitors
 from app.work import Ground
 
 router = APIRouter(tags=["operations"])
-_FOR_MACHINES = [Depends(Public("for monitoring; counts and states only"))]
+_FOR_MACHINES = [Depends(Monitors())]
 
 _COUNTS = text(
     "SELECT (SELECT count(*) FROM calls WHERE state = 'queued'),"

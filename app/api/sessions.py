@@ -13,15 +13,16 @@ from app.staff import accounts, passwords, sessions
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import (
-    COOKIE,
     InWork,
     Public,
     SignedIn,
     TakesCalls,
     check_own_tries,
+    forget_cookie,
     remember_browser,
     set_cookie,
     sign_in,
+    token_of,
 )
 from app.work import Work
 
@@ -44,10 +45,10 @@ async def close_session(
     request: Request, response: Response, work: InWork, staff: SignedIn
 ) -> None:
     """Sign out. A counsellor who is free goes off duty."""
-    await accounts.close_session(work, request.cookies.get(COOKIE, ""))
+    await accounts.close_session(work, token_of(request))
     if may(staff.role, Permission.TAKE_CALLS):
         await own_presence.choose_presence(work, staff, PresenceState.OFF_DUTY)
-    response.delete_cookie(COOKIE)
+    forget_cookie(response, work.ground)
 
 
 async def me_of(work: Work, staff: Staff) -> Me:
@@ -110,7 +111,7 @@ class PasswordIn(BaseModel):
 @router.get("/me/sessions")
 async def own_sessions(request: Request, work: InWork, staff: SignedIn) -> list[SessionView]:
     """List where you are signed in."""
-    mine = work.keys.session_key(request.cookies.get(COOKIE, ""))
+    mine = work.keys.session_key(token_of(request))
     return [
         SessionView(
             id=one.id,
@@ -136,5 +137,5 @@ async def change_own_password(
 ) -> None:
     """Change your password. Your other sessions end."""
     await check_own_tries(request, staff)
-    token = request.cookies.get(COOKIE, "")
+    token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)

@@ -27,6 +27,7 @@ from app.referrals.states import (
     ReferralOutcome,
     RejectionReason,
 )
+from app.settings import Settings
 from app.web.access import InWork, Public
 from app.web.limits import Limiter, client_of
 from app.words import direction, letter, letters
@@ -125,7 +126,7 @@ async def _shown(
     """Render the present page. If the link is used up or expired, offer a new one."""
     language = await links.language_of(work, token)
     try:
-        visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
+        visit = await links.visit(work, token, _proof_in(request))
     except (links.LinkUsed, links.LinkExpired) as refusal:
         words = refusal_words(language, refusal)
         return _render(
@@ -173,7 +174,7 @@ async def news(request: Request, work: InWork, token: str) -> Response:
     """
     await _limit(request, work, token)
     try:
-        visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
+        visit = await links.visit(work, token, _proof_in(request))
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         return Response(status_code=204)
     more = visit.proven and not visit.over and await links.more_written(work, visit)
@@ -242,6 +243,15 @@ async def _moment(work: Work, token: str, text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(visit.agency.timezone))
 
 
+def _proof_name(settings: Settings) -> str:
+    # It is sent to links alone, so it cannot be bound to the whole host as a session is.
+    return f"__Secure-{PROOF}" if settings.has_tls else PROOF
+
+
+def _proof_in(request: Request) -> str:
+    return request.cookies.get(_proof_name(request.app.state.ground.settings), "")
+
+
 @router.post("/r/{token}/code", dependencies=_LINK)
 async def enter_code(request: Request, work: InWork, token: str, code: Text = "") -> Response:
     """Check the code that was sent by another channel than the link."""
@@ -254,12 +264,12 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
     if proof is not None:
         answer = RedirectResponse(f"/r/{token}", status_code=303)
         answer.set_cookie(
-            PROOF,
+            _proof_name(work.settings),
             proof,
             httponly=True,
             samesite="strict",
             path="/r/",
-            secure=work.settings.public_url.startswith("https://"),
+            secure=work.settings.has_tls,
         )
         return answer
     language = await links.language_of(work, token)
@@ -302,7 +312,7 @@ async def send_link(request: Request, work: InWork, token: str) -> Response:
 async def written_form(request: Request, work: InWork, token: str) -> Response:
     """Return the written confirmation as a PDF. Raises CodeNeeded without the code."""
     await _limit(request, work, token)
-    visit = await links.visit(work, token, request.cookies.get(PROOF, ""))
+    visit = await links.visit(work, token, _proof_in(request))
     if not visit.proven or visit.over or visit.recipient is None:
         raise links.CodeNeeded()
     content = await print_for_agency(work, visit.referral, visit.agency, visit.recipient)

@@ -31,7 +31,16 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.web.access import COOKIE, InWork, Public, Requires, remember_browser, set_cookie, sign_in
+from app.web.access import (
+    InWork,
+    Public,
+    Requires,
+    forget_cookie,
+    remember_browser,
+    set_cookie,
+    sign_in,
+    token_of,
+)
 from app.web.lean import LeanRoute
 from app.web.shared import shared
 from app.words.pages import _, refusal_words
@@ -96,11 +105,11 @@ async def login(
 @router.post("/logout")
 async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Sign out. A counsellor also goes off duty."""
-    await accounts.close_session(work, request.cookies.get(COOKIE, ""))
+    await accounts.close_session(work, token_of(request))
     if may(staff.role, Permission.TAKE_CALLS):
         await own_presence.choose_presence(work, staff, PresenceState.OFF_DUTY)
     answer = RedirectResponse("/login", status_code=303)
-    answer.delete_cookie(COOKIE)
+    forget_cookie(answer, work.ground)
     return answer
 
 

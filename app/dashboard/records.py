@@ -87,7 +87,14 @@ async def choose_language(
     """Choose the language of the forms, and return to the page of the request."""
     answer = _back(request, work)
     if language in library_of(work.ground).country.languages:
-        answer.set_cookie(LANGUAGE, language, max_age=31536000, samesite="lax", httponly=True)
+        answer.set_cookie(
+            LANGUAGE,
+            language,
+            max_age=31536000,
+            samesite="lax",
+            httponly=True,
+            secure=work.settings.has_tls,
+        )
     return answer
 
 

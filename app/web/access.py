@@ -5,13 +5,13 @@ import hmac
 import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
-from app.errors import NotAllowed, NotSignedIn, TooMany
+from app.errors import NotAllowed, NotFound, NotSignedIn, TooMany
 from app.jobs.transaction import flush
+from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -36,6 +36,16 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plai
 
 class CrossSite(NotAllowed):
     default = "The request comes from another site. Repeat it from the helpline's own pages."
+
+
+def cookie_name(settings: Settings, name: str) -> str:
+    """Return the name of a cookie. By https no other host and no page without TLS can set it."""
+    return f"__Host-{name}" if settings.has_tls else name
+
+
+def token_of(request: Request) -> str:
+    """Return the token of the session cookie; empty if there is none."""
+    return request.cookies.get(cookie_name(request.app.state.ground.settings, COOKIE), "")
 
 
 def opened(request: Request) -> Work:
@@ -84,10 +94,12 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
     """
     if request.method in _SAFE:
         return
-    settings = request.app.state.ground.settings
-    origin = request.headers.get("origin")
-    known = (settings.public_origin, None)
-    if origin not in known and _host_of(origin) != request.headers.get("host"):
+    settings: Settings = request.app.state.ground.settings
+    origin, host = request.headers.get("origin"), request.headers.get("host")
+    known = [settings.public_origin, None, f"https://{host}"]
+    if not settings.has_tls:
+        known.append(f"http://{host}")
+    if origin not in known:
         raise CrossSite()
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise CrossSite()
@@ -96,23 +108,16 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
         raise CrossSite("Send JSON with content-type application/json.")
 
 
-def _host_of(origin: str | None) -> str | None:
-    try:
-        return urlsplit(origin or "").netloc or None
-    except ValueError:
-        return None
-
-
 async def signed_in(request: Request, work: Work) -> Staff:
     """Return the account of the session cookie. Raises NotSignedIn."""
-    token = request.cookies.get(COOKIE)
+    token = token_of(request)
     staff = await accounts.staff_of_session(work, token) if token else None
     if staff is None:
         raise NotSignedIn()
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
     if request.method in _SAFE:
-        await note_use(work, token or "")
+        await note_use(work, token)
     await heard(request, work, staff)
     return staff
 
@@ -218,11 +223,16 @@ async def _limit_guesses(request: Request, name: str) -> None:
 def _known_browser(request: Request, name: str) -> str | None:
     """Return the mark of a browser in which this account has signed in before."""
     ground: Ground = request.app.state.ground
-    for mark in request.cookies.get(KNOWN, "").split("~")[:_MOST_KNOWN]:
+    for mark in _marks(request)[:_MOST_KNOWN]:
         nonce, _, proof = mark.partition(".")
         if hmac.compare_digest(proof.encode(), _proof(ground, nonce, name).encode()):
             return nonce
     return None
+
+
+def _marks(request: Request) -> list[str]:
+    name = cookie_name(request.app.state.ground.settings, KNOWN)
+    return [mark for mark in request.cookies.get(name, "").split("~") if mark]
 
 
 def _proof(ground: Ground, nonce: str, name: str) -> str:
@@ -236,15 +246,14 @@ def remember_browser(request: Request, response: Response, staff: Staff) -> None
     if _known_browser(request, name) is not None:
         return
     nonce = secrets.token_urlsafe(16)
-    before = [mark for mark in request.cookies.get(KNOWN, "").split("~") if mark]
-    marks = [f"{nonce}.{_proof(ground, nonce, name)}", *before][:_MOST_KNOWN]
+    marks = [f"{nonce}.{_proof(ground, nonce, name)}", *_marks(request)][:_MOST_KNOWN]
     response.set_cookie(
-        KNOWN,
+        cookie_name(ground.settings, KNOWN),
         "~".join(marks),
         max_age=_KNOWN_SECONDS,
         httponly=True,
         samesite="lax",
-        secure=ground.settings.public_url.startswith("https://"),
+        secure=ground.settings.has_tls,
     )
 
 
@@ -254,10 +263,40 @@ def set_cookie(response: Response, ground: Ground, token: str) -> None:
     Without an https public address, as in development, it is also sent over http.
     """
     response.set_cookie(
-        COOKIE,
+        cookie_name(ground.settings, COOKIE),
         token,
         max_age=int(accounts.SESSION_LENGTH.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=ground.settings.public_url.startswith("https://"),
+        secure=ground.settings.has_tls,
     )
+
+
+def forget_cookie(response: Response, ground: Ground) -> None:
+    """Delete the session cookie."""
+    response.delete_cookie(
+        cookie_name(ground.settings, COOKIE),
+        httponly=True,
+        samesite="lax",
+        secure=ground.settings.has_tls,
+    )
+
+
+class Monitors(Public):
+    """A route for monitoring: open on this machine alone, elsewhere for the token of the settings.
+
+    Without a token there is no such route where others can reach the server.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("for monitoring; counts and states only")
+
+    async def __call__(self, request: Request) -> None:
+        settings: Settings = request.app.state.ground.settings
+        if settings.monitoring_token is None:
+            if not settings.is_local:
+                raise NotFound("Set HELPLINE_MONITORING_TOKEN, and show it as a bearer token.")
+            return
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {settings.monitoring_token}".encode()):
+            raise NotSignedIn("Show HELPLINE_MONITORING_TOKEN as a bearer token.")

@@ -19,18 +19,23 @@ _HEADERS = {
 
 _RAW = tuple((name.encode(), value.encode()) for name, value in _HEADERS.items())
 _NOT_KEPT = (b"cache-control", b"no-store")
+# For two years, renewed by each response.
+_ONLY_TLS = (b"strict-transport-security", b"max-age=63072000")
 
 
 class SecurityHeaders:
     """Add the headers. Browsers must not store pages, but may store static files and documents.
 
-    `hosts`: where pages may connect besides their own server, for the telephone.
+    `hosts`: where pages may connect besides their own server, for the telephone. `with_tls`:
+    browsers reach this server by https, and never in another way from then on.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] = (), *, with_tls: bool) -> None:
         self._app = app
         policy = _POLICY.format(connect=" ".join(("'self'", *hosts)))
         self._raw = (*_RAW, (b"content-security-policy", policy.encode()))
+        if with_tls:
+            self._raw = (*self._raw, _ONLY_TLS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

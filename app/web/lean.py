@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from app.errors import NotAllowed
 from app.staff import accounts
 from app.staff.roles import may
-from app.web.access import COOKIE, Requires, finished, heard, opened
+from app.web.access import Requires, finished, heard, opened, token_of
 from app.words import pages
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -35,7 +35,7 @@ class LeanRoute(APIRoute):
 
         async def handler(request: Request) -> Response:
             work = opened(request)
-            staff = accounts.remembered_staff(work, request.cookies.get(COOKIE, ""))
+            staff = accounts.remembered_staff(work, token_of(request))
             if staff is None:
                 return await long_way(request)
             try:

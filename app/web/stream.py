@@ -25,7 +25,7 @@ from app.log import log
 from app.routing.desk import calls_at_hand
 from app.staff import accounts
 from app.staff.models import Staff
-from app.web.access import COOKIE, finished
+from app.web.access import finished, token_of
 from app.web.parts import Copy, Part, Parts
 from app.web.together import Together
 from app.work import PROGRAM, Ground, Work
@@ -227,7 +227,7 @@ async def stream_of(
         raise TooMany("Your account has too many pages open. Close some of them.")
     reader = Reader(staff, wanted, streams.parts.readable(staff, wanted.parts))
     return StreamingResponse(
-        _events(streams, reader, request.cookies.get(COOKIE, "")),
+        _events(streams, reader, token_of(request)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -125,7 +125,7 @@ async def check_document(work: Work, name: str, content: bytes) -> Checked:
     if len(content) > limit * 1024 * 1024:
         raise TooLarge("A document may have at most %(limit)s MB.", limit=limit)
     kind = kind_of(content, name)
-    scanned = await scan(work.settings.scan_command, content)
+    scanned = await scan(work.settings.scanner, content)
     return Checked(kind, scanned, await asyncio.to_thread(suspicions, content, kind))
 
 

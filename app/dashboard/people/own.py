@@ -10,7 +10,7 @@ from app.errors import Invalid, Refusal
 from app.staff import passwords, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import COOKIE, InWork, Requires, check_own_tries
+from app.web.access import InWork, Requires, check_own_tries, token_of
 from app.words.pages import _, refusal_words
 from app.work import Work
 
@@ -28,7 +28,7 @@ async def account_page(request: Request, work: InWork, staff: SignedIn) -> Respo
 
 
 async def _show(request: Request, work: Work, staff: Staff, **said: Any) -> Response:
-    mine = work.keys.session_key(request.cookies.get(COOKIE, ""))
+    mine = work.keys.session_key(token_of(request))
     values = {
         "staff": staff,
         "sessions": await sessions.sessions_of(work, staff),
@@ -52,7 +52,7 @@ async def change_password(
     try:
         if new != again:
             raise Invalid("The two passwords are not the same. Type both again.")
-        token = request.cookies.get(COOKIE, "")
+        token = token_of(request)
         ended = await passwords.change_own(work, staff, present, new, token)
     except Refusal as refusal:
         await work.undo()

@@ -1,0 +1,115 @@
+"""What production refuses because it is weak: secrets that can be guessed, what is sent in clear.
+
+What stays on this machine is told by its address, never by a setting that could be left on.
+"""
+
+import os
+from ipaddress import ip_address
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from app.errors import BadSettings
+
+# In `HELPLINE_SCAN_COMMAND`: documents are stored without a scan, and that was decided.
+WITHOUT = "without"
+# Modes of libpq in which the server proves who it is.
+_PROVEN = ("verify-full", "verify-ca")
+# Random text of the shortest length that is accepted has more different characters than this.
+_FEWEST = 10
+_SHORTEST = 16
+
+
+class Checked(Protocol):
+    """The settings that can be weak."""
+
+    secret_key: str | None
+    twilio_auth_token: str | None
+    twilio_previous_auth_token: str | None
+    monitoring_token: str | None
+    database_url: str | None
+    smtp_url: str | None
+    scan_command: str | None
+
+    @property
+    def field_key_list(self) -> list[tuple[int, bytes]]:
+        """The keys that seal, each with its number."""
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host is this machine itself: what is sent there leaves it never."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_strength(settings: Checked) -> None:
+    """Refuse settings that are weak.
+
+    Raises BadSettings.
+    """
+    _check_secrets(settings)
+    _check_database(settings.database_url)
+    mail = urlsplit(settings.smtp_url or "")
+    if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
+        raise BadSettings(
+            "In production HELPLINE_SMTP_URL must start with smtp+starttls:// or smtps://, unless "
+            "the mail server is on this machine. With smtp:// a letter about a child could go in "
+            "clear."
+        )
+    if settings.scan_command is None:
+        raise BadSettings(
+            "In production HELPLINE_SCAN_COMMAND must be set, for example clamdscan --no-summary "
+            f"-. To store documents unscanned, set it to {WITHOUT}."
+        )
+
+
+def _check_secrets(settings: Checked) -> None:
+    for name, value in (
+        ("HELPLINE_SECRET_KEY", settings.secret_key),
+        ("HELPLINE_TWILIO_AUTH_TOKEN", settings.twilio_auth_token),
+        ("HELPLINE_TWILIO_PREVIOUS_AUTH_TOKEN", settings.twilio_previous_auth_token),
+        ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token),
+    ):
+        if value is not None and (len(value) < _SHORTEST or len(set(value)) < _FEWEST):
+            raise BadSettings(
+                f"{name} can be guessed: it is too short, or repeats a few characters. Use one "
+                'that was made at random, for example with: python3 -c "import secrets; '
+                'print(secrets.token_urlsafe(48))"'
+            )
+    for number, key in settings.field_key_list:
+        # Of random bytes, a third is a character at most, and hardly two are the same.
+        if len(set(key)) < _SHORTEST or all(32 <= byte < 127 for byte in key):
+            raise BadSettings(
+                f"Key {number} in HELPLINE_FIELD_KEYS can be guessed: it is text, or repeats a few "
+                'bytes. Make one with: python3 -c "import base64, secrets; '
+                "print('NUMBER:' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+            )
+
+
+def _check_database(url: str | None) -> None:
+    """Refuse a database on another machine whose connection is not encrypted and proven."""
+    if url is None:
+        return
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise BadSettings(
+            "HELPLINE_DATABASE_URL cannot be read. It looks like "
+            "postgresql://helpline:PASSWORD@db.example.org/helpline?sslmode=verify-full."
+        ) from None
+    # An address decides before a name; without either libpq takes a socket of this machine.
+    hosts = str(parts.get("hostaddr") or parts.get("host") or "/").split(",")
+    inside = all(host.startswith(("/", "@")) or is_this_machine(host) for host in hosts)
+    mode = parts.get("sslmode") or os.environ.get("PGSSLMODE")
+    if not inside and mode not in _PROVEN:
+        raise BadSettings(
+            "In production HELPLINE_DATABASE_URL must say ?sslmode=verify-full (or verify-ca), "
+            "because the database is on another machine. Without it, others on the network could "
+            "read what is sent there, or answer in its place."
+        )

@@ -1,0 +1,109 @@
+"""What a browser and a monitor meet where the server is reached by https."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from app.jobs.transaction import transaction
+from app.main import make_app
+from app.sealing.knowing import learn_now
+from app.settings import Settings
+from app.staff import accounts
+from app.staff.roles import Role
+from app.work import PROGRAM, Ground, make_ground
+
+HOST = "https://helpline.example.org"
+PASSWORD = "correct horse battery"
+TOKEN = "wR7xT2qLm9ZsK4vB"
+
+
+def settings_on(database: str, url: str = HOST, token: str | None = None) -> Settings:
+    return Settings(
+        database_url=database,
+        public_url=url,
+        secret_key="practice-secret-key-practice-secret-key",
+        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+        monitoring_token=token,
+    )
+
+
+def client_of(ground: Ground, url: str = HOST) -> httpx2.AsyncClient:
+    app = make_app(ground, with_worker=False)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=url)
+
+
+@pytest.fixture
+async def secure(database: str, anyio_backend: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a server that is reached by https, with the account of ana."""
+    ground = make_ground(settings_on(database))
+    await learn_now(ground)
+    async with transaction(ground, PROGRAM) as work:
+        await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, password=PASSWORD)
+    async with client_of(ground) as client:
+        yield client
+    await ground.database.close()
+
+
+async def test_cookies_belong_to_this_host_alone(secure: httpx2.AsyncClient) -> None:
+    right = {"username": "ana", "password": PASSWORD}
+    answer = await secure.post("/api/v1/session", json=right)
+    assert answer.status_code == 200
+    cookies = answer.headers.get_list("set-cookie")
+    assert len(cookies) == 2
+    for cookie in cookies:
+        # The browser takes a name with this beginning only by TLS, for this host and all paths.
+        assert cookie.startswith("__Host-helpline_")
+        assert "Secure" in cookie
+        assert "Path=/" in cookie
+        assert "Domain" not in cookie
+    token = secure.cookies["__Host-helpline_session"]
+    assert (await secure.get("/api/v1/me")).status_code == 200
+    secure.cookies.clear()
+    # A cookie that a page without TLS could have set is none.
+    plain = await secure.get("/api/v1/me", headers={"Cookie": f"helpline_session={token}"})
+    assert plain.status_code == 401
+    header = {"Cookie": f"__Host-helpline_session={token}", "Origin": HOST}
+    signed_out = await secure.delete("/api/v1/session", headers=header)
+    assert signed_out.status_code == 204
+    assert "__Host-helpline_session=" in signed_out.headers["set-cookie"]
+
+
+async def test_browsers_stay_with_https_and_origins_without_it_are_refused(
+    secure: httpx2.AsyncClient,
+) -> None:
+    page = await secure.get("/login")
+    assert page.headers["strict-transport-security"].startswith("max-age=")
+    right = {"username": "ana", "password": PASSWORD}
+    for origin, status in (
+        (HOST, 200),
+        ("http://helpline.example.org", 403),
+        ("https://evil.example.org", 403),
+        ("null", 403),
+    ):
+        answer = await secure.post("/api/v1/session", json=right, headers={"Origin": origin})
+        assert answer.status_code == status, origin
+
+
+async def test_monitoring_is_closed_where_others_reach_the_server(
+    database: str, anyio_backend: str
+) -> None:
+    paths = ("/metrics", "/healthz", "/readyz")
+    for token, header, status in (
+        (None, "", {404}),
+        (TOKEN, "", {401}),
+        (TOKEN, "Bearer wrong", {401}),
+        # There is no worker here.
+        (TOKEN, f"Bearer {TOKEN}", {200, 503}),
+    ):
+        ground = make_ground(settings_on(database, token=token))
+        async with client_of(ground) as client:
+            for path in paths:
+                answer = await client.get(path, headers={"Authorization": header})
+                assert answer.status_code in status, (path, header)
+        await ground.database.close()
+    ground = make_ground(settings_on(database, "http://127.0.0.1:8000"))
+    async with client_of(ground, "http://127.0.0.1:8000") as client:
+        assert (await client.get("/healthz")).json() == {"status": "up"}
+        assert "strict-transport-security" not in (await client.get("/login")).headers
+    await ground.database.close()
