@@ -39,6 +39,7 @@ from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, suggest
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.staff.roles import Role
 from app.work import Work
 
 # The longest time after a contact at which its paper record may be entered.
@@ -159,7 +160,7 @@ async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contac
     """Give a contact to a colleague. Raises NotFound, Invalid."""
     contact = await lock_writable(work, staff, Contact, contact_id)
     other = await work.session.get(Staff, to)
-    if other is None or not other.active or other.role not in ("counsellor", "supervisor"):
+    if other is None or not other.active or other.role not in (Role.COUNSELLOR, Role.SUPERVISOR):
         raise Invalid("A contact can only be given to an active counsellor or supervisor.")
     if other.id != contact.owner_id:
         await _hand_over(work, contact, other, ReadsBecause.GIVEN)

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.contacts.models import Filled, found_by
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.definitions.risk import Urgency
-from app.referrals.consent.rules import Basis
+from app.referrals.consent.rules import Basis, ConsentKind
 from app.referrals.states import (
     DeadlineKind,
     DispatchState,
@@ -134,7 +134,7 @@ class Consent(Base):
 
     __tablename__ = "consents"
     __table_args__ = (
-        one_of("kind", ("consent", "override", "withdrawn")),
+        one_of("kind", ConsentKind),
         one_of("basis", Basis),
         CheckConstraint("(kind = 'override') = (basis IS NOT NULL)", name="basis_of_override"),
         CheckConstraint("kind <> 'override' OR words_sealed IS NOT NULL", name="reason"),

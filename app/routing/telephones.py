@@ -15,7 +15,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.routing import offers
 from app.routing import presence as presences
-from app.routing.models import Offer, OfferState, Presence, TelephoneState
+from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving
 from app.routing.participants.participants import LIVE, Participant, Purpose
 from app.staff.models import EndpointKind, Staff
@@ -149,7 +149,7 @@ async def not_ready(work: Work) -> list[tuple[str, str]]:
     rows = await work.session.execute(
         select(Staff.name, Presence.telephone)
         .join(Presence, Presence.counsellor_id == Staff.id)
-        .where(Staff.active, Presence.state == "available", ~may_ring())
+        .where(Staff.active, Presence.state == PresenceState.AVAILABLE, ~may_ring())
         .order_by(Staff.name)
     )
     return [(name, WORDS[TelephoneState(state)]) for name, state in rows]

@@ -27,11 +27,13 @@ TRANSLATED = [one for one in pages.page_languages() if one != pages.SOURCE]
 SPOKEN = {"title", "placeholder", "aria-label", "aria-description", "alt", "label", "summary"}
 # Not of any language: keys, codes and examples of what is typed.
 NOT_WORDS = {
-    "A", "D", "E", "H", "M", "P", "R", "T", "U", "W", "K", "C", "KB", "MB", "CSV", "s", "min", "h",
-    "helpline staff add", "helpline audit verify", "counts_as", "|", "violence:2",
-    "shelter@RS-BG | police@*", "2026-W48", "K-…", "C-…", "shelter | child_protection",
+    *"A D E H M P R T U W K C KB MB CSV s min h counts_as | violence:2 2026-W48 K-… C-…".split(),
+    "helpline staff add",
+    "helpline audit verify",
+    "shelter@RS-BG | police@*",
+    "shelter | child_protection",
     "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA",
-}  # fmt: skip
+}
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 

@@ -32,10 +32,9 @@ async def recipients_of(work: Work, referral_id: UUID) -> list[Recipient]:
     return list(rows)
 
 
-async def tell_recipients(work: Work, referral: Referral, what: str) -> None:
+async def tell_recipients(work: Work, referral: Referral, purpose: Purpose) -> None:
     """Tell every agency that heard of a referral that it was recalled, or consent withdrawn."""
     await end_attempts(work, referral)
-    purpose = Purpose.WITHDRAWN if what == "withdrawn" else Purpose.RECALLED
     told: set[UUID] = set()
     for recipient in await recipients_of(work, referral.id):
         if RecipientState(recipient.state) in LIVE_RECIPIENT:

@@ -12,7 +12,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.records import sheet_of
 from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid, Message
-from app.referrals.consent.rules import Basis, Given, GivenBy, How, Scope
+from app.referrals.consent.rules import Basis, ConsentKind, Given, GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
@@ -119,16 +119,16 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
     found: Consent | None = None
     for consent, service in rows:
         if consent.referral_id == referral.id:
-            found = consent if found is None or consent.kind == "override" else found
+            found = consent if found is None or consent.kind == ConsentKind.OVERRIDE else found
             break
         services = set(consent.for_what) or {service}
-        about_this = consent.kind == "withdrawn" or referral.service in services
-        if found is None and consent.kind != "override" and about_this:
+        about_this = consent.kind == ConsentKind.WITHDRAWN or referral.service in services
+        if found is None and consent.kind != ConsentKind.OVERRIDE and about_this:
             found = consent
     if found is None:
         return None
     return Given(
-        found.kind,
+        ConsentKind(found.kind),
         frozenset(found.scope),
         await _withheld(work, referral),
         found.basis,
@@ -153,7 +153,7 @@ async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
         select(Consent.withheld_from)
         .ext(distinct_on(Consent.referral_id))
         .join(Referral, Referral.id == Consent.referral_id)
-        .where(Consent.kind == "consent", same)
+        .where(Consent.kind == ConsentKind.CONSENT, same)
         .order_by(Consent.referral_id, Consent.number.desc())
     )
     return frozenset(code for codes in rows for code in codes)
@@ -162,7 +162,7 @@ async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
 async def basis_of(work: Work, referral: Referral) -> str | None:
     """Return the ground on which a referral is told without consent; None if it has consent."""
     given = await given_of(work, referral)
-    return given.basis if given is not None and given.kind == "override" else None
+    return given.basis if given is not None and given.kind is ConsentKind.OVERRIDE else None
 
 
 async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By) -> None:
@@ -173,7 +173,7 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
     write_consent(
         work,
         referral,
-        "consent",
+        ConsentKind.CONSENT,
         given_by=agreed.given_by.value,
         how=agreed.how.value,
         scope=[s.value for s in agreed.scope],
@@ -226,7 +226,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
     write_consent(
         work,
         referral,
-        "override",
+        ConsentKind.OVERRIDE,
         basis=override.basis.value,
         words=override.reason,
         child_told=override.child_told,
@@ -255,7 +255,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
 def write_consent(
     work: Work,
     referral: Referral,
-    kind: str,
+    kind: ConsentKind,
     *,
     words: str = "",
     given_by: str | None = None,
@@ -282,7 +282,7 @@ def write_consent(
             referral_id=referral.id,
             at=work.now,
             staff_id=work.actor.staff_id,
-            kind=kind,
+            kind=kind.value,
             given_by=given_by,
             how=how,
             scope=scope or [],

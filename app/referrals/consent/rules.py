@@ -30,6 +30,14 @@ class How(StrEnum):
     WRITTEN = "written"
 
 
+class ConsentKind(StrEnum):
+    """What a row of the record of consent says."""
+
+    CONSENT = "consent"
+    OVERRIDE = "override"
+    WITHDRAWN = "withdrawn"
+
+
 class Basis(StrEnum):
     """A lawful ground without consent."""
 
@@ -64,7 +72,7 @@ class ConsentWithdrawn(NotConsented):
 class Given:
     """The consent or override that counts for one referral now, or its withdrawal."""
 
-    kind: str  # consent, override or withdrawn
+    kind: ConsentKind
     scope: frozenset[str] = frozenset()
     withheld_from: frozenset[str] = frozenset()
     basis: str | None = None
@@ -108,14 +116,14 @@ def ground_for(given: Given | None, recipient: Addressee) -> str:
     """
     if given is None:
         raise NotConsented()
-    if given.kind == "withdrawn":
+    if given.kind is ConsentKind.WITHDRAWN:
         raise ConsentWithdrawn()
     if recipient.sector == Sector.OWN_HOUSE:
         return "own house"
     named = {recipient.code, recipient.sector}
     if named & given.withheld_from and not named & given.despite:
         raise Withheld()
-    if given.kind == "override":
+    if given.kind is ConsentKind.OVERRIDE:
         against = ", against an explicit wish" if named & given.despite else ""
         return f"override: {given.basis}{against}"
     wanted = Scope.AUTHORITIES if recipient.sector in AUTHORITIES else Scope.SERVICES
@@ -126,7 +134,7 @@ def ground_for(given: Given | None, recipient: Addressee) -> str:
             "Nothing is sent: consent was given for other services. "
             "Ask for it, or record an override with its basis and reason."
         )
-    return "consent"
+    return ConsentKind.CONSENT.value
 
 
 def fields_for(wanted: list[str], answered: list[str]) -> list[str]:

@@ -30,12 +30,12 @@ from app.referrals.consent.consenting import (
     write_consent,
 )
 from app.referrals.consent.letting_go import let_go_of_who_may_not
-from app.referrals.consent.rules import GivenBy, How, Scope
+from app.referrals.consent.rules import ConsentKind, GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_own, lock_referral
-from app.referrals.states import OVER, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.states import OVER, NoticeKind, Purpose, ReferralEvent, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -65,9 +65,9 @@ async def withdraw_consent(
     await _lock_in_order(work, referral_id)
     referral = await lock_own(work, staff, referral_id)
     given = await given_of(work, referral)
-    if given is None or given.kind == "withdrawn":
+    if given is None or given.kind is ConsentKind.WITHDRAWN:
         raise NotPossible("This referral has no consent that could be withdrawn.")
-    if given.kind == "override":
+    if given.kind is ConsentKind.OVERRIDE:
         raise NotPossible(
             "This referral rests on a lawful ground, not on consent. "
             "Write the child's wish into the log; recall the referral if the ground is gone."
@@ -111,12 +111,17 @@ async def _withdraw_all(work: Work, referral: Referral, said: Withdrawal, by: By
 
 async def _rests_on_consent(work: Work, referral: Referral) -> bool:
     given = await given_of(work, referral)
-    return given is not None and given.kind == "consent"
+    return given is not None and given.kind is ConsentKind.CONSENT
 
 
 async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) -> None:
     write_consent(
-        work, referral, "withdrawn", words=said.words, given_by=said.by.value, how=said.how.value
+        work,
+        referral,
+        ConsentKind.WITHDRAWN,
+        words=said.words,
+        given_by=said.by.value,
+        how=said.how.value,
     )
     told = {"withdrawn_by": said.by.value, "by_way": said.how.value}
     if ReferralState(referral.state) in OVER:
@@ -143,7 +148,7 @@ async def _end(work: Work, referral: Referral) -> None:
     referral.turn += 1
     await tracking.stop(work, referral)
     await call_off_teams(work, referral)
-    await tell_recipients(work, referral, "withdrawn")
+    await tell_recipients(work, referral, Purpose.WITHDRAWN)
 
 
 async def confirm_withdrawal(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
@@ -198,7 +203,11 @@ async def _refuse(
 ) -> None:
     """Remove from a locked referral's consent what a record now refuses for its child."""
     given = await given_of(work, referral)
-    if given is None or given.kind != "consent" or ReferralState(referral.state) in OVER:
+    if (
+        given is None
+        or given.kind is not ConsentKind.CONSENT
+        or ReferralState(referral.state) in OVER
+    ):
         return
     refused = {meaning for child in entries for meaning in refused_of(work, record, child, paths)}
     left = sorted(given.scope - {s.value for s, meaning in SCOPES.items() if meaning in refused})

@@ -68,7 +68,7 @@ async def begin(work: Work, referral: Referral, *, after: timedelta | None = Non
 
 async def escalate_on(work: Work, referral: Referral) -> None:
     """Take the next turn of the escalation of a locked referral that is not acknowledged."""
-    waits = referral.state == "draft" or referral.withdrawal_at is not None
+    waits = referral.state == ReferralState.DRAFT or referral.withdrawal_at is not None
     if ReferralState(referral.state) not in UNACKNOWLEDGED or waits:
         _rest(referral)
         return

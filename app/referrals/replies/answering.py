@@ -409,7 +409,7 @@ async def recall(work: Work, referral: Referral, words: str, by: By) -> None:
         raise Invalid("Write why the referral is recalled.")
     move(work, referral, _E.RECALL, by, words=words)
     await _end(work, referral)
-    await tell_recipients(work, referral, "recalled")
+    await tell_recipients(work, referral, Purpose.RECALLED)
 
 
 async def _end(work: Work, referral: Referral) -> None:

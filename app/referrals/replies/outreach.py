@@ -11,7 +11,7 @@ from app.referrals.channels.telling import (
     announce,
 )
 from app.referrals.consent.consenting import given_of
-from app.referrals.consent.rules import ConsentWithdrawn, NotConsented
+from app.referrals.consent.rules import ConsentKind, ConsentWithdrawn, NotConsented
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
@@ -63,7 +63,7 @@ async def dispatch(
             "No team is sent: there is neither consent nor an override with its basis and reason. "
             "Record one of them first."
         )
-    if given.kind == "withdrawn":
+    if given.kind is ConsentKind.WITHDRAWN:
         raise ConsentWithdrawn()
     if not place.strip() or not team.strip():
         raise Invalid("Write where the team is to go, and which team.")

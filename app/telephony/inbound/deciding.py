@@ -10,7 +10,7 @@ from app.calls import lines, record
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState, EndedBy, is_over, read_leg_status
+from app.calls.states import CallEvent, CallState, EndedBy, is_over, read_leg_status
 from app.errors import NotAllowed
 from app.jobs.names import Task
 from app.referrals.library import protocols_of
@@ -82,7 +82,7 @@ async def _has_outlived(work: Work, call: Call) -> bool:
         return False
     came_back: datetime | None = await work.session.scalar(
         select(func.max(RecordedEvent.at)).where(
-            RecordedEvent.call_id == call.id, RecordedEvent.kind == "counsellor_lost"
+            RecordedEvent.call_id == call.id, RecordedEvent.kind == CallEvent.COUNSELLOR_LOST
         )
     )
     return work.now - (came_back or call.opened_at) >= longest

@@ -17,7 +17,7 @@ from app.outbox.states import Sending
 from app.referrals.escalation import alarms
 from app.referrals.escalation.alarm_attempts import AlarmAttemptOnce
 from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note_result
-from app.referrals.states import ChannelKind
+from app.referrals.states import AttemptResult, ChannelKind
 from app.routing.models import Alarm, AlarmAttempt
 from app.routing.rota import watch
 from app.telephony.counsellor import pacing
@@ -183,7 +183,7 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
     if scene is None or who.startswith("machine") or who == "fax":
         await note_result(work, alarm, attempt, "machine")
         return [HangUp()]
-    if attempt.result == "acknowledged":
+    if attempt.result == AttemptResult.ACKNOWLEDGED:
         return [*scene.say(PromptKey.ALARM_TAKEN), HangUp()]
     if not is_open(alarm):
         await note_result(work, alarm, attempt, "stopped")

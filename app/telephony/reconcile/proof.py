@@ -117,7 +117,7 @@ async def _led_in_at(work: Work, call: Call, offer: Offer, seen: Conference) -> 
         select(RecordedEvent.at)
         .where(
             RecordedEvent.call_id == call.id,
-            RecordedEvent.kind == "bridge",
+            RecordedEvent.kind == CallLog.BRIDGE,
             RecordedEvent.detail["offer_id"].astext == str(offer.id),
             RecordedEvent.answer["kind"].astext == answers.kind_of(answers.Join),
         )

@@ -1,10 +1,13 @@
 """Which agency may be told, on what ground, and which fields."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.definitions.library import load as load_forms
 from app.referrals.consent.rules import (
     Addressee,
+    ConsentKind,
     ConsentWithdrawn,
     Given,
     NotConsented,
@@ -24,22 +27,26 @@ POLICE = Addressee("police", Sector.POLICE)
 def test_what_may_be_told_to_whom() -> None:
     with pytest.raises(NotConsented):
         ground_for(None, HOUSE)
-    services = Given("consent", frozenset({"services"}))
+    services = Given(ConsentKind.CONSENT, frozenset({"services"}))
     assert ground_for(services, HOUSE) == "consent"
     with pytest.raises(NotConsented, match="not for authorities"):
         ground_for(services, POLICE)
     for withheld in ("house", "shelter"):
         with pytest.raises(Withheld):
-            ground_for(Given("consent", frozenset({"services"}), frozenset({withheld})), HOUSE)
-    override = Given("override", basis="vital_interests")
+            ground_for(
+                Given(ConsentKind.CONSENT, frozenset({"services"}), frozenset({withheld})), HOUSE
+            )
+    override = Given(ConsentKind.OVERRIDE, basis="vital_interests")
     assert ground_for(override, HOUSE) == "override: vital_interests"
     house = frozenset({"house"})
     with pytest.raises(Withheld):
-        ground_for(Given("override", basis="vital_interests", withheld_from=house), HOUSE)
-    despite = Given("override", basis="vital_interests", withheld_from=house, despite=house)
+        ground_for(replace(override, withheld_from=house), HOUSE)
+    despite = Given(
+        ConsentKind.OVERRIDE, basis="vital_interests", withheld_from=house, despite=house
+    )
     assert ground_for(despite, HOUSE) == "override: vital_interests, against an explicit wish"
     with pytest.raises(ConsentWithdrawn):
-        ground_for(Given("withdrawn"), HOUSE)
+        ground_for(Given(ConsentKind.WITHDRAWN), HOUSE)
 
 
 def test_a_service_gets_its_fields_and_no_more() -> None:

@@ -21,7 +21,7 @@ from app.referrals.channels.primero.mapping import Mapping, Worded
 from app.referrals.channels.primero.primero import STATUS, Account, Known
 from app.referrals.channels.registry import is_reached_otherwise
 from app.referrals.consent.consenting import given_of
-from app.referrals.consent.rules import NotConsented
+from app.referrals.consent.rules import ConsentKind, NotConsented
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose
@@ -144,8 +144,10 @@ async def _known(
         **answers,
         "urgency": referral.urgency,
         "service": referral.service,
-        "basis": given.basis if given and given.kind == "override" else "consent",
-        "consent_by": given.given_by if given and given.kind == "consent" else None,
+        "basis": given.basis
+        if given and given.kind is ConsentKind.OVERRIDE
+        else ConsentKind.CONSENT.value,
+        "consent_by": given.given_by if given and given.kind is ConsentKind.CONSENT else None,
         "code": referral.code,
         "opened_on": referral.opened_at.astimezone(zone).date().isoformat(),
         "opened_at": referral.opened_at.isoformat(),
