@@ -20,7 +20,9 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=lambda page: page.as_posix()
 )
 # The benchmarks that the command knows.
-BENCHES = set(re.findall(r'"(\w+)": run_', (ROOT / "app/cli/demo.py").read_text()))
+BENCHES = set(
+    re.findall(r'^        "(\w+)": ', (ROOT / "app/cli/demo.py").read_text(), re.MULTILINE)
+)
 _FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _FILE = re.compile(
