@@ -18,6 +18,7 @@ from app.api import (
     roster,
     sessions,
     statistics,
+    tokens,
 )
 from app.api.records import case_work, cases, contacts
 from app.api.urgent import agencies, danger_alarms, referrals
@@ -82,6 +83,7 @@ def add_api(app: FastAPI) -> None:
         roster,
         statistics,
         events,
+        tokens,
     )
     for part in parts:
         include(app, part.router, prefix=PREFIX)

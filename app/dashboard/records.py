@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.contacts import contacts, profiles
@@ -42,8 +42,6 @@ from app.errors import Invalid
 from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
 from app.staff import accounts
-from app.staff.audit import list_entries, write_entry
-from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.statistics import wallboards
@@ -443,19 +441,13 @@ async def tasks_fragment(request: Request, work: InWork, staff: Reads) -> Respon
     return page(request, "fragments/desk/tasks.html", **await tasks_values(work, staff))
 
 
-# -- definitions and the log -------------------------------------------------------------------
+# -- definitions -------------------------------------------------------------------
 
 
 @router.get("/admin")
-async def admin_page(
-    request: Request,
-    work: InWork,
-    staff: SignedIn,
-    subject: Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")] = "",
-    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
-) -> Response:
-    """Show the definitions with unmapped categories, and the log, as the role allows."""
-    values: dict[str, Any] = {"staff": staff, "subject": subject}
+async def admin_page(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Show the definitions with unmapped categories, and the ways to the other settings."""
+    values: dict[str, Any] = {"staff": staff}
     library, language = library_of(work.ground), language_of(request, work)
     if may(staff.role, Permission.SEE_DEFINITIONS):
         values["unmapped"] = [
@@ -469,9 +461,4 @@ async def admin_page(
         values["tree"] = library.categories
     if may(staff.role, Permission.KEEP_WALLBOARDS):
         values["wallboards"] = await wallboards.in_use(work)
-    if may(staff.role, Permission.READ_LOG):
-        write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
-        values["entries"] = await list_entries(work, subject=subject, before=before)
-        ids = {UUID(e.actor) for e in values["entries"] if len(e.actor) == 36}
-        values["names"] = {str(k): v for k, v in (await accounts.names_of(work, ids)).items()}
     return page(request, "admin.html", **values)

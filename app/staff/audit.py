@@ -6,6 +6,8 @@ changed nor deleted; a change that gets round this breaks the chain.
 """
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -103,13 +105,33 @@ class _Readings:
                         done.set_result(None)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a reader of the log looks for; what is empty does not narrow it."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 async def list_entries(
-    work: Work, *, subject: str = "", before: int | None = None, limit: int = 200
+    work: Work, wanted: Wanted, *, before: int | None = None, limit: int = 100
 ) -> list[AuditEntry]:
     """Return a page of the log, newest first: who did or read what, never what it said."""
     statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
-    if subject:
-        statement = statement.where(AuditEntry.subject == subject)
+    for column, value in (
+        (AuditEntry.actor, wanted.actor),
+        (AuditEntry.action, wanted.action),
+        (AuditEntry.subject, wanted.subject),
+    ):
+        if value:
+            statement = statement.where(column == value)
+    if wanted.since is not None:
+        statement = statement.where(AuditEntry.at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(AuditEntry.at < wanted.until)
     if before is not None:
         statement = statement.where(AuditEntry.id < before)
     return list(await work.session.scalars(statement))

@@ -56,6 +56,8 @@ class Permission(StrEnum):
     KEEP_WALLBOARDS = "keep_wallboards"
     # Lines: numbers, hours, plans, languages, and what callers hear.
     KEEP_LINES = "keep_lines"
+    # Tokens of programs that read figures.
+    KEEP_TOKENS = "keep_tokens"
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
     # For everyone who is signed in: their own account, the live stream, signing out.
@@ -130,6 +132,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.PUBLISH,
             _P.KEEP_WALLBOARDS,
             _P.KEEP_LINES,
+            _P.KEEP_TOKENS,
             _P.KEEP_PEOPLE,
         }
     ),

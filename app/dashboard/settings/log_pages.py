@@ -1,0 +1,120 @@
+"""The page of the log of people's acts: who did or read what, with before and after."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BeforeValidator
+
+from app.calls import lines
+from app.dashboard.templating import templates
+from app.people import finding
+from app.staff import accounts
+from app.staff.audit import Wanted, list_entries, write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires
+from app.words.pages import code_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Reads = Annotated[Staff, Depends(Requires(Permission.READ_LOG, json_only=False), scope="function")]
+# A field of the form that is left empty does not narrow the log.
+_LEFT_EMPTY = BeforeValidator(lambda text: text or None)
+Person = Annotated[UUID | None, _LEFT_EMPTY]
+Day = Annotated[date | None, _LEFT_EMPTY]
+_PAGE = 100
+
+
+class Said(NamedTuple):
+    """One value of an entry; of a change, `before` is what it was."""
+
+    name: str
+    before: str
+    after: str
+    changed: bool
+
+
+def values_of(entry: AuditEntry) -> list[Said]:
+    """Return what an entry says besides who, when and what: changes first."""
+    detail = dict(entry.detail)
+    if "before" not in detail and "after" not in detail:
+        return [Said(name, "", _text(value), False) for name, value in detail.items()]
+    was, now = detail.pop("before", None), detail.pop("after", None)
+    if isinstance(was, dict) or isinstance(now, dict):
+        was, now = was or {}, now or {}
+        names = [*was, *(name for name in now if name not in was)]
+        changes = [Said(n, _text(was.get(n)), _text(now.get(n)), True) for n in names]
+    else:
+        changes = [Said("", _text(was), _text(now), True)]
+    return [*changes, *(Said(name, "", _text(value), False) for name, value in detail.items())]
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list):
+        return ", ".join(_text(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_text(one)}" for name, one in value.items())
+    return str(value)
+
+
+async def _zone(work: Work) -> ZoneInfo:
+    """Return the zone of the first line: the days of the log are those of the helpline."""
+    found = await lines.all_lines(work)
+    return ZoneInfo(found[0].timezone if found else "UTC")
+
+
+@router.get("/admin/log")
+async def log_page(
+    request: Request,
+    work: InWork,
+    staff: Reads,
+    person: Person = None,
+    kind: Annotated[str, Query(max_length=60)] = "",
+    subject: Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")] = "",
+    since: Day = None,
+    until: Day = None,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+) -> Response:
+    """Show the log, newest first, narrowed by person, kind, subject and days. It is logged."""
+    zone = await _zone(work)
+    wanted = Wanted(
+        actor=str(person or ""),
+        action=kind if kind in list(AuditLog) else "",
+        subject=subject.strip(),
+        since=_begin(since, zone),
+        until=_begin(until, zone, days=1),
+    )
+    write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
+    entries = await list_entries(work, wanted, before=before, limit=_PAGE)
+    ids = {UUID(text) for e in entries for text in (e.actor, e.subject) if len(text) == 36}
+    names = {str(key): name for key, name in (await accounts.names_of(work, ids)).items()}
+    return templates.TemplateResponse(
+        request,
+        "settings/log.html",
+        {
+            "staff": staff,
+            "entries": [(entry, values_of(entry)) for entry in entries],
+            "names": names,
+            "people": await finding.find_people(work),
+            "kinds": sorted((code_words(one.value), one.value) for one in AuditLog),
+            "wanted": wanted,
+            "since": since or "",
+            "until": until or "",
+            "older": entries[-1].id if len(entries) == _PAGE else None,
+        },
+    )
+
+
+def _begin(day: date | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
+    """Return when a day begins, or a later one; None without one, or in no time of ours."""
+    if day is None or not 1900 < day.year < 9000:
+        return None
+    return datetime.combine(day + timedelta(days=days), time(), zone)

@@ -1,0 +1,66 @@
+"""The pages of tokens and of the log: made, used, revoked; searched, with before and after."""
+
+import re
+
+from app.dashboard.settings.token_pages import SCOPE_WORDS
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from app.staff.tokens import SCOPES
+from tests.support.referrals import page
+
+
+def test_each_scope_of_a_token_has_words() -> None:
+    assert set(SCOPE_WORDS) == set(SCOPES)
+
+
+async def test_a_token_is_made_read_once_used_and_revoked(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    refused = await page(stage, mila, "/admin/tokens", name="warehouse", days="365")
+    assert "A token is for one or more of" in refused.text
+    assert 'value="warehouse"' in refused.text, "what was typed stays"
+    made = await page(
+        stage, mila, "/admin/tokens", name="warehouse", days="30", scopes="statistics"
+    )
+    found = re.search(r"<code>(hl_[\w-]+)</code>", made.text)
+    assert found
+    assert made.headers["cache-control"] == "no-store"
+    shown = (await page(stage, mila, "/admin/tokens")).text
+    assert found[1] not in shown, "it is shown once"
+    figures = stage.settings.public_url + "/api/v1/statistics/summary?from=2026-05-01&to=2026-05-02"
+    bearer = {"Authorization": f"Bearer {found[1]}"}
+    assert (await stage.client.get(figures, headers=bearer)).status_code == 200
+    assert (await page(stage, mila, "/admin/tokens/revoke", name="warehouse")).status_code == 303
+    assert (await stage.client.get(figures, headers=bearer)).status_code == 401
+    assert "Revoke warehouse" not in (await page(stage, mila, "/admin/tokens")).text
+    # The API does the same.
+    again = await mila.ask("POST", "/tokens", {"name": "board", "scopes": ["single_calls"]})
+    assert again.status_code == 201, again.text
+    told = (await mila.ask("GET", "/tokens")).json()
+    assert [(one["name"], bool(one["revoked_at"])) for one in told] == [
+        ("board", False),
+        ("warehouse", True),
+    ]
+    assert (await mila.ask("DELETE", "/tokens/board")).status_code == 204
+    assert (await mila.ask("DELETE", "/tokens/board")).status_code == 404
+
+
+async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", state=None)
+    auditor = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+    told = (await mila.ask("GET", f"/people/{ana.staff.id}")).json()
+    body = {"revision": told["revision"], "team": "north"}
+    changed = await mila.ask("POST", f"/people/{ana.staff.id}", body)
+    assert changed.status_code == 200, changed.text
+    by_mila = f"/admin/log?person={mila.staff.id}&kind=staff_changed"
+    shown = (await page(stage, auditor, by_mila + "&subject=&since=&until=")).text
+    rows = re.findall(r'<tr id="entry-\d+">.*?</tr>', shown, re.DOTALL)
+    assert len(rows) == 1
+    assert "<del>–</del> → <ins>north</ins>" in rows[0]
+    assert ">ana</a>" in rows[0], "whom it is about is said by name"
+    day = stage.clock.now().date()
+    assert rows[0] in (await page(stage, auditor, by_mila + f"&since={day}&until={day}")).text
+    for nothing in ("&subject=contact:none", f"&until={day.replace(year=2020)}"):
+        answer = await page(stage, auditor, by_mila + nothing)
+        assert "No line fits what you look for." in answer.text
+    assert (await page(stage, mila, "/admin/log")).status_code == 403
