@@ -20,6 +20,7 @@ from app.api import (
     statistics,
     tokens,
 )
+from app.api.description import describe
 from app.api.records import case_work, cases, contacts
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.database.engine import lost_a_race
@@ -49,6 +50,9 @@ def render(error: Exception) -> JSONResponse:
         case HTTPException():
             if error.status_code == 413:
                 return problem(413, "TooLarge", _("The body is too long. Send a shorter one."))
+            if error.status_code == 400:
+                # The library could not parse the body: for a program that is input like any other.
+                return problem(422, "Invalid", _("The body cannot be read. Send valid JSON."))
             name = _NAMES.get(error.status_code, "HttpError")
             return problem(error.status_code, name, str(error.detail))
         case _ if lost_a_race(error):
@@ -88,3 +92,4 @@ def add_api(app: FastAPI) -> None:
     for part in parts:
         include(app, part.router, prefix=PREFIX)
     include(app, operations.router)
+    describe(app, PREFIX)

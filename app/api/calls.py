@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Select, select
 
+from app.api.description import files
 from app.api.views import (
     CallbackView,
     CallPage,
@@ -402,7 +403,7 @@ async def cancel_callback(work: InWork, staff: TakesCalls, callback_id: UUID) ->
     await callbacks.cancel(work, callback_id)
 
 
-@router.get("/voice-messages/{message_id}")
+@router.get("/voice-messages/{message_id}", **files("audio/*"))
 async def voice_message(work: InWork, staff: HearsMessages, message_id: UUID) -> Response:
     """Return the audio of a voice message. Opening it is logged."""
     audio, kind = await messages.open_message(work, message_id)

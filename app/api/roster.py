@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from app.api.description import files
 from app.errors import Invalid
 from app.routing.rota import (
     calendars,
@@ -394,7 +395,7 @@ async def see_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
     await coverage.see_alarm(work, staff, alarm_id)
 
 
-@router.get("/roster.ics")
+@router.get("/roster.ics", **files("text/calendar"))
 async def export_roster(work: InWork, staff: Plans) -> Response:
     """Export the whole rota as iCalendar, which can be imported again."""
     return Response(

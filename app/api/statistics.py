@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
+from app.api.description import files
 from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
@@ -194,7 +195,7 @@ async def public(work: InWork, asker: Asks, period: str) -> dict[str, Any]:
     return release.as_json(await release.released(work, period))
 
 
-@router.get("/statistics/public/{period}/csv")
+@router.get("/statistics/public/{period}/csv", **files(FORMATS["csv"]))
 async def public_csv(work: InWork, asker: Asks, period: str) -> Response:
     """Return the published figures of a period as a CSV file."""
     content = release.as_csv(await release.released(work, period))
@@ -209,7 +210,7 @@ async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]
     return release.as_json(await release.publish(work, period))
 
 
-@router.get("/statistics/{what}.{kind}")
+@router.get("/statistics/{what}.{kind}", **files(*FORMATS.values()))
 async def file(
     request: Request,
     work: InWork,
@@ -432,7 +433,7 @@ async def decide(
     return export_view(work, staff, export, "")
 
 
-@router.get("/statistics/exports/{export_id}/file")
+@router.get("/statistics/exports/{export_id}/file", **files(*FORMATS.values(), of_parts=True))
 async def download(request: Request, work: InWork, asker: Asks, export_id: UUID) -> Response:
     """Download the file, from any byte (Range). Only for the person or program that asked."""
     if asker.staff is not None:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from app.api.description import files
 from app.api.records.record_bodies import Changes, FormLanguage, Looked
 from app.api.records.record_views import (
     CaseRow,
@@ -284,7 +285,7 @@ async def add_document(
     return {"id": made.id}
 
 
-@router.get("/cases/{case_id}/documents/{document_id}")
+@router.get("/cases/{case_id}/documents/{document_id}", **files("*/*"))
 async def get_document(
     work: InWork, staff: ReadsRecords, case_id: UUID, document_id: UUID
 ) -> Response:

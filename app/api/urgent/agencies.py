@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
+from app.api.description import files
 from app.api.urgent.referral_views import AgencyView, FoundView, agency_view, found_view
 from app.errors import Invalid
 from app.referrals.directory import addresses, agencies, directory_csv
@@ -118,7 +119,7 @@ async def set_password(work: InWork, staff: Keeps, code: str, body: Password) ->
     await agencies.set_primero_password(work, code, body.password)
 
 
-@router.get("/agencies.csv")
+@router.get("/agencies.csv", **files("text/csv"))
 async def export_agencies(work: InWork, staff: Keeps) -> Response:
     """Export the directory as a file that can be imported again."""
     return _csv(directory_csv.write_directory(await agencies.entries(work)), "agencies")
