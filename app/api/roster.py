@@ -16,6 +16,7 @@ from app.routing.rota import (
     copying,
     coverage,
     on_duty,
+    open_shifts,
     roster,
     stretches,
     watch,
@@ -32,7 +33,8 @@ from app.routing.rota.shifts import (
 )
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires, refuse_cross_site
+from app.web.access import InWork, Requires, TakesCalls, refuse_cross_site
+from app.work import Work
 
 router = APIRouter(tags=["roster"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER), scope="function")]
@@ -131,6 +133,27 @@ class ChangeView(BaseModel):
     fallen_out: list[PlaceView] = []
 
 
+class OpenShiftIn(BaseModel):
+    # With a time zone: an instant. Without: wall-clock time at the helpline.
+    begins_at: datetime
+    ends_at: datetime
+    layer: Layer = Layer.PRIMARY
+    places: Annotated[int, Field(ge=1, le=open_shifts.MOST_PLACES)] = 1
+    language: Text | None = None
+    note: Text = ""
+
+
+class OpenShiftView(BaseModel):
+    id: UUID
+    begins_at: datetime
+    ends_at: datetime
+    layer: Layer
+    places: int
+    language: str | None
+    note: str
+    taken_by: list[UUID]
+
+
 class HoleView(BaseModel):
     begins_at: datetime
     ends_at: datetime
@@ -205,13 +228,7 @@ async def read_roster(
 ) -> RosterView:
     """Return who is on duty from one day until before another (default: a week), and the uncovered
     shifts."""
-    zone = await roster.home_zone(work)
-    first = roster_recurrence.check_day(begins or work.now.astimezone(zone).date())
-    last = roster_recurrence.check_day(ends or first + timedelta(days=7))
-    if not timedelta() < last - first <= _LONGEST:
-        raise Invalid("Ask for 1 to 100 days.")
-    since = first_instant(datetime.combine(first, time()), zone)
-    until = first_instant(datetime.combine(last, time()), zone)
+    since, until = await _window(work, begins, ends)
     found = on_duty.stretches(await roster.rota_of(work), since, until)
     return RosterView(
         duties=[
@@ -236,6 +253,73 @@ async def read_roster(
             for c in await coverage.coverage(work, since, until)
         ],
     )
+
+
+async def _window(work: Work, begins: date | None, ends: date | None) -> tuple[datetime, datetime]:
+    """Return the instants of a window of days (default: a week from today). Raises Invalid."""
+    zone = await roster.home_zone(work)
+    first = roster_recurrence.check_day(begins or work.now.astimezone(zone).date())
+    last = roster_recurrence.check_day(ends or first + timedelta(days=7))
+    if not timedelta() < last - first <= _LONGEST:
+        raise Invalid("Ask for 1 to 100 days.")
+    since, until = (first_instant(datetime.combine(day, time()), zone) for day in (first, last))
+    return since, until
+
+
+@router.get("/roster/open-shifts")
+async def list_open_shifts(
+    work: InWork, staff: Sees, begins: date | None = None, ends: date | None = None
+) -> list[OpenShiftView]:
+    """Return the open shifts of a window of days, and who has signed up."""
+    since, until = await _window(work, begins, ends)
+    return [
+        OpenShiftView(
+            id=one.row.id,
+            begins_at=one.row.from_at,
+            ends_at=one.row.until_at,
+            layer=Layer(one.row.layer),
+            places=one.row.places,
+            language=one.row.language,
+            note=one.row.note,
+            taken_by=list(one.taken_by),
+        )
+        for one in await open_shifts.offered_between(work, since, until)
+    ]
+
+
+@router.post("/roster/open-shifts", status_code=201)
+async def add_open_shift(work: InWork, staff: Plans, body: OpenShiftIn) -> dict[str, UUID]:
+    """Offer a shift for which people sign up."""
+    zone = await roster.home_zone(work)
+    row = await open_shifts.open_shift(
+        work,
+        staff,
+        _instant(body.begins_at, zone, first_instant),
+        _instant(body.ends_at, zone, last_instant),
+        layer=body.layer,
+        places=body.places,
+        language=body.language,
+        note=body.note,
+    )
+    return {"id": row.id}
+
+
+@router.post("/roster/open-shifts/{open_id}/sign-up", status_code=204)
+async def sign_up(work: InWork, staff: TakesCalls, open_id: UUID) -> None:
+    """Sign yourself up for an open shift; the duty counts at once."""
+    await open_shifts.sign_up(work, staff, open_id)
+
+
+@router.post("/roster/open-shifts/{open_id}/sign-off", status_code=204)
+async def sign_off(work: InWork, staff: TakesCalls, open_id: UUID) -> None:
+    """Take your own sign-up back, before the shift begins."""
+    await open_shifts.sign_off(work, staff, open_id)
+
+
+@router.post("/roster/open-shifts/{open_id}/withdraw", status_code=204)
+async def withdraw_open_shift(work: InWork, staff: Plans, open_id: UUID) -> None:
+    """Withdraw an open shift; those who have signed up keep their duty."""
+    await open_shifts.withdraw(work, staff, open_id)
 
 
 @router.post("/roster/shifts", status_code=201)

@@ -4,12 +4,13 @@ import sys
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from app.cli.running import run_verb
 from app.errors import BadSettings, NotFound
-from app.routing.rota import changes, copying, on_duty, roster, stretches
+from app.routing.rota import changes, copying, on_duty, open_shifts, roster, stretches
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, OnHolidays, Place, first_instant
 from app.staff import accounts
 from app.staff.models import Staff
@@ -18,6 +19,8 @@ from app.work import Work
 app = typer.Typer(no_args_is_help=True, help="The rota.")
 duty = typer.Typer(no_args_is_help=True, help="Single stretches of duty.")
 app.add_typer(duty, name="duty")
+offered = typer.Typer(no_args_is_help=True, help="Open shifts, for which people sign up.")
+app.add_typer(offered, name="open")
 Wall = Annotated[str, typer.Argument(help="wall-clock time at the helpline, YYYY-MM-DDTHH:MM")]
 
 
@@ -149,6 +152,79 @@ def remove_duty(name: str, begins: Wall) -> None:
         await stretches.remove(work, None, was)
 
     run_verb(verb)
+
+
+@offered.command("add")
+def add_open_shift(
+    begins: Wall,
+    ends: Wall,
+    places: Annotated[int, typer.Option(help="how many people can sign up")] = 1,
+    layer: Layer = Layer.PRIMARY,
+    language: Annotated[str | None, typer.Option(help="only for people who speak it")] = None,
+    note: Annotated[str, typer.Option(help="all who see the rota read it")] = "",
+) -> None:
+    """Offer a shift for which people sign up."""
+
+    async def verb(work: Work) -> str:
+        start, end = await _instants(work, begins, ends)
+        row = await open_shifts.open_shift(
+            work, None, start, end, layer=layer, places=places, language=language, note=note
+        )
+        return str(row.id)
+
+    print(run_verb(verb))
+
+
+@offered.command("list")
+def list_open_shifts(days: Annotated[int, typer.Option(min=1, max=100)] = 28) -> None:
+    """List the open shifts of the coming days, and who has signed up."""
+
+    async def verb(work: Work) -> list[str]:
+        zone = await roster.home_zone(work)
+        names = {one.id: one.name for one in await changes.takers(work)}
+        return [
+            "\t".join(
+                (
+                    str(one.row.id),
+                    f"{one.row.from_at.astimezone(zone):%Y-%m-%dT%H:%M}",
+                    f"{one.row.until_at.astimezone(zone):%Y-%m-%dT%H:%M}",
+                    f"{len(one.taken_by)}/{one.row.places}",
+                    ", ".join(names.get(who, str(who)) for who in one.taken_by),
+                )
+            )
+            for one in await open_shifts.offered_between(
+                work, work.now, work.now + timedelta(days=days)
+            )
+        ]
+
+    for line in run_verb(verb):
+        print(line)
+
+
+@offered.command("sign-up")
+def sign_up(name: str, open_id: UUID) -> None:
+    """Sign a person up for an open shift."""
+
+    async def verb(work: Work) -> None:
+        await open_shifts.sign_up(work, await _person(work, name), open_id)
+
+    run_verb(verb)
+
+
+@offered.command("sign-off")
+def sign_off(name: str, open_id: UUID) -> None:
+    """Take the sign-up of a person back."""
+
+    async def verb(work: Work) -> None:
+        await open_shifts.sign_off(work, await _person(work, name), open_id)
+
+    run_verb(verb)
+
+
+@offered.command("withdraw")
+def withdraw_open_shift(open_id: UUID) -> None:
+    """Withdraw an open shift; those who have signed up keep their duty."""
+    run_verb(lambda work: open_shifts.withdraw(work, None, open_id))
 
 
 async def _person(work: Work, name: str) -> Staff:

@@ -28,7 +28,7 @@ from app.dashboard import (
 )
 from app.dashboard.pages import safe_next
 from app.dashboard.people import accounts, leaving, own, welcome
-from app.dashboard.rota import changing, duty
+from app.dashboard.rota import changing, duty, offered
 from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import line_pages, log_pages, token_pages
 from app.dashboard.templating import BUILT, templates
@@ -68,6 +68,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, rota_page.router)
     include(app, duty.router)
     include(app, changing.router)
+    include(app, offered.router)
     include(app, records.router)
     load()
     BUILT.mkdir(parents=True, exist_ok=True)

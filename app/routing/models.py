@@ -102,6 +102,14 @@ class RotaChange(Base):
         CheckConstraint("(kind = 'swap') = (instead_id IS NOT NULL)", name="instead"),
         CheckConstraint("instead_id <> counsellor_id", name="another_person"),
         Index("ix_rota_changes_until_at", "until_at"),
+        # A person signs up once; of two clicks the second is refused.
+        Index(
+            "uq_rota_changes_open_shift",
+            "open_shift_id",
+            "counsellor_id",
+            unique=True,
+            postgresql_where=text("open_shift_id IS NOT NULL AND state = 'in_force'"),
+        ),
     )
 
     id: Mapped[Identifier]
@@ -117,6 +125,34 @@ class RotaChange(Base):
     made_at: Mapped[datetime]
     # When it came into force, was refused or withdrawn. Changes are applied in this order.
     settled_at: Mapped[datetime | None]
+    # The open shift for which the person has signed up.
+    open_shift_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("open_shifts.id", ondelete="SET NULL")
+    )
+
+
+class OpenShift(Base):
+    """Duty that has no person yet; so many people can sign up for it."""
+
+    __tablename__ = "open_shifts"
+    __table_args__ = (
+        one_of("layer", Layer),
+        CheckConstraint("from_at < until_at", name="until_at"),
+        CheckConstraint("places >= 1 AND places <= 20", name="places"),
+        Index("ix_open_shifts_until_at", "until_at"),
+    )
+
+    id: Mapped[Identifier]
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime]
+    layer: Mapped[str]
+    places: Mapped[int]
+    # The language that a person must speak, if one.
+    language: Mapped[str | None]
+    note: Mapped[str] = mapped_column(server_default="")
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    made_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class Holiday(Base):

@@ -60,6 +60,8 @@ class AuditLog(StrEnum):
     LINE_RENAMED = "line_renamed"
     MANDATE_MOVED = "mandate_moved"
     NAMES_READ_TO_REBUILD_SEARCH = "names_read_to_rebuild_search"
+    OPEN_SHIFT_MADE = "open_shift_made"
+    OPEN_SHIFT_WITHDRAWN = "open_shift_withdrawn"
     OPENING_REVIEWED = "opening_reviewed"
     PASSWORD_CHANGED = "password_changed"
     PASSWORD_CHOSEN = "password_chosen"

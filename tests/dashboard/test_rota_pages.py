@@ -103,3 +103,29 @@ async def test_programs_add_move_and_remove_a_duty(stage: Stage) -> None:
     assert (await chief.ask("POST", "/roster/duties/remove", {"was": to})).status_code == 204
     view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()
     assert view["duties"] == []
+
+
+async def test_a_planner_offers_a_shift_and_a_counsellor_signs_up_for_it(stage: Stage) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    typed = {"from_at": f"{DAY}T08:00", "until_at": f"{DAY}T16:00", "layer": "primary"}
+    typed |= {"places": "many", "language": "", "note": "Exams"}
+    refused = (await page(stage, chief, "/roster/open/new", **typed)).text
+    assert "Write the number of places as a whole number." in refused
+    assert 'value="Exams"' in refused, "what was typed stays"
+    made = await page(stage, chief, "/roster/open/new", **{**typed, "places": "1"})
+    assert "people can sign up" in (await page(stage, chief, made.headers["location"])).text
+    (one,) = (await ana.ask("GET", "/roster/open-shifts")).json()
+    seen = (await page(stage, ana, "/roster")).text
+    assert f"/roster/open/{one['id']}/sign-up" in seen
+    assert f"/roster/open/{one['id']}/withdraw" not in seen
+    done = await page(stage, ana, f"/roster/open/{one['id']}/sign-up", sent="yes")
+    told = (await page(stage, ana, done.headers["location"])).text
+    assert "The duty is yours." in told
+    assert f"/roster/open/{one['id']}/sign-off" in told
+    late = await page(stage, chief, f"/roster/open/{one['id']}/sign-up", sent="yes")
+    assert (late.status_code, "All places of this shift are taken" in late.text) == (409, True)
+    assert (await ana.ask("POST", f"/roster/open-shifts/{one['id']}/sign-off")).status_code == 204
+    back = await page(stage, chief, f"/roster/open/{one['id']}/withdraw", sent="yes")
+    assert back.status_code == 303
+    assert (await ana.ask("GET", "/roster/open-shifts")).json() == []

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app.dashboard.rota import alarms
 from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words, wall_words, week_values
+from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.templating import templates
 from app.errors import Invalid
@@ -51,6 +52,12 @@ _DONE = {
     "asked": N_("The colleague is asked to take over from %(name)s, %(when)s."),
 }
 _COPIED = N_("The week was copied: %(made)s added, %(there)s stood there already.")
+_OPEN = {
+    "offered": N_("The open shift is offered: people can sign up."),
+    "signed_up": N_("You have signed up. The duty is yours."),
+    "signed_off": N_("You have signed off. The place is open again."),
+    "taken_back": N_("The open shift is withdrawn. People who have signed up keep the duty."),
+}
 # What stands above a list of stretches.
 _LEFT = {
     "absent": N_("No person works this duty now. Give it to a colleague:"),
@@ -123,6 +130,8 @@ async def roster_page(
         more = await _told(work, shown.zone, done, at, was)
     elif done == "copied":
         more["told"] = _(_COPIED, made=made, there=there)
+    elif done in _OPEN:
+        more["told"] = said(_OPEN[done])
     if done in _LEFT and left:
         more["left"] = said(_LEFT[done])
         more["left_out"] = [await _place_words(work, one, shown.zone) for one in left]
@@ -226,6 +235,7 @@ async def _planning_values(work: Work, staff: Staff, week: Week) -> dict[str, An
     rows = there + [row for row in asked if row.id not in known]
     values: dict[str, Any] = {
         "changes": [_change_row(row, staff, names, zone, work.now) for row in rows],
+        "open_shifts": await open_lines(work, staff, week, names),
         "feed": await feeds.feed_of(work, staff) is not None,
         "address": "",
         "layers": [(layer.value, said(LAYER_WORDS[layer] or N_("primary"))) for layer in Layer],

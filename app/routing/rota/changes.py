@@ -81,13 +81,13 @@ async def add_row(work: Work, row: RotaChange) -> RotaChange:
         kind=row.kind,
         change=str(row.id),
         before=None,
-        after=_for_log(row),
+        after=for_log(row),
     )
     work.announce(Topic.ROSTER)
     return row
 
 
-def _for_log(row: RotaChange) -> dict[str, str | None]:
+def for_log(row: RotaChange) -> dict[str, str | None]:
     """Return a change as the log holds it: its reason is not there."""
     return {
         "counsellor": str(row.counsellor_id),
@@ -96,6 +96,7 @@ def _for_log(row: RotaChange) -> dict[str, str | None]:
         "until_at": row.until_at.isoformat(),
         "layer": row.layer,
         "state": row.state,
+        "open_shift": str(row.open_shift_id) if row.open_shift_id is not None else None,
     }
 
 
@@ -115,7 +116,7 @@ async def be_absent(
             counsellor_id=staff_id,
             from_at=from_at,
             until_at=until_at,
-            reason=_reason(reason),
+            reason=check_reason(reason),
             state="in_force",
             made_by=by.id,
             made_at=work.now,
@@ -133,7 +134,7 @@ def new_extra(work: Work, to: Place, reason: str = "") -> RotaChange:
         layer=to.layer.value,
         from_at=to.start,
         until_at=to.end,
-        reason=_reason(reason),
+        reason=check_reason(reason),
         state="in_force",
         made_by=work.actor.staff_id,
         made_at=work.now,
@@ -175,7 +176,7 @@ async def swap(
             instead_id=instead_id,
             from_at=from_at,
             until_at=until_at,
-            reason=_reason(reason),
+            reason=check_reason(reason),
             state="in_force" if at_once else "asked",
             made_by=by.id,
             made_at=work.now,
@@ -216,7 +217,8 @@ async def fallen_out(
     ]
 
 
-def _reason(text: str) -> str:
+def check_reason(text: str) -> str:
+    """Return a reason as it is stored. Raises Invalid."""
     text = " ".join(text.split())
     if len(text) > 200:
         raise Invalid("A reason has at most 200 characters.")
@@ -246,7 +248,7 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
     if agrees and row.instead_id is not None:
         staff, instead = await taker(work, row.counsellor_id), await taker(work, row.instead_id)
         await _check_takes_over(work, staff, instead, row.from_at, row.until_at)
-    before = _for_log(row)
+    before = for_log(row)
     row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
     write_entry(
         work,
@@ -255,7 +257,7 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
         kind=row.kind,
         change=str(row.id),
         before=before,
-        after=_for_log(row),
+        after=for_log(row),
     )
     work.announce(Topic.ROSTER)
 
@@ -274,7 +276,7 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
         raise AlreadyDecided()
     if row.until_at <= work.now:
         raise Invalid("That is over already: the rota of the past is not changed.")
-    before = _for_log(row)
+    before = for_log(row)
     row.state, row.settled_at = "withdrawn", work.now
     write_entry(
         work,
@@ -283,7 +285,7 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
         kind=row.kind,
         change=str(row.id),
         before=before,
-        after=_for_log(row),
+        after=for_log(row),
     )
     work.announce(Topic.ROSTER)
 

@@ -173,6 +173,9 @@ async def _take_out_change(work: Work, row: RotaChange, duty: Duty, to: Place | 
     if to is None:
         row.state = "withdrawn"
     else:
+        if (row.from_at, row.until_at) != (to.start, to.end):
+            # At other times it takes no place of the open shift any more.
+            row.open_shift_id = None
         row.counsellor_id, row.layer = to.counsellor_id, to.layer.value
         row.from_at, row.until_at = to.start, to.end
     # Of two changes the later counts: this one is now the last.

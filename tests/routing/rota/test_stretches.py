@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -11,12 +10,8 @@ from app.routing.rota import changes, free, on_duty, roster, stretches
 from app.routing.rota.shifts import Layer, Place
 from app.staff.log_kinds import AuditLog
 from app.work import Work
-from tests.support.duties import a_taker, at, daily, duties_on, place
-from tests.support.verbs import a_line, a_supervisor, logged
-
-
-def log_of(work: Work, action: AuditLog) -> Any:
-    return [detail for kind, detail in logged(work) if kind == action][-1]
+from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
+from tests.support.verbs import a_line, a_supervisor
 
 
 async def test_one_day_of_a_shift_is_moved_and_the_other_days_stay(work: Work) -> None:
