@@ -35,7 +35,7 @@ from app.definitions.workflow import Workflow, read_workflow
 
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
-ELSEWHERE = ("protocol", "mapping", "facts", "report")
+ELSEWHERE = ("protocol", "mapping", "facts", "report", "rest")
 # The kinds of this library, by the names of its attributes and in the register.
 SHELVES = ("forms", "trees", "workflows", "risks", "supports", "guidances")
 KINDS = ("form", "tree", "workflow", "risk", "support", "guidance", *ELSEWHERE)

@@ -77,6 +77,21 @@ async def test_forms_copy_a_week_and_say_what_an_absence_leaves_uncovered(stage:
     assert row["recurrence"] == "FREQ=WEEKLY;BYDAY=FR"
 
 
+async def test_a_planner_sees_who_has_too_little_rest(stage: Stage) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    await add(chief, ana, "08:00", "16:00")
+    week = (await page(stage, chief, "/roster?week=2030-01-21")).text
+    assert "no free day" in week
+    assert "of rest before" not in week
+    late = {"counsellor_id": str(ana.id), "begins_at": f"{DAY}T18:00", "ends_at": f"{DAY}T22:30"}
+    assert (await chief.ask("POST", "/roster/duties", late)).status_code == 201
+    week = (await page(stage, chief, "/roster")).text
+    assert "only 2 h of rest before" in week
+    assert "only 9 h 30 min of rest before" in week
+    assert "of rest before" not in (await page(stage, ana, "/roster")).text
+
+
 async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     week = (await page(stage, ana, "/roster")).text

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from app.dashboard.rota.places import place_word
 from app.dashboard.views import language_words
-from app.routing.rota import changes, coverage, on_duty, roster
+from app.routing.rota import changes, coverage, on_duty, rest, roster
 from app.routing.rota.on_duty import ChangeKind, Span
 from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer, first_instant
 from app.staff.models import Staff
@@ -37,6 +37,8 @@ LAYER_WORDS = {
 }
 # Cells of the need that are narrower than this many columns hold only a sign.
 _TELLS = 6
+# Duty of the days around a week says how long people rest at its edges.
+_AROUND = 2 * DAY
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Block:
     wall_until: str = ""
     begun: bool = False
     may_move: bool = False
+    # Why it breaks the rules of rest, for those who plan.
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Row:
     lanes: list[list[Cell]]
     blocks: list[Block] = field(default_factory=list)
     note: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,9 @@ def wall_words(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
 
 
-def duty_block(work: Work, week: Week, duty: Duty, name: str, plans: bool) -> Block | None:
+def duty_block(
+    work: Work, week: Week, duty: Duty, name: str, plans: bool, warning: str = ""
+) -> Block | None:
     """Return a stretch of duty as it stands in the calendar."""
     layer = said(LAYER_WORDS[duty.layer])
     words, _short = _times(duty.start, duty.end, week)
@@ -213,7 +220,8 @@ def duty_block(work: Work, week: Week, duty: Duty, name: str, plans: bool) -> Bl
         week,
         "over" if over else "duty",
         (duty.start, duty.end),
-        title=", ".join(part for part in (name, words, layer) if part),
+        title=", ".join(part for part in (name, words, layer, warning) if part),
+        warning=warning,
         layer=layer,
         layer_code=duty.layer.value,
         href=f"/roster/duty?{urlencode({'at': at})}" if movable else "",
@@ -271,6 +279,7 @@ async def week_values(work: Work, staff: Staff, week: Week) -> dict[str, Any]:
         "takers": takers,
         "takes_calls": may(staff.role, Permission.TAKE_CALLS),
         "now": work.now,
+        "rest": rest.read_rules(work.settings.definitions_dir),
     }
 
 
@@ -280,12 +289,28 @@ def _people(
     by_person: dict[UUID, list[Block]] = defaultdict(list)
     minutes: dict[UUID, float] = defaultdict(float)
     names = {one.id: one.name for one in takers}
-    for duty in on_duty.stretches(found, week.since, week.until):
-        block = duty_block(work, week, duty, names.get(duty.counsellor_id, ""), plans)
-        if block is not None:
-            by_person[duty.counsellor_id].append(block)
+    around = on_duty.stretches(found, week.since - _AROUND, week.until + _AROUND)
+    rules = rest.read_rules(work.settings.definitions_dir)
+    # People on call rest until their phone rings: their time is not counted here.
+    spans: dict[UUID, list[Span]] = defaultdict(list)
+    for duty in around if plans else []:
+        if duty.layer in coverage.COVERING and duty.end < ALWAYS_UNTIL:
+            spans[duty.counsellor_id].append((duty.start, duty.end))
+    short = {who: rest.short_rests(worked, rules) for who, worked in spans.items()}
+    for duty in around:
+        who = duty.counsellor_id
+        warning = _warning(duty, short.get(who, []), rules) if duty.end > work.now else ""
+        block = duty_block(work, week, duty, names.get(who, ""), plans, warning)
+        if block is not None and duty.start < week.until:
+            by_person[who].append(block)
             shown = min(duty.end, week.until) - max(duty.start, week.since)
-            minutes[duty.counsellor_id] += shown.total_seconds() / 60
+            minutes[who] += shown.total_seconds() / 60
+    no_rest = {
+        who
+        for who, worked in spans.items()
+        if week.until > work.now
+        and rest.longest_free(worked, week.since, week.until, _AROUND) < rules.weekly
+    }
     for change in found.changes:
         if change.kind is ChangeKind.ABSENCE:
             name = names.get(change.counsellor_id, "")
@@ -300,9 +325,25 @@ def _people(
             lanes_of(by_person[one.id], width),
             by_person[one.id],
             _hours_words(minutes[one.id]),
+            _("no free day") if one.id in no_rest else "",
         )
         for one in takers
     ]
+
+
+def _warning(duty: Duty, short: list[rest.Short], rules: rest.Rules) -> str:
+    """Return why a stretch breaks the daily rest, or nothing."""
+    if duty.layer not in coverage.COVERING:
+        return ""
+    for one in short:
+        if one.rest is not None and duty.start == one.begins:
+            hours = _hours_words(one.rest.total_seconds() / 60)
+            return _("only %(hours)s of rest before", hours=hours)
+        if one.too_long and one.begins <= duty.start < one.ends:
+            return _(
+                "more than %(hours)s h in a row", hours=int(rules.in_a_row.total_seconds() // 3600)
+            )
+    return ""
 
 
 def _hours_words(minutes: float) -> str:
