@@ -56,7 +56,9 @@ async def _drags(page: Page, day: date) -> None:
     await page.mouse.move(box["x"] + 5 * hour, y)
     await page.mouse.move(box["x"] + 6 * hour, y)
     await page.mouse.up()
-    await expect(duty(page, "Vera", f"{day}T10:00")).to_have_attribute("data-until", f"{day}T12:00")
+    made = duty(page, "Vera", f"{day}T10:00")
+    await expect(made).to_have_attribute("data-until", f"{day}T12:00")
+    await expect(made).to_be_focused()
 
 
 async def _uses_keys(page: Page, day: date) -> None:

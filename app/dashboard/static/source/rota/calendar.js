@@ -53,7 +53,8 @@ const words = () => {
 
 const draw = () => {
   const scroll = document.querySelector(".week-scroll");
-  moving.ghost ??= scroll.appendChild(Object.assign(document.createElement("div"), { className: "ghost" }));
+  // A refresh by a colleague's change takes it away.
+  if (!moving.ghost?.isConnected) moving.ghost = scroll.appendChild(Object.assign(document.createElement("div"), { className: "ghost" }));
   moving.ghost.ariaHidden = "true";
   const { ghost, person, from, until } = moving;
   const around = scroll.getBoundingClientRect();
