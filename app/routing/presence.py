@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.log_kinds import Cause
+from app.database.quick import Command
 from app.database.topics import Topic
 from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
 from app.work import Work
@@ -16,6 +17,7 @@ from app.work import Work
 BEAT_EVERY = timedelta(seconds=5)
 
 P = PresenceState
+_CHANGE = Command(PresenceChange.__table__, "counsellor_id", "at", "before", "after", "cause")
 
 
 async def lock_presence(work: Work, counsellor_id: UUID) -> Presence:
@@ -71,8 +73,8 @@ async def set_presence(
         return
     before, presence.state = presence.state, state.value
     presence.since, presence.until_at, presence.cause = work.now, until, str(cause)
-    await work.session.execute(
-        insert(PresenceChange.__table__),  # type: ignore[arg-type]
+    work.write_later(
+        _CHANGE,
         {
             "counsellor_id": presence.counsellor_id,
             "at": work.now,
