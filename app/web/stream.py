@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -36,6 +36,7 @@ _BEAT = 2.0
 _BEATS = "event: beat\ndata: {}\n\n"
 # What may mean that a session has ended or an account was changed.
 _MAY_END = {Topic.STAFF.value, Topic.EVERYTHING.value}
+_ACCOUNT = tuple(Staff.__table__.columns.keys())
 # Streams of one account in one process: many open pages, and no more.
 _MOST_STREAMS = 24
 # Seconds for which changes of other people's things are gathered. A reader's own change is told at
@@ -235,15 +236,16 @@ async def stream_of(
 
 async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator[str]:
     try:
-        async for said in _told(streams, reader, token):
-            yield said
+        async with contextlib.aclosing(_told(streams, reader, token)) as told:
+            async for said in told:
+                yield said
     except (SQLAlchemyError, OSError) as error:
         # The page opens it again, and asks for everything anew.
         kind = type(error).__name__
         log().warning("a live stream ended", area="web", exception_type=kind)
 
 
-async def _told(streams: Streams, reader: Reader, token: str) -> AsyncIterator[str]:
+async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[str, None]:
     clock, stopping = streams.ground.clock, streams.stopping
     with streams.opened(reader):
         until = await _valid_until(streams, reader, token)
@@ -272,12 +274,8 @@ async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime
     found = await streams.sessions.of(token)
     if found is None:
         return None
-    now, until, before = *found, reader.staff
-    same = (now.role, now.team, now.page_language) == (
-        before.role,
-        before.team,
-        before.page_language,
-    )
+    now, until = found
+    same = all(getattr(now, name) == getattr(reader.staff, name) for name in _ACCOUNT)
     return until if same else None
 
 

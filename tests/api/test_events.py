@@ -130,6 +130,22 @@ async def test_a_session_that_has_ended_is_told_nothing_more(stage: Stage) -> No
     assert answer.status_code == 303
 
 
+async def test_the_stream_of_a_changed_account_is_opened_anew(stage: Stage) -> None:
+    """What it brings is made for the account as it was when it was opened."""
+    ana = await stage.add_counsellor("ana", state="break")
+    heard = Heard()
+    following = asyncio.create_task(told_in(stage, ana, heard))
+    await soon(lambda: "/board/frame" in heard.parts)
+    stage.app.state.bus.publish_here(Topic.STAFF)
+    await asyncio.sleep(0.1)
+    assert not heard.ended, "another account was changed"
+    changed = "UPDATE staff SET endpoint_kind = 'phone', endpoint = '+38111' WHERE id = %s"
+    await stage.rows(changed + " RETURNING 1", ana.id)
+    stage.app.state.bus.publish_here(Topic.STAFF)
+    await soon(lambda: heard.ended)
+    await following
+
+
 async def test_a_stream_brings_only_parts_that_its_reader_may_see(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", state=None)
     reading = stage.app.state.streams.parts.readable
