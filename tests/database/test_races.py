@@ -47,7 +47,9 @@ async def test_a_caller_whose_webhook_is_being_decided_is_offered_right_after_it
         matching = asyncio.create_task(queue.match(stage.ground))
         await asyncio.sleep(0.1)
         assert await stage.rows("SELECT FROM offers") == []
-    assert await matching == 1
+    # The worker may be looking, too, and be first.
+    await matching
+    assert len(await stage.rows("SELECT 1 FROM offers")) == 1
 
 
 async def test_accept_against_expiry_against_hang_up(stage: Stage) -> None:
