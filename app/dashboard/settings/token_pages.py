@@ -23,8 +23,8 @@ Keeps = Annotated[
 # What each scope lets a program read.
 SCOPE_WORDS = {
     "statistics": N_("figures"),
-    "single_calls": N_("figures and single calls, without what was said"),
-    "staff_statistics": N_("figures, also of single people"),
+    "single_calls": N_("single calls, without what was said"),
+    "staff_statistics": N_("figures of single people"),
 }
 
 
