@@ -144,12 +144,14 @@ async def learn(work: Work) -> datetime | None:
             "back, from the copy that you keep away from the machine."
         )
         return None
+    # The process that entered the first key may have a clock that is ahead of ours.
+    begun = [pair for pair in sealing if pair[0] <= work.now] or [min(sealing)]
     keys.work_by(
         InForce(
-            sealing=max(pair for pair in sealing if pair[0] <= work.now)[1],
+            sealing=max(begun)[1],
             retired=[key.number for key in known if key.retired_at],
             hash_secrets=secrets,
-            written=max(h.generation for h in hashes if h.used_from <= work.now),
+            written=max((h.generation for h in hashes if h.used_from <= work.now), default=1),
             oldest=max((h.generation for h in hashes if h.complete_at), default=1),
         )
     )

@@ -1,6 +1,8 @@
 """A wrong or lost field key is noticed, at the start and by readiness, and the way on is said."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import psycopg
@@ -31,6 +33,15 @@ async def test_keys_are_entered_once_and_then_compared(work: Work) -> None:
     assert right.keys.problem == ""
     # The new key does not seal before `helpline keys rotate`: another process may not have it.
     assert right.keys.current == 1
+
+
+async def test_a_process_whose_clock_is_behind_works_by_the_keys_of_another(work: Work) -> None:
+    await learn(work)
+    behind = replace(work, now=work.now - timedelta(minutes=2))
+    again = with_keys(behind, (1, KEYS[1]))
+    await learn(again)
+    assert again.keys.problem == ""
+    assert again.keys.current == 1
 
 
 async def test_a_key_that_has_never_sealed_may_be_taken_away_again(work: Work) -> None:
