@@ -4,8 +4,12 @@ import re
 
 from app.dashboard.settings.token_pages import SCOPE_WORDS
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.staff.tokens import SCOPES
+from app.work import PROGRAM
 from tests.support.referrals import page
 
 
@@ -48,6 +52,12 @@ async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> N
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     ana = await stage.add_counsellor("ana", state=None)
     auditor = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+    # A subject that is as long as an id, and is none.
+    async with transaction(stage.ground, PROGRAM) as work:
+        write_entry(
+            work, AuditLog.FIGURES_PUBLISHED, "x" * 36, rows=3, kinds=["a", "b"], whole=True
+        )
+    assert "x" * 36 in (await page(stage, auditor, "/admin/log")).text
     told = (await mila.ask("GET", f"/people/{ana.staff.id}")).json()
     body = {"revision": told["revision"], "team": "north"}
     changed = await mila.ask("POST", f"/people/{ana.staff.id}", body)

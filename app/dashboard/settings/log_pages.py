@@ -1,5 +1,7 @@
 """The page of the log of people's acts: who did or read what, with before and after."""
 
+import contextlib
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -94,15 +96,14 @@ async def log_page(
     )
     write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
     entries = await list_entries(work, wanted, before=before, limit=_PAGE)
-    ids = {UUID(text) for e in entries for text in (e.actor, e.subject) if len(text) == 36}
-    names = {str(key): name for key, name in (await accounts.names_of(work, ids)).items()}
+    names = await accounts.names_of(work, set(_ids(entries)))
     return templates.TemplateResponse(
         request,
         "settings/log.html",
         {
             "staff": staff,
             "entries": [(entry, values_of(entry)) for entry in entries],
-            "names": names,
+            "names": {str(key): name for key, name in names.items()},
             "people": await finding.find_people(work),
             "kinds": sorted((code_words(one.value), one.value) for one in AuditLog),
             "wanted": wanted,
@@ -111,6 +112,14 @@ async def log_page(
             "older": entries[-1].id if len(entries) == _PAGE else None,
         },
     )
+
+
+def _ids(entries: list[AuditEntry]) -> Iterator[UUID]:
+    """Yield the ids in entries that may be those of people; a subject can be anything."""
+    for entry in entries:
+        for written in (entry.actor, entry.subject):
+            with contextlib.suppress(ValueError):
+                yield UUID(written)
 
 
 def _begin(day: date | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
