@@ -6,6 +6,7 @@ everything settle in between: webhooks under way, jobs, matching. An hour takes 
 
 import asyncio
 import contextlib
+import random
 import socket
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
@@ -55,6 +56,9 @@ LINE = "+38111116111"
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
+_SYSTEM_RANDOM = random.SystemRandom()
+
+
 class Served:
     """An application on a port of its own, in this event loop."""
 
@@ -93,9 +97,15 @@ class Served:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody has, of those that the system gives to no outgoing connection.
+
+    The server binds it a moment later: one of the system's own choice may be taken by then.
+    """
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = _SYSTEM_RANDOM.randrange(15_000, 32_000)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def start_silent_telephone(
