@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi.routing import APIRoute
 
 import app
+from app.dashboard.rota.places import place_word
 from app.demo.stage import Counsellor, Stage
+from app.routing.rota.shifts import Layer, Place
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from tests.support.profile import WHOLE
@@ -216,6 +220,13 @@ def _path(route: APIRoute) -> str:
     return f"/api/v1{route.path}" if programs and not open_ else route.path
 
 
+def _a_duty(stage: Stage, person_id: str) -> str:
+    """An hour of duty, as an address of the rota names it."""
+    start = stage.clock.now()
+    place = Place(UUID(person_id), start, start + timedelta(hours=1), Layer.PRIMARY)
+    return place_word(place)
+
+
 def _addresses(
     stage: Stage, route: APIRoute, rows: dict[str, list[str]], pairs: list[tuple[str, str]]
 ) -> list[str]:
@@ -225,6 +236,8 @@ def _addresses(
     required = {p.name for p in route.dependant.query_params if p.field_info.is_required()}
     if required == {"language"}:
         asked = "?language=sr"
+    elif required == {"at"}:
+        asked = "?" + urlencode({"at": _a_duty(stage, rows["person_id"][0])})
     elif required:
         asked = f"?from={day - timedelta(days=3)}&to={day + timedelta(days=1)}"
     if "document_id" in names:
