@@ -6,7 +6,8 @@ everything settle in between: webhooks under way, jobs, matching. An hour takes 
 
 import asyncio
 import contextlib
-import random
+import itertools
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
@@ -56,7 +57,7 @@ LINE = "+38111116111"
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
-_SYSTEM_RANDOM = random.SystemRandom()
+_PORTS = itertools.count()
 
 
 class Served:
@@ -97,13 +98,16 @@ class Served:
 
 
 def free_port() -> int:
-    """Return a port that nobody has, of those that the system gives to no outgoing connection.
+    """Return a port that nobody has: of a hundred that this process has for itself.
 
-    The server binds it a moment later: one of the system's own choice may be taken by then.
+    The server binds it a moment later. By then another process could have taken one of the
+    system's own choice, for a server or for an outgoing connection.
     """
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            port = _SYSTEM_RANDOM.randrange(15_000, 32_000)
+            port = 15_000 + os.getpid() % 170 * 100 + next(_PORTS) % 100
+            # As the server: connections that have just ended are not in its way.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
 
