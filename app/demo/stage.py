@@ -98,7 +98,7 @@ class Served:
 
 
 def free_port() -> int:
-    """Return a port that nobody has: of a hundred that this process has for itself.
+    """Return a free port: one of a hundred that no other process of ours takes.
 
     The server binds it a moment later. By then another process could have taken one of the
     system's own choice, for a server or for an outgoing connection.
