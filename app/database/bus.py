@@ -99,11 +99,17 @@ class Bus:
         self._hooks.append(hook)
 
     def publish_here(self, topic: str) -> None:
-        for hook in self._hooks:
-            hook(topic)
-        for subscriptions in (self._to_all, self._to.get(topic, ())):
-            for subscription in subscriptions:
-                subscription.put(topic)
+        """Tell everybody here. One listener that fails does not keep it from the rest."""
+        tell = [*self._hooks, *(one.put for one in (*self._to_all, *self._to.get(topic, ())))]
+        for listener in tell:
+            try:
+                listener(topic)
+            except Exception as error:
+                log().error(
+                    "a listener of the bus failed",
+                    area="database",
+                    exception_type=type(error).__name__,
+                )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Bus"]:

@@ -97,6 +97,9 @@ class Copy:
     shown: str | None = None
     begun_at: float = float("-inf")
     timer: asyncio.TimerHandle | None = None
+    # When the timer goes off, by the clock of the event loop. The timer cannot always say so:
+    # uvloop gives none for a wait of nothing.
+    due: float = 0.0
     making: asyncio.Task[None] | None = None
     # It changed while it was being made, so it is made again.
     changed: bool = False
@@ -135,11 +138,12 @@ class Copy:
 
     def _make_within(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
         if self.timer is not None:
-            if self.timer.when() <= loop.time() + seconds:
+            if self.due <= due:
                 return
             self.timer.cancel()
-        self.timer = loop.call_later(seconds, self._begin)
+        self.due, self.timer = due, loop.call_later(seconds, self._begin)
 
     def _begin(self) -> None:
         self.timer = None

@@ -109,7 +109,7 @@ async def show(page: Page, words: str) -> None:
     message = {"origin": origin, "registrationId": found[-1], "data": words}
     await session.send("ServiceWorker.deliverPushMessage", message)
     titles = "navigator.serviceWorker.ready.then((it) => it.getNotifications())"
-    for _ in range(50):
+    for _ in range(150):
         shown = await page.evaluate(f"{titles}.then((all) => all.map((one) => one.title))")
         if words in shown:
             break

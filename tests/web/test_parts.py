@@ -127,6 +127,19 @@ async def test_a_change_while_it_is_made_is_not_lost(work: Work) -> None:
     await until(lambda: page.got == ["one in en", "two in en"])
 
 
+async def test_a_change_in_the_moment_in_which_a_page_comes(work: Work) -> None:
+    """The event loop of the server keeps no time for a wait of nothing."""
+    made, page = Made(), Page()
+    bus, parts = offered(work, a_part(made))
+    ana = await a_counsellor(work, "ana")
+    copies = parts.open(ana, parts.readable(ana, ["/p"]), page)
+    for copy in copies:
+        copy.has_changed(Topic.QUEUE)
+    bus.publish_here(Topic.QUEUE)
+    await until(lambda: page.got == ["one in en"])
+    assert made.times == 1
+
+
 async def test_a_part_that_could_not_be_made_is_made_again(work: Work) -> None:
     made, page = Made(fails=True), Page()
     _, parts = offered(work, a_part(made))

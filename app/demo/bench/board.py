@@ -55,6 +55,8 @@ _PUSHED = re.compile(r'hx-get="([^"]+)"[^>]*?data-pushed')
 _WAITS = re.compile(rb'id="waiting-([0-9a-f-]{36})"')
 _OFFER = re.compile(rb'data-ringing="([0-9a-f-]{36})"')
 # What `data-soon` and `data-later` mean on a page, in seconds.
+# Not nothing: uvloop gives no timer for that.
+_AT_ONCE = 0.001
 _SOON, _LATER = 1.0, 15.0
 # A part is one line of a stream, in bytes: the people of a team of three hundred.
 _LONGEST_LINE = 2**22
@@ -171,10 +173,10 @@ class Board:
     def _hear(self, topics: set[str], parts: list[tuple[str, ...]]) -> None:
         for part, at_once, soon, later in parts:
             if topics & {"everything", *at_once.split()}:
-                self._within(part, 0)
+                self._within(part, _AT_ONCE)
             elif topics & set(soon.split()):
                 passed = time.perf_counter() - self._asked.get(part, 0)
-                self._within(part, max(0, _SOON - passed))
+                self._within(part, max(_AT_ONCE, _SOON - passed))
             elif topics & set(later.split()):
                 self._within(part, _LATER * random.uniform(1, 2))
 

@@ -251,23 +251,33 @@ const say = (words) => { says.textContent = words; says.hidden = !words; };
 says.addEventListener("click", () => say(""));
 
 // The microphone is off at the click, before the provider knows of it. It is on again only when the
-// server says that neither hold nor mute is in force.
+// server, asked after the click, says that neither hold nor mute is in force: what the page shows
+// meanwhile is older than the click.
+const ASKS_WITHIN = 15_000; // milliseconds
+let asked = null; // { path, until } of the click that the server has not answered yet
 document.addEventListener("click", (event) => {
-  if (!event.target.closest?.("#hold, #mute[aria-pressed=false]")) return;
+  const button = event.target.closest?.("#hold, #mute[aria-pressed=false]");
+  if (!button) return;
   // Without a connection the click is refused: the child must go on hearing the counsellor.
   if (document.body.hasAttribute("data-stale")) return;
+  asked = { path: button.getAttribute("hx-post"), until: Date.now() + ASKS_WITHIN };
   telephone.mute(true);
   show();
 }, true);
 
 const follow = () => {
   const live = document.getElementById("live-call");
+  if (live && asked && Date.now() < asked.until) return;
+  asked = null;
   const off = live?.hasAttribute("data-muted") ?? false;
   if (off !== telephone.muted) { telephone.mute(off); show(); }
 };
 document.addEventListener("htmx:afterSwap", () => { follow(); startAgain(); });
-document.addEventListener("htmx:responseError", follow);
-document.addEventListener("htmx:sendError", follow);
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.requestConfig?.path !== asked?.path) return;
+  asked = null;
+  follow();
+});
 
 // Loaded again, perhaps in the middle of a talk: connect at once.
 let tried = false;
