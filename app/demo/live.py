@@ -20,7 +20,7 @@ from app.practice.exchange import Number
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 from app.settings import Settings, with_generated_secrets
-from app.staff import accounts
+from app.staff import accounts, hashing
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
@@ -123,7 +123,7 @@ async def _furnish(stage: Stage) -> list[Counsellor]:
         async with transaction(stage.ground, PROGRAM) as work:
             staff = await work.session.get(Staff, ana.id)
             assert staff is not None
-            staff.password_hash = await accounts.hash_password(PASSWORD)
+            staff.password_hash = await hashing.hash_password(PASSWORD)
         for name, endpoint in COLLEAGUES:
             await stage.add_counsellor(name, endpoint=endpoint, state=None)
     async with transaction(stage.ground, PROGRAM) as work:

@@ -18,6 +18,7 @@ from app.people.holding import NEEDS, Kind
 from app.referrals import staff_actions
 from app.routing import callbacks, withdrawing
 from app.routing.rota import feeds, giving
+from app.staff import passwords
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -163,7 +164,7 @@ async def deactivate(
         await subscriptions.forget(work, staff, browser.id)
     staff.active = False
     # An old password opens nothing again.
-    staff.password_hash = None
+    await passwords.forget_password(work, staff)
     staff.revision += 1
     await work.session.flush()
     write_entry(work, AuditLog.STAFF_DEACTIVATED, str(staff.id), role=staff.role)

@@ -1,14 +1,11 @@
 """Accounts of staff: adding them, signing in and signing out."""
 
-import asyncio
-import functools
 import re
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from pwdlib import PasswordHash
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +15,7 @@ from app.privacy.numbers import e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff, StaffSession
+from app.staff.passwords import give_password
 from app.staff.roles import Role
 from app.words import pages
 from app.work import Actor, Ground, Work
@@ -25,10 +23,6 @@ from app.work import Actor, Ground, Work
 SESSION_LENGTH = timedelta(hours=14)
 # The longest time that a process trusts a session it has looked up.
 _REMEMBERED = timedelta(seconds=5)
-
-_HASHER = PasswordHash.recommended()
-# An argon2 hash takes 64 MiB; two at a time are enough for a call room.
-_HASHING = asyncio.Semaphore(2)
 
 
 class NameTaken(Conflict):
@@ -57,14 +51,6 @@ def read_endpoint(text: str) -> tuple[str, str | None]:
         "An endpoint is `browser`, `client:ID` (letters, digits, underscore), "
         "a phone number with + and country code, or `sip:user@host`."
     )
-
-
-async def hash_password(password: str) -> str:
-    """Return the argon2 hash of a new password. Raises Invalid if it is too short."""
-    if len(password) < 10:
-        raise Invalid("A password needs at least 10 characters.")
-    async with _HASHING:
-        return await asyncio.to_thread(_HASHER.hash, password)
 
 
 async def check_name(work: Work, name: str, of: UUID | None = None) -> str:
@@ -111,7 +97,6 @@ async def add_staff(
         id=uuid4(),
         name=name,
         role=role.value,
-        password_hash=await hash_password(password) if password is not None else None,
         endpoint_kind=kind,
         endpoint=address,
         identity="c_" + secrets.token_hex(12),
@@ -125,23 +110,11 @@ async def add_staff(
     )
     work.session.add(staff)
     await work.session.flush()
+    if password is not None:
+        await give_password(work, staff, password)
     write_entry(work, AuditLog.STAFF_ADDED, str(staff.id), role=role.value, endpoint=kind)
     work.announce(Topic.ROSTER)
     return staff
-
-
-@functools.cache
-def _nobodys_hash() -> str:
-    # Verified when there is no such account, so that both answers take the same time.
-    return _HASHER.hash(secrets.token_urlsafe(16))
-
-
-async def password_is_right(staff: Staff | None, password: str) -> bool:
-    """Return whether the password is right, in the same time if there is no such account."""
-    known = staff.password_hash if staff and staff.active else None
-    async with _HASHING:
-        right = await asyncio.to_thread(lambda: _HASHER.verify(password, known or _nobodys_hash()))
-    return right and known is not None
 
 
 async def choose_page_language(work: Work, staff: Staff, language: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, KeyedHash, one_of
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 from app.staff.roles import Role
 
 
@@ -58,10 +58,19 @@ class Staff(Base):
     revision: Mapped[int] = mapped_column(server_default="0")
 
 
+class Awaits(StrEnum):
+    """What is missing after the right password."""
+
+    # A code of the second factor, or one to be set up.
+    CODE = "code"
+    SETTING_UP = "setting_up"
+
+
 class StaffSession(Base):
     """A signed-in browser or program; the token itself is only in its cookie."""
 
     __tablename__ = "staff_sessions"
+    __table_args__ = (one_of("awaits", Awaits),)
 
     token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
     # By which its owner ends it, without knowing its key.
@@ -73,6 +82,77 @@ class StaffSession(Base):
     used_at: Mapped[datetime | None]
     # The family of the browser; nothing finer, and no address.
     browser: Mapped[str] = mapped_column(server_default="")
+    # What is still missing before this session opens anything.
+    awaits: Mapped[str | None]
+    # The last time that its person gave a code or password, if later than the sign-in.
+    proved_at: Mapped[datetime | None]
+    # The last act of its person, to a minute: an open page that refreshes itself is none.
+    active_at: Mapped[datetime | None]
+
+
+class EarlierPassword(Base):
+    """The hash of a password that a person had before, so that it is not chosen again."""
+
+    __tablename__ = "earlier_passwords"
+
+    id: Mapped[Identifier]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    password_hash: Mapped[str]
+    until_at: Mapped[datetime]
+
+
+class SecondFactor(Base):
+    """The secret by which a person's telephone makes codes. One that is being set up has no
+    `confirmed_at` yet."""
+
+    __tablename__ = "second_factors"
+    __table_args__ = (
+        Index(
+            "uq_second_factors_confirmed",
+            "staff_id",
+            unique=True,
+            postgresql_where=text("confirmed_at IS NOT NULL"),
+        ),
+        Index(
+            "uq_second_factors_new",
+            "staff_id",
+            unique=True,
+            postgresql_where=text("confirmed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    secret_sealed: Mapped[Sealed]
+    made_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    # The time step of the newest code that was accepted: no code counts twice.
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RecoveryCode(Base):
+    """A code that replaces the telephone once. Only its hash is stored."""
+
+    __tablename__ = "recovery_codes"
+
+    code_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class SignInRules(Base):
+    """What an administrator has decided about signing in. Without a row the defaults hold."""
+
+    __tablename__ = "sign_in_rules"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # The roles whose people need a second factor.
+    factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # Minutes without an act of the person, and hours since the sign-in, after which it ends.
+    idle_minutes: Mapped[int | None]
+    session_hours: Mapped[int]
 
 
 class LinkKind(StrEnum):

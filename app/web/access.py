@@ -13,6 +13,7 @@ from app.errors import NotAllowed, NotFound, NotSignedIn, TooMany
 from app.jobs.transaction import flush
 from app.settings import Settings
 from app.staff import accounts
+from app.staff.hashing import password_is_right
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.sessions import browser_of, note_use
@@ -183,7 +184,7 @@ async def sign_in(request: Request, work: Work, username: str, password: str) ->
         # No name has such characters, and no database column holds them.
         raise accounts.WrongPassword()
     staff = await accounts.find_by_name(work.session, username[:200])
-    if not await accounts.password_is_right(staff, password[:1000]) or staff is None:
+    if not await password_is_right(staff, password[:1000]) or staff is None:
         raise accounts.WrongPassword()
     browser = browser_of(request.headers.get("user-agent", ""))
     return staff, await accounts.open_session(work, staff, browser)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.errors import Conflict, Invalid, NotAllowed
 from app.people import leaving, links
 from app.people.changing import Changes
-from app.staff import accounts
+from app.staff import accounts, hashing
 from app.staff.log_kinds import AuditLog
 from app.staff.models import LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
@@ -43,7 +43,7 @@ async def test_an_invited_person_chooses_a_password_and_the_language_once(work: 
     assert (await links.find(work, token))[1].id == nova.id
     await links.choose_password(work, token, PASSWORD, "sr")
     await work.session.refresh(nova)
-    assert await accounts.password_is_right(nova, PASSWORD)
+    assert await hashing.password_is_right(nova, PASSWORD)
     assert nova.page_language == "sr"
     with pytest.raises(links.LinkUsed):
         await links.choose_password(work, token, "another password", "sr")

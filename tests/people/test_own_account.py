@@ -4,7 +4,7 @@ import asyncio
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.staff import accounts
+from app.staff import hashing
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.staff.sessions import browser_of
@@ -31,7 +31,7 @@ async def test_a_new_password_ends_the_other_sessions_and_an_open_stream(stage: 
     async with transaction(stage.ground, PROGRAM) as work:
         staff = await work.session.get(Staff, ana.id)
         assert staff is not None
-        staff.password_hash = await accounts.hash_password(OLD)
+        staff.password_hash = await hashing.hash_password(OLD)
     elsewhere = await signed_in_with(stage, ana, OLD, FIREFOX)
     found = (await ana.ask("GET", "/me/sessions")).json()
     assert sorted((one["browser"], one["this_one"]) for one in found) == [

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
-from app.staff import accounts
+from app.staff import hashing
 from app.web.access import COOKIE
 from app.work import PROGRAM
 
@@ -63,7 +63,7 @@ PASSWORD = "correct horse battery"
 async def give_password(stage: Stage, counsellor: Counsellor) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         staff = await work.session.merge(counsellor.staff)
-        staff.password_hash = await accounts.hash_password(PASSWORD)
+        staff.password_hash = await hashing.hash_password(PASSWORD)
 
 
 async def signed_in(page: Page, stage: Stage, counsellor: Counsellor) -> None:

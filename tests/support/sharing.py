@@ -24,7 +24,7 @@ from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage
 from app.jobs.app import POLL_SECONDS
-from app.staff import accounts
+from app.staff import hashing
 from app.worker import Worker
 from tests.support.connections import kept_connections
 
@@ -103,4 +103,4 @@ def _share_certificates(patch: pytest.MonkeyPatch) -> None:
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
     """Hash passwords with the least work: everybody in a story signs in, and none is guessed."""
     least = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
-    patch.setattr(accounts, "_HASHER", PasswordHash((least,)))
+    patch.setattr(hashing, "_HASHER", PasswordHash((least,)))

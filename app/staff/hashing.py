@@ -1,0 +1,43 @@
+"""Hashes of passwords: made and compared, a few at a time."""
+
+import asyncio
+import functools
+import secrets
+
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+
+from app.staff.models import Staff
+
+_HASHER = PasswordHash.recommended()
+# An argon2 hash takes 64 MiB; two at a time are enough for a call room.
+_HASHING = asyncio.Semaphore(2)
+
+
+async def hash_password(password: str) -> str:
+    """Return the argon2 hash of a password. What a person chooses is checked before."""
+    async with _HASHING:
+        return await asyncio.to_thread(_HASHER.hash, password)
+
+
+async def is_of(password: str, hashed: str) -> bool:
+    """Return whether a hash is of this password; one of a kind that is not used any more is not."""
+    async with _HASHING:
+        try:
+            return await asyncio.to_thread(_HASHER.verify, password, hashed)
+        except UnknownHashError:
+            return False
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    # Verified when there is no such account, so that both answers take the same time.
+    return _HASHER.hash(secrets.token_urlsafe(16))
+
+
+async def password_is_right(staff: Staff | None, password: str) -> bool:
+    """Return whether the password is right, in the same time if there is no such account."""
+    known = staff.password_hash if staff and staff.active else None
+    async with _HASHING:
+        right = await asyncio.to_thread(lambda: _HASHER.verify(password, known or _nobodys_hash()))
+    return right and known is not None
